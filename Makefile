@@ -1,0 +1,39 @@
+# `make run` and `make test` do all the set-up they need; a machine needs Python 3.11+, git and make.
+PYTHON ?= python3
+BIN := .venv/bin
+PACKS := airline mock retail
+RUN ?= airline
+INSTALLED := .venv/.installed
+
+.PHONY: install run test check format bench clean
+
+run: install
+	$(BIN)/tau2-gym run $(RUN)
+
+test: install
+	$(BIN)/python -m pytest -n auto
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/tau2-gym check $(PACKS)
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: install
+	$(BIN)/python -m benchmarks
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt core/pyproject.toml $(PACKS:%=domains/%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "tau2-gym needs Python 3.11 or newer; set PYTHON=python3.12, say")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e core $(PACKS:%=-e domains/%) -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv runs

@@ -1,0 +1,69 @@
+"""tau2-core: the public names, imported when they are first used so that the command line starts quickly."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tau2_core.arithmetic import calculate as calculate
+    from tau2_core.errors import DatasetError as DatasetError
+    from tau2_core.errors import PackError as PackError
+    from tau2_core.errors import Tau2GymError as Tau2GymError
+    from tau2_core.errors import ToolError as ToolError
+    from tau2_core.errors import UsageError as UsageError
+    from tau2_core.hookspecs import hookimpl as hookimpl
+    from tau2_core.model.datasets import Dataset as Dataset
+    from tau2_core.model.evaluation import Check as Check
+    from tau2_core.model.evaluation import Evidence as Evidence
+    from tau2_core.model.evaluation import Status as Status
+    from tau2_core.model.evaluation import Verdict as Verdict
+    from tau2_core.model.messages import AssistantMessage as AssistantMessage
+    from tau2_core.model.messages import Message as Message
+    from tau2_core.model.messages import ToolCall as ToolCall
+    from tau2_core.model.messages import ToolMessage as ToolMessage
+    from tau2_core.model.messages import UserMessage as UserMessage
+    from tau2_core.model.participants import Agent as Agent
+    from tau2_core.model.participants import AgentContext as AgentContext
+    from tau2_core.model.participants import User as User
+    from tau2_core.model.participants import UserContext as UserContext
+    from tau2_core.model.registrations import AdapterSpec as AdapterSpec
+    from tau2_core.model.registrations import AgentSpec as AgentSpec
+    from tau2_core.model.registrations import Domain as Domain
+    from tau2_core.model.registrations import EvaluatorSpec as EvaluatorSpec
+    from tau2_core.model.registrations import Lazy as Lazy
+    from tau2_core.model.registrations import Toolset as Toolset
+    from tau2_core.model.registrations import UserSpec as UserSpec
+    from tau2_core.model.tasks import Task as Task
+    from tau2_core.model.tools import ToolResult as ToolResult
+    from tau2_core.packs.context import Context as Context
+    from tau2_core.state.records import Database as Database
+    from tau2_core.state.records import Record as Record
+    from tau2_core.state.world import reading as reading
+
+_HOMES = {
+    "arithmetic": ["calculate"],
+    "errors": ["DatasetError", "PackError", "Tau2GymError", "ToolError", "UsageError"],
+    "hookspecs": ["hookimpl"],
+    "model.datasets": ["Dataset"],
+    "model.evaluation": ["Check", "Evidence", "Status", "Verdict"],
+    "model.messages": ["AssistantMessage", "Message", "ToolCall", "ToolMessage", "UserMessage"],
+    "model.participants": ["Agent", "AgentContext", "User", "UserContext"],
+    "model.registrations": ["AdapterSpec", "AgentSpec", "Domain", "EvaluatorSpec", "Lazy", "Toolset", "UserSpec"],
+    "model.tasks": ["Task"],
+    "model.tools": ["ToolResult"],
+    "packs.context": ["Context"],
+    "state.records": ["Database", "Record"],
+    "state.world": ["reading"],
+}
+_MODULES = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_MODULES)

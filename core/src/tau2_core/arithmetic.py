@@ -1,0 +1,86 @@
+"""Arithmetic on text, for the calculators of packs: Python's numbers and operators, and nothing else of Python."""
+
+import ast
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from tau2_core.errors import ToolError
+
+Number = int | float
+
+_ALLOWED = frozenset("0123456789+-*/(). ")
+# Larger integers than this (some 39,000 digits) are refused: they cost time, and only if divided or cancelled out
+# could a result come of them, since a result must fit a float (1024 bits).
+_MAX_BITS = 2**17
+_UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {ast.UAdd: operator.pos, ast.USub: operator.neg}
+_BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+}
+
+
+def calculate(expression: str) -> str:
+    """Compute an expression of numbers, brackets and `+ - * / // **`.
+
+    Args:
+        expression: the text; digits, operators, brackets, decimal points and spaces only.
+
+    Returns:
+        The value as a float rounded to two decimals, in Python's notation: `4.0`, `0.33`, `1e+16`, `inf`.
+
+    Raises:
+        ToolError: the text is no such expression, or its value is not a real number that fits a float.
+    """
+    if not isinstance(expression, str) or not _ALLOWED.issuperset(expression):
+        raise ToolError(f"{expression!r} may hold nothing but digits, + - * / ( ) . and spaces")
+    try:
+        value = _evaluate(ast.parse(expression.strip(" "), mode="eval").body)
+        return str(round(float(value), 2))
+    except SyntaxError as error:
+        raise ToolError(f"{expression!r} is not an arithmetic expression: {error.msg}") from error
+    except (MemoryError, RecursionError) as error:  # this is how Python's parser tells of its limits
+        raise ToolError("the expression is nested too deeply") from error
+    except ArithmeticError as error:
+        raise ToolError(f"{expression!r} has no value: {error}") from error
+
+
+def _evaluate(root: ast.expr) -> Number:
+    """Compute a syntax tree bottom-up; without recursion, because a long sum is a deep tree."""
+    pending: list[ast.AST] = [root]
+    values: list[Number] = []
+    while pending:
+        match pending.pop():
+            case ast.Constant(value=int() | float() as number):
+                values.append(number)
+            case ast.UnaryOp(op=sign, operand=operand):
+                pending += (sign, operand)
+            case ast.BinOp(op=sign, left=left, right=right):
+                pending += (sign, right, left)
+            case ast.unaryop() as sign:
+                values.append(_UNARY[type(sign)](values.pop()))
+            case ast.operator() as sign:
+                second, first = values.pop(), values.pop()
+                values.append(_apply(sign, first, second))
+            case other:
+                raise ToolError(f"{ast.unparse(other)} is neither a number nor an operation on numbers")
+    return values.pop()
+
+
+def _apply(sign: ast.operator, first: Number, second: Number) -> Number:
+    value = _power(first, second) if isinstance(sign, ast.Pow) else _BINARY[type(sign)](first, second)
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        raise OverflowError("a number on the way is too large")
+    return value
+
+
+def _power(base: Number, exponent: Number) -> Number:
+    if isinstance(base, int) and isinstance(exponent, int) and (base.bit_length() - 1) * exponent > _MAX_BITS:
+        raise OverflowError("a power is too large")
+    value = base**exponent
+    if isinstance(value, complex):
+        raise ToolError("a fractional power of a negative number is not real")
+    return value

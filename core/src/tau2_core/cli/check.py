@@ -1,0 +1,51 @@
+"""`tau2-gym check`: everything that is wrong with a pack, in one report."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from tau2_core.cli.options import JsonOption, NoPluginOption, PackOption, example
+
+
+@example("tau2-gym check airline mock")
+def check(
+    domain: Annotated[
+        list[str] | None, typer.Argument(help="Domains to check; default: those of --pack, or all.")
+    ] = None,
+    json_output: JsonOption = False,
+    pack: PackOption = None,
+    no_plugin: NoPluginOption = None,
+) -> None:
+    """Check packs: files, bindings, prompts, data, and every task by playing it. Exits with 1 if anything is wrong."""
+    from tau2_core.cli.progress import progress
+    from tau2_core.errors import UsageError
+    from tau2_core.runs.check import check_domain
+    from tau2_core.runs.prepare import folder_domain, open_catalogue
+
+    catalogue = open_catalogue(pack or (), no_plugin or ())
+    names = domain or [folder_domain(path).name for path in pack or ()] or [entry.name for entry in catalogue.domains()]
+    if not names:
+        raise UsageError("no domain is installed; install a pack, or name its folder with --pack")
+    reports = []
+    for name in names:
+        with progress(f"checking {name}", None, quiet=json_output) as advance:
+            reports.append(check_domain(catalogue, name, lambda _done, _total: advance()))  # noqa: B023 - called within
+    found = sum(len(report.problems) for report in reports)
+    if json_output:
+        rows = [
+            {"pack": p.pack, "file": str(p.file), "line": p.line, "message": p.message, "hint": p.hint}
+            for report in reports
+            for p in report.problems
+        ]
+        typer.echo(json.dumps({"problems": rows, "domains": [report.domain for report in reports]}, indent=2))
+    else:
+        for report in reports:
+            for problem in report.problems:
+                typer.echo(str(problem))
+            state = f"{len(report.problems)} problems" if report.problems else "clean"
+            typer.echo(f"{report.domain}: {state} ({report.tools} tools, {report.tasks} tasks, {report.played} played)")
+    if found:
+        raise typer.Exit(1)

@@ -1,0 +1,87 @@
+"""`tau2-gym describe`: a domain's tools, or one tool with its parameters."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tau2_core.cli.options import DatasetOption, JsonOption, NoPluginOption, PackOption, example
+
+if TYPE_CHECKING:
+    from tau2_core.episode.setting import Setting
+    from tau2_core.model.tools import Tool
+
+
+@example("tau2-gym describe airline cancel_reservation")
+def describe(
+    domain: Annotated[str, typer.Argument(help="The domain.")],
+    tool: Annotated[str | None, typer.Argument(help="One of its tools.")] = None,
+    dataset: DatasetOption = None,
+    json_output: JsonOption = False,
+    pack: PackOption = None,
+    no_plugin: NoPluginOption = None,
+) -> None:
+    """Show a domain's tools as a model sees them, or one tool with its parameters and its place in the code."""
+    from tau2_core.errors import UsageError
+    from tau2_core.names import did_you_mean
+    from tau2_core.runs.prepare import open_catalogue, prepare
+
+    setting = prepare(open_catalogue(pack or (), no_plugin or ()), domain, dataset=dataset)
+    tools = [item for role in setting.pack.tools for item in setting.tools(role).values()]
+    if tool is not None:
+        chosen = [item for item in tools if item.name == tool]
+        if not chosen:
+            raise UsageError(f"{domain} has no tool {tool!r} ({did_you_mean(tool, [item.name for item in tools])})")
+        tools = chosen
+    if json_output:
+        typer.echo(json.dumps([_as_json(item) for item in tools], indent=2))
+    elif tool is not None:
+        for item in tools:
+            _show_tool(item)
+    else:
+        _show_domain(setting, tools)
+
+
+def _as_json(tool: Tool) -> dict[str, Any]:
+    return {"role": tool.role, "kind": tool.kind, **tool.chat_function()["function"]}
+
+
+def _show_domain(setting: Setting, tools: list[Tool]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from tau2_core.cli.tables import console
+
+    manifest = setting.pack.manifest
+    screen = console()
+    screen.print(f"[bold]{escape(manifest.name)}[/bold]: {escape(manifest.description)}")
+    screen.print(f"now {manifest.clock.isoformat(sep=' ')} · {setting.pack.folder}", soft_wrap=True)
+    table = Table("tool", "role", "kind", "parameters", "what it does", box=None, pad_edge=False)
+    for item in tools:
+        required = item.parameters["required"]
+        names = [name if name in required else f"[{name}]" for name in item.parameters["properties"]]
+        table.add_row(
+            item.name, item.role, item.kind, escape(", ".join(names)), escape(item.description.split(". ")[0].strip())
+        )
+    screen.print(table)
+
+
+def _show_tool(tool: Tool) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from tau2_core.cli.tables import console
+
+    screen = console()
+    screen.print(f"[bold]{tool.name}[/bold] · {tool.role} · {tool.kind}{' · transfers' if tool.transfers else ''}")
+    screen.print(escape(tool.description))
+    table = Table("parameter", "needed", "schema", box=None, pad_edge=False)
+    for name, schema in tool.parameters["properties"].items():
+        needed = "yes" if name in tool.parameters["required"] else "no"
+        table.add_row(name, needed, escape(json.dumps(schema)))
+    if tool.parameters["properties"]:
+        screen.print(table)
+    code = tool.handler.__code__
+    screen.print(f"declared {tool.source} · handler {code.co_filename}:{code.co_firstlineno}", soft_wrap=True)

@@ -1,0 +1,64 @@
+"""`tau2-gym domains`: what can be played."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import typer
+
+from tau2_core.cli.options import JsonOption, NoPluginOption, PackOption, example
+
+
+@example("tau2-gym domains")
+def domains(json_output: JsonOption = False, pack: PackOption = None, no_plugin: NoPluginOption = None) -> None:
+    """List the domains: where each is from, its tools, tasks, splits and variants."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from tau2_core.cli.tables import console
+    from tau2_core.errors import PackError, UsageError
+    from tau2_core.runs.prepare import load_domain, open_catalogue
+
+    catalogue = open_catalogue(pack or (), no_plugin or ())
+    rows: list[dict[str, Any]] = []
+    for name in dict.fromkeys(domain.name for domain in catalogue.domains()):
+        row: dict[str, Any] = {"name": name, "from": catalogue.origin("domain", name)}
+        try:
+            loaded = load_domain(catalogue, name)
+            tasks = loaded.task_set()
+        except (PackError, UsageError) as error:
+            row["broken"] = str(error).split("\n", 1)[0]
+        else:
+            row |= {
+                "description": loaded.manifest.description,
+                "tools": {role: len(tools) for role, tools in loaded.tools.items() if tools},
+                "tasks": len(tasks.tasks),
+                "splits": {split: len(ids) for split, ids in tasks.splits.items()},
+                "variants": list(loaded.manifest.variants),
+                "solo": loaded.supports_solo,
+            }
+        rows.append(row)
+    if json_output:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    table = Table("domain", "from", "tools", "tasks", "splits", "variants", "what it is", box=None, pad_edge=False)
+    for row in rows:
+        if "broken" in row:
+            table.add_row(
+                escape(row["name"]), escape(row["from"]), "", "", "", "", f"[red]broken:[/red] {escape(row['broken'])}"
+            )
+            continue
+        tools = ", ".join(f"{count} {role}" for role, count in row["tools"].items())
+        splits = ", ".join(f"{split} {count}" for split, count in row["splits"].items())
+        variants = ", ".join([*row["variants"], *(["solo"] if row["solo"] else [])])
+        table.add_row(
+            escape(row["name"]),
+            escape(row["from"]),
+            tools,
+            str(row["tasks"]),
+            splits,
+            variants,
+            escape(row["description"]),
+        )
+    console().print(table)

@@ -1,0 +1,32 @@
+"""Options that several commands share, and the example that each command's help shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+PackOption = Annotated[
+    list[Path] | None, typer.Option("--pack", metavar="PATH", help="Load a pack from a folder, without installing it.")
+]
+NoPluginOption = Annotated[
+    list[str] | None, typer.Option("--no-plugin", metavar="NAME", help="Block a plugin before it is imported.")
+]
+DatasetOption = Annotated[
+    Path | None, typer.Option("--dataset", metavar="DIR", help="Play a dataset, such as a checkout of tau2-bench.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")]
+
+
+def example(text: str) -> Callable[[Command], Command]:
+    """Attach the example that a command's help ends with."""
+
+    def attach(command: Command) -> Command:
+        command.example = text  # type: ignore[attr-defined]
+        return command
+
+    return attach

@@ -1,0 +1,48 @@
+"""`tau2-gym replay`: recorded calls of the official implementation, played again and compared."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from tau2_core.cli.options import DatasetOption, NoPluginOption, PackOption, example
+
+if TYPE_CHECKING:
+    from tau2_core.episode.setting import Setting
+
+
+@example("tau2-gym replay ../shared/conformance/calls/mock.jsonl.gz --dataset ../shared/tau2-bench")
+def replay(
+    file: Annotated[list[Path], typer.Argument(help="Files of recorded calls, .jsonl or .jsonl.gz.")],
+    dataset: DatasetOption = None,
+    mode: Annotated[
+        Literal["strict", "tau2"], typer.Option(help="How arguments are taken: tau2, as officially, or strict.")
+    ] = "tau2",
+    pack: PackOption = None,
+    no_plugin: NoPluginOption = None,
+) -> None:
+    """Play recorded calls, compare results and database hashes, and name every mismatch. Exits with 1 if there is one."""
+    from tau2_core.cli.progress import progress
+    from tau2_core.runs.prepare import open_catalogue, prepare
+    from tau2_core.runs.replay import ReplayReport, replay_file
+
+    catalogue = open_catalogue(pack or (), no_plugin or ())
+
+    @cache
+    def setting_of(domain: str) -> Setting:
+        return prepare(catalogue, domain, dataset=dataset, mode=mode)
+
+    report = ReplayReport()
+    shown = 0
+    for path in file:
+        with progress(f"replaying {path.name}", None) as advance:
+            replay_file(path, setting_of, report, advance)
+        for mismatch in report.mismatches[shown:]:
+            typer.echo(str(mismatch))
+        shown = len(report.mismatches)
+    typer.echo(report.closing_line())
+    if report.mismatches:
+        raise typer.Exit(1)

@@ -1,0 +1,176 @@
+"""The environment of one episode: both databases, and the calls that act on them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from tau2_core.episode.serialise import result_text
+from tau2_core.episode.setting import Setting
+from tau2_core.errors import TaskError, ToolError
+from tau2_core.model.messages import ToolCall
+from tau2_core.model.tasks import Assertion, FunctionCall
+from tau2_core.model.tools import Callee, Failure, Function, Role, Tool, ToolResult
+from tau2_core.names import did_you_mean
+from tau2_core.packs.arguments import argument_problems
+from tau2_core.packs.context import Context
+from tau2_core.state.world import View, World
+
+ERROR_PREFIX = "Error: "
+
+
+class UnknownToolError(ToolError):
+    """The caller's side has no tool of that name."""
+
+
+class InvalidArgumentsError(ToolError):
+    """The arguments do not fit the tool's schema; carries them as data."""
+
+    def __init__(self, detail: dict[str, Any]) -> None:
+        super().__init__(json.dumps(detail))
+        self.detail = detail
+
+
+class Environment:
+    """One private world. Making one costs microseconds; nothing it does reaches another."""
+
+    __slots__ = ("_strict", "_sync", "context", "setting", "solo", "worlds")
+
+    def __init__(self, setting: Setting, *, seed: int = 0, solo: bool | None = None) -> None:
+        self.setting = setting
+        self.worlds: dict[Role, World] = {role: World(base) for role, base in setting.bases().items()}
+        manifest = setting.pack.manifest
+        self.context = Context(manifest.clock, manifest.ids, seed)
+        self.solo = setting.solo if solo is None else solo
+        self._strict = setting.mode == "strict"
+        self._sync = setting.pack.sync
+        self.sync()
+
+    def sync(self) -> None:
+        """Carry effects between the databases, where the domain has a rule for that."""
+        if self._sync is None:
+            return
+        databases = {role: View(world, writing=True) for role, world in self.worlds.items()}
+        if self.setting.pack.sync_wants_context:
+            self._sync(**databases, context=self.context)
+        else:
+            self._sync(**databases)
+
+    def call(self, call: ToolCall) -> ToolResult:
+        """Make a call as one of the sides and return its text; whatever goes wrong is an error result, never raised."""
+        try:
+            return ToolResult(result_text(self._transact(call, sync=True)))
+        except UnknownToolError as error:
+            return _failed(Failure.UNKNOWN_TOOL, error)
+        except InvalidArgumentsError as error:
+            return ToolResult(f"{ERROR_PREFIX}{error}", Failure.INVALID_ARGUMENTS, error.detail)
+        except ToolError as error:
+            return _failed(Failure.REFUSED, error)
+        except Exception as error:  # noqa: BLE001 - a handler may raise anything; the caller sees it, the record counts it
+            fits = not argument_problems(self._route(call).parameters, call.arguments)
+            return _failed(Failure.CRASHED if fits else Failure.INVALID_ARGUMENTS, error)
+
+    def run(self, call: ToolCall) -> Any:
+        """Make a call directly: no sync, nothing caught. This is how gold calls run (spec/environment.md, 11)."""
+        return self._transact(call, sync=False)
+
+    def _transact(self, call: ToolCall, *, sync: bool) -> Any:
+        tool = self._route(call)
+        if not self._strict:
+            return self._invoke(tool, call.arguments, sync=sync)
+        problems = argument_problems(tool.parameters, call.arguments)
+        if problems:
+            listed = [{"argument": problem.where, "problem": problem.message} for problem in problems]
+            raise InvalidArgumentsError({"code": "invalid_arguments", "tool": tool.name, "problems": listed})
+        if not tool.mutates:
+            return self._invoke(tool, call.arguments, sync=sync)
+        worlds = list(self.worlds.values())
+        for world in worlds:
+            world.begin()
+        try:
+            value = self._invoke(tool, call.arguments, sync=sync)
+        except BaseException:
+            for world in worlds:
+                world.rollback()
+            raise
+        for world in worlds:
+            world.commit()
+        return value
+
+    def _route(self, call: ToolCall) -> Tool:
+        """Find the tool on the caller's side; in solo play the agent has both sides' tools."""
+        setting = self.setting
+        if call.requestor == "assistant":
+            tools = setting.tools("agent")
+            tool = (setting.tools("user").get(call.name) if self.solo else None) or tools.get(call.name)
+            if tool is None:
+                self._unknown(call.name, [*tools, *(setting.tools("user") if self.solo else ())])
+            return tool
+        tools = {} if self.solo else setting.tools("user")
+        tool = tools.get(call.name)
+        if tool is None:
+            self._unknown(call.name, list(tools))
+        return tool
+
+    def _unknown(self, name: str, known: list[str]) -> NoReturn:
+        raise UnknownToolError(f"there is no tool {name!r} ({did_you_mean(name, known)})")
+
+    def _invoke(self, callee: Callee, arguments: dict[str, Any], *, sync: bool) -> Any:
+        writing = (
+            callee.mutates
+            if isinstance(callee, Tool)
+            else callee.kind != "assertion"
+            if isinstance(callee, Function)
+            else False
+        )
+        world = self.worlds.get(callee.role)
+        if world is None:
+            raise ToolError(f"the {callee.role} side has no database")
+        # A handler may store what it is given, so what it may store must be nobody else's.
+        given = _copy_json(arguments) if writing else arguments
+        handler: Callable[..., Any] = callee.handler
+        db = View(world, writing=writing)
+        value = handler(db, context=self.context, **given) if callee.wants_context else handler(db, **given)
+        if sync:
+            self.sync()
+        return value
+
+    def call_function(self, call: FunctionCall) -> Any:
+        """Run a function or tool that a task names, then sync. Unknown names raise TaskError; the rest is raised on."""
+        role: Role = "user" if call.env_type == "user" else "agent"
+        callees = self.setting.pack.callees(role)
+        callee = callees.get(call.func_name)
+        if callee is None:
+            raise TaskError(
+                f"the {role} side has no function {call.func_name!r} ({did_you_mean(call.func_name, callees)})"
+            )
+        return self._invoke(callee, call.arguments, sync=True)
+
+    def holds(self, assertion: Assertion) -> bool:
+        """Tell whether an assertion is met. What its function raises is raised on; a result that is no bool is a TaskError."""
+        result = self.call_function(assertion)
+        if not isinstance(result, bool):
+            raise TaskError(f"assertion {assertion.func_name} returned {type(result).__name__}, not a bool")
+        return result == assertion.assert_value
+
+    def digests(self) -> dict[str, str]:
+        """Return each side's digest."""
+        return {role: world.digest() for role, world in self.worlds.items()}
+
+    def official_hashes(self) -> dict[str, str]:
+        """Return each side's official database hash."""
+        return {role: world.official_hash() for role, world in self.worlds.items()}
+
+
+def _failed(failure: Failure, error: BaseException) -> ToolResult:
+    text = str(error) or type(error).__name__
+    return ToolResult(f"{ERROR_PREFIX}{text}", failure, {"code": failure.value, "raised": type(error).__name__})
+
+
+def _copy_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copy_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copy_json(item) for item in value]
+    return value

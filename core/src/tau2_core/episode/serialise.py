@@ -1,0 +1,35 @@
+"""The text of a successful result, byte for byte as the official environment writes it (spec/environment.md, 4)."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from enum import Enum
+from typing import Any
+
+from pydantic import BaseModel
+
+from tau2_core.state.records import FrozenList
+
+
+def result_text(value: Any) -> str:
+    """Return what a model sees of a result. Raises TypeError for a value that has no text form."""
+    if isinstance(value, str):
+        return value.value if isinstance(value, Enum) else value
+    return json.dumps(_convert(value), default=str)
+
+
+def _convert(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(warnings=False)
+    if isinstance(value, str) or value is None:
+        return value
+    if isinstance(value, bool | int | float):
+        return str(value)
+    if isinstance(value, list | tuple | FrozenList):
+        return [_convert(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _convert(item) for key, item in value.items()}
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"a handler returned a {type(value).__name__}, which has no text form")

@@ -1,0 +1,126 @@
+"""A setting: a pack as one run plays it, with its own data or a dataset's, in one variant and one mode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from tau2_core.errors import UsageError
+from tau2_core.model.datasets import Dataset, ToolText
+from tau2_core.model.episodes import ArgumentMode
+from tau2_core.model.tasks import Task
+from tau2_core.model.tools import Role, Tool
+from tau2_core.names import did_you_mean
+from tau2_core.packs.pack import Pack
+from tau2_core.state.world import Base
+
+OPENING = "Hello! What can I do for you today?"
+
+
+@dataclass(eq=False)
+class Setting:
+    """What all episodes of a run share. Raises UsageError where pack, dataset, variant and solo do not fit.
+
+    `mode`: in `strict` an argument that the schema refuses is an error that the model can read, and a failed call
+    leaves no trace; `tau2` lets through what the official environment does, and keeps what a failed call did.
+    """
+
+    pack: Pack
+    dataset: Dataset | None = None
+    variant: str = ""
+    solo: bool = False
+    mode: ArgumentMode = "strict"
+    _tools: dict[Role, Mapping[str, Tool]] = field(default_factory=dict, repr=False)
+    _bases: dict[Role, Base] | None = field(default=None, repr=False)
+    _tasks: Mapping[str, Task] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.variant and self.variant not in self.pack.manifest.variants:
+            hint = did_you_mean(self.variant, self.pack.manifest.variants)
+            raise UsageError(f"{self.pack.name} has no variant {self.variant!r} ({hint})")
+        if self.solo and not self.pack.supports_solo:
+            raise UsageError(f"{self.pack.name} cannot be played solo: its manifest names no `solo` prompt")
+        for role, tools in self.pack.tools.items():
+            texts = (self.dataset.tool_texts if self.dataset else {}).get(role, {})
+            self._tools[role] = {
+                name: _with_text(tool, texts[name]) if name in texts else tool for name, tool in tools.items()
+            }
+        if self.solo and (shared := self._tools["agent"].keys() & self._tools["user"].keys()):
+            raise UsageError(f"{self.pack.name} cannot be played solo: both sides have {', '.join(sorted(shared))}")
+
+    @property
+    def domain(self) -> str:
+        return self.pack.name
+
+    def tools(self, role: Role) -> Mapping[str, Tool]:
+        """Return a side's tools by name, in listing order."""
+        return self._tools[role]
+
+    def bases(self) -> dict[Role, Base]:
+        """Return the shared databases by side. Raises PackError if one cannot be read."""
+        if self._bases is None:
+            files = self.dataset.databases if self.dataset else {}
+            self._bases = {role: self.pack.base(role, files.get(role)) for role in self.pack.models}
+        return self._bases
+
+    @cached_property
+    def policy_text(self) -> str:
+        """The policy that the agent reads. Raises PackError if its template cannot be rendered."""
+        if self.dataset:
+            text = self.dataset.policies.get((self.variant, self.solo))
+            if text is not None:
+                return text
+        return self.pack.prompt("solo" if self.solo else "policy", variant=self.variant, solo=self.solo)
+
+    def opening(self) -> str:
+        """Return the agent's first line, to which the customer answers."""
+        return (self.dataset.opening if self.dataset else None) or OPENING
+
+    def tasks(self) -> Mapping[str, Task]:
+        """Return all tasks by id, in file order. Raises PackError or DatasetError."""
+        if self._tasks is None:
+            if self.dataset:
+                self._tasks = {task.id: task for task in self.dataset.load_tasks()}
+            else:
+                self._tasks = self.pack.task_set().tasks
+        return self._tasks
+
+    def splits(self) -> Mapping[str, Sequence[str]]:
+        return self.dataset.splits if self.dataset else self.pack.task_set().splits
+
+    def select(self, *, split: str | None = None, ids: Sequence[str] = (), limit: int | None = None) -> list[Task]:
+        """Return tasks of a split (default: the dataset's or `base`; ids alone search all), in file order.
+
+        Raises UsageError for an unknown split or id.
+        """
+        tasks = self.tasks()
+        if split is None and not ids:
+            split = self.dataset.default_split if self.dataset else "base"
+        chosen = set(tasks)
+        if split is not None:
+            if split not in self.splits():
+                raise UsageError(f"{self.domain} has no split {split!r} ({did_you_mean(split, self.splits())})")
+            chosen &= set(self.splits()[split])
+        for task_id in ids:
+            if task_id not in chosen:
+                where = f"split {split!r}" if split else self.domain
+                raise UsageError(f"no task {task_id!r} in {where} ({did_you_mean(task_id, chosen)})")
+        if ids:
+            chosen &= set(ids)
+        return [task for task in tasks.values() if task.id in chosen][:limit]
+
+    def origins(self) -> dict[str, Any]:
+        """Say where data, prompts and texts came from: for the run's record."""
+        if self.dataset is None:
+            return {"tasks": "pack", "databases": "pack", "policy": "pack", "tools": "pack", "opening": "core"}
+        return dict(self.dataset.origins)
+
+
+def _with_text(tool: Tool, text: ToolText) -> Tool:
+    properties = {
+        name: {**schema, "description": text.parameters[name]} if name in text.parameters else schema
+        for name, schema in tool.parameters["properties"].items()
+    }
+    return replace(tool, description=text.description, parameters={**tool.parameters, "properties": properties})

@@ -1,0 +1,134 @@
+"""Bringing an environment into a task's start state, and replaying what a conversation did to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from tau2_core.episode.environment import ERROR_PREFIX, Environment
+from tau2_core.errors import TaskError
+from tau2_core.model.messages import AssistantMessage, Message, ToolCall, ToolMessage, UserMessage
+from tau2_core.model.tasks import InitialState, Task
+from tau2_core.state.merge import merge_data
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A call whose replayed answer differs from the recorded one."""
+
+    call: ToolCall
+    recorded: str
+    replayed: str
+
+
+def start(environment: Environment, task: Task) -> None:
+    """Apply a task's initial state, its message history included (strictly). Raises TaskError."""
+    history = (task.initial_state.message_history if task.initial_state else None) or []
+    mismatches = set_state(environment, task.initial_state, history)
+    if mismatches:
+        first = mismatches[0]
+        raise TaskError(
+            f"task {task.id!r}: its history records {first.recorded!r} for {first.call.name}, but the call gives {first.replayed!r}"
+        )
+
+
+def set_state(environment: Environment, initial: InitialState | None, history: Sequence[Message]) -> list[Mismatch]:
+    """Apply initial data and actions, then replay a history; return the calls that answered otherwise.
+
+    Raises TaskError if data, actions or the history's pairing of calls and results do not apply.
+    """
+    if environment.solo and any(isinstance(message, UserMessage) for message in history):
+        raise TaskError("a customer speaks in the history, but the task is played solo")
+    if initial is not None:
+        _merge(environment, initial)
+        for action in initial.initialization_actions or []:
+            try:
+                environment.call_function(action)
+            except TaskError:
+                raise
+            except Exception as error:
+                raise TaskError(
+                    f"initialization action {action.func_name} failed: {type(error).__name__}: {error}"
+                ) from error
+    mismatches = [mismatch for call, result in paired(history) if (mismatch := _replay(environment, call, result))]
+    environment.sync()
+    return mismatches
+
+
+def _merge(environment: Environment, initial: InitialState) -> None:
+    data = initial.initialization_data
+    if data is None:
+        return
+    worlds = environment.worlds
+    try:
+        if data.agent_data is not None:
+            merge_data(worlds["agent"], data.agent_data)
+            _alias(environment, "user", "agent")
+        if data.user_data is not None:
+            if "user" not in worlds:
+                raise TaskError("initial data for the customer's side, which has no database here")
+            merge_data(worlds["user"], data.user_data)
+            _alias(environment, "agent", "user")
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in detail["loc"])
+        raise TaskError(f"initial data does not fit: {place}: {detail['msg']}") from error
+    except ValueError as error:
+        raise TaskError(f"initial data does not fit: {error}") from error
+
+
+def _alias(environment: Environment, role: Any, source: Any) -> None:
+    """Let both sides share one database, as the official environment does after initial data (its quirk, so mode tau2)."""
+    if environment.setting.mode == "tau2" and "user" in environment.worlds:
+        environment.worlds[role] = environment.worlds[source]
+
+
+def paired(history: Sequence[Message]) -> Iterator[tuple[ToolCall, ToolMessage]]:
+    """Yield every call with its result. Raises TaskError where one lacks the other (spec/environment.md, 10)."""
+    pairs: list[tuple[ToolCall, ToolMessage]] = []
+    position = 0
+    while position < len(history):
+        message = history[position]
+        position += 1
+        if isinstance(message, ToolMessage):
+            raise TaskError(f"a tool result without its call: id {message.id!r}")
+        if not isinstance(message, AssistantMessage | UserMessage):
+            continue
+        for call in message.tool_calls or []:
+            result = history[position] if position < len(history) else None
+            if not isinstance(result, ToolMessage) or result.id != call.id:
+                raise TaskError(f"call {call.name} with id {call.id!r} is not followed by its result")
+            pairs.append((call, result))
+            position += 1
+    yield from pairs
+
+
+def _replay(environment: Environment, call: ToolCall, recorded: ToolMessage) -> Mismatch | None:
+    setting = environment.setting
+    tool = setting.tools("agent").get(call.name) or setting.tools("user").get(call.name)
+    if tool is None or not tool.mutates:
+        return None
+    result = environment.call(call)
+    if recorded.content is None:
+        raise TaskError(f"the recorded result of {call.name} (id {call.id!r}) has no content")
+    if same_content(recorded.content, result.content):
+        return None
+    return Mismatch(call, recorded.content, result.content)
+
+
+def same_content(recorded: str, replayed: str) -> bool:
+    """Compare two results as JSON where they are, else as text; two failures are equal whatever their words."""
+    if recorded == replayed or (recorded.startswith(ERROR_PREFIX) and replayed.startswith(ERROR_PREFIX)):
+        return True
+    return bool(_parsed(recorded) == _parsed(replayed))
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

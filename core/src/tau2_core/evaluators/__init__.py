@@ -1,0 +1,1 @@
+"""Evaluators of the set `tau2`: the official arithmetic, quirks included (spec/evaluation.md)."""

@@ -1,0 +1,52 @@
+"""ACTION: every gold call must have been made, by either side, in any order (spec/evaluation.md, 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
+from tau2_core.model.messages import AssistantMessage, Message, ToolCall, UserMessage
+from tau2_core.model.tasks import Action
+
+
+def evaluate(evidence: Evidence) -> Verdict:
+    """Look for each gold call among all calls, failed ones included; the evidence is what came nearest."""
+    actions = evidence.task.gold()
+    if not actions:
+        return Verdict(criterion="ACTION", status=Status.VACUOUS, reward=1.0)
+    calls = all_calls(evidence.record.messages)
+    checks = [_check(action, calls) for action in actions]
+    met = all(check.met for check in checks)
+    return Verdict(criterion="ACTION", status=Status.GRADED, reward=float(met), checks=checks)
+
+
+def all_calls(messages: Sequence[Message]) -> list[ToolCall]:
+    """Return the calls of both sides, in order."""
+    return [
+        call
+        for message in messages
+        if isinstance(message, AssistantMessage | UserMessage)
+        for call in message.tool_calls or []
+    ]
+
+
+def matches(action: Action, call: ToolCall) -> bool:
+    """Tell whether a call is the gold's, by the official rule.
+
+    Without `compare_args` the keys of the *call* decide what is compared, so a call that leaves arguments out matches,
+    and a key that the gold lacks never does. A key that both lack counts as equal.
+    """
+    if action.name != call.name:
+        return False
+    keys = list(call.arguments) if action.compare_args is None else action.compare_args
+    made = {key: value for key, value in call.arguments.items() if key in keys}
+    wanted = {key: value for key, value in action.arguments.items() if key in keys}
+    return made == wanted
+
+
+def _check(action: Action, calls: Sequence[ToolCall]) -> Check:
+    met = any(matches(action, call) for call in calls)
+    what = f"{action.action_id}: {action.text()}" if action.action_id else action.text()
+    near = [] if met else [{"made": call.arguments} for call in calls if call.name == action.name]
+    why = "" if met else f"called {len(near)} times, but with other arguments" if near else "never called"
+    return Check(what=what, met=met, why=why, evidence=near)

@@ -1,0 +1,25 @@
+"""DB: the conversation must leave both databases as the gold calls do."""
+
+from __future__ import annotations
+
+from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
+
+SHOWN = 50
+
+
+def evaluate(evidence: Evidence) -> Verdict:
+    """Compare end states by content; the evidence is every path that differs, up to fifty a side."""
+    criteria = evidence.task.evaluation_criteria
+    if criteria is None or (criteria.actions is None and criteria.env_assertions is None):
+        return Verdict(criterion="DB", status=Status.VACUOUS, reward=1.0)
+    checks = []
+    for role, changes in evidence.database_differences().items():
+        shown = [change.as_json() for change in changes[:SHOWN]]
+        why = (
+            ""
+            if not changes
+            else f"{len(changes)} paths differ from the gold's end state (old: gold, new: this episode)"
+        )
+        checks.append(Check(what=f"{role} database", met=not changes, why=why, evidence=shown))
+    met = all(check.met for check in checks)
+    return Verdict(criterion="DB", status=Status.GRADED, reward=float(met), checks=checks)

@@ -1,0 +1,83 @@
+"""The evidence of one episode: both end states, replayed when an evaluator first asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from tau2_core.episode.environment import Environment
+from tau2_core.episode.setting import Setting
+from tau2_core.episode.setup import Mismatch, set_state
+from tau2_core.model.episodes import EpisodeRecord
+from tau2_core.model.evaluation import AssertionResult
+from tau2_core.model.messages import ToolCall
+from tau2_core.model.tasks import Action, Task
+from tau2_core.state.difference import Change, differences
+
+
+@dataclass(frozen=True)
+class Gold:
+    """The world after a task's gold calls, and those that failed on the way: (action, what it raised)."""
+
+    environment: Environment
+    failures: Sequence[tuple[Action, str]]
+
+
+def play_gold(setting: Setting, task: Task) -> Gold:
+    """Bring a fresh world, never solo, to the gold's end state; failures are kept, not raised (spec/environment.md, 11)."""
+    environment = Environment(setting, solo=False)
+    history = (task.initial_state.message_history if task.initial_state else None) or []
+    set_state(environment, task.initial_state, history)
+    failures: list[tuple[Action, str]] = []
+    for action in task.gold():
+        call = ToolCall(name=action.name, arguments=action.arguments, requestor=action.requestor)
+        try:
+            environment.run(call)
+        except Exception as error:  # noqa: BLE001 - the rule: a failing gold call is skipped, its effects stay
+            failures.append((action, f"{type(error).__name__}: {error}"))
+    return Gold(environment, failures)
+
+
+@dataclass(eq=False)
+class ReplayedEvidence:
+    """What a record says happened, re-enacted in a fresh world."""
+
+    setting: Setting
+    task: Task
+    record: EpisodeRecord
+    known_gold: dict[str, Gold] = field(default_factory=dict)
+    mismatches: list[Mismatch] = field(default_factory=list)
+
+    @cached_property
+    def predicted(self) -> Environment:
+        """The world after the conversation. Raises TaskError if the record's calls and results do not pair."""
+        environment = Environment(self.setting, solo=self.record.solo)
+        self.mismatches = set_state(environment, self.task.initial_state, self.record.messages)
+        return environment
+
+    @property
+    def gold(self) -> Gold:
+        if self.task.id not in self.known_gold:
+            self.known_gold[self.task.id] = play_gold(self.setting, self.task)
+        return self.known_gold[self.task.id]
+
+    def database_differences(self) -> dict[str, list[Change]]:
+        """Return, by role, where the conversation's end state (new) differs from the gold's (old)."""
+        found: dict[str, list[Change]] = {}
+        for role, expected in self.gold.environment.worlds.items():
+            actual = self.predicted.worlds[role]
+            same = expected.base is actual.base and expected.digest() == actual.digest()
+            found[role] = [] if same else differences(expected, actual)
+        return found
+
+    def assertion_results(self) -> list[AssertionResult]:
+        """Run the task's assertions on the conversation's end state, in order; one that raises is told apart from unmet."""
+        criteria = self.task.evaluation_criteria
+        results = []
+        for assertion in (criteria.env_assertions if criteria else None) or []:
+            try:
+                results.append(AssertionResult(assertion=assertion, met=self.predicted.holds(assertion)))
+            except Exception as error:  # noqa: BLE001 - an assertion may raise anything; it is evidence, not an end
+                results.append(AssertionResult(assertion=assertion, met=None, error=f"{type(error).__name__}: {error}"))
+        return results

@@ -1,0 +1,112 @@
+"""Combining verdicts into a grade, as the task's reward basis says (spec/evaluation.md, 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+
+from tau2_core.episode.setting import Setting
+from tau2_core.evaluators.evidence import Gold, ReplayedEvidence
+from tau2_core.model.episodes import EpisodeRecord, Termination
+from tau2_core.model.evaluation import Check, Evidence, Grade, Outcome, Status, Verdict
+from tau2_core.model.registrations import EvaluatorSpec, Lazy
+from tau2_core.model.tasks import Task
+
+ENDED_WELL = (Termination.AGENT_STOP, Termination.USER_STOP)
+_ERRORS = {
+    Termination.AGENT_ERROR: Outcome.AGENT_ERROR,
+    Termination.USER_ERROR: Outcome.USER_ERROR,
+    Termination.INFRASTRUCTURE_ERROR: Outcome.INFRASTRUCTURE_ERROR,
+}
+
+
+class Grader:
+    """Grades episodes of one setting with one set of evaluators. Pure: equal records get equal grades."""
+
+    def __init__(self, setting: Setting, set_name: str, evaluators: Mapping[str, EvaluatorSpec]) -> None:
+        self.setting = setting
+        self.set_name = set_name
+        self.evaluators = {
+            criterion: spec.evaluate.load() if isinstance(spec.evaluate, Lazy) else spec.evaluate
+            for criterion, spec in evaluators.items()
+        }
+        self._gold: dict[str, Gold] = {}
+
+    def grade(self, record: EpisodeRecord, task: Task) -> Grade:
+        """Return the grade of one record. An evaluator's own failure is an infrastructure error, never a pass."""
+        criteria = task.evaluation_criteria
+        grade = Grade(
+            task_id=record.task_id,
+            trial=record.trial,
+            evaluators=self.set_name,
+            reward=0.0,
+            outcome=Outcome.FAILED,
+            basis=list(criteria.reward_basis) if criteria else [],
+        )
+        if record.termination not in ENDED_WELL:
+            grade.outcome = _ERRORS.get(record.termination, Outcome.FAILED)
+            grade.reward = None if grade.outcome is Outcome.INFRASTRUCTURE_ERROR else 0.0
+            grade.note = f"ended by {record.termination.value}" + (f": {record.error}" if record.error else "")
+            return grade
+        if criteria is None:
+            return grade.model_copy(
+                update={"reward": 1.0, "outcome": Outcome.SOLVED, "note": "the task has no criteria"}
+            )
+        evidence = ReplayedEvidence(self.setting, task, record, self._gold)
+        for criterion, evaluate in self.evaluators.items():
+            if criterion == "NL_ASSERTION" and criterion not in criteria.reward_basis and not criteria.nl_assertions:
+                continue
+            grade.verdicts[criterion] = _guarded(criterion, evaluate, evidence)
+        _combine(grade)
+        if evidence.mismatches:
+            first = evidence.mismatches[0]
+            grade.note = (
+                f"{len(evidence.mismatches)} replayed calls answered otherwise than recorded, first {first.call.name}"
+            )
+        return grade
+
+
+def _guarded(criterion: str, evaluate: object, evidence: Evidence) -> Verdict:
+    assert callable(evaluate)
+    try:
+        verdict: Verdict = evaluate(evidence)
+        return verdict
+    except Exception as error:  # noqa: BLE001 - somebody's evaluator may raise anything; the verdict says so
+        why = f"{type(error).__name__}: {error}"
+        return Verdict(
+            criterion=criterion, status=Status.ERROR, reward=None, checks=[Check(what=criterion, met=None, why=why)]
+        )
+
+
+def _combine(grade: Grade) -> None:
+    rewards: list[float] = []
+    for criterion in grade.basis:
+        verdict = grade.verdicts.get(criterion)
+        if verdict is None:
+            grade.outcome, grade.reward = Outcome.INFRASTRUCTURE_ERROR, None
+            grade.note = f"the set {grade.evaluators!r} has no evaluator for {criterion}"
+            return
+        if verdict.status is Status.ERROR:
+            grade.outcome, grade.reward = Outcome.INFRASTRUCTURE_ERROR, None
+            grade.note = f"{criterion} could not be graded: {verdict.checks[0].why}"
+            return
+        if verdict.status is Status.PENDING or verdict.reward is None:
+            grade.pending.append(criterion)
+        else:
+            rewards.append(verdict.reward)
+    grade.reward = prod(rewards)
+    solved = grade.reward > 1 - 1e-6
+    grade.outcome = (Outcome.PENDING if grade.pending else Outcome.SOLVED) if solved else Outcome.FAILED
+
+
+def reasons(grade: Grade) -> list[str]:
+    """Return, in words, why a grade is no full reward."""
+    if grade.note and grade.reward != 1.0:
+        return [grade.note]
+    found = []
+    for criterion in grade.basis:
+        verdict = grade.verdicts.get(criterion)
+        for check in verdict.checks if verdict else []:
+            if not check.met and verdict and verdict.status is not Status.PENDING:
+                found.append(f"{criterion}: {check.what}: {check.why}")
+    return found

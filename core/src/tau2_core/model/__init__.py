@@ -1,0 +1,1 @@
+"""Pure data: messages, tasks, tools, datasets. No behaviour, no imports from the rest of the core."""

@@ -1,0 +1,75 @@
+"""What is recorded of an episode, before it is graded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tau2_core.model.messages import Message
+
+ArgumentMode = Literal["strict", "tau2"]
+
+
+class Termination(StrEnum):
+    """Why a conversation ended; the official names (spec/evaluation.md, 8.3)."""
+
+    USER_STOP = "user_stop"
+    AGENT_STOP = "agent_stop"
+    MAX_STEPS = "max_steps"
+    TOO_MANY_ERRORS = "too_many_errors"
+    TIMEOUT = "timeout"
+    AGENT_ERROR = "agent_error"
+    USER_ERROR = "user_error"
+    INFRASTRUCTURE_ERROR = "infrastructure_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One place in a run's inventory: a task and a trial (counted from 0)."""
+
+    task_id: str
+    trial: int
+
+    def __str__(self) -> str:
+        return f"{self.task_id}#{self.trial}"
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeStart:
+    """An episode that is about to begin."""
+
+    domain: str
+    slot: Slot
+    seed: int
+
+
+class EpisodeRecord(BaseModel):
+    """One finished episode. Holds nothing that the clock of the machine decides, so equal runs give equal records."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    domain: str
+    task_id: str
+    trial: int
+    seed: int
+    termination: Termination
+    error: str | None = None
+    solo: bool = False
+    variant: str = ""
+    mode: ArgumentMode
+    steps: int = 0
+    tool_calls: int = 0
+    tool_errors: dict[str, int] = Field(default_factory=dict)
+    digests: dict[str, str] = Field(default_factory=dict)
+    messages: list[Message] = Field(default_factory=list)
+
+    @property
+    def slot(self) -> Slot:
+        return Slot(self.task_id, self.trial)
+
+    def line(self) -> dict[str, Any]:
+        """Return the record as one JSON line's object, without what is empty in messages."""
+        return self.model_dump(mode="json", exclude_none=True)

@@ -1,0 +1,98 @@
+"""What evaluators see and say."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tau2_core.model.episodes import EpisodeRecord
+from tau2_core.model.tasks import Assertion, Task
+
+
+class Status(StrEnum):
+    """State of a verdict: `vacuous` means that the task names nothing for this criterion, so it is 1.0 by rule."""
+
+    GRADED = "graded"
+    VACUOUS = "vacuous"
+    PENDING = "pending"
+    ERROR = "error"
+
+
+class Check(BaseModel):
+    """One single check with its evidence: what was asked, whether it holds, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    what: str
+    met: bool | None
+    why: str = ""
+    evidence: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class Verdict(BaseModel):
+    """One evaluator's verdict; `reward` is None while pending or after an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    criterion: str
+    status: Status
+    reward: float | None
+    checks: list[Check] = Field(default_factory=list)
+
+
+class Outcome(StrEnum):
+    """What an episode came to; errors are told apart from failures by who caused them."""
+
+    SOLVED = "solved"
+    FAILED = "failed"
+    PENDING = "pending"
+    AGENT_ERROR = "agent_error"
+    USER_ERROR = "user_error"
+    JUDGE_ERROR = "judge_error"
+    INFRASTRUCTURE_ERROR = "infrastructure_error"
+
+
+class Grade(BaseModel):
+    """The verdict on one episode by one set of evaluators. `reward` counts what is graded; see `pending`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task_id: str
+    trial: int
+    evaluators: str
+    reward: float | None
+    outcome: Outcome
+    basis: list[str]
+    pending: list[str] = Field(default_factory=list)
+    verdicts: dict[str, Verdict] = Field(default_factory=dict)
+    note: str = ""
+
+
+class StateDifference(Protocol):
+    """One differing path of two databases."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return path, old and new value."""
+
+
+class AssertionResult(BaseModel):
+    """What an environment assertion returned: met, not met, or (None) it raised `error`."""
+
+    assertion: Assertion
+    met: bool | None
+    error: str = ""
+
+
+class Evidence(Protocol):
+    """All that an evaluator may look at; the replayed states are computed once, when first asked for."""
+
+    task: Task
+    record: EpisodeRecord
+
+    def database_differences(self) -> dict[str, list[StateDifference]]:
+        """Return, by role, where the conversation's end state differs from the gold's."""
+
+    def assertion_results(self) -> list[AssertionResult]:
+        """Return the task's environment assertions, run on the conversation's end state."""

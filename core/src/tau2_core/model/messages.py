@@ -1,0 +1,63 @@
+"""Messages of a conversation, in the official JSON shape (spec/evaluation.md, 8.4)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Requestor = Literal["assistant", "user"]
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    turn_idx: int | None = None
+
+
+class ToolCall(BaseModel):
+    """A call that one side asks the environment to make; `arguments` is a JSON object."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str = ""
+    name: str
+    arguments: dict[str, Any]
+    requestor: Requestor = "assistant"
+
+
+class SystemMessage(_Message):
+    role: Literal["system"] = "system"
+    content: str | None = None
+
+
+class _ParticipantMessage(_Message):
+    content: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    cost: float | None = None
+    usage: dict[str, Any] | None = None
+
+    def has_text(self) -> bool:
+        return bool(self.content and self.content.strip())
+
+
+class AssistantMessage(_ParticipantMessage):
+    role: Literal["assistant"] = "assistant"
+
+
+class UserMessage(_ParticipantMessage):
+    role: Literal["user"] = "user"
+
+
+class ToolMessage(_Message):
+    """The environment's answer to one tool call."""
+
+    role: Literal["tool"] = "tool"
+    id: str
+    content: str | None = None
+    requestor: Requestor = "assistant"
+    error: bool = False
+
+
+Message = Annotated[SystemMessage | AssistantMessage | UserMessage | ToolMessage, Field(discriminator="role")]
+ParticipantMessage = AssistantMessage | UserMessage

@@ -1,0 +1,56 @@
+"""Who takes part in a conversation: what an agent or a simulated customer is given, and what it must be able to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tau2_core.model.messages import AssistantMessage, Message, UserMessage
+from tau2_core.model.tasks import Task, UserScenario
+from tau2_core.model.tools import Tool
+
+STOP = "###STOP###"
+TRANSFER = "###TRANSFER###"
+OUT_OF_SCOPE = "###OUT-OF-SCOPE###"
+STOP_TOKENS = (STOP, TRANSFER, OUT_OF_SCOPE)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentContext:
+    """What an agent knows before the first message. `gold` is set only for agents that declare that they need it."""
+
+    domain: str
+    policy: str
+    tools: Sequence[Tool]
+    seed: int
+    solo: bool = False
+    ticket: str | None = None
+    instruction: str | None = None
+    gold: Task | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UserContext:
+    """What a simulated customer knows. `gold` is set only for simulators that declare that they need it."""
+
+    domain: str
+    scenario: UserScenario
+    tools: Sequence[Tool]
+    seed: int
+    guidelines: str | None = None
+    gold: Task | None = None
+
+
+class Agent(Protocol):
+    """The side under test."""
+
+    async def reply(self, history: Sequence[Message]) -> AssistantMessage:
+        """Answer the last message of what this side has seen: text, or tool calls."""
+
+
+class User(Protocol):
+    """The simulated customer."""
+
+    async def reply(self, history: Sequence[Message]) -> UserMessage:
+        """Answer the last message of what this side has seen: text (with a stop token to end), or tool calls."""

@@ -1,0 +1,93 @@
+"""What plugins return from hooks: typed records, whose code is loaded only when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from tau2_core.model.tools import Role
+
+if TYPE_CHECKING:
+    from tau2_core.model.datasets import Dataset
+    from tau2_core.model.evaluation import Evidence, Verdict
+    from tau2_core.model.participants import Agent, AgentContext, User, UserContext
+
+Code = TypeVar("Code")
+
+
+@dataclass(frozen=True, slots=True)
+class Lazy(Generic[Code]):
+    """Code named as `module:name`, imported when it is first used."""
+
+    target: str
+
+    def load(self) -> Code:
+        from importlib import import_module
+
+        module, _, name = self.target.partition(":")
+        code: Code = getattr(import_module(module), name)
+        return code
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A domain pack: the package, or the folder, that holds its manifest."""
+
+    name: str
+    package: str | None = None
+    folder: Path | None = None
+    manifest: str = "domain.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Toolset:
+    """More tools for a domain of any package: a YAML file and the `handlers` folder of `package`."""
+
+    name: str
+    domain: str
+    role: Role
+    package: str
+    file: str = "tools.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSpec:
+    """An agent. `sees_gold` asks for the task with its gold calls, which a run's record then says."""
+
+    name: str
+    summary: str
+    create: Callable[[AgentContext], Agent] | Lazy[Callable[[AgentContext], Agent]]
+    sees_gold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UserSpec:
+    """A user simulator; `solo` marks the one that stands for nobody."""
+
+    name: str
+    summary: str
+    create: Callable[[UserContext], User] | Lazy[Callable[[UserContext], User]]
+    sees_gold: bool = False
+    solo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterSpec:
+    """A reader of datasets: `detect(folder)` and `open(folder, domain)`, which raises DatasetError."""
+
+    name: str
+    summary: str
+    detect: Callable[[Path], bool] | Lazy[Callable[[Path], bool]]
+    open: Callable[[Path, str], Dataset] | Lazy[Callable[[Path, str], Dataset]]
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatorSpec:
+    """One evaluator of a named set; `criterion` is the reward basis entry that it serves."""
+
+    name: str
+    set: str
+    criterion: str
+    evaluate: Callable[[Evidence], Verdict] | Lazy[Callable[[Evidence], Verdict]]

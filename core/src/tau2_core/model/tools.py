@@ -1,0 +1,82 @@
+"""Tools as YAML declares them, and the results of calling them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+Role = Literal["agent", "user"]
+Kind = Literal["read", "write", "think", "generic"]
+FunctionKind = Literal["setup", "assertion"]
+Handler = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where something was declared, for error messages."""
+
+    file: Path
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else str(self.file)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Callee:
+    """A handler with the parameters it declares: what tools and functions share.
+
+    `parameters` is the JSON schema of the arguments object. `wants_context` tells that the handler asks for the
+    environment's clock and ids.
+    """
+
+    name: str
+    role: Role
+    description: str
+    parameters: Mapping[str, Any]
+    handler: Handler
+    wants_context: bool
+    source: Source
+    pack: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tool(Callee):
+    """A tool that a model may call. `mutates` (only kind `write`) decides what its handler may change."""
+
+    kind: Kind = "read"
+    mutates: bool = False
+    transfers: bool = False
+
+    def chat_function(self) -> dict[str, Any]:
+        """Return the tool as a chat-completions function."""
+        function = {"name": self.name, "description": self.description, "parameters": dict(self.parameters)}
+        return {"type": "function", "function": function}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Function(Callee):
+    """A set-up call or an assertion that tasks may name; never shown to a model."""
+
+    kind: FunctionKind = "setup"
+
+
+class Failure(StrEnum):
+    """Why a tool call ended in an error result."""
+
+    UNKNOWN_TOOL = "unknown_tool"
+    INVALID_ARGUMENTS = "invalid_arguments"
+    REFUSED = "refused"
+    CRASHED = "crashed"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a call gave: the text that the caller sees and, if it failed, why."""
+
+    content: str
+    failure: Failure | None = None
+    detail: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,59 @@
+"""Arguments against a tool's JSON schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import jsonschema_rs
+
+
+@dataclass(frozen=True)
+class ArgumentProblem:
+    """One value that the schema refuses: where, and why."""
+
+    path: tuple[str | int, ...]
+    message: str
+
+    @property
+    def where(self) -> str:
+        """The place as `passengers[0].dob`; "" for the arguments as a whole."""
+        return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path).removeprefix(".")
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.path else self.message
+
+
+class _Schema:
+    """Hashes by identity, so that a tool's schema is compiled once."""
+
+    __slots__ = ("schema",)
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self.schema = schema
+
+    def __hash__(self) -> int:
+        return id(self.schema)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Schema) and other.schema is self.schema
+
+
+@lru_cache(maxsize=4096)
+def _validator(schema: _Schema) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(schema.schema)
+
+
+def argument_problems(schema: Mapping[str, Any], arguments: Any) -> list[ArgumentProblem]:
+    """Return what a schema refuses in the arguments, in the order of the schema's checks; [] if they fit."""
+    validator = _validator(_Schema(schema))
+    try:
+        if validator.is_valid(arguments):
+            return []
+        return [
+            ArgumentProblem(tuple(error.instance_path), error.message) for error in validator.iter_errors(arguments)
+        ]
+    except (ValueError, RecursionError) as error:  # not JSON at all: NaN, a lone surrogate, too deep
+        return [ArgumentProblem((), f"not a JSON value: {error}")]

@@ -1,0 +1,213 @@
+"""Binding YAML entries to handlers: the function must be there, and agree in names, optionality and types."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel
+
+from tau2_core.model.tools import Handler, Source
+from tau2_core.packs.context import Context
+from tau2_core.packs.declarations import Declaration
+from tau2_core.packs.problems import Problems
+
+_JSON_TYPES: dict[Any, str] = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    type(None): "null",
+    list: "array",
+    tuple: "array",
+    dict: "object",
+}
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A handler that agrees with its entry."""
+
+    handler: Handler
+    wants_context: bool
+
+
+class Binder:
+    """Binds the entries of one pack, and tells which public functions no entry names."""
+
+    def __init__(self, folder: Path, modules: Mapping[str, ModuleType | Exception], problems: Problems) -> None:
+        self.folder = folder
+        self.modules = modules
+        self.problems = problems
+        self.used: set[tuple[str, str]] = set()
+        for name, module in modules.items():
+            if isinstance(module, Exception):
+                file, line = failure_place(module, folder / "handlers" / f"{name}.py")
+                problems.add(file, f"cannot be imported: {type(module).__name__}: {module}", line=line)
+
+    def bind(self, declaration: Declaration) -> Bound | None:
+        """Return the handler of an entry; None, with what is wrong noted, if it does not fit."""
+        document, name = declaration.document, declaration.name
+        source = Source(document.file, document.line((name, "handler")))
+        module_name, _, function_name = declaration.entry.handler.partition(":")
+        module = self.modules.get(module_name)
+        if isinstance(module, Exception):
+            return None
+        self.used.add((module_name, function_name))
+        handler = getattr(module, function_name, None) if module else None
+        if module is None or not inspect.isfunction(handler):
+            what = (
+                f"handlers/{module_name}.py has no function {function_name!r}"
+                if module
+                else f"there is no handlers/{module_name}.py"
+            )
+            self.problems.at(source, f"{name}: {what}", hint="write the handler, or correct `handler:`")
+            return None
+        return self._compare(declaration, handler)
+
+    def _compare(self, declaration: Declaration, handler: Handler) -> Bound | None:
+        before = len(self.problems.found)
+        code = Source(Path(inspect.getsourcefile(handler) or ""), handler.__code__.co_firstlineno)
+        name = declaration.name
+        hints = self.problems.guard(code, f"{name}: annotations do not resolve", lambda: get_type_hints(handler))
+        if hints is None:
+            return None
+        parameters = list(inspect.signature(handler).parameters.values())
+        if not parameters or parameters[0].name != "db":
+            self.problems.at(code, f"{name}: the first parameter should be `db`")
+            return None
+        context = [parameter for parameter in parameters[1:] if hints.get(parameter.name) is Context]
+        own = {parameter.name: parameter for parameter in parameters[1:] if parameter not in context}
+        schemas = declaration.entry.parameters
+        for missing in schemas.keys() - own.keys():
+            line = declaration.document.line((name, "parameters", missing))
+            self.problems.add(
+                declaration.document.file,
+                f"{name}: parameter {missing!r} is not one of the handler's",
+                line=line,
+                hint=f"{code} has {', '.join(own) or 'none'}",
+            )
+        for parameter in own.values():
+            schema = schemas.get(parameter.name)
+            if schema is None:
+                self.problems.at(
+                    code, f"{name}: parameter {parameter.name!r} is not in the YAML", hint="add it there, or remove it"
+                )
+                continue
+            optional = bool(schema.get("optional", False))
+            where = Source(declaration.document.file, declaration.document.line((name, "parameters", parameter.name)))
+            if optional and parameter.default is inspect.Parameter.empty:
+                self.problems.at(where, f"{name}.{parameter.name} is optional here, but {code} gives it no default")
+            if not optional and parameter.default is not inspect.Parameter.empty:
+                self.problems.at(where, f"{name}.{parameter.name} is required here, but {code} gives it a default")
+            mismatch = type_mismatch(hints.get(parameter.name, Any), schema, nullable=optional)
+            if mismatch:
+                self.problems.at(where, f"{name}.{parameter.name}: {mismatch}", hint=f"handler: {code}")
+        if len(self.problems.found) > before:
+            return None
+        return Bound(handler, wants_context=bool(context))
+
+    def unbound(self) -> None:
+        """Note every public function in `handlers/` that no entry names."""
+        for module_name, module in self.modules.items():
+            if isinstance(module, Exception):
+                continue
+            for name, function in inspect.getmembers(module, inspect.isfunction):
+                if (
+                    function.__module__ == module.__name__
+                    and not name.startswith("_")
+                    and (module_name, name) not in self.used
+                ):
+                    self.problems.add(
+                        self.folder / "handlers" / f"{module_name}.py",
+                        f"function {name!r} is bound by no YAML entry",
+                        line=function.__code__.co_firstlineno,
+                        hint="declare it in tools or functions, or name it with a leading underscore",
+                    )
+
+
+def failure_place(error: BaseException, default: Path) -> tuple[Path, int | None]:
+    """Return the file and line where an exception arose: the innermost frame beside `default`, or the syntax error's."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return Path(error.filename), error.lineno
+    place: tuple[Path, int | None] = (default, None)
+    trace = error.__traceback__
+    while trace is not None:
+        file = Path(trace.tb_frame.f_code.co_filename)
+        if file.is_file() and default.parent in file.parents:
+            place = (file, trace.tb_lineno)
+        trace = trace.tb_next
+    return place
+
+
+def type_mismatch(hint: Any, schema: Mapping[str, Any], *, nullable: bool) -> str:
+    """Say how an annotation and a JSON schema disagree; "" if they agree or if either is open (Any, no type).
+
+    `nullable`: the annotation may allow None although the schema does not, as an optional parameter's default does.
+    """
+    wanted = schema_types(schema)
+    given = annotation_types(hint)
+    if wanted is None or given is None:
+        return ""
+    if nullable and "null" not in wanted:
+        given = given - {"null"}
+    if wanted != given:
+        return f"YAML says {_words(wanted)}, the handler {_words(given)}"
+    values = _literals(hint)
+    if values is not None and "enum" in schema and set(values) != set(schema["enum"]):
+        return f"YAML allows {schema['enum']}, the handler {list(values)}"
+    return ""
+
+
+def schema_types(schema: Mapping[str, Any]) -> frozenset[str] | None:
+    """Return the JSON types that a schema allows, None if it does not say."""
+    if "type" in schema:
+        declared = schema["type"]
+        return frozenset([declared] if isinstance(declared, str) else declared)
+    if "enum" in schema:
+        return frozenset(_JSON_TYPES.get(type(value), "object") for value in schema["enum"])
+    options = [schema_types(option) for option in schema.get("anyOf", [])]
+    if not options or None in options:
+        return None
+    return frozenset().union(*(option for option in options if option is not None))
+
+
+def annotation_types(hint: Any) -> frozenset[str] | None:
+    """Return the JSON types of a Python annotation, None if it is open (Any, object)."""
+    if hint in (Any, object):
+        return None
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        options = [annotation_types(option) for option in get_args(hint)]
+        return None if None in options else frozenset().union(*(option for option in options if option is not None))
+    if origin is Literal:
+        return frozenset(_JSON_TYPES[type(value)] for value in get_args(hint))
+    kind = origin or hint
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return frozenset(["object"])
+    for python_type, name in _JSON_TYPES.items():
+        if kind is python_type:
+            return frozenset([name])
+    if isinstance(kind, type) and issubclass(kind, Mapping):
+        return frozenset(["object"])
+    if isinstance(kind, type) and issubclass(kind, str):
+        return frozenset(["string"])
+    return frozenset(["array"]) if getattr(kind, "__module__", "") == "collections.abc" else None
+
+
+def _literals(hint: Any) -> tuple[Any, ...] | None:
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    if get_origin(hint) in (Union, types.UnionType):
+        found = [_literals(option) for option in get_args(hint) if option is not type(None)]
+        return found[0] if len(found) == 1 else None
+    return None
+
+
+def _words(names: frozenset[str]) -> str:
+    return " or ".join(sorted(names))

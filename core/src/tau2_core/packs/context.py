@@ -1,0 +1,35 @@
+"""Clock, identifiers and randomness for handlers: always the environment's, never the machine's."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from datetime import datetime
+from random import Random
+
+from tau2_core.errors import ToolError
+
+
+class Context:
+    """What a handler may know of the episode besides its database."""
+
+    __slots__ = ("_ids", "_random", "_seed", "now")
+
+    def __init__(self, now: datetime, ids: Mapping[str, Sequence[str]], seed: int = 0) -> None:
+        self.now = now
+        self._ids = ids
+        self._seed = seed
+        self._random: Random | None = None
+
+    @property
+    def random(self) -> Random:
+        """The episode's random numbers, seeded; made when first used, as that is most of a reset's time."""
+        if self._random is None:
+            self._random = Random(self._seed)
+        return self._random
+
+    def free_id(self, pool: str, taken: Container[str]) -> str:
+        """Return the first identifier of the manifest's pool that is not in `taken`; none left is a ToolError."""
+        for candidate in self._ids[pool]:
+            if candidate not in taken:
+                return candidate
+        raise ToolError(f"no {pool} id is left")

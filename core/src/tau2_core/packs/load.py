@@ -1,0 +1,222 @@
+"""Loading a pack: everything that is wrong is found in one pass, with file and line."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tau2_core.errors import PackError
+from tau2_core.model.registrations import Domain, Toolset
+from tau2_core.model.tools import Function, Role, Source, Tool
+from tau2_core.packs.binding import Binder, failure_place
+from tau2_core.packs.code import handler_modules, load_name, locate, package_folder
+from tau2_core.packs.declarations import FunctionEntry, ToolEntry, read_entries
+from tau2_core.packs.manifest import DatabaseEntry, Manifest
+from tau2_core.packs.pack import ROLES, Pack
+from tau2_core.packs.problems import Problems
+from tau2_core.packs.yaml_source import Document
+from tau2_core.state.records import Database
+
+
+def open_pack(domain: Domain, toolsets: Sequence[Toolset] = ()) -> Pack:
+    """Load a pack that must be sound. Raises PackError with all that is wrong."""
+    problems = Problems(domain.name)
+    pack = load_pack(domain, problems, toolsets)
+    if pack is None or problems.found:
+        raise PackError(problems.found)
+    return pack
+
+
+def load_pack(domain: Domain, problems: Problems, toolsets: Sequence[Toolset] = ()) -> Pack | None:
+    """Load what can be loaded of a pack and note what is wrong; None if there is no usable manifest."""
+    package, folder = locate(domain)
+    file = folder / domain.manifest
+    document = problems.read(file)
+    if document is None:
+        return None
+    manifest = problems.validate(Manifest, document, document.value)
+    if manifest is None:
+        return None
+    if manifest.name != domain.name:
+        what = f"the manifest's name is {manifest.name!r}, but it is registered as {domain.name!r}"
+        problems.add(file, what, line=document.line(("name",)))
+    return _Loader(domain, package, folder, document, manifest, problems, toolsets).load()
+
+
+@dataclass
+class _Loader:
+    domain: Domain
+    package: str
+    folder: Path
+    document: Document
+    manifest: Manifest
+    problems: Problems
+    toolsets: Sequence[Toolset]
+
+    def load(self) -> Pack:
+        binder = Binder(self.folder, handler_modules(self.package, self.folder), self.problems)
+        tools: dict[Role, dict[str, Tool]] = {"agent": {}, "user": {}}
+        unbound: set[str] = set()
+        for role in ROLES:
+            name = self.manifest.tools.agent if role == "agent" else self.manifest.tools.user
+            if name is not None:
+                self._tools(role, self.folder / name, binder, tools[role], unbound, self.source("tools", role))
+        functions = self._functions(binder, tools, unbound)
+        sync, wants_context = self._sync(binder)
+        binder.unbound()
+        for toolset in self.toolsets:
+            self._toolset(toolset, tools, unbound)
+        self._prompt_files()
+        return Pack(
+            name=self.domain.name,
+            package=self.package,
+            folder=self.folder,
+            manifest=self.manifest,
+            manifest_source=Source(self.document.file, 1),
+            models=self._models(),
+            tools=tools,
+            functions=functions,
+            unbound_tools=frozenset(unbound),
+            sync=sync,
+            sync_wants_context=wants_context,
+        )
+
+    def source(self, *path: str | int) -> Source:
+        return Source(self.document.file, self.document.line(path))
+
+    def _tools(
+        self, role: Role, file: Path, binder: Binder, tools: dict[str, Tool], unbound: set[str], named_by: Source
+    ) -> None:
+        document = self.problems.read(file, named_by=named_by)
+        if document is None:
+            return
+        if isinstance(document.value, dict):
+            unbound.update(document.value)
+        for declaration in read_entries(document, ToolEntry, self.problems):
+            entry, source = declaration.entry, Source(file, document.line((declaration.name,)))
+            if declaration.name in tools:
+                what = f"tool {declaration.name!r} exists already: {tools[declaration.name].source}"
+                self.problems.at(source, what, hint="rename one of them")
+                continue
+            bound = binder.bind(declaration)
+            if bound is None or not isinstance(entry, ToolEntry):
+                continue
+            tools[declaration.name] = Tool(
+                declaration.name,
+                role,
+                entry.description,
+                entry.schema_object(),
+                bound.handler,
+                bound.wants_context,
+                source,
+                self.domain.name,
+                kind=entry.kind,
+                mutates=entry.kind == "write",
+                transfers=entry.transfers,
+            )
+            unbound.discard(declaration.name)
+        transfers = [tool for tool in tools.values() if tool.transfers]
+        if len(transfers) > 1:
+            self.problems.at(transfers[1].source, f"a second tool with `transfers`, after {transfers[0].name!r}")
+
+    def _functions(
+        self, binder: Binder, tools: dict[Role, dict[str, Tool]], unbound: set[str]
+    ) -> dict[Role, dict[str, Function]]:
+        functions: dict[Role, dict[str, Function]] = {"agent": {}, "user": {}}
+        if self.manifest.functions is None:
+            return functions
+        file = self.folder / self.manifest.functions
+        document = self.problems.read(file, named_by=self.source("functions"))
+        if document is None:
+            return functions
+        if isinstance(document.value, dict):
+            unbound.update(document.value)
+        for declaration in read_entries(document, FunctionEntry, self.problems):
+            entry, source = declaration.entry, Source(file, document.line((declaration.name,)))
+            if not isinstance(entry, FunctionEntry):
+                continue
+            if declaration.name in tools[entry.role]:
+                what = f"function {declaration.name!r} has the name of a tool: {tools[entry.role][declaration.name].source}"
+                self.problems.at(source, what, hint="tasks may name the tool itself")
+                continue
+            bound = binder.bind(declaration)
+            if bound is not None:
+                functions[entry.role][declaration.name] = Function(
+                    declaration.name,
+                    entry.role,
+                    entry.description,
+                    entry.schema_object(),
+                    bound.handler,
+                    bound.wants_context,
+                    source,
+                    self.domain.name,
+                    kind=entry.kind,
+                )
+                unbound.discard(declaration.name)
+        return functions
+
+    def _sync(self, binder: Binder) -> tuple[Callable[..., object] | None, bool]:
+        target = self.manifest.sync
+        if target is None:
+            return None, False
+        sync: Any = self.problems.guard(
+            self.source("sync"), f"sync {target!r}", lambda: load_name(self.package, target)
+        )
+        if sync is None:
+            return None, False
+        module, _, name = target.partition(":")
+        binder.used.add((module.removeprefix("handlers."), name))
+        parameters = set(inspect.signature(sync).parameters)
+        if not {"agent", "user"} <= parameters <= {"agent", "user", "context"}:
+            self.problems.at(
+                self.source("sync"), f"sync {target!r} should take (agent, user) and, if it likes, context"
+            )
+            return None, False
+        return sync, "context" in parameters
+
+    def _models(self) -> dict[Role, type[Database]]:
+        models: dict[Role, type[Database]] = {}
+        entries: dict[Role, DatabaseEntry | None] = {
+            "agent": self.manifest.databases.agent,
+            "user": self.manifest.databases.user,
+        }
+        for role, entry in entries.items():
+            if entry is None:
+                continue
+            place = self.source("databases", role, "model")
+            model = self.problems.guard(
+                place, f"model {entry.model!r}", lambda e=entry: load_name(self.package, e.model)
+            )
+            if model is None:
+                continue
+            if not (isinstance(model, type) and issubclass(model, Database)):
+                self.problems.at(place, f"{entry.model} is no subclass of tau2_core.Database")
+                continue
+            if not (self.folder / entry.data).is_file():
+                self.problems.at(self.source("databases", role, "data"), f"there is no file {self.folder / entry.data}")
+            models[role] = model
+        return models
+
+    def _toolset(self, toolset: Toolset, tools: dict[Role, dict[str, Tool]], unbound: set[str]) -> None:
+        folder = package_folder(toolset.package)
+        binder = Binder(folder, handler_modules(toolset.package, folder), self.problems)
+        named_by = Source(folder / toolset.file)
+        self._tools(toolset.role, folder / toolset.file, binder, tools[toolset.role], unbound, named_by)
+
+    def _prompt_files(self) -> None:
+        if "policy" not in self.manifest.prompts:
+            self.problems.at(self.source("prompts"), "`prompts` should name a `policy`")
+        named = [(("prompts", name), file) for name, file in self.manifest.prompts.items()]
+        for variant, section in self.manifest.variants.items():
+            named += [(("variants", variant, "prompts", name), file) for name, file in section.prompts.items()]
+        for path, file in named:
+            if not (self.folder / file).is_file():
+                self.problems.at(self.source(*path), f"there is no file {self.folder / file}")
+
+
+def plugin_failure(error: BaseException, folder: Path) -> tuple[Path, int | None]:
+    """Return where a plugin's module failed to load."""
+    return failure_place(error, folder / "plugin.py")

@@ -1,0 +1,65 @@
+"""The manifest, `domain.yaml`: what a pack is made of."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tau2_core.model.tasks import OFFICIAL_REWARD_BASIS, RewardType
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class DatabaseEntry(_Section):
+    """`model`: `module:Class` within the package; `data`: a .json, .yaml or .toml file."""
+
+    model: str
+    data: str
+
+
+class Databases(_Section):
+    agent: DatabaseEntry
+    user: DatabaseEntry | None = None
+
+
+class ToolFiles(_Section):
+    agent: str
+    user: str | None = None
+
+
+class Variant(_Section):
+    prompts: dict[str, str]
+
+
+class TaskFiles(_Section):
+    files: str
+    splits: str
+
+
+class Evaluation(_Section):
+    reward_basis: list[RewardType] = Field(default_factory=lambda: list(OFFICIAL_REWARD_BASIS))
+
+
+class Manifest(_Section):
+    """A domain as `domain.yaml` declares it; paths are relative to that file."""
+
+    name: str
+    description: str = ""
+    clock: datetime
+    databases: Databases
+    tools: ToolFiles
+    functions: str | None = None
+    sync: str | None = None
+    ids: dict[str, list[str]] = Field(default_factory=dict)
+    prompts: dict[str, str]
+    variants: dict[str, Variant] = Field(default_factory=dict)
+    tasks: TaskFiles
+    evaluation: Evaluation = Field(default_factory=Evaluation)
+
+    def prompt_file(self, name: str, variant: str) -> str | None:
+        """Return the template of a prompt under a variant ("" for none)."""
+        special = self.variants[variant].prompts if variant else {}
+        return special.get(name, self.prompts.get(name))

@@ -1,0 +1,109 @@
+"""A loaded pack: tools bound to handlers, prompts, tasks and the shared base of its databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tau2_core.errors import PackError
+from tau2_core.model.tools import Callee, Function, Role, Source, Tool
+from tau2_core.packs.databases import DataError, load_base
+from tau2_core.packs.manifest import Manifest
+from tau2_core.packs.problems import Problems
+from tau2_core.packs.prompts import PromptError, render_prompt
+from tau2_core.packs.tasks import TaskSet, read_tasks
+from tau2_core.state.records import Database
+from tau2_core.state.world import Base
+
+ROLES: tuple[Role, ...] = ("agent", "user")
+
+
+@dataclass(eq=False)
+class Pack:
+    """One domain, ready to be played. What is heavy (databases, tasks) is read when first used, once a process."""
+
+    name: str
+    package: str
+    folder: Path
+    manifest: Manifest
+    manifest_source: Source
+    models: Mapping[Role, type[Database]]
+    tools: Mapping[Role, Mapping[str, Tool]]
+    functions: Mapping[Role, Mapping[str, Function]]
+    unbound_tools: frozenset[str]
+    sync: Callable[..., object] | None
+    sync_wants_context: bool = False
+    _bases: dict[tuple[Role, Path], Base] = field(default_factory=dict, repr=False)
+    _tasks: TaskSet | None = field(default=None, repr=False)
+
+    def callees(self, role: Role) -> dict[str, Callee]:
+        """Return all that tasks may call on a side: its functions and its tools."""
+        return {**self.tools[role], **self.functions[role]}
+
+    def data_file(self, role: Role) -> Path:
+        entry = self.manifest.databases.agent if role == "agent" else self.manifest.databases.user
+        if entry is None:
+            raise KeyError(role)
+        return self.folder / entry.data
+
+    def base(self, role: Role, file: Path | None = None) -> Base:
+        """Return the shared base of a side's database, from the pack's own file or a dataset's. Raises PackError."""
+        file = file or self.data_file(role)
+        known = self._bases.get((role, file))
+        if known is None:
+            try:
+                known = self._bases[role, file] = load_base(self.models[role], file)
+            except DataError as error:
+                problems = Problems(self.name)
+                problems.add(error.file, str(error), line=error.line, hint="mend or restore the data file")
+                raise PackError(problems.found) from error
+        return known
+
+    def task_set(self, problems: Problems | None = None) -> TaskSet:
+        """Return the pack's own tasks; problems are noted if a list is given, otherwise raised as PackError."""
+        if self._tasks is None or problems is not None:
+            found = Problems(self.name) if problems is None else problems
+            before = len(found.found)
+            files = self.manifest.tasks
+            basis = self.manifest.evaluation.reward_basis
+            self._tasks = read_tasks(self.folder, files.files, files.splits, basis, self.name, found)
+            if problems is None and len(found.found) > before:
+                self._tasks = None
+                raise PackError(found.found)
+        return self._tasks
+
+    def prompt(self, name: str, *, variant: str = "", solo: bool = False) -> str:
+        """Render a prompt. Raises PackError with file and line."""
+        template = self.manifest.prompt_file(name, variant)
+        if template is None:
+            problems = Problems(self.name)
+            problems.at(self.manifest_source, f"there is no prompt {name!r}", hint="name a template under `prompts`")
+            raise PackError(problems.found)
+        try:
+            return render_prompt(self.folder, template, self.prompt_values(variant=variant, solo=solo))
+        except PromptError as error:
+            problems = Problems(self.name)
+            problems.add(error.file, f"prompt {name!r}: {error}", line=error.line)
+            raise PackError(problems.found) from error
+
+    def prompt_values(self, *, variant: str, solo: bool) -> dict[str, Any]:
+        """Return what every template may use."""
+        return {
+            "domain": self.name,
+            "now": self.manifest.clock,
+            "tools": list(self.tools["agent"].values()),
+            "user_tools": list(self.tools["user"].values()),
+            "variant": variant,
+            "solo": solo,
+        }
+
+    @property
+    def supports_solo(self) -> bool:
+        return "solo" in self.manifest.prompts
+
+    def files(self) -> list[Path]:
+        """Return every file of the pack that can change a result, sorted."""
+        suffixes = {".py", ".yaml", ".yml", ".json", ".toml", ".j2"}
+        return sorted(path for path in self.folder.rglob("*") if path.suffix in suffixes and path.is_file())

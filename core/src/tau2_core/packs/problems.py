@@ -1,0 +1,73 @@
+"""Collecting what is wrong with a pack, so that all of it is reported at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from tau2_core.errors import Problem
+from tau2_core.model.tools import Source
+from tau2_core.packs.yaml_source import Document, YamlError, YamlPath, read_yaml
+
+Model = TypeVar("Model", bound=BaseModel)
+Parsed = TypeVar("Parsed")
+
+
+class Problems:
+    """The problems of one pack, in the order in which they were found."""
+
+    def __init__(self, pack: str) -> None:
+        self.pack = pack
+        self.found: list[Problem] = []
+
+    def add(self, file: Path, message: str, *, line: int | None = None, hint: str = "") -> None:
+        problem = Problem(self.pack, file, message, line, hint)
+        if problem not in self.found:
+            self.found.append(problem)
+
+    def at(self, source: Source, message: str, *, hint: str = "") -> None:
+        self.add(source.file, message, line=source.line, hint=hint)
+
+    def read(self, file: Path, *, named_by: Source | None = None) -> Document | None:
+        """Parse a YAML file; None, with the problem noted, if that fails."""
+        try:
+            return read_yaml(file)
+        except YamlError as error:
+            self.add(file, str(error), line=error.line, hint="mend the YAML")
+        except OSError as error:
+            where = named_by or Source(file)
+            self.at(where, f"cannot read {file}: {error.strerror}", hint="create the file, or correct the path")
+        return None
+
+    def validate(self, model: type[Model], document: Document, value: Any, path: YamlPath = ()) -> Model | None:
+        """Build a model from a part of a document; None, with every problem noted by line, if that fails."""
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            self.note(error, document, path)
+            return None
+
+    def note(self, error: ValidationError, document: Document, path: YamlPath = ()) -> None:
+        for detail in error.errors(include_url=False):
+            where = tuple(part for part in detail["loc"] if isinstance(part, str | int))
+            name = ".".join(str(part) for part in (*path, *where)) or "the file"
+            message = f"{name}: {detail['msg']}"
+            if not isinstance(detail["input"], dict | list):
+                message += f", not {detail['input']!r}"
+            self.add(document.file, message, line=document.line((*path, *where)))
+
+    def guard(self, source: Source, what: str, load: Callable[[], Parsed]) -> Parsed | None:
+        """Run somebody's code; whatever it raises is noted with its cause."""
+        try:
+            return load()
+        except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported, not swallowed
+            self.at(source, f"{what}: {type(error).__name__}: {error}")
+            return None
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            if problem not in self.found:
+                self.found.append(problem)

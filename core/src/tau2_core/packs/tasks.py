@@ -1,0 +1,130 @@
+"""Reading a pack's tasks and splits, with the line of each part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, RootModel
+
+from tau2_core.model.tasks import Instructions, RewardType, Task
+from tau2_core.model.tools import Source
+from tau2_core.packs.problems import Problems
+from tau2_core.packs.yaml_source import Document, YamlPath
+
+
+@dataclass(frozen=True)
+class TaskSource:
+    """Where a task stands in its file."""
+
+    document: Document
+    index: int
+
+    def source(self, *path: str | int) -> Source:
+        full: YamlPath = (self.index, *path)
+        return Source(self.document.file, self.document.line(full))
+
+
+@dataclass(frozen=True)
+class TaskSet:
+    """All tasks of a pack in file order, where they stand, and the splits that name them."""
+
+    tasks: Mapping[str, Task]
+    sources: Mapping[str, TaskSource]
+    splits: Mapping[str, Sequence[str]]
+
+
+class _StrictTask(BaseModel):
+    """Refuses misspelt keys in our own files; official files may hold keys that we do not know."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    outcome: str | None = None
+    tags: Any = None
+    description: Any = None
+    user_scenario: Any
+    ticket: Any = None
+    initial_state: Any = None
+    evaluation_criteria: Any = None
+    user_tools: Any = None
+
+
+_CRITERIA = {"actions", "env_assertions", "communicate_info", "nl_assertions", "reward_basis"}
+_Splits = RootModel[dict[str, list[str]]]
+
+
+def read_tasks(
+    folder: Path, pattern: str, splits_file: str, basis: Sequence[RewardType], domain: str, problems: Problems
+) -> TaskSet:
+    """Read all task files and the splits; what is wrong is noted and left out."""
+    tasks: dict[str, Task] = {}
+    sources: dict[str, TaskSource] = {}
+    files = sorted(folder.glob(pattern))
+    if not files:
+        problems.add(folder / pattern, "no task file matches", hint="write tasks, or correct `tasks.files`")
+    for file in files:
+        document = problems.read(file)
+        if document is None:
+            continue
+        if not isinstance(document.value, list):
+            problems.add(file, "should be a list of tasks", line=1)
+            continue
+        for index, value in enumerate(document.value):
+            task = _read_task(document, index, value, basis, domain, problems)
+            if task is None:
+                continue
+            source = TaskSource(document, index)
+            if task.id in tasks:
+                problems.at(source.source(), f"task {task.id!r} stands twice, first at {sources[task.id].source()}")
+                continue
+            tasks[task.id], sources[task.id] = task, source
+    return TaskSet(tasks, sources, _read_splits(folder / splits_file, tasks, sources, problems))
+
+
+def _read_task(
+    document: Document, index: int, value: Any, basis: Sequence[RewardType], domain: str, problems: Problems
+) -> Task | None:
+    strict = problems.validate(_StrictTask, document, value, (index,))
+    task = problems.validate(Task, document, value, (index,)) if strict else None
+    if task is None:
+        return None
+    criteria = value.get("evaluation_criteria") or {}
+    for key in criteria.keys() - _CRITERIA:
+        problems.add(
+            document.file,
+            f"evaluation_criteria has no {key!r}",
+            line=document.line((index, "evaluation_criteria", key)),
+        )
+    if task.evaluation_criteria is not None:
+        if "reward_basis" not in criteria:
+            task.evaluation_criteria.reward_basis = list(basis)
+        for position, action in enumerate(task.gold()):
+            action.action_id = action.action_id or f"{task.id}_{position}"
+    if isinstance(task.user_scenario.instructions, Instructions) and not task.user_scenario.instructions.domain:
+        task.user_scenario.instructions.domain = domain
+    return task
+
+
+def _read_splits(
+    file: Path, tasks: Mapping[str, Task], sources: Mapping[str, TaskSource], problems: Problems
+) -> dict[str, list[str]]:
+    document = problems.read(file)
+    if document is None:
+        return {"base": list(tasks)}
+    parsed = problems.validate(_Splits, document, document.value or {})
+    splits = dict(parsed.root) if parsed else {}
+    for name, ids in splits.items():
+        for position, task_id in enumerate(ids):
+            line = document.line((name, position))
+            if task_id not in tasks:
+                problems.add(file, f"split {name!r} names a task {task_id!r} that does not exist", line=line)
+            elif task_id in ids[:position]:
+                problems.add(file, f"split {name!r} names task {task_id!r} twice", line=line)
+    named = {task_id for ids in splits.values() for task_id in ids}
+    for task_id in tasks.keys() - named:
+        problems.at(sources[task_id].source(), f"task {task_id!r} is in no split", hint=f"name it in {file.name}")
+    splits.setdefault("base", [task_id for task_id in tasks if task_id in named])
+    return splits

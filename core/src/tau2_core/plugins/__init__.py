@@ -1,0 +1,1 @@
+"""Plugins: finding them, blocking them, and telling who brought what."""

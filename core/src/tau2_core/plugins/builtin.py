@@ -1,0 +1,62 @@
+"""What the core itself brings, through the same hooks as everybody's plugins."""
+
+from __future__ import annotations
+
+from tau2_core.hookspecs import hookimpl
+from tau2_core.model.registrations import AdapterSpec, AgentSpec, EvaluatorSpec, Lazy, UserSpec
+
+
+@hookimpl
+def tau2_agents() -> list[AgentSpec]:
+    return [
+        AgentSpec(
+            "oracle",
+            "makes the gold calls, then says what must be communicated",
+            Lazy("tau2_core.agents.oracle:Oracle"),
+            sees_gold=True,
+        ),
+        AgentSpec("silent", "says nothing of use and calls nothing", Lazy("tau2_core.agents.silent:Silent")),
+        AgentSpec(
+            "always-transfer", "hands every customer over at once", Lazy("tau2_core.agents.transfer:AlwaysTransfer")
+        ),
+        AgentSpec(
+            "random",
+            "makes seeded calls whose arguments fit the schemas",
+            Lazy("tau2_core.agents.random_calls:RandomCalls"),
+        ),
+    ]
+
+
+@hookimpl
+def tau2_user_simulators() -> list[UserSpec]:
+    return [
+        UserSpec(
+            "scripted",
+            "tells the task's own texts and performs the gold's customer actions when asked",
+            Lazy("tau2_core.users.scripted:Scripted"),
+            sees_gold=True,
+        ),
+        UserSpec("none", "nobody: for solo play", Lazy("tau2_core.users.nobody:Nobody"), solo=True),
+    ]
+
+
+@hookimpl
+def tau2_adapters() -> list[AdapterSpec]:
+    home = "tau2_core.adapters.tau2_bench.dataset"
+    return [
+        AdapterSpec(
+            "tau2-bench", "a checkout of the official repository", Lazy(f"{home}:detect"), Lazy(f"{home}:open_dataset")
+        )
+    ]
+
+
+@hookimpl
+def tau2_evaluators() -> list[EvaluatorSpec]:
+    home = "tau2_core.evaluators"
+    return [
+        EvaluatorSpec("tau2.db", "tau2", "DB", Lazy(f"{home}.database:evaluate")),
+        EvaluatorSpec("tau2.env_assertion", "tau2", "ENV_ASSERTION", Lazy(f"{home}.env_assertion:evaluate")),
+        EvaluatorSpec("tau2.action", "tau2", "ACTION", Lazy(f"{home}.action:evaluate")),
+        EvaluatorSpec("tau2.communicate", "tau2", "COMMUNICATE", Lazy(f"{home}.communicate:evaluate")),
+        EvaluatorSpec("tau2.nl_assertion", "tau2", "NL_ASSERTION", Lazy(f"{home}.nl_assertion:evaluate")),
+    ]

@@ -1,0 +1,147 @@
+"""The catalogue: everything that plugins bring, by kind and name, with who brought it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pluggy
+
+from tau2_core.errors import PackError, Problem, UsageError
+from tau2_core.hookspecs import Proceed
+from tau2_core.model.messages import ToolCall
+from tau2_core.model.registrations import AdapterSpec, AgentSpec, Domain, EvaluatorSpec, Toolset, UserSpec
+from tau2_core.names import did_you_mean
+
+RECORD_HOOKS: Mapping[str, str] = {
+    "tau2_environments": "domain",
+    "tau2_toolsets": "toolset",
+    "tau2_user_simulators": "user",
+    "tau2_agents": "agent",
+    "tau2_adapters": "adapter",
+    "tau2_evaluators": "evaluator",
+}
+
+Wrapper = Callable[[ToolCall, Proceed], Any]
+
+
+@dataclass(eq=False)
+class Plugin:
+    """One plugin: where it is from, whether it works, and what it brings (kind to records)."""
+
+    name: str
+    distribution: str | None
+    target: str
+    status: Literal["ok", "broken", "blocked", "replaced"] = "ok"
+    cause: str = ""
+    file: Path | None = None
+    line: int | None = None
+    module: Any = None
+    records: dict[str, list[Any]] = field(default_factory=dict)
+
+    @property
+    def origin(self) -> str:
+        return self.distribution or self.target
+
+    def provides(self) -> list[str]:
+        """Return what it brings as `kind:name`."""
+        return [f"{kind}:{record.name}" for kind, records in self.records.items() for record in records]
+
+
+class Catalogue:
+    """All plugins of a process. Names are resolved here, with a suggestion or both packages of a conflict."""
+
+    def __init__(self, manager: pluggy.PluginManager, plugins: list[Plugin]) -> None:
+        self.plugins = plugins
+        self._manager = manager
+
+    def domain(self, name: str) -> Domain:
+        found: Domain = self._get("domain", name)
+        return found
+
+    def agent(self, name: str) -> AgentSpec:
+        found: AgentSpec = self._get("agent", name)
+        return found
+
+    def user(self, name: str) -> UserSpec:
+        found: UserSpec = self._get("user", name)
+        return found
+
+    def domains(self) -> list[Domain]:
+        return self._all("domain")
+
+    def adapters(self) -> list[AdapterSpec]:
+        return self._all("adapter")
+
+    def toolsets(self, domain: str) -> list[Toolset]:
+        """Return the tools that other packages add to a domain."""
+        return [toolset for toolset in self._all("toolset") if toolset.domain == domain]
+
+    def evaluators(self, set_name: str) -> dict[str, EvaluatorSpec]:
+        """Return a set's evaluators by criterion. Raises UsageError for an unknown set or two for one criterion."""
+        specs = [(spec, plugin) for spec, plugin in self._attributed("evaluator") if spec.set == set_name]
+        if not specs:
+            sets = {spec.set for spec, _ in self._attributed("evaluator")}
+            raise UsageError(f"no evaluator set {set_name!r} ({did_you_mean(set_name, sets)})")
+        chosen: dict[str, tuple[EvaluatorSpec, Plugin]] = {}
+        for spec, plugin in specs:
+            if spec.criterion in chosen:
+                other = chosen[spec.criterion][1].origin
+                raise UsageError(
+                    f"set {set_name!r}: {spec.criterion} comes from {other} and from {plugin.origin}; block one of them"
+                )
+            chosen[spec.criterion] = (spec, plugin)
+        return {criterion: spec for criterion, (spec, _) in chosen.items()}
+
+    def origin(self, kind: str, name: str) -> str:
+        """Return which distribution or folder brings something."""
+        return next((plugin.origin for record, plugin in self._attributed(kind) if record.name == name), "")
+
+    def conflicts(self) -> dict[str, list[Plugin]]:
+        """Return every `kind:name` that several plugins bring."""
+        owners: dict[str, list[Plugin]] = {}
+        for plugin in self.plugins:
+            for provided in plugin.provides():
+                owners.setdefault(provided, []).append(plugin)
+        return {provided: plugins for provided, plugins in owners.items() if len(plugins) > 1}
+
+    def listeners(self, hook: str) -> list[Callable[[Any], object]]:
+        """Return the plain functions behind a notification hook, in the order of registration."""
+        implementations = getattr(self._manager.hook, hook).get_hookimpls()
+        return [_one_argument(implementation) for implementation in implementations]
+
+    def tool_call_wrappers(self) -> list[Wrapper]:
+        """Return the plain functions around every tool call, outermost first."""
+        return [
+            implementation.function for implementation in reversed(self._manager.hook.tau2_tool_call.get_hookimpls())
+        ]
+
+    def _attributed(self, kind: str) -> list[tuple[Any, Plugin]]:
+        return [(record, plugin) for plugin in self.plugins for record in plugin.records.get(kind, [])]
+
+    def _all(self, kind: str) -> list[Any]:
+        return [record for record, _ in self._attributed(kind)]
+
+    def _get(self, kind: str, name: str) -> Any:
+        found = [(record, plugin) for record, plugin in self._attributed(kind) if record.name == name]
+        if len(found) == 1:
+            return found[0][0]
+        if found:
+            origins = " and ".join(plugin.origin for _, plugin in found)
+            raise UsageError(f"{kind} {name!r} comes from {origins}; block one of them with --no-plugin, or rename it")
+        for plugin in self.plugins:
+            if plugin.name == name and plugin.status == "blocked":
+                raise UsageError(f"{kind} {name!r} is blocked; remove it from --no-plugin or TAU2_GYM_DISABLE")
+            if plugin.name == name and plugin.status == "broken":
+                file = plugin.file or Path(plugin.target)
+                raise PackError([Problem(name, file, f"the plugin is broken: {plugin.cause}", plugin.line)])
+        known = [record.name for record in self._all(kind)]
+        raise UsageError(f"no {kind} {name!r} ({did_you_mean(name, known)})")
+
+
+def _one_argument(implementation: Any) -> Callable[[Any], object]:
+    """A listener may leave the argument out, as pluggy allows."""
+    function: Callable[..., object] = implementation.function
+    return function if implementation.argnames else lambda _subject: function()

@@ -1,0 +1,110 @@
+"""Finding plugins by entry point, and loading each so that a broken one harms no other."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterable, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from tau2_core import hookspecs
+from tau2_core.errors import UsageError
+from tau2_core.model.registrations import Domain
+from tau2_core.names import did_you_mean
+from tau2_core.plugins import builtin
+from tau2_core.plugins.catalogue import RECORD_HOOKS, Catalogue, Plugin
+
+DISABLE_VARIABLE = "TAU2_GYM_DISABLE"
+
+
+def discover(*, blocked: Iterable[str] = (), packs: Sequence[Domain] = ()) -> Catalogue:
+    """Load all plugins that are installed, but those that `blocked` or TAU2_GYM_DISABLE (a comma list) name.
+
+    `packs` are domains loaded from folders; they come first, so that a folder stands in for an installed pack of the
+    same name. Raises UsageError for a blocked name that is not installed.
+    """
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    names = {name.strip() for name in os.environ.get(DISABLE_VARIABLE, "").split(",")} | set(blocked)
+    names.discard("")
+    folders = {domain.name for domain in packs}
+    plugins = [_register(manager, Plugin("core", "tau2-core", "tau2_core.plugins.builtin"), builtin)]
+    plugins += [Plugin(domain.name, None, str(domain.folder), records={"domain": [domain]}) for domain in packs]
+    installed = sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: point.name)
+    unknown = names - {point.name for point in installed}
+    if unknown:
+        name = sorted(unknown)[0]
+        raise UsageError(f"cannot block {name!r}: no such plugin ({did_you_mean(name, [p.name for p in installed])})")
+    for point in installed:
+        distribution = f"{point.dist.name} {point.dist.version}" if point.dist else None
+        plugin = Plugin(point.name, distribution, point.value)
+        if point.name in names:
+            plugin.status = "blocked"
+            plugins.append(plugin)
+        elif point.name in folders:
+            plugin.status, plugin.cause = "replaced", "a folder given with --pack stands in for it"
+            plugins.append(plugin)
+        else:
+            plugins.append(_load(manager, plugin, point))
+    return Catalogue(manager, plugins)
+
+
+def _load(manager: pluggy.PluginManager, plugin: Plugin, point: EntryPoint) -> Plugin:
+    try:
+        module = point.load()
+    except Exception as error:  # noqa: BLE001 - somebody's plugin may raise anything; it becomes a row with its cause
+        return _broken(plugin, error, _module_file(point))
+    return _register(manager, plugin, module)
+
+
+def _register(manager: pluggy.PluginManager, plugin: Plugin, module: ModuleType | Any) -> Plugin:
+    file = Path(getattr(module, "__file__", "") or "")
+    try:
+        manager.register(module, name=plugin.name)
+        callers = manager.get_hookcallers(module) or []
+        strangers = [caller.name for caller in callers if not caller.has_spec()]
+        if strangers:
+            known = [name for name in vars(hookspecs) if name.startswith("tau2_")]
+            raise pluggy.PluginValidationError(
+                module, f"unknown hook {strangers[0]!r} ({did_you_mean(strangers[0], known)})"
+            )
+        for hook, kind in RECORD_HOOKS.items():
+            for implementation in getattr(manager.hook, hook).get_hookimpls():
+                if implementation.plugin is module:
+                    plugin.records.setdefault(kind, []).extend(implementation.function())
+    except Exception as error:  # noqa: BLE001 - as above
+        if manager.is_registered(module):
+            manager.unregister(module)
+        plugin.records.clear()
+        return _broken(plugin, error, file)
+    plugin.module = module
+    return plugin
+
+
+def _broken(plugin: Plugin, error: BaseException, file: Path | None) -> Plugin:
+    plugin.status = "broken"
+    plugin.cause = f"{type(error).__name__}: {error}"
+    plugin.file, plugin.line = file, None
+    if isinstance(error, SyntaxError) and error.filename:
+        plugin.file, plugin.line = Path(error.filename), error.lineno
+        return plugin
+    trace = error.__traceback__
+    while trace is not None:
+        frame_file = Path(trace.tb_frame.f_code.co_filename)
+        if file is not None and file.parent in frame_file.parents:
+            plugin.file, plugin.line = frame_file, trace.tb_lineno
+        trace = trace.tb_next
+    return plugin
+
+
+def _module_file(point: EntryPoint) -> Path | None:
+    try:
+        spec = importlib.util.find_spec(point.module)
+    except Exception:  # noqa: BLE001 - finding a submodule imports its parents; their failure is reported already
+        return None
+    return Path(spec.origin) if spec and spec.origin else None

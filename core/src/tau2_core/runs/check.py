@@ -1,0 +1,200 @@
+"""Checking a pack before anybody runs it: what its files say, then what its tasks do when they are played."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tau2_core.episode.environment import Environment
+from tau2_core.episode.play import Cast, play
+from tau2_core.episode.setting import Setting
+from tau2_core.episode.setup import start
+from tau2_core.errors import PackError, Problem, Tau2GymError
+from tau2_core.evaluators.grade import Grader, reasons
+from tau2_core.model.episodes import Slot
+from tau2_core.model.messages import ToolCall
+from tau2_core.model.tasks import Task
+from tau2_core.packs.load import load_pack
+from tau2_core.packs.pack import Pack
+from tau2_core.packs.problems import Problems
+from tau2_core.packs.task_checks import check_tasks
+from tau2_core.packs.tasks import TaskSource
+from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.runs.plan import DEFAULT_SEED
+
+SOLVED = 1 - 1e-6
+BASELINES = ("silent", "always-transfer")
+
+
+@dataclass
+class CheckReport:
+    """What a check found, and how much it looked at."""
+
+    domain: str
+    problems: list[Problem] = field(default_factory=list)
+    tools: int = 0
+    tasks: int = 0
+    played: int = 0
+
+
+def check_domain(
+    catalogue: Catalogue, name: str, on_task: Callable[[int, int], None] = lambda done, total: None
+) -> CheckReport:
+    """Check a domain and return all that is wrong with it. Raises UsageError if there is no such domain."""
+    problems = Problems(name)
+    pack = load_pack(catalogue.domain(name), problems, catalogue.toolsets(name))
+    report = CheckReport(name, problems.found)
+    if pack is None:
+        return report
+    report.tools = sum(len(tools) for tools in pack.tools.values())
+    _check_prompts(pack, problems)
+    check_tasks(pack, problems)
+    tasks = pack.task_set().tasks
+    report.tasks = len(tasks)
+    try:
+        for role in pack.models:
+            pack.base(role)
+    except PackError as error:
+        problems.extend(error.problems)
+        return report
+    if "agent" in pack.models:
+        report.played = asyncio.run(_play_all(pack, catalogue, problems, on_task))
+    return report
+
+
+def _check_prompts(pack: Pack, problems: Problems) -> None:
+    manifest = pack.manifest
+    for variant in ("", *manifest.variants):
+        for name in {*manifest.prompts, *(manifest.variants[variant].prompts if variant else ())}:
+            try:
+                pack.prompt(name, variant=variant, solo=name == "solo")
+            except PackError as error:
+                problems.extend(error.problems)
+
+
+async def _play_all(pack: Pack, catalogue: Catalogue, problems: Problems, on_task: Callable[[int, int], None]) -> int:
+    task_set = pack.task_set()
+    player = _Player(pack, catalogue, problems)
+    for done, (task_id, task) in enumerate(task_set.tasks.items(), 1):
+        source = task_set.sources[task_id]
+        if player.gold_works(task, source):
+            await player.baselines(task, source)
+            await player.oracle(task, source, player.setting)
+            if player.solo_setting is not None and task.ticket and task.gold():
+                await player.oracle(task, source, player.solo_setting)
+        on_task(done, len(task_set.tasks))
+    return len(task_set.tasks)
+
+
+class _Player:
+    def __init__(self, pack: Pack, catalogue: Catalogue, problems: Problems) -> None:
+        self.pack = pack
+        self.problems = problems
+        self.setting = Setting(pack)
+        self.solo_setting = Setting(pack, solo=True) if pack.supports_solo else None
+        self.catalogue = catalogue
+        self.policies = {setting: _renders(setting) for setting in (self.setting, self.solo_setting) if setting}
+        self.evaluators = catalogue.evaluators("tau2")
+
+    def gold_works(self, task: Task, source: TaskSource) -> bool:
+        """Play the gold call by call in a fresh world; note what fails, and reads that change anything."""
+        callees = {name for tools in self.pack.tools.values() for name in tools}
+        if any(action.name not in callees for action in task.gold()):
+            return False  # noted by the static checks
+        before = len(self.problems.found)
+        try:
+            environment = Environment(self.setting)
+            start(environment, task)
+        except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported, not swallowed
+            self._note(source, f"task {task.id!r}: its start state does not apply: {_words(error)}", "initial_state")
+            return False
+        for index, action in enumerate(task.gold()):
+            path = ("evaluation_criteria", "actions", index)
+            digests = environment.digests()
+            result = environment.call(
+                ToolCall(name=action.name, arguments=action.arguments, requestor=action.requestor)
+            )
+            if result.failure is not None:
+                self._note(source, f"task {task.id!r}: gold call {action.text()} fails: {result.content}", *path)
+            tool = self.pack.tools["user" if action.requestor == "user" else "agent"].get(action.name)
+            if tool is not None and not tool.mutates and environment.digests() != digests:
+                what = f"tool {tool.name!r} is of kind {tool.kind!r}, but it changed the database"
+                self.problems.at(tool.source, what, hint="declare it `kind: write`")
+        self._assertions(task, source, environment)
+        self._outcome(task, source)
+        return len(self.problems.found) == before
+
+    def _assertions(self, task: Task, source: TaskSource, environment: Environment) -> None:
+        criteria = task.evaluation_criteria
+        for index, assertion in enumerate((criteria.env_assertions if criteria else None) or []):
+            path = ("evaluation_criteria", "env_assertions", index)
+            try:
+                if not environment.holds(assertion):
+                    what = (
+                        f"task {task.id!r}: {assertion.func_name} is not met after the gold calls, so nobody can pass"
+                    )
+                    self._note(source, what, *path)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._note(
+                    source,
+                    f"task {task.id!r}: {assertion.func_name} raises after the gold calls: {_words(error)}",
+                    *path,
+                )
+
+    def _outcome(self, task: Task, source: TaskSource) -> None:
+        if task.outcome is None:
+            self._note(source, f"task {task.id!r} names no `outcome`", hint="done, refused or transferred")
+            return
+        tools = [
+            self.pack.tools["user" if action.requestor == "user" else "agent"].get(action.name)
+            for action in task.gold()
+        ]
+        transfers = any(tool.transfers for tool in tools if tool)
+        if (task.outcome == "transferred") != transfers:
+            what = "calls no tool that transfers" if task.outcome == "transferred" else "calls a tool that transfers"
+            self._note(source, f"task {task.id!r}: its outcome is {task.outcome!r}, but its gold {what}", "outcome")
+        if task.outcome == "refused" and any(tool.mutates for tool in tools if tool):
+            self._note(
+                source, f"task {task.id!r}: its outcome is 'refused', but its gold changes the database", "outcome"
+            )
+
+    async def oracle(self, task: Task, source: TaskSource, setting: Setting) -> None:
+        """The oracle must get the full reward."""
+        reward, why = await self._reward(task, "oracle", setting)
+        if reward is None or reward < SOLVED:
+            how = " solo" if setting.solo else ""
+            self._note(source, f"task {task.id!r}: the oracle{how} does not pass: {why}", "evaluation_criteria")
+
+    async def baselines(self, task: Task, source: TaskSource) -> None:
+        """An agent that does nothing must not pass where something is to be done."""
+        if task.outcome != "done":
+            return
+        for name in BASELINES:
+            reward, _ = await self._reward(task, name, self.setting)
+            if reward is not None and reward > SOLVED:
+                what = f"task {task.id!r}: its outcome is 'done', but agent {name!r} passes it"
+                self._note(source, what, "evaluation_criteria", hint="demand a change or something to communicate")
+
+    async def _reward(self, task: Task, agent: str, setting: Setting) -> tuple[float | None, str]:
+        if not self.policies[setting]:
+            return 1.0, ""  # the prompt's own problem is noted; nothing can be played with it
+        cast = Cast(self.catalogue.agent(agent), self.catalogue.user("none" if setting.solo else "scripted"))
+        record = await play(setting, task, cast, Slot(task.id, 0), DEFAULT_SEED)
+        grade = Grader(setting, "tau2", self.evaluators).grade(record, task)
+        return grade.reward, "; ".join(reasons(grade)[:3])
+
+    def _note(self, source: TaskSource, message: str, *path: str | int, hint: str = "") -> None:
+        self.problems.at(source.source(*path), message, hint=hint)
+
+
+def _renders(setting: Setting) -> bool:
+    try:
+        return bool(setting.policy_text)
+    except Tau2GymError:
+        return False
+
+
+def _words(error: BaseException) -> Any:
+    return str(error) or type(error).__name__

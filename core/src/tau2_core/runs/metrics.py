@@ -1,0 +1,63 @@
+"""Figures of a run, from its grades. A slot without a usable result counts as reward 0, so no failure raises a rate."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from math import comb
+
+from tau2_core.evaluators.grade import reasons
+from tau2_core.model.episodes import EpisodeRecord
+from tau2_core.model.evaluation import Grade, Outcome
+from tau2_core.model.runs import RunSummary
+from tau2_core.runs.plan import Plan
+
+SOLVED_FROM = 1 - 1e-6
+
+
+def pass_hat_k(successes: Sequence[int], trials: int) -> dict[int, float]:
+    """Return pass^k for k = 1 to `trials`: the mean over tasks of C(c, k) / C(n, k) for c successes in n trials."""
+    if not successes:
+        return {}
+    return {k: sum(comb(c, k) for c in successes) / comb(trials, k) / len(successes) for k in range(1, trials + 1)}
+
+
+def summarise(
+    plan: Plan, name: str, folder: str, records: Sequence[EpisodeRecord], grades: Sequence[Grade], seconds: float
+) -> RunSummary:
+    """Sum up a run; slots that were never finished count in the inventory."""
+    solved: dict[str, int] = {task.id: 0 for task in plan.tasks}
+    rewards: dict[str, float] = defaultdict(float)
+    failed: dict[str, str] = {}
+    for grade in grades:
+        rewards[grade.task_id] += grade.reward or 0.0
+        if grade.reward is not None and grade.reward > SOLVED_FROM:
+            solved[grade.task_id] += 1
+        else:
+            failed.setdefault(grade.task_id, "; ".join(reasons(grade)[:3]))
+    slots = len(plan.slots())
+    evaluable = sum(grade.reward is not None for grade in grades)
+    dataset = plan.setting.dataset
+    return RunSummary(
+        name=name,
+        folder=folder,
+        domain=plan.setting.domain,
+        agent=plan.cast.agent.name,
+        user=plan.cast.user.name,
+        evaluators=plan.evaluators,
+        dataset=str(dataset.root) if dataset else None,
+        split=plan.split,
+        slots=slots,
+        finished=len(grades),
+        evaluable=evaluable,
+        coverage=evaluable / slots,
+        mean_reward=sum(rewards.values()) / slots,
+        pass_hat_k=pass_hat_k(list(solved.values()), plan.trials),
+        outcomes=dict(Counter(grade.outcome.value for grade in grades)),
+        tool_calls=sum(record.tool_calls for record in records),
+        tool_errors=sum(sum(record.tool_errors.values()) for record in records),
+        pending=sum(grade.outcome is Outcome.PENDING for grade in grades),
+        duration_seconds=seconds,
+        solved_tasks=[task_id for task_id, count in solved.items() if count == plan.trials],
+        failed=failed,
+    )

@@ -1,0 +1,51 @@
+"""The plan of a run: its fixed inventory of slots, and their seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from tau2_core.episode.play import Cast
+from tau2_core.episode.setting import Setting
+from tau2_core.errors import UsageError
+from tau2_core.model.episodes import Slot
+from tau2_core.model.tasks import Task
+
+DEFAULT_SEED = 300
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides what a run does. `seed` gives each trial its own seed, the same for every task."""
+
+    setting: Setting
+    cast: Cast
+    tasks: Sequence[Task]
+    trials: int = 1
+    seed: int = DEFAULT_SEED
+    split: str | None = None
+    evaluators: str = "tau2"
+    concurrency: int = 8
+
+    def __post_init__(self) -> None:
+        if not self.tasks:
+            raise UsageError(f"{self.setting.domain}: no task is selected")
+        for name in ("trials", "concurrency"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"--{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("max_steps", "max_errors"):
+            if getattr(self.cast.limits, name) < 1:
+                raise UsageError(
+                    f"--{name.replace('_', '-')} must be at least 1, not {getattr(self.cast.limits, name)}"
+                )
+        self.cast.check(self.setting)
+
+    def slots(self) -> list[Slot]:
+        """Return the inventory: all tasks of the first trial, then of the next."""
+        return [Slot(task.id, trial) for trial in range(self.trials) for task in self.tasks]
+
+    def seeds(self) -> list[int]:
+        """Return one seed a trial, drawn as the official runner draws them (spec/conversation.md, 2)."""
+        random = Random(self.seed)
+        return [random.randint(0, 1_000_000) for _ in range(self.trials)]

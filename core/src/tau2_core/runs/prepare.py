@@ -1,0 +1,78 @@
+"""From names and folders to what a run needs: the catalogue, a pack, a dataset, a setting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tau2_core.episode.setting import Setting
+from tau2_core.errors import DatasetError, UsageError
+from tau2_core.model.datasets import Dataset
+from tau2_core.model.episodes import ArgumentMode
+from tau2_core.model.registrations import Domain, Lazy
+from tau2_core.packs.code import find_pack_folder
+from tau2_core.packs.load import open_pack
+from tau2_core.packs.pack import Pack
+from tau2_core.packs.yaml_source import YamlError, read_yaml
+from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.plugins.discovery import discover
+
+
+def open_catalogue(packs: Sequence[Path] = (), blocked: Iterable[str] = ()) -> Catalogue:
+    """Find all plugins, and the packs in folders that need no installation. Raises UsageError."""
+    return discover(blocked=blocked, packs=[folder_domain(path) for path in packs])
+
+
+def folder_domain(path: Path) -> Domain:
+    """Return the domain that a pack's folder holds, by the name in its manifest. Raises UsageError."""
+    folder = find_pack_folder(path)
+    manifest = folder / "domain.yaml"
+    try:
+        content = read_yaml(manifest).value
+    except YamlError as error:
+        raise UsageError(f"--pack {path}: {manifest}:{error.line or 1}: {error}") from error
+    name = content.get("name") if isinstance(content, dict) else None
+    if not isinstance(name, str):
+        raise UsageError(f"--pack {path}: {manifest} should give the domain's `name`")
+    return Domain(name=name, folder=folder)
+
+
+def load_domain(catalogue: Catalogue, name: str) -> Pack:
+    """Load a domain's pack with the toolsets that other plugins add. Raises UsageError, PackError."""
+    return open_pack(catalogue.domain(name), catalogue.toolsets(name))
+
+
+def find_dataset(catalogue: Catalogue, folder: Path, domain: str) -> Dataset:
+    """Open a dataset with the first adapter that knows its folder. Raises DatasetError."""
+    if not folder.is_dir():
+        raise DatasetError(f"--dataset {folder}: no such folder")
+    adapters = catalogue.adapters()
+    for adapter in adapters:
+        if _load(adapter.detect)(folder):
+            dataset: Dataset = _load(adapter.open)(folder, domain)
+            return dataset
+    known = "; ".join(f"{adapter.name}: {adapter.summary}" for adapter in adapters)
+    raise DatasetError(f"--dataset {folder}: holds no dataset that an adapter knows ({known})")
+
+
+def prepare(
+    catalogue: Catalogue,
+    domain: str,
+    *,
+    dataset: Path | None = None,
+    variant: str = "",
+    solo: bool = False,
+    mode: ArgumentMode | None = None,
+) -> Setting:
+    """Return a domain as a run plays it; the mode is `tau2` with a dataset and `strict` without, unless it is given.
+
+    Raises UsageError, PackError or DatasetError.
+    """
+    pack = load_domain(catalogue, domain)
+    data = find_dataset(catalogue, dataset, domain) if dataset else None
+    return Setting(pack, data, variant=variant, solo=solo, mode=mode or ("tau2" if data else "strict"))
+
+
+def _load(code: Callable[..., Any] | Lazy[Callable[..., Any]]) -> Callable[..., Any]:
+    return code.load() if isinstance(code, Lazy) else code

@@ -1,0 +1,179 @@
+"""Replaying recorded calls of the official implementation and comparing everything (spec/conformance.md)."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tau2_core.episode.environment import Environment
+from tau2_core.episode.setting import Setting
+from tau2_core.episode.setup import set_state
+from tau2_core.errors import TaskError, UsageError
+from tau2_core.model.messages import Requestor, ToolCall
+from tau2_core.model.tasks import Assertion, InitialState
+from tau2_core.state.difference import compare, path_text
+
+
+class RecordedCall(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    requestor: Requestor
+    name: str
+    arguments: dict[str, Any]
+    error: bool
+    content: str | None
+    compare: Literal["exact", "ignore_message", "outcome"]
+
+
+class RecordedAssertion(Assertion):
+    met: bool | Literal["error"]
+
+
+class RecordedEpisode(BaseModel):
+    """One line of a file of recorded calls."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str
+    domain: str
+    initial_state: InitialState | None = None
+    start_agent_db_hash: str | None = None
+    start_user_db_hash: str | None = None
+    calls: list[RecordedCall]
+    agent_db_hash: str | None = None
+    user_db_hash: str | None = None
+    assertions: list[RecordedAssertion] = []
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayMismatch:
+    """One place where our answer is not the recorded one."""
+
+    file: Path
+    line: int
+    episode: str
+    path: str
+    recorded: Any
+    ours: Any
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.episode}: {self.path}: recorded {self.recorded!r}, ours {self.ours!r}"
+
+
+@dataclass
+class ReplayReport:
+    """What a replay came to."""
+
+    episodes: int = 0
+    calls: int = 0
+    mismatches: list[ReplayMismatch] = field(default_factory=list)
+
+    def closing_line(self) -> str:
+        return f"episodes {self.episodes}, calls {self.calls}, mismatches {len(self.mismatches)}"
+
+
+def read_episodes(file: Path) -> Iterator[tuple[int, RecordedEpisode]]:
+    """Yield (line number, episode) of a .jsonl or .jsonl.gz file. Raises UsageError naming file and line."""
+    try:
+        with gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield number, _read_episode(file, number, line)
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {file}: {error}") from error
+
+
+def _read_episode(file: Path, number: int, line: str) -> RecordedEpisode:
+    try:
+        return RecordedEpisode.model_validate(json.loads(line))
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in detail["loc"])
+        raise UsageError(f"{file}:{number}: not a recorded episode: {place}: {detail['msg']}") from error
+    except ValueError as error:
+        raise UsageError(f"{file}:{number}: not JSON: {error}") from error
+
+
+def replay_file(
+    file: Path,
+    setting_of: Callable[[str], Setting],
+    report: ReplayReport,
+    on_episode: Callable[[], None] = lambda: None,
+) -> None:
+    """Replay all episodes of a file and add what came of it to the report. `setting_of` gives a domain's setting."""
+    for number, episode in read_episodes(file):
+        differences = list(replay_episode(setting_of(episode.domain), episode))
+        report.mismatches += [ReplayMismatch(file, number, episode.id, *difference) for difference in differences]
+        report.episodes += 1
+        report.calls += len(episode.calls)
+        on_episode()
+
+
+def replay_episode(setting: Setting, episode: RecordedEpisode) -> Iterator[tuple[str, Any, Any]]:
+    """Yield (path, recorded, ours) of everything in which an episode differs."""
+    environment = Environment(setting)
+    history = (episode.initial_state.message_history if episode.initial_state else None) or []
+    try:
+        set_state(environment, episode.initial_state, history)
+    except TaskError as error:
+        yield "initial_state", "applied", str(error)
+        return
+    yield from _hashes(environment, "start_", episode.start_agent_db_hash, episode.start_user_db_hash)
+    for index, call in enumerate(episode.calls):
+        yield from _call(environment, call, f"calls[{index}]({call.name})")
+    yield from _hashes(environment, "", episode.agent_db_hash, episode.user_db_hash)
+    for index, assertion in enumerate(episode.assertions):
+        met = _holds(environment, assertion)
+        if met != assertion.met:
+            yield f"assertions[{index}]({assertion.func_name}).met", assertion.met, met
+
+
+def _hashes(
+    environment: Environment, prefix: str, agent: str | None, user: str | None
+) -> Iterator[tuple[str, Any, Any]]:
+    ours = environment.official_hashes()
+    for role, recorded in (("agent", agent), ("user", user)):
+        if recorded is not None and ours.get(role) != recorded:
+            yield f"{prefix}{role}_db_hash", recorded, ours.get(role)
+
+
+def _call(environment: Environment, call: RecordedCall, path: str) -> Iterator[tuple[str, Any, Any]]:
+    result = environment.call(ToolCall(name=call.name, arguments=call.arguments, requestor=call.requestor))
+    failed = result.failure is not None
+    if failed != call.error:
+        yield f"{path}.error", call.error, f"{failed}: {result.content}"
+    elif not failed and call.compare != "outcome":
+        recorded, ours = _parsed(call.content or ""), _parsed(result.content)
+        if call.compare == "ignore_message":
+            recorded, ours = _without_messages(recorded), _without_messages(ours)
+        for change in compare(recorded, ours):
+            place = path_text(change.path)
+            yield f"{path}.content{'.' if place and not place.startswith('[') else ''}{place}", change.old, change.new
+
+
+def _holds(environment: Environment, assertion: Assertion) -> bool | Literal["error"]:
+    try:
+        return environment.holds(assertion)
+    except Exception:  # noqa: BLE001 - that it raised is the result, and it is compared with the record
+        return "error"
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _without_messages(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_messages(item) for key, item in value.items() if key != "message"}
+    if isinstance(value, list):
+        return [_without_messages(item) for item in value]
+    return value

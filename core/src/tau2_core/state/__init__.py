@@ -1,0 +1,1 @@
+"""The world: a shared, frozen base and what one episode changed of it."""

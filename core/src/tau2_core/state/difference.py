@@ -1,0 +1,78 @@
+"""The difference between two states, as paths with both values: the explanation of a database verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tau2_core.state.records import plain
+from tau2_core.state.table import GONE
+from tau2_core.state.world import Unit, World
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Stands for a value that one side does not have."""
+
+    def __repr__(self) -> str:
+        return "(absent)"
+
+
+ABSENT = Absent()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One place where two states differ."""
+
+    path: Path
+    old: Any
+    new: Any
+
+    def __str__(self) -> str:
+        return f"{path_text(self.path)}: {self.old!r} → {self.new!r}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return path and values; a side that lacks the path has no key for its value."""
+        sides = {"old": self.old, "new": self.new}
+        return {"path": path_text(self.path)} | {k: v for k, v in sides.items() if v is not ABSENT}
+
+
+def path_text(path: Path) -> str:
+    """Write a path as `reservations.HATHAT.passengers[0].dob`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def differences(old: World, new: World) -> list[Change]:
+    """Return where two worlds of one base differ, in the order of their paths; costs what both touched."""
+    if old.base is not new.base:
+        raise ValueError("only worlds of the same database can be compared")
+    old_units, new_units = old.touched(), new.touched()
+    changes: list[Change] = []
+    for unit in sorted(old_units.keys() | new_units.keys(), key=lambda unit: (unit[0], unit[1] or "")):
+        before, after = _content(old, unit, old_units), _content(new, unit, new_units)
+        place: Path = (unit[0],) if unit[1] is None else (unit[0], unit[1])
+        changes.extend(compare(before, after, place))
+    return changes
+
+
+def _content(world: World, unit: Unit, touched: dict[Unit, Any]) -> Any:
+    value = touched[unit] if unit in touched else world.base.unit(unit)
+    return ABSENT if value is GONE else plain(value)
+
+
+def compare(old: Any, new: Any, path: Path = ()) -> Iterator[Change]:
+    """Yield the differences of two plain values; types count as in the official hash (1, 1.0 and true differ)."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(key for key in new if key not in old)]:
+            yield from compare(old.get(key, ABSENT), new.get(key, ABSENT), (*path, key))
+    elif isinstance(old, list) and isinstance(new, list):
+        for index in range(max(len(old), len(new))):
+            before = old[index] if index < len(old) else ABSENT
+            after = new[index] if index < len(new) else ABSENT
+            yield from compare(before, after, (*path, index))
+    elif type(old) is not type(new) or (old != new and not (old != old and new != new)) or repr(old) != repr(new):
+        yield Change(path, old, new)

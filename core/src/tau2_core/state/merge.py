@@ -1,0 +1,43 @@
+"""Merging a task's initial data into a world (spec/environment.md, 8)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from tau2_core.state.records import plain
+from tau2_core.state.world import World
+
+
+def merge_data(world: World, data: dict[str, Any] | None) -> None:
+    """Merge nested data into the world, all or nothing.
+
+    Objects merge key by key, anything else replaces; what results is validated as its record type.
+    Raises ValueError (pydantic's ValidationError is one) and leaves the world as it was.
+    """
+    merged: list[tuple[str, str | None, Any]] = []
+    for name, patch in (data or {}).items():
+        if name not in world.base.fields:
+            raise ValueError(f"{world.base.model.__name__} has no field {name!r}")
+        current = world.read_field(name)
+        if name in world.base.tables and isinstance(patch, dict):
+            adapter = TypeAdapter(world.base.row_type(name))
+            for key, row in patch.items():
+                content = deep_merge(plain(current[key]), row) if key in current else row
+                merged.append((name, key, adapter.validate_python(content)))
+        else:
+            content = deep_merge(plain(current), patch)
+            merged.append((name, None, TypeAdapter(world.base.hints[name]).validate_python(content)))
+    for name, key, value in merged:
+        if key is None:
+            world.set_field(name, value)
+        else:
+            world.write_field(name)[key] = value
+
+
+def deep_merge(old: Any, patch: Any) -> Any:
+    """Return `old` with `patch` laid over it; lists and scalars are replaced whole."""
+    if not (isinstance(old, dict) and isinstance(patch, dict)):
+        return patch
+    return old | {key: deep_merge(old[key], value) if key in old else value for key, value in patch.items()}

@@ -1,0 +1,131 @@
+"""Records: the typed rows of a database, shared while frozen, private once thawed."""
+
+from __future__ import annotations
+
+from typing import Any, Never, SupportsIndex, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+Value = TypeVar("Value")
+SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
+class FrozenRecordError(TypeError):
+    """Somebody tried to change a record that all worlds share."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} is shared by all worlds and cannot be changed; a tool that changes records needs `kind: write`, "
+            "and takes the record to change from `db`, not from `reading(db)`"
+        )
+
+
+class Record(BaseModel):
+    """A row of a database. Building one validates; assigning to a field does not (spec/environment.md, 6)."""
+
+    __slots__ = ("_frozen",)
+    model_config = ConfigDict(extra="ignore", protected_namespaces=())
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if getattr(self, "_frozen", False):
+            raise FrozenRecordError(f"this {type(self).__name__}")
+        if name not in type(self).model_fields:
+            raise AttributeError(f"{type(self).__name__} has no field {name!r}")
+        self.__dict__[name] = value
+
+    def __delattr__(self, name: str) -> Never:
+        raise TypeError(f"fields of {type(self).__name__} cannot be deleted")
+
+
+class Database(Record):
+    """The root of a database. Unknown top-level keys are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class FrozenDict(dict[Any, Any]):
+    """A dict of the shared base: reads like any dict, refuses changes."""
+
+    __slots__ = ("flat",)
+    flat: bool
+
+    def _refuse(self, *_args: object, **_kwargs: object) -> Never:
+        raise FrozenRecordError("this dict")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
+    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[type[dict[Any, Any]], tuple[list[tuple[Any, Any]]]]:
+        return dict, (list(self.items()),)  # copies and pickles are private, so ordinary
+
+
+class FrozenList(list[Any]):
+    """A list of the shared base: reads like any list, refuses changes."""
+
+    __slots__ = ()
+
+    def _refuse(self, *_args: object, **_kwargs: object) -> Never:
+        raise FrozenRecordError("this list")
+
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse  # type: ignore[assignment]
+    append = clear = extend = insert = pop = remove = reverse = sort = _refuse  # type: ignore[assignment]
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[type[list[Any]], tuple[list[Any]]]:
+        return list, (list(iter(self)),)
+
+
+def freeze(value: Any) -> Any:
+    """Make a value read-only in place where it can be, and return it (dicts and lists come back as frozen copies)."""
+    if isinstance(value, Record):
+        fields = value.__dict__
+        for name, item in fields.items():
+            if item.__class__ not in SCALARS:
+                fields[name] = freeze(item)
+        object.__setattr__(value, "_frozen", True)
+        return value
+    if isinstance(value, dict):
+        frozen = FrozenDict((key, freeze(item)) for key, item in value.items())
+        frozen.flat = all(item.__class__ in SCALARS for item in frozen.values())
+        return frozen
+    if isinstance(value, list):
+        return FrozenList(freeze(item) for item in value)
+    return value
+
+
+def thaw(value: Value) -> Value:
+    """Return a private copy that may be changed; immutable leaves are shared."""
+    return _thaw(value)  # type: ignore[no-any-return]
+
+
+def _thaw(value: Any) -> Any:
+    kind = value.__class__
+    if kind is FrozenDict and value.flat:
+        return dict(value)
+    if isinstance(value, Record):
+        copy = kind.__new__(kind)
+        set_slot = object.__setattr__
+        set_slot(
+            copy,
+            "__dict__",
+            {name: item if item.__class__ in SCALARS else _thaw(item) for name, item in value.__dict__.items()},
+        )
+        set_slot(copy, "__pydantic_fields_set__", value.__pydantic_fields_set__)
+        set_slot(copy, "__pydantic_extra__", None)
+        set_slot(copy, "__pydantic_private__", None)
+        return copy
+    if isinstance(value, dict):
+        return {key: item if item.__class__ in SCALARS else _thaw(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [item if item.__class__ in SCALARS else _thaw(item) for item in value]
+    return value
+
+
+def plain(value: Any) -> Any:
+    """Return records as dicts of all their fields, recursively; anything else as it is."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(warnings=False)
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value

@@ -1,0 +1,150 @@
+"""Tables as one world sees them: the shared base under what this world changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any, Final
+
+from tau2_core.state.records import FrozenDict, FrozenList, Record, thaw
+
+
+class Gone:
+    """Stands for a base record that this world deleted."""
+
+
+GONE: Final = Gone()
+
+
+class Overlay:
+    """What one world changed in one table.
+
+    `own` holds replaced base records in their old place (or GONE), `new` the appended ones in order. A base key that
+    was deleted and set again is GONE in `own` and appended in `new`, as in a dict.
+    """
+
+    __slots__ = ("_saved", "base", "new", "own")
+
+    def __init__(self, base: FrozenDict) -> None:
+        self.base = base
+        self.own: dict[str, Any] = {}
+        self.new: dict[str, Any] = {}
+        self._saved: tuple[dict[str, Any], dict[str, Any], dict[str, Any]] | None = None
+
+    def begin(self) -> None:
+        """Remember the present state, for `rollback`; records are copied only when they are fetched for change."""
+        self._saved = (dict(self.own), dict(self.new), {})
+
+    def commit(self) -> None:
+        self._saved = None
+
+    def rollback(self) -> None:
+        """Return to the state at `begin`."""
+        if self._saved is None:
+            return
+        self.own, self.new, records = self._saved
+        for key, record in records.items():
+            (self.new if key in self.new else self.own)[key] = record
+        self._saved = None
+
+    def peek(self, key: str) -> Any:
+        """Return the record for reading: this world's if it has one, else the shared one. Raises KeyError."""
+        if key in self.new:
+            return self.new[key]
+        value = self.own[key] if key in self.own else self.base[key]
+        if value is GONE:
+            raise KeyError(key)
+        return value
+
+    def fetch(self, key: str) -> Any:
+        """Return the record for change: this world's own copy, made now if there was none. Raises KeyError."""
+        place = self.new if key in self.new else self.own
+        if key not in place:
+            value = place[key] = thaw(self.base[key])
+            return value
+        value = place[key]
+        if value is GONE:
+            raise KeyError(key)
+        if self._saved is not None:
+            own, new, records = self._saved
+            if key not in records and (new if key in new else own).get(key) is value:
+                records[key] = thaw(value)
+        return value
+
+    def put(self, key: str, value: Any) -> None:
+        if isinstance(value, FrozenDict | FrozenList) or (
+            isinstance(value, Record) and getattr(value, "_frozen", False)
+        ):
+            value = thaw(value)
+        if key in self.base and self.own.get(key) is not GONE and key not in self.new:
+            self.own[key] = value
+        else:
+            self.new[key] = value
+
+    def remove(self, key: str) -> None:
+        if key in self.new:
+            del self.new[key]
+        elif key in self.base and self.own.get(key) is not GONE:
+            self.own[key] = GONE
+        else:
+            raise KeyError(key)
+
+    def has(self, key: object) -> bool:
+        return key in self.new or (key in self.base and self.own.get(key) is not GONE)  # type: ignore[call-overload]
+
+    def keys(self) -> Iterator[str]:
+        own = self.own
+        for key in self.base:
+            if key not in own or own[key] is not GONE:
+                yield key
+        yield from self.new
+
+    def count(self) -> int:
+        return len(self.base) - sum(value is GONE for value in self.own.values()) + len(self.new)
+
+
+class ReadTable(Mapping[str, Any]):
+    """A table for reading, where this world differs from the base."""
+
+    __slots__ = ("_overlay",)
+
+    def __init__(self, overlay: Overlay) -> None:
+        self._overlay = overlay
+
+    def __getitem__(self, key: str) -> Any:
+        return self._overlay.peek(key)
+
+    def __contains__(self, key: object) -> bool:
+        return self._overlay.has(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return self._overlay.keys()
+
+    def __len__(self) -> int:
+        return self._overlay.count()
+
+
+class Table(MutableMapping[str, Any]):
+    """A table for writing: whatever is taken from it belongs to this world alone."""
+
+    __slots__ = ("_overlay",)
+
+    def __init__(self, overlay: Overlay) -> None:
+        self._overlay = overlay
+
+    def __getitem__(self, key: str) -> Any:
+        return self._overlay.fetch(key)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._overlay.put(key, value)
+
+    def __delitem__(self, key: str) -> None:
+        self._overlay.remove(key)
+
+    def __contains__(self, key: object) -> bool:
+        return self._overlay.has(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return self._overlay.keys()
+
+    def __len__(self) -> int:
+        return self._overlay.count()

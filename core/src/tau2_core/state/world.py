@@ -1,0 +1,230 @@
+"""A base that is parsed once and shared, and worlds that own only what they touched."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+
+from tau2_core.state.digest import MODULUS, official_text, unit_digest
+from tau2_core.state.records import Database, FrozenDict, freeze, plain, thaw
+from tau2_core.state.table import GONE, Overlay, ReadTable, Table
+
+Db = TypeVar("Db")
+Unit = tuple[str, str | None]
+
+
+class Base:
+    """A validated database, frozen and shared by all worlds of a process, with its digests memoised."""
+
+    def __init__(self, database: Database) -> None:
+        self.model = type(database)
+        self.hints: dict[str, Any] = {
+            name: hint
+            for name, hint in get_type_hints(self.model, include_extras=True).items()
+            if name in self.model.model_fields
+        }
+        freeze(database)
+        self.fields: dict[str, Any] = {name: database.__dict__[name] for name in self.model.model_fields}
+        self.tables = frozenset(name for name, hint in self.hints.items() if get_origin(hint) is dict)
+        self._digests: dict[Unit, int] = {}
+        self._total: int | None = None
+        self._texts: dict[Unit, str] = {}
+        self._official: str | None = None
+
+    def row_type(self, table: str) -> Any:
+        """Return the declared type of a table's rows."""
+        return get_args(self.hints[table])[1]
+
+    def units(self) -> Iterator[tuple[Unit, Any]]:
+        """Yield every record of every table, and every field that is no table, with its place."""
+        for name, value in self.fields.items():
+            if name in self.tables:
+                for key, record in value.items():
+                    yield (name, key), record
+            else:
+                yield (name, None), value
+
+    def unit(self, unit: Unit) -> Any:
+        """Return the content at a place, GONE where there is none."""
+        name, key = unit
+        return self.fields[name] if key is None else self.fields[name].get(key, GONE)
+
+    def unit_digest(self, unit: Unit) -> int:
+        known = self._digests.get(unit)
+        if known is None:
+            known = self._digests[unit] = unit_digest(*unit, self.unit(unit))
+        return known
+
+    def total(self) -> int:
+        """Return the digest of the whole base; computed once."""
+        if self._total is None:
+            self._total = sum(self.unit_digest(unit) for unit, _ in self.units()) % MODULUS
+        return self._total
+
+    def text(self, unit: Unit) -> str:
+        known = self._texts.get(unit)
+        if known is None:
+            known = self._texts[unit] = official_text(plain(self.unit(unit)))
+        return known
+
+    def official(self) -> str:
+        """Return the official hash of the untouched base; computed once."""
+        if self._official is None:
+            self._official = World(self).compute_official_hash()
+        return self._official
+
+
+class World:
+    """One episode's database: reads fall through to the base, changes stay here."""
+
+    __slots__ = ("_fields", "_saved", "_tables", "base")
+
+    def __init__(self, base: Base) -> None:
+        self.base = base
+        self._tables: dict[str, Overlay] = {}
+        self._fields: dict[str, Any] = {}
+        self._saved: dict[str, Any] | None = None
+
+    def reader(self, as_type: type[Db]) -> Db:
+        """Return the database for reading; typed as the pack's own model."""
+        return cast("Db", View(self, writing=False))
+
+    def writer(self, as_type: type[Db]) -> Db:
+        """Return the database for writing; what is fetched from it is private to this world."""
+        return cast("Db", View(self, writing=True))
+
+    def read_field(self, name: str) -> Any:
+        overlay = self._tables.get(name)
+        if overlay is not None:
+            return ReadTable(overlay)
+        return self._fields[name] if name in self._fields else self.base.fields[name]
+
+    def write_field(self, name: str) -> Any:
+        if name in self.base.tables:
+            return Table(self._overlay(name))
+        if name not in self._fields:
+            self._fields[name] = thaw(self.base.fields[name])
+            if self._saved is not None:
+                self._saved[name] = GONE
+        elif self._saved is not None and name not in self._saved:
+            self._saved[name] = thaw(self._fields[name])
+        return self._fields[name]
+
+    def set_field(self, name: str, value: Any) -> None:
+        """Replace a whole field; a table takes the new entries in their order."""
+        if name not in self.base.fields:
+            raise AttributeError(f"{self.base.model.__name__} has no field {name!r}")
+        if name not in self.base.tables:
+            self.write_field(name)
+            self._fields[name] = thaw(value)
+            return
+        entries = dict(value)
+        table = Table(self._overlay(name))
+        for key in list(table):
+            del table[key]
+        for key, record in entries.items():
+            table[key] = record
+
+    def _overlay(self, name: str) -> Overlay:
+        overlay = self._tables.get(name)
+        if overlay is None:
+            overlay = self._tables[name] = Overlay(cast("FrozenDict", self.base.fields[name]))
+            if self._saved is not None:
+                overlay.begin()
+        return overlay
+
+    def begin(self) -> None:
+        """Start a call that `rollback` can undo."""
+        self._saved = {}
+        for overlay in self._tables.values():
+            overlay.begin()
+
+    def commit(self) -> None:
+        """Keep what happened since `begin`."""
+        self._saved = None
+        for overlay in self._tables.values():
+            overlay.commit()
+
+    def rollback(self) -> None:
+        """Undo what happened since `begin`."""
+        for overlay in self._tables.values():
+            overlay.rollback()
+        for name, value in (self._saved or {}).items():
+            if value is GONE:
+                del self._fields[name]
+            else:
+                self._fields[name] = value
+        self._saved = None
+
+    def touched(self) -> dict[Unit, Any]:
+        """Return the units that this world owns: place to present content (GONE if deleted)."""
+        units: dict[Unit, Any] = {(name, None): value for name, value in self._fields.items()}
+        for name, overlay in self._tables.items():
+            for key, record in overlay.own.items():
+                units[name, key] = record
+            for key, record in overlay.new.items():
+                units[name, key] = record
+        return units
+
+    def digest(self) -> str:
+        """Return a digest of the content, 64 hex digits; equal content, equal digest. Costs what was touched."""
+        total = self.base.total()
+        for unit, value in self.touched().items():
+            if self.base.unit(unit) is not GONE:
+                total -= self.base.unit_digest(unit)
+            if value is not GONE:
+                total += unit_digest(*unit, value)
+        return f"{total % MODULUS:064x}"
+
+    def official_hash(self) -> str:
+        """Return the hash that the official benchmark computes of the same content (spec/environment.md, 5)."""
+        return self.compute_official_hash() if self._tables or self._fields else self.base.official()
+
+    def compute_official_hash(self) -> str:
+        touched = self.touched()
+        fields = []
+        for name in sorted(self.base.fields):
+            if name in self.base.tables:
+                entries = (
+                    f"{json.dumps(key)}: {self._text((name, key), touched)}" for key in sorted(self.read_field(name))
+                )
+                fields.append(f"{json.dumps(name)}: {{{', '.join(entries)}}}")
+            else:
+                fields.append(f"{json.dumps(name)}: {self._text((name, None), touched)}")
+        return hashlib.sha256(f"{{{', '.join(fields)}}}".encode()).hexdigest()
+
+    def _text(self, unit: Unit, touched: dict[Unit, Any]) -> str:
+        return official_text(plain(touched[unit])) if unit in touched else self.base.text(unit)
+
+
+class View:
+    """What a handler receives as `db`: the fields of its database, for reading or for writing."""
+
+    __slots__ = ("_world", "_writing")
+    _world: World
+    _writing: bool
+
+    def __init__(self, world: World, *, writing: bool) -> None:
+        object.__setattr__(self, "_world", world)
+        object.__setattr__(self, "_writing", writing)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._world.base.fields:
+            raise AttributeError(f"{self._world.base.model.__name__} has no field {name!r}")
+        return self._world.write_field(name) if self._writing else self._world.read_field(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not self._writing:
+            raise TypeError(
+                f"this tool reads only: `{name}` cannot be set; a tool that changes records needs `kind: write`"
+            )
+        self._world.set_field(name, value)
+
+
+def reading(db: Db) -> Db:
+    """Return the same database for reading, so that looking through a table copies nothing."""
+    if isinstance(db, View):
+        return cast("Db", View(db._world, writing=False))
+    return db

@@ -1,0 +1,1 @@
+"""Simulated customers that need no model."""

@@ -1,0 +1,1 @@
+"""The airline domain: flights, travellers, reservations, and the desk that serves them."""

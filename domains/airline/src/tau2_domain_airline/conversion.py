@@ -1,0 +1,19 @@
+"""Turn the objects in a tool's arguments into records."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar, cast
+
+from tau2_core import Record
+
+R = TypeVar("R", bound=Record)
+
+
+def as_records(values: Sequence[Any], record: type[R]) -> list[R]:
+    """Build one record an object; leave the value as it was given if anything in it is not an object.
+
+    Arguments may reach a tool unvalidated, so `values` can be text or an object too. A value left alone is
+    refused later, except by a tool that stores it (see the README's list of quirks).
+    """
+    if all(isinstance(value, dict) for value in values):
+        return [record.model_validate(value) for value in values]
+    return cast("list[R]", values)

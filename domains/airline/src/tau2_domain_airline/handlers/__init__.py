@@ -1,0 +1,1 @@
+"""The tools of the airline desk, one public function each."""

@@ -1,0 +1,76 @@
+"""Change the bags, the flights or the passengers of a reservation."""
+
+from copy import deepcopy
+from typing import Any
+
+from tau2_core import ToolError
+
+from tau2_domain_airline.conversion import as_records
+from tau2_domain_airline.fares import BAG_PRICE, fare, quote
+from tau2_domain_airline.finding import find_reservation, find_user
+from tau2_domain_airline.models import (
+    AirlineDB,
+    Cabin,
+    FlightInfo,
+    Passenger,
+    Payment,
+    Reservation,
+    ReservationFlight,
+)
+from tau2_domain_airline.payments import settle_change
+
+
+def update_reservation_baggages(
+    db: AirlineDB, reservation_id: str, total_baggages: int, nonfree_baggages: int, payment_id: str
+) -> Reservation:
+    """Set the bag counts and charge the paid bags that are new."""
+    reservation = find_reservation(db, reservation_id)
+    user = find_user(db, reservation.user_id)
+    total = BAG_PRICE * max(0, nonfree_baggages - reservation.nonfree_baggages)
+    _record(reservation, settle_change(user, payment_id, total))
+    reservation.total_baggages = total_baggages
+    reservation.nonfree_baggages = nonfree_baggages
+    return reservation
+
+
+def update_reservation_flights(
+    db: AirlineDB, reservation_id: str, cabin: Cabin, flights: list[dict[str, Any]], payment_id: str
+) -> Reservation:
+    """Replace all flights and the cabin, and charge or refund the difference; seats in flights stay as they are."""
+    wanted = as_records(flights, FlightInfo)
+    reservation = find_reservation(db, reservation_id)
+    user = find_user(db, reservation.user_id)
+    travellers = len(reservation.passengers)
+    chosen = [_kept(reservation, flight, cabin) or quote(db, flight, cabin, travellers) for flight in wanted]
+    total = fare(chosen, travellers) - fare(reservation.flights, travellers)
+    _record(reservation, settle_change(user, payment_id, total))
+    reservation.flights = chosen
+    reservation.cabin = cabin
+    return reservation
+
+
+def update_reservation_passengers(db: AirlineDB, reservation_id: str, passengers: list[dict[str, Any]]) -> Reservation:
+    """Replace the passengers by as many others."""
+    travellers = as_records(passengers, Passenger)
+    reservation = find_reservation(db, reservation_id)
+    if len(travellers) != len(reservation.passengers):
+        raise ToolError(
+            f"reservation {reservation_id} is for {len(reservation.passengers)} passengers, not for {len(travellers)}"
+        )
+    reservation.passengers = deepcopy(travellers)
+    return reservation
+
+
+def _kept(reservation: Reservation, wanted: FlightInfo, cabin: Cabin) -> ReservationFlight | None:
+    """Find the flight in the reservation: in an unchanged cabin it keeps its price and needs no seat."""
+    if cabin != reservation.cabin:
+        return None
+    for flight in reservation.flights:
+        if (flight.flight_number, flight.date) == (wanted.flight_number, wanted.date):
+            return flight
+    return None
+
+
+def _record(reservation: Reservation, payment: Payment | None) -> None:
+    if payment is not None:
+        reservation.payment_history.append(payment)

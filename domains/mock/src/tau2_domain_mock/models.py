@@ -1,0 +1,49 @@
+"""The records of the task list and of the inbox: field order is the order in which a tool's result shows them."""
+
+from typing import Literal
+
+from pydantic import ConfigDict
+from tau2_core import Database, Record
+
+TaskStatus = Literal["pending", "completed"]
+
+
+class Task(Record):
+    """Something to be done."""
+
+    task_id: str
+    title: str
+    description: str | None = None
+    status: TaskStatus
+
+
+class User(Record):
+    """A member of the team, with the ids of their tasks."""
+
+    user_id: str
+    name: str
+    tasks: list[str]
+
+
+class MockDB(Database):
+    """The task list: what the agent works on."""
+
+    tasks: dict[str, Task]
+    users: dict[str, User]
+
+
+class Notification(Record):
+    """A message in the caller's inbox, about a task or not."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    notification_id: str
+    message: str
+    status: Literal["unread", "read"] = "unread"
+    task_id: str | None = None
+
+
+class NotificationsDB(Database):
+    """The inbox: what the caller works on."""
+
+    notifications: dict[str, Notification] = {}

@@ -1,0 +1,1 @@
+"""The retail domain pack: an online shop's customer service."""

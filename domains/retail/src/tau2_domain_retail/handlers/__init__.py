@@ -1,0 +1,1 @@
+"""The retail tools: one public function a tool."""
