@@ -20,7 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (run.run, check.check, replay.replay, domains.domains, describe.describe, plugins.plugins):
-    app.command(epilog=f"Example: {command.example}")(command)  # type: ignore[attr-defined]
+    app.command(epilog=f"Example: {vars(command)['example']}")(command)
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ def check(
     reports = []
     for name in names:
         with progress(f"checking {name}", None, quiet=json_output) as advance:
-            reports.append(check_domain(catalogue, name, lambda _done, _total: advance()))  # noqa: B023 - called within
+            reports.append(check_domain(catalogue, name, advance))
     found = sum(len(report.problems) for report in reports)
     if json_output:
         rows = [

@@ -26,7 +26,7 @@ def example(text: str) -> Callable[[Command], Command]:
     """Attach the example that a command's help ends with."""
 
     def attach(command: Command) -> Command:
-        command.example = text  # type: ignore[attr-defined]
+        vars(command)["example"] = text
         return command
 
     return attach

@@ -24,7 +24,7 @@ def replay(
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
-    """Play recorded calls, compare results and database hashes, and name every mismatch. Exits with 1 if there is one."""
+    """Play recorded calls, compare results and hashes, and name every mismatch. Exits with 1 if there is one."""
     from tau2_core.cli.progress import progress
     from tau2_core.runs.prepare import open_catalogue, prepare
     from tau2_core.runs.replay import ReplayReport, replay_file

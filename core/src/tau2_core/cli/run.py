@@ -69,6 +69,9 @@ def run(
         catalogue.tool_call_wrappers(),
     )
     tasks = setting.select(split=split, ids=task or (), limit=num_tasks)
+    left_out = sum(setting.needs_customer(each) for each in setting.tasks().values())
+    if left_out and not task:
+        typer.echo(f"solo: {left_out} tasks of {domain} need a customer and are left out", err=True)
     plan = Plan(setting, cast, tasks, trials, seed, split, evaluators, concurrency)
     result = _play(plan, catalogue, out / (name or default_name(domain, agent)), quiet=json_output)
     _show(result, json_output=json_output)

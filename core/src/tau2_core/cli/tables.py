@@ -97,6 +97,7 @@ def show_summary(summary: RunSummary, screen: Console) -> None:
         screen.print("* counts what is graded; pending criteria await a judge")
     rate = summary.finished / summary.duration_seconds if summary.duration_seconds else 0
     screen.print(
-        f"{summary.tool_calls} tool calls, {summary.tool_errors} failed · {summary.duration_seconds:.2f} s ({rate:.0f} episodes/s) · {escape(summary.folder)}",
+        f"{summary.tool_calls} tool calls, {summary.tool_errors} failed · {summary.duration_seconds:.2f} s "
+        f"({rate:.0f} episodes/s) · {escape(summary.folder)}",
         soft_wrap=True,
     )

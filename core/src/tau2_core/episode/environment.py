@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from pydantic import ValidationError
+
 from tau2_core.episode.serialise import result_text
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import TaskError, ToolError
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tasks import Assertion, FunctionCall
-from tau2_core.model.tools import Callee, Failure, Function, Role, Tool, ToolResult
+from tau2_core.model.tools import Failure, Function, Role, Tool, ToolResult
 from tau2_core.names import did_you_mean
 from tau2_core.packs.arguments import argument_problems
 from tau2_core.packs.context import Context
@@ -65,7 +67,7 @@ class Environment:
             return _failed(Failure.UNKNOWN_TOOL, error)
         except InvalidArgumentsError as error:
             return ToolResult(f"{ERROR_PREFIX}{error}", Failure.INVALID_ARGUMENTS, error.detail)
-        except ToolError as error:
+        except (ToolError, ValidationError) as error:  # building a record from arguments is how handlers validate
             return _failed(Failure.REFUSED, error)
         except Exception as error:  # noqa: BLE001 - a handler may raise anything; the caller sees it, the record counts it
             fits = not argument_problems(self._route(call).parameters, call.arguments)
@@ -116,14 +118,8 @@ class Environment:
     def _unknown(self, name: str, known: list[str]) -> NoReturn:
         raise UnknownToolError(f"there is no tool {name!r} ({did_you_mean(name, known)})")
 
-    def _invoke(self, callee: Callee, arguments: dict[str, Any], *, sync: bool) -> Any:
-        writing = (
-            callee.mutates
-            if isinstance(callee, Tool)
-            else callee.kind != "assertion"
-            if isinstance(callee, Function)
-            else False
-        )
+    def _invoke(self, callee: Tool | Function, arguments: dict[str, Any], *, sync: bool) -> Any:
+        writing = callee.mutates if isinstance(callee, Tool) else callee.kind == "setup"
         world = self.worlds.get(callee.role)
         if world is None:
             raise ToolError(f"the {callee.role} side has no database")
@@ -148,7 +144,7 @@ class Environment:
         return self._invoke(callee, call.arguments, sync=True)
 
     def holds(self, assertion: Assertion) -> bool:
-        """Tell whether an assertion is met. What its function raises is raised on; a result that is no bool is a TaskError."""
+        """Tell whether an assertion is met. What its function raises is raised on; no bool is a TaskError."""
         result = self.call_function(assertion)
         if not isinstance(result, bool):
             raise TaskError(f"assertion {assertion.func_name} returned {type(result).__name__}, not a bool")
@@ -165,6 +161,9 @@ class Environment:
 
 def _failed(failure: Failure, error: BaseException) -> ToolResult:
     text = str(error) or type(error).__name__
+    if isinstance(error, ValidationError):
+        found = error.errors(include_url=False)
+        text = "; ".join(f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in found)
     return ToolResult(f"{ERROR_PREFIX}{text}", failure, {"code": failure.value, "raised": type(error).__name__})
 
 

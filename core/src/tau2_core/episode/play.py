@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tau2_core.episode.conversation import Conversation, Limits
@@ -15,7 +15,7 @@ from tau2_core.errors import UsageError
 from tau2_core.hookspecs import Proceed
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.messages import ToolCall
-from tau2_core.model.participants import Agent, AgentContext, User, UserContext
+from tau2_core.model.participants import AgentContext, UserContext
 from tau2_core.model.registrations import AgentSpec, Lazy, UserSpec
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import ToolResult
@@ -30,7 +30,7 @@ class Cast:
 
     agent: AgentSpec
     user: UserSpec
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     wrappers: Sequence[Wrapper] = ()
 
     def check(self, setting: Setting) -> None:

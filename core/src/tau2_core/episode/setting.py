@@ -10,6 +10,7 @@ from typing import Any
 from tau2_core.errors import UsageError
 from tau2_core.model.datasets import Dataset, ToolText
 from tau2_core.model.episodes import ArgumentMode
+from tau2_core.model.messages import AssistantMessage, UserMessage
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Role, Tool
 from tau2_core.names import did_you_mean
@@ -93,7 +94,7 @@ class Setting:
     def select(self, *, split: str | None = None, ids: Sequence[str] = (), limit: int | None = None) -> list[Task]:
         """Return tasks of a split (default: the dataset's or `base`; ids alone search all), in file order.
 
-        Raises UsageError for an unknown split or id.
+        Solo play leaves out tasks that need a customer. Raises UsageError for an unknown split or id.
         """
         tasks = self.tasks()
         if split is None and not ids:
@@ -107,9 +108,24 @@ class Setting:
             if task_id not in chosen:
                 where = f"split {split!r}" if split else self.domain
                 raise UsageError(f"no task {task_id!r} in {where} ({did_you_mean(task_id, chosen)})")
+            if self.needs_customer(tasks[task_id]):
+                raise UsageError(
+                    f"task {task_id!r} cannot be played solo: it has no ticket, or a history with a customer"
+                )
         if ids:
             chosen &= set(ids)
-        return [task for task in tasks.values() if task.id in chosen][:limit]
+        return [task for task in tasks.values() if task.id in chosen and not self.needs_customer(task)][:limit]
+
+    def needs_customer(self, task: Task) -> bool:
+        """Tell whether solo play leaves a task out: nobody could tell the agent what is wanted, or somebody has spoken."""
+        if not self.solo:
+            return False
+        history = (task.initial_state.message_history if task.initial_state else None) or []
+        spoken = any(
+            isinstance(message, UserMessage) or (isinstance(message, AssistantMessage) and not message.tool_calls)
+            for message in history
+        )
+        return spoken or not task.ticket
 
     def origins(self) -> dict[str, Any]:
         """Say where data, prompts and texts came from: for the run's record."""

@@ -32,7 +32,8 @@ def start(environment: Environment, task: Task) -> None:
     if mismatches:
         first = mismatches[0]
         raise TaskError(
-            f"task {task.id!r}: its history records {first.recorded!r} for {first.call.name}, but the call gives {first.replayed!r}"
+            f"task {task.id!r}: its history records {first.recorded!r} for {first.call.name}, "
+            f"but the call gives {first.replayed!r}"
         )
 
 
@@ -82,7 +83,7 @@ def _merge(environment: Environment, initial: InitialState) -> None:
 
 
 def _alias(environment: Environment, role: Any, source: Any) -> None:
-    """Let both sides share one database, as the official environment does after initial data (its quirk, so mode tau2)."""
+    """Let both sides share one database, as officially after initial data (a quirk, so only in mode tau2)."""
     if environment.setting.mode == "tau2" and "user" in environment.worlds:
         environment.worlds[role] = environment.worlds[source]
 

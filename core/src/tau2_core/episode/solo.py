@@ -12,7 +12,7 @@ from tau2_core.model.tools import Source, Tool
 DONE = "done"
 
 
-def _never_called(db: Any) -> str:
+def _never_called(db: Any) -> str:  # noqa: ARG001 - a handler takes a database first
     raise AssertionError("the conversation ends before `done` reaches an environment")
 
 
@@ -30,7 +30,7 @@ DONE_TOOL = Tool(
 
 
 def split_done(message: ParticipantMessage) -> tuple[ParticipantMessage, bool]:
-    """Take a `done` call out of a message and tell whether there was one; calls beside it are kept, to be made first."""
+    """Take a `done` call out of a message and tell whether there was one; calls beside it are made first."""
     calls = message.tool_calls or []
     if not any(call.name == DONE for call in calls):
         return message, False

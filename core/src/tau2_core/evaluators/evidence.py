@@ -25,7 +25,7 @@ class Gold:
 
 
 def play_gold(setting: Setting, task: Task) -> Gold:
-    """Bring a fresh world, never solo, to the gold's end state; failures are kept, not raised (spec/environment.md, 11)."""
+    """Bring a fresh world, never solo, to the gold's end state; failures are kept (spec/environment.md, 11)."""
     environment = Environment(setting, solo=False)
     history = (task.initial_state.message_history if task.initial_state else None) or []
     set_state(environment, task.initial_state, history)
@@ -72,7 +72,7 @@ class ReplayedEvidence:
         return found
 
     def assertion_results(self) -> list[AssertionResult]:
-        """Run the task's assertions on the conversation's end state, in order; one that raises is told apart from unmet."""
+        """Run the task's assertions on the end state, in order; one that raises is told apart from unmet."""
         criteria = self.task.evaluation_criteria
         results = []
         for assertion in (criteria.env_assertions if criteria else None) or []:

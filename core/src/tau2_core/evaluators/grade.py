@@ -106,7 +106,6 @@ def reasons(grade: Grade) -> list[str]:
     found = []
     for criterion in grade.basis:
         verdict = grade.verdicts.get(criterion)
-        for check in verdict.checks if verdict else []:
-            if not check.met and verdict and verdict.status is not Status.PENDING:
-                found.append(f"{criterion}: {check.what}: {check.why}")
+        if verdict is not None and verdict.status is not Status.PENDING:
+            found += [f"{criterion}: {check.what}: {check.why}" for check in verdict.checks if not check.met]
     return found

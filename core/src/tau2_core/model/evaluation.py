@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -91,8 +92,8 @@ class Evidence(Protocol):
     task: Task
     record: EpisodeRecord
 
-    def database_differences(self) -> dict[str, list[StateDifference]]:
+    def database_differences(self) -> Mapping[str, Sequence[StateDifference]]:
         """Return, by role, where the conversation's end state differs from the gold's."""
 
-    def assertion_results(self) -> list[AssertionResult]:
+    def assertion_results(self) -> Sequence[AssertionResult]:
         """Return the task's environment assertions, run on the conversation's end state."""

@@ -43,7 +43,7 @@ class _Schema:
 
 @lru_cache(maxsize=4096)
 def _validator(schema: _Schema) -> jsonschema_rs.Validator:
-    return jsonschema_rs.validator_for(schema.schema)
+    return jsonschema_rs.validator_for(dict(schema.schema))
 
 
 def argument_problems(schema: Mapping[str, Any], arguments: Any) -> list[ArgumentProblem]:

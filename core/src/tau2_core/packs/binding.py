@@ -132,7 +132,7 @@ class Binder:
 
 
 def failure_place(error: BaseException, default: Path) -> tuple[Path, int | None]:
-    """Return the file and line where an exception arose: the innermost frame beside `default`, or the syntax error's."""
+    """Return where an exception arose: the innermost frame beside `default`, or the syntax error's place."""
     if isinstance(error, SyntaxError) and error.filename:
         return Path(error.filename), error.lineno
     place: tuple[Path, int | None] = (default, None)

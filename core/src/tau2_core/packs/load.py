@@ -5,19 +5,20 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tau2_core.errors import PackError
 from tau2_core.model.registrations import Domain, Toolset
 from tau2_core.model.tools import Function, Role, Source, Tool
-from tau2_core.packs.binding import Binder, failure_place
+from tau2_core.packs.binding import Binder
 from tau2_core.packs.code import handler_modules, load_name, locate, package_folder
 from tau2_core.packs.declarations import FunctionEntry, ToolEntry, read_entries
 from tau2_core.packs.manifest import DatabaseEntry, Manifest
 from tau2_core.packs.pack import ROLES, Pack
 from tau2_core.packs.problems import Problems
-from tau2_core.packs.yaml_source import Document
+from tau2_core.packs.yaml_source import Document, YamlPath
 from tau2_core.state.records import Database
 
 
@@ -139,7 +140,8 @@ class _Loader:
             if not isinstance(entry, FunctionEntry):
                 continue
             if declaration.name in tools[entry.role]:
-                what = f"function {declaration.name!r} has the name of a tool: {tools[entry.role][declaration.name].source}"
+                tool = tools[entry.role][declaration.name]
+                what = f"function {declaration.name!r} has the name of a tool: {tool.source}"
                 self.problems.at(source, what, hint="tasks may name the tool itself")
                 continue
             bound = binder.bind(declaration)
@@ -187,9 +189,7 @@ class _Loader:
             if entry is None:
                 continue
             place = self.source("databases", role, "model")
-            model = self.problems.guard(
-                place, f"model {entry.model!r}", lambda e=entry: load_name(self.package, e.model)
-            )
+            model = self.problems.guard(place, f"model {entry.model!r}", partial(load_name, self.package, entry.model))
             if model is None:
                 continue
             if not (isinstance(model, type) and issubclass(model, Database)):
@@ -209,14 +209,9 @@ class _Loader:
     def _prompt_files(self) -> None:
         if "policy" not in self.manifest.prompts:
             self.problems.at(self.source("prompts"), "`prompts` should name a `policy`")
-        named = [(("prompts", name), file) for name, file in self.manifest.prompts.items()]
+        named: list[tuple[YamlPath, str]] = [(("prompts", name), file) for name, file in self.manifest.prompts.items()]
         for variant, section in self.manifest.variants.items():
             named += [(("variants", variant, "prompts", name), file) for name, file in section.prompts.items()]
         for path, file in named:
             if not (self.folder / file).is_file():
                 self.problems.at(self.source(*path), f"there is no file {self.folder / file}")
-
-
-def plugin_failure(error: BaseException, folder: Path) -> tuple[Path, int | None]:
-    """Return where a plugin's module failed to load."""
-    return failure_place(error, folder / "plugin.py")

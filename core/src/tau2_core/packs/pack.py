@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tau2_core.errors import PackError
-from tau2_core.model.tools import Callee, Function, Role, Source, Tool
+from tau2_core.model.tools import Function, Role, Source, Tool
 from tau2_core.packs.databases import DataError, load_base
 from tau2_core.packs.manifest import Manifest
 from tau2_core.packs.problems import Problems
@@ -38,7 +38,7 @@ class Pack:
     _bases: dict[tuple[Role, Path], Base] = field(default_factory=dict, repr=False)
     _tasks: TaskSet | None = field(default=None, repr=False)
 
-    def callees(self, role: Role) -> dict[str, Callee]:
+    def callees(self, role: Role) -> dict[str, Tool | Function]:
         """Return all that tasks may call on a side: its functions and its tools."""
         return {**self.tools[role], **self.functions[role]}
 

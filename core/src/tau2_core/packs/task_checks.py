@@ -71,9 +71,8 @@ def _check_function(
             what = f"task {task.id!r}: the {SIDES[call.env_type]} side has no function {call.func_name!r}"
             problems.at(place, what, hint=did_you_mean(call.func_name, callees))
         return
-    kind = getattr(callee, "kind", "")
-    if isinstance(call, Assertion) and kind != "assertion":
-        problems.at(place, f"task {task.id!r}: {call.func_name} is of kind {kind!r}, not an assertion")
+    if isinstance(call, Assertion) and callee.kind != "assertion":
+        problems.at(place, f"task {task.id!r}: {call.func_name} is of kind {callee.kind!r}, not an assertion")
     _check_arguments(task, callee, call.arguments, source, path, problems)
 
 
@@ -110,7 +109,8 @@ def _check_criteria(task: Task, source: TaskSource, problems: Problems) -> None:
             f"task {task.id!r}: DB is in its reward basis, but it has no `actions`",
             hint="[] if nothing may change",
         )
-    for criterion, values in (*named.items(), ("COMMUNICATE", criteria.communicate_info)):
-        diagnostic = criterion in ("ACTION", "NL_ASSERTION")  # reported beside the reward, so useful without it
-        if values and criterion not in criteria.reward_basis and not diagnostic:
-            problems.at(place, f"task {task.id!r} names something for {criterion}, which is not in its reward basis")
+    # ACTION and NL_ASSERTION are reported beside the reward too, so they are useful outside the basis.
+    decisive = {"ENV_ASSERTION": criteria.env_assertions, "COMMUNICATE": criteria.communicate_info}
+    for name, values in decisive.items():
+        if values and name not in criteria.reward_basis:
+            problems.at(place, f"task {task.id!r} names something for {name}, which is not in its reward basis")

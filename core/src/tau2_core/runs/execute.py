@@ -101,7 +101,7 @@ class _Run:
                     group.create_task(self._work(queue))
         except* asyncio.CancelledError:
             interrupted = True
-        except* Exception as errors:
+        except* Exception as errors:  # noqa: BLE001 - raised on, without the group around it
             raise errors.exceptions[0] from None
         result = self._sum_up(time.monotonic() - started)
         result.interrupted = interrupted

@@ -30,7 +30,8 @@ class Plan:
 
     def __post_init__(self) -> None:
         if not self.tasks:
-            raise UsageError(f"{self.setting.domain}: no task is selected")
+            how = " that can be played solo" if self.setting.solo else ""
+            raise UsageError(f"{self.setting.domain}: no task{how} is selected")
         for name in ("trials", "concurrency"):
             if getattr(self, name) < 1:
                 raise UsageError(f"--{name} must be at least 1, not {getattr(self, name)}")

@@ -52,8 +52,8 @@ class FrozenDict(dict[Any, Any]):
     def _refuse(self, *_args: object, **_kwargs: object) -> Never:
         raise FrozenRecordError("this dict")
 
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
-    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[type[dict[Any, Any]], tuple[list[tuple[Any, Any]]]]:
         return dict, (list(self.items()),)  # copies and pickles are private, so ordinary
@@ -67,8 +67,8 @@ class FrozenList(list[Any]):
     def _refuse(self, *_args: object, **_kwargs: object) -> Never:
         raise FrozenRecordError("this list")
 
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse  # type: ignore[assignment]
-    append = clear = extend = insert = pop = remove = reverse = sort = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+    append = clear = extend = insert = pop = remove = reverse = sort = _refuse
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[type[list[Any]], tuple[list[Any]]]:
         return list, (list(iter(self)),)

@@ -87,14 +87,6 @@ class World:
         self._fields: dict[str, Any] = {}
         self._saved: dict[str, Any] | None = None
 
-    def reader(self, as_type: type[Db]) -> Db:
-        """Return the database for reading; typed as the pack's own model."""
-        return cast("Db", View(self, writing=False))
-
-    def writer(self, as_type: type[Db]) -> Db:
-        """Return the database for writing; what is fetched from it is private to this world."""
-        return cast("Db", View(self, writing=True))
-
     def read_field(self, name: str) -> Any:
         overlay = self._tables.get(name)
         if overlay is not None:

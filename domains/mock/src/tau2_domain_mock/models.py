@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from tau2_core import Database, Record
 
 TaskStatus = Literal["pending", "completed"]
@@ -46,4 +46,4 @@ class Notification(Record):
 class NotificationsDB(Database):
     """The inbox: what the caller works on."""
 
-    notifications: dict[str, Notification] = {}
+    notifications: dict[str, Notification] = Field(default_factory=dict)

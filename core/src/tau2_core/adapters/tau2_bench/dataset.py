@@ -5,28 +5,30 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from tau2_core.adapters.tau2_bench.files import Files
+from tau2_core.adapters.tau2_bench.files import RESTORE, Files
 from tau2_core.adapters.tau2_bench.policies import read_policies
-from tau2_core.adapters.tau2_bench.source_texts import (
-    FoundText,
-    find_agent_instruction,
-    find_opening,
-    read_tool_texts,
-)
+from tau2_core.adapters.tau2_bench.source_texts import read_source_texts
 from tau2_core.adapters.tau2_bench.tasks import load_splits, load_tasks
 from tau2_core.errors import DatasetError
-from tau2_core.model.datasets import Dataset, ToolText
+from tau2_core.model.datasets import Dataset
 from tau2_core.model.tools import Role
 from tau2_core.names import did_you_mean
 
-DOMAINS = Path("data", "tau2", "domains")
-GUIDELINES = Path("data", "tau2", "user_simulator")
-SOURCES = Path("src", "tau2")
+_DOMAINS = Path("data", "tau2", "domains")
+_USER_SIMULATOR = Path("data", "tau2", "user_simulator")
+_SOURCES = Path("src", "tau2")
 
 _DATABASES: dict[Role, str] = {"agent": "db", "user": "user_db"}
-_TOOLKITS: dict[Role, str] = {"agent": "tools.py", "user": "user_tools.py"}
-_GUIDELINES = {False: "simulation_guidelines.md", True: "simulation_guidelines_tools.md"}
 _DATA_SUFFIXES = (".json", ".toml", ".yaml", ".yml")
+_GUIDELINES = {False: "simulation_guidelines.md", True: "simulation_guidelines_tools.md"}
+_OURS = {
+    "databases": "pack",
+    "policy": "pack",
+    "tools": "pack",
+    "agent_instruction": "core",
+    "opening": "core",
+    "user_guidelines": "core",
+}
 
 
 def detect(folder: Path) -> bool:
@@ -41,19 +43,18 @@ def open_dataset(folder: Path, domain: str) -> Dataset:
     files = Files()
     tasks = files.take(home / "tasks.json")
     if not tasks.is_file():
-        raise DatasetError(f"{tasks} does not exist: the dataset has no tasks for {domain}; restore it, or drop --dataset")
+        raise DatasetError(f"{tasks} does not exist, so {domain} has no tasks to play; {RESTORE}")
     splits_file = home / "split_tasks.json"
     splits = load_splits(files.take(splits_file)) if splits_file.is_file() else {}
     databases = _databases(home, files)
     policies = read_policies(home, files)
-    guidelines = {tools: files.read_if_present(root / GUIDELINES / name) for tools, name in _GUIDELINES.items()}
-    user_guidelines = {tools: text for tools, text in guidelines.items() if text is not None}
-    toolkits = _toolkits(root / SOURCES / "domains" / domain)
-    instruction = find_agent_instruction(root / SOURCES / "agent")
-    opening = find_opening(root / SOURCES / "orchestrator")
-    sources = [*(file for file, _ in toolkits.values()), *(found.file for found in (instruction, opening) if found)]
-    for file in sources:
-        files.take(file)
+    user_guidelines = _user_guidelines(root / _USER_SIMULATOR, files)
+    texts = read_source_texts(root / _SOURCES, domain)
+    taken = {"tasks": tasks, "databases": databases, "policy": policies, "user_guidelines": user_guidelines}
+    origins = _OURS | {part: "dataset" for part, found in taken.items() if found}
+    for part, sources in texts.files.items():
+        names = [files.take(file).relative_to(root).as_posix() for file in sources]
+        origins[part] = f"dataset {', '.join(names)}"
     return Dataset(
         adapter="tau2-bench",
         domain=domain,
@@ -63,18 +64,51 @@ def open_dataset(folder: Path, domain: str) -> Dataset:
         splits=splits,
         default_split="base" if "base" in splits else None,
         policies=policies,
-        tool_texts={role: texts for role, (_, texts) in toolkits.items()},
-        agent_instruction=instruction.text if instruction else None,
-        opening=opening.text if opening else None,
+        tool_texts=texts.tools,
+        agent_instruction=texts.agent_instruction,
+        opening=texts.opening,
         user_guidelines=user_guidelines,
-        origins={
-            "tasks": "dataset",
-            "databases": "dataset" if databases else "pack",
-            "policy": "dataset" if policies else "pack",
-            "tools": _origin(root, [file for file, _ in toolkits.values()], "pack"),
-            "agent_instruction": _origin(root, _file(instruction), "core"),
-            "opening": _origin(root, _file(opening), "core"),
-            "user_guidelines": "dataset" if user_guidelines else "core",
-        },
+        origins=origins,
         files=tuple(files.taken),
     )
+
+
+def _root(folder: Path) -> Path | None:
+    folder = folder.resolve()
+    root = folder.parent if folder.name == _DOMAINS.parts[0] else folder
+    return next((each for each in (folder, root) if (each / _DOMAINS).is_dir()), None)
+
+
+def _checkout(folder: Path) -> Path:
+    root = _root(folder)
+    if root is not None:
+        return root
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: there is no such folder; give the root of a tau2-bench checkout")
+    above = next((each for each in folder.resolve().parents if (each / _DOMAINS).is_dir()), None)
+    advice = f"did you mean {above}?" if above else "give the root of a checkout"
+    raise DatasetError(f"{folder} holds no tau2-bench dataset: it has no {_DOMAINS.as_posix()} ({advice})")
+
+
+def _domain_folder(root: Path, domain: str) -> Path:
+    known = {each.name: each for each in (root / _DOMAINS).iterdir() if each.is_dir() and each.name[0] not in "._"}
+    if domain not in known:
+        raise DatasetError(f"the dataset {root} has no domain {domain!r} ({did_you_mean(domain, known)})")
+    return known[domain]
+
+
+def _databases(home: Path, files: Files) -> dict[Role, Path]:
+    databases: dict[Role, Path] = {}
+    for role, stem in _DATABASES.items():
+        found = [file for suffix in _DATA_SUFFIXES if (file := home / f"{stem}{suffix}").is_file()]
+        if len(found) > 1:
+            names = " and ".join(file.name for file in found)
+            raise DatasetError(f"{home}: {names} are both a database of the {role} side; keep the one to be played")
+        if found:
+            databases[role] = files.take(found[0])
+    return databases
+
+
+def _user_guidelines(folder: Path, files: Files) -> dict[bool, str]:
+    texts = {with_tools: files.read_if_present(folder / name) for with_tools, name in _GUIDELINES.items()}
+    return {with_tools: text for with_tools, text in texts.items() if text is not None}

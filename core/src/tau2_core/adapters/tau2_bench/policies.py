@@ -39,12 +39,9 @@ def _from_chapters(folder: Path, files: Files) -> Policies:
         if not main.is_file():
             continue
         for variant in variants:
-            chapters = _section(_MAIN, files.read(main)), _section(f"{_SUPPORT}_policy", files.read(support.get(variant + suffix, support[variant])))
-            policies[variant, solo] = "\n".join(chapters)
+            second = support.get(f"{variant}{suffix}", support[variant])
+            chapters = {_MAIN: files.read(main), f"{_SUPPORT}_policy": files.read(second)}
+            policies[variant, solo] = "\n".join(f"<{tag}>\n{text}\n</{tag}>" for tag, text in chapters.items())
             if variant == DEFAULT_VARIANT:
                 policies["", solo] = policies[variant, solo]
     return policies
-
-
-def _section(tag: str, text: str) -> str:
-    return f"<{tag}>\n{text}\n</{tag}>"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import reprlib
 from pathlib import Path
-from reprlib import Repr
 from typing import Any
 
 from pydantic import RootModel, ValidationError
@@ -13,6 +13,7 @@ from tau2_core.errors import DatasetError
 from tau2_core.model.tasks import Task
 
 _Splits = RootModel[dict[str, list[str]]]
+_REASONS_SHOWN = 3
 
 
 def load_tasks(file: Path) -> list[Task]:
@@ -50,11 +51,10 @@ def _task(file: Path, index: int, entry: Any) -> Task:
 
 
 def _explain(error: ValidationError) -> str:
-    short = Repr(maxstring=60)
     reasons = []
     for detail in error.errors(include_url=False):
         field = ".".join(str(part) for part in detail["loc"])
-        value = "" if detail["type"] == "missing" else f", not {short.repr(detail['input'])}"
+        value = "" if detail["type"] == "missing" else f", not {reprlib.repr(detail['input'])}"
         reasons.append(f"{field}: {detail['msg']}{value}" if field else f"{detail['msg']}{value}")
-    more = f" (and {len(reasons) - 3} more)" if len(reasons) > 3 else ""
-    return "; ".join(reasons[:3]) + more
+    more = len(reasons) - _REASONS_SHOWN
+    return "; ".join(reasons[:_REASONS_SHOWN]) + (f" (and {more} more)" if more > 0 else "")

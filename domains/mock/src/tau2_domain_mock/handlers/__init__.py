@@ -1,1 +1,1 @@
-"""One module a topic, one public function a tool."""
+"""The tools of the task list and of the inbox, one public function each."""
