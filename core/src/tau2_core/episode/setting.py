@@ -131,7 +131,10 @@ class Setting:
         """Say where data, prompts and texts came from: for the run's record."""
         if self.dataset is None:
             return {"tasks": "pack", "databases": "pack", "policy": "pack", "tools": "pack", "opening": "core"}
-        return dict(self.dataset.origins)
+        origins = dict(self.dataset.origins)
+        if (self.variant, self.solo) not in self.dataset.policies:
+            origins["policy"] = "pack"
+        return origins
 
 
 def _with_text(tool: Tool, text: ToolText) -> Tool:

@@ -43,9 +43,12 @@ class Problems:
         return None
 
     def validate(self, model: type[Model], document: Document, value: Any, path: YamlPath = ()) -> Model | None:
-        """Build a model from a part of a document; None, with every problem noted by line, if that fails."""
+        """Build a model from a part of a document; None, with every problem noted by line, if that fails.
+
+        A key that the model does not know is a problem here, even where other people's files may hold it.
+        """
         try:
-            return model.model_validate(value)
+            return model.model_validate(value, extra="forbid")
         except ValidationError as error:
             self.note(error, document, path)
             return None
@@ -55,7 +58,9 @@ class Problems:
             where = tuple(part for part in detail["loc"] if isinstance(part, str | int))
             name = ".".join(str(part) for part in (*path, *where)) or "the file"
             message = f"{name}: {detail['msg']}"
-            if not isinstance(detail["input"], dict | list):
+            if detail["type"] == "extra_forbidden":
+                message = f"{name}: there is no such key"
+            elif not isinstance(detail["input"], dict | list):
                 message += f", not {detail['input']!r}"
             self.add(document.file, message, line=document.line((*path, *where)))
 

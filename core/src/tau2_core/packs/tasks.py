@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, RootModel
+from pydantic import RootModel
 
 from tau2_core.model.tasks import Instructions, RewardType, Task
 from tau2_core.model.tools import Source
@@ -36,23 +36,6 @@ class TaskSet:
     splits: Mapping[str, Sequence[str]]
 
 
-class _StrictTask(BaseModel):
-    """Refuses misspelt keys in our own files; official files may hold keys that we do not know."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    id: str
-    outcome: str | None = None
-    tags: Any = None
-    description: Any = None
-    user_scenario: Any
-    ticket: Any = None
-    initial_state: Any = None
-    evaluation_criteria: Any = None
-    user_tools: Any = None
-
-
-_CRITERIA = {"actions", "env_assertions", "communicate_info", "nl_assertions", "reward_basis"}
 _Splits = RootModel[dict[str, list[str]]]
 
 
@@ -87,19 +70,11 @@ def read_tasks(
 def _read_task(
     document: Document, index: int, value: Any, basis: Sequence[RewardType], domain: str, problems: Problems
 ) -> Task | None:
-    strict = problems.validate(_StrictTask, document, value, (index,))
-    task = problems.validate(Task, document, value, (index,)) if strict else None
+    task = problems.validate(Task, document, value, (index,))
     if task is None:
         return None
-    criteria = value.get("evaluation_criteria") or {}
-    for key in criteria.keys() - _CRITERIA:
-        problems.add(
-            document.file,
-            f"evaluation_criteria has no {key!r}",
-            line=document.line((index, "evaluation_criteria", key)),
-        )
     if task.evaluation_criteria is not None:
-        if "reward_basis" not in criteria:
+        if "reward_basis" not in task.evaluation_criteria.model_fields_set:
             task.evaluation_criteria.reward_basis = list(basis)
         for position, action in enumerate(task.gold()):
             action.action_id = action.action_id or f"{task.id}_{position}"
@@ -124,7 +99,11 @@ def _read_splits(
             elif task_id in ids[:position]:
                 problems.add(file, f"split {name!r} names task {task_id!r} twice", line=line)
     named = {task_id for ids in splits.values() for task_id in ids}
-    for task_id in tasks.keys() - named:
+    for position, task_id in enumerate(splits.get("test", [])):
+        if task_id in splits.get("train", []):
+            line = document.line(("test", position))
+            problems.add(file, f"task {task_id!r} is in both train and test", line=line)
+    for task_id in sorted(tasks.keys() - named):
         problems.at(sources[task_id].source(), f"task {task_id!r} is in no split", hint=f"name it in {file.name}")
     splits.setdefault("base", [task_id for task_id in tasks if task_id in named])
     return splits

@@ -142,10 +142,7 @@ def _parse(file: Path, content: bytes) -> ast.Module:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # another project's odd escapes are not for our users to see
             return ast.parse(content, str(file))
-    except SyntaxError as error:
-        line, reason = error.lineno, error.msg
-        cause: Exception = error
-    except ValueError as error:  # a null byte, before Python 3.12
-        line, reason, cause = None, str(error), error
-    advice = f"{RESTORE}, or remove it: our own texts then serve"
-    raise DatasetError(f"{Source(file, line)}: not Python that can be parsed: {reason}; {advice}") from cause
+    except (SyntaxError, ValueError) as error:  # ValueError: a null byte, before Python 3.12
+        line, reason = (error.lineno, error.msg) if isinstance(error, SyntaxError) else (None, str(error))
+        advice = f"{RESTORE}, or remove it: our own texts then serve"
+        raise DatasetError(f"{Source(file, line)}: not Python that can be parsed: {reason}; {advice}") from error
