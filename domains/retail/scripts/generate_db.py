@@ -15,9 +15,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from itertools import product as combinations
 from pathlib import Path
-from typing import Any
-
-from shop_records import Address, Item, Order, Product, User, Variant
+from typing import Any, TypedDict
 
 HERE = Path(__file__).resolve().parent
 DEFAULT_OUT = HERE.parent / "src" / "tau2_domain_retail" / "data" / "db.json"
@@ -38,6 +36,34 @@ SHARE_HOME_ADDRESS = 0.8
 PRICE_JITTER = 0.02
 DUPLICATED_ITEMS = 9  # orders that hold the same item twice
 
+# What an order has gained after it was placed; all empty at first.
+NO_TRACES = dict.fromkeys(
+    [
+        "cancel_reason",
+        "exchange_items",
+        "exchange_new_items",
+        "exchange_payment_method_id",
+        "exchange_price_difference",
+        "return_items",
+        "return_payment_method_id",
+    ]
+)
+
+Record = dict[str, Any]  # a user, an order, or a part of one: keys in the order of the specification
+
+
+class Variant(TypedDict):
+    item_id: str
+    options: dict[str, str]
+    available: bool
+    price: float
+
+
+class Product(TypedDict):
+    name: str
+    product_id: str
+    variants: dict[str, Variant]
+
 
 class Shop:
     """Everything that is drawn at random, in the order in which it is drawn."""
@@ -48,7 +74,7 @@ class Shop:
         self.people: dict[str, Any] = tomllib.loads((HERE / "people.toml").read_text(encoding="ascii"))
         shelves = tomllib.loads((HERE / "catalogue.toml").read_text(encoding="ascii"))["product"]
         self.products = {entry["product_id"]: entry for entry in map(self.product, shelves)}
-        self.users: dict[str, User] = {}
+        self.users: dict[str, Record] = {}
         for _ in range(USERS):
             user = self.user()
             self.users[user["user_id"]] = user
@@ -94,7 +120,7 @@ class Shop:
 
     # customers
 
-    def address(self) -> Address:
+    def address(self) -> dict[str, str]:
         city, state, prefix = self.random.choice(self.people["cities"])
         unit = f"{self.random.choice(self.people['units'])} {self.random.randint(1, 480)}"
         return {
@@ -111,8 +137,8 @@ class Shop:
         local = shape.format(f=first.lower(), l=last.lower(), i=first[0].lower(), n=self.random.randint(2, 98))
         return f"{local}@{self.random.choice(self.people['mail_hosts'])}"
 
-    def payment_method(self, source: str) -> dict[str, str | float]:
-        method: dict[str, str | float] = {"source": source, "id": self.unused(lambda: f"{source}_{self.digits(7)}")}
+    def payment_method(self, source: str) -> Record:
+        method: Record = {"source": source, "id": self.unused(lambda: f"{source}_{self.digits(7)}")}
         if source == "credit_card":
             method["brand"] = self.random.choice(self.people["card_brands"])
             method["last_four"] = f"{self.random.randint(0, 9999):04d}"
@@ -120,7 +146,7 @@ class Shop:
             method["balance"] = self.random.randint(0, 10_000) / 100
         return method
 
-    def user(self) -> User:
+    def user(self) -> Record:
         while True:
             first, last = self.random.choice(self.people["first_names"]), self.random.choice(self.people["last_names"])
             address = self.address()
@@ -133,17 +159,17 @@ class Shop:
         )
         methods = [self.payment_method(source) for source in sources]
         return {
-            "user_id": self.unused(lambda: f"{first}_{last}_{self.digits(4)}".lower()),
+            "user_id": self.unused(lambda: f"{first.lower()}_{last.lower()}_{self.digits(4)}"),
             "name": {"first_name": first, "last_name": last},
             "address": address,
             "email": self.unused(lambda: self.email(first, last)),
-            "payment_methods": {str(method["id"]): method for method in methods},
+            "payment_methods": {method["id"]: method for method in methods},
             "orders": [],
         }
 
     # orders
 
-    def all_orders(self) -> Iterable[Order]:
+    def all_orders(self) -> Iterable[Record]:
         statuses = [status for status, count in ORDERS_BY_STATUS.items() for _ in range(count)]
         self.random.shuffle(statuses)
         twice = set(self.random.sample(range(len(statuses)), DUPLICATED_ITEMS))
@@ -155,11 +181,11 @@ class Shop:
             user["orders"].append(order["order_id"])
             yield order
 
-    def order(self, user: User, status: str, *, duplicate: bool) -> Order:
+    def order(self, user: Record, status: str, *, duplicate: bool) -> Record:
         variants = self.basket()
         while not self.fits(status, variants):
             variants = self.basket()
-        items: list[Item] = [
+        items: list[Record] = [
             {
                 "name": product["name"],
                 "product_id": product["product_id"],
@@ -174,7 +200,7 @@ class Shop:
         home = self.random.random() < SHARE_HOME_ADDRESS
         total = round(sum(item["price"] for item in items), 2)
         method = self.random.choice(list(user["payment_methods"]))
-        order: Order = {
+        order: Record = {
             "order_id": self.unused(lambda: f"#W{self.digits(7)}"),
             "user_id": user["user_id"],
             "address": user["address"].copy() if home else self.address(),
@@ -182,13 +208,7 @@ class Shop:
             "status": status,
             "fulfillments": [],
             "payment_history": [{"transaction_type": "payment", "amount": total, "payment_method_id": method}],
-            "cancel_reason": None,
-            "exchange_items": None,
-            "exchange_new_items": None,
-            "exchange_payment_method_id": None,
-            "exchange_price_difference": None,
-            "return_items": None,
-            "return_payment_method_id": None,
+            **NO_TRACES,
         }
         if not status.startswith("pending"):
             tracking = self.unused(lambda: self.digits(12))
@@ -222,7 +242,7 @@ class Shop:
             return any(v["price"] == first["price"] and v is not first for v in product["variants"].values())
         return status != "exchange requested" or bool(self.cheaper(product, first))
 
-    def leave_traces(self, order: Order, variants: list[tuple[Product, Variant]]) -> None:
+    def leave_traces(self, order: Record, variants: list[tuple[Product, Variant]]) -> None:
         """Record what earlier actions left on an order that is cancelled, modified, exchanged or returned."""
         payment = order["payment_history"][0]
         method = payment["payment_method_id"]
