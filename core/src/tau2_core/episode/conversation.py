@@ -8,14 +8,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tau2_core.episode.environment import Environment
-from tau2_core.episode.solo import split_done
-from tau2_core.hookspecs import Proceed
+from tau2_core.episode.solo import DONE
+from tau2_core.episode.stage import Stage
 from tau2_core.model.episodes import Termination
-from tau2_core.model.messages import AssistantMessage, Message, ParticipantMessage, ToolCall, ToolMessage, UserMessage
+from tau2_core.model.messages import (
+    AssistantMessage,
+    Message,
+    ParticipantMessage,
+    SystemMessage,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
 from tau2_core.model.participants import STOP, STOP_TOKENS, Agent, User
 
-Speaker = Literal["agent", "user", "environment"]
+Participant = Literal["agent", "user"]
+Speaker = Participant | Literal["environment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +37,14 @@ class Limits:
 
 @dataclass
 class Conversation:
-    """One conversation in progress. Environment executions are steps too; the opening line is none."""
+    """One conversation in progress. Environment executions are steps too; the opening line is none.
 
-    environment: Environment
-    agent: Agent
+    Whoever drives it gives the agent's messages to `accept`; between two of them everything else happens: calls are
+    carried out, the customer answers. `run` drives it with an agent of this process.
+    """
+
+    stage: Stage
     user: User
-    proceed: Proceed
     limits: Limits
     opening: str
     solo: bool = False
@@ -44,52 +54,75 @@ class Conversation:
     steps: int = 0
     tool_calls: int = 0
     failures: Counter[str] = field(default_factory=Counter)
-    _turn: Speaker = "user"
+    _turn: Speaker = "agent"
     _caller: Speaker = "agent"
+    _started: float = field(default_factory=time.monotonic)
 
-    async def run(self, history: Sequence[Message]) -> Termination:
-        """Converse to the end and return why it ended; `messages` then holds everything, numbered."""
-        started = time.monotonic()
-        await self._begin(history)
+    async def run(self, agent: Agent, history: Sequence[Message]) -> None:
+        """Converse to the end; `termination` then says why it ended."""
+        self.load(history)
+        await self.greet()
         while self.termination is None:
-            await self._step()
-            self.steps += 1
-            self.environment.sync()
-            self._check_limits(started)
-        for index, message in enumerate(self.messages):
-            message.turn_idx = index
-        return self.termination
+            try:
+                message = await agent.reply(visible_to("agent", self.messages))
+            except Exception as error:  # noqa: BLE001 - an agent may raise anything; it is recorded as its error
+                self._fail("agent", f"{type(error).__name__}: {error}")
+                self.steps += 1
+                return
+            await self.accept(message)
 
-    async def _begin(self, history: Sequence[Message]) -> None:
+    def load(self, history: Sequence[Message]) -> None:
+        """Take over what was said before; nobody answers yet."""
         self.messages = [message.model_copy(deep=True) for message in history]
-        if not self.messages:
+
+    async def greet(self) -> None:
+        """Bring the conversation to the agent's first turn; the customer answers an opening line, or goes on.
+
+        An ending that the history holds counts, with no step made.
+        """
+        last = next((message for message in reversed(self.messages) if not isinstance(message, SystemMessage)), None)
+        if last is None:
             if self.solo:
-                await self._speak("agent")
-            else:
-                self.messages.append(AssistantMessage(content=self.opening, cost=0.0))
-            return
-        last = self.messages[-1]
-        if isinstance(last, ToolMessage):
+                self.steps = -1  # officially, the first message of a solo agent is not a step
+                return
+            self.messages.append(AssistantMessage(content=self.opening, cost=0.0))
+            self._turn = "user"
+        elif isinstance(last, ToolMessage):
             self._turn = "agent" if last.requestor == "assistant" else "user"
         elif isinstance(last, UserMessage):
-            self._turn = "agent"
             self._check_stop(last)
         else:
             self._turn = "user"
+        await self._until_agent()
 
-    async def _step(self) -> None:
-        if self._turn == "environment":
-            await self._execute()
-        else:
-            await self._speak(self._turn)
+    async def accept(self, message: AssistantMessage) -> None:
+        """Take the agent's message, and go on until it is the agent's turn again or the end."""
+        self._take("agent", message)
+        await self._end_step()
+        await self._until_agent()
 
-    async def _speak(self, speaker: Literal["agent", "user"]) -> None:
-        side: Agent | User = self.agent if speaker == "agent" else self.user
+    async def _until_agent(self) -> None:
+        while self.termination is None and self._turn != "agent":
+            if self._turn == "environment":
+                await self._execute()
+            else:
+                await self._ask_user()
+            await self._end_step()
+
+    async def _end_step(self) -> None:
+        self.steps += 1
+        await self.stage.settle()
+        self._check_limits()
+
+    async def _ask_user(self) -> None:
         try:
-            message = await side.reply(visible_to(speaker, self.messages))
-        except Exception as error:  # noqa: BLE001 - a participant may raise anything; it is recorded as that side's error
-            self._fail(speaker, f"{type(error).__name__}: {error}")
+            message = await self.user.reply(visible_to("user", self.messages))
+        except Exception as error:  # noqa: BLE001 - a simulator may raise anything; it is recorded as its error
+            self._fail("user", f"{type(error).__name__}: {error}")
             return
+        self._take("user", message)
+
+    def _take(self, speaker: Participant, message: ParticipantMessage) -> None:
         wrong = _refuse(speaker, message)
         if wrong:
             self._fail(speaker, wrong)
@@ -97,65 +130,66 @@ class Conversation:
         message.tool_calls = message.tool_calls or None
         for call in message.tool_calls or []:
             call.requestor = "assistant" if speaker == "agent" else "user"
-        done = False
-        if self.solo:
-            message, done = split_done(message)
+        message.turn_idx = len(self.messages)
+        self.messages.append(message)
         if message.tool_calls:
-            self.messages.append(message)
             self._turn, self._caller = "environment", speaker
-            if done:
-                await self._execute()
-                message = AssistantMessage(content=STOP)
-        if not message.tool_calls:
-            self.messages.append(message)
+        else:
             self._turn = "user" if speaker == "agent" else "agent"
             self._check_stop(message)
 
-    def _check_stop(self, message: Message) -> None:
-        if isinstance(message, UserMessage) and not message.tool_calls:
-            if any(token in (message.content or "") for token in STOP_TOKENS):
+    def _check_stop(self, message: ParticipantMessage) -> None:
+        if isinstance(message, UserMessage):
+            if not message.tool_calls and any(token in (message.content or "") for token in STOP_TOKENS):
                 self.termination = Termination.USER_STOP
-        elif isinstance(message, AssistantMessage) and self.solo:
+        elif self.solo:
             if STOP in (message.content or ""):
                 self.termination = Termination.AGENT_STOP
             else:
                 self._fail(
-                    "agent",
-                    "a solo agent sent text, but nobody is there to read it; it must call tools, `done` at the end",
+                    "agent", "a solo agent sent text, but nobody is there to read it; it should call tools, then `done`"
                 )
 
     async def _execute(self) -> None:
         last = self.messages[-1]
         calls: list[ToolCall] = (last.tool_calls or []) if isinstance(last, AssistantMessage | UserMessage) else []
         for call in calls:
-            result = await self.proceed(call)
+            if self.solo and call.name == DONE:
+                self.messages.append(ToolMessage(id=call.id, content="", turn_idx=len(self.messages)))
+                self.termination = Termination.AGENT_STOP
+                continue
+            result = await self.stage.call(call)
             self.tool_calls += 1
             if result.failure is not None:
                 self.failures[result.failure.value] += 1
-            self.messages.append(
-                ToolMessage(
-                    id=call.id, content=result.content, requestor=call.requestor, error=result.failure is not None
-                )
+            answer = ToolMessage(
+                id=call.id,
+                content=result.content,
+                requestor=call.requestor,
+                error=result.failure is not None,
+                turn_idx=len(self.messages),
             )
+            self.messages.append(answer)
         self._turn = self._caller
 
-    def _check_limits(self, started: float) -> None:
+    def _check_limits(self) -> None:
         # Unlike the official loop, an end that was reached is never overwritten by a limit reached in the same step.
         if self.termination is not None or self._turn == "environment":
             return
+        timeout = self.limits.timeout_seconds
         if self.failures.total() >= self.limits.max_errors:
             self.termination = Termination.TOO_MANY_ERRORS
         elif self.steps >= self.limits.max_steps:
             self.termination = Termination.MAX_STEPS
-        elif self.limits.timeout_seconds is not None and time.monotonic() - started >= self.limits.timeout_seconds:
+        elif timeout is not None and time.monotonic() - self._started >= timeout:
             self.termination = Termination.TIMEOUT
 
-    def _fail(self, speaker: Literal["agent", "user"], error: str) -> None:
+    def _fail(self, speaker: Participant, error: str) -> None:
         self.termination = Termination.AGENT_ERROR if speaker == "agent" else Termination.USER_ERROR
         self.error = error
 
 
-def visible_to(speaker: Literal["agent", "user"], messages: Sequence[Message]) -> list[Message]:
+def visible_to(speaker: Participant, messages: Sequence[Message]) -> list[Message]:
     """Return what a side has seen: its own messages and results, and the other's text that carried no calls."""
     own, other = (AssistantMessage, UserMessage) if speaker == "agent" else (UserMessage, AssistantMessage)
     requestor = "assistant" if speaker == "agent" else "user"

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from tau2_core.episode.conversation import Conversation, Limits
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import start
 from tau2_core.episode.solo import DONE_TOOL
+from tau2_core.episode.stage import LocalStage, Stage
 from tau2_core.errors import UsageError
-from tau2_core.hookspecs import Proceed
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
-from tau2_core.model.messages import ToolCall
-from tau2_core.model.participants import AgentContext, UserContext
-from tau2_core.model.registrations import AgentSpec, Lazy, UserSpec
+from tau2_core.model.participants import Agent, AgentContext, UserContext
+from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
 from tau2_core.model.tasks import Task
-from tau2_core.model.tools import ToolResult
+from tau2_core.model.tools import Tool
 from tau2_core.plugins.catalogue import Wrapper
-
-Code = TypeVar("Code")
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,20 @@ class Cast:
             raise UsageError(f"user {self.user.name!r} is for solo play: add --solo, or choose another user")
 
 
-async def play(setting: Setting, task: Task, cast: Cast, slot: Slot, seed: int) -> EpisodeRecord:
+OpenStage = Callable[[Setting, Task, Cast, int], AbstractAsyncContextManager[Stage]]
+
+
+@asynccontextmanager
+async def local_stage(setting: Setting, task: Task, cast: Cast, seed: int) -> AsyncIterator[Stage]:
+    """Open a fresh world of this process in the task's start state. Raises TaskError."""
+    environment = Environment(setting, seed=seed)
+    start(environment, task)
+    yield LocalStage(environment, cast.wrappers)
+
+
+async def play(
+    setting: Setting, task: Task, cast: Cast, slot: Slot, seed: int, open_stage: OpenStage = local_stage
+) -> EpisodeRecord:
     """Play one episode and return its record, ungraded; whatever goes wrong is in the record, not raised."""
     record = EpisodeRecord(
         domain=setting.domain,
@@ -54,39 +64,44 @@ async def play(setting: Setting, task: Task, cast: Cast, slot: Slot, seed: int) 
         mode=setting.mode,
     )
     try:
-        environment = Environment(setting, seed=seed)
-        start(environment, task)
-        conversation = Conversation(
-            environment,
-            _load(cast.agent.create)(_agent_context(setting, task, cast, seed)),
-            _load(cast.user.create)(_user_context(setting, task, cast, seed)),
-            _dispatch(environment, cast.wrappers),
-            cast.limits,
-            setting.opening(),
-            solo=setting.solo,
-        )
-        history = (task.initial_state.message_history if task.initial_state else None) or []
-        record.termination = await conversation.run(history)
+        async with open_stage(setting, task, cast, seed) as stage:
+            agent = create_agent(setting, task, cast, seed)
+            conversation = open_conversation(setting, task, cast, stage, seed)
+            await conversation.run(agent, task.history())
+            fill(record, conversation)
+            record.digests = await stage.digests()
     except Exception as error:  # noqa: BLE001 - one episode's failure is recorded; the run goes on
+        record.termination = Termination.INFRASTRUCTURE_ERROR
         record.error = f"{type(error).__name__}: {error}"
-        return record
+    return record
+
+
+def open_conversation(setting: Setting, task: Task, cast: Cast, stage: Stage, seed: int) -> Conversation:
+    """Return a conversation on a stage, with the cast's customer; nothing is said yet."""
+    user = loaded(cast.user.create)(_user_context(setting, task, cast, seed))
+    return Conversation(stage, user, cast.limits, setting.opening(), solo=setting.solo)
+
+
+def fill(record: EpisodeRecord, conversation: Conversation) -> None:
+    """Put into a record what a conversation came to; one that is not over is recorded as ended by the agent."""
+    record.termination = conversation.termination or Termination.AGENT_STOP
     record.error = conversation.error
     record.steps = conversation.steps
     record.tool_calls = conversation.tool_calls
     record.tool_errors = dict(sorted(conversation.failures.items()))
-    record.digests = environment.digests()
     record.messages = conversation.messages
-    return record
+
+
+def create_agent(setting: Setting, task: Task, cast: Cast, seed: int) -> Agent:
+    """Return the cast's agent, told what an agent may know."""
+    return loaded(cast.agent.create)(_agent_context(setting, task, cast, seed))
 
 
 def _agent_context(setting: Setting, task: Task, cast: Cast, seed: int) -> AgentContext:
-    tools = [*setting.tools("agent").values()]
-    if setting.solo:
-        tools += [*setting.tools("user").values(), DONE_TOOL]
     return AgentContext(
         domain=setting.domain,
         policy=setting.policy_text,
-        tools=tools,
+        tools=agent_tools(setting),
         seed=seed,
         solo=setting.solo,
         ticket=task.ticket if setting.solo else None,
@@ -95,31 +110,20 @@ def _agent_context(setting: Setting, task: Task, cast: Cast, seed: int) -> Agent
     )
 
 
+def agent_tools(setting: Setting) -> list[Tool]:
+    """Return what the agent may call; in solo play both sides' tools, and `done`."""
+    tools = [*setting.tools("agent").values()]
+    return [*tools, *setting.tools("user").values(), DONE_TOOL] if setting.solo else tools
+
+
+def user_tools(setting: Setting, task: Task) -> list[Tool]:
+    """Return what the customer may call in a task."""
+    tools = setting.tools("user").items()
+    return [tool for name, tool in tools if task.user_tools is None or name in task.user_tools]
+
+
 def _user_context(setting: Setting, task: Task, cast: Cast, seed: int) -> UserContext:
-    available = setting.tools("user")
-    tools = [tool for name, tool in available.items() if task.user_tools is None or name in task.user_tools]
+    tools = user_tools(setting, task)
     guidelines = setting.dataset.user_guidelines.get(bool(tools)) if setting.dataset else None
     gold = task if cast.user.sees_gold else None
     return UserContext(setting.domain, task.user_scenario, tools, seed, guidelines, gold)
-
-
-def _load(code: Callable[..., Code] | Lazy[Callable[..., Code]]) -> Callable[..., Code]:
-    return code.load() if isinstance(code, Lazy) else code
-
-
-def _dispatch(environment: Environment, wrappers: Sequence[Wrapper]) -> Proceed:
-    async def call(tool_call: ToolCall) -> ToolResult:
-        return environment.call(tool_call)
-
-    proceed: Proceed = call
-    for wrapper in reversed(wrappers):
-        proceed = _wrapped(wrapper, proceed)
-    return proceed
-
-
-def _wrapped(wrapper: Wrapper, inner: Proceed) -> Proceed:
-    async def call(tool_call: ToolCall) -> ToolResult:
-        result: ToolResult = await wrapper(tool_call, inner)
-        return result
-
-    return call

@@ -117,13 +117,12 @@ class Setting:
         return [task for task in tasks.values() if task.id in chosen and not self.needs_customer(task)][:limit]
 
     def needs_customer(self, task: Task) -> bool:
-        """Tell whether solo play leaves a task out: nobody could tell the agent what is wanted, or somebody has spoken."""
+        """Tell whether solo play leaves a task out: it has no ticket, or a customer or agent has spoken."""
         if not self.solo:
             return False
-        history = (task.initial_state.message_history if task.initial_state else None) or []
         spoken = any(
             isinstance(message, UserMessage) or (isinstance(message, AssistantMessage) and not message.tool_calls)
-            for message in history
+            for message in task.history()
         )
         return spoken or not task.ticket
 

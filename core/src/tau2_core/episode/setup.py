@@ -27,8 +27,7 @@ class Mismatch:
 
 def start(environment: Environment, task: Task) -> None:
     """Apply a task's initial state, its message history included (strictly). Raises TaskError."""
-    history = (task.initial_state.message_history if task.initial_state else None) or []
-    mismatches = set_state(environment, task.initial_state, history)
+    mismatches = set_state(environment, task.initial_state, task.history())
     if mismatches:
         first = mismatches[0]
         raise TaskError(

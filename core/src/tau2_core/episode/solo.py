@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tau2_core.model.messages import AssistantMessage, ParticipantMessage
-from tau2_core.model.participants import STOP
 from tau2_core.model.tools import Source, Tool
 
 DONE = "done"
@@ -27,14 +25,3 @@ DONE_TOOL = Tool(
     "tau2-core",
     kind="generic",
 )
-
-
-def split_done(message: ParticipantMessage) -> tuple[ParticipantMessage, bool]:
-    """Take a `done` call out of a message and tell whether there was one; calls beside it are made first."""
-    calls = message.tool_calls or []
-    if not any(call.name == DONE for call in calls):
-        return message, False
-    rest = [call for call in calls if call.name != DONE]
-    if not rest:
-        return AssistantMessage(content=STOP), True
-    return message.model_copy(update={"tool_calls": rest}), True

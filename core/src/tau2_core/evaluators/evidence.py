@@ -27,8 +27,7 @@ class Gold:
 def play_gold(setting: Setting, task: Task) -> Gold:
     """Bring a fresh world, never solo, to the gold's end state; failures are kept (spec/environment.md, 11)."""
     environment = Environment(setting, solo=False)
-    history = (task.initial_state.message_history if task.initial_state else None) or []
-    set_state(environment, task.initial_state, history)
+    set_state(environment, task.initial_state, task.history())
     failures: list[tuple[Action, str]] = []
     for action in task.gold():
         call = ToolCall(name=action.name, arguments=action.arguments, requestor=action.requestor)

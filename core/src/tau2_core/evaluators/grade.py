@@ -9,7 +9,7 @@ from tau2_core.episode.setting import Setting
 from tau2_core.evaluators.evidence import Gold, ReplayedEvidence
 from tau2_core.model.episodes import EpisodeRecord, Termination
 from tau2_core.model.evaluation import Check, Evidence, Grade, Outcome, Status, Verdict
-from tau2_core.model.registrations import EvaluatorSpec, Lazy
+from tau2_core.model.registrations import EvaluatorSpec, loaded
 from tau2_core.model.tasks import Task
 
 ENDED_WELL = (Termination.AGENT_STOP, Termination.USER_STOP)
@@ -26,10 +26,7 @@ class Grader:
     def __init__(self, setting: Setting, set_name: str, evaluators: Mapping[str, EvaluatorSpec]) -> None:
         self.setting = setting
         self.set_name = set_name
-        self.evaluators = {
-            criterion: spec.evaluate.load() if isinstance(spec.evaluate, Lazy) else spec.evaluate
-            for criterion, spec in evaluators.items()
-        }
+        self.evaluators = {criterion: loaded(spec.evaluate) for criterion, spec in evaluators.items()}
         self._gold: dict[str, Gold] = {}
 
     def grade(self, record: EpisodeRecord, task: Task) -> Grade:

@@ -31,6 +31,11 @@ class Lazy(Generic[Code]):
         return code
 
 
+def loaded(code: Code | Lazy[Code]) -> Code:
+    """Return code itself, importing it if it is only named."""
+    return code.load() if isinstance(code, Lazy) else code
+
+
 @dataclass(frozen=True, slots=True)
 class Domain:
     """A domain pack: the package, or the folder, that holds its manifest."""

@@ -121,6 +121,10 @@ class Task(_Part):
     outcome: Outcome | None = None
     tags: list[str] = Field(default_factory=list)
 
+    def history(self) -> list[Message]:
+        """Return what was said before the task begins."""
+        return (self.initial_state.message_history if self.initial_state else None) or []
+
     def gold(self) -> list[Action]:
         """Return the gold calls of both sides, in order."""
         return (self.evaluation_criteria.actions if self.evaluation_criteria else None) or []

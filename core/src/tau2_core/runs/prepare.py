@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import DatasetError, UsageError
 from tau2_core.model.datasets import Dataset
 from tau2_core.model.episodes import ArgumentMode
-from tau2_core.model.registrations import Domain, Lazy
+from tau2_core.model.registrations import Domain, loaded
 from tau2_core.packs.code import find_pack_folder
 from tau2_core.packs.load import open_pack
 from tau2_core.packs.pack import Pack
@@ -49,9 +48,8 @@ def find_dataset(catalogue: Catalogue, folder: Path, domain: str) -> Dataset:
         raise DatasetError(f"--dataset {folder}: no such folder")
     adapters = catalogue.adapters()
     for adapter in adapters:
-        if _load(adapter.detect)(folder):
-            dataset: Dataset = _load(adapter.open)(folder, domain)
-            return dataset
+        if loaded(adapter.detect)(folder):
+            return loaded(adapter.open)(folder, domain)
     known = "; ".join(f"{adapter.name}: {adapter.summary}" for adapter in adapters)
     raise DatasetError(f"--dataset {folder}: holds no dataset that an adapter knows ({known})")
 
@@ -72,7 +70,3 @@ def prepare(
     pack = load_domain(catalogue, domain)
     data = find_dataset(catalogue, dataset, domain) if dataset else None
     return Setting(pack, data, variant=variant, solo=solo, mode=mode or ("tau2" if data else "strict"))
-
-
-def _load(code: Callable[..., Any] | Lazy[Callable[..., Any]]) -> Callable[..., Any]:
-    return code.load() if isinstance(code, Lazy) else code

@@ -1,0 +1,90 @@
+"""Billing cycles, which are calendar months, and the bills that charges go on."""
+
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from tau2_core import Context, ToolError, reading
+
+from tau2_domain_telecom.finding import find_bill, find_bills_of, find_customer
+from tau2_domain_telecom.models import Bill, LineItem, Plan, TelecomDB
+
+DUE_AFTER = timedelta(days=14)  # from the day of issue, which is the first of the cycle
+
+
+class Cycle(NamedTuple):
+    """A month, first and last day."""
+
+    start: date
+    end: date
+
+
+def cycle_of(day: date) -> Cycle:
+    """Return the cycle that a day lies in."""
+    start = day.replace(day=1)
+    return Cycle(start, (start + timedelta(days=31)).replace(day=1) - timedelta(days=1))
+
+
+def cycle_before(day: date) -> Cycle:
+    """Return the cycle before the one that a day lies in."""
+    return cycle_of(day.replace(day=1) - timedelta(days=1))
+
+
+def cycle_after(day: date) -> Cycle:
+    """Return the cycle after the one that a day lies in."""
+    return cycle_of(cycle_of(day).end + timedelta(days=1))
+
+
+def new_bill(bill_id: str, customer_id: str, cycle: Cycle) -> Bill:
+    """Return an empty draft for a cycle, not stored yet."""
+    return Bill(
+        bill_id=bill_id,
+        customer_id=customer_id,
+        period_start=cycle.start,
+        period_end=cycle.end,
+        issue_date=cycle.start,
+        total_due=0,
+        due_date=cycle.start + DUE_AFTER,
+    )
+
+
+def overdue_bill(bill_id: str, customer_id: str, line_id: str, plan: Plan, today: date) -> Bill:
+    """Return an overdue bill of the last cycle over one line's monthly price, not stored yet."""
+    bill = new_bill(bill_id, customer_id, cycle_before(today))
+    bill.status = "Overdue"
+    _add(bill, f"Charge for line {line_id}", plan.price_per_month, today)
+    return bill
+
+
+def store(db: TelecomDB, bill: Bill) -> None:
+    """Put a bill into the database and on its customer's account."""
+    find_customer(db, bill.customer_id).bill_ids.append(bill.bill_id)
+    db.bills.append(bill)
+
+
+def book(db: TelecomDB, context: Context, customer_id: str, description: str, amount: float) -> None:
+    """Put a charge on a customer's first draft; one for the next cycle is opened if there is none.
+
+    Raises ToolError if a bill of the account does not exist.
+    """
+    shared = reading(db)
+    drafts = [bill for bill in find_bills_of(shared, find_customer(shared, customer_id)) if bill.status == "Draft"]
+    today = context.now.date()
+    if drafts:
+        bill_id = drafts[0].bill_id
+    else:
+        bill_id = context.free_id("bill", taken={bill.bill_id for bill in shared.bills})
+        store(db, new_bill(bill_id, customer_id, cycle_after(today)))
+    _add(find_bill(db, bill_id), description, amount, today)
+
+
+def check_nothing_overdue(db: TelecomDB, customer_id: str) -> None:
+    """Raise ToolError if a customer has an overdue bill, or one that does not exist."""
+    for bill in find_bills_of(db, find_customer(db, customer_id)):
+        if bill.status == "Overdue":
+            raise ToolError(f"customer {customer_id!r} has an overdue bill already: {bill.bill_id}")
+
+
+def _add(bill: Bill, description: str, amount: float, day: date) -> None:
+    kind = "Credit" if amount < 0 else "Charge"
+    bill.line_items.append(LineItem(description=description, amount=amount, date=day, item_type=kind))
+    bill.total_due += amount

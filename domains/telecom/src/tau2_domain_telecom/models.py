@@ -1,0 +1,123 @@
+"""The carrier's records: field order is the order in which a tool's result shows them."""
+
+from datetime import date, datetime
+from typing import Literal
+
+from pydantic import Field
+from tau2_core import Database
+
+from tau2_domain_telecom.records import StrictRecord
+
+DeviceType = Literal["phone", "router", "tablet", "watch", "other"]
+LineStatus = Literal["Active", "Suspended", "Pending Activation", "Closed"]
+BillStatus = Literal["Draft", "Issued", "Awaiting Payment", "Paid", "Overdue", "Disputed"]
+AccountStatus = Literal["Active", "Suspended", "Pending Verification", "Closed"]
+PaymentMethodType = Literal["Credit Card", "Debit Card", "PayPal"]
+
+
+class Plan(StrictRecord):
+    """What a line costs a month, and how much data it includes."""
+
+    plan_id: str
+    name: str
+    data_limit_gb: float
+    price_per_month: float
+    data_refueling_price_per_gb: float
+
+
+class Device(StrictRecord):
+    """A device as the carrier has it on file; its settings are the customer's side (phone.py)."""
+
+    device_id: str
+    device_type: DeviceType
+    model: str
+    imei: str | None = None
+    is_esim_capable: bool
+    activated: bool = False
+    activation_date: datetime | None = None
+    last_esim_transfer_date: datetime | None = None
+
+
+class Line(StrictRecord):
+    """A phone number with its plan, its device and what it used in the running cycle."""
+
+    line_id: str
+    phone_number: str
+    status: LineStatus = "Pending Activation"
+    plan_id: str
+    device_id: str | None = None
+    data_used_gb: float = 0.0
+    data_refueling_gb: float = 0.0
+    roaming_enabled: bool = False
+    contract_end_date: date | None = None
+    last_plan_change_date: date | None = None
+    last_sim_replacement_date: date | None = None
+    suspension_start_date: date | None = None
+
+
+class LineItem(StrictRecord):
+    """One position of a bill; a negative amount is a credit."""
+
+    description: str
+    amount: float
+    date: date
+    item_type: str
+
+
+class Bill(StrictRecord):
+    """What a customer owes for one cycle."""
+
+    bill_id: str
+    customer_id: str
+    period_start: date
+    period_end: date
+    issue_date: date
+    total_due: float
+    due_date: date
+    line_items: list[LineItem] = Field(default_factory=list)
+    status: BillStatus = "Draft"
+
+
+class Address(StrictRecord):
+    """A postal address."""
+
+    street: str
+    city: str
+    state: str
+    zip_code: str
+
+
+class PaymentMethod(StrictRecord):
+    """How a customer pays; `expiration_date` is MM/YYYY."""
+
+    method_type: PaymentMethodType
+    account_number_last_4: str
+    expiration_date: str
+
+
+class Customer(StrictRecord):
+    """An account holder, with the ids of their lines and bills; `date_of_birth` is YYYY-MM-DD."""
+
+    customer_id: str
+    full_name: str
+    date_of_birth: str
+    email: str
+    phone_number: str
+    address: Address
+    account_status: AccountStatus = "Pending Verification"
+    payment_methods: list[PaymentMethod] = Field(default_factory=list)
+    line_ids: list[str] = Field(default_factory=list)
+    bill_ids: list[str] = Field(default_factory=list)
+    created_at: datetime = datetime(2025, 1, 1)
+    last_extension_date: date | None = None
+    goodwill_credit_used_this_year: float = 0.0
+
+
+class TelecomDB(Database):
+    """Everything that the carrier knows. Lists, because their order counts: they are searched and hashed in it."""
+
+    plans: list[Plan] = Field(default_factory=list)
+    customers: list[Customer] = Field(default_factory=list)
+    lines: list[Line] = Field(default_factory=list)
+    bills: list[Bill] = Field(default_factory=list)
+    devices: list[Device] = Field(default_factory=list)
