@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+SHOWN = 20
+
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `did you mean 'x'?`, or a list of what there is if nothing is close."""
@@ -12,4 +14,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"
-    return f"there is: {', '.join(names)}" if names else "there is none"
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"there is: {', '.join(names[:SHOWN])}{more}" if names else "there is none"

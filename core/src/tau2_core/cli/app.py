@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from tau2_core.cli import check, describe, domains, plugins, replay, run
+from tau2_core.cli import check, describe, domains, plugins, replay, run, serve
 from tau2_core.errors import Tau2GymError, UsageError
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run.run, check.check, replay.replay, domains.domains, describe.describe, plugins.plugins):
+for command in (run.run, serve.serve, check.check, replay.replay, domains.domains, describe.describe, plugins.plugins):
     app.command(epilog=f"Example: {vars(command)['example']}")(command)
 
 

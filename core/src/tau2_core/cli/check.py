@@ -45,7 +45,8 @@ def check(
         for report in reports:
             for problem in report.problems:
                 typer.echo(str(problem))
-            state = f"{len(report.problems)} problems" if report.problems else "clean"
+            count = len(report.problems)
+            state = f"{count} problem{'s' if count > 1 else ''}" if count else "clean"
             typer.echo(f"{report.domain}: {state} ({report.tools} tools, {report.tasks} tasks, {report.played} played)")
     if found:
         raise typer.Exit(1)

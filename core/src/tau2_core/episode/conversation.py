@@ -21,6 +21,7 @@ from tau2_core.model.messages import (
     UserMessage,
 )
 from tau2_core.model.participants import STOP, STOP_TOKENS, Agent, User
+from tau2_core.model.tools import ToolResult
 
 Participant = Literal["agent", "user"]
 Speaker = Participant | Literal["environment"]
@@ -56,6 +57,7 @@ class Conversation:
     failures: Counter[str] = field(default_factory=Counter)
     _turn: Speaker = "agent"
     _caller: Speaker = "agent"
+    _history: int = 0
     _started: float = field(default_factory=time.monotonic)
 
     async def run(self, agent: Agent, history: Sequence[Message]) -> None:
@@ -74,18 +76,20 @@ class Conversation:
     def load(self, history: Sequence[Message]) -> None:
         """Take over what was said before; nobody answers yet."""
         self.messages = [message.model_copy(deep=True) for message in history]
+        self._history = len(self.messages)
 
     async def greet(self) -> None:
         """Bring the conversation to the agent's first turn; the customer answers an opening line, or goes on.
 
         An ending that the history holds counts, with no step made.
         """
-        last = next((message for message in reversed(self.messages) if not isinstance(message, SystemMessage)), None)
+        history = self.messages[: self._history]  # a side may have acted since, before anybody spoke
+        last = next((message for message in reversed(history) if not isinstance(message, SystemMessage)), None)
         if last is None:
             if self.solo:
                 self.steps = -1  # officially, the first message of a solo agent is not a step
                 return
-            self.messages.append(AssistantMessage(content=self.opening, cost=0.0))
+            self.messages.append(AssistantMessage(content=self.opening, cost=0.0, turn_idx=len(self.messages)))
             self._turn = "user"
         elif isinstance(last, ToolMessage):
             self._turn = "agent" if last.requestor == "assistant" else "user"
@@ -100,6 +104,16 @@ class Conversation:
         self._take("agent", message)
         await self._end_step()
         await self._until_agent()
+
+    async def perform(self, message: ParticipantMessage) -> ToolResult:
+        """Carry out the one call of a message, from a side that acts over the network; nobody else answers."""
+        turn = self._turn
+        self._take("agent" if isinstance(message, AssistantMessage) else "user", message)
+        await self._end_step()
+        (result,) = await self._execute()
+        self._turn = turn
+        await self._end_step()
+        return result
 
     async def _until_agent(self) -> None:
         while self.termination is None and self._turn != "agent":
@@ -150,15 +164,18 @@ class Conversation:
                     "agent", "a solo agent sent text, but nobody is there to read it; it should call tools, then `done`"
                 )
 
-    async def _execute(self) -> None:
+    async def _execute(self) -> list[ToolResult]:
         last = self.messages[-1]
+        results: list[ToolResult] = []
         calls: list[ToolCall] = (last.tool_calls or []) if isinstance(last, AssistantMessage | UserMessage) else []
         for call in calls:
             if self.solo and call.name == DONE:
                 self.messages.append(ToolMessage(id=call.id, content="", turn_idx=len(self.messages)))
                 self.termination = Termination.AGENT_STOP
+                results.append(ToolResult(""))
                 continue
             result = await self.stage.call(call)
+            results.append(result)
             self.tool_calls += 1
             if result.failure is not None:
                 self.failures[result.failure.value] += 1
@@ -171,6 +188,7 @@ class Conversation:
             )
             self.messages.append(answer)
         self._turn = self._caller
+        return results
 
     def _check_limits(self) -> None:
         # Unlike the official loop, an end that was reached is never overwritten by a limit reached in the same step.

@@ -31,8 +31,7 @@ def start(environment: Environment, task: Task) -> None:
     if mismatches:
         first = mismatches[0]
         raise TaskError(
-            f"task {task.id!r}: its history records {first.recorded!r} for {first.call.name}, "
-            f"but the call gives {first.replayed!r}"
+            f"its history records {first.recorded!r} for {first.call.name}, but the call gives {first.replayed!r}"
         )
 
 

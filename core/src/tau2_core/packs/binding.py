@@ -31,10 +31,11 @@ _JSON_TYPES: dict[Any, str] = {
 
 @dataclass(frozen=True)
 class Bound:
-    """A handler that agrees with its entry."""
+    """An entry's handler; `sound` tells that both agree."""
 
     handler: Handler
     wants_context: bool
+    sound: bool = True
 
 
 class Binder:
@@ -51,7 +52,7 @@ class Binder:
                 problems.add(file, f"cannot be imported: {type(module).__name__}: {module}", line=line)
 
     def bind(self, declaration: Declaration) -> Bound | None:
-        """Return the handler of an entry; None, with what is wrong noted, if it does not fit."""
+        """Return the handler of an entry, noting where the two disagree; None, noted too, if there is none."""
         document, name = declaration.document, declaration.name
         source = Source(document.file, document.line((name, "handler")))
         module_name, _, function_name = declaration.entry.handler.partition(":")
@@ -70,21 +71,23 @@ class Binder:
             return None
         return self._compare(declaration, handler)
 
-    def _compare(self, declaration: Declaration, handler: Handler) -> Bound | None:
+    def _compare(self, declaration: Declaration, handler: Handler) -> Bound:
         before = len(self.problems.found)
         code = Source(Path(inspect.getsourcefile(handler) or ""), handler.__code__.co_firstlineno)
         name = declaration.name
         hints = self.problems.guard(code, f"{name}: annotations do not resolve", lambda: get_type_hints(handler))
         if hints is None:
-            return None
+            return Bound(handler, wants_context=False, sound=False)
         parameters = list(inspect.signature(handler).parameters.values())
         if not parameters or parameters[0].name != "db":
             self.problems.at(code, f"{name}: the first parameter should be `db`")
-            return None
+            return Bound(handler, wants_context=False, sound=False)
         context = [parameter for parameter in parameters[1:] if hints.get(parameter.name) is Context]
         own = {parameter.name: parameter for parameter in parameters[1:] if parameter not in context}
+        if not declaration.sound:
+            return Bound(handler, bool(context), sound=False)
         schemas = declaration.entry.parameters
-        for missing in schemas.keys() - own.keys():
+        for missing in [each for each in schemas if each not in own]:
             line = declaration.document.line((name, "parameters", missing))
             self.problems.add(
                 declaration.document.file,
@@ -108,9 +111,7 @@ class Binder:
             mismatch = type_mismatch(hints.get(parameter.name, Any), schema, nullable=optional)
             if mismatch:
                 self.problems.at(where, f"{name}.{parameter.name}: {mismatch}", hint=f"handler: {code}")
-        if len(self.problems.found) > before:
-            return None
-        return Bound(handler, wants_context=bool(context))
+        return Bound(handler, wants_context=bool(context), sound=len(self.problems.found) == before)
 
     def unbound(self) -> None:
         """Note every public function in `handlers/` that no entry names."""

@@ -29,7 +29,10 @@ def read_data(file: Path) -> Any:
         if file.suffix == ".json":
             return json.loads(file.read_bytes())
         if file.suffix in (".yaml", ".yml"):
-            return read_yaml(file).value
+            document = read_yaml(file)
+            for repeat in document.repeats:
+                raise repeat
+            return document.value
         if file.suffix == ".toml":
             return tomllib.loads(file.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
@@ -40,6 +43,8 @@ def read_data(file: Path) -> Any:
         raise DataError(f"not TOML: {error}", file) from error
     except UnicodeDecodeError as error:
         raise DataError(f"not UTF-8 text: {error.reason} at byte {error.start}", file) from error
+    except (ValueError, RecursionError) as error:  # numbers too long or nesting too deep for Python
+        raise DataError(f"cannot be parsed: {error}", file) from error
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", file) from error
     raise DataError(f"{file.suffix or 'no suffix'} is none of .json, .yaml, .toml", file)
@@ -52,7 +57,7 @@ def load_base(model: type[Database], file: Path) -> Base:
         return Base(model.model_validate(content))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place = ".".join(str(part) for part in first["loc"]) or "the whole file"
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         raise DataError(f"{place}: {first['msg']}{more}", file, _line_of(file, first["loc"])) from error
 

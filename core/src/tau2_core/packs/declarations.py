@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jsonschema_rs
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tau2_core.model.tools import FunctionKind, Kind, Role
 from tau2_core.packs.problems import Problems
@@ -30,6 +31,9 @@ class _Entry(BaseModel):
         return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
+OPEN_SCHEMA: Mapping[str, Any] = {"type": "object", "properties": {}, "required": []}
+
+
 class ToolEntry(_Entry):
     """A tool as YAML declares it."""
 
@@ -46,17 +50,18 @@ class FunctionEntry(_Entry):
 
 @dataclass(frozen=True)
 class Declaration:
-    """A valid entry and where it stands."""
+    """An entry and where it stands; one that is not `sound` has its problems noted, and only its handler is of use."""
 
     name: str
     entry: ToolEntry | FunctionEntry
     document: Document
+    sound: bool = True
 
 
 def read_entries(
     document: Document, model: type[ToolEntry] | type[FunctionEntry], problems: Problems
 ) -> list[Declaration]:
-    """Validate a file's entries and their schemas; what is wrong is noted and left out."""
+    """Validate a file's entries and their schemas, and note what is wrong; one that says too little is left out."""
     if not isinstance(document.value, dict):
         problems.add(document.file, "should be a mapping of names to entries", line=1)
         return []
@@ -64,6 +69,9 @@ def read_entries(
     for name, value in document.value.items():
         entry = problems.validate(model, document, value, (name,))
         if entry is None:
+            rest = _remains(model, value)
+            if rest is not None:
+                declarations.append(Declaration(name, rest, document, sound=False))
             continue
         if not name.isidentifier():
             problems.add(document.file, f"{name!r} is no name for a tool", line=document.line((name,)))
@@ -82,6 +90,21 @@ def read_entries(
             line = document.line((name, *path))
             problems.add(document.file, f"{name}: not a JSON schema: {error.message}", line=line)
             bad = True
-        if not bad:
-            declarations.append(Declaration(name, entry, document))
+        declarations.append(Declaration(name, entry, document, sound=not bad))
     return declarations
+
+
+def _remains(model: type[ToolEntry] | type[FunctionEntry], value: Any) -> ToolEntry | FunctionEntry | None:
+    """Return what is left of a wrong entry, if that names a handler: enough for the rest of the pack to be checked."""
+    if not isinstance(value, dict):
+        return None
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        wrong = {detail["loc"][0] for detail in error.errors(include_url=False)}
+    kept = {key: item for key, item in value.items() if key in model.model_fields and key not in wrong}
+    substitutes = {"description": "-", "kind": "write" if model is ToolEntry else "setup"}
+    try:
+        return model.model_validate(substitutes | kept)
+    except ValidationError:
+        return None

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tau2_core.errors import PackError
+from tau2_core.errors import PackError, UsageError
 from tau2_core.model.registrations import Domain, Toolset
 from tau2_core.model.tools import Function, Role, Source, Tool
-from tau2_core.packs.binding import Binder
+from tau2_core.packs.binding import Binder, Bound, failure_place
 from tau2_core.packs.code import handler_modules, load_name, locate, package_folder
-from tau2_core.packs.declarations import FunctionEntry, ToolEntry, read_entries
+from tau2_core.packs.declarations import OPEN_SCHEMA, Declaration, FunctionEntry, ToolEntry, read_entries
 from tau2_core.packs.manifest import DatabaseEntry, Manifest
 from tau2_core.packs.pack import ROLES, Pack
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.yaml_source import Document, YamlPath
 from tau2_core.state.records import Database
+
+CREATE = "create the file, or correct the path"
 
 
 def open_pack(domain: Domain, toolsets: Sequence[Toolset] = ()) -> Pack:
@@ -33,7 +35,16 @@ def open_pack(domain: Domain, toolsets: Sequence[Toolset] = ()) -> Pack:
 
 def load_pack(domain: Domain, problems: Problems, toolsets: Sequence[Toolset] = ()) -> Pack | None:
     """Load what can be loaded of a pack and note what is wrong; None if there is no usable manifest."""
-    package, folder = locate(domain)
+    try:
+        package, folder = locate(domain)
+    except UsageError:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a package's own code may raise anything; it is reported
+        place = domain.folder or Path(domain.package or "")
+        file, line = failure_place(error, place / "__init__.py" if domain.folder else place)
+        what = f"package {domain.package or place.name!r} cannot be imported: {type(error).__name__}: {error}"
+        problems.add(file, what, line=line, hint="install or mend the package, or block its plugin with --no-plugin")
+        return None
     file = folder / domain.manifest
     document = problems.read(file)
     if document is None:
@@ -56,20 +67,24 @@ class _Loader:
     manifest: Manifest
     problems: Problems
     toolsets: Sequence[Toolset]
+    unbound: dict[str, str] = field(default_factory=dict)
+    unsound: set[str] = field(default_factory=set)
+    incomplete: bool = False
 
     def load(self) -> Pack:
         binder = Binder(self.folder, handler_modules(self.package, self.folder), self.problems)
         tools: dict[Role, dict[str, Tool]] = {"agent": {}, "user": {}}
-        unbound: set[str] = set()
         for role in ROLES:
             name = self.manifest.tools.agent if role == "agent" else self.manifest.tools.user
             if name is not None:
-                self._tools(role, self.folder / name, binder, tools[role], unbound, self.source("tools", role))
-        functions = self._functions(binder, tools, unbound)
+                self._tools(role, self.folder / name, binder, tools[role], self.source("tools", role))
+        functions = self._functions(binder, tools)
         sync, wants_context = self._sync(binder)
-        binder.unbound()
+        if not self.incomplete:
+            binder.unbound()
         for toolset in self.toolsets:
-            self._toolset(toolset, tools, unbound)
+            self._toolset(toolset, tools)
+        self._shared_names(tools)
         self._prompt_files()
         return Pack(
             name=self.domain.name,
@@ -80,7 +95,9 @@ class _Loader:
             models=self._models(),
             tools=tools,
             functions=functions,
-            unbound_tools=frozenset(unbound),
+            unbound=self.unbound,
+            unsound=frozenset(self.unsound),
+            incomplete=self.incomplete,
             sync=sync,
             sync_wants_context=wants_context,
         )
@@ -88,28 +105,41 @@ class _Loader:
     def source(self, *path: str | int) -> Source:
         return Source(self.document.file, self.document.line(path))
 
-    def _tools(
-        self, role: Role, file: Path, binder: Binder, tools: dict[str, Tool], unbound: set[str], named_by: Source
-    ) -> None:
+    def _declarations(
+        self, file: Path, model: type[ToolEntry] | type[FunctionEntry], named_by: Source
+    ) -> list[Declaration]:
         document = self.problems.read(file, named_by=named_by)
-        if document is None:
-            return
-        if isinstance(document.value, dict):
-            unbound.update(document.value)
-        for declaration in read_entries(document, ToolEntry, self.problems):
-            entry, source = declaration.entry, Source(file, document.line((declaration.name,)))
+        if document is None or not isinstance(document.value, dict):
+            self.incomplete = True
+        else:
+            kinds = {
+                name: value.get("kind") if isinstance(value, dict) else "" for name, value in document.value.items()
+            }
+            self.unbound.update({name: str(kind) for name, kind in kinds.items()})
+        return read_entries(document, model, self.problems) if document else []
+
+    def _schema(self, declaration: Declaration, bound: Bound) -> Mapping[str, Any]:
+        self.unbound.pop(declaration.name, None)
+        if declaration.sound and bound.sound:
+            return declaration.entry.schema_object()
+        self.unsound.add(declaration.name)
+        return OPEN_SCHEMA
+
+    def _tools(self, role: Role, file: Path, binder: Binder, tools: dict[str, Tool], named_by: Source) -> None:
+        for declaration in self._declarations(file, ToolEntry, named_by):
+            entry, source = declaration.entry, Source(file, declaration.document.line((declaration.name,)))
+            bound = binder.bind(declaration)
             if declaration.name in tools:
                 what = f"tool {declaration.name!r} exists already: {tools[declaration.name].source}"
                 self.problems.at(source, what, hint="rename one of them")
                 continue
-            bound = binder.bind(declaration)
             if bound is None or not isinstance(entry, ToolEntry):
                 continue
             tools[declaration.name] = Tool(
                 declaration.name,
                 role,
                 entry.description,
-                entry.schema_object(),
+                self._schema(declaration, bound),
                 bound.handler,
                 bound.wants_context,
                 source,
@@ -118,46 +148,44 @@ class _Loader:
                 mutates=entry.kind == "write",
                 transfers=entry.transfers,
             )
-            unbound.discard(declaration.name)
         transfers = [tool for tool in tools.values() if tool.transfers]
         if len(transfers) > 1:
             self.problems.at(transfers[1].source, f"a second tool with `transfers`, after {transfers[0].name!r}")
 
-    def _functions(
-        self, binder: Binder, tools: dict[Role, dict[str, Tool]], unbound: set[str]
-    ) -> dict[Role, dict[str, Function]]:
+    def _shared_names(self, tools: dict[Role, dict[str, Tool]]) -> None:
+        """A name that both sides have would be mistaken in solo play, and where records are replayed."""
+        for name, tool in tools["user"].items():
+            if name in tools["agent"]:
+                what = f"tool {name!r} exists on the agent's side already: {tools['agent'][name].source}"
+                self.problems.at(tool.source, what, hint="rename one of them")
+
+    def _functions(self, binder: Binder, tools: dict[Role, dict[str, Tool]]) -> dict[Role, dict[str, Function]]:
         functions: dict[Role, dict[str, Function]] = {"agent": {}, "user": {}}
         if self.manifest.functions is None:
             return functions
         file = self.folder / self.manifest.functions
-        document = self.problems.read(file, named_by=self.source("functions"))
-        if document is None:
-            return functions
-        if isinstance(document.value, dict):
-            unbound.update(document.value)
-        for declaration in read_entries(document, FunctionEntry, self.problems):
-            entry, source = declaration.entry, Source(file, document.line((declaration.name,)))
+        for declaration in self._declarations(file, FunctionEntry, self.source("functions")):
+            entry, source = declaration.entry, Source(file, declaration.document.line((declaration.name,)))
             if not isinstance(entry, FunctionEntry):
                 continue
+            bound = binder.bind(declaration)
             if declaration.name in tools[entry.role]:
                 tool = tools[entry.role][declaration.name]
                 what = f"function {declaration.name!r} has the name of a tool: {tool.source}"
                 self.problems.at(source, what, hint="tasks may name the tool itself")
                 continue
-            bound = binder.bind(declaration)
             if bound is not None:
                 functions[entry.role][declaration.name] = Function(
                     declaration.name,
                     entry.role,
                     entry.description,
-                    entry.schema_object(),
+                    self._schema(declaration, bound),
                     bound.handler,
                     bound.wants_context,
                     source,
                     self.domain.name,
                     kind=entry.kind,
                 )
-                unbound.discard(declaration.name)
         return functions
 
     def _sync(self, binder: Binder) -> tuple[Callable[..., object] | None, bool]:
@@ -195,16 +223,24 @@ class _Loader:
             if not (isinstance(model, type) and issubclass(model, Database)):
                 self.problems.at(place, f"{entry.model} is no subclass of tau2_core.Database")
                 continue
-            if not (self.folder / entry.data).is_file():
-                self.problems.at(self.source("databases", role, "data"), f"there is no file {self.folder / entry.data}")
+            data = self.folder / entry.data
+            if not data.is_file():
+                self.problems.at(self.source("databases", role, "data"), f"there is no file {data}", hint=CREATE)
+                continue
             models[role] = model
         return models
 
-    def _toolset(self, toolset: Toolset, tools: dict[Role, dict[str, Tool]], unbound: set[str]) -> None:
-        folder = package_folder(toolset.package)
+    def _toolset(self, toolset: Toolset, tools: dict[Role, dict[str, Tool]]) -> None:
+        what = f"toolset {toolset.name!r}: package {toolset.package!r} cannot be imported"
+        advice = "install or mend it, or block its plugin with --no-plugin"
+        folder = self.problems.guard(
+            Source(Path(toolset.package)), what, lambda: package_folder(toolset.package), hint=advice
+        )
+        if folder is None:
+            return
         binder = Binder(folder, handler_modules(toolset.package, folder), self.problems)
         named_by = Source(folder / toolset.file)
-        self._tools(toolset.role, folder / toolset.file, binder, tools[toolset.role], unbound, named_by)
+        self._tools(toolset.role, folder / toolset.file, binder, tools[toolset.role], named_by)
 
     def _prompt_files(self) -> None:
         if "policy" not in self.manifest.prompts:
@@ -214,4 +250,4 @@ class _Loader:
             named += [(("variants", variant, "prompts", name), file) for name, file in section.prompts.items()]
         for path, file in named:
             if not (self.folder / file).is_file():
-                self.problems.at(self.source(*path), f"there is no file {self.folder / file}")
+                self.problems.at(self.source(*path), f"there is no file {self.folder / file}", hint=CREATE)

@@ -22,7 +22,12 @@ ROLES: tuple[Role, ...] = ("agent", "user")
 
 @dataclass(eq=False)
 class Pack:
-    """One domain, ready to be played. What is heavy (databases, tasks) is read when first used, once a process."""
+    """One domain, ready to be played. What is heavy (databases, tasks) is read when first used, once a process.
+
+    Of a pack that is wrong, which is only checked: `unbound` are declared names without a handler and their kinds,
+    `unsound` those whose handler does not agree with the declaration, and `incomplete` tells that declarations could
+    not be read at all.
+    """
 
     name: str
     package: str
@@ -32,9 +37,11 @@ class Pack:
     models: Mapping[Role, type[Database]]
     tools: Mapping[Role, Mapping[str, Tool]]
     functions: Mapping[Role, Mapping[str, Function]]
-    unbound_tools: frozenset[str]
     sync: Callable[..., object] | None
     sync_wants_context: bool = False
+    unbound: Mapping[str, str] = field(default_factory=dict)
+    unsound: frozenset[str] = frozenset()
+    incomplete: bool = False
     _bases: dict[tuple[Role, Path], Base] = field(default_factory=dict, repr=False)
     _tasks: TaskSet | None = field(default=None, repr=False)
 

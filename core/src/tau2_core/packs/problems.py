@@ -34,12 +34,16 @@ class Problems:
     def read(self, file: Path, *, named_by: Source | None = None) -> Document | None:
         """Parse a YAML file; None, with the problem noted, if that fails."""
         try:
-            return read_yaml(file)
+            document = read_yaml(file)
         except YamlError as error:
             self.add(file, str(error), line=error.line, hint="mend the YAML")
         except OSError as error:
             where = named_by or Source(file)
             self.at(where, f"cannot read {file}: {error.strerror}", hint="create the file, or correct the path")
+        else:
+            for repeat in document.repeats:
+                self.add(file, str(repeat), line=repeat.line, hint="rename one of them, or remove it")
+            return document
         return None
 
     def validate(self, model: type[Model], document: Document, value: Any, path: YamlPath = ()) -> Model | None:
@@ -64,12 +68,12 @@ class Problems:
                 message += f", not {detail['input']!r}"
             self.add(document.file, message, line=document.line((*path, *where)))
 
-    def guard(self, source: Source, what: str, load: Callable[[], Parsed]) -> Parsed | None:
+    def guard(self, source: Source, what: str, load: Callable[[], Parsed], *, hint: str = "") -> Parsed | None:
         """Run somebody's code; whatever it raises is noted with its cause."""
         try:
             return load()
         except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported, not swallowed
-            self.at(source, f"{what}: {type(error).__name__}: {error}")
+            self.at(source, f"{what}: {type(error).__name__}: {error}", hint=hint)
             return None
 
     def extend(self, problems: Iterable[Problem]) -> None:

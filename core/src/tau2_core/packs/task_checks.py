@@ -21,7 +21,8 @@ def check_tasks(pack: Pack, problems: Problems) -> None:
     task_set = pack.task_set(problems)
     for task_id, task in task_set.tasks.items():
         source = task_set.sources[task_id]
-        _check_calls(pack, task, source, problems)
+        if not pack.incomplete:
+            _check_calls(pack, task, source, problems)
         _check_criteria(task, source, problems)
 
 
@@ -36,7 +37,7 @@ def _check_calls(pack: Pack, task: Task, source: TaskSource, problems: Problems)
         _check_function(pack, task, call, source, ("initial_state", "initialization_actions", index), problems)
     user_tools = pack.tools.get("user", {})
     for index, name in enumerate(task.user_tools or []):
-        if name not in user_tools:
+        if name not in user_tools and name not in pack.unbound:
             place = source.source("user_tools", index)
             problems.at(
                 place, f"task {task.id!r}: the customer has no tool {name!r}", hint=did_you_mean(name, user_tools)
@@ -49,9 +50,11 @@ def _check_action(
     tools: Mapping[str, Callee] = pack.tools["user" if action.requestor == "user" else "agent"]
     place = source.source(*path, "name")
     if action.name not in tools:
-        if action.name not in pack.unbound_tools:
+        if action.name not in pack.unbound:
             what = f"task {task.id!r}: the {action.requestor} has no tool {action.name!r}"
             problems.at(place, what, hint=did_you_mean(action.name, tools))
+        return
+    if action.name in pack.unsound:
         return
     _check_arguments(task, tools[action.name], action.arguments, source, path, problems)
     for index, name in enumerate(action.compare_args or []):
@@ -67,9 +70,11 @@ def _check_function(
     callee = callees.get(call.func_name)
     place = source.source(*path, "func_name")
     if callee is None:
-        if call.func_name not in pack.unbound_tools:
+        if call.func_name not in pack.unbound:
             what = f"task {task.id!r}: the {SIDES[call.env_type]} side has no function {call.func_name!r}"
             problems.at(place, what, hint=did_you_mean(call.func_name, callees))
+        return
+    if call.func_name in pack.unsound:
         return
     if isinstance(call, Assertion) and callee.kind != "assertion":
         problems.at(place, f"task {task.id!r}: {call.func_name} is of kind {callee.kind!r}, not an assertion")
@@ -109,6 +114,11 @@ def _check_criteria(task: Task, source: TaskSource, problems: Problems) -> None:
             f"task {task.id!r}: DB is in its reward basis, but it has no `actions`",
             hint="[] if nothing may change",
         )
+    for index, text in enumerate(criteria.communicate_info or []):
+        if "," in text:
+            where = source.source("evaluation_criteria", "communicate_info", index)
+            what = f"task {task.id!r}: {text!r} can never be found, as commas are taken out of what the agent says"
+            problems.at(where, what, hint="write it without the comma")
     # ACTION and NL_ASSERTION are reported beside the reward too, so they are useful outside the basis.
     decisive = {"ENV_ASSERTION": criteria.env_assertions, "COMMUNICATE": criteria.communicate_info}
     for name, values in decisive.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from pydantic import RootModel
 
 from tau2_core.model.tasks import Instructions, RewardType, Task
 from tau2_core.model.tools import Source
+from tau2_core.names import did_you_mean
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.yaml_source import Document, YamlPath
 
@@ -46,25 +47,29 @@ def read_tasks(
     tasks: dict[str, Task] = {}
     sources: dict[str, TaskSource] = {}
     files = sorted(folder.glob(pattern))
+    refused: set[str] | None = set()  # ids of tasks that are wrong themselves; None: a file does not tell its ids
     if not files:
+        refused = None
         problems.add(folder / pattern, "no task file matches", hint="write tasks, or correct `tasks.files`")
     for file in files:
         document = problems.read(file)
-        if document is None:
-            continue
-        if not isinstance(document.value, list):
-            problems.add(file, "should be a list of tasks", line=1)
+        if document is None or not isinstance(document.value, list):
+            if document is not None:
+                problems.add(file, "should be a list of tasks", line=1)
+            refused = None
             continue
         for index, value in enumerate(document.value):
             task = _read_task(document, index, value, basis, domain, problems)
             if task is None:
+                if refused is not None and isinstance(value, dict) and isinstance(value.get("id"), str):
+                    refused.add(value["id"])
                 continue
             source = TaskSource(document, index)
             if task.id in tasks:
                 problems.at(source.source(), f"task {task.id!r} stands twice, first at {sources[task.id].source()}")
                 continue
             tasks[task.id], sources[task.id] = task, source
-    return TaskSet(tasks, sources, _read_splits(folder / splits_file, tasks, sources, problems))
+    return TaskSet(tasks, sources, _read_splits(folder / splits_file, tasks, sources, refused, problems))
 
 
 def _read_task(
@@ -84,18 +89,24 @@ def _read_task(
 
 
 def _read_splits(
-    file: Path, tasks: Mapping[str, Task], sources: Mapping[str, TaskSource], problems: Problems
+    file: Path,
+    tasks: Mapping[str, Task],
+    sources: Mapping[str, TaskSource],
+    refused: Container[str] | None,
+    problems: Problems,
 ) -> dict[str, list[str]]:
     document = problems.read(file)
-    if document is None:
+    parsed = problems.validate(_Splits, document, document.value or {}) if document else None
+    if document is None or parsed is None:
         return {"base": list(tasks)}
-    parsed = problems.validate(_Splits, document, document.value or {})
-    splits = dict(parsed.root) if parsed else {}
+    splits = dict(parsed.root)
     for name, ids in splits.items():
         for position, task_id in enumerate(ids):
             line = document.line((name, position))
             if task_id not in tasks:
-                problems.add(file, f"split {name!r} names a task {task_id!r} that does not exist", line=line)
+                if refused is not None and task_id not in refused:
+                    what = f"split {name!r} names a task {task_id!r} that does not exist"
+                    problems.add(file, what, line=line, hint=did_you_mean(task_id, tasks))
             elif task_id in ids[:position]:
                 problems.add(file, f"split {name!r} names task {task_id!r} twice", line=line)
     named = {task_id for ids in splits.values() for task_id in ids}

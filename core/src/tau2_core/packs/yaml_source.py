@@ -11,6 +11,7 @@ import yaml
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_NODES = 500_000
+MAX_DEPTH = 200
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
@@ -28,11 +29,15 @@ class YamlError(ValueError):
 
 @dataclass
 class Document:
-    """A parsed file: its value, and the line on which each part of it begins."""
+    """A parsed file: its value, and the line on which each part of it begins.
+
+    Of a key that stands twice the first counts; the others are in `repeats`, for whoever reads on to report.
+    """
 
     file: Path
     value: Any
     lines: dict[YamlPath, int] = field(default_factory=dict)
+    repeats: list[YamlError] = field(default_factory=list)
 
     def line(self, path: YamlPath) -> int | None:
         """Return the line of a part, or of the nearest part around it."""
@@ -45,7 +50,7 @@ class Document:
 def read_yaml(file: Path) -> Document:
     """Parse one YAML file.
 
-    Raises YamlError with the line for bad syntax, repeated keys, keys that are no text, cycles and alias bombs;
+    Raises YamlError with the line for bad syntax, keys that are no text, cycles, alias bombs and endless nesting;
     OSError if the file cannot be read.
     """
     try:
@@ -53,6 +58,7 @@ def read_yaml(file: Path) -> Document:
     except UnicodeDecodeError as error:
         raise YamlError(f"not UTF-8 text: {error.reason} at byte {error.start}") from error
     try:
+        _refuse_depth(text)
         node = yaml.compose(text, Loader=LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -65,6 +71,19 @@ def read_yaml(file: Path) -> Document:
     if node is not None:
         document.value = _Builder(document).build(node, ())
     return document
+
+
+def _refuse_depth(text: str) -> None:
+    """Look at the nesting before anything recurses into it: the C composer would end the process."""
+    depth = 0
+    for event in yaml.parse(text, Loader=LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                line = event.start_mark.line + 1 if event.start_mark else None
+                raise YamlError(f"nested more than {MAX_DEPTH} levels deep", line)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 class _Builder:
@@ -82,7 +101,10 @@ class _Builder:
                 f"more than {MAX_NODES} values: aliases multiply, or the data belongs in a .json file", line
             )
         if isinstance(node, yaml.ScalarNode):
-            return _scalar(node)
+            try:
+                return _scalar(node)
+            except ValueError as error:  # an integer of more digits than Python converts
+                raise YamlError(str(error), line) from error
         if id(node) in self.open:
             raise YamlError("an alias refers to something that contains it", line)
         self.open.add(id(node))
@@ -104,7 +126,10 @@ class _Builder:
                 raise YamlError("a key must be text", line)
             key = key_node.value
             if key in result:
-                raise YamlError(f"{key!r} stands here twice, first in line {self.document.lines[(*path, key)]}", line)
+                first = self.document.lines[(*path, key)]
+                repeat = YamlError(f"{key!r} stands here twice, first in line {first}", line)
+                self.document.repeats.append(repeat)
+                continue
             self.document.lines[(*path, key)] = line
             result[key] = self.build(value_node, (*path, key))
         return result

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.play import Cast, play
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import start
-from tau2_core.errors import PackError, Problem, Tau2GymError
+from tau2_core.errors import PackError, Problem, Tau2GymError, ToolError
 from tau2_core.evaluators.grade import Grader, reasons
 from tau2_core.model.episodes import Slot
-from tau2_core.model.messages import ToolCall
-from tau2_core.model.tasks import Task
+from tau2_core.model.messages import Requestor, ToolCall
+from tau2_core.model.tasks import Action, Task
+from tau2_core.model.tools import Failure, Role, Tool
 from tau2_core.packs.load import load_pack
 from tau2_core.packs.pack import Pack
 from tau2_core.packs.problems import Problems
@@ -51,21 +51,28 @@ def check_domain(catalogue: Catalogue, name: str, on_task: Callable[[], None] = 
     check_tasks(pack, problems)
     tasks = pack.task_set().tasks
     report.tasks = len(tasks)
-    try:
-        for role in pack.models:
-            pack.base(role)
-    except PackError as error:
-        problems.extend(error.problems)
-        return report
-    if "agent" in pack.models:
+    if _bases_load(pack, problems) and not pack.incomplete:
         report.played = asyncio.run(_play_all(pack, catalogue, problems, on_task))
     return report
+
+
+def _bases_load(pack: Pack, problems: Problems) -> bool:
+    """Tell whether every database that the manifest declares is there to be played with."""
+    declared = pack.manifest.databases
+    complete = len(pack.models) == (2 if declared.user else 1)
+    for role in pack.models:
+        try:
+            pack.base(role)
+        except PackError as error:
+            problems.extend(error.problems)
+            complete = False
+    return complete
 
 
 def _check_prompts(pack: Pack, problems: Problems) -> None:
     manifest = pack.manifest
     for variant in ("", *manifest.variants):
-        for name in {*manifest.prompts, *(manifest.variants[variant].prompts if variant else ())}:
+        for name in dict.fromkeys([*manifest.prompts, *(manifest.variants[variant].prompts if variant else ())]):
             try:
                 pack.prompt(name, variant=variant, solo=name == "solo")
             except PackError as error:
@@ -91,43 +98,79 @@ class _Player:
         self.pack = pack
         self.problems = problems
         self.setting = Setting(pack)
-        self.solo_setting = Setting(pack, solo=True) if pack.supports_solo else None
+        both = pack.tools["agent"].keys() & pack.tools["user"].keys()
+        self.solo_setting = Setting(pack, solo=True) if pack.supports_solo and not both else None
         self.catalogue = catalogue
-        self.policies = {setting: _renders(setting) for setting in (self.setting, self.solo_setting) if setting}
+        for setting in filter(None, (self.setting, self.solo_setting)):
+            _render_anyhow(setting)
         self.evaluators = catalogue.evaluators("tau2")
 
     def gold_works(self, task: Task, source: TaskSource) -> bool:
-        """Play the gold call by call in a fresh world; note what fails, and reads that change anything."""
-        callees = {name for tools in self.pack.tools.values() for name in tools}
-        if any(action.name not in callees for action in task.gold()):
-            return False  # noted by the static checks
+        """Play the gold call by call in a fresh world; note what fails, and reads that change anything.
+
+        What fails only because of a problem that is noted already (a tool without a handler, say) is not noted again.
+        """
         before = len(self.problems.found)
+        environment = self._started(task, source)
+        if environment is None:
+            return False
+        sound = True
+        for index, action in enumerate(task.gold()):
+            tool = self.pack.tools[_side(action.requestor)].get(action.name)
+            if tool is None:
+                sound = False
+                if self.pack.unbound.get(action.name) in ("read", "think", "generic"):
+                    continue
+                return False  # what follows may depend on it
+            sound = self._gold_call(environment, tool, action, task, source, index) and sound
+        self._assertions(task, source, environment)
+        self._outcome(task, source)
+        return sound and len(self.problems.found) == before
+
+    def _started(self, task: Task, source: TaskSource) -> Environment | None:
+        """Return a world in the task's start state; None, with the reason noted, if that does not apply."""
+        called = {call.name for message in task.history() for call in getattr(message, "tool_calls", None) or []}
+        if task.initial_state is not None:
+            called |= {call.func_name for call in task.initial_state.initialization_actions or []}
+        if called & self.pack.unbound.keys():
+            return None
         try:
             environment = Environment(self.setting)
             start(environment, task)
         except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported, not swallowed
-            self._note(source, f"task {task.id!r}: its start state does not apply: {_words(error)}", "initial_state")
-            return False
-        for index, action in enumerate(task.gold()):
-            path = ("evaluation_criteria", "actions", index)
-            digests = environment.digests()
-            result = environment.call(
-                ToolCall(name=action.name, arguments=action.arguments, requestor=action.requestor)
+            if not called & self.pack.unsound:
+                what = f"task {task.id!r}: its start state does not apply: {_words(error)}"
+                self._note(source, what, "initial_state")
+            return None
+        return environment
+
+    def _gold_call(
+        self, environment: Environment, tool: Tool, action: Action, task: Task, source: TaskSource, index: int
+    ) -> bool:
+        digests = environment.digests()
+        result = environment.call(ToolCall(name=action.name, arguments=action.arguments, requestor=action.requestor))
+        if not tool.mutates and environment.digests() != digests:
+            what = f"tool {tool.name!r} is of kind {tool.kind!r}, but it changed the database"
+            self.problems.at(tool.source, what, hint="declare it `kind: write`")
+        crashed = result.failure is Failure.CRASHED
+        if result.failure is Failure.REFUSED or (crashed and tool.name not in self.pack.unsound):
+            raised = f"{result.detail['raised']}: " if crashed else ""
+            what = (
+                f"task {task.id!r}: gold call {action.text()} fails: {raised}{result.content.removeprefix('Error: ')}"
             )
-            if result.failure is not None:
-                self._note(source, f"task {task.id!r}: gold call {action.text()} fails: {result.content}", *path)
-            tool = self.pack.tools["user" if action.requestor == "user" else "agent"].get(action.name)
-            if tool is not None and not tool.mutates and environment.digests() != digests:
-                what = f"tool {tool.name!r} is of kind {tool.kind!r}, but it changed the database"
-                self.problems.at(tool.source, what, hint="declare it `kind: write`")
-        self._assertions(task, source, environment)
-        self._outcome(task, source)
-        return len(self.problems.found) == before
+            code = tool.handler.__code__
+            hint = f"mend the handler, {code.co_filename}:{code.co_firstlineno}" if crashed else "correct the call"
+            named = [("arguments", key) for key, value in action.arguments.items() if repr(value) in result.content]
+            place = ("evaluation_criteria", "actions", index, *(named[0] if named else ()))
+            self._note(source, what, *place, hint=hint)
+        return result.failure is None
 
     def _assertions(self, task: Task, source: TaskSource, environment: Environment) -> None:
         criteria = task.evaluation_criteria
         for index, assertion in enumerate((criteria.env_assertions if criteria else None) or []):
             path = ("evaluation_criteria", "env_assertions", index)
+            if assertion.func_name not in self.pack.callees(_side(assertion.env_type)):
+                continue  # noted by the static checks
             try:
                 if not environment.holds(assertion):
                     what = (
@@ -135,25 +178,23 @@ class _Player:
                     )
                     self._note(source, what, *path)
             except Exception as error:  # noqa: BLE001 - as above
-                self._note(
-                    source,
-                    f"task {task.id!r}: {assertion.func_name} raises after the gold calls: {_words(error)}",
-                    *path,
-                )
+                if assertion.func_name not in self.pack.unsound:
+                    what = f"task {task.id!r}: {assertion.func_name} raises after the gold calls: {_words(error)}"
+                    self._note(source, what, *path)
 
     def _outcome(self, task: Task, source: TaskSource) -> None:
         if task.outcome is None:
             self._note(source, f"task {task.id!r} names no `outcome`", hint="done, refused or transferred")
             return
-        tools = [
-            self.pack.tools["user" if action.requestor == "user" else "agent"].get(action.name)
-            for action in task.gold()
-        ]
-        transfers = any(tool.transfers for tool in tools if tool)
+        found = [self.pack.tools[_side(action.requestor)].get(action.name) for action in task.gold()]
+        tools = [tool for tool in found if tool is not None]
+        if len(tools) < len(found):
+            return  # which of its calls transfer or change anything is not known
+        transfers = any(tool.transfers for tool in tools)
         if (task.outcome == "transferred") != transfers:
             what = "calls no tool that transfers" if task.outcome == "transferred" else "calls a tool that transfers"
             self._note(source, f"task {task.id!r}: its outcome is {task.outcome!r}, but its gold {what}", "outcome")
-        if task.outcome == "refused" and any(tool.mutates for tool in tools if tool):
+        if task.outcome == "refused" and any(tool.mutates for tool in tools):
             self._note(
                 source, f"task {task.id!r}: its outcome is 'refused', but its gold changes the database", "outcome"
             )
@@ -176,8 +217,6 @@ class _Player:
                 self._note(source, what, "evaluation_criteria", hint="demand a change or something to communicate")
 
     async def _reward(self, task: Task, agent: str, setting: Setting) -> tuple[float | None, str]:
-        if not self.policies[setting]:
-            return 1.0, ""  # the prompt's own problem is noted; nothing can be played with it
         cast = Cast(self.catalogue.agent(agent), self.catalogue.user("none" if setting.solo else "scripted"))
         record = await play(setting, task, cast, Slot(task.id, 0), DEFAULT_SEED)
         grade = Grader(setting, "tau2", self.evaluators).grade(record, task)
@@ -187,12 +226,18 @@ class _Player:
         self.problems.at(source.source(*path), message, hint=hint)
 
 
-def _renders(setting: Setting) -> bool:
+def _render_anyhow(setting: Setting) -> None:
+    """Put a dash in the place of a policy that cannot be rendered; that is noted already, and nobody here reads it."""
     try:
-        return bool(setting.policy_text)
+        _ = setting.policy_text
     except Tau2GymError:
-        return False
+        setting.policy_text = "-"
 
 
-def _words(error: BaseException) -> Any:
-    return str(error) or type(error).__name__
+def _side(requestor: Requestor) -> Role:
+    return "user" if requestor == "user" else "agent"
+
+
+def _words(error: BaseException) -> str:
+    known = isinstance(error, Tau2GymError | ToolError)
+    return str(error) if known else f"{type(error).__name__}: {error}"

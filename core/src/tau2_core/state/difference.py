@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tau2_core.state.digest import official_text
 from tau2_core.state.records import plain
 from tau2_core.state.table import GONE
 from tau2_core.state.world import Unit, World
@@ -65,14 +66,14 @@ def _content(world: World, unit: Unit, touched: dict[Unit, Any]) -> Any:
 
 
 def compare(old: Any, new: Any, path: Path = ()) -> Iterator[Change]:
-    """Yield the differences of two plain values; types count as in the official hash (1, 1.0 and true differ)."""
+    """Yield the differences of two plain values, such as count in the official hash (1, 1.0 and true differ)."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(key for key in new if key not in old)]:
             yield from compare(old.get(key, ABSENT), new.get(key, ABSENT), (*path, key))
-    elif isinstance(old, list) and isinstance(new, list):
+    elif isinstance(old, list | tuple) and isinstance(new, list | tuple):
         for index in range(max(len(old), len(new))):
             before = old[index] if index < len(old) else ABSENT
             after = new[index] if index < len(new) else ABSENT
             yield from compare(before, after, (*path, index))
-    elif type(old) is not type(new) or (old != new and not (old != old and new != new)) or repr(old) != repr(new):
+    elif (old is ABSENT) is not (new is ABSENT) or official_text(old) != official_text(new):
         yield Change(path, old, new)

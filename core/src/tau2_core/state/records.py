@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Never, SupportsIndex, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -120,11 +121,18 @@ def _thaw(value: Any) -> Any:
     return value
 
 
+def unshared(value: Value) -> Value:
+    """Return what a world may keep: the value itself, or a private copy if it is one that all worlds share."""
+    if isinstance(value, FrozenDict | FrozenList) or (isinstance(value, Record) and getattr(value, "_frozen", False)):
+        return thaw(value)
+    return value
+
+
 def plain(value: Any) -> Any:
     """Return records as dicts of all their fields, recursively; anything else as it is."""
     if isinstance(value, BaseModel):
         return value.model_dump(warnings=False)
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
-from tau2_core.state.records import FrozenDict, FrozenList, Record, thaw
+from tau2_core.state.records import FrozenDict, thaw, unshared
 
 
 class Gone:
@@ -71,10 +71,7 @@ class Overlay:
         return value
 
     def put(self, key: str, value: Any) -> None:
-        if isinstance(value, FrozenDict | FrozenList) or (
-            isinstance(value, Record) and getattr(value, "_frozen", False)
-        ):
-            value = thaw(value)
+        value = unshared(value)
         if key in self.base and self.own.get(key) is not GONE and key not in self.new:
             self.own[key] = value
         else:
@@ -102,16 +99,13 @@ class Overlay:
         return len(self.base) - sum(value is GONE for value in self.own.values()) + len(self.new)
 
 
-class ReadTable(Mapping[str, Any]):
-    """A table for reading, where this world differs from the base."""
+class LikeDict(Mapping[str, Any]):
+    """What tables for reading and for writing share: all that a dict can do besides changing."""
 
     __slots__ = ("_overlay",)
 
     def __init__(self, overlay: Overlay) -> None:
         self._overlay = overlay
-
-    def __getitem__(self, key: str) -> Any:
-        return self._overlay.peek(key)
 
     def __contains__(self, key: object) -> bool:
         return self._overlay.has(key)
@@ -119,17 +113,38 @@ class ReadTable(Mapping[str, Any]):
     def __iter__(self) -> Iterator[str]:
         return self._overlay.keys()
 
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(list(self))
+
     def __len__(self) -> int:
         return self._overlay.count()
 
+    def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(self) | dict(other)
 
-class Table(MutableMapping[str, Any]):
+    def __ror__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(other) | dict(self)
+
+    def __repr__(self) -> str:
+        return repr({key: self._overlay.peek(key) for key in self})
+
+    def copy(self) -> dict[str, Any]:
+        return dict(self)
+
+
+class ReadTable(LikeDict):
+    """A table for reading, where this world differs from the base."""
+
+    __slots__ = ()
+
+    def __getitem__(self, key: str) -> Any:
+        return self._overlay.peek(key)
+
+
+class Table(LikeDict, MutableMapping[str, Any]):
     """A table for writing: whatever is taken from it belongs to this world alone."""
 
-    __slots__ = ("_overlay",)
-
-    def __init__(self, overlay: Overlay) -> None:
-        self._overlay = overlay
+    __slots__ = ()
 
     def __getitem__(self, key: str) -> Any:
         return self._overlay.fetch(key)
@@ -140,11 +155,16 @@ class Table(MutableMapping[str, Any]):
     def __delitem__(self, key: str) -> None:
         self._overlay.remove(key)
 
-    def __contains__(self, key: object) -> bool:
-        return self._overlay.has(key)
+    def __ior__(self, other: Mapping[str, Any]) -> Self:
+        self.update(other)
+        return self
 
-    def __iter__(self) -> Iterator[str]:
-        return self._overlay.keys()
+    def popitem(self) -> tuple[str, Any]:
+        """Take the last entry, as a dict does. Raises KeyError if there is none."""
+        for key in reversed(self):
+            return key, self.pop(key)
+        raise KeyError("the table is empty")
 
-    def __len__(self) -> int:
-        return self._overlay.count()
+    def shows(self, overlay: Overlay) -> bool:
+        """Tell whether this is the table of that overlay."""
+        return self._overlay is overlay

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from tau2_core.state.digest import MODULUS, official_text, unit_digest
-from tau2_core.state.records import Database, FrozenDict, freeze, plain, thaw
+from tau2_core.state.records import Database, FrozenDict, freeze, plain, thaw, unshared
 from tau2_core.state.table import GONE, Overlay, ReadTable, Table
 
 Db = TypeVar("Db")
@@ -110,10 +110,13 @@ class World:
             raise AttributeError(f"{self.base.model.__name__} has no field {name!r}")
         if name not in self.base.tables:
             self.write_field(name)
-            self._fields[name] = thaw(value)
+            self._fields[name] = unshared(value)
+            return
+        overlay = self._overlay(name)
+        if isinstance(value, Table) and value.shows(overlay):  # `db.table |= …` ends in this
             return
         entries = dict(value)
-        table = Table(self._overlay(name))
+        table = Table(overlay)
         for key in list(table):
             del table[key]
         for key, record in entries.items():

@@ -1,0 +1,65 @@
+"""`tau2-gym serve`: private worlds over MCP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from tau2_core.cli.options import NoPluginOption, PackOption, example
+
+
+@example("tau2-gym serve airline retail --port 8700")
+def serve(
+    domain: Annotated[list[str] | None, typer.Argument(help="Domains to serve; default: all.")] = None,
+    host: Annotated[str, typer.Option(help="The address; anything but loopback needs --token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8700,
+    token: Annotated[
+        str | None, typer.Option(envvar="TAU2_GYM_TOKEN", help="What the control plane asks for as a bearer token.")
+    ] = None,
+    max_episodes: Annotated[int, typer.Option(min=1, help="How many episodes may be open at once.")] = 10_000,
+    idle_timeout: Annotated[float, typer.Option(help="Seconds until an unused episode expires.")] = 1800.0,
+    max_steps: Annotated[int, typer.Option(min=1, help="Cut an episode off after so many steps.")] = 200,
+    max_errors: Annotated[int, typer.Option(min=1, help="Cut an episode off after so many failed calls.")] = 10,
+    transport: Annotated[
+        Literal["http", "stdio"], typer.Option(help="stdio serves one episode of one domain.")
+    ] = "http",
+    task: Annotated[str | None, typer.Option(help="With stdio: the task; without it, a free world.")] = None,
+    dataset: Annotated[
+        list[Path] | None,
+        typer.Option("--dataset", metavar="DIR", help="Datasets that clients may name by folder name."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where the folder with the records goes.")] = Path("runs"),
+    pack: PackOption = None,
+    no_plugin: NoPluginOption = None,
+) -> None:
+    """Serve domains over MCP: episodes with private worlds, graded, for agents in any language."""
+    from tau2_core.episode.conversation import Limits
+    from tau2_core.errors import UsageError
+    from tau2_core.gym.registry import Registry
+    from tau2_core.gym.serve import bind, lazy_journal, serve_http, serve_stdio
+    from tau2_core.gym.settings import Settings
+    from tau2_core.runs.prepare import load_domain, open_catalogue
+
+    if idle_timeout <= 0:
+        raise UsageError(f"--idle-timeout should be more than 0 seconds, not {idle_timeout}")
+    catalogue = open_catalogue(pack or (), no_plugin or ())
+    domains = domain or list(dict.fromkeys(entry.name for entry in catalogue.domains()))
+    if not domains:
+        raise UsageError("no domain is installed; install a pack, or name its folder with --pack")
+    for name in domains:
+        load_domain(catalogue, name)
+    datasets = {path.resolve().name: path for path in dataset or ()}
+    settings = Settings(catalogue, domains, datasets, host, port, token, Limits(max_steps, max_errors))
+    registry = Registry(catalogue, lazy_journal(out), max_episodes=max_episodes, idle_seconds=idle_timeout)
+    if transport == "stdio":
+        if len(domains) != 1:
+            raise UsageError("stdio serves one domain: name it")
+        serve_stdio(registry, settings, settings.blueprint(domains[0], task_id=task))
+        return
+    listener = bind(host, port, token)
+    settings.port = listener.getsockname()[1]
+    guard = "asks for the token" if token else "is open to every process of this machine (see --token)"
+    typer.echo(f"serving {', '.join(domains)} at {settings.base_url}; the control plane {guard}")
+    serve_http(registry, settings, listener)

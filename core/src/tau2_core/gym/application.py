@@ -1,0 +1,127 @@
+"""The whole server as one ASGI application: which path leads to which plane."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from urllib.parse import urlsplit
+
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.server.transport_security import RequestBodyLimitMiddleware
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tau2_core.gym.compatibility import Compatibility
+from tau2_core.gym.control_plane import build_control_plane
+from tau2_core.gym.conversation_plane import ConversationPlane
+from tau2_core.gym.data_plane import SIDE, build_server
+from tau2_core.gym.errors import RefusedError
+from tau2_core.gym.registry import Registry
+from tau2_core.gym.settings import Settings
+
+log = logging.getLogger(__name__)
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def build_application(registry: Registry, settings: Settings) -> Starlette:
+    """Return the server. Its lifespan expires idle episodes, and at the end keeps the records of all that are open."""
+    data = _manager(build_server(registry, max_result_chars=settings.max_result_chars), settings)
+    dialect = Compatibility(registry, settings, settings.domains[0])
+    compatible = _manager(dialect.server(), settings)
+    compatible_app = dialect.entrance(compatible.handle_request)
+    talk = ConversationPlane(registry)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(data.run())
+            await stack.enter_async_context(compatible.run())
+            sweeper = asyncio.create_task(registry.expire())
+            try:
+                yield
+            finally:
+                sweeper.cancel()
+                with suppress(asyncio.CancelledError):
+                    await sweeper
+                await registry.close_all()
+
+    return Starlette(
+        routes=[
+            Route("/episodes/{key}/mcp", DataPlane(registry, data)),
+            Route("/episodes/{key}/mcp/", DataPlane(registry, data)),
+            Route("/episodes/{key}/conversation", talk.__call__, methods=["GET", "POST"]),
+            Route("/mcp", Endpoint(compatible_app)),
+            Route("/mcp/", Endpoint(compatible_app)),
+            *dialect.routes(),
+            Mount("/", build_control_plane(registry, settings)),
+        ],
+        middleware=[
+            Middleware(LocalOnly, host=settings.host),
+            Middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes),
+        ],
+        lifespan=lifespan,
+    )
+
+
+def _manager(server: Server[object], settings: Settings) -> StreamableHTTPSessionManager:
+    return StreamableHTTPSessionManager(server, json_response=True, max_request_body_size=settings.max_body_bytes)
+
+
+class Endpoint:
+    """An ASGI application as the endpoint of a route, whatever the method."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+class DataPlane:
+    """Finds the world that a URL's key opens, and lets the shared MCP server act on it."""
+
+    def __init__(self, registry: Registry, manager: StreamableHTTPSessionManager) -> None:
+        self.registry = registry
+        self.manager = manager
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            scope[SIDE] = self.registry.by_key(scope["path_params"]["key"])
+        except RefusedError as refusal:
+            await JSONResponse(refusal.body(), refusal.status)(scope, receive, send)
+            return
+        await self.manager.handle_request(scope, receive, send)
+
+
+class LocalOnly:
+    """On loopback, refuse requests that a web page or a foreign host name brought here (DNS rebinding)."""
+
+    def __init__(self, app: ASGIApp, host: str) -> None:
+        self.app = app
+        self.active = host in LOOPBACK
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.active and scope["type"] == "http":
+            headers = Headers(scope=scope)
+            origin = headers.get("origin")
+            if _name(headers.get("host", "")) not in LOOPBACK or (
+                origin and _name(urlsplit(origin).netloc) not in LOOPBACK
+            ):
+                refusal = RefusedError(403, "foreign_host", "this server answers to loopback hosts and origins only")
+                await JSONResponse(refusal.body(), refusal.status)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+def _name(netloc: str) -> str:
+    """Return the host of `host[:port]`, an IPv6 address without its brackets."""
+    if netloc.startswith("["):
+        return netloc[1:].partition("]")[0]
+    return netloc.rpartition(":")[0] if ":" in netloc else netloc

@@ -1,0 +1,65 @@
+"""The conversation plane: an agent of any language says something to the simulated customer and gets the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from tau2_core.gym.errors import RefusedError, unknown_episode
+from tau2_core.gym.hosted import HostedEpisode
+from tau2_core.gym.registry import Registry
+from tau2_core.model.messages import Message, UserMessage
+
+
+class Utterance(BaseModel):
+    """What the agent says to the customer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    content: str = Field(min_length=1, pattern=r"\S")
+
+
+class ConversationPlane:
+    """`GET` returns what was said so far, the customer's first words included; `POST {"content": …}` answers."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+
+    async def __call__(self, request: Request) -> Response:
+        try:
+            episode, role = self.registry.by_key(request.path_params["key"])
+            if role != "agent":
+                raise unknown_episode()
+            async with self.registry.in_use(episode):
+                if request.method == "GET":
+                    said = await episode.hear()
+                else:
+                    said = await episode.say(_utterance(await request.body()).content)
+        except RefusedError as refusal:
+            return JSONResponse(refusal.body(), refusal.status)
+        return JSONResponse(_answer(episode, said))
+
+
+def _utterance(body: bytes) -> Utterance:
+    try:
+        return Utterance.model_validate(from_json(body))
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in detail["loc"]) or "body"
+        raise RefusedError(422, "invalid_request", f"{place}: {detail['msg']}") from error
+    except ValueError as error:
+        raise RefusedError(400, "not_json", f"the body is not JSON: {error}") from error
+
+
+def _answer(episode: HostedEpisode, said: list[Message]) -> dict[str, Any]:
+    """Return the transcript as the agent sees it; the reply is the customer's last words, if they come last."""
+    last = said[-1] if said else None
+    return {
+        "status": "ended" if episode.ended else "open",
+        "reply": last.content if isinstance(last, UserMessage) else None,
+        "messages": [{"role": message.role, "content": message.content} for message in said],
+    }

@@ -1,0 +1,133 @@
+"""The data plane: one MCP server for all episodes; the URL of each request decides whose world it acts on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
+
+from tau2_core.gym.hosted import HostedEpisode
+from tau2_core.gym.registry import Registry
+from tau2_core.model.tools import Role, Tool, ToolResult
+
+FAILURE_KEY = "tau2-gym/failure"
+SIDE = "tau2_gym_side"
+
+Side = tuple[HostedEpisode, Role]
+Context = ServerRequestContext[Any, Any]
+
+
+def side_of_request(context: Context) -> Side:
+    """Return the side that the HTTP request's URL opened (the router put it into the scope)."""
+    assert context.request is not None
+    side: Side = context.request.scope[SIDE]
+    return side
+
+
+def as_mcp_tool(tool: Tool) -> types.Tool:
+    """Return a tool as MCP lists it; hints follow from its kind."""
+    return types.Tool(
+        name=tool.name,
+        description=tool.description,
+        input_schema=dict(tool.parameters),
+        annotations=types.ToolAnnotations(
+            read_only_hint=not tool.mutates,
+            destructive_hint=tool.mutates,
+            idempotent_hint=not tool.mutates,
+            open_world_hint=False,
+        ),
+    )
+
+
+def as_mcp_result(result: ToolResult, max_chars: int) -> types.CallToolResult:
+    """Return a result as MCP carries it: one text, and the kind of failure in `_meta`."""
+    if len(result.content) > max_chars:
+        text = f"Error: the result has {len(result.content)} characters, more than the server's limit of {max_chars}"
+        return types.CallToolResult(content=[types.TextContent(text=text)], is_error=True)
+    content = [types.TextContent(text=result.content)]
+    if result.failure is None:
+        return types.CallToolResult(content=list(content))
+    meta = {FAILURE_KEY: result.failure.value}
+    return types.CallToolResult(content=list(content), is_error=True, _meta=meta)
+
+
+def build_server(
+    registry: Registry, side_of: Callable[[Context], Side] = side_of_request, *, max_result_chars: int
+) -> Server[Any]:
+    """Return the MCP server of the data plane."""
+
+    async def list_tools(context: Context, _params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        episode, role = side_of(context)
+        async with registry.in_use(episode):
+            return types.ListToolsResult(tools=[as_mcp_tool(tool) for tool in episode.tools(role)])
+
+    async def call_tool(context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+        episode, role = side_of(context)
+        async with registry.in_use(episode):
+            started = time.perf_counter()
+            result = await episode.call(role, params.name, params.arguments or {})
+            seconds = time.perf_counter() - started
+        failure = result.failure.value if result.failure else None
+        registry.metrics.called(episode.blueprint.setting.domain, seconds, failure)
+        return as_mcp_result(result, max_result_chars)
+
+    async def list_prompts(context: Context, _params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
+        return types.ListPromptsResult(
+            prompts=[types.Prompt(name=name, description=text[0]) for name, text in _texts(side_of(context)).items()]
+        )
+
+    async def get_prompt(context: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+        description, text = _text(side_of(context), params.name)
+        message = types.PromptMessage(role="user", content=types.TextContent(text=text))
+        return types.GetPromptResult(description=description, messages=[message])
+
+    async def list_resources(
+        context: Context, _params: types.PaginatedRequestParams | None
+    ) -> types.ListResourcesResult:
+        return types.ListResourcesResult(
+            resources=[
+                types.Resource(uri=f"tau2://{name}", name=name, description=text[0], mime_type="text/markdown")
+                for name, text in _texts(side_of(context)).items()
+            ]
+        )
+
+    async def read_resource(context: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
+        uri = str(params.uri)
+        _, text = _text(side_of(context), uri.removeprefix("tau2://").rstrip("/"))
+        return types.ReadResourceResult(
+            contents=[types.TextResourceContents(uri=uri, text=text, mime_type="text/markdown")]
+        )
+
+    return Server(
+        "tau2-gym",
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+        on_list_prompts=list_prompts,
+        on_get_prompt=get_prompt,
+        on_list_resources=list_resources,
+        on_read_resource=read_resource,
+    )
+
+
+def _texts(side: Side) -> dict[str, tuple[str, str]]:
+    """Return what a side may read: name to (what it is, text). The customer's side gets no policy."""
+    episode, role = side
+    setting = episode.blueprint.setting
+    texts = {"domain": ("What this domain is", setting.pack.manifest.description)}
+    if role == "agent":
+        texts["policy"] = ("The policy that the agent must follow", setting.policy_text)
+        if setting.solo:
+            texts["ticket"] = ("The ticket to work on", episode.blueprint.task.ticket or "")
+    return texts
+
+
+def _text(side: Side, name: str) -> tuple[str, str]:
+    texts = _texts(side)
+    if name not in texts:
+        raise MCPError(types.INVALID_PARAMS, f"there is no {name!r}; there is: {', '.join(texts)}")
+    return texts[name]

@@ -1,0 +1,117 @@
+"""What a server serves, and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from tau2_core.episode.conversation import Limits
+from tau2_core.episode.play import Cast
+from tau2_core.episode.setting import Setting
+from tau2_core.errors import PackError, UsageError
+from tau2_core.gym.hosted import Blueprint, free_task
+from tau2_core.model.episodes import ArgumentMode
+from tau2_core.model.tasks import Task
+from tau2_core.names import did_you_mean
+from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.runs.prepare import load_domain, prepare
+
+OWN_DATA = "pack"
+
+
+@dataclass(eq=False)
+class Settings:
+    """The server's resolved configuration. `datasets` maps the names that clients may use to folders."""
+
+    catalogue: Catalogue
+    domains: Sequence[str]
+    datasets: Mapping[str, Path] = field(default_factory=dict)
+    host: str = "127.0.0.1"
+    port: int = 8700
+    token: str | None = None
+    limits: Limits = field(default_factory=Limits)
+    max_body_bytes: int = 1024 * 1024
+    max_result_chars: int = 4 * 1024 * 1024
+    _settings: dict[tuple[Any, ...], Setting] = field(default_factory=dict, repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    @property
+    def base_url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    def setting(
+        self,
+        domain: str,
+        *,
+        dataset: str | None,
+        variant: str = "",
+        solo: bool = False,
+        mode: ArgumentMode | None = None,
+    ) -> Setting:
+        """Return a domain as an episode plays it; made once, then shared. Raises UsageError, PackError."""
+        if domain not in self.domains:
+            raise UsageError(f"this server has no domain {domain!r} ({did_you_mean(domain, self.domains)})")
+        name = dataset or next(iter(self.datasets), OWN_DATA)
+        if name != OWN_DATA and name not in self.datasets:
+            known = did_you_mean(name, [*self.datasets, OWN_DATA])
+            raise UsageError(f"this server has no dataset {name!r} ({known})")
+        key = (domain, name, variant, solo, mode)
+        with self._lock:
+            if key not in self._settings:
+                folder = self.datasets.get(name)
+                made = prepare(self.catalogue, domain, dataset=folder, variant=variant, solo=solo, mode=mode)
+                made.bases()
+                self._settings[key] = made
+            return self._settings[key]
+
+    def blueprint(
+        self,
+        domain: str,
+        *,
+        task_id: str | None = None,
+        task: Task | None = None,
+        variant: str = "",
+        solo: bool = False,
+        seed: int = 0,
+        dataset: str | None = None,
+        user: str | None = None,
+        mode: ArgumentMode | None = None,
+    ) -> Blueprint:
+        """Return what to make an episode from. Raises UsageError for names that do not exist or do not fit."""
+        setting = self.setting(domain, dataset=dataset, variant=variant, solo=solo, mode=mode)
+        if task_id is not None and task is not None:
+            raise UsageError("give `task_id` or `task`, not both")
+        if task_id is not None:
+            (task,) = setting.select(ids=[task_id])
+        cast = Cast(
+            self.catalogue.agent("silent"), self.catalogue.user(user or ("none" if solo else "scripted")), self.limits
+        )
+        cast.check(setting)
+        return Blueprint(setting, task or free_task(), cast, seed)
+
+    def describe_domains(self) -> list[dict[str, Any]]:
+        """Return what can be played: for each domain its tools' names, splits, variants and datasets."""
+        rows: list[dict[str, Any]] = []
+        for name in self.domains:
+            try:
+                pack = load_domain(self.catalogue, name)
+                splits = {split: len(ids) for split, ids in pack.task_set().splits.items()}
+            except PackError as error:
+                rows.append({"name": name, "broken": str(error).split("\n", 1)[0]})
+                continue
+            rows.append(
+                {
+                    "name": name,
+                    "description": pack.manifest.description,
+                    "tools": {role: list(tools) for role, tools in pack.tools.items()},
+                    "splits": splits,
+                    "variants": list(pack.manifest.variants),
+                    "solo": pack.supports_solo,
+                    "datasets": [*self.datasets, OWN_DATA],
+                }
+            )
+        return rows

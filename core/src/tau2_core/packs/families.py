@@ -1,0 +1,217 @@
+"""Task families as YAML declares them: building blocks, personas, and which blocks go together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tau2_core.model.tasks import Action, Assertion, FunctionCall, Task
+from tau2_core.names import did_you_mean
+from tau2_core.packs.composition import NOBODY, choices
+from tau2_core.packs.problems import Problems
+from tau2_core.packs.yaml_source import Document, Place
+from tau2_core.state.merge import deep_merge
+
+SECTIONS = ("blocks", "personas", "families")
+MAX_CHOICES = 100_000
+TEMPLATE_NAMES = frozenset({"family", "persona", "blocks"})
+_NAME = re.compile(r"[\w.-]+\Z")  # ids are made of names, so the signs between them are no part of a name
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Block(_Section):
+    """One thing that is wrong: how it comes about, how it is put right, and how either shows.
+
+    `broken` must hold after the set-up; `assertions` are demanded of every task that has this block; `facts` are
+    values for the texts. An `unsolvable` block has no fix: the family's section `unsolvable` says what is right then.
+    """
+
+    about: str = ""
+    setup: list[FunctionCall] = Field(default_factory=list)
+    fix: list[Action] = Field(default_factory=list)
+    broken: list[Assertion] = Field(default_factory=list)
+    assertions: list[Assertion] = Field(default_factory=list)
+    facts: dict[str, Any] = Field(default_factory=dict)
+    unsolvable: bool = False
+
+
+class Family(_Section):
+    """Tasks that share a wish and differ in what is wrong. `task` and `unsolvable` are tasks with templates for texts."""
+
+    select: list[list[str]] = Field(min_length=1)
+    at_least_one_of: list[str] | None = None
+    personas: list[str] = Field(default_factory=list)
+    setup: list[FunctionCall] = Field(default_factory=list)
+    facts: dict[str, Any] = Field(default_factory=dict)
+    task: dict[str, Any]
+    unsolvable: dict[str, Any] | None = None
+
+    def section(self, *, solvable: bool) -> dict[str, Any]:
+        """Return what a task is made from: `task`, with `unsolvable` laid over it where that applies."""
+        merged: dict[str, Any] = self.task if solvable else deep_merge(self.task, self.unsolvable or {})
+        return merged
+
+
+@dataclass(frozen=True)
+class Families:
+    """All families of a pack with their blocks and personas, in the order of the files, and where each stands."""
+
+    blocks: Mapping[str, Block] = field(default_factory=dict)
+    personas: Mapping[str, str | None] = field(default_factory=dict)
+    families: Mapping[str, Family] = field(default_factory=dict)
+    documents: Mapping[tuple[str, str], Document] = field(default_factory=dict)
+
+    def place(self, section: str, name: str) -> Place:
+        """Return where an entry of `blocks`, `personas` or `families` stands."""
+        return Place(self.documents[section, name], (section, name))
+
+
+def read_families(folder: Path, pattern: str, problems: Problems) -> Families:
+    """Read all families files and merge them; what is wrong is noted and left out."""
+    reader = _Reader(problems)
+    files = sorted(folder.glob(pattern))
+    if not files:
+        reader.whole = False
+        problems.add(folder / pattern, "no families file matches", hint="write one, or correct `tasks.families`")
+    for file in files:
+        reader.read(file)
+    return reader.link()
+
+
+class _Reader:
+    def __init__(self, problems: Problems) -> None:
+        self.problems = problems
+        self.documents: dict[tuple[str, str], Document] = {}
+        self.blocks: dict[str, Block] = {}
+        self.personas: dict[str, str | None] = {}
+        self.families: dict[str, Family] = {}
+        self.whole = True  # False: a file could not be read, so a name that is missing may be in it
+
+    def read(self, file: Path) -> None:
+        document = self.problems.read(file)
+        if document is None or not isinstance(document.value, dict):
+            self.whole = False
+            if document is not None:
+                self.problems.add(file, f"should be a mapping with {', '.join(SECTIONS)}", line=1)
+            return
+        for section, entries in document.value.items():
+            if section not in SECTIONS:
+                line = document.line((section,))
+                self.problems.add(file, f"{section}: there is no such key", line=line, hint=f"{', '.join(SECTIONS)}")
+            elif not isinstance(entries, dict):
+                self.problems.add(file, f"{section}: should be a mapping of names", line=document.line((section,)))
+            else:
+                for name, value in entries.items():
+                    self._entry(document, section, name, value)
+
+    def _entry(self, document: Document, section: str, name: str, value: Any) -> None:
+        place = Place(document, (section, name))
+        if not _NAME.match(name):
+            hint = "use letters, digits, `_`, `-` and `.`: task ids are made of it"
+            self.problems.at(place.source(), f"{name!r} is no name for an entry of `{section}`", hint=hint)
+            return
+        if (section, name) in self.documents:
+            first = Place(self.documents[section, name], (section, name)).source()
+            self.problems.at(place.source(), f"{name!r} stands twice in `{section}`, first at {first}")
+            return
+        self.documents[section, name] = document
+        if section == "personas":
+            if isinstance(value, str | None):
+                self.personas[name] = value
+            else:
+                self.problems.at(place.source(), f"persona {name!r} should be a text, or null, not {value!r}")
+        elif section == "blocks":
+            block = self.problems.validate(Block, document, value, place.path)
+            if block is not None:
+                self.blocks[name] = block
+        else:
+            family = self.problems.validate(Family, document, value, place.path)
+            if family is not None:
+                self.families[name] = family
+
+    def link(self) -> Families:
+        """Return the families that are sound, of the blocks and personas that are."""
+        families: dict[str, Family] = {}
+        for name, family in self.families.items():
+            place = Place(self.documents["families", name], ("families", name))
+            linked = self._link(name, family, place)
+            if self._sections_fit(name, linked, place):
+                families[name] = linked
+        return Families(self.blocks, self.personas, families, self.documents)
+
+    def _link(self, name: str, family: Family, place: Place) -> Family:
+        lines: list[list[str]] = []
+        taken: set[str] = set()
+        for row, line in enumerate(family.select):
+            lines.append([])
+            for column, block in enumerate(line):
+                where = place.at("select", row, column)
+                if block in taken:
+                    what = f"family {name!r} selects block {block!r} twice"
+                    self.problems.at(where.source(), what, hint="a block belongs in one line")
+                elif self._known("blocks", block, name, where):
+                    lines[-1].append(block)
+                taken.add(block)
+        enough = family.at_least_one_of
+        for row, block in enumerate(enough or []):
+            if block not in taken:
+                what = f"family {name!r}: block {block!r} of `at_least_one_of` is in no line of `select`"
+                self.problems.at(place.source("at_least_one_of", row), what, hint=did_you_mean(block, taken))
+        personas = [
+            persona
+            for row, persona in enumerate(family.personas)
+            if persona == NOBODY or self._known("personas", persona, name, place.at("personas", row))
+        ]
+        if choices(lines) > MAX_CHOICES:
+            what = f"family {name!r} has {choices(lines)} choices of blocks, more than {MAX_CHOICES}"
+            self.problems.at(place.source("select"), what, hint="make it several families")
+            lines = []
+        return family.model_copy(update={"select": [line for line in lines if line], "personas": personas})
+
+    def _known(self, section: str, entry: str, family: str, place: Place) -> bool:
+        """Tell whether a family's entry can be used; if it stands nowhere, note that."""
+        if (section, entry) not in self.documents and self.whole:
+            known = [name for kind, name in self.documents if kind == section]
+            what = f"family {family!r}: there is no {section.removesuffix('s')} {entry!r}"
+            self.problems.at(place.source(), what, hint=did_you_mean(entry, known))
+        return entry in (self.blocks if section == "blocks" else self.personas)
+
+    def _sections_fit(self, name: str, family: Family, place: Place) -> bool:
+        """Tell whether both sections are tasks, but for what the blocks and the composition give."""
+        before = len(self.problems.found)
+        for solvable, key in ((True, "task"), (False, "unsolvable")):
+            if getattr(family, key) is None or len(self.problems.found) > before:
+                continue
+            section = family.section(solvable=solvable)
+            self.problems.validate(Task, place.document, {**section, "id": name}, (*place.path, key))
+            for path, what in _GIVEN.items():
+                if path == _ACTIONS and not solvable:
+                    continue
+                if _holds(getattr(family, key), path):
+                    where = place.source(key, *path)
+                    self.problems.at(where, f"family {name!r}: `{'.'.join(path)}` has no place here", hint=what)
+        return len(self.problems.found) == before
+
+
+_ACTIONS = ("evaluation_criteria", "actions")
+_GIVEN = {
+    ("id",): "ids are made of the names of family, blocks and persona",
+    ("initial_state", "initialization_actions"): "name them under `setup`, of the family or of a block",
+    _ACTIONS: "they are the fixes of the blocks",
+}
+
+
+def _holds(section: Any, path: tuple[str, ...]) -> bool:
+    for part in path:
+        if not isinstance(section, dict) or part not in section:
+            return False
+        section = section[part]
+    return True

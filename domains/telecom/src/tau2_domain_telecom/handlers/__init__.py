@@ -1,0 +1,1 @@
+"""The tools of both sides, the functions that tasks name, and the sync rule."""

@@ -1,0 +1,20 @@
+"""Bills that the carrier asks the customer to pay."""
+
+from tau2_domain_telecom.phone import PhoneDB
+
+
+def check_payment_request(db: PhoneDB) -> str:
+    """Show what the customer is asked to pay."""
+    request = db.surroundings.payment_request
+    if request is None:
+        return "You have no payment request."
+    return f"You are asked to pay bill {request.bill_id}: {request.amount_due} USD."
+
+
+def make_payment(db: PhoneDB) -> str:
+    """Pay what is asked for; the sync that follows settles the bill."""
+    request = db.surroundings.payment_request
+    if request is None:
+        return "There is nothing to pay: you have no payment request."
+    request.paid = True
+    return f"You paid {request.amount_due} USD for bill {request.bill_id}."

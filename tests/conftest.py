@@ -1,0 +1,159 @@
+"""Fixtures for all tests: settings of the installed packs, small packs written on the spot, the shared data."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from tau2_core.episode.setting import Setting
+from tau2_core.model.episodes import ArgumentMode
+from tau2_core.runs.prepare import open_catalogue, prepare
+
+# Examples are the same on every machine and day. To search for new ones: --hypothesis-profile=search.
+settings.register_profile(
+    "steady", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("search", settings.get_profile("steady"), derandomize=False, max_examples=2000)
+settings.load_profile("steady")
+
+SHARED = Path(__file__).parents[2] / "shared"
+SMALL_MODELS = """
+from typing import Any
+from tau2_core import Database, Record
+
+class Part(Record):
+    name: str
+    sizes: list[int] = []
+
+class Item(Record):
+    name: str
+    count: int = 0
+    tags: list[str] = []
+    prices: dict[str, float] = {}
+    parts: list[Part] = []
+    data: Any = None
+
+class SmallDB(Database):
+    items: dict[str, Item]
+    log: list[Any] = []
+"""
+SMALL_DATA: dict[str, Any] = {
+    "items": {
+        "a": {"name": "A", "count": 1, "tags": ["x"], "prices": {"p": 1.5}, "parts": [{"name": "n", "sizes": [1]}]},
+        "b": {"name": "B", "count": 2},
+    },
+    "log": ["start"],
+}
+SMALL_USER_MODELS = """
+class Pocket(Record):
+    coins: int = 0
+
+class PocketDB(Database):
+    pockets: dict[str, Pocket]
+"""
+SMALL_USER_DATA: dict[str, Any] = {"pockets": {"left": {"coins": 3}}}
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of shared facts and data, where there is one."""
+    if not SHARED.is_dir():
+        pytest.skip(f"{SHARED} is not there")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def setting_of() -> Callable[..., Setting]:
+    """Return settings of installed packs, each prepared once: `setting_of("airline", mode="strict", …)`."""
+    known: dict[str, Setting] = {}
+
+    def get(domain: str, *, mode: ArgumentMode = "strict", dataset: Path | None = None, solo: bool = False) -> Setting:
+        key = f"{domain} {mode} {dataset} {solo}"
+        if key not in known:
+            known[key] = prepare(open_catalogue(), domain, dataset=dataset, mode=mode, solo=solo)
+        return known[key]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def small_pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Setting]]:
+    """Write a small pack to a folder, open it as `--pack` does, and return it as a setting.
+
+    `handlers` is the text of handlers/tools.py; `tools`, `user_tools` and `functions` are what their YAML files hold,
+    each entry by default of kind `read` and bound to the function of its name. Further keywords go to the manifest.
+    """
+    names: list[str] = []
+
+    def make(
+        handlers: str,
+        tools: dict[str, dict[str, Any]],
+        *,
+        user_tools: dict[str, dict[str, Any]] | None = None,
+        functions: dict[str, dict[str, Any]] | None = None,
+        mode: ArgumentMode = "strict",
+        **manifest: Any,
+    ) -> Setting:
+        name = f"small_{next(_numbers)}"
+        names.append(name)
+        folder = tmp_path_factory.mktemp("packs") / name
+        databases = {"agent": {"model": "models:SmallDB", "data": "db.json"}}
+        content: dict[str, Any] = {
+            "name": name,
+            "clock": "2025-03-01T09:00:00",
+            "databases": databases,
+            "tools": {"agent": "agent.yaml"},
+            "prompts": {"policy": "policy.md.j2"},
+            "tasks": {"files": "tasks/*.yaml", "splits": "splits.yaml"},
+            **manifest,
+        }
+        files: dict[str, Any] = {
+            "__init__.py": "",
+            "handlers/__init__.py": "",
+            "handlers/tools.py": handlers,
+            "models.py": SMALL_MODELS + SMALL_USER_MODELS,
+            "db.json": SMALL_DATA,
+            "agent.yaml": _entries(tools, {"kind": "read"}),
+            "policy.md.j2": "Be kind.",
+        }
+        if user_tools is not None:
+            databases["user"] = {"model": "models:PocketDB", "data": "pockets.json"}
+            content["tools"]["user"] = "user.yaml"
+            files |= {"pockets.json": SMALL_USER_DATA, "user.yaml": _entries(user_tools, {"kind": "read"})}
+        if functions is not None:
+            content["functions"] = "functions.yaml"
+            files["functions.yaml"] = _entries(functions, {"kind": "setup", "role": "agent"})
+        files["domain.yaml"] = content
+        for place, text in files.items():
+            file = folder / place
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text if isinstance(text, str) else json.dumps(text), encoding="utf-8")
+        return prepare(open_catalogue([folder]), name, mode=mode)
+
+    yield make
+    for module in [module for module in sys.modules if module.partition(".")[0] in names]:
+        del sys.modules[module]
+
+
+def _entries(entries: dict[str, dict[str, Any]], defaults: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Complete YAML entries: a parameter may be given by its JSON type alone."""
+    return {
+        name: {
+            "description": f"Does {name}.",
+            "handler": f"tools:{name}",
+            **defaults,
+            **entry,
+            "parameters": {
+                key: {"type": value} if isinstance(value, str) else value
+                for key, value in entry.get("parameters", {}).items()
+            },
+        }
+        for name, entry in entries.items()
+    }

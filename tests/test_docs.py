@@ -1,0 +1,296 @@
+"""The documents hold: commands run and print what they show, code blocks are files of packs that work, links lead somewhere.
+
+In a ```console block a line that starts with `$ ` is a command, and the lines below it are what it prints. The first
+word after `console` says what is special: `no-test` is not run, `exit=1` is expected to end so. A block of code begins
+with a comment that names its file; blocks of one file follow one another in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tau2_core import hookspecs
+from tau2_core.cli.app import app
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+READMES = sorted([*ROOT.glob("core/README.md"), *ROOT.glob("domains/*/README.md")])
+
+# Commands that install things, or run everything, this test included.
+NOT_RUN = {
+    "make run",
+    "make test",
+    "make bench",
+    "pip install ./core ./domains/airline",
+    "pip install ./hotel",
+    "pip install ./workbench",
+}
+# What the documents call data that is not in the repository, and where it lies if it is there at all.
+OUTSIDE = {
+    "../tau2-bench": ROOT.parent / "shared" / "tau2-bench",
+    "../recorded-calls": ROOT.parent / "shared" / "conformance" / "calls",
+}
+# Documents that go on with the files of another: (which, below which folder).
+GOES_ON_WITH = {"docs/hooks.md": ("README.md", "workbench"), "docs/runs.md": ("README.md", ".")}
+
+CODE = {"python", "yaml", "toml", "jinja"}
+FILE_COMMENT = re.compile(r"(?:#|\{#) (?P<file>[\w./-]+\.\w+)(?: #\})?$")
+# Figures that differ from run to run: milliseconds at the end of a row, a run's seconds and rate, its default name.
+VOLATILE = re.compile(r"\d+\.\d$|\d+\.\d\d s \(\d+ episodes/s\)|\d{8}-\d{6}-\d{6}", re.MULTILINE)
+ANYTHING = "..."
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block: its info words, the line of its fence, and what is in it."""
+
+    document: Path
+    line: int
+    info: tuple[str, ...]
+    text: str
+
+    @property
+    def language(self) -> str:
+        return self.info[0] if self.info else ""
+
+    @property
+    def file(self) -> str | None:
+        match = FILE_COMMENT.match(self.text.split("\n", 1)[0])
+        return match["file"] if match else None
+
+    def __str__(self) -> str:
+        return f"{name_of(self.document)}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of a console block, what the document shows of its output, and how it is to end."""
+
+    block: Block
+    line: str
+    shown: str
+
+    @property
+    def is_run(self) -> bool:
+        return "no-test" not in self.block.info
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if "exit=1" in self.block.info else 0
+
+    @property
+    def needs(self) -> list[Path]:
+        return [place for name, place in OUTSIDE.items() if name in self.line]
+
+    def outside(self) -> str:
+        """Return the command with the places that data outside the repository really has."""
+        line = self.line
+        for name, place in OUTSIDE.items():
+            line = line.replace(name, str(place))
+        return line
+
+
+def name_of(document: Path) -> str:
+    return document.relative_to(ROOT).as_posix()
+
+
+def blocks(document: Path) -> Iterator[Block]:
+    lines = document.read_text(encoding="utf-8").split("\n")
+    start: int | None = None
+    for number, line in enumerate(lines):
+        if line.startswith("```") and start is None:
+            start = number
+        elif line == "```" and start is not None:
+            yield Block(document, start + 1, tuple(lines[start][3:].split()), "\n".join(lines[start + 1 : number]))
+            start = None
+    assert start is None, f"{name_of(document)}:{(start or 0) + 1}: the fence is never closed"
+
+
+def commands(document: Path) -> Iterator[Command]:
+    for block in blocks(document):
+        if block.language != "console":
+            continue
+        assert block.text.startswith("$ "), f"{block}: a console block begins with a command"
+        for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+            line, _, shown = part.partition("\n")
+            yield Command(block, line, shown.strip("\n"))
+
+
+def write_files(document: Path, folder: Path) -> None:
+    """Write the files that a document's blocks are, after those of the document that it goes on with."""
+    if name_of(document) in GOES_ON_WITH:
+        other, below = GOES_ON_WITH[name_of(document)]
+        write_files(ROOT / other, folder / below)
+    for block in blocks(document):
+        if block.language in CODE and block.file:
+            file = folder / block.file
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("a", encoding="utf-8") as target:
+                target.write(block.text + "\n\n")
+
+
+def install(folder: Path) -> list[str]:
+    """Make every package below a folder importable with its entry points, as an installer does, and return the paths."""
+    paths = []
+    for pyproject in sorted(folder.rglob("pyproject.toml")):
+        project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+        home = pyproject.parent / "src"
+        about = home / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+        about.mkdir()
+        about.joinpath("METADATA").write_text(f"Name: {project['name']}\nVersion: {project['version']}\n")
+        points = [f"{name} = {target}" for name, target in project["entry-points"][hookspecs.PROJECT].items()]
+        about.joinpath("entry_points.txt").write_text("\n".join([f"[{hookspecs.PROJECT}]", *points]))
+        paths.append(str(home))
+    return paths
+
+
+def environment(paths: list[str]) -> dict[str, str]:
+    own = {"TAU2_GYM_DISABLE", "PYTHONPATH", "COLUMNS", "FORCE_COLOR"}
+    kept = {name: value for name, value in os.environ.items() if name not in own}
+    search = os.pathsep.join([str(Path(sys.executable).parent), kept["PATH"]])
+    return kept | {"PATH": search, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def pattern_of(shown: str) -> str:
+    """Return shown output as a regular expression: `...` stands for anything, and any blanks for each other."""
+    settled = VOLATILE.sub("#", shown)
+    return r"\s+".join(r".*?".join(map(re.escape, word.split(ANYTHING))) for word in settled.split())
+
+
+def run(command: Command, folder: Path, paths: list[str]) -> None:
+    done = subprocess.run(
+        command.outside(),
+        shell=True,
+        cwd=folder,
+        env=environment(paths),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        encoding="utf-8",
+        timeout=300,
+    )
+    where = f"{command.block}: $ {command.line}\n{done.stdout}"
+    assert done.returncode == command.exit_code, where
+    assert re.search(pattern_of(command.shown), VOLATILE.sub("#", done.stdout), re.DOTALL), where
+
+
+def assert_like(sample: Any, real: Any, where: str) -> None:
+    """Compare a sample of JSON with a real value: `"..."` stands for anything, as a list's last entry for the rest."""
+    if sample == ANYTHING:
+        return
+    if isinstance(sample, dict) and isinstance(real, dict):
+        assert sample.keys() == real.keys(), where
+        for key, value in sample.items():
+            assert_like(value, real[key], f"{where}.{key}")
+    elif isinstance(sample, list) and isinstance(real, list):
+        if sample[-1:] == [ANYTHING]:
+            sample, real = sample[:-1], real[: len(sample) - 1]
+        assert len(sample) == len(real), where
+        for index, (ours, theirs) in enumerate(zip(sample, real, strict=True)):
+            assert_like(ours, theirs, f"{where}[{index}]")
+    else:
+        assert sample == real, where
+
+
+def first_value(file: Path) -> Any:
+    text = file.read_text(encoding="utf-8")
+    return json.loads(text.split("\n", 1)[0] if file.suffix == ".jsonl" else text)
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, *READMES], ids=name_of)
+def test_commands_do_what_the_document_shows(document: Path, tmp_path: Path) -> None:
+    wanted = [command for command in commands(document) if command.is_run]
+    if not wanted:
+        return
+    write_files(document, tmp_path)
+    paths = install(tmp_path)
+    skipped = []
+    for command in wanted:
+        if all(place.exists() for place in command.needs):
+            run(command, tmp_path, paths)
+        else:
+            skipped.append(command.line)
+    for block in blocks(document):
+        if block.language == "json":
+            assert_like(json.loads(block.text), first_value(tmp_path / block.info[1]), f"{block}: {block.info[1]}")
+    if len(skipped) == len(wanted):
+        pytest.skip(f"needs data that is not here: {skipped}")
+
+
+def test_only_what_is_listed_is_not_run() -> None:
+    assert {command.line for document in DOCUMENTS for command in commands(document) if not command.is_run} == NOT_RUN
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, *READMES], ids=name_of)
+def test_every_block_is_used(document: Path) -> None:
+    for block in blocks(document):
+        if block.language in CODE:
+            assert block.file, f"{block}: a comment in the first line should name the block's file"
+            assert any(command.is_run for command in commands(document)), f"{block}: no command uses the file"
+        elif block.language == "json":
+            assert len(block.info) == 2, f"{block}: the fence should name the file that this is a sample of"
+        else:
+            assert block.language in {"", "console"}, f"{block}: {block.language} is not looked at by any test"
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, *READMES], ids=name_of)
+def test_links_lead_somewhere(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)|<img[^>]* src=\"([^\"]+)\"", text):
+        link = next(filter(None, target))
+        if re.match(r"https?:", link):
+            continue
+        file, _, anchor = link.partition("#")
+        place = document.parent / file if file else document
+        assert place.exists(), f"{name_of(document)}: {link}"
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", place.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}, link
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, *READMES], ids=name_of)
+def test_nothing_is_said_of_the_machine(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    assert not re.search(r"(?<![\w.])/(?:work|root|home|tmp|opt)/|\.\./shared", text)
+
+
+def test_every_hook_has_its_section_and_is_in_the_example() -> None:
+    document = ROOT / "docs" / "hooks.md"
+    hooks = {name for name in vars(hookspecs) if name.startswith("tau2_")}
+    text = document.read_text(encoding="utf-8")
+    assert set(re.findall(r"^## `(tau2_\w+)`$", text, re.MULTILINE)) == hooks
+    code = "\n".join(block.text for block in blocks(document) if block.language == "python")
+    assert set(re.findall(r"@hookimpl\n(?:async )?def (tau2_\w+)\(", code)) == hooks
+
+
+def test_the_readme_shows_every_command() -> None:
+    ours = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    shown = {command.line.split()[1] for command in commands(ROOT / "README.md") if command.line.startswith("tau2-gym ")}
+    assert shown == ours
+
+
+def test_every_decision_says_what_why_what_else_and_with_what_consequence() -> None:
+    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [page.name[:4] for page in pages] == [f"{number:04}" for number in range(1, len(pages) + 1)]
+    for page in pages:
+        headings = re.findall(r"^## (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+        assert headings == ["What", "Why", "What else was considered", "Consequence"], page.name
+
+
+def test_the_picture_is_well_formed() -> None:
+    from xml.etree import ElementTree
+
+    for picture in (ROOT / "docs").glob("*.svg"):
+        root = ElementTree.parse(picture).getroot()
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert root.find("{http://www.w3.org/2000/svg}title") is not None, f"{picture.name}: a <title> says what it shows"
