@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import shutil
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ settings.register_profile("search", settings.get_profile("steady"), derandomize=
 settings.load_profile("steady")
 
 SHARED = Path(__file__).parents[2] / "shared"
+MOCK = Path(__file__).parents[1] / "domains" / "mock" / "src" / "tau2_domain_mock"
 SMALL_MODELS = """
 from typing import Any
 from tau2_core import Database, Record
@@ -140,6 +144,55 @@ def small_pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
     yield make
     for module in [module for module in sys.modules if module.partition(".")[0] in names]:
         del sys.modules[module]
+
+
+@pytest.fixture
+def gym(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command in a process of its own: `gym("run", "mock", paths=[folder], TAU2_GYM_DISABLE="airline")`.
+
+    `paths` are what PYTHONPATH holds, `before` is called in the child first, capitals are environment variables.
+    A warning is an error there too, and the working folder is the test's own.
+    """
+
+    def run(
+        *arguments: object, paths: Sequence[Path] = (), before: Callable[[], None] | None = None, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "TAU2_GYM"))}
+        return subprocess.run(
+            [sys.executable, "-P", "-W", "error", "-m", "tau2_core", *map(str, arguments)],
+            cwd=tmp_path,
+            env=inherited | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "NO_COLOR": "1", **variables},
+            preexec_fn=before,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def mock_copy(tmp_path: Path) -> Path:
+    """A copy of the mock pack's package, to be spoilt and given with `--pack`."""
+    return shutil.copytree(MOCK, tmp_path / MOCK.name, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Callable[..., Path]:
+    """Write a module and announce it as an installed package does; return the folder for PYTHONPATH."""
+
+    def make(module: str, source: str, *, name: str = "", target: str = "") -> Path:
+        folder = tmp_path / "site"
+        announced = folder / f"{module}-1.0.dist-info"
+        announced.mkdir(parents=True, exist_ok=True)
+        (folder / f"{module}.py").write_text(source, encoding="utf-8")
+        (announced / "METADATA").write_text(f"Metadata-Version: 2.1\nName: dist-{module}\nVersion: 1.0\n")
+        (announced / "entry_points.txt").write_text(f"[tau2_core]\n{name or module} = {target or module}\n")
+        return folder
+
+    return make
 
 
 def _entries(entries: dict[str, dict[str, Any]], defaults: dict[str, Any]) -> dict[str, dict[str, Any]]:

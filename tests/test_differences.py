@@ -22,7 +22,7 @@ class Row(Record):
 
 class Box(Database):
     rows: dict[str, Row]
-    notes: list[Any] = []
+    notes: list[Any]
 
 
 class Colour(StrEnum):
@@ -147,4 +147,4 @@ def test_an_absent_value_is_not_its_own_name() -> None:
 
 def test_worlds_of_different_databases_cannot_be_compared() -> None:
     with pytest.raises(ValueError, match="same database"):
-        differences(World(BASE), World(Base(Box(rows={}))))
+        differences(World(BASE), World(Base(Box(rows={}, notes=[]))))

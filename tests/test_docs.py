@@ -41,7 +41,7 @@ OUTSIDE = {
     "../recorded-calls": ROOT.parent / "shared" / "conformance" / "calls",
 }
 # Documents that go on with the files of another: (which, below which folder).
-GOES_ON_WITH = {"docs/hooks.md": ("README.md", "workbench"), "docs/runs.md": ("README.md", ".")}
+GOES_ON_WITH = {"docs/hooks.md": ("README.md", "workbench/src/workbench"), "docs/runs.md": ("README.md", ".")}
 
 CODE = {"python", "yaml", "toml", "jinja"}
 FILE_COMMENT = re.compile(r"(?:#|\{#) (?P<file>[\w./-]+\.\w+)(?: #\})?$")

@@ -23,6 +23,10 @@ class DatasetError(UsageError):
     """A folder given as a dataset is none, or lacks what is asked of it."""
 
 
+class PluginError(Tau2GymError):
+    """What a plugin brought cannot be used."""
+
+
 class RunError(Tau2GymError):
     """A run cannot start or go on; what is finished has been kept."""
 

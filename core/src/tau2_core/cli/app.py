@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 import typer
 
@@ -19,8 +22,24 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
+    """End with a word and exit code 1 on Ctrl-C, before typer ends with 130 and none."""
+
+    @wraps(command)
+    def run_command(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(1) from None
+
+    return run_command
+
+
 for command in (run.run, serve.serve, check.check, replay.replay, domains.domains, describe.describe, plugins.plugins):
-    app.command(epilog=f"Example: {vars(command)['example']}")(command)
+    app.command(epilog=f"Example: {vars(command)['example']}")(_interruptible(command))
 
 
 def main() -> None:
@@ -31,8 +50,6 @@ def main() -> None:
         _end(f"error: {error}", 2)
     except Tau2GymError as error:
         _end(f"error: {error}", 1)
-    except KeyboardInterrupt:
-        _end("interrupted", 1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,8 +22,8 @@ def check(
 ) -> None:
     """Check packs: files, bindings, prompts, data, and every task by playing it. Exits with 1 if anything is wrong."""
     from tau2_core.cli.progress import progress
-    from tau2_core.errors import UsageError
-    from tau2_core.runs.check import check_domain
+    from tau2_core.errors import Problem, UsageError
+    from tau2_core.runs.check import CheckReport, check_domain
     from tau2_core.runs.prepare import folder_domain, open_catalogue
 
     catalogue = open_catalogue(pack or (), no_plugin or ())
@@ -30,9 +31,17 @@ def check(
     if not names:
         raise UsageError("no domain is installed; install a pack, or name its folder with --pack")
     reports = []
-    for name in names:
+    for name in dict.fromkeys(names):
         with progress(f"checking {name}", None, quiet=json_output) as advance:
-            reports.append(check_domain(catalogue, name, advance))
+            try:
+                reports.append(check_domain(catalogue, name, advance))
+            except (
+                UsageError
+            ) as error:  # two packages bring it, say: of no concern for the others where all are checked
+                if domain:
+                    raise
+                origin = Path(catalogue.origin("domain", name))
+                reports.append(CheckReport(name, [Problem(name, origin, str(error))]))
     found = sum(len(report.problems) for report in reports)
     if json_output:
         rows = [

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -10,6 +13,8 @@ import typer
 from tau2_core.cli.options import JsonOption, NoPluginOption, PackOption, example
 
 if TYPE_CHECKING:
+    from tau2_core.errors import Problem
+    from tau2_core.model.registrations import Domain, Toolset
     from tau2_core.plugins.catalogue import Catalogue, Plugin
 
 
@@ -61,26 +66,50 @@ def _row(catalogue: Catalogue, plugin: Plugin) -> dict[str, Any]:
 
 
 def _trouble(catalogue: Catalogue, plugin: Plugin) -> dict[str, Any]:
-    """A plugin that loads may still clash with another, or bring a pack whose files are wrong."""
+    """A plugin that loads may still clash with another, or bring a pack or tools whose files are wrong."""
+    from tau2_core.names import did_you_mean
+
+    for provided, owners in catalogue.conflicts().items():
+        if plugin in owners:
+            others = ", ".join(owner.origin for owner in owners if owner is not plugin) or "the same plugin"
+            cause = f"{provided} is also brought by {others}; block one of these packages with --no-plugin"
+            return {"status": "conflict", "cause": cause}
+    for domain in plugin.records.get("domain", []):
+        found = _problems(domain)
+        if found:
+            return _broken(plugin, domain.name, found)
+    domains = {domain.name: domain for domain in catalogue.domains()}
+    for toolset in plugin.records.get("toolset", []):
+        domain = domains.get(toolset.domain)
+        if domain is None:
+            hint = did_you_mean(toolset.domain, domains)
+            return {"cause": f"toolset {toolset.name!r} adds to domain {toolset.domain!r}, which is not here ({hint})"}
+        own = _problems(domain)
+        found = [problem for problem in _problems(domain, [toolset]) if problem not in own]
+        if found:
+            return _broken(plugin, domain.name, found)
+    return {}
+
+
+def _problems(domain: Domain, toolsets: Sequence[Toolset] = ()) -> list[Problem]:
     from tau2_core.errors import UsageError
     from tau2_core.packs.load import load_pack
     from tau2_core.packs.problems import Problems
 
-    for provided, owners in catalogue.conflicts().items():
-        if plugin in owners:
-            others = ", ".join(owner.origin for owner in owners if owner is not plugin)
-            return {
-                "status": "conflict",
-                "cause": f"{provided} is also brought by {others}; block one with --no-plugin",
-            }
-    for domain in plugin.records.get("domain", []):
-        problems = Problems(domain.name)
-        try:
-            load_pack(domain, problems, catalogue.toolsets(domain.name))
-        except (UsageError, ImportError) as error:
-            return {"status": "broken", "cause": str(error)}
-        if problems.found:
-            first, more = problems.found[0], len(problems.found) - 1
-            cause = first.message + (f" (and {more} more: tau2-gym check {domain.name})" if more else "")
-            return {"status": "broken", "cause": cause, "file": str(first.file), "line": first.line}
-    return {}
+    problems = Problems(domain.name)
+    try:
+        pack = load_pack(domain, problems, toolsets)
+    except UsageError as error:
+        problems.add(domain.folder or Path(domain.package or ""), str(error))
+        return problems.found
+    if pack is not None:
+        pack.task_set(problems)
+    return problems.found
+
+
+def _broken(plugin: Plugin, domain: str, found: Sequence[Problem]) -> dict[str, Any]:
+    first, more = found[0], len(found) - 1
+    if not first.file.exists():  # a package that is not installed has no file; then it is the plugin's that names it
+        first = replace(first, file=Path(getattr(plugin.module, "__file__", None) or plugin.target), line=None)
+    cause = first.message + (f" (and {more} more: tau2-gym check {domain})" if more else "")
+    return {"status": "broken", "cause": cause, "file": str(first.file), "line": first.line}

@@ -43,6 +43,9 @@ def run(
     max_steps: Annotated[int, typer.Option(help="Cut an episode off after so many steps.")] = 200,
     max_errors: Annotated[int, typer.Option(help="Cut an episode off after so many failed calls in all.")] = 10,
     timeout: Annotated[float | None, typer.Option(help="Cut an episode off after so many seconds.")] = None,
+    via: Annotated[
+        Literal["process", "mcp"], typer.Option(help="Where tool calls go: this process, or a server, over MCP.")
+    ] = "process",
     concurrency: Annotated[int, typer.Option(help="How many episodes are played side by side.")] = 8,
     out: Annotated[Path, typer.Option(help="Where run folders go.")] = Path("runs"),
     name: Annotated[str | None, typer.Option(help="The run folder's name; default: time, domain and agent.")] = None,
@@ -56,10 +59,13 @@ def run(
     """Play tasks of a domain, grade every episode, and show the results."""
     from tau2_core.episode.conversation import Limits
     from tau2_core.episode.play import Cast
+    from tau2_core.errors import UsageError
     from tau2_core.runs.journal import default_name
     from tau2_core.runs.plan import Plan
     from tau2_core.runs.prepare import open_catalogue, prepare
 
+    if name is not None and (Path(name).name != name or name == ".."):
+        raise UsageError(f"--name {name!r} should be a folder's name alone; say with --out where it goes")
     catalogue = open_catalogue(pack or (), no_plugin or ())
     setting = prepare(catalogue, domain, dataset=dataset, variant=variant, solo=solo, mode=mode)
     cast = Cast(
@@ -68,24 +74,31 @@ def run(
         Limits(max_steps, max_errors, timeout),
         catalogue.tool_call_wrappers(),
     )
-    tasks = setting.select(split=split, ids=task or (), limit=num_tasks)
-    left_out = sum(setting.needs_customer(each) for each in setting.tasks().values())
-    if left_out and not task:
-        typer.echo(f"solo: {left_out} tasks of {domain} need a customer and are left out", err=True)
-    plan = Plan(setting, cast, tasks, trials, seed, split, evaluators, concurrency)
-    result = _play(plan, catalogue, out / (name or default_name(domain, agent)), quiet=json_output)
+    selection = setting.selection(split=split, ids=task or (), limit=num_tasks)
+    if selection.left_out:
+        typer.echo(f"solo: {selection.left_out} tasks of {domain} need a customer and are left out", err=True)
+    plan = Plan(setting, cast, selection.tasks, trials, seed, split, evaluators, concurrency)
+    result = _play(plan, catalogue, out / (name or default_name(domain, agent)), quiet=json_output, via=via)
     _show(result, json_output=json_output)
     mean = result.summary.mean_reward
     if result.interrupted or (fail_under is not None and (mean is None or mean < fail_under)):
         raise typer.Exit(1)
 
 
-def _play(plan: Plan, catalogue: Catalogue, folder: Path, *, quiet: bool) -> RunResult:
+def _play(plan: Plan, catalogue: Catalogue, folder: Path, *, quiet: bool, via: str) -> RunResult:
     from tau2_core.cli.progress import progress
+    from tau2_core.errors import RunError
     from tau2_core.runs.execute import execute
 
     with progress(f"{plan.setting.domain} · {plan.cast.agent.name}", len(plan.slots()), quiet=quiet) as advance:
-        return asyncio.run(execute(plan, catalogue, folder, on_finished=lambda _finished: advance()))
+        try:
+            if via == "mcp":
+                from tau2_core.gym.via import execute_via_mcp
+
+                return asyncio.run(execute_via_mcp(plan, catalogue, folder, lambda _finished: advance()))
+            return asyncio.run(execute(plan, catalogue, folder, on_finished=lambda _finished: advance()))
+        except KeyboardInterrupt:  # a second Ctrl-C, when something would not let go after the first
+            raise RunError(f"interrupted; finished episodes are kept in {folder}") from None
 
 
 def _show(result: RunResult, *, json_output: bool) -> None:

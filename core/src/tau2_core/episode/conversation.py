@@ -137,11 +137,11 @@ class Conversation:
         self._take("user", message)
 
     def _take(self, speaker: Participant, message: ParticipantMessage) -> None:
-        wrong = _refuse(speaker, message)
-        if wrong:
-            self._fail(speaker, wrong)
+        try:
+            message = _own(speaker, message)
+        except ValueError as error:
+            self._fail(speaker, str(error))
             return
-        message.tool_calls = message.tool_calls or None
         for call in message.tool_calls or []:
             call.requestor = "assistant" if speaker == "agent" else "user"
         message.turn_idx = len(self.messages)
@@ -220,10 +220,16 @@ def visible_to(speaker: Participant, messages: Sequence[Message]) -> list[Messag
     ]
 
 
-def _refuse(speaker: str, message: ParticipantMessage) -> str:
+def _own(speaker: str, message: ParticipantMessage) -> ParticipantMessage:
+    """Return a copy that its sender cannot change any more. Raises ValueError for what a record cannot hold."""
     expected = AssistantMessage if speaker == "agent" else UserMessage
     if not isinstance(message, expected):
-        return f"the {speaker} returned a {type(message).__name__}, not a {expected.__name__}"
-    if not message.has_text() and not message.tool_calls:
-        return f"the {speaker} sent neither text nor a tool call"
-    return ""
+        raise ValueError(f"the {speaker} returned a {type(message).__name__}, not a {expected.__name__}")
+    try:
+        own = expected.model_validate(message.model_dump(mode="json", warnings=False))
+    except ValueError as error:
+        raise ValueError(f"the {speaker}'s message is no JSON value of its type: {error}") from error
+    if not own.has_text() and not own.tool_calls:
+        raise ValueError(f"the {speaker} sent neither text nor a tool call")
+    own.tool_calls = own.tool_calls or None
+    return own

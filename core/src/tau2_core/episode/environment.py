@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
@@ -20,6 +20,7 @@ from tau2_core.packs.context import Context
 from tau2_core.state.world import View, World
 
 ERROR_PREFIX = "Error: "
+Result = TypeVar("Result")
 
 
 class UnknownToolError(ToolError):
@@ -62,7 +63,7 @@ class Environment:
     def call(self, call: ToolCall) -> ToolResult:
         """Make a call as one of the sides and return its text; whatever goes wrong is an error result, never raised."""
         try:
-            return ToolResult(result_text(self._transact(call, sync=True)))
+            return ToolResult(self._transact(call, result_text, sync=True))
         except UnknownToolError as error:
             return _failed(Failure.UNKNOWN_TOOL, error)
         except InvalidArgumentsError as error:
@@ -75,23 +76,24 @@ class Environment:
 
     def run(self, call: ToolCall) -> Any:
         """Make a call directly: no sync, nothing caught. This is how gold calls run (spec/environment.md, 11)."""
-        return self._transact(call, sync=False)
+        return self._transact(call, lambda value: value, sync=False)
 
-    def _transact(self, call: ToolCall, *, sync: bool) -> Any:
+    def _transact(self, call: ToolCall, finish: Callable[[Any], Result], *, sync: bool) -> Result:
+        """Make a call and return what `finish` makes of its value; in strict mode all of it counts, or nothing."""
         tool = self._route(call)
         if not self._strict:
-            return self._invoke(tool, call.arguments, sync=sync)
+            return finish(self._invoke(tool, call.arguments, sync=sync))
         problems = argument_problems(tool.parameters, call.arguments)
         if problems:
             listed = [{"argument": problem.where, "problem": problem.message} for problem in problems]
             raise InvalidArgumentsError({"code": "invalid_arguments", "tool": tool.name, "problems": listed})
-        if not tool.mutates:
-            return self._invoke(tool, call.arguments, sync=sync)
+        if not tool.mutates and self._sync is None:
+            return finish(self._invoke(tool, call.arguments, sync=sync))
         worlds = list(self.worlds.values())
         for world in worlds:
             world.begin()
         try:
-            value = self._invoke(tool, call.arguments, sync=sync)
+            value = finish(self._invoke(tool, call.arguments, sync=sync))
         except BaseException:
             for world in worlds:
                 world.rollback()
@@ -123,8 +125,8 @@ class Environment:
         world = self.worlds.get(callee.role)
         if world is None:
             raise ToolError(f"the {callee.role} side has no database")
-        # A handler may store what it is given, so what it may store must be nobody else's.
-        given = _copy_json(arguments) if writing else arguments
+        # A handler may keep or change what it is given, so that must be nobody else's: neither a task's nor a message's.
+        given = _copy_json(arguments)
         handler: Callable[..., Any] = callee.handler
         db = View(world, writing=writing)
         value = handler(db, context=self.context, **given) if callee.wants_context else handler(db, **given)

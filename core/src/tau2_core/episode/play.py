@@ -12,7 +12,7 @@ from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import start
 from tau2_core.episode.solo import DONE_TOOL
 from tau2_core.episode.stage import LocalStage, Stage
-from tau2_core.errors import UsageError
+from tau2_core.errors import PluginError, UsageError
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.participants import Agent, AgentContext, UserContext
 from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
@@ -31,11 +31,14 @@ class Cast:
     wrappers: Sequence[Wrapper] = ()
 
     def check(self, setting: Setting) -> None:
-        """Refuse a cast that cannot play the setting. Raises UsageError."""
+        """Refuse a cast that cannot play the setting. Raises UsageError, or PluginError if its code cannot be used."""
         if setting.solo and not self.user.solo:
             raise UsageError(f"solo play has no customer: use --user none, not {self.user.name!r}")
         if self.user.solo and not setting.solo:
             raise UsageError(f"user {self.user.name!r} is for solo play: add --solo, or choose another user")
+        for name, create in ((self.agent.name, loaded(self.agent.create)), (self.user.name, loaded(self.user.create))):
+            if not callable(create):
+                raise PluginError(f"{name!r} cannot play: what it names to create it is {create!r}, not callable")
 
 
 OpenStage = Callable[[Setting, Task, Cast, int], AbstractAsyncContextManager[Stage]]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import date
 from enum import Enum
 from typing import Any
 
 from pydantic import BaseModel
-
-from tau2_core.state.records import FrozenList
 
 
 def result_text(value: Any) -> str:
@@ -26,9 +25,9 @@ def _convert(value: Any) -> Any:
         return value
     if isinstance(value, bool | int | float):
         return str(value)
-    if isinstance(value, list | tuple | FrozenList):
+    if isinstance(value, list | tuple):
         return [_convert(item) for item in value]
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: _convert(item) for key, item in value.items()}
     if isinstance(value, date):
         return value.isoformat()

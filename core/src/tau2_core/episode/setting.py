@@ -20,6 +20,14 @@ from tau2_core.state.world import Base
 OPENING = "Hello! What can I do for you today?"
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Tasks to play, and how many were passed over because they need a customer and solo play has none."""
+
+    tasks: list[Task]
+    left_out: int
+
+
 @dataclass(eq=False)
 class Setting:
     """What all episodes of a run share. Raises UsageError where pack, dataset, variant and solo do not fit.
@@ -96,6 +104,10 @@ class Setting:
 
         Solo play leaves out tasks that need a customer. Raises UsageError for an unknown split or id.
         """
+        return self.selection(split=split, ids=ids, limit=limit).tasks
+
+    def selection(self, *, split: str | None = None, ids: Sequence[str] = (), limit: int | None = None) -> Selection:
+        """Return what `select` does, and how many tasks were passed over; no other task is built."""
         tasks = self.tasks()
         if split is None and not ids:
             split = self.dataset.default_split if self.dataset else "base"
@@ -108,13 +120,23 @@ class Setting:
             if task_id not in chosen:
                 where = f"split {split!r}" if split else self.domain
                 raise UsageError(f"no task {task_id!r} in {where} ({did_you_mean(task_id, chosen)})")
-            if self.needs_customer(tasks[task_id]):
+            if self.solo and self.needs_customer(tasks[task_id]):
                 raise UsageError(
                     f"task {task_id!r} cannot be played solo: it has no ticket, or a history with a customer"
                 )
         if ids:
             chosen &= set(ids)
-        return [task for task in tasks.values() if task.id in chosen and not self.needs_customer(task)][:limit]
+        found: list[Task] = []
+        left_out = 0
+        for task_id in (task_id for task_id in tasks if task_id in chosen):
+            if len(found) == limit:
+                break
+            task = tasks[task_id]
+            if self.needs_customer(task):
+                left_out += 1
+            else:
+                found.append(task)
+        return Selection(found, left_out)
 
     def needs_customer(self, task: Task) -> bool:
         """Tell whether solo play leaves a task out: it has no ticket, or a customer or agent has spoken."""

@@ -6,16 +6,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from urllib.parse import urlsplit
 
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import RequestBodyLimitMiddleware
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tau2_core.gym.compatibility import Compatibility
@@ -27,7 +25,7 @@ from tau2_core.gym.registry import Registry
 from tau2_core.gym.settings import Settings
 
 log = logging.getLogger(__name__)
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def build_application(registry: Registry, settings: Settings) -> Starlette:
@@ -37,6 +35,14 @@ def build_application(registry: Registry, settings: Settings) -> Starlette:
     compatible = _manager(dialect.server(), settings)
     compatible_app = dialect.entrance(compatible.handle_request)
     talk = ConversationPlane(registry)
+    plain_http = [
+        Route("/episodes/{key}/conversation", talk.__call__, methods=["GET", "POST"]),
+        *dialect.routes(),
+        Mount("/", build_control_plane(registry, settings)),
+    ]
+
+    def limited(app: ASGIApp) -> ASGIApp:
+        return RequestBodyLimitMiddleware(app, settings.max_body_bytes)  # the SDK's manager has its own
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -56,15 +62,12 @@ def build_application(registry: Registry, settings: Settings) -> Starlette:
         routes=[
             Route("/episodes/{key}/mcp", DataPlane(registry, data)),
             Route("/episodes/{key}/mcp/", DataPlane(registry, data)),
-            Route("/episodes/{key}/conversation", talk.__call__, methods=["GET", "POST"]),
-            Route("/mcp", Endpoint(compatible_app)),
-            Route("/mcp/", Endpoint(compatible_app)),
-            *dialect.routes(),
-            Mount("/", build_control_plane(registry, settings)),
+            Route("/mcp", Endpoint(limited(compatible_app))),
+            Route("/mcp/", Endpoint(limited(compatible_app))),
+            Mount("/", limited(Router(plain_http))),
         ],
         middleware=[
             Middleware(LocalOnly, host=settings.host),
-            Middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes),
         ],
         lifespan=lifespan,
     )
@@ -109,19 +112,19 @@ class LocalOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.active and scope["type"] == "http":
-            headers = Headers(scope=scope)
-            origin = headers.get("origin")
-            if _name(headers.get("host", "")) not in LOOPBACK or (
-                origin and _name(urlsplit(origin).netloc) not in LOOPBACK
-            ):
-                refusal = RefusedError(403, "foreign_host", "this server answers to loopback hosts and origins only")
-                await JSONResponse(refusal.body(), refusal.status)(scope, receive, send)
-                return
+            for name, value in scope["headers"]:
+                if (name == b"host" and not _local(value)) or (
+                    name == b"origin" and not _local(value.partition(b"//")[2])
+                ):
+                    refusal = RefusedError(
+                        403, "foreign_host", "this server answers to loopback hosts and origins only"
+                    )
+                    await JSONResponse(refusal.body(), refusal.status)(scope, receive, send)
+                    return
         await self.app(scope, receive, send)
 
 
-def _name(netloc: str) -> str:
-    """Return the host of `host[:port]`, an IPv6 address without its brackets."""
-    if netloc.startswith("["):
-        return netloc[1:].partition("]")[0]
-    return netloc.rpartition(":")[0] if ":" in netloc else netloc
+def _local(netloc: bytes) -> bool:
+    """Tell whether `host[:port]` is a loopback name."""
+    host = netloc[1:].partition(b"]")[0] if netloc.startswith(b"[") else netloc.partition(b":")[0]
+    return host.decode("latin-1") in LOOPBACK

@@ -105,6 +105,7 @@ def build_server(
 
     return Server(
         "tau2-gym",
+        get_tool_input_schema=lambda _name: None,  # no parameter travels in a header, so there is nothing to look up
         on_list_tools=list_tools,
         on_call_tool=call_tool,
         on_list_prompts=list_prompts,

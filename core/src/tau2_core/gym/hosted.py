@@ -17,8 +17,8 @@ from tau2_core.episode.play import Cast, agent_tools, fill, open_conversation, u
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import start
 from tau2_core.episode.solo import DONE
-from tau2_core.episode.stage import LocalStage
 from tau2_core.gym.errors import RefusedError
+from tau2_core.gym.pace import PacedStage
 from tau2_core.model.episodes import EpisodeRecord, Termination
 from tau2_core.model.messages import AssistantMessage, Message, ToolCall, ToolMessage, UserMessage
 from tau2_core.model.participants import AgentContext
@@ -52,13 +52,6 @@ def free_task() -> Task:
     return Task(id=FREE_TASK, user_scenario=UserScenario(instructions=""))
 
 
-class ThreadedStage(LocalStage):
-    """Runs handlers in a worker thread, so that a slow one holds up its own world only."""
-
-    async def _call(self, call: ToolCall) -> ToolResult:
-        return await anyio.to_thread.run_sync(self.environment.call, call)
-
-
 @dataclass(eq=False)
 class HostedEpisode:
     """An episode that others drive over the network. Raises TaskError if its start state does not apply."""
@@ -79,7 +72,7 @@ class HostedEpisode:
         plan = self.blueprint
         environment = Environment(plan.setting, seed=plan.seed)
         start(environment, plan.task)
-        self.stage = ThreadedStage(environment, plan.cast.wrappers)
+        self.stage = PacedStage(environment, plan.cast.wrappers)
         self.conversation = self._converse()
         self.greeted = False
         self.kept = False

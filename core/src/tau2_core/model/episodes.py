@@ -49,7 +49,7 @@ class EpisodeStart:
 class EpisodeRecord(BaseModel):
     """One finished episode. Holds nothing that the clock of the machine decides, so equal runs give equal records."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 
     domain: str
     task_id: str

@@ -10,7 +10,7 @@ Requestor = Literal["assistant", "user"]
 
 
 class _Message(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", ser_json_inf_nan="constants")
 
     turn_idx: int | None = None
 

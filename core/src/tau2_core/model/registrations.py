@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from tau2_core.errors import PluginError
 from tau2_core.model.tools import Role
 
 if TYPE_CHECKING:
@@ -24,10 +25,17 @@ class Lazy(Generic[Code]):
     target: str
 
     def load(self) -> Code:
+        """Import it. Raises PluginError."""
         from importlib import import_module
 
         module, _, name = self.target.partition(":")
-        code: Code = getattr(import_module(module), name)
+        try:
+            code: Code = getattr(import_module(module), name)
+        except (Exception, SystemExit) as error:
+            why = f"{type(error).__name__}: {error}"
+            raise PluginError(
+                f"{self.target} cannot be loaded: {why}; mend or block the plugin that names it"
+            ) from error
         return code
 
 

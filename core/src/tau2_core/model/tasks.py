@@ -14,7 +14,7 @@ OFFICIAL_REWARD_BASIS: tuple[RewardType, ...] = ("DB", "COMMUNICATE")
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", ser_json_inf_nan="constants")
 
 
 class Description(_Part):

@@ -89,4 +89,6 @@ def handler_modules(package: str, folder: Path) -> dict[str, ModuleType | Except
             modules[file.stem] = importlib.import_module(f"{package}.handlers.{file.stem}")
         except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported, not swallowed
             modules[file.stem] = error
+        except SystemExit as error:
+            modules[file.stem] = RuntimeError(f"it ends the process with code {error.code}")
     return modules

@@ -1,4 +1,4 @@
-"""Composing blocks: which combinations a task family has, in which order, and whose turn it is (spec/telecom.md, 9.3)."""
+"""Composing blocks: which combinations a family has, in which order, and whose turn it is (spec/telecom.md, 9.3)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tau2_core.packs.yaml_source import YamlError, read_yaml
-from tau2_core.state.records import Database
+from tau2_core.state.records import Database, UnshareableError
 from tau2_core.state.world import Base
 
 
@@ -60,6 +60,8 @@ def load_base(model: type[Database], file: Path) -> Base:
         place = ".".join(str(part) for part in first["loc"]) or "the whole file"
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         raise DataError(f"{place}: {first['msg']}{more}", file, _line_of(file, first["loc"])) from error
+    except UnshareableError as error:
+        raise DataError(str(error), file) from error
 
 
 def _line_of(file: Path, path: tuple[str | int, ...]) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Block(_Section):
 
 
 class Family(_Section):
-    """Tasks that share a wish and differ in what is wrong. `task` and `unsolvable` are tasks with templates for texts."""
+    """Tasks that share a wish and differ in what is wrong; `task` and `unsolvable` have templates for texts."""
 
     select: list[list[str]] = Field(min_length=1)
     at_least_one_of: list[str] | None = None
@@ -62,12 +62,16 @@ class Family(_Section):
 
 @dataclass(frozen=True)
 class Families:
-    """All families of a pack with their blocks and personas, in the order of the files, and where each stands."""
+    """All families of a pack with their blocks and personas, in the order of the files, and where each stands.
+
+    `whole` tells that nothing was left out as wrong.
+    """
 
     blocks: Mapping[str, Block] = field(default_factory=dict)
     personas: Mapping[str, str | None] = field(default_factory=dict)
     families: Mapping[str, Family] = field(default_factory=dict)
     documents: Mapping[tuple[str, str], Document] = field(default_factory=dict)
+    whole: bool = True
 
     def place(self, section: str, name: str) -> Place:
         """Return where an entry of `blocks`, `personas` or `families` stands."""
@@ -76,14 +80,14 @@ class Families:
 
 def read_families(folder: Path, pattern: str, problems: Problems) -> Families:
     """Read all families files and merge them; what is wrong is noted and left out."""
-    reader = _Reader(problems)
+    reader, before = _Reader(problems), len(problems.found)
     files = sorted(folder.glob(pattern))
     if not files:
         reader.whole = False
         problems.add(folder / pattern, "no families file matches", hint="write one, or correct `tasks.families`")
     for file in files:
         reader.read(file)
-    return reader.link()
+    return replace(reader.link(), whole=len(problems.found) == before)
 
 
 class _Reader:
@@ -130,12 +134,22 @@ class _Reader:
                 self.problems.at(place.source(), f"persona {name!r} should be a text, or null, not {value!r}")
         elif section == "blocks":
             block = self.problems.validate(Block, document, value, place.path)
-            if block is not None:
+            if block is not None and self._fixed(name, block, place):
                 self.blocks[name] = block
         else:
             family = self.problems.validate(Family, document, value, place.path)
             if family is not None:
                 self.families[name] = family
+
+    def _fixed(self, name: str, block: Block, place: Place) -> bool:
+        """Tell whether a block says how it ends: it has a fix, or there is none."""
+        if block.unsolvable and block.fix:
+            what = f"block {name!r} is unsolvable, but it has a fix"
+            self.problems.at(place.source("fix"), what, hint="remove one of them")
+        elif not block.unsolvable and not block.fix:
+            what = f"block {name!r} has no fix"
+            self.problems.at(place.source(), what, hint="write one, or declare it `unsolvable: true`")
+        return block.unsolvable != bool(block.fix)
 
     def link(self) -> Families:
         """Return the families that are sound, of the blocks and personas that are."""
@@ -187,6 +201,13 @@ class _Reader:
     def _sections_fit(self, name: str, family: Family, place: Place) -> bool:
         """Tell whether both sections are tasks, but for what the blocks and the composition give."""
         before = len(self.problems.found)
+        hopeless = [block for line in family.select for block in line if self.blocks[block].unsolvable]
+        if hopeless and family.unsolvable is None:
+            what = f"family {name!r} selects block {hopeless[0]!r}, which has no fix, but has no section `unsolvable`"
+            self.problems.at(place.source("select"), what, hint="say there what a good agent does then")
+        if family.unsolvable is not None and not hopeless and self.whole:
+            what = f"family {name!r} has a section `unsolvable`, but selects no block that is"
+            self.problems.at(place.source("unsolvable"), what, hint="remove it")
         for solvable, key in ((True, "task"), (False, "unsolvable")):
             if getattr(family, key) is None or len(self.problems.found) > before:
                 continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tau2_core.model.tasks import OFFICIAL_REWARD_BASIS, RewardType
 
@@ -35,8 +35,17 @@ class Variant(_Section):
 
 
 class TaskFiles(_Section):
-    files: str
+    """`files` (hand-written tasks) and `families`: patterns, of which one is enough."""
+
+    files: str | None = None
+    families: str | None = None
     splits: str
+
+    @model_validator(mode="after")
+    def _some(self) -> TaskFiles:
+        if self.files is None and self.families is None:
+            raise ValueError("name `files`, `families` or both")
+        return self
 
 
 class Evaluation(_Section):

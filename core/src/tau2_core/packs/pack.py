@@ -13,6 +13,7 @@ from tau2_core.packs.databases import DataError, load_base
 from tau2_core.packs.manifest import Manifest
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.prompts import PromptError, render_prompt
+from tau2_core.packs.task_defaults import TaskDefaults
 from tau2_core.packs.tasks import TaskSet, read_tasks
 from tau2_core.state.records import Database
 from tau2_core.state.world import Base
@@ -73,9 +74,8 @@ class Pack:
         if self._tasks is None or problems is not None:
             found = Problems(self.name) if problems is None else problems
             before = len(found.found)
-            files = self.manifest.tasks
-            basis = self.manifest.evaluation.reward_basis
-            self._tasks = read_tasks(self.folder, files.files, files.splits, basis, self.name, found)
+            defaults = TaskDefaults(self.name, self.manifest.evaluation.reward_basis)
+            self._tasks = read_tasks(self.folder, self.manifest.tasks, defaults, found)
             if problems is None and len(found.found) > before:
                 self._tasks = None
                 raise PackError(found.found)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Container, Mapping
+from functools import partial
+from typing import Any, Protocol
 
 from tau2_core.model.tasks import Action, Assertion, FunctionCall, Task
 from tau2_core.model.tools import Callee, Source
@@ -16,88 +17,94 @@ from tau2_core.packs.tasks import TaskSource
 SIDES = {"assistant": "agent", "user": "user"}
 
 
-def check_tasks(pack: Pack, problems: Problems) -> None:
-    """Note every call of a task that its pack does not know or would refuse, and criteria that say nothing."""
-    task_set = pack.task_set(problems)
-    for task_id, task in task_set.tasks.items():
-        source = task_set.sources[task_id]
+class Where(Protocol):
+    """Tells where a part of a call stands."""
+
+    def __call__(self, *path: str | int) -> Source: ...
+
+
+def check_tasks(pack: Pack, problems: Problems, only: Container[str] | None = None) -> None:
+    """Note calls of hand-written tasks that their pack does not know or would refuse, and criteria that say nothing.
+
+    With `only`, look at these tasks, of a pack whose task files are known to be sound.
+    """
+    task_set = pack.task_set(problems) if only is None else pack.task_set()
+    for task_id, task in task_set.written.items():
+        if only is not None and task_id not in only:
+            continue
+        source = task_set.source(task_id)
         if not pack.incomplete:
             _check_calls(pack, task, source, problems)
-        _check_criteria(task, source, problems)
+        check_criteria(f"task {task_id!r}", task, source, problems)
 
 
 def _check_calls(pack: Pack, task: Task, source: TaskSource, problems: Problems) -> None:
+    owner = f"task {task.id!r}"
     for index, action in enumerate(task.gold()):
-        path = ("evaluation_criteria", "actions", index)
-        _check_action(pack, task, action, source, path, problems)
+        check_action(pack, owner, action, partial(source.source, "evaluation_criteria", "actions", index), problems)
     criteria, initial = task.evaluation_criteria, task.initial_state
     for index, assertion in enumerate((criteria.env_assertions if criteria else None) or []):
-        _check_function(pack, task, assertion, source, ("evaluation_criteria", "env_assertions", index), problems)
+        where = partial(source.source, "evaluation_criteria", "env_assertions", index)
+        check_function(pack, owner, assertion, where, problems)
     for index, call in enumerate((initial.initialization_actions if initial else None) or []):
-        _check_function(pack, task, call, source, ("initial_state", "initialization_actions", index), problems)
+        where = partial(source.source, "initial_state", "initialization_actions", index)
+        check_function(pack, owner, call, where, problems)
+    check_user_tools(pack, owner, task, source, problems)
+
+
+def check_user_tools(pack: Pack, owner: str, task: Task, source: TaskSource, problems: Problems) -> None:
+    """Note every tool of the customer's that there is not."""
     user_tools = pack.tools.get("user", {})
     for index, name in enumerate(task.user_tools or []):
         if name not in user_tools and name not in pack.unbound:
             place = source.source("user_tools", index)
-            problems.at(
-                place, f"task {task.id!r}: the customer has no tool {name!r}", hint=did_you_mean(name, user_tools)
-            )
+            problems.at(place, f"{owner}: the customer has no tool {name!r}", hint=did_you_mean(name, user_tools))
 
 
-def _check_action(
-    pack: Pack, task: Task, action: Action, source: TaskSource, path: tuple[str | int, ...], problems: Problems
-) -> None:
+def check_action(pack: Pack, owner: str, action: Action, where: Where, problems: Problems) -> None:
+    """Note what does not fit in a gold call of `owner`, a task or what tasks are made of."""
     tools: Mapping[str, Callee] = pack.tools["user" if action.requestor == "user" else "agent"]
-    place = source.source(*path, "name")
     if action.name not in tools:
         if action.name not in pack.unbound:
-            what = f"task {task.id!r}: the {action.requestor} has no tool {action.name!r}"
-            problems.at(place, what, hint=did_you_mean(action.name, tools))
+            what = f"{owner}: the {action.requestor} has no tool {action.name!r}"
+            problems.at(where("name"), what, hint=did_you_mean(action.name, tools))
         return
     if action.name in pack.unsound:
         return
-    _check_arguments(task, tools[action.name], action.arguments, source, path, problems)
+    _check_arguments(owner, tools[action.name], action.arguments, where, problems)
     for index, name in enumerate(action.compare_args or []):
         if name not in tools[action.name].parameters["properties"]:
-            where = source.source(*path, "compare_args", index)
-            problems.at(where, f"task {task.id!r}: {action.name} has no parameter {name!r} to compare")
+            what = f"{owner}: {action.name} has no parameter {name!r} to compare"
+            problems.at(where("compare_args", index), what)
 
 
-def _check_function(
-    pack: Pack, task: Task, call: FunctionCall, source: TaskSource, path: tuple[str | int, ...], problems: Problems
-) -> None:
+def check_function(pack: Pack, owner: str, call: FunctionCall, where: Where, problems: Problems) -> None:
+    """Note what does not fit in a set-up call or an assertion of `owner`, a task or what tasks are made of."""
     callees = pack.callees("user" if call.env_type == "user" else "agent")
     callee = callees.get(call.func_name)
-    place = source.source(*path, "func_name")
     if callee is None:
         if call.func_name not in pack.unbound:
-            what = f"task {task.id!r}: the {SIDES[call.env_type]} side has no function {call.func_name!r}"
-            problems.at(place, what, hint=did_you_mean(call.func_name, callees))
+            what = f"{owner}: the {SIDES[call.env_type]} side has no function {call.func_name!r}"
+            problems.at(where("func_name"), what, hint=did_you_mean(call.func_name, callees))
         return
     if call.func_name in pack.unsound:
         return
     if isinstance(call, Assertion) and callee.kind != "assertion":
-        problems.at(place, f"task {task.id!r}: {call.func_name} is of kind {callee.kind!r}, not an assertion")
-    _check_arguments(task, callee, call.arguments, source, path, problems)
+        what = f"{owner}: {call.func_name} is of kind {callee.kind!r}, not an assertion"
+        problems.at(where("func_name"), what)
+    _check_arguments(owner, callee, call.arguments, where, problems)
 
 
-def _check_arguments(
-    task: Task,
-    callee: Callee,
-    arguments: dict[str, Any],
-    source: TaskSource,
-    path: tuple[str | int, ...],
-    problems: Problems,
-) -> None:
+def _check_arguments(owner: str, callee: Callee, arguments: dict[str, Any], where: Where, problems: Problems) -> None:
     for problem in argument_problems(callee.parameters, arguments):
-        place: Source = source.source(*path, "arguments", *problem.path)
-        problems.at(place, f"task {task.id!r}: {callee.name}: {problem}")
+        problems.at(where("arguments", *problem.path), f"{owner}: {callee.name}: {problem}")
 
 
-def _check_criteria(task: Task, source: TaskSource, problems: Problems) -> None:
+def check_criteria(owner: str, task: Task, source: TaskSource, problems: Problems) -> None:
+    """Note criteria that grade nothing, and what is named but not graded."""
     criteria = task.evaluation_criteria
     if criteria is None:
-        problems.at(source.source(), f"task {task.id!r} has no evaluation_criteria, so that every agent passes it")
+        problems.at(source.source(), f"{owner} has no evaluation_criteria, so that every agent passes it")
         return
     named = {
         "ACTION": criteria.actions,
@@ -107,20 +114,20 @@ def _check_criteria(task: Task, source: TaskSource, problems: Problems) -> None:
     place = source.source("evaluation_criteria")
     for criterion in criteria.reward_basis:
         if criterion in named and not named[criterion]:
-            problems.at(place, f"task {task.id!r}: {criterion} is in its reward basis, but it names nothing for it")
+            problems.at(place, f"{owner}: {criterion} is in its reward basis, but it names nothing for it")
     if "DB" in criteria.reward_basis and criteria.actions is None:
         problems.at(
             place,
-            f"task {task.id!r}: DB is in its reward basis, but it has no `actions`",
+            f"{owner}: DB is in its reward basis, but it has no `actions`",
             hint="[] if nothing may change",
         )
     for index, text in enumerate(criteria.communicate_info or []):
         if "," in text:
             where = source.source("evaluation_criteria", "communicate_info", index)
-            what = f"task {task.id!r}: {text!r} can never be found, as commas are taken out of what the agent says"
+            what = f"{owner}: {text!r} can never be found, as commas are taken out of what the agent says"
             problems.at(where, what, hint="write it without the comma")
     # ACTION and NL_ASSERTION are reported beside the reward too, so they are useful outside the basis.
     decisive = {"ENV_ASSERTION": criteria.env_assertions, "COMMUNICATE": criteria.communicate_info}
     for name, values in decisive.items():
         if values and name not in criteria.reward_basis:
-            problems.at(place, f"task {task.id!r} names something for {name}, which is not in its reward basis")
+            problems.at(place, f"{owner} names something for {name}, which is not in its reward basis")

@@ -1,120 +1,128 @@
-"""Reading a pack's tasks and splits, with the line of each part."""
+"""Reading a pack's tasks, hand-written and of families, and its splits, with the line of each part."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from pydantic import RootModel
-
-from tau2_core.model.tasks import Instructions, RewardType, Task
-from tau2_core.model.tools import Source
-from tau2_core.names import did_you_mean
+from tau2_core.model.tasks import Task
+from tau2_core.packs.families import Families, read_families
+from tau2_core.packs.family_tasks import FamilySource, FamilyTasks
+from tau2_core.packs.manifest import TaskFiles
 from tau2_core.packs.problems import Problems
-from tau2_core.packs.yaml_source import Document, YamlPath
+from tau2_core.packs.splits import Rule, Splits, read_splits
+from tau2_core.packs.task_defaults import TaskDefaults
+from tau2_core.packs.yaml_source import Place
+
+TaskSource = Place | FamilySource
+Value = TypeVar("Value", covariant=True)
 
 
-@dataclass(frozen=True)
-class TaskSource:
-    """Where a task stands in its file."""
+class Joined(Mapping[str, Value]):
+    """Two mappings of different keys, one after the other; a value is made when it is asked for."""
 
-    document: Document
-    index: int
+    def __init__(self, first: Mapping[str, Value], second: Mapping[str, Value]) -> None:
+        self.first = first
+        self.second = second
 
-    def source(self, *path: str | int) -> Source:
-        full: YamlPath = (self.index, *path)
-        return Source(self.document.file, self.document.line(full))
+    def __getitem__(self, key: str) -> Value:
+        return self.first[key] if key in self.first else self.second[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.first or key in self.second
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.first
+        yield from self.second
+
+    def __len__(self) -> int:
+        return len(self.first) + len(self.second)
 
 
 @dataclass(frozen=True)
 class TaskSet:
-    """All tasks of a pack in file order, where they stand, and the splits that name them."""
+    """All tasks of a pack, and the splits that name them: first the `written` ones in file order, then the families'.
+
+    `tasks` lists ids without building anything; a family's task is built, anew, whenever it is asked for.
+    """
 
     tasks: Mapping[str, Task]
-    sources: Mapping[str, TaskSource]
-    splits: Mapping[str, Sequence[str]]
+    splits: Splits
+    written: Mapping[str, Task]
+    families: FamilyTasks
+    places: Mapping[str, Place]
+
+    def source(self, task_id: str) -> TaskSource:
+        """Return where the parts of a task stand."""
+        return self.places[task_id] if task_id in self.places else self.families.source(task_id)
 
 
-_Splits = RootModel[dict[str, list[str]]]
+def read_tasks(folder: Path, files: TaskFiles, defaults: TaskDefaults, problems: Problems) -> TaskSet:
+    """Read all task files, families and the splits; what is wrong is noted and left out."""
+    written = _Written(defaults, problems)
+    if files.files is not None:
+        written.read_all(folder, files.files)
+    declared, before = Families(), len(problems.found)
+    if files.families is not None:
+        declared = read_families(folder, files.families, problems)
+    if len(problems.found) > before:
+        written.refused = None  # what is wrong with a family leaves out tasks of unknown number
+    families = FamilyTasks(declared, defaults)
+    tasks = Joined(written.tasks, families)
+    for task_id in [task_id for task_id in written.tasks if "[" in task_id and task_id in families]:
+        problems.at(written.places[task_id].source(), f"task {task_id!r} stands in a family, too", hint="rename it")
+    splits = read_splits(folder / files.splits, tasks, families, written.refused, problems)
+    if splits is not None:
+        _demand_splits(written, splits, files.splits, problems)
+    return TaskSet(tasks, splits or Splits({}, tasks, families), written.tasks, families, written.places)
 
 
-def read_tasks(
-    folder: Path, pattern: str, splits_file: str, basis: Sequence[RewardType], domain: str, problems: Problems
-) -> TaskSet:
-    """Read all task files and the splits; what is wrong is noted and left out."""
-    tasks: dict[str, Task] = {}
-    sources: dict[str, TaskSource] = {}
-    files = sorted(folder.glob(pattern))
-    refused: set[str] | None = set()  # ids of tasks that are wrong themselves; None: a file does not tell its ids
-    if not files:
-        refused = None
-        problems.add(folder / pattern, "no task file matches", hint="write tasks, or correct `tasks.files`")
-    for file in files:
-        document = problems.read(file)
+class _Written:
+    """The hand-written tasks, as far as they are read."""
+
+    def __init__(self, defaults: TaskDefaults, problems: Problems) -> None:
+        self.defaults = defaults
+        self.problems = problems
+        self.tasks: dict[str, Task] = {}
+        self.places: dict[str, Place] = {}
+        self.refused: set[str] | None = set()  # ids of tasks that are wrong; None: not all of them are known
+
+    def read_all(self, folder: Path, pattern: str) -> None:
+        files = sorted(folder.glob(pattern))
+        if not files:
+            self.refused = None
+            self.problems.add(folder / pattern, "no task file matches", hint="write tasks, or correct `tasks.files`")
+        for file in files:
+            self._read(file)
+
+    def _read(self, file: Path) -> None:
+        document = self.problems.read(file)
         if document is None or not isinstance(document.value, list):
             if document is not None:
-                problems.add(file, "should be a list of tasks", line=1)
-            refused = None
-            continue
+                self.problems.add(file, "should be a list of tasks", line=1)
+            self.refused = None
+            return
         for index, value in enumerate(document.value):
-            task = _read_task(document, index, value, basis, domain, problems)
+            place = Place(document, (index,))
+            task = self.problems.validate(Task, document, value, place.path)
             if task is None:
-                if refused is not None and isinstance(value, dict) and isinstance(value.get("id"), str):
-                    refused.add(value["id"])
-                continue
-            source = TaskSource(document, index)
-            if task.id in tasks:
-                problems.at(source.source(), f"task {task.id!r} stands twice, first at {sources[task.id].source()}")
-                continue
-            tasks[task.id], sources[task.id] = task, source
-    return TaskSet(tasks, sources, _read_splits(folder / splits_file, tasks, sources, refused, problems))
+                if self.refused is not None and isinstance(value, dict) and isinstance(value.get("id"), str):
+                    self.refused.add(value["id"])
+            elif task.id in self.tasks:
+                first = self.places[task.id].source()
+                self.problems.at(place.source(), f"task {task.id!r} stands twice, first at {first}")
+            else:
+                self.tasks[task.id], self.places[task.id] = self.defaults.fill_in(task), place
 
 
-def _read_task(
-    document: Document, index: int, value: Any, basis: Sequence[RewardType], domain: str, problems: Problems
-) -> Task | None:
-    task = problems.validate(Task, document, value, (index,))
-    if task is None:
-        return None
-    if task.evaluation_criteria is not None:
-        if "reward_basis" not in task.evaluation_criteria.model_fields_set:
-            task.evaluation_criteria.reward_basis = list(basis)
-        for position, action in enumerate(task.gold()):
-            action.action_id = action.action_id or f"{task.id}_{position}"
-    if isinstance(task.user_scenario.instructions, Instructions) and not task.user_scenario.instructions.domain:
-        task.user_scenario.instructions.domain = domain
-    return task
-
-
-def _read_splits(
-    file: Path,
-    tasks: Mapping[str, Task],
-    sources: Mapping[str, TaskSource],
-    refused: Container[str] | None,
-    problems: Problems,
-) -> dict[str, list[str]]:
-    document = problems.read(file)
-    parsed = problems.validate(_Splits, document, document.value or {}) if document else None
-    if document is None or parsed is None:
-        return {"base": list(tasks)}
-    splits = dict(parsed.root)
-    for name, ids in splits.items():
-        for position, task_id in enumerate(ids):
-            line = document.line((name, position))
-            if task_id not in tasks:
-                if refused is not None and task_id not in refused:
-                    what = f"split {name!r} names a task {task_id!r} that does not exist"
-                    problems.add(file, what, line=line, hint=did_you_mean(task_id, tasks))
-            elif task_id in ids[:position]:
-                problems.add(file, f"split {name!r} names task {task_id!r} twice", line=line)
-    named = {task_id for ids in splits.values() for task_id in ids}
-    for position, task_id in enumerate(splits.get("test", [])):
-        if task_id in splits.get("train", []):
-            line = document.line(("test", position))
-            problems.add(file, f"task {task_id!r} is in both train and test", line=line)
-    for task_id in sorted(tasks.keys() - named):
-        problems.at(sources[task_id].source(), f"task {task_id!r} is in no split", hint=f"name it in {file.name}")
-    splits.setdefault("base", [task_id for task_id in tasks if task_id in named])
-    return splits
+def _demand_splits(written: _Written, splits: Splits, file: str, problems: Problems) -> None:
+    """Note every hand-written task that no split names; rules are followed only if the lists leave any."""
+    missing = set(written.tasks)
+    for name in sorted(splits.declared, key=lambda name: isinstance(splits.declared[name], Rule)):
+        if missing:
+            missing -= set(splits[name])
+    for task_id in sorted(missing):
+        what = f"task {task_id!r} is in no split"
+        problems.at(written.places[task_id].source(), what, hint=f"name it in {Path(file).name}")

@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from tau2_core.model.tools import Source
+
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_NODES = 500_000
 MAX_DEPTH = 200
@@ -45,6 +47,22 @@ class Document:
             if path[:length] in self.lines:
                 return self.lines[path[:length]]
         return None
+
+
+@dataclass(frozen=True)
+class Place:
+    """One part of a document, for saying where something stands."""
+
+    document: Document
+    path: YamlPath
+
+    def at(self, *path: str | int) -> Place:
+        """Return the place of a part of this part."""
+        return Place(self.document, (*self.path, *path))
+
+    def source(self, *path: str | int) -> Source:
+        """Return file and line of a part of this part, or of the nearest around it."""
+        return Source(self.document.file, self.document.line((*self.path, *path)))
 
 
 def read_yaml(file: Path) -> Document:

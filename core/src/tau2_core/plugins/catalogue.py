@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,14 @@ RECORD_HOOKS: Mapping[str, str] = {
     "tau2_agents": "agent",
     "tau2_adapters": "adapter",
     "tau2_evaluators": "evaluator",
+}
+RECORD_TYPES: Mapping[str, type] = {
+    "domain": Domain,
+    "toolset": Toolset,
+    "user": UserSpec,
+    "agent": AgentSpec,
+    "adapter": AdapterSpec,
+    "evaluator": EvaluatorSpec,
 }
 
 Wrapper = Callable[[ToolCall, Proceed], Any]
@@ -114,9 +123,7 @@ class Catalogue:
 
     def tool_call_wrappers(self) -> list[Wrapper]:
         """Return the plain functions around every tool call, outermost first."""
-        return [
-            implementation.function for implementation in reversed(self._manager.hook.tau2_tool_call.get_hookimpls())
-        ]
+        return [_two_arguments(each) for each in reversed(self._manager.hook.tau2_tool_call.get_hookimpls())]
 
     def _attributed(self, kind: str) -> list[tuple[Any, Plugin]]:
         return [(record, plugin) for plugin in self.plugins for record in plugin.records.get(kind, [])]
@@ -130,18 +137,39 @@ class Catalogue:
             return found[0][0]
         if found:
             origins = " and ".join(plugin.origin for _, plugin in found)
-            raise UsageError(f"{kind} {name!r} comes from {origins}; block one of them with --no-plugin, or rename it")
+            raise UsageError(f"{kind} {name!r} comes from {origins}; block one of these packages with --no-plugin")
         for plugin in self.plugins:
             if plugin.name == name and plugin.status == "blocked":
-                raise UsageError(f"{kind} {name!r} is blocked; remove it from --no-plugin or TAU2_GYM_DISABLE")
+                raise UsageError(
+                    f"{kind} {name!r} of {plugin.origin} is blocked; take it out of --no-plugin or TAU2_GYM_DISABLE"
+                )
             if plugin.name == name and plugin.status == "broken":
                 file = plugin.file or Path(plugin.target)
-                raise PackError([Problem(name, file, f"the plugin is broken: {plugin.cause}", plugin.line)])
+                what = f"the plugin is broken: {plugin.cause}"
+                raise PackError([Problem(name, file, what, plugin.line, "mend it, or reinstall its package")])
         known = [record.name for record in self._all(kind)]
-        raise UsageError(f"no {kind} {name!r} ({did_you_mean(name, known)})")
+        broken = [plugin.name for plugin in self.plugins if plugin.status == "broken"]
+        more = f"; what {', '.join(broken)} would bring is unknown: see tau2-gym plugins" if broken else ""
+        raise UsageError(f"no {kind} {name!r} ({did_you_mean(name, known)}){more}")
+
+
+def _two_arguments(implementation: Any) -> Wrapper:
+    """A wrapper may take its arguments in any order, and leave out one, as pluggy allows."""
+    function: Callable[..., Any] = implementation.function
+    names = implementation.argnames
+    if names == ("call", "proceed"):
+        return function
+    return lambda call, proceed: function(**{name: {"call": call, "proceed": proceed}[name] for name in names})
 
 
 def _one_argument(implementation: Any) -> Callable[[Any], object]:
     """A listener may leave the argument out, as pluggy allows."""
     function: Callable[..., object] = implementation.function
-    return function if implementation.argnames else lambda _subject: function()
+    if implementation.argnames:
+        return function
+
+    @wraps(function)
+    def listen(_subject: Any) -> object:
+        return function()
+
+    return listen

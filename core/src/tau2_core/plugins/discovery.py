@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -17,13 +18,15 @@ from tau2_core.errors import UsageError
 from tau2_core.model.registrations import Domain
 from tau2_core.names import did_you_mean
 from tau2_core.plugins import builtin
-from tau2_core.plugins.catalogue import RECORD_HOOKS, Catalogue, Plugin
+from tau2_core.plugins.catalogue import RECORD_HOOKS, RECORD_TYPES, Catalogue, Plugin
 
 DISABLE_VARIABLE = "TAU2_GYM_DISABLE"
 
 
 def discover(*, blocked: Iterable[str] = (), packs: Sequence[Domain] = ()) -> Catalogue:
     """Load all plugins that are installed, but those that `blocked` or TAU2_GYM_DISABLE (a comma list) name.
+
+    A plugin is blocked by its own name, or by that of the distribution which brings it.
 
     `packs` are domains loaded from folders; they come first, so that a folder stands in for an installed pack of the
     same name. Raises UsageError for a blocked name that is not installed.
@@ -36,14 +39,14 @@ def discover(*, blocked: Iterable[str] = (), packs: Sequence[Domain] = ()) -> Ca
     plugins = [_register(manager, Plugin("core", "tau2-core", "tau2_core.plugins.builtin"), builtin)]
     plugins += [Plugin(domain.name, None, str(domain.folder), records={"domain": [domain]}) for domain in packs]
     installed = sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: point.name)
-    unknown = names - {point.name for point in installed}
+    unknown = names - {point.name for point in installed} - {point.dist.name for point in installed if point.dist}
     if unknown:
         name = sorted(unknown)[0]
         raise UsageError(f"cannot block {name!r}: no such plugin ({did_you_mean(name, [p.name for p in installed])})")
     for point in installed:
         distribution = f"{point.dist.name} {point.dist.version}" if point.dist else None
         plugin = Plugin(point.name, distribution, point.value)
-        if point.name in names:
+        if point.name in names or (point.dist is not None and point.dist.name in names):
             plugin.status = "blocked"
             plugins.append(plugin)
         elif point.name in folders:
@@ -57,7 +60,7 @@ def discover(*, blocked: Iterable[str] = (), packs: Sequence[Domain] = ()) -> Ca
 def _load(manager: pluggy.PluginManager, plugin: Plugin, point: EntryPoint) -> Plugin:
     try:
         module = point.load()
-    except Exception as error:  # noqa: BLE001 - somebody's plugin may raise anything; it becomes a row with its cause
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it may raise anything; it becomes a row with its cause
         return _broken(plugin, error, _module_file(point))
     return _register(manager, plugin, module)
 
@@ -65,19 +68,14 @@ def _load(manager: pluggy.PluginManager, plugin: Plugin, point: EntryPoint) -> P
 def _register(manager: pluggy.PluginManager, plugin: Plugin, module: ModuleType | Any) -> Plugin:
     file = Path(getattr(module, "__file__", "") or "")
     try:
-        manager.register(module, name=plugin.name)
-        callers = manager.get_hookcallers(module) or []
-        strangers = [caller.name for caller in callers if not caller.has_spec()]
-        if strangers:
-            known = [name for name in vars(hookspecs) if name.startswith("tau2_")]
-            raise pluggy.PluginValidationError(
-                module, f"unknown hook {strangers[0]!r} ({did_you_mean(strangers[0], known)})"
-            )
+        _check_hooks(manager, module)
+        manager.register(module, name=f"{plugin.name} of {plugin.origin}")  # two packages may use one name
         for hook, kind in RECORD_HOOKS.items():
             for implementation in getattr(manager.hook, hook).get_hookimpls():
                 if implementation.plugin is module:
-                    plugin.records.setdefault(kind, []).extend(implementation.function())
-    except Exception as error:  # noqa: BLE001 - as above
+                    records = _records(hook, implementation.function, RECORD_TYPES[kind])
+                    plugin.records.setdefault(kind, []).extend(records)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
         if manager.is_registered(module):
             manager.unregister(module)
         plugin.records.clear()
@@ -86,12 +84,53 @@ def _register(manager: pluggy.PluginManager, plugin: Plugin, module: ModuleType 
     return plugin
 
 
+class HookError(TypeError):
+    """A hook's implementation is not what its specification asks for; carries the place of that function."""
+
+    def __init__(self, message: str, function: Callable[..., Any]) -> None:
+        super().__init__(message)
+        code = function.__code__
+        self.file, self.line = Path(code.co_filename), code.co_firstlineno
+
+
+def _check_hooks(manager: pluggy.PluginManager, module: Any) -> None:
+    """Compare a plugin's hooks with their specifications. Raises HookError."""
+    known = {name: spec for name, spec in vars(hookspecs).items() if name.startswith("tau2_")}
+    for name in dir(module):
+        if manager.parse_hookimpl_opts(module, name) is None:
+            continue
+        function = getattr(module, name)
+        if name not in known:
+            raise HookError(f"unknown hook {name!r} ({did_you_mean(name, known)})", function)
+        wanted = list(inspect.signature(known[name]).parameters)
+        for parameter in inspect.signature(function).parameters:
+            if parameter not in wanted:
+                takes = f"it may take {', '.join(wanted)}" if wanted else "it takes none"
+                raise HookError(f"hook {name!r} has no argument {parameter!r}; {takes}", function)
+        if inspect.iscoroutinefunction(function) and not inspect.iscoroutinefunction(known[name]):
+            raise HookError(f"hook {name!r} is called, not awaited; write `def`, not `async def`", function)
+
+
+def _records(hook: str, function: Callable[[], Any], wanted: type) -> list[Any]:
+    """Call a hook that returns records. Raises HookError if it returns anything else."""
+    found = function()
+    if not isinstance(found, list | tuple):
+        raise HookError(f"hook {hook!r} returned {found!r}, not a list of {wanted.__name__}", function)
+    for record in found:
+        if not isinstance(record, wanted):
+            raise HookError(f"hook {hook!r} returned {record!r} in its list, which is no {wanted.__name__}", function)
+    return list(found)
+
+
 def _broken(plugin: Plugin, error: BaseException, file: Path | None) -> Plugin:
     plugin.status = "broken"
     plugin.cause = f"{type(error).__name__}: {error}"
     plugin.file, plugin.line = file, None
     if isinstance(error, SyntaxError) and error.filename:
         plugin.file, plugin.line = Path(error.filename), error.lineno
+        return plugin
+    if isinstance(error, HookError):
+        plugin.cause, plugin.file, plugin.line = str(error), error.file, error.line
         return plugin
     trace = error.__traceback__
     while trace is not None:
@@ -105,6 +144,6 @@ def _broken(plugin: Plugin, error: BaseException, file: Path | None) -> Plugin:
 def _module_file(point: EntryPoint) -> Path | None:
     try:
         spec = importlib.util.find_spec(point.module)
-    except Exception:  # noqa: BLE001 - finding a submodule imports its parents; their failure is reported already
+    except (Exception, SystemExit):  # noqa: BLE001 - finding a submodule imports its parents; their failure is reported already
         return None
     return Path(spec.origin) if spec and spec.origin else None

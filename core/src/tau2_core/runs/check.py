@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tau2_core.episode.environment import Environment
@@ -16,12 +16,15 @@ from tau2_core.model.episodes import Slot
 from tau2_core.model.messages import Requestor, ToolCall
 from tau2_core.model.tasks import Action, Task
 from tau2_core.model.tools import Failure, Role, Tool
+from tau2_core.packs.family_checks import check_families
+from tau2_core.packs.family_tasks import FamilySource
 from tau2_core.packs.load import load_pack
 from tau2_core.packs.pack import Pack
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.task_checks import check_tasks
 from tau2_core.packs.tasks import TaskSource
 from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.runs.family_proofs import FamilyProofs, family_tasks_to_play
 from tau2_core.runs.plan import DEFAULT_SEED
 
 SOLVED = 1 - 1e-6
@@ -49,6 +52,7 @@ def check_domain(catalogue: Catalogue, name: str, on_task: Callable[[], None] = 
     report.tools = sum(len(tools) for tools in pack.tools.values())
     _check_prompts(pack, problems)
     check_tasks(pack, problems)
+    check_families(pack, problems)
     tasks = pack.task_set().tasks
     report.tasks = len(tasks)
     if _bases_load(pack, problems) and not pack.incomplete:
@@ -82,15 +86,25 @@ def _check_prompts(pack: Pack, problems: Problems) -> None:
 async def _play_all(pack: Pack, catalogue: Catalogue, problems: Problems, on_task: Callable[[], None]) -> int:
     task_set = pack.task_set()
     player = _Player(pack, catalogue, problems)
-    for task_id, task in task_set.tasks.items():
-        source = task_set.sources[task_id]
+    proofs = FamilyProofs(player.setting, task_set.families, player.passes, player.note, problems)
+    chosen = [*task_set.written, *family_tasks_to_play(task_set)]
+    for task_id in chosen:
+        source = task_set.source(task_id)
+        try:
+            task = task_set.tasks[task_id]
+        except PackError as error:
+            problems.extend(error.problems)
+            continue
         if player.gold_works(task, source):
             await player.baselines(task, source)
             await player.oracle(task, source, player.setting)
             if player.solo_setting is not None and not player.solo_setting.needs_customer(task):
                 await player.oracle(task, source, player.solo_setting)
+            if isinstance(source, FamilySource):
+                await proofs.prove(task, source)
         on_task()
-    return len(task_set.tasks)
+    proofs.close()
+    return len(chosen)
 
 
 class _Player:
@@ -104,13 +118,15 @@ class _Player:
         for setting in filter(None, (self.setting, self.solo_setting)):
             _render_anyhow(setting)
         self.evaluators = catalogue.evaluators("tau2")
+        self.said: set[tuple[str, str]] = set()
+        self.repeated = 0
 
     def gold_works(self, task: Task, source: TaskSource) -> bool:
         """Play the gold call by call in a fresh world; note what fails, and reads that change anything.
 
         What fails only because of a problem that is noted already (a tool without a handler, say) is not noted again.
         """
-        before = len(self.problems.found)
+        before = (len(self.problems.found), self.repeated)
         environment = self._started(task, source)
         if environment is None:
             return False
@@ -125,7 +141,7 @@ class _Player:
             sound = self._gold_call(environment, tool, action, task, source, index) and sound
         self._assertions(task, source, environment)
         self._outcome(task, source)
-        return sound and len(self.problems.found) == before
+        return sound and (len(self.problems.found), self.repeated) == before
 
     def _started(self, task: Task, source: TaskSource) -> Environment | None:
         """Return a world in the task's start state; None, with the reason noted, if that does not apply."""
@@ -140,7 +156,7 @@ class _Player:
         except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported, not swallowed
             if not called & self.pack.unsound:
                 what = f"task {task.id!r}: its start state does not apply: {_words(error)}"
-                self._note(source, what, "initial_state")
+                self.note(source, what, "initial_state")
             return None
         return environment
 
@@ -162,7 +178,7 @@ class _Player:
             hint = f"mend the handler, {code.co_filename}:{code.co_firstlineno}" if crashed else "correct the call"
             named = [("arguments", key) for key, value in action.arguments.items() if repr(value) in result.content]
             place = ("evaluation_criteria", "actions", index, *(named[0] if named else ()))
-            self._note(source, what, *place, hint=hint)
+            self.note(source, what, *place, hint=hint)
         return result.failure is None
 
     def _assertions(self, task: Task, source: TaskSource, environment: Environment) -> None:
@@ -176,15 +192,15 @@ class _Player:
                     what = (
                         f"task {task.id!r}: {assertion.func_name} is not met after the gold calls, so nobody can pass"
                     )
-                    self._note(source, what, *path)
+                    self.note(source, what, *path)
             except Exception as error:  # noqa: BLE001 - as above
                 if assertion.func_name not in self.pack.unsound:
                     what = f"task {task.id!r}: {assertion.func_name} raises after the gold calls: {_words(error)}"
-                    self._note(source, what, *path)
+                    self.note(source, what, *path)
 
     def _outcome(self, task: Task, source: TaskSource) -> None:
         if task.outcome is None:
-            self._note(source, f"task {task.id!r} names no `outcome`", hint="done, refused or transferred")
+            self.note(source, f"task {task.id!r} names no `outcome`", hint="done, refused or transferred")
             return
         found = [self.pack.tools[_side(action.requestor)].get(action.name) for action in task.gold()]
         tools = [tool for tool in found if tool is not None]
@@ -193,9 +209,9 @@ class _Player:
         transfers = any(tool.transfers for tool in tools)
         if (task.outcome == "transferred") != transfers:
             what = "calls no tool that transfers" if task.outcome == "transferred" else "calls a tool that transfers"
-            self._note(source, f"task {task.id!r}: its outcome is {task.outcome!r}, but its gold {what}", "outcome")
+            self.note(source, f"task {task.id!r}: its outcome is {task.outcome!r}, but its gold {what}", "outcome")
         if task.outcome == "refused" and any(tool.mutates for tool in tools):
-            self._note(
+            self.note(
                 source, f"task {task.id!r}: its outcome is 'refused', but its gold changes the database", "outcome"
             )
 
@@ -204,7 +220,7 @@ class _Player:
         reward, why = await self._reward(task, "oracle", setting)
         if reward is None or reward < SOLVED:
             how = " solo" if setting.solo else ""
-            self._note(source, f"task {task.id!r}: the oracle{how} does not pass: {why}", "evaluation_criteria")
+            self.note(source, f"task {task.id!r}: the oracle{how} does not pass: {why}", "evaluation_criteria")
 
     async def baselines(self, task: Task, source: TaskSource) -> None:
         """An agent that does nothing must not pass where something is to be done."""
@@ -214,16 +230,35 @@ class _Player:
             reward, _ = await self._reward(task, name, self.setting)
             if reward is not None and reward > SOLVED:
                 what = f"task {task.id!r}: its outcome is 'done', but agent {name!r} passes it"
-                self._note(source, what, "evaluation_criteria", hint="demand a change or something to communicate")
+                self.note(source, what, "evaluation_criteria", hint="demand a change or something to communicate")
 
-    async def _reward(self, task: Task, agent: str, setting: Setting) -> tuple[float | None, str]:
+    async def passes(self, task: Task, gold: Sequence[Action]) -> bool:
+        """Tell whether the oracle passes a task when it is shown another gold."""
+        criteria = task.evaluation_criteria
+        shown = criteria.model_copy(update={"actions": list(gold)}) if criteria else None
+        played = task.model_copy(update={"evaluation_criteria": shown})
+        reward, _ = await self._reward(task, "oracle", self.setting, played)
+        return reward is not None and reward > SOLVED
+
+    async def _reward(
+        self, task: Task, agent: str, setting: Setting, played: Task | None = None
+    ) -> tuple[float | None, str]:
         cast = Cast(self.catalogue.agent(agent), self.catalogue.user("none" if setting.solo else "scripted"))
-        record = await play(setting, task, cast, Slot(task.id, 0), DEFAULT_SEED)
+        record = await play(setting, played or task, cast, Slot(task.id, 0), DEFAULT_SEED)
         grade = Grader(setting, "tau2", self.evaluators).grade(record, task)
         return grade.reward, "; ".join(reasons(grade)[:3])
 
-    def _note(self, source: TaskSource, message: str, *path: str | int, hint: str = "") -> None:
-        self.problems.at(source.source(*path), message, hint=hint)
+    def note(self, source: TaskSource, message: str, *path: str | int, hint: str = "") -> None:
+        """Note what is wrong with a part of a task; of a family's tasks that share a fault only the first is named."""
+        place = source.source(*path)
+        if isinstance(source, FamilySource):
+            fault = (str(place), message.replace(source.combination.task_id, ""))
+            if fault in self.said:
+                self.repeated += 1
+                return
+            self.said.add(fault)
+            hint = hint or "; ".join(f"{name}: {where}" for name, where in source.parts().items())
+        self.problems.at(place, message, hint=hint)
 
 
 def _render_anyhow(setting: Setting) -> None:

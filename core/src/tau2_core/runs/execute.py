@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tau2_core.episode.play import play
+from tau2_core.episode.play import OpenStage, local_stage, play
+from tau2_core.errors import PackError, RunError
 from tau2_core.evaluators.grade import Grader
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.runs import RunStart, RunSummary
 from tau2_core.model.tasks import Task
+from tau2_core.packs.problems import Problems
+from tau2_core.packs.task_checks import check_tasks
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.journal import Journal, configuration
 from tau2_core.runs.metrics import summarise
@@ -40,7 +44,12 @@ class RunResult:
 
 
 async def execute(
-    plan: Plan, catalogue: Catalogue, folder: Path, *, on_finished: Callable[[Finished], None] | None = None
+    plan: Plan,
+    catalogue: Catalogue,
+    folder: Path,
+    *,
+    on_finished: Callable[[Finished], None] | None = None,
+    open_stage: OpenStage = local_stage,
 ) -> RunResult:
     """Play and grade a plan into a new run folder.
 
@@ -49,13 +58,23 @@ async def execute(
     """
     grader = Grader(plan.setting, plan.evaluators, catalogue.evaluators(plan.evaluators))
     plan.setting.bases()
+    _refuse_wrong_tasks(plan)
     config = configuration(plan)
     journal = Journal(folder)
     journal.write("run.json", config)
     for task in plan.tasks:
         journal.append("tasks.jsonl", task.model_dump(mode="json", exclude_none=True))
-    run = _Run(plan, catalogue, journal, grader, on_finished)
+    run = _Run(plan, catalogue, journal, grader, on_finished, open_stage)
     return await run.run()
+
+
+def _refuse_wrong_tasks(plan: Plan) -> None:
+    """Refuse tasks of a pack's own whose calls or criteria cannot be right; a dataset's are played as they are."""
+    if plan.setting.dataset is None:
+        problems = Problems(plan.setting.domain)
+        check_tasks(plan.setting.pack, problems, {task.id for task in plan.tasks})
+        if problems.found:
+            raise PackError(problems.found)
 
 
 class _Run:
@@ -66,11 +85,13 @@ class _Run:
         journal: Journal,
         grader: Grader,
         on_finished: Callable[[Finished], None] | None,
+        open_stage: OpenStage,
     ) -> None:
         self.plan = plan
         self.journal = journal
         self.grader = grader
         self.on_finished = on_finished
+        self.open_stage = open_stage
         self.finished: list[Finished] = []
         self.tasks = {task.id: task for task in plan.tasks}
         self.listeners = {
@@ -116,7 +137,10 @@ class _Run:
         started = time.perf_counter()
         task = self.tasks[slot.task_id]
         self._tell("episode_started", EpisodeStart(self.plan.setting.domain, slot, seed))
-        record = await play(self.plan.setting, task, self.plan.cast, slot, seed)
+        try:
+            record = await play(self.plan.setting, task, self.plan.cast, slot, seed, self.open_stage)
+        except KeyboardInterrupt:  # a second Ctrl-C, as a participant that never waits did not notice the first
+            raise asyncio.CancelledError from None
         played = time.perf_counter()
         self.journal.append("episodes.jsonl", record.line())
         self._tell("episode_finished", record)
@@ -141,4 +165,12 @@ class _Run:
 
     def _tell(self, name: str, subject: object) -> None:
         for listener in self.listeners[name]:
-            listener(subject)
+            try:
+                listener(subject)
+            except Exception as error:
+                code = inspect.unwrap(listener).__code__
+                where, why = f"{code.co_filename}:{code.co_firstlineno}", f"{type(error).__name__}: {error}"
+                raise RunError(
+                    f"a plugin's tau2_{name} ({where}) failed: {why}; what is finished is kept in "
+                    f"{self.journal.folder}. Mend the plugin, or block it with --no-plugin, then run again"
+                ) from error

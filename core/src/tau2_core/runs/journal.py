@@ -48,8 +48,13 @@ class Journal:
         try:
             handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             try:
-                while line:
-                    line = line[os.write(handle, line) :]
+                before = os.fstat(handle).st_size
+                try:
+                    while line:
+                        line = line[os.write(handle, line) :]
+                except OSError:
+                    os.ftruncate(handle, before)  # half a line would spoil the file for whoever reads it
+                    raise
             finally:
                 os.close(handle)
         except OSError as error:
@@ -61,8 +66,8 @@ def _cannot_write(file: Path, error: OSError) -> RunError:
 
 
 def default_name(domain: str, agent: str) -> str:
-    """Return a name that sorts by time."""
-    return f"{datetime.now():%Y%m%d-%H%M%S-%f}-{domain}-{agent}"
+    """Return a name that sorts by time; slashes in a model's name become dashes."""
+    return f"{datetime.now():%Y%m%d-%H%M%S-%f}-{domain}-{agent}".replace("/", "-")
 
 
 def configuration(plan: Plan) -> dict[str, Any]:

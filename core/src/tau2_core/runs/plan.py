@@ -40,6 +40,9 @@ class Plan:
                 raise UsageError(
                     f"--{name.replace('_', '-')} must be at least 1, not {getattr(self.cast.limits, name)}"
                 )
+        limit = self.cast.limits.timeout_seconds
+        if limit is not None and not limit > 0:
+            raise UsageError(f"--timeout must be more than 0 seconds, not {limit}")
         self.cast.check(self.setting)
 
     def slots(self) -> list[Slot]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tau2_core.episode.setting import Setting
-from tau2_core.errors import DatasetError, UsageError
+from tau2_core.errors import DatasetError, PackError, PluginError, Problem, Tau2GymError
 from tau2_core.model.datasets import Dataset
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.registrations import Domain, loaded
@@ -24,16 +24,16 @@ def open_catalogue(packs: Sequence[Path] = (), blocked: Iterable[str] = ()) -> C
 
 
 def folder_domain(path: Path) -> Domain:
-    """Return the domain that a pack's folder holds, by the name in its manifest. Raises UsageError."""
+    """Return the domain that a pack's folder holds, by the name in its manifest. Raises UsageError, PackError."""
     folder = find_pack_folder(path)
     manifest = folder / "domain.yaml"
     try:
         content = read_yaml(manifest).value
     except YamlError as error:
-        raise UsageError(f"--pack {path}: {manifest}:{error.line or 1}: {error}") from error
+        raise PackError([Problem(folder.name, manifest, str(error), error.line, "mend the YAML")]) from error
     name = content.get("name") if isinstance(content, dict) else None
     if not isinstance(name, str):
-        raise UsageError(f"--pack {path}: {manifest} should give the domain's `name`")
+        raise PackError([Problem(folder.name, manifest, "the domain's `name` is missing", 1, "give it one")])
     return Domain(name=name, folder=folder)
 
 
@@ -43,13 +43,22 @@ def load_domain(catalogue: Catalogue, name: str) -> Pack:
 
 
 def find_dataset(catalogue: Catalogue, folder: Path, domain: str) -> Dataset:
-    """Open a dataset with the first adapter that knows its folder. Raises DatasetError."""
+    """Open a dataset with the first adapter that knows its folder. Raises DatasetError, PluginError."""
     if not folder.is_dir():
         raise DatasetError(f"--dataset {folder}: no such folder")
     adapters = catalogue.adapters()
+    failed: list[str] = []
     for adapter in adapters:
-        if loaded(adapter.detect)(folder):
-            return loaded(adapter.open)(folder, domain)
+        try:
+            if loaded(adapter.detect)(folder):
+                return loaded(adapter.open)(folder, domain)
+        except Tau2GymError:
+            raise
+        except Exception as error:  # noqa: BLE001 - an adapter may raise anything; another may know the folder still
+            origin = catalogue.origin("adapter", adapter.name)
+            failed.append(f"adapter {adapter.name!r} of {origin} failed: {type(error).__name__}: {error}")
+    if failed:
+        raise PluginError(f"--dataset {folder}: {'; '.join(failed)}; mend the plugin, or block it with --no-plugin")
     known = "; ".join(f"{adapter.name}: {adapter.summary}" for adapter in adapters)
     raise DatasetError(f"--dataset {folder}: holds no dataset that an adapter knows ({known})")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,8 +86,9 @@ def read_episodes(file: Path) -> Iterator[tuple[int, RecordedEpisode]]:
             for number, line in enumerate(lines, 1):
                 if line.strip():
                     yield number, _read_episode(file, number, line)
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {file}: {error}") from error
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot read {file}: {why}; give a .jsonl or .jsonl.gz file of recorded calls") from error
 
 
 def _read_episode(file: Path, number: int, line: str) -> RecordedEpisode:

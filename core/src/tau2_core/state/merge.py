@@ -24,6 +24,8 @@ def merge_data(world: World, data: dict[str, Any] | None) -> None:
         if name in world.base.tables and isinstance(patch, dict):
             adapter = TypeAdapter(world.base.row_type(name))
             for key, row in patch.items():
+                if not isinstance(key, str):
+                    raise ValueError(f"{name} has keys of text, not {key!r}")
                 content = deep_merge(plain(current[key]), row) if key in current else row
                 merged.append((name, key, adapter.validate_python(content)))
         else:

@@ -21,11 +21,28 @@ class FrozenRecordError(TypeError):
         )
 
 
+class UnshareableError(TypeError):
+    """A database holds a value that cannot be made read-only."""
+
+    def __init__(self, place: str, value: object) -> None:
+        super().__init__(
+            f"{place} holds a {type(value).__name__}, which all worlds would share and each could change; "
+            "use a list, a dict, a tuple or a tau2_core.Record"
+        )
+
+
 class Record(BaseModel):
     """A row of a database. Building one validates; assigning to a field does not (spec/environment.md, 6)."""
 
     __slots__ = ("_frozen",)
     model_config = ConfigDict(extra="ignore", protected_namespaces=())
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_kwargs: Any) -> None:
+        if cls.model_config.get("extra") == "allow" or cls.__private_attributes__:
+            raise TypeError(
+                f"{cls.__name__} should have declared fields only: no `extra='allow'`, no private attribute"
+            )
 
     def __setattr__(self, name: str, value: Any) -> None:
         if getattr(self, "_frozen", False):
@@ -75,21 +92,28 @@ class FrozenList(list[Any]):
         return list, (list(iter(self)),)
 
 
-def freeze(value: Any) -> Any:
-    """Make a value read-only in place where it can be, and return it (dicts and lists come back as frozen copies)."""
+def freeze(value: Any, place: str = "it") -> Any:
+    """Make a value read-only in place where it can be, and return it (dicts and lists come back as frozen copies).
+
+    Raises UnshareableError, naming the `place`, for a value that can be changed and is none of these.
+    """
     if isinstance(value, Record):
         fields = value.__dict__
         for name, item in fields.items():
             if item.__class__ not in SCALARS:
-                fields[name] = freeze(item)
+                fields[name] = freeze(item, f"{type(value).__name__}.{name}")
         object.__setattr__(value, "_frozen", True)
         return value
     if isinstance(value, dict):
-        frozen = FrozenDict((key, freeze(item)) for key, item in value.items())
+        frozen = FrozenDict((key, freeze(item, place)) for key, item in value.items())
         frozen.flat = all(item.__class__ in SCALARS for item in frozen.values())
         return frozen
     if isinstance(value, list):
-        return FrozenList(freeze(item) for item in value)
+        return FrozenList(freeze(item, place) for item in value)
+    if isinstance(value, tuple):
+        return tuple(freeze(item, place) for item in value)
+    if value.__class__.__hash__ is None:  # by Python's custom, what can be changed has no hash
+        raise UnshareableError(place, value)
     return value
 
 
@@ -118,7 +142,9 @@ def _thaw(value: Any) -> Any:
         return {key: item if item.__class__ in SCALARS else _thaw(item) for key, item in value.items()}
     if isinstance(value, list):
         return [item if item.__class__ in SCALARS else _thaw(item) for item in value]
-    return value
+    if isinstance(value, tuple):
+        return tuple(_thaw(item) for item in value)
+    return set(value) if isinstance(value, set) else value  # no base holds a set, but a handler may store one
 
 
 def unshared(value: Value) -> Value:

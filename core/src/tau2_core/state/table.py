@@ -155,7 +155,7 @@ class Table(LikeDict, MutableMapping[str, Any]):
     def __delitem__(self, key: str) -> None:
         self._overlay.remove(key)
 
-    def __ior__(self, other: Mapping[str, Any]) -> Self:
+    def __ior__(self, other: Mapping[str, Any]) -> Self:  # type: ignore[override]
         self.update(other)
         return self
 

@@ -27,7 +27,9 @@ class Base:
         }
         freeze(database)
         self.fields: dict[str, Any] = {name: database.__dict__[name] for name in self.model.model_fields}
-        self.tables = frozenset(name for name, hint in self.hints.items() if get_origin(hint) is dict)
+        self.tables = frozenset(
+            name for name, hint in self.hints.items() if get_origin(hint) is dict and get_args(hint)[0] is str
+        )
         self._digests: dict[Unit, int] = {}
         self._total: int | None = None
         self._texts: dict[Unit, str] = {}

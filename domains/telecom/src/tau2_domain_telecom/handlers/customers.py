@@ -18,7 +18,5 @@ def get_customer_by_name(db: TelecomDB, full_name: str, dob: str) -> list[Custom
     """List the customers of a name, in any case, and a date of birth."""
     wanted = full_name.lower()
     return [
-        customer
-        for customer in db.customers
-        if customer.full_name.lower() == wanted and customer.date_of_birth == dob
+        customer for customer in db.customers if customer.full_name.lower() == wanted and customer.date_of_birth == dob
     ]

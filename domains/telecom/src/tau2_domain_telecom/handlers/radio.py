@@ -71,7 +71,7 @@ def set_network_mode_preference(db: PhoneDB, mode: str) -> str:
     if isinstance(mode, str) and mode not in _MODES:
         return with_status_bar(db, refusal)
     # Parity: what is no text, null included, is stored all the same, and the network searched with it.
-    db.device.network_mode_preference = mode  # type: ignore[assignment]
+    db.device.network_mode_preference = mode
     search_network(db)
     if mode is None:
         return with_status_bar(db, refusal)

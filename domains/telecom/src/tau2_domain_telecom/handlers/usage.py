@@ -21,9 +21,7 @@ def get_data_usage(db: TelecomDB, context: Context, customer_id: str, line_id: s
     }
 
 
-def refuel_data(
-    db: TelecomDB, context: Context, customer_id: str, line_id: str, gb_amount: float
-) -> dict[str, Any]:
+def refuel_data(db: TelecomDB, context: Context, customer_id: str, line_id: str, gb_amount: float) -> dict[str, Any]:
     """Add to a line's allowance and book the price on the customer's draft bill."""
     line = find_owned_line(db, customer_id, line_id)
     if gb_amount <= 0:

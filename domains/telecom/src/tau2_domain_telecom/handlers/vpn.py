@@ -1,6 +1,6 @@
 """The VPN."""
 
-from tau2_domain_telecom.phone import PhoneDB, VpnDetails
+from tau2_domain_telecom.phone import Performance, PhoneDB, VpnDetails
 from tau2_domain_telecom.status_bar import with_status_bar
 
 
@@ -27,10 +27,8 @@ def connect_vpn(db: PhoneDB) -> str:
     if device.vpn_connected:
         return "VPN already connected."
     device.vpn_connected = True
-    performance = "poor" if device.vpn_server_spoiled else "excellent"
-    device.vpn_details = VpnDetails(
-        server_address="192.168.1.1", protocol="OpenVPN", server_performance=performance
-    )
+    performance: Performance = "poor" if device.vpn_server_spoiled else "excellent"
+    device.vpn_details = VpnDetails(server_address="192.168.1.1", protocol="OpenVPN", server_performance=performance)
     return with_status_bar(db, "VPN connected successfully.")
 
 

@@ -1,0 +1,269 @@
+"""Splits: lists of task ids, or rules that draw from the families' tasks and are followed when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+
+from tau2_core.model.tasks import Task
+from tau2_core.names import did_you_mean
+from tau2_core.packs.family_tasks import FamilyTasks
+from tau2_core.packs.problems import Problems
+from tau2_core.packs.yaml_source import Document, Place
+
+BASE = "base"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Range(_Section):
+    """How many blocks a task may have, both ends included."""
+
+    min: int = Field(default=0, ge=0)
+    max: int | None = Field(default=None, ge=0)
+
+    def holds(self, number: int) -> bool:
+        return self.min <= number and (self.max is None or number <= self.max)
+
+
+class Rule(_Section):
+    """Which tasks a split has: first where from, then which of them are left, then what is drawn from each bin.
+
+    From all tasks of families, or with `all` from hand-written ones too, or from another split (`of`); only tasks of
+    families with so many `blocks`; none of the split `without`. Then of each bin, told apart `by` family, number of
+    blocks and persona, up to `sample` tasks or a `share` are drawn, with `random.Random(seed)`.
+    """
+
+    all: Literal[True] | None = None
+    of: str | None = None
+    blocks: Range | None = None
+    without: str | None = None
+    sample: int | None = Field(default=None, ge=1)
+    share: float | None = Field(default=None, gt=0, lt=1)
+    by: list[Literal["family", "blocks", "persona"]] | None = None
+    seed: int | None = None
+
+    def names(self) -> dict[str, str]:
+        """Return the splits that the rule goes by, each under its key."""
+        return {key: name for key, name in (("of", self.of), ("without", self.without)) if name is not None}
+
+
+class Splits(Mapping[str, Sequence[str]]):
+    """The splits of a pack by name. Without an entry `base`, it is the others together, or all tasks.
+
+    `tasks` are all tasks in their order, `family_tasks` those among them that rules tell apart. What rules go by must
+    be declared, and no rule may go by itself.
+    """
+
+    def __init__(
+        self,
+        declared: Mapping[str, list[str] | Rule],
+        tasks: Mapping[str, Task],
+        family_tasks: FamilyTasks,
+        document: Document | None = None,
+    ) -> None:
+        self.declared = declared
+        self.document = document
+        self._tasks = tasks
+        self._family_tasks = family_tasks
+        self._known: dict[str, Sequence[str]] = {}
+
+    def __getitem__(self, name: str) -> Sequence[str]:
+        if name not in self._known:
+            if name in self.declared:
+                entry = self.declared[name]
+                self._known[name] = self._follow(entry) if isinstance(entry, Rule) else entry
+            elif name == BASE and self.declared:
+                self._known[name] = self._in_order({each for split in self.declared for each in self[split]})
+            elif name == BASE:
+                self._known[name] = list(self._tasks)
+            else:
+                raise KeyError(name)
+        return self._known[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.declared or name == BASE
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.declared
+        if BASE not in self.declared:
+            yield BASE
+
+    def __len__(self) -> int:
+        return len(self.declared.keys() | {BASE})
+
+    def _in_order(self, ids: set[str]) -> list[str]:
+        return [task_id for task_id in self._tasks if task_id in ids]
+
+    def _follow(self, rule: Rule) -> list[str]:
+        if rule.of is not None:
+            ids = self._in_order(set(self[rule.of]))
+        else:
+            ids = list(self._tasks if rule.all else self._family_tasks)
+        if rule.blocks is not None:
+            parts = self._family_tasks.combinations
+            ids = [each for each in ids if each in parts and rule.blocks.holds(len(parts[each].blocks))]
+        if rule.without is not None:
+            left_out = set(self[rule.without])
+            ids = [each for each in ids if each not in left_out]
+        if rule.sample is None and rule.share is None:
+            return ids
+        return self._in_order(self._draw(rule, ids))
+
+    def _draw(self, rule: Rule, ids: Sequence[str]) -> set[str]:
+        bins: dict[tuple[Any, ...], list[str]] = {}
+        for task_id in ids:
+            bins.setdefault(self._bin(rule, task_id), []).append(task_id)
+        random = Random(rule.seed or 0)
+        drawn: set[str] = set()
+        passed = 0
+        for members in bins.values():
+            passed += len(members)
+            if rule.share is None:
+                number = min(rule.sample or 0, len(members))
+            else:  # what rounding takes from one bin it gives to the next, so that the shares add up
+                number = round(rule.share * passed) - len(drawn)
+            drawn |= set(random.sample(members, number))
+        return drawn
+
+    def _bin(self, rule: Rule, task_id: str) -> tuple[Any, ...]:
+        combination = self._family_tasks.combinations.get(task_id)
+        if combination is None:  # a hand-written task
+            return ()
+        values = {"family": combination.family, "blocks": len(combination.blocks), "persona": combination.persona}
+        return tuple(values[key] for key in rule.by or [])
+
+
+def read_splits(
+    file: Path,
+    tasks: Mapping[str, Task],
+    family_tasks: FamilyTasks,
+    refused: Container[str] | None,
+    problems: Problems,
+) -> Splits | None:
+    """Read the splits of a pack; what is wrong is noted. None if it cannot be told what is declared.
+
+    `refused` are ids of tasks that were left out as wrong, None if not all of them are known.
+    """
+    document = problems.read(file)
+    before = len(problems.found)
+    declared = _declared(document, problems) if document else {}
+    if document is None or len(problems.found) > before:
+        return None
+    splits = Splits(declared, tasks, family_tasks, document)
+    lists = {name: entry for name, entry in declared.items() if isinstance(entry, list)}
+    for name, ids in lists.items():
+        _check_list(name, ids, tasks, refused, document, problems)
+    train = set(lists.get("train", []))
+    for position, task_id in enumerate(lists.get("test", [])):
+        if task_id in train:
+            line = document.line(("test", position))
+            problems.add(file, f"task {task_id!r} is in both train and test", line=line)
+    return splits
+
+
+def _declared(document: Document, problems: Problems) -> dict[str, list[str] | Rule]:
+    declared: dict[str, list[str] | Rule] = {}
+    content = problems.validate(_Content, document, document.value or {})
+    for name, value in content.root.items() if content else ():
+        if isinstance(value, dict):
+            rule = problems.validate(Rule, document, value, (name,))
+            if rule is not None:
+                declared[name] = rule
+        else:
+            ids = problems.validate(_Ids, document, value, (name,))
+            if ids is not None:
+                declared[name] = ids.root
+    for name, entry in declared.items():
+        if isinstance(entry, Rule):
+            _check_rule(name, entry, declared, Place(document, (name,)), problems)
+    return declared
+
+
+def _check_list(
+    name: str,
+    ids: Sequence[str],
+    tasks: Mapping[str, Task],
+    refused: Container[str] | None,
+    document: Document,
+    problems: Problems,
+) -> None:
+    seen: set[str] = set()
+    for position, task_id in enumerate(ids):
+        line = document.line((name, position))
+        if task_id not in tasks:
+            if refused is not None and task_id not in refused:
+                what = f"split {name!r} names a task {task_id!r} that does not exist"
+                problems.add(document.file, what, line=line, hint=did_you_mean(task_id, tasks))
+        elif task_id in seen:
+            problems.add(document.file, f"split {name!r} names task {task_id!r} twice", line=line)
+        seen.add(task_id)
+
+
+def _check_rule(
+    name: str, rule: Rule, declared: Mapping[str, list[str] | Rule], place: Place, problems: Problems
+) -> None:
+    draws = rule.sample is not None or rule.share is not None
+    wrong = {
+        "all": rule.all and rule.of is not None and "`all` and `of` exclude each other",
+        "share": rule.share is not None and rule.sample is not None and "`sample` and `share` exclude each other",
+        "by": rule.by is not None and not draws and "`by` says nothing without `sample` or `share`",
+        "seed": rule.seed is not None and not draws and "`seed` says nothing without `sample` or `share`",
+    }
+    for key, what in wrong.items():
+        if what:
+            problems.at(place.source(key), f"split {name!r}: {what}", hint="remove one, or add what is missing")
+    if not rule.model_fields_set:
+        problems.at(place.source(), f"split {name!r} is an empty rule", hint="{all: true} takes every task")
+    span = rule.blocks
+    if span is not None and span.max is not None and span.max < span.min:
+        problems.at(place.source("blocks"), f"split {name!r}: no number of blocks is from {span.min} to {span.max}")
+    for key, other in rule.names().items():
+        if other not in declared:
+            hint = did_you_mean(other, declared.keys() - {name})
+            problems.at(place.source(key), f"split {name!r} goes by {other!r}, which is not declared", hint=hint)
+        elif name in _behind(other, declared):
+            what = "itself" if other == name else f"{other!r}, which goes by {name!r}"
+            problems.at(
+                place.source(key), f"split {name!r} goes by {what}", hint="start from tasks, or from another split"
+            )
+
+
+def _behind(name: str, declared: Mapping[str, list[str] | Rule]) -> set[str]:
+    """Return a split and all that it goes by, however indirectly."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        each = waiting.pop()
+        entry = declared.get(each)
+        if each not in found:
+            found.add(each)
+            waiting += entry.names().values() if isinstance(entry, Rule) else []
+    return found
+
+
+def check_rules(splits: Splits, problems: Problems) -> None:
+    """Follow all rules; note those that leave nothing, and tasks that rules put in both train and test."""
+    if splits.document is None:
+        return
+    place = Place(splits.document, ())
+    for name, entry in splits.declared.items():
+        if isinstance(entry, Rule) and not splits[name]:
+            problems.at(place.source(name), f"split {name!r} has no task", hint="correct its rule")
+    pair = [splits.declared[name] for name in ("train", "test") if name in splits.declared]
+    if len(pair) == 2 and any(isinstance(entry, Rule) for entry in pair):
+        train = set(splits["train"])
+        shared = [task_id for task_id in splits["test"] if task_id in train]
+        if shared:
+            what = f"{len(shared)} tasks are in both train and test, the first is {shared[0]!r}"
+            problems.at(place.source("test"), what, hint="a rule of `test` may say `without: train`")
+
+
+_Content = RootModel[dict[str, Any]]
+_Ids = RootModel[list[str]]

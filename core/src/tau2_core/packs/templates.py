@@ -1,0 +1,58 @@
+"""Texts of task families: sandboxed Jinja templates in the YAML itself, in which an undefined name is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jinja2 import StrictUndefined, Template, TemplateError
+from jinja2.meta import find_undeclared_variables
+from jinja2.sandbox import SandboxedEnvironment
+
+from tau2_core.packs.yaml_source import YamlPath
+
+
+class TextError(ValueError):
+    """A text that cannot be rendered; says which part it is."""
+
+    def __init__(self, message: str, path: YamlPath) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class Templates:
+    """Renders the texts within nested data; each template is compiled once."""
+
+    def __init__(self) -> None:
+        self._jinja = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True)
+        self._compiled: dict[str, Template] = {}
+
+    def render(self, value: Any, facts: Mapping[str, Any], path: YamlPath = ()) -> Any:
+        """Return a copy of nested data with every text rendered. Raises TextError."""
+        if isinstance(value, dict):
+            return {key: self.render(item, facts, (*path, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.render(item, facts, (*path, index)) for index, item in enumerate(value)]
+        return self._text(value, facts, path) if isinstance(value, str) and "{" in value else value
+
+    def _text(self, text: str, facts: Mapping[str, Any], path: YamlPath) -> str:
+        try:
+            if text not in self._compiled:
+                self._compiled[text] = self._jinja.from_string(text)
+            return self._compiled[text].render(facts)
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+            raise TextError(str(error), path) from error
+
+    def names(self, value: Any, path: YamlPath = ()) -> Iterator[tuple[YamlPath, frozenset[str]]]:
+        """Yield each text of nested data that uses facts, with their names. Raises TextError for bad syntax."""
+        if isinstance(value, dict):
+            for key, item in value.items():
+                yield from self.names(item, (*path, key))
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                yield from self.names(item, (*path, index))
+        elif isinstance(value, str) and "{" in value:
+            try:
+                yield path, frozenset(find_undeclared_variables(self._jinja.parse(value)))
+            except TemplateError as error:
+                raise TextError(str(error), path) from error
