@@ -70,7 +70,7 @@ def test_the_table_says_why_a_task_is_not_solved(gym: Gym) -> None:
 
 @pytest.mark.parametrize(("limit", "code"), [("0.5", 0), ("0.50001", 1)])
 def test_fail_under_compares_with_the_mean(gym: Gym, plugin: Plugin, limit: str, code: int) -> None:
-    half = ["--task", "complete_task", "--trials", 2, "--seed", 1]
+    half = ["--task", "complete_task", "--trials", 2, "--seed", 7]  # whose first trial's seed is odd
     done = gym("run", "mock", "--agent", "fickle", *half, "--fail-under", limit, "--json", paths=[plugin("fic", FICKLE)])
     assert json.loads(done.stdout)["mean_reward"] == 0.5
     assert done.returncode == code
@@ -92,7 +92,7 @@ def test_tasks_are_chosen_by_split_number_and_id(gym: Gym, tmp_path: Path) -> No
 
 def test_trials_give_pass_hat_k(gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
     site = plugin("fic", FICKLE)
-    options = ["--agent", "fickle", "--task", "complete_task", "--task", "reopen_task", "--trials", 4, "--seed", 2]
+    options = ["--agent", "fickle", "--task", "complete_task", "--task", "reopen_task", "--trials", 4, "--seed", 3]
     done = gym("run", "mock", "--json", "--name", "r", *options, paths=[site])
     seeds = content(tmp_path / "runs" / "r" / "run.json")["seeds"]
     odd = sum(seed % 2 for seed in seeds)
@@ -129,7 +129,7 @@ def test_no_baseline_does_what_is_to_be_done(gym: Gym, tmp_path: Path, domain: s
 
 def test_equal_seeds_give_equal_records_and_others_do_not(gym: Gym, tmp_path: Path) -> None:
     def records(name: str, seed: int) -> bytes:
-        done = gym("run", "airline", "--agent", "random", "--split", "test", "--seed", seed, "--name", name, "--json")
+        done = gym("run", "mock", "--agent", "random", "--seed", seed, "--name", name, "--json")
         assert json.loads(done.stdout)["tool_calls"] > 100, done.stderr
         return (tmp_path / "runs" / name / "episodes.jsonl").read_bytes()
 

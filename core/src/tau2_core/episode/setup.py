@@ -54,7 +54,10 @@ def set_state(environment: Environment, initial: InitialState | None, history: S
                     f"initialization action {action.func_name} failed: {type(error).__name__}: {error}"
                 ) from error
     mismatches = [mismatch for call, result in paired(history) if (mismatch := _replay(environment, call, result))]
-    environment.sync()
+    try:
+        environment.sync()
+    except Exception as error:
+        raise TaskError(f"the sync after the start state failed: {type(error).__name__}: {error}") from error
     return mismatches
 
 

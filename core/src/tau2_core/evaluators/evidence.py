@@ -24,9 +24,9 @@ class Gold:
     failures: Sequence[tuple[Action, str]]
 
 
-def play_gold(setting: Setting, task: Task) -> Gold:
+def play_gold(setting: Setting, task: Task, seed: int = 0) -> Gold:
     """Bring a fresh world, never solo, to the gold's end state; failures are kept (spec/environment.md, 11)."""
-    environment = Environment(setting, solo=False)
+    environment = Environment(setting, seed=seed, solo=False)
     set_state(environment, task.initial_state, task.history())
     failures: list[tuple[Action, str]] = []
     for action in task.gold():
@@ -45,21 +45,22 @@ class ReplayedEvidence:
     setting: Setting
     task: Task
     record: EpisodeRecord
-    known_gold: dict[str, Gold] = field(default_factory=dict)
+    known_gold: dict[tuple[str, int], Gold] = field(default_factory=dict)
     mismatches: list[Mismatch] = field(default_factory=list)
 
     @cached_property
     def predicted(self) -> Environment:
         """The world after the conversation. Raises TaskError if the record's calls and results do not pair."""
-        environment = Environment(self.setting, solo=self.record.solo)
+        environment = Environment(self.setting, seed=self.record.seed, solo=self.record.solo)
         self.mismatches = set_state(environment, self.task.initial_state, self.record.messages)
         return environment
 
     @property
     def gold(self) -> Gold:
-        if self.task.id not in self.known_gold:
-            self.known_gold[self.task.id] = play_gold(self.setting, self.task)
-        return self.known_gold[self.task.id]
+        key = (self.task.id, self.record.seed)
+        if key not in self.known_gold:
+            self.known_gold[key] = play_gold(self.setting, self.task, self.record.seed)
+        return self.known_gold[key]
 
     def database_differences(self) -> dict[str, list[Change]]:
         """Return, by role, where the conversation's end state (new) differs from the gold's (old)."""

@@ -27,7 +27,7 @@ class Grader:
         self.setting = setting
         self.set_name = set_name
         self.evaluators = {criterion: loaded(spec.evaluate) for criterion, spec in evaluators.items()}
-        self._gold: dict[str, Gold] = {}
+        self._gold: dict[tuple[str, int], Gold] = {}
 
     def grade(self, record: EpisodeRecord, task: Task) -> Grade:
         """Return the grade of one record. An evaluator's own failure is an infrastructure error, never a pass."""

@@ -120,11 +120,9 @@ class FamilySource:
         """Return the blocks by name, and where each stands."""
         return {name: self.families.place("blocks", name).source() for name in self.combination.blocks}
 
-    def fixes(self) -> list[tuple[str, int]]:
-        """Return the block and the position in its `fix` of every gold call of a solvable task, in order."""
-        return [
-            (name, index) for name in self.combination.blocks for index in range(len(self.families.blocks[name].fix))
-        ]
+    def fixes(self) -> list[str]:
+        """Return the block of every gold call of a solvable task, in order."""
+        return [name for name in self.combination.blocks for _ in self.families.blocks[name].fix]
 
     def _calls(self, prefix: YamlPath) -> Sequence[Place]:
         family = self.families.place("families", self.combination.family)

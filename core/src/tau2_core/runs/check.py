@@ -103,7 +103,6 @@ async def _play_all(pack: Pack, catalogue: Catalogue, problems: Problems, on_tas
             if isinstance(source, FamilySource):
                 await proofs.prove(task, source)
         on_task()
-    proofs.close()
     return len(chosen)
 
 

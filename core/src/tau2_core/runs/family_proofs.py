@@ -32,7 +32,7 @@ def family_tasks_to_play(task_set: TaskSet) -> list[str]:
 
 
 class FamilyProofs:
-    """Proves one task after the other; what takes all of them to tell is noted by `close`.
+    """Proves one task after the other.
 
     `passes(task, gold)` tells whether an agent that makes only these gold calls gets the full reward.
     """
@@ -51,16 +51,13 @@ class FamilyProofs:
         self.note = note
         self.problems = problems
         self._not_broken: set[tuple[str, int]] = set()
-        self._needed: set[tuple[str, int]] = set()
-        self._spare: dict[tuple[str, int], str] = {}
 
     async def prove(self, task: Task, source: FamilySource) -> None:
-        """Note what shows that a task, whose gold works, is none: nothing broken, or a fix to spare."""
+        """Note what shows that a task, whose gold works, is none: nothing is broken, or something may be left out."""
         self._broken(task, source)
-        if self.tasks.solvable(source.combination):
-            await self._each_fix(task, source)
-        else:
+        if task.outcome != "done" or len(task.gold()) > 1:  # what of a single call, the silent agent has shown already
             await self._each_call(task, source)
+            await self._each_fix(task, source)
 
     def _broken(self, task: Task, source: FamilySource) -> None:
         environment = Environment(self.setting)
@@ -78,54 +75,32 @@ class FamilyProofs:
         criteria = task.evaluation_criteria
         wanted = (criteria.env_assertions if criteria else None) or []
         if wanted and self.tasks.solvable(source.combination) and all(_holds(environment, each) for each in wanted):
-            what = f"task {task.id!r}: all its assertions hold at the start, so nothing is broken"
+            what = f"task {task.id!r}: its assertions hold at the start, so nothing is broken"
             path = ("evaluation_criteria", "env_assertions")
             self.note(source, what, *path, hint="demand what the blocks break")
 
-    async def _each_fix(self, task: Task, source: FamilySource) -> None:
-        """Leave out each fix call, and each block's fix: the task must not pass without.
-
-        Where a block has several calls, those of another block may do for one of them; so such a call is too many only
-        if it is needed in no task.
-        """
-        gold, fixes = task.gold(), source.fixes()
-        if len(gold) == 1:
-            self._needed.update(fixes)  # without it nothing is done: the silent agent has shown that it is needed
-            return
-        for index, (name, position) in enumerate(fixes):
-            if not await self.passes(task, [*gold[:index], *gold[index + 1 :]]):
-                self._needed.add((name, position))
-            elif len(self.tasks.families.blocks[name].fix) == 1:
-                self._unneeded_block(task, source, name)
-            else:
-                self._spare.setdefault((name, position), task.id)
-        for name in source.combination.blocks if len(source.combination.blocks) > 1 else ():
-            if len(self.tasks.families.blocks[name].fix) > 1:
-                rest = [action for action, (block, _) in zip(gold, fixes, strict=True) if block != name]
-                if await self.passes(task, rest):
-                    self._unneeded_block(task, source, name)
-
-    def _unneeded_block(self, task: Task, source: FamilySource, name: str) -> None:
-        path = ("evaluation_criteria", "actions", source.fixes().index((name, 0)))
-        what = f"task {task.id!r} passes without the fix of block {name!r}"
-        self.note(source, what, *path, hint="the block breaks nothing here, or no assertion looks at it")
-
     async def _each_call(self, task: Task, source: FamilySource) -> None:
+        """Leave out each gold call: the task must not pass without it."""
         gold = task.gold()
+        hint = "name ACTION in the reward basis, or leave the call out"
+        if self.tasks.solvable(source.combination):
+            hint = "leave it out; if another block's fix does for it here, put both blocks in one line of `select`"
         for index, action in enumerate(gold):
             if await self.passes(task, [*gold[:index], *gold[index + 1 :]]):
-                what = f"task {task.id!r} passes without {action.name}"
-                hint = "name ACTION in the reward basis, or leave the call out"
+                what = f"task {task.id!r} passes without {action.text()}"
                 self.note(source, what, "evaluation_criteria", "actions", index, hint=hint)
 
-    def close(self) -> None:
-        """Note the fix calls that were needed in no task."""
-        for (name, position), task_id in self._spare.items():
-            if (name, position) not in self._needed:
-                action = self.tasks.families.blocks[name].fix[position]
-                what = f"block {name!r}: no task that was played needs the fix call {action.text()}"
-                place = self.tasks.families.place("blocks", name).source("fix", position)
-                self.problems.at(place, what, hint=f"leave it out; task {task_id!r}, say, passes without")
+    async def _each_fix(self, task: Task, source: FamilySource) -> None:
+        """Leave out the whole fix of each block that has several calls: the task must not pass without it."""
+        if not self.tasks.solvable(source.combination):
+            return
+        gold, owners = task.gold(), source.fixes()
+        for name in source.combination.blocks:
+            rest = [action for action, owner in zip(gold, owners, strict=True) if owner != name]
+            if len(rest) < len(gold) - 1 and await self.passes(task, rest):
+                what = f"task {task.id!r} passes without the fix of block {name!r}"
+                hint = "the block breaks nothing, or no assertion looks at it"
+                self.note(source, what, "evaluation_criteria", "actions", owners.index(name), hint=hint)
 
 
 def _holds(environment: Environment, assertion: Assertion) -> bool:
