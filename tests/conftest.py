@@ -150,19 +150,21 @@ def small_pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
 def gym(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the command in a process of its own: `gym("run", "mock", paths=[folder], TAU2_GYM_DISABLE="airline")`.
 
-    `paths` are what PYTHONPATH holds, `before` is called in the child first, capitals are environment variables.
+    `paths` are what PYTHONPATH holds, `disk` is how many bytes fit into a file, capitals are environment variables.
     A warning is an error there too, and the working folder is the test's own.
     """
 
     def run(
-        *arguments: object, paths: Sequence[Path] = (), before: Callable[[], None] | None = None, **variables: str
+        *arguments: object, paths: Sequence[Path] = (), disk: int | None = None, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "TAU2_GYM"))}
+        limited = f"import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, ({disk}, {disk})); "
+        limited += "runpy.run_module('tau2_core', run_name='__main__')"
+        start = ["-m", "tau2_core"] if disk is None else ["-c", limited]
         return subprocess.run(
-            [sys.executable, "-P", "-W", "error", "-m", "tau2_core", *map(str, arguments)],
+            [sys.executable, "-P", "-W", "error", *start, *map(str, arguments)],
             cwd=tmp_path,
             env=inherited | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "NO_COLOR": "1", **variables},
-            preexec_fn=before,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -71,7 +71,9 @@ def test_the_table_says_why_a_task_is_not_solved(gym: Gym) -> None:
 @pytest.mark.parametrize(("limit", "code"), [("0.5", 0), ("0.50001", 1)])
 def test_fail_under_compares_with_the_mean(gym: Gym, plugin: Plugin, limit: str, code: int) -> None:
     half = ["--task", "complete_task", "--trials", 2, "--seed", 7]  # whose first trial's seed is odd
-    done = gym("run", "mock", "--agent", "fickle", *half, "--fail-under", limit, "--json", paths=[plugin("fic", FICKLE)])
+    done = gym(
+        "run", "mock", "--agent", "fickle", *half, "--fail-under", limit, "--json", paths=[plugin("fic", FICKLE)]
+    )
     assert json.loads(done.stdout)["mean_reward"] == 0.5
     assert done.returncode == code
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 from tau2_core.model.messages import ToolCall
-from tau2_core.model.registrations import AdapterSpec, AgentSpec, Domain, EvaluatorSpec, Toolset, UserSpec
+from tau2_core.model.registrations import AdapterSpec, AgentSpec, Domain, EvaluatorSpec, FaultSpec, Toolset, UserSpec
 from tau2_core.model.tools import ToolResult
 
 if TYPE_CHECKING:
@@ -56,6 +56,14 @@ def tau2_adapters() -> list[AdapterSpec]:  # type: ignore[empty-body]
 @hookspec
 def tau2_evaluators() -> list[EvaluatorSpec]:  # type: ignore[empty-body]
     """Add evaluators, each to a named set, to be chosen with `--evaluators`."""
+
+
+@hookspec
+def tau2_faults() -> list[FaultSpec]:  # type: ignore[empty-body]
+    """Add faults for tool calls, to be chosen with `--fault NAME=RATE`.
+
+    A fault that answers in the world's place returns a result with `skipped=True`, so that grading does not replay it.
+    """
 
 
 @hookspec

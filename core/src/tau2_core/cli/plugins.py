@@ -109,7 +109,9 @@ def _problems(domain: Domain, toolsets: Sequence[Toolset] = ()) -> list[Problem]
 
 def _broken(plugin: Plugin, domain: str, found: Sequence[Problem]) -> dict[str, Any]:
     first, more = found[0], len(found) - 1
-    if not first.file.exists():  # a package that is not installed has no file; then it is the plugin's that names it
+    if (
+        not first.file.is_absolute()
+    ):  # a package that is not installed has no file; then it is the plugin's that names it
         first = replace(first, file=Path(getattr(plugin.module, "__file__", None) or plugin.target), line=None)
     cause = first.message + (f" (and {more} more: tau2-gym check {domain})" if more else "")
     return {"status": "broken", "cause": cause, "file": str(first.file), "line": first.line}

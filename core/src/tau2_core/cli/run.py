@@ -20,9 +20,22 @@ if TYPE_CHECKING:
 def run(
     domain: Annotated[str, typer.Argument(help="The domain to play; `tau2-gym domains` lists them.")],
     agent: Annotated[
-        str, typer.Option(help="Who serves: oracle, silent, always-transfer, random, or a plugin's.")
-    ] = "oracle",
-    user: Annotated[str | None, typer.Option(help="Who calls: scripted, none (solo), or a plugin's.")] = None,
+        str | None, typer.Option(help="Who serves: oracle (default), llm, silent, human, … or a plugin's.")
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option(help="Who calls: scripted (default), llm, human, none (solo), or a plugin's.")
+    ] = None,
+    agent_model: Annotated[str | None, typer.Option(metavar="MODEL", help="The agent's model; makes it llm.")] = None,
+    user_model: Annotated[str | None, typer.Option(metavar="MODEL", help="The customer's model; makes it llm.")] = None,
+    judge_model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="The model that decides natural-language assertions.")
+    ] = None,
+    agent_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the agent's model.")] = None,
+    user_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the customer's model.")] = None,
+    judge_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the judge's model.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A YAML file with model and args for agent, user, judge.")
+    ] = None,
     dataset: DatasetOption = None,
     split: Annotated[str | None, typer.Option(help="A split of the tasks; default: base.")] = None,
     task: Annotated[
@@ -43,6 +56,31 @@ def run(
     max_steps: Annotated[int, typer.Option(help="Cut an episode off after so many steps.")] = 200,
     max_errors: Annotated[int, typer.Option(help="Cut an episode off after so many failed calls in all.")] = 10,
     timeout: Annotated[float | None, typer.Option(help="Cut an episode off after so many seconds.")] = None,
+    run_timeout: Annotated[float | None, typer.Option(help="Stop the run after so many seconds.")] = None,
+    turn_timeout: Annotated[float | None, typer.Option(help="Seconds a model has for a turn, retries and all.")] = None,
+    call_timeout: Annotated[float, typer.Option(help="Seconds a model has for one request.")] = 120.0,
+    attempts: Annotated[int, typer.Option(min=1, help="How often a request is tried.")] = 5,
+    provider_limit: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=N", help="At most N requests at once to a provider.")
+    ] = None,
+    provider_rate: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=N", help="At most N requests a minute to a provider.")
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(metavar="DOLLARS", help="Start no more episodes once this much is spent.")
+    ] = None,
+    record: Annotated[Path | None, typer.Option(metavar="FILE", help="Store every exchange with a model.")] = None,
+    replay: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Take the models' answers from such a file: no network, no key.")
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=RATE", help="Disturb tool calls: tool-error=0.1, latency, truncated."),
+    ] = None,
+    judge_all: Annotated[
+        bool, typer.Option("--judge-all", help="Judge assertions outside the reward basis too.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run of this --name.")] = False,
     via: Annotated[
         Literal["process", "mcp"], typer.Option(help="Where tool calls go: this process, or a server, over MCP.")
     ] = "process",
@@ -60,43 +98,82 @@ def run(
     from tau2_core.episode.conversation import Limits
     from tau2_core.episode.play import Cast
     from tau2_core.errors import UsageError
+    from tau2_core.llm.cassette import Cassette
+    from tau2_core.llm.model import Patience
     from tau2_core.runs.journal import default_name
+    from tau2_core.runs.models import hire, read_models
     from tau2_core.runs.plan import Plan
-    from tau2_core.runs.prepare import open_catalogue, prepare
+    from tau2_core.runs.prepare import open_catalogue, open_faults, prepare
 
     if name is not None and (Path(name).name != name or name == ".."):
         raise UsageError(f"--name {name!r} should be a folder's name alone; say with --out where it goes")
+    if resume and name is None:
+        raise UsageError("--resume: say with --name which run to go on with")
+    if record and replay:
+        raise UsageError("give --record or --replay, not both")
+    models = read_models(
+        config,
+        {"agent": agent_model, "user": user_model, "judge": judge_model},
+        {"agent": agent_args, "user": user_args, "judge": judge_args},
+    )
+    cassette = Cassette(replay, replaying=True) if replay else Cassette(record, replaying=False) if record else None
     catalogue = open_catalogue(pack or (), no_plugin or ())
     setting = prepare(catalogue, domain, dataset=dataset, variant=variant, solo=solo, mode=mode)
+    agent = agent or ("llm" if "agent" in models else "oracle")
     cast = Cast(
         catalogue.agent(agent),
-        catalogue.user(user or ("none" if solo else "scripted")),
+        catalogue.user(user or ("none" if solo else "llm" if "user" in models else "scripted")),
         Limits(max_steps, max_errors, timeout),
         catalogue.tool_call_wrappers(),
+        hire(
+            models,
+            patience=Patience(call_timeout, turn_timeout, attempts),
+            limits=provider_limit or (),
+            rates=provider_rate or (),
+            cassette=cassette,
+        ),
+        open_faults(catalogue, fault or ()),
     )
     selection = setting.selection(split=split, ids=task or (), limit=num_tasks)
     if selection.left_out:
         typer.echo(f"solo: {selection.left_out} tasks of {domain} need a customer and are left out", err=True)
-    plan = Plan(setting, cast, selection.tasks, trials, seed, split, evaluators, concurrency)
-    result = _play(plan, catalogue, out / (name or default_name(domain, agent)), quiet=json_output, via=via)
+    plan = Plan(
+        setting,
+        cast,
+        selection.tasks,
+        trials,
+        seed,
+        split,
+        evaluators,
+        concurrency,
+        faults=fault or (),
+        max_cost=max_cost,
+        run_seconds=run_timeout,
+        judge_all=judge_all,
+    )
+    folder = out / (name or default_name(domain, models["agent"].model if agent == "llm" else agent))
+    result = _play(plan, catalogue, folder, quiet=json_output, via=via, resume=resume)
     _show(result, json_output=json_output)
     mean = result.summary.mean_reward
-    if result.interrupted or (fail_under is not None and (mean is None or mean < fail_under)):
+    if result.stopped or (fail_under is not None and (mean is None or mean < fail_under)):
         raise typer.Exit(1)
 
 
-def _play(plan: Plan, catalogue: Catalogue, folder: Path, *, quiet: bool, via: str) -> RunResult:
+def _play(plan: Plan, catalogue: Catalogue, folder: Path, *, quiet: bool, via: str, resume: bool) -> RunResult:
     from tau2_core.cli.progress import progress
     from tau2_core.errors import RunError
     from tau2_core.runs.execute import execute
 
-    with progress(f"{plan.setting.domain} · {plan.cast.agent.name}", len(plan.slots()), quiet=quiet) as advance:
+    title = f"{plan.setting.domain} · {plan.cast.agent.name}"
+    with progress(title, len(plan.slots()), quiet=quiet) as advance:
         try:
             if via == "mcp":
                 from tau2_core.gym.via import execute_via_mcp
 
-                return asyncio.run(execute_via_mcp(plan, catalogue, folder, lambda _finished: advance()))
-            return asyncio.run(execute(plan, catalogue, folder, on_finished=lambda _finished: advance()))
+                return asyncio.run(
+                    execute_via_mcp(plan, catalogue, folder, resume=resume, on_finished=lambda _finished: advance())
+                )
+            return asyncio.run(execute(plan, catalogue, folder, resume=resume, on_finished=lambda _finished: advance()))
         except KeyboardInterrupt:  # a second Ctrl-C, when something would not let go after the first
             raise RunError(f"interrupted; finished episodes are kept in {folder}") from None
 
@@ -109,7 +186,6 @@ def _show(result: RunResult, *, json_output: bool) -> None:
         typer.echo(summary.model_dump_json(indent=2))
     else:
         show_run(result)
-    if result.interrupted:
-        typer.echo(
-            f"interrupted: {summary.finished} of {summary.slots} episodes are kept in {summary.folder}", err=True
-        )
+    if result.stopped:
+        kept = f"{summary.finished} of {summary.slots} episodes are kept in {summary.folder}"
+        typer.echo(f"{result.stopped}: {kept}; --resume --name {summary.name} goes on", err=True)

@@ -11,6 +11,7 @@ from typing import Literal
 from tau2_core.episode.solo import DONE
 from tau2_core.episode.stage import Stage
 from tau2_core.model.episodes import Termination
+from tau2_core.model.llm import OWN_DOING, ModelError
 from tau2_core.model.messages import (
     AssistantMessage,
     Message,
@@ -21,7 +22,7 @@ from tau2_core.model.messages import (
     UserMessage,
 )
 from tau2_core.model.participants import STOP, STOP_TOKENS, Agent, User
-from tau2_core.model.tools import ToolResult
+from tau2_core.model.tools import Failure, ToolResult
 
 Participant = Literal["agent", "user"]
 Speaker = Participant | Literal["environment"]
@@ -68,6 +69,7 @@ class Conversation:
             try:
                 message = await agent.reply(visible_to("agent", self.messages))
             except Exception as error:  # noqa: BLE001 - an agent may raise anything; it is recorded as its error
+                _raise_if_not_its_fault(error)
                 self._fail("agent", f"{type(error).__name__}: {error}")
                 self.steps += 1
                 return
@@ -110,6 +112,8 @@ class Conversation:
         turn = self._turn
         self._take("agent" if isinstance(message, AssistantMessage) else "user", message)
         await self._end_step()
+        if self.error is not None:
+            return ToolResult(f"Error: {self.error}", Failure.INVALID_ARGUMENTS, {"code": "not_json"})
         (result,) = await self._execute()
         self._turn = turn
         await self._end_step()
@@ -132,6 +136,7 @@ class Conversation:
         try:
             message = await self.user.reply(visible_to("user", self.messages))
         except Exception as error:  # noqa: BLE001 - a simulator may raise anything; it is recorded as its error
+            _raise_if_not_its_fault(error)
             self._fail("user", f"{type(error).__name__}: {error}")
             return
         self._take("user", message)
@@ -184,6 +189,7 @@ class Conversation:
                 content=result.content,
                 requestor=call.requestor,
                 error=result.failure is not None,
+                skipped=result.skipped or None,
                 turn_idx=len(self.messages),
             )
             self.messages.append(answer)
@@ -205,6 +211,12 @@ class Conversation:
     def _fail(self, speaker: Participant, error: str) -> None:
         self.termination = Termination.AGENT_ERROR if speaker == "agent" else Termination.USER_ERROR
         self.error = error
+
+
+def _raise_if_not_its_fault(error: Exception) -> None:
+    """A model that cannot be reached is no fault of the side that it plays: the episode fails as infrastructure."""
+    if isinstance(error, ModelError) and error.kind not in OWN_DOING:
+        raise error
 
 
 def visible_to(speaker: Participant, messages: Sequence[Message]) -> list[Message]:

@@ -125,7 +125,7 @@ class Environment:
         world = self.worlds.get(callee.role)
         if world is None:
             raise ToolError(f"the {callee.role} side has no database")
-        # A handler may keep or change what it is given, so that must be nobody else's: neither a task's nor a message's.
+        # A handler may keep or change what it is given, so that must not be a task's or a message's.
         given = _copy_json(arguments)
         handler: Callable[..., Any] = callee.handler
         db = View(world, writing=writing)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -13,7 +14,9 @@ from tau2_core.episode.setup import start
 from tau2_core.episode.solo import DONE_TOOL
 from tau2_core.episode.stage import LocalStage, Stage
 from tau2_core.errors import PluginError, UsageError
+from tau2_core.llm.model import EpisodeModel, Line
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
+from tau2_core.model.llm import Model, ModelError, ModelRole
 from tau2_core.model.participants import Agent, AgentContext, UserContext
 from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
 from tau2_core.model.tasks import Task
@@ -29,6 +32,8 @@ class Cast:
     user: UserSpec
     limits: Limits = field(default_factory=Limits)
     wrappers: Sequence[Wrapper] = ()
+    lines: Mapping[ModelRole, Line] = field(default_factory=dict)
+    faults: Sequence[Callable[[str], Wrapper]] = ()
 
     def check(self, setting: Setting) -> None:
         """Refuse a cast that cannot play the setting. Raises UsageError, or PluginError if its code cannot be used."""
@@ -36,6 +41,9 @@ class Cast:
             raise UsageError(f"solo play has no customer: use --user none, not {self.user.name!r}")
         if self.user.solo and not setting.solo:
             raise UsageError(f"user {self.user.name!r} is for solo play: add --solo, or choose another user")
+        for spec, role in ((self.agent, "agent"), (self.user, "user")):
+            if spec.needs_model and role not in self.lines:
+                raise UsageError(f"{role} {spec.name!r} needs a model: give --{role}-model PROVIDER/NAME")
         for name, create in ((self.agent.name, loaded(self.agent.create)), (self.user.name, loaded(self.user.create))):
             if not callable(create):
                 raise PluginError(f"{name!r} cannot play: what it names to create it is {create!r}, not callable")
@@ -49,7 +57,7 @@ async def local_stage(setting: Setting, task: Task, cast: Cast, seed: int) -> As
     """Open a fresh world of this process in the task's start state. Raises TaskError."""
     environment = Environment(setting, seed=seed)
     start(environment, task)
-    yield LocalStage(environment, cast.wrappers)
+    yield LocalStage(environment, [*cast.wrappers, *(make(f"{task.id}/{seed}") for make in cast.faults)])
 
 
 async def play(
@@ -66,12 +74,14 @@ async def play(
         variant=setting.variant,
         mode=setting.mode,
     )
+    models: Models = {role: line.model_for(str(slot), seed) for role, line in cast.lines.items() if role != "judge"}
     try:
         async with open_stage(setting, task, cast, seed) as stage:
-            agent = create_agent(setting, task, cast, seed)
-            conversation = open_conversation(setting, task, cast, stage, seed)
-            await conversation.run(agent, task.history())
+            agent = loaded(cast.agent.create)(_agent_context(setting, task, cast, seed, models.get("agent")))
+            conversation = open_conversation(setting, task, cast, stage, seed, models.get("user"))
+            await _run_in_time(conversation, agent, task, cast.limits.timeout_seconds, models)
             fill(record, conversation)
+            record.usage = {role: model.usage for role, model in models.items()}
             record.digests = await stage.digests()
     except Exception as error:  # noqa: BLE001 - one episode's failure is recorded; the run goes on
         record.termination = Termination.INFRASTRUCTURE_ERROR
@@ -79,9 +89,34 @@ async def play(
     return record
 
 
-def open_conversation(setting: Setting, task: Task, cast: Cast, stage: Stage, seed: int) -> Conversation:
+Models = Mapping[ModelRole, EpisodeModel]
+
+
+async def _run_in_time(
+    conversation: Conversation, agent: Agent, task: Task, seconds: float | None, models: Models
+) -> None:
+    """Run a conversation to its end or the deadline; one that strikes while a model is awaited is infrastructure's."""
+    try:
+        async with asyncio.timeout(seconds) as deadline:
+            await conversation.run(agent, task.history())
+    except ModelError as error:
+        conversation.termination, conversation.error = Termination.INFRASTRUCTURE_ERROR, str(error)
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+        waiting = [role for role, model in models.items() if model.waiting]
+        if waiting:
+            conversation.termination = Termination.INFRASTRUCTURE_ERROR
+            conversation.error = f"the episode's {seconds:g} s passed while the {waiting[0]}'s model was awaited"
+        else:
+            conversation.termination = Termination.TIMEOUT
+
+
+def open_conversation(
+    setting: Setting, task: Task, cast: Cast, stage: Stage, seed: int, model: Model | None = None
+) -> Conversation:
     """Return a conversation on a stage, with the cast's customer; nothing is said yet."""
-    user = loaded(cast.user.create)(_user_context(setting, task, cast, seed))
+    user = loaded(cast.user.create)(_user_context(setting, task, cast, seed, model))
     return Conversation(stage, user, cast.limits, setting.opening(), solo=setting.solo)
 
 
@@ -95,12 +130,7 @@ def fill(record: EpisodeRecord, conversation: Conversation) -> None:
     record.messages = conversation.messages
 
 
-def create_agent(setting: Setting, task: Task, cast: Cast, seed: int) -> Agent:
-    """Return the cast's agent, told what an agent may know."""
-    return loaded(cast.agent.create)(_agent_context(setting, task, cast, seed))
-
-
-def _agent_context(setting: Setting, task: Task, cast: Cast, seed: int) -> AgentContext:
+def _agent_context(setting: Setting, task: Task, cast: Cast, seed: int, model: Model | None) -> AgentContext:
     return AgentContext(
         domain=setting.domain,
         policy=setting.policy_text,
@@ -110,6 +140,7 @@ def _agent_context(setting: Setting, task: Task, cast: Cast, seed: int) -> Agent
         ticket=task.ticket if setting.solo else None,
         instruction=setting.dataset.agent_instruction if setting.dataset else None,
         gold=task if cast.agent.sees_gold else None,
+        model=model,
     )
 
 
@@ -125,8 +156,8 @@ def user_tools(setting: Setting, task: Task) -> list[Tool]:
     return [tool for name, tool in tools if task.user_tools is None or name in task.user_tools]
 
 
-def _user_context(setting: Setting, task: Task, cast: Cast, seed: int) -> UserContext:
+def _user_context(setting: Setting, task: Task, cast: Cast, seed: int, model: Model | None) -> UserContext:
     tools = user_tools(setting, task)
     guidelines = setting.dataset.user_guidelines.get(bool(tools)) if setting.dataset else None
     gold = task if cast.user.sees_gold else None
-    return UserContext(setting.domain, task.user_scenario, tools, seed, guidelines, gold)
+    return UserContext(setting.domain, task.user_scenario, tools, seed, guidelines, gold, model)

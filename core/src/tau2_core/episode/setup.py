@@ -112,7 +112,7 @@ def paired(history: Sequence[Message]) -> Iterator[tuple[ToolCall, ToolMessage]]
 def _replay(environment: Environment, call: ToolCall, recorded: ToolMessage) -> Mismatch | None:
     setting = environment.setting
     tool = setting.tools("agent").get(call.name) or setting.tools("user").get(call.name)
-    if tool is None or not tool.mutates:
+    if tool is None or not tool.mutates or recorded.skipped:
         return None
     result = environment.call(call)
     if recorded.content is None:

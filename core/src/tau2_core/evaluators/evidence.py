@@ -10,7 +10,7 @@ from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import Mismatch, set_state
 from tau2_core.model.episodes import EpisodeRecord
-from tau2_core.model.evaluation import AssertionResult
+from tau2_core.model.evaluation import AssertionResult, Judgement
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tasks import Action, Task
 from tau2_core.state.difference import Change, differences
@@ -45,6 +45,7 @@ class ReplayedEvidence:
     setting: Setting
     task: Task
     record: EpisodeRecord
+    judgement: Judgement | None = None
     known_gold: dict[tuple[str, int], Gold] = field(default_factory=dict)
     mismatches: list[Mismatch] = field(default_factory=list)
 

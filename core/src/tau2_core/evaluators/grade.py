@@ -8,7 +8,7 @@ from math import prod
 from tau2_core.episode.setting import Setting
 from tau2_core.evaluators.evidence import Gold, ReplayedEvidence
 from tau2_core.model.episodes import EpisodeRecord, Termination
-from tau2_core.model.evaluation import Check, Evidence, Grade, Outcome, Status, Verdict
+from tau2_core.model.evaluation import Check, Evidence, Grade, Judgement, Outcome, Status, Verdict
 from tau2_core.model.registrations import EvaluatorSpec, loaded
 from tau2_core.model.tasks import Task
 
@@ -29,7 +29,14 @@ class Grader:
         self.evaluators = {criterion: loaded(spec.evaluate) for criterion, spec in evaluators.items()}
         self._gold: dict[tuple[str, int], Gold] = {}
 
-    def grade(self, record: EpisodeRecord, task: Task) -> Grade:
+    def needs_judge(self, record: EpisodeRecord, task: Task, *, everywhere: bool = False) -> bool:
+        """Tell whether a judge's word counts for an episode's reward (`everywhere`: or is wanted beside it)."""
+        criteria = task.evaluation_criteria
+        if criteria is None or not criteria.nl_assertions or record.termination not in ENDED_WELL:
+            return False
+        return everywhere or "NL_ASSERTION" in criteria.reward_basis
+
+    def grade(self, record: EpisodeRecord, task: Task, judgement: Judgement | None = None) -> Grade:
         """Return the grade of one record. An evaluator's own failure is an infrastructure error, never a pass."""
         criteria = task.evaluation_criteria
         grade = Grade(
@@ -49,12 +56,14 @@ class Grader:
             return grade.model_copy(
                 update={"reward": 1.0, "outcome": Outcome.SOLVED, "note": "the task has no criteria"}
             )
-        evidence = ReplayedEvidence(self.setting, task, record, self._gold)
+        evidence = ReplayedEvidence(self.setting, task, record, judgement, self._gold)
         for criterion, evaluate in self.evaluators.items():
             if criterion == "NL_ASSERTION" and criterion not in criteria.reward_basis and not criteria.nl_assertions:
                 continue
             grade.verdicts[criterion] = _guarded(criterion, evaluate, evidence)
         _combine(grade)
+        if judgement is not None and judgement.error and "NL_ASSERTION" in grade.pending:
+            grade.outcome, grade.note = Outcome.JUDGE_ERROR, f"the judge failed: {judgement.error}"
         if evidence.mismatches:
             first = evidence.mismatches[0]
             grade.note = (

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+from http import HTTPStatus
 from typing import Any
 
-from tau2_core.errors import Tau2GymError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
+
+from tau2_core.errors import RunError, Tau2GymError, UsageError
+
+log = logging.getLogger(__name__)
 
 
 class RefusedError(Tau2GymError):
@@ -25,3 +34,39 @@ def unknown_episode() -> RefusedError:
 
 def expired_episode() -> RefusedError:
     return RefusedError(410, "expired_episode", "this episode was deleted or has expired; create a new one")
+
+
+def as_refusal(error: Tau2GymError) -> RefusedError:
+    """Return what is answered to an error of the project's own."""
+    if isinstance(error, RefusedError):
+        return error
+    if isinstance(error, UsageError):
+        return RefusedError(422, "invalid_request", str(error))
+    if isinstance(error, RunError):
+        return RefusedError(507, "cannot_keep_record", str(error))
+    return RefusedError(424, "unusable_domain", str(error))  # a broken pack is the server's trouble, but a known one
+
+
+def answer(scope: Scope, refusal: RefusedError) -> JSONResponse:
+    """Return a refusal as a response, and log it once; an episode's key is in its URL and stays out of the log."""
+    path = scope["path"]
+    if path.startswith("/episodes/"):
+        path = f"/episodes/…/{path.rpartition('/')[2]}"
+    log.warning("%s %r: %s %s", scope["method"], path, refusal.status, refusal.code)
+    headers = {"WWW-Authenticate": "Bearer"} if refusal.status == HTTPStatus.UNAUTHORIZED else None
+    return JSONResponse(refusal.body(), refusal.status, headers=headers)
+
+
+async def refuse(request: Request, error: Exception) -> Response:
+    """Answer an error of the project's own that a route raised."""
+    assert isinstance(error, Tau2GymError)
+    return answer(request.scope, as_refusal(error))
+
+
+async def refuse_http(request: Request, error: Exception) -> Response:
+    """Answer what the frameworks refuse themselves (no such path, wrong method, unreadable body) in our words."""
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    response = answer(request.scope, RefusedError(status, status.phrase.lower().replace(" ", "_"), str(error.detail)))
+    response.headers.update(error.headers or {})
+    return response

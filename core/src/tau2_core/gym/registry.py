@@ -7,15 +7,18 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
-from tau2_core.errors import TaskError
+from anyio import to_thread
+
+from tau2_core.errors import RunError, TaskError, Tau2GymError
 from tau2_core.evaluators.grade import Grader
 from tau2_core.gym.errors import RefusedError, expired_episode, unknown_episode
 from tau2_core.gym.hosted import FREE_TASK, Blueprint, HostedEpisode
 from tau2_core.gym.metrics import Metrics
+from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.tools import Role
 from tau2_core.plugins.catalogue import Catalogue
@@ -23,6 +26,8 @@ from tau2_core.runs.journal import Journal
 
 log = logging.getLogger(__name__)
 REMEMBERED = 10_000
+Result = TypeVar("Result")
+Work = Coroutine[Any, Any, Result]
 
 
 class Registry:
@@ -47,23 +52,37 @@ class Registry:
         self._keys: dict[str, tuple[HostedEpisode, Role]] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
         self._journal = journal
+        self._works: set[asyncio.Task[Any]] = set()
 
-    def create(self, blueprint: Blueprint, episode_id: str | None = None) -> HostedEpisode:
-        """Open an episode. Raises RefusedError: 503 when the server is full, 409 for a taken id, 422 for a bad task."""
+    def admit(self, episode_id: str | None = None) -> None:
+        """Refuse what could not be added now: 503 when the server is full, 409 for a taken id. Raises RefusedError."""
         if episode_id in self._episodes:
             raise RefusedError(409, "taken_id", f"there is an episode {episode_id!r} already")
         if len(self._episodes) >= self.max_episodes:
             raise RefusedError(503, "full", f"{self.max_episodes} episodes are open; delete one, or try later")
+
+    def build(self, blueprint: Blueprint, episode_id: str | None = None) -> HostedEpisode:
+        """Make an episode, not added yet. Slow if the task's set-up is. Raises RefusedError: 422 for a bad task."""
         try:
-            episode = HostedEpisode(episode_id or secrets.token_urlsafe(12), blueprint)
+            return HostedEpisode(episode_id or secrets.token_urlsafe(12), blueprint)
         except TaskError as error:
             raise RefusedError(422, "bad_task", str(error)) from error
-        self._episodes[episode.id] = episode
-        self._keys[episode.agent_key] = (episode, "agent")
-        if "user" in blueprint.setting.pack.models and not blueprint.setting.solo:
-            self._keys[episode.user_key] = (episode, "user")
+        except Tau2GymError:
+            raise
+        except Exception as error:
+            what = f"{blueprint.setting.domain} with user {blueprint.cast.user.name!r} cannot be set up"
+            raise RefusedError(424, "unusable_domain", f"{what}: {type(error).__name__}: {error}") from error
+
+    def add(self, episode: HostedEpisode) -> HostedEpisode:
+        """Open an episode for requests. Raises RefusedError as `admit` does."""
+        self.admit(episode.id)
+        self._list(episode)
         self.metrics.created += 1
         return episode
+
+    def create(self, blueprint: Blueprint, episode_id: str | None = None) -> HostedEpisode:
+        """Build and add an episode. Raises RefusedError."""
+        return self.add(self.build(blueprint, episode_id))
 
     def get(self, episode_id: str) -> HostedEpisode:
         """Return an episode by id. Raises RefusedError: 404, or 410 if it is gone."""
@@ -85,40 +104,83 @@ class Registry:
     def all(self) -> list[HostedEpisode]:
         return list(self._episodes.values())
 
-    @asynccontextmanager
-    async def in_use(self, episode: HostedEpisode) -> AsyncIterator[None]:
-        """Keep an episode from expiring while a request uses it, and keep its record once it has ended."""
+    async def use(self, episode: HostedEpisode, work: Work[Result]) -> Result:
+        """Do something with an episode, to the end even if the client goes away; it does not expire meanwhile.
+
+        When this returns, the record of an episode that has ended is kept.
+        """
+        return await self._finish(self._use(episode, work))
+
+    async def _use(self, episode: HostedEpisode, work: Work[Result]) -> Result:
         episode.in_flight += 1
         try:
-            yield
+            return await work
         finally:
             episode.in_flight -= 1
             episode.last_used = time.monotonic()
             if episode.ended and not episode.kept:
-                await self._keep(episode)
+                await self._try_to_keep(episode)
+
+    async def _finish(self, work: Work[Result]) -> Result:
+        """Await work in a task of its own, which neither a client nor a session that is cancelled takes with it."""
+        task = asyncio.create_task(work)
+        self._works.add(task)
+        task.add_done_callback(self._works.discard)
+        return await asyncio.shield(task)
 
     async def grade(self, episode: HostedEpisode) -> Grade:
         """Grade an episode as it stands, from its record."""
-        record = await episode.record()
+        return await self._graded(episode, await episode.record())
+
+    async def _graded(self, episode: HostedEpisode, record: EpisodeRecord) -> Grade:
         plan = episode.blueprint
-        return await asyncio.to_thread(Grader(plan.setting, self.evaluators, self._specs).grade, record, plan.task)
+        return await to_thread.run_sync(Grader(plan.setting, self.evaluators, self._specs).grade, record, plan.task)
 
     async def reset(self, episode: HostedEpisode, seed: int | None = None) -> None:
-        """Start an episode again; what was played is kept first."""
-        await self._keep(episode)
-        await episode.reset(seed)
+        """Start an episode again; what was played is kept first. Raises RunError if it cannot be."""
+        await self._finish(self._reset(episode, seed))
+
+    async def _reset(self, episode: HostedEpisode, seed: int | None) -> None:
+        async with episode.lock:
+            if episode.closed:
+                raise expired_episode()
+            await self._keep(episode)
+            await to_thread.run_sync(episode.begin, seed)
+            episode.last_used = time.monotonic()
 
     async def close(self, episode_id: str) -> None:
-        """Close an episode and free its world; its record is kept. Raises RefusedError: 404 or 410."""
-        episode = self.get(episode_id)
+        """Close an episode; its URLs are gone at once, and its record is kept when a call in flight has ended.
+
+        Raises RefusedError: 404 or 410. Raises RunError if the record cannot be kept; the episode is then open again.
+        """
+        await self._finish(self._close(self.get(episode_id)))
+
+    async def _close(self, episode: HostedEpisode) -> None:
+        if episode.closed:
+            raise expired_episode()
+        self._unlist(episode)
+        async with episode.lock:
+            try:
+                await self._keep(episode)
+            except RunError:
+                self._list(episode)
+                raise
+
+    def _list(self, episode: HostedEpisode) -> None:
+        episode.closed = False
+        self._episodes[episode.id] = episode
+        self._keys[episode.agent_key] = (episode, "agent")
+        if episode.blueprint.two_sided:
+            self._keys[episode.user_key] = (episode, "user")
+
+    def _unlist(self, episode: HostedEpisode) -> None:
+        episode.closed = True
+        del self._episodes[episode.id]
         for key in (episode.id, episode.agent_key, episode.user_key):
+            self._keys.pop(key, None)
             self._gone[key] = None
         while len(self._gone) > REMEMBERED:
             self._gone.popitem(last=False)
-        del self._episodes[episode.id]
-        self._keys.pop(episode.agent_key, None)
-        self._keys.pop(episode.user_key, None)
-        await self._keep(episode)
 
     def expires_at(self, episode: HostedEpisode) -> datetime:
         """Return when an episode will expire if nobody uses it."""
@@ -131,24 +193,60 @@ class Registry:
             await asyncio.sleep(min(self.idle_seconds / 4, 10.0))
             deadline = time.monotonic() - self.idle_seconds
             for episode in self.all():
-                if episode.in_flight == 0 and episode.last_used < deadline:
-                    self.metrics.expired += 1
-                    log.info("episode %s expired", episode.id)
-                    await self.close(episode.id)
+                if episode.in_flight == 0 and episode.last_used < deadline and not episode.closed:
+                    await self._expire(episode)
 
-    async def close_all(self) -> None:
-        """Close everything at shutdown, keeping the records."""
-        for episode in self.all():
+    async def _expire(self, episode: HostedEpisode) -> None:
+        try:
             await self.close(episode.id)
+        except RunError as error:
+            log.error("episode %s has expired but stays open, since its record cannot be kept: %s", episode.id, error)
+        else:
+            self.metrics.expired += 1
+            log.info("episode %s expired", episode.id)
+
+    async def close_all(self, grace: float) -> None:
+        """Close everything at shutdown, keeping the records; calls in flight have `grace` seconds to end."""
+        calls = set(self._works)
+        closing = {asyncio.create_task(self._last_close(episode)) for episode in self.all()}
+        for late in await _wait(calls | closing, grace):
+            late.cancel()
+        await _wait(closing, grace)
+
+    async def _last_close(self, episode: HostedEpisode) -> None:
+        """Close an episode at shutdown. Cancelled, it gives the call up that it waits for, and keeps what there is."""
+        try:
+            await self._close(episode)
+        except asyncio.CancelledError:
+            log.error("a call of episode %s did not end in time; its record ends there", episode.id)
+            episode.interrupt("the server was stopped in the middle of a call")
+            await self._keep(episode)
+        except Tau2GymError as error:
+            log.error("the record of episode %s is lost: %s", episode.id, error)
+
+    async def _try_to_keep(self, episode: HostedEpisode) -> None:
+        async with episode.lock:
+            try:
+                await self._keep(episode)
+            except RunError as error:
+                log.error("the record of episode %s cannot be kept yet: %s", episode.id, error)
 
     async def _keep(self, episode: HostedEpisode) -> None:
-        """Write the record of an episode in which anything happened, once, and its grade if there is a task."""
-        if episode.kept or not episode.conversation.tool_calls + episode.greeted:
+        """Write the record of an episode in which anything happened, once, and its grade if there is a task.
+
+        For whoever holds the episode's lock. Raises RunError.
+        """
+        if episode.kept or not episode.touched:
             return
-        episode.kept = True
-        record = await episode.record()
+        record = await episode.snapshot()
         journal = self._journal()
         journal.append("episodes.jsonl", {"id": episode.id, **record.line()})
+        episode.kept = True
         if episode.blueprint.task.id != FREE_TASK:
-            grade = await self.grade(episode)
+            grade = await self._graded(episode, record)
             journal.append("grades.jsonl", {"id": episode.id, **grade.model_dump(mode="json")})
+
+
+async def _wait(tasks: set[asyncio.Task[Any]], seconds: float) -> set[asyncio.Task[Any]]:
+    """Wait for tasks; return those that are not done in time."""
+    return (await asyncio.wait(tasks, timeout=seconds))[1] if tasks else set()

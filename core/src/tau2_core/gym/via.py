@@ -86,7 +86,8 @@ def stage_through(registry: Registry, address: str) -> OpenStage:
 
     @asynccontextmanager
     async def open_stage(setting: Setting, task: Task, cast: Cast, seed: int) -> AsyncIterator[Stage]:
-        behind = Cast(EXTERNAL, cast.user, UNLIMITED, cast.wrappers)
+        faults = [make(f"{task.id}/{seed}") for make in cast.faults]
+        behind = Cast(EXTERNAL, cast.user, UNLIMITED, [*cast.wrappers, *faults], cast.lines)
         episode = registry.create(Blueprint(setting, task, behind, seed))
         episode.kept = True  # the run keeps the record
         try:
@@ -106,14 +107,19 @@ def _client(address: str, key: str) -> AbstractAsyncContextManager[Any]:
 
 
 async def execute_via_mcp(
-    plan: Plan, catalogue: Catalogue, folder: Path, on_finished: Callable[[Finished], None] | None = None
+    plan: Plan,
+    catalogue: Catalogue,
+    folder: Path,
+    *,
+    resume: bool = False,
+    on_finished: Callable[[Finished], None] | None = None,
 ) -> RunResult:
     """Execute a plan with every tool call going through a server of its own on loopback; else as `execute`."""
     registry = Registry(catalogue, _nothing_to_keep, max_episodes=plan.concurrency + 1, idle_seconds=24 * 3600)
     settings = Settings(catalogue, [plan.setting.domain])
     async with serving(registry, settings) as address:
         open_stage = stage_through(registry, address)
-        return await execute(plan, catalogue, folder, on_finished=on_finished, open_stage=open_stage)
+        return await execute(plan, catalogue, folder, resume=resume, on_finished=on_finished, open_stage=open_stage)
 
 
 def _nothing_to_keep() -> NoReturn:

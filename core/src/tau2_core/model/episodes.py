@@ -46,6 +46,17 @@ class EpisodeStart:
     seed: int
 
 
+class Usage(BaseModel):
+    """What a role's model used in an episode: tokens, and dollars where the price is known."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float | None = None
+
+
 class EpisodeRecord(BaseModel):
     """One finished episode. Holds nothing that the clock of the machine decides, so equal runs give equal records."""
 
@@ -64,6 +75,7 @@ class EpisodeRecord(BaseModel):
     tool_calls: int = 0
     tool_errors: dict[str, int] = Field(default_factory=dict)
     digests: dict[str, str] = Field(default_factory=dict)
+    usage: dict[str, Usage] = Field(default_factory=dict)
     messages: list[Message] = Field(default_factory=list)
 
     @property

@@ -86,11 +86,27 @@ class AssertionResult(BaseModel):
     error: str = ""
 
 
+class JudgedStatement(BaseModel):
+    """A judge's verdict on one statement, with the reason."""
+
+    statement: str
+    met: bool
+    reason: str
+
+
+class Judgement(BaseModel):
+    """What a judge said of a conversation, or why it gave no usable answer."""
+
+    statements: list[JudgedStatement] = Field(default_factory=list)
+    error: str = ""
+
+
 class Evidence(Protocol):
     """All that an evaluator may look at; the replayed states are computed once, when first asked for."""
 
     task: Task
     record: EpisodeRecord
+    judgement: Judgement | None
 
     def database_differences(self) -> Mapping[str, Sequence[StateDifference]]:
         """Return, by role, where the conversation's end state differs from the gold's."""

@@ -36,6 +36,7 @@ class _ParticipantMessage(_Message):
     tool_calls: list[ToolCall] | None = None
     cost: float | None = None
     usage: dict[str, Any] | None = None
+    provider_message: dict[str, Any] | None = None
 
     def has_text(self) -> bool:
         return bool(self.content and self.content.strip())
@@ -50,13 +51,14 @@ class UserMessage(_ParticipantMessage):
 
 
 class ToolMessage(_Message):
-    """The environment's answer to one tool call."""
+    """The environment's answer to one tool call; `skipped`: a plugin answered, and the call never reached the world."""
 
     role: Literal["tool"] = "tool"
     id: str
     content: str | None = None
     requestor: Requestor = "assistant"
     error: bool = False
+    skipped: bool | None = None
 
 
 Message = Annotated[SystemMessage | AssistantMessage | UserMessage | ToolMessage, Field(discriminator="role")]

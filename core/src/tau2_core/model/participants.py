@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from tau2_core.model.llm import Model
 from tau2_core.model.messages import AssistantMessage, Message, UserMessage
 from tau2_core.model.tasks import Task, UserScenario
 from tau2_core.model.tools import Tool
@@ -28,6 +29,7 @@ class AgentContext:
     ticket: str | None = None
     instruction: str | None = None
     gold: Task | None = None
+    model: Model | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class UserContext:
     seed: int
     guidelines: str | None = None
     gold: Task | None = None
+    model: Model | None = None
 
 
 class Agent(Protocol):

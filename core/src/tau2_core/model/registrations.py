@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tau2_core.errors import PluginError
 from tau2_core.model.tools import Role
@@ -67,12 +67,16 @@ class Toolset:
 
 @dataclass(frozen=True, slots=True)
 class AgentSpec:
-    """An agent. `sees_gold` asks for the task with its gold calls, which a run's record then says."""
+    """An agent. `sees_gold` asks for the task with its gold calls, which a run's record then says.
+
+    `needs_model` asks for a language model (`--agent-model`).
+    """
 
     name: str
     summary: str
     create: Callable[[AgentContext], Agent] | Lazy[Callable[[AgentContext], Agent]]
     sees_gold: bool = False
+    needs_model: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,16 @@ class UserSpec:
     create: Callable[[UserContext], User] | Lazy[Callable[[UserContext], User]]
     sees_gold: bool = False
     solo: bool = False
+    needs_model: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FaultSpec:
+    """A fault for `--fault NAME=RATE`: `create(rate, seed)` returns a wrapper as of tau2_tool_call."""
+
+    name: str
+    summary: str
+    create: Callable[[float, str], Callable[..., Any]] | Lazy[Callable[[float, str], Callable[..., Any]]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,8 +75,12 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a call gave: the text that the caller sees and, if it failed, why."""
+    """What a call gave: the text that the caller sees and, if it failed, why.
+
+    `skipped` tells that a wrapper answered in the world's place, so that a replay must not make the call either.
+    """
 
     content: str
     failure: Failure | None = None
     detail: dict[str, Any] = field(default_factory=dict)
+    skipped: bool = False

@@ -109,9 +109,12 @@ class _Reader:
         for section, entries in document.value.items():
             if section not in SECTIONS:
                 line = document.line((section,))
-                self.problems.add(file, f"{section}: there is no such key", line=line, hint=f"{', '.join(SECTIONS)}")
+                self.problems.add(
+                    file, f"{section}: there is no such key", line=line, hint=did_you_mean(section, SECTIONS)
+                )
             elif not isinstance(entries, dict):
-                self.problems.add(file, f"{section}: should be a mapping of names", line=document.line((section,)))
+                what = f"{section}: should be a mapping of names to entries"
+                self.problems.add(file, what, line=document.line((section,)), hint="`name: {…}`, one entry a line")
             else:
                 for name, value in entries.items():
                     self._entry(document, section, name, value)
@@ -131,7 +134,8 @@ class _Reader:
             if isinstance(value, str | None):
                 self.personas[name] = value
             else:
-                self.problems.at(place.source(), f"persona {name!r} should be a text, or null, not {value!r}")
+                what = f"persona {name!r} should be a text, or null, not {value!r}"
+                self.problems.at(place.source(), what, hint="describe who calls")
         elif section == "blocks":
             block = self.problems.validate(Block, document, value, place.path)
             if block is not None and self._fixed(name, block, place):

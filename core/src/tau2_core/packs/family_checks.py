@@ -34,7 +34,8 @@ def check_families(pack: Pack, problems: Problems) -> None:
 def _check_block(pack: Pack, name: str, block: Block, place: Place, problems: Problems) -> None:
     owner = f"block {name!r}"
     for fact in sorted(TEMPLATE_NAMES & block.facts.keys()):
-        problems.at(place.source("facts", fact), f"{owner}: {fact!r} is what every text may use already")
+        what = f"{owner}: {fact!r} is what every text may use already"
+        problems.at(place.source("facts", fact), what, hint="rename the fact")
     if pack.incomplete:
         return
     for index, action in enumerate(block.fix):
@@ -83,7 +84,7 @@ class _Family:
                 check_function(self.pack, self.owner, call, partial(self.place.source, "setup", index), self.problems)
         for fact in sorted(TEMPLATE_NAMES & self.family.facts.keys()):
             what = f"{self.owner}: {fact!r} is what every text may use already"
-            self.problems.at(self.place.source("facts", fact), what)
+            self.problems.at(self.place.source("facts", fact), what, hint="rename the fact")
         self._facts()
         for solvable, combinations in self.kinds.items():
             if combinations:
@@ -110,7 +111,8 @@ class _Family:
                 for name in sorted(names - TEMPLATE_NAMES - self.family.facts.keys()):
                     self._undefined(name, path, combinations, source)
         except TextError as error:
-            self.problems.at(source.source(*error.path), f"{self.owner}: bad template: {error}")
+            what = f"a text of {self.owner} cannot be made: {error}"
+            self.problems.at(source.source(*error.path), what, hint="correct the template")
         if len(self.problems.found) == before:
             self._example(combinations[0], source)
 

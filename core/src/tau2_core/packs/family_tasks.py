@@ -82,11 +82,12 @@ class FamilyTasks(Mapping[str, Task]):
         except TextError as error:
             problems = Problems(self.defaults.domain)
             place = FamilySource(self.families, combination).source(*error.path)
-            problems.at(place, f"a text of family {combination.family!r} cannot be made: {error}")
+            what = f"a text of family {combination.family!r} cannot be made: {error}"
+            problems.at(place, what, hint="correct the template")
             raise PackError(problems.found) from error
         task = Task.model_validate({**content, "id": combination.task_id})
-        if combination.persona in self.families.personas:
-            task.user_scenario.persona = self.families.personas[combination.persona]
+        if family.personas:
+            task.user_scenario.persona = self.families.personas.get(combination.persona)
         task.initial_state = task.initial_state or InitialState()
         task.initial_state.initialization_actions = [
             call.model_copy(deep=True) for calls in (family.setup, *(block.setup for block in blocks)) for call in calls
@@ -142,12 +143,12 @@ class FamilySource:
         return [*own, *more]
 
     def _section(self, path: YamlPath) -> Place:
-        """Return the place of a part of `task`, or of `unsolvable` where that says something of it."""
+        """Return the nearest place around a part of `task`, or of `unsolvable` where that says something of it."""
         family = self.families.place("families", self.combination.family)
-        if not path:
-            return family
-        if any(self.families.blocks[name].unsolvable for name in self.combination.blocks):
-            special = family.at("unsolvable", *path)
-            if special.path in family.document.lines:
-                return special
-        return family.at("task", *path)
+        hopeless = any(self.families.blocks[name].unsolvable for name in self.combination.blocks)
+        for length in range(len(path), 0, -1):
+            for section in ("unsolvable", "task") if hopeless else ("task",):
+                place = family.at(section, *path[:length])
+                if place.path in family.document.lines:
+                    return place
+        return family

@@ -223,7 +223,8 @@ def _check_rule(
         problems.at(place.source(), f"split {name!r} is an empty rule", hint="{all: true} takes every task")
     span = rule.blocks
     if span is not None and span.max is not None and span.max < span.min:
-        problems.at(place.source("blocks"), f"split {name!r}: no number of blocks is from {span.min} to {span.max}")
+        what = f"split {name!r}: no number of blocks is from {span.min} to {span.max}"
+        problems.at(place.source("blocks"), what, hint="exchange them")
     for key, other in rule.names().items():
         if other not in declared:
             hint = did_you_mean(other, declared.keys() - {name})

@@ -15,6 +15,8 @@ def tau2_agents() -> list[AgentSpec]:
             Lazy("tau2_core.agents.oracle:Oracle"),
             sees_gold=True,
         ),
+        AgentSpec("llm", "a language model (--agent-model)", Lazy("tau2_core.agents.llm:LLMAgent"), needs_model=True),
+        AgentSpec("human", "you, at the terminal", Lazy("tau2_core.agents.human:HumanAgent")),
         AgentSpec("silent", "says nothing of use and calls nothing", Lazy("tau2_core.agents.silent:Silent")),
         AgentSpec(
             "always-transfer", "hands every customer over at once", Lazy("tau2_core.agents.transfer:AlwaysTransfer")
@@ -36,6 +38,8 @@ def tau2_user_simulators() -> list[UserSpec]:
             Lazy("tau2_core.users.scripted:Scripted"),
             sees_gold=True,
         ),
+        UserSpec("llm", "a language model (--user-model)", Lazy("tau2_core.users.llm:LLMUser"), needs_model=True),
+        UserSpec("human", "you, at the terminal", Lazy("tau2_core.users.human:HumanUser")),
         UserSpec("none", "nobody: for solo play", Lazy("tau2_core.users.nobody:Nobody"), solo=True),
     ]
 

@@ -13,7 +13,7 @@ import pluggy
 from tau2_core.errors import PackError, Problem, UsageError
 from tau2_core.hookspecs import Proceed
 from tau2_core.model.messages import ToolCall
-from tau2_core.model.registrations import AdapterSpec, AgentSpec, Domain, EvaluatorSpec, Toolset, UserSpec
+from tau2_core.model.registrations import AdapterSpec, AgentSpec, Domain, EvaluatorSpec, FaultSpec, Toolset, UserSpec
 from tau2_core.names import did_you_mean
 
 RECORD_HOOKS: Mapping[str, str] = {
@@ -23,6 +23,7 @@ RECORD_HOOKS: Mapping[str, str] = {
     "tau2_agents": "agent",
     "tau2_adapters": "adapter",
     "tau2_evaluators": "evaluator",
+    "tau2_faults": "fault",
 }
 RECORD_TYPES: Mapping[str, type] = {
     "domain": Domain,
@@ -31,6 +32,7 @@ RECORD_TYPES: Mapping[str, type] = {
     "agent": AgentSpec,
     "adapter": AdapterSpec,
     "evaluator": EvaluatorSpec,
+    "fault": FaultSpec,
 }
 
 Wrapper = Callable[[ToolCall, Proceed], Any]
@@ -76,6 +78,10 @@ class Catalogue:
 
     def user(self, name: str) -> UserSpec:
         found: UserSpec = self._get("user", name)
+        return found
+
+    def fault(self, name: str) -> FaultSpec:
+        found: FaultSpec = self._get("fault", name)
         return found
 
     def domains(self) -> list[Domain]:

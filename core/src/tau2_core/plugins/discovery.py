@@ -17,7 +17,7 @@ from tau2_core import hookspecs
 from tau2_core.errors import UsageError
 from tau2_core.model.registrations import Domain
 from tau2_core.names import did_you_mean
-from tau2_core.plugins import builtin
+from tau2_core.plugins import builtin, faults
 from tau2_core.plugins.catalogue import RECORD_HOOKS, RECORD_TYPES, Catalogue, Plugin
 
 DISABLE_VARIABLE = "TAU2_GYM_DISABLE"
@@ -36,7 +36,10 @@ def discover(*, blocked: Iterable[str] = (), packs: Sequence[Domain] = ()) -> Ca
     names = {name.strip() for name in os.environ.get(DISABLE_VARIABLE, "").split(",")} | set(blocked)
     names.discard("")
     folders = {domain.name for domain in packs}
-    plugins = [_register(manager, Plugin("core", "tau2-core", "tau2_core.plugins.builtin"), builtin)]
+    plugins = [
+        _register(manager, Plugin("core", "tau2-core", "tau2_core.plugins.builtin"), builtin),
+        _register(manager, Plugin("faults", "tau2-core", "tau2_core.plugins.faults"), faults),
+    ]
     plugins += [Plugin(domain.name, None, str(domain.folder), records={"domain": [domain]}) for domain in packs]
     installed = sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: point.name)
     unknown = names - {point.name for point in installed} - {point.dist.name for point in installed if point.dist}

@@ -77,6 +77,9 @@ def _check_prompts(pack: Pack, problems: Problems) -> None:
     manifest = pack.manifest
     for variant in ("", *manifest.variants):
         for name in dict.fromkeys([*manifest.prompts, *(manifest.variants[variant].prompts if variant else ())]):
+            file = manifest.prompt_file(name, variant)
+            if file is not None and not (pack.folder / file).is_file():
+                continue  # noted when the pack was loaded
             try:
                 pack.prompt(name, variant=variant, solo=name == "solo")
             except PackError as error:
@@ -93,7 +96,8 @@ async def _play_all(pack: Pack, catalogue: Catalogue, problems: Problems, on_tas
         try:
             task = task_set.tasks[task_id]
         except PackError as error:
-            problems.extend(error.problems)
+            noted = {(problem.file, problem.line) for problem in problems.found}
+            problems.extend(each for each in error.problems if (each.file, each.line) not in noted)
             continue
         if player.gold_works(task, source):
             await player.baselines(task, source)
@@ -138,17 +142,18 @@ class _Player:
                     continue
                 return False  # what follows may depend on it
             sound = self._gold_call(environment, tool, action, task, source, index) and sound
-        self._assertions(task, source, environment)
+        sound = self._assertions(task, source, environment) and sound
         self._outcome(task, source)
         return sound and (len(self.problems.found), self.repeated) == before
 
     def _started(self, task: Task, source: TaskSource) -> Environment | None:
         """Return a world in the task's start state; None, with the reason noted, if that does not apply."""
         called = {call.name for message in task.history() for call in getattr(message, "tool_calls", None) or []}
-        if task.initial_state is not None:
-            called |= {call.func_name for call in task.initial_state.initialization_actions or []}
-        if called & self.pack.unbound.keys():
+        set_up = (task.initial_state.initialization_actions if task.initial_state else None) or []
+        known = all(call.func_name in self.pack.callees(_side(call.env_type)) for call in set_up)
+        if not known or called & self.pack.unbound.keys():
             return None
+        called |= {call.func_name for call in set_up}
         try:
             environment = Environment(self.setting)
             start(environment, task)
@@ -180,12 +185,15 @@ class _Player:
             self.note(source, what, *place, hint=hint)
         return result.failure is None
 
-    def _assertions(self, task: Task, source: TaskSource, environment: Environment) -> None:
+    def _assertions(self, task: Task, source: TaskSource, environment: Environment) -> bool:
         criteria = task.evaluation_criteria
+        sound = True
         for index, assertion in enumerate((criteria.env_assertions if criteria else None) or []):
             path = ("evaluation_criteria", "env_assertions", index)
-            if assertion.func_name not in self.pack.callees(_side(assertion.env_type)):
-                continue  # noted by the static checks
+            callee = self.pack.callees(_side(assertion.env_type)).get(assertion.func_name)
+            if callee is None or (callee.kind != "assertion" and callee.name not in self.pack.unsound):
+                sound = False  # noted by the static checks
+                continue
             try:
                 if not environment.holds(assertion):
                     what = (
@@ -196,6 +204,7 @@ class _Player:
                 if assertion.func_name not in self.pack.unsound:
                     what = f"task {task.id!r}: {assertion.func_name} raises after the gold calls: {_words(error)}"
                     self.note(source, what, *path)
+        return sound
 
     def _outcome(self, task: Task, source: TaskSource) -> None:
         if task.outcome is None:

@@ -1,4 +1,4 @@
-"""Executing a plan: episodes side by side, one writer, records before grades."""
+"""Executing a plan: episodes side by side, one writer, records before grades, and going on after a stop."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from pathlib import Path
 from tau2_core.episode.play import OpenStage, local_stage, play
 from tau2_core.errors import PackError, RunError
 from tau2_core.evaluators.grade import Grader
+from tau2_core.llm.judge import judge, probe
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
-from tau2_core.model.evaluation import Grade
+from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.model.runs import RunStart, RunSummary
 from tau2_core.model.tasks import Task
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.task_checks import check_tasks
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.runs.journal import Journal, configuration
+from tau2_core.runs.configuration import configuration
+from tau2_core.runs.journal import Journal
 from tau2_core.runs.metrics import summarise
 from tau2_core.runs.plan import Plan
+from tau2_core.runs.resume import Resumed, resume_run
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """One finished episode: its record, its grade, and the seconds that it took."""
+    """One finished episode: its record, its grade, and the seconds that it took (0 for one taken over)."""
 
     record: EpisodeRecord
     grade: Grade
@@ -35,12 +38,12 @@ class Finished:
 
 @dataclass
 class RunResult:
-    """A run as far as it came; `interrupted` tells that it was stopped."""
+    """A run as far as it came; `stopped` says why it came no further, "" if it is complete."""
 
     summary: RunSummary
     tasks: Sequence[Task]
     finished: list[Finished] = field(default_factory=list)
-    interrupted: bool = False
+    stopped: str = ""
 
 
 async def execute(
@@ -48,24 +51,37 @@ async def execute(
     catalogue: Catalogue,
     folder: Path,
     *,
+    resume: bool = False,
     on_finished: Callable[[Finished], None] | None = None,
     open_stage: OpenStage = local_stage,
 ) -> RunResult:
-    """Play and grade a plan into a new run folder.
+    """Play and grade a plan into a run folder; `resume` goes on with exactly the slots that are missing there.
 
-    Raises RunError if the folder cannot be made or written, PackError or DatasetError before the first episode if
-    data are wrong. When cancelled, sums up what is finished.
+    Raises RunError if the folder cannot be made, written or continued, or the judge is of no use; PackError or
+    DatasetError before the first episode if data are wrong. When cancelled, sums up what is finished.
     """
     grader = Grader(plan.setting, plan.evaluators, catalogue.evaluators(plan.evaluators))
     plan.setting.bases()
     _refuse_wrong_tasks(plan)
     config = configuration(plan)
-    journal = Journal(folder)
-    journal.write("run.json", config)
-    for task in plan.tasks:
-        journal.append("tasks.jsonl", task.model_dump(mode="json", exclude_none=True))
-    run = _Run(plan, catalogue, journal, grader, on_finished, open_stage)
-    return await run.run()
+    journal = Journal(folder, resume=resume)
+    if resume:
+        before = resume_run(journal, config, plan)
+    else:
+        before = Resumed()
+        journal.write("run.json", config)
+        for task in plan.tasks:
+            journal.append("tasks.jsonl", task.model_dump(mode="json", exclude_none=True))
+    await _probe_judge(plan)
+    return await _Run(plan, catalogue, journal, grader, on_finished, open_stage, before).run()
+
+
+async def _probe_judge(plan: Plan) -> None:
+    line = plan.cast.lines.get("judge")
+    if line is not None:
+        wrong = await probe(line.model_for("probe"))
+        if wrong:
+            raise RunError(f"the judge {line.settings.model!r} is of no use: {wrong}; nothing was played")
 
 
 def _refuse_wrong_tasks(plan: Plan) -> None:
@@ -86,13 +102,16 @@ class _Run:
         grader: Grader,
         on_finished: Callable[[Finished], None] | None,
         open_stage: OpenStage,
+        before: Resumed,
     ) -> None:
         self.plan = plan
         self.journal = journal
         self.grader = grader
         self.on_finished = on_finished
         self.open_stage = open_stage
+        self.before = before
         self.finished: list[Finished] = []
+        self.stopped = ""
         self.tasks = {task.id: task for task in plan.tasks}
         self.listeners = {
             name: catalogue.listeners(f"tau2_{name}")
@@ -102,49 +121,60 @@ class _Run:
     async def run(self) -> RunResult:
         started = time.monotonic()
         plan = self.plan
-        self._tell(
-            "run_started",
-            RunStart(
-                self.journal.folder.name,
-                self.journal.folder,
-                plan.setting.domain,
-                plan.cast.agent.name,
-                plan.cast.user.name,
-                list(self.tasks),
-                len(plan.slots()),
-            ),
-        )
-        queue = iter(zip(plan.slots(), (seed for seed in plan.seeds() for _ in plan.tasks), strict=True))
-        interrupted = False
+        names = (plan.setting.domain, plan.cast.agent.name, plan.cast.user.name)
+        folder = self.journal.folder
+        self._tell("run_started", RunStart(folder.name, folder, *names, list(self.tasks), len(plan.slots())))
         try:
-            async with asyncio.TaskGroup() as group:
+            async with asyncio.timeout(plan.run_seconds), asyncio.TaskGroup() as group:
+                queue = self._missing()
                 for _ in range(min(plan.concurrency, len(plan.slots()))):
                     group.create_task(self._work(queue))
-        except* asyncio.CancelledError:
-            interrupted = True
-        except* Exception as errors:  # noqa: BLE001 - raised on, without the group around it
+        except TimeoutError:
+            self.stopped = f"the run's {plan.run_seconds:g} s have passed"
+        except asyncio.CancelledError:
+            self.stopped = "interrupted"
+        except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        result = self._sum_up(time.monotonic() - started)
-        result.interrupted = interrupted
-        return result
+        return self._sum_up(time.monotonic() - started)
+
+    def _missing(self) -> Iterator[tuple[Slot, int]]:
+        seeds = (seed for seed in self.plan.seeds() for _ in self.plan.tasks)
+        for slot, seed in zip(self.plan.slots(), seeds, strict=True):
+            if slot not in self.before.grades:
+                yield slot, seed
 
     async def _work(self, queue: Iterator[tuple[Slot, int]]) -> None:
         for slot, seed in queue:
+            await asyncio.sleep(0)  # gives Ctrl-C and the others their turn even if nobody here waits for anything
+            if self._too_dear():
+                return
             await self._episode(slot, seed)
 
+    def _too_dear(self) -> bool:
+        limit = self.plan.max_cost
+        if limit is None:
+            return False
+        costs = [line.usage.cost for line in self.plan.cast.lines.values()]
+        if None in costs:
+            self.stopped = "--max-cost cannot be kept: the price of a model is unknown"
+        elif sum(cost or 0.0 for cost in costs) >= limit:
+            self.stopped = f"--max-cost {limit:g} is spent"
+        return bool(self.stopped)
+
     async def _episode(self, slot: Slot, seed: int) -> None:
-        await asyncio.sleep(0)  # gives Ctrl-C and the other episodes their turn even if nobody here waits for anything
         started = time.perf_counter()
         task = self.tasks[slot.task_id]
-        self._tell("episode_started", EpisodeStart(self.plan.setting.domain, slot, seed))
-        try:
-            record = await play(self.plan.setting, task, self.plan.cast, slot, seed, self.open_stage)
-        except KeyboardInterrupt:  # a second Ctrl-C, as a participant that never waits did not notice the first
-            raise asyncio.CancelledError from None
+        record = self.before.records.get(slot)
+        if record is None:
+            self._tell("episode_started", EpisodeStart(self.plan.setting.domain, slot, seed))
+            try:
+                record = await play(self.plan.setting, task, self.plan.cast, slot, seed, self.open_stage)
+            except KeyboardInterrupt:  # a second Ctrl-C, as a participant that never waits did not notice the first
+                raise asyncio.CancelledError from None
+            self.journal.append("episodes.jsonl", record.line())
+            self._tell("episode_finished", record)
         played = time.perf_counter()
-        self.journal.append("episodes.jsonl", record.line())
-        self._tell("episode_finished", record)
-        grade = self.grader.grade(record, task)
+        grade = self.grader.grade(record, task, await self._judge(record, task))
         self.journal.append("grades.jsonl", grade.model_dump(mode="json"))
         seconds = time.perf_counter() - started
         timing = {"task_id": slot.task_id, "trial": slot.trial, "play_seconds": played - started, "seconds": seconds}
@@ -154,14 +184,24 @@ class _Run:
         if self.on_finished is not None:
             self.on_finished(finished)
 
+    async def _judge(self, record: EpisodeRecord, task: Task) -> Judgement | None:
+        """Ask the judge where its word counts; without one, or where nothing is asked, there is no judgement."""
+        line, criteria = self.plan.cast.lines.get("judge"), task.evaluation_criteria
+        if line is None or not self.grader.needs_judge(record, task, everywhere=self.plan.judge_all):
+            return None
+        return await judge(
+            line.model_for(str(record.slot)), record.messages, (criteria and criteria.nl_assertions) or []
+        )
+
     def _sum_up(self, seconds: float) -> RunResult:
         folder = self.journal.folder
-        records = [item.record for item in self.finished]
-        grades = [item.grade for item in self.finished]
+        taken_over = [Finished(self.before.records[slot], grade, 0.0) for slot, grade in self.before.grades.items()]
+        finished = [*taken_over, *self.finished]
+        records, grades = [item.record for item in finished], [item.grade for item in finished]
         summary = summarise(self.plan, folder.name, str(folder), records, grades, seconds)
         self.journal.write("summary.json", summary.model_dump(mode="json"))
         self._tell("run_finished", summary)
-        return RunResult(summary, self.plan.tasks, self.finished)
+        return RunResult(summary, self.plan.tasks, finished, self.stopped)
 
     def _tell(self, name: str, subject: object) -> None:
         for listener in self.listeners[name]:

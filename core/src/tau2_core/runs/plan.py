@@ -27,6 +27,10 @@ class Plan:
     split: str | None = None
     evaluators: str = "tau2"
     concurrency: int = 8
+    faults: Sequence[str] = ()
+    max_cost: float | None = None
+    run_seconds: float | None = None
+    judge_all: bool = False
 
     def __post_init__(self) -> None:
         if not self.tasks:

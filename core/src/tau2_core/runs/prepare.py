@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from tau2_core.episode.setting import Setting
-from tau2_core.errors import DatasetError, PackError, PluginError, Problem, Tau2GymError
+from tau2_core.errors import DatasetError, PackError, PluginError, Problem, Tau2GymError, UsageError
 from tau2_core.model.datasets import Dataset
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.registrations import Domain, loaded
@@ -14,7 +15,7 @@ from tau2_core.packs.code import find_pack_folder
 from tau2_core.packs.load import open_pack
 from tau2_core.packs.pack import Pack
 from tau2_core.packs.yaml_source import YamlError, read_yaml
-from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.plugins.catalogue import Catalogue, Wrapper
 from tau2_core.plugins.discovery import discover
 
 
@@ -35,6 +36,22 @@ def folder_domain(path: Path) -> Domain:
     if not isinstance(name, str):
         raise PackError([Problem(folder.name, manifest, "the domain's `name` is missing", 1, "give it one")])
     return Domain(name=name, folder=folder)
+
+
+def open_faults(catalogue: Catalogue, texts: Sequence[str]) -> list[Callable[[str], Wrapper]]:
+    """Return what makes the wrappers of `NAME=RATE` faults for an episode's seed. Raises UsageError."""
+    makers: list[Callable[[str], Wrapper]] = []
+    for text in texts:
+        name, _, number = text.partition("=")
+        spec = catalogue.fault(name)
+        try:
+            rate = float(number)
+        except ValueError as error:
+            raise UsageError(f"--fault {text}: should read NAME=RATE, such as {name}=0.1") from error
+        if not 0 <= rate <= 1:
+            raise UsageError(f"--fault {text}: the rate should be between 0 and 1")
+        makers.append(partial(loaded(spec.create), rate))
+    return makers
 
 
 def load_domain(catalogue: Catalogue, name: str) -> Pack:

@@ -1,0 +1,35 @@
+"""The agent that a language model plays (spec/conversation.md, 8 and 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tau2_core.errors import UsageError
+from tau2_core.llm.chat import as_chat
+from tau2_core.llm.prompts import own_prompt
+from tau2_core.llm.speaker import speak
+from tau2_core.model.messages import AssistantMessage, Message
+from tau2_core.model.participants import AgentContext
+
+
+class LLMAgent:
+    """Gets the instructions, the policy and the tools; in solo play the ticket, and must call a tool each time."""
+
+    def __init__(self, context: AgentContext) -> None:
+        if context.model is None:
+            raise UsageError("agent 'llm' needs a model: --agent-model PROVIDER/NAME")
+        self.model = context.model
+        self.tools = [tool.chat_function() for tool in context.tools]
+        self.options = {"tool_choice": "required"} if context.solo else {}
+        instruction = context.instruction or own_prompt("agent", solo=context.solo)
+        sections = [("instructions", instruction), ("policy", context.policy)]
+        if context.solo:
+            sections.append(("ticket", context.ticket or ""))
+        self.system = "\n".join(f"<{tag}>\n{text}\n</{tag}>" for tag, text in sections)
+
+    async def reply(self, history: Sequence[Message]) -> AssistantMessage:
+        chat = [{"role": "system", "content": self.system}, *as_chat(history, "assistant")]
+        if len(chat) == 1:
+            chat.append({"role": "user", "content": "Work on the ticket."})
+        speech = await speak(self.model, chat, self.tools, "assistant", **self.options)
+        return AssistantMessage(**speech.fields())

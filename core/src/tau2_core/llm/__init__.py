@@ -1,0 +1,1 @@
+"""Language models: one small protocol, litellm behind it, and what makes a run survive bad days of a provider."""

@@ -1,0 +1,54 @@
+"""Getting one usable message out of a model: asked again when it is empty, and told why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tau2_core.llm.chat import STANDARD_KEYS, text_of, tool_calls
+from tau2_core.model.llm import Completion, Model
+from tau2_core.model.messages import Requestor, ToolCall
+
+REPAIRS = 2
+EMPTY = "Your last answer was empty. Answer with a message, or call a tool."
+
+
+class Speech:
+    """A model's message in our parts."""
+
+    def __init__(self, completion: Completion, speaker: Requestor, first_call: int) -> None:
+        self.content = text_of(completion)
+        self.tool_calls: list[ToolCall] | None = tool_calls(completion, speaker, first_call)
+        self.cost = completion.cost
+        self.usage: dict[str, Any] | None = completion.usage
+        # Kept where it holds more than our own parts do, to be sent back as it came.
+        self.provider_message = completion.message if completion.message.keys() - STANDARD_KEYS else None
+
+    def empty(self) -> bool:
+        return not (self.content and self.content.strip()) and not self.tool_calls
+
+    def fields(self) -> dict[str, Any]:
+        """Return what a message of either side is made of."""
+        return {
+            "content": self.content,
+            "tool_calls": self.tool_calls,
+            "cost": self.cost,
+            "usage": self.usage,
+            "provider_message": self.provider_message,
+        }
+
+
+async def speak(
+    model: Model, chat: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]], speaker: Requestor, **options: Any
+) -> Speech:
+    """Ask for a message; an empty one is asked for again, twice at most, and then returned as it is.
+
+    Raises ModelError.
+    """
+    speech = Speech(await model.complete(chat, tools, **options), speaker, len(chat))
+    for _ in range(REPAIRS):
+        if not speech.empty():
+            break
+        reminder = {"role": "user", "content": EMPTY}
+        speech = Speech(await model.complete([*chat, reminder], tools, **options), speaker, len(chat))
+    return speech

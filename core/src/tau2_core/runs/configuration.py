@@ -1,0 +1,73 @@
+"""The resolved configuration of a run, with digests of all content that decides its results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tau2_core.model.llm import ModelSettings
+from tau2_core.runs.plan import Plan
+
+FORMAT = 1
+
+
+def configuration(plan: Plan) -> dict[str, Any]:
+    """Return the resolved configuration of a run, with digests of all content that decides its results."""
+    setting, cast = plan.setting, plan.cast
+    dataset = setting.dataset
+    return {
+        "format": FORMAT,
+        "domain": setting.domain,
+        "variant": setting.variant,
+        "solo": setting.solo,
+        "mode": setting.mode,
+        "agent": {"name": cast.agent.name, "sees_gold": cast.agent.sees_gold},
+        "user": {"name": cast.user.name, "sees_gold": cast.user.sees_gold},
+        "models": {role: _model(line.settings) for role, line in sorted(cast.lines.items())},
+        "faults": list(plan.faults),
+        "limits": {
+            "max_steps": cast.limits.max_steps,
+            "max_errors": cast.limits.max_errors,
+            "timeout_seconds": cast.limits.timeout_seconds,
+        },
+        "dataset": {"adapter": dataset.adapter, "folder": str(dataset.root)} if dataset else None,
+        "origins": setting.origins(),
+        "split": plan.split,
+        "tasks": [task.id for task in plan.tasks],
+        "trials": plan.trials,
+        "seed": plan.seed,
+        "seeds": plan.seeds(),
+        "evaluators": plan.evaluators,
+        "digests": {
+            "pack": files_digest(setting.pack.files(), setting.pack.folder),
+            "dataset": files_digest(dataset.files, dataset.root) if dataset else None,
+            "policy": text_digest(setting.policy_text),
+            "opening": text_digest(setting.opening()),
+            "tasks": text_digest(json.dumps([task.model_dump(mode="json") for task in plan.tasks], sort_keys=True)),
+        },
+    }
+
+
+def _model(settings: ModelSettings) -> dict[str, Any]:
+    """Return a model's settings as they may be written down: secrets are left out."""
+    secret = ("api_key", "secret", "password", "headers", "_token")
+    return {
+        "model": settings.model,
+        "args": {name: value for name, value in settings.args.items() if not any(part in name for part in secret)},
+    }
+
+
+def text_digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def files_digest(files: Iterable[Path], root: Path) -> str:
+    """Return one digest of files' names below `root` and contents."""
+    total = hashlib.sha256()
+    for file in sorted(files):
+        name = file.relative_to(root) if file.is_relative_to(root) else file
+        total.update(f"{name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()

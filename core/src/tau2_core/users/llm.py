@@ -1,0 +1,29 @@
+"""The customer that a language model plays (spec/conversation.md, 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tau2_core.errors import UsageError
+from tau2_core.llm.chat import as_chat
+from tau2_core.llm.prompts import own_prompt
+from tau2_core.llm.speaker import speak
+from tau2_core.model.messages import Message, UserMessage
+from tau2_core.model.participants import UserContext
+
+
+class LLMUser:
+    """Gets the guidelines and the scenario; sees its own words as the assistant's and the agent's as the user's."""
+
+    def __init__(self, context: UserContext) -> None:
+        if context.model is None:
+            raise UsageError("user 'llm' needs a model: --user-model PROVIDER/NAME")
+        self.model = context.model
+        self.tools = [tool.chat_function() for tool in context.tools]
+        guidelines = context.guidelines or own_prompt("user", tools=bool(self.tools))
+        self.system = f"{guidelines}\n\n<scenario>\n{context.scenario.text()}\n</scenario>"
+
+    async def reply(self, history: Sequence[Message]) -> UserMessage:
+        chat = [{"role": "system", "content": self.system}, *as_chat(history, "user")]
+        speech = await speak(self.model, chat, self.tools, "user")
+        return UserMessage(**speech.fields())

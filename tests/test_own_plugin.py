@@ -1,0 +1,260 @@
+"""One installed package with every hook: each is seen to have had its effect, with no change in the core."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+
+Gym = Callable[..., CompletedProcess[str]]
+
+FILES = {
+    "pyproject.toml": """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "our-workshop"
+version = "2.0"
+
+[project.entry-points.tau2_core]
+workshop = "our_workshop.plugin"
+
+[tool.hatch.build.targets.wheel]
+packages = ["our_workshop"]
+""",
+    "our_workshop/__init__.py": "",
+    "our_workshop/plugin.py": """
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from tau2_core import AdapterSpec, AgentSpec, EvaluatorSpec, Lazy, Toolset, UserSpec, hookimpl
+
+HOME = "our_workshop.parts"
+
+
+@hookimpl
+def tau2_toolsets():
+    return [Toolset("counting", "mock", "agent", "our_workshop")]
+
+
+@hookimpl
+def tau2_agents():
+    return [AgentSpec("counter", "counts tasks", Lazy(f"{HOME}:Counter"))]
+
+
+@hookimpl
+def tau2_user_simulators():
+    return [UserSpec("curt", "says two words", Lazy(f"{HOME}:Curt"))]
+
+
+@hookimpl
+def tau2_evaluators():
+    criteria = ["DB", "COMMUNICATE"]
+    return [EvaluatorSpec(f"busy.{each}", "busy", each, Lazy(f"{HOME}:is_busy")) for each in criteria]
+
+
+@hookimpl
+def tau2_adapters():
+    return [AdapterSpec("lines", "a task a line", Lazy(f"{HOME}:detect"), Lazy(f"{HOME}:open_lines"))]
+
+
+@hookimpl
+async def tau2_tool_call(proceed, call):
+    result = await proceed(call)
+    return replace(result, content=result.content.replace("6", "half a dozen"))
+
+
+def _note(hook, **what):
+    with Path(os.environ["WORKSHOP_LOG"]).open("a") as log:
+        log.write(json.dumps({"hook": hook, **what}) + "\\n")
+
+
+@hookimpl
+def tau2_run_started(start):
+    _note("run_started", tasks=list(start.tasks), slots=start.slots, folder_exists=start.folder.is_dir())
+
+
+@hookimpl
+def tau2_episode_started(start):
+    _note("episode_started", slot=str(start.slot))
+
+
+@hookimpl
+def tau2_episode_finished(record):
+    _note("episode_finished", slot=str(record.slot), ended=record.termination)
+
+
+@hookimpl
+def tau2_run_finished(summary):
+    _note("run_finished", finished=summary.finished, mean=summary.mean_reward)
+""",
+    "our_workshop/parts.py": """
+from tau2_core import AssistantMessage, Check, Dataset, Status, Task, ToolCall, ToolMessage, UserMessage, Verdict
+
+
+class Counter:
+    def __init__(self, context):
+        self.tools = [tool.name for tool in context.tools]
+
+    async def reply(self, history):
+        if isinstance(history[-1], ToolMessage):
+            return AssistantMessage(content=f"There are {history[-1].content} tasks.")
+        return AssistantMessage(tool_calls=[ToolCall(id="c", name="count_tasks", arguments={})])
+
+
+class Curt:
+    def __init__(self, context):
+        self.lines = ["How many?", "###STOP###"]
+
+    async def reply(self, history):
+        return UserMessage(content=self.lines.pop(0))
+
+
+def is_busy(evidence):
+    calls = evidence.record.tool_calls
+    checks = [Check(what=f"{calls} calls", met=calls > 0)]
+    return Verdict(criterion="busy", status=Status.GRADED, reward=min(calls, 1), checks=checks)
+
+
+def detect(folder):
+    return (folder / "lines.txt").is_file()
+
+
+def open_lines(folder, domain):
+    def load():
+        texts = (folder / "lines.txt").read_text().splitlines()
+        return [
+            Task(id=f"line_{n}", user_scenario={"instructions": text}, evaluation_criteria={"actions": []})
+            for n, text in enumerate(texts)
+        ]
+
+    return Dataset(
+        adapter="lines", domain=domain, root=folder, databases={}, load_tasks=load, splits={}, default_split=None
+    )
+""",
+    "our_workshop/tools.yaml": """
+count_tasks:
+  description: Count all tasks.
+  kind: read
+  handler: counting:count_tasks
+""",
+    "our_workshop/handlers/__init__.py": "",
+    "our_workshop/handlers/counting.py": "def count_tasks(db) -> int:\n    return len(db.tasks)\n",
+}
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, target = tmp_path_factory.mktemp("workshop"), tmp_path_factory.mktemp("target")
+    for name, text in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--root-user-action=ignore",
+    ]
+    offline = ["--no-index", "--no-deps", "--no-build-isolation", "--target", str(target)]
+    subprocess.run([*pip, *offline, str(folder)], check=True, capture_output=True)
+    return target
+
+
+Play = Callable[..., tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]]
+
+
+@pytest.fixture
+def play(gym: Gym, installed: Path, tmp_path: Path) -> Play:
+    """Run mock with the package installed; return the summary, records, grades and what its listeners noted."""
+
+    def run(*options: object) -> Any:
+        log = tmp_path / "log.jsonl"
+        done = gym("run", "mock", "--name", "r", "--json", *options, paths=[installed], WORKSHOP_LOG=str(log))
+        assert (done.returncode, done.stderr) == (0, "")
+        folder = tmp_path / "runs" / "r"
+        files = [folder / "episodes.jsonl", folder / "grades.jsonl", log]
+        return json.loads(done.stdout), *([json.loads(line) for line in file.open()] for file in files)
+
+    return run
+
+
+def texts(record: dict[str, Any], role: str) -> list[str]:
+    return [message.get("content", "") for message in record["messages"] if message["role"] == role]
+
+
+def test_agent_customer_toolset_wrapper_and_evaluators(play: Play) -> None:
+    options = ["--task", "tell_whose_task", "--agent", "counter", "--user", "curt", "--evaluators", "busy"]
+    summary, (record,), (grade,), _ = play(*options)
+    assert (summary["agent"], summary["user"], summary["evaluators"]) == ("counter", "curt", "busy")
+    assert texts(record, "user") == ["How many?", "###STOP###"]
+    assert texts(record, "tool") == ["half a dozen"]  # the toolset counted six, the wrapper put it in words
+    assert texts(record, "assistant")[-1] == "There are half a dozen tasks."
+    assert (grade["evaluators"], grade["reward"]) == ("busy", 1.0)
+    assert grade["verdicts"]["COMMUNICATE"]["checks"][0]["what"] == "1 calls"  # not what `tau2` would have said
+
+
+def test_its_evaluators_can_fail_too(play: Play) -> None:
+    summary, _, (grade,), _ = play("--task", "tell_whose_task", "--agent", "silent", "--evaluators", "busy")
+    assert (summary["mean_reward"], grade["verdicts"]["DB"]["checks"][0]["what"]) == (0.0, "0 calls")
+
+
+def test_adapter(play: Play, tmp_path: Path) -> None:
+    (tmp_path / "lines.txt").write_text("You want nothing.\nYou want less.\n")
+    summary, records, _, _ = play("--dataset", tmp_path)
+    assert summary["dataset"] == str(tmp_path)
+    assert [record["task_id"] for record in records] == ["line_0", "line_1"]
+    assert texts(records[1], "user")[0] == "You want less."
+
+
+def test_listeners_are_told_in_order(play: Play) -> None:
+    _, _, _, notes = play("--task", "complete_task", "--trials", 2, "--concurrency", 1)
+    assert notes == [
+        {"hook": "run_started", "tasks": ["complete_task"], "slots": 2, "folder_exists": True},
+        {"hook": "episode_started", "slot": "complete_task#0"},
+        {"hook": "episode_finished", "slot": "complete_task#0", "ended": "user_stop"},
+        {"hook": "episode_started", "slot": "complete_task#1"},
+        {"hook": "episode_finished", "slot": "complete_task#1", "ended": "user_stop"},
+        {"hook": "run_finished", "finished": 2, "mean": 1.0},
+    ]
+
+
+def test_its_tool_is_described_and_checked_with_the_domain(gym: Gym, installed: Path) -> None:
+    done = gym("describe", "mock", "--json", paths=[installed])
+    names = [tool["name"] for tool in json.loads(done.stdout) if tool["role"] == "agent"]
+    assert names == ["create_task", "get_users", "update_task_status", "transfer_to_human_agents", "count_tasks"]
+    assert gym("check", "mock", paths=[installed]).stdout == "mock: clean (7 tools, 18 tasks, 18 played)\n"
+
+
+def test_blocked_it_brings_nothing(gym: Gym, installed: Path) -> None:
+    done = gym("run", "mock", "--agent", "counter", "--no-plugin", "workshop", paths=[installed])
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: no agent 'counter' (")
+    tools = gym("describe", "mock", "count_tasks", paths=[installed], TAU2_GYM_DISABLE="our-workshop")
+    assert tools.returncode == 2
+    assert tools.stderr.startswith("error: mock has no tool 'count_tasks' (")
+
+
+def test_what_it_brings_is_listed(gym: Gym, installed: Path) -> None:
+    rows = {row["name"]: row for row in json.loads(gym("plugins", "--json", paths=[installed]).stdout)}
+    assert (rows["workshop"]["from"], rows["workshop"]["status"]) == ("our-workshop 2.0", "ok")
+    assert sorted(rows["workshop"]["provides"]) == [
+        "adapter:lines",
+        "agent:counter",
+        "evaluator:busy.COMMUNICATE",
+        "evaluator:busy.DB",
+        "toolset:counting",
+        "user:curt",
+    ]

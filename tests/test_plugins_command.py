@@ -1,0 +1,252 @@
+"""`tau2-gym plugins`: who brings what; a broken plugin is a row with its cause, and takes no other down."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+
+Gym = Callable[..., CompletedProcess[str]]
+Plugin = Callable[..., Path]
+
+IMPORTS = "from tau2_core import AgentSpec, Domain, Toolset, hookimpl\n"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A plugin's source, what is said of it, and the line where (None: no line of its own is to blame)."""
+
+    source: str
+    cause: str
+    line: int | None
+    target: str = ""
+
+
+BROKEN = {
+    "absent_import": Broken("import nothing_like_it\n", "ModuleNotFoundError: No module named 'nothing_like_it'", 1),
+    "torn_syntax": Broken("fine = 1\ndef torn(:\n", "SyntaxError: invalid syntax", 2),
+    "ends_process": Broken("import sys\nsys.exit(3)\n", "SystemExit: 3", 2),
+    "no_attribute": Broken("", "AttributeError: module 'no_attribute' has no attribute 'p'", None, "no_attribute:p"),
+    "no_module": Broken("", "ModuleNotFoundError: No module named 'elsewhere'", None, "elsewhere"),
+    "strange_hook": Broken(
+        f"{IMPORTS}\n@hookimpl\ndef tau2_agent():\n    return []\n",
+        "unknown hook 'tau2_agent' (did you mean 'tau2_agents'?)",
+        3,
+    ),
+    "strange_argument": Broken(
+        f"{IMPORTS}\n@hookimpl\ndef tau2_episode_finished(episode):\n    pass\n",
+        "hook 'tau2_episode_finished' has no argument 'episode'; it may take record",
+        3,
+    ),
+    "never_awaited": Broken(
+        f"{IMPORTS}\n@hookimpl\nasync def tau2_run_started(start):\n    pass\n",
+        "hook 'tau2_run_started' is called, not awaited; write `def`, not `async def`",
+        3,
+    ),
+    "raising_hook": Broken(
+        f"{IMPORTS}\n@hookimpl\ndef tau2_agents():\n    return [AgentSpec('a')]\n",
+        "TypeError: AgentSpec.__init__() missing 2 required positional arguments: 'summary' and 'create'",
+        5,
+    ),
+    "returns_none": Broken(
+        f"{IMPORTS}\n@hookimpl\ndef tau2_agents():\n    pass\n",
+        "hook 'tau2_agents' returned None, not a list of AgentSpec",
+        3,
+    ),
+    "returns_names": Broken(
+        f"{IMPORTS}\n@hookimpl\ndef tau2_environments():\n    return ['mock']\n",
+        "hook 'tau2_environments' returned 'mock' in its list, which is no Domain",
+        3,
+    ),
+    "lost_package": Broken(
+        f"{IMPORTS}\n@hookimpl\ndef tau2_environments():\n    return [Domain('lost', package='lost_pack')]\n",
+        "package 'lost_pack' cannot be imported: ModuleNotFoundError: no package 'lost_pack' is installed",
+        None,
+    ),
+    "lost_tools": Broken(
+        f"{IMPORTS}\n@hookimpl\ndef tau2_toolsets():\n    return [Toolset('more', 'airline', 'agent', 'lost_tools')]\n",
+        "toolset 'more': package 'lost_tools' cannot be imported: ModuleNotFoundError",
+        None,
+    ),
+}
+
+
+def rows(done: CompletedProcess[str]) -> dict[str, Any]:
+    assert done.returncode == 0, done.stderr
+    return {row["name"]: row for row in json.loads(done.stdout)}
+
+
+@pytest.fixture
+def site(plugin: Plugin, tmp_path: Path) -> Path:
+    for module, broken in BROKEN.items():
+        plugin(module, broken.source, target=broken.target)
+    return tmp_path / "site"
+
+
+class TestBroken:
+    def test_each_is_a_row_with_file_line_and_cause(self, gym: Gym, site: Path) -> None:
+        found = rows(gym("plugins", "--json", paths=[site]))
+        for name, broken in BROKEN.items():
+            row = found[name]
+            assert row["status"] == "broken", name
+            assert row["cause"].startswith(broken.cause), name
+            assert row["line"] == broken.line, name
+            assert row["from"] == f"dist-{name} 1.0"
+            assert row["file"] == (None if name == "no_module" else str(site / f"{name}.py")), name
+        others = {name: row["status"] for name, row in found.items() if name not in BROKEN}
+        assert others == {"core": "ok", "airline": "ok", "mock": "ok", "retail": "ok"} | others
+        assert set(others.values()) == {"ok"}
+
+    def test_the_table_says_the_same(self, gym: Gym, site: Path) -> None:
+        done = gym("plugins", paths=[site])
+        assert done.returncode == 0
+        for name, broken in BROKEN.items():
+            place = "" if name == "no_module" else f"{site / name}.py: "
+            if broken.line:
+                place = f"{site / name}.py:{broken.line}: "
+            assert f"\n{name}: {place}{broken.cause}" in done.stdout
+
+    def test_none_takes_another_down(self, gym: Gym, site: Path) -> None:
+        done = gym("run", "mock", "--num-tasks", 1, "--json", paths=[site])
+        assert (done.returncode, done.stderr) == (0, "")
+        domains = {row["name"]: row for row in json.loads(gym("domains", "--json", paths=[site]).stdout)}
+        assert domains["mock"]["tasks"] == 18
+        assert "no package 'lost_pack' is installed" in domains["lost"]["broken"]
+
+    @pytest.mark.parametrize("command", ["run", "check", "describe"])
+    def test_it_is_an_error_when_asked_for(self, gym: Gym, site: Path, command: str) -> None:
+        done = gym(command, "torn_syntax", paths=[site])
+        told = f"torn_syntax: {site / 'torn_syntax.py'}:2: the plugin is broken: SyntaxError: invalid syntax"
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"error: {told}")
+        lost = gym(command, "lost", paths=[site])
+        assert lost.returncode == 1
+        assert "lost_pack' cannot be imported" in lost.stderr + lost.stdout
+        assert "Traceback" not in done.stderr + lost.stderr
+
+    def test_tools_that_cannot_be_added_are_an_error_of_their_domain(self, gym: Gym, site: Path) -> None:
+        done = gym("run", "airline", "--num-tasks", 1, paths=[site])
+        assert done.returncode == 1
+        assert "toolset 'more': package 'lost_tools' cannot be imported" in done.stderr
+        assert "block its plugin with --no-plugin" in done.stderr
+        assert gym("run", "airline", "--num-tasks", 1, "--no-plugin", "lost_tools", paths=[site]).returncode == 0
+
+    def test_an_unknown_name_may_be_one_that_a_broken_plugin_would_bring(self, gym: Gym, site: Path) -> None:
+        done = gym("run", "mock", "--agent", "oracel", paths=[site])
+        assert done.returncode == 2
+        assert "no agent 'oracel' (did you mean 'oracle'?); what " in done.stderr
+        assert "torn_syntax would bring is unknown: see tau2-gym plugins" in done.stderr
+
+
+def test_a_pack_with_wrong_files_is_broken_at_their_place(gym: Gym, plugin: Plugin, mock_copy: Path) -> None:
+    site = plugin(
+        "spoilt", f"{IMPORTS}\n@hookimpl\ndef tau2_environments():\n    return [Domain('spoilt', 'bad_pack')]\n"
+    )
+    package = Path(shutil.move(mock_copy, site / "bad_pack"))
+    manifest = package / "domain.yaml"
+    manifest.write_text(manifest.read_text().replace("name: mock", "name: spoilt"))
+
+    def row() -> tuple[object, ...]:
+        found = rows(gym("plugins", "--json", paths=[site]))["spoilt"]
+        return found["status"], found["file"], found["line"], found["cause"]
+
+    (package / "data" / "splits.yaml").rename(package / "data" / "kept.yaml")
+    status, file, line, cause = row()
+    assert (status, file, line) == ("broken", str(package / "data" / "splits.yaml"), None)
+    assert str(cause).startswith(f"cannot read {package / 'data' / 'splits.yaml'}: No such file")
+    (package / "tools" / "user.yaml").write_text("check_notifications: [\n")
+    status, file, line, cause = row()
+    assert (status, file, line) == ("broken", str(package / "tools" / "user.yaml"), 2)
+    assert "(and 1 more: tau2-gym check spoilt)" in str(cause)
+    manifest.unlink()
+    status, file, line, cause = row()
+    assert (status, file, line) == ("broken", str(manifest), None)
+    assert str(cause).startswith(f"cannot read {manifest}: No such file")
+
+
+class TestBlocking:
+    MARKER = "from pathlib import Path\nPath('imported').touch()\n"
+
+    @pytest.mark.parametrize("name", ["marker", "dist-marker"])
+    @pytest.mark.parametrize("how", ["option", "variable"])
+    def test_a_blocked_plugin_is_not_imported(
+        self, gym: Gym, plugin: Plugin, tmp_path: Path, name: str, how: str
+    ) -> None:
+        site = plugin("marker", self.MARKER)
+        options, variables = (
+            ([], {"TAU2_GYM_DISABLE": f"airline, {name}"})
+            if how == "variable"
+            else (
+                ["--no-plugin", name],
+                {},
+            )
+        )
+        found = rows(gym("plugins", "--json", *options, paths=[site], **variables))
+        assert not (tmp_path / "imported").exists()
+        assert (found["marker"]["status"], found["marker"]["provides"]) == ("blocked", [])
+        assert found["airline"]["status"] == ("blocked" if how == "variable" else "ok")
+
+    def test_else_it_is(self, gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
+        found = rows(gym("plugins", "--json", paths=[plugin("marker", self.MARKER)]))
+        assert (tmp_path / "imported").exists()
+        assert found["marker"]["status"] == "ok"
+
+    def test_what_is_blocked_says_so_when_asked_for(self, gym: Gym) -> None:
+        done = gym("run", "mock", "--no-plugin", "mock")
+        told = "domain 'mock' of tau2-domain-mock 0.1.0 is blocked; take it out of --no-plugin or TAU2_GYM_DISABLE"
+        assert (done.returncode, done.stderr) == (2, f"error: {told}\n")
+
+    def test_only_what_is_there_can_be_blocked(self, gym: Gym) -> None:
+        done = gym("plugins", "--no-plugin", "airlin")
+        told = "cannot block 'airlin': no such plugin (did you mean 'airline'?)"
+        assert (done.returncode, done.stderr) == (2, f"error: {told}\n")
+
+
+class TestConflicts:
+    @pytest.fixture
+    def rival(self, plugin: Plugin) -> Path:
+        source = f"{IMPORTS}\n@hookimpl\ndef tau2_environments():\n    return [Domain('mock', 'tau2_domain_mock')]\n"
+        return plugin(
+            "rival", source, name="mock"
+        )  # under the same entry-point name, as two packs of a domain would be
+
+    def test_both_packages_are_named(self, gym: Gym, rival: Path) -> None:
+        done = gym("run", "mock", paths=[rival])
+        assert done.returncode == 2
+        told = "domain 'mock' comes from dist-rival 1.0 and tau2-domain-mock 0.1.0; block one of these packages"
+        assert done.stderr.startswith(f"error: {told}")
+
+    def test_both_are_rows_and_no_other_suffers(self, gym: Gym, rival: Path) -> None:
+        done = gym("plugins", "--json", paths=[rival])
+        found = [(row["from"], row["status"]) for row in json.loads(done.stdout) if row["name"] == "mock"]
+        assert found == [("dist-rival 1.0", "conflict"), ("tau2-domain-mock 0.1.0", "conflict")]
+        assert gym("run", "retail", "--num-tasks", 1, paths=[rival]).returncode == 0
+        report = gym("check", paths=[rival]).stdout
+        assert "mock: 1 problem (" in report
+        assert "airline: clean (" in report
+
+    def test_one_package_can_be_blocked_by_its_own_name(self, gym: Gym, rival: Path) -> None:
+        done = gym("run", "mock", "--num-tasks", 1, "--no-plugin", "dist-rival", paths=[rival])
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_a_folder_stands_in_for_an_installed_pack(self, gym: Gym, mock_copy: Path) -> None:
+        splits = mock_copy / "data" / "splits.yaml"
+        splits.write_text(splits.read_text() + "tiny: [complete_task]\n")
+        done = gym("run", "mock", "--split", "tiny", "--json", "--pack", mock_copy)
+        assert json.loads(done.stdout)["solved_tasks"] == ["complete_task"]
+        report = json.loads(gym("plugins", "--json", "--pack", mock_copy).stdout)
+        found = [(row["from"], row["status"], row["provides"]) for row in report if row["name"] == "mock"]
+        assert found == [(str(mock_copy), "ok", ["domain:mock"]), ("tau2-domain-mock 0.1.0", "replaced", [])]
+
+
+def test_tools_for_a_domain_that_is_not_there_are_told_of(gym: Gym, plugin: Plugin) -> None:
+    source = f"{IMPORTS}\n@hookimpl\ndef tau2_toolsets():\n    return [Toolset('more', 'airlin', 'agent', 'x')]\n"
+    found = rows(gym("plugins", "--json", paths=[plugin("adds", source)]))["adds"]
+    told = "toolset 'more' adds to domain 'airlin', which is not here (did you mean 'airline'?)"
+    assert (found["status"], found["cause"]) == ("ok", told)

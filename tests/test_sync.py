@@ -1,0 +1,149 @@
+"""The sync hook: when it runs, in which order with the calls, and what its failure does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tau2_core.episode.environment import Environment
+from tau2_core.episode.setting import Setting
+from tau2_core.episode.setup import set_state
+from tau2_core.model.messages import AssistantMessage, Requestor, ToolCall, ToolMessage
+from tau2_core.model.tasks import Assertion, FunctionCall, InitialState
+from tau2_core.model.tools import Failure, ToolResult
+
+HANDLERS = """
+from tau2_core import ToolError
+
+def note(db, text: str) -> str:
+    db.log.append(text)
+    return text
+
+def look(db) -> str:
+    return "looked"
+
+def refuse(db) -> str:
+    db.log.append("refused")
+    raise ToolError("no")
+
+def pay(db, coins: int) -> str:
+    db.pockets["left"].coins -= coins
+    return "paid"
+
+def is_rich(db) -> bool:
+    return db.pockets["left"].coins > 1
+"""
+COUNTING = """
+def sync(agent, user) -> None:
+    agent.log.append(f"sync {user.pockets['left'].coins}")
+"""
+WITH_CONTEXT = """
+def sync(user, context, agent) -> None:
+    agent.log = [context.now.isoformat()]
+"""
+FAILING = """
+from tau2_core import reading
+
+def sync(agent, user) -> None:
+    if "poison" in reading(agent).log:
+        user.pockets["left"].coins += 100
+        raise ValueError("sync failed")
+    agent.log.append("sync")
+"""
+TOOLS: dict[str, dict[str, Any]] = {
+    "note": {"kind": "write", "parameters": {"text": "string"}},
+    "look": {},
+    "refuse": {"kind": "write"},
+}
+USER_TOOLS: dict[str, dict[str, Any]] = {"pay": {"kind": "write", "parameters": {"coins": "integer"}}}
+FUNCTIONS: dict[str, dict[str, Any]] = {"is_rich": {"kind": "assertion", "role": "user"}}
+
+
+@pytest.fixture(scope="module")
+def pack(small_pack: Callable[..., Setting]) -> Callable[[str], Setting]:
+    """Return a setting whose pack has the given sync function; packs are made once."""
+    known: dict[str, Setting] = {}
+
+    def get(sync: str) -> Setting:
+        if sync not in known:
+            options: dict[str, Any] = {"user_tools": USER_TOOLS, "functions": FUNCTIONS, "sync": "handlers.tools:sync"}
+            known[sync] = small_pack(HANDLERS + sync, TOOLS, **options)
+        return known[sync]
+
+    return get
+
+
+Pack = Callable[[str], Setting]
+
+
+def call(environment: Environment, name: str, requestor: Requestor = "assistant", **arguments: Any) -> ToolResult:
+    return environment.call(ToolCall(name=name, arguments=arguments, requestor=requestor))
+
+
+def log(environment: Environment) -> list[str]:
+    return list(environment.worlds["agent"].read_field("log"))
+
+
+def test_it_runs_when_an_environment_is_made(pack: Pack) -> None:
+    assert log(Environment(pack(COUNTING))) == ["start", "sync 3"]
+
+
+def test_it_runs_after_every_call_that_succeeds_reading_or_writing_of_either_side(pack: Pack) -> None:
+    environment = Environment(pack(COUNTING))
+    call(environment, "note", text="n")
+    call(environment, "look")
+    call(environment, "pay", "user", coins=2)
+    assert log(environment) == ["start", "sync 3", "n", "sync 3", "sync 3", "sync 1"]
+
+
+def test_it_does_not_run_after_a_call_that_fails(pack: Pack) -> None:
+    environment = Environment(pack(COUNTING))
+    for name in ("refuse", "no_such_tool"):
+        assert call(environment, name).failure is not None
+    assert log(environment) == ["start", "sync 3"]
+
+
+def test_it_does_not_run_after_a_direct_run(pack: Pack) -> None:
+    environment = Environment(pack(COUNTING))
+    environment.run(ToolCall(name="note", arguments={"text": "gold"}))
+    assert log(environment) == ["start", "sync 3", "gold"]
+
+
+def test_it_runs_after_a_function_and_after_an_assertion(pack: Pack) -> None:
+    environment = Environment(pack(COUNTING))
+    environment.call_function(FunctionCall(env_type="user", func_name="pay", arguments={"coins": 1}))
+    assert environment.holds(Assertion(env_type="user", func_name="is_rich"))
+    assert log(environment) == ["start", "sync 3", "sync 2", "sync 2"]
+
+
+def test_setting_a_state_runs_it_after_each_action_and_each_replayed_call_and_at_the_end(pack: Pack) -> None:
+    environment = Environment(pack(COUNTING))
+    actions = [
+        {"env_type": "user", "func_name": "pay", "arguments": {"coins": 1}},
+        {"env_type": "assistant", "func_name": "note", "arguments": {"text": "action"}},
+    ]
+    data = {"agent_data": {"log": ["data"]}}
+    initial = InitialState.model_validate({"initialization_data": data, "initialization_actions": actions})
+    asked = AssistantMessage(tool_calls=[ToolCall(id="1", name="note", arguments={"text": "replayed"})])
+    assert set_state(environment, initial, [asked, ToolMessage(id="1", content="replayed")]) == []
+    assert log(environment) == ["data", "sync 2", "action", "sync 2", "replayed", "sync 2", "sync 2"]
+
+
+def test_it_may_ask_for_the_context_and_take_its_arguments_in_any_order(pack: Pack) -> None:
+    assert log(Environment(pack(WITH_CONTEXT))) == ["2025-03-01T09:00:00"]
+
+
+@pytest.mark.parametrize("name", ["note", "look"])
+def test_its_failure_fails_the_call_and_in_strict_mode_undoes_both_databases(pack: Pack, name: str) -> None:
+    setting = pack(FAILING)
+    for mode, same in (("strict", True), ("tau2", False)):
+        environment = Environment(Setting(setting.pack, mode=mode))  # type: ignore[arg-type]
+        if name == "look":
+            environment.run(ToolCall(name="note", arguments={"text": "poison"}))
+        before = environment.digests()
+        arguments = {"text": "poison"} if name == "note" else {}
+        result = call(environment, name, **arguments)
+        assert (result.failure, result.content) == (Failure.CRASHED, "Error: sync failed")
+        assert (environment.digests() == before) is same
+        assert environment.worlds["user"].read_field("pockets")["left"].coins == (3 if same else 103)
