@@ -3,46 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import RequestBodyLimitMiddleware
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tau2_core.errors import Tau2GymError
 from tau2_core.gym.compatibility import Compatibility
 from tau2_core.gym.control_plane import build_control_plane
 from tau2_core.gym.conversation_plane import ConversationPlane
 from tau2_core.gym.data_plane import SIDE, build_server
-from tau2_core.gym.errors import RefusedError
+from tau2_core.gym.errors import RefusedError, answer, refuse, refuse_http
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.settings import Settings
 
-log = logging.getLogger(__name__)
+LAST_SECONDS = 1.0  # for calls that are still running when the server has stopped to answer
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def build_application(registry: Registry, settings: Settings) -> Starlette:
     """Return the server. Its lifespan expires idle episodes, and at the end keeps the records of all that are open."""
     data = _manager(build_server(registry, max_result_chars=settings.max_result_chars), settings)
-    dialect = Compatibility(registry, settings, settings.domains[0])
+    dialect = Compatibility(registry, settings)
     compatible = _manager(dialect.server(), settings)
-    compatible_app = dialect.entrance(compatible.handle_request)
-    talk = ConversationPlane(registry)
+    mcp = limited(dialect.entrance(compatible.handle_request), settings)
     plain_http = [
-        Route("/episodes/{key}/conversation", talk.__call__, methods=["GET", "POST"]),
+        Route("/episodes/{key}/conversation", ConversationPlane(registry).__call__, methods=["GET", "POST"]),
         *dialect.routes(),
         Mount("/", build_control_plane(registry, settings)),
     ]
-
-    def limited(app: ASGIApp) -> ASGIApp:
-        return RequestBodyLimitMiddleware(app, settings.max_body_bytes)  # the SDK's manager has its own
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -54,23 +50,26 @@ def build_application(registry: Registry, settings: Settings) -> Starlette:
                 yield
             finally:
                 sweeper.cancel()
-                with suppress(asyncio.CancelledError):
-                    await sweeper
-                await registry.close_all()
+                await asyncio.wait([sweeper])
+                await registry.close_all(LAST_SECONDS)
 
     return Starlette(
         routes=[
             Route("/episodes/{key}/mcp", DataPlane(registry, data)),
             Route("/episodes/{key}/mcp/", DataPlane(registry, data)),
-            Route("/mcp", Endpoint(limited(compatible_app))),
-            Route("/mcp/", Endpoint(limited(compatible_app))),
-            Mount("/", limited(Router(plain_http))),
+            Route("/mcp", Endpoint(mcp)),
+            Route("/mcp/", Endpoint(mcp)),
+            Mount("/", limited(Router(plain_http), settings)),
         ],
-        middleware=[
-            Middleware(LocalOnly, host=settings.host),
-        ],
+        middleware=[Middleware(LocalOnly, host=settings.host)],
+        exception_handlers={HTTPException: refuse_http, Tau2GymError: refuse},
         lifespan=lifespan,
     )
+
+
+def limited(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """Return an application that answers 413 to a body over the limit; the SDK's manager does so itself."""
+    return RequestBodyLimitMiddleware(app, settings.max_body_bytes)
 
 
 def _manager(server: Server[object], settings: Settings) -> StreamableHTTPSessionManager:
@@ -98,7 +97,7 @@ class DataPlane:
         try:
             scope[SIDE] = self.registry.by_key(scope["path_params"]["key"])
         except RefusedError as refusal:
-            await JSONResponse(refusal.body(), refusal.status)(scope, receive, send)
+            await answer(scope, refusal)(scope, receive, send)
             return
         await self.manager.handle_request(scope, receive, send)
 
@@ -119,7 +118,7 @@ class LocalOnly:
                     refusal = RefusedError(
                         403, "foreign_host", "this server answers to loopback hosts and origins only"
                     )
-                    await JSONResponse(refusal.body(), refusal.status)(scope, receive, send)
+                    await answer(scope, refusal)(scope, receive, send)
                     return
         await self.app(scope, receive, send)
 
@@ -127,4 +126,4 @@ class LocalOnly:
 def _local(netloc: bytes) -> bool:
     """Tell whether `host[:port]` is a loopback name."""
     host = netloc[1:].partition(b"]")[0] if netloc.startswith(b"[") else netloc.partition(b":")[0]
-    return host.decode("latin-1") in LOOPBACK
+    return host.decode("latin-1").lower() in LOOPBACK

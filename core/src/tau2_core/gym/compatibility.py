@@ -7,14 +7,20 @@ id is mapped to it. Sessions expire like other episodes.
 from __future__ import annotations
 
 import json
-import time
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 import mcp_types as types
+from anyio import to_thread
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
-from pydantic_core import from_json
+from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -22,9 +28,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tau2_core.errors import Tau2GymError
-from tau2_core.gym.data_plane import as_mcp_tool
-from tau2_core.gym.errors import RefusedError
+from tau2_core.gym.credentials import check_token
+from tau2_core.gym.data_plane import as_mcp_tool, call_counted, within
+from tau2_core.gym.errors import RefusedError, answer, as_refusal
 from tau2_core.gym.hosted import HostedEpisode
+from tau2_core.gym.json_values import parse
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.settings import Settings
 from tau2_core.model.tools import ToolResult
@@ -32,147 +40,182 @@ from tau2_core.model.tools import ToolResult
 HEADER = "mcp-session-id"
 PREFIX = "compat-"
 REMEMBERED = 100_000
+MAX_ID = 200
 
 Context = ServerRequestContext[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a client wishes for a session's world."""
+
+    domain: str | None = None
+    task_id: str | None = None
+    seed: int = 0
 
 
 class Compatibility:
     """Sessions of compatible clients: client-made ids, their seeds and configuration, and their worlds."""
 
-    def __init__(self, registry: Registry, settings: Settings, default_domain: str) -> None:
+    def __init__(self, registry: Registry, settings: Settings) -> None:
         self.registry = registry
         self.settings = settings
-        self.default_domain = default_domain
-        self._extras: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._openings: OrderedDict[str, Opening] = OrderedDict()
         self._transports: OrderedDict[str, str] = OrderedDict()
 
     def server(self) -> Server[Any]:
         """Return the MCP server behind `/mcp`."""
-        return Server("tau2-gym", on_list_tools=self._list_tools, on_call_tool=self._call_tool)
+        return Server(
+            "tau2-gym", version=version("tau2-core"), on_list_tools=self._list_tools, on_call_tool=self._call_tool
+        )
 
     def entrance(self, app: ASGIApp) -> ASGIApp:
         """Return the MCP application with a look at each `initialize`, to learn whose session it opens.
 
-        The SDK's models drop members that they do not know, so the raw message is read.
+        The SDK's models drop members that they do not know, so the raw message is read. A world belongs to a session,
+        so revisions of the protocol without sessions are refused; clients then fall back to the handshake.
         """
 
         async def enter(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] != "http" or scope["method"] != "POST" or HEADER in Headers(scope=scope):
+            headers = Headers(scope=scope)
+            refusal = self._refusal(headers)
+            if refusal is not None:
+                await answer(scope, refusal)(scope, receive, send)
+            elif scope["method"] != "POST" or HEADER in headers:
                 await app(scope, receive, send)
-                return
-            body = await Request(scope, receive).body()
-            extra = _extra(body)
-
-            async def replay() -> Message:
-                nonlocal body
-                sent, body = body, b""
-                return {"type": "http.request", "body": sent, "more_body": False} if sent else await receive()
-
-            async def note(message: Message) -> None:
-                if message["type"] == "http.response.start" and extra:
-                    transport = Headers(raw=message["headers"]).get(HEADER)
-                    if transport:
-                        _remember(self._extras, extra["session_id"], extra)
-                        _remember(self._transports, transport, extra["session_id"])
-                await send(message)
-
-            await app(scope, replay, note)
+            else:
+                await self._open(app, scope, receive, send)
 
         return enter
+
+    def _refusal(self, headers: Headers) -> RefusedError | None:
+        try:
+            check_token(self.settings.token, headers)
+        except RefusedError as refusal:
+            return refusal
+        revision = headers.get(MCP_PROTOCOL_VERSION_HEADER)
+        if revision is not None and revision not in HANDSHAKE_PROTOCOL_VERSIONS:
+            what = f"/mcp has a world for each session, and revision {revision} has none: POST /v1/episodes instead"
+            return RefusedError(400, "no_session", what)
+        return None
+
+    async def _open(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await Request(scope, receive).body()
+        session_id, opening = _opening(body)
+        if len(session_id) > MAX_ID:
+            refusal = RefusedError(422, "invalid_request", f"a session_id has at most {MAX_ID} characters")
+            await answer(scope, refusal)(scope, receive, send)
+            return
+        pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replay() -> Message:
+            return pending.pop() if pending else await receive()
+
+        async def note(message: Message) -> None:
+            if message["type"] == "http.response.start" and session_id:
+                transport = Headers(raw=message["headers"]).get(HEADER)
+                if transport:
+                    _remember(self._openings, session_id, opening)
+                    _remember(self._transports, transport, session_id)
+            await send(message)
+
+        await app(scope, replay, note)
 
     def routes(self) -> list[Route]:
         """Return the control routes."""
         return [
-            Route("/control/initial_state", self.initial_state, methods=["GET"]),
-            Route("/control/reward", self.reward, methods=["GET"]),
-            Route("/control/status", self.status, methods=["GET"]),
-            Route("/control/info", self.info, methods=["GET"]),
-            Route("/control/reset_session", self.reset_session, methods=["POST"]),
+            self._route("initial_state", "GET", self._initial_state),
+            self._route("reward", "GET", self._reward),
+            self._route("status", "GET", self._status),
+            self._route("info", "GET", self._info),
+            self._route("reset_session", "POST", self._reset_session),
         ]
 
-    def _session_id(self, context: Context) -> str:
-        assert context.request is not None
-        transport: str = context.request.headers.get(HEADER, "anonymous")
-        return self._transports.get(transport, transport)
+    def _route(self, name: str, method: str, handle: Callable[[Request], Awaitable[dict[str, Any]]]) -> Route:
+        async def endpoint(request: Request) -> Response:
+            try:
+                check_token(self.settings.token, request.headers)
+                return JSONResponse(await handle(request))
+            except Tau2GymError as error:
+                return answer(request.scope, as_refusal(error), {"error": str(error)})
 
-    def episode(self, session_id: str) -> HostedEpisode:
-        """Return a session's world, made now if there is none; nothing awaits in between, so a race makes one."""
-        found = self.registry.find(PREFIX + session_id)
-        if found is not None:
-            return found
-        extra = self._extras.get(session_id, {})
-        config = extra.get("config") if isinstance(extra.get("config"), dict) else {}
-        seed = extra.get("seed")
-        blueprint = self.settings.blueprint(
-            _text(config, "domain") or self.default_domain,
-            task_id=_text(config, "task_id"),
-            seed=seed if isinstance(seed, int) else 0,
-            mode="tau2",
-        )
-        return self.registry.create(blueprint, PREFIX + session_id)
+        return Route(f"/control/{name}", endpoint, methods=[method])
+
+    def _session_id(self, context: Context) -> str:
+        """Return the client's id for a session, or the transport's own if the client named none."""
+        assert context.request is not None
+        transport: str = context.request.headers[HEADER]
+        session_id = self._transports.get(transport)
+        if session_id is None:
+            return transport
+        self._transports.move_to_end(transport)
+        return session_id
+
+    async def _episode(self, session_id: str, *, again: bool = False) -> HostedEpisode:
+        """Return a session's world, made now if there is none. One that is gone is only made `again` if asked for.
+
+        Raises RefusedError, UsageError, PackError.
+        """
+        episode_id = PREFIX + session_id
+        if self.registry.find(episode_id) is None and (again or not self.registry.is_gone(episode_id)):
+            self.registry.admit(episode_id)
+            episode = await to_thread.run_sync(self._build, session_id)
+            if self.registry.find(episode_id) is None:  # others may have raced to here
+                return self.registry.add(episode)
+        return self.registry.get(episode_id)
+
+    def _build(self, session_id: str) -> HostedEpisode:
+        opening = self._openings.get(session_id, Opening())
+        domain = opening.domain or self.settings.domains[0]
+        blueprint = self.settings.blueprint(domain, task_id=opening.task_id, seed=opening.seed, mode="tau2")
+        return self.registry.build(blueprint, PREFIX + session_id)
 
     async def _list_tools(
         self, context: Context, _params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        config = self._extras.get(self._session_id(context), {}).get("config")
-        domain = _text(config if isinstance(config, dict) else {}, "domain") or self.default_domain
-        tools = self.settings.setting(domain, dataset=None, mode="tau2").tools("agent")
-        return types.ListToolsResult(tools=[as_mcp_tool(tool) for tool in tools.values()])
+        domain = self._openings.get(self._session_id(context), Opening()).domain or self.settings.domains[0]
+        try:
+            setting = await to_thread.run_sync(partial(self.settings.setting, domain, dataset=None, mode="tau2"))
+        except Tau2GymError as error:
+            raise MCPError(types.INVALID_PARAMS, str(error)) from error
+        return types.ListToolsResult(tools=[as_mcp_tool(tool) for tool in setting.tools("agent").values()])
 
     async def _call_tool(self, context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
-        episode = self.episode(self._session_id(context))
-        async with self.registry.in_use(episode):
-            started = time.perf_counter()
-            result = await episode.call("agent", params.name, params.arguments or {})
-            seconds = time.perf_counter() - started
-        failure = result.failure.value if result.failure else None
-        self.registry.metrics.called(episode.blueprint.setting.domain, seconds, failure)
-        return types.CallToolResult(
-            content=[types.TextContent(text=as_object(result))], is_error=result.failure is not None
-        )
+        try:
+            episode = await self._episode(self._session_id(context))
+        except Tau2GymError as error:
+            return types.CallToolResult(content=[types.TextContent(text=f"Error: {error}")], is_error=True)
+        result = await call_counted(self.registry, episode, "agent", params)
+        text = as_object(result)
+        sent = within(text, self.settings.max_result_chars)
+        failed = result.failure is not None or sent is not text
+        return types.CallToolResult(content=[types.TextContent(text=sent)], is_error=failed)
 
-    async def initial_state(self, request: Request) -> Response:
+    async def _initial_state(self, request: Request) -> dict[str, Any]:
         """Make the world if need be; our domains have nothing to show before the first call."""
-        try:
-            self.episode(_header(request))
-        except Tau2GymError as error:
-            return _refusal(error)
-        return JSONResponse({})
+        await self._episode(_header(request), again=True)
+        return {}
 
-    async def reward(self, request: Request) -> Response:
-        try:
-            episode = self._known(request)
-            reward = (await self.registry.grade(episode)).reward if episode.blueprint.task.evaluation_criteria else 0.0
-        except Tau2GymError as error:
-            return _refusal(error)
-        return JSONResponse({"reward": reward if episode.succeeded else 0.0, "step_count": episode.succeeded})
+    async def _reward(self, request: Request) -> dict[str, Any]:
+        episode = self._known(request)
+        graded = episode.succeeded and episode.blueprint.task.evaluation_criteria
+        reward = (await self.registry.grade(episode)).reward if graded else 0.0
+        return {"reward": reward or 0.0, "step_count": episode.succeeded}
 
-    async def status(self, request: Request) -> Response:
-        try:
-            episode = self._known(request)
-        except Tau2GymError as error:
-            return _refusal(error)
+    async def _status(self, request: Request) -> dict[str, Any]:
+        episode = self._known(request)
         ended = episode.ended is not None
-        return JSONResponse(
-            {"terminated": ended, "truncated": False, "step_count": episode.succeeded, "total_reward": 0.0}
-        )
+        return {"terminated": ended, "truncated": False, "step_count": episode.succeeded, "total_reward": 0.0}
 
-    async def info(self, request: Request) -> Response:
-        try:
-            self._known(request)
-        except Tau2GymError as error:
-            return _refusal(error)
-        return JSONResponse({})
+    async def _info(self, request: Request) -> dict[str, Any]:
+        self._known(request)
+        return {}
 
-    async def reset_session(self, request: Request) -> Response:
+    async def _reset_session(self, request: Request) -> dict[str, Any]:
         """Start a session's world again. Unlike the reference, it says so of an unknown session; seed 0 is a seed."""
-        try:
-            seed = _seed(await request.body())
-            episode = self._known(request)
-            await self.registry.reset(episode, seed)
-        except Tau2GymError as error:
-            return _refusal(error)
-        return JSONResponse({"message": f"session {_header(request)} was reset"})
+        seed = _seed(await request.body())
+        await self.registry.reset(self._known(request), seed)
+        return {"message": f"session {_header(request)} was reset"}
 
     def _known(self, request: Request) -> HostedEpisode:
         session_id = _header(request)
@@ -193,14 +236,15 @@ def as_object(result: ToolResult) -> str:
     return result.content if isinstance(value, dict) else json.dumps({"observation": value})
 
 
-def _extra(body: bytes) -> dict[str, Any] | None:
-    """Return what a compatible client adds to its clientInfo; None if the message is another."""
+def _opening(body: bytes) -> tuple[str, Opening]:
+    """Return the session id that a compatible client adds to its clientInfo ("" if there is none), and its wishes."""
     try:
-        message = from_json(body)
-        extra = message["params"]["clientInfo"]["_extra"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return extra if isinstance(extra, dict) and isinstance(extra.get("session_id"), str) else None
+        extra = parse(body)["params"]["clientInfo"]["_extra"]
+        session_id, config, seed = extra["session_id"], extra.get("config"), extra.get("seed")
+    except (RefusedError, AttributeError, KeyError, TypeError):
+        return "", Opening()
+    wishes = Opening(_text(config, "domain"), _text(config, "task_id"), seed if type(seed) is int else 0)
+    return (session_id, wishes) if isinstance(session_id, str) else ("", Opening())
 
 
 def _header(request: Request) -> str:
@@ -211,10 +255,7 @@ def _header(request: Request) -> str:
 
 
 def _seed(body: bytes) -> int | None:
-    try:
-        content = from_json(body) if body else {}
-    except ValueError as error:
-        raise RefusedError(400, "not_json", f"the body is not JSON: {error}") from error
+    content = parse(body) if body else {}
     seed = content.get("seed") if isinstance(content, dict) else content
     if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
         raise RefusedError(422, "invalid_request", "seed: should be an integer or null")
@@ -224,11 +265,6 @@ def _seed(body: bytes) -> int | None:
 def _text(config: Any, key: str) -> str | None:
     value = config.get(key) if isinstance(config, dict) else None
     return value if isinstance(value, str) else None
-
-
-def _refusal(error: Tau2GymError) -> Response:
-    status = error.status if isinstance(error, RefusedError) else 422
-    return JSONResponse({"error": str(error)}, status)
 
 
 def _remember(store: OrderedDict[str, Any], key: str, value: Any) -> None:

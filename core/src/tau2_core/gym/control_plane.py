@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
 from typing import Any
 
+from anyio import to_thread
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import PlainTextResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope
 
-from tau2_core.errors import Tau2GymError, UsageError
-from tau2_core.gym.errors import RefusedError
+from tau2_core.errors import Tau2GymError
+from tau2_core.gym.credentials import check_token
+from tau2_core.gym.errors import RefusedError, answer, refuse, refuse_http
 from tau2_core.gym.hosted import HostedEpisode
+from tau2_core.gym.json_values import parse
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.settings import Settings
 from tau2_core.model.episodes import ArgumentMode, EpisodeRecord
@@ -82,29 +86,18 @@ class Reset(BaseModel):
 def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
     """Return the control plane's application, with its OpenAPI document at /openapi.json."""
     app = FastAPI(title="tau2-gym control plane", version="1", docs_url=None, redoc_url=None)
+    app.router.route_class = StrictRoute
     allowed = Depends(_authorised(settings.token))
 
     @app.post("/v1/episodes", status_code=201, dependencies=[allowed], tags=["episodes"])
-    async def create(new: NewEpisode) -> CreatedEpisode:
-        blueprint = await asyncio.to_thread(
-            settings.blueprint,
-            new.domain,
-            task_id=new.task_id,
-            task=new.task,
-            variant=new.variant,
-            solo=new.solo,
-            seed=new.seed,
-            dataset=new.dataset,
-            user=new.user,
-            mode=new.mode,
-        )
-        episode = registry.create(blueprint, new.id)
-        base = settings.base_url
-        two_sided = "user" in blueprint.setting.pack.models and not new.solo
+    async def create(new: NewEpisode, request: Request) -> CreatedEpisode:
+        registry.admit(new.id)
+        episode = registry.add(await to_thread.run_sync(_build, registry, settings, new))
+        base = str(request.base_url).rstrip("/")  # the name under which the client knows this server
         return CreatedEpisode(
             id=episode.id,
             mcp_url=f"{base}/episodes/{episode.agent_key}/mcp",
-            user_mcp_url=f"{base}/episodes/{episode.user_key}/mcp" if two_sided else None,
+            user_mcp_url=f"{base}/episodes/{episode.user_key}/mcp" if episode.blueprint.two_sided else None,
             conversation_url=None if new.solo else f"{base}/episodes/{episode.agent_key}/conversation",
             control_url=f"{base}/v1/episodes/{episode.id}",
             expires_at=registry.expires_at(episode),
@@ -143,7 +136,7 @@ def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
 
     @app.get("/v1/domains", dependencies=[allowed], tags=["server"])
     async def domains() -> list[dict[str, Any]]:
-        return await asyncio.to_thread(settings.describe_domains)
+        return await to_thread.run_sync(settings.describe_domains)
 
     @app.get("/metrics", dependencies=[allowed], tags=["server"], response_class=PlainTextResponse)
     async def metrics() -> PlainTextResponse:
@@ -153,11 +146,50 @@ def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
     async def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
-    app.add_exception_handler(RefusedError, _refused)
+    app.add_exception_handler(Tau2GymError, refuse)
+    app.add_exception_handler(HTTPException, refuse_http)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(UsageError, _usage)
-    app.add_exception_handler(Tau2GymError, _unusable)
     return app
+
+
+class StrictRoute(APIRoute):
+    """Lets in only bodies that a record can hold; the framework's parser takes NaN and half surrogate pairs."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_strictly(request: Request) -> Response:
+            if request.method == "POST":
+                body = await request.body()
+                request = _Parsed(request.scope, request.receive, parse(body) if body else None, body)
+            return await handle(request)
+
+        return handle_strictly
+
+
+class _Parsed(Request):
+    def __init__(self, scope: Scope, receive: Receive, value: Any, body: bytes) -> None:
+        super().__init__(scope, receive)
+        self._body = body
+        self._value = value
+
+    async def json(self) -> Any:
+        return self._value
+
+
+def _build(registry: Registry, settings: Settings, new: NewEpisode) -> HostedEpisode:
+    blueprint = settings.blueprint(
+        new.domain,
+        task_id=new.task_id,
+        task=new.task,
+        variant=new.variant,
+        solo=new.solo,
+        seed=new.seed,
+        dataset=new.dataset,
+        user=new.user,
+        mode=new.mode,
+    )
+    return registry.build(blueprint, new.id)
 
 
 def _state(registry: Registry, episode: HostedEpisode) -> EpisodeState:
@@ -176,31 +208,12 @@ def _state(registry: Registry, episode: HostedEpisode) -> EpisodeState:
 
 def _authorised(token: str | None) -> Callable[[Request], Awaitable[None]]:
     async def check(request: Request) -> None:
-        if token is None:
-            return
-        given = request.headers.get("authorization", "")
-        if not secrets.compare_digest(given.encode(), f"Bearer {token}".encode()):
-            raise RefusedError(401, "unauthorised", "the control plane needs `Authorization: Bearer TOKEN`")
+        check_token(token, request.headers)
 
     return check
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RefusedError)
-    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
-    return JSONResponse(error.body(), error.status, headers=headers)
-
-
-async def _invalid(_request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = [f"{'.'.join(str(part) for part in detail['loc'])}: {detail['msg']}" for detail in error.errors()]
-    return JSONResponse({"error": {"code": "invalid_request", "message": "; ".join(found)}}, 422)
-
-
-async def _usage(_request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": {"code": "invalid_request", "message": str(error)}}, 422)
-
-
-async def _unusable(_request: Request, error: Exception) -> Response:
-    """A pack or dataset that is broken is the server's trouble, but a known one: 424, and the cause."""
-    return JSONResponse({"error": {"code": "unusable_domain", "message": str(error)}}, 424)
+    return answer(request.scope, RefusedError(422, "invalid_request", "; ".join(found)))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import from_json
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tau2_core.gym.errors import RefusedError, unknown_episode
+from tau2_core.gym.errors import RefusedError, answer, unknown_episode
 from tau2_core.gym.hosted import HostedEpisode
+from tau2_core.gym.json_values import parse
 from tau2_core.gym.registry import Registry
 from tau2_core.model.messages import Message, UserMessage
 
@@ -20,7 +20,14 @@ class Utterance(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    content: str = Field(min_length=1, pattern=r"\S")
+    content: str
+
+    @field_validator("content")
+    @classmethod
+    def _says_something(cls, content: str) -> str:
+        if not content.strip():
+            raise ValueError("should say something")
+        return content
 
 
 class ConversationPlane:
@@ -34,25 +41,23 @@ class ConversationPlane:
             episode, role = self.registry.by_key(request.path_params["key"])
             if role != "agent":
                 raise unknown_episode()
-            async with self.registry.in_use(episode):
-                if request.method == "GET":
-                    said = await episode.hear()
-                else:
-                    said = await episode.say(_utterance(await request.body()).content)
+            if request.method == "POST":
+                work = episode.say(_utterance(await request.body()).content)
+            else:
+                work = episode.hear()
+            said = await self.registry.use(episode, work)
         except RefusedError as refusal:
-            return JSONResponse(refusal.body(), refusal.status)
+            return answer(request.scope, refusal)
         return JSONResponse(_answer(episode, said))
 
 
 def _utterance(body: bytes) -> Utterance:
     try:
-        return Utterance.model_validate(from_json(body))
+        return Utterance.model_validate(parse(body))
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in detail["loc"]) or "body"
         raise RefusedError(422, "invalid_request", f"{place}: {detail['msg']}") from error
-    except ValueError as error:
-        raise RefusedError(400, "not_json", f"the body is not JSON: {error}") from error
 
 
 def _answer(episode: HostedEpisode, said: list[Message]) -> dict[str, Any]:

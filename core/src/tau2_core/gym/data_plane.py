@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import mcp_types as types
@@ -46,14 +47,29 @@ def as_mcp_tool(tool: Tool) -> types.Tool:
 
 def as_mcp_result(result: ToolResult, max_chars: int) -> types.CallToolResult:
     """Return a result as MCP carries it: one text, and the kind of failure in `_meta`."""
-    if len(result.content) > max_chars:
-        text = f"Error: the result has {len(result.content)} characters, more than the server's limit of {max_chars}"
-        return types.CallToolResult(content=[types.TextContent(text=text)], is_error=True)
-    content = [types.TextContent(text=result.content)]
+    text = within(result.content, max_chars)
     if result.failure is None:
-        return types.CallToolResult(content=list(content))
+        return types.CallToolResult(content=[types.TextContent(text=text)], is_error=text is not result.content)
     meta = {FAILURE_KEY: result.failure.value}
-    return types.CallToolResult(content=list(content), is_error=True, _meta=meta)
+    return types.CallToolResult(content=[types.TextContent(text=text)], is_error=True, _meta=meta)
+
+
+def within(text: str, max_chars: int) -> str:
+    """Return a result's text itself, or a word about it if it is too long to send."""
+    if len(text) <= max_chars:
+        return text
+    return f"Error: the call was made, but its result has {len(text)} characters, and this server sends {max_chars}"
+
+
+async def call_counted(
+    registry: Registry, episode: HostedEpisode, role: Role, params: types.CallToolRequestParams
+) -> ToolResult:
+    """Make a call, to the end even if the client goes away, and count it."""
+    started = time.perf_counter()
+    result = await registry.use(episode, episode.call(role, params.name, params.arguments or {}))
+    failure = result.failure.value if result.failure else None
+    registry.metrics.called(episode.blueprint.setting.domain, time.perf_counter() - started, failure)
+    return result
 
 
 def build_server(
@@ -63,17 +79,11 @@ def build_server(
 
     async def list_tools(context: Context, _params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         episode, role = side_of(context)
-        async with registry.in_use(episode):
-            return types.ListToolsResult(tools=[as_mcp_tool(tool) for tool in episode.tools(role)])
+        return types.ListToolsResult(tools=[as_mcp_tool(tool) for tool in episode.tools(role)])
 
     async def call_tool(context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         episode, role = side_of(context)
-        async with registry.in_use(episode):
-            started = time.perf_counter()
-            result = await episode.call(role, params.name, params.arguments or {})
-            seconds = time.perf_counter() - started
-        failure = result.failure.value if result.failure else None
-        registry.metrics.called(episode.blueprint.setting.domain, seconds, failure)
+        result = await call_counted(registry, episode, role, params)
         return as_mcp_result(result, max_result_chars)
 
     async def list_prompts(context: Context, _params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
@@ -96,21 +106,28 @@ def build_server(
             ]
         )
 
+    async def list_resource_templates(
+        _context: Context, _params: types.PaginatedRequestParams | None
+    ) -> types.ListResourceTemplatesResult:
+        return types.ListResourceTemplatesResult(resource_templates=[])  # clients ask, and take an error for a fault
+
     async def read_resource(context: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
         uri = str(params.uri)
-        _, text = _text(side_of(context), uri.removeprefix("tau2://").rstrip("/"))
+        _, text = _text(side_of(context), uri.removeprefix("tau2://").rstrip("/"), {"uri": uri})
         return types.ReadResourceResult(
             contents=[types.TextResourceContents(uri=uri, text=text, mime_type="text/markdown")]
         )
 
     return Server(
         "tau2-gym",
+        version=version("tau2-core"),
         get_tool_input_schema=lambda _name: None,  # no parameter travels in a header, so there is nothing to look up
         on_list_tools=list_tools,
         on_call_tool=call_tool,
         on_list_prompts=list_prompts,
         on_get_prompt=get_prompt,
         on_list_resources=list_resources,
+        on_list_resource_templates=list_resource_templates,
         on_read_resource=read_resource,
     )
 
@@ -127,8 +144,8 @@ def _texts(side: Side) -> dict[str, tuple[str, str]]:
     return texts
 
 
-def _text(side: Side, name: str) -> tuple[str, str]:
+def _text(side: Side, name: str, details: dict[str, str] | None = None) -> tuple[str, str]:
     texts = _texts(side)
     if name not in texts:
-        raise MCPError(types.INVALID_PARAMS, f"there is no {name!r}; there is: {', '.join(texts)}")
+        raise MCPError(types.INVALID_PARAMS, f"there is no {name!r}; there is: {', '.join(texts)}", details)
     return texts[name]

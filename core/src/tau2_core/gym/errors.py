@@ -47,14 +47,14 @@ def as_refusal(error: Tau2GymError) -> RefusedError:
     return RefusedError(424, "unusable_domain", str(error))  # a broken pack is the server's trouble, but a known one
 
 
-def answer(scope: Scope, refusal: RefusedError) -> JSONResponse:
+def answer(scope: Scope, refusal: RefusedError, body: dict[str, Any] | None = None) -> JSONResponse:
     """Return a refusal as a response, and log it once; an episode's key is in its URL and stays out of the log."""
     path = scope["path"]
     if path.startswith("/episodes/"):
         path = f"/episodes/…/{path.rpartition('/')[2]}"
     log.warning("%s %r: %s %s", scope["method"], path, refusal.status, refusal.code)
     headers = {"WWW-Authenticate": "Bearer"} if refusal.status == HTTPStatus.UNAUTHORIZED else None
-    return JSONResponse(refusal.body(), refusal.status, headers=headers)
+    return JSONResponse(body or refusal.body(), refusal.status, headers=headers)
 
 
 async def refuse(request: Request, error: Exception) -> Response:

@@ -17,7 +17,7 @@ from tau2_core.episode.setup import start
 from tau2_core.episode.solo import DONE
 from tau2_core.gym.errors import RefusedError
 from tau2_core.gym.json_values import json_problem
-from tau2_core.gym.pace import PacedStage
+from tau2_core.gym.pace import Pace, PacedStage
 from tau2_core.model.episodes import EpisodeRecord, Termination
 from tau2_core.model.llm import ModelError
 from tau2_core.model.messages import AssistantMessage, Message, ToolCall, ToolMessage, UserMessage
@@ -66,6 +66,7 @@ class HostedEpisode:
 
     id: str
     blueprint: Blueprint
+    pace: Pace
     agent_key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     user_key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     last_used: float = field(default_factory=time.monotonic)
@@ -85,7 +86,7 @@ class HostedEpisode:
         environment = Environment(plan.setting, seed=plan.seed)
         start(environment, plan.task)
         faults = (make(f"{plan.task.id}/{plan.seed}") for make in plan.cast.faults)
-        self.stage = PacedStage(environment, [*plan.cast.wrappers, *faults])
+        self.stage = PacedStage(environment, [*plan.cast.wrappers, *faults], self.pace)
         self.conversation = open_conversation(plan.setting, plan.task, plan.cast, self.stage, plan.seed)
         self.conversation.load(plan.task.history())
         self.greeted = False

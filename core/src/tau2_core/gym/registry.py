@@ -18,6 +18,7 @@ from tau2_core.evaluators.grade import Grader
 from tau2_core.gym.errors import RefusedError, expired_episode, unknown_episode
 from tau2_core.gym.hosted import FREE_TASK, Blueprint, HostedEpisode
 from tau2_core.gym.metrics import Metrics
+from tau2_core.gym.pace import Pace
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.tools import Role
@@ -46,6 +47,7 @@ class Registry:
         self.max_episodes = max_episodes
         self.idle_seconds = idle_seconds
         self.evaluators = evaluators
+        self.pace = Pace()
         self.metrics = Metrics(lambda: len(self._episodes))
         self._specs = catalogue.evaluators(evaluators)
         self._episodes: dict[str, HostedEpisode] = {}
@@ -64,7 +66,7 @@ class Registry:
     def build(self, blueprint: Blueprint, episode_id: str | None = None) -> HostedEpisode:
         """Make an episode, not added yet. Slow if the task's set-up is. Raises RefusedError: 422 for a bad task."""
         try:
-            return HostedEpisode(episode_id or secrets.token_urlsafe(12), blueprint)
+            return HostedEpisode(episode_id or secrets.token_urlsafe(12), blueprint, self.pace)
         except TaskError as error:
             raise RefusedError(422, "bad_task", str(error)) from error
         except Tau2GymError:
@@ -100,6 +102,10 @@ class Registry:
 
     def find(self, episode_id: str) -> HostedEpisode | None:
         return self._episodes.get(episode_id)
+
+    def is_gone(self, episode_id: str) -> bool:
+        """Tell whether there was such an episode, not long ago."""
+        return episode_id in self._gone and episode_id not in self._episodes
 
     def all(self) -> list[HostedEpisode]:
         return list(self._episodes.values())
@@ -159,12 +165,16 @@ class Registry:
         if episode.closed:
             raise expired_episode()
         self._unlist(episode)
-        async with episode.lock:
-            try:
+        try:
+            async with episode.lock:
                 await self._keep(episode)
-            except RunError:
-                self._list(episode)
-                raise
+        except RunError:
+            self._list(episode)
+            raise
+        except asyncio.CancelledError:  # at shutdown, when a call that this waits for does not end
+            log.error("a call of episode %s did not end in time; its record ends there", episode.id)
+            episode.interrupt("the server was stopped in the middle of a call")
+            await self._keep(episode)
 
     def _list(self, episode: HostedEpisode) -> None:
         episode.closed = False
@@ -207,20 +217,15 @@ class Registry:
 
     async def close_all(self, grace: float) -> None:
         """Close everything at shutdown, keeping the records; calls in flight have `grace` seconds to end."""
-        calls = set(self._works)
-        closing = {asyncio.create_task(self._last_close(episode)) for episode in self.all()}
-        for late in await _wait(calls | closing, grace):
-            late.cancel()
-        await _wait(closing, grace)
+        works = self._works | {asyncio.create_task(self._last_close(episode)) for episode in self.all()}
+        late = await _wait(works, grace)
+        for work in late:
+            work.cancel()
+        await _wait(late, grace)
 
     async def _last_close(self, episode: HostedEpisode) -> None:
-        """Close an episode at shutdown. Cancelled, it gives the call up that it waits for, and keeps what there is."""
         try:
             await self._close(episode)
-        except asyncio.CancelledError:
-            log.error("a call of episode %s did not end in time; its record ends there", episode.id)
-            episode.interrupt("the server was stopped in the middle of a call")
-            await self._keep(episode)
         except Tau2GymError as error:
             log.error("the record of episode %s is lost: %s", episode.id, error)
 

@@ -12,7 +12,7 @@ from tau2_core.episode.conversation import Limits
 from tau2_core.episode.play import Cast
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import PackError, UsageError
-from tau2_core.gym.hosted import Blueprint, free_task
+from tau2_core.gym.hosted import EXTERNAL, Blueprint, free_task
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.tasks import Task
 from tau2_core.names import did_you_mean
@@ -37,6 +37,9 @@ class Settings:
     max_result_chars: int = 4 * 1024 * 1024
     _settings: dict[tuple[Any, ...], Setting] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def __post_init__(self) -> None:
+        self._wrappers = self.catalogue.tool_call_wrappers()
 
     @property
     def base_url(self) -> str:
@@ -65,6 +68,8 @@ class Settings:
                 folder = self.datasets.get(name)
                 made = prepare(self.catalogue, domain, dataset=folder, variant=variant, solo=solo, mode=mode)
                 made.bases()
+                made.tasks()  # so that a dataset that vanishes later, or a broken text, is met here and not in a request
+                _ = made.policy_text
                 self._settings[key] = made
             return self._settings[key]
 
@@ -87,9 +92,8 @@ class Settings:
             raise UsageError("give `task_id` or `task`, not both")
         if task_id is not None:
             (task,) = setting.select(ids=[task_id])
-        cast = Cast(
-            self.catalogue.agent("silent"), self.catalogue.user(user or ("none" if solo else "scripted")), self.limits
-        )
+        user_spec = self.catalogue.user(user or ("none" if solo else "scripted"))
+        cast = Cast(EXTERNAL, user_spec, self.limits, self._wrappers)
         cast.check(setting)
         return Blueprint(setting, task or free_task(), cast, seed)
 

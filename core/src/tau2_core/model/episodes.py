@@ -14,7 +14,7 @@ ArgumentMode = Literal["strict", "tau2"]
 
 
 class Termination(StrEnum):
-    """Why a conversation ended; the official names (spec/evaluation.md, 8.3)."""
+    """Why a conversation ended; the official names (spec/evaluation.md, 8.3), of which we never write the last two."""
 
     USER_STOP = "user_stop"
     AGENT_STOP = "agent_stop"
@@ -24,6 +24,8 @@ class Termination(StrEnum):
     AGENT_ERROR = "agent_error"
     USER_ERROR = "user_error"
     INFRASTRUCTURE_ERROR = "infrastructure_error"
+    CONTEXT_WINDOW_EXCEEDED = "context_window_exceeded"
+    UNEXPECTED_ERROR = "unexpected_error"
 
 
 @dataclass(frozen=True, slots=True)

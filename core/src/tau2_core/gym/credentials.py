@@ -1,0 +1,16 @@
+"""The control plane's credential: one token for the whole server, which no agent is given."""
+
+from __future__ import annotations
+
+import secrets
+
+from starlette.datastructures import Headers
+
+from tau2_core.gym.errors import RefusedError
+
+
+def check_token(token: str | None, headers: Headers) -> None:
+    """Ask for `Authorization: Bearer TOKEN` where the server has one. Raises RefusedError (401)."""
+    given = headers.get("authorization", "")
+    if token is not None and not secrets.compare_digest(given.encode(), f"Bearer {token}".encode()):
+        raise RefusedError(401, "unauthorised", "this needs the server's token, as `Authorization: Bearer TOKEN`")

@@ -1,0 +1,111 @@
+"""Comparing our verdicts with recorded ones, component by component and check by check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from tau2_core.adapters.tau2_bench.results import Conversation, RecordedVerdict
+from tau2_core.model.evaluation import Check, Grade, Status
+
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """One component in which a verdict of ours is not the recorded one, with what speaks for ours."""
+
+    file: str
+    conversation: str
+    task: str
+    component: str
+    recorded: str
+    ours: str
+    evidence: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}: {self.conversation} (task {self.task})"
+        text = f"{place}: {self.component}: recorded {self.recorded}, ours {self.ours}"
+        return f"{text}; {self.evidence}" if self.evidence else text
+
+
+@dataclass
+class Agreement:
+    """How many conversations agree. One without a recorded verdict, or that awaits a judge only here, is pending."""
+
+    conversations: int = 0
+    agreed: int = 0
+    disagreed: int = 0
+    pending: int = 0
+    disagreements: list[Disagreement] = field(default_factory=list)
+
+    def add(self, conversation: Conversation, grade: Grade) -> None:
+        """Compare one conversation and count it."""
+        self.conversations += 1
+        verdict = conversation.verdict
+        if verdict is None:
+            self.pending += 1
+            return
+        found = list(disagreements(conversation, grade, verdict))
+        self.disagreements += found
+        if found:
+            self.disagreed += 1
+        elif grade.pending and not verdict.pending:
+            self.pending += 1
+        else:
+            self.agreed += 1
+
+    def merge(self, other: Agreement) -> None:
+        """Add what another part came to."""
+        self.conversations += other.conversations
+        self.agreed += other.agreed
+        self.disagreed += other.disagreed
+        self.pending += other.pending
+        self.disagreements += other.disagreements
+
+    def closing_line(self) -> str:
+        return f"conversations {self.conversations}, agreed {self.agreed}, disagreed {self.disagreed}, pending {self.pending}"
+
+
+def disagreements(conversation: Conversation, grade: Grade, verdict: RecordedVerdict) -> Iterator[Disagreement]:
+    """Yield what differs. What the file leaves out is not compared, nor a reward that awaits a judge."""
+
+    def differs(component: str, recorded: object, ours: object, evidence: str = "") -> Disagreement:
+        name = str(conversation.file)
+        return Disagreement(name, conversation.id, conversation.task.id, component, str(recorded), str(ours), evidence)
+
+    awaits = bool(grade.pending) and not verdict.pending
+    reward = grade.reward or 0.0
+    if not awaits and abs(reward - verdict.reward) > TOLERANCE:
+        yield differs("reward", verdict.reward, grade.reward, grade.note)
+    if verdict.basis is not None and list(verdict.basis) != grade.basis:
+        yield differs("reward_basis", list(verdict.basis), grade.basis)
+    if verdict.db_match is not None:
+        checks = _checks(grade, "DB")
+        ours = all(check.met for check in checks)
+        if ours != verdict.db_match:
+            shown = [f"{item['path']}" for check in checks for item in check.evidence][:3]
+            yield differs("DB", verdict.db_match, ours, f"differing paths: {', '.join(shown) or 'none'}")
+    lists = (
+        ("ENV_ASSERTION", verdict.env_assertions),
+        ("ACTION", verdict.actions),
+        ("COMMUNICATE", verdict.communicate),
+    )
+    for criterion, recorded in lists:
+        if recorded is not None:
+            yield from _each(criterion, recorded, _checks(grade, criterion), differs)
+
+
+def _each(criterion: str, recorded: Sequence[bool], checks: Sequence[Check], differs: object) -> Iterator[Disagreement]:
+    assert callable(differs)
+    if len(recorded) != len(checks):
+        yield differs(criterion, f"{len(recorded)} checks", f"{len(checks)} checks")
+        return
+    for index, (expected, check) in enumerate(zip(recorded, checks, strict=True)):
+        if expected != bool(check.met):
+            yield differs(f"{criterion}[{index}] {check.what}", expected, check.met, check.why)
+
+
+def _checks(grade: Grade, criterion: str) -> Sequence[Check]:
+    verdict = grade.verdicts.get(criterion)
+    return [] if verdict is None or verdict.status is Status.VACUOUS else verdict.checks
