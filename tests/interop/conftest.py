@@ -20,6 +20,9 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+from tau2_core.episode.environment import Environment
+from tau2_core.episode.setting import Setting
+from tau2_core.model.messages import ToolCall
 
 FOLDER = Path(__file__).parent
 GYM = [sys.executable, "-P", "-m", "tau2_core"]
@@ -30,6 +33,15 @@ NODE_PACKAGES = (
     "@modelcontextprotocol/conformance@0.1.16",
     "conformance-next@npm:@modelcontextprotocol/conformance@0.2.0-alpha.12",  # the first that know 2026-07-28
 )
+
+# A task of the mock domain, and calls that solve it, with two on the way that fail and leave no trace.
+TASK = "create_plain"
+CALLS: list[tuple[str, dict[str, Any]]] = [
+    ("get_users", {}),
+    ("update_task_status", {"task_id": "task_99", "status": "completed"}),
+    ("create_task", {"user_id": "piet_lindgren"}),
+    ("create_task", {"user_id": "piet_lindgren", "title": "Tune the piano"}),
+]
 
 Start: TypeAlias = Callable[..., AbstractContextManager[str]]
 
@@ -146,6 +158,30 @@ def gym_server(started: Start, tmp_path_factory: pytest.TempPathFactory) -> Iter
     command = [*GYM, "serve", "mock", "airline", "retail", "conformance", *packs, "--port", "0"]
     with started(command, tmp_path_factory.mktemp("gym")) as address:
         yield Gym(address)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a client should see of a mock episode, from the pack itself."""
+
+    task: str
+    calls: list[tuple[str, dict[str, Any]]]
+    results: list[dict[str, Any]]
+    tools: dict[str, tuple[str, dict[str, Any]]]
+    policy: str
+
+
+@pytest.fixture(scope="session")
+def truth(setting_of: Callable[..., Setting]) -> Truth:
+    setting = setting_of("mock")
+    environment = Environment(setting)
+    results = []
+    for number, (name, arguments) in enumerate(CALLS):
+        result = environment.call(ToolCall(id=str(number), name=name, arguments=arguments))
+        results.append({"error": result.failure is not None, "content": [result.content]})
+    assert [result["error"] for result in results] == [False, True, True, False]
+    tools = {name: (tool.description, dict(tool.parameters)) for name, tool in setting.tools("agent").items()}
+    return Truth(TASK, CALLS, results, tools, setting.policy_text)
 
 
 def check(

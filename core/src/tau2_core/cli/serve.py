@@ -9,6 +9,8 @@ import typer
 
 from tau2_core.cli.options import NoPluginOption, PackOption, example
 
+YEAR = 365 * 24 * 3600
+
 
 @example("tau2-gym serve airline retail --port 8700")
 def serve(
@@ -39,27 +41,29 @@ def serve(
     from tau2_core.errors import UsageError
     from tau2_core.gym.registry import Registry
     from tau2_core.gym.serve import bind, lazy_journal, serve_http, serve_stdio
-    from tau2_core.gym.settings import Settings
+    from tau2_core.gym.settings import Settings, named_datasets
     from tau2_core.runs.prepare import load_domain, open_catalogue
 
-    if idle_timeout <= 0:
-        raise UsageError(f"--idle-timeout should be more than 0 seconds, not {idle_timeout}")
+    if not 0 < idle_timeout <= YEAR:
+        raise UsageError(f"--idle-timeout should be more than 0 and at most {YEAR} seconds, not {idle_timeout}")
     catalogue = open_catalogue(pack or (), no_plugin or ())
-    domains = domain or list(dict.fromkeys(entry.name for entry in catalogue.domains()))
+    domains = list(dict.fromkeys(domain or (entry.name for entry in catalogue.domains())))
     if not domains:
         raise UsageError("no domain is installed; install a pack, or name its folder with --pack")
-    for name in domains:
+    for name in domain or ():  # of all domains, one that is broken does not keep the others from being served
         load_domain(catalogue, name)
-    datasets = {path.resolve().name: path for path in dataset or ()}
-    settings = Settings(catalogue, domains, datasets, host, port, token, Limits(max_steps, max_errors))
+    limits = Limits(max_steps, max_errors)
+    settings = Settings(catalogue, domains, named_datasets(dataset or ()), host, port, token or None, limits)
     registry = Registry(catalogue, lazy_journal(out), max_episodes=max_episodes, idle_seconds=idle_timeout)
     if transport == "stdio":
         if len(domains) != 1:
             raise UsageError("stdio serves one domain: name it")
         serve_stdio(registry, settings, settings.blueprint(domains[0], task_id=task))
         return
-    listener = bind(host, port, token)
-    settings.port = listener.getsockname()[1]
-    guard = "asks for the token" if token else "is open to every process of this machine (see --token)"
+    if task is not None:
+        raise UsageError("--task is for --transport stdio; over HTTP, whoever creates an episode names its task")
+    listeners = bind(host, port, settings.token)
+    settings.port = listeners[0].getsockname()[1]
+    guard = "asks for the token" if settings.token else "is open to every process of this machine (see --token)"
     typer.echo(f"serving {', '.join(domains)} at {settings.base_url}; the control plane {guard}")
-    serve_http(registry, settings, listener)
+    serve_http(registry, settings, listeners)

@@ -56,6 +56,13 @@ class ReplayedEvidence:
         self.mismatches = set_state(environment, self.task.initial_state, self.record.messages)
         return environment
 
+    @cached_property
+    def start(self) -> Environment:
+        """The world in the task's start state."""
+        environment = Environment(self.setting, seed=self.record.seed, solo=False)
+        set_state(environment, self.task.initial_state, self.task.history())
+        return environment
+
     @property
     def gold(self) -> Gold:
         key = (self.task.id, self.record.seed)

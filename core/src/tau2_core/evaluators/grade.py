@@ -27,6 +27,7 @@ class Grader:
         self.setting = setting
         self.set_name = set_name
         self.evaluators = {criterion: loaded(spec.evaluate) for criterion, spec in evaluators.items()}
+        self.always = [criterion for criterion, spec in evaluators.items() if spec.always]
         self._gold: dict[tuple[str, int], Gold] = {}
 
     def needs_judge(self, record: EpisodeRecord, task: Task, *, everywhere: bool = False) -> bool:
@@ -45,7 +46,7 @@ class Grader:
             evaluators=self.set_name,
             reward=0.0,
             outcome=Outcome.FAILED,
-            basis=list(criteria.reward_basis) if criteria else [],
+            basis=[*criteria.reward_basis, *self.always] if criteria else [],
         )
         if record.termination not in ENDED_WELL:
             grade.outcome = _ERRORS.get(record.termination, Outcome.FAILED)

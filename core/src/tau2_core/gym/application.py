@@ -33,12 +33,8 @@ def build_application(registry: Registry, settings: Settings) -> Starlette:
     data = _manager(build_server(registry, max_result_chars=settings.max_result_chars), settings)
     dialect = Compatibility(registry, settings)
     compatible = _manager(dialect.server(), settings)
-    mcp = limited(dialect.entrance(compatible.handle_request), settings)
-    plain_http = [
-        Route("/episodes/{key}/conversation", ConversationPlane(registry).__call__, methods=["GET", "POST"]),
-        *dialect.routes(),
-        Mount("/", build_control_plane(registry, settings)),
-    ]
+    mcp = Endpoint(limited(dialect.entrance(compatible.handle_request), settings))
+    talk = Route("/{key}/conversation", ConversationPlane(registry).__call__, methods=["GET", "POST"])
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -57,9 +53,11 @@ def build_application(registry: Registry, settings: Settings) -> Starlette:
         routes=[
             Route("/episodes/{key}/mcp", DataPlane(registry, data)),
             Route("/episodes/{key}/mcp/", DataPlane(registry, data)),
-            Route("/mcp", Endpoint(mcp)),
-            Route("/mcp/", Endpoint(mcp)),
-            Mount("/", limited(Router(plain_http), settings)),
+            Route("/mcp", mcp),
+            Route("/mcp/", mcp),
+            Mount("/episodes", limited(Router([talk]), settings)),
+            Mount("/control", limited(Router(dialect.routes()), settings)),
+            Mount("/", limited(build_control_plane(registry, settings), settings)),
         ],
         middleware=[Middleware(LocalOnly, host=settings.host)],
         exception_handlers={HTTPException: refuse_http, Tau2GymError: refuse},

@@ -122,7 +122,7 @@ class Compatibility:
         await app(scope, replay, note)
 
     def routes(self) -> list[Route]:
-        """Return the control routes."""
+        """Return the routes below /control."""
         return [
             self._route("initial_state", "GET", self._initial_state),
             self._route("reward", "GET", self._reward),
@@ -139,7 +139,7 @@ class Compatibility:
             except Tau2GymError as error:
                 return answer(request.scope, as_refusal(error), {"error": str(error)})
 
-        return Route(f"/control/{name}", endpoint, methods=[method])
+        return Route(f"/{name}", endpoint, methods=[method])
 
     def _session_id(self, context: Context) -> str:
         """Return the client's id for a session, or the transport's own if the client named none."""

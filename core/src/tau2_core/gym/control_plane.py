@@ -120,7 +120,9 @@ def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
         grade = await registry.grade(episode)
         return Reward(reward=grade.reward, final=episode.ended is not None, grade=grade)
 
-    @app.get("/v1/episodes/{episode_id}/record", dependencies=[allowed], tags=["episodes"])
+    @app.get(
+        "/v1/episodes/{episode_id}/record", dependencies=[allowed], tags=["episodes"], response_model_exclude_none=True
+    )
     async def record(episode_id: str) -> EpisodeRecord:
         return await registry.get(episode_id).record()
 

@@ -41,11 +41,8 @@ class ConversationPlane:
             episode, role = self.registry.by_key(request.path_params["key"])
             if role != "agent":
                 raise unknown_episode()
-            if request.method == "POST":
-                work = episode.say(_utterance(await request.body()).content)
-            else:
-                work = episode.hear()
-            said = await self.registry.use(episode, work)
+            said_now = _utterance(await request.body()).content if request.method == "POST" else None
+            said = await self.registry.use(episode, episode.converse(said_now))
         except RefusedError as refusal:
             return answer(request.scope, refusal)
         return JSONResponse(_answer(episode, said))

@@ -60,8 +60,8 @@ def free_task() -> Task:
 class HostedEpisode:
     """An episode that others drive over the network. Raises TaskError if its start state does not apply.
 
-    Making one runs the task's set-up calls, so it belongs into a worker thread. Whoever awaits `call`, `hear` or `say`
-    holds `lock` meanwhile, and must not be cancelled: the registry sees to that.
+    Making one runs the task's set-up calls, so it belongs into a worker thread. Whoever awaits `call` or `converse` holds
+    `lock` meanwhile, and must not be cancelled: the registry sees to that.
     """
 
     id: str
@@ -85,9 +85,10 @@ class HostedEpisode:
             plan = self.blueprint = Blueprint(plan.setting, plan.task, plan.cast, seed)
         environment = Environment(plan.setting, seed=plan.seed)
         start(environment, plan.task)
-        faults = (make(f"{plan.task.id}/{plan.seed}") for make in plan.cast.faults)
-        self.stage = PacedStage(environment, [*plan.cast.wrappers, *faults], self.pace)
-        self.conversation = open_conversation(plan.setting, plan.task, plan.cast, self.stage, plan.seed)
+        line = plan.cast.lines.get("user")
+        model = line.model_for(self.id, plan.seed) if line else None
+        self.stage = PacedStage(environment, plan.cast.wrappers, self.pace)
+        self.conversation = open_conversation(plan.setting, plan.task, plan.cast, self.stage, plan.seed, model)
         self.conversation.load(plan.task.history())
         self.greeted = False
         self.kept = False
@@ -131,16 +132,15 @@ class HostedEpisode:
             return ToolResult("The ticket is closed.")
         return result
 
-    async def hear(self) -> list[Message]:
-        """Return what the agent and the customer have said, letting the customer answer the opening line first."""
-        async with self.lock:
-            await self._greet()
-            return self._said()
+    async def converse(self, content: str | None = None) -> list[Message]:
+        """Give the customer the agent's words, if there are any; return what has been said, the answer last.
 
-    async def say(self, content: str) -> list[Message]:
-        """Give the customer the agent's words, and return what has been said, the answer last."""
+        The customer answers the opening line first. Raises RefusedError.
+        """
         async with self.lock:
             await self._greet()
+            if content is None:
+                return self._said()
             if self.ended:
                 raise RefusedError(409, "episode_ended", f"the episode has ended ({self.ended.value})")
             try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -16,28 +18,45 @@ from starlette.types import ASGIApp
 from tau2_core.errors import UsageError
 from tau2_core.gym.application import LOOPBACK, build_application
 from tau2_core.gym.data_plane import build_server
-from tau2_core.gym.hosted import Blueprint
+from tau2_core.gym.hosted import Blueprint, HostedEpisode
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.settings import Settings
 from tau2_core.runs.journal import Journal
 
-GRACE_SECONDS = 5
+GRACE_SECONDS = 3  # with what the application adds, less than the five seconds after which eval-protocol kills
 
 
-def bind(host: str, port: int, token: str | None) -> socket.socket:
-    """Return the listening socket. Raises UsageError for a port in use, or a public address without a token."""
+def bind(host: str, port: int, token: str | None) -> list[socket.socket]:
+    """Return the listening sockets, all on one port: one, or for a name that has several addresses one for each.
+
+    Raises UsageError for a port in use, or a public address without a token.
+    """
     if host not in LOOPBACK and not token:
         raise UsageError(f"--host {host} is reachable by others: give a --token that the control plane will ask for")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listeners: list[socket.socket] = []
+    try:
+        for family, _, _, _, address in socket.getaddrinfo(host, port, proto=socket.IPPROTO_TCP):
+            listeners.append(_listen(family, (address[0], port)))
+            port = listeners[0].getsockname()[1]
+    except OSError as error:
+        for listener in listeners:
+            listener.close()
+        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
+    return listeners
+
+
+def _listen(family: socket.AddressFamily, address: tuple[str | int, int]) -> socket.socket:
     # Named as TCP, since asyncio switches Nagle's algorithm off only then; with it every answer waits 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family is socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(address)
         listener.listen(2048)
-    except OSError as error:
+    except OSError:
         listener.close()
-        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
+        raise
     return listener
 
 
@@ -53,9 +72,14 @@ def lazy_journal(out: Path) -> Callable[[], Journal]:
     return journal
 
 
-def serve_http(registry: Registry, settings: Settings, listener: socket.socket) -> None:
+def serve_http(registry: Registry, settings: Settings, listeners: Sequence[socket.socket]) -> None:
     """Serve until SIGINT or SIGTERM; calls in flight are finished, then all records kept."""
-    uvicorn.Server(uvicorn_config(build_application(registry, settings))).run(sockets=[listener])
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a connection is a file, and a client may have several
+    try:
+        uvicorn.Server(uvicorn_config(build_application(registry, settings))).run(sockets=[*listeners])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def uvicorn_config(app: ASGIApp) -> uvicorn.Config:
@@ -72,16 +96,32 @@ def uvicorn_config(app: ASGIApp) -> uvicorn.Config:
 
 
 def serve_stdio(registry: Registry, settings: Settings, blueprint: Blueprint) -> None:
-    """Serve one episode to one client over standard input and output; its record is kept when the client leaves."""
-    anyio.run(_stdio, registry, settings, blueprint)
+    """Serve one episode to one client over standard input and output; its record is kept when the client leaves.
 
-
-async def _stdio(registry: Registry, settings: Settings, blueprint: Blueprint) -> None:
+    At the end the reward goes to standard error, for whoever launched the server.
+    """
     episode = registry.create(blueprint)
+    anyio.run(_stdio, registry, settings, episode)
+
+
+async def _stdio(registry: Registry, settings: Settings, episode: HostedEpisode) -> None:
     server = build_server(registry, lambda _context: (episode, "agent"), max_result_chars=settings.max_result_chars)
-    async with stdio_server() as (reader, writer):
-        await server.run(reader, writer, server.create_initialization_options())
-    grade = await registry.grade(episode) if blueprint.task.evaluation_criteria else None
-    await registry.close_all()
-    if grade is not None:
-        sys.stderr.write(f"{blueprint.task.id}: reward {grade.reward}\n")
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_cancel_on_signal, group.cancel_scope)
+            async with stdio_server() as (reader, writer):
+                await server.run(reader, writer, server.create_initialization_options())
+            group.cancel_scope.cancel()
+    finally:
+        with anyio.CancelScope(shield=True):
+            grade = await registry.grade(episode) if episode.blueprint.task.evaluation_criteria else None
+            await registry.close_all(GRACE_SECONDS)
+            if grade is not None:
+                sys.stderr.write(f"{episode.blueprint.task.id}: reward {grade.reward}\n")
+
+
+async def _cancel_on_signal(scope: anyio.CancelScope) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            scope.cancel()
+            return

@@ -11,7 +11,7 @@ from typing import Any
 from tau2_core.episode.conversation import Limits
 from tau2_core.episode.play import Cast
 from tau2_core.episode.setting import Setting
-from tau2_core.errors import PackError, UsageError
+from tau2_core.errors import DatasetError, PackError, UsageError
 from tau2_core.gym.hosted import EXTERNAL, Blueprint, free_task
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.tasks import Task
@@ -20,6 +20,20 @@ from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.prepare import load_domain, prepare
 
 OWN_DATA = "pack"
+
+
+def named_datasets(folders: Sequence[Path]) -> dict[str, Path]:
+    """Return datasets by the names that clients use, those of their folders. Raises UsageError."""
+    datasets: dict[str, Path] = {}
+    for folder in map(Path.resolve, folders):
+        if not folder.is_dir():
+            raise DatasetError(f"--dataset {folder}: no such folder")
+        if folder.name in (OWN_DATA, *datasets):
+            raise UsageError(
+                f"--dataset {folder}: there is a dataset {folder.name!r} already; rename or link the folder"
+            )
+        datasets[folder.name] = folder
+    return datasets
 
 
 @dataclass(eq=False)
@@ -68,8 +82,8 @@ class Settings:
                 folder = self.datasets.get(name)
                 made = prepare(self.catalogue, domain, dataset=folder, variant=variant, solo=solo, mode=mode)
                 made.bases()
-                made.tasks()  # so that a dataset that vanishes later, or a broken text, is met here and not in a request
-                _ = made.policy_text
+                made.tasks()
+                _ = made.policy_text  # all that could be missing or broken is read here, and not in an agent's request
                 self._settings[key] = made
             return self._settings[key]
 

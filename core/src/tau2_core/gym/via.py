@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import (
-    AbstractAsyncContextManager,
-    AsyncExitStack,
-    asynccontextmanager,
-    contextmanager,
-)
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import uvicorn
+from anyio import to_thread
 from mcp.client.client import Client
 from mcp_types import TextContent
 
@@ -28,7 +24,7 @@ from tau2_core.gym.hosted import EXTERNAL, Blueprint, HostedEpisode
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.serve import bind, uvicorn_config
 from tau2_core.gym.settings import Settings
-from tau2_core.model.messages import ToolCall
+from tau2_core.model.messages import ToolCall, ToolMessage
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Failure, ToolResult
 from tau2_core.plugins.catalogue import Catalogue
@@ -50,7 +46,12 @@ class RemoteStage:
         content = result.content[0]
         text = content.text if isinstance(content, TextContent) else ""
         failure = (result.meta or {}).get(FAILURE_KEY) if result.is_error else None
-        return ToolResult(text, Failure(failure) if failure else None)
+        return ToolResult(text, Failure(failure) if failure else None, skipped=self._skipped())
+
+    def _skipped(self) -> bool:
+        """Tell whether a plugin answered the last call in the world's place, of which the answer must say nothing."""
+        last = self.episode.conversation.messages[-1]
+        return isinstance(last, ToolMessage) and bool(last.skipped)
 
     async def settle(self) -> None:
         """Nothing to do here: the server settles its worlds itself."""
@@ -70,10 +71,10 @@ class _QuietServer(uvicorn.Server):
 @asynccontextmanager
 async def serving(registry: Registry, settings: Settings) -> AsyncIterator[str]:
     """Run the server in this event loop for as long as the block lasts; the value is its address."""
-    listener: socket.socket = bind(settings.host, 0, settings.token)
-    settings.port = listener.getsockname()[1]
-    server = uvicorn.Server(uvicorn_config(build_application(registry, settings)))
-    task = asyncio.create_task(server._serve([listener]))
+    listeners = bind(settings.host, 0, settings.token)
+    settings.port = listeners[0].getsockname()[1]
+    server = _QuietServer(uvicorn_config(build_application(registry, settings)))
+    task = asyncio.create_task(server.serve(listeners))
     try:
         yield settings.base_url
     finally:
@@ -87,13 +88,13 @@ def stage_through(registry: Registry, address: str) -> OpenStage:
     @asynccontextmanager
     async def open_stage(setting: Setting, task: Task, cast: Cast, seed: int) -> AsyncIterator[Stage]:
         faults = [make(f"{task.id}/{seed}") for make in cast.faults]
-        behind = Cast(EXTERNAL, cast.user, UNLIMITED, [*cast.wrappers, *faults], cast.lines)
-        episode = registry.create(Blueprint(setting, task, behind, seed))
+        behind = Cast(EXTERNAL, registry.catalogue.user("none"), UNLIMITED, [*cast.wrappers, *faults])
+        episode = await to_thread.run_sync(registry.create, Blueprint(setting, task, behind, seed))
         episode.kept = True  # the run keeps the record
         try:
             async with AsyncExitStack() as stack:
                 clients = {"assistant": await stack.enter_async_context(_client(address, episode.agent_key))}
-                if "user" in setting.pack.models and not setting.solo:
+                if episode.blueprint.two_sided:
                     clients["user"] = await stack.enter_async_context(_client(address, episode.user_key))
                 yield RemoteStage(episode, clients)
         finally:
@@ -116,7 +117,9 @@ async def execute_via_mcp(
 ) -> RunResult:
     """Execute a plan with every tool call going through a server of its own on loopback; else as `execute`."""
     registry = Registry(catalogue, _nothing_to_keep, max_episodes=plan.concurrency + 1, idle_seconds=24 * 3600)
-    settings = Settings(catalogue, [plan.setting.domain])
+    settings = Settings(
+        catalogue, [plan.setting.domain], max_body_bytes=sys.maxsize, max_result_chars=sys.maxsize
+    )  # as there are no such limits in process
     async with serving(registry, settings) as address:
         open_stage = stage_through(registry, address)
         return await execute(plan, catalogue, folder, resume=resume, on_finished=on_finished, open_stage=open_stage)

@@ -112,9 +112,13 @@ class AdapterSpec:
 
 @dataclass(frozen=True, slots=True)
 class EvaluatorSpec:
-    """One evaluator of a named set; `criterion` is the reward basis entry that it serves."""
+    """One evaluator of a named set; `criterion` is the reward basis entry that it serves.
+
+    `always`: it counts for every task's reward, whatever the task's own basis says.
+    """
 
     name: str
     set: str
     criterion: str
     evaluate: Callable[[Evidence], Verdict] | Lazy[Callable[[Evidence], Verdict]]
+    always: bool = False

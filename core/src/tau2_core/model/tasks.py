@@ -99,12 +99,16 @@ class InitialState(_Part):
 
 
 class EvaluationCriteria(_Part):
-    """What a reward is made of; None and [] differ for `actions` (spec/evaluation.md, 3.1)."""
+    """What a reward is made of; None and [] differ for `actions` (spec/evaluation.md, 3.1).
+
+    `communicate_forbidden` is ours: values that would be wrong, looked at by the set `strict`.
+    """
 
     actions: list[Action] | None = None
     env_assertions: list[Assertion] | None = None
     communicate_info: list[str] | None = None
     nl_assertions: list[str] | None = None
+    communicate_forbidden: list[str] | None = None
     reward_basis: list[RewardType] = Field(default_factory=lambda: list(OFFICIAL_REWARD_BASIS))
 
 

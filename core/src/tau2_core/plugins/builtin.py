@@ -63,4 +63,10 @@ def tau2_evaluators() -> list[EvaluatorSpec]:
         EvaluatorSpec("tau2.action", "tau2", "ACTION", Lazy(f"{home}.action:evaluate")),
         EvaluatorSpec("tau2.communicate", "tau2", "COMMUNICATE", Lazy(f"{home}.communicate:evaluate")),
         EvaluatorSpec("tau2.nl_assertion", "tau2", "NL_ASSERTION", Lazy(f"{home}.nl_assertion:evaluate")),
+        EvaluatorSpec("strict.db", "strict", "DB", Lazy(f"{home}.strict.database:evaluate")),
+        EvaluatorSpec("strict.env_assertion", "strict", "ENV_ASSERTION", Lazy(f"{home}.env_assertion:evaluate")),
+        EvaluatorSpec("strict.action", "strict", "ACTION", Lazy(f"{home}.strict.action:evaluate")),
+        EvaluatorSpec("strict.communicate", "strict", "COMMUNICATE", Lazy(f"{home}.strict.communicate:evaluate")),
+        EvaluatorSpec("strict.nl_assertion", "strict", "NL_ASSERTION", Lazy(f"{home}.nl_assertion:evaluate")),
+        EvaluatorSpec("strict.outcome", "strict", "OUTCOME", Lazy(f"{home}.strict.outcome:evaluate"), always=True),
     ]

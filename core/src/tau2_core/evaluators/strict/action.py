@@ -1,0 +1,48 @@
+"""ACTION, strict: every gold call was made by the right side, with all of its arguments, by meaning."""
+
+from __future__ import annotations
+
+from tau2_core.evaluators.action import all_calls
+from tau2_core.evaluators.evidence import ReplayedEvidence
+from tau2_core.evaluators.strict.content import Meaning, normalised
+from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
+from tau2_core.model.messages import ToolCall
+from tau2_core.model.tasks import Action
+from tau2_core.model.tools import Tool
+
+
+def evaluate(evidence: Evidence) -> Verdict:
+    """Look for each gold call among the calls of its side; one call counts for one gold call."""
+    actions = evidence.task.gold()
+    if not actions:
+        return Verdict(criterion="ACTION", status=Status.VACUOUS, reward=1.0)
+    assert isinstance(evidence, ReplayedEvidence)
+    left = all_calls(evidence.record.messages)
+    checks = []
+    for action in actions:
+        role = "user" if action.requestor == "user" else "agent"
+        tool = evidence.setting.tools("user" if role == "user" else "agent").get(action.name)
+        found = next((call for call in left if made(action, call, tool, solo=evidence.record.solo)), None)
+        if found is not None:
+            left.remove(found)
+        near = [{"made": call.arguments} for call in left if call.name == action.name] if found is None else []
+        why = "" if found else f"called {len(near)} times, but with other arguments" if near else "never called"
+        checks.append(Check(what=f"{action.action_id}: {action.text()}", met=found is not None, why=why, evidence=near))
+    met = all(check.met for check in checks)
+    return Verdict(criterion="ACTION", status=Status.GRADED, reward=float(met), checks=checks)
+
+
+def made(action: Action, call: ToolCall, tool: Tool | None, *, solo: bool = False) -> bool:
+    """Tell whether a call is a gold call: side, name, and the compared arguments, all of them by default."""
+    if action.name != call.name or (action.requestor != call.requestor and not solo):
+        return False
+    keys = action.compare_args if action.compare_args is not None else [*action.arguments, *call.arguments]
+    optional = set(tool.parameters["properties"]) - set(tool.parameters["required"]) if tool else set()
+    for key in keys:
+        if key in optional and key not in action.arguments:
+            continue
+        wanted = normalised(action.arguments.get(key), (), Meaning())
+        given = normalised(call.arguments.get(key), (), Meaning())
+        if wanted != given or type(wanted) is not type(given):
+            return False
+    return True

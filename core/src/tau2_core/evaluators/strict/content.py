@@ -1,0 +1,64 @@
+"""Comparing database content by meaning: 25 is 25.0, and what a pack declares has no order or no weight has none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from tau2_core.state.difference import Change, compare, path_text
+from tau2_core.state.records import plain
+from tau2_core.state.table import GONE
+from tau2_core.state.world import Unit, World
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What of a database has no meaning for a verdict: path patterns such as `reservations.*.passengers`.
+
+    `unordered` lists are compared as bags; `ignored` parts are not compared at all.
+    """
+
+    unordered: Sequence[str] = ()
+    ignored: Sequence[str] = ()
+
+
+def semantic_differences(expected: World, actual: World, meaning: Meaning) -> list[Change]:
+    """Return where two worlds of one base differ in meaning; costs what both touched."""
+    old, new = expected.touched(), actual.touched()
+    found: list[Change] = []
+    for unit in sorted(old.keys() | new.keys(), key=lambda unit: (unit[0], unit[1] or "")):
+        path = (unit[0],) if unit[1] is None else (unit[0], unit[1])
+        before = normalised(_content(expected, unit, old), path, meaning)
+        after = normalised(_content(actual, unit, new), path, meaning)
+        found += compare(before, after, path)
+    return [change for change in found if not _matches(change.path, meaning.ignored)]
+
+
+def _content(world: World, unit: Unit, touched: dict[Unit, Any]) -> Any:
+    value = touched[unit] if unit in touched else world.base.unit(unit)
+    return None if value is GONE else plain(value)
+
+
+def normalised(value: Any, path: tuple[str | int, ...], meaning: Meaning) -> Any:
+    """Return a plain value in the one form that all of its meaning share."""
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, float):
+        rounded = round(value, 6)
+        return int(rounded) if rounded == rounded and abs(rounded) < 2**53 and rounded.is_integer() else rounded
+    if isinstance(value, dict):
+        return {key: normalised(value[key], (*path, key), meaning) for key in sorted(value)}
+    if isinstance(value, list):
+        items = [normalised(item, (*path, index), meaning) for index, item in enumerate(value)]
+        if _matches(path, meaning.unordered):
+            items.sort(key=lambda item: json.dumps(item, sort_keys=True, default=str))
+        return items
+    return value
+
+
+def _matches(path: tuple[str | int, ...], patterns: Sequence[str]) -> bool:
+    text = path_text(path)
+    return any(fnmatchcase(text, pattern) or fnmatchcase(text, f"{pattern}[[.]*") for pattern in patterns)

@@ -1,0 +1,72 @@
+"""OUTCOME: the agent brought about what the task requires; a refusal is no transfer, and silence is neither.
+
+To refuse or hand over is right only when it is known to be: the gold's look-ups must have been made.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tau2_core.evaluators.action import all_calls
+from tau2_core.evaluators.evidence import ReplayedEvidence
+from tau2_core.evaluators.strict.action import made
+from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
+from tau2_core.model.messages import AssistantMessage, ToolMessage, UserMessage
+
+_WORD = re.compile(r"[^\W\d_]{2,}")
+LEAST_WORDS = 3
+
+
+def evaluate(evidence: Evidence) -> Verdict:
+    """Compare what happened with the task's `outcome`; a task without one says nothing here."""
+    outcome = evidence.task.outcome
+    if outcome is None:
+        return Verdict(criterion="OUTCOME", status=Status.VACUOUS, reward=1.0)
+    assert isinstance(evidence, ReplayedEvidence)
+    checks = [_what_happened(evidence, outcome)]
+    if outcome in ("refused", "transferred"):
+        checks += _looked_up(evidence)
+    met = all(check.met for check in checks)
+    return Verdict(criterion="OUTCOME", status=Status.GRADED, reward=float(met), checks=checks)
+
+
+def _what_happened(evidence: ReplayedEvidence, outcome: str) -> Check:
+    agent_tools = evidence.setting.tools("agent")
+    succeeded = _succeeded(evidence)
+    transferred = any(name in agent_tools and agent_tools[name].transfers for name in succeeded)
+    changed = any(name in agent_tools and agent_tools[name].mutates for name in succeeded)
+    if transferred:
+        actual = "transferred"
+    elif not _spoke(evidence) and not evidence.record.solo:
+        actual = "silent"
+    elif outcome == "refused" and changed:
+        actual = "done"
+    else:
+        actual = outcome if outcome != "transferred" else "not transferred"
+    what = f"the outcome is {outcome!r}"
+    return Check(what=what, met=actual == outcome, why="" if actual == outcome else f"it was: {actual}")
+
+
+def _succeeded(evidence: ReplayedEvidence) -> list[str]:
+    failed = {m.id for m in evidence.record.messages if isinstance(m, ToolMessage) and m.error}
+    return [call.name for call in all_calls(evidence.record.messages) if call.id not in failed]
+
+
+def _spoke(evidence: ReplayedEvidence) -> bool:
+    """Tell whether the agent said anything of substance after the customer had spoken."""
+    messages = evidence.record.messages
+    first = next((index for index, message in enumerate(messages) if isinstance(message, UserMessage)), len(messages))
+    texts = [m.content or "" for m in messages[first:] if isinstance(m, AssistantMessage)]
+    return any(len(_WORD.findall(text)) >= LEAST_WORDS for text in texts)
+
+
+def _looked_up(evidence: ReplayedEvidence) -> list[Check]:
+    calls = all_calls(evidence.record.messages)
+    tools = {**evidence.setting.tools("user"), **evidence.setting.tools("agent")}
+    checks = []
+    for action in evidence.task.gold():
+        tool = tools.get(action.name)
+        if tool is not None and (tool.kind == "read" or tool.transfers):
+            found = any(made(action, call, tool) for call in calls)
+            checks.append(Check(what=action.text(), met=found, why="" if found else "never called, so not known"))
+    return checks

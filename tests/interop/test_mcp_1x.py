@@ -1,0 +1,76 @@
+"""A client of the MCP SDK's 1.x line, in an environment of its own, sees and does what one of ours does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CLIENT = Path(__file__).parent / "mcp_1x_client.py"
+
+
+@pytest.fixture(scope="module")
+def look(python_with: Callable[..., Path]) -> Callable[..., dict[str, Any]]:
+    """Run the client and return what it saw."""
+    python = python_with("mcp-1x", "mcp<2")
+
+    def run(*arguments: object, cwd: Path) -> dict[str, Any]:
+        done = subprocess.run(
+            [str(python), "-P", str(CLIENT), *map(str, arguments)],
+            cwd=cwd,
+            env={key: value for key, value in os.environ.items() if not key.startswith("PYTHON")},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        seen: dict[str, Any] = json.loads(done.stdout)
+        return seen
+
+    return run
+
+
+def assert_seen(seen: dict[str, Any], truth: Any) -> None:
+    assert seen["sdk"].startswith("1.")
+    assert seen["protocol"] == "2025-11-25"
+    assert seen["server"]["name"] == "tau2-gym"
+    assert seen["server"]["version"]
+    assert {tool["name"]: (tool["description"], tool["inputSchema"]) for tool in seen["tools"]} == truth.tools
+    assert {tool["name"] for tool in seen["tools"] if tool["annotations"]["readOnlyHint"]} == {
+        "get_users",
+        "transfer_to_human_agents",
+    }
+    assert (seen["prompts"], seen["resources"]) == (["domain", "policy"], ["tau2://domain", "tau2://policy"])
+    assert seen["templates"] == 0
+    assert seen["policy_prompt"] == seen["policy_resource"] == truth.policy
+    assert seen["results"] == truth.results
+
+
+def test_over_http_with_a_session_for_every_call(
+    look: Callable[..., dict[str, Any]], gym_server: Any, truth: Any, tmp_path: Path
+) -> None:
+    episode = gym_server.create("mock", task_id=truth.task)
+    calls = tmp_path / "calls.json"
+    calls.write_text(json.dumps(truth.calls))
+
+    assert_seen(look("http", episode["mcp_url"], calls, cwd=tmp_path), truth)
+
+    assert gym_server.ask("GET", f"{episode['control_url']}/reward")["reward"] == 1.0
+
+
+def test_over_stdio(look: Callable[..., dict[str, Any]], truth: Any, tmp_path: Path) -> None:
+    calls = tmp_path / "calls.json"
+    calls.write_text(json.dumps(truth.calls))
+    server = [sys.executable, "-P", "-m", "tau2_core", "serve", "mock", "--transport", "stdio", "--task", truth.task]
+
+    assert_seen(look("stdio", calls, *server, "--out", tmp_path / "runs", cwd=tmp_path), truth)
+
+    (grades,) = tmp_path.glob("runs/*/grades.jsonl")
+    assert json.loads(grades.read_text())["reward"] == 1.0
