@@ -60,8 +60,8 @@ def free_task() -> Task:
 class HostedEpisode:
     """An episode that others drive over the network. Raises TaskError if its start state does not apply.
 
-    Making one runs the task's set-up calls, so it belongs into a worker thread. Whoever awaits `call` or `converse` holds
-    `lock` meanwhile, and must not be cancelled: the registry sees to that.
+    Making one runs the task's set-up calls, so it belongs into a worker thread. `call` and `converse` hold the lock for
+    as long as they take, and must not be cancelled: the registry sees to that.
     """
 
     id: str

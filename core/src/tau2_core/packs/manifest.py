@@ -49,8 +49,10 @@ class TaskFiles(_Section):
 
 
 class Evaluation(_Section):
-    """`unordered` and `ignored` are path patterns for the set `strict`: lists whose order, and parts whose value, do
-    not matter in a verdict.
+    """How a pack's tasks are graded.
+
+    `unordered` and `ignored` are path patterns for the set `strict`: lists whose order, and parts whose value, do not
+    matter in a verdict.
     """
 
     reward_basis: list[RewardType] = Field(default_factory=lambda: list(OFFICIAL_REWARD_BASIS))

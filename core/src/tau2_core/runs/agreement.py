@@ -64,7 +64,8 @@ class Agreement:
         self.disagreements += other.disagreements
 
     def closing_line(self) -> str:
-        return f"conversations {self.conversations}, agreed {self.agreed}, disagreed {self.disagreed}, pending {self.pending}"
+        counts = f"agreed {self.agreed}, disagreed {self.disagreed}, pending {self.pending}"
+        return f"conversations {self.conversations}, {counts}"
 
 
 def disagreements(conversation: Conversation, grade: Grade, verdict: RecordedVerdict) -> Iterator[Disagreement]:

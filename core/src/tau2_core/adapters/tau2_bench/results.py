@@ -100,7 +100,7 @@ class ResultFile:
                 task_id=task.id,
                 trial=simulation.get("trial") or 0,
                 seed=simulation.get("seed") or 0,
-                termination=Termination(simulation.get("termination_reason")),
+                termination=Termination(str(simulation.get("termination_reason"))),
                 solo=self.solo,
                 mode="tau2",
                 messages=simulation.get("messages") or [],

@@ -11,12 +11,10 @@ MOST_VALUES = 12
 _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\w]|\.\d)")
 _MONTHS = "january february march april may june july august september october november december".split()  # noqa: SIM905
 _ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
-_WRITTEN_DATE = re.compile(
-    rf"\b({'|'.join(_MONTHS)})\s+(\d{{1,2}})(?:st|nd|rd|th)?(?:,?\s+(\d{{4}}))?\b", re.IGNORECASE
-)
-_DATE_WRITTEN = re.compile(
-    rf"\b(\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?({'|'.join(_MONTHS)})(?:,?\s+(\d{{4}}))?\b", re.IGNORECASE
-)
+_MONTH = f"({'|'.join(_MONTHS)})"
+_DAY = r"(\d{1,2})(?:st|nd|rd|th)?"
+_MONTH_FIRST = re.compile(rf"\b{_MONTH}\s+{_DAY}\b", re.IGNORECASE)
+_DAY_FIRST = re.compile(rf"\b{_DAY}\s+(?:of\s+)?{_MONTH}\b", re.IGNORECASE)
 
 
 def states(text: str, value: str) -> str:
@@ -56,6 +54,6 @@ def _as_number(text: str) -> Decimal | None:
 def _dates(text: str) -> list[str]:
     """Return the dates in a text; one without a year stands for itself in any year."""
     found = [f"{int(month)}-{int(day)}" for _, month, day in _ISO_DATE.findall(text)]
-    found += [f"{_MONTHS.index(month.lower()) + 1}-{int(day)}" for month, day, _ in _WRITTEN_DATE.findall(text)]
-    found += [f"{_MONTHS.index(month.lower()) + 1}-{int(day)}" for day, month, _ in _DATE_WRITTEN.findall(text)]
+    found += [f"{_MONTHS.index(month.lower()) + 1}-{int(day)}" for month, day in _MONTH_FIRST.findall(text)]
+    found += [f"{_MONTHS.index(month.lower()) + 1}-{int(day)}" for day, month in _DAY_FIRST.findall(text)]
     return found
