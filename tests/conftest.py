@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import os
@@ -14,8 +15,13 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tau2_core.episode.conversation import Limits
+from tau2_core.episode.play import Cast, play
 from tau2_core.episode.setting import Setting
-from tau2_core.model.episodes import ArgumentMode
+from tau2_core.model.episodes import ArgumentMode, EpisodeRecord, Slot
+from tau2_core.model.messages import AssistantMessage, Message, ToolCall, UserMessage
+from tau2_core.model.registrations import AgentSpec, UserSpec
+from tau2_core.model.tasks import Task
 from tau2_core.runs.prepare import open_catalogue, prepare
 
 # Examples are the same on every machine and day. To search for new ones: --hypothesis-profile=search.
@@ -171,6 +177,68 @@ def gym(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
             timeout=120,
             check=False,
         )
+
+    return run
+
+
+class Lines:
+    """A participant that says one line after the other, the last one for ever, and keeps what it saw each time.
+
+    A line is a text, a call `(tool, arguments)`, a list of calls, an exception to raise, or a message as it is. One
+    without lines cannot be created.
+    """
+
+    def __init__(self, kind: type[AssistantMessage] | type[UserMessage], lines: Sequence[Any]) -> None:
+        self.kind = kind
+        self.lines = list(lines)
+        self.saw: list[list[Message]] = []
+        self.context: Any = None
+
+    def create(self, context: Any) -> Lines:
+        if not self.lines:
+            raise LookupError("nothing to say")
+        self.context = context
+        return self
+
+    async def reply(self, history: Sequence[Message]) -> Any:
+        self.saw.append([message.model_copy(deep=True) for message in history])
+        line = self.lines.pop(0) if len(self.lines) > 1 else self.lines[0]
+        if isinstance(line, Exception):
+            raise line
+        if isinstance(line, str):
+            return self.kind(content=line)
+        if isinstance(line, tuple | list):
+            calls = [line] if isinstance(line, tuple) else line
+            made = [
+                ToolCall(id=f"{len(self.saw)}.{n}", name=name, arguments=given) for n, (name, given) in enumerate(calls)
+            ]
+            return self.kind(tool_calls=made)
+        return line
+
+
+@pytest.fixture
+def converse(setting_of: Callable[..., Setting]) -> Callable[..., tuple[EpisodeRecord, Lines, Lines]]:
+    """Play an episode of given lines on the mock domain and return its record, and both sides as they ended."""
+
+    def run(
+        agent: Sequence[Any] = ("hm",),
+        user: Sequence[Any] = ("###STOP###",),
+        *,
+        setting: Setting | None = None,
+        history: Sequence[dict[str, Any]] = (),
+        wrappers: Sequence[Any] = (),
+        sees_gold: bool = False,
+        task: dict[str, Any] | None = None,
+        **limits: Any,
+    ) -> tuple[EpisodeRecord, Lines, Lines]:
+        sides = Lines(AssistantMessage, agent), Lines(UserMessage, user)
+        setting = setting or setting_of("mock")
+        specs = AgentSpec("lines", "", sides[0].create, sees_gold), UserSpec("lines", "", sides[1].create, sees_gold)
+        state = {"message_history": list(history)}
+        content = {"id": "t", "user_scenario": {"instructions": "x"}, "initial_state": state, **(task or {})}
+        cast = Cast(*specs, Limits(**limits), wrappers)
+        record = asyncio.run(play(setting, Task.model_validate(content), cast, Slot("t", 0), seed=1))
+        return record, *sides
 
     return run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Callable
@@ -28,6 +29,7 @@ ANYTHING = st.recursive(
 )
 
 
+@functools.cache
 def words(setting: Setting) -> list[str]:
     """Return ids and other words that the domain's gold calls use, so that some calls get far."""
     found: set[str] = set()

@@ -55,8 +55,7 @@ class TestNames:
     def test_what_does_not_exist_or_fit_is_a_usage_error(
         self, gym: Gym, tmp_path: Path, arguments: list[str], told: str
     ) -> None:
-        message = refused(gym(*arguments), 2).partition("need a customer and are left out\nerror: ")
-        assert (message[2] or message[0]).startswith(told)
+        assert refused(gym(*arguments), 2).startswith(told)
         assert not (tmp_path / "runs").exists()
 
     @pytest.mark.parametrize("arguments", [["run"], ["run", "mock", "--seed", "x"], ["fly"], ["run", "mock", "--fast"]])
@@ -80,13 +79,13 @@ class TestPackFiles:
             (b"tasks: {}\nusers: {}\ntasks: {}\n", ":3: 'tasks' stands here twice, first in line 1 "),
             (b"\xff\xfe\x00", ": not UTF-8 text: invalid start byte at byte 0 "),
             (b"", ": the whole file: Input should be a valid dictionary or instance of MockDB "),
-            (b"tasks: {}\n", ": users: Field required "),
+            (b"tasks: {}\n", ":1: users: Field required "),
             (
                 b"tasks:\n  t:\n    task_id: t\n    title: 5\n    status: pending\nusers: {}\n",
                 ":4: tasks.t.title: Input",
             ),
             (b"tasks: &all {again: *all}\nusers: {}\n", ":1: an alias refers to something that contains it "),
-            (BOMB.encode(), ": more than 500000 values: aliases multiply, or the data belongs in a .json file "),
+            (BOMB.encode(), ":1: more than 500000 values: aliases multiply, or the data belongs in a .json file "),
             (b"tasks: " + b"[" * 100_000, ":1: nested more than 200 levels deep "),
             (b"tasks: " + b"9" * 5000, ":1: Exceeds the limit (4300 digits) for integer string conversion"),
         ],
@@ -140,7 +139,7 @@ class TestPackFiles:
         [
             ("data/tasks/creating.yaml", "- id: [\n", ":2: "),
             ("data/tasks/creating.yaml", "&a [*a]\n", ":1: an alias refers to something that contains it "),
-            ("data/tasks/creating.yaml", BOMB, ": more than 500000 values"),
+            ("data/tasks/creating.yaml", BOMB, ":1: more than 500000 values"),
             ("data/tasks/creating.yaml", "- " * 9999, ":1: nested more than 200 levels deep "),
             ("data/tasks/creating.yaml", "? [a]\n: b\n", ":1: a key must be text "),
             ("data/splits.yaml", "train: 5\n", ":1: train: Input should be a valid list, not 5"),

@@ -71,7 +71,7 @@ def tau2_adapters():
 @hookimpl
 async def tau2_tool_call(proceed, call):
     result = await proceed(call)
-    return replace(result, content=result.content.replace("6", "half a dozen"))
+    return replace(result, content=result.content.replace('"6"', "half a dozen"))
 
 
 def _note(hook, **what):
@@ -186,7 +186,8 @@ def play(gym: Gym, installed: Path, tmp_path: Path) -> Play:
         assert (done.returncode, done.stderr) == (0, "")
         folder = tmp_path / "runs" / "r"
         files = [folder / "episodes.jsonl", folder / "grades.jsonl", log]
-        return json.loads(done.stdout), *([json.loads(line) for line in file.open()] for file in files)
+        lines = [file.read_text(encoding="utf-8").splitlines() for file in files]
+        return json.loads(done.stdout), *(list(map(json.loads, each)) for each in lines)
 
     return run
 

@@ -79,7 +79,7 @@ def test_every_kind_of_mismatch_is_named(gym: Gym, own_episode: Episode, tmp_pat
 def test_several_files_are_counted_together(gym: Gym, own_episode: Episode, tmp_path: Path) -> None:
     plain = write(tmp_path / "plain.jsonl", own_episode, own_episode)
     packed = tmp_path / "packed.jsonl.gz"
-    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    packed.write_bytes(gzip.compress(plain.read_bytes(), mtime=0))
     done = gym("replay", plain, packed)
     assert (done.returncode, done.stdout) == (0, "episodes 4, calls 8, mismatches 0\n")
 
@@ -103,8 +103,8 @@ def test_messages_and_prose_are_compared_as_the_record_says(gym: Gym, own_episod
             "wrong.jsonl:2: not a recorded episode: calls: Field req",
         ),
         ("text.jsonl", b"\xff\xfe", "text.jsonl: "),
-        ("short.jsonl.gz", gzip.compress(b"{}" * 99)[:-9], "short.jsonl.gz: Compressed file ended"),
-        ("spoilt.jsonl.gz", gzip.compress(b"{}")[:10] + b"\xff" * 20, "spoilt.jsonl.gz: Error -3"),
+        ("short.jsonl.gz", gzip.compress(b"{}" * 99, mtime=0)[:-9], "short.jsonl.gz: Compressed file ended"),
+        ("spoilt.jsonl.gz", gzip.compress(b"{}", mtime=0)[:10] + b"\xff" * 20, "spoilt.jsonl.gz: Error -3"),
         ("plain.jsonl.gz", b"{}", "plain.jsonl.gz: Not a gzipped file"),
         ("elsewhere.jsonl", b'{"id": "a", "domain": "mok", "calls": []}', "no domain 'mok' (did you mean 'mock'?)"),
     ],

@@ -64,7 +64,7 @@ def test_the_table_says_why_a_task_is_not_solved(gym: Gym) -> None:
     done = gym("run", "mock", "--agent", "silent", "--task", "complete_task", "--task", "tell_whose_task")
     assert done.returncode == 0
     _, _, unsolved = done.stdout.partition("Not solved")
-    assert "complete_task#0: DB: agent database: 1 paths differ" in unsolved
+    assert "complete_task#0: DB: agent database: differs from the gold's end state at 1 path" in unsolved
     assert "tell_whose_task#0: COMMUNICATE: Rosa Delgado: never said" in unsolved
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -91,8 +92,8 @@ def python_with(tools: Path) -> Callable[..., Path]:
         home = tools / name
         python = home / "bin" / "python"
         if not (done := home / "installed").exists():
-            check([sys.executable, "-m", "venv", "--clear", str(home)])
-            check([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *requirements])
+            run_to_end([sys.executable, "-m", "venv", "--clear", str(home)])
+            run_to_end([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *requirements])
             done.touch()
         return python
 
@@ -109,7 +110,7 @@ def node_packages(tools: Path) -> Path:
     if not (done := home / "installed").exists():
         home.mkdir(exist_ok=True)
         home.joinpath("package.json").write_text('{"private": true}')
-        check([npm, "install", "--no-audit", "--no-fund", *NODE_PACKAGES], cwd=home)
+        run_to_end([npm, "install", "--no-audit", "--no-fund", *NODE_PACKAGES], cwd=home)
         done.touch()
     return home / "node_modules" / ".bin"
 
@@ -122,14 +123,14 @@ def node(node_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Calla
     def run(command: str, *arguments: str, ok: tuple[int, ...] = (0,)) -> str:
         path = os.pathsep.join([str(node_packages), os.environ["PATH"]])
         own = os.environ | {"PATH": path, "HOME": str(home), "NO_COLOR": "1"}
-        return check([str(node_packages / command), *arguments], env=own, cwd=home, ok=ok, seconds=300)
+        return run_to_end([str(node_packages / command), *arguments], env=own, cwd=home, ok=ok, seconds=300)
 
     return run
 
 
 @pytest.fixture(scope="session")
 def started() -> Start:
-    """Run a program whose first line ends with its address: `with started(["…"]) as address`; it is ended with a signal."""
+    """Run a program whose first line tells its address, and end it: `with started(["…"], folder) as address`."""
 
     @contextmanager
     def run(command: list[str], cwd: Path) -> Iterator[str]:
@@ -184,7 +185,7 @@ def truth(setting_of: Callable[..., Setting]) -> Truth:
     return Truth(TASK, CALLS, results, tools, setting.policy_text)
 
 
-def check(
+def run_to_end(
     command: list[str],
     *,
     ok: tuple[int, ...] = (0,),
@@ -192,8 +193,8 @@ def check(
     env: dict[str, str] | None = None,
     seconds: int = INSTALL_SECONDS,
 ) -> str:
-    """Run a program and return what it prints; how it ends should be among `ok`."""
-    done = subprocess.run(
+    """Run a program and return what it prints; how it ends should be among `ok`. Nothing that it started is left."""
+    process = subprocess.Popen(
         command,
         cwd=cwd,
         env=env,
@@ -201,8 +202,20 @@ def check(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        timeout=seconds,
-        check=False,
+        start_new_session=True,
     )
-    assert done.returncode in ok, f"{command} ended with {done.returncode}\n{done.stdout[-8000:]}\n{done.stderr[-8000:]}"
-    return done.stdout
+    try:
+        output, errors = process.communicate(timeout=seconds)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    said = f"{output[-8000:]}\n{errors[-8000:]}"
+    assert process.returncode in ok, f"{command} ended with {process.returncode}\n{said}"
+    return output
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[..., str]:
+    """`program(["…"], cwd=…, env=…)` runs a program to its end and returns what it prints."""
+    return run_to_end

@@ -1,6 +1,7 @@
 """Rollouts of an MCP gym as eval-protocol documents them. Its own pytest runs this file, in its own environment.
 
-`INTEROP_PLAN` names a JSON file: model, base_url, domain, port, server_script and the dataset's file.
+`INTEROP_PLAN` names a JSON file: model, base_url, domain, port, server_script, server_mode, dataset (a
+file), concurrency and runs.
 """
 
 # No `from __future__ import annotations`: the decorator wants types, not their names.
@@ -37,14 +38,15 @@ def as_rows(lines: list[dict[str, Any]]) -> list[EvaluationRow]:
     dataset_adapter=as_rows,
     completion_params=[{"model": PLAN["model"], "base_url": PLAN["base_url"], "api_key": "none", "temperature": 0.0}],
     rollout_processor=MCPGymRolloutProcessor(),
-    rollout_processor_kwargs={"domain": PLAN["domain"], "port": PLAN["port"]},
+    rollout_processor_kwargs={"domain": PLAN["domain"], "port": PLAN["port"], "server_mode": PLAN["server_mode"]},
     server_script_path=PLAN["server_script"],
     max_concurrent_rollouts=PLAN["concurrency"],
-    num_runs=1,
+    num_runs=PLAN["runs"],
     mode="pointwise",
 )
 def test_rollouts(row: EvaluationRow) -> EvaluationRow:
-    """Take what the gym's control plane said last as the score."""
+    """Take the reward that the gym's control plane gave for the last exchange in which it was asked."""
     steps = [message.control_plane_step for message in row.messages if message.control_plane_step]
-    row.evaluation_result = EvaluateResult(score=steps[-1]["reward"] if steps else 0.0, reason="the control plane's")
+    rewards = [step["reward"] for step in steps if "reward_source" in step["info"]]
+    row.evaluation_result = EvaluateResult(score=rewards[-1], reason="the control plane's reward")
     return row

@@ -6,9 +6,8 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -78,11 +77,16 @@ def foreign_pytest(python_with: Callable[..., Path]) -> list[str]:
 
 @pytest.fixture
 def play(
-    foreign_pytest: list[str], started: Callable[..., AbstractContextManager[str]], tmp_path: Path
-) -> Iterator[Callable[..., list[dict[str, Any]]]]:
+    foreign_pytest: list[str],
+    started: Callable[..., AbstractContextManager[str]],
+    program: Callable[..., str],
+    tmp_path: Path,
+) -> Callable[..., list[dict[str, Any]]]:
     """Play rows with scripted agents in eval-protocol's environment; returns the rows as it leaves them behind."""
 
-    def run(domain: str, scripts: dict[str, Any], contexts: list[tuple[str, dict[str, str]]]) -> list[dict[str, Any]]:
+    def run(
+        domain: str, scripts: dict[str, Any], contexts: list[tuple[str, dict[str, str]]], runs: int = 1
+    ) -> list[dict[str, Any]]:
         scripted = tmp_path / "scripts.json"
         content = {"agents": {"agent": scripts}, "users": ["customer"], "together": TOGETHER}
         scripted.write_text(json.dumps(content))
@@ -97,25 +101,22 @@ def play(
                 "port": free_port(),
                 "server_script": str(server_script()),
                 "dataset": str(dataset),
+                "server_mode": "per_run" if runs == 1 else "shared",  # the default cannot do a second run
                 "concurrency": TOGETHER,
+                "runs": runs,
             }
             tmp_path.joinpath("plan.json").write_text(json.dumps(plan))
-            done = subprocess.run(
-                [*foreign_pytest, shutil.copy(FOLDER / "gym_rollouts.py", tmp_path)],  # away from our conftest
-                cwd=tmp_path,
-                env=environment(tmp_path),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=900,
-            )
-            log = "\n".join(file.read_text() for file in tmp_path.glob("server_output_*.log"))
-            assert done.returncode == 0, f"{done.stdout[-8000:]}\nserver: {log[-4000:]}"
+            command = [*foreign_pytest, shutil.copy(FOLDER / "gym_rollouts.py", tmp_path)]  # away from our conftest
+            try:
+                program(command, cwd=tmp_path, env=environment(tmp_path))
+            except AssertionError as error:
+                for log in tmp_path.glob("server_output_*.log"):
+                    error.add_note(log.read_text()[-4000:])
+                raise
         (results,) = tmp_path.glob("out/**/*.jsonl")
         return [json.loads(line) for line in results.read_text().splitlines()]
 
-    yield run
+    return run
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -144,35 +145,63 @@ def results(row: dict[str, Any]) -> list[dict[str, Any]]:
     return [json.loads(message["content"]) for message in row["messages"] if message["role"] == "tool"]
 
 
+def play_of(tasks: list[Task]) -> tuple[dict[str, Any], list[tuple[str, dict[str, str]]]]:
+    """Return scripts that solve the tasks, and a row's mark and context for each."""
+    scripts = {
+        f"task {task.id} ": {
+            "calls": [{"name": action.name, "arguments": action.arguments} for action in task.gold()],
+            "say": "It is done.",
+        }
+        for task in tasks
+    }
+    return scripts, [(f"task {task.id} ", {"task_id": task.id}) for task in tasks]
+
+
+def assert_solved(played: dict[str, Any], task: Task) -> None:
+    assert ending(played) == (FINISHED, USER_STOP), played["rollout_status"]
+    assert played["evaluation_result"]["score"] == 1.0, (task.id, played["messages"])
+    assert len(results(played)) == len(task.gold()), task.id
+    assert not any("error" in result for result in results(played)), task.id
+
+
+def number_of(played: dict[str, Any]) -> int:
+    return int(played["input_metadata"]["row_id"].removeprefix("row_"))
+
+
 @pytest.mark.parametrize("domain", ["airline", "retail", "mock"])
 def test_ten_rollouts_at_once_are_completed_and_graded(
     domain: str, play: Callable[..., list[dict[str, Any]]], setting_of: Callable[..., Setting]
 ) -> None:
     tasks = silent_tasks(setting_of(domain))
-    chosen = [tasks[number % len(tasks)] for number in range(TOGETHER)]
-    scripts: dict[str, Any] = {
-        f"task {task.id} ": {
-            "calls": [{"name": action.name, "arguments": action.arguments} for action in task.gold()],
-            "say": "It is done.",
-        }
-        for task in chosen
-    }
+    tasks = [tasks[number % len(tasks)] for number in range(TOGETHER)]
+    scripts, contexts = play_of(tasks)
+    for _, context in contexts:
+        context["domain"] = domain
     scripts[""] = {"calls": [UNKNOWN[domain], HARMLESS[domain]], "say": "There is no such thing."}
-    contexts = [(f"task {task.id} ", {"domain": domain, "task_id": task.id}) for task in chosen]
     contexts += [("no task", {"domain": domain}), ("no context", {})]
 
-    rows = play(domain, scripts, contexts)
+    rows = sorted(play(domain, scripts, contexts), key=number_of)
 
-    assert len(rows) == TOGETHER + 2
-    assert [ending(each) for each in rows] == [(FINISHED, USER_STOP)] * len(rows)
-    by_id = {each["input_metadata"]["row_id"]: each for each in rows}
-    for number, task in enumerate(chosen):
-        played = by_id[f"row_{number}"]
-        assert played["evaluation_result"]["score"] == 1.0, (task.id, played["messages"])
-        assert len(results(played)) == len(task.gold()), task.id
-        assert not any("error" in result for result in results(played)), task.id
-    for number in (TOGETHER, TOGETHER + 1):
-        failed, answered = results(by_id[f"row_{number}"])
+    assert [number_of(played) for played in rows] == list(range(TOGETHER + 2))
+    for played, task in zip(rows, tasks, strict=False):
+        assert_solved(played, task)
+    for played in rows[TOGETHER:]:
+        assert ending(played) == (FINISHED, USER_STOP), played["rollout_status"]
+        failed, answered = results(played)
         assert failed["error"] == "invalid_json_response"
-        assert "observation" in answered
-        assert by_id[f"row_{number}"]["evaluation_result"]["score"] == 0.0
+        assert "error" not in answered
+        assert played["evaluation_result"]["score"] == 0.0
+
+
+def test_a_second_run_of_the_same_rows_finds_fresh_worlds(
+    play: Callable[..., list[dict[str, Any]]], setting_of: Callable[..., Setting]
+) -> None:
+    """The client's session ids are the same in every run; only its reset at the end of a rollout keeps runs apart."""
+    tasks = silent_tasks(setting_of("mock"))
+    tasks = [tasks[number % len(tasks)] for number in range(TOGETHER)]
+
+    rows = play("mock", *play_of(tasks), runs=2)
+
+    assert sorted(map(number_of, rows)) == sorted([*range(TOGETHER), *range(TOGETHER)])
+    for played in rows:
+        assert_solved(played, tasks[number_of(played)])

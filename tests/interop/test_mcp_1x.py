@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,22 +15,14 @@ CLIENT = Path(__file__).parent / "mcp_1x_client.py"
 
 
 @pytest.fixture(scope="module")
-def look(python_with: Callable[..., Path]) -> Callable[..., dict[str, Any]]:
+def look(python_with: Callable[..., Path], program: Callable[..., str]) -> Callable[..., dict[str, Any]]:
     """Run the client and return what it saw."""
     python = python_with("mcp-1x", "mcp<2")
+    env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
 
     def run(*arguments: object, cwd: Path) -> dict[str, Any]:
-        done = subprocess.run(
-            [str(python), "-P", str(CLIENT), *map(str, arguments)],
-            cwd=cwd,
-            env={key: value for key, value in os.environ.items() if not key.startswith("PYTHON")},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stderr
-        seen: dict[str, Any] = json.loads(done.stdout)
+        command = [str(python), "-P", str(CLIENT), *map(str, arguments)]
+        seen: dict[str, Any] = json.loads(program(command, cwd=cwd, env=env, seconds=300))
         return seen
 
     return run

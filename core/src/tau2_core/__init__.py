@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from tau2_core.errors import Tau2GymError as Tau2GymError
     from tau2_core.errors import ToolError as ToolError
     from tau2_core.errors import UsageError as UsageError
+    from tau2_core.hookspecs import Proceed as Proceed
     from tau2_core.hookspecs import hookimpl as hookimpl
     from tau2_core.model.datasets import Dataset as Dataset
+    from tau2_core.model.datasets import ToolText as ToolText
+    from tau2_core.model.episodes import EpisodeRecord as EpisodeRecord
+    from tau2_core.model.episodes import EpisodeStart as EpisodeStart
     from tau2_core.model.evaluation import Check as Check
     from tau2_core.model.evaluation import Evidence as Evidence
     from tau2_core.model.evaluation import Status as Status
@@ -31,10 +35,14 @@ if TYPE_CHECKING:
     from tau2_core.model.registrations import AgentSpec as AgentSpec
     from tau2_core.model.registrations import Domain as Domain
     from tau2_core.model.registrations import EvaluatorSpec as EvaluatorSpec
+    from tau2_core.model.registrations import FaultSpec as FaultSpec
     from tau2_core.model.registrations import Lazy as Lazy
     from tau2_core.model.registrations import Toolset as Toolset
     from tau2_core.model.registrations import UserSpec as UserSpec
+    from tau2_core.model.runs import RunStart as RunStart
+    from tau2_core.model.runs import RunSummary as RunSummary
     from tau2_core.model.tasks import Task as Task
+    from tau2_core.model.tools import Failure as Failure
     from tau2_core.model.tools import ToolResult as ToolResult
     from tau2_core.packs.context import Context as Context
     from tau2_core.state.records import Database as Database
@@ -44,14 +52,25 @@ if TYPE_CHECKING:
 _HOMES = {
     "arithmetic": ["calculate"],
     "errors": ["DatasetError", "PackError", "Tau2GymError", "ToolError", "UsageError"],
-    "hookspecs": ["hookimpl"],
-    "model.datasets": ["Dataset"],
+    "hookspecs": ["Proceed", "hookimpl"],
+    "model.datasets": ["Dataset", "ToolText"],
+    "model.episodes": ["EpisodeRecord", "EpisodeStart"],
     "model.evaluation": ["Check", "Evidence", "Status", "Verdict"],
     "model.messages": ["AssistantMessage", "Message", "ToolCall", "ToolMessage", "UserMessage"],
     "model.participants": ["Agent", "AgentContext", "User", "UserContext"],
-    "model.registrations": ["AdapterSpec", "AgentSpec", "Domain", "EvaluatorSpec", "Lazy", "Toolset", "UserSpec"],
+    "model.registrations": [
+        "AdapterSpec",
+        "AgentSpec",
+        "Domain",
+        "EvaluatorSpec",
+        "FaultSpec",
+        "Lazy",
+        "Toolset",
+        "UserSpec",
+    ],
+    "model.runs": ["RunStart", "RunSummary"],
     "model.tasks": ["Task"],
-    "model.tools": ["ToolResult"],
+    "model.tools": ["Failure", "ToolResult"],
     "packs.context": ["Context"],
     "state.records": ["Database", "Record"],
     "state.world": ["reading"],

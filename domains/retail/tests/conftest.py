@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-
 from tau2_domain_retail.models import RetailDB
 
 HOME: dict[str, Any] = {

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from tau2_core import ToolError
-
 from tau2_domain_retail.handlers import arithmetic, catalogue, customers, delivered, orders, pending, transfer
 from tau2_domain_retail.models import GiftCard, Order, OrderPayment, RetailDB, User
 

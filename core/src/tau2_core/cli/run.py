@@ -135,8 +135,6 @@ def run(
         open_faults(catalogue, fault or ()),
     )
     selection = setting.selection(split=split, ids=task or (), limit=num_tasks)
-    if selection.left_out:
-        typer.echo(f"solo: {selection.left_out} tasks of {domain} need a customer and are left out", err=True)
     plan = Plan(
         setting,
         cast,
@@ -151,6 +149,8 @@ def run(
         run_seconds=run_timeout,
         judge_all=judge_all,
     )
+    if selection.left_out:
+        typer.echo(f"solo: {selection.left_out} tasks of {domain} need a customer and are left out", err=True)
     folder = out / (name or default_name(domain, models["agent"].model if agent == "llm" else agent))
     result = _play(plan, catalogue, folder, quiet=json_output, via=via, resume=resume)
     _show(result, json_output=json_output)

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from tau2_core.model.runs import RunSummary
     from tau2_core.runs.execute import Finished, RunResult
 
-SHORT = {"DB": "DB", "ENV_ASSERTION": "env", "ACTION": "action", "COMMUNICATE": "said", "NL_ASSERTION": "NL"}
+SHORT = {
+    "DB": "DB",
+    "ENV_ASSERTION": "env",
+    "ACTION": "action",
+    "COMMUNICATE": "said",
+    "NL_ASSERTION": "NL",
+    "OUTCOME": "outcome",
+}
 
 
 def console() -> Console:

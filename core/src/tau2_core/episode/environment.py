@@ -75,8 +75,8 @@ class Environment:
             return _failed(Failure.CRASHED if fits else Failure.INVALID_ARGUMENTS, error)
 
     def run(self, call: ToolCall) -> Any:
-        """Make a call directly: no sync, nothing caught. This is how gold calls run (spec/environment.md, 11)."""
-        return self._transact(call, lambda value: value, sync=False)
+        """Make a call directly, nothing caught: how gold calls run. In mode `tau2` without the sync, as officially."""
+        return self._transact(call, lambda value: value, sync=self._strict)
 
     def _transact(self, call: ToolCall, finish: Callable[[Any], Result], *, sync: bool) -> Result:
         """Make a call and return what `finish` makes of its value; in strict mode all of it counts, or nothing."""

@@ -75,17 +75,20 @@ async def play(
         mode=setting.mode,
     )
     models: Models = {role: line.model_for(str(slot), seed) for role, line in cast.lines.items() if role != "judge"}
+    conversation: Conversation | None = None
     try:
         async with open_stage(setting, task, cast, seed) as stage:
             agent = loaded(cast.agent.create)(_agent_context(setting, task, cast, seed, models.get("agent")))
             conversation = open_conversation(setting, task, cast, stage, seed, models.get("user"))
             await _run_in_time(conversation, agent, task, cast.limits.timeout_seconds, models)
             fill(record, conversation)
-            record.usage = {role: model.usage for role, model in models.items()}
             record.digests = await stage.digests()
     except Exception as error:  # noqa: BLE001 - one episode's failure is recorded; the run goes on
+        if conversation is not None:
+            fill(record, conversation)
         record.termination = Termination.INFRASTRUCTURE_ERROR
         record.error = f"{type(error).__name__}: {error}"
+    record.usage = {role: model.usage for role, model in models.items()}
     return record
 
 

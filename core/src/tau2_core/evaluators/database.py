@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
 
 SHOWN = 50
@@ -18,8 +20,13 @@ def evaluate(evidence: Evidence) -> Verdict:
         why = (
             ""
             if not changes
-            else f"{len(changes)} paths differ from the gold's end state (old: gold, new: this episode)"
+            else f"differs from the gold's end state at {count(changes)} (old: gold, new: this episode)"
         )
         checks.append(Check(what=f"{role} database", met=not changes, why=why, evidence=shown))
     met = all(check.met for check in checks)
     return Verdict(criterion="DB", status=Status.GRADED, reward=float(met), checks=checks)
+
+
+def count(changes: Sequence[object]) -> str:
+    """Return how many paths differ, in words."""
+    return f"{len(changes)} path{'' if len(changes) == 1 else 's'}"

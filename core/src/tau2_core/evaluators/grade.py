@@ -64,7 +64,8 @@ class Grader:
             grade.verdicts[criterion] = _guarded(criterion, evaluate, evidence)
         _combine(grade)
         if judgement is not None and judgement.error and "NL_ASSERTION" in grade.pending:
-            grade.outcome, grade.note = Outcome.JUDGE_ERROR, f"the judge failed: {judgement.error}"
+            grade.outcome, grade.reward = Outcome.JUDGE_ERROR, None
+            grade.note = f"the judge failed: {judgement.error}"
         if evidence.mismatches:
             first = evidence.mismatches[0]
             grade.note = (

@@ -46,14 +46,14 @@ def import_folder(folder: Path) -> str:
         if folder in (Path(place).resolve() for place in getattr(present, "__path__", [])):
             return name
         raise UsageError(f"--pack {folder}: a module named {name!r} is loaded from elsewhere; rename the folder")
-    spec = importlib.util.spec_from_file_location(
-        name, init if init.is_file() else None, submodule_search_locations=[str(folder)]
-    )
-    if spec is None:
-        raise UsageError(f"--pack {folder}: not importable as a package")
+    if not name.isidentifier():
+        raise UsageError(f"--pack {folder}: a package's folder should be named like a Python module; rename it")
+    spec = importlib.util.spec_from_file_location(name, init, submodule_search_locations=[str(folder)])
+    if spec is None or not init.is_file():
+        raise UsageError(f"--pack {folder}: there is no {init.name} beside the manifest; add an empty one")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    if spec.loader is not None and init.is_file():
+    if spec.loader is not None:
         try:
             spec.loader.exec_module(module)
         except BaseException:

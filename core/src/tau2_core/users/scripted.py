@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from tau2_core.errors import UsageError
@@ -31,7 +32,7 @@ class Scripted:
         last = history[-1]
         if isinstance(last, AssistantMessage):
             text = last.content or ""
-            self.asked = [action for action in self.pending if named_in(action, text)]
+            self.asked = asked_for(self.pending, text)
         if self.asked:
             return self._perform(self.asked.pop(0))
         if isinstance(last, ToolMessage):
@@ -66,7 +67,16 @@ def script(scenario: UserScenario) -> list[str]:
     return [instructions.reason_for_call, "\n".join(part for part in rest if part)]
 
 
-def named_in(action: Action, text: str) -> bool:
-    """Tell whether a text asks for an action, by its name with underscores or with spaces."""
+def asked_for(pending: Sequence[Action], text: str) -> list[Action]:
+    """Return which pending actions a text asks for: those written out whole, or else by name; each call once."""
+    whole = {action.text(): action for action in reversed(pending) if action.text() in text}
+    if whole:
+        return [action for action in pending if any(action is chosen for chosen in whole.values())]
     lowered = text.lower()
-    return action.name.lower() in lowered or action.name.lower().replace("_", " ") in lowered
+    named = {action.name: action for action in reversed(pending) if _named(action.name.lower(), lowered)}
+    return [action for action in pending if any(action is chosen for chosen in named.values())]
+
+
+def _named(name: str, text: str) -> bool:
+    """Tell whether a name stands in a text as a word, with underscores or with spaces."""
+    return any(re.search(rf"(?<!\w){re.escape(form)}(?!\w)", text) for form in (name, name.replace("_", " ")))

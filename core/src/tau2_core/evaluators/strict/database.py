@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tau2_core.evaluators.database import count
 from tau2_core.evaluators.evidence import ReplayedEvidence
 from tau2_core.evaluators.strict.content import Meaning, semantic_differences
 from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
@@ -26,7 +27,7 @@ def evaluate(evidence: Evidence) -> Verdict:
         shown = [{"kind": _kind(change, wanted), **change.as_json()} for change in changes[:SHOWN]]
         damage = sum(_kind(change, wanted) == "collateral" for change in changes)
         why = (
-            f"{len(changes)} paths differ from the gold's end state, {damage} of them collateral damage"
+            f"differs from the gold's end state at {count(changes)}, {damage} of them collateral damage"
             if changes
             else ""
         )

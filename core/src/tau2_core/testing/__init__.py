@@ -1,0 +1,1 @@
+"""For tests: what packs, plugins and agents can be tried with."""

@@ -1,0 +1,250 @@
+"""A chat-completions endpoint on loopback that answers from a script: a model for tests, with its bad days.
+
+    def script(asked: Asked) -> Answer:
+        return say("Hello.") if asked.answered == 0 else call("get_user", user_id="u1")
+
+    with ScriptedEndpoint(script) as endpoint:
+        ...  # --agent-model openai/any --agent-args '{"api_base": endpoint.url, "api_key": "none"}'
+
+It speaks HTTP over plain sockets, because what goes wrong on the wire is what it is for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+PRICED = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request: its place among all of the endpoint's (from 0), its path, headers (lower case) and JSON body."""
+
+    number: int
+    path: str
+    headers: Mapping[str, str]
+    body: Mapping[str, Any]
+
+    @property
+    def model(self) -> str:
+        return str(self.body["model"])
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        return list(self.body["messages"])
+
+    @property
+    def system(self) -> str:
+        """The system message's text, "" without one."""
+        return next((str(each["content"]) for each in self.messages if each["role"] == "system"), "")
+
+    @property
+    def answered(self) -> int:
+        """How many messages of the model's own are in the request."""
+        return sum(each["role"] == "assistant" for each in self.messages)
+
+    @property
+    def last(self) -> str:
+        """The last message's text."""
+        return str(self.messages[-1].get("content") or "")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A message as the model's answer. `usage` of None leaves it out; `finish_reason` follows from the message."""
+
+    message: Mapping[str, Any]
+    usage: Mapping[str, int] | None = field(default_factory=lambda: dict(PRICED))
+    finish_reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An HTTP error in OpenAI's form."""
+
+    status: int
+    message: str = "scripted"
+    code: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Bytes as the body of a 200; `missing` bytes are promised but never come before the connection is cut."""
+
+    body: bytes
+    missing: int = 0
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """The connection is cut with no answer."""
+
+
+@dataclass(frozen=True)
+class Stalled:
+    """No answer comes, for as long as the endpoint lives or the client waits."""
+
+
+Answer = Reply | Refusal | Raw | Dropped | Stalled
+Script = Callable[[Asked], Answer]
+
+
+def say(content: str | None, **fields: Any) -> Reply:
+    """Answer with text; further fields go into the message as they are."""
+    return Reply({"role": "assistant", "content": content, **fields})
+
+
+def call(*calls: tuple[str, Mapping[str, Any] | str], content: str | None = None, **fields: Any) -> Reply:
+    """Answer with tool calls, each a name and arguments (a text is sent as it is, JSON or not)."""
+    return Reply({"role": "assistant", "content": content, "tool_calls": [_call(*each) for each in calls], **fields})
+
+
+def _call(name: str, arguments: Mapping[str, Any] | str) -> dict[str, Any]:
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    return {"type": "function", "function": {"name": name, "arguments": text}}
+
+
+class ScriptedEndpoint:
+    """Serves a script at `url` while the `with` block lasts, from a thread of its own.
+
+    `latency` is how many seconds each answer takes. `asked` keeps the requests (unless `keep` is false), `most_at_once`
+    tells how many were under way side by side at most, `connections` how many were opened.
+    """
+
+    def __init__(self, script: Script, *, latency: float = 0.0, port: int = 0, keep: bool = True) -> None:
+        self.script = script
+        self.latency = latency
+        self.port = port
+        self.keep = keep
+        self.asked: list[Asked] = []
+        self.count = 0
+        self.under_way = 0
+        self.most_at_once = 0
+        self.connections = 0
+        self.failures: list[Exception] = []
+        self._loop = asyncio.new_event_loop()
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="scripted endpoint", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """The `api_base` for chat completions."""
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _open(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=2**26, backlog=1024)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _close(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self.connections += 1
+        try:
+            while await self._exchange(reader, writer):
+                pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Answer one request; tell whether the connection goes on."""
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
+        body = await reader.readexactly(int(headers.get("content-length", 0)))
+        asked = Asked(self.count, head[0].split()[1], headers, json.loads(body or b"{}"))
+        self.count += 1
+        if self.keep:
+            self.asked.append(asked)
+        self.under_way += 1
+        self.most_at_once = max(self.most_at_once, self.under_way)
+        try:
+            if self.latency:
+                await asyncio.sleep(self.latency)
+            return await self._answer(asked, self._scripted(asked), writer)
+        finally:
+            self.under_way -= 1
+
+    def _scripted(self, asked: Asked) -> Answer:
+        try:
+            return self.script(asked)
+        except Exception as error:  # noqa: BLE001 - a script may be wrong in any way; the client is told, and the test
+            self.failures.append(error)
+            return Refusal(422, f"the script failed: {type(error).__name__}: {error}")
+
+    async def _answer(self, asked: Asked, answer: Answer, writer: asyncio.StreamWriter) -> bool:
+        match answer:
+            case Reply():
+                await _send(writer, 200, json.dumps(_completion(asked, answer)).encode())
+            case Refusal():
+                error = {"message": answer.message, "type": "scripted", "param": None, "code": answer.code}
+                await _send(writer, answer.status, json.dumps({"error": error}).encode(), answer.headers)
+            case Raw():
+                await _send(writer, 200, answer.body, missing=answer.missing)
+                return not answer.missing
+            case Dropped():
+                writer.transport.abort()
+                return False
+            case Stalled():
+                await asyncio.Event().wait()
+        return True
+
+
+def _completion(asked: Asked, answer: Reply) -> dict[str, Any]:
+    message = dict(answer.message)
+    if isinstance(message.get("tool_calls"), list):
+        message["tool_calls"] = [
+            {"id": f"call_{len(asked.messages)}_{index}", **each} for index, each in enumerate(message["tool_calls"])
+        ]
+    reason = answer.finish_reason or ("tool_calls" if message.get("tool_calls") else "stop")
+    completion = {
+        "id": f"chatcmpl-{asked.number}",
+        "object": "chat.completion",
+        "created": 0,
+        "model": asked.model,
+        "choices": [{"index": 0, "message": message, "finish_reason": reason}],
+    }
+    return completion if answer.usage is None else {**completion, "usage": dict(answer.usage)}
+
+
+async def _send(
+    writer: asyncio.StreamWriter, status: int, body: bytes, headers: Mapping[str, str] | None = None, missing: int = 0
+) -> None:
+    lines = [
+        f"HTTP/1.1 {status} Scripted",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body) + missing}",
+        *(f"{name}: {value}" for name, value in (headers or {}).items()),
+    ]
+    writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+    await writer.drain()

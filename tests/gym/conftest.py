@@ -1,0 +1,241 @@
+"""A server in a process of its own, and worlds on it, driven over HTTP as any client would."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import httpx
+import pytest
+
+SECONDS = 60  # that nothing takes: what hangs fails
+REVISION = "2026-07-28"
+PREFIX = "io.modelcontextprotocol"
+
+
+@dataclass(eq=False)
+class Server:
+    """A running `tau2-gym serve`."""
+
+    process: subprocess.Popen[str]
+    address: str
+    folder: Path
+    http: httpx.Client
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+    def create(self, domain: str = "mock", **wishes: Any) -> World:
+        response = self.http.post("/v1/episodes", json={"domain": domain, **wishes})
+        assert response.status_code == 201, response.text
+        return World(self, response.json())
+
+    def rpc(self, url: str, method: str, params: dict[str, Any] | None = None, **changes: Any) -> httpx.Response:
+        """Post a request of the revision without sessions; `changes` replace members of the message."""
+        meta = {f"{PREFIX}/protocolVersion": REVISION, f"{PREFIX}/clientCapabilities": {}}
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**(params or {}), "_meta": meta}, **changes}
+        return self.http.post(url, content=json.dumps(body), headers=mcp_headers(method, params or {}))
+
+    def kept(self, name: str = "episodes.jsonl") -> list[dict[str, Any]]:
+        """Return the lines of a file in the run folder."""
+        return [
+            json.loads(line)
+            for file in sorted(self.folder.glob(f"runs/*-serve/{name}"))
+            for line in file.read_text(encoding="utf-8").splitlines()
+        ]
+
+    def log(self) -> str:
+        return (self.folder / "stderr").read_text(encoding="utf-8")
+
+    def resident(self) -> int:
+        """Return the process's resident memory in bytes."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
+        found = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
+        assert found is not None
+        return int(found[1]) * 1024
+
+    def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> int:
+        """End the server; no error of its own may be in its log."""
+        self.http.close()
+        if self.process.poll() is None:
+            self.process.send_signal(with_signal)
+        code = self.process.wait(SECONDS)
+        assert "Traceback" not in self.log(), self.log()
+        return code
+
+
+@dataclass(eq=False)
+class World:
+    """An episode, and what both planes say of it."""
+
+    server: Server
+    urls: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        value: str = self.urls["id"]
+        return value
+
+    @property
+    def mcp_url(self) -> str:
+        value: str = self.urls["mcp_url"]
+        return value
+
+    def call(self, name: str, arguments: dict[str, Any] | None = None, *, user: bool = False) -> dict[str, Any]:
+        """Make a tool call; return the result, `isError`, `content` and all."""
+        url = self.urls["user_mcp_url"] if user else self.mcp_url
+        response = self.server.rpc(url, "tools/call", {"name": name, "arguments": arguments or {}})
+        assert response.status_code == 200, response.text
+        result: dict[str, Any] = response.json()["result"]
+        return result
+
+    def text(self, name: str, arguments: dict[str, Any] | None = None, *, user: bool = False) -> str:
+        """Make a tool call that succeeds; return its text."""
+        result = self.call(name, arguments, user=user)
+        assert not result["isError"], result
+        (content,) = result["content"]
+        text: str = content["text"]
+        return text
+
+    def value(self, name: str, arguments: dict[str, Any] | None = None, *, user: bool = False) -> Any:
+        """Make a tool call that succeeds and answers with JSON; return its value."""
+        return json.loads(self.text(name, arguments, user=user))
+
+    def tools(self, *, user: bool = False) -> list[dict[str, Any]]:
+        response = self.server.rpc(self.urls["user_mcp_url"] if user else self.mcp_url, "tools/list")
+        found: list[dict[str, Any]] = response.json()["result"]["tools"]
+        return found
+
+    def control(self, method: str = "GET", what: str = "", body: Any = None) -> httpx.Response:
+        """Ask the control plane: `what` is "", "/reward", "/record" or "/reset"."""
+        return self.server.http.request(method, f"/v1/episodes/{self.id}{what}", json=body)
+
+    def state(self) -> dict[str, Any]:
+        value: dict[str, Any] = self.control().raise_for_status().json()
+        return value
+
+    def record(self) -> dict[str, Any]:
+        value: dict[str, Any] = self.control(what="/record").raise_for_status().json()
+        return value
+
+    def reward(self) -> float | None:
+        value: float | None = self.control(what="/reward").raise_for_status().json()["reward"]
+        return value
+
+    def digests(self) -> dict[str, str]:
+        value: dict[str, str] = self.state()["digests"]
+        return value
+
+    def say(self, content: str | None = None) -> httpx.Response:
+        """Say something on the conversation plane; without words, listen."""
+        url = self.urls["conversation_url"]
+        return self.server.http.get(url) if content is None else self.server.http.post(url, json={"content": content})
+
+    def delete(self) -> None:
+        assert self.control("DELETE").status_code == 204
+
+
+def mcp_headers(method: str, params: dict[str, Any]) -> dict[str, str]:
+    named = params.get("name") or params.get("uri")
+    return {
+        "Accept": "application/json, text/event-stream",
+        "Content-Type": "application/json",
+        "MCP-Protocol-Version": REVISION,
+        "Mcp-Method": method,
+        **({"Mcp-Name": named} if named else {}),
+    }
+
+
+Start: TypeAlias = Callable[..., Server]
+
+
+@dataclass(eq=False)
+class _Starter:
+    folders: Iterator[Path]
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def __call__(self, *options: object, **variables: str) -> Server:
+        """Start a server with these options, in a folder of its own; wait for the line that names its address."""
+        folder = next(self.folders)
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "TAU2_GYM"))}
+        with (folder / "stderr").open("w", encoding="utf-8") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-W", "error", "-m", "tau2_core", "serve", "--port", "0", *map(str, options)],
+                cwd=folder,
+                env=inherited | variables,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        self.stack.callback(_end, process)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        found = re.search(r" at (http://\S+);", line)
+        assert found, f"{line}{(folder / 'stderr').read_text(encoding='utf-8')}"
+        token = str(options[options.index("--token") + 1]) if "--token" in options else None
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        server = Server(process, found[1], folder, httpx.Client(base_url=found[1], timeout=SECONDS, headers=headers))
+        self.stack.callback(server.stop)
+        return server
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+def _folders(make: Callable[[], Path]) -> Iterator[Path]:
+    while True:
+        yield make()
+
+
+@pytest.fixture
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Start servers for one test: `start("mock", "--token", "x", TAU2_GYM_DISABLE="airline")`."""
+    starter = _Starter(_folders(lambda: tmp_path_factory.mktemp("server")))
+    with starter.stack:
+        yield starter
+
+
+@pytest.fixture(scope="module")
+def start_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Start servers for all tests of a module."""
+    starter = _Starter(_folders(lambda: tmp_path_factory.mktemp("server")))
+    with starter.stack:
+        yield starter
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of all domains, for tests that leave it as it was but for their own episodes."""
+    starter = _Starter(_folders(lambda: tmp_path_factory.mktemp("server")))
+    with starter.stack:
+        yield starter()
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"

@@ -1,0 +1,78 @@
+"""A pack with a tool that takes as long as the test wants, and writes."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SECONDS = 60
+SLOW_HANDLERS = """
+import socket
+
+def wait(db, port: int, name: str) -> str:
+    with socket.create_connection(("127.0.0.1", port)) as gate:
+        gate.recv(1)  # until the test lets go
+    db.log.append(name)
+    return f"waited for {name}"
+
+def note(db, name: str) -> list:
+    db.log.append(name)
+    return list(db.log)
+
+def shout(db, length: int) -> str:
+    db.log.append(length)
+    return "x" * length
+
+def crash(db) -> str:
+    db.log.append("before the crash")
+    raise KeyError("it broke")
+"""
+SLOW_TOOLS: dict[str, dict[str, Any]] = {
+    "wait": {"kind": "write", "parameters": {"port": "integer", "name": "string"}},
+    "note": {"kind": "write", "parameters": {"name": "string"}},
+    "shout": {"kind": "write", "parameters": {"length": "integer"}},
+    "crash": {"kind": "write"},
+}
+
+
+@pytest.fixture(scope="session")
+def slow_pack(small_pack: Callable[..., Any]) -> Path:
+    """A pack whose tool `wait` waits until the test lets go."""
+    folder: Path = small_pack(SLOW_HANDLERS, SLOW_TOOLS).pack.folder
+    return folder
+
+
+@dataclass(eq=False)
+class Gate:
+    """Holds calls of the tool `wait` up."""
+
+    listener: socket.socket
+    waiting: list[socket.socket] = field(default_factory=list)
+
+    @property
+    def port(self) -> int:
+        port: int = self.listener.getsockname()[1]
+        return port
+
+    def until_waited_for(self) -> None:
+        """Return when one more call has begun to wait."""
+        self.waiting.append(self.listener.accept()[0])
+
+    def open(self) -> None:
+        """Let the calls that wait go on."""
+        while self.waiting:
+            self.waiting.pop().close()
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(SECONDS)
+        made = Gate(listener)
+        yield made
+        made.open()

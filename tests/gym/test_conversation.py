@@ -1,0 +1,185 @@
+"""Conversations with the simulated customer, and what is kept of episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from tau2_core.episode.environment import Environment
+from tau2_core.episode.setting import Setting
+from tau2_core.episode.setup import start as set_up
+from tau2_core.evaluators.grade import Grader
+from tau2_core.model.episodes import EpisodeRecord
+from tau2_core.model.messages import ToolCall
+from tau2_core.runs.prepare import open_catalogue
+
+if TYPE_CHECKING:
+    from tests.gym.conftest import Server, Start
+
+SettingOf = Callable[..., Setting]
+NEW_TASK = {"user_id": "piet_lindgren", "title": "Tune the piano"}
+
+
+class TestConversationPlane:
+    def test_the_customer_answers_the_opening_line_first(self, server: Server) -> None:
+        world = server.create("mock", task_id="create_plain")
+        heard = world.say().json()
+        assert heard["status"] == "open"
+        assert [message["role"] for message in heard["messages"]] == ["assistant", "user"]
+        assert heard["messages"][0]["content"] == "Hello! What can I do for you today?"
+        assert heard["reply"] == heard["messages"][1]["content"] == "You want a task put on Piet Lindgren's list."
+        assert world.say().json() == heard  # listening again changes nothing
+        world.delete()
+
+    def test_a_whole_conversation(self, server: Server) -> None:
+        world = server.create("mock", task_id="create_plain")
+        told = world.say("Which title?").json()
+        assert "Tune the piano" in told["reply"]
+        made = world.value("create_task", NEW_TASK)
+        end = world.say(f"It is {made['task_id']}.").json()
+        assert (end["status"], end["reply"]) == ("ended", "###STOP###")
+        state = world.state()
+        assert (state["status"], state["termination"]) == ("ended", "user_stop")
+        reward = world.control(what="/reward").json()
+        assert (reward["reward"], reward["final"]) == (1.0, True)
+        world.delete()
+
+    def test_an_ended_episode_takes_no_more(self, server: Server) -> None:
+        world = server.create("mock", task_id="create_plain")
+        assert world.say("I transfer you to a human.").json()["reply"] == "###TRANSFER###"
+        digests, record = world.digests(), world.record()
+        again = world.say("Still there?")
+        assert (again.status_code, again.json()["error"]["code"]) == (409, "episode_ended")
+        assert world.say().json()["status"] == "ended"
+        for user, name, arguments in ((False, "create_task", NEW_TASK), (True, "check_notifications", {})):
+            result = world.call(name, arguments, user=user)
+            assert result["isError"]
+            assert "the episode has ended (user_stop)" in result["content"][0]["text"]
+        assert (world.digests(), world.record()) == (digests, record)
+        world.control("POST", "/reset")
+        assert world.state()["status"] == "open"
+        assert "Piet" in world.say().json()["reply"]
+        world.delete()
+
+    def test_the_simulated_customer_uses_tools_that_the_agent_does_not_see(self, server: Server) -> None:
+        world = server.create("telecom", task_id="overdue_bill")
+        world.say("Hello.")
+        world.text("send_payment_request", {"customer_id": "C2001", "bill_id": "B2777"})
+        answer = world.say("Please do make payment now.").json()
+        assert answer["reply"].startswith("I did that. It says: ")
+        assert world.value("get_details_by_id", {"id": "B2777"})["status"] == "Paid"
+        calls = [
+            call["name"] for message in world.record()["messages"] for call in message.get("tool_calls", [])
+        ]  # fmt: skip
+        assert calls == ["send_payment_request", "make_payment", "get_details_by_id"]
+        seen = world.say().json()["messages"]
+        assert all(message.keys() == {"role", "content"} and message["content"] for message in seen)
+        world.delete()
+
+    def test_solo_play_has_a_ticket_and_nobody_to_talk_to(self, server: Server) -> None:
+        world = server.create("mock", task_id="create_plain", solo=True)
+        assert (world.urls["conversation_url"], world.urls["user_mcp_url"]) == (None, None)
+        for method in ("GET", "POST"):
+            url = world.mcp_url.replace("/mcp", "/conversation")
+            refused = server.http.request(method, url, json={"content": "Hello"} if method == "POST" else None)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (409, "solo")
+        ticket = server.rpc(world.mcp_url, "prompts/get", {"name": "ticket"}).json()["result"]["messages"][0]
+        assert "Tune the piano" in ticket["content"]["text"]
+        assert {"create_task", "dismiss_notification", "done"} <= {tool["name"] for tool in world.tools()}
+        world.value("create_task", NEW_TASK)
+        assert world.text("done") == "The ticket is closed."
+        assert world.state()["termination"] == "agent_stop"
+        assert world.reward() == 1.0
+        world.delete()
+
+    @pytest.mark.parametrize(
+        ("body", "status", "code"),
+        [
+            (b"", 400, "not_json"),
+            (b"{", 400, "not_json"),
+            (b'{"content": NaN}', 400, "not_json"),
+            (b'{"content": "\\ud800"}', 400, "not_json"),
+            (b"[]", 422, "invalid_request"),
+            (b"{}", 422, "invalid_request"),
+            (b'{"content": ""}', 422, "invalid_request"),
+            (b'{"content": " \\u001c\\n"}', 422, "invalid_request"),
+            (b'{"content": 1}', 422, "invalid_request"),
+            (b'{"content": "a", "role": "user"}', 422, "invalid_request"),
+        ],
+    )
+    def test_what_is_no_utterance_is_refused(self, server: Server, body: bytes, status: int, code: str) -> None:
+        world = server.create("mock", task_id="create_plain")
+        refused = server.http.post(world.urls["conversation_url"], content=body)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
+        assert world.state()["steps"] == 0
+        world.delete()
+
+
+class TestRecords:
+    """What is kept in the run folder is what a local run of the same calls gives."""
+
+    CALLS = (("get_users", {}), ("create_task", {}), ("create_task", NEW_TASK))
+
+    def local(self, setting: Setting, task_id: str, seed: int) -> tuple[list[str], dict[str, str]]:
+        environment = Environment(setting, seed=seed)
+        set_up(environment, setting.tasks()[task_id])
+        texts = [environment.call(ToolCall(name=name, arguments=arguments)).content for name, arguments in self.CALLS]
+        return texts, environment.digests()
+
+    def test_record_and_grade_are_kept_at_deletion(self, start: Start, setting_of: SettingOf) -> None:
+        setting = setting_of("mock")
+        server = start("mock")
+        world = server.create("mock", task_id="create_plain", seed=3)
+        for name, arguments in self.CALLS:
+            world.call(name, arguments)
+        record, grade = world.record(), world.control(what="/reward").json()["grade"]
+        assert server.kept() == []
+        world.delete()
+        assert server.kept() == [{"id": world.id, **record}]
+        assert server.kept("grades.jsonl") == [{"id": world.id, **grade}]
+        texts, digests = self.local(setting, "create_plain", 3)
+        assert [message["content"] for message in record["messages"] if message["role"] == "tool"] == texts
+        assert record["digests"] == digests
+        assert record["tool_errors"] == {"invalid_arguments": 1}
+        catalogue = open_catalogue()
+        local = Grader(setting, "tau2", catalogue.evaluators("tau2"))
+        again = local.grade(EpisodeRecord.model_validate(record), setting.tasks()["create_plain"])
+        assert again.model_dump(mode="json") == grade
+        assert grade["reward"] == 1.0
+
+    def test_an_ended_episode_is_kept_at_once_and_once(self, start: Start) -> None:
+        server = start("mock")
+        world = server.create("mock", task_id="create_plain")
+        world.say("I transfer you.")
+        (kept,) = server.kept()
+        assert (kept["id"], kept["termination"]) == (world.id, "user_stop")
+        world.call("get_users")
+        world.delete()
+        assert server.kept() == [kept]
+        assert len(server.kept("grades.jsonl")) == 1
+
+    def test_a_reset_keeps_what_was_played_before(self, start: Start) -> None:
+        server = start("mock")
+        world = server.create("mock", task_id="create_plain")
+        world.call("get_users")
+        world.control("POST", "/reset")
+        world.control("POST", "/reset")  # nothing happened in between, so there is nothing to keep
+        world.value("create_task", NEW_TASK)
+        world.delete()
+        assert [record["tool_calls"] for record in server.kept()] == [1, 1]
+        assert [grade["reward"] for grade in server.kept("grades.jsonl")] == [0.0, 1.0]
+
+    def test_a_world_in_which_nothing_happened_leaves_nothing(self, start: Start) -> None:
+        server = start("mock")
+        server.create("mock").delete()
+        assert list(server.folder.glob("runs")) == []
+
+    def test_open_episodes_are_kept_at_shutdown(self, start: Start) -> None:
+        server = start("mock")
+        worlds = [server.create("mock", task_id="create_plain") for _ in range(3)]
+        for world in worlds[:2]:
+            world.value("create_task", NEW_TASK)
+        server.stop()
+        assert {record["id"] for record in server.kept()} == {world.id for world in worlds[:2]}
+        assert [grade["reward"] for grade in server.kept("grades.jsonl")] == [1.0, 1.0]

@@ -1,0 +1,101 @@
+"""What `pip install` brings: wheels hold the whole package, and nothing else, and work without the source tree."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Callable
+from configparser import ConfigParser
+from email import message_from_string
+from email.message import Message
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+Gym = Callable[..., CompletedProcess[str]]
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECTS = ["core", *sorted(f"domains/{file.parent.name}" for file in ROOT.glob("domains/*/pyproject.toml"))]
+# What a package needs besides its modules; a wheel without any of these would fail only when it is used.
+DATA = {".yaml", ".yml", ".json", ".toml", ".j2", ".typed"}
+
+
+def build(project: Path, target: Path) -> Path:
+    """Build a project's wheel as pip does, and return it."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
+    subprocess.run(command, cwd=project, check=True, capture_output=True)
+    (wheel,) = target.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {name: build(ROOT / name, tmp_path_factory.mktemp("wheel")) for name in PROJECTS}
+
+
+def metadata(archive: zipfile.ZipFile) -> Message:
+    (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+    return message_from_string(archive.read(name).decode())
+
+
+@pytest.mark.parametrize("project", PROJECTS)
+def test_a_wheel_is_the_package_and_nothing_else(wheels: dict[str, Path], project: str) -> None:
+    (source,) = [folder for folder in (ROOT / project / "src").iterdir() if folder.is_dir()]
+    files = {
+        f"{source.name}/{file.relative_to(source).as_posix()}": file
+        for file in source.rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    assert {Path(name).suffix for name in files} <= DATA | {".py"}
+    assert f"{source.name}/py.typed" in files
+    with zipfile.ZipFile(wheels[project]) as archive:
+        packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+        assert packed == files.keys()
+        assert [name for name, file in files.items() if archive.read(name) != file.read_bytes()] == []
+
+
+@pytest.mark.parametrize("project", PROJECTS)
+def test_a_wheel_says_what_its_project_says(wheels: dict[str, Path], project: str) -> None:
+    declared = tomllib.loads((ROOT / project / "pyproject.toml").read_text())["project"]
+    with zipfile.ZipFile(wheels[project]) as archive:
+        found = metadata(archive)
+        entry_points = ConfigParser()
+        (name,) = [name for name in archive.namelist() if name.endswith("/entry_points.txt")]
+        entry_points.read_string(archive.read(name).decode())
+    assert (found["Name"], found["Version"]) == (declared["name"], declared["version"])
+    assert found["Requires-Python"] == ">=3.11"
+    if project == "core":
+        assert dict(entry_points["console_scripts"]) == {"tau2-gym": "tau2_core.cli.app:main"}
+        return
+    domain = Path(project).name
+    assert dict(entry_points["tau2_core"]) == {domain: f"tau2_domain_{domain}.plugin"}
+    # A pack works with the minor line of the core that it was made for.
+    assert "tau2-core~=0.1.0" in (found.get_all("Requires-Dist") or [])
+
+
+def test_the_root_brings_the_core_and_all_packs(tmp_path: Path) -> None:
+    with zipfile.ZipFile(build(ROOT, tmp_path)) as archive:
+        assert [name for name in archive.namelist() if ".dist-info/" not in name] == []
+        required = metadata(archive).get_all("Requires-Dist") or []
+    names = {each.partition("~=")[0] for each in required if "extra ==" not in each}
+    assert names == {"tau2-core", *(f"tau2-domain-{Path(name).name}" for name in PROJECTS[1:])}
+
+
+def test_wheels_work_without_the_source_tree(gym: Gym, wheels: dict[str, Path], tmp_path: Path) -> None:
+    target = tmp_path / "installed"
+    for wheel in wheels.values():
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(target)
+    others = ",".join(Path(name).name for name in PROJECTS[1:] if not name.endswith(("airline", "mock")))
+    shown = gym("describe", "mock", "get_users", paths=[target], TAU2_GYM_DISABLE=others)
+    assert f"declared {target}" in shown.stdout
+    for domain in ("airline", "mock"):
+        done = gym("run", domain, "--json", paths=[target], TAU2_GYM_DISABLE=others)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert json.loads(done.stdout)["mean_reward"] == 1.0
+    done = gym("check", "airline", "mock", paths=[target], TAU2_GYM_DISABLE=others)
+    assert [line.partition(" (")[0] for line in done.stdout.splitlines()] == ["airline: clean", "mock: clean"]
