@@ -37,7 +37,8 @@ class Connection:
             message["id"] = self.sent
         if params is not None:
             if self.version == MODERN:
-                meta = {"protocolVersion": MODERN, "clientInfo": {"name": "load", "version": "1"}, "clientCapabilities": {}}
+                client = {"name": "load", "version": "1"}
+                meta = {"protocolVersion": MODERN, "clientInfo": client, "clientCapabilities": {}}
                 params = params | {"_meta": {f"io.modelcontextprotocol/{key}": value for key, value in meta.items()}}
             message["params"] = params
         body = json.dumps(message).encode()

@@ -72,7 +72,7 @@ def domain_figures(domain: str) -> list[Figure]:
     official = OFFICIAL.get(domain, {})
     records = [asyncio.run(_oracle(setting, catalogue, task_id)) for task_id in setting.tasks()]
     reads, writes = _calls(setting)
-    figures = [
+    return [
         Figure("load the pack and its data, once a process", loading / 1e3, "ms"),
         Figure("reset (a new world)", _timed(lambda: Environment(setting), REPEATS), "µs", 50, official.get("reset")),
         Figure("read call, mean over gold calls", statistics.mean(_flat(reads)), "µs", 50),
@@ -91,7 +91,6 @@ def domain_figures(domain: str) -> list[Figure]:
         Figure("rollouts", _rollouts(setting, catalogue), "/s", 300, official.get("rollouts"), more_is_better=True),
         Figure("  with the run folder written", _run_rate(setting, catalogue), "/s"),
     ]
-    return figures
 
 
 def command_line() -> list[Figure]:

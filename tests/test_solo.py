@@ -10,7 +10,7 @@ import pytest
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import set_state
-from tau2_core.errors import UsageError
+from tau2_core.errors import PackError, UsageError
 from tau2_core.model.episodes import EpisodeRecord, Termination
 from tau2_core.model.messages import AssistantMessage, ToolCall, ToolMessage
 from tau2_core.model.tasks import Task
@@ -119,12 +119,11 @@ def test_a_domain_without_a_solo_prompt_cannot_be_played_solo(setting_of: Settin
         Setting(setting_of("airline").pack, solo=True)
 
 
-def test_sides_that_share_a_tools_name_cannot_be_played_solo(small_pack: Callable[..., Setting]) -> None:
+def test_a_pack_for_solo_play_whose_sides_share_a_tools_name_is_refused(small_pack: Callable[..., Setting]) -> None:
     handlers = "def look(db) -> str:\n    return 'looked'\n"
     prompts = {"policy": "policy.md.j2", "solo": "policy.md.j2"}
-    setting = small_pack(handlers, {"look": {}}, user_tools={"look": {}}, prompts=prompts)
-    with pytest.raises(UsageError, match="both sides have look"):
-        Setting(setting.pack, solo=True)
+    with pytest.raises(PackError, match="tool 'look' exists on the agent's side already"):
+        small_pack(handlers, {"look": {}}, user_tools={"look": {}}, prompts=prompts)
 
 
 @pytest.mark.parametrize(

@@ -71,8 +71,8 @@ async def tau2_tool_call(call: ToolCall, proceed: Proceed) -> ToolResult:  # typ
     """Wrap every tool call of an episode, for faults, latency, redaction, budgets or tracing.
 
     Return `await proceed(call)`, or something else instead. The plugin registered last is the outermost. Grading
-    replays what the conversation recorded, so a result changed here is what both sides saw. A wrapper that answers without
-    `proceed` returns a result with `skipped=True`: then the replay does not make the call either.
+    replays what the conversation recorded, so a result changed here is what both sides saw. A wrapper that answers
+    without `proceed` returns a result with `skipped=True`: then the replay does not make the call either.
     """
 
 
