@@ -1,4 +1,4 @@
-"""A bare SDK server with one tool, to compare with: `python -m benchmarks.echo_server PORT`."""
+"""A bare SDK server to compare with, which lists retail's tools and echoes: `python -m benchmarks.echo_server PORT`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Any
 import mcp_types as types
 import uvicorn
 from mcp.server.lowlevel import Server
+from tau2_core.gym.data_plane import as_mcp_tool
+from tau2_core.runs.prepare import open_catalogue, prepare
+
+TOOLS = [as_mcp_tool(tool) for tool in prepare(open_catalogue(), "retail").tools("agent").values()]
 
 
 async def _list_tools(_context: Any, _params: Any) -> types.ListToolsResult:
-    schema = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
-    return types.ListToolsResult(tools=[types.Tool(name="echo", description="Echo.", input_schema=schema)])
+    return types.ListToolsResult(tools=TOOLS)
 
 
 async def _call_tool(_context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:

@@ -46,6 +46,7 @@ class TestNames:
             (["run", "mock", "--max-steps", "0"], "--max-steps must be at least 1, not 0"),
             (["run", "mock", "--max-errors", "-1"], "--max-errors must be at least 1, not -1"),
             (["run", "mock", "--timeout", "0"], "--timeout must be more than 0 seconds, not 0.0"),
+            (["run", "mock", "--fail-under", "nan"], "--fail-under should be a number"),
             (["run", "mock", "--name", "../mock"], "--name '../mock' should be a folder's name alone; say with --out"),
             (["describe", "mock", "get_user"], "mock has no tool 'get_user' (did you mean 'get_users'?)"),
             (["check", "moc"], "no domain 'moc' (did you mean 'mock'?)"),

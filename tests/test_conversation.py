@@ -14,8 +14,8 @@ from tau2_core.model.participants import OUT_OF_SCOPE, STOP, STOP_TOKENS, TRANSF
 from tau2_core.model.tools import Failure, ToolResult
 
 Converse = Callable[..., tuple[EpisodeRecord, Any, Any]]
-LOOK = ("get_users", {})
-FAIL = ("no_such_tool", {})
+LOOK: tuple[str, dict[str, Any]] = ("get_users", {})
+FAIL: tuple[str, dict[str, Any]] = ("no_such_tool", {})
 CREATE = ("create_task", {"user_id": "piet_lindgren", "title": "Sew"})
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
-from tau2_core.errors import TaskError
+from tau2_core.errors import PackError, TaskError
 from tau2_core.model.messages import Requestor, ToolCall
 from tau2_core.model.tasks import Assertion, FunctionCall
 from tau2_core.model.tools import Failure, ToolResult
@@ -101,9 +101,12 @@ def call(environment: Environment, name: str, requestor: Requestor = "assistant"
     return environment.call(ToolCall(name=name, arguments=arguments, requestor=requestor))
 
 
-class TestRouting:
-    AGENT, USER = ("get_users", {}), ("check_notifications", {})
+AGENT: tuple[str, dict[str, Any]] = ("get_users", {})
+USER: tuple[str, dict[str, Any]] = ("check_notifications", {})
+SIDES: tuple[Requestor, ...] = ("assistant", "user")
 
+
+class TestRouting:
     @pytest.mark.parametrize(
         ("solo", "requestor", "tool", "found"),
         [
@@ -130,8 +133,8 @@ class TestRouting:
 
     @pytest.mark.parametrize("name", ["assert_task_status", "add_notification"])
     def test_functions_of_tasks_are_no_tools(self, setting_of: SettingOf, name: str) -> None:
-        for requestor in ("assistant", "user"):
-            assert call(Environment(setting_of("mock")), name, requestor).failure is Failure.UNKNOWN_TOOL  # type: ignore[arg-type]
+        for requestor in SIDES:
+            assert call(Environment(setting_of("mock")), name, requestor).failure is Failure.UNKNOWN_TOOL
 
     def test_an_unknown_name_is_answered_with_the_nearest_known_one(self, setting_of: SettingOf) -> None:
         result = call(Environment(setting_of("mock")), "get_user")
@@ -235,6 +238,11 @@ class TestContext:
     def test_random_numbers_are_the_seeds(self, strict: Setting) -> None:
         drawn = [call(Environment(strict, seed=seed), "draw").content for seed in (1, 1, 2)]
         assert drawn[0] == drawn[1] != drawn[2]
+
+    def test_a_handler_that_gives_it_another_name_is_refused(self, small_pack: Callable[..., Setting]) -> None:
+        handlers = "from tau2_core import Context\n\ndef when(db, ctx: Context) -> str:\n    return str(ctx.now)\n"
+        with pytest.raises(PackError, match=r"tools\.py:3: when: the Context comes as `context`, not as 'ctx'"):
+            small_pack(handlers, {"when": {}})
 
 
 class TestFunctions:

@@ -6,12 +6,14 @@ import copy
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 from tau2_core import Database, Record, reading
+from tau2_core.packs.databases import DataError, load_base
 from tau2_core.state.records import FrozenRecordError, UnshareableError, freeze, plain
 from tau2_core.state.world import Base, View, World
 
@@ -120,7 +122,7 @@ def test_every_shared_record_refuses_assignment_and_says_what_to_do(base: Base) 
     assert len(records) == 6
     for record in records:
         with pytest.raises(FrozenRecordError, match=f"this {type(record).__name__} is shared.*`kind: write`"):
-            record.name = "changed"  # type: ignore[attr-defined]
+            record.name = "changed"
         with pytest.raises(TypeError, match="cannot be deleted"):
             del record.name  # type: ignore[attr-defined]
 
@@ -143,7 +145,7 @@ def test_a_view_names_the_database_and_the_field_that_it_lacks(base: Base, writi
 
 def test_a_record_names_the_field_that_it_lacks() -> None:
     with pytest.raises(AttributeError, match="Leaf has no field 'nam'"):
-        Leaf(name="l").nam = "m"  # type: ignore[attr-defined]
+        Leaf(name="l").nam = "m"
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
@@ -194,6 +196,16 @@ def test_reading_a_plain_database_is_the_database() -> None:
 def test_a_base_refuses_what_it_cannot_make_read_only_and_names_the_place(value: Any) -> None:
     with pytest.raises(UnshareableError, match=r"Shelf\.notes holds a \w+, which all worlds would share"):
         freeze(Shelf(rows={}, notes=[value]))
+
+
+def test_a_database_file_with_such_a_value_is_refused_before_a_world_is_made(tmp_path: Path) -> None:
+    class Tagged(Database):
+        tags: set[str]
+
+    file = tmp_path / "db.json"
+    file.write_text('{"tags": ["x"]}')
+    with pytest.raises(DataError, match=r"Tagged\.tags holds a set"):
+        load_base(Tagged, file)
 
 
 def test_a_record_with_undeclared_fields_cannot_be_defined() -> None:

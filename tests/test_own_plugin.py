@@ -1,8 +1,12 @@
-"""One installed package with every hook: each is seen to have had its effect, with no change in the core."""
+"""One installed package with every hook: each is seen to have had its effect, with no change in the core.
+
+But for tau2_environments: a pack is one, and test_own_pack.py has that.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +15,7 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
+from tau2_core import hookspecs
 
 Gym = Callable[..., CompletedProcess[str]]
 
@@ -37,7 +42,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from tau2_core import AdapterSpec, AgentSpec, EvaluatorSpec, Lazy, Toolset, UserSpec, hookimpl
+from tau2_core import AdapterSpec, AgentSpec, EvaluatorSpec, FaultSpec, Lazy, Toolset, UserSpec, hookimpl
 
 HOME = "our_workshop.parts"
 
@@ -66,6 +71,11 @@ def tau2_evaluators():
 @hookimpl
 def tau2_adapters():
     return [AdapterSpec("lines", "a task a line", Lazy(f"{HOME}:detect"), Lazy(f"{HOME}:open_lines"))]
+
+
+@hookimpl
+def tau2_faults():
+    return [FaultSpec("doubling", "sixes are told as twelves", Lazy(f"{HOME}:doubling"))]
 
 
 @hookimpl
@@ -99,6 +109,8 @@ def tau2_run_finished(summary):
     _note("run_finished", finished=summary.finished, mean=summary.mean_reward)
 """,
     "our_workshop/parts.py": """
+from dataclasses import replace
+
 from tau2_core import AssistantMessage, Check, Dataset, Status, Task, ToolCall, ToolMessage, UserMessage, Verdict
 
 
@@ -124,6 +136,14 @@ def is_busy(evidence):
     calls = evidence.record.tool_calls
     checks = [Check(what=f"{calls} calls", met=calls > 0)]
     return Verdict(criterion="busy", status=Status.GRADED, reward=min(calls, 1), checks=checks)
+
+
+def doubling(rate, seed):
+    async def wrapper(call, proceed):
+        result = await proceed(call)
+        return replace(result, content=result.content.replace("6", "12")) if rate else result
+
+    return wrapper
 
 
 def detect(folder):
@@ -207,6 +227,17 @@ def test_agent_customer_toolset_wrapper_and_evaluators(play: Play) -> None:
     assert grade["verdicts"]["COMMUNICATE"]["checks"][0]["what"] == "1 calls"  # not what `tau2` would have said
 
 
+@pytest.mark.parametrize(("rate", "result"), [(1, '"12"'), (0, "half a dozen")])
+def test_fault(play: Play, rate: int, result: str) -> None:
+    _, (record,), _, _ = play("--task", "tell_whose_task", "--agent", "counter", "--fault", f"doubling={rate}")
+    assert texts(record, "tool")[0] == result
+
+
+def test_no_hook_is_left_out() -> None:
+    hooks = {name for name in vars(hookspecs) if name.startswith("tau2_")}
+    assert set(re.findall(r"def (tau2_\w+)", FILES["our_workshop/plugin.py"])) == hooks - {"tau2_environments"}
+
+
 def test_its_evaluators_can_fail_too(play: Play) -> None:
     summary, _, (grade,), _ = play("--task", "tell_whose_task", "--agent", "silent", "--evaluators", "busy")
     assert (summary["mean_reward"], grade["verdicts"]["DB"]["checks"][0]["what"]) == (0.0, "0 calls")
@@ -256,6 +287,7 @@ def test_what_it_brings_is_listed(gym: Gym, installed: Path) -> None:
         "agent:counter",
         "evaluator:busy.COMMUNICATE",
         "evaluator:busy.DB",
+        "fault:doubling",
         "toolset:counting",
         "user:curt",
     ]

@@ -96,6 +96,7 @@ def test_messages_and_prose_are_compared_as_the_record_says(gym: Gym, own_episod
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
+        ("empty.jsonl", b"\n", "empty.jsonl holds no recorded episode"),
         ("torn.jsonl", b'{"id": "a"', "torn.jsonl:1: not JSON"),
         (
             "wrong.jsonl",

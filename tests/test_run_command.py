@@ -188,6 +188,12 @@ class TestFolder:
         assert {key for key in digests if digests[key] != other[key]} == {"pack", "policy"}
 
 
+def test_a_terminal_that_lacks_signs_loses_no_table(gym: Gym) -> None:
+    done = gym("run", "mock", "--num-tasks", 1, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 episodes \\xb7 mean reward 1.0000 \\xb7 solved 1" in done.stdout
+
+
 def test_the_installed_command_is_the_same(tmp_path: Path) -> None:
     script = Path(sys.executable).parent / "tau2-gym"
     done = run([script, "run", "mock", "--num-tasks", "1", "--json"], cwd=tmp_path, capture_output=True, check=True)

@@ -205,6 +205,10 @@ class TestReplay:
         for content in ("nonsense", "", None):
             assert replay(strict, says(("1", name, {"odd": 1})), result("1", content)) == []
 
+    def test_a_call_that_a_plugin_answered_is_passed_over(self, strict: Environment) -> None:
+        assert replay(strict, says(("1", "create_task", CREATE)), result("1", "Error: busy", skipped=True)) == []
+        assert "task_7" not in tasks(strict)
+
     def test_the_calls_own_requestor_counts_and_not_who_spoke(self, strict: Environment) -> None:
         dismiss = says(("1", "dismiss_notification", {"notification_id": "notice_1"}), requestor="user")
         assert replay(strict, dismiss, result("1", "Notification notice_1 dismissed")) == []

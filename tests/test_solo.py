@@ -17,9 +17,9 @@ from tau2_core.model.tasks import Task
 
 Converse = Callable[..., tuple[EpisodeRecord, Any, Any]]
 SettingOf = Callable[..., Setting]
-DONE = ("done", {})
+DONE: tuple[str, dict[str, Any]] = ("done", {})
 CREATE = ("create_task", {"user_id": "piet_lindgren", "title": "Sew"})
-LOOK = ("get_users", {})
+LOOK: tuple[str, dict[str, Any]] = ("get_users", {})
 STOP = "###STOP###"
 
 

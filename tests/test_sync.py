@@ -9,6 +9,7 @@ import pytest
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import set_state
+from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.messages import AssistantMessage, Requestor, ToolCall, ToolMessage
 from tau2_core.model.tasks import Assertion, FunctionCall, InitialState
 from tau2_core.model.tools import Failure, ToolResult
@@ -104,10 +105,11 @@ def test_it_does_not_run_after_a_call_that_fails(pack: Pack) -> None:
     assert log(environment) == ["start", "sync 3"]
 
 
-def test_it_does_not_run_after_a_direct_run(pack: Pack) -> None:
-    environment = Environment(pack(COUNTING))
+@pytest.mark.parametrize(("mode", "after"), [("tau2", []), ("strict", ["sync 3"])])
+def test_it_runs_after_a_direct_run_except_in_mode_tau2(pack: Pack, mode: ArgumentMode, after: list[str]) -> None:
+    environment = Environment(Setting(pack(COUNTING).pack, mode=mode))
     environment.run(ToolCall(name="note", arguments={"text": "gold"}))
-    assert log(environment) == ["start", "sync 3", "gold"]
+    assert log(environment) == ["start", "sync 3", "gold", *after]
 
 
 def test_it_runs_after_a_function_and_after_an_assertion(pack: Pack) -> None:
@@ -137,12 +139,13 @@ def test_it_may_ask_for_the_context_and_take_its_arguments_in_any_order(pack: Pa
 @pytest.mark.parametrize("name", ["note", "look"])
 def test_its_failure_fails_the_call_and_in_strict_mode_undoes_both_databases(pack: Pack, name: str) -> None:
     setting = pack(FAILING)
-    for mode, same in (("strict", True), ("tau2", False)):
-        environment = Environment(Setting(setting.pack, mode=mode))  # type: ignore[arg-type]
+    modes: dict[ArgumentMode, bool] = {"strict": True, "tau2": False}
+    for mode, same in modes.items():
+        environment = Environment(Setting(setting.pack, mode=mode))
         if name == "look":
-            environment.run(ToolCall(name="note", arguments={"text": "poison"}))
+            environment.worlds["agent"].write_field("log").append("poison")
         before = environment.digests()
-        arguments = {"text": "poison"} if name == "note" else {}
+        arguments: dict[str, Any] = {"text": "poison"} if name == "note" else {}
         result = call(environment, name, **arguments)
         assert (result.failure, result.content) == (Failure.CRASHED, "Error: sync failed")
         assert (environment.digests() == before) is same

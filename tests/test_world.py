@@ -289,7 +289,8 @@ def test_an_odd_value_survives_and_is_hashed_as_the_official_dump_is(value: Any)
 @pytest.mark.parametrize("inside", [lambda value: value, lambda value: [value], lambda value: {"k": value}])
 def test_kinds_of_equal_values_are_told_apart(inside: Callable[[Any], Any]) -> None:
     worlds = []
-    for value in (1, 1.0, True, "1", 0, 0.0, -0.0, False, None, "", "null", [], {}):
+    values: list[Any] = [1, 1.0, True, "1", 0, 0.0, -0.0, False, None, "", "null", [], {}]
+    for value in values:
         pair = Pair()
         pair.take([("flag", "a", inside(value))])
         worlds.append(pair.world)

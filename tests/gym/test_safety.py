@@ -75,17 +75,18 @@ class TestStarting:
     def test_a_broken_pack_does_not_keep_the_others_from_being_served(
         self, start: Start, gym: Gym, mock_copy: Path
     ) -> None:
-        manifest = mock_copy / "domain.yaml"
-        manifest.write_text(manifest.read_text().replace("name: mock", "name: broken").replace("db.yaml", "none.yaml"))
-        (mock_copy / "tools" / "agent.yaml").write_text("create_task: {handler: nowhere:at_all}")
-        server = start("--pack", mock_copy)
+        broken = mock_copy.rename(mock_copy.parent / "broken")
+        manifest = broken / "domain.yaml"
+        manifest.write_text(manifest.read_text().replace("name: mock", "name: broken"))
+        (broken / "tools" / "agent.yaml").write_text("create_task: {handler: nowhere:at_all}")
+        server = start("--pack", broken)
         rows = {row["name"]: row for row in server.http.get("/v1/domains").json()}
         assert "agent.yaml" in rows["broken"]["broken"]
         refused = server.http.post("/v1/episodes", json={"domain": "broken"})
         assert (refused.status_code, code_of(refused)) == (424, "unusable_domain")
         assert "agent.yaml" in refused.json()["error"]["message"]
         assert server.create("mock").value("get_users")
-        assert gym("serve", "broken", "--pack", mock_copy, "--port", 0).returncode == 1
+        assert gym("serve", "broken", "--pack", broken, "--port", 0).returncode == 1
 
 
 class TestDoors:

@@ -1,14 +1,18 @@
-"""A pack with a tool that takes as long as the test wants, and writes."""
+"""A server of a pack with a tool that takes as long as the test wants, and writes."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.gym.conftest import Server, Start
 
 SECONDS = 60
 SLOW_HANDLERS = """
@@ -24,10 +28,6 @@ def note(db, name: str) -> list:
     db.log.append(name)
     return list(db.log)
 
-def shout(db, length: int) -> str:
-    db.log.append(length)
-    return "x" * length
-
 def crash(db) -> str:
     db.log.append("before the crash")
     raise KeyError("it broke")
@@ -35,16 +35,29 @@ def crash(db) -> str:
 SLOW_TOOLS: dict[str, dict[str, Any]] = {
     "wait": {"kind": "write", "parameters": {"port": "integer", "name": "string"}},
     "note": {"kind": "write", "parameters": {"name": "string"}},
-    "shout": {"kind": "write", "parameters": {"length": "integer"}},
     "crash": {"kind": "write"},
 }
 
 
 @pytest.fixture(scope="session")
 def slow_pack(small_pack: Callable[..., Any]) -> Path:
-    """A pack whose tool `wait` waits until the test lets go."""
-    folder: Path = small_pack(SLOW_HANDLERS, SLOW_TOOLS).pack.folder
+    """A pack whose tool and set-up function `wait` wait until the test lets go."""
+    functions = {"wait_at_first": {"handler": "tools:wait", "parameters": SLOW_TOOLS["wait"]["parameters"]}}
+    folder: Path = small_pack(SLOW_HANDLERS, SLOW_TOOLS, functions=functions).pack.folder
     return folder
+
+
+@pytest.fixture(scope="module")
+def slow_server(start_for_all: Start, slow_pack: Path) -> Server:
+    """A server of that pack, for tests that leave it running."""
+    return start_for_all(slow_pack.name, "--pack", slow_pack)
+
+
+@pytest.fixture
+def background() -> Iterator[ThreadPoolExecutor]:
+    """Threads for requests that wait."""
+    with ThreadPoolExecutor(80) as threads:
+        yield threads
 
 
 @dataclass(eq=False)
@@ -70,8 +83,8 @@ class Gate:
 
 
 @pytest.fixture
-def gate() -> Iterator[Gate]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def gate(background: ThreadPoolExecutor) -> Iterator[Gate]:
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as listener:
         listener.settimeout(SECONDS)
         made = Gate(listener)
         yield made

@@ -6,11 +6,12 @@ import os
 import sys
 from collections.abc import Callable
 from functools import wraps
+from io import TextIOWrapper
 from typing import Any
 
 import typer
 
-from tau2_core.cli import check, describe, domains, plugins, replay, run, serve
+from tau2_core.cli import check, describe, domains, export, grade, plugins, replay, run, serve
 from tau2_core.errors import Tau2GymError, UsageError
 
 app = typer.Typer(
@@ -38,12 +39,25 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
     return run_command
 
 
-for command in (run.run, serve.serve, check.check, replay.replay, domains.domains, describe.describe, plugins.plugins):
+for command in (
+    run.run,
+    grade.grade,
+    export.export,
+    serve.serve,
+    check.check,
+    replay.replay,
+    domains.domains,
+    describe.describe,
+    plugins.plugins,
+):
     app.command(epilog=f"Example: {vars(command)['example']}")(_interruptible(command))
 
 
 def main() -> None:
     """Run the command line: exit code 0, 2 for a usage error, 1 for any other failure."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that lacks a sign is no reason to lose a table
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except UsageError as error:

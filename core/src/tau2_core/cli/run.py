@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -107,6 +108,8 @@ def run(
 
     if name is not None and (Path(name).name != name or name == ".."):
         raise UsageError(f"--name {name!r} should be a folder's name alone; say with --out where it goes")
+    if fail_under is not None and isnan(fail_under):
+        raise UsageError("--fail-under should be a number")
     if resume and name is None:
         raise UsageError("--resume: say with --name which run to go on with")
     if record and replay:

@@ -68,9 +68,10 @@ class Grader:
             grade.note = f"the judge failed: {judgement.error}"
         if evidence.mismatches:
             first = evidence.mismatches[0]
-            grade.note = (
+            what = (
                 f"{len(evidence.mismatches)} replayed calls answered otherwise than recorded, first {first.call.name}"
             )
+            grade.note = f"{grade.note}; {what}" if grade.note else what
         return grade
 
 
@@ -108,12 +109,13 @@ def _combine(grade: Grade) -> None:
 
 
 def reasons(grade: Grade) -> list[str]:
-    """Return, in words, why a grade is no full reward."""
-    if grade.note and grade.reward != 1.0:
-        return [grade.note]
+    """Return, in words, why a grade is no full reward: the checks that are not met first, then the note."""
+    note = [grade.note] if grade.note and grade.reward != 1.0 else []
+    if grade.reward is None:
+        return note
     found = []
     for criterion in grade.basis:
         verdict = grade.verdicts.get(criterion)
         if verdict is not None and verdict.status is not Status.PENDING:
             found += [f"{criterion}: {check.what}: {check.why}" for check in verdict.checks if not check.met]
-    return found
+    return [*found, *note]

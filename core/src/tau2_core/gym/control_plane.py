@@ -56,7 +56,7 @@ class CreatedEpisode(BaseModel):
 
 
 class EpisodeState(BaseModel):
-    """How an episode stands."""
+    """How an episode stands. `digests` is null in lists, and while a call is being made."""
 
     id: str
     domain: str
@@ -111,7 +111,8 @@ def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
     async def one(episode_id: str) -> EpisodeState:
         episode = registry.get(episode_id)
         state = _state(registry, episode)
-        state.digests = (await episode.record()).digests
+        if not episode.lock.locked():
+            state.digests = await episode.stage.digests()
         return state
 
     @app.get("/v1/episodes/{episode_id}/reward", dependencies=[allowed], tags=["episodes"])

@@ -11,7 +11,7 @@ from typing import Any
 from tau2_core.episode.conversation import Limits
 from tau2_core.episode.play import Cast
 from tau2_core.episode.setting import Setting
-from tau2_core.errors import DatasetError, PackError, UsageError
+from tau2_core.errors import DatasetError, Tau2GymError, UsageError
 from tau2_core.gym.hosted import EXTERNAL, Blueprint, free_task
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.tasks import Task
@@ -82,7 +82,6 @@ class Settings:
                 folder = self.datasets.get(name)
                 made = prepare(self.catalogue, domain, dataset=folder, variant=variant, solo=solo, mode=mode)
                 made.bases()
-                made.tasks()
                 _ = made.policy_text  # all that could be missing or broken is read here, and not in an agent's request
                 self._settings[key] = made
             return self._settings[key]
@@ -118,7 +117,7 @@ class Settings:
             try:
                 pack = load_domain(self.catalogue, name)
                 splits = {split: len(ids) for split, ids in pack.task_set().splits.items()}
-            except PackError as error:
+            except Tau2GymError as error:
                 rows.append({"name": name, "broken": str(error).split("\n", 1)[0]})
                 continue
             rows.append(

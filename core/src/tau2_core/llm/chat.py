@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from pydantic_core import from_json
 
 from tau2_core.model.llm import Completion
 from tau2_core.model.messages import (
@@ -17,8 +19,10 @@ from tau2_core.model.messages import (
     UserMessage,
 )
 
-# What our own messages hold of a provider's; a message with more is kept whole.
-STANDARD_KEYS = frozenset({"role", "content", "tool_calls", "function_call", "refusal", "annotations"})
+# What every chat-completions endpoint takes back of an assistant's message, and of each of its tool calls.
+STANDARD_FIELDS = frozenset({"role", "content", "tool_calls", "name", "refusal"})
+STANDARD_CALL_FIELDS = frozenset({"id", "type", "function"})
+_MEANINGLESS = frozenset({"annotations", "function_call", "index"})
 UNPARSABLE = "unparsable_arguments"
 
 
@@ -41,15 +45,45 @@ def _own(message: ParticipantMessage) -> dict[str, Any]:
         return {**message.provider_message, "role": "assistant"}
     chat: dict[str, Any] = {"role": "assistant", "content": message.content}
     if message.tool_calls:
-        chat["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": json.dumps(call.arguments)},
-            }
-            for call in message.tool_calls
-        ]
+        chat["tool_calls"] = [_chat_call(call) for call in message.tool_calls]
     return chat
+
+
+def _chat_call(call: ToolCall) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": json.dumps(call.arguments)}
+    return {"id": call.id, "type": "function", "function": function}
+
+
+def provider_message(completion: Completion, calls: Sequence[ToolCall] | None) -> dict[str, Any] | None:
+    """Return the message as it is to be sent back, if it holds more than our own parts do.
+
+    Only what would make it unusable is put right: arguments that are no JSON object, ids that are missing.
+    """
+    message = {key: value for key, value in completion.message.items() if key not in _MEANINGLESS}
+    raw = message.get("tool_calls") or []
+    more = message.keys() - STANDARD_FIELDS or any(each.keys() - STANDARD_CALL_FIELDS - _MEANINGLESS for each in raw)
+    if not more:
+        return None
+    if calls:
+        message["tool_calls"] = [_repaired(each, call) for each, call in zip(raw, calls, strict=True)]
+    return message
+
+
+def _repaired(raw: dict[str, Any], call: ToolCall) -> dict[str, Any]:
+    function = raw.get("function") or {}
+    if raw.get("id") == call.id and function.get("name") and UNPARSABLE not in call.arguments:
+        return raw
+    return {**raw, **_chat_call(call)}
+
+
+def standard_message(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an assistant's message without fields that only its own provider knows."""
+    plain = {key: value for key, value in message.items() if key in STANDARD_FIELDS}
+    if plain.get("tool_calls"):
+        plain["tool_calls"] = [
+            {key: value for key, value in call.items() if key in STANDARD_CALL_FIELDS} for call in plain["tool_calls"]
+        ]
+    return plain
 
 
 def tool_calls(completion: Completion, speaker: Requestor, first: int) -> list[ToolCall] | None:
@@ -77,15 +111,18 @@ def _arguments(text: Any) -> dict[str, Any]:
     if isinstance(text, dict):
         return text
     try:
-        value = json.loads(text or "{}")
-    except (ValueError, TypeError, RecursionError):
+        value = from_json(text or "{}", allow_inf_nan=False)  # also refuses what no record can hold: depth, surrogates
+    except (ValueError, TypeError):
         return {UNPARSABLE: str(text)}
     return value if isinstance(value, dict) else {UNPARSABLE: str(text)}
 
 
 def text_of(completion: Completion) -> str | None:
-    """Return a completion's text; parts of a list are joined."""
+    """Return a completion's text; parts of a list are joined, and a refusal in a field of its own is text too."""
     content = completion.message.get("content")
     if isinstance(content, list):
-        return "".join(part.get("text", "") for part in content if isinstance(part, dict)) or None
+        content = "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
+    refusal = completion.message.get("refusal")
+    if not content and isinstance(refusal, str):
+        return refusal
     return content if isinstance(content, str) else None

@@ -1,19 +1,27 @@
-"""The only importer of litellm: one request, its answer, and its errors in our words."""
+"""The only importer of litellm: one request, its answer, and its price."""
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from types import ModuleType
 from typing import Any
 
+from tau2_core.errors import UsageError
+from tau2_core.llm.chat import standard_message
+from tau2_core.llm.failures import as_model_error
 from tau2_core.model.llm import Completion, ModelError, ModelFailure, ModelSettings
 
-# Fields of an assistant message that every chat-completions endpoint takes back.
-STANDARD_FIELDS = frozenset({"role", "content", "tool_calls", "name", "refusal"})
-# Providers that refuse messages with fields they do not list; all others get back what they sent.
-STRICT_PROVIDERS = frozenset({"openai", "azure", "deepseek", "mistral", "groq", "cerebras"})
+# They refuse messages with fields that they do not list. Others take back what they sent, and some insist on it:
+# DeepSeek and Moonshot want `reasoning_content`, OpenRouter `reasoning_details`, Anthropic signed thinking.
+STRICT_PROVIDERS = frozenset({"azure", "cerebras", "groq", "mistral"})
+OPENAI_HOSTS = ("api.openai.com", "openai.azure.com")
+# They speak OpenAI's protocol without being on litellm's list of those that do.
+_OPENAI_PROTOCOL = frozenset({"openai", "azure", "openrouter", "mistral", "databricks"})
+_PRICES = ("input_cost_per_token", "output_cost_per_token")
+_OWN_CHOICE = ("tool_choice", "response_format")  # what the settings say of these wins; null leaves them out
 
 
 @cache
@@ -26,91 +34,131 @@ def _litellm() -> ModuleType:
     litellm.telemetry = False
     litellm.suppress_debug_info = True
     litellm.drop_params = True
+    # It copies answers through pydantic, which complains to the terminal of every field of an unusual type.
+    warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
     return litellm
 
 
+def _api_base(settings: ModelSettings) -> str | None:
+    given = settings.args.get("api_base") or settings.args.get("base_url")
+    return given or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE") or None
+
+
 class LiteLLMClient:
-    """Sends single requests for one model, with no retries of its own."""
+    """Sends single requests for one model, with no retries of its own. Raises UsageError for an unknown provider."""
 
     def __init__(self, settings: ModelSettings) -> None:
+        litellm = _litellm()
         self.settings = settings
-        self.provider = _litellm().get_llm_provider(settings.model, api_base=settings.args.get("api_base"))[1]
+        base = _api_base(settings)
+        try:
+            self.name, self.provider, *_ = litellm.get_llm_provider(
+                settings.model,
+                custom_llm_provider=settings.args.get("custom_llm_provider"),
+                api_base=settings.args.get("api_base"),
+            )
+        except litellm.exceptions.BadRequestError as error:
+            raise UsageError(
+                f"model {settings.model!r}: no provider of that name; write PROVIDER/NAME, such as anthropic/{settings.model},"
+                f" or openai/{settings.model} with api_base for an endpoint that speaks OpenAI's protocol"
+            ) from error
+        own_endpoint = self.provider == "openai" and base and not any(host in str(base) for host in OPENAI_HOSTS)
+        strict = self.provider in STRICT_PROVIDERS or (self.provider == "openai" and not own_endpoint)
+        self.carries_all = settings.carry == "all" or (settings.carry == "auto" and not strict)
+        self.speaks_openai = self.provider in _OPENAI_PROTOCOL or self.provider in litellm.openai_compatible_providers
+        self._args = {name: value for name, value in settings.args.items() if name not in _PRICES}
+        if own_endpoint and not os.environ.get("OPENAI_API_KEY"):
+            self._args.setdefault("api_key", "none")  # a local endpoint asks for none, but the client insists on one
 
     async def complete(
         self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], options: Mapping[str, Any]
     ) -> Completion:
         """Make one request. Raises ModelError."""
-        litellm = _litellm()
-        arguments: dict[str, Any] = {**self.settings.args, **options, "num_retries": 0, "max_retries": 0}
+        arguments: dict[str, Any] = {**self._args, **options, "num_retries": 0, "max_retries": 0}
         if tools:
-            arguments["tools"] = list(tools)
-            arguments.setdefault("tool_choice", "auto")
+            arguments = {"tool_choice": "auto", **arguments, "tools": list(tools)}
+        for name in _OWN_CHOICE:
+            if name in self._args:
+                arguments[name] = self._args[name]
         try:
-            response = await litellm.acompletion(
+            response = await _litellm().acompletion(
                 model=self.settings.model, messages=[self.outgoing(message) for message in messages], **arguments
             )
+            if response is None:  # what is left when it has dropped every parameter that the provider refused
+                raise ModelError(ModelFailure.REFUSED_REQUEST, "the provider cannot process the request (422)")
+            return self._completion(response)
+        except ModelError:
+            raise
         except Exception as error:
             raise as_model_error(error) from error
-        return self._completion(response)
 
     def outgoing(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Return a message as this provider takes it: its own reasoning state goes back, unless it refuses that."""
-        if message.get("role") != "assistant" or self.provider not in STRICT_PROVIDERS:
+        if message.get("role") != "assistant" or self.carries_all:
             return dict(message)
-        return {key: value for key, value in message.items() if key in STANDARD_FIELDS}
+        return standard_message(message)
+
+    def takes_seed(self) -> bool | None:
+        """Tell whether the provider takes a seed for this model; None if litellm does not know the model."""
+        known = _litellm().get_supported_openai_params(self.name, self.provider)
+        return None if known is None else "seed" in known
+
+    def knows_price(self) -> bool:
+        """Tell whether a completion's cost can be told."""
+        return self._own_price is not None or self._listed_price
 
     def _completion(self, response: Any) -> Completion:
         if not getattr(response, "choices", None):
             raise ModelError(ModelFailure.UNREADABLE, "the answer has no choices")
         choice = response.choices[0]
-        message = choice.message.model_dump(exclude_none=True)
-        if not any(value is not None for value in message.get("provider_specific_fields", {}).values()):
-            message.pop("provider_specific_fields", None)  # litellm's own frame, with nothing in it
         usage = getattr(response, "usage", None)
-        counts = {
-            name: int(getattr(usage, name))
-            for name in ("prompt_tokens", "completion_tokens")
-            if getattr(usage, name, None) is not None
-        }
+        names = ("prompt_tokens", "completion_tokens")
+        counts = {name: int(getattr(usage, name)) for name in names if getattr(usage, name, None) is not None}
+        counts = counts if any(counts.values()) else {}  # litellm writes zeros where the provider counts nothing
         return Completion(
-            message=message, finish_reason=choice.finish_reason, usage=counts or None, cost=self._cost(response)
+            message=self._message(choice.message),
+            finish_reason=choice.finish_reason,
+            usage=counts or None,
+            cost=self._cost(response, counts),
         )
 
-    def _cost(self, response: Any) -> float | None:
-        """Return the price by litellm's table; a model that is not in it has none, which is not the same as nothing."""
-        litellm = _litellm()
-        try:
-            known = litellm.get_model_info(self.settings.model)
-            if not known.get("input_cost_per_token") and not known.get("output_cost_per_token"):
-                return None
-            return float(litellm.completion_cost(response, model=self.settings.model))
-        except Exception:  # noqa: BLE001 - litellm raises bare Exceptions for models without a price
+    def _message(self, answered: Any) -> dict[str, Any]:
+        """Return the message as the provider wrote it, as far as litellm tells.
+
+        Where the protocol is OpenAI's, litellm puts fields that it does not know into one of its own, and adds
+        `reasoning_content` to a message with `reasoning`.
+        """
+        message: dict[str, Any] = {"content": None, **answered.model_dump(exclude_none=True)}
+        own = {key: value for key, value in (message.get("provider_specific_fields") or {}).items() if value is not None}
+        message.pop("provider_specific_fields", None)
+        if not own:
+            return message
+        if not self.speaks_openai:
+            return {**message, "provider_specific_fields": own}
+        if own.get("reasoning") is not None and own["reasoning"] == message.get("reasoning_content"):
+            del message["reasoning_content"]
+        return {**own, **message}
+
+    def _cost(self, response: Any, counts: Mapping[str, int]) -> float | None:
+        """Return the price in dollars; what is unknown has none, which is not the same as nothing."""
+        if not counts:
             return None
+        if self._own_price is not None:
+            return sum(price * counts.get(name, 0) for name, price in self._own_price.items())
+        cost = getattr(response, "_hidden_params", {}).get("response_cost") if self._listed_price else None
+        return None if cost is None else float(cost)
 
+    @cached_property
+    def _own_price(self) -> dict[str, float] | None:
+        prices = [self.settings.args.get(name) for name in _PRICES]
+        if None in prices:
+            return None
+        return dict(zip(("prompt_tokens", "completion_tokens"), map(float, prices), strict=True))  # type: ignore[arg-type]
 
-def as_model_error(error: Exception) -> ModelError:
-    """Return an exception of litellm's, or of the HTTP client below it, in our words."""
-    known = _litellm().exceptions
-    text = " ".join(str(error).split())[:500]
-    kinds: list[tuple[type[BaseException] | tuple[type[BaseException], ...], ModelFailure]] = [
-        (known.ContextWindowExceededError, ModelFailure.CONTEXT_LENGTH),
-        (known.RateLimitError, ModelFailure.RATE_LIMIT),
-        (known.Timeout, ModelFailure.TIMEOUT),
-        ((known.AuthenticationError, known.PermissionDeniedError, known.NotFoundError), ModelFailure.CREDENTIALS),
-        ((known.InternalServerError, known.ServiceUnavailableError, known.BadGatewayError), ModelFailure.SERVER),
-        (known.APIConnectionError, ModelFailure.CONNECTION),
-        ((known.BadRequestError, known.UnprocessableEntityError), ModelFailure.REFUSED_REQUEST),
-        (known.APIResponseValidationError, ModelFailure.UNREADABLE),
-        (known.APIError, ModelFailure.SERVER),
-        ((ValueError, KeyError, TypeError), ModelFailure.UNREADABLE),
-    ]
-    kind = next((kind for types, kind in kinds if isinstance(error, types)), ModelFailure.CONNECTION)
-    return ModelError(kind, text, _retry_after(error))
-
-
-def _retry_after(error: Exception) -> float | None:
-    headers = getattr(getattr(error, "response", None), "headers", None) or getattr(error, "headers", None) or {}
-    try:
-        return max(0.0, float(headers.get("retry-after", "")))
-    except ValueError:
-        return None
+    @cached_property
+    def _listed_price(self) -> bool:
+        try:
+            listed = _litellm().get_model_info(self.name, self.provider)
+        except Exception:  # noqa: BLE001 - litellm raises bare Exceptions for models that it does not list
+            return False
+        return any(listed.get(name) for name in _PRICES)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any, Protocol
 
@@ -19,17 +19,39 @@ from tau2_core.model.llm import WORTH_RETRYING, Completion, ModelError, ModelFai
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a run waits for models, in seconds, and how often it tries."""
+    """How long a run waits for models, in seconds, and how often it tries.
+
+    Between two tries of its own accord it waits up to `longest_wait_seconds`. What a provider asks for is waited, but
+    one that asks for more than `longest_asked_seconds` is not tried again.
+    """
 
     call_seconds: float = 120.0
     turn_seconds: float | None = None
     attempts: int = 5
     first_wait_seconds: float = 0.5
     longest_wait_seconds: float = 60.0
+    longest_asked_seconds: float = 300.0
+
+    def worth_retrying(self, error: BaseException) -> bool:
+        """Tell whether the same request may succeed later, soon enough."""
+        if not isinstance(error, ModelError) or error.kind not in WORTH_RETRYING:
+            return False
+        return (error.retry_after or 0.0) <= self.longest_asked_seconds
+
+
+Request = Callable[[], Awaitable[Completion]]
 
 
 class Client(Protocol):
-    """Makes single requests."""
+    """Makes single requests to one model of a provider."""
+
+    provider: str
+
+    def takes_seed(self) -> bool | None:
+        """Tell whether the provider takes a seed; None if that is not known."""
+
+    def knows_price(self) -> bool:
+        """Tell whether completions come with their cost."""
 
     async def complete(
         self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], options: Mapping[str, Any]
@@ -49,7 +71,7 @@ class Gate:
     async def pass_through(self) -> AsyncIterator[None]:
         """Wait for a turn, and hold it for as long as the block lasts."""
         if self._interval:
-            now = time.monotonic()
+            now = asyncio.get_running_loop().time()
             turn = max(now, self._next)
             self._next = turn + self._interval
             await asyncio.sleep(turn - now)
@@ -60,34 +82,32 @@ class Gate:
             yield
 
 
-def add_to(usage: Usage, completion: Completion) -> None:
-    """Add one completion; a cost is unknown from the first completion on whose price is."""
+def usage_of(completion: Completion) -> Usage:
+    """Return what one completion used."""
     tokens = completion.usage or {}
-    usage.requests += 1
-    usage.prompt_tokens += tokens.get("prompt_tokens", 0)
-    usage.completion_tokens += tokens.get("completion_tokens", 0)
-    usage.cost = None if usage.cost is None or completion.cost is None else usage.cost + completion.cost
+    return Usage(
+        requests=1,
+        prompt_tokens=tokens.get("prompt_tokens", 0),
+        completion_tokens=tokens.get("completion_tokens", 0),
+        cost=completion.cost,
+    )
 
 
 @dataclass(eq=False)
 class Line:
-    """A model that a run has hired for a role; `model_for` gives each episode its own end of it."""
+    """A model that a run has hired for a role; `model_for` gives each episode its own end of it.
+
+    Without a client, answers come from the cassette.
+    """
 
     role: ModelRole
     settings: ModelSettings
-    open_client: Callable[[ModelSettings], Client]
+    client: Client | None
     gate: Gate = field(default_factory=Gate)
     patience: Patience = field(default_factory=Patience)
     cassette: Cassette | None = None
-    usage: Usage = field(default_factory=lambda: Usage(cost=0.0))
+    usage: Usage = field(default_factory=Usage.nothing)
     retries: int = 0
-    _client: Client | None = field(default=None, repr=False)
-
-    def client(self) -> Client:
-        """Return the client, opened when the first request is made: a replayed run never needs one."""
-        if self._client is None:
-            self._client = self.open_client(self.settings)
-        return self._client
 
     def model_for(self, episode: str, seed: int | None = None) -> EpisodeModel:
         """Return the model as one episode uses it. The seed goes along with every request."""
@@ -102,8 +122,8 @@ class EpisodeModel:
         self.episode = episode
         self.options = options
         self.asked = 0
-        self.usage = Usage(cost=0.0)
-        self.waiting = False
+        self.usage = Usage.nothing()
+        self.waiting = 0
         self._random = Random(f"{episode}/{line.role}")
 
     async def complete(
@@ -112,56 +132,73 @@ class EpisodeModel:
         line = self.line
         place = (self.episode, line.role, self.asked)
         self.asked += 1
-        request = {"model": line.settings.model, "messages": list(messages), "tools": list(tools)}
-        if line.cassette is not None and line.cassette.replaying:
-            completion = line.cassette.play(place, request)
-        else:
-            completion = await self._within_turn(messages, tools, {**self.options, **options})
-            if line.cassette is not None:
-                line.cassette.record(place, request, completion)
-        add_to(line.usage, completion)
-        add_to(self.usage, completion)
+        options = {**options, **self.options}
+        settings = line.settings
+        request = {"model": settings.model, "args": settings.deciding_args(), "options": options, "tools": list(tools)}
+        request["messages"] = list(messages)
+        try:
+            if line.client is None:
+                completion = self._cassette().play(place, request)
+            else:
+                completion = await self._within_turn(partial(line.client.complete, messages, tools, options))
+        except ModelError as error:
+            failure = self._attributed(error)
+            if line.client is not None and line.cassette is not None:
+                line.cassette.record(place, request, failure)
+            raise failure from error
+        if line.client is not None and line.cassette is not None:
+            line.cassette.record(place, request, completion)
+        line.usage.add(usage_of(completion))
+        self.usage.add(usage_of(completion))
         return completion
 
-    async def _within_turn(
-        self, messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]], options: Mapping[str, Any]
-    ) -> Completion:
+    def _cassette(self) -> Cassette:
+        if self.line.cassette is None:
+            raise ModelError(ModelFailure.CASSETTE, "there is neither a client nor a cassette")
+        return self.line.cassette
+
+    def _attributed(self, error: ModelError) -> ModelError:
+        """A request that is refused before the model has answered once is the settings' fault, not a conversation's."""
+        if error.kind is ModelFailure.REFUSED_REQUEST and not self.usage.requests:
+            return ModelError(ModelFailure.SETTINGS, f"the first request was refused: {error.message}")
+        return error
+
+    async def _within_turn(self, request: Request) -> Completion:
         seconds = self.line.patience.turn_seconds
-        self.waiting = True
+        self.waiting += 1  # stays if a deadline of others strikes here: that is how it is attributed
         try:
             async with asyncio.timeout(seconds) as deadline:
-                completion = await self._ask(messages, tools, options)
+                return await self._ask(request)
         except TimeoutError as error:
             if not deadline.expired():
                 raise
             raise ModelError(ModelFailure.TIMEOUT, f"no answer within the turn's {seconds:g} s") from error
-        self.waiting = False  # stays set if a deadline of others strikes here: that is how it is attributed
-        return completion
+        except asyncio.CancelledError:
+            self.waiting += 1
+            raise
+        finally:
+            self.waiting -= 1
 
-    async def _ask(
-        self, messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]], options: Mapping[str, Any]
-    ) -> Completion:
+    async def _ask(self, request: Request) -> Completion:
         patience = self.line.patience
         retrying = AsyncRetrying(
             stop=stop_after_attempt(patience.attempts),
-            retry=retry_if_exception(lambda error: isinstance(error, ModelError) and error.kind in WORTH_RETRYING),
+            retry=retry_if_exception(patience.worth_retrying),
             wait=self._wait,
             before_sleep=self._count_retry,
             reraise=True,
         )
         async for attempt in retrying:
             with attempt:
-                return await self._once(messages, tools, options)
+                return await self._once(request)
         raise AssertionError("tenacity either returns or raises")
 
-    async def _once(
-        self, messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]], options: Mapping[str, Any]
-    ) -> Completion:
+    async def _once(self, request: Request) -> Completion:
         seconds = self.line.patience.call_seconds
         async with self.line.gate.pass_through():
             try:
                 async with asyncio.timeout(seconds):
-                    return await self.line.client().complete(messages, tools, options)
+                    return await request()
             except TimeoutError as error:
                 raise ModelError(ModelFailure.TIMEOUT, f"no answer within {seconds:g} s") from error
 
@@ -171,7 +208,7 @@ class EpisodeModel:
         error = state.outcome.exception() if state.outcome else None
         asked = error.retry_after if isinstance(error, ModelError) else None
         if asked is not None:
-            return min(asked, patience.longest_wait_seconds)
+            return asked
         longest = min(patience.first_wait_seconds * 2 ** (state.attempt_number - 1), patience.longest_wait_seconds)
         return float(longest) * self._random.uniform(0.5, 1.0)
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from tau2_core.model.llm import ModelRole
 from tau2_core.packs.prompts import render_prompt
 
 FOLDER = Path(__file__).parent.parent / "prompts"
 
 
-def own_prompt(name: Literal["agent", "user", "judge"], **values: Any) -> str:
+def own_prompt(name: ModelRole, **values: Any) -> str:
     """Render one of the core's templates."""
     return render_prompt(FOLDER, f"{name}.md.j2", values)
+
+
+def template(name: ModelRole) -> str:
+    """Return the text of one of the core's templates."""
+    return (FOLDER / f"{name}.md.j2").read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tau2_core.llm.chat import STANDARD_KEYS, text_of, tool_calls
+from tau2_core.llm.chat import provider_message, text_of, tool_calls
 from tau2_core.model.llm import Completion, Model
 from tau2_core.model.messages import Requestor, ToolCall
 
@@ -21,8 +21,7 @@ class Speech:
         self.tool_calls: list[ToolCall] | None = tool_calls(completion, speaker, first_call)
         self.cost = completion.cost
         self.usage: dict[str, Any] | None = completion.usage
-        # Kept where it holds more than our own parts do, to be sent back as it came.
-        self.provider_message = completion.message if completion.message.keys() - STANDARD_KEYS else None
+        self.provider_message = provider_message(completion, self.tool_calls)
 
     def empty(self) -> bool:
         return not (self.content and self.content.strip()) and not self.tool_calls

@@ -58,6 +58,18 @@ class Usage(BaseModel):
     completion_tokens: int = 0
     cost: float | None = None
 
+    @classmethod
+    def nothing(cls) -> Usage:
+        """Return what to begin a sum with: nothing used, and nothing paid."""
+        return cls(cost=0.0)
+
+    def add(self, other: Usage) -> None:
+        """Add another's; a sum with an unknown cost in it is unknown."""
+        self.requests += other.requests
+        self.prompt_tokens += other.prompt_tokens
+        self.completion_tokens += other.completion_tokens
+        self.cost = None if self.cost is None or other.cost is None else self.cost + other.cost
+
 
 class EpisodeRecord(BaseModel):
     """One finished episode. Holds nothing that the clock of the machine decides, so equal runs give equal records."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tau2_core.model.episodes import EpisodeRecord
+from tau2_core.model.episodes import EpisodeRecord, Usage
 from tau2_core.model.tasks import Assertion, Task
 
 
@@ -95,10 +95,12 @@ class JudgedStatement(BaseModel):
 
 
 class Judgement(BaseModel):
-    """What a judge said of a conversation, or why it gave no usable answer."""
+    """What a judge (`model`) said of a conversation, or why it gave no usable answer, and what that took."""
 
     statements: list[JudgedStatement] = Field(default_factory=list)
     error: str = ""
+    model: str = ""
+    usage: Usage = Field(default_factory=Usage.nothing)
 
 
 class Evidence(Protocol):

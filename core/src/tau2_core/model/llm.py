@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, Literal, Protocol
@@ -11,15 +12,57 @@ from pydantic import BaseModel, ConfigDict, Field
 from tau2_core.errors import Tau2GymError
 
 ModelRole = Literal["agent", "user", "judge"]
+_ADDRESS_LOGIN = re.compile(r"//[^/@\s]+@")
+
+
+# What reaches a model but does not decide its answer: where it is, how one gets in, how long one waits.
+_CONNECTION = frozenset({"api_base", "base_url", "timeout", "organization", "max_retries", "num_retries"})
+_SECRET = ("key", "secret", "password", "headers", "token", "credentials")
+_NO_SECRET = ("max_tokens", "max_completion_tokens", "budget_tokens", "_cost_per_token")
+
+Carry = Literal["auto", "all", "standard"]
 
 
 class ModelSettings(BaseModel):
-    """Which model plays a role, and what goes along with every request (temperature, api_base, …)."""
+    """Which model plays a role, and what goes along with every request (temperature, api_base, …).
+
+    `carry` tells whether fields of the provider's own (reasoning, signatures) go back with the model's earlier
+    messages: `all`, none of them (`standard`), or as is known of the provider.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     model: str
     args: dict[str, Any] = Field(default_factory=dict)
+    carry: Carry = "auto"
+
+    def public_args(self) -> dict[str, Any]:
+        """Return the arguments as they may be written down: secrets are left out, at any depth."""
+        public: dict[str, Any] = _without_secrets(self.args)
+        return public
+
+    def deciding_args(self) -> dict[str, Any]:
+        """Return the arguments that decide an answer: no secrets, nothing of the connection, no prices."""
+        return {
+            name: value
+            for name, value in self.public_args().items()
+            if name not in _CONNECTION and not name.endswith("_cost_per_token")
+        }
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_secrets(part) for name, part in value.items() if not _secret(name)}
+    if isinstance(value, list):
+        return [_without_secrets(part) for part in value]
+    if isinstance(value, str) and "://" in value:
+        return _ADDRESS_LOGIN.sub("//", value)
+    return value
+
+
+def _secret(name: Any) -> bool:
+    lowered = str(name).lower()
+    return any(part in lowered for part in _SECRET) and not lowered.endswith(_NO_SECRET)
 
 
 class Completion(BaseModel):
@@ -37,7 +80,10 @@ class Completion(BaseModel):
 
 
 class ModelFailure(StrEnum):
-    """Why a model gave no answer; `context_length` and `refused_request` are the conversation's own doing."""
+    """Why a model gave no answer; `context_length` and `refused_request` are the conversation's own doing.
+
+    `settings` is a request that was refused before the model had answered once: then it is not the conversation.
+    """
 
     RATE_LIMIT = "rate_limit"
     SERVER = "server"
@@ -46,6 +92,7 @@ class ModelFailure(StrEnum):
     CREDENTIALS = "credentials"
     CONTEXT_LENGTH = "context_length"
     REFUSED_REQUEST = "refused_request"
+    SETTINGS = "settings"
     UNREADABLE = "unreadable"
     CASSETTE = "cassette"
 
@@ -68,6 +115,7 @@ class ModelError(Tau2GymError):
     def __init__(self, kind: ModelFailure, message: str, retry_after: float | None = None) -> None:
         super().__init__(f"{kind.value}: {message}")
         self.kind = kind
+        self.message = message
         self.retry_after = retry_after
 
 

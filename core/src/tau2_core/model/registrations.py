@@ -69,7 +69,8 @@ class Toolset:
 class AgentSpec:
     """An agent. `sees_gold` asks for the task with its gold calls, which a run's record then says.
 
-    `needs_model` asks for a language model (`--agent-model`).
+    `needs_model` asks for a language model (`--agent-model`); `interactive` means that a person is asked, so that a run
+    plays one episode at a time.
     """
 
     name: str
@@ -77,6 +78,7 @@ class AgentSpec:
     create: Callable[[AgentContext], Agent] | Lazy[Callable[[AgentContext], Agent]]
     sees_gold: bool = False
     needs_model: bool = False
+    interactive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class UserSpec:
     sees_gold: bool = False
     solo: bool = False
     needs_model: bool = False
+    interactive: bool = False
 
 
 @dataclass(frozen=True, slots=True)

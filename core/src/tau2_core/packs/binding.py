@@ -84,6 +84,9 @@ class Binder:
             return Bound(handler, wants_context=False, sound=False)
         context = [parameter for parameter in parameters[1:] if hints.get(parameter.name) is Context]
         own = {parameter.name: parameter for parameter in parameters[1:] if parameter not in context}
+        for parameter in context:
+            if parameter.name != "context":
+                self.problems.at(code, f"{name}: the Context comes as `context`, not as {parameter.name!r}")
         if not declaration.sound:
             return Bound(handler, bool(context), sound=False)
         schemas = declaration.entry.parameters

@@ -16,7 +16,7 @@ def tau2_agents() -> list[AgentSpec]:
             sees_gold=True,
         ),
         AgentSpec("llm", "a language model (--agent-model)", Lazy("tau2_core.agents.llm:LLMAgent"), needs_model=True),
-        AgentSpec("human", "you, at the terminal", Lazy("tau2_core.agents.human:HumanAgent")),
+        AgentSpec("human", "you, at the terminal", Lazy("tau2_core.agents.human:HumanAgent"), interactive=True),
         AgentSpec("silent", "says nothing of use and calls nothing", Lazy("tau2_core.agents.silent:Silent")),
         AgentSpec(
             "always-transfer", "hands every customer over at once", Lazy("tau2_core.agents.transfer:AlwaysTransfer")
@@ -39,7 +39,7 @@ def tau2_user_simulators() -> list[UserSpec]:
             sees_gold=True,
         ),
         UserSpec("llm", "a language model (--user-model)", Lazy("tau2_core.users.llm:LLMUser"), needs_model=True),
-        UserSpec("human", "you, at the terminal", Lazy("tau2_core.users.human:HumanUser")),
+        UserSpec("human", "you, at the terminal", Lazy("tau2_core.users.human:HumanUser"), interactive=True),
         UserSpec("none", "nobody: for solo play", Lazy("tau2_core.users.nobody:Nobody"), solo=True),
     ]
 

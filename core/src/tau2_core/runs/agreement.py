@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import get_args
 
 from tau2_core.adapters.tau2_bench.results import Conversation, RecordedVerdict
 from tau2_core.model.evaluation import Check, Grade, Status
+from tau2_core.model.tasks import RewardType
+from tau2_core.state.difference import ABSENT
 
 TOLERANCE = 1e-6
+SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,9 @@ class Disagreement:
         place = f"{self.file}: {self.conversation} (task {self.task})"
         text = f"{place}: {self.component}: recorded {self.recorded}, ours {self.ours}"
         return f"{text}; {self.evidence}" if self.evidence else text
+
+    def as_json(self) -> dict[str, str]:
+        return asdict(self)
 
 
 @dataclass
@@ -79,14 +86,14 @@ def disagreements(conversation: Conversation, grade: Grade, verdict: RecordedVer
     reward = grade.reward or 0.0
     if not awaits and abs(reward - verdict.reward) > TOLERANCE:
         yield differs("reward", verdict.reward, grade.reward, grade.note)
-    if verdict.basis is not None and list(verdict.basis) != grade.basis:
-        yield differs("reward_basis", list(verdict.basis), grade.basis)
+    basis = [criterion for criterion in grade.basis if criterion in get_args(RewardType)]  # a set may add its own
+    if verdict.basis is not None and list(verdict.basis) != basis:
+        yield differs("reward_basis", list(verdict.basis), basis)
     if verdict.db_match is not None:
         checks = _checks(grade, "DB")
         ours = all(check.met for check in checks)
         if ours != verdict.db_match:
-            shown = [f"{item['path']}" for check in checks for item in check.evidence][:3]
-            yield differs("DB", verdict.db_match, ours, f"differing paths: {', '.join(shown) or 'none'}")
+            yield differs("DB", verdict.db_match, ours, _paths(checks))
     lists = (
         ("ENV_ASSERTION", verdict.env_assertions),
         ("ACTION", verdict.actions),
@@ -105,6 +112,14 @@ def _each(criterion: str, recorded: Sequence[bool], checks: Sequence[Check], dif
     for index, (expected, check) in enumerate(zip(recorded, checks, strict=True)):
         if expected != bool(check.met):
             yield differs(f"{criterion}[{index}] {check.what}", expected, check.met, check.why)
+
+
+def _paths(checks: Sequence[Check]) -> str:
+    """Say where the end states differ, the first few paths with both values (old: the gold's)."""
+    items = [item for check in checks for item in check.evidence]
+    shown = [f"{item['path']}: {item.get('old', ABSENT)!r} → {item.get('new', ABSENT)!r}" for item in items[:SHOWN]]
+    more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
+    return f"differs at {', '.join(shown)}{more}" if items else "no path differs"
 
 
 def _checks(grade: Grade, criterion: str) -> Sequence[Check]:

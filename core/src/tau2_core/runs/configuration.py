@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tau2_core.model.llm import ModelSettings
+from tau2_core.llm.model import Line
+from tau2_core.llm.prompts import template
 from tau2_core.runs.plan import Plan
 
 FORMAT = 1
@@ -26,7 +27,7 @@ def configuration(plan: Plan) -> dict[str, Any]:
         "mode": setting.mode,
         "agent": {"name": cast.agent.name, "sees_gold": cast.agent.sees_gold},
         "user": {"name": cast.user.name, "sees_gold": cast.user.sees_gold},
-        "models": {role: _model(line.settings) for role, line in sorted(cast.lines.items())},
+        "models": {role: _model(line) for role, line in sorted(cast.lines.items())},
         "faults": list(plan.faults),
         "limits": {
             "max_steps": cast.limits.max_steps,
@@ -41,23 +42,23 @@ def configuration(plan: Plan) -> dict[str, Any]:
         "seed": plan.seed,
         "seeds": plan.seeds(),
         "evaluators": plan.evaluators,
+        "judge_all": plan.judge_all,
         "digests": {
             "pack": files_digest(setting.pack.files(), setting.pack.folder),
             "dataset": files_digest(dataset.files, dataset.root) if dataset else None,
             "policy": text_digest(setting.policy_text),
             "opening": text_digest(setting.opening()),
             "tasks": text_digest(json.dumps([task.model_dump(mode="json") for task in plan.tasks], sort_keys=True)),
+            "prompts": {role: text_digest(template(role)) for role in sorted(cast.lines)},
         },
     }
 
 
-def _model(settings: ModelSettings) -> dict[str, Any]:
-    """Return a model's settings as they may be written down: secrets are left out."""
-    secret = ("api_key", "secret", "password", "headers", "_token")
-    return {
-        "model": settings.model,
-        "args": {name: value for name, value in settings.args.items() if not any(part in name for part in secret)},
-    }
+def _model(line: Line) -> dict[str, Any]:
+    """Return what may be written down of a model; `takes_seed` is null where nobody is asked, or knows."""
+    settings = line.settings
+    known = {"model": settings.model, "args": settings.public_args(), "carry": settings.carry}
+    return {**known, "takes_seed": line.client.takes_seed() if line.client else None}
 
 
 def text_digest(text: str) -> str:

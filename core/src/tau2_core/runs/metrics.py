@@ -22,6 +22,11 @@ def pass_hat_k(successes: Sequence[int], trials: int) -> dict[int, float]:
     return {k: sum(comb(c, k) for c in successes) / comb(trials, k) / len(successes) for k in range(1, trials + 1)}
 
 
+def is_solved(grade: Grade) -> bool:
+    """Tell whether a grade counts as a success (spec/evaluation.md, 7)."""
+    return grade.reward is not None and grade.reward > SOLVED_FROM
+
+
 def summarise(
     plan: Plan, name: str, folder: str, records: Sequence[EpisodeRecord], grades: Sequence[Grade], seconds: float
 ) -> RunSummary:
@@ -31,7 +36,7 @@ def summarise(
     failed: dict[str, str] = {}
     for grade in grades:
         rewards[grade.task_id] += grade.reward or 0.0
-        if grade.reward is not None and grade.reward > SOLVED_FROM:
+        if is_solved(grade):
             solved[grade.task_id] += 1
         else:
             failed.setdefault(grade.task_id, "; ".join(reasons(grade)[:3]))

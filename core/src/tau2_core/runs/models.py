@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -13,6 +14,7 @@ from tau2_core.errors import UsageError
 from tau2_core.llm.cassette import Cassette
 from tau2_core.llm.model import Client, Gate, Line, Patience
 from tau2_core.model.llm import ModelRole, ModelSettings
+from tau2_core.names import did_you_mean
 from tau2_core.packs.yaml_source import YamlError, read_yaml
 
 ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
@@ -38,7 +40,7 @@ def read_models(
         found: ModelSettings | None = getattr(base, role)
         name, text = models.get(role), arguments.get(role)
         if name is not None:
-            found = ModelSettings(model=name, args=found.args if found else {})
+            found = found.model_copy(update={"model": name}) if found else ModelSettings(model=name)
         if text is not None:
             if found is None:
                 raise UsageError(f"--{role}-args without a model: give --{role}-model too")
@@ -79,23 +81,30 @@ def hire(
     rates: Sequence[str] = (),
     cassette: Cassette | None = None,
 ) -> dict[ModelRole, Line]:
-    """Return a line to each model; models of one provider share its limits. Raises UsageError."""
+    """Return a line to each model; models of one provider share its limits. Raises UsageError.
+
+    From a cassette nothing is opened, so that no client needs to be imported, which takes seconds.
+    """
     at_once, a_minute = _by_provider("--provider-limit", limits), _by_provider("--provider-rate", rates)
-    gates: dict[str, Gate] = {}
-    lines: dict[ModelRole, Line] = {}
-    for role, chosen in settings.items():
-        provider = chosen.model.partition("/")[0] if "/" in chosen.model else "openai"
-        concurrency = at_once.get(provider)
-        gate = gates.setdefault(provider, Gate(int(concurrency) if concurrency else None, a_minute.get(provider)))
-        lines[role] = Line(role, chosen, open_client, gate, patience, cassette)
-    return lines
+    replaying = cassette is not None and cassette.replaying
+    clients = {} if replaying else {role: open_client(chosen) for role, chosen in settings.items()}
+    providers = {role: client.provider for role, client in clients.items()}
+    if not replaying:
+        _refuse_unknown({"--provider-limit": at_once, "--provider-rate": a_minute}, set(providers.values()))
+    gates = {
+        provider: Gate(_whole(at_once.get(provider)), a_minute.get(provider)) for provider in set(providers.values())
+    }
+    return {
+        role: Line(role, chosen, clients.get(role), gates.get(providers.get(role, ""), Gate()), patience, cassette)
+        for role, chosen in settings.items()
+    }
 
 
 def open_client(settings: ModelSettings) -> Client:
-    """Return litellm's client; importing it takes seconds, so only when a request is to be made."""
+    """Return the client for a model. Raises UsageError."""
     from tau2_core.llm.client import LiteLLMClient
 
-    return cast("Client", LiteLLMClient(settings))
+    return LiteLLMClient(settings)
 
 
 def _by_provider(option: str, texts: Sequence[str]) -> dict[str, float]:
@@ -106,6 +115,18 @@ def _by_provider(option: str, texts: Sequence[str]) -> dict[str, float]:
             found[name] = float(number)
         except ValueError as error:
             raise UsageError(f"{option} {text}: should read PROVIDER=NUMBER") from error
-        if found[name] <= 0:
+        if not isfinite(found[name]) or found[name] <= 0:
             raise UsageError(f"{option} {text}: the number should be more than 0")
+        if option == "--provider-limit" and found[name] != int(found[name]):
+            raise UsageError(f"{option} {text}: so many requests at once should be a whole number")
     return found
+
+
+def _refuse_unknown(options: Mapping[str, Mapping[str, float]], providers: set[str]) -> None:
+    for option, numbers in options.items():
+        for name in numbers.keys() - providers:
+            raise UsageError(f"{option} {name}: no model of this run is of that provider ({did_you_mean(name, providers)})")
+
+
+def _whole(number: float | None) -> int | None:
+    return None if number is None else int(number)

@@ -21,7 +21,7 @@ from tau2_core.plugins.discovery import discover
 
 def open_catalogue(packs: Sequence[Path] = (), blocked: Iterable[str] = ()) -> Catalogue:
     """Find all plugins, and the packs in folders that need no installation. Raises UsageError."""
-    return discover(blocked=blocked, packs=[folder_domain(path) for path in packs])
+    return discover(blocked=blocked, packs=list(dict.fromkeys(map(folder_domain, packs))))
 
 
 def folder_domain(path: Path) -> Domain:

@@ -10,10 +10,11 @@ from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 
-from tau2_core.adapters.tau2_bench.results import Conversation, ResultFile, read_result_files
+from tau2_core.adapters.tau2_bench.results import ResultFile, read_result_file, result_files
 from tau2_core.episode.setting import Setting
-from tau2_core.errors import UsageError
+from tau2_core.errors import DatasetError, Tau2GymError, UsageError
 from tau2_core.evaluators.grade import Grader
+from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.evaluation import Grade
 from tau2_core.names import did_you_mean
 from tau2_core.plugins.catalogue import Catalogue
@@ -25,49 +26,86 @@ CHUNK = 40
 
 @dataclass(frozen=True)
 class Regrading:
-    """What to grade with; small, so that it can be handed to other processes."""
+    """What to grade with; small, so that it can be handed to other processes.
+
+    `fresh_tasks`: the tasks of the dataset (or the pack) count, not those that a file holds. `domain` is for files
+    that do not say theirs.
+    """
 
     evaluators: str = "tau2"
     dataset: Path | None = None
     fresh_tasks: bool = False
-    packs: Sequence[Path] = ()
-    blocked: Sequence[str] = ()
+    domain: str | None = None
+    packs: tuple[Path, ...] = ()
+    blocked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """One conversation's new grade."""
+
+    file: str
+    conversation: str
+    grade: Grade
 
 
 @dataclass
 class Regraded:
-    """What a re-grading came to: grades by file, figures, and the agreement with what was recorded."""
+    """What a re-grading came to: grades, the agreement with what was recorded, and what could not be read.
+
+    `kept` counts conversations that were graded by their file's task although fresh ones were asked for.
+    """
 
     agreement: Agreement = field(default_factory=Agreement)
-    rewards: list[float] = field(default_factory=list)
-    outcomes: Counter[str] = field(default_factory=Counter)
-    grades: list[tuple[str, str, Grade]] = field(default_factory=list)
+    grades: list[Graded] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    kept: int = 0
 
     def merge(self, other: Regraded) -> None:
         self.agreement.merge(other.agreement)
-        self.rewards += other.rewards
-        self.outcomes += other.outcomes
         self.grades += other.grades
+        self.problems += other.problems
+        self.kept += other.kept
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        return Counter(each.grade.outcome.value for each in self.grades)
+
+    @property
+    def mean_reward(self) -> float | None:
+        """The mean over all conversations; one that could not be graded counts as 0."""
+        rewards = [each.grade.reward or 0.0 for each in self.grades]
+        return sum(rewards) / len(rewards) if rewards else None
 
 
 def regrade(
-    paths: Iterable[Path], how: Regrading, *, workers: int, on_done: Callable[[], None] = lambda: None
+    paths: Iterable[Path], how: Regrading, *, workers: int, on_done: Callable[[int], None] = lambda _number: None
 ) -> Regraded:
     """Grade every conversation of the files, in `workers` processes; 1 stays in this one.
 
-    Raises DatasetError for a file that cannot be read, UsageError for a domain that is not installed.
+    A file, or a conversation, that cannot be read is a problem of the result; the others are graded. Raises
+    DatasetError for a path where nothing is, UsageError for an unknown set of evaluators.
     """
-    chunks = [chunk for path in paths for file in read_result_files(path) for chunk in _chunks(file)]
+    open_catalogue(how.packs, how.blocked).evaluators(how.evaluators)
+    files = list(dict.fromkeys(file for path in paths for file in result_files(path)))
     total = Regraded()
+    chunks: list[tuple[Path, int]] = []
+    for file in files:
+        try:
+            chunks += _chunks(_file(file))
+        except DatasetError as error:
+            total.problems.append(str(error))
     if workers <= 1 or len(chunks) <= 1:
-        for file, start in chunks:
-            total.merge(_grade_chunk(file, start, how))
-            on_done()
-        return total
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for part in pool.map(_grade_chunk, *zip(*chunks, strict=True), [how] * len(chunks)):
-            total.merge(part)
-            on_done()
+        parts: Iterable[Regraded] = (_grade_chunk(file, start, how) for file, start in chunks)
+        return _collect(total, parts, on_done)
+    with ProcessPoolExecutor(min(workers, len(chunks)), mp_context=get_context("spawn")) as pool:
+        return _collect(total, pool.map(_grade_chunk, *zip(*chunks, strict=True), [how] * len(chunks)), on_done)
+
+
+def _collect(total: Regraded, parts: Iterable[Regraded], on_done: Callable[[int], None]) -> Regraded:
+    for part in parts:
+        total.merge(part)
+        on_done(len(part.grades))
     return total
 
 
@@ -77,21 +115,20 @@ def _chunks(file: ResultFile) -> Iterator[tuple[Path, int]]:
 
 
 @lru_cache(maxsize=4)
-def _file(path: Path) -> tuple[ResultFile, tuple[Conversation, ...]]:
-    (file,) = read_result_files(path)
-    return file, tuple(file.conversations())
+def _file(path: Path) -> ResultFile:
+    return read_result_file(path)
 
 
 @lru_cache(maxsize=1)
-def _catalogue(packs: tuple[Path, ...], blocked: tuple[str, ...]) -> Catalogue:
+def _catalogue(packs: Sequence[Path], blocked: Sequence[str]) -> Catalogue:
     return open_catalogue(packs, blocked)
 
 
 @lru_cache(maxsize=32)
-def _setting(domain: str, how: Regrading, solo: bool) -> Setting:
-    catalogue = _catalogue(tuple(how.packs), tuple(how.blocked))
+def _setting(domain: str, how: Regrading, solo: bool, mode: ArgumentMode) -> Setting:
+    catalogue = _catalogue(how.packs, how.blocked)
     name, variant = split_domain(catalogue, domain)
-    return prepare(catalogue, name, dataset=how.dataset, variant=variant, solo=solo, mode="tau2")
+    return prepare(catalogue, name, dataset=how.dataset, variant=variant, solo=solo, mode=mode)
 
 
 def split_domain(catalogue: Catalogue, official: str) -> tuple[str, str]:
@@ -107,22 +144,34 @@ def split_domain(catalogue: Catalogue, official: str) -> tuple[str, str]:
 
 
 def _grade_chunk(path: Path, start: int, how: Regrading) -> Regraded:
-    _, conversations = _file(path)
     result = Regraded()
-    graders: dict[tuple[str, bool, str], Grader] = {}
-    for conversation in conversations[start : start + CHUNK]:
-        # A file's own tasks decide, and two files may hold different tasks of one id, so gold states are kept apart.
-        key = (conversation.domain, conversation.solo, conversation.task.id)
-        if key not in graders:
-            setting = _setting(conversation.domain, how, conversation.solo)
-            specs = _catalogue(tuple(how.packs), tuple(how.blocked)).evaluators(how.evaluators)
-            graders[key] = Grader(setting, how.evaluators, specs)
-        grader, task = graders[key], conversation.task
-        if how.fresh_tasks:
-            task = grader.setting.tasks().get(task.id, task)
-        grade = grader.grade(conversation.record, task)
-        result.agreement.add(conversation, grade)
-        result.rewards.append(grade.reward or 0.0)
-        result.outcomes[grade.outcome.value] += 1
-        result.grades.append((str(path), conversation.id, grade))
+    file = _file(path)
+    domain = file.domain or how.domain
+    try:
+        if domain is None:
+            raise UsageError("it does not say its domain (info.environment_info.domain_name); give it with --domain")
+        setting = _setting(domain, how, file.solo, file.mode)
+        # A file's own tasks decide, and two files may hold different tasks of one id: gold states are kept by chunk.
+        grader = Grader(setting, how.evaluators, _catalogue(how.packs, how.blocked).evaluators(how.evaluators))
+    except Tau2GymError as error:
+        result.problems += [f"{path}: {error}"] if start == 0 else []
+        return result
+    for number in range(start, min(start + CHUNK, len(file.simulations))):
+        try:
+            _grade_one(file, number, domain, grader, how, result)
+        except Tau2GymError as error:
+            result.problems.append(str(error))
     return result
+
+
+def _grade_one(file: ResultFile, number: int, domain: str, grader: Grader, how: Regrading, result: Regraded) -> None:
+    setting = grader.setting
+    conversation = file.conversation(number, domain, lambda task_id: setting.tasks().get(task_id))
+    task = conversation.task
+    if how.fresh_tasks:
+        fresh = setting.tasks().get(task.id)
+        result.kept += fresh is None
+        task = fresh or task
+    grade = grader.grade(conversation.record, task)
+    result.agreement.add(conversation, grade)
+    result.grades.append(Graded(str(file.file), conversation.id, grade))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from tau2_core.errors import DatasetError
-from tau2_core.model.episodes import EpisodeRecord, Termination
+from tau2_core.model.episodes import ArgumentMode, EpisodeRecord, Termination
 from tau2_core.model.tasks import Task
 
 SOLO_AGENT, SOLO_USER = "llm_agent_solo", "dummy_user"
+RESULTS = ("results.json", "results.json.gz")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,13 @@ class Conversation:
     verdict: RecordedVerdict | None
 
 
+FindTask = Callable[[str], Task | None]
+
+
+def _no_task(task_id: str) -> Task | None:  # noqa: ARG001 - stands for a search that finds nothing
+    return None
+
+
 @dataclass
 class ResultFile:
     """A result file's parts: what it says of the run, its tasks, its simulations."""
@@ -51,58 +60,69 @@ class ResultFile:
     file: Path
     info: dict[str, Any]
     tasks: dict[str, dict[str, Any]]
-    simulations: list[dict[str, Any]]
+    simulations: list[Any]
     _parsed: dict[str, Task] = field(default_factory=dict)
 
     @property
-    def domain(self) -> str:
-        name = (self.info.get("environment_info") or {}).get("domain_name")
-        if not isinstance(name, str):
-            raise DatasetError(f"{self.file}: it does not say its domain (info.environment_info.domain_name)")
-        return name
+    def domain(self) -> str | None:
+        """The official domain name; None if the file does not say it, as bare simulations do not."""
+        name = _mapping(self.info.get("environment_info")).get("domain_name")
+        return name if isinstance(name, str) else None
 
     @property
     def solo(self) -> bool:
-        agent = (self.info.get("agent_info") or {}).get("implementation")
-        user = (self.info.get("user_info") or {}).get("implementation")
+        agent = _mapping(self.info.get("agent_info")).get("implementation")
+        user = _mapping(self.info.get("user_info")).get("implementation")
         return bool(agent == SOLO_AGENT and user == SOLO_USER)
 
-    def task(self, task_id: str) -> Task:
-        """Return a task by id. Raises DatasetError."""
+    @property
+    def mode(self) -> ArgumentMode:
+        """How calls were taken: officially always as in `tau2`; what we write says so itself."""
+        return "strict" if _mapping(self.info.get("environment_info")).get("argument_mode") == "strict" else "tau2"
+
+    def task(self, task_id: str, find: FindTask = _no_task) -> Task:
+        """Return a task by id: the file's own, or what `find` knows. Raises DatasetError."""
         if task_id not in self._parsed:
-            if task_id not in self.tasks:
-                raise DatasetError(f"{self.file}: a simulation names task {task_id!r}, which the file does not hold")
-            try:
-                self._parsed[task_id] = Task.model_validate(self.tasks[task_id])
-            except ValidationError as error:
-                raise DatasetError(f"{self.file}: task {task_id!r}: {_first(error)}") from error
+            if task_id in self.tasks:
+                try:
+                    self._parsed[task_id] = Task.model_validate(self.tasks[task_id])
+                except ValidationError as error:
+                    raise DatasetError(f"{self.file}: task {task_id!r}: {_first(error)}") from error
+            else:
+                found = find(task_id)
+                if found is None:
+                    what = f"{self.file}: it does not hold task {task_id!r}, which a simulation names"
+                    raise DatasetError(f"{what}; give its tasks with --dataset")
+                self._parsed[task_id] = found
         return self._parsed[task_id]
 
-    def conversations(self) -> Iterator[Conversation]:
-        """Yield the simulations in file order. Raises DatasetError naming the one that cannot be read."""
-        for number, simulation in enumerate(self.simulations):
-            task = self.task(str(simulation.get("task_id")))
-            name = str(simulation.get("id", number))
-            yield Conversation(
-                self.file,
-                name,
-                self.domain,
-                self.solo,
-                self._record(simulation, task, name),
-                task,
-                read_verdict(simulation.get("reward_info")),
-            )
+    def conversation(self, number: int, domain: str, find: FindTask = _no_task) -> Conversation:
+        """Return one simulation. Raises DatasetError naming it if it cannot be read."""
+        simulation = self.simulations[number]
+        if not isinstance(simulation, dict):
+            raise DatasetError(f"{self.file}: simulation {number} is no object")
+        name = str(simulation.get("id", number))
+        if not isinstance(simulation.get("task_id"), str):
+            raise DatasetError(f"{self.file}: simulation {name}: `task_id` should be text")
+        task = self.task(simulation["task_id"], find)
+        record = self._record(simulation, task, name, domain)
+        try:
+            verdict = read_verdict(simulation.get("reward_info"))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            why = f"{type(error).__name__}: {error}"
+            raise DatasetError(f"{self.file}: simulation {name}: its reward_info cannot be read: {why}") from error
+        return Conversation(self.file, name, domain, self.solo, record, task, verdict)
 
-    def _record(self, simulation: dict[str, Any], task: Task, name: str) -> EpisodeRecord:
+    def _record(self, simulation: dict[str, Any], task: Task, name: str, domain: str) -> EpisodeRecord:
         try:
             return EpisodeRecord(
-                domain=self.domain,
+                domain=domain,
                 task_id=task.id,
                 trial=simulation.get("trial") or 0,
                 seed=simulation.get("seed") or 0,
                 termination=Termination(str(simulation.get("termination_reason"))),
                 solo=self.solo,
-                mode="tau2",
+                mode=self.mode,
                 messages=simulation.get("messages") or [],
             )
         except ValidationError as error:
@@ -111,33 +131,52 @@ class ResultFile:
             raise DatasetError(f"{self.file}: simulation {name}: {error}") from error
 
 
-def read_result_files(path: Path) -> list[ResultFile]:
-    """Read a path: a result file (.json, .json.gz), or a folder of one run or of many. Raises DatasetError."""
+def result_files(path: Path) -> list[Path]:
+    """Return the result files of a path: itself, or those of a folder of one run or of many. Raises DatasetError."""
     if path.is_file():
-        return [_read_file(path)]
+        return [path]
     if not path.is_dir():
         raise DatasetError(f"{path}: no such file or folder")
-    if (path / "results.json").is_file():
-        return [_read_file(path / "results.json")]
+    for name in RESULTS:
+        if (path / name).is_file():
+            return [path / name]
     files = sorted([*path.rglob("*.json"), *path.rglob("*.json.gz")])
-    runs = [file for file in files if file.name == "results.json"]
     if not files:
         raise DatasetError(f"{path}: holds no .json file")
-    return [_read_file(file) for file in runs or files]
+    return [file for file in files if file.name in RESULTS] or files
 
 
-def _read_file(file: Path) -> ResultFile:
+def read_result_file(file: Path) -> ResultFile:
+    """Read one result file, or one bare simulation. Raises DatasetError."""
     content = _json(file)
     if isinstance(content, dict) and "simulations" not in content and "messages" in content:
         content = {"simulations": [content]}
-    if not isinstance(content, dict) or not isinstance(content.get("simulations", []), list):
+    if not isinstance(content, dict) or not ({"simulations", "simulation_index", "info"} & content.keys()):
         raise DatasetError(f"{file}: no result file: it should be an object with `simulations`")
-    simulations = list(content.get("simulations") or [])
+    simulations, tasks, info = (content.get(key) or [] for key in ("simulations", "tasks", "info"))
+    if not isinstance(simulations, list) or not isinstance(tasks, list):
+        raise DatasetError(f"{file}: no result file: `simulations` and `tasks` should be lists")
     folder = file.parent / "simulations"
-    if not simulations and file.name.startswith("results.") and folder.is_dir():
-        simulations = [_json(part) for part in sorted(folder.glob("*.json"))]
-    tasks = {str(task.get("id")): task for task in content.get("tasks") or []}
-    return ResultFile(file, content.get("info") or {}, tasks, simulations)
+    if not simulations and file.name in RESULTS and folder.is_dir():
+        simulations = _simulations(file, folder, content.get("simulation_index"))
+    known = {str(task.get("id")): task for task in tasks if isinstance(task, dict)}
+    return ResultFile(file, _mapping(info), known, simulations)
+
+
+def _simulations(file: Path, folder: Path, index: Any) -> list[Any]:
+    """Read the folder format; an index must name exactly the files that are there, as officially."""
+    parts = {part.name.partition(".json")[0]: part for part in sorted(folder.glob("*.json*"))}
+    if isinstance(index, list):
+        named = {str(_mapping(entry).get("id")) for entry in index}
+        wrong = sorted(named ^ parts.keys())
+        if wrong:
+            where = "is in the index, but not in" if wrong[0] in named else "is not in the index, but in"
+            raise DatasetError(f"{file}: simulation {wrong[0]} {where} {folder}; restore the folder")
+    return [_json(part) for part in parts.values()]
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def read_verdict(info: dict[str, Any] | None) -> RecordedVerdict | None:
@@ -165,9 +204,9 @@ def _json(file: Path) -> Any:
     try:
         raw = file.read_bytes()
         return json.loads(gzip.decompress(raw) if file.suffix == ".gz" else raw)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DatasetError(f"{file}: cannot be read: {error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DatasetError(f"{file}: not JSON: {error}") from error
 
 

@@ -1,0 +1,123 @@
+"""The MCP gym beside a bare SDK server in the same run: calls a second, session set-up, memory of open worlds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tau2_core.runs.prepare import open_catalogue, prepare
+
+from benchmarks.load import LEGACY, MODERN, calls_a_second
+
+SESSIONS = (1, 50, 200)
+SECONDS = 2.0
+ROUNDS = 3
+WORLDS = 1000
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Our figures and the bare server's, medians over rounds that take turns."""
+
+    era: str
+    sessions: int
+    rate: float
+    bare_rate: float
+    set_up_ms: float
+    bare_set_up_ms: float
+
+    def row(self) -> tuple[str, ...]:
+        return (
+            self.era,
+            str(self.sessions),
+            f"{self.rate:,.0f}",
+            f"{self.bare_rate:,.0f}",
+            f"{self.rate / self.bare_rate:.2f}",
+            f"{self.set_up_ms:.2f}",
+            f"{self.bare_set_up_ms:.2f}",
+            f"{self.set_up_ms / self.bare_set_up_ms:.2f}",
+        )
+
+
+def compare() -> tuple[list[Comparison], float]:
+    """Return the comparisons, and MB a thousand open retail worlds take above the idle server."""
+    user_id, text = _a_user()
+    with _server("benchmarks.echo_server", "{port}") as (_, bare), tempfile.TemporaryDirectory() as out:
+        options = ("serve", "retail", "--port", "{port}", "--max-steps", "1000000000", "--out", out)
+        with _server("tau2_core", *options) as (process, gym):
+            rows = [
+                _compare(era, count, f"{bare}/mcp", gym, user_id, text)
+                for era in (LEGACY, MODERN)
+                for count in SESSIONS
+            ]
+            before = _resident_mb(process.pid)
+            for _ in range(WORLDS):
+                _create(gym)
+            return rows, _resident_mb(process.pid) - before
+
+
+def _compare(era: str, sessions: int, bare: str, gym: str, user_id: str, text: str) -> Comparison:
+    ours: list[tuple[float, float]] = []
+    theirs: list[tuple[float, float]] = []
+    for _ in range(ROUNDS):
+        theirs.append(asyncio.run(calls_a_second([bare] * sessions, "echo", {"text": text}, SECONDS, era)))
+        urls = [_create(gym) for _ in range(sessions)]
+        ours.append(asyncio.run(calls_a_second(urls, "get_user_details", {"user_id": user_id}, SECONDS, era)))
+    rate, set_up = (statistics.median(values) for values in zip(*ours, strict=True))
+    bare_rate, bare_set_up = (statistics.median(values) for values in zip(*theirs, strict=True))
+    return Comparison(era, sessions, rate, bare_rate, set_up, bare_set_up)
+
+
+def _a_user() -> tuple[str, str]:
+    """Return a retail user's id, and what asking for that user answers, for the bare server to echo."""
+    setting = prepare(open_catalogue(), "retail")
+    users = setting.bases()["agent"].fields["users"]
+    user_id = next(iter(users))
+    return user_id, json.dumps(users[user_id].model_dump())
+
+
+def _create(gym: str) -> str:
+    request = urllib.request.Request(f"{gym}/v1/episodes", json.dumps({"domain": "retail"}).encode())
+    request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request) as answer:
+        url: str = json.load(answer)["mcp_url"]
+        return url
+
+
+@contextmanager
+def _server(module: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", module, *(part.format(port=port) for part in arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        while not _answers(port):
+            if process.poll() is not None:
+                raise RuntimeError(f"{module} ended with {process.returncode}")
+        yield process, f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def _resident_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(float(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024

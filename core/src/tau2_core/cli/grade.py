@@ -1,0 +1,108 @@
+"""`tau2-gym grade`: recorded conversations graded again, and compared with the verdicts that they hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tau2_core.cli.options import DatasetOption, JsonOption, NoPluginOption, PackOption, example
+
+if TYPE_CHECKING:
+    from tau2_core.runs.regrade import Regraded
+
+
+@example("tau2-gym grade results.json --dataset ../shared/tau2-bench --compare")
+def grade(
+    path: Annotated[
+        list[Path], typer.Argument(help="Official result files (.json, .json.gz), or folders of one or many.")
+    ],
+    dataset: DatasetOption = None,
+    evaluators: Annotated[str, typer.Option(help="The set of evaluators that grades.")] = "tau2",
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Name every disagreement with the recorded verdicts; exit with 1 if any.")
+    ] = False,
+    fresh_tasks: Annotated[
+        bool, typer.Option("--fresh-tasks", help="Grade by the dataset's tasks, not by those that a file holds.")
+    ] = False,
+    domain: Annotated[str | None, typer.Option(help="The domain of files that do not say theirs.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a processor.")] = None,
+    json_output: JsonOption = False,
+    pack: PackOption = None,
+    no_plugin: NoPluginOption = None,
+) -> None:
+    """Grade recorded conversations again. Exits with 1 if one cannot be read, or (--compare) a verdict differs."""
+    import os
+
+    from tau2_core.cli.progress import progress
+    from tau2_core.runs.regrade import Regrading, regrade
+
+    how = Regrading(evaluators, dataset, fresh_tasks, domain, tuple(pack or ()), tuple(no_plugin or ()))
+    with progress("grading", None, quiet=json_output) as advance:
+        result = regrade(path, how, workers=workers or os.cpu_count() or 1, on_done=lambda _number: advance())
+    if json_output:
+        typer.echo(json.dumps(_as_json(result, compare=compare), indent=2))
+    else:
+        _show(result, compare=compare)
+    if result.problems or (compare and result.agreement.disagreed):
+        raise typer.Exit(1)
+
+
+def _show(result: Regraded, *, compare: bool) -> None:
+    for problem in result.problems:
+        typer.echo(f"error: {problem}", err=True)
+    if result.kept:
+        typer.echo(f"{result.kept} conversations are graded by their file's task: there is no fresh one", err=True)
+    if compare:
+        for disagreement in result.agreement.disagreements:
+            typer.echo(str(disagreement))
+    else:
+        _show_files(result)
+    mean = result.mean_reward
+    counts = ", ".join(f"{name} {count}" for name, count in sorted(result.outcomes.items()))
+    if mean is not None:
+        typer.echo(f"mean reward {mean:.4f}: {counts}")
+    typer.echo(result.agreement.closing_line() if compare else f"conversations {len(result.grades)}")
+
+
+def _show_files(result: Regraded) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from tau2_core.cli.tables import console
+
+    rewards: dict[str, list[float]] = {}
+    for each in result.grades:
+        rewards.setdefault(each.file, []).append(each.grade.reward or 0.0)
+    table = Table("file", box=None, pad_edge=False)
+    for title in ("conversations", "solved", "mean reward"):
+        table.add_column(title, justify="right")
+    for file, found in rewards.items():
+        solved = sum(reward > 1 - 1e-6 for reward in found)
+        table.add_row(escape(file), str(len(found)), str(solved), f"{sum(found) / len(found):.4f}")
+    if rewards:
+        console().print(table)
+
+
+def _as_json(result: Regraded, *, compare: bool) -> dict[str, object]:
+    content: dict[str, object] = {
+        "conversations": len(result.grades),
+        "mean_reward": result.mean_reward,
+        "outcomes": dict(result.outcomes),
+        "problems": result.problems,
+        "grades": [
+            {"file": each.file, "conversation": each.conversation, **each.grade.model_dump(mode="json")}
+            for each in result.grades
+        ],
+    }
+    if compare:
+        agreement = result.agreement
+        content["agreement"] = {
+            "agreed": agreement.agreed,
+            "disagreed": agreement.disagreed,
+            "pending": agreement.pending,
+            "disagreements": [each.as_json() for each in agreement.disagreements],
+        }
+    return content

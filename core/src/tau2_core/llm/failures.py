@@ -1,0 +1,112 @@
+"""What went wrong with a request, in our words: from an exception of litellm's and those that caused it.
+
+litellm's own classes say little (a dropped connection, a damaged answer and a real 500 are all its InternalServerError),
+so the HTTP response or the client's exception at the root of the chain decides where there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from tau2_core.model.llm import ModelError, ModelFailure
+
+SHOWN = 500
+# By the names of exception classes, so that nothing needs to be imported to look.
+_DAMAGED = {"JSONDecodeError", "DecodingError", "APIResponseValidationError", "ValidationError"}
+_TOO_LATE = {"TimeoutException", "Timeout", "APITimeoutError", "TimeoutError"}
+_LOST = {"TransportError", "ClientError", "ConnectionError", "OSError"}
+_BY_STATUS = {
+    401: ModelFailure.CREDENTIALS,
+    402: ModelFailure.CREDENTIALS,
+    403: ModelFailure.CREDENTIALS,
+    404: ModelFailure.CREDENTIALS,
+    408: ModelFailure.TIMEOUT,
+    409: ModelFailure.SERVER,
+    425: ModelFailure.SERVER,
+    429: ModelFailure.RATE_LIMIT,
+    504: ModelFailure.TIMEOUT,
+}
+# Where there is no response: what litellm says of requests that it refused itself, and of errors inside a 200.
+_BY_CLASS = {
+    "AuthenticationError": ModelFailure.CREDENTIALS,
+    "BadRequestError": ModelFailure.REFUSED_REQUEST,
+    "InternalServerError": ModelFailure.SERVER,
+    "APIError": ModelFailure.SERVER,
+}
+
+
+def as_model_error(error: Exception) -> ModelError:
+    """Return what an exception means, with what the provider asked to wait."""
+    chain = list(_chain(error))
+    text = " ".join(str(error).split())[:SHOWN]
+    return ModelError(_kind(chain), text, _retry_after(chain))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _kind(chain: list[BaseException]) -> ModelFailure:
+    names = {kind.__name__ for error in chain for kind in type(error).__mro__}
+    if "ContextWindowExceededError" in names:
+        return ModelFailure.CONTEXT_LENGTH
+    status = _status(chain)
+    if status is not None:
+        return _of_status(status, chain)
+    if names & _DAMAGED:
+        return ModelFailure.UNREADABLE
+    if names & _TOO_LATE:
+        return ModelFailure.TIMEOUT
+    if names & _LOST:
+        return ModelFailure.CONNECTION
+    mine = [kind.__name__ for kind in type(chain[0]).__mro__]
+    return next((_BY_CLASS[name] for name in mine if name in _BY_CLASS), ModelFailure.UNREADABLE)
+
+
+def _status(chain: list[BaseException]) -> int | None:
+    """Return the status of the real response; litellm's exceptions carry made-up ones."""
+    for error in reversed(chain):
+        if type(error).__name__ == "HTTPStatusError":
+            status: int = error.response.status_code  # type: ignore[attr-defined]
+            return status
+    return None
+
+
+def _of_status(status: int, chain: list[BaseException]) -> ModelFailure:
+    if status == 429 and any("insufficient_quota" in str(error) for error in chain):
+        return ModelFailure.CREDENTIALS  # nothing is left on the account: waiting does not help
+    if status >= 500:
+        return _BY_STATUS.get(status, ModelFailure.SERVER)
+    return _BY_STATUS.get(status, ModelFailure.REFUSED_REQUEST)
+
+
+def _retry_after(chain: list[BaseException]) -> float | None:
+    """Return the seconds of the first `retry-after-ms` or `retry-after` header (a number, or a date)."""
+    for headers in filter(None, map(_headers, chain)):
+        for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+            text = headers.get(name)
+            if text is not None:
+                try:
+                    return max(0.0, float(text) / unit)
+                except ValueError:
+                    return _seconds_until(text)
+    return None
+
+
+def _headers(error: BaseException) -> Mapping[str, Any] | None:
+    found = getattr(error, "litellm_response_headers", None)
+    return found or getattr(getattr(error, "response", None), "headers", None)
+
+
+def _seconds_until(date: str) -> float | None:
+    try:
+        when = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())

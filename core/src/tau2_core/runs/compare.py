@@ -1,0 +1,228 @@
+"""Comparing two runs of the same tasks: paired by task, with a gate for CI, and a refusal of what is not comparable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from fractions import Fraction
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from tau2_core.errors import UsageError
+from tau2_core.names import did_you_mean
+from tau2_core.runs.recorded import RecordedRun
+from tau2_core.runs.statistics import Estimate, FlipTest, clustered_rate, paired_difference, sign_flip_test
+
+# What is compared is the agent. Seeds and where a dataset lies decide nothing that should matter; of a split, only
+# the tasks do, which are compared by themselves.
+MAY_DIFFER = ("agent", "models.agent", "seed", "seeds", "split", "dataset.folder")
+_SHOWN = 60
+
+
+class Gate(StrEnum):
+    """What is shown of run B against run A. `NOT_WORSE` is said only where a margin is given."""
+
+    BETTER = "better"
+    NOT_WORSE = "not worse"
+    WORSE = "worse"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Difference(BaseModel):
+    """One thing in which the configurations of two runs differ, by its name in run.json."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    a: str
+    b: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.a} in A, {self.b} in B"
+
+
+class Side(BaseModel):
+    """One of the two runs, over what both have in common."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    folder: str
+    agent: str
+    model: str | None
+    strict_rate: Estimate
+    coverage: float
+
+
+class TaskChange(BaseModel):
+    """A task with the share of its trials that each run solved."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task_id: str
+    a: float
+    b: float
+    difference: float
+
+
+class Comparison(BaseModel):
+    """Run B against run A. `difference` is B's strict rate less A's; `changed` lists tasks, the largest change first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    a: Side
+    b: Side
+    gate: Gate
+    alpha: float
+    margin: float | None
+    difference: Estimate
+    p_value: float
+    exact: bool
+    tasks: int
+    trials: int
+    changed: list[TaskChange]
+    ignored: list[Difference]
+    differs: list[Difference]
+
+
+def compare_runs(
+    a: RecordedRun, b: RecordedRun, *, alpha: float = 0.05, margin: float | None = None, ignore: Sequence[str] = ()
+) -> Comparison:
+    """Compare two runs over the tasks and trials that both have in their inventory.
+
+    Args:
+        a: the run to compare with.
+        b: the run in question.
+        alpha: the largest share of false alarms; intervals are of confidence 1 - alpha.
+        margin: the loss of strict rate that is still accepted; None asks for none.
+        ignore: names of differences, or of what holds them (`limits`), that are let pass.
+
+    Raises UsageError if the runs differ in what matters, naming each difference, or have no task in common.
+    """
+    if not 0 < alpha < 1:
+        raise UsageError(f"--alpha must be between 0 and 1, not {alpha:g}")
+    if margin is not None and not 0 < margin < 1:
+        raise UsageError(f"--margin must be between 0 and 1, not {margin:g}")
+    found = differences(a, b)
+    names = _with_parents([*_leaves(a.config), *_leaves(b.config)])
+    for name in ignore:
+        if name not in names:
+            raise UsageError(f"--ignore: runs have no {name!r} ({did_you_mean(name, names)})")
+    differs = [each for each in found if _within(each.name, MAY_DIFFER)]
+    ignored = [each for each in found if each not in differs and _within(each.name, ignore)]
+    refused = [each for each in found if each not in differs and each not in ignored]
+    if refused:
+        listed = "\n".join(f"  {each}" for each in refused)
+        raise UsageError(
+            f"{a.name} and {b.name} were not played under the same conditions:\n{listed}\n"
+            "run one of them again, or let a difference pass with --ignore NAME"
+        )
+    tasks = [task for task in a.tasks if task in set(b.tasks)]
+    if not tasks:
+        raise UsageError(f"{a.name} and {b.name} have no task in common")
+    trials = min(a.trials, b.trials)
+    rates = [(Fraction(a.solved(task, trials), trials), Fraction(b.solved(task, trials), trials)) for task in tasks]
+    paired = [after - before for before, after in rates]
+    gate, difference, test = judge(paired, alpha=alpha, margin=margin)
+    changed = [
+        TaskChange(task_id=task, a=float(before), b=float(after), difference=float(after - before))
+        for task, (before, after) in zip(tasks, rates, strict=True)
+        if before != after
+    ]
+    return Comparison(
+        a=_side(a, tasks, trials, alpha),
+        b=_side(b, tasks, trials, alpha),
+        gate=gate,
+        alpha=alpha,
+        margin=margin,
+        difference=difference,
+        p_value=test.p_value,
+        exact=test.exact,
+        tasks=len(tasks),
+        trials=trials,
+        changed=sorted(changed, key=lambda change: -abs(change.difference)),
+        ignored=ignored,
+        differs=differs,
+    )
+
+
+def judge(paired: Sequence[Fraction], *, alpha: float, margin: float | None = None) -> tuple[Gate, Estimate, FlipTest]:
+    """Return the gate's word on differences by task (B less A), with the interval and the test behind it.
+
+    Better or worse is said where the sign-flip test's p-value is at most alpha. Of runs that are alike, at most the
+    share alpha is told apart, half of it as worse. With a margin, B is not worse where the interval of confidence
+    1 - alpha lies above -margin, also if it is slightly, but surely, lower.
+    """
+    difference, test = paired_difference(paired, confidence=1 - alpha), sign_flip_test(paired)
+    told_apart = test.p_value <= alpha
+    if told_apart and difference.value > 0:
+        gate = Gate.BETTER
+    elif margin is not None and difference.low > -margin:
+        gate = Gate.NOT_WORSE
+    else:
+        gate = Gate.WORSE if told_apart else Gate.INCONCLUSIVE
+    return gate, difference, test
+
+
+def differences(a: RecordedRun, b: RecordedRun) -> list[Difference]:
+    """Return everything in which two runs' configurations differ, also what may."""
+    sides = [_leaves(run.config | {"evaluators": run.evaluators}) for run in (a, b)]
+    same_tasks = sides[0].pop("tasks") == sides[1].pop("tasks")
+    found = [] if same_tasks else list(_task_differences(a, b))
+    for name in dict.fromkeys([*sides[0], *sides[1]]):
+        before, after = (_shown(side[name]) if name in side else "nothing" for side in sides)
+        if before != after and (same_tasks or name != "digests.tasks"):
+            found.append(Difference(name=name, a=before[:_SHOWN], b=after[:_SHOWN]))
+    return found
+
+
+def _task_differences(a: RecordedRun, b: RecordedRun) -> Iterator[Difference]:
+    """Yield how two lists of tasks differ, and which common tasks differ in content; their order does not matter."""
+    common = set(a.tasks) & set(b.tasks)
+    if len(common) < max(len(a.tasks), len(b.tasks)):
+        in_both = f" ({len(common)} in both)"
+        yield Difference(name="tasks", a=f"{len(a.tasks)}{in_both}", b=f"{len(b.tasks)}{in_both}")
+    contents = a.task_contents(), b.task_contents()
+    changed = sorted(task for task in common if contents[0].get(task) != contents[1].get(task))
+    if changed:
+        listed = f"{len(changed)} of {len(common)} tasks ({', '.join(changed)[:_SHOWN]})"
+        yield Difference(name="digests.tasks", a=listed, b="other content")
+
+
+def _leaves(value: Any, name: str = "") -> dict[str, Any]:
+    """Return the values of nested objects by dotted names; a list counts as one value."""
+    if not isinstance(value, dict):
+        return {name: value}
+    found: dict[str, Any] = {}
+    for key, part in value.items():
+        found |= _leaves(part, f"{name}.{key}" if name else key)
+    return found
+
+
+def _with_parents(names: Sequence[str]) -> list[str]:
+    return sorted({".".join(name.split(".")[:depth]) for name in names for depth in range(1, name.count(".") + 2)})
+
+
+def _within(name: str, places: Sequence[str]) -> bool:
+    return any(name == place or name.startswith(f"{place}.") for place in places)
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else str(value)
+
+
+def _side(run: RecordedRun, tasks: Sequence[str], trials: int, alpha: float) -> Side:
+    rate = clustered_rate(
+        [run.solved(task, trials) for task in tasks], [trials] * len(tasks), confidence=1 - alpha
+    )
+    assert rate is not None
+    model = run.config["models"].get("agent")
+    return Side(
+        name=run.name,
+        folder=str(run.folder),
+        agent=run.config["agent"]["name"],
+        model=model["model"] if model else None,
+        strict_rate=rate,
+        coverage=sum(run.evaluable(task, trials) for task in tasks) / (len(tasks) * trials),
+    )

@@ -1,0 +1,75 @@
+"""Exporting a run: read back, put into another tool's format, with the texts that only the pack has."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tau2_core.adapters.tau2_bench.results_writer import Exported, Format, simulation, write_results
+from tau2_core.episode.setting import Setting
+from tau2_core.errors import RunError
+from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.runs.configuration import text_digest
+from tau2_core.runs.folder import RunFolder
+from tau2_core.runs.prepare import prepare
+
+
+def setting_of(run: RunFolder, catalogue: Catalogue) -> Setting:
+    """Return the setting that a run was played in. Raises UsageError, PackError, DatasetError."""
+    told = run.configuration
+    dataset = told.get("dataset")
+    return prepare(
+        catalogue,
+        told["domain"],
+        dataset=Path(dataset["folder"]) if dataset else None,
+        variant=told.get("variant", ""),
+        solo=bool(told.get("solo")),
+        mode=told.get("mode"),
+    )
+
+
+def export_tau2_bench(run: RunFolder, setting: Setting, target: Path, layout: Format) -> tuple[Path, list[str]]:
+    """Write a run as official result files; return the results file, and what a reader should know of it.
+
+    Raises RunError if nothing is there to write, or something is in the way.
+    """
+    if not run.records:
+        raise RunError(f"{run.folder} holds no finished episode")
+    told = run.configuration
+    warnings = []
+    if text_digest(setting.policy_text) != told["digests"]["policy"]:
+        warnings.append("the policy has changed since the run was made; the file holds the present one")
+    about = _about(run, setting)
+    simulations = []
+    for slot, record in run.records.items():
+        grade = run.grades.get(slot)
+        simulations.append(simulation(about, record, run.tasks[slot.task_id], grade, run.seconds.get(slot, 0.0)))
+    simulations.sort(key=lambda each: (each["trial"], list(run.tasks).index(each["task_id"])))
+    ungraded = sum(each["reward_info"] is None for each in simulations)
+    if ungraded:
+        warnings.append(f"{ungraded} episodes have no reward")
+    return write_results(target, layout, about, run.tasks.values(), simulations), warnings
+
+
+def _about(run: RunFolder, setting: Setting) -> Exported:
+    told: dict[str, Any] = run.configuration
+    started = datetime.fromtimestamp((run.folder / "run.json").stat().st_mtime, UTC).replace(tzinfo=None)
+    guidelines = setting.dataset.user_guidelines.get(False) if setting.dataset else None
+    return Exported(
+        domain=told["domain"],
+        variant=told["variant"],
+        solo=told["solo"],
+        mode=told["mode"],
+        policy=setting.policy_text,
+        started=started,
+        trials=told["trials"],
+        max_steps=told["limits"]["max_steps"],
+        max_errors=told["limits"]["max_errors"],
+        seed=told["seed"],
+        agent=told["agent"]["name"],
+        user=told["user"]["name"],
+        models=told.get("models") or {},
+        tool_kinds={tool.name: tool.kind for role in ("agent", "user") for tool in setting.pack.tools[role].values()},
+        guidelines=guidelines,
+    )

@@ -1,0 +1,236 @@
+"""The report of a run folder: rates with intervals, criteria, errors by cause, cost, and the length of episodes.
+
+A rate is strict (every slot of the inventory counts, one without a usable result as failed) unless it is named
+evaluable. No error of infrastructure can raise a strict rate.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from math import fsum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tau2_core.model.episodes import Usage
+from tau2_core.model.evaluation import Grade, Outcome, Status
+from tau2_core.model.messages import AssistantMessage, UserMessage
+from tau2_core.runs.recorded import RecordedRun
+from tau2_core.runs.statistics import CONFIDENCE, Estimate, clustered_rate, pass_hat_k_estimates
+
+ATTRIBUTION = {
+    "agent": Outcome.AGENT_ERROR,
+    "user": Outcome.USER_ERROR,
+    "judge": Outcome.JUDGE_ERROR,
+    "infrastructure": Outcome.INFRASTRUCTURE_ERROR,
+}
+
+
+class Criterion(BaseModel):
+    """How often a criterion is met. `unchecked` slots have no verdict on it: an error, a cut-off, a missing judge.
+
+    Slots whose task names nothing for it are `vacuous` and in neither rate. `in_basis` counts verdicts that go into a
+    reward.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    met: int
+    unmet: int
+    unchecked: int
+    vacuous: int
+    in_basis: int
+    strict_rate: Estimate | None
+    evaluable_rate: Estimate | None
+
+
+class RoleUsage(BaseModel):
+    """What a role's model used in all recorded episodes; None where it is not known of each of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    requests: int | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cost: float | None = None
+
+
+class Spread(BaseModel):
+    """How a count is spread over the recorded episodes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mean: float
+    least: float
+    quarter: float
+    median: float
+    three_quarters: float
+    most: float
+
+
+class Report(BaseModel):
+    """All figures of one run. `errors` counts slots by who is at fault, and those that were never finished."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    folder: str
+    domain: str
+    agent: str
+    user: str
+    models: dict[str, str]
+    evaluators: str
+    tasks: int
+    trials: int
+    slots: int
+    finished: int
+    evaluable: int
+    coverage: float
+    confidence: float = CONFIDENCE
+    strict_rate: Estimate
+    evaluable_rate: Estimate | None
+    mean_reward: float
+    pass_hat_k: dict[int, Estimate]
+    criteria: dict[str, Criterion]
+    outcomes: dict[str, int]
+    pending: int
+    errors: dict[str, int]
+    terminations: dict[str, int]
+    tool_calls: int
+    tool_errors: dict[str, int]
+    usage: dict[str, RoleUsage]
+    spread: dict[str, Spread] = Field(default_factory=dict)
+    solved_by_task: dict[str, int]
+
+
+def report(run: RecordedRun) -> Report:
+    """Sum up a recorded run. Raises RunError if its grades are of more than one set of evaluators."""
+    config, tasks, trials = run.config, run.tasks, run.trials
+    solved = {task: run.solved(task) for task in tasks}
+    evaluable = [run.evaluable(task) for task in tasks]
+    slots = len(tasks) * trials
+    strict = clustered_rate(list(solved.values()), [trials] * len(tasks))
+    assert strict is not None  # a run has at least one slot
+    grades = run.grades.values()
+    outcomes = Counter(grade.outcome.value for grade in grades)
+    records = run.records.values()
+    return Report(
+        name=run.name,
+        folder=str(run.folder),
+        domain=config["domain"] + (f" ({config['variant']})" if config["variant"] else ""),
+        agent=config["agent"]["name"],
+        user=config["user"]["name"],
+        models={role: model["model"] for role, model in config["models"].items()},
+        evaluators=run.evaluators,
+        tasks=len(tasks),
+        trials=trials,
+        slots=slots,
+        finished=len(grades),
+        evaluable=sum(evaluable),
+        coverage=sum(evaluable) / slots,
+        strict_rate=strict,
+        evaluable_rate=clustered_rate(list(solved.values()), evaluable),
+        mean_reward=fsum(grade.reward or 0.0 for grade in grades) / slots,
+        pass_hat_k=pass_hat_k_estimates(list(solved.values()), trials),
+        criteria={name: _criterion(run, name) for name in _criteria(grades)},
+        outcomes=dict(sorted(outcomes.items())),
+        pending=sum(bool(grade.pending) for grade in grades),
+        errors={who: outcomes[outcome.value] for who, outcome in ATTRIBUTION.items()}
+        | {"unfinished": slots - len(grades)},
+        terminations=dict(sorted(Counter(record.termination.value for record in records).items())),
+        tool_calls=sum(record.tool_calls for record in records),
+        tool_errors=dict(sorted(sum((Counter(record.tool_errors) for record in records), Counter()).items())),
+        usage=_usage(run),
+        spread=_spreads(run),
+        solved_by_task=solved,
+    )
+
+
+def _criteria(grades: Iterable[Grade]) -> list[str]:
+    return sorted({name for grade in grades for name in (*grade.verdicts, *grade.basis)})
+
+
+def _criterion(run: RecordedRun, name: str) -> Criterion:
+    """Count one criterion's verdicts, task by task.
+
+    A slot whose grade has no verdicts at all is unchecked, even if the task's other trials are vacuous: else an error
+    in the place of an unmet criterion could raise the rate.
+    """
+    counts: list[Counter[str]] = []
+    in_basis = 0
+    for task in run.tasks:
+        states = [_state(run.grades.get(slot), name) for slot in run.slots(task)]
+        counts.append(Counter(states))
+        in_basis += sum(slot in run.grades and name in run.grades[slot].basis for slot in run.slots(task))
+    total = sum(counts, Counter[str]())
+    met = [count["met"] for count in counts]
+    return Criterion(
+        met=total["met"],
+        unmet=total["unmet"],
+        unchecked=total["unchecked"],
+        vacuous=total["vacuous"],
+        in_basis=in_basis,
+        strict_rate=clustered_rate(met, [count["met"] + count["unmet"] + count["unchecked"] for count in counts]),
+        evaluable_rate=clustered_rate(met, [count["met"] + count["unmet"] for count in counts]),
+    )
+
+
+def _state(grade: Grade | None, name: str) -> str:
+    if grade is None or not grade.verdicts:
+        return "unchecked"
+    verdict = grade.verdicts.get(name)
+    if verdict is None:
+        return "unchecked" if name in grade.basis else "vacuous"
+    if verdict.status is Status.VACUOUS:
+        return "vacuous"
+    if verdict.reward is None:
+        return "unchecked"
+    return "met" if verdict.reward == 1.0 else "unmet"
+
+
+def _usage(run: RecordedRun) -> dict[str, RoleUsage]:
+    """Sum up what models used. A role that no record tells of (the judge, who comes later) is unknown."""
+    roles = sorted({*run.config["models"], *(role for record in run.records.values() for role in record.usage)})
+    return {role: _role_usage([record.usage.get(role) for record in run.records.values()]) for role in roles}
+
+
+def _role_usage(usages: Sequence[Usage | None]) -> RoleUsage:
+    known = [usage for usage in usages if usage is not None]
+    if not known or len(known) < len(usages):
+        return RoleUsage()
+    total = RoleUsage(requests=sum(usage.requests for usage in known))
+    costs = [usage.cost for usage in known if usage.cost is not None]
+    if len(costs) == len(known):
+        total.cost = fsum(costs)
+    if all(usage.prompt_tokens or not usage.requests for usage in known):  # every request has a prompt
+        total.prompt_tokens = sum(usage.prompt_tokens for usage in known)
+        total.completion_tokens = sum(usage.completion_tokens for usage in known)
+    return total
+
+
+def _spreads(run: RecordedRun) -> dict[str, Spread]:
+    """Return the spreads of turns (texts that one side says to the other), steps, tool calls and seconds."""
+    records = run.records.values()
+    counts: dict[str, Sequence[float]] = {
+        "turns": [
+            sum(isinstance(each, AssistantMessage | UserMessage) and not each.tool_calls for each in record.messages)
+            for record in records
+        ],
+        "steps": [record.steps for record in records],
+        "tool calls": [record.tool_calls for record in records],
+        "seconds": list(run.seconds.values()),
+    }
+    return {name: _spread(values) for name, values in counts.items() if values}
+
+
+def _spread(values: Sequence[float]) -> Spread:
+    quartiles = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else [values[0]] * 3
+    return Spread(
+        mean=statistics.fmean(values),
+        least=min(values),
+        quarter=quartiles[0],
+        median=quartiles[1],
+        three_quarters=quartiles[2],
+        most=max(values),
+    )

@@ -1,0 +1,143 @@
+"""ACTION and COMMUNICATE: what was called and said (spec/evaluation.md, 3.2 and 3.3)"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tau2_core.model.evaluation import Status, Verdict
+
+Evaluate = Callable[..., Verdict]
+Call = tuple[str, dict[str, Any]]
+COMPLETE = ("update_task_status", {"task_id": "task_1", "status": "completed"})
+COMPLETE_2 = ("update_task_status", {"task_id": "task_2", "status": "completed"})
+WRONG: Call = ("update_task_status", {"task_id": "task_99", "status": "completed"})
+LOOK: Call = ("get_users", {})
+
+
+def says(text: str, role: str = "assistant") -> list[dict[str, Any]]:
+    return [{"role": role, "content": text}]
+
+
+def made(call: Call, role: str = "assistant", content: str = "recorded", **fields: Any) -> list[dict[str, Any]]:
+    """Return the two messages of a call as a conversation records them."""
+    calls = [{"id": "1", "name": call[0], "arguments": call[1], "requestor": role}]
+    return [
+        {"role": role, "tool_calls": calls, **fields},
+        {"role": "tool", "id": "1", "content": content, "requestor": role},
+    ]
+
+
+def gold(*calls: Call, **fields: Any) -> list[dict[str, Any]]:
+    return [{"action_id": f"g{n}", "name": name, "arguments": given, **fields} for n, (name, given) in enumerate(calls)]
+
+
+class TestActions:
+    @pytest.mark.parametrize(
+        ("wanted", "compare", "given", "met"),
+        [
+            ({"a": 1, "b": 2}, None, {"a": 1, "b": 2}, True),
+            ({"a": 1, "b": 2}, None, {"b": 2, "a": 1}, True),
+            ({"a": 1, "b": 2}, None, {"a": 1}, True),
+            ({"a": 1, "b": 2}, None, {}, True),
+            ({"a": 1}, None, {"a": 1, "b": None}, False),
+            ({"a": 1}, None, {"a": 2}, False),
+            ({"a": 1}, None, {"a": 1.0}, True),
+            ({"a": 1}, None, {"a": True}, True),
+            ({"a": 1}, None, {"a": "1"}, False),
+            ({"a": [1, {"b": 2}]}, None, {"a": [1, {"b": 2}]}, True),
+            ({"a": [1, 2]}, None, {"a": [2, 1]}, False),
+            ({"a": 1, "b": 2}, ["a"], {"a": 1, "b": 9, "c": 9}, True),
+            ({"a": 1, "b": 2}, ["a"], {"b": 2}, False),
+            ({"a": 1, "b": 2}, ["a", "b"], {"a": 1}, False),
+            ({"a": 1}, ["a", "z"], {"a": 1}, True),
+            ({"a": 1}, ["z"], {"a": 2, "z": 1}, False),
+            ({"a": 1}, [], {"x": 9}, True),
+        ],
+    )
+    def test_what_is_compared_is_what_compare_args_name_or_else_the_calls_own_keys(
+        self, evaluate: Evaluate, wanted: dict[str, Any], compare: Any, given: dict[str, Any], met: bool
+    ) -> None:
+        actions = gold(("tool", wanted), compare_args=compare)
+        assert evaluate("ACTION", made(("tool", given)), actions=actions).reward == float(met)
+
+    @pytest.mark.parametrize("compare", [None, []])
+    def test_the_names_must_be_equal(self, evaluate: Evaluate, compare: Any) -> None:
+        assert evaluate("ACTION", made(("other", {})), actions=gold(("tool", {}), compare_args=compare)).reward == 0.0
+
+    def test_order_number_and_side_do_not_matter(self, evaluate: Evaluate) -> None:
+        messages = [*made(COMPLETE_2, "user"), *made(LOOK), *made(COMPLETE), *made(COMPLETE)]
+        assert evaluate("ACTION", messages, actions=gold(COMPLETE, COMPLETE_2)).reward == 1.0
+
+    def test_one_call_may_serve_several_gold_calls(self, evaluate: Evaluate) -> None:
+        assert evaluate("ACTION", made(COMPLETE), actions=gold(COMPLETE, COMPLETE)).reward == 1.0
+
+    def test_calls_that_failed_or_of_unknown_tools_count(self, evaluate: Evaluate) -> None:
+        messages = [*made(WRONG, content="Error: words"), *made(("made_up", {"x": 1}), content="Error: words")]
+        assert evaluate("ACTION", messages, actions=gold(WRONG, ("made_up", {"x": 1}))).reward == 1.0
+
+    def test_all_must_be_made_and_each_is_reported_with_what_came_near(self, evaluate: Evaluate) -> None:
+        verdict = evaluate(
+            "ACTION", [*made(LOOK), *made(COMPLETE_2)], actions=gold(LOOK, COMPLETE, ("never", {"k": 1}))
+        )
+        assert (verdict.reward, [check.met for check in verdict.checks]) == (0.0, [True, False, False])
+        assert verdict.checks[1].what == "g1: update_task_status(task_id='task_1', status='completed')"
+        assert verdict.checks[1].evidence == [{"made": COMPLETE_2[1]}]
+        assert (verdict.checks[2].why, verdict.checks[2].evidence) == ("never called", [])
+
+    @pytest.mark.parametrize("actions", [None, []])
+    def test_none_are_made_by_rule(self, evaluate: Evaluate, actions: Any) -> None:
+        verdict = evaluate("ACTION", [], actions=actions)
+        assert (verdict.status, verdict.reward) == (Status.VACUOUS, 1.0)
+
+
+class TestCommunication:
+    @pytest.mark.parametrize(
+        ("text", "message", "met"),
+        [
+            ("1234", "It is $1,234.50.", True),
+            ("1,234", "It is $1,234.50.", False),
+            ("4", "You have 14.", True),
+            ("total", "TOTAL: 5", True),
+            ("TOTAL", "the total", True),
+            ("a b", "a, b", True),
+            ("", "x", True),
+            ("x", "y", False),
+        ],
+    )
+    def test_a_text_is_looked_for_as_a_part_without_case_and_without_the_messages_commas(
+        self, evaluate: Evaluate, text: str, message: str, met: bool
+    ) -> None:
+        assert evaluate("COMMUNICATE", says(message), communicate_info=[text]).reward == float(met)
+
+    @pytest.mark.parametrize(
+        ("messages", "met"),
+        [
+            ([*says("pay 10"), *says("0 dollars")], False),
+            (says("100", role="user"), False),
+            (made(LOOK, content="100"), False),
+            (made(LOOK, content="x") + says("It is 100"), True),
+        ],
+    )
+    def test_only_one_message_of_the_agents_counts(self, evaluate: Evaluate, messages: list[Any], met: bool) -> None:
+        assert evaluate("COMMUNICATE", messages, communicate_info=["100"]).reward == float(met)
+
+    def test_text_beside_a_call_counts(self, evaluate: Evaluate) -> None:
+        messages = [{**made(LOOK)[0], "content": "It is 100."}, made(LOOK)[1]]
+        assert evaluate("COMMUNICATE", messages, communicate_info=["100"]).reward == 1.0
+
+    def test_even_an_empty_text_needs_a_message(self, evaluate: Evaluate) -> None:
+        assert evaluate("COMMUNICATE", says(" "), communicate_info=[""]).reward == 0.0
+
+    def test_all_must_be_said_and_each_is_reported_with_where(self, evaluate: Evaluate) -> None:
+        verdict = evaluate("COMMUNICATE", says("Five it is."), communicate_info=["five", "six", "1,000"])
+        assert (verdict.reward, [check.met for check in verdict.checks]) == (0.0, [True, False, False])
+        assert verdict.checks[0].evidence == [{"message": "Five it is."}]
+        assert verdict.checks[1].why == "never said"
+        assert "can never be found" in verdict.checks[2].why
+
+    @pytest.mark.parametrize("wanted", [None, []])
+    def test_nothing_is_said_by_rule(self, evaluate: Evaluate, wanted: Any) -> None:
+        verdict = evaluate("COMMUNICATE", [], communicate_info=wanted)
+        assert (verdict.status, verdict.reward) == (Status.VACUOUS, 1.0)

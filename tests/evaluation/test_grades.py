@@ -1,0 +1,191 @@
+"""From verdicts to a grade: the reward is the product over the task's basis (spec/evaluation.md, 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tau2_core.evaluators.grade import reasons
+from tau2_core.model.episodes import Termination
+from tau2_core.model.evaluation import Evidence, Grade, JudgedStatement, Judgement, Outcome, Status, Verdict
+from tau2_core.model.registrations import EvaluatorSpec
+from tau2_core.plugins.discovery import discover
+
+GradeOf = Callable[..., Grade]
+COMPLETE: dict[str, Any] = {"name": "update_task_status", "arguments": {"task_id": "task_1", "status": "completed"}}
+MADE: list[dict[str, Any]] = [
+    {"role": "assistant", "content": "It is 5.", "tool_calls": [{"id": "1", **COMPLETE}]},
+    {
+        "role": "tool",
+        "id": "1",
+        "content": '{"task_id": "task_1", "title": "Order spare lamps", "description": "Twelve, 750 watts.", '
+        '"status": "completed"}',
+    },
+]
+PENDING = {
+    "env_type": "assistant",
+    "func_name": "assert_task_status",
+    "arguments": {"task_id": "task_1", "expected_status": "pending"},
+}
+MET: dict[str, dict[str, Any]] = {
+    "DB": {"actions": [COMPLETE]},
+    "ACTION": {"actions": [COMPLETE]},
+    "ENV_ASSERTION": {"env_assertions": [{**PENDING, "assert_value": False}]},
+    "COMMUNICATE": {"communicate_info": ["5"]},
+}
+UNMET: dict[str, dict[str, Any]] = {
+    "DB": {"actions": []},
+    "ACTION": {"actions": [COMPLETE, {"name": "never", "arguments": {}}]},
+    "ENV_ASSERTION": {"env_assertions": [PENDING]},
+    "COMMUNICATE": {"communicate_info": ["6"]},
+}
+
+
+def criteria(*parts: dict[str, Any], basis: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {"reward_basis": basis}
+    for part in parts:
+        found |= part
+    return found
+
+
+class TestProduct:
+    def test_all_met_is_solved(self, grade: GradeOf) -> None:
+        graded = grade(MADE, criteria(*MET.values(), basis=list(MET)))
+        assert (graded.reward, graded.outcome, graded.basis) == (1.0, Outcome.SOLVED, list(MET))
+
+    @pytest.mark.parametrize("failing", list(MET))
+    def test_one_unmet_in_the_basis_is_failed(self, grade: GradeOf, failing: str) -> None:
+        other = "ENV_ASSERTION" if failing == "COMMUNICATE" else "COMMUNICATE"
+        graded = grade(MADE, criteria(UNMET[failing], MET[other], basis=[failing, other]))
+        assert (graded.reward, graded.outcome) == (0.0, Outcome.FAILED)
+
+    @pytest.mark.parametrize("failing", ["DB", "ENV_ASSERTION", "COMMUNICATE"])
+    def test_one_unmet_outside_the_basis_is_reported_and_costs_nothing(self, grade: GradeOf, failing: str) -> None:
+        basis = [name for name in ("ENV_ASSERTION", "COMMUNICATE") if name != failing]
+        parts = {**MET, failing: UNMET[failing], "ACTION": {}}
+        graded = grade(MADE, criteria(*parts.values(), basis=basis))
+        assert (graded.reward, graded.outcome) == (1.0, Outcome.SOLVED)
+        assert graded.verdicts[failing].reward == 0.0
+
+    def test_the_basis_is_database_and_communication_unless_the_task_says_otherwise(self, grade: GradeOf) -> None:
+        assert grade(MADE, {"actions": [COMPLETE]}).basis == ["DB", "COMMUNICATE"]
+
+    def test_an_empty_basis_is_a_full_reward(self, grade: GradeOf) -> None:
+        assert grade(MADE, criteria(*UNMET.values(), basis=[])).reward == 1.0
+
+    def test_a_task_without_criteria_is_a_full_reward_and_says_so(self, grade: GradeOf) -> None:
+        graded = grade(MADE, None)
+        assert (graded.reward, graded.outcome, graded.basis) == (1.0, Outcome.SOLVED, [])
+        assert graded.note == "the task has no criteria"
+
+    def test_reasons_name_each_unmet_check(self, grade: GradeOf) -> None:
+        graded = grade(
+            MADE, criteria(UNMET["ENV_ASSERTION"], UNMET["COMMUNICATE"], basis=["ENV_ASSERTION", "COMMUNICATE"])
+        )
+        assert reasons(graded) == [
+            "ENV_ASSERTION: assert_task_status(task_id='task_1', expected_status='pending'): is not True",
+            "COMMUNICATE: 6: never said",
+        ]
+
+
+class TestEnds:
+    @pytest.mark.parametrize("termination", [Termination.USER_STOP, Termination.AGENT_STOP])
+    def test_a_conversation_that_a_side_ended_is_graded(self, grade: GradeOf, termination: Termination) -> None:
+        assert grade(MADE, criteria(MET["DB"], basis=["DB"]), termination=termination).outcome is Outcome.SOLVED
+
+    @pytest.mark.parametrize(
+        ("termination", "reward", "outcome"),
+        [
+            (Termination.MAX_STEPS, 0.0, Outcome.FAILED),
+            (Termination.TOO_MANY_ERRORS, 0.0, Outcome.FAILED),
+            (Termination.TIMEOUT, 0.0, Outcome.FAILED),
+            (Termination.AGENT_ERROR, 0.0, Outcome.AGENT_ERROR),
+            (Termination.USER_ERROR, 0.0, Outcome.USER_ERROR),
+            (Termination.INFRASTRUCTURE_ERROR, None, Outcome.INFRASTRUCTURE_ERROR),
+        ],
+    )
+    @pytest.mark.parametrize("wanted", [None, criteria(MET["DB"], basis=["DB"]), criteria(basis=[])])
+    def test_any_other_end_earns_nothing_whatever_was_done(
+        self, grade: GradeOf, termination: Termination, reward: float | None, outcome: Outcome, wanted: Any
+    ) -> None:
+        graded = grade(MADE, wanted, termination=termination, error="why")
+        assert (graded.reward, graded.outcome, graded.verdicts) == (reward, outcome, {})
+        assert reasons(graded) == [f"ended by {termination.value}: why"]
+
+
+STATEMENTS: dict[str, Any] = {"nl_assertions": ["The agent is kind.", "The agent is brief."]}
+
+
+class TestPending:
+    def test_without_a_judge_statements_in_the_basis_are_pending_and_the_rest_counts(self, grade: GradeOf) -> None:
+        graded = grade(MADE, criteria(MET["DB"], STATEMENTS, basis=["DB", "NL_ASSERTION"]))
+        assert (graded.reward, graded.outcome, graded.pending) == (1.0, Outcome.PENDING, ["NL_ASSERTION"])
+        assert [check.met for check in graded.verdicts["NL_ASSERTION"].checks] == [None, None]
+
+    def test_what_has_failed_already_is_not_pending(self, grade: GradeOf) -> None:
+        graded = grade(MADE, criteria(UNMET["DB"], STATEMENTS, basis=["DB", "NL_ASSERTION"]))
+        assert (graded.reward, graded.outcome) == (0.0, Outcome.FAILED)
+
+    def test_statements_outside_the_basis_leave_nothing_pending(self, grade: GradeOf) -> None:
+        graded = grade(MADE, criteria(MET["DB"], STATEMENTS, basis=["DB"]))
+        assert (graded.outcome, graded.pending) == (Outcome.SOLVED, [])
+        assert graded.verdicts["NL_ASSERTION"].status is Status.PENDING
+
+    @pytest.mark.parametrize("statements", [None, []])
+    def test_no_statements_are_met_by_rule(self, grade: GradeOf, statements: Any) -> None:
+        graded = grade(MADE, criteria({"nl_assertions": statements}, basis=["NL_ASSERTION"]))
+        assert (graded.reward, graded.outcome) == (1.0, Outcome.SOLVED)
+
+    @pytest.mark.parametrize(("second", "outcome"), [(True, Outcome.SOLVED), (False, Outcome.FAILED)])
+    def test_a_judges_word_on_every_statement_counts(self, grade: GradeOf, second: bool, outcome: Outcome) -> None:
+        words = [
+            JudgedStatement(statement=text, met=met, reason="so")
+            for text, met in zip(STATEMENTS["nl_assertions"], (True, second), strict=True)
+        ]
+        wanted = criteria(STATEMENTS, basis=["NL_ASSERTION"])
+        assert grade(MADE, wanted, judgement=Judgement(statements=words)).outcome is outcome
+
+    def test_a_judge_that_failed_is_told_apart(self, grade: GradeOf) -> None:
+        wanted = criteria(STATEMENTS, basis=["NL_ASSERTION"])
+        graded = grade(MADE, wanted, judgement=Judgement(error="no answer"))
+        assert (graded.reward, graded.outcome) == (None, Outcome.JUDGE_ERROR)
+        assert reasons(graded) == ["the judge failed: no answer"]
+
+
+class TestFaults:
+    def test_a_criterion_without_an_evaluator_is_an_error_of_infrastructure(self, grade: GradeOf) -> None:
+        specs = discover().evaluators("tau2")
+        del specs["ACTION"]
+        graded = grade(MADE, criteria(MET["DB"], basis=["DB", "ACTION"]), evaluators=specs)
+        assert (graded.reward, graded.outcome) == (None, Outcome.INFRASTRUCTURE_ERROR)
+        assert reasons(graded) == ["the set 'tau2' has no evaluator for ACTION"]
+
+    @pytest.mark.parametrize(
+        ("basis", "outcome"), [(["DB"], Outcome.INFRASTRUCTURE_ERROR), (["ACTION"], Outcome.SOLVED)]
+    )
+    def test_an_evaluator_that_raises_is_an_error_of_infrastructure_if_it_is_in_the_basis(
+        self, grade: GradeOf, basis: list[str], outcome: Outcome
+    ) -> None:
+        def broken(evidence: Evidence) -> Verdict:
+            raise LookupError("lost")
+
+        specs = {**discover().evaluators("tau2"), "DB": EvaluatorSpec("broken", "tau2", "DB", broken)}
+        graded = grade(MADE, criteria(MET["DB"], basis=basis), evaluators=specs)
+        assert graded.outcome is outcome
+        assert graded.verdicts["DB"].status is Status.ERROR
+        assert graded.verdicts["DB"].checks[0].why == "LookupError: lost"
+
+    def test_answers_that_differ_in_replay_are_noted_beside_the_reasons(self, grade: GradeOf) -> None:
+        messages = [MADE[0], {**MADE[1], "content": "other"}]
+        solved = grade(messages, criteria(MET["DB"], basis=["DB"]))
+        note = "1 replayed calls answered otherwise than recorded, first update_task_status"
+        assert (solved.outcome, solved.note, reasons(solved)) == (Outcome.SOLVED, note, [])
+        failed = grade(messages, criteria(UNMET["DB"], basis=["DB"]))
+        assert len(reasons(failed)) == 2
+        assert reasons(failed)[0].startswith("DB: agent database: ")
+        assert reasons(failed)[1] == note
+
+    def test_grading_again_gives_the_same_grade(self, grade: GradeOf) -> None:
+        wanted = criteria(*UNMET.values(), basis=["DB", "ENV_ASSERTION", "COMMUNICATE"])
+        assert grade(MADE, wanted) == grade(MADE, wanted)

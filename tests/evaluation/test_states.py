@@ -1,0 +1,171 @@
+"""DB and ENV_ASSERTION: what the conversation left behind (spec/evaluation.md, 3.1)"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tau2_core.episode.setting import Setting
+from tau2_core.model.evaluation import Status, Verdict
+
+SettingOf = Callable[..., Setting]
+Evaluate = Callable[..., Verdict]
+Call = tuple[str, dict[str, Any]]
+COMPLETE = ("update_task_status", {"task_id": "task_1", "status": "completed"})
+COMPLETE_2 = ("update_task_status", {"task_id": "task_2", "status": "completed"})
+WRONG = ("update_task_status", {"task_id": "task_99", "status": "completed"})
+DISMISS = ("dismiss_notification", {"notification_id": "notice_1"})
+LOOK: Call = ("get_users", {})
+
+
+def made(call: Call, role: str = "assistant", content: str = "recorded", **fields: Any) -> list[dict[str, Any]]:
+    """Return the two messages of a call as a conversation records them."""
+    calls = [{"id": "1", "name": call[0], "arguments": call[1], "requestor": role}]
+    return [
+        {"role": role, "tool_calls": calls, **fields},
+        {"role": "tool", "id": "1", "content": content, "requestor": role},
+    ]
+
+
+def gold(*calls: Call, **fields: Any) -> list[dict[str, Any]]:
+    return [{"action_id": f"g{n}", "name": name, "arguments": given, **fields} for n, (name, given) in enumerate(calls)]
+
+
+def assertion(status: str, task_id: str = "task_1", **fields: Any) -> dict[str, Any]:
+    arguments = {"task_id": task_id, "expected_status": status}
+    return {"env_type": "assistant", "func_name": "assert_task_status", "arguments": arguments, **fields}
+
+
+class TestDatabase:
+    def test_with_neither_actions_nor_assertions_nothing_is_compared(self, evaluate: Evaluate) -> None:
+        verdict = evaluate("DB", made(COMPLETE))
+        assert (verdict.status, verdict.reward) == (Status.VACUOUS, 1.0)
+
+    @pytest.mark.parametrize("criteria", [{"actions": []}, {"env_assertions": []}])
+    @pytest.mark.parametrize(("messages", "reward"), [([], 1.0), (made(LOOK), 1.0), (made(COMPLETE), 0.0)])
+    def test_an_empty_list_means_that_nothing_may_change(
+        self, evaluate: Evaluate, criteria: dict[str, Any], messages: list[Any], reward: float
+    ) -> None:
+        verdict = evaluate("DB", messages, **criteria)
+        assert (verdict.status, verdict.reward) == (Status.GRADED, reward)
+
+    def test_the_way_to_the_end_state_does_not_matter(self, evaluate: Evaluate) -> None:
+        detour = ("update_task_status", {"task_id": "task_1", "status": "pending"})
+        messages = [*made(COMPLETE_2), *made(COMPLETE), *made(detour), *made(LOOK), *made(COMPLETE)]
+        assert evaluate("DB", messages, actions=gold(COMPLETE, COMPLETE_2)).reward == 1.0
+
+    def test_the_evidence_is_every_path_that_differs_with_golds_value_and_ours(self, evaluate: Evaluate) -> None:
+        verdict = evaluate("DB", made(COMPLETE_2), actions=gold(COMPLETE))
+        agent, user = verdict.checks
+        assert (verdict.reward, agent.met, user.met, user.evidence) == (0.0, False, True, [])
+        assert agent.evidence == [
+            {"path": "tasks.task_1.status", "old": "completed", "new": "pending"},
+            {"path": "tasks.task_2.status", "old": "pending", "new": "completed"},
+        ]
+        assert "2 paths" in agent.why
+
+    def test_the_customers_database_counts_as_well(self, evaluate: Evaluate) -> None:
+        verdict = evaluate("DB", made(DISMISS, "user"), actions=[])
+        assert (verdict.reward, [check.met for check in verdict.checks]) == (0.0, [True, False])
+        assert evaluate("DB", made(DISMISS, "user"), actions=gold(DISMISS, requestor="user")).reward == 1.0
+
+    def test_a_gold_call_that_fails_is_passed_over_and_the_next_is_made(self, evaluate: Evaluate) -> None:
+        assert evaluate("DB", made(COMPLETE), actions=gold(WRONG, COMPLETE, ("none", {}))).reward == 1.0
+
+    def test_a_call_that_failed_is_made_again(self, evaluate: Evaluate) -> None:
+        messages = [*made(WRONG, content="Error: words"), *made(COMPLETE)]
+        assert evaluate("DB", messages, actions=gold(COMPLETE)).reward == 1.0
+
+    def test_a_call_whose_recorded_answer_differs_still_counts(self, evaluate: Evaluate) -> None:
+        assert evaluate("DB", made(COMPLETE, content="something else"), actions=gold(COMPLETE)).reward == 1.0
+
+    def test_gold_is_never_solo_even_if_the_episode_was(self, evaluate: Evaluate, setting_of: SettingOf) -> None:
+        solo = setting_of("mock", mode="tau2", solo=True)
+        actions = gold(DISMISS, requestor="user")
+        assert evaluate("DB", made(DISMISS), actions=actions, setting=solo).reward == 1.0
+        assert evaluate("DB", made(DISMISS), actions=gold(DISMISS), setting=solo).reward == 0.0
+
+    @pytest.mark.parametrize(
+        "state",
+        [
+            {"initialization_data": {"agent_data": {"tasks": {"task_1": {"title": "Other"}}}}},
+            {
+                "initialization_actions": [
+                    {"env_type": "assistant", "func_name": COMPLETE_2[0], "arguments": COMPLETE_2[1]}
+                ]
+            },
+        ],
+    )
+    def test_both_sides_start_from_the_tasks_start_state(self, evaluate: Evaluate, state: dict[str, Any]) -> None:
+        assert evaluate("DB", made(COMPLETE), actions=gold(COMPLETE), state=state).reward == 1.0
+        assert evaluate("DB", made(COMPLETE), actions=[], state=state).reward == 0.0
+
+    def test_what_the_history_did_counts_once_and_on_both_sides(self, evaluate: Evaluate) -> None:
+        create = ("create_task", {"user_id": "piet_lindgren", "title": "Sew"})
+        result = '{"task_id": "task_7", "title": "Sew", "description": null, "status": "pending"}'
+        history = made(create, content=result)
+        state = {"message_history": history}
+        assert evaluate("DB", [*history, *made(COMPLETE)], actions=gold(COMPLETE), state=state).reward == 1.0
+        assert evaluate("DB", made(COMPLETE), actions=gold(COMPLETE), state=state).reward == 0.0
+
+    def test_gold_calls_are_not_followed_by_a_sync(
+        self, evaluate: Evaluate, small_pack: Callable[..., Setting]
+    ) -> None:
+        handlers = (
+            "def note(db) -> str:\n    db.items['a'].tags.append('note')\n    return 'noted'\n\n"
+            "def sync(agent, user) -> None:\n    agent.items['b'].count = 10 * len(agent.items['a'].tags)\n"
+        )
+        options: dict[str, Any] = {"user_tools": {}, "sync": "handlers.tools:sync", "mode": "tau2"}
+        setting = small_pack(handlers, {"note": {"kind": "write"}}, **options)
+        verdict = evaluate("DB", made(("note", {}), content="noted"), actions=gold(("note", {})), setting=setting)
+        assert verdict.checks[0].evidence == [{"path": "items.b.count", "old": 10, "new": 20}]
+
+    def test_calls_without_results_cannot_be_graded(self, evaluate: Evaluate) -> None:
+        verdict = evaluate("DB", made(COMPLETE)[:1], actions=[])
+        assert (verdict.status, verdict.reward) == (Status.ERROR, None)
+        assert "is not followed by its result" in verdict.checks[0].why
+
+
+class TestAssertions:
+    def test_they_are_asked_of_the_conversations_end_state(self, evaluate: Evaluate) -> None:
+        assert evaluate("ENV_ASSERTION", made(COMPLETE), env_assertions=[assertion("completed")]).reward == 1.0
+        assert evaluate("ENV_ASSERTION", [], env_assertions=[assertion("completed")]).reward == 0.0
+
+    @pytest.mark.parametrize(("status", "value", "reward"), [("pending", False, 0.0), ("completed", False, 1.0)])
+    def test_one_may_have_to_be_false(self, evaluate: Evaluate, status: str, value: bool, reward: float) -> None:
+        wanted = [assertion(status, assert_value=value)]
+        assert evaluate("ENV_ASSERTION", [], env_assertions=wanted).reward == reward
+
+    def test_all_must_be_met_and_each_is_reported(self, evaluate: Evaluate) -> None:
+        wanted = [assertion("pending"), assertion("completed"), assertion("pending", "task_2")]
+        verdict = evaluate("ENV_ASSERTION", [], env_assertions=wanted)
+        assert (verdict.reward, [check.met for check in verdict.checks]) == (0.0, [True, False, True])
+        assert verdict.checks[1].why == "is not True"
+
+    @pytest.mark.parametrize(
+        ("wanted", "why"),
+        [
+            (assertion("pending", "task_99"), "raised ToolError: there is no task 'task_99'"),
+            (
+                {"env_type": "user", "func_name": "assert_task_status"},
+                "raised TaskError: the user side has no function",
+            ),
+            (
+                {"env_type": "assistant", "func_name": "get_users"},
+                "raised TaskError: assertion get_users returned list",
+            ),
+        ],
+    )
+    def test_one_that_raises_is_unmet_with_the_reason_where_officially_grading_is_broken_off(
+        self, evaluate: Evaluate, wanted: dict[str, Any], why: str
+    ) -> None:
+        verdict = evaluate("ENV_ASSERTION", [], env_assertions=[wanted, assertion("pending")])
+        assert (verdict.status, verdict.reward) == (Status.GRADED, 0.0)
+        assert [check.met for check in verdict.checks] == [None, True]
+        assert verdict.checks[0].why.startswith(why)
+
+    @pytest.mark.parametrize("wanted", [None, []])
+    def test_none_are_met_by_rule(self, evaluate: Evaluate, wanted: Any) -> None:
+        verdict = evaluate("ENV_ASSERTION", made(COMPLETE), env_assertions=wanted)
+        assert (verdict.status, verdict.reward) == (Status.VACUOUS, 1.0)
