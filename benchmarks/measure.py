@@ -70,7 +70,8 @@ def domain_figures(domain: str) -> list[Figure]:
     setting.bases()
     Environment(setting).digests()
     official = OFFICIAL.get(domain, {})
-    records = [asyncio.run(_oracle(setting, catalogue, task_id)) for task_id in setting.tasks()]
+    ids = [task.id for task in setting.select()]
+    records = [asyncio.run(_oracle(setting, catalogue, task_id)) for task_id in ids]
     reads, writes = _calls(setting)
     return [
         Figure("load the pack and its data, once a process", loading / 1e3, "ms"),
@@ -121,7 +122,7 @@ def _calls(setting: Setting) -> tuple[dict[str, list[float]], dict[str, list[flo
     """Time every gold call of every task in its own place, the best of five plays."""
     reads: dict[str, list[float]] = defaultdict(list)
     writes: dict[str, list[float]] = defaultdict(list)
-    for task in setting.tasks().values():
+    for task in setting.select():
         best = [float("inf")] * len(task.gold())
         for _ in range(5):
             environment = Environment(setting)
@@ -148,12 +149,13 @@ def _slowest(times: dict[str, list[float]]) -> tuple[str, float]:
 
 
 def _digest(setting: Setting) -> float:
-    """Return the mean over worlds in which three writes of consecutive tasks were made."""
+    """Return the mean over worlds after their third write; tasks without a start state of their own share one."""
     times = []
     environment, made = Environment(setting), 0
-    for task in setting.tasks().values():
+    for task in setting.select():
         if task.initial_state is not None:
-            continue
+            environment, made = Environment(setting), 0
+            start(environment, task)
         for action in task.gold():
             tool = setting.tools("user" if action.requestor == "user" else "agent")[action.name]
             if tool.mutates:
@@ -162,6 +164,8 @@ def _digest(setting: Setting) -> float:
             if made == 3:
                 times.append(_timed(environment.digests, 200))
                 environment, made = Environment(setting), 0
+                if task.initial_state is not None:
+                    break
     return statistics.mean(times)
 
 
@@ -188,9 +192,10 @@ def _memory(setting: Setting) -> float:
 def _rollouts(setting: Setting, catalogue: Catalogue) -> float:
     """Return oracle rollouts a second in one process: conversation and grading, no model, no files."""
     grader = Grader(setting, "tau2", catalogue.evaluators("tau2"))
+    tasks = {task.id: task for task in setting.select()}
     done, started = 0, time.perf_counter()
     while time.perf_counter() - started < ROLLOUT_SECONDS:
-        for task_id, task in setting.tasks().items():
+        for task_id, task in tasks.items():
             grader.grade(asyncio.run(_oracle(setting, catalogue, task_id)), task)
             done += 1
     return done / (time.perf_counter() - started)
@@ -199,7 +204,7 @@ def _rollouts(setting: Setting, catalogue: Catalogue) -> float:
 def _run_rate(setting: Setting, catalogue: Catalogue) -> float:
     """Return rollouts a second of a whole run, its records and grades written."""
     cast = Cast(catalogue.agent("oracle"), catalogue.user("scripted"))
-    plan = Plan(setting, cast, list(setting.tasks().values()), trials=10)
+    plan = Plan(setting, cast, setting.select(), trials=10)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         asyncio.run(execute(plan, catalogue, Path(folder) / "run"))
