@@ -21,6 +21,7 @@ import pytest
 SECONDS = 60  # that nothing takes: what hangs fails
 REVISION = "2026-07-28"
 PREFIX = "io.modelcontextprotocol"
+MCP = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 
 
 @dataclass(eq=False)
@@ -41,11 +42,19 @@ class Server:
         assert response.status_code == 201, response.text
         return World(self, response.json())
 
-    def rpc(self, url: str, method: str, params: dict[str, Any] | None = None, **changes: Any) -> httpx.Response:
-        """Post a request of the revision without sessions; `changes` replace members of the message."""
-        meta = {f"{PREFIX}/protocolVersion": REVISION, f"{PREFIX}/clientCapabilities": {}}
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**(params or {}), "_meta": meta}, **changes}
-        return self.http.post(url, content=json.dumps(body), headers=mcp_headers(method, params or {}))
+    def rpc(self, url: str, method: str, params: dict[str, Any] | None = None) -> httpx.Response:
+        """Post a request of the revision without sessions."""
+        body, headers = stateless(method, params or {})
+        return self.http.post(url, content=body, headers=headers)
+
+    def send_only(self, url: str, body: bytes, headers: dict[str, str]) -> socket.socket:
+        """Post something whose answer is not awaited, and see to it that the server has read it."""
+        given = {"Host": "localhost", "Content-Length": str(len(body)), **headers}
+        head = "".join(f"{name}: {value}\r\n" for name, value in given.items())
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=SECONDS)
+        connection.sendall(f"POST {httpx.URL(url).path} HTTP/1.1\r\n{head}\r\n".encode() + body)
+        httpx.get(f"{self.address}/healthz").raise_for_status()  # a connection that was opened before is read before
+        return connection
 
     def kept(self, name: str = "episodes.jsonl") -> list[dict[str, Any]]:
         """Return the lines of a file in the run folder."""
@@ -146,15 +155,13 @@ class World:
         assert self.control("DELETE").status_code == 204
 
 
-def mcp_headers(method: str, params: dict[str, Any]) -> dict[str, str]:
+def stateless(method: str, params: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
+    """Return body and headers of a request of the revision without sessions."""
+    meta = {f"{PREFIX}/protocolVersion": REVISION, f"{PREFIX}/clientCapabilities": {}}
+    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
     named = params.get("name") or params.get("uri")
-    return {
-        "Accept": "application/json, text/event-stream",
-        "Content-Type": "application/json",
-        "MCP-Protocol-Version": REVISION,
-        "Mcp-Method": method,
-        **({"Mcp-Name": named} if named else {}),
-    }
+    headers = {**MCP, "MCP-Protocol-Version": REVISION, "Mcp-Method": method, **({"Mcp-Name": named} if named else {})}
+    return json.dumps(body).encode(), headers
 
 
 Start: TypeAlias = Callable[..., Server]
@@ -234,6 +241,11 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@pytest.fixture(scope="session")
+def stateless_request() -> Callable[[str, dict[str, Any]], tuple[bytes, dict[str, str]]]:
+    return stateless
 
 
 @pytest.fixture(scope="session")

@@ -93,6 +93,22 @@ class TestConversationPlane:
         assert world.reward() == 1.0
         world.delete()
 
+    def test_a_world_without_a_task_has_no_customer(self, server: Server) -> None:
+        world = server.create("mock")
+        assert world.urls["conversation_url"] is None
+        refused = server.http.get(world.mcp_url.replace("/mcp", "/conversation"))
+        assert (refused.status_code, refused.json()["error"]["code"]) == (409, "no_task")
+        assert world.state()["status"] == "open"
+        world.delete()
+
+    def test_a_customer_without_a_wish_has_nothing_to_add(self, server: Server) -> None:
+        world = server.create("mock", task={"id": "free", "user_scenario": {"instructions": ""}})
+        assert world.say().json()["reply"] == "Yes, please go ahead."  # to the question in the opening line
+        assert world.say("That is all.").json()["reply"] == "###STOP###"
+        assert world.state()["termination"] == "user_stop"
+        world.delete()
+        assert [grade["task_id"] for grade in server.kept("grades.jsonl") if grade["id"] == world.id] == ["free"]
+
     @pytest.mark.parametrize(
         ("body", "status", "code"),
         [

@@ -117,13 +117,13 @@ class TestBodies:
         return server.http.post(url, content=b" " * (LIMIT + 1), headers={"content-type": "application/json"})
 
     def test_a_body_over_the_limit_is_413_everywhere(self, server: Server) -> None:
-        world = server.create("mock")
+        world = server.create("mock", task_id="create_plain")
         urls = [world.mcp_url, world.urls["conversation_url"], "/mcp", "/control/reset_session", "/v1/episodes"]
         assert [self.over(server, url).status_code for url in urls] == [413] * 5
         world.delete()
 
     def test_also_if_it_does_not_say_how_long_it_is(self, server: Server) -> None:
-        world = server.create("mock")
+        world = server.create("mock", task_id="create_plain")
 
         def chunks() -> Iterator[bytes]:
             for _ in range(LIMIT // 1000):

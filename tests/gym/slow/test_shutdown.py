@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from signal import SIGINT, SIGTERM
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from mcp.client.client import Client
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def server(start: Start, slow_pack: Path) -> Iterator[Server]:
+def server(start: Start, slow_pack: Path) -> Server:
     return start(slow_pack.name, "--pack", slow_pack)
 
 
@@ -52,15 +52,11 @@ def test_a_call_in_flight_is_answered_and_kept(
 
 
 def test_a_call_whose_client_is_gone_is_kept_too(
-    server: Server, world: World, gate: Gate, background: ThreadPoolExecutor
+    server: Server, world: World, gate: Gate, stateless_request: Callable[..., Any]
 ) -> None:
-    async def leave() -> None:
-        async with Client(world.mcp_url, mode="legacy") as client:
-            call = asyncio.create_task(client.call_tool("wait", {"port": gate.port, "name": "orphan"}))
-            await asyncio.to_thread(gate.until_waited_for)
-            call.cancel()
-
-    asyncio.run(leave())
+    call = {"name": "wait", "arguments": {"port": gate.port, "name": "orphan"}}
+    with server.send_only(world.mcp_url, *stateless_request("tools/call", call)):
+        gate.until_waited_for()
     server.process.send_signal(SIGTERM)
     until_it_closes_its_door(server)
     gate.open()
@@ -73,10 +69,12 @@ def test_a_call_that_never_ends_does_not_keep_the_server_alive(
     server: Server, world: World, gate: Gate, background: ThreadPoolExecutor
 ) -> None:
     world.text("note", {"name": "before"})
-    call = background.submit(world.call, "wait", {"port": gate.port, "name": "for ever"})
+    call = {"name": "wait", "arguments": {"port": gate.port, "name": "for ever"}}
+    answer = background.submit(server.rpc, world.mcp_url, "tools/call", call)
     gate.until_waited_for()
+    server.process.send_signal(SIGTERM)
+    assert (answer.result().status_code, answer.result().json()["error"]["code"]) == (503, "stopping")
     assert server.stop() == -SIGTERM
-    assert call.exception() is not None
     (record,) = server.kept()
     assert record["termination"] == "infrastructure_error"
     assert "stopped in the middle of a call" in record["error"]

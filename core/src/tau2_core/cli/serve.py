@@ -53,7 +53,8 @@ def serve(
     for name in domain or ():  # of all domains, one that is broken does not keep the others from being served
         load_domain(catalogue, name)
     limits = Limits(max_steps, max_errors)
-    settings = Settings(catalogue, domains, named_datasets(dataset or ()), host, port, token or None, limits)
+    datasets = named_datasets(dataset or ())
+    settings = Settings(catalogue, domains, datasets, host, port, token or None, limits, owns_process=True)
     registry = Registry(catalogue, lazy_journal(out), max_episodes=max_episodes, idle_seconds=idle_timeout)
     if transport == "stdio":
         if len(domains) != 1:

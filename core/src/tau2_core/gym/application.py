@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route, Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tau2_core.errors import Tau2GymError
 from tau2_core.gym.compatibility import Compatibility
@@ -22,8 +22,10 @@ from tau2_core.gym.conversation_plane import ConversationPlane
 from tau2_core.gym.data_plane import SIDE, build_server
 from tau2_core.gym.errors import RefusedError, answer, refuse, refuse_http
 from tau2_core.gym.registry import Registry
+from tau2_core.gym.sessions import Sessions
 from tau2_core.gym.settings import Settings
 
+LONGEST_SWEEP_SECONDS = 10.0
 LAST_SECONDS = 1.0  # for calls that are still running when the server has stopped to answer
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -31,6 +33,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 def build_application(registry: Registry, settings: Settings) -> Starlette:
     """Return the server. Its lifespan expires idle episodes, and at the end keeps the records of all that are open."""
     data = _manager(build_server(registry, max_result_chars=settings.max_result_chars), settings)
+    sessions = Sessions(data)
     dialect = Compatibility(registry, settings)
     compatible = _manager(dialect.server(), settings)
     mcp = Endpoint(limited(dialect.entrance(compatible.handle_request), settings))
@@ -41,7 +44,7 @@ def build_application(registry: Registry, settings: Settings) -> Starlette:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(data.run())
             await stack.enter_async_context(compatible.run())
-            sweeper = asyncio.create_task(registry.expire())
+            sweeper = asyncio.create_task(_sweep(registry, sessions))
             try:
                 yield
             finally:
@@ -51,15 +54,15 @@ def build_application(registry: Registry, settings: Settings) -> Starlette:
 
     return Starlette(
         routes=[
-            Route("/episodes/{key}/mcp", DataPlane(registry, data)),
-            Route("/episodes/{key}/mcp/", DataPlane(registry, data)),
+            Route("/episodes/{key}/mcp", DataPlane(registry, sessions)),
+            Route("/episodes/{key}/mcp/", DataPlane(registry, sessions)),
             Route("/mcp", mcp),
             Route("/mcp/", mcp),
             Mount("/episodes", limited(Router([talk]), settings)),
             Mount("/control", limited(Router(dialect.routes()), settings)),
             Mount("/", limited(build_control_plane(registry, settings), settings)),
         ],
-        middleware=[Middleware(LocalOnly, host=settings.host)],
+        middleware=[Middleware(LastWord), Middleware(LocalOnly, host=settings.host)],
         exception_handlers={HTTPException: refuse_http, Tau2GymError: refuse},
         lifespan=lifespan,
     )
@@ -70,8 +73,18 @@ def limited(app: ASGIApp, settings: Settings) -> ASGIApp:
     return RequestBodyLimitMiddleware(app, settings.max_body_bytes)
 
 
+async def _sweep(registry: Registry, sessions: Sessions) -> None:
+    """Close what nobody has used for too long, and the sessions of what is closed; runs until cancelled."""
+    while True:
+        await asyncio.sleep(min(registry.idle_seconds / 4, LONGEST_SWEEP_SECONDS))
+        await registry.expire()
+        await sessions.end_those_without(registry.opens)
+
+
 def _manager(server: Server[object], settings: Settings) -> StreamableHTTPSessionManager:
-    return StreamableHTTPSessionManager(server, json_response=True, max_request_body_size=settings.max_body_bytes)
+    return StreamableHTTPSessionManager(
+        server, json_response=True, max_request_body_size=settings.max_body_bytes, max_sessions=None
+    )  # as many as there are episodes, times what each may have
 
 
 class Endpoint:
@@ -87,17 +100,41 @@ class Endpoint:
 class DataPlane:
     """Finds the world that a URL's key opens, and lets the shared MCP server act on it."""
 
-    def __init__(self, registry: Registry, manager: StreamableHTTPSessionManager) -> None:
+    def __init__(self, registry: Registry, sessions: Sessions) -> None:
         self.registry = registry
-        self.manager = manager
+        self.sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = scope["path_params"]["key"]
         try:
-            scope[SIDE] = self.registry.by_key(scope["path_params"]["key"])
+            scope[SIDE] = self.registry.by_key(key)
         except RefusedError as refusal:
             await answer(scope, refusal)(scope, receive, send)
             return
-        await self.manager.handle_request(scope, receive, send)
+        await self.sessions.handle(key, scope, receive, send)
+
+
+class LastWord:
+    """Answers a request that the stopping server no longer waits for, before its connection is closed."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def note(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, note)
+        except asyncio.CancelledError:
+            if started or scope["type"] != "http":
+                raise
+            refusal = RefusedError(503, "stopping", "the server was stopped before this was done")
+            await answer(scope, refusal)(scope, receive, send)
 
 
 class LocalOnly:

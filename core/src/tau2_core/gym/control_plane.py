@@ -26,6 +26,8 @@ from tau2_core.model.episodes import ArgumentMode, EpisodeRecord
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.tasks import Task
 
+ID = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
+
 
 class NewEpisode(BaseModel):
     """What to create: a domain, and a task by id or written out; without either, a world with nothing to reach."""
@@ -41,7 +43,7 @@ class NewEpisode(BaseModel):
     dataset: str | None = Field(default=None, description="A dataset's name, or `pack` for the domain's own data.")
     user: str | None = Field(default=None, description="Who answers on the conversation plane.")
     mode: ArgumentMode | None = None
-    id: str | None = Field(default=None, pattern=r"^[\w.-]{1,100}$", description="An id of your own.")
+    id: str | None = Field(default=None, pattern=ID, description="An id of your own.")
 
 
 class CreatedEpisode(BaseModel):
@@ -78,9 +80,41 @@ class Reward(BaseModel):
 
 
 class Reset(BaseModel):
+    """What changes at a reset."""
+
     model_config = ConfigDict(extra="forbid")
 
     seed: int | None = Field(default=None, ge=-(2**63), lt=2**63, description="A new seed; 0 is one.")
+
+
+class Why(BaseModel):
+    """Why a request is refused: a stable code for programs, a message for people."""
+
+    code: str
+    message: str
+
+
+class Problem(BaseModel):
+    """The body of every refusal."""
+
+    error: Why
+
+
+REFUSALS = {
+    400: "The body is not JSON",
+    401: "The server's token is missing or wrong",
+    404: "There is no such episode",
+    409: "The id is taken",
+    410: "The episode was deleted or has expired",
+    422: "The request does not fit: a name that does not exist, a task that cannot be set up",
+    424: "The domain's pack or dataset is broken",
+    503: "The server is full",
+    507: "The record cannot be written; the episode stays open",
+}
+
+
+def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": Problem, "description": REFUSALS[status]} for status in (401, *statuses)}
 
 
 def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
@@ -89,25 +123,32 @@ def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
     app.router.route_class = StrictRoute
     allowed = Depends(_authorised(settings.token))
 
-    @app.post("/v1/episodes", status_code=201, dependencies=[allowed], tags=["episodes"])
+    @app.post(
+        "/v1/episodes",
+        status_code=201,
+        dependencies=[allowed],
+        responses=_refusals(400, 409, 422, 424, 503),
+        tags=["episodes"],
+    )
     async def create(new: NewEpisode, request: Request) -> CreatedEpisode:
         registry.admit(new.id)
         episode = registry.add(await to_thread.run_sync(_build, registry, settings, new))
         base = str(request.base_url).rstrip("/")  # the name under which the client knows this server
+        talk = f"{base}/episodes/{episode.agent_key}/conversation"
         return CreatedEpisode(
             id=episode.id,
             mcp_url=f"{base}/episodes/{episode.agent_key}/mcp",
             user_mcp_url=f"{base}/episodes/{episode.user_key}/mcp" if episode.blueprint.two_sided else None,
-            conversation_url=None if new.solo else f"{base}/episodes/{episode.agent_key}/conversation",
+            conversation_url=talk if episode.blueprint.has_customer else None,
             control_url=f"{base}/v1/episodes/{episode.id}",
             expires_at=registry.expires_at(episode),
         )
 
-    @app.get("/v1/episodes", dependencies=[allowed], tags=["episodes"])
+    @app.get("/v1/episodes", dependencies=[allowed], responses=_refusals(), tags=["episodes"])
     async def all_episodes() -> list[EpisodeState]:
         return [_state(registry, episode) for episode in registry.all()]
 
-    @app.get("/v1/episodes/{episode_id}", dependencies=[allowed], tags=["episodes"])
+    @app.get("/v1/episodes/{episode_id}", dependencies=[allowed], responses=_refusals(404, 410, 422), tags=["episodes"])
     async def one(episode_id: str) -> EpisodeState:
         episode = registry.get(episode_id)
         state = _state(registry, episode)
@@ -115,33 +156,55 @@ def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
             state.digests = await episode.stage.digests()
         return state
 
-    @app.get("/v1/episodes/{episode_id}/reward", dependencies=[allowed], tags=["episodes"])
+    @app.get(
+        "/v1/episodes/{episode_id}/reward",
+        dependencies=[allowed],
+        responses=_refusals(404, 410, 422),
+        tags=["episodes"],
+    )
     async def reward(episode_id: str) -> Reward:
         episode = registry.get(episode_id)
         grade = await registry.grade(episode)
         return Reward(reward=grade.reward, final=episode.ended is not None, grade=grade)
 
     @app.get(
-        "/v1/episodes/{episode_id}/record", dependencies=[allowed], tags=["episodes"], response_model_exclude_none=True
+        "/v1/episodes/{episode_id}/record",
+        dependencies=[allowed],
+        responses=_refusals(404, 410, 422),
+        tags=["episodes"],
+        response_model_exclude_none=True,
     )
     async def record(episode_id: str) -> EpisodeRecord:
         return await registry.get(episode_id).record()
 
-    @app.post("/v1/episodes/{episode_id}/reset", dependencies=[allowed], tags=["episodes"])
+    @app.post(
+        "/v1/episodes/{episode_id}/reset",
+        dependencies=[allowed],
+        responses=_refusals(400, 404, 410, 422, 507),
+        tags=["episodes"],
+    )
     async def reset(episode_id: str, wish: Reset | None = None) -> EpisodeState:
         episode = registry.get(episode_id)
         await registry.reset(episode, wish.seed if wish else None)
         return _state(registry, episode)
 
-    @app.delete("/v1/episodes/{episode_id}", status_code=204, dependencies=[allowed], tags=["episodes"])
+    @app.delete(
+        "/v1/episodes/{episode_id}",
+        status_code=204,
+        dependencies=[allowed],
+        responses=_refusals(404, 410, 422, 507),
+        tags=["episodes"],
+    )
     async def delete(episode_id: str) -> None:
         await registry.close(episode_id)
 
-    @app.get("/v1/domains", dependencies=[allowed], tags=["server"])
+    @app.get("/v1/domains", dependencies=[allowed], responses=_refusals(), tags=["server"])
     async def domains() -> list[dict[str, Any]]:
         return await to_thread.run_sync(settings.describe_domains)
 
-    @app.get("/metrics", dependencies=[allowed], tags=["server"], response_class=PlainTextResponse)
+    @app.get(
+        "/metrics", dependencies=[allowed], responses=_refusals(), tags=["server"], response_class=PlainTextResponse
+    )
     async def metrics() -> PlainTextResponse:
         return PlainTextResponse(registry.metrics.text(), media_type="text/plain; version=0.0.4")
 

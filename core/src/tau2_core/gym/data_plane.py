@@ -66,7 +66,8 @@ async def call_counted(
 ) -> ToolResult:
     """Make a call, to the end even if the client goes away, and count it."""
     started = time.perf_counter()
-    result = await registry.use(episode, episode.call(role, params.name, params.arguments or {}))
+    call = episode.call(role, params.name, params.arguments or {})
+    result = await registry.use(episode, call, at_once=episode.answers_at_once(params.name))
     failure = result.failure.value if result.failure else None
     registry.metrics.called(episode.blueprint.setting.domain, time.perf_counter() - started, failure)
     return result

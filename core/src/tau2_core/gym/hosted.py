@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from tau2_core.episode.conversation import visible_to
@@ -26,8 +26,6 @@ from tau2_core.model.registrations import AgentSpec
 from tau2_core.model.tasks import Task, UserScenario
 from tau2_core.model.tools import Failure, Role, Tool, ToolResult
 
-FREE_TASK = "free"
-
 
 def _elsewhere(_context: AgentContext) -> NoReturn:
     raise RuntimeError("the agent of a hosted episode is at the other end of the network")
@@ -38,12 +36,18 @@ EXTERNAL = AgentSpec("external", "an agent that acts over the network", _elsewhe
 
 @dataclass(frozen=True)
 class Blueprint:
-    """What an episode is made from, again at every reset."""
+    """What an episode is made from, again at every reset. A free world has a task in name only."""
 
     setting: Setting
     task: Task
     cast: Cast
     seed: int
+    free: bool = False
+
+    @property
+    def has_customer(self) -> bool:
+        """Whether somebody answers on the conversation plane."""
+        return not (self.free or self.setting.solo)
 
     @property
     def two_sided(self) -> bool:
@@ -53,7 +57,7 @@ class Blueprint:
 
 def free_task() -> Task:
     """Return the task of a world in its base state, with nothing to reach."""
-    return Task(id=FREE_TASK, user_scenario=UserScenario(instructions=""))
+    return Task(id="free", user_scenario=UserScenario(instructions=""))
 
 
 @dataclass(eq=False)
@@ -82,7 +86,7 @@ class HostedEpisode:
         """Start in the task's start state, with another seed if one is given (0 is one)."""
         plan = self.blueprint
         if seed is not None:
-            plan = self.blueprint = Blueprint(plan.setting, plan.task, plan.cast, seed)
+            plan = self.blueprint = replace(plan, seed=seed)
         environment = Environment(plan.setting, seed=plan.seed)
         start(environment, plan.task)
         line = plan.cast.lines.get("user")
@@ -107,6 +111,11 @@ class HostedEpisode:
         """Return what a side may call."""
         setting, task = self.blueprint.setting, self.blueprint.task
         return agent_tools(setting) if role == "agent" else user_tools(setting, task)
+
+    def answers_at_once(self, name: str) -> bool:
+        """Tell whether a call that is made now would wait for nothing: no other call, no thread, no plugin."""
+        free = not self.lock.locked() and not self.blueprint.cast.wrappers
+        return free and self.pace.trusts(self.stage.environment, name)
 
     async def call(self, role: Role, name: str, arguments: dict[str, Any]) -> ToolResult:
         """Make a call as one of the sides. What cannot be recorded is refused, and leaves no trace."""
@@ -152,6 +161,8 @@ class HostedEpisode:
     async def _greet(self) -> None:
         if self.conversation.solo:
             raise RefusedError(409, "solo", "solo play has no customer to talk to")
+        if self.blueprint.free:
+            raise RefusedError(409, "no_task", "a world without a task has no customer to talk to")
         if self.closed:
             raise RefusedError(410, "expired_episode", "the episode was deleted or has expired; create another")
         if not self.greeted:

@@ -11,7 +11,7 @@ from anyio import CapacityLimiter, to_thread
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.stage import LocalStage
 from tau2_core.model.messages import ToolCall
-from tau2_core.model.tools import Handler, ToolResult
+from tau2_core.model.tools import Handler, Tool, ToolResult
 from tau2_core.plugins.catalogue import Wrapper
 
 QUICK_SECONDS = 0.01
@@ -32,22 +32,38 @@ class Pace:
         # How often in a row a handler was quick; far below zero once it was slow where others had to wait for it.
         self._quick: WeakKeyDictionary[Handler, int] = WeakKeyDictionary()
 
+    def trusts(self, environment: Environment, name: str) -> bool:
+        """Tell whether a tool's handler would be run where it is called."""
+        tool = _tool(environment, name)
+        return tool is None or self._quick.get(tool.handler, 0) >= PROOFS
+
     async def call(self, environment: Environment, call: ToolCall) -> ToolResult:
         """Make a call, in a thread if its handler may be slow."""
-        tool = environment.setting.tools("agent").get(call.name) or environment.setting.tools("user").get(call.name)
+        tool = _tool(environment, call.name)
         if tool is None:
             return environment.call(call)
         proofs = self._quick.get(tool.handler, 0)
-        started = time.perf_counter()
         if proofs >= PROOFS:
-            result = environment.call(call)
-            if time.perf_counter() - started > QUICK_SECONDS:
+            result, seconds = _timed(environment, call)
+            if seconds > QUICK_SECONDS:
                 self._quick[tool.handler] = -DISTRUST
             return result
-        result = await to_thread.run_sync(environment.call, call, limiter=self.threads)
-        quick = time.perf_counter() - started < QUICK_SECONDS
-        self._quick[tool.handler] = proofs + 1 if quick else min(proofs, 0)
+        result, seconds = await to_thread.run_sync(_timed, environment, call, limiter=self.threads)
+        known = self._quick.get(tool.handler, 0)  # other calls may have ended meanwhile
+        self._quick[tool.handler] = known + 1 if seconds < QUICK_SECONDS else min(known, 0)
         return result
+
+
+def _tool(environment: Environment, name: str) -> Tool | None:
+    setting = environment.setting
+    return setting.tools("agent").get(name) or setting.tools("user").get(name)
+
+
+def _timed(environment: Environment, call: ToolCall) -> tuple[ToolResult, float]:
+    """Make a call and measure it where it is made: the wait for a thread is not the handler's."""
+    started = time.perf_counter()
+    result = environment.call(call)
+    return result, time.perf_counter() - started
 
 
 class PacedStage(LocalStage):

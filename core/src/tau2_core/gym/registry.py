@@ -16,7 +16,7 @@ from anyio import to_thread
 from tau2_core.errors import RunError, TaskError, Tau2GymError
 from tau2_core.evaluators.grade import Grader
 from tau2_core.gym.errors import RefusedError, expired_episode, unknown_episode
-from tau2_core.gym.hosted import FREE_TASK, Blueprint, HostedEpisode
+from tau2_core.gym.hosted import Blueprint, HostedEpisode
 from tau2_core.gym.metrics import Metrics
 from tau2_core.gym.pace import Pace
 from tau2_core.model.episodes import EpisodeRecord
@@ -100,6 +100,10 @@ class Registry:
             raise expired_episode() if key in self._gone else unknown_episode()
         return found
 
+    def opens(self, key: str) -> bool:
+        """Tell whether a key opens an episode."""
+        return key in self._keys
+
     def find(self, episode_id: str) -> HostedEpisode | None:
         return self._episodes.get(episode_id)
 
@@ -110,12 +114,14 @@ class Registry:
     def all(self) -> list[HostedEpisode]:
         return list(self._episodes.values())
 
-    async def use(self, episode: HostedEpisode, work: Work[Result]) -> Result:
+    async def use(self, episode: HostedEpisode, work: Work[Result], *, at_once: bool = False) -> Result:
         """Do something with an episode, to the end even if the client goes away; it does not expire meanwhile.
 
-        When this returns, the record of an episode that has ended is kept.
+        When this returns, the record of an episode that has ended is kept. `at_once` promises that the work waits for
+        nothing: then nobody can go away in the middle, which spares it a task of its own.
         """
-        return await self._finish(self._use(episode, work))
+        using = self._use(episode, work)
+        return await (using if at_once else self._finish(using))
 
     async def _use(self, episode: HostedEpisode, work: Work[Result]) -> Result:
         episode.in_flight += 1
@@ -125,7 +131,7 @@ class Registry:
             episode.in_flight -= 1
             episode.last_used = time.monotonic()
             if episode.ended and not episode.kept:
-                await self._try_to_keep(episode)
+                await self._finish(self._try_to_keep(episode))
 
     async def _finish(self, work: Work[Result]) -> Result:
         """Await work in a task of its own, which neither a client nor a session that is cancelled takes with it."""
@@ -198,13 +204,11 @@ class Registry:
         return datetime.now(UTC) + timedelta(seconds=max(0.0, left))
 
     async def expire(self) -> None:
-        """Close what nobody has used for too long; runs until cancelled."""
-        while True:
-            await asyncio.sleep(min(self.idle_seconds / 4, 10.0))
-            deadline = time.monotonic() - self.idle_seconds
-            for episode in self.all():
-                if episode.in_flight == 0 and episode.last_used < deadline and not episode.closed:
-                    await self._expire(episode)
+        """Close what nobody has used for too long."""
+        deadline = time.monotonic() - self.idle_seconds
+        for episode in self.all():
+            if episode.in_flight == 0 and episode.last_used < deadline and not episode.closed:
+                await self._expire(episode)
 
     async def _expire(self, episode: HostedEpisode) -> None:
         try:
@@ -247,7 +251,7 @@ class Registry:
         journal = self._journal()
         journal.append("episodes.jsonl", {"id": episode.id, **record.line()})
         episode.kept = True
-        if episode.blueprint.task.id != FREE_TASK:
+        if not episode.blueprint.free:
             grade = await self._graded(episode, record)
             journal.append("grades.jsonl", {"id": episode.id, **grade.model_dump(mode="json")})
 

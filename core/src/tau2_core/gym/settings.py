@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +39,10 @@ def named_datasets(folders: Sequence[Path]) -> dict[str, Path]:
 
 @dataclass(eq=False)
 class Settings:
-    """The server's resolved configuration. `datasets` maps the names that clients may use to folders."""
+    """The server's resolved configuration. `datasets` maps the names that clients may use to folders.
+
+    `owns_process` tells that nothing else is done in this process.
+    """
 
     catalogue: Catalogue
     domains: Sequence[str]
@@ -49,6 +53,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     max_body_bytes: int = 1024 * 1024
     max_result_chars: int = 4 * 1024 * 1024
+    owns_process: bool = False
     _settings: dict[tuple[Any, ...], Setting] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
@@ -84,6 +89,9 @@ class Settings:
                 made.bases()
                 _ = made.policy_text  # all that could be missing or broken is read here, and not in an agent's request
                 self._settings[key] = made
+                if self.owns_process:  # what is loaded stays, so the garbage collector need not look at it again
+                    gc.collect()
+                    gc.freeze()
             return self._settings[key]
 
     def blueprint(
@@ -108,7 +116,7 @@ class Settings:
         user_spec = self.catalogue.user(user or ("none" if solo else "scripted"))
         cast = Cast(EXTERNAL, user_spec, self.limits, self._wrappers)
         cast.check(setting)
-        return Blueprint(setting, task or free_task(), cast, seed)
+        return Blueprint(setting, task or free_task(), cast, seed, free=task is None)
 
     def describe_domains(self) -> list[dict[str, Any]]:
         """Return what can be played: for each domain its tools' names, splits, variants and datasets."""

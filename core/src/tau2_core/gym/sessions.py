@@ -1,0 +1,70 @@
+"""MCP sessions of the handshake era: which URL opened which, and their end with it. A world is none of their business.
+
+The SDK keeps a session until its client deletes it or half an hour has passed, and clients may leave without a word.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope, Send
+
+SESSIONS_A_KEY = 32
+
+
+class Sessions:
+    """Hands requests to the SDK, and keeps a list of the sessions that come of them, by key."""
+
+    def __init__(self, manager: StreamableHTTPSessionManager) -> None:
+        self.manager = manager
+        self._opened: dict[str, deque[str]] = {}
+
+    async def handle(self, key: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request at the URL with this key. Who opens one session too many loses the oldest."""
+        if MCP_SESSION_ID_HEADER in Headers(scope=scope):
+            await self.manager.handle_request(scope, receive, send)
+            return
+        session_id: str | None = None
+
+        async def note(message: Message) -> None:
+            nonlocal session_id
+            if message["type"] == "http.response.start" and message["status"] == 200:
+                session_id = Headers(raw=message["headers"]).get(MCP_SESSION_ID_HEADER)
+            await send(message)
+
+        await self.manager.handle_request(scope, receive, note)
+        if session_id is not None:
+            opened = self._opened.setdefault(key, deque())
+            opened.append(session_id)
+            if len(opened) > SESSIONS_A_KEY:
+                await self._end(opened.popleft())
+
+    async def end_those_without(self, is_open: Callable[[str], bool]) -> None:
+        """End the sessions of keys that open nothing any more."""
+        for key in [key for key in self._opened if not is_open(key)]:
+            for session_id in self._opened.pop(key):
+                await self._end(session_id)
+
+    async def _end(self, session_id: str) -> None:
+        """Delete a session as its client would."""
+        header = MCP_SESSION_ID_HEADER.encode()
+        scope = {
+            "type": "http",
+            "method": "DELETE",
+            "path": "/",
+            "query_string": b"",
+            "headers": [(header, session_id.encode())],
+        }
+        await self.manager.handle_request(scope, _nothing, _nowhere)
+
+
+async def _nothing() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _nowhere(_message: Message) -> None:
+    return

@@ -1,0 +1,108 @@
+"""A script that plays tasks as their gold says, in every role: what a scripted endpoint can say without a model.
+
+The customer begins with the task's id between ⟦ and ⟧, by which the agent's part finds what to do. A model's name tells
+its role: `customer` and `judge` somewhere in it, or else it is the agent.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Collection, Iterable
+from typing import Self
+
+from tau2_core.episode.setting import Setting
+from tau2_core.episode.solo import DONE
+from tau2_core.model.messages import AssistantMessage
+from tau2_core.model.participants import STOP, TRANSFER
+from tau2_core.model.tasks import Action, Instructions, Task
+from tau2_core.testing.scripted_endpoint import Asked, Reply, call, say
+
+CLOSING = "That is everything."
+HANDOVER = "You are being transferred."
+_MARK = re.compile(r"^⟦(?P<task>.+?)⟧")
+_STEP = re.compile(r"⟦step (?P<number>\d+)⟧")
+_STATEMENT = re.compile(r"^(\d+)\. ", re.MULTILINE)
+
+
+class GoldScript:
+    """Answers as the agent, the customer or the judge of given tasks; `transfers` names the tools that hand over."""
+
+    def __init__(self, tasks: Iterable[Task], transfers: Collection[str] = ()) -> None:
+        self.tasks = {task.id: task for task in tasks}
+        self.transfers = transfers
+        self._known: dict[str, Task] = {}
+
+    @classmethod
+    def of(cls, setting: Setting, tasks: Iterable[Task] | None = None) -> Self:
+        """Return the script for tasks of a setting, all if none are given."""
+        transfers = {tool.name for tool in setting.tools("agent").values() if tool.transfers}
+        return cls(setting.tasks().values() if tasks is None else tasks, transfers)
+
+    def __call__(self, asked: Asked) -> Reply:
+        if "judge" in asked.model:
+            return self.judge(asked)
+        return self.customer(asked) if "customer" in asked.model else self.agent(asked)
+
+    def judge(self, asked: Asked) -> Reply:
+        """Find every statement met."""
+        numbers = _STATEMENT.findall(asked.last.rpartition("Statements:")[2])
+        verdicts = [{"number": int(number), "reason": "as scripted", "met": True} for number in numbers]
+        return say(json.dumps({"verdicts": verdicts}))
+
+    def customer(self, asked: Asked) -> Reply:
+        """Say the wish, do what is asked for, and end when told that it is over."""
+        task = self._in_system(asked, lambda task: task.user_scenario.text())
+        if not any(
+            _MARK.match(str(message["content"])) for message in asked.messages if message["role"] == "assistant"
+        ):
+            return say(f"⟦{task.id}⟧ {_wish(task)}")
+        step = _STEP.search(asked.last)
+        if asked.messages[-1]["role"] == "tool":
+            return say("Done.")
+        if step is not None:
+            return _call(task.gold()[int(step["number"])])
+        if CLOSING in asked.last:
+            return say(TRANSFER if HANDOVER in asked.last else STOP)
+        return say("Go on, please.")
+
+    def agent(self, asked: Asked) -> Reply:
+        """Make the gold calls one by one, ask the customer for theirs, then say what is to be communicated."""
+        solo = "<ticket>" in asked.system
+        task = self._in_system(asked, _ticket) if solo else self._announced(asked)
+        spoken = sum(isinstance(message, AssistantMessage) for message in task.history())
+        done = asked.answered - (spoken or (0 if solo else 1))  # without a history, the first message is the greeting
+        gold = task.gold()
+        if done < len(gold):
+            if solo or gold[done].requestor == "assistant":
+                return _call(gold[done])
+            return say(f"Please do this: {gold[done].text()} ⟦step {done}⟧")
+        if solo:
+            return call((DONE, {}))
+        criteria = task.evaluation_criteria
+        facts = (criteria.communicate_info if criteria else None) or []
+        ending = [HANDOVER] if any(action.name in self.transfers for action in gold) else []
+        return say("\n".join([*ending, *facts, CLOSING]))
+
+    def _announced(self, asked: Asked) -> Task:
+        said = (_MARK.match(str(message["content"])) for message in asked.messages if message["role"] == "user")
+        return self.tasks[next(mark["task"] for mark in said if mark)]
+
+    def _in_system(self, asked: Asked, text_of: Callable[[Task], str]) -> Task:
+        system = asked.system
+        if system not in self._known:
+            self._known[system] = next(task for task in self.tasks.values() if text_of(task) in system)
+        return self._known[system]
+
+
+def _ticket(task: Task) -> str:
+    return f"<ticket>\n{task.ticket}\n"
+
+
+def _wish(task: Task) -> str:
+    instructions = task.user_scenario.instructions
+    return instructions.reason_for_call if isinstance(instructions, Instructions) else instructions
+
+
+def _call(action: Action) -> Reply:
+    return call((action.name, action.arguments))

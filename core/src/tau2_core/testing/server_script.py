@@ -1,0 +1,25 @@
+"""Serves the gym on localhost, launched as eval-protocol launches a server (spec/mcp_gym.md, 7)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser
+
+DEFAULT_PORT = 9700
+
+
+def command(arguments: list[str]) -> list[str]:
+    """Return the arguments of `tau2-gym` that do what this script is asked for; all domains if none is named."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", DEFAULT_PORT)))
+    parser.add_argument("--domain", help="the domain of sessions whose config names none")
+    wish = parser.parse_args(arguments)
+    return ["serve", *([wish.domain] if wish.domain else []), "--host", "localhost", "--port", str(wish.port)]
+
+
+if __name__ == "__main__":
+    from tau2_core.cli.app import main
+
+    sys.argv[1:] = command(sys.argv[1:])
+    main()
