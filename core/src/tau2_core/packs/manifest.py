@@ -52,12 +52,13 @@ class Evaluation(_Section):
     """How a pack's tasks are graded.
 
     `unordered` and `ignored` are path patterns for the set `strict`: lists whose order, and parts whose value, do not
-    matter in a verdict.
+    matter in a verdict. `audit` says, by set of evaluators, task and baseline, why a baseline may pass that task.
     """
 
     reward_basis: list[RewardType] = Field(default_factory=lambda: list(OFFICIAL_REWARD_BASIS))
     unordered: list[str] = Field(default_factory=list)
     ignored: list[str] = Field(default_factory=list)
+    audit: dict[str, dict[str, dict[str, str]]] = Field(default_factory=dict)
 
 
 class Manifest(_Section):

@@ -21,6 +21,7 @@ def tau2_agents() -> list[AgentSpec]:
         AgentSpec(
             "always-transfer", "hands every customer over at once", Lazy("tau2_core.agents.transfer:AlwaysTransfer")
         ),
+        AgentSpec("always-refuse", "refuses every wish at once", Lazy("tau2_core.agents.baselines:AlwaysRefuse")),
         AgentSpec(
             "random",
             "makes seeded calls whose arguments fit the schemas",
@@ -69,4 +70,7 @@ def tau2_evaluators() -> list[EvaluatorSpec]:
         EvaluatorSpec("strict.communicate", "strict", "COMMUNICATE", Lazy(f"{home}.strict.communicate:evaluate")),
         EvaluatorSpec("strict.nl_assertion", "strict", "NL_ASSERTION", Lazy(f"{home}.nl_assertion:evaluate")),
         EvaluatorSpec("strict.outcome", "strict", "OUTCOME", Lazy(f"{home}.strict.outcome:evaluate"), always=True),
+        EvaluatorSpec(
+            "strict.collateral", "strict", "COLLATERAL", Lazy(f"{home}.strict.collateral:evaluate"), always=True
+        ),
     ]

@@ -12,7 +12,7 @@ from tau2_core.model.tools import Tool
 
 
 def evaluate(evidence: Evidence) -> Verdict:
-    """Look for each gold call among the calls of its side; one call counts for one gold call."""
+    """Look for each gold call among the calls of its side; a call that changes anything counts for one gold call."""
     actions = evidence.task.gold()
     if not actions:
         return Verdict(criterion="ACTION", status=Status.VACUOUS, reward=1.0)
@@ -23,8 +23,8 @@ def evaluate(evidence: Evidence) -> Verdict:
         role = "user" if action.requestor == "user" else "agent"
         tool = evidence.setting.tools("user" if role == "user" else "agent").get(action.name)
         found = next((call for call in left if made(action, call, tool, solo=evidence.record.solo)), None)
-        if found is not None:
-            left.remove(found)
+        if found is not None and (tool is None or tool.mutates):
+            left.remove(found)  # what was read once is known, but what is to be done twice is to be done twice
         near = [{"made": call.arguments} for call in left if call.name == action.name] if found is None else []
         why = "" if found else f"called {len(near)} times, but with other arguments" if near else "never called"
         checks.append(Check(what=f"{action.action_id}: {action.text()}", met=found is not None, why=why, evidence=near))

@@ -23,18 +23,13 @@ def evaluate(evidence: Evidence) -> Verdict:
 
 
 def _wanted(value: str, texts: list[str]) -> Check:
-    why = "never said"
-    for text in texts:
-        why_not = states(text, value)
-        if not why_not:
-            return Check(what=value, met=True, why="said", evidence=[{"message": text}])
-        why = why_not if why_not != "never said" else why
-    return Check(what=value, met=False, why=why)
+    why, where = states(texts, value)
+    evidence = [] if why else [{"message": where}]
+    return Check(what=value, met=not why, why=why or "said", evidence=evidence)
 
 
 def _forbidden(value: str, texts: list[str]) -> Check:
-    for text in texts:
-        if not states(text, value):
-            evidence = [{"message": text}]
-            return Check(what=f"not {value}", met=False, why="said, though it is wrong here", evidence=evidence)
-    return Check(what=f"not {value}", met=True)
+    why, where = states(texts, value)
+    if why:
+        return Check(what=f"not {value}", met=True)
+    return Check(what=f"not {value}", met=False, why="said, though it is wrong here", evidence=[{"message": where}])

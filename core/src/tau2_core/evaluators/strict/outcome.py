@@ -1,6 +1,6 @@
 """OUTCOME: the agent brought about what the task requires; a refusal is no transfer, and silence is neither.
 
-To refuse or hand over is right only when it is known to be: the gold's look-ups must have been made.
+To refuse or hand over is right only when it is known to be: what the gold looks up must be known.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from tau2_core.evaluators.action import all_calls
 from tau2_core.evaluators.evidence import ReplayedEvidence
 from tau2_core.evaluators.strict.action import made
 from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
-from tau2_core.model.messages import AssistantMessage, ToolMessage, UserMessage
+from tau2_core.model.messages import AssistantMessage, ToolCall, ToolMessage, UserMessage
+from tau2_core.model.tasks import Action
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
 LEAST_WORDS = 3
@@ -61,12 +62,24 @@ def _spoke(evidence: ReplayedEvidence) -> bool:
 
 
 def _looked_up(evidence: ReplayedEvidence) -> list[Check]:
-    calls = all_calls(evidence.record.messages)
+    """Check that what the gold looks up was looked up: by the same call, or another that gave the same answer."""
+    record = evidence.record
+    calls = all_calls(record.messages)
+    answers = {m.content for m in record.messages if isinstance(m, ToolMessage) and not m.error}
     tools = {**evidence.setting.tools("user"), **evidence.setting.tools("agent")}
     checks = []
     for action in evidence.task.gold():
         tool = tools.get(action.name)
-        if tool is not None and (tool.kind == "read" or tool.transfers):
-            found = any(made(action, call, tool) for call in calls)
-            checks.append(Check(what=action.text(), met=found, why="" if found else "never called, so not known"))
+        if tool is None or not (tool.kind == "read" or tool.transfers):
+            continue
+        found = any(made(action, call, tool, solo=record.solo) for call in calls)
+        if not found and not tool.transfers:
+            found = _answer(evidence, action) in answers
+        checks.append(Check(what=action.text(), met=found, why="" if found else "never looked up, so not known"))
     return checks
+
+
+def _answer(evidence: ReplayedEvidence, action: Action) -> str | None:
+    call = ToolCall(name=action.name, arguments=action.arguments, requestor=action.requestor)
+    result = evidence.start.call(call)
+    return None if result.failure else result.content

@@ -1,59 +1,113 @@
-"""Values that an agent must communicate: their kind, and whether a text states them with boundaries around them."""
+"""Values that an agent must communicate: their kind, and whether texts state them with boundaries around them."""
 
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 
-# A message that names more values of a kind than this lists them; it does not state one.
-MOST_VALUES = 12
+# Who names more than this lists values instead of stating one. Of 9,782 messages of real agents (1,344 conversations,
+# shared/conformance) the richest holds 52 different numbers and 140 items; the richest conversation holds 72 numbers.
+MOST_NUMBERS = 60
+MOST_ITEMS = 200
+MOST_NUMBERS_IN_ALL = 150
 
 _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\w]|\.\d)")
-_MONTHS = "january february march april may june july august september october november december".split()  # noqa: SIM905
-_ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
-_MONTH = f"({'|'.join(_MONTHS)})"
+_PLAIN_NUMBER = re.compile(r"[-+]?(?:0|[1-9]\d*)(?:\.\d+)?\Z")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = (
+    r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\b\.?"
+)
 _DAY = r"(\d{1,2})(?:st|nd|rd|th)?"
-_MONTH_FIRST = re.compile(rf"\b{_MONTH}\s+{_DAY}\b", re.IGNORECASE)
-_DAY_FIRST = re.compile(rf"\b{_DAY}\s+(?:of\s+)?{_MONTH}\b", re.IGNORECASE)
+_YEAR = r"(?:,?\s+(\d{4})\b)?"
+_ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})(?!\d)")
+_SLASH_DATE = re.compile(r"\b(\d{1,2})/(\d{1,2})/(\d{4})\b")
+_MONTH_FIRST = re.compile(rf"\b{_MONTH}\s+{_DAY}\b{_YEAR}", re.IGNORECASE)
+_DAY_FIRST = re.compile(rf"\b{_DAY}\s+(?:of\s+)?{_MONTH}{_YEAR}", re.IGNORECASE)
+_NO_NUMBER = re.compile(r"\b\d{4}-\d{2}-\d{2}(?!\d)|\b\d{1,2}/\d{1,2}/\d{4}\b|\b\d{1,2}:\d{2}(?::\d{2})?")
+_EMPHASIS = str.maketrans({"*": None, "`": None, "\u2212": "-", "\u00a0": " ", "\u202f": " "})
+
+NEVER = "never said"
 
 
-def states(text: str, value: str) -> str:
-    """Say how a text fails to state a value; "" if it states it.
+@dataclass(frozen=True)
+class Date:
+    """A day; one without a year stands for itself in any year."""
 
-    Numbers and money are compared as numbers (1,234.50 is 1234.5), dates as dates, anything else as words, without
-    regard to case, and never inside a longer word or number.
+    month: int
+    day: int
+    year: int | None
+
+    def fits(self, other: Date) -> bool:
+        years = {self.year, other.year} - {None}
+        return (self.month, self.day) == (other.month, other.day) and len(years) < 2
+
+
+def states(texts: Sequence[str], value: str) -> tuple[str, str]:
+    """Look for a text that states a value: return ("", that text), or why none does and "".
+
+    Numbers and money are compared as numbers (1,234.50 is 1234.5), dates as dates, anything else, also digits that
+    begin with a zero, as words, without regard to case, and never inside a longer word or number. A text that lists
+    values states none of them, nor do texts that do so together.
     """
-    number = _as_number(value)
+    plain = [text.translate(_EMPHASIS) for text in texts]
+    found = [index for index, text in enumerate(plain) if _holds(text, value)]
+    if not found:
+        return NEVER, ""
+    counts = [_different(numbers(text)) for text in plain]
+    if len(_union(plain)) > MOST_NUMBERS_IN_ALL:
+        return f"lost among {len(_union(plain))} different numbers", ""
+    for index in found:
+        if counts[index] <= MOST_NUMBERS and _items(plain[index]) <= MOST_ITEMS:
+            return "", texts[index]
+    return f"lost in a list of {max(max(counts[index], _items(plain[index])) for index in found)} values", ""
+
+
+def _holds(text: str, value: str) -> bool:
+    number = as_number(value)
     if number is not None:
-        found = [_as_number(match.group()) for match in _NUMBER.finditer(text)]
-        return _stated(number, found)
-    date = _dates(value)
-    if len(date) == 1 and _ISO_DATE.fullmatch(value.strip()):
-        return _stated(next(iter(date)), _dates(text))
-    pattern = rf"(?<!\w){re.escape(' '.join(value.split()))}(?!\w)"
-    return "" if re.search(pattern, " ".join(text.split()), re.IGNORECASE) else "never said"
+        signed = value.strip()[0] in "+-"  # where none is asked for, a difference of -60.78 is one of 60.78
+        return number in (numbers(text) if signed else map(abs, numbers(text)))
+    wanted = dates(value)
+    if len(wanted) == 1 and _ISO_DATE.fullmatch(value.strip()):
+        return any(wanted[0].fits(date) for date in dates(text))
+    words = re.escape(" ".join(value.split())).replace(r"\ ", " ")
+    return re.search(rf"(?<!\w){words}(?!\w)", " ".join(text.split()), re.IGNORECASE) is not None
 
 
-def _stated(wanted: object, found: list[object] | list[Decimal | None] | list[str]) -> str:
-    if wanted not in found:
-        return "never said"
-    others = {value for value in found if value != wanted}
-    return f"lost in a list of {len(others) + 1} values" if len(others) >= MOST_VALUES else ""
+def as_number(text: str) -> Decimal | None:
+    """Return a number or an amount of money by its value; None for anything else, as ids that begin with a zero."""
+    plain = text.strip().lstrip("$€£").replace(",", "")
+    return Decimal(plain) if _PLAIN_NUMBER.match(plain) else None
 
 
-def _as_number(text: str) -> Decimal | None:
-    stripped = text.strip().lstrip("$€£").replace(",", "")
-    if not re.fullmatch(r"[-+]?\d+(?:\.\d+)?", stripped):
-        return None
-    try:
-        return Decimal(stripped).normalize()
-    except InvalidOperation:
-        return None
+def numbers(text: str) -> list[Decimal]:
+    """Return the numbers in a text, without those that are parts of dates, times, words or ids."""
+    return [Decimal(match.group().replace(",", "")) for match in _NUMBER.finditer(_NO_NUMBER.sub(" ", text))]
 
 
-def _dates(text: str) -> list[str]:
-    """Return the dates in a text; one without a year stands for itself in any year."""
-    found = [f"{int(month)}-{int(day)}" for _, month, day in _ISO_DATE.findall(text)]
-    found += [f"{_MONTHS.index(month.lower()) + 1}-{int(day)}" for month, day in _MONTH_FIRST.findall(text)]
-    found += [f"{_MONTHS.index(month.lower()) + 1}-{int(day)}" for day, month in _DAY_FIRST.findall(text)]
+def dates(text: str) -> list[Date]:
+    """Return the days in a text: 2024-05-15, 5/15/2024, May 15th, 15 May 2024."""
+    found = [Date(int(month), int(day), int(year)) for year, month, day in _ISO_DATE.findall(text)]
+    found += [Date(int(month), int(day), int(year)) for month, day, year in _SLASH_DATE.findall(text)]
+    found += [_date(month, day, year) for month, day, year in _MONTH_FIRST.findall(text)]
+    found += [_date(month, day, year) for day, month, year in _DAY_FIRST.findall(text)]
     return found
+
+
+def _date(month: str, day: str, year: str) -> Date:
+    return Date(_MONTHS.index(month[:3].lower()) + 1, int(day), int(year) if year else None)
+
+
+def _different(found: Iterable[Decimal]) -> int:
+    return len(set(found))
+
+
+def _union(texts: Iterable[str]) -> set[Decimal]:
+    return {number for text in texts for number in numbers(text)}
+
+
+def _items(text: str) -> int:
+    return len({part.strip().lower() for part in re.split(r"[\n,;|\t]", text) if part.strip()})

@@ -1,0 +1,30 @@
+"""COLLATERAL: where end states are not compared, the business's database must still change only where the gold does."""
+
+from __future__ import annotations
+
+from tau2_core.evaluators.database import count
+from tau2_core.evaluators.evidence import ReplayedEvidence
+from tau2_core.evaluators.strict.content import semantic_differences
+from tau2_core.evaluators.strict.database import SHOWN, meaning_of
+from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
+
+
+def evaluate(evidence: Evidence) -> Verdict:
+    """Name changes of the agent's database at paths that the gold leaves alone; the basis entry DB says more."""
+    criteria = evidence.task.evaluation_criteria
+    if criteria is None or criteria.actions is None or "DB" in criteria.reward_basis:
+        return Verdict(criterion="COLLATERAL", status=Status.VACUOUS, reward=1.0)
+    assert isinstance(evidence, ReplayedEvidence)
+    meaning = meaning_of(evidence)
+    start = evidence.start.worlds["agent"]
+    wanted = {change.path for change in semantic_differences(start, evidence.gold.environment.worlds["agent"], meaning)}
+    made = semantic_differences(start, evidence.predicted.worlds["agent"], meaning)
+    damage = [
+        change
+        for change in made
+        if not any(path[: len(change.path)] == change.path or change.path[: len(path)] == path for path in wanted)
+    ]
+    why = f"{count(damage)} changed that the gold leaves alone (old: start, new: this episode)" if damage else ""
+    shown = [change.as_json() for change in damage[:SHOWN]]
+    checks = [Check(what="nothing else of the agent's database changed", met=not damage, why=why, evidence=shown)]
+    return Verdict(criterion="COLLATERAL", status=Status.GRADED, reward=float(not damage), checks=checks)

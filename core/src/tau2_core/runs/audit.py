@@ -1,0 +1,177 @@
+"""Auditing a domain's tasks: baselines that do not serve the customer must not pass them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from tau2_core.agents.baselines import DoAndListAnswers, ListAnswers, every_answer
+from tau2_core.episode.environment import Environment
+from tau2_core.episode.play import Cast, play
+from tau2_core.episode.setting import Setting
+from tau2_core.errors import Tau2GymError
+from tau2_core.evaluators.evidence import play_gold
+from tau2_core.evaluators.grade import Grader
+from tau2_core.model.episodes import Slot
+from tau2_core.model.messages import ToolCall
+from tau2_core.model.registrations import AgentSpec
+from tau2_core.model.tasks import Action, Task
+from tau2_core.model.tools import Tool
+from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.runs.metrics import SOLVED_FROM
+from tau2_core.runs.plan import DEFAULT_SEED
+
+GOLD_PLUS, GOLD_MINUS = "gold-plus-one-unrelated-write", "gold-minus-one"
+BASELINES: Mapping[str, str] = {
+    "silent": "does nothing",
+    "always-refuse": "refuses at once",
+    "always-transfer": "hands over at once",
+    "list-every-answer": "does nothing, says every number and answer",
+    "gold-and-every-answer": "does all, but says every number and answer",
+    GOLD_PLUS: "does all, and a write of another task",
+    GOLD_MINUS: "does all but one of the gold's writes",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A task that a baseline passes: in which way, and why that is allowed ("": it is not)."""
+
+    task: str
+    baseline: str
+    how: str = ""
+    allowed: str = ""
+
+
+@dataclass
+class Audit:
+    """What an audit came to. `played`: on how many tasks a baseline could be tried at all.
+
+    `stale` are entries of the allow-list that allow nothing.
+    """
+
+    domain: str
+    evaluators: str
+    tasks: int
+    played: dict[str, int] = field(default_factory=dict)
+    passes: list[Pass] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+
+    @property
+    def refused(self) -> list[Pass]:
+        """The passes that nobody has argued for."""
+        return [each for each in self.passes if not each.allowed]
+
+    def passed(self, baseline: str) -> list[Pass]:
+        return [each for each in self.passes if each.baseline == baseline]
+
+
+async def audit(
+    setting: Setting, catalogue: Catalogue, evaluators: str = "strict", on_task: Callable[[], None] = lambda: None
+) -> Audit:
+    """Play every baseline on every task of the default split, and name what passes. Raises UsageError, PackError."""
+    tasks = setting.select()
+    auditor = _Auditor(setting, catalogue, evaluators, tasks)
+    # An allow-list argues about the pack's own tasks; a dataset's are somebody else's.
+    allowed = {} if setting.dataset else setting.pack.manifest.evaluation.audit.get(evaluators, {})
+    report = Audit(setting.domain, evaluators, len(tasks))
+    for task in tasks:
+        for baseline in BASELINES:
+            trials = list(auditor.trials(baseline, task))
+            if not trials:
+                continue
+            report.played[baseline] = report.played.get(baseline, 0) + 1
+            passed = [how for how, agent, played in trials if await auditor.passes(task, agent, played)]
+            if passed:
+                why = allowed.get(task.id, {}).get(baseline, "")
+                report.passes.append(Pass(task.id, baseline, "; ".join(filter(None, passed)), why))
+        on_task()
+    used = {(each.task, each.baseline) for each in report.passes}
+    entries = [(task_id, baseline) for task_id, reasons in allowed.items() for baseline in reasons]
+    report.stale = [f"{task_id}: {baseline}" for task_id, baseline in entries if (task_id, baseline) not in used]
+    return report
+
+
+Trial = tuple[str, AgentSpec, Task]
+
+
+class _Auditor:
+    def __init__(self, setting: Setting, catalogue: Catalogue, evaluators: str, tasks: Sequence[Task]) -> None:
+        self.setting = setting
+        self.grader = Grader(setting, evaluators, catalogue.evaluators(evaluators))
+        self.user = catalogue.user("scripted")
+        self.tools: dict[str, Tool] = {**setting.tools("user"), **setting.tools("agent")}
+        self.writes = self._writes(tasks)
+        message = every_answer([value for task in tasks for value in _communicated(task)])
+        self.agents = {name: catalogue.agent(name) for name in ("silent", "always-refuse", "always-transfer", "oracle")}
+        self.agents["list-every-answer"] = AgentSpec("list-every-answer", "", partial(ListAnswers, message))
+        self.doing = AgentSpec("gold-and-every-answer", "", partial(DoAndListAnswers, message), sees_gold=True)
+
+    def trials(self, baseline: str, task: Task) -> Iterator[Trial]:
+        """Yield the ways in which a baseline plays a task: (in words, agent, the task as it sees it)."""
+        if baseline in self.agents:
+            yield "", self.agents[baseline], task
+        elif baseline == GOLD_PLUS:
+            extra = self._unrelated(task)
+            if extra is not None:
+                yield f"with {extra.text()}", self.agents["oracle"], _with_gold(task, [*task.gold(), extra])
+        elif baseline == GOLD_MINUS:
+            gold = task.gold()
+            for index, action in enumerate(gold):
+                if self._mutates(action):
+                    rest = [*gold[:index], *gold[index + 1 :]]
+                    yield f"without {action.text()}", self.agents["oracle"], _with_gold(task, rest)
+        elif _communicated(task):
+            yield "", self.doing, task
+
+    async def passes(self, task: Task, agent: AgentSpec, played: Task) -> bool:
+        """Tell whether an agent gets the full reward; what only a judge could say is left out."""
+        record = await play(self.setting, played, Cast(agent, self.user), Slot(task.id, 0), DEFAULT_SEED)
+        reward = self.grader.grade(record, task).reward
+        return reward is not None and reward > SOLVED_FROM
+
+    def _mutates(self, action: Action) -> bool:
+        tool = self.tools.get(action.name)
+        return tool is not None and tool.mutates
+
+    def _writes(self, tasks: Sequence[Task]) -> list[tuple[str, Action]]:
+        """Return the agent's writes of all tasks, each once, with the task that it is of."""
+        found: dict[str, tuple[str, Action]] = {}
+        for task in tasks:
+            for action in task.gold():
+                if action.requestor == "assistant" and self._mutates(action):
+                    found.setdefault(action.text(), (task.id, action))
+        return list(found.values())
+
+    def _unrelated(self, task: Task) -> Action | None:
+        """Return the first write of another task that works after this task's gold, and changes something."""
+        own = {action.text() for action in task.gold()}
+        for owner, action in self.writes:
+            if owner == task.id or action.text() in own:
+                continue
+            environment = self._after_gold(task)
+            if environment is None:
+                return None
+            before = environment.digests()
+            call = ToolCall(name=action.name, arguments=action.arguments)
+            if environment.call(call).failure is None and environment.digests() != before:
+                return action
+        return None
+
+    def _after_gold(self, task: Task) -> Environment | None:
+        try:
+            return play_gold(self.setting, task, DEFAULT_SEED).environment
+        except Tau2GymError:
+            return None  # its start state does not apply: nothing can be played, and nobody passes
+
+
+def _communicated(task: Task) -> list[str]:
+    return (task.evaluation_criteria.communicate_info if task.evaluation_criteria else None) or []
+
+
+def _with_gold(task: Task, gold: list[Action]) -> Task:
+    criteria = task.evaluation_criteria
+    return task.model_copy(
+        update={"evaluation_criteria": criteria.model_copy(update={"actions": gold}) if criteria else None}
+    )
