@@ -1,0 +1,201 @@
+"""The row of an evaluation and its parts, with the JSON of eval-protocol (spec/evaluation_test.md, 8)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+DOMAIN = "evalprotocol.io"
+ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
+
+
+class _Part(BaseModel):
+    """Keys that are not known here are kept."""
+
+    model_config = ConfigDict(extra="allow", ser_json_inf_nan="constants")
+
+
+class Message(_Part):
+    """A chat-completions message; `content` is text or a list of parts."""
+
+    role: str
+    content: str | list[dict[str, Any]] | None = ""
+    reasoning_content: str | None = None
+    name: str | None = None
+    tool_call_id: str | None = None
+    tool_calls: list[dict[str, Any]] | None = None
+    function_call: dict[str, Any] | None = None
+    control_plane_step: dict[str, Any] | None = None
+    weight: int | None = None
+    logprobs: Any = None
+
+    @property
+    def text(self) -> str:
+        """The content as one text; parts that are no text are left out."""
+        if isinstance(self.content, list):
+            return "".join(str(part.get("text") or "") for part in self.content)
+        return self.content or ""
+
+    def for_request(self) -> dict[str, Any]:
+        """Return what may be sent to a model's API."""
+        ours = {"control_plane_step", "reasoning_content", "weight", "logprobs"}
+        return self.model_dump(mode="json", exclude=ours, exclude_none=True)
+
+
+class Code(IntEnum):
+    """The codes of `Status` that are in use here; gRPC's below 100."""
+
+    OK = 0
+    INTERNAL = 13
+    FINISHED = 100
+    RUNNING = 101
+    SCORE_INVALID = 102
+
+
+class Status(_Part):
+    """How a rollout or an evaluation stands."""
+
+    code: int
+    message: str = ""
+    details: list[dict[str, Any]] = Field(default_factory=list)
+
+    @property
+    def is_error(self) -> bool:
+        return self.code == Code.INTERNAL
+
+    @property
+    def termination_reason(self) -> str | None:
+        reasons = [part.get("metadata", {}).get("termination_reason") for part in self.details]
+        return next((str(reason) for reason in reasons if reason is not None), None)
+
+    @classmethod
+    def finished(cls, reason: str | None = None) -> Status:
+        """Return the status of a rollout that came to its end, and why it did."""
+        detail = {"@type": ERROR_INFO, "reason": "TERMINATION_REASON", "domain": DOMAIN}
+        metadata = {"metadata": {"termination_reason": reason}}
+        return cls(code=Code.FINISHED, message="Rollout finished", details=[detail | metadata] if reason else [])
+
+    @classmethod
+    def failed(cls, why: str) -> Status:
+        """Return the status of a rollout that failed for no reason of the agent's."""
+        return cls(code=Code.INTERNAL, message=why)
+
+
+class InputMetadata(_Part):
+    row_id: str | None = None
+    completion_params: dict[str, Any] = Field(default_factory=dict)
+    dataset_info: dict[str, Any] | None = None
+    session_data: dict[str, Any] | None = None
+
+
+class MetricResult(_Part):
+    """One criterion's score."""
+
+    score: float
+    reason: str
+    is_score_valid: bool = True
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class EvaluateResult(_Part):
+    """What an evaluation says of a row. A score that is not valid counts neither way."""
+
+    score: float
+    is_score_valid: bool = True
+    reason: str | None = None
+    error: str | None = None
+    metrics: dict[str, MetricResult] = Field(default_factory=dict)
+    step_outputs: list[dict[str, Any]] | None = None
+    trajectory_info: dict[str, Any] | None = None
+    final_control_plane_info: dict[str, Any] | None = None
+    agg_score: float | None = None
+    standard_error: float | None = None
+
+
+class CompletionUsage(_Part):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+
+
+class ExecutionMetadata(_Part):
+    invocation_id: str | None = None
+    experiment_id: str | None = None
+    rollout_id: str | None = None
+    run_id: str | None = None
+    usage: CompletionUsage | None = None
+    cost_metrics: dict[str, Any] | None = None
+    duration_seconds: float | None = None
+    rollout_duration_seconds: float | None = None
+    eval_duration_seconds: float | None = None
+    experiment_duration_seconds: float | None = None
+    extra: dict[str, Any] | None = None
+    finish_reason: str | None = None
+    tool_call_count: int | None = None
+    raw_output: Any = None
+
+
+class EvaluationThreshold(_Part):
+    """What an evaluation must reach: a rate of at least `success`, and a standard error of at most `standard_error`."""
+
+    success: float
+    standard_error: float | None = Field(default=None, ge=0.0, le=1.0)
+
+
+class EvalMetadata(_Part):
+    name: str
+    description: str | None = None
+    version: str = "0"
+    status: Status | None = None
+    num_runs: int = 1
+    aggregation_method: Literal["mean", "max", "min", "bootstrap"] = "mean"
+    passed_threshold: EvaluationThreshold | None = None
+    passed: bool | None = None
+
+
+class EvaluationRow(_Part):
+    """One thing to evaluate: what is known before, what was said and done, and what is thought of it."""
+
+    messages: list[Message] = Field(default_factory=list)
+    tools: list[dict[str, Any]] | None = None
+    input_metadata: InputMetadata = Field(default_factory=InputMetadata)
+    rollout_status: Status = Field(default_factory=lambda: Status(code=Code.RUNNING, message="Rollout is running"))
+    ground_truth: JsonValue = None
+    evaluation_result: EvaluateResult | None = None
+    execution_metadata: ExecutionMetadata = Field(default_factory=ExecutionMetadata)
+    created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    eval_metadata: EvalMetadata | None = None
+    pid: int | None = None
+
+    @property
+    def row_id(self) -> str:
+        """The row's id, made from its content if it was given none."""
+        known = self.input_metadata.row_id
+        if known is None:
+            known = self.input_metadata.row_id = f"row-{self.content_digest()[:12]}"
+        return known
+
+    def content_digest(self) -> str:
+        """Return a digest of what the row holds, without when, where and how often it is played."""
+        content = self.model_dump(mode="json", exclude={"created_at", "execution_metadata", "pid"}, exclude_none=True)
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
+
+    @property
+    def score(self) -> float | None:
+        """The score, None without one that is valid."""
+        result = self.evaluation_result
+        return result.score if result is not None and result.is_score_valid else None
+
+    def line(self) -> dict[str, Any]:
+        """Return the row as a line of results, with the score once more where readers of such files look for it."""
+        content = self.model_dump(mode="json", exclude_none=True)
+        if self.evaluation_result is not None:
+            details = {"score", "is_score_valid", "reason", "metrics"}
+            content["evals"] = {"score": self.evaluation_result.score}
+            content["eval_details"] = self.evaluation_result.model_dump(mode="json", include=details)
+        return content

@@ -1,0 +1,221 @@
+"""The table that rollouts of one model sit around: the setting, who plays, who grades, and the folder that keeps it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tau2_core.adapters.eval_protocol.dataset_rows import as_task
+from tau2_core.agents.llm import LLMAgent
+from tau2_core.episode.conversation import Limits
+from tau2_core.episode.play import Cast
+from tau2_core.episode.setting import Setting
+from tau2_core.errors import UsageError
+from tau2_core.evaluators.grade import Grader
+from tau2_core.llm.judge import judge
+from tau2_core.llm.model import Line, Patience
+from tau2_core.model.episodes import EpisodeRecord, Slot
+from tau2_core.model.evaluation import Grade
+from tau2_core.model.llm import ModelRole, ModelSettings
+from tau2_core.model.participants import Agent, AgentContext
+from tau2_core.model.registrations import AgentSpec
+from tau2_core.model.tasks import Task
+from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.runs.configuration import configuration
+from tau2_core.runs.journal import Journal
+from tau2_core.runs.metrics import summarise
+from tau2_core.runs.models import hire
+from tau2_core.runs.plan import DEFAULT_SEED, Plan
+from tau2_core.runs.prepare import open_catalogue, prepare
+from tau2_core.testing.processors import RolloutProcessorConfig
+from tau2_core.testing.rows import EvaluationRow
+
+KNOWN = {
+    "domain", "dataset", "variant", "solo", "mode", "packs", "evaluators", "agent", "user", "judge", "seed",
+    "max_errors", "timeout", "url", "token", "port", "server_mode", "start_server",
+}  # fmt: skip
+OURS = ("agent", "max_tools_per_turn", "max_tool_calls")
+
+
+def split_params(params: Mapping[str, Any]) -> tuple[str | None, ModelSettings | None]:
+    """Return the agent's name (None if not given) and the model that completion parameters describe."""
+    args = {name: value for name, value in params.items() if name not in ("model", *OURS)}
+    args |= args.pop("extra_body", None) or {}
+    if "base_url" in args:
+        args["api_base"] = args.pop("base_url")
+    model = params.get("model")
+    if isinstance(model, str) and model.startswith("accounts/"):
+        model = f"fireworks_ai/{model}"
+    return params.get("agent"), ModelSettings(model=model, args=args) if model else None
+
+
+@dataclass(eq=False)
+class Table:
+    """What all rollouts of one model share. Raises UsageError where the rows and the options do not fit."""
+
+    config: RolloutProcessorConfig
+    catalogue: Catalogue
+    plan: Plan
+    grader: Grader
+    tasks: Mapping[str, Task]
+    journal: Journal
+    started: float = field(default_factory=time.monotonic)
+    records: dict[Slot, EpisodeRecord] = field(default_factory=dict)
+    grades: dict[Slot, Grade] = field(default_factory=dict)
+    lines: dict[str, Line] = field(default_factory=dict)
+
+    @property
+    def setting(self) -> Setting:
+        return self.plan.setting
+
+    def cast_for(self, row: EvaluationRow) -> Cast:
+        """Return who plays a row: the customer's model and the agent's system prompt may be the row's own."""
+        cast = self.plan.cast
+        system = next((message.text for message in row.messages if message.role == "system"), None)
+        if system and cast.agent.name == "llm":
+            cast = replace(cast, agent=_prompted(cast.agent, system))
+        if self.config.kwargs.get("user") is None and not self.setting.solo and (model := customer(row)) is not None:
+            key = model.model_dump_json()
+            if key not in self.lines:
+                self.lines.update({key: hire({"user": model}, patience=Patience())["user"]})
+            cast = replace(cast, user=self.catalogue.user("llm"), lines={**cast.lines, "user": self.lines[key]})
+        return cast
+
+    async def grade(self, record: EpisodeRecord) -> Grade:
+        """Grade an episode that is on disk already, with the judge where its word counts, and keep the grade."""
+        task = self.tasks_by_id[record.task_id]
+        line, criteria = self.plan.cast.lines.get("judge"), task.evaluation_criteria
+        said = None
+        if line is not None and self.grader.needs_judge(record, task):
+            statements = (criteria and criteria.nl_assertions) or []
+            said = await judge(line.model_for(str(record.slot)), record.messages, statements)
+        grade = self.grader.grade(record, task, said)
+        self.journal.append("grades.jsonl", grade.model_dump(mode="json"))
+        self.records[record.slot], self.grades[record.slot] = record, grade
+        return grade
+
+    @property
+    def tasks_by_id(self) -> dict[str, Task]:
+        return {task.id: task for task in self.plan.tasks}
+
+    def close(self) -> None:
+        """Write the figures of what was played."""
+        folder, seconds = self.journal.folder, time.monotonic() - self.started
+        records, grades = list(self.records.values()), list(self.grades.values())
+        summary = summarise(self.plan, folder.name, str(folder), records, grades, seconds)
+        self.journal.write("summary.json", summary.model_dump(mode="json"))
+
+
+def open_table(config: RolloutProcessorConfig) -> Table:
+    """Prepare what rows ask for, and write down what the run is told. Raises UsageError, PackError, DatasetError."""
+    kwargs, rows = config.kwargs, config.all_rows
+    unknown = kwargs.keys() - KNOWN
+    if unknown:
+        known = ", ".join(sorted(KNOWN))
+        raise UsageError(f"rollout_processor_kwargs: {', '.join(sorted(unknown))} is not known; there is: {known}")
+    catalogue = open_catalogue([Path(pack) for pack in kwargs.get("packs", ())])
+    dataset = kwargs.get("dataset")
+    solo = kwargs.get("solo", context_of(rows, "solo") or False)
+    setting = prepare(
+        catalogue,
+        kwargs.get("domain") or context_of(rows, "domain") or _no_domain(),
+        dataset=Path(dataset) if dataset else None,
+        variant=kwargs.get("variant", context_of(rows, "variant") or ""),
+        solo=bool(solo),
+        mode=kwargs.get("mode"),
+    )
+    tasks = read_tasks(setting, rows)
+    cast = _cast(catalogue, setting, config)
+    _refuse_what_nobody_judges(tasks, cast)
+    evaluators = kwargs.get("evaluators", "tau2")
+    seed, at_once = kwargs.get("seed", DEFAULT_SEED), config.concurrency
+    plan = Plan(setting, cast, list(tasks.values()), config.num_runs, seed, None, evaluators, at_once)
+    config.journal.write("run.json", configuration(plan))
+    for task in plan.tasks:
+        config.journal.append("tasks.jsonl", task.model_dump(mode="json", exclude_none=True))
+    grader = Grader(setting, evaluators, catalogue.evaluators(evaluators))
+    setting.bases()
+    return Table(config, catalogue, plan, grader, tasks, config.journal)
+
+
+def context_of(rows: Sequence[EvaluationRow], key: str) -> Any:
+    """Return what all rows' `environment_context` says of a key, None if they say nothing. Raises UsageError."""
+    said = {((row.input_metadata.dataset_info or {}).get("environment_context") or {}).get(key) for row in rows}
+    if len(said) > 1:
+        raise UsageError(f"the rows name several of {key}: {sorted(map(str, said))}; evaluate them one by one")
+    return next(iter(said), None)
+
+
+def _no_domain() -> str:
+    raise UsageError('no row\'s environment_context names a domain; give rollout_processor_kwargs={"domain": …}')
+
+
+def read_tasks(setting: Setting, rows: Sequence[EvaluationRow]) -> dict[str, Task]:
+    """Return the rows' tasks by row id; of tasks with one id, all but the first are called as their rows are."""
+    tasks: dict[str, Task] = {}
+    taken: set[str] = set()
+    for row in rows:
+        task = as_task(row.row_id, row.input_metadata.dataset_info or {}, setting.tasks())
+        if task.id in taken:
+            task = task.model_copy(update={"id": row.row_id})
+        taken.add(task.id)
+        tasks[row.row_id] = task
+    return tasks
+
+
+def _cast(catalogue: Catalogue, setting: Setting, config: RolloutProcessorConfig) -> Cast:
+    kwargs = config.kwargs
+    name, model = split_params(config.completion_params)
+    models: dict[ModelRole, ModelSettings] = {"agent": model} if model else {}
+    user = kwargs.get("user")
+    if isinstance(user, Mapping):
+        models["user"] = _settings("user", user)
+        user = "llm"
+    if kwargs.get("judge"):
+        models["judge"] = _settings("judge", kwargs["judge"])
+    name = name or kwargs.get("agent") or ("llm" if model else None)
+    if name is None:
+        raise UsageError('nobody plays: give completion_params=[{"model": …}], or {"agent": …} for one without a model')
+    limits = Limits(config.steps, kwargs.get("max_errors", 10), kwargs.get("timeout"))
+    spec = catalogue.user(user or ("none" if setting.solo else "scripted"))
+    lines = hire(models, patience=Patience())
+    return Cast(catalogue.agent(name), spec, limits, catalogue.tool_call_wrappers(), lines)
+
+
+def _settings(role: str, given: Mapping[str, Any]) -> ModelSettings:
+    _, model = split_params(given)
+    if model is None:
+        raise UsageError(f"rollout_processor_kwargs: {role}: should name a `model`")
+    return model
+
+
+def customer(row: EvaluationRow) -> ModelSettings | None:
+    """Return the model that a row wants its customer to be played by, None without one."""
+    simulation = (row.input_metadata.dataset_info or {}).get("user_simulation") or {}
+    if not simulation.get("enabled") or not simulation.get("llm"):
+        return None
+    return split_params({"model": simulation["llm"], **(simulation.get("llm_args") or {})})[1]
+
+
+def _prompted(spec: AgentSpec, system: str) -> AgentSpec:
+    def create(context: AgentContext) -> Agent:
+        agent = LLMAgent(context)
+        agent.system = system
+        return agent
+
+    return replace(spec, create=create)
+
+
+def _refuse_what_nobody_judges(tasks: Mapping[str, Task], cast: Cast) -> None:
+    if "judge" in cast.lines:
+        return
+    for name, task in tasks.items():
+        criteria = task.evaluation_criteria
+        if criteria and criteria.nl_assertions and "NL_ASSERTION" in criteria.reward_basis:
+            raise UsageError(
+                f"row {name!r} counts natural-language assertions, which a model has to judge: give "
+                'rollout_processor_kwargs={"judge": {"model": …}}, or take NL_ASSERTION out of its reward_basis'
+            )
