@@ -21,11 +21,7 @@ class LLMAgent:
         self.model = context.model
         self.tools = [tool.chat_function() for tool in context.tools]
         self.options = {"tool_choice": "required"} if context.solo else {}
-        instruction = context.instruction or own_prompt("agent", solo=context.solo)
-        sections = [("instructions", instruction), ("policy", context.policy)]
-        if context.solo:
-            sections.append(("ticket", context.ticket or ""))
-        self.system = "\n".join(f"<{tag}>\n{text}\n</{tag}>" for tag, text in sections)
+        self.system = system_prompt(context)
 
     async def reply(self, history: Sequence[Message]) -> AssistantMessage:
         chat = [{"role": "system", "content": self.system}, *as_chat(history, "assistant")]
@@ -33,3 +29,12 @@ class LLMAgent:
             chat.append({"role": "user", "content": "Work on the ticket."})
         speech = await speak(self.model, chat, self.tools, "assistant", **self.options)
         return AssistantMessage(**speech.fields())
+
+
+def system_prompt(context: AgentContext) -> str:
+    """Return what the agent is told before the first message."""
+    instruction = context.instruction or own_prompt("agent", solo=context.solo)
+    sections = [("instructions", instruction), ("policy", context.policy)]
+    if context.solo:
+        sections.append(("ticket", context.ticket or ""))
+    return "\n".join(f"<{tag}>\n{text}\n</{tag}>" for tag, text in sections)

@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from tau2_core.cli import check, describe, domains, export, grade, plugins, replay, run, serve
+from tau2_core.cli import check, compare, describe, domains, export, grade, plugins, replay, report, run, serve
 from tau2_core.errors import Tau2GymError, UsageError
 
 app = typer.Typer(
@@ -41,6 +41,8 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
 
 for command in (
     run.run,
+    report.report,
+    compare.compare,
     grade.grade,
     export.export,
     serve.serve,

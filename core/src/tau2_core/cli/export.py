@@ -23,8 +23,8 @@ def export(
 ) -> None:
     """Write a run for another tool: with `--to tau2-bench` as official result files."""
     from tau2_core.runs.export import export_tau2_bench, setting_of
-    from tau2_core.runs.folder import read_run
     from tau2_core.runs.prepare import open_catalogue
+    from tau2_core.runs.recorded import read_run
 
     finished = read_run(run)
     setting = setting_of(finished, open_catalogue(pack or (), no_plugin or ()))

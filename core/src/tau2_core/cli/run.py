@@ -119,7 +119,9 @@ def run(
         {"agent": agent_model, "user": user_model, "judge": judge_model},
         {"agent": agent_args, "user": user_args, "judge": judge_args},
     )
-    cassette = Cassette(replay, replaying=True) if replay else Cassette(record, replaying=False) if record else None
+    cassette = None
+    if replay or record:
+        cassette = Cassette(replay or record or Path(), replaying=replay is not None, resume=resume)
     catalogue = open_catalogue(pack or (), no_plugin or ())
     setting = prepare(catalogue, domain, dataset=dataset, variant=variant, solo=solo, mode=mode)
     agent = agent or ("llm" if "agent" in models else "oracle")
@@ -168,7 +170,7 @@ def _play(plan: Plan, catalogue: Catalogue, folder: Path, *, quiet: bool, via: s
     from tau2_core.runs.execute import execute
 
     title = f"{plan.setting.domain} · {plan.cast.agent.name}"
-    with progress(title, len(plan.slots()), quiet=quiet) as advance:
+    with progress(title, len(plan.slots()), quiet=quiet or plan.interactive) as advance:
         try:
             if via == "mcp":
                 from tau2_core.gym.via import execute_via_mcp

@@ -22,6 +22,8 @@ SHORT = {
     "COMMUNICATE": "said",
     "NL_ASSERTION": "NL",
     "OUTCOME": "outcome",
+    "COLLATERAL": "damage",
+    "POLICY": "policy",
 }
 
 

@@ -19,9 +19,9 @@ KEPT = 1000
 class Cassette:
     """Exchanges by place: (episode, role, how many were before it). Order in the file does not matter.
 
-    A line holds of its request only what is not as in the exchange before: of the messages those after the `same` first
-    ones, of the rest (model, arguments, tools) what has changed. Of two lines for a place the later one counts, so a run
-    that was stopped goes on recording into the same file (`resume`).
+    A line holds of its request only what is not as in the exchange before: of the messages those after the `same`
+    first ones, of the rest (model, arguments, tools) what has changed. Of two lines for a place the later one counts,
+    so a run that was stopped goes on recording into the same file (`resume`).
     """
 
     def __init__(self, file: Path, *, replaying: bool, resume: bool = False) -> None:

@@ -59,8 +59,9 @@ class LiteLLMClient:
             )
         except litellm.exceptions.BadRequestError as error:
             raise UsageError(
-                f"model {settings.model!r}: no provider of that name; write PROVIDER/NAME, such as anthropic/{settings.model},"
-                f" or openai/{settings.model} with api_base for an endpoint that speaks OpenAI's protocol"
+                f"model {settings.model!r}: no provider of that name; write PROVIDER/NAME, such as "
+                f"anthropic/{settings.model}, or openai/{settings.model} with api_base for an endpoint that speaks "
+                "OpenAI's protocol"
             ) from error
         own_endpoint = self.provider == "openai" and base and not any(host in str(base) for host in OPENAI_HOSTS)
         strict = self.provider in STRICT_PROVIDERS or (self.provider == "openai" and not own_endpoint)
@@ -129,7 +130,9 @@ class LiteLLMClient:
         `reasoning_content` to a message with `reasoning`.
         """
         message: dict[str, Any] = {"content": None, **answered.model_dump(exclude_none=True)}
-        own = {key: value for key, value in (message.get("provider_specific_fields") or {}).items() if value is not None}
+        own = {
+            key: value for key, value in (message.get("provider_specific_fields") or {}).items() if value is not None
+        }
         message.pop("provider_specific_fields", None)
         if not own:
             return message

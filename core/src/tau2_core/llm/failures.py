@@ -1,7 +1,8 @@
 """What went wrong with a request, in our words: from an exception of litellm's and those that caused it.
 
-litellm's own classes say little (a dropped connection, a damaged answer and a real 500 are all its InternalServerError),
-so the HTTP response or the client's exception at the root of the chain decides where there is one.
+litellm's own classes say little (a dropped connection, a damaged answer and a real 500 are all its
+InternalServerError), so the HTTP response or the client's exception at the root of the chain decides, where there is
+one.
 """
 
 from __future__ import annotations

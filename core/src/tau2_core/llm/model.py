@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
+from tau2_core.errors import UsageError
 from tau2_core.llm.cassette import Cassette
 from tau2_core.model.episodes import Usage
 from tau2_core.model.llm import WORTH_RETRYING, Completion, ModelError, ModelFailure, ModelRole, ModelSettings
@@ -31,6 +32,11 @@ class Patience:
     first_wait_seconds: float = 0.5
     longest_wait_seconds: float = 60.0
     longest_asked_seconds: float = 300.0
+
+    def __post_init__(self) -> None:
+        for option, seconds in (("--call-timeout", self.call_seconds), ("--turn-timeout", self.turn_seconds)):
+            if seconds is not None and not seconds > 0:
+                raise UsageError(f"{option} must be more than 0 seconds, not {seconds}")
 
     def worth_retrying(self, error: BaseException) -> bool:
         """Tell whether the same request may succeed later, soon enough."""

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tau2_core.model.episodes import Usage
+
 
 @dataclass(frozen=True, slots=True)
 class RunStart:
@@ -23,7 +25,10 @@ class RunStart:
 
 
 class RunSummary(BaseModel):
-    """The figures of a run. Rewards average over evaluable episodes; `coverage` is their share of the inventory."""
+    """The figures of a run. Rates are over the whole inventory; `coverage` is the share of it that has a reward.
+
+    `usage` is what each role's model used, by role; costs are in dollars, null where a price is unknown.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -45,6 +50,7 @@ class RunSummary(BaseModel):
     tool_calls: int = 0
     tool_errors: int = 0
     pending: int = 0
+    usage: dict[str, Usage] = Field(default_factory=dict)
     duration_seconds: float = 0.0
     solved_tasks: list[str] = Field(default_factory=list)
     failed: dict[str, str] = Field(default_factory=dict)

@@ -67,7 +67,7 @@ class TaskChange(BaseModel):
 
 
 class Comparison(BaseModel):
-    """Run B against run A. `difference` is B's strict rate less A's; `changed` lists tasks, the largest change first."""
+    """Run B against run A. `difference` is B's strict rate less A's; `changed` lists tasks, largest change first."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -124,7 +124,7 @@ def compare_runs(
     trials = min(a.trials, b.trials)
     rates = [(Fraction(a.solved(task, trials), trials), Fraction(b.solved(task, trials), trials)) for task in tasks]
     paired = [after - before for before, after in rates]
-    gate, difference, test = judge(paired, alpha=alpha, margin=margin)
+    gate, difference, test = decide(paired, alpha=alpha, margin=margin)
     changed = [
         TaskChange(task_id=task, a=float(before), b=float(after), difference=float(after - before))
         for task, (before, after) in zip(tasks, rates, strict=True)
@@ -147,7 +147,7 @@ def compare_runs(
     )
 
 
-def judge(paired: Sequence[Fraction], *, alpha: float, margin: float | None = None) -> tuple[Gate, Estimate, FlipTest]:
+def decide(paired: Sequence[Fraction], *, alpha: float, margin: float | None = None) -> tuple[Gate, Estimate, FlipTest]:
     """Return the gate's word on differences by task (B less A), with the interval and the test behind it.
 
     Better or worse is said where the sign-flip test's p-value is at most alpha. Of runs that are alike, at most the
@@ -171,7 +171,7 @@ def differences(a: RecordedRun, b: RecordedRun) -> list[Difference]:
     same_tasks = sides[0].pop("tasks") == sides[1].pop("tasks")
     found = [] if same_tasks else list(_task_differences(a, b))
     for name in dict.fromkeys([*sides[0], *sides[1]]):
-        before, after = (_shown(side[name]) if name in side else "nothing" for side in sides)
+        before, after = (_shown(side.get(name)) for side in sides)
         if before != after and (same_tasks or name != "digests.tasks"):
             found.append(Difference(name=name, a=before[:_SHOWN], b=after[:_SHOWN]))
     return found
@@ -209,13 +209,11 @@ def _within(name: str, places: Sequence[str]) -> bool:
 
 
 def _shown(value: Any) -> str:
-    return "null" if value is None else str(value)
+    return "nothing" if value is None else str(value)
 
 
 def _side(run: RecordedRun, tasks: Sequence[str], trials: int, alpha: float) -> Side:
-    rate = clustered_rate(
-        [run.solved(task, trials) for task in tasks], [trials] * len(tasks), confidence=1 - alpha
-    )
+    rate = clustered_rate([run.solved(task, trials) for task in tasks], [trials] * len(tasks), confidence=1 - alpha)
     assert rate is not None
     model = run.config["models"].get("agent")
     return Side(

@@ -12,17 +12,17 @@ from pathlib import Path
 from tau2_core.episode.play import OpenStage, local_stage, play
 from tau2_core.errors import PackError, RunError
 from tau2_core.evaluators.grade import Grader
-from tau2_core.llm.judge import judge, probe
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
-from tau2_core.model.evaluation import Grade, Judgement
+from tau2_core.model.evaluation import Grade
 from tau2_core.model.runs import RunStart, RunSummary
 from tau2_core.model.tasks import Task
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.task_checks import check_tasks
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.configuration import configuration
-from tau2_core.runs.journal import Journal
-from tau2_core.runs.metrics import summarise
+from tau2_core.runs.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, Journal
+from tau2_core.runs.judgements import Judging, probe_judge
+from tau2_core.runs.metrics import figures
 from tau2_core.runs.plan import Plan
 from tau2_core.runs.resume import Resumed, resume_run
 
@@ -60,28 +60,24 @@ async def execute(
     Raises RunError if the folder cannot be made, written or continued, or the judge is of no use; PackError or
     DatasetError before the first episode if data are wrong. When cancelled, sums up what is finished.
     """
+    started = asyncio.get_running_loop().time()
     grader = Grader(plan.setting, plan.evaluators, catalogue.evaluators(plan.evaluators))
     plan.setting.bases()
     _refuse_wrong_tasks(plan)
     config = configuration(plan)
+    try:
+        async with asyncio.timeout(plan.run_seconds):
+            await probe_judge(plan.cast.lines.get("judge"))
+    except TimeoutError as error:
+        raise RunError(
+            f"the run's {plan.run_seconds:g} s passed while the judge was tried; nothing was done"
+        ) from error
     journal = Journal(folder, resume=resume)
-    if resume:
-        before = resume_run(journal, config, plan)
-    else:
-        before = Resumed()
-        journal.write("run.json", config)
-        for task in plan.tasks:
-            journal.append("tasks.jsonl", task.model_dump(mode="json", exclude_none=True))
-    await _probe_judge(plan)
-    return await _Run(plan, catalogue, journal, grader, on_finished, open_stage, before).run()
-
-
-async def _probe_judge(plan: Plan) -> None:
-    line = plan.cast.lines.get("judge")
-    if line is not None:
-        wrong = await probe(line.model_for("probe"))
-        if wrong:
-            raise RunError(f"the judge {line.settings.model!r} is of no use: {wrong}; nothing was played")
+    with journal.alone():
+        before = resume_run(journal, config, plan) if journal.begun else Resumed()
+        journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))
+        journal.write(CONFIGURATION, config)
+        return await _Run(plan, catalogue, journal, grader, on_finished, open_stage, before, started).run()
 
 
 def _refuse_wrong_tasks(plan: Plan) -> None:
@@ -103,13 +99,18 @@ class _Run:
         on_finished: Callable[[Finished], None] | None,
         open_stage: OpenStage,
         before: Resumed,
+        started: float,
     ) -> None:
         self.plan = plan
         self.journal = journal
         self.grader = grader
+        self.judging = Judging(
+            plan.cast.lines.get("judge"), grader, journal, before.judgements, everywhere=plan.judge_all
+        )
         self.on_finished = on_finished
         self.open_stage = open_stage
         self.before = before
+        self.deadline = None if plan.run_seconds is None else started + plan.run_seconds
         self.finished: list[Finished] = []
         self.stopped = ""
         self.tasks = {task.id: task for task in plan.tasks}
@@ -125,9 +126,9 @@ class _Run:
         folder = self.journal.folder
         self._tell("run_started", RunStart(folder.name, folder, *names, list(self.tasks), len(plan.slots())))
         try:
-            async with asyncio.timeout(plan.run_seconds), asyncio.TaskGroup() as group:
+            async with asyncio.timeout_at(self.deadline), asyncio.TaskGroup() as group:
                 queue = self._missing()
-                for _ in range(min(plan.concurrency, len(plan.slots()))):
+                for _ in range(plan.width):
                     group.create_task(self._work(queue))
         except TimeoutError:
             self.stopped = f"the run's {plan.run_seconds:g} s have passed"
@@ -146,7 +147,7 @@ class _Run:
     async def _work(self, queue: Iterator[tuple[Slot, int]]) -> None:
         for slot, seed in queue:
             await asyncio.sleep(0)  # gives Ctrl-C and the others their turn even if nobody here waits for anything
-            if self._too_dear():
+            if self.stopped or self._too_dear():
                 return
             await self._episode(slot, seed)
 
@@ -154,7 +155,8 @@ class _Run:
         limit = self.plan.max_cost
         if limit is None:
             return False
-        costs = [line.usage.cost for line in self.plan.cast.lines.values()]
+        spent = [*self.before.spent.values(), *(line.usage for line in self.plan.cast.lines.values())]
+        costs = [usage.cost for usage in spent]
         if None in costs:
             self.stopped = "--max-cost cannot be kept: the price of a model is unknown"
         elif sum(cost or 0.0 for cost in costs) >= limit:
@@ -169,37 +171,30 @@ class _Run:
             self._tell("episode_started", EpisodeStart(self.plan.setting.domain, slot, seed))
             try:
                 record = await play(self.plan.setting, task, self.plan.cast, slot, seed, self.open_stage)
-            except KeyboardInterrupt:  # a second Ctrl-C, as a participant that never waits did not notice the first
+            except KeyboardInterrupt:  # a person hung up, or a second Ctrl-C came to one who never waits
+                self.stopped = "interrupted"
                 raise asyncio.CancelledError from None
-            self.journal.append("episodes.jsonl", record.line())
+            self.journal.append(EPISODES, record.line())
             self._tell("episode_finished", record)
         played = time.perf_counter()
-        grade = self.grader.grade(record, task, await self._judge(record, task))
-        self.journal.append("grades.jsonl", grade.model_dump(mode="json"))
+        grade = self.grader.grade(record, task, await self.judging.judgement(record, task))
+        self.journal.append(GRADES, grade.model_dump(mode="json"))
         seconds = time.perf_counter() - started
         timing = {"task_id": slot.task_id, "trial": slot.trial, "play_seconds": played - started, "seconds": seconds}
-        self.journal.append("timings.jsonl", timing)
+        self.journal.append(TIMINGS, timing)
         finished = Finished(record, grade, seconds)
         self.finished.append(finished)
         if self.on_finished is not None:
             self.on_finished(finished)
-
-    async def _judge(self, record: EpisodeRecord, task: Task) -> Judgement | None:
-        """Ask the judge where its word counts; without one, or where nothing is asked, there is no judgement."""
-        line, criteria = self.plan.cast.lines.get("judge"), task.evaluation_criteria
-        if line is None or not self.grader.needs_judge(record, task, everywhere=self.plan.judge_all):
-            return None
-        return await judge(
-            line.model_for(str(record.slot)), record.messages, (criteria and criteria.nl_assertions) or []
-        )
 
     def _sum_up(self, seconds: float) -> RunResult:
         folder = self.journal.folder
         taken_over = [Finished(self.before.records[slot], grade, 0.0) for slot, grade in self.before.grades.items()]
         finished = [*taken_over, *self.finished]
         records, grades = [item.record for item in finished], [item.grade for item in finished]
-        summary = summarise(self.plan, folder.name, str(folder), records, grades, seconds)
-        self.journal.write("summary.json", summary.model_dump(mode="json"))
+        judged = list(self.judging.known.values())
+        summary = figures(self.plan.inventory(), folder.name, str(folder), records, grades, seconds, judged)
+        self.journal.write(SUMMARY, summary.model_dump(mode="json"))
         self._tell("run_finished", summary)
         return RunResult(summary, self.plan.tasks, finished, self.stopped)
 

@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from tau2_core.errors import RunError
 
+try:
+    import fcntl
+except ImportError:  # not on this system
+    fcntl = None  # type: ignore[assignment]
+
+
+CONFIGURATION = "run.json"
+TASKS = "tasks.jsonl"
+EPISODES = "episodes.jsonl"
+JUDGEMENTS = "judgements.jsonl"
+GRADES = "grades.jsonl"
+TIMINGS = "timings.jsonl"
+SUMMARY = "summary.json"
+
 
 class Journal:
     """One run's folder, with one writer. A finished episode's line is handed to the system in one piece.
 
-    `resume` opens a folder that is there already. Raises RunError, with what to do, when the folder cannot be made,
-    found or written.
+    `resume` opens a folder that is there already; one in which a run was only about to begin (`begun` is false) will
+    do. Raises RunError, with what to do, when the folder cannot be made, found or written.
     """
 
     def __init__(self, folder: Path, *, resume: bool = False) -> None:
         self.folder = folder
+        self.begun = (folder / CONFIGURATION).is_file()
         if resume:
-            if not (folder / "run.json").is_file():
+            if not self.begun and not _about_to_begin(folder):
                 raise RunError(f"--resume: {folder} holds no run; name one with --name, or start it without --resume")
             return
         try:
@@ -31,6 +48,16 @@ class Journal:
             raise RunError(f"{folder} exists already; choose another --name, add --resume, or remove it") from error
         except OSError as error:
             raise RunError(f"cannot create {folder}: {error.strerror}; choose another place with --out") from error
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from writing into the folder while the block lasts. Raises RunError if one does."""
+        handle = _locked(self.folder)
+        try:
+            yield
+        finally:
+            if handle is not None:
+                os.close(handle)
 
     def write(self, name: str, content: Any) -> None:
         """Write a whole JSON file, through a temporary one so that it is never half there."""
@@ -92,6 +119,26 @@ class Journal:
             except ValueError as error:
                 raise RunError(f"{file}:{number}: not JSON: {error}; restore the file, or start a new run") from error
         return found
+
+
+def _about_to_begin(folder: Path) -> bool:
+    """Tell whether a folder is one of a run that was killed before it had written its configuration."""
+    return folder.is_dir() and all(file.name in {TASKS, "run.draft"} for file in folder.iterdir())
+
+
+def _locked(folder: Path) -> int | None:
+    """Return a handle that keeps other processes from writing into a folder; the system lets go of a dead one's."""
+    if fcntl is None:
+        return None
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            raise RunError(f"another process is writing into {folder}; wait for it, or stop it") from error
+        return None  # a file system that cannot lock
+    return handle
 
 
 def _line(content: Any) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from math import comb
 
 from tau2_core.evaluators.grade import reasons
-from tau2_core.model.episodes import EpisodeRecord
-from tau2_core.model.evaluation import Grade, Outcome
+from tau2_core.model.episodes import EpisodeRecord, Usage
+from tau2_core.model.evaluation import Grade, Judgement, Outcome
 from tau2_core.model.runs import RunSummary
-from tau2_core.runs.plan import Plan
+from tau2_core.runs.plan import Inventory, Plan
 
 SOLVED_FROM = 1 - 1e-6
 
@@ -30,8 +30,21 @@ def is_solved(grade: Grade) -> bool:
 def summarise(
     plan: Plan, name: str, folder: str, records: Sequence[EpisodeRecord], grades: Sequence[Grade], seconds: float
 ) -> RunSummary:
+    """Sum up what was played of a plan, by no judge."""
+    return figures(plan.inventory(), name, folder, records, grades, seconds)
+
+
+def figures(
+    inventory: Inventory,
+    name: str,
+    folder: str,
+    records: Sequence[EpisodeRecord],
+    grades: Sequence[Grade],
+    seconds: float,
+    judgements: Sequence[Judgement] = (),
+) -> RunSummary:
     """Sum up a run; slots that were never finished count in the inventory."""
-    solved: dict[str, int] = {task.id: 0 for task in plan.tasks}
+    solved: dict[str, int] = dict.fromkeys(inventory.tasks, 0)
     rewards: dict[str, float] = defaultdict(float)
     failed: dict[str, str] = {}
     for grade in grades:
@@ -40,29 +53,37 @@ def summarise(
             solved[grade.task_id] += 1
         else:
             failed.setdefault(grade.task_id, "; ".join(reasons(grade)[:3]))
-    slots = len(plan.slots())
+    slots = len(inventory.tasks) * inventory.trials
     evaluable = sum(grade.reward is not None for grade in grades)
-    dataset = plan.setting.dataset
     return RunSummary(
         name=name,
         folder=folder,
-        domain=plan.setting.domain,
-        agent=plan.cast.agent.name,
-        user=plan.cast.user.name,
-        evaluators=plan.evaluators,
-        dataset=str(dataset.root) if dataset else None,
-        split=plan.split,
+        domain=inventory.domain,
+        agent=inventory.agent,
+        user=inventory.user,
+        evaluators=inventory.evaluators,
+        dataset=inventory.dataset,
+        split=inventory.split,
         slots=slots,
         finished=len(grades),
         evaluable=evaluable,
         coverage=evaluable / slots,
         mean_reward=sum(rewards.values()) / slots,
-        pass_hat_k=pass_hat_k(list(solved.values()), plan.trials),
+        pass_hat_k=pass_hat_k(list(solved.values()), inventory.trials),
         outcomes=dict(Counter(grade.outcome.value for grade in grades)),
         tool_calls=sum(record.tool_calls for record in records),
         tool_errors=sum(sum(record.tool_errors.values()) for record in records),
         pending=sum(grade.outcome is Outcome.PENDING for grade in grades),
+        usage=_usage(records, judgements),
         duration_seconds=seconds,
-        solved_tasks=[task_id for task_id, count in solved.items() if count == plan.trials],
+        solved_tasks=[task_id for task_id, count in solved.items() if count == inventory.trials],
         failed=failed,
     )
+
+
+def _usage(records: Sequence[EpisodeRecord], judgements: Sequence[Judgement]) -> dict[str, Usage]:
+    used: dict[str, Usage] = {}
+    parts = [(role, usage) for record in records for role, usage in sorted(record.usage.items())]
+    for role, usage in [*parts, *(("judge", judgement.usage) for judgement in judgements)]:
+        used.setdefault(role, Usage.nothing()).add(usage)
+    return used

@@ -125,7 +125,8 @@ def _by_provider(option: str, texts: Sequence[str]) -> dict[str, float]:
 def _refuse_unknown(options: Mapping[str, Mapping[str, float]], providers: set[str]) -> None:
     for option, numbers in options.items():
         for name in numbers.keys() - providers:
-            raise UsageError(f"{option} {name}: no model of this run is of that provider ({did_you_mean(name, providers)})")
+            hint = did_you_mean(name, providers)
+            raise UsageError(f"{option} {name}: no model of this run is of that provider ({hint})")
 
 
 def _whole(number: float | None) -> int | None:

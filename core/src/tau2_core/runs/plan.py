@@ -16,6 +16,20 @@ DEFAULT_SEED = 300
 
 
 @dataclass(frozen=True)
+class Inventory:
+    """What a run's figures are about: its names, and its fixed slots, played or not."""
+
+    domain: str
+    agent: str
+    user: str
+    evaluators: str
+    dataset: str | None
+    split: str | None
+    tasks: Sequence[str]
+    trials: int
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that decides what a run does. `seed` gives each trial its own seed, the same for every task."""
 
@@ -47,7 +61,33 @@ class Plan:
         limit = self.cast.limits.timeout_seconds
         if limit is not None and not limit > 0:
             raise UsageError(f"--timeout must be more than 0 seconds, not {limit}")
+        for name, seconds in (("max-cost", self.max_cost), ("run-timeout", self.run_seconds)):
+            if seconds is not None and not seconds > 0:
+                raise UsageError(f"--{name} must be more than 0, not {seconds}")
         self.cast.check(self.setting)
+        if self.max_cost is not None:
+            for role, line in self.cast.lines.items():
+                if line.client is not None and not line.client.knows_price():
+                    what = f"--max-cost: the price of {line.settings.model} is not known"
+                    prices = '{"input_cost_per_token": …, "output_cost_per_token": …}'
+                    raise UsageError(f"{what}; say it with --{role}-args '{prices}'")
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person takes part."""
+        return self.cast.agent.interactive or self.cast.user.interactive
+
+    @property
+    def width(self) -> int:
+        """How many episodes are under way side by side; a person talks to one at a time."""
+        return 1 if self.interactive else min(self.concurrency, len(self.slots()))
+
+    def inventory(self) -> Inventory:
+        """Return what the run's figures are about."""
+        setting, cast = self.setting, self.cast
+        dataset = str(setting.dataset.root) if setting.dataset else None
+        names = (setting.domain, cast.agent.name, cast.user.name, self.evaluators, dataset, self.split)
+        return Inventory(*names, [task.id for task in self.tasks], self.trials)
 
     def slots(self) -> list[Slot]:
         """Return the inventory: all tasks of the first trial, then of the next."""

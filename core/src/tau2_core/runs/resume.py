@@ -8,19 +8,35 @@ from typing import Any
 from pydantic import ValidationError
 
 from tau2_core.errors import RunError
-from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
-from tau2_core.model.evaluation import Grade
-from tau2_core.runs.journal import Journal
+from tau2_core.model.episodes import EpisodeRecord, Slot, Termination, Usage
+from tau2_core.model.evaluation import Grade, Judgement
+from tau2_core.runs.journal import (
+    CONFIGURATION,
+    EPISODES,
+    GRADES,
+    JUDGEMENTS,
+    TIMINGS,
+    Journal,
+)
+from tau2_core.runs.judgements import judgement_line, read_judgements
 from tau2_core.runs.plan import Plan
 from tau2_core.state.difference import compare, path_text
 
 
 @dataclass
 class Resumed:
-    """What an earlier part of the run finished: records, and the grades of those that were graded."""
+    """What an earlier part of the run finished: records, judgements, and the grades of those that were graded.
+
+    `spent` is what all that was played so far has used, by role, also what is to be played again.
+    """
 
     records: dict[Slot, EpisodeRecord] = field(default_factory=dict)
+    judgements: dict[Slot, Judgement] = field(default_factory=dict)
     grades: dict[Slot, Grade] = field(default_factory=dict)
+    spent: dict[str, Usage] = field(default_factory=dict)
+
+    def spend(self, role: str, usage: Usage) -> None:
+        self.spent.setdefault(role, Usage.nothing()).add(usage)
 
 
 def resume_run(journal: Journal, config: dict[str, Any], plan: Plan) -> Resumed:
@@ -29,7 +45,7 @@ def resume_run(journal: Journal, config: dict[str, Any], plan: Plan) -> Resumed:
     Episodes that failed by infrastructure are dropped, to be played again. Raises RunError if the run was another one:
     any difference in configuration or content that could change a result.
     """
-    recorded = journal.read("run.json")
+    recorded = journal.read(CONFIGURATION)
     difference = next(compare(recorded, config), None)
     if difference is not None:
         where = path_text(difference.path)
@@ -38,20 +54,36 @@ def resume_run(journal: Journal, config: dict[str, Any], plan: Plan) -> Resumed:
             "run it as before, or start a new one with another --name"
         )
     slots = set(plan.slots())
-    resumed = Resumed()
+    found = read_finished(journal)
+    for slot, record in list(found.records.items()):
+        if slot not in slots or record.termination is Termination.INFRASTRUCTURE_ERROR:
+            del found.records[slot]
+    found.grades = {slot: grade for slot, grade in found.grades.items() if slot in found.records}
+    found.judgements = {slot: each for slot, each in found.judgements.items() if slot in found.records}
+    timings = [line for line in journal.lines(TIMINGS) if Slot(line["task_id"], line["trial"]) in found.grades]
+    journal.rewrite(EPISODES, (record.line() for record in found.records.values()))
+    journal.rewrite(GRADES, (grade.model_dump(mode="json") for grade in found.grades.values()))
+    journal.rewrite(TIMINGS, timings)
+    if journal.lines(JUDGEMENTS):
+        journal.rewrite(JUDGEMENTS, (judgement_line(slot, each) for slot, each in found.judgements.items()))
+    return found
+
+
+def read_finished(journal: Journal) -> Resumed:
+    """Read what a run's folder holds. Raises RunError if it is damaged, or holds a line that is none of ours."""
+    found = Resumed()
     try:
-        for line in journal.lines("episodes.jsonl"):
+        for line in journal.lines(EPISODES):
             record = EpisodeRecord.model_validate(line)
-            if record.slot in slots and record.termination is not Termination.INFRASTRUCTURE_ERROR:
-                resumed.records[record.slot] = record
-        for line in journal.lines("grades.jsonl"):
+            found.records[record.slot] = record
+            for role, usage in record.usage.items():
+                found.spend(role, usage)
+        for slot, judgement in read_judgements(journal):
+            found.judgements[slot] = judgement
+            found.spend("judge", judgement.usage)
+        for line in journal.lines(GRADES):
             grade = Grade.model_validate(line)
-            slot = Slot(grade.task_id, grade.trial)
-            if slot in resumed.records:
-                resumed.grades[slot] = grade
-    except ValidationError as error:
-        raise RunError(f"--resume: {journal.folder} holds a line that is none of ours: {error}") from error
-    journal.rewrite("episodes.jsonl", (record.line() for record in resumed.records.values()))
-    journal.rewrite("grades.jsonl", (grade.model_dump(mode="json") for grade in resumed.grades.values()))
-    journal.rewrite("timings.jsonl", journal.lines("timings.jsonl"))
-    return resumed
+            found.grades[Slot(grade.task_id, grade.trial)] = grade
+    except (ValidationError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{journal.folder} holds a line that is none of ours: {error}") from error
+    return found

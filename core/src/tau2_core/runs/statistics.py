@@ -156,7 +156,7 @@ def _share_as_far(sizes: Sequence[int], seen: int) -> float:
     below = (total - seen) // 2  # as far on the minus side; the plus side mirrors it
     tail = ways & ((1 << (width * (below + 1))) - 1)
     count = tail % ((1 << width) - 1)  # the sum of its coefficients, as casting out nines gives a sum of digits
-    return min(1.0, 2 * count / 2 ** len(sizes))
+    return min(1.0, float(2 * count / 2 ** len(sizes)))
 
 
 @lru_cache(maxsize=64)

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
-from tau2_core.model.messages import Message, UserMessage
+from tau2_core.model.messages import Message, ToolCall, UserMessage
 from tau2_core.model.participants import STOP_TOKENS, UserContext
-from tau2_core.users.terminal import ask, show
+from tau2_core.users.terminal import HOW_TO_CALL, Words, ask, show, show_last, show_tools
 
 
 class HumanUser:
-    """Shows the scenario once, then asks for a line each turn."""
+    """Shows the scenario and the customer's own tools once, then asks for a line each turn."""
 
     def __init__(self, context: UserContext) -> None:
         show(context.scenario.text())
         show(f"Write to the agent; end with one of {', '.join(STOP_TOKENS)}")
+        if context.tools:
+            show(f"You have tools of your own; {HOW_TO_CALL}")
+            show_tools(context.tools)
+        self.calls = 0
 
     async def reply(self, history: Sequence[Message]) -> UserMessage:
-        if history:
-            show(f"agent: {history[-1].content}")
-        return UserMessage(content=await asyncio.to_thread(ask, "customer> "))
+        show_last(history, "agent")
+        said = await ask("customer> ")
+        if isinstance(said, Words):
+            return UserMessage(content=said.text)
+        self.calls += 1
+        call = ToolCall(id=f"user_call_{self.calls}", name=said.name, arguments=said.arguments, requestor="user")
+        return UserMessage(tool_calls=[call])

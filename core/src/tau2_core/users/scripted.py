@@ -62,9 +62,11 @@ def script(scenario: UserScenario) -> list[str]:
     """Return what the customer says unasked, in order."""
     instructions = scenario.instructions
     if not isinstance(instructions, Instructions):
-        return [instructions]
-    rest = [instructions.known_info, instructions.task_instructions]
-    return [instructions.reason_for_call, "\n".join(part for part in rest if part)]
+        texts = [instructions]
+    else:
+        rest = [instructions.known_info, instructions.task_instructions]
+        texts = [instructions.reason_for_call, "\n".join(part for part in rest if part)]
+    return [text for text in texts if text.strip()]
 
 
 def asked_for(pending: Sequence[Action], text: str) -> list[Action]:

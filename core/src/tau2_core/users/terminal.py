@@ -1,8 +1,36 @@
-"""Lines to and from a person at the terminal."""
+"""Lines to and from a person at the terminal: what is said, and calls as `/name {"argument": "value"}`."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
 import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from tau2_core.model.messages import Message, ToolMessage
+from tau2_core.model.tools import Tool
+
+HOW_TO_CALL = 'a tool is called with /name {"argument": "value"}'
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a person says to the other side."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool that a person calls."""
+
+    name: str
+    arguments: dict[str, Any]
 
 
 def show(text: str) -> None:
@@ -11,13 +39,63 @@ def show(text: str) -> None:
     sys.stderr.flush()
 
 
-def ask(prompt: str) -> str:
-    """Return the next line that is not blank. Raises EOFError when the input ends."""
+def show_tools(tools: Sequence[Tool]) -> None:
+    """List what a person may call."""
+    for tool in tools:
+        show(f"  /{tool.name} ({', '.join(tool.parameters.get('properties', {}))}): {tool.description}")
+
+
+def show_last(history: Sequence[Message], other: str) -> None:
+    """Show the last message that a person has got."""
+    if history:
+        last = history[-1]
+        show(f"{'tool' if isinstance(last, ToolMessage) else other}: {last.content}")
+
+
+async def ask(prompt: str) -> Words | Call:
+    """Return what a person types. Raises KeyboardInterrupt, which ends the run, when the input ends."""
+    while True:
+        line = await _ask_line(prompt)
+        if not line.startswith("/"):
+            return Words(line)
+        name, _, text = line[1:].partition(" ")
+        try:
+            arguments = json.loads(text or "{}")
+        except ValueError as error:
+            show(f"the arguments are not JSON: {error}")
+            continue
+        if isinstance(arguments, dict):
+            return Call(name, arguments)
+        show("the arguments should be a JSON object")
+
+
+async def _ask_line(prompt: str) -> str:
     while True:
         sys.stderr.write(prompt)
         sys.stderr.flush()
-        line = sys.stdin.readline()
+        line = await _line()
         if not line:
-            raise EOFError("the input has ended")
+            show("")
+            raise KeyboardInterrupt
         if line.strip():
             return line.strip()
+
+
+async def _line() -> str:
+    """Read a line in a thread that nobody waits for when the run is interrupted, byte by byte so that none is lost."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[str] = loop.create_future()
+
+    def settle(text: str) -> None:
+        if not answer.done():
+            answer.set_result(text)
+
+    def read() -> None:
+        typed = bytearray()
+        while not typed.endswith(b"\n") and (byte := os.read(0, 1)):
+            typed += byte
+        with suppress(RuntimeError):  # the run is over
+            loop.call_soon_threadsafe(settle, typed.decode("utf-8", "replace"))
+
+    threading.Thread(target=read, name="terminal", daemon=True).start()
+    return await answer

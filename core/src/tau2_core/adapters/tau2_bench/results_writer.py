@@ -161,8 +161,14 @@ def reward_info(grade: Grade, task: Task, tool_kinds: Mapping[str, str]) -> dict
         "reward": grade.reward,
         "db_check": _db_check(grade.verdicts.get("DB")),
         "env_assertions": [
-            {"env_assertion": assertion.model_dump(mode="json"), "met": bool(check.met), "reward": float(bool(check.met))}
-            for assertion, check in zip((criteria and criteria.env_assertions) or [], _checks(grade, "ENV_ASSERTION"), strict=False)
+            {
+                "env_assertion": assertion.model_dump(mode="json"),
+                "met": bool(check.met),
+                "reward": float(bool(check.met)),
+            }
+            for assertion, check in zip(
+                (criteria and criteria.env_assertions) or [], _checks(grade, "ENV_ASSERTION"), strict=False
+            )
         ],
         "action_checks": [
             {
@@ -196,7 +202,9 @@ def _statements(grade: Grade) -> list[dict[str, Any]] | None:
     verdict = grade.verdicts.get("NL_ASSERTION")
     if verdict is None or verdict.status is Status.PENDING:
         return None
-    return [{"nl_assertion": check.what, "met": bool(check.met), "justification": check.why} for check in verdict.checks]
+    return [
+        {"nl_assertion": check.what, "met": bool(check.met), "justification": check.why} for check in verdict.checks
+    ]
 
 
 def _checks(grade: Grade, criterion: str) -> list[Check]:

@@ -1,0 +1,88 @@
+"""`tau2-gym compare`: two runs of the same tasks, paired by task, and a gate for CI."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tau2_core.cli.options import JsonOption, example
+
+if TYPE_CHECKING:
+    from tau2_core.runs.compare import Comparison, Side
+
+SHOWN_TASKS = 10
+COLOURS = {"better": "green", "not worse": "green", "worse": "red", "inconclusive": "yellow"}
+
+
+@example("tau2-gym compare runs/main runs/branch --margin 0.05")
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="The folder of the run to compare with.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The folder of the run in question.")],
+    alpha: Annotated[float, typer.Option(help="The largest share of false alarms.")] = 0.05,
+    margin: Annotated[
+        float | None, typer.Option(metavar="X", help="The loss of rate that is accepted; asks whether B is not worse.")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Let a difference of the runs pass; may be repeated.")
+    ] = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Tell whether run B is better or worse than run A. Exits with 1 if worse, 2 if they cannot be compared."""
+    from tau2_core.runs.compare import Gate, compare_runs
+    from tau2_core.runs.recorded import read_run
+
+    comparison = compare_runs(read_run(a), read_run(b), alpha=alpha, margin=margin, ignore=ignore or ())
+    if json_output:
+        typer.echo(comparison.model_dump_json(indent=2))
+    else:
+        _show(comparison)
+    if comparison.gate is Gate.WORSE:
+        raise typer.Exit(1)
+
+
+def _show(found: Comparison) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from tau2_core.cli.charts import interval_chart
+    from tau2_core.cli.tables import console
+
+    screen = console()
+    for letter, side in (("A", found.a), ("B", found.b)):
+        who = f"{side.agent} ({side.model})" if side.model else side.agent
+        screen.print(f"[bold]{letter}[/bold]  {escape(side.name)} · agent {escape(who)}{_gaps(side)}", soft_wrap=True)
+    for each in found.ignored:
+        screen.print(f"let pass: {escape(str(each))}", highlight=False, soft_wrap=True)
+    screen.print(f"\n{found.tasks} tasks × {found.trials} trials; strict rates, {1 - found.alpha:.0%} intervals")
+    reach = max(abs(found.difference.low), abs(found.difference.high), found.margin or 0.0)
+    scale = next(step for step in (0.1, 0.25, 0.5, 1.0) if reach <= step)
+    for line in (
+        *interval_chart([("A    ", found.a.strict_rate), ("B    ", found.b.strict_rate)]),
+        *interval_chart([("B − A", found.difference)], low=-scale, high=scale),
+    ):
+        screen.print(line, markup=False, highlight=False, soft_wrap=True)
+    if found.changed:
+        shown = found.changed[:SHOWN_TASKS]
+        table = Table("\ntask", box=None, pad_edge=False, header_style="bold")
+        for title in ("A", "B", "B − A"):
+            table.add_column(f"\n{title}", justify="right")
+        for task in shown:
+            table.add_row(escape(task.task_id), f"{task.a:.2f}", f"{task.b:.2f}", f"{task.difference:+.2f}")
+        screen.print(table)
+        if len(found.changed) > len(shown):
+            screen.print(f"and {len(found.changed) - len(shown)} more tasks; --json lists all")
+    gate = found.gate.value
+    how = "exact sign-flip test" if found.exact else "sign-flip test"
+    margin = "" if found.margin is None else f", margin {found.margin:g}"
+    screen.print(
+        f"\nB is [bold {COLOURS[gate]}]{gate}[/]: {found.difference.value:+.4f}, p = {found.p_value:.4f} ({how}, "
+        f"alpha {found.alpha:g}{margin})",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _gaps(side: Side) -> str:
+    return "" if side.coverage == 1 else f" · coverage {side.coverage:.0%}: what has no reward counts as failed"

@@ -1,0 +1,143 @@
+"""`tau2-gym report`: the figures of finished runs, with confidence intervals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tau2_core.cli.options import JsonOption, example
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from tau2_core.runs.report import Report
+
+
+@example("tau2-gym report runs/first runs/second")
+def report(
+    run: Annotated[list[Path], typer.Argument(help="Folders that runs have left.")],
+    json_output: JsonOption = False,
+) -> None:
+    """Show rates with confidence intervals, criteria, errors by cause, cost and length of runs."""
+    from tau2_core.runs.recorded import read_run
+    from tau2_core.runs.report import report as report_of
+
+    reports = [report_of(read_run(folder)) for folder in run]
+    if json_output:
+        typer.echo(json.dumps([each.model_dump(mode="json") for each in reports], indent=2, ensure_ascii=False))
+        return
+    from tau2_core.cli.tables import console
+
+    screen = console()
+    for number, each in enumerate(reports):
+        if number:
+            screen.print()
+        _show(each, screen)
+    if len(reports) > 1:
+        _show_overview(reports, screen)
+
+
+def _show(each: Report, screen: Console) -> None:
+    from rich.markup import escape
+
+    from tau2_core.cli.charts import interval_chart, shown
+
+    people = [_with_model(each, role, name) for role, name in (("agent", each.agent), ("user", each.user))]
+    head = " · ".join([each.domain, *people, f"evaluators {each.evaluators}"])
+    screen.print(f"[bold]{escape(each.name)}[/bold] · {escape(head)}", soft_wrap=True)
+    screen.print(
+        f"{each.tasks} tasks × {each.trials} trials · {each.finished} of {each.slots} episodes finished · "
+        f"coverage {each.coverage:.0%} · mean reward {each.mean_reward:.4f}",
+        soft_wrap=True,
+    )
+    screen.print(f"\nstrict rate     {shown(each.strict_rate)}  every slot counts", markup=False, highlight=False)
+    screen.print(
+        f"evaluable rate  {shown(each.evaluable_rate)}  the {each.evaluable} slots that have a reward",
+        markup=False,
+        highlight=False,
+    )
+    if each.pending:
+        screen.print(f"{each.pending} grades await a judge and count what is graded: rates are upper bounds")
+    screen.print(f"\n[bold]pass^k[/bold], {each.confidence:.0%} intervals clustered by task")
+    for line in interval_chart([(f"pass^{k}", estimate) for k, estimate in each.pass_hat_k.items()]):
+        screen.print(line, markup=False, highlight=False, soft_wrap=True)
+    if each.criteria:
+        screen.print(_criteria(each))
+    screen.print()
+    for title, counts in (
+        ("outcomes", each.outcomes),
+        ("errors by cause", each.errors),
+        ("ended by", each.terminations),
+        (f"{each.tool_calls} tool calls, errors", each.tool_errors),
+    ):
+        screen.print(f"{title}: {_counts(counts)}", highlight=False, soft_wrap=True)
+    if each.usage:
+        screen.print(_usage(each))
+    if each.spread:
+        screen.print(_spread(each))
+
+
+def _with_model(each: Report, role: str, name: str) -> str:
+    return f"{role} {name}" + (f" ({each.models[role]})" if role in each.models else "")
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items() if count) or "none"
+
+
+def _table(first: str, *titles: str) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(f"\n{first}", no_wrap=True)
+    for title in titles:
+        table.add_column(f"\n{title}", justify="right", no_wrap=True)
+    return table
+
+
+def _criteria(each: Report) -> Table:
+    from rich.markup import escape
+
+    from tau2_core.cli.charts import shown
+
+    table = _table("criterion", "met", "not met", "unchecked", "vacuous", "strict rate", "evaluable rate")
+    for name, found in each.criteria.items():
+        counts = map(str, (found.met, found.unmet, found.unchecked, found.vacuous))
+        rates = (escape(shown(rate)) for rate in (found.strict_rate, found.evaluable_rate))
+        table.add_row(escape(name) + ("" if found.in_basis else " (beside the reward)"), *counts, *rates)
+    return table
+
+
+def _usage(each: Report) -> Table:
+    table = _table("model of", "requests", "tokens in", "tokens out", "dollars")
+    for role, used in each.usage.items():
+        counts = (used.requests, used.prompt_tokens, used.completion_tokens)
+        cost = "unknown" if used.cost is None else f"{used.cost:.4f}"
+        table.add_row(role, *("unknown" if count is None else str(count) for count in counts), cost)
+    return table
+
+
+def _spread(each: Report) -> Table:
+    table = _table("an episode's", "mean", "least", "quarter", "median", "three quarters", "most")
+    for name, found in each.spread.items():
+        values = (found.mean, found.least, found.quarter, found.median, found.three_quarters, found.most)
+        table.add_row(name, *(f"{value:.4g}" for value in values))
+    return table
+
+
+def _show_overview(reports: list[Report], screen: Console) -> None:
+    from rich.markup import escape
+
+    from tau2_core.cli.charts import shown
+
+    table = _table("run", "agent", "evaluators", "coverage", "strict rate", "evaluable rate")
+    for each in reports:
+        names = (each.name, each.models.get("agent", each.agent), each.evaluators)
+        rates = (escape(shown(rate)) for rate in (each.strict_rate, each.evaluable_rate))
+        table.add_row(*map(escape, names), f"{each.coverage:.0%}", *rates)
+    screen.print(table)

@@ -1,0 +1,73 @@
+"""The judge's part in a run: when it is asked, and what it said, kept beside the episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tau2_core.errors import RunError
+from tau2_core.evaluators.grade import Grader
+from tau2_core.llm.judge import judge, probe
+from tau2_core.llm.model import Line
+from tau2_core.model.episodes import EpisodeRecord, Slot
+from tau2_core.model.evaluation import Judgement
+from tau2_core.model.tasks import Task
+from tau2_core.runs.journal import JUDGEMENTS, Journal
+
+
+async def probe_judge(line: Line | None) -> None:
+    """Ask the judge something simple before anything is played. Raises RunError if it is of no use."""
+    if line is not None:
+        wrong = await probe(line.model_for("probe"))
+        if wrong:
+            raise RunError(f"the judge {line.settings.model!r} is of no use: {wrong}; nothing was done")
+
+
+class Judging:
+    """Asks the judge where its word counts, and keeps what it says before anything is made of it.
+
+    `everywhere` asks also where the task's reward basis does not. What was said before (`known`) is not asked again,
+    unless the judge had failed.
+    """
+
+    def __init__(
+        self,
+        line: Line | None,
+        grader: Grader,
+        journal: Journal,
+        known: dict[Slot, Judgement],
+        *,
+        everywhere: bool = False,
+    ) -> None:
+        self.line = line
+        self.grader = grader
+        self.journal = journal
+        self.known = known
+        self.everywhere = everywhere
+
+    async def judgement(self, record: EpisodeRecord, task: Task) -> Judgement | None:
+        """Return what the judge says, or said; None where it is not asked."""
+        known = self.known.get(record.slot)
+        criteria = task.evaluation_criteria
+        if known is not None and not known.error:
+            return known
+        if self.line is None or not self.grader.needs_judge(record, task, everywhere=self.everywhere):
+            return known
+        model = self.line.model_for(str(record.slot))
+        said = await judge(model, record.messages, (criteria and criteria.nl_assertions) or [])
+        said.model, said.usage = self.line.settings.model, model.usage
+        self.journal.append(JUDGEMENTS, judgement_line(record.slot, said))
+        self.known[record.slot] = said
+        return said
+
+
+def read_judgements(journal: Journal) -> Iterator[tuple[Slot, Judgement]]:
+    """Yield what was said, in the order of the file; for a slot the last one counts."""
+    for line in journal.lines(JUDGEMENTS):
+        slot = Slot(line.pop("task_id"), line.pop("trial"))
+        yield slot, Judgement.model_validate(line)
+
+
+def judgement_line(slot: Slot, judgement: Judgement) -> dict[str, Any]:
+    """Return a judgement as one JSON line's object."""
+    return {"task_id": slot.task_id, "trial": slot.trial, **judgement.model_dump(mode="json")}
