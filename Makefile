@@ -5,13 +5,17 @@ PACKS := airline mock retail telecom
 RUN ?= airline
 INSTALLED := .venv/.installed
 
-.PHONY: install run test check format bench clean
+.PHONY: install run test interop check format bench clean
 
 run: install
 	$(BIN)/tau2-gym run $(RUN)
 
 test: install
 	$(BIN)/python -m pytest -n auto
+
+# Clients that others wrote (mcp 1.x, eval-protocol, Node's), each installed into an environment of its own.
+interop: install
+	$(BIN)/python -m pytest tests/interop
 
 check: install
 	$(BIN)/ruff format --check .
