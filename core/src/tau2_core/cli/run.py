@@ -12,6 +12,8 @@ import typer
 from tau2_core.cli.options import DatasetOption, JsonOption, NoPluginOption, PackOption, example
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from tau2_core.plugins.catalogue import Catalogue
     from tau2_core.runs.execute import RunResult
     from tau2_core.runs.plan import Plan
@@ -167,20 +169,33 @@ def run(
 def _play(plan: Plan, catalogue: Catalogue, folder: Path, *, quiet: bool, via: str, resume: bool) -> RunResult:
     from tau2_core.cli.progress import progress
     from tau2_core.errors import RunError
-    from tau2_core.runs.execute import execute
+    from tau2_core.runs.models import dismiss
 
     title = f"{plan.setting.domain} · {plan.cast.agent.name}"
     with progress(title, len(plan.slots()), quiet=quiet or plan.interactive) as advance:
-        try:
-            if via == "mcp":
-                from tau2_core.gym.via import execute_via_mcp
 
-                return asyncio.run(
-                    execute_via_mcp(plan, catalogue, folder, resume=resume, on_finished=lambda _finished: advance())
+        async def play() -> RunResult:
+            try:
+                return await _executor(via)(
+                    plan, catalogue, folder, resume=resume, on_finished=lambda _finished: advance()
                 )
-            return asyncio.run(execute(plan, catalogue, folder, resume=resume, on_finished=lambda _finished: advance()))
+            finally:
+                await dismiss(plan.cast.lines)
+
+        try:
+            return asyncio.run(play())
         except KeyboardInterrupt:  # a second Ctrl-C, when something would not let go after the first
             raise RunError(f"interrupted; finished episodes are kept in {folder}") from None
+
+
+def _executor(via: str) -> Callable[..., Awaitable[RunResult]]:
+    if via == "mcp":
+        from tau2_core.gym.via import execute_via_mcp
+
+        return execute_via_mcp
+    from tau2_core.runs.execute import execute
+
+    return execute
 
 
 def _show(result: RunResult, *, json_output: bool) -> None:

@@ -93,6 +93,12 @@ class LiteLLMClient:
         except Exception as error:
             raise as_model_error(error) from error
 
+    async def close(self) -> None:
+        """Close the connections of all of litellm's clients in this process, which it shares and reuses."""
+        litellm = _litellm()
+        await litellm.close_litellm_async_clients()
+        litellm.in_memory_llm_clients_cache.flush_cache()
+
     def outgoing(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Return a message as this provider takes it: its own reasoning state goes back, unless it refuses that."""
         if message.get("role") != "assistant" or self.carries_all:

@@ -64,6 +64,9 @@ class Client(Protocol):
     ) -> Completion:
         """Make one request. Raises ModelError."""
 
+    async def close(self) -> None:
+        """Close what is open to the provider; the client can still be used."""
+
 
 class Gate:
     """Keeps a provider's requests below a number at once, and below a number a minute."""

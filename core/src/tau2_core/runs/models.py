@@ -100,6 +100,13 @@ def hire(
     }
 
 
+async def dismiss(lines: Mapping[ModelRole, Line]) -> None:
+    """Close what is open to the models' providers, in a process that has no other use for it."""
+    for line in lines.values():
+        if line.client is not None:
+            await line.client.close()
+
+
 def open_client(settings: ModelSettings) -> Client:
     """Return the client for a model. Raises UsageError."""
     from tau2_core.llm.client import LiteLLMClient

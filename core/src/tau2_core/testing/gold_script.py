@@ -1,15 +1,16 @@
 """A script that plays tasks as their gold says, in every role: what a scripted endpoint can say without a model.
 
 The customer begins with the task's id between ⟦ and ⟧, by which the agent's part finds what to do. A model's name tells
-its role: `customer` and `judge` somewhere in it, or else it is the agent.
+its role: `customer` and `judge` somewhere in it, or else it is the agent. Tasks that a customer cannot tell apart by
+their scenarios, such as those of one family, cannot be played by one script.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable
-from typing import Self
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Self
 
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.solo import DONE
@@ -52,7 +53,7 @@ class GoldScript:
 
     def customer(self, asked: Asked) -> Reply:
         """Say the wish, do what is asked for, and end when told that it is over."""
-        task = self._in_system(asked, lambda task: task.user_scenario.text())
+        task = self._in_system(asked, _scenario)
         if not any(
             _MARK.match(str(message["content"])) for message in asked.messages if message["role"] == "assistant"
         ):
@@ -70,9 +71,9 @@ class GoldScript:
         """Make the gold calls one by one, ask the customer for theirs, then say what is to be communicated."""
         solo = "<ticket>" in asked.system
         task = self._in_system(asked, _ticket) if solo else self._announced(asked)
-        spoken = sum(isinstance(message, AssistantMessage) for message in task.history())
-        done = asked.answered - (spoken or (0 if solo else 1))  # without a history, the first message is the greeting
+        before = sum(isinstance(message, AssistantMessage) for message in task.history())
         gold = task.gold()
+        done = _done(gold, [message for message in asked.messages if message["role"] == "assistant"][before:])
         if done < len(gold):
             if solo or gold[done].requestor == "assistant":
                 return _call(gold[done])
@@ -91,8 +92,15 @@ class GoldScript:
     def _in_system(self, asked: Asked, text_of: Callable[[Task], str]) -> Task:
         system = asked.system
         if system not in self._known:
-            self._known[system] = next(task for task in self.tasks.values() if text_of(task) in system)
+            meant = [task for task in self.tasks.values() if text_of(task) in system]
+            if len(meant) != 1:
+                raise LookupError(f"{len(meant)} tasks have this text: {[task.id for task in meant]}")
+            self._known[system] = meant[0]
         return self._known[system]
+
+
+def _scenario(task: Task) -> str:
+    return f"<scenario>\n{task.user_scenario.text()}\n</scenario>"
 
 
 def _ticket(task: Task) -> str:
@@ -102,6 +110,23 @@ def _ticket(task: Task) -> str:
 def _wish(task: Task) -> str:
     instructions = task.user_scenario.instructions
     return instructions.reason_for_call if isinstance(instructions, Instructions) else instructions
+
+
+def _done(gold: Sequence[Action], own: Iterable[Mapping[str, Any]]) -> int:
+    """Return how much of the gold was called, or asked for, in order; whatever else was said between does not count."""
+    done = 0
+    for message in own:
+        if done < len(gold) and _is_of(message, gold[done], done):
+            done += 1
+    return done
+
+
+def _is_of(message: Mapping[str, Any], action: Action, number: int) -> bool:
+    if message.get("tool_calls"):
+        function = message["tool_calls"][0]["function"]
+        return bool(function["name"] == action.name and function["arguments"] == json.dumps(action.arguments))
+    step = _STEP.search(str(message.get("content")))
+    return step is not None and int(step["number"]) == number
 
 
 def _call(action: Action) -> Reply:

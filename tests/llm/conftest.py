@@ -1,0 +1,136 @@
+"""Runs with models behind a scripted endpoint on loopback, reached over HTTP as any other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tau2_core.cli.app import app
+from tau2_core.episode.setting import Setting
+from tau2_core.testing.gold_script import GoldScript
+from tau2_core.testing.scripted_endpoint import Answer, Asked, Script, ScriptedEndpoint
+from typer.testing import CliRunner
+
+MODELS = {"agent": "openai/agent", "user": "openai/customer"}
+Disturbance = Answer | Sequence[Answer | None]
+
+
+def role_of(asked: Asked) -> str:
+    return next((role for role, part in (("judge", "judge"), ("user", "customer")) if part in asked.model), "agent")
+
+
+@dataclass
+class Disturbed:
+    """A script with bad days: a role's n-th request gets the n-th of its answers, or every one the only answer.
+
+    None, and what is behind the end, is answered by the script.
+    """
+
+    script: Script
+    answers: Mapping[str, Disturbance]
+    asked: dict[str, int] = field(default_factory=dict)
+
+    def __call__(self, asked: Asked) -> Answer:
+        role = role_of(asked)
+        number = self.asked.get(role, 0)
+        self.asked[role] = number + 1
+        given = self.answers.get(role, ())
+        if not isinstance(given, Sequence):
+            return given
+        return (given[number] if number < len(given) else None) or self.script(asked)
+
+
+@dataclass
+class Played:
+    """What a run left, and what the models were asked."""
+
+    folder: Path
+    code: int
+    output: str
+    error: str
+    asked: list[Asked]
+
+    def of(self, role: str) -> list[Asked]:
+        return [asked for asked in self.asked if role_of(asked) == role]
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        file = self.folder / name
+        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = json.loads((self.folder / "summary.json").read_text(encoding="utf-8"))
+        return loaded
+
+    @property
+    def record(self) -> dict[str, Any]:
+        (record,) = self.lines("episodes.jsonl")
+        return record
+
+    @property
+    def grade(self) -> dict[str, Any]:
+        (grade,) = self.lines("grades.jsonl")
+        return grade
+
+    @property
+    def end(self) -> tuple[str, str]:
+        """How the only episode ended, and what came of it."""
+        return self.record["termination"], self.grade["outcome"]
+
+    @property
+    def said(self) -> list[tuple[str, str | None]]:
+        """Role and text of the only episode's messages."""
+        return [(message["role"], message.get("content")) for message in self.record["messages"]]
+
+
+def arguments_for(url: str, models: Mapping[str, str], given: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the options that send each role's model to an endpoint."""
+    options: list[str] = []
+    for role, model in models.items():
+        arguments = {"api_base": url, "api_key": "none", **given.get(role, {})}
+        options += [f"--{role}-model", model, f"--{role}-args", json.dumps(arguments)]
+    return options
+
+
+@pytest.fixture(scope="session")
+def gold(setting_of: Callable[..., Setting]) -> Callable[[str], GoldScript]:
+    """Return the script that plays a domain's tasks as their gold says, in every role."""
+    return lambda domain: GoldScript.of(setting_of(domain))
+
+
+@pytest.fixture
+def play(tmp_path: Path, gold: Callable[[str], GoldScript]) -> Iterator[Callable[..., Played]]:
+    """Run the command in this process, with models at an endpoint: `play("--task", "x", agent=[Refusal(429)])`.
+
+    `script` answers, by default with the gold, disturbed by what is given for a role; `models` are by role,
+    `arguments` go along with a role's requests.
+    """
+    count = 0
+
+    def run(
+        *options: object,
+        domain: str = "mock",
+        script: Script | None = None,
+        models: Mapping[str, str] = MODELS,
+        arguments: Mapping[str, Mapping[str, Any]] | None = None,
+        latency: float = 0.0,
+        name: str = "",
+        **disturbances: Disturbance,
+    ) -> Played:
+        nonlocal count
+        count += 1
+        name = name or f"run{count}"
+        with ScriptedEndpoint(Disturbed(script or gold(domain), disturbances), latency=latency) as endpoint:
+            given = arguments_for(endpoint.url, models, arguments or {})
+            started = ["run", domain, *given, "--out", str(tmp_path), "--name", name, *map(str, options)]
+            done = CliRunner().invoke(app, started)
+        assert endpoint.failures == []
+        error = done.stderr if done.exception is None else f"{done.stderr}{done.exception}"
+        return Played(tmp_path / name, done.exit_code, done.stdout, error, endpoint.asked)
+
+    return run

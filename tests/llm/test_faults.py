@@ -1,0 +1,147 @@
+"""What goes wrong between a run and its models: each fault has one outcome, laid at the right door.
+
+The table is that of docs/models.md; test_docs_of_models.py holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tau2_core.testing.scripted_endpoint import Answer, Dropped, Raw, Refusal, Reply, Stalled, call, say
+
+from .conftest import Played
+
+Play = Callable[..., Played]
+
+ONE = ("--task", "create_plain")
+SOON = {"retry-after-ms": "1"}
+TOO_LONG = Refusal(400, "This model's maximum context length is 8192 tokens", code="context_length_exceeded")
+NO_CHOICES = Raw(b'{"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": []}')
+
+# What a provider may do once, and what of it is tried again.
+PASSING: dict[str, Answer] = {
+    "429 with Retry-After": Refusal(429, headers={"Retry-After": "0"}),
+    "500": Refusal(500, headers=SOON),
+    "503 with a date to wait for": Refusal(503, headers={"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}),
+    "408": Refusal(408, headers=SOON),
+    "dropped connection": Dropped(),
+    "stalled response": Stalled(),
+    "truncated JSON": Raw(b'{"id": "x", "choices": [{"mess'),
+    "cut off in the middle": Raw(b'{"id": "x", "choices"', missing=1000),
+    "no choices": NO_CHOICES,
+}
+# What does not pass: the fault, the options, how often the first request is tried, and the error that is recorded.
+LASTING: dict[str, tuple[Answer, tuple[str, ...], int, str]] = {
+    "429 with Retry-After": (Refusal(429, headers={"Retry-After": "0"}), ("--attempts", "3"), 3, "rate_limit"),
+    "429 with a long Retry-After": (Refusal(429, headers={"Retry-After": "301"}), (), 1, "rate_limit"),
+    "429 with nothing left": (Refusal(429, code="insufficient_quota"), (), 1, "credentials"),
+    "500": (Refusal(500, headers=SOON), ("--attempts", "3"), 3, "server"),
+    "dropped connection": (Dropped(), ("--attempts", "2"), 2, "connection"),
+    "stalled response": (Stalled(), ("--attempts", "2", "--call-timeout", "0.1"), 2, "timeout"),
+    "truncated JSON": (Raw(b'{"id": "x", "choices": [{'), ("--attempts", "2"), 2, "unreadable"),
+    "no choices": (NO_CHOICES, ("--attempts", "2"), 2, "unreadable"),
+    "wrong key": (Refusal(401), (), 1, "credentials"),
+    "unknown model": (Refusal(404), (), 1, "credentials"),
+    "first request refused": (Refusal(400, "temperature must be 1"), (), 1, "settings"),
+}
+
+
+@pytest.mark.parametrize("role", ["agent", "user"])
+@pytest.mark.parametrize("fault", PASSING)
+def test_what_passes_is_tried_again_and_leaves_no_trace(play: Play, role: str, fault: str) -> None:
+    quiet = play(*ONE)
+    played = play(*ONE, "--call-timeout", "0.5" if fault == "stalled response" else "60", **{role: [PASSING[fault]]})
+    assert played.end == ("user_stop", "solved"), played.record.get("error")
+    assert len(played.of(role)) == len(quiet.of(role)) + 1
+    first, again = played.of(role)[:2]
+    assert first.body == again.body
+    assert played.record == quiet.record
+
+
+@pytest.mark.parametrize("role", ["agent", "user"])
+@pytest.mark.parametrize("fault", LASTING)
+def test_what_does_not_pass_is_the_infrastructures(play: Play, role: str, fault: str) -> None:
+    answer, options, tries, kind = LASTING[fault]
+    played = play(*ONE, *options, **{role: answer})
+    assert played.code == 0
+    assert played.end == ("infrastructure_error", "infrastructure_error")
+    assert played.record["error"].startswith(f"{kind}: ")
+    assert len(played.of(role)) == tries
+    assert played.grade["reward"] is None
+    figures = {name: played.summary[name] for name in ("mean_reward", "coverage", "finished")}
+    assert figures == {"mean_reward": 0.0, "coverage": 0.0, "finished": 1}
+
+
+@pytest.mark.parametrize("role", ["agent", "user"])
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        pytest.param(TOO_LONG, "context_length", id="context-length error"),
+        pytest.param([None, TOO_LONG], "context_length", id="context-length error later on"),
+        pytest.param([None, Refusal(400, "no such role")], "refused_request", id="later request refused"),
+        pytest.param(say(None), "neither text nor a tool call", id="empty message"),
+        pytest.param(say(" \n"), "neither text nor a tool call", id="blank message"),
+        pytest.param(Reply({"role": "assistant"}), "neither text nor a tool call", id="no content"),
+    ],
+)
+def test_what_a_conversation_brings_about_is_its_sides(play: Play, role: str, answers: Any, said: str) -> None:
+    played = play(*ONE, **{role: answers})
+    assert played.end == (f"{role}_error", f"{role}_error")
+    assert said in played.record["error"]
+    assert played.grade["reward"] == 0.0
+    assert played.summary["coverage"] == 1.0
+
+
+def test_an_empty_answer_is_asked_for_again_twice_and_told_so(play: Play) -> None:
+    played = play(*ONE, agent=[say(""), call()])
+    assert played.end == ("user_stop", "solved")
+    first, second, third = played.of("agent")[:3]
+    assert second.messages == third.messages
+    assert second.messages[:-1] == first.messages
+    assert "was empty" in second.last
+    fourth = played.of("agent")[3]
+    assert not any("was empty" in str(message.get("content")) for message in fourth.messages)
+
+
+BAD_CALLS = {
+    "unknown tool": (call(("fly_to_the_moon", {})), "unknown_tool", "fly_to_the_moon"),
+    "no name": (call(("", {})), "unknown_tool", ""),
+    "arguments not an object": (call(("get_users", "[1, 2]")), "invalid_arguments", "[1, 2]"),
+    "unparsable arguments": (call(("get_users", '{"a": ')), "invalid_arguments", '{"a": '),
+    "NaN in arguments": (call(("get_users", '{"a": NaN}')), "invalid_arguments", "NaN"),
+    "the customer's tool": (call(("check_notifications", {})), "unknown_tool", "check_notifications"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_CALLS)
+def test_a_call_that_cannot_be_carried_out_is_an_error_that_the_model_reads(play: Play, fault: str) -> None:
+    answer, cause, kept = BAD_CALLS[fault]
+    played = play(*ONE, agent=[answer])
+    assert played.record["tool_errors"] == {cause: 1}
+    assert played.end == ("user_stop", "solved")
+    second = played.of("agent")[1].messages
+    assert [message["role"] for message in second[-2:]] == ["assistant", "tool"]
+    assert second[-1]["content"].startswith("Error")
+    assert second[-1]["tool_call_id"] == second[-2]["tool_calls"][0]["id"]
+    sent = next(message for message in played.record["messages"] if message.get("tool_calls"))["tool_calls"][0]
+    assert kept in f"{sent['name']} {sent['arguments']}"
+
+
+def test_too_many_such_calls_end_the_episode(play: Play) -> None:
+    played = play(*ONE, "--max-errors", 3, agent=call(("fly_to_the_moon", {})))
+    assert played.end == ("too_many_errors", "failed")
+    assert played.record["tool_errors"] == {"unknown_tool": 3}
+
+
+def test_what_a_provider_asks_to_wait_is_waited(play: Play) -> None:
+    """Five tries of the run's own accord would take longer than the turn has; half a minute takes longer for sure."""
+    soon = Refusal(429, headers={"Retry-After": "0.01"})
+    played = play(*ONE, "--turn-timeout", 3, agent=[soon] * 4)
+    assert played.end == ("user_stop", "solved")
+    late = Refusal(429, headers={"Retry-After": "30"})
+    played = play(*ONE, "--turn-timeout", 1, agent=[late])
+    assert played.end == ("infrastructure_error", "infrastructure_error")
+    assert "no answer within the turn's 1 s" in played.record["error"]
+    assert len(played.of("agent")) == 1
