@@ -84,6 +84,13 @@ def test_several_files_are_counted_together(gym: Gym, own_episode: Episode, tmp_
     assert (done.returncode, done.stdout) == (0, "episodes 4, calls 8, mismatches 0\n")
 
 
+def test_a_file_without_episodes_is_named_and_the_others_count(gym: Gym, own_episode: Episode, tmp_path: Path) -> None:
+    (empty := tmp_path / "empty.jsonl").write_text("\n")
+    done = gym("replay", empty, write(tmp_path / "own.jsonl", own_episode))
+    assert (done.returncode, done.stdout) == (0, "episodes 1, calls 2, mismatches 0\n")
+    assert done.stderr == f"note: {empty} holds no recorded episode\n"
+
+
 def test_messages_and_prose_are_compared_as_the_record_says(gym: Gym, own_episode: Episode, tmp_path: Path) -> None:
     transfer = call("transfer_to_human_agents", {"summary": "x"}, "Handed over.")
     own_episode["calls"] = [transfer, transfer | {"compare": "outcome"}]
@@ -96,7 +103,6 @@ def test_messages_and_prose_are_compared_as_the_record_says(gym: Gym, own_episod
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("empty.jsonl", b"\n", "empty.jsonl holds no recorded episode"),
         ("torn.jsonl", b'{"id": "a"', "torn.jsonl:1: not JSON"),
         (
             "wrong.jsonl",

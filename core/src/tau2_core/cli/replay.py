@@ -38,8 +38,11 @@ def replay(
     report = ReplayReport()
     shown = 0
     for path in file:
+        before = report.episodes
         with progress(f"replaying {path.name}", None) as advance:
             replay_file(path, setting_of, report, advance)
+        if report.episodes == before:  # a recording of nothing; the others still count
+            typer.echo(f"note: {path} holds no recorded episode", err=True)
         for mismatch in report.mismatches[shown:]:
             typer.echo(str(mismatch))
         shown = len(report.mismatches)

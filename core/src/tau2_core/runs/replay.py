@@ -108,19 +108,16 @@ def replay_file(
     report: ReplayReport,
     on_episode: Callable[[], None] = lambda: None,
 ) -> None:
-    """Replay all episodes of a file and add what came of it to the report. Raises UsageError for a file without any.
+    """Replay all episodes of a file and add what came of it to the report. Raises UsageError for a damaged file.
 
     `setting_of` gives a domain's setting.
     """
-    before = report.episodes
     for number, episode in read_episodes(file):
         differences = list(replay_episode(setting_of(episode.domain), episode))
         report.mismatches += [ReplayMismatch(file, number, episode.id, *difference) for difference in differences]
         report.episodes += 1
         report.calls += len(episode.calls)
         on_episode()
-    if report.episodes == before:
-        raise UsageError(f"{file} holds no recorded episode")
 
 
 def replay_episode(setting: Setting, episode: RecordedEpisode) -> Iterator[tuple[str, Any, Any]]:
