@@ -33,6 +33,7 @@ NOT_RUN = {
     "make test",
     "tau2-gym serve airline",
     "tau2-gym run airline --agent-model openai/gpt-4.1 --user-model openai/gpt-4.1 --record exchanges.jsonl",
+    "tau2-gym grade runs/first --pack library --judge-model openai/gpt-4.1",
     "pip install ./core ./domains/airline",
     "pip install ./hotel",
     "pip install ./workbench",

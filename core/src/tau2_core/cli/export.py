@@ -22,7 +22,8 @@ def export(
     no_plugin: NoPluginOption = None,
 ) -> None:
     """Write a run for another tool: with `--to tau2-bench` as official result files."""
-    from tau2_core.runs.export import export_tau2_bench, setting_of
+    from tau2_core.runs.export import export_tau2_bench
+    from tau2_core.runs.grading import setting_of
     from tau2_core.runs.prepare import open_catalogue
     from tau2_core.runs.recorded import read_run
 

@@ -1,4 +1,4 @@
-"""`tau2-gym grade`: recorded conversations graded again, and compared with the verdicts that they hold."""
+"""`tau2-gym grade`: recorded conversations graded again, and compared with the verdicts that they hold; and runs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,22 @@ if TYPE_CHECKING:
 @example("tau2-gym grade results.json --dataset ../shared/tau2-bench --compare")
 def grade(
     path: Annotated[
-        list[Path], typer.Argument(help="Official result files (.json, .json.gz), or folders of one or many.")
+        list[Path],
+        typer.Argument(help="Run folders; or official result files (.json, .json.gz), or folders of one or many."),
     ],
     dataset: DatasetOption = None,
-    evaluators: Annotated[str, typer.Option(help="The set of evaluators that grades.")] = "tau2",
+    evaluators: Annotated[
+        str | None, typer.Option(help="The set of evaluators that grades; default: a run's own, or tau2.")
+    ] = None,
+    judge_model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Of a run: judge what is not judged yet, or by another model.")
+    ] = None,
+    judge_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the judge's model.")] = None,
+    record: Annotated[Path | None, typer.Option(metavar="FILE", help="Store every exchange with the judge.")] = None,
+    replay: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Take the judge's answers from such a file.")
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="How many episodes are judged side by side.")] = 8,
     compare: Annotated[
         bool, typer.Option("--compare", help="Name every disagreement with the recorded verdicts; exit with 1 if any.")
     ] = False,
@@ -33,13 +45,25 @@ def grade(
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
-    """Grade recorded conversations again. Exits with 1 if one cannot be read, or (--compare) a verdict differs."""
+    """Grade recorded conversations again: result files, or runs, whose folders are then of the new grades.
+
+    Exits with 1 if a file cannot be read, the judge fails, or (--compare) a verdict differs. Nothing is played.
+    """
     import os
 
+    from tau2_core.cli.grade_run import JudgeOptions, grade_runs
     from tau2_core.cli.progress import progress
+    from tau2_core.errors import UsageError
     from tau2_core.runs.regrade import Regrading, regrade
 
-    how = Regrading(evaluators, dataset, fresh_tasks, domain, tuple(pack or ()), tuple(no_plugin or ()))
+    judged = JudgeOptions(judge_model, judge_args, record, replay, concurrency)
+    if any((folder / "run.json").is_file() for folder in path):
+        _refuse(path, {"--compare": compare, "--fresh-tasks": fresh_tasks, "--domain": domain, "--workers": workers})
+        grade_runs(path, evaluators, judged, dataset, pack or (), no_plugin or (), json_output=json_output)
+        return
+    if judged.given:
+        raise UsageError(f"{judged.given[0]} is for runs, and {path[0]} is none (it has no run.json)")
+    how = Regrading(evaluators or "tau2", dataset, fresh_tasks, domain, tuple(pack or ()), tuple(no_plugin or ()))
     with progress("grading", None, quiet=json_output) as advance:
         result = regrade(path, how, workers=workers or os.cpu_count() or 1, on_done=lambda _number: advance())
     if json_output:
@@ -48,6 +72,17 @@ def grade(
         _show(result, compare=compare)
     if result.problems or (compare and result.agreement.disagreed):
         raise typer.Exit(1)
+
+
+def _refuse(path: list[Path], given: dict[str, object]) -> None:
+    from tau2_core.errors import UsageError
+
+    for folder in path:
+        if not (folder / "run.json").is_file():
+            raise UsageError(f"{folder} is no run (it has no run.json); grade runs and result files one by one")
+    for option, value in given.items():
+        if value:
+            raise UsageError(f"{option} is for result files, and {path[0]} is a run")
 
 
 def _show(result: Regraded, *, compare: bool) -> None:

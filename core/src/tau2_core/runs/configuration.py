@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from tau2_core.episode.setting import Setting
 from tau2_core.llm.model import Line
 from tau2_core.llm.prompts import template
 from tau2_core.runs.plan import Plan
@@ -44,13 +45,21 @@ def configuration(plan: Plan) -> dict[str, Any]:
         "evaluators": plan.evaluators,
         "judge_all": plan.judge_all,
         "digests": {
-            "pack": files_digest(setting.pack.files(), setting.pack.folder),
-            "dataset": files_digest(dataset.files, dataset.root) if dataset else None,
+            **content_digests(setting),
             "policy": text_digest(setting.policy_text),
             "opening": text_digest(setting.opening()),
             "tasks": text_digest(json.dumps([task.model_dump(mode="json") for task in plan.tasks], sort_keys=True)),
             "prompts": {role: text_digest(template(role)) for role in sorted(cast.lines)},
         },
+    }
+
+
+def content_digests(setting: Setting) -> dict[str, str | None]:
+    """Return what tells whether a pack and a dataset are still the same."""
+    pack, dataset = setting.pack, setting.dataset
+    return {
+        "pack": files_digest(pack.files(), pack.folder),
+        "dataset": files_digest(dataset.files, dataset.root) if dataset else None,
     }
 
 

@@ -10,24 +10,8 @@ from tau2_core.adapters.tau2_bench.results_writer import Exported, Format, simul
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import RunError
 from tau2_core.model.tasks import Task
-from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.configuration import text_digest
-from tau2_core.runs.prepare import prepare
 from tau2_core.runs.recorded import RecordedRun
-
-
-def setting_of(run: RecordedRun, catalogue: Catalogue) -> Setting:
-    """Return the setting that a run was played in. Raises UsageError, PackError, DatasetError."""
-    told = run.config
-    dataset = told.get("dataset")
-    return prepare(
-        catalogue,
-        told["domain"],
-        dataset=Path(dataset["folder"]) if dataset else None,
-        variant=told.get("variant", ""),
-        solo=bool(told.get("solo")),
-        mode=told.get("mode"),
-    )
 
 
 def export_tau2_bench(run: RecordedRun, setting: Setting, target: Path, layout: Format) -> tuple[Path, list[str]]:

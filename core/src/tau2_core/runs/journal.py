@@ -123,7 +123,7 @@ class Journal:
 
 def _about_to_begin(folder: Path) -> bool:
     """Tell whether a folder is one of a run that was killed before it had written its configuration."""
-    return folder.is_dir() and all(file.name in {TASKS, "run.draft"} for file in folder.iterdir())
+    return folder.is_dir() and all(file.name in {TASKS, "tasks.draft", "run.draft"} for file in folder.iterdir())
 
 
 def _locked(folder: Path) -> int | None:

@@ -27,7 +27,7 @@ class Judging:
     """Asks the judge where its word counts, and keeps what it says before anything is made of it.
 
     `everywhere` asks also where the task's reward basis does not. What was said before (`known`) is not asked again,
-    unless the judge had failed.
+    unless the judge had failed, or was another model.
     """
 
     def __init__(
@@ -45,20 +45,29 @@ class Judging:
         self.known = known
         self.everywhere = everywhere
 
+    def asks(self, record: EpisodeRecord, task: Task) -> bool:
+        """Tell whether the judge is to be asked of an episode."""
+        if self.line is None or not self.grader.needs_judge(record, task, everywhere=self.everywhere):
+            return False
+        known = self.known.get(record.slot)
+        return known is None or not stands(known, self.line)
+
     async def judgement(self, record: EpisodeRecord, task: Task) -> Judgement | None:
         """Return what the judge says, or said; None where it is not asked."""
-        known = self.known.get(record.slot)
         criteria = task.evaluation_criteria
-        if known is not None and not known.error:
-            return known
-        if self.line is None or not self.grader.needs_judge(record, task, everywhere=self.everywhere):
-            return known
+        if self.line is None or not self.asks(record, task):
+            return self.known.get(record.slot)
         model = self.line.model_for(str(record.slot))
         said = await judge(model, record.messages, (criteria and criteria.nl_assertions) or [])
         said.model, said.usage = self.line.settings.model, model.usage
         self.journal.append(JUDGEMENTS, judgement_line(record.slot, said))
         self.known[record.slot] = said
         return said
+
+
+def stands(judgement: Judgement, line: Line | None) -> bool:
+    """Tell whether a judgement need not be asked for again; what two models said is not mixed in one number."""
+    return line is None or (not judgement.error and judgement.model == line.settings.model)
 
 
 def read_judgements(journal: Journal) -> Iterator[tuple[Slot, Judgement]]:

@@ -39,6 +39,12 @@ class RecordedRun:
     def trials(self) -> int:
         return int(self.config["trials"])
 
+    @property
+    def graded_by(self) -> str:
+        """Return the set that graded, "" if there is none or more than one."""
+        names = {grade.evaluators for grade in self.grades.values()}
+        return names.pop() if len(names) == 1 else ""
+
     @cached_property
     def evaluators(self) -> str:
         """The set that graded. Raises RunError where there are two: they are never mixed in one number."""

@@ -10,15 +10,9 @@ from pydantic import ValidationError
 from tau2_core.errors import RunError
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination, Usage
 from tau2_core.model.evaluation import Grade, Judgement
-from tau2_core.runs.journal import (
-    CONFIGURATION,
-    EPISODES,
-    GRADES,
-    JUDGEMENTS,
-    TIMINGS,
-    Journal,
-)
-from tau2_core.runs.judgements import judgement_line, read_judgements
+from tau2_core.model.llm import ModelSettings
+from tau2_core.runs.journal import CONFIGURATION, EPISODES, GRADES, JUDGEMENTS, TIMINGS, Journal
+from tau2_core.runs.judgements import judgement_line, read_judgements, stands
 from tau2_core.runs.plan import Plan
 from tau2_core.state.difference import compare, path_text
 
@@ -45,8 +39,10 @@ def resume_run(journal: Journal, config: dict[str, Any], plan: Plan) -> Resumed:
     Episodes that failed by infrastructure are dropped, to be played again. Raises RunError if the run was another one:
     any difference in configuration or content that could change a result.
     """
-    recorded = journal.read(CONFIGURATION)
-    difference = next(compare(recorded, config), None)
+    try:
+        difference = next(compare(_deciding(journal.read(CONFIGURATION)), _deciding(config)), None)
+    except (ValidationError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{journal.folder / CONFIGURATION} is none of ours: {error}; start a new run") from error
     if difference is not None:
         where = path_text(difference.path)
         raise RunError(
@@ -58,15 +54,31 @@ def resume_run(journal: Journal, config: dict[str, Any], plan: Plan) -> Resumed:
     for slot, record in list(found.records.items()):
         if slot not in slots or record.termination is Termination.INFRASTRUCTURE_ERROR:
             del found.records[slot]
-    found.grades = {slot: grade for slot, grade in found.grades.items() if slot in found.records}
     found.judgements = {slot: each for slot, each in found.judgements.items() if slot in found.records}
+    judge = plan.cast.lines.get("judge")
+    found.grades = {
+        slot: grade
+        for slot, grade in found.grades.items()
+        if slot in found.records
+        and grade.evaluators == plan.evaluators  # `grade` may have used another set
+        and (slot not in found.judgements or found.judgements[slot].error or stands(found.judgements[slot], judge))
+    }
     timings = [line for line in journal.lines(TIMINGS) if Slot(line["task_id"], line["trial"]) in found.grades]
     journal.rewrite(EPISODES, (record.line() for record in found.records.values()))
     journal.rewrite(GRADES, (grade.model_dump(mode="json") for grade in found.grades.values()))
     journal.rewrite(TIMINGS, timings)
-    if journal.lines(JUDGEMENTS):
+    if (journal.folder / JUDGEMENTS).exists():
         journal.rewrite(JUDGEMENTS, (judgement_line(slot, each) for slot, each in found.judgements.items()))
     return found
+
+
+def _deciding(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration without what decides no result: where a model is, and how long it is waited for."""
+    models = {
+        role: {**told, "args": ModelSettings(model=told["model"], args=told["args"]).deciding_args()}
+        for role, told in config.get("models", {}).items()
+    }
+    return {**config, "models": models}
 
 
 def read_finished(journal: Journal) -> Resumed:

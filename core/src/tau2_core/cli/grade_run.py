@@ -1,0 +1,101 @@
+"""`tau2-gym grade` for run folders: what a run has finished is graded anew, judged where that is missing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from tau2_core.runs.grading import GradedRun
+
+
+@dataclass(frozen=True)
+class JudgeOptions:
+    """Who judges, if anybody."""
+
+    model: str | None
+    args: str | None
+    record: Path | None
+    replay: Path | None
+    concurrency: int
+
+    @property
+    def given(self) -> list[str]:
+        """The names of the options that were given."""
+        named = {"--judge-model": self.model, "--judge-args": self.args, "--record": self.record}
+        return [name for name, value in (named | {"--replay": self.replay}).items() if value is not None]
+
+
+def grade_runs(
+    folders: Sequence[Path],
+    evaluators: str | None,
+    judged: JudgeOptions,
+    dataset: Path | None,
+    packs: Sequence[Path],
+    blocked: Sequence[str],
+    *,
+    json_output: bool,
+) -> None:
+    """Grade run folders, one after the other. Exits with 1 if the judge failed on an episode."""
+    from tau2_core.cli.progress import progress
+    from tau2_core.errors import RunError, UsageError
+    from tau2_core.llm.cassette import Cassette
+    from tau2_core.llm.model import Patience
+    from tau2_core.runs.grading import grade_run
+    from tau2_core.runs.models import hire, read_models
+    from tau2_core.runs.prepare import open_catalogue
+
+    if judged.record and judged.replay:
+        raise UsageError("give --record or --replay, not both")
+    models = read_models(None, {"judge": judged.model}, {"judge": judged.args})
+    if not models and (judged.record or judged.replay):
+        raise UsageError("--record and --replay are the judge's: give --judge-model too")
+    cassette = None
+    if judged.replay or judged.record:
+        cassette = Cassette(judged.replay or judged.record or Path(), replaying=judged.replay is not None, resume=True)
+    catalogue = open_catalogue(packs, blocked)
+    failed = 0
+    for folder in folders:
+        judge = hire(models, patience=Patience(), cassette=cassette).get("judge")  # what it shares is of one event loop
+        with progress(f"grading {folder.name}", None, quiet=json_output) as advance:
+            try:
+                graded = asyncio.run(
+                    grade_run(
+                        folder,
+                        catalogue,
+                        evaluators=evaluators,
+                        judge=judge,
+                        dataset=dataset,
+                        concurrency=judged.concurrency,
+                        on_judged=advance,
+                    )
+                )
+            except KeyboardInterrupt:
+                kept = f"what was judged is kept in {folder}, its grades are as before"
+                raise RunError(f"interrupted; {kept}. Grade it again to go on") from None
+        failed += graded.unjudged
+        _show(graded, judged.model, json_output=json_output)
+    if failed and models:
+        raise typer.Exit(1)
+
+
+def _show(graded: GradedRun, judge: str | None, *, json_output: bool) -> None:
+    from tau2_core.cli.tables import show_run
+
+    summary = graded.result.summary
+    if json_output:
+        typer.echo(summary.model_dump_json(indent=2))
+    else:
+        show_run(graded.result)
+        if judge is not None:
+            typer.echo(f"{judge} judged {graded.asked - graded.unjudged} of the {graded.asked} episodes asked about")
+    if graded.unjudged:
+        again = "run the same again to ask it about these alone" if judge else "--judge-model MODEL asks it again"
+        typer.echo(f"the judge failed on {graded.unjudged} episodes of {summary.folder}: {again}", err=True)
+    elif summary.pending and judge is None:
+        typer.echo(f"{summary.pending} episodes await a judge: --judge-model MODEL asks it", err=True)

@@ -1,0 +1,162 @@
+"""Grading a run folder anew: nothing is played, the judge is asked what is missing, and one set grades all of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from tau2_core.episode.setting import Setting
+from tau2_core.errors import RunError
+from tau2_core.evaluators.grade import Grader
+from tau2_core.llm.model import Line
+from tau2_core.model.episodes import EpisodeRecord, Slot
+from tau2_core.model.evaluation import Judgement, Outcome
+from tau2_core.model.tasks import Task
+from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.runs.configuration import content_digests
+from tau2_core.runs.execute import Finished, RunResult
+from tau2_core.runs.journal import GRADES, JUDGEMENTS, SUMMARY, TASKS, Journal
+from tau2_core.runs.judgements import Judging, probe_judge, read_judgements
+from tau2_core.runs.metrics import figures
+from tau2_core.runs.plan import Inventory
+from tau2_core.runs.prepare import prepare
+from tau2_core.runs.recorded import RecordedRun, read_run
+
+
+@dataclass(frozen=True)
+class GradedRun:
+    """A run as it is graded now; `asked` episodes were judged in this go, `unjudged` are left as the judge failed."""
+
+    result: RunResult
+    asked: int
+    unjudged: int
+
+
+def setting_of(run: RecordedRun, catalogue: Catalogue, dataset: Path | None = None) -> Setting:
+    """Return the setting that a run was played in; `dataset` says where its dataset lies now.
+
+    Raises UsageError, PackError, DatasetError.
+    """
+    told = run.config
+    played = told.get("dataset")
+    return prepare(
+        catalogue,
+        told["domain"],
+        dataset=(dataset or Path(played["folder"])) if played else None,
+        variant=told.get("variant", ""),
+        solo=bool(told.get("solo")),
+        mode=told.get("mode"),
+    )
+
+
+async def grade_run(
+    folder: Path,
+    catalogue: Catalogue,
+    *,
+    evaluators: str | None = None,
+    judge: Line | None = None,
+    dataset: Path | None = None,
+    concurrency: int = 8,
+    on_judged: Callable[[], None] = lambda: None,
+) -> GradedRun:
+    """Grade all finished episodes of a run folder with one set (default: the one that has graded them).
+
+    What `judge` says is kept as it comes; grades and summary are replaced once all is graded, so that whoever stops
+    this loses nothing and may begin again. Raises RunError if another process writes there, the folder is damaged,
+    pack or dataset are not those of the run, or the judge is of no use; UsageError for an unknown set.
+    """
+    journal = Journal(folder, resume=True)
+    with journal.alone():
+        run = read_run(folder)
+        setting = setting_of(run, catalogue, dataset)
+        _refuse_changed(run, setting)
+        name = evaluators or run.graded_by or str(run.config["evaluators"])
+        grader = Grader(setting, name, catalogue.evaluators(name))
+        tasks = _tasks(run)
+        known = _judgements(run, journal)
+        judging = Judging(judge, grader, journal, known, everywhere=bool(run.config.get("judge_all")))
+        asked = await _ask(judging, run, tasks, concurrency, on_judged)
+        finished = [
+            Finished(record, grader.grade(record, tasks[slot.task_id], known.get(slot)), run.seconds.get(slot, 0.0))
+            for slot, record in run.records.items()
+        ]
+        journal.rewrite(GRADES, (each.grade.model_dump(mode="json") for each in finished))
+        result = _summed_up(run, list(tasks.values()), finished, list(known.values()), journal)
+    unjudged = sum(each.grade.outcome is Outcome.JUDGE_ERROR for each in finished)
+    return GradedRun(result, asked, unjudged)
+
+
+def _refuse_changed(run: RecordedRun, setting: Setting) -> None:
+    for what, digest in content_digests(setting).items():
+        if run.config["digests"].get(what) != digest:
+            raise RunError(
+                f"{run.folder} was played with another {what}: its files have changed since; grade it with what it "
+                "was played with, or play it again"
+            )
+
+
+def _tasks(run: RecordedRun) -> dict[str, Task]:
+    """Return the tasks as they were played."""
+    try:
+        tasks = {task_id: Task.model_validate(content) for task_id, content in run.task_contents().items()}
+    except (ValidationError, KeyError, TypeError) as error:
+        raise RunError(f"{run.folder / TASKS} holds a line that is none of ours: {error}") from error
+    missing = [task_id for task_id in run.tasks if task_id not in tasks]
+    if missing:
+        raise RunError(f"{run.folder / TASKS} lacks the task {missing[0]!r}; restore the file")
+    return tasks
+
+
+def _judgements(run: RecordedRun, journal: Journal) -> dict[Slot, Judgement]:
+    """Return what was said of recorded episodes, and leave a file of whole lines to append to."""
+    try:
+        found = dict(read_judgements(journal))
+    except (ValidationError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{run.folder / JUDGEMENTS} holds a line that is none of ours: {error}") from error
+    if (run.folder / JUDGEMENTS).exists():
+        journal.rewrite(JUDGEMENTS, journal.lines(JUDGEMENTS))
+    return {slot: judgement for slot, judgement in found.items() if slot in run.records}
+
+
+async def _ask(
+    judging: Judging, run: RecordedRun, tasks: Mapping[str, Task], width: int, on_judged: Callable[[], None]
+) -> int:
+    """Ask the judge where its word is missing, `width` episodes side by side; return of how many."""
+    wanted = [record for record in run.records.values() if judging.asks(record, tasks[record.task_id])]
+    if not wanted:
+        return 0
+    await probe_judge(judging.line)
+    queue = iter(wanted)
+
+    async def work() -> None:
+        record: EpisodeRecord
+        for record in queue:
+            await judging.judgement(record, tasks[record.task_id])
+            on_judged()
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(width, len(wanted))):
+                group.create_task(work())
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return len(wanted)
+
+
+def _summed_up(
+    run: RecordedRun, tasks: list[Task], finished: list[Finished], judged: list[Judgement], journal: Journal
+) -> RunResult:
+    told = run.config
+    names = (told["domain"], told["agent"]["name"], told["user"]["name"])
+    evaluators = finished[0].grade.evaluators if finished else told["evaluators"]
+    dataset = told["dataset"]["folder"] if told.get("dataset") else None
+    inventory = Inventory(*names, evaluators, dataset, told.get("split"), run.tasks, run.trials)
+    seconds = journal.read(SUMMARY)["duration_seconds"] if (run.folder / SUMMARY).exists() else 0.0
+    records, grades = [each.record for each in finished], [each.grade for each in finished]
+    summary = figures(inventory, run.name, str(run.folder), records, grades, seconds, judged)
+    journal.write(SUMMARY, summary.model_dump(mode="json"))
+    return RunResult(summary, tasks, finished)
