@@ -150,7 +150,7 @@ class TestTheExample:
         assert task.outcome == "transferred"
         assert isinstance(task.user_scenario.instructions, Instructions)
         assert task.user_scenario.instructions.known_info == "You are Ada Byron. The pump is rattling."
-        assert [action.name for action in task.gold()] == ["transfer_to_human_agents"]
+        assert [action.name for action in task.gold()] == ["look_at_pump", "transfer_to_human_agents"]
         criteria = task.evaluation_criteria
         assert criteria is not None
         assert criteria.env_assertions is not None
@@ -201,7 +201,8 @@ class TestTheExample:
         }
         wanted = {
             ("initial_state", "initialization_actions", 1): "func_name: break_pump",
-            ("evaluation_criteria", "actions", 0): "actions: [{name: transfer_to_human_agents",
+            ("evaluation_criteria", "actions", 0): "found_by: [{requestor: user, name: look_at_pump}]",
+            ("evaluation_criteria", "actions", 1): "actions: [{name: transfer_to_human_agents",
             ("user_scenario", "instructions", "known_info"): "known_info: You are Ada",
             ("outcome",): "outcome: transferred",
         }
@@ -571,6 +572,12 @@ DECLARED = [
         "    setup: [{env_type: user, func_name: break_pump}]\n",
         "    fix: [{requestor: user, name: refill}]\n",
     ),
+    seed(
+        "block 'valve_closed' has a fix, which shows that it was found",
+        "    setup: [{env_type: user, func_name: close_valve}]\n",
+        "    found_by: [{requestor: user, name: look_at_pump}]\n",
+    ),
+    seed("block 'pump_broken': the user has no tool 'look_at'", "name: look_at_pump", "name: look_at"),
     seed(
         "family 'cold_home' selects block 'pump_broken', which has no fix, but has no section `unsolvable`",
         UNSOLVABLE[1] + UNSOLVABLE[2],

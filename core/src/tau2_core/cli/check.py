@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tau2_core.cli.options import JsonOption, NoPluginOption, PackOption, example
+from tau2_core.cli.options import DatasetOption, JsonOption, NoPluginOption, PackOption, example
 
 
 @example("tau2-gym check airline mock")
@@ -16,11 +16,18 @@ def check(
     domain: Annotated[
         list[str] | None, typer.Argument(help="Domains to check; default: those of --pack, or all.")
     ] = None,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Name tasks that baselines pass which do not serve the customer.")
+    ] = False,
+    evaluators: Annotated[str | None, typer.Option(help="--audit: the set that grades; default: strict.")] = None,
+    dataset: DatasetOption = None,
+    split: Annotated[str | None, typer.Option(help="--audit: a split of the tasks; default: base.")] = None,
     json_output: JsonOption = False,
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
     """Check packs: files, bindings, prompts, data, and every task by playing it. Exits with 1 if anything is wrong."""
+    from tau2_core.cli.audit import audit_domains
     from tau2_core.cli.progress import progress
     from tau2_core.errors import Problem, UsageError
     from tau2_core.runs.check import CheckReport, check_domain
@@ -30,6 +37,19 @@ def check(
     names = domain or [folder_domain(path).name for path in pack or ()] or [entry.name for entry in catalogue.domains()]
     if not names:
         raise UsageError("no domain is installed; install a pack, or name its folder with --pack")
+    if audit:
+        audit_domains(
+            catalogue,
+            list(dict.fromkeys(names)),
+            evaluators=evaluators or "strict",
+            dataset=dataset,
+            split=split,
+            json_output=json_output,
+        )
+        return
+    for option, value in (("--evaluators", evaluators), ("--dataset", dataset), ("--split", split)):
+        if value is not None:
+            raise UsageError(f"{option} says how to audit: add --audit")
     reports = []
     for name in dict.fromkeys(names):
         with progress(f"checking {name}", None, quiet=json_output) as advance:

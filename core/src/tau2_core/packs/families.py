@@ -32,6 +32,7 @@ class Block(_Section):
 
     `broken` must hold after the set-up; `assertions` are demanded of every task that has this block; `facts` are
     values for the texts. An `unsolvable` block has no fix: the family's section `unsolvable` says what is right then.
+    `found_by` are the calls by which an agent comes to know of it, gold before what that section says.
     """
 
     about: str = ""
@@ -41,6 +42,7 @@ class Block(_Section):
     assertions: list[Assertion] = Field(default_factory=list)
     facts: dict[str, Any] = Field(default_factory=dict)
     unsolvable: bool = False
+    found_by: list[Action] = Field(default_factory=list)
 
 
 class Family(_Section):
@@ -153,6 +155,10 @@ class _Reader:
         elif not block.unsolvable and not block.fix:
             what = f"block {name!r} has no fix"
             self.problems.at(place.source(), what, hint="write one, or declare it `unsolvable: true`")
+        if block.found_by and not block.unsolvable:
+            what = f"block {name!r} has a fix, which shows that it was found"
+            self.problems.at(place.source("found_by"), what, hint="remove `found_by`, or name its calls in `fix`")
+            return False
         return block.unsolvable != bool(block.fix)
 
     def link(self) -> Families:

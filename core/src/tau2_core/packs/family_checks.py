@@ -38,8 +38,9 @@ def _check_block(pack: Pack, name: str, block: Block, place: Place, problems: Pr
         problems.at(place.source("facts", fact), what, hint="rename the fact")
     if pack.incomplete:
         return
-    for index, action in enumerate(block.fix):
-        check_action(pack, owner, action, partial(place.source, "fix", index), problems)
+    for key, actions in (("fix", block.fix), ("found_by", block.found_by)):
+        for index, action in enumerate(actions):
+            check_action(pack, owner, action, partial(place.source, key, index), problems)
     for key, calls in (("setup", block.setup), ("broken", block.broken), ("assertions", block.assertions)):
         for index, call in enumerate(calls):
             check_function(pack, owner, call, partial(place.source, key, index), problems)
@@ -142,7 +143,8 @@ class _Family:
         if self.tasks.solvable(combination):
             more = sum(len(block.assertions) for block in self.tasks.blocks(combination))
         else:
-            for index, action in enumerate(task.gold()):
+            found = sum(len(block.found_by) for block in self.tasks.blocks(combination))
+            for index, action in list(enumerate(task.gold()))[found:]:
                 where = partial(source.source, "evaluation_criteria", "actions", index)
                 check_action(self.pack, self.owner, action, where, self.problems)
         assertions = (criteria.env_assertions if criteria else None) or []

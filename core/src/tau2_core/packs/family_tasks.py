@@ -97,6 +97,9 @@ class FamilyTasks(Mapping[str, Task]):
             criteria.actions = [action.model_copy(deep=True) for block in blocks for action in block.fix]
             more = [assertion.model_copy(deep=True) for block in blocks for assertion in block.assertions]
             criteria.env_assertions = [*(criteria.env_assertions or []), *more] or None
+        else:
+            found = [action.model_copy(deep=True) for block in blocks for action in block.found_by]
+            criteria.actions = [*found, *(criteria.actions or [])] or None
         return self.defaults.fill_in(task)
 
 
@@ -115,6 +118,8 @@ class FamilySource:
                 places = self._calls(prefix)
                 if index < len(places):
                     return places[index].source(*path[3:])
+                if prefix == GOLD:
+                    return self._section((*GOLD, index - len(places), *path[3:])).source()
         return self._section(path).source()
 
     def parts(self) -> Mapping[str, Source]:
@@ -134,7 +139,8 @@ class FamilySource:
             own = [family.at("setup", index) for index in range(len(declared.setup))]
             return [*own, *(place.at("setup", index) for place, block in blocks for index in range(len(block.setup)))]
         if any(block.unsolvable for _, block in blocks):
-            return []
+            found = (place.at("found_by", index) for place, block in blocks for index in range(len(block.found_by)))
+            return list(found) if prefix == GOLD else []
         if prefix == GOLD:
             return [place.at("fix", index) for place, block in blocks for index in range(len(block.fix))]
         criteria = declared.task.get("evaluation_criteria") or {}

@@ -48,17 +48,25 @@ class TaskFiles(_Section):
         return self
 
 
+class Argument(_Section):
+    """Why baselines may pass some tasks (`*`: any): an entry of the audit's allow-list."""
+
+    tasks: list[str] = Field(min_length=1)
+    baselines: list[str] = Field(min_length=1)
+    because: str = Field(min_length=1)
+
+
 class Evaluation(_Section):
     """How a pack's tasks are graded.
 
     `unordered` and `ignored` are path patterns for the set `strict`: lists whose order, and parts whose value, do not
-    matter in a verdict. `audit` says, by set of evaluators, task and baseline, why a baseline may pass that task.
+    matter in a verdict. `audit` argues, by set of evaluators, for baselines that pass tasks.
     """
 
     reward_basis: list[RewardType] = Field(default_factory=lambda: list(OFFICIAL_REWARD_BASIS))
     unordered: list[str] = Field(default_factory=list)
     ignored: list[str] = Field(default_factory=list)
-    audit: dict[str, dict[str, dict[str, str]]] = Field(default_factory=dict)
+    audit: dict[str, list[Argument]] = Field(default_factory=dict)
 
 
 class Manifest(_Section):

@@ -10,7 +10,7 @@ from tau2_core.agents.baselines import DoAndListAnswers, ListAnswers, every_answ
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.play import Cast, play
 from tau2_core.episode.setting import Setting
-from tau2_core.errors import Tau2GymError
+from tau2_core.errors import Problem, Tau2GymError
 from tau2_core.evaluators.evidence import play_gold
 from tau2_core.evaluators.grade import Grader
 from tau2_core.model.episodes import Slot
@@ -18,8 +18,10 @@ from tau2_core.model.messages import ToolCall
 from tau2_core.model.registrations import AgentSpec
 from tau2_core.model.tasks import Action, Task
 from tau2_core.model.tools import Tool
+from tau2_core.packs.splits import BASE
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.runs.metrics import SOLVED_FROM
+from tau2_core.runs.allow_list import AllowList, read_allow_list
+from tau2_core.runs.metrics import is_solved
 from tau2_core.runs.plan import DEFAULT_SEED
 
 GOLD_PLUS, GOLD_MINUS = "gold-plus-one-unrelated-write", "gold-minus-one"
@@ -56,7 +58,7 @@ class Audit:
     tasks: int
     played: dict[str, int] = field(default_factory=dict)
     passes: list[Pass] = field(default_factory=list)
-    stale: list[str] = field(default_factory=list)
+    stale: list[Problem] = field(default_factory=list)
 
     @property
     def refused(self) -> list[Pass]:
@@ -68,13 +70,21 @@ class Audit:
 
 
 async def audit(
-    setting: Setting, catalogue: Catalogue, evaluators: str = "strict", on_task: Callable[[], None] = lambda: None
+    setting: Setting,
+    catalogue: Catalogue,
+    evaluators: str = "strict",
+    *,
+    split: str | None = None,
+    on_task: Callable[[], None] = lambda: None,
 ) -> Audit:
-    """Play every baseline on every task of the default split, and name what passes. Raises UsageError, PackError."""
-    tasks = setting.select()
+    """Play every baseline on every task of a split (default: `base`), and name what passes.
+
+    Raises UsageError, PackError, DatasetError.
+    """
+    tasks = setting.select(split=split or (BASE if BASE in setting.splits() else None))
     auditor = _Auditor(setting, catalogue, evaluators, tasks)
     # An allow-list argues about the pack's own tasks; a dataset's are somebody else's.
-    allowed = {} if setting.dataset else setting.pack.manifest.evaluation.audit.get(evaluators, {})
+    allowed = AllowList() if setting.dataset else read_allow_list(setting.pack, evaluators)
     report = Audit(setting.domain, evaluators, len(tasks))
     for task in tasks:
         for baseline in BASELINES:
@@ -84,12 +94,11 @@ async def audit(
             report.played[baseline] = report.played.get(baseline, 0) + 1
             passed = [how for how, agent, played in trials if await auditor.passes(task, agent, played)]
             if passed:
-                why = allowed.get(task.id, {}).get(baseline, "")
+                why = allowed.reason(task.id, baseline)
                 report.passes.append(Pass(task.id, baseline, "; ".join(filter(None, passed)), why))
         on_task()
     used = {(each.task, each.baseline) for each in report.passes}
-    entries = [(task_id, baseline) for task_id, reasons in allowed.items() for baseline in reasons]
-    report.stale = [f"{task_id}: {baseline}" for task_id, baseline in entries if (task_id, baseline) not in used]
+    report.stale = list(allowed.stale(used, {task.id for task in tasks}, setting.tasks().keys(), BASELINES.keys()))
     return report
 
 
@@ -128,8 +137,7 @@ class _Auditor:
     async def passes(self, task: Task, agent: AgentSpec, played: Task) -> bool:
         """Tell whether an agent gets the full reward; what only a judge could say is left out."""
         record = await play(self.setting, played, Cast(agent, self.user), Slot(task.id, 0), DEFAULT_SEED)
-        reward = self.grader.grade(record, task).reward
-        return reward is not None and reward > SOLVED_FROM
+        return is_solved(self.grader.grade(record, task))
 
     def _mutates(self, action: Action) -> bool:
         tool = self.tools.get(action.name)

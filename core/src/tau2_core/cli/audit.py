@@ -1,0 +1,78 @@
+"""What `tau2-gym check --audit` shows: a table for each domain, then every pass and the way to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from tau2_core.plugins.catalogue import Catalogue
+    from tau2_core.runs.audit import Audit, Pass
+
+
+def audit_domains(
+    catalogue: Catalogue,
+    names: Sequence[str],
+    *,
+    evaluators: str,
+    dataset: Path | None,
+    split: str | None,
+    json_output: bool,
+) -> None:
+    """Audit domains one after the other. Exits with 1 where a pack's own task is passed and nobody argues for it."""
+    import asyncio
+
+    from tau2_core.cli.progress import progress
+    from tau2_core.runs.audit import audit
+    from tau2_core.runs.prepare import prepare
+
+    audits = []
+    for name in names:
+        setting = prepare(catalogue, name, dataset=dataset)
+        with progress(f"auditing {name}", None, quiet=json_output) as advance:
+            audits.append(asyncio.run(audit(setting, catalogue, evaluators, split=split, on_task=advance)))
+    if json_output:
+        typer.echo(json.dumps({"audits": [_as_json(each) for each in audits]}, indent=2))
+    else:
+        for each in audits:
+            _show(each)
+    if dataset is None and any(each.refused or each.stale for each in audits):
+        raise typer.Exit(1)
+
+
+def _show(audit: Audit) -> None:
+    from rich.table import Table
+
+    from tau2_core.cli.tables import console
+    from tau2_core.runs.audit import BASELINES
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("baseline", "what it does", "tried", "passed", "argued"):
+        table.add_column(title, justify="left" if title in ("baseline", "what it does") else "right", no_wrap=True)
+    for baseline, does in BASELINES.items():
+        passed = audit.passed(baseline)
+        argued = sum(bool(each.allowed) for each in passed)
+        table.add_row(baseline, does, *map(str, (audit.played.get(baseline, 0), len(passed), argued)))
+    console().print(table)
+    for each in sorted(audit.passes, key=lambda each: not each.allowed):
+        typer.echo(f"{audit.domain}: {_words(each)}")
+    for problem in audit.stale:
+        typer.echo(str(problem))
+    refused, argued = len(audit.refused), len(audit.passes) - len(audit.refused)
+    counts = f"passes {len(audit.passes)}, argued {argued}, not argued {refused}, stale {len(audit.stale)}"
+    typer.echo(f"{audit.domain}: evaluators {audit.evaluators}, tasks {audit.tasks}, {counts}\n")
+
+
+def _words(each: Pass) -> str:
+    how = f" {each.how}" if each.how else ""
+    return f"{each.baseline} passes {each.task}{how}" + (f"; argued: {each.allowed}" if each.allowed else "")
+
+
+def _as_json(audit: Audit) -> dict[str, object]:
+    stale = [{"file": str(each.file), "line": each.line, "message": each.message} for each in audit.stale]
+    return {**asdict(audit), "stale": stale}
