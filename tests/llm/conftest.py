@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,10 +13,12 @@ from typing import Any
 import pytest
 from tau2_core.cli.app import app
 from tau2_core.episode.setting import Setting
+from tau2_core.runs.prepare import open_catalogue, prepare
 from tau2_core.testing.gold_script import GoldScript
 from tau2_core.testing.scripted_endpoint import Answer, Asked, Script, ScriptedEndpoint
 from typer.testing import CliRunner
 
+MOCK = Path(__file__).parents[2] / "domains" / "mock" / "src" / "tau2_domain_mock"
 MODELS = {"agent": "openai/agent", "user": "openai/customer"}
 Disturbance = Answer | Sequence[Answer | None]
 
@@ -134,3 +137,14 @@ def play(tmp_path: Path, gold: Callable[[str], GoldScript]) -> Iterator[Callable
         return Played(tmp_path / name, done.exit_code, done.stdout, error, endpoint.asked)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    """The mock pack with a judge's word in most rewards, as a package of its own: this process may know the other."""
+    folder = shutil.copytree(MOCK, tmp_path_factory.mktemp("packs") / "judged_mock")
+    for file in folder.rglob("*.py"):
+        file.write_text(file.read_text().replace(MOCK.name, folder.name))
+    manifest = folder / "domain.yaml"
+    manifest.write_text(manifest.read_text().replace("[DB, COMMUNICATE]", "[DB, COMMUNICATE, NL_ASSERTION]"))
+    return prepare(open_catalogue([folder]), "mock")

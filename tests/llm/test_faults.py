@@ -1,6 +1,6 @@
 """What goes wrong between a run and its models: each fault has one outcome, laid at the right door.
 
-The table is that of docs/models.md; test_docs_of_models.py holds the two together.
+docs/models.md has the same as a table.
 """
 
 from __future__ import annotations
@@ -80,6 +80,8 @@ def test_what_does_not_pass_is_the_infrastructures(play: Play, role: str, fault:
     [
         pytest.param(TOO_LONG, "context_length", id="context-length error"),
         pytest.param([None, TOO_LONG], "context_length", id="context-length error later on"),
+        pytest.param(Refusal(400, "no", code="context_length_exceeded"), "context_length", id="its code alone"),
+        pytest.param(Refusal(413), "context_length", id="413"),
         pytest.param([None, Refusal(400, "no such role")], "refused_request", id="later request refused"),
         pytest.param(say(None), "neither text nor a tool call", id="empty message"),
         pytest.param(say(" \n"), "neither text nor a tool call", id="blank message"),

@@ -47,7 +47,7 @@ def grade_runs(
     from tau2_core.llm.cassette import Cassette
     from tau2_core.llm.model import Patience
     from tau2_core.runs.grading import grade_run
-    from tau2_core.runs.models import hire, read_models
+    from tau2_core.runs.models import closing, hire, read_models
     from tau2_core.runs.prepare import open_catalogue
 
     if judged.record and judged.replay:
@@ -63,18 +63,17 @@ def grade_runs(
     for folder in folders:
         judge = hire(models, patience=Patience(), cassette=cassette).get("judge")  # what it shares is of one event loop
         with progress(f"grading {folder.name}", None, quiet=json_output) as advance:
+            work = grade_run(
+                folder,
+                catalogue,
+                evaluators=evaluators,
+                judge=judge,
+                dataset=dataset,
+                concurrency=judged.concurrency,
+                on_judged=advance,
+            )
             try:
-                graded = asyncio.run(
-                    grade_run(
-                        folder,
-                        catalogue,
-                        evaluators=evaluators,
-                        judge=judge,
-                        dataset=dataset,
-                        concurrency=judged.concurrency,
-                        on_judged=advance,
-                    )
-                )
+                graded = asyncio.run(closing({"judge": judge} if judge else {}, work))
             except KeyboardInterrupt:
                 kept = f"what was judged is kept in {folder}, its grades are as before"
                 raise RunError(f"interrupted; {kept}. Grade it again to go on") from None

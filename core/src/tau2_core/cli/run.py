@@ -169,21 +169,13 @@ def run(
 def _play(plan: Plan, catalogue: Catalogue, folder: Path, *, quiet: bool, via: str, resume: bool) -> RunResult:
     from tau2_core.cli.progress import progress
     from tau2_core.errors import RunError
-    from tau2_core.runs.models import dismiss
+    from tau2_core.runs.models import closing
 
     title = f"{plan.setting.domain} · {plan.cast.agent.name}"
     with progress(title, len(plan.slots()), quiet=quiet or plan.interactive) as advance:
-
-        async def play() -> RunResult:
-            try:
-                return await _executor(via)(
-                    plan, catalogue, folder, resume=resume, on_finished=lambda _finished: advance()
-                )
-            finally:
-                await dismiss(plan.cast.lines)
-
+        work = _executor(via)(plan, catalogue, folder, resume=resume, on_finished=lambda _finished: advance())
         try:
-            return asyncio.run(play())
+            return asyncio.run(closing(plan.cast.lines, work))
         except KeyboardInterrupt:  # a second Ctrl-C, when something would not let go after the first
             raise RunError(f"interrupted; finished episodes are kept in {folder}") from None
 

@@ -26,6 +26,7 @@ _BY_STATUS = {
     404: ModelFailure.CREDENTIALS,
     408: ModelFailure.TIMEOUT,
     409: ModelFailure.SERVER,
+    413: ModelFailure.CONTEXT_LENGTH,
     425: ModelFailure.SERVER,
     429: ModelFailure.RATE_LIMIT,
     504: ModelFailure.TIMEOUT,
@@ -54,7 +55,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _kind(chain: list[BaseException]) -> ModelFailure:
     names = {kind.__name__ for error in chain for kind in type(error).__mro__}
-    if "ContextWindowExceededError" in names:
+    if "ContextWindowExceededError" in names or _says(chain, "context_length_exceeded"):
         return ModelFailure.CONTEXT_LENGTH
     status = _status(chain)
     if status is not None:
@@ -69,6 +70,11 @@ def _kind(chain: list[BaseException]) -> ModelFailure:
     return next((_BY_CLASS[name] for name in mine if name in _BY_CLASS), ModelFailure.UNREADABLE)
 
 
+def _says(chain: list[BaseException], code: str) -> bool:
+    """Tell whether a code of OpenAI's protocol is in the error; its client puts the answer's body into its words."""
+    return any(code in str(error) for error in chain)
+
+
 def _status(chain: list[BaseException]) -> int | None:
     """Return the status of the real response; litellm's exceptions carry made-up ones."""
     for error in reversed(chain):
@@ -79,7 +85,7 @@ def _status(chain: list[BaseException]) -> int | None:
 
 
 def _of_status(status: int, chain: list[BaseException]) -> ModelFailure:
-    if status == 429 and any("insufficient_quota" in str(error) for error in chain):
+    if status == 429 and _says(chain, "insufficient_quota"):
         return ModelFailure.CREDENTIALS  # nothing is left on the account: waiting does not help
     if status >= 500:
         return _BY_STATUS.get(status, ModelFailure.SERVER)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import from_json
@@ -11,8 +13,9 @@ from tau2_core.llm.chat import text_of
 from tau2_core.llm.prompts import own_prompt
 from tau2_core.model.evaluation import JudgedStatement, Judgement
 from tau2_core.model.llm import Model, ModelError
-from tau2_core.model.messages import Message, SystemMessage, ToolMessage
+from tau2_core.model.messages import AssistantMessage, Message, SystemMessage, ToolMessage, UserMessage
 
+WHO = {"assistant": "agent", "user": "customer"}
 SCHEMA = {
     "type": "json_schema",
     "json_schema": {
@@ -77,35 +80,29 @@ async def judge(model: Model, messages: Sequence[Message], statements: Sequence[
 
 
 async def probe(model: Model) -> str:
-    """Ask the judge something simple; return what is wrong with its answer, "" if nothing."""
-    said = [_line("assistant", "Hello, what can I do for you?"), _line("customer", "Nothing, thank you.")]
-    question = "Transcript:\n\n" + "\n".join(said) + "\n\nStatements:\n\n1. The agent greets the customer."
-    chat = [{"role": "system", "content": own_prompt("judge")}, {"role": "user", "content": question}]
-    try:
-        read_answer(text_of(await model.complete(chat, response_format=SCHEMA)) or "", ["one"])
-    except (ModelError, UnusableAnswerError) as error:
-        return str(error)
-    return ""
+    """Let the judge decide something simple; return what is wrong with its answer, "" if nothing."""
+    said: list[Message] = [
+        AssistantMessage(content="Hello, what can I do for you?"),
+        UserMessage(content="Nothing, thank you."),
+    ]
+    return (await judge(model, said, ["The agent greets the customer."])).error
 
 
 def transcript(messages: Sequence[Message]) -> str:
-    """Write a conversation for the judge: what was said, what was called, and what came back."""
-    lines = []
+    """Write a conversation for the judge: what was said, what was called, and what came back.
+
+    It is JSON, one object a line, so that nobody can forge a line by what they write.
+    """
+    lines: list[dict[str, Any]] = []
     for message in messages:
         if isinstance(message, ToolMessage):
-            lines.append(_line("tool", message.content or ""))
-            continue
-        if isinstance(message, SystemMessage):
-            continue
-        who = "agent" if message.role == "assistant" else "customer"
-        lines += [_line(f"{who} calls", f"{call.name}({call.arguments})") for call in message.tool_calls or []]
-        if message.content:
-            lines.append(_line(who, message.content))
-    return "\n".join(lines)
-
-
-def _line(who: str, text: str) -> str:
-    return f"{who}: {text}"
+            lines.append({f"answer to {WHO[message.requestor]}": message.content})
+        elif not isinstance(message, SystemMessage):
+            who = WHO[message.role]
+            lines += [{f"{who} calls": call.name, "arguments": call.arguments} for call in message.tool_calls or []]
+            if message.content:
+                lines.append({who: message.content} | ({"delivered": False} if message.tool_calls else {}))
+    return "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
 
 
 def read_answer(answer: str, statements: Sequence[str]) -> list[JudgedStatement]:

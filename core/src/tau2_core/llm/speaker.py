@@ -10,7 +10,7 @@ from tau2_core.model.llm import Completion, Model
 from tau2_core.model.messages import Requestor, ToolCall
 
 REPAIRS = 2
-EMPTY = "Your last answer was empty. Answer with a message, or call a tool."
+EMPTY = "[Not from the other side: your last answer was empty, and nobody has got it. Answer again.]"
 
 
 class Speech:

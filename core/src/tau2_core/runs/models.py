@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -17,6 +17,7 @@ from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.names import did_you_mean
 from tau2_core.packs.yaml_source import YamlError, read_yaml
 
+Result = TypeVar("Result")
 ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
 
 
@@ -100,11 +101,14 @@ def hire(
     }
 
 
-async def dismiss(lines: Mapping[ModelRole, Line]) -> None:
-    """Close what is open to the models' providers, in a process that has no other use for it."""
-    for line in lines.values():
-        if line.client is not None:
-            await line.client.close()
+async def closing(lines: Mapping[ModelRole, Line], work: Awaitable[Result]) -> Result:
+    """Await work, then close what is open to the models' providers: for a process that has no other use for it."""
+    try:
+        return await work
+    finally:
+        for line in lines.values():
+            if line.client is not None:
+                await line.client.close()
 
 
 def open_client(settings: ModelSettings) -> Client:

@@ -47,7 +47,8 @@ class GoldScript:
 
     def judge(self, asked: Asked) -> Reply:
         """Find every statement met."""
-        numbers = _STATEMENT.findall(asked.last.rpartition("Statements:")[2])
+        question = next(str(message["content"]) for message in asked.messages if message["role"] == "user")
+        numbers = _STATEMENT.findall(question.rpartition("Statements:")[2])
         verdicts = [{"number": int(number), "reason": "as scripted", "met": True} for number in numbers]
         return say(json.dumps({"verdicts": verdicts}))
 
