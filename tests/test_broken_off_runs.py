@@ -17,13 +17,11 @@ import pytest
 Gym = Callable[..., CompletedProcess[str]]
 Plugin = Callable[..., Path]
 
-# Whoever starts the tests in the background may have had SIGINT ignored; the command is to be started as by hand.
 AGENTS = """
 import asyncio, os, signal, sys, threading
 from tau2_core import AgentSpec, hookimpl
 from tau2_core.agents.oracle import Oracle
 
-signal.signal(signal.SIGINT, signal.default_int_handler)
 begun = []
 
 class Stopping(Oracle):
