@@ -1,4 +1,4 @@
-"""`tau2-gym export`: a run in another tool's format."""
+"""`tau2-gym export`: a run, or a domain's tasks, in another tool's format."""
 
 from __future__ import annotations
 
@@ -7,30 +7,61 @@ from typing import Annotated, Literal
 
 import typer
 
-from tau2_core.cli.options import NoPluginOption, PackOption, example
+from tau2_core.cli.options import DatasetOption, NoPluginOption, PackOption, example
 
 
-@example("tau2-gym export runs/mine --to tau2-bench results.json")
+@example("tau2-gym export airline airline.jsonl --to eval-protocol --split test")
 def export(
-    run: Annotated[Path, typer.Argument(help="The run's folder.")],
+    source: Annotated[str, typer.Argument(metavar="RUN|DOMAIN", help="A run's folder; or a domain, for its tasks.")],
     out: Annotated[Path, typer.Argument(help="The file or, for the format dir, the folder to write.")],
-    to: Annotated[Literal["tau2-bench"], typer.Option(help="The tool that is to read it.")] = "tau2-bench",
+    to: Annotated[
+        Literal["tau2-bench", "eval-protocol"], typer.Option(help="The tool that is to read it.")
+    ] = "tau2-bench",
     layout: Annotated[
-        Literal["json", "dir"], typer.Option("--format", help="One file, or a folder with a file a simulation.")
+        Literal["json", "dir"],
+        typer.Option("--format", help="tau2-bench: one file, or a folder with one a simulation."),
     ] = "json",
+    dataset: DatasetOption = None,
+    split: Annotated[str | None, typer.Option(help="A domain's: a split of the tasks; default: base.")] = None,
+    variant: Annotated[str, typer.Option(help="A domain's: other prompts over the same world.")] = "",
+    solo: Annotated[bool, typer.Option("--solo", help="A domain's: tasks that are played without a customer.")] = False,
+    user_model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="eval-protocol: the model that plays the customer.")
+    ] = None,
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
-    """Write a run for another tool: with `--to tau2-bench` as official result files."""
-    from tau2_core.runs.export import export_tau2_bench
+    """Write a run for another tool: as official result files, or as rows of eval-protocol; or a domain's tasks as rows.
+
+    A domain's rows are a dataset of JSON lines that eval-protocol's and our `@evaluation_test` play.
+    """
+    from tau2_core.errors import UsageError
+    from tau2_core.runs.export import export_tau2_bench, task_lines, write_lines
     from tau2_core.runs.grading import setting_of
-    from tau2_core.runs.prepare import open_catalogue
+    from tau2_core.runs.prepare import open_catalogue, prepare
     from tau2_core.runs.recorded import read_run
 
-    finished = read_run(run)
-    setting = setting_of(finished, open_catalogue(pack or (), no_plugin or ()))
-    if to == "tau2-bench":
-        written, warnings = export_tau2_bench(finished, setting, out, layout)
+    catalogue = open_catalogue(pack or (), no_plugin or ())
+    if not Path(source).is_dir() and to == "eval-protocol":
+        setting = prepare(catalogue, source, dataset=dataset, variant=variant, solo=solo)
+        lines = task_lines(setting, split=split, customer_model=user_model)
+        write_lines(out, lines)
+        typer.echo(f"{len(lines)} rows written to {out}")
+        return
+    if dataset or split or variant or solo:
+        raise UsageError(
+            f"{source}: --dataset, --split, --variant and --solo are for a domain's tasks; a run has its own"
+        )
+    finished = read_run(Path(source))
+    setting = setting_of(finished, catalogue)
+    if to == "eval-protocol":
+        from tau2_core.testing.recorded_rows import rows_of_run
+
+        rows = rows_of_run(finished, setting, user_model)
+        write_lines(out, [row.line() for row in rows])
+        typer.echo(f"{len(rows)} rows written to {out}")
+        return
+    written, warnings = export_tau2_bench(finished, setting, out, layout)
     for warning in warnings:
         typer.echo(f"note: {warning}", err=True)
     typer.echo(f"{len(finished.records)} episodes written to {written}")

@@ -1,17 +1,42 @@
-"""Exporting a run: read back, put into another tool's format, with the texts that only the pack has."""
+"""Exporting runs and tasks: put into another tool's format, with the texts that only the pack has."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tau2_core.adapters.eval_protocol.dataset_rows import CUSTOMER_MODEL, as_row
 from tau2_core.adapters.tau2_bench.results_writer import Exported, Format, simulation, write_results
 from tau2_core.episode.setting import Setting
-from tau2_core.errors import RunError
+from tau2_core.errors import RunError, UsageError
 from tau2_core.model.tasks import Task
 from tau2_core.runs.configuration import text_digest
 from tau2_core.runs.recorded import RecordedRun
+
+
+def task_lines(
+    setting: Setting, *, split: str | None = None, customer_model: str | None = None
+) -> list[dict[str, Any]]:
+    """Return a dataset row of eval-protocol for each task of a split. Raises UsageError."""
+    tasks = setting.select(split=split)
+    if not tasks:
+        raise UsageError(f"{setting.domain}: there is no such task to write")
+    return [as_row(setting, task, customer_model or CUSTOMER_MODEL) for task in tasks]
+
+
+def write_lines(file: Path, lines: Iterable[dict[str, Any]]) -> None:
+    """Write JSON lines into a new file. Raises RunError if it is there already, or cannot be written."""
+    content = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
+    try:
+        with file.open("xb") as target:
+            target.write(content.encode("utf-8", "surrogatepass"))
+    except FileExistsError as error:
+        raise RunError(f"{file} is there already; remove it, or name another file") from error
+    except OSError as error:
+        raise RunError(f"cannot write {file}: {error.strerror}") from error
 
 
 def export_tau2_bench(run: RecordedRun, setting: Setting, target: Path, layout: Format) -> tuple[Path, list[str]]:

@@ -10,7 +10,7 @@ from tau2_core.evaluators.grade import reasons
 from tau2_core.model.episodes import EpisodeRecord, Usage
 from tau2_core.model.evaluation import Grade, Judgement, Outcome
 from tau2_core.model.runs import RunSummary
-from tau2_core.runs.plan import Inventory, Plan
+from tau2_core.runs.plan import Inventory
 
 SOLVED_FROM = 1 - 1e-6
 
@@ -25,13 +25,6 @@ def pass_hat_k(successes: Sequence[int], trials: int) -> dict[int, float]:
 def is_solved(grade: Grade) -> bool:
     """Tell whether a grade counts as a success (spec/evaluation.md, 7)."""
     return grade.reward is not None and grade.reward > SOLVED_FROM
-
-
-def summarise(
-    plan: Plan, name: str, folder: str, records: Sequence[EpisodeRecord], grades: Sequence[Grade], seconds: float
-) -> RunSummary:
-    """Sum up what was played of a plan, by no judge."""
-    return figures(plan.inventory(), name, folder, records, grades, seconds)
 
 
 def figures(

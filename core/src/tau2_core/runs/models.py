@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -106,9 +106,14 @@ async def closing(lines: Mapping[ModelRole, Line], work: Awaitable[Result]) -> R
     try:
         return await work
     finally:
-        for line in lines.values():
-            if line.client is not None:
-                await line.client.close()
+        await dismiss(lines.values())
+
+
+async def dismiss(lines: Iterable[Line]) -> None:
+    """Close what is open to the models' providers, in a process that has no other use for it."""
+    for line in lines:
+        if line.client is not None:
+            await line.client.close()
 
 
 def open_client(settings: ModelSettings) -> Client:

@@ -53,7 +53,7 @@ class GoldScript:
         return say(json.dumps({"verdicts": verdicts}))
 
     def customer(self, asked: Asked) -> Reply:
-        """Say the wish, do what is asked for, and end when told that it is over."""
+        """Say the wish, do what is asked for, and end when told that it is over, or the same twice."""
         task = self._in_system(asked, _scenario)
         if not any(
             _MARK.match(str(message["content"])) for message in asked.messages if message["role"] == "assistant"
@@ -66,7 +66,8 @@ class GoldScript:
             return _call(task.gold()[int(step["number"])])
         if CLOSING in asked.last:
             return say(TRANSFER if HANDOVER in asked.last else STOP)
-        return say("Go on, please.")
+        heard = [message["content"] for message in asked.messages if message["role"] == "user"]
+        return say(STOP if heard[-2:-1] == heard[-1:] else "Go on, please.")
 
     def agent(self, asked: Asked) -> Reply:
         """Make the gold calls one by one, ask the customer for theirs, then say what is to be communicated."""

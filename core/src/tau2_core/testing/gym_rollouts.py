@@ -15,13 +15,15 @@ from tau2_core.gym.registry import Registry
 from tau2_core.gym.settings import Settings
 from tau2_core.gym.via import serving, stage_through
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
+from tau2_core.runs.journal import EPISODES, TIMINGS
+from tau2_core.runs.models import dismiss
 from tau2_core.testing.children import server_of
 from tau2_core.testing.exceptions import RolloutError
 from tau2_core.testing.gym_client import GymClient
 from tau2_core.testing.processors import RolloutProcessorConfig
 from tau2_core.testing.rows import EvaluationRow
 from tau2_core.testing.tables import Table, open_table
-from tau2_core.testing.transcripts import as_result, fill
+from tau2_core.testing.transcripts import as_record, as_result, fill
 
 MORE_THAN_NEEDED = 100_000
 
@@ -44,6 +46,7 @@ class InProcessRolloutProcessor:
 
     async def _rollout(self, table: Table, row: EvaluationRow, config: RolloutProcessorConfig) -> EvaluationRow:
         async with config.semaphore:
+            await table.probe()
             open_stage = await self.stage(table, config)
             slot = Slot(table.tasks[row.row_id].id, config.run)
             started = time.perf_counter()
@@ -52,7 +55,7 @@ class InProcessRolloutProcessor:
             grade = await table.grade(record)
             seconds = time.perf_counter() - started
             timing = {"task_id": slot.task_id, "trial": slot.trial, "play_seconds": played, "seconds": seconds}
-            table.journal.append("timings.jsonl", timing)
+            table.journal.append(TIMINGS, timing)
         fill(row, record, slot, played)
         row.tools = [tool.chat_function() for tool in table.setting.tools("agent").values()]
         row.evaluation_result = as_result(grade)
@@ -65,7 +68,7 @@ class InProcessRolloutProcessor:
         for listen in table.catalogue.listeners("tau2_episode_started"):
             listen(EpisodeStart(table.setting.domain, slot, seed))
         record = await play(table.setting, task, table.cast_for(row), slot, seed, open_stage)
-        table.journal.append("episodes.jsonl", record.line())
+        table.journal.append(EPISODES, record.line())
         for listen in table.catalogue.listeners("tau2_episode_finished"):
             listen(record)
         return record
@@ -75,12 +78,24 @@ class InProcessRolloutProcessor:
         return local_stage
 
     async def acleanup(self) -> None:
+        lines = [line for table in self._tables.values() for line in table.all_lines()]
         self.cleanup()
+        await dismiss(lines)
 
     def cleanup(self) -> None:
         """Write the figures of each table."""
         while self._tables:
             self._tables.popitem()[1].close()
+
+
+class RecordedRolloutProcessor(InProcessRolloutProcessor):
+    """Plays nothing: takes what rows hold as what was said and done, grades it, and keeps a run folder."""
+
+    async def _play(self, table: Table, row: EvaluationRow, slot: Slot, open_stage: OpenStage) -> EpisodeRecord:  # noqa: ARG002
+        setting = table.setting
+        record = as_record(row, setting.domain, slot, setting.mode, solo=setting.solo, variant=setting.variant)
+        table.journal.append(EPISODES, record.line())
+        return record
 
 
 class McpGymRolloutProcessor(InProcessRolloutProcessor):

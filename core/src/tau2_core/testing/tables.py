@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,6 @@ from tau2_core.episode.play import Cast
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import UsageError
 from tau2_core.evaluators.grade import Grader
-from tau2_core.llm.judge import judge
 from tau2_core.llm.model import Line, Patience
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade
@@ -25,8 +26,9 @@ from tau2_core.model.registrations import AgentSpec
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.configuration import configuration
-from tau2_core.runs.journal import Journal
-from tau2_core.runs.metrics import summarise
+from tau2_core.runs.journal import CONFIGURATION, GRADES, SUMMARY, TASKS, Journal
+from tau2_core.runs.judgements import Judging, probe_judge
+from tau2_core.runs.metrics import figures
 from tau2_core.runs.models import hire
 from tau2_core.runs.plan import DEFAULT_SEED, Plan
 from tau2_core.runs.prepare import open_catalogue, prepare
@@ -67,6 +69,23 @@ class Table:
     grades: dict[Slot, Grade] = field(default_factory=dict)
     lines: dict[str, Line] = field(default_factory=dict)
 
+    @cached_property
+    def judging(self) -> Judging:
+        """The judge's part, which keeps what is said beside the episodes."""
+        return Judging(self.plan.cast.lines.get("judge"), self.grader, self.journal, {})
+
+    _probing: asyncio.Task[None] | None = None
+
+    async def probe(self) -> None:
+        """See once, before anything is played, that there is a judge of use where one is named. Raises RunError."""
+        if self._probing is None:
+            self._probing = asyncio.create_task(probe_judge(self.plan.cast.lines.get("judge")))
+        await asyncio.shield(self._probing)
+
+    def all_lines(self) -> list[Line]:
+        """Return every line to a model that was opened."""
+        return [*self.plan.cast.lines.values(), *self.lines.values()]
+
     @property
     def setting(self) -> Setting:
         return self.plan.setting
@@ -77,36 +96,36 @@ class Table:
         system = next((message.text for message in row.messages if message.role == "system"), None)
         if system and cast.agent.name == "llm":
             cast = replace(cast, agent=_prompted(cast.agent, system))
-        if self.config.kwargs.get("user") is None and not self.setting.solo and (model := customer(row)) is not None:
+        if self.config.kwargs.get("user") is not None or self.setting.solo:
+            return cast
+        model = customer(row)
+        if model is None:
+            return replace(cast, user=self.catalogue.user("scripted"))
+        if model != cast.lines["user"].settings:
             key = model.model_dump_json()
             if key not in self.lines:
                 self.lines.update({key: hire({"user": model}, patience=Patience())["user"]})
-            cast = replace(cast, user=self.catalogue.user("llm"), lines={**cast.lines, "user": self.lines[key]})
+            cast = replace(cast, lines={**cast.lines, "user": self.lines[key]})
         return cast
 
     async def grade(self, record: EpisodeRecord) -> Grade:
         """Grade an episode that is on disk already, with the judge where its word counts, and keep the grade."""
         task = self.tasks_by_id[record.task_id]
-        line, criteria = self.plan.cast.lines.get("judge"), task.evaluation_criteria
-        said = None
-        if line is not None and self.grader.needs_judge(record, task):
-            statements = (criteria and criteria.nl_assertions) or []
-            said = await judge(line.model_for(str(record.slot)), record.messages, statements)
-        grade = self.grader.grade(record, task, said)
-        self.journal.append("grades.jsonl", grade.model_dump(mode="json"))
+        grade = self.grader.grade(record, task, await self.judging.judgement(record, task))
+        self.journal.append(GRADES, grade.model_dump(mode="json"))
         self.records[record.slot], self.grades[record.slot] = record, grade
         return grade
 
-    @property
+    @cached_property
     def tasks_by_id(self) -> dict[str, Task]:
         return {task.id: task for task in self.plan.tasks}
 
     def close(self) -> None:
         """Write the figures of what was played."""
         folder, seconds = self.journal.folder, time.monotonic() - self.started
-        records, grades = list(self.records.values()), list(self.grades.values())
-        summary = summarise(self.plan, folder.name, str(folder), records, grades, seconds)
-        self.journal.write("summary.json", summary.model_dump(mode="json"))
+        records, grades, said = ([*each.values()] for each in (self.records, self.grades, self.judging.known))
+        summary = figures(self.plan.inventory(), folder.name, str(folder), records, grades, seconds, said)
+        self.journal.write(SUMMARY, summary.model_dump(mode="json"))
 
 
 def open_table(config: RolloutProcessorConfig) -> Table:
@@ -133,9 +152,8 @@ def open_table(config: RolloutProcessorConfig) -> Table:
     evaluators = kwargs.get("evaluators", "tau2")
     seed, at_once = kwargs.get("seed", DEFAULT_SEED), config.concurrency
     plan = Plan(setting, cast, list(tasks.values()), config.num_runs, seed, None, evaluators, at_once)
-    config.journal.write("run.json", configuration(plan))
-    for task in plan.tasks:
-        config.journal.append("tasks.jsonl", task.model_dump(mode="json", exclude_none=True))
+    config.journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))
+    config.journal.write(CONFIGURATION, configuration(plan))
     grader = Grader(setting, evaluators, catalogue.evaluators(evaluators))
     setting.bases()
     return Table(config, catalogue, plan, grader, tasks, config.journal)
@@ -173,6 +191,9 @@ def _cast(catalogue: Catalogue, setting: Setting, config: RolloutProcessorConfig
     user = kwargs.get("user")
     if isinstance(user, Mapping):
         models["user"] = _settings("user", user)
+        user = "llm"
+    elif user is None and not setting.solo and (wished := [*filter(None, map(customer, config.all_rows))]):
+        models["user"] = wished[0]
         user = "llm"
     if kwargs.get("judge"):
         models["judge"] = _settings("judge", kwargs["judge"])

@@ -51,7 +51,7 @@ def _as_message(message: RecordedMessage) -> Message:
     return Message(role=message.role, content=message.content or "", tool_calls=calls or None)
 
 
-def as_record(row: EvaluationRow, domain: str, task_id: str, mode: ArgumentMode, **more: Any) -> EpisodeRecord:
+def as_record(row: EvaluationRow, domain: str, slot: Slot, mode: ArgumentMode, **more: Any) -> EpisodeRecord:
     """Return a row's messages as an episode's record, to be graded; system messages are left out.
 
     A rollout without a reason for its end, as in rows that others made, is taken as ended by the agent.
@@ -66,8 +66,8 @@ def as_record(row: EvaluationRow, domain: str, task_id: str, mode: ArgumentMode,
     messages = [_as_recorded(message) for message in row.messages if message.role in ("assistant", "user", "tool")]
     return EpisodeRecord(
         domain=domain,
-        task_id=task_id,
-        trial=0,
+        task_id=slot.task_id,
+        trial=slot.trial,
         seed=int((row.execution_metadata.extra or {}).get("seed", 0)),
         termination=termination,
         error=status.message if status.is_error else None,

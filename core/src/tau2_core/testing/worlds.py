@@ -1,0 +1,64 @@
+"""Worlds for the tests of a pack's tools: calls in, results and states out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from tau2_core.episode.environment import Environment
+from tau2_core.episode.setting import Setting
+from tau2_core.episode.setup import start
+from tau2_core.errors import UsageError
+from tau2_core.model.messages import Requestor, ToolCall
+from tau2_core.model.tools import Role, ToolResult
+from tau2_core.names import did_you_mean
+from tau2_core.runs.prepare import open_catalogue, prepare
+from tau2_core.state.difference import Change, differences
+from tau2_core.state.world import View
+from tau2_core.state.world import World as State
+
+
+class World:
+    """A private world, as an episode has one."""
+
+    def __init__(self, setting: Setting, task: str | None = None) -> None:
+        self.environment = Environment(setting)
+        if task is not None:
+            tasks = setting.tasks()
+            if task not in tasks:
+                raise UsageError(f"{setting.domain} has no task {task!r} ({did_you_mean(task, tasks)})")
+            start(self.environment, tasks[task])
+
+    def call(self, name: str, *, requestor: Requestor = "assistant", **arguments: Any) -> ToolResult:
+        """Make a call as the agent, or as the customer (`requestor="user"`); an error is a result with a `failure`."""
+        return self.environment.call(ToolCall(name=name, arguments=arguments, requestor=requestor))
+
+    def db(self, role: Role = "agent") -> Any:
+        """Return a side's database, to be read."""
+        return View(self.environment.worlds[role], writing=False)
+
+    def digests(self) -> dict[str, str]:
+        """Return each side's digest: equal ones are equal states."""
+        return self.environment.digests()
+
+    def changes(self, role: Role = "agent") -> list[Change]:
+        """Return what is otherwise in a side's database than in the pack's, path by path."""
+        return differences(State(self.environment.setting.bases()[role]), self.environment.worlds[role])
+
+
+OpenWorld = Callable[..., World]
+
+
+def open_world(domain: str, task: str | None = None, *, packs: tuple[str | Path, ...] = (), variant: str = "") -> World:
+    """Open a world of a domain, in a task's start state if one is named; `packs` are folders of packs not installed.
+
+    Raises UsageError, PackError, TaskError.
+    """
+    return World(_setting(domain, tuple(map(Path, packs)), variant), task)
+
+
+@lru_cache
+def _setting(domain: str, packs: tuple[Path, ...], variant: str) -> Setting:
+    return prepare(open_catalogue(packs), domain, variant=variant)
