@@ -24,6 +24,8 @@ HEAVY = [
     "openai",
     "mcp",
     "starlette",
+    "numpy",
+    "scipy",
 ]
 
 

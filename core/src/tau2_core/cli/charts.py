@@ -8,21 +8,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tau2_core.runs.statistics import Estimate
 
-WIDTH = 51  # odd, so that the middle of the scale has a column of its own
+WIDEST, NARROWEST = 51, 11
+FIGURES = len("+0.000 [+0.000, +0.000]")  # so that charts with signs and without stand below one another
 
 
-def interval_chart(rows: Sequence[tuple[str, Estimate]], *, low: float = 0.0, high: float = 1.0) -> list[str]:
-    """Return one line a row (a name, the figure with its interval, both drawn), and the scale below them."""
+def interval_chart(
+    rows: Sequence[tuple[str, Estimate | None]], screen: int, *, low: float = 0.0, high: float = 1.0
+) -> list[str]:
+    """Return one line a row (a name, the figure with its interval, both drawn), and the scale below them.
+
+    `screen` is how many characters fit into a line.
+    """
     names = max((len(name) for name, _ in rows), default=0)
     texts = [shown(estimate, signed=low < 0) for _, estimate in rows]
-    figures = max((len(text) for text in texts), default=0)
+    margin = names + FIGURES + 4
+    width = max(NARROWEST, min(WIDEST, screen - margin))
+    width -= 1 - width % 2  # odd, so that the middle of the scale has a column of its own
     lines = [
-        f"{name:<{names}}  {text:<{figures}}  {_drawn(estimate, low, high)}"
+        f"{f'{name:<{names}}  {text}':<{margin}}{_drawn(estimate, low, high, width) if estimate else ''}".rstrip()
         for (name, estimate), text in zip(rows, texts, strict=True)
     ]
-    middle = (low + high) / 2
-    scale = f"{low:<{WIDTH // 2}g}{middle:g}"
-    return [*lines, " " * (names + figures + 4) + f"{scale}{high:>{WIDTH - len(scale)}g}"]
+    scale = f"{low:<{width // 2}g}{(low + high) / 2:g}"
+    return [*lines, " " * margin + f"{scale}{high:>{width - len(scale)}g}"]
 
 
 def shown(estimate: Estimate | None, *, signed: bool = False) -> str:
@@ -33,11 +40,11 @@ def shown(estimate: Estimate | None, *, signed: bool = False) -> str:
     return f"{estimate.value:{sign}.3f} [{estimate.low:{sign}.3f}, {estimate.high:{sign}.3f}]"
 
 
-def _drawn(estimate: Estimate, low: float, high: float) -> str:
+def _drawn(estimate: Estimate, low: float, high: float, width: int) -> str:
     left, point, right = (
-        round((each - low) / (high - low) * (WIDTH - 1)) for each in (estimate.low, estimate.value, estimate.high)
+        round((each - low) / (high - low) * (width - 1)) for each in (estimate.low, estimate.value, estimate.high)
     )
-    line = ["·"] * WIDTH
+    line = ["·"] * width
     line[left : right + 1] = "─" * (right + 1 - left)
     line[left], line[right] = "├", "┤"
     line[point] = "●"

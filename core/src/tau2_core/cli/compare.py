@@ -48,6 +48,7 @@ def _show(found: Comparison) -> None:
 
     from tau2_core.cli.charts import interval_chart
     from tau2_core.cli.tables import console
+    from tau2_core.runs.compare import Gate
 
     screen = console()
     for letter, side in (("A", found.a), ("B", found.b)):
@@ -59,26 +60,28 @@ def _show(found: Comparison) -> None:
     reach = max(abs(found.difference.low), abs(found.difference.high), found.margin or 0.0)
     scale = next(step for step in (0.1, 0.25, 0.5, 1.0) if reach <= step)
     for line in (
-        *interval_chart([("A    ", found.a.strict_rate), ("B    ", found.b.strict_rate)]),
-        *interval_chart([("B − A", found.difference)], low=-scale, high=scale),
+        *interval_chart([("A     ", found.a.strict_rate), ("B     ", found.b.strict_rate)], screen.width),
+        *interval_chart([("B − A", found.difference)], screen.width - 1, low=-scale, high=scale),
     ):
         screen.print(line, markup=False, highlight=False, soft_wrap=True)
     if found.changed:
         shown = found.changed[:SHOWN_TASKS]
-        table = Table("\ntask", box=None, pad_edge=False, header_style="bold")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("\ntask", overflow="fold")
         for title in ("A", "B", "B − A"):
-            table.add_column(f"\n{title}", justify="right")
+            table.add_column(f"\n{title}", justify="right", no_wrap=True)
         for task in shown:
             table.add_row(escape(task.task_id), f"{task.a:.2f}", f"{task.b:.2f}", f"{task.difference:+.2f}")
         screen.print(table)
         if len(found.changed) > len(shown):
             screen.print(f"and {len(found.changed) - len(shown)} more tasks; --json lists all")
     gate = found.gate.value
-    how = "exact sign-flip test" if found.exact else "sign-flip test"
+    word = gate if found.gate is Gate.INCONCLUSIVE else f"B is {gate}"
     margin = "" if found.margin is None else f", margin {found.margin:g}"
+    p_value = f"p = {found.p_value:.4f}" if found.p_value >= 0.0001 else "p < 0.0001"
     screen.print(
-        f"\nB is [bold {COLOURS[gate]}]{gate}[/]: {found.difference.value:+.4f}, p = {found.p_value:.4f} ({how}, "
-        f"alpha {found.alpha:g}{margin})",
+        f"\n[bold {COLOURS[gate]}]{word}[/]: {found.difference.value:+.4f}, {p_value} "
+        f"(sign-flip test, alpha {found.alpha:g}{margin})",
         highlight=False,
         soft_wrap=True,
     )

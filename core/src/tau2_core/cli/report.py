@@ -45,7 +45,7 @@ def report(
 def _show(each: Report, screen: Console) -> None:
     from rich.markup import escape
 
-    from tau2_core.cli.charts import interval_chart, shown
+    from tau2_core.cli.charts import interval_chart
 
     people = [_with_model(each, role, name) for role, name in (("agent", each.agent), ("user", each.user))]
     head = " · ".join([each.domain, *people, f"evaluators {each.evaluators}"])
@@ -55,19 +55,20 @@ def _show(each: Report, screen: Console) -> None:
         f"coverage {each.coverage:.0%} · mean reward {each.mean_reward:.4f}",
         soft_wrap=True,
     )
-    screen.print(f"\nstrict rate     {shown(each.strict_rate)}  every slot counts", markup=False, highlight=False)
-    screen.print(
-        f"evaluable rate  {shown(each.evaluable_rate)}  the {each.evaluable} slots that have a reward",
-        markup=False,
-        highlight=False,
-    )
     if each.pending:
         screen.print(f"{each.pending} grades await a judge and count what is graded: rates are upper bounds")
-    screen.print(f"\n[bold]pass^k[/bold], {each.confidence:.0%} intervals clustered by task")
-    for line in interval_chart([(f"pass^{k}", estimate) for k, estimate in each.pass_hat_k.items()]):
+    screen.print(f"\n[bold]rates[/bold], {each.confidence:.0%} intervals clustered by task", highlight=False)
+    rows = [("strict", each.strict_rate), ("evaluable", each.evaluable_rate)]
+    if each.trials > 1:
+        rows += [(f"pass^{k}", estimate) for k, estimate in each.pass_hat_k.items()]
+    for line in interval_chart(rows, screen.width):
         screen.print(line, markup=False, highlight=False, soft_wrap=True)
+    if each.coverage < 1:
+        screen.print(f"evaluable counts the {each.evaluable} slots that have a reward, all others count every slot")
     if each.criteria:
         screen.print(_criteria(each))
+        if not all(found.in_basis for found in each.criteria.values()):
+            screen.print("* beside the reward")
     screen.print()
     for title, counts in (
         ("outcomes", each.outcomes),
@@ -91,12 +92,13 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def _table(first: str, *titles: str) -> Table:
+    """Return a table whose figures are never cut off; the names before them are folded where the screen is narrow."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(f"\n{first}", no_wrap=True)
+    table.add_column(f"\n{first}", overflow="fold")
     for title in titles:
-        table.add_column(f"\n{title}", justify="right", no_wrap=True)
+        table.add_column(title if "\n" in title else f"\n{title}", justify="right", no_wrap=True)
     return table
 
 
@@ -105,11 +107,12 @@ def _criteria(each: Report) -> Table:
 
     from tau2_core.cli.charts import shown
 
-    table = _table("criterion", "met", "not met", "unchecked", "vacuous", "strict rate", "evaluable rate")
+    table = _table("criterion", "met", "not\nmet", "un-\nchecked", "vacuous", "strict rate", "evaluable")
     for name, found in each.criteria.items():
         counts = map(str, (found.met, found.unmet, found.unchecked, found.vacuous))
-        rates = (escape(shown(rate)) for rate in (found.strict_rate, found.evaluable_rate))
-        table.add_row(escape(name) + ("" if found.in_basis else " (beside the reward)"), *counts, *rates)
+        evaluable = "–" if found.evaluable_rate is None else f"{found.evaluable_rate.value:.3f}"
+        mark = "" if found.in_basis else " *"
+        table.add_row(escape(name) + mark, *counts, escape(shown(found.strict_rate)), evaluable)
     return table
 
 
@@ -123,10 +126,10 @@ def _usage(each: Report) -> Table:
 
 
 def _spread(each: Report) -> Table:
-    table = _table("an episode's", "mean", "least", "quarter", "median", "three quarters", "most")
+    table = _table("an episode's", "mean", "least", "25%", "median", "75%", "most")
     for name, found in each.spread.items():
         values = (found.mean, found.least, found.quarter, found.median, found.three_quarters, found.most)
-        table.add_row(name, *(f"{value:.4g}" for value in values))
+        table.add_row(name, *(f"{value:.2g}" if 0 < value < 1 else f"{value:.2f}" for value in values))
     return table
 
 
@@ -135,9 +138,9 @@ def _show_overview(reports: list[Report], screen: Console) -> None:
 
     from tau2_core.cli.charts import shown
 
-    table = _table("run", "agent", "evaluators", "coverage", "strict rate", "evaluable rate")
+    table = _table("run and agent", "coverage", "strict rate", "evaluable")
     for each in reports:
-        names = (each.name, each.models.get("agent", each.agent), each.evaluators)
-        rates = (escape(shown(rate)) for rate in (each.strict_rate, each.evaluable_rate))
-        table.add_row(*map(escape, names), f"{each.coverage:.0%}", *rates)
+        evaluable = "–" if each.evaluable_rate is None else f"{each.evaluable_rate.value:.3f}"
+        who = f"{each.name} · {each.models.get('agent', each.agent)} · {each.evaluators}"
+        table.add_row(escape(who), f"{each.coverage:.0%}", escape(shown(each.strict_rate)), evaluable)
     screen.print(table)

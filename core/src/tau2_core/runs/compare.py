@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from fractions import Fraction
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -12,11 +11,14 @@ from pydantic import BaseModel, ConfigDict
 from tau2_core.errors import UsageError
 from tau2_core.names import did_you_mean
 from tau2_core.runs.recorded import RecordedRun
-from tau2_core.runs.statistics import Estimate, FlipTest, clustered_rate, paired_difference, sign_flip_test
+from tau2_core.runs.statistics import Estimate, clustered_rate, paired_difference, sign_flip_test
 
-# What is compared is the agent. Seeds and where a dataset lies decide nothing that should matter; of a split, only
-# the tasks do, which are compared by themselves.
-MAY_DIFFER = ("agent", "models.agent", "seed", "seeds", "split", "dataset.folder")
+# What is compared is the agent, with its model and its prompt. Seeds, where a dataset lies, and what a judge is asked
+# beside the reward decide nothing that should matter; of a split, only the tasks do, which are compared by themselves.
+MAY_DIFFER = (
+    *("agent", "models.agent", "digests.prompts.agent"),
+    *("seed", "seeds", "split", "dataset.folder", "judge_all"),
+)
 _SHOWN = 60
 
 
@@ -78,7 +80,6 @@ class Comparison(BaseModel):
     margin: float | None
     difference: Estimate
     p_value: float
-    exact: bool
     tasks: int
     trials: int
     changed: list[TaskChange]
@@ -122,12 +123,11 @@ def compare_runs(
     if not tasks:
         raise UsageError(f"{a.name} and {b.name} have no task in common")
     trials = min(a.trials, b.trials)
-    rates = [(Fraction(a.solved(task, trials), trials), Fraction(b.solved(task, trials), trials)) for task in tasks]
-    paired = [after - before for before, after in rates]
-    gate, difference, test = decide(paired, alpha=alpha, margin=margin)
+    solved = [(a.solved(task, trials), b.solved(task, trials)) for task in tasks]
+    gate, difference, p_value = decide([after - before for before, after in solved], trials, alpha=alpha, margin=margin)
     changed = [
-        TaskChange(task_id=task, a=float(before), b=float(after), difference=float(after - before))
-        for task, (before, after) in zip(tasks, rates, strict=True)
+        TaskChange(task_id=task, a=before / trials, b=after / trials, difference=(after - before) / trials)
+        for task, (before, after) in zip(tasks, solved, strict=True)
         if before != after
     ]
     return Comparison(
@@ -137,8 +137,7 @@ def compare_runs(
         alpha=alpha,
         margin=margin,
         difference=difference,
-        p_value=test.p_value,
-        exact=test.exact,
+        p_value=p_value,
         tasks=len(tasks),
         trials=trials,
         changed=sorted(changed, key=lambda change: -abs(change.difference)),
@@ -147,22 +146,30 @@ def compare_runs(
     )
 
 
-def decide(paired: Sequence[Fraction], *, alpha: float, margin: float | None = None) -> tuple[Gate, Estimate, FlipTest]:
-    """Return the gate's word on differences by task (B less A), with the interval and the test behind it.
+def decide(
+    changes: Sequence[int], trials: int, *, alpha: float, margin: float | None = None
+) -> tuple[Gate, Estimate, float]:
+    """Return the gate's word, the difference of rates with its interval, and the sign-flip test's p-value.
 
-    Better or worse is said where the sign-flip test's p-value is at most alpha. Of runs that are alike, at most the
-    share alpha is told apart, half of it as worse. With a margin, B is not worse where the interval of confidence
-    1 - alpha lies above -margin, also if it is slightly, but surely, lower.
+    Better or worse is said where the p-value is at most alpha. Of runs that are alike, at most the share alpha is told
+    apart, half of it as worse. With a margin, B is not worse where the interval of confidence 1 - alpha lies above
+    -margin, also if it is slightly, but surely, lower.
+
+    Args:
+        changes: by task, how many more of its trials B solved than A.
+        trials: how many trials each task had in each run.
+        alpha: the largest share of false alarms.
+        margin: the loss of strict rate that is still accepted.
     """
-    difference, test = paired_difference(paired, confidence=1 - alpha), sign_flip_test(paired)
-    told_apart = test.p_value <= alpha
+    difference, p_value = paired_difference(changes, trials, confidence=1 - alpha), sign_flip_test(changes)
+    told_apart = p_value <= alpha
     if told_apart and difference.value > 0:
         gate = Gate.BETTER
     elif margin is not None and difference.low > -margin:
         gate = Gate.NOT_WORSE
     else:
         gate = Gate.WORSE if told_apart else Gate.INCONCLUSIVE
-    return gate, difference, test
+    return gate, difference, p_value
 
 
 def differences(a: RecordedRun, b: RecordedRun) -> list[Difference]:

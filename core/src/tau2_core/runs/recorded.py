@@ -7,23 +7,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from tau2_core.errors import RunError, UsageError
 from tau2_core.model.episodes import EpisodeRecord, Slot
-from tau2_core.model.evaluation import Grade
+from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.runs.configuration import FORMAT
-from tau2_core.runs.journal import Journal
+from tau2_core.runs.journal import CONFIGURATION, TASKS, TIMINGS, Journal
 from tau2_core.runs.metrics import is_solved
+from tau2_core.runs.resume import read_finished
 
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """What a run folder holds. Only slots of its inventory count, and only grades of recorded episodes."""
+    """What a run folder holds. Only slots of its inventory count, and only what is said of recorded episodes."""
 
     folder: Path
     config: dict[str, Any]
     records: dict[Slot, EpisodeRecord]
+    judgements: dict[Slot, Judgement]
     grades: dict[Slot, Grade]
     seconds: dict[Slot, float]
 
@@ -69,7 +69,7 @@ class RecordedRun:
 
     def task_contents(self) -> dict[str, Any]:
         """Return the tasks as they were played, by id."""
-        return {line["id"]: line for line in Journal(self.folder, resume=True).lines("tasks.jsonl")}
+        return {line["id"]: line for line in Journal(self.folder, resume=True).lines(TASKS)}
 
 
 def read_run(folder: Path) -> RecordedRun:
@@ -77,26 +77,25 @@ def read_run(folder: Path) -> RecordedRun:
 
     Raises UsageError if there is no run, RunError if a file is damaged or of another format.
     """
-    if not (folder / "run.json").is_file():
-        hint = f"did you mean {Path('runs') / folder}?" if (Path("runs") / folder / "run.json").is_file() else ""
+    if not (folder / CONFIGURATION).is_file():
+        hint = f"did you mean {Path('runs') / folder}?" if (Path("runs") / folder / CONFIGURATION).is_file() else ""
         raise UsageError(f"{folder} holds no run ({hint or 'name a folder that `tau2-gym run` has left'})")
     journal = Journal(folder, resume=True)
-    config = journal.read("run.json")
+    config = journal.read(CONFIGURATION)
     if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise RunError(f"{folder / 'run.json'} is not of format {FORMAT}; read it with the version that wrote it")
+        raise RunError(f"{folder / CONFIGURATION} is not of format {FORMAT}; read it with the version that wrote it")
+    found = read_finished(journal)
     try:
         inventory = {Slot(task_id, trial) for task_id in config["tasks"] for trial in range(config["trials"])}
-        read = [EpisodeRecord.model_validate(line) for line in journal.lines("episodes.jsonl")]
-        graded = [Grade.model_validate(line) for line in journal.lines("grades.jsonl")]
-        timed = {Slot(line["task_id"], line["trial"]): line["seconds"] for line in journal.lines("timings.jsonl")}
-    except (ValidationError, KeyError, TypeError) as error:
+        seconds = {Slot(line["task_id"], line["trial"]): line["seconds"] for line in journal.lines(TIMINGS)}
+    except (KeyError, TypeError) as error:
         raise RunError(f"{folder} holds a line that is none of ours: {error}") from error
-    records = {record.slot: record for record in read if record.slot in inventory}
-    grades = {Slot(grade.task_id, grade.trial): grade for grade in graded}
+    played = inventory & found.records.keys()
     return RecordedRun(
         folder,
         config,
-        records,
-        {slot: grade for slot, grade in grades.items() if slot in records},
-        {slot: seconds for slot, seconds in timed.items() if slot in records},
+        {slot: record for slot, record in found.records.items() if slot in played},
+        {slot: judgement for slot, judgement in found.judgements.items() if slot in played},
+        {slot: grade for slot, grade in found.grades.items() if slot in played},
+        {slot: each for slot, each in seconds.items() if slot in played},
     )

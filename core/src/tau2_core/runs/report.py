@@ -30,8 +30,8 @@ ATTRIBUTION = {
 class Criterion(BaseModel):
     """How often a criterion is met. `unchecked` slots have no verdict on it: an error, a cut-off, a missing judge.
 
-    Slots whose task names nothing for it are `vacuous` and in neither rate. `in_basis` counts verdicts that go into a
-    reward.
+    Slots whose task names nothing for it are `vacuous` and in neither rate, which are None where no slot has a verdict.
+    `in_basis` counts verdicts that go into a reward.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -135,7 +135,7 @@ def report(run: RecordedRun) -> Report:
         pass_hat_k=pass_hat_k_estimates(list(solved.values()), trials),
         criteria={name: _criterion(run, name) for name in _criteria(grades)},
         outcomes=dict(sorted(outcomes.items())),
-        pending=sum(bool(grade.pending) for grade in grades),
+        pending=outcomes[Outcome.PENDING.value],
         errors={who: outcomes[outcome.value] for who, outcome in ATTRIBUTION.items()}
         | {"unfinished": slots - len(grades)},
         terminations=dict(sorted(Counter(record.termination.value for record in records).items())),
@@ -165,14 +165,16 @@ def _criterion(run: RecordedRun, name: str) -> Criterion:
         in_basis += sum(slot in run.grades and name in run.grades[slot].basis for slot in run.slots(task))
     total = sum(counts, Counter[str]())
     met = [count["met"] for count in counts]
+    evaluable = [count["met"] + count["unmet"] for count in counts]
+    every = [number + count["unchecked"] for number, count in zip(evaluable, counts, strict=True)]
     return Criterion(
         met=total["met"],
         unmet=total["unmet"],
         unchecked=total["unchecked"],
         vacuous=total["vacuous"],
         in_basis=in_basis,
-        strict_rate=clustered_rate(met, [count["met"] + count["unmet"] + count["unchecked"] for count in counts]),
-        evaluable_rate=clustered_rate(met, [count["met"] + count["unmet"] for count in counts]),
+        strict_rate=clustered_rate(met, every) if any(evaluable) else None,
+        evaluable_rate=clustered_rate(met, evaluable),
     )
 
 
@@ -190,14 +192,18 @@ def _state(grade: Grade | None, name: str) -> str:
 
 
 def _usage(run: RecordedRun) -> dict[str, RoleUsage]:
-    """Sum up what models used. A role that no record tells of (the judge, who comes later) is unknown."""
-    roles = sorted({*run.config["models"], *(role for record in run.records.values() for role in record.usage)})
-    return {role: _role_usage([record.usage.get(role) for record in run.records.values()]) for role in roles}
+    """Sum up what models used; the judge is asked of some episodes only, each other role in all of them."""
+    records = run.records.values()
+    roles = sorted({*run.config["models"], *(role for record in records for role in record.usage)} - {"judge"})
+    used = {role: _role_usage([record.usage.get(role) for record in records]) for role in roles}
+    if run.judgements or "judge" in run.config["models"]:
+        used["judge"] = _role_usage([judgement.usage for judgement in run.judgements.values()])
+    return used
 
 
 def _role_usage(usages: Sequence[Usage | None]) -> RoleUsage:
     known = [usage for usage in usages if usage is not None]
-    if not known or len(known) < len(usages):
+    if len(known) < len(usages):
         return RoleUsage()
     total = RoleUsage(requests=sum(usage.requests for usage in known))
     costs = [usage.cost for usage in known if usage.cost is not None]
@@ -210,7 +216,7 @@ def _role_usage(usages: Sequence[Usage | None]) -> RoleUsage:
 
 
 def _spreads(run: RecordedRun) -> dict[str, Spread]:
-    """Return the spreads of turns (texts that one side says to the other), steps, tool calls and seconds."""
+    """Return the spreads of turns (texts that one side says to the other), steps, tool calls, seconds and dollars."""
     records = run.records.values()
     counts: dict[str, Sequence[float]] = {
         "turns": [
@@ -220,8 +226,20 @@ def _spreads(run: RecordedRun) -> dict[str, Spread]:
         "steps": [record.steps for record in records],
         "tool calls": [record.tool_calls for record in records],
         "seconds": list(run.seconds.values()),
+        "dollars": _dollars(run),
     }
     return {name: _spread(values) for name, values in counts.items() if values}
+
+
+def _dollars(run: RecordedRun) -> Sequence[float]:
+    """Return what each episode cost, with its judge; nothing where no model took part, or any price is unknown."""
+    judges = {slot: [judgement.usage] for slot, judgement in run.judgements.items()}
+    costs = [
+        [usage.cost for usage in (*record.usage.values(), *judges.get(slot, []))]
+        for slot, record in run.records.items()
+    ]
+    known = [fsum(cost for cost in each if cost is not None) for each in costs if each and None not in each]
+    return known if len(known) == len(costs) else []
 
 
 def _spread(values: Sequence[float]) -> Spread:

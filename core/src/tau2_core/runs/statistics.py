@@ -1,4 +1,4 @@
-"""Statistics of runs without a library: intervals clustered by task, and the exact test of a paired difference.
+"""Statistics of runs: intervals clustered by task, and the exact test of a paired difference.
 
 A run's trials of one task resemble one another, so the task, not the episode, is the unit that is drawn: intervals
 say what other tasks of the same kind would give.
@@ -9,16 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import lru_cache
-from random import Random
 from statistics import NormalDist
 
 from tau2_core.runs.metrics import pass_hat_k
 
 CONFIDENCE = 0.95
-FLIPS = 20_000  # random flips, where the exact table would be too large
-_LARGEST_TABLE = 10**11  # bits that the exact test may touch: about two seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +54,7 @@ def clustered_rate(totals: Sequence[float], sizes: Sequence[int], *, confidence:
     squares = sum((total - rate * size) ** 2 for total, size in clusters)
     variance = tasks / (tasks - 1) * squares / everything**2
     size = everything if variance == 0 else min(everything, rate * (1 - rate) / variance)
-    return _wilson(rate, size, student_t(tasks - 1, confidence))
+    return _wilson(rate, size, _student_t(tasks - 1, confidence))
 
 
 def pass_hat_k_estimates(
@@ -88,100 +83,51 @@ def _wilson(rate: float, size: float, quantile: float) -> Estimate:
     return Estimate(rate, max(0.0, min(rate, centre - half)), min(1.0, max(rate, centre + half)))
 
 
-def paired_difference(differences: Sequence[Fraction], *, confidence: float = CONFIDENCE) -> Estimate:
-    """Return the mean of differences by task, each between -1 and 1, with an interval.
+def _student_t(freedom: int, confidence: float) -> float:
+    """Return the t that holds `confidence` of Student's distribution between -t and t."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1 + confidence) / 2))
+
+
+def paired_difference(changes: Sequence[int], trials: int, *, confidence: float = CONFIDENCE) -> Estimate:
+    """Return the mean over tasks of changes / trials, a difference of two rates, with an interval.
 
     The interval is Bonett and Price's adjusted Wald interval for paired proportions (Journal of Educational and
     Behavioral Statistics 37, 2012): two further tasks are counted that differ by plus and minus the largest difference
     seen, 1 if none is seen, so it has a width also where all tasks agree. Student's t stands for the normal quantile,
     as tasks may be few. One task says nothing of others: its interval is all that is possible.
+
+    Args:
+        changes: by task, how many more of its trials the second run solved than the first.
+        trials: how many trials each task had in each run.
+        confidence: the share of such intervals that hold the true difference.
     """
-    tasks = len(differences)
-    value = float(sum(differences) / tasks)
+    tasks = len(changes)
+    differences = [change / trials for change in changes]
+    value = sum(changes) / (tasks * trials)
     if tasks == 1:
         return Estimate(value, -1.0, 1.0)
-    far = float(max(map(abs, differences))) or 1.0
+    far = max(map(abs, differences)) or 1.0
     mean = value * tasks / (tasks + 2)
-    square = (sum(float(each) ** 2 for each in differences) + 2 * far * far) / (tasks + 2)
-    half = student_t(tasks - 1, confidence) * math.sqrt((square - mean * mean) / (tasks + 2))
+    square = (sum(each * each for each in differences) + 2 * far * far) / (tasks + 2)
+    half = _student_t(tasks - 1, confidence) * math.sqrt((square - mean * mean) / (tasks + 2))
     return Estimate(value, max(-1.0, mean - half), min(1.0, mean + half))
 
 
-@dataclass(frozen=True, slots=True)
-class FlipTest:
-    """The result of a sign-flip test: how likely so large a difference is if both runs are alike."""
-
-    p_value: float
-    exact: bool
-
-
-def sign_flip_test(differences: Sequence[Fraction], *, seed: int = 0) -> FlipTest:
-    """Test whether differences by task may come from two equal runs; two-sided.
+def sign_flip_test(changes: Sequence[int]) -> float:
+    """Return the two-sided p-value of whole differences by task: how likely so large a sum is if both runs are alike.
 
     If both runs are alike, each task's difference may as well have the other sign (Fisher's randomisation test,
-    The Design of Experiments, 1935, 21). The p-value is the share of all 2^m ways to sign the m differences that are
-    not 0 whose sum is at least as far from 0 as the one seen. They are counted without listing them, as the
-    coefficients of the product of (1 + x^(2d)) (Pagano and Tritchler, JASA 78, 1983). Where this table would be too
-    large (thousands of tasks with many trials), random flips stand for all, and the one seen is counted among them
-    (Phipson and Smyth, Statistical Applications in Genetics and Molecular Biology 9, 2010).
-
-    Args:
-        differences: one a task; fractions, so that equal sums are equal.
-        seed: of the random flips.
+    The Design of Experiments, 1935, 21). The p-value is the share of all ways to sign the differences whose sum is at
+    least as far from 0 as the one seen. The sum's distribution is built up task by task (Pagano and Tritchler, JASA
+    78, 1983), so the test is exact for any number of tasks; scipy's `permutation_test` draws from more than some 16.
     """
-    scale = math.lcm(*(each.denominator for each in differences))
-    whole = [int(each * scale) for each in differences if each]
-    common = math.gcd(*whole) or 1
-    sizes = [abs(each) // common for each in whole]
-    seen = abs(sum(whole)) // common
-    if 2 * sum(sizes) * (len(sizes) + 1) * len(sizes) <= _LARGEST_TABLE:
-        return FlipTest(_share_as_far(sizes, seen), exact=True)
-    random = Random(seed)
-    as_far = sum(abs(sum(each if random.getrandbits(1) else -each for each in sizes)) >= seen for _ in range(FLIPS))
-    return FlipTest((as_far + 1) / (FLIPS + 1), exact=False)
+    import numpy as np
 
-
-def _share_as_far(sizes: Sequence[int], seen: int) -> float:
-    """Return the share of all signings of `sizes` whose sum is at least `seen` from 0.
-
-    The polynomial is one whole number, `width` bits a coefficient: coefficient j counts the ways to give a plus to
-    differences of sum j, and their signed sum is 2j - sum(sizes).
-    """
-    width, total = len(sizes) + 1, sum(sizes)
-    ways = 1
-    for size in sizes:
-        ways += ways << (width * size)
-    if seen == 0:
-        return 1.0
-    below = (total - seen) // 2  # as far on the minus side; the plus side mirrors it
-    tail = ways & ((1 << (width * (below + 1))) - 1)
-    count = tail % ((1 << width) - 1)  # the sum of its coefficients, as casting out nines gives a sum of digits
-    return min(1.0, float(2 * count / 2 ** len(sizes)))
-
-
-@lru_cache(maxsize=64)
-def student_t(freedom: int, confidence: float) -> float:
-    """Return the t that holds `confidence` of Student's distribution between -t and t, by bisection."""
-    low, high = 0.0, 1.0
-    while _student_share(high, freedom) < confidence:
-        high *= 2
-    while high - low > 1e-9 * high:
-        middle = (low + high) / 2
-        if _student_share(middle, freedom) < confidence:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def _student_share(t: float, freedom: int) -> float:
-    """Return the share between -t and t (Abramowitz and Stegun, 26.7.3 and 26.7.4; for whole degrees of freedom)."""
-    angle = math.atan(t / math.sqrt(freedom))
-    sine, cosine = math.sin(angle), math.cos(angle)
-    odd = freedom % 2
-    term = cosine if odd else 1.0
-    total = 0.0 if freedom == 1 else term
-    for index in range(3 if odd else 2, freedom, 2):
-        term *= cosine * cosine * (index - 1) / index
-        total += term
-    return 2 / math.pi * (angle + sine * total) if odd else sine * total
+    chances = np.ones(1)  # of the sums -reach to reach
+    for change in changes:
+        nothing = np.zeros(2 * abs(change))
+        chances = (np.concatenate([chances, nothing]) + np.concatenate([nothing, chances])) / 2
+    reach = len(chances) // 2
+    return min(1.0, float(chances[np.abs(np.arange(-reach, reach + 1)) >= abs(sum(changes))].sum()))
