@@ -19,7 +19,9 @@ def check(
     audit: Annotated[
         bool, typer.Option("--audit", help="Name tasks that baselines pass which do not serve the customer.")
     ] = False,
-    evaluators: Annotated[str | None, typer.Option(help="--audit: the set that grades; default: strict.")] = None,
+    evaluators: Annotated[
+        str | None, typer.Option(metavar="SET|FILE", help="--audit: what grades; default: strict.")
+    ] = None,
     dataset: DatasetOption = None,
     split: Annotated[str | None, typer.Option(help="--audit: a split of the tasks; default: base.")] = None,
     json_output: JsonOption = False,

@@ -22,7 +22,7 @@ def grade(
     ],
     dataset: DatasetOption = None,
     evaluators: Annotated[
-        str | None, typer.Option(help="The set of evaluators that grades; default: a run's own, or tau2.")
+        str | None, typer.Option(metavar="SET|FILE", help="What grades; default: what graded the run, or tau2.")
     ] = None,
     judge_model: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Of a run: judge what is not judged yet, or by another model.")

@@ -19,6 +19,10 @@ NoPluginOption = Annotated[
 DatasetOption = Annotated[
     Path | None, typer.Option("--dataset", metavar="DIR", help="Play a dataset, such as a checkout of tau2-bench.")
 ]
+EvaluatorsOption = Annotated[
+    str | None,
+    typer.Option(metavar="SET|FILE", help="What grades: tau2, strict, a plugin's, an evaluation.yaml; default: tau2."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")]
 
 

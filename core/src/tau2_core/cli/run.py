@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tau2_core.cli.options import DatasetOption, JsonOption, NoPluginOption, PackOption, example
+from tau2_core.cli.options import DatasetOption, EvaluatorsOption, JsonOption, NoPluginOption, PackOption, example
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -55,7 +55,7 @@ def run(
             help="Arguments against the schema: strict (default), or tau2, as officially (default with --dataset)."
         ),
     ] = None,
-    evaluators: Annotated[str, typer.Option(help="The set of evaluators that grades.")] = "tau2",
+    evaluators: EvaluatorsOption = None,
     max_steps: Annotated[int, typer.Option(help="Cut an episode off after so many steps.")] = 200,
     max_errors: Annotated[int, typer.Option(help="Cut an episode off after so many failed calls in all.")] = 10,
     timeout: Annotated[float | None, typer.Option(help="Cut an episode off after so many seconds.")] = None,
@@ -103,6 +103,7 @@ def run(
     from tau2_core.errors import UsageError
     from tau2_core.llm.cassette import Cassette
     from tau2_core.llm.model import Patience
+    from tau2_core.runs.evaluation import choose_evaluators
     from tau2_core.runs.journal import default_name
     from tau2_core.runs.models import hire, read_models
     from tau2_core.runs.plan import Plan
@@ -142,6 +143,7 @@ def run(
         open_faults(catalogue, fault or ()),
     )
     selection = setting.selection(split=split, ids=task or (), limit=num_tasks)
+    graded_by = choose_evaluators(catalogue, evaluators, setting)
     plan = Plan(
         setting,
         cast,
@@ -149,12 +151,13 @@ def run(
         trials,
         seed,
         split,
-        evaluators,
+        graded_by.name,
         concurrency,
         faults=fault or (),
         max_cost=max_cost,
         run_seconds=run_timeout,
         judge_all=judge_all,
+        evaluator_set=graded_by,
     )
     if selection.left_out:
         typer.echo(f"solo: {selection.left_out} tasks of {domain} need a customer and are left out", err=True)

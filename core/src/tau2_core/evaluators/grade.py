@@ -1,17 +1,18 @@
-"""Combining verdicts into a grade, as the task's reward basis says (spec/evaluation.md, 4)."""
+"""Grading one record: a verdict by each evaluator, and what they come to (spec/evaluation.md, 4)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import prod
 
 from tau2_core.episode.setting import Setting
+from tau2_core.evaluators.combine import Combination, combine
 from tau2_core.evaluators.evidence import Gold, ReplayedEvidence
 from tau2_core.model.episodes import EpisodeRecord, Termination
 from tau2_core.model.evaluation import Check, Evidence, Grade, Judgement, Outcome, Status, Verdict
 from tau2_core.model.registrations import EvaluatorSpec, loaded
 from tau2_core.model.tasks import Task
 
+PRODUCT = Combination()
 ENDED_WELL = (Termination.AGENT_STOP, Termination.USER_STOP)
 _ERRORS = {
     Termination.AGENT_ERROR: Outcome.AGENT_ERROR,
@@ -23,9 +24,16 @@ _ERRORS = {
 class Grader:
     """Grades episodes of one setting with one set of evaluators. Pure: equal records get equal grades."""
 
-    def __init__(self, setting: Setting, set_name: str, evaluators: Mapping[str, EvaluatorSpec]) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        set_name: str,
+        evaluators: Mapping[str, EvaluatorSpec],
+        combination: Combination = PRODUCT,
+    ) -> None:
         self.setting = setting
         self.set_name = set_name
+        self.combination = combination
         self.evaluators = {criterion: loaded(spec.evaluate) for criterion, spec in evaluators.items()}
         self.always = [criterion for criterion, spec in evaluators.items() if spec.always]
         self._gold: dict[tuple[str, int], Gold] = {}
@@ -35,7 +43,15 @@ class Grader:
         criteria = task.evaluation_criteria
         if criteria is None or not criteria.nl_assertions or record.termination not in ENDED_WELL:
             return False
-        return everywhere or "NL_ASSERTION" in criteria.reward_basis
+        return everywhere or "NL_ASSERTION" in self.basis(task)
+
+    def basis(self, task: Task) -> list[str]:
+        """Return the criteria that count for a task's reward: its own, and those that count always."""
+        criteria = task.evaluation_criteria
+        if criteria is None:
+            return []
+        always = [criterion for criterion in self.always if criterion not in criteria.reward_basis]
+        return [each for each in [*criteria.reward_basis, *always] if each not in self.combination.never]
 
     def grade(self, record: EpisodeRecord, task: Task, judgement: Judgement | None = None) -> Grade:
         """Return the grade of one record. An evaluator's own failure is an infrastructure error, never a pass."""
@@ -46,7 +62,7 @@ class Grader:
             evaluators=self.set_name,
             reward=0.0,
             outcome=Outcome.FAILED,
-            basis=[*criteria.reward_basis, *self.always] if criteria else [],
+            basis=self.basis(task),
         )
         if record.termination not in ENDED_WELL:
             grade.outcome = _ERRORS.get(record.termination, Outcome.FAILED)
@@ -62,7 +78,7 @@ class Grader:
             if criterion == "NL_ASSERTION" and criterion not in criteria.reward_basis and not criteria.nl_assertions:
                 continue
             grade.verdicts[criterion] = _guarded(criterion, evaluate, evidence)
-        _combine(grade)
+        combine(grade, self.combination)
         if judgement is not None and judgement.error and "NL_ASSERTION" in grade.pending:
             grade.outcome, grade.reward = Outcome.JUDGE_ERROR, None
             grade.note = f"the judge failed: {judgement.error}"
@@ -78,34 +94,17 @@ class Grader:
 def _guarded(criterion: str, evaluate: object, evidence: Evidence) -> Verdict:
     assert callable(evaluate)
     try:
-        verdict: Verdict = evaluate(evidence)
+        verdict = evaluate(evidence)
+        if not isinstance(verdict, Verdict):
+            raise TypeError(f"it should return a Verdict, not {type(verdict).__name__}")
+        if verdict.reward is not None and not 0 <= verdict.reward <= 1:
+            raise ValueError(f"its reward should be between 0 and 1, not {verdict.reward:g}")
         return verdict
     except Exception as error:  # noqa: BLE001 - somebody's evaluator may raise anything; the verdict says so
         why = f"{type(error).__name__}: {error}"
         return Verdict(
             criterion=criterion, status=Status.ERROR, reward=None, checks=[Check(what=criterion, met=None, why=why)]
         )
-
-
-def _combine(grade: Grade) -> None:
-    rewards: list[float] = []
-    for criterion in grade.basis:
-        verdict = grade.verdicts.get(criterion)
-        if verdict is None:
-            grade.outcome, grade.reward = Outcome.INFRASTRUCTURE_ERROR, None
-            grade.note = f"the set {grade.evaluators!r} has no evaluator for {criterion}"
-            return
-        if verdict.status is Status.ERROR:
-            grade.outcome, grade.reward = Outcome.INFRASTRUCTURE_ERROR, None
-            grade.note = f"{criterion} could not be graded: {verdict.checks[0].why}"
-            return
-        if verdict.status is Status.PENDING or verdict.reward is None:
-            grade.pending.append(criterion)
-        else:
-            rewards.append(verdict.reward)
-    grade.reward = prod(rewards)
-    solved = grade.reward > 1 - 1e-6
-    grade.outcome = (Outcome.PENDING if grade.pending else Outcome.SOLVED) if solved else Outcome.FAILED
 
 
 def reasons(grade: Grade) -> list[str]:

@@ -60,10 +60,12 @@ class Evaluation(_Section):
     """How a pack's tasks are graded.
 
     `unordered` and `ignored` are path patterns for the set `strict`: lists whose order, and parts whose value, do not
-    matter in a verdict. `audit` argues, by set of evaluators, for baselines that pass tasks.
+    matter in a verdict. `audit` argues, by set of evaluators, for baselines that pass tasks. `evaluators` is what
+    grades the pack's own tasks where a run does not say: a set's name, or a file such as `evaluation.yaml`.
     """
 
     reward_basis: list[RewardType] = Field(default_factory=lambda: list(OFFICIAL_REWARD_BASIS))
+    evaluators: str | None = None
     unordered: list[str] = Field(default_factory=list)
     ignored: list[str] = Field(default_factory=list)
     audit: dict[str, list[Argument]] = Field(default_factory=dict)

@@ -110,6 +110,10 @@ class Catalogue:
             chosen[spec.criterion] = (spec, plugin)
         return {criterion: spec for criterion, (spec, _) in chosen.items()}
 
+    def all_evaluators(self) -> list[EvaluatorSpec]:
+        """Return the evaluators of all sets."""
+        return self._all("evaluator")
+
     def origin(self, kind: str, name: str) -> str:
         """Return which distribution or folder brings something."""
         return next((plugin.origin for record, plugin in self._attributed(kind) if record.name == name), "")

@@ -12,7 +12,6 @@ from tau2_core.episode.play import Cast, play
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import Problem, Tau2GymError
 from tau2_core.evaluators.evidence import play_gold
-from tau2_core.evaluators.grade import Grader
 from tau2_core.model.episodes import Slot
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.registrations import AgentSpec
@@ -21,6 +20,7 @@ from tau2_core.model.tools import Tool
 from tau2_core.packs.splits import BASE
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.allow_list import AllowList, read_allow_list
+from tau2_core.runs.evaluation import choose_evaluators
 from tau2_core.runs.metrics import is_solved
 from tau2_core.runs.plan import DEFAULT_SEED
 
@@ -108,7 +108,7 @@ Trial = tuple[str, AgentSpec, Task]
 class _Auditor:
     def __init__(self, setting: Setting, catalogue: Catalogue, evaluators: str, tasks: Sequence[Task]) -> None:
         self.setting = setting
-        self.grader = Grader(setting, evaluators, catalogue.evaluators(evaluators))
+        self.grader = choose_evaluators(catalogue, evaluators).grader(setting)
         self.user = catalogue.user("scripted")
         self.tools: dict[str, Tool] = {**setting.tools("user"), **setting.tools("agent")}
         self.writes = self._writes(tasks)

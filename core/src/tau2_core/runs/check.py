@@ -10,7 +10,7 @@ from tau2_core.episode.environment import Environment
 from tau2_core.episode.play import Cast, play
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import start
-from tau2_core.errors import PackError, Problem, Tau2GymError, ToolError
+from tau2_core.errors import PackError, Problem, Tau2GymError, ToolError, UsageError
 from tau2_core.evaluators.grade import Grader, reasons
 from tau2_core.model.episodes import Slot
 from tau2_core.model.messages import Requestor, ToolCall
@@ -24,6 +24,7 @@ from tau2_core.packs.problems import Problems
 from tau2_core.packs.task_checks import check_tasks
 from tau2_core.packs.tasks import TaskSource
 from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.runs.evaluation import choose_evaluators
 from tau2_core.runs.family_proofs import FamilyProofs, family_tasks_to_play
 from tau2_core.runs.plan import DEFAULT_SEED
 
@@ -51,6 +52,7 @@ def check_domain(catalogue: Catalogue, name: str, on_task: Callable[[], None] = 
         return report
     report.tools = sum(len(tools) for tools in pack.tools.values())
     _check_prompts(pack, problems)
+    _check_evaluators(pack, catalogue, problems)
     check_tasks(pack, problems)
     check_families(pack, problems)
     tasks = pack.task_set().tasks
@@ -58,6 +60,13 @@ def check_domain(catalogue: Catalogue, name: str, on_task: Callable[[], None] = 
     if _bases_load(pack, problems) and not pack.incomplete:
         report.played = asyncio.run(_play_all(pack, catalogue, problems, on_task))
     return report
+
+
+def _check_evaluators(pack: Pack, catalogue: Catalogue, problems: Problems) -> None:
+    try:
+        choose_evaluators(catalogue, None, Setting(pack))
+    except UsageError as error:
+        problems.at(pack.manifest_source, f"evaluation.evaluators: {error}")
 
 
 def _bases_load(pack: Pack, problems: Problems) -> bool:

@@ -20,6 +20,7 @@ from tau2_core.packs.problems import Problems
 from tau2_core.packs.task_checks import check_tasks
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.configuration import configuration
+from tau2_core.runs.evaluation import choose_evaluators
 from tau2_core.runs.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, Journal
 from tau2_core.runs.judgements import Judging, probe_judge
 from tau2_core.runs.metrics import figures
@@ -61,9 +62,11 @@ async def execute(
     DatasetError before the first episode if data are wrong. When cancelled, sums up what is finished.
     """
     started = asyncio.get_running_loop().time()
-    grader = Grader(plan.setting, plan.evaluators, catalogue.evaluators(plan.evaluators))
+    chosen = plan.evaluator_set or choose_evaluators(catalogue, plan.evaluators)
+    grader = chosen.grader(plan.setting)
     plan.setting.bases()
     _refuse_wrong_tasks(plan)
+    chosen.refuse_ungradable(grader, plan.tasks)
     config = configuration(plan)
     try:
         async with asyncio.timeout(plan.run_seconds):

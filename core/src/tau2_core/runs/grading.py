@@ -11,13 +11,13 @@ from pydantic import ValidationError
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import RunError
-from tau2_core.evaluators.grade import Grader
 from tau2_core.llm.model import Line
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Judgement, Outcome
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.configuration import content_digests
+from tau2_core.runs.evaluation import choose_evaluators
 from tau2_core.runs.execute import Finished, RunResult
 from tau2_core.runs.journal import GRADES, JUDGEMENTS, SUMMARY, TASKS, Journal
 from tau2_core.runs.judgements import Judging, probe_judge, read_judgements
@@ -75,7 +75,7 @@ async def grade_run(
         setting = setting_of(run, catalogue, dataset)
         _refuse_changed(run, setting)
         name = evaluators or run.graded_by or str(run.config["evaluators"])
-        grader = Grader(setting, name, catalogue.evaluators(name))
+        grader = choose_evaluators(catalogue, name, setting).grader(setting)
         tasks = _tasks(run)
         known = _judgements(run, journal)
         judging = Judging(judge, grader, journal, known, everywhere=bool(run.config.get("judge_all")))

@@ -11,6 +11,7 @@ from tau2_core.episode.setting import Setting
 from tau2_core.errors import UsageError
 from tau2_core.model.episodes import Slot
 from tau2_core.model.tasks import Task
+from tau2_core.runs.evaluation import EvaluatorSet
 
 DEFAULT_SEED = 300
 
@@ -31,7 +32,10 @@ class Inventory:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that decides what a run does. `seed` gives each trial its own seed, the same for every task."""
+    """Everything that decides what a run does. `seed` gives each trial its own seed, the same for every task.
+
+    `evaluators` is the name of what grades; `evaluator_set` is that itself, where it is no registered set.
+    """
 
     setting: Setting
     cast: Cast
@@ -45,6 +49,7 @@ class Plan:
     max_cost: float | None = None
     run_seconds: float | None = None
     judge_all: bool = False
+    evaluator_set: EvaluatorSet | None = None
 
     def __post_init__(self) -> None:
         if not self.tasks:

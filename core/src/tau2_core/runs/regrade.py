@@ -19,6 +19,7 @@ from tau2_core.model.evaluation import Grade
 from tau2_core.names import did_you_mean
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.agreement import Agreement
+from tau2_core.runs.evaluation import choose_evaluators
 from tau2_core.runs.prepare import load_domain, open_catalogue, prepare
 
 CHUNK = 40
@@ -86,7 +87,7 @@ def regrade(
     A file, or a conversation, that cannot be read is a problem of the result; the others are graded. Raises
     DatasetError for a path where nothing is, UsageError for an unknown set of evaluators.
     """
-    open_catalogue(how.packs, how.blocked).evaluators(how.evaluators)
+    choose_evaluators(open_catalogue(how.packs, how.blocked), how.evaluators)
     files = list(dict.fromkeys(file for path in paths for file in result_files(path)))
     total = Regraded()
     chunks: list[tuple[Path, int]] = []
@@ -152,7 +153,7 @@ def _grade_chunk(path: Path, start: int, how: Regrading) -> Regraded:
             raise UsageError("it does not say its domain (info.environment_info.domain_name); give it with --domain")
         setting = _setting(domain, how, file.solo, file.mode)
         # A file's own tasks decide, and two files may hold different tasks of one id: gold states are kept by chunk.
-        grader = Grader(setting, how.evaluators, _catalogue(how.packs, how.blocked).evaluators(how.evaluators))
+        grader = choose_evaluators(_catalogue(how.packs, how.blocked), how.evaluators).grader(setting)
     except Tau2GymError as error:
         result.problems += [f"{path}: {error}"] if start == 0 else []
         return result

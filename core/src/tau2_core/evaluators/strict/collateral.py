@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tau2_core.evaluators.database import count
 from tau2_core.evaluators.evidence import ReplayedEvidence
 from tau2_core.evaluators.strict.content import semantic_differences
@@ -9,13 +11,13 @@ from tau2_core.evaluators.strict.database import SHOWN, meaning_of
 from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
 
 
-def evaluate(evidence: Evidence) -> Verdict:
+def evaluate(evidence: Evidence, *, unordered: Sequence[str] = (), ignored: Sequence[str] = ()) -> Verdict:
     """Name changes of the agent's database at paths that the gold leaves alone; the basis entry DB says more."""
     criteria = evidence.task.evaluation_criteria
     if criteria is None or criteria.actions is None or "DB" in criteria.reward_basis:
         return Verdict(criterion="COLLATERAL", status=Status.VACUOUS, reward=1.0)
     assert isinstance(evidence, ReplayedEvidence)
-    meaning = meaning_of(evidence)
+    meaning = meaning_of(evidence, unordered, ignored)
     start = evidence.start.worlds["agent"]
     wanted = {change.path for change in semantic_differences(start, evidence.gold.environment.worlds["agent"], meaning)}
     made = semantic_differences(start, evidence.predicted.worlds["agent"], meaning)

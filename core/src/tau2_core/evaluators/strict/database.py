@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tau2_core.evaluators.database import count
 from tau2_core.evaluators.evidence import ReplayedEvidence
 from tau2_core.evaluators.strict.content import Meaning, semantic_differences
@@ -11,13 +13,16 @@ from tau2_core.state.difference import Change
 SHOWN = 50
 
 
-def evaluate(evidence: Evidence) -> Verdict:
-    """Compare end states; a difference where the gold changes nothing is named as collateral damage."""
+def evaluate(evidence: Evidence, *, unordered: Sequence[str] = (), ignored: Sequence[str] = ()) -> Verdict:
+    """Compare end states; a difference where the gold changes nothing is named as collateral damage.
+
+    `unordered` and `ignored` are path patterns besides those that the pack declares to be without meaning.
+    """
     criteria = evidence.task.evaluation_criteria
     if criteria is None or criteria.actions is None:
         return Verdict(criterion="DB", status=Status.VACUOUS, reward=1.0)
     assert isinstance(evidence, ReplayedEvidence)
-    meaning = meaning_of(evidence)
+    meaning = meaning_of(evidence, unordered, ignored)
     checks = []
     for role, expected in evidence.gold.environment.worlds.items():
         actual = evidence.predicted.worlds[role]
@@ -41,10 +46,10 @@ def evaluate(evidence: Evidence) -> Verdict:
     return Verdict(criterion="DB", status=Status.GRADED, reward=float(met), checks=checks)
 
 
-def meaning_of(evidence: ReplayedEvidence) -> Meaning:
-    """Return what the pack declares to be without meaning."""
+def meaning_of(evidence: ReplayedEvidence, unordered: Sequence[str] = (), ignored: Sequence[str] = ()) -> Meaning:
+    """Return what the pack, or a configuration, declares to be without meaning."""
     declared = evidence.setting.pack.manifest.evaluation
-    return Meaning(declared.unordered, declared.ignored)
+    return Meaning([*declared.unordered, *unordered], [*declared.ignored, *ignored])
 
 
 def _kind(change: Change, wanted: set[tuple[str | int, ...]]) -> str:

@@ -1,0 +1,90 @@
+"""Code that a configuration names: `package.module:function`, or `./file.py:function` beside the configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tau2_core.errors import PluginError
+from tau2_core.model.registrations import Lazy, loaded
+from tau2_core.names import did_you_mean
+
+
+class NamedCodeError(Exception):
+    """Code cannot be used as it is named; `path` leads to the option that is at fault, if one is."""
+
+    def __init__(self, message: str, hint: str = "", path: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.path = path
+
+
+@dataclass(frozen=True)
+class NamedCode:
+    """A function, and the file that it is from."""
+
+    function: Callable[..., Any]
+    file: Path | None = None
+
+    @classmethod
+    def of(cls, code: Callable[..., Any] | Lazy[Callable[..., Any]]) -> NamedCode:
+        """Return what a plugin brings. Raises NamedCodeError."""
+        try:
+            return cls(loaded(code))
+        except PluginError as error:
+            raise NamedCodeError(str(error)) from error
+
+    @classmethod
+    def find(cls, target: str, folder: Path) -> NamedCode:
+        """Import what `target` names; a file's path begins at `folder`. Raises NamedCodeError."""
+        where, _, name = target.rpartition(":")
+        try:
+            module = _import_file(folder / where) if where.endswith(".py") else importlib.import_module(where)
+        except FileNotFoundError as error:
+            raise NamedCodeError(f"there is no file {folder / where}", "correct the path") from error
+        except (Exception, SystemExit) as error:
+            what = f"{target} cannot be loaded: {type(error).__name__}: {error}"
+            raise NamedCodeError(what, "install or mend it; a file is named `./file.py:function`") from error
+        function = getattr(module, name, None)
+        if not callable(function):
+            public = [each for each, value in vars(module).items() if callable(value) and not each.startswith("_")]
+            raise NamedCodeError(f"{where} has no function {name!r}", did_you_mean(name, public))
+        return cls(function, Path(module.__file__) if module.__file__ else None)
+
+    def digest(self) -> str:
+        """Return a digest of the file that the function is from; "" where there is none."""
+        return hashlib.sha256(self.file.read_bytes()).hexdigest() if self.file else ""
+
+    def with_options(self, options: Mapping[str, Any]) -> Callable[..., Any]:
+        """Return the function with its options given. Raises NamedCodeError for one that it does not take."""
+        parameters = list(inspect.signature(self.function).parameters.values())
+        names = [each.name for each in parameters[1:] if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
+        anything = any(each.kind is each.VAR_KEYWORD for each in parameters)
+        for name in options:
+            if name not in names and not anything:
+                raise NamedCodeError(f"it has no option {name!r}", did_you_mean(name, names), (name,))
+        needed = [each.name for each in parameters[1:] if each.name in names and each.default is each.empty]
+        lacking = [name for name in needed if name not in options]
+        if not parameters or lacking:
+            what = f"it needs the option {lacking[0]!r}" if lacking else "it should take the evidence"
+            raise NamedCodeError(what, "give it under `options`" if lacking else "def evaluate(evidence): …")
+        return partial(self.function, **options) if options else self.function
+
+
+def _import_file(file: Path) -> ModuleType:
+    """Import a file by its path, under a name of its own, without touching sys.path or sys.modules."""
+    text = file.read_bytes()
+    spec = importlib.util.spec_from_file_location(f"tau2_evaluation_{hashlib.sha256(text).hexdigest()[:12]}", file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,269 @@
+"""`evaluation.yaml`: which evaluators grade, with which options, and how their verdicts combine"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+
+Gym = Callable[..., CompletedProcess[str]]
+TONE = """
+from tau2_core import AssistantMessage, Check, Evidence, Status, Verdict
+
+
+def evaluate(evidence: Evidence, *, word: str, share: float = 0.0) -> Verdict:
+    said = [m.content or "" for m in evidence.record.messages if isinstance(m, AssistantMessage)]
+    met = any(word in text.lower() for text in said)
+    checks = [Check(what=word, met=met)]
+    return Verdict(criterion="TONE", status=Status.GRADED, reward=1.0 if met else share, checks=checks)
+
+
+def lies(evidence: Evidence) -> bool:
+    return True
+
+
+def too_much(evidence: Evidence) -> Verdict:
+    return Verdict(criterion="TONE", status=Status.GRADED, reward=2.0)
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Write an `evaluation.yaml`, and `tone.py` beside it."""
+
+    def make(text: str, name: str = "evaluation.yaml") -> Path:
+        (tmp_path / "tone.py").write_text(TONE, encoding="utf-8")
+        file = tmp_path / name
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    return make
+
+
+def graded(tmp_path: Path, gym: Gym, file: Path, *arguments: object) -> dict[str, Any]:
+    """Play one task of the mock domain and return its grade."""
+    name = f"run{len(list(tmp_path.glob('runs/*')))}"
+    done = gym("run", "mock", "--task", "complete_task", "--evaluators", file, "--name", name, *arguments)
+    assert done.returncode == 0, done.stderr
+    (line,) = (tmp_path / "runs" / name / "grades.jsonl").read_text(encoding="utf-8").splitlines()
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+class TestCombination:
+    def test_the_product_of_the_basis_is_the_default(
+        self, gym: Gym, tmp_path: Path, write: Callable[..., Path]
+    ) -> None:
+        entry = '{use: "./tone.py:evaluate", options: {word: "never said", share: 0.5}, counts: always}'
+        grade = graded(tmp_path, gym, write(f"extends: tau2\nevaluators:\n  TONE: {entry}\n"))
+        assert (grade["basis"], grade["reward"]) == (["DB", "COMMUNICATE", "TONE"], 0.5)
+        assert grade["verdicts"]["TONE"]["checks"][0]["what"] == "never said"
+
+    @pytest.mark.parametrize(
+        ("agent", "more", "reward"),
+        [
+            ("oracle", "weights: {DB: 3}", (3 + 0.5) / 4),
+            ("oracle", "weights: {DB: 3, TONE: 3}", 0.75),
+            ("silent", "weights: {DB: 3}", 0.5 / 4),
+            ("silent", "weights: {DB: 3}\ngates: [DB]", 0.0),
+            ("silent", "gates: [DB]", 0.0),
+            ("oracle", "gates: [TONE]", 0.0),
+            ("oracle", "weights: {DB: 3}\ngates: [DB]", (3 + 0.5) / 4),
+        ],
+    )
+    def test_weights_make_a_mean_of_what_is_graded_and_a_gate_closes_all(
+        self, gym: Gym, tmp_path: Path, write: Callable[..., Path], agent: str, more: str, reward: float
+    ) -> None:
+        entry = '{use: "./tone.py:evaluate", options: {word: "never said", share: 0.5}, counts: always}'
+        file = write(f"extends: tau2\nevaluators:\n  TONE: {entry}\n{more}\n")
+        assert graded(tmp_path, gym, file, "--agent", agent)["reward"] == pytest.approx(reward)
+
+    def test_what_never_counts_is_reported_beside_the_reward(
+        self, gym: Gym, tmp_path: Path, write: Callable[..., Path]
+    ) -> None:
+        text = 'extends: tau2\nevaluators:\n  TONE: {use: "./tone.py:evaluate", options: {word: ooh}, counts: never}\n'
+        grade = graded(tmp_path, gym, write(text))
+        assert (grade["basis"], grade["reward"], grade["verdicts"]["TONE"]["reward"]) == (
+            ["DB", "COMMUNICATE"],
+            1.0,
+            0.0,
+        )
+
+    def test_an_evaluator_takes_the_place_of_another(
+        self, gym: Gym, tmp_path: Path, write: Callable[..., Path]
+    ) -> None:
+        text = "extends: tau2\nevaluators:\n  DB: {use: strict.db, options: {ignored: [tasks.task_5.status]}}\n"
+        grade = graded(tmp_path, gym, write(text), "--agent", "silent")
+        assert grade["reward"] == 1.0
+
+    def test_code_of_an_installed_package_is_used(
+        self, gym: Gym, tmp_path: Path, write: Callable[..., Path], plugin: Callable[..., Path]
+    ) -> None:
+        folder = plugin("manners", TONE)
+        entry = '{use: "manners:evaluate", options: {word: done}, counts: always}'
+        file = write(f"extends: tau2\nevaluators:\n  TONE: {entry}\n")
+        done = gym("run", "mock", "--task", "complete_task", "--evaluators", file, "--json", paths=[folder])
+        assert json.loads(done.stdout)["mean_reward"] == 1.0
+
+    @pytest.mark.parametrize(
+        ("function", "why"),
+        [
+            ("lies", "TypeError: it should return a Verdict, not bool"),
+            ("too_much", "ValueError: its reward should be between 0 and 1, not 2"),
+        ],
+    )
+    def test_what_is_no_verdict_is_an_error_and_no_pass(
+        self, gym: Gym, tmp_path: Path, write: Callable[..., Path], function: str, why: str
+    ) -> None:
+        text = f'extends: tau2\nevaluators:\n  TONE: {{use: "./tone.py:{function}", counts: always}}\n'
+        grade = graded(tmp_path, gym, write(text))
+        assert (grade["reward"], grade["outcome"]) == (None, "infrastructure_error")
+        assert grade["note"] == f"TONE could not be graded: {why}"
+
+
+class TestName:
+    def test_grades_and_runs_name_the_configuration_with_a_digest(
+        self, gym: Gym, tmp_path: Path, write: Callable[..., Path]
+    ) -> None:
+        file = write("extends: strict\n", "ours.yaml")
+        first = graded(tmp_path, gym, file)["evaluators"]
+        assert first.startswith("ours@")
+        assert json.loads((tmp_path / "runs/run0/run.json").read_text())["evaluators"] == first
+        assert graded(tmp_path, gym, file)["evaluators"] == first
+        write("extends: strict\nweights: {DB: 2}\n", "ours.yaml")
+        assert graded(tmp_path, gym, file)["evaluators"] != first
+        done = gym("compare", "runs/run0", "runs/run2")
+        assert done.returncode == 2
+        assert f"evaluators: {first}" in done.stderr
+
+    def test_changed_code_is_another_configuration(self, gym: Gym, tmp_path: Path, write: Callable[..., Path]) -> None:
+        text = 'extends: tau2\nevaluators:\n  TONE: {use: "./tone.py:evaluate", options: {word: ""}, counts: always}\n'
+        first = graded(tmp_path, gym, write(text))["evaluators"]
+        (tmp_path / "tone.py").write_text(TONE.replace("share: float = 0.0", "share: float = 0.1"), encoding="utf-8")
+        assert graded(tmp_path, gym, tmp_path / "evaluation.yaml")["evaluators"] != first
+
+    def test_a_run_is_graded_again_by_its_file_alone(
+        self, gym: Gym, tmp_path: Path, write: Callable[..., Path]
+    ) -> None:
+        file = write("extends: strict\n", "ours.yaml")
+        name = graded(tmp_path, gym, file)["evaluators"]
+        done = gym("grade", "runs/run0")
+        assert (done.returncode, done.stderr) == (
+            2,
+            f"error: {name} is a configuration: name its file with --evaluators FILE\n",
+        )
+        assert gym("grade", "runs/run0", "--evaluators", file).returncode == 0
+
+    def test_a_manifest_chooses_for_its_own_tasks(
+        self, gym: Gym, tmp_path: Path, mock_copy: Path, write: Callable[..., Path]
+    ) -> None:
+        manifest = mock_copy / "domain.yaml"
+        text = manifest.read_text(encoding="utf-8")
+        manifest.write_text(text.replace("evaluation:\n", "evaluation:\n  evaluators: grading.yaml\n"))
+        (mock_copy / "grading.yaml").write_text("extends: strict\n", encoding="utf-8")
+        assert gym("run", "mock", "--pack", mock_copy, "--name", "own").returncode == 0
+        assert json.loads((tmp_path / "runs/own/run.json").read_text())["evaluators"].startswith("grading@")
+        assert gym("grade", "runs/own", "--pack", mock_copy).returncode == 0
+        (mock_copy / "grading.yaml").write_text("extends: strickt\n", encoding="utf-8")
+        done = gym("check", "mock", "--pack", mock_copy)
+        assert done.returncode == 1
+        assert "grading.yaml:1: extends: no evaluator set 'strickt' (did you mean 'strict'?)" in done.stdout
+
+
+WRONG = """\
+name: ours
+extends: tau2
+evaluators:
+  DB: {use: tau2.bd}
+  ACTION: {use: tau2.action, options: {orderd: true}}
+  COMMUNICATE: {counts: never}
+  TONE: {use: "./tone.py:evaluate", options: {word: x}}
+  MOOD: {use: "./tone.py:evaluates", counts: always}
+  FORM: {use: "./tune.py:evaluate", counts: always}
+  PACE: {use: "tune.evil:evaluate", counts: always}
+  WORD: {use: "./tone.py:evaluate", counts: always}
+  ODD: {counts: always}
+weights:
+  ENV_ASERTION: 1
+  NL_ASSERTION: 0
+gates:
+  - COMMUNICATE
+  - MOODY
+"""
+TOLD = {
+    4: "DB: no evaluator 'tau2.bd' (did you mean 'tau2.db'?)",
+    5: "ACTION: it has no option 'orderd' (there is none)",
+    7: "no task's reward basis can name TONE, so it counts for nothing (`counts: always`, or `never` to report it)",
+    8: "MOOD: ./tone.py has no function 'evaluates' (did you mean 'evaluate'?)",
+    9: "FORM: there is no file {folder}/tune.py (correct the path)",
+    10: "PACE: tune.evil:evaluate cannot be loaded: ModuleNotFoundError: No module named 'tune' (install or mend it; a "
+    "file is named `./file.py:function`)",
+    11: "WORD: it needs the option 'word' (give it under `options`)",
+    12: "there is no evaluator for ODD to extend (name its code: `use: package.module:function`, or "
+    "`./file.py:function`)",
+    14: "weights: there is no evaluator for ENV_ASERTION (did you mean 'ENV_ASSERTION'?)",
+    15: "weights: NL_ASSERTION should be above 0, not 0",
+    17: "gates: COMMUNICATE never counts, so it can have no part in the reward (take it out here, or let it count)",
+    18: "gates: there is no evaluator for MOODY (did you mean 'MOOD'?)",
+}
+
+
+class TestRefused:
+    def test_everything_wrong_is_named_with_its_line_and_nothing_is_played(
+        self, gym: Gym, tmp_path: Path, write: Callable[..., Path]
+    ) -> None:
+        file = write(WRONG)
+        done = gym("run", "mock", "--evaluators", file)
+        assert done.returncode == 2
+        told = done.stderr.removeprefix("error: ").splitlines()
+        expected = [f"evaluation: {file}:{line}: {what}" for line, what in TOLD.items()]
+        assert sorted(told) == sorted(each.replace("{folder}", str(tmp_path)) for each in expected)
+        assert not (tmp_path / "runs").exists()
+
+    @pytest.mark.parametrize(
+        ("text", "line", "told"),
+        [
+            ("extends: strct\n", 1, "extends: no evaluator set 'strct' (did you mean 'strict'?)"),
+            ("extends: tau2\nweight: {DB: 1}\n", 2, "weight: there is no such key"),
+            ("evaluators: {}\n", 1, "it has no evaluators (name a set with `extends`, or write `evaluators`)"),
+            ("- x\n", 1, "the file: Input should be a valid dictionary or instance of Configuration"),
+            ("extends: [\n", 2, "did not find expected node content"),
+        ],
+    )
+    def test_a_file_of_another_form_is_refused(
+        self, gym: Gym, tmp_path: Path, write: Callable[..., Path], text: str, line: int, told: str
+    ) -> None:
+        file = write(text)
+        done = gym("grade", "nothing.json", "--evaluators", file)
+        assert done.returncode == 2
+        assert f"evaluation: {file}:{line}: {told}" in done.stderr
+
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            (
+                "evaluators: {DB: {use: tau2.db}}\n",
+                "COMMUNICATE is in the reward basis of task 'create_plain', but",
+            ),
+            (
+                "extends: tau2\nevaluators: {DB: {counts: never}, COMMUNICATE: {counts: never}}\n",
+                "nothing counts for the reward of task",
+            ),
+        ],
+    )
+    def test_tasks_that_it_cannot_grade_are_refused_before_the_run(
+        self, gym: Gym, tmp_path: Path, write: Callable[..., Path], text: str, told: str
+    ) -> None:
+        done = gym("run", "mock", "--evaluators", write(text))
+        assert done.returncode == 2
+        assert told in done.stderr
+        assert not (tmp_path / "runs").exists()
+
+    def test_a_file_that_there_is_not(self, gym: Gym) -> None:
+        done = gym("run", "mock", "--evaluators", "nowhere.yaml")
+        assert done.returncode == 2
+        assert "cannot read nowhere.yaml: No such file or directory" in done.stderr
