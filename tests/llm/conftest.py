@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,9 +14,11 @@ from typing import Any
 import pytest
 from tau2_core.cli.app import app
 from tau2_core.episode.setting import Setting
+from tau2_core.model.llm import ModelSettings
+from tau2_core.runs.models import open_client
 from tau2_core.runs.prepare import open_catalogue, prepare
 from tau2_core.testing.gold_script import GoldScript
-from tau2_core.testing.scripted_endpoint import Answer, Asked, Script, ScriptedEndpoint
+from tau2_core.testing.scripted_endpoint import Answer, Asked, Script, ScriptedEndpoint, say
 from typer.testing import CliRunner
 
 MOCK = Path(__file__).parents[2] / "domains" / "mock" / "src" / "tau2_domain_mock"
@@ -57,13 +60,14 @@ class Played:
     output: str
     error: str
     asked: list[Asked]
+    most_at_once: int
 
     def of(self, role: str) -> list[Asked]:
         return [asked for asked in self.asked if role_of(asked) == role]
 
     def lines(self, name: str) -> list[dict[str, Any]]:
         file = self.folder / name
-        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        return [json.loads(line) for line in file.read_bytes().splitlines()]
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -106,8 +110,21 @@ def gold(setting_of: Callable[..., Setting]) -> Callable[[str], GoldScript]:
     return lambda domain: GoldScript.of(setting_of(domain))
 
 
+@pytest.fixture(scope="session")
+def litellm_ready() -> None:
+    """Make the first request, which takes seconds, so that no test's deadline is spent on it."""
+
+    async def ask(url: str) -> None:
+        client = open_client(ModelSettings(model="openai/any", args={"api_base": url, "api_key": "none"}))
+        await client.complete([{"role": "user", "content": "?"}], (), {})
+        await client.close()
+
+    with ScriptedEndpoint(lambda _asked: say("!")) as endpoint:
+        asyncio.run(ask(endpoint.url))
+
+
 @pytest.fixture
-def play(tmp_path: Path, gold: Callable[[str], GoldScript]) -> Iterator[Callable[..., Played]]:
+def play(litellm_ready: None, tmp_path: Path, gold: Callable[[str], GoldScript]) -> Iterator[Callable[..., Played]]:
     """Run the command in this process, with models at an endpoint: `play("--task", "x", agent=[Refusal(429)])`.
 
     `script` answers, by default with the gold, disturbed by what is given for a role; `models` are by role,
@@ -134,7 +151,7 @@ def play(tmp_path: Path, gold: Callable[[str], GoldScript]) -> Iterator[Callable
             done = CliRunner().invoke(app, started)
         assert endpoint.failures == []
         error = done.stderr if done.exception is None else f"{done.stderr}{done.exception}"
-        return Played(tmp_path / name, done.exit_code, done.stdout, error, endpoint.asked)
+        return Played(tmp_path / name, done.exit_code, done.stdout, error, endpoint.asked, endpoint.most_at_once)
 
     return run
 

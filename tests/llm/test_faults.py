@@ -39,7 +39,7 @@ LASTING: dict[str, tuple[Answer, tuple[str, ...], int, str]] = {
     "429 with nothing left": (Refusal(429, code="insufficient_quota"), (), 1, "credentials"),
     "500": (Refusal(500, headers=SOON), ("--attempts", "3"), 3, "server"),
     "dropped connection": (Dropped(), ("--attempts", "2"), 2, "connection"),
-    "stalled response": (Stalled(), ("--attempts", "2", "--call-timeout", "0.1"), 2, "timeout"),
+    "stalled response": (Stalled(), ("--attempts", "2", "--call-timeout", "1"), 2, "timeout"),
     "truncated JSON": (Raw(b'{"id": "x", "choices": [{'), ("--attempts", "2"), 2, "unreadable"),
     "no choices": (NO_CHOICES, ("--attempts", "2"), 2, "unreadable"),
     "wrong key": (Refusal(401), (), 1, "credentials"),
@@ -52,7 +52,7 @@ LASTING: dict[str, tuple[Answer, tuple[str, ...], int, str]] = {
 @pytest.mark.parametrize("fault", PASSING)
 def test_what_passes_is_tried_again_and_leaves_no_trace(play: Play, role: str, fault: str) -> None:
     quiet = play(*ONE)
-    played = play(*ONE, "--call-timeout", "0.5" if fault == "stalled response" else "60", **{role: [PASSING[fault]]})
+    played = play(*ONE, "--call-timeout", "1.5" if fault == "stalled response" else "60", **{role: [PASSING[fault]]})
     assert played.end == ("user_stop", "solved"), played.record.get("error")
     assert len(played.of(role)) == len(quiet.of(role)) + 1
     first, again = played.of(role)[:2]

@@ -121,7 +121,7 @@ def test_one_malformed_twice_is_the_judges_error_and_no_reward(judge: Callable[.
 def test_a_judge_that_cannot_be_reached_leaves_the_conversation_played(
     judge: Callable[..., Played], answer: Answer, kind: str
 ) -> None:
-    played = judge("--attempts", 1, "--call-timeout", 0.4, judge=[None, answer])
+    played = judge("--attempts", 1, "--call-timeout", 2, judge=[None, answer])
     assert played.end == ("user_stop", "judge_error")
     assert f"{kind}: " in played.grade["note"]
     assert "error" not in played.record

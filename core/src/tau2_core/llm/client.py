@@ -36,6 +36,8 @@ def _litellm() -> ModuleType:
     litellm.drop_params = True
     # It copies answers through pydantic, which complains to the terminal of every field of an unusual type.
     warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+    # It makes a coroutine in a thread; when a deadline strikes meanwhile, nobody is left to await it.
+    warnings.filterwarnings("ignore", message="coroutine '.*acompletion' was never awaited", category=RuntimeWarning)
     return litellm
 
 
