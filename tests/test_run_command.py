@@ -89,6 +89,9 @@ def test_tasks_are_chosen_by_split_number_and_id(gym: Gym, tmp_path: Path) -> No
     assert len(test_split) == 7
     assert chosen("--split", "test", "--num-tasks", 2) == test_split[:2]
     assert not set(chosen("--split", "train")) & set(test_split)
+    drawn = [chosen("--split", "test", "--sample", 3, "--seed", seed) for seed in (1, 2)]
+    assert drawn[0] != drawn[1]
+    assert all(names == [name for name in test_split if name in names] and len(names) == 3 for names in drawn)
     assert chosen("--task", "reopen_task", "--task", "complete_task") == ["complete_task", "reopen_task"]
 
 

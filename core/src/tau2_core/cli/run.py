@@ -45,6 +45,7 @@ def run(
         list[str] | None, typer.Option("--task", metavar="ID", help="Only this task; may be repeated.")
     ] = None,
     num_tasks: Annotated[int | None, typer.Option(min=1, help="Only the first N tasks.")] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="Only N tasks, drawn by the seed.")] = None,
     trials: Annotated[int, typer.Option(help="How often each task is played.")] = 1,
     seed: Annotated[int, typer.Option(help="Decides every trial's seed.")] = 300,
     variant: Annotated[str, typer.Option(help="Other prompts over the same world.")] = "",
@@ -142,7 +143,10 @@ def run(
         ),
         open_faults(catalogue, fault or ()),
     )
-    selection = setting.selection(split=split, ids=task or (), limit=num_tasks)
+    if sample and num_tasks:
+        raise UsageError("--sample draws tasks, --num-tasks takes the first ones: give one of them")
+    draw = seed if sample else None
+    selection = setting.selection(split=split, ids=task or (), limit=sample or num_tasks, draw_seed=draw)
     graded_by = choose_evaluators(catalogue, evaluators, setting)
     plan = Plan(
         setting,

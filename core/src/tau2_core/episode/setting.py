@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from random import Random
 from typing import Any
 
 from tau2_core.errors import UsageError
@@ -106,8 +107,18 @@ class Setting:
         """
         return self.selection(split=split, ids=ids, limit=limit).tasks
 
-    def selection(self, *, split: str | None = None, ids: Sequence[str] = (), limit: int | None = None) -> Selection:
-        """Return what `select` does, and how many tasks were passed over; no other task is built."""
+    def selection(
+        self,
+        *,
+        split: str | None = None,
+        ids: Sequence[str] = (),
+        limit: int | None = None,
+        draw_seed: int | None = None,
+    ) -> Selection:
+        """Return what `select` does, and how many tasks were passed over; no other task is built.
+
+        With `draw_seed` the tasks within the limit are drawn by this seed, not the first ones; they keep their order.
+        """
         tasks = self.tasks()
         if split is None and not ids:
             split = self.dataset.default_split if self.dataset else "base"
@@ -126,9 +137,13 @@ class Setting:
                 )
         if ids:
             chosen &= set(ids)
+        order = {task_id: place for place, task_id in enumerate(task_id for task_id in tasks if task_id in chosen)}
+        names = list(order)
+        if draw_seed is not None:
+            Random(draw_seed).shuffle(names)  # noqa: S311 - repeatable on purpose
         found: list[Task] = []
         left_out = 0
-        for task_id in (task_id for task_id in tasks if task_id in chosen):
+        for task_id in names:
             if len(found) == limit:
                 break
             task = tasks[task_id]
@@ -136,7 +151,7 @@ class Setting:
                 left_out += 1
             else:
                 found.append(task)
-        return Selection(found, left_out)
+        return Selection(sorted(found, key=lambda task: order[task.id]), left_out)
 
     def needs_customer(self, task: Task) -> bool:
         """Tell whether solo play leaves a task out: it has no ticket, or a customer or agent has spoken."""
