@@ -43,6 +43,8 @@ OUTSIDE = {
     "../tau2-bench": ROOT.parent / "shared" / "tau2-bench",
     "../recorded-calls": ROOT.parent / "shared" / "conformance" / "calls",
 }
+# What of the repository commands read, by the path that it has there.
+READ = ("docs/cassettes",)
 # Documents that go on with the files of another: (which, below which folder).
 GOES_ON_WITH = {"docs/hooks.md": ("README.md", "workbench/src/workbench"), "docs/runs.md": ("README.md", ".")}
 
@@ -226,6 +228,9 @@ def test_commands_do_what_the_document_shows(document: Path, tmp_path: Path) -> 
     if not wanted:
         return
     write_files(document, tmp_path)
+    for place in READ:
+        tmp_path.joinpath(place).parent.mkdir(exist_ok=True)
+        tmp_path.joinpath(place).symlink_to(ROOT / place)
     paths = install(tmp_path)
     skipped = []
     for command in wanted:

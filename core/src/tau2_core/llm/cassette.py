@@ -130,12 +130,19 @@ class Cassette:
 
 def _changes(before: Mapping[str, Any], request: Request) -> Request:
     """Return what of a request differs from the one before it; see `_restored`."""
-    changed = {key: value for key, value in request.items() if key != "messages" and before.get(key) != value}
+    changed = {key: value for key, value in request.items() if key not in before or not _equal(before[key], value)}
+    changed.pop("messages", None)
     old, new = before.get("messages", []), request["messages"]
-    same = next((index for index, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), None)
+    pairs = enumerate(zip(old, new, strict=False))
+    same = next((index for index, (one, other) in pairs if not _equal(one, other)), None)
     if same is None:
         same = min(len(old), len(new))
     return {**changed, "same": same, "messages": new[same:]}
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Tell whether values are the same JSON; to Python alone, 1 and true are."""
+    return bool(one == other) and next(compare(one, other), None) is None
 
 
 def _restored(before: Mapping[str, Any], changes: Request) -> Request:
