@@ -1,4 +1,4 @@
-"""The oracle: makes the gold calls, asks the customer for theirs, then says what must be communicated."""
+"""The oracle: hears the customer out, makes the gold calls, asks the customer for theirs, says what is to be said."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from collections.abc import Sequence
 
 from tau2_core.episode.solo import DONE
 from tau2_core.errors import UsageError
-from tau2_core.model.messages import AssistantMessage, Message, ToolCall
+from tau2_core.model.messages import AssistantMessage, Message, ToolCall, UserMessage
 from tau2_core.model.participants import AgentContext
 from tau2_core.model.tasks import Action
 
 REQUEST = "Please do this on your side: "
+QUESTION = "What do I need to know for this?"
+MOST_QUESTIONS = 3
 
 
 class Oracle:
-    """Plays the gold as it is written; what fails there fails here."""
+    """Plays the gold as it is written; what fails there fails here. Asks for a yes before anything is changed."""
 
     def __init__(self, context: AgentContext) -> None:
         if context.gold is None:
@@ -22,13 +24,19 @@ class Oracle:
         self.task = context.gold
         self.solo = context.solo
         self.transfers = {tool.name for tool in context.tools if tool.transfers}
+        self.writes = {tool.name for tool in context.tools if tool.mutates}
         self.next = 0
         self.told = False
+        self.heard_out = False
+        self.asked = 0
 
     async def reply(self, history: Sequence[Message]) -> AssistantMessage:
         gold = self.task.gold()
         if self.next < len(gold):
             action = gold[self.next]
+            question = None if self.solo else self._question(action, history)
+            if question is not None:
+                return AssistantMessage(content=question)
             self.next += 1
             if action.requestor == "assistant" or self.solo:
                 return self._call(action.name, action)
@@ -39,6 +47,18 @@ class Oracle:
             self.told = True
             return AssistantMessage(content=self._closing())
         return AssistantMessage(content="That is all. Have a good day.")
+
+    def _question(self, action: Action, history: Sequence[Message]) -> str | None:
+        """Return what is to be asked before a gold call: about the matter at first, then for leave to change things."""
+        if not self.heard_out:
+            self.heard_out = True
+            return QUESTION
+        if action.requestor != "assistant":
+            self.asked = 0  # what the customer does and reports comes between an earlier yes and what is next
+        elif action.name in self.writes and self.asked < MOST_QUESTIONS and not _agreed(history):
+            self.asked += 1
+            return f"Shall I go ahead with {action.name.replace('_', ' ')}?"
+        return None
 
     def _call(self, name: str, action: Action | None) -> AssistantMessage:
         arguments = dict(action.arguments) if action else {}
@@ -54,3 +74,9 @@ class Oracle:
         else:
             ending = "Everything is done."
         return "\n".join([ending, *facts])
+
+
+def _agreed(history: Sequence[Message]) -> bool:
+    """Tell whether the customer's last words are the yes of a customer who is asked."""
+    words = [message.content or "" for message in history if isinstance(message, UserMessage) and message.has_text()]
+    return bool(words) and words[-1].lower().startswith("yes")

@@ -17,8 +17,9 @@ from tau2_core.packs.code import handler_modules, load_name, locate, package_fol
 from tau2_core.packs.declarations import OPEN_SCHEMA, Declaration, FunctionEntry, ToolEntry, read_entries
 from tau2_core.packs.manifest import DatabaseEntry, Manifest
 from tau2_core.packs.pack import ROLES, Pack
+from tau2_core.packs.policy_rules import PolicyRule, read_policy_rules
 from tau2_core.packs.problems import Problems
-from tau2_core.packs.yaml_source import Document, YamlPath
+from tau2_core.packs.yaml_source import Document, Place, YamlPath
 from tau2_core.state.records import Database
 
 CREATE = "create the file, or correct the path"
@@ -100,6 +101,7 @@ class _Loader:
             incomplete=self.incomplete,
             sync=sync,
             sync_wants_context=wants_context,
+            rules=self._rules(tools["agent"]),
         )
 
     def source(self, *path: str | int) -> Source:
@@ -206,6 +208,13 @@ class _Loader:
             )
             return None, False
         return sync, "context" in parameters
+
+    def _rules(self, tools: Mapping[str, Tool]) -> list[PolicyRule]:
+        name = self.manifest.evaluation.policy_checks
+        if name is None or self.incomplete:
+            return []
+        place = Place(self.document, ("evaluation", "policy_checks"))
+        return read_policy_rules(self.folder / name, tools, place, self.problems)
 
     def _models(self) -> dict[Role, type[Database]]:
         models: dict[Role, type[Database]] = {}

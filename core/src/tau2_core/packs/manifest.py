@@ -62,10 +62,12 @@ class Evaluation(_Section):
     `unordered` and `ignored` are path patterns for the set `strict`: lists whose order, and parts whose value, do not
     matter in a verdict. `audit` argues, by set of evaluators, for baselines that pass tasks. `evaluators` is what
     grades the pack's own tasks where a run does not say: a set's name, or a file such as `evaluation.yaml`.
+    `policy_checks` is a file of rules, checked by the set `strict` and reported beside the reward.
     """
 
     reward_basis: list[RewardType] = Field(default_factory=lambda: list(OFFICIAL_REWARD_BASIS))
     evaluators: str | None = None
+    policy_checks: str | None = None
     unordered: list[str] = Field(default_factory=list)
     ignored: list[str] = Field(default_factory=list)
     audit: dict[str, list[Argument]] = Field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from tau2_core.errors import PackError
 from tau2_core.model.tools import Function, Role, Source, Tool
 from tau2_core.packs.databases import DataError, load_base
 from tau2_core.packs.manifest import Manifest
+from tau2_core.packs.policy_rules import PolicyRule
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.prompts import PromptError, render_prompt
 from tau2_core.packs.task_defaults import TaskDefaults
@@ -40,6 +41,7 @@ class Pack:
     functions: Mapping[Role, Mapping[str, Function]]
     sync: Callable[..., object] | None
     sync_wants_context: bool = False
+    rules: Sequence[PolicyRule] = ()
     unbound: Mapping[str, str] = field(default_factory=dict)
     unsound: frozenset[str] = frozenset()
     incomplete: bool = False

@@ -73,4 +73,5 @@ def tau2_evaluators() -> list[EvaluatorSpec]:
         EvaluatorSpec(
             "strict.collateral", "strict", "COLLATERAL", Lazy(f"{home}.strict.collateral:evaluate"), always=True
         ),
+        EvaluatorSpec("strict.policy", "strict", "POLICY", Lazy(f"{home}.strict.policy:evaluate")),
     ]

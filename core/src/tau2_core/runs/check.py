@@ -12,7 +12,9 @@ from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import start
 from tau2_core.errors import PackError, Problem, Tau2GymError, ToolError, UsageError
 from tau2_core.evaluators.grade import Grader, reasons
-from tau2_core.model.episodes import Slot
+from tau2_core.evaluators.strict.policy import breaches
+from tau2_core.model.episodes import EpisodeRecord, Slot
+from tau2_core.model.evaluation import Grade
 from tau2_core.model.messages import Requestor, ToolCall
 from tau2_core.model.tasks import Action, Task
 from tau2_core.model.tools import Failure, Role, Tool
@@ -26,9 +28,9 @@ from tau2_core.packs.tasks import TaskSource
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.evaluation import choose_evaluators
 from tau2_core.runs.family_proofs import FamilyProofs, family_tasks_to_play
+from tau2_core.runs.metrics import is_solved
 from tau2_core.runs.plan import DEFAULT_SEED
 
-SOLVED = 1 - 1e-6
 BASELINES = ("silent", "always-transfer")
 
 
@@ -234,18 +236,23 @@ class _Player:
 
     async def oracle(self, task: Task, source: TaskSource, setting: Setting) -> None:
         """The oracle must get the full reward."""
-        reward, why = await self._reward(task, "oracle", setting)
-        if reward is None or reward < SOLVED:
-            how = " solo" if setting.solo else ""
+        record, grade = await self._play(task, "oracle", setting)
+        how = " solo" if setting.solo else ""
+        if not is_solved(grade):
+            why = "; ".join(reasons(grade)[:3])
             self.note(source, f"task {task.id!r}: the oracle{how} does not pass: {why}", "evaluation_criteria")
+        for rule in self.pack.rules:
+            for breach in list(breaches(rule, record))[:1]:
+                what = f"task {task.id!r}: the oracle{how} breaks rule {rule.name!r}: {breach.why}"
+                self.note(source, what, "evaluation_criteria", "actions", hint="correct the gold, or the rule")
 
     async def baselines(self, task: Task, source: TaskSource) -> None:
         """An agent that does nothing must not pass where something is to be done."""
         if task.outcome != "done":
             return
         for name in BASELINES:
-            reward, _ = await self._reward(task, name, self.setting)
-            if reward is not None and reward > SOLVED:
+            _, grade = await self._play(task, name, self.setting)
+            if is_solved(grade):
                 what = f"task {task.id!r}: its outcome is 'done', but agent {name!r} passes it"
                 self.note(source, what, "evaluation_criteria", hint="demand a change or something to communicate")
 
@@ -254,16 +261,15 @@ class _Player:
         criteria = task.evaluation_criteria
         shown = criteria.model_copy(update={"actions": list(gold)}) if criteria else None
         played = task.model_copy(update={"evaluation_criteria": shown})
-        reward, _ = await self._reward(task, "oracle", self.setting, played)
-        return reward is not None and reward > SOLVED
+        _, grade = await self._play(task, "oracle", self.setting, played)
+        return is_solved(grade)
 
-    async def _reward(
+    async def _play(
         self, task: Task, agent: str, setting: Setting, played: Task | None = None
-    ) -> tuple[float | None, str]:
+    ) -> tuple[EpisodeRecord, Grade]:
         cast = Cast(self.catalogue.agent(agent), self.catalogue.user("none" if setting.solo else "scripted"))
         record = await play(setting, played or task, cast, Slot(task.id, 0), DEFAULT_SEED)
-        grade = Grader(setting, "tau2", self.evaluators).grade(record, task)
-        return grade.reward, "; ".join(reasons(grade)[:3])
+        return record, Grader(setting, "tau2", self.evaluators).grade(record, task)
 
     def note(self, source: TaskSource, message: str, *path: str | int, hint: str = "") -> None:
         """Note what is wrong with a part of a task; of a family's tasks that share a fault only the first is named."""

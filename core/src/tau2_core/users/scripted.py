@@ -10,7 +10,7 @@ from tau2_core.model.messages import AssistantMessage, Message, ToolCall, ToolMe
 from tau2_core.model.participants import STOP, TRANSFER, UserContext
 from tau2_core.model.tasks import Action, Instructions, UserScenario
 
-PATIENCE = 5
+PATIENCE = 10
 
 
 class Scripted:
