@@ -24,6 +24,7 @@ SHORT = {
     "OUTCOME": "outcome",
     "COLLATERAL": "damage",
     "POLICY": "policy",
+    "REPLAY": "replay",
 }
 
 

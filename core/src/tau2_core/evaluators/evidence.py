@@ -10,7 +10,7 @@ from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import Mismatch, set_state
 from tau2_core.model.episodes import EpisodeRecord
-from tau2_core.model.evaluation import AssertionResult, Judgement
+from tau2_core.model.evaluation import AssertionResult, Check, Judgement
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tasks import Action, Task
 from tau2_core.state.difference import Change, differences
@@ -78,6 +78,19 @@ class ReplayedEvidence:
             same = expected.base is actual.base and expected.digest() == actual.digest()
             found[role] = [] if same else differences(expected, actual)
         return found
+
+    def live_checks(self) -> list[Check]:
+        """Compare, by role, the live world's end with its replay's; nothing where the record does not say it."""
+        replayed, wanted = self.predicted.digests(), self.gold.environment.digests()
+        checks = []
+        for role, live in sorted(self.record.digests.items()):
+            same = live == replayed.get(role)
+            likeness = "as" if live == wanted.get(role) else "otherwise than"
+            why = f"the live world ended otherwise than its replay, and {likeness} the gold's"
+            digests = {"live": live, "replayed": replayed.get(role), "gold": wanted.get(role)}
+            what = f"{role} database: live state equals replayed state"
+            checks.append(Check(what=what, met=same, why="" if same else why, evidence=[] if same else [digests]))
+        return checks
 
     def assertion_results(self) -> list[AssertionResult]:
         """Run the task's assertions on the end state, in order; one that raises is told apart from unmet."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tau2_core.episode.setting import Setting
+from tau2_core.errors import TaskError
 from tau2_core.evaluators.combine import Combination, combine
 from tau2_core.evaluators.evidence import Gold, ReplayedEvidence
 from tau2_core.model.episodes import EpisodeRecord, Termination
@@ -82,13 +83,24 @@ class Grader:
         if judgement is not None and judgement.error and "NL_ASSERTION" in grade.pending:
             grade.outcome, grade.reward = Outcome.JUDGE_ERROR, None
             grade.note = f"the judge failed: {judgement.error}"
-        if evidence.mismatches:
-            first = evidence.mismatches[0]
-            what = (
-                f"{len(evidence.mismatches)} replayed calls answered otherwise than recorded, first {first.call.name}"
-            )
-            grade.note = f"{grade.note}; {what}" if grade.note else what
+        _report_replay(grade, evidence)
         return grade
+
+
+def _report_replay(grade: Grade, evidence: ReplayedEvidence) -> None:
+    """Say in what the replay did not go as the live episode did: whatever is graded then is in doubt."""
+    said = [grade.note] if grade.note else []
+    try:
+        differing = [check for check in evidence.live_checks() if not check.met]
+    except TaskError:
+        differing = []  # it cannot be replayed at all, which the verdicts say
+    if differing:
+        grade.verdicts["REPLAY"] = Verdict(criterion="REPLAY", status=Status.GRADED, reward=0.0, checks=differing)
+        said += [f"{check.what}: {check.why}" for check in differing]
+    if evidence.mismatches:
+        first = evidence.mismatches[0].call.name
+        said.append(f"{len(evidence.mismatches)} replayed calls answered otherwise than recorded, first {first}")
+    grade.note = "; ".join(said)
 
 
 def _guarded(criterion: str, evaluate: object, evidence: Evidence) -> Verdict:

@@ -29,4 +29,6 @@ def evaluate(evidence: Evidence, *, unordered: Sequence[str] = (), ignored: Sequ
     why = f"{count(damage)} changed that the gold leaves alone (old: start, new: this episode)" if damage else ""
     shown = [change.as_json() for change in damage[:SHOWN]]
     checks = [Check(what="nothing else of the agent's database changed", met=not damage, why=why, evidence=shown)]
-    return Verdict(criterion="COLLATERAL", status=Status.GRADED, reward=float(not damage), checks=checks)
+    checks += evidence.live_checks()
+    met = all(check.met for check in checks)
+    return Verdict(criterion="COLLATERAL", status=Status.GRADED, reward=float(met), checks=checks)

@@ -1,0 +1,62 @@
+"""Grades by the set `strict` of episodes written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tau2_core.episode.setting import Setting
+from tau2_core.evaluators.grade import Grader
+from tau2_core.model.episodes import EpisodeRecord
+from tau2_core.model.evaluation import Grade
+from tau2_core.model.tasks import Task
+from tau2_core.plugins.discovery import discover
+
+
+@pytest.fixture
+def strict(setting_of: Callable[..., Setting]) -> Callable[..., Grade]:
+    """Grade messages by the set `strict`; `criteria` and `outcome` are the task's, the domain `mock` unless told."""
+
+    def run(
+        messages: list[dict[str, Any]],
+        criteria: dict[str, Any],
+        *,
+        outcome: str | None = None,
+        setting: Setting | None = None,
+        **record: Any,
+    ) -> Grade:
+        setting = setting or setting_of("mock")
+        parts = {"outcome": outcome, "evaluation_criteria": criteria}
+        task = Task.model_validate({"id": "t", "user_scenario": {"instructions": "x"}, **parts})
+        fields: dict[str, Any] = {"domain": setting.domain, "task_id": "t", "trial": 0, "seed": 0, "mode": setting.mode}
+        ended = {"termination": "user_stop", "solo": setting.solo, "messages": messages, **record}
+        grader = Grader(setting, "strict", discover().evaluators("strict"))
+        return grader.grade(EpisodeRecord(**fields, **ended), task)
+
+    return run
+
+
+@pytest.fixture
+def made() -> Callable[..., list[dict[str, Any]]]:
+    """Return the two messages of a call, with an id of its own, as a conversation records them."""
+    count = iter(range(1000))
+
+    def call(
+        name: str, arguments: dict[str, Any] | None = None, answer: str = "x", side: str = "assistant", **fields: Any
+    ) -> list[dict[str, Any]]:
+        number = f"c{next(count)}"
+        calls = [{"id": number, "name": name, "arguments": arguments or {}, "requestor": side}]
+        error = answer.startswith("Error: ")
+        result = {"role": "tool", "id": number, "content": answer, "requestor": side, "error": error}
+        return [{"role": side, "tool_calls": calls, **fields}, result]
+
+    return call
+
+
+@pytest.fixture
+def says() -> Callable[..., list[dict[str, Any]]]:
+    def message(text: str, side: str = "assistant") -> list[dict[str, Any]]:
+        return [{"role": side, "content": text}]
+
+    return message
