@@ -35,6 +35,7 @@ settings.load_profile("steady")
 # A shell's background jobs ignore Ctrl-C, and so would what the tests start there and then interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+OUR_DOMAINS = {"airline", "mock", "retail", "telecom"}
 SHARED = Path(__file__).parents[2] / "shared"
 MOCK = Path(__file__).parents[1] / "domains" / "mock" / "src" / "tau2_domain_mock"
 SMALL_MODELS = """
@@ -81,6 +82,22 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"{SHARED} is not there")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def installed() -> frozenset[str]:
+    """The names of the domains that are installed."""
+    return frozenset(entry.name for entry in open_catalogue().domains())
+
+
+@pytest.fixture(autouse=True)
+def _domain_is_there(request: pytest.FixtureRequest, installed: frozenset[str]) -> None:
+    """Skip a test of a domain that is not installed: its parameter `domain`, or its mark `domain(NAME)`, names it."""
+    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    marked = [name for mark in request.node.iter_markers("domain") for name in mark.args]
+    for name in [parameters.get("domain"), *marked]:
+        if name in OUR_DOMAINS - installed:
+            pytest.skip(f"the pack {name} is not installed")
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,7 @@ def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.domain("airline", "mock", "retail", "telecom")
 def test_imports_go_down_only() -> None:
     script = Path(sys.executable).parent / "lint-imports"
     done = subprocess.run([script, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -38,6 +38,7 @@ def replaced(file: Path, old: str, new: str) -> int:
 
 class TestOwnPacks:
     @pytest.mark.parametrize("evaluators", ["strict", "tau2"])
+    @pytest.mark.domain("airline", "mock", "retail")
     def test_what_passes_is_argued_for(self, gym: Gym, evaluators: str) -> None:
         done = gym("check", "--audit", "mock", "airline", "retail", "--evaluators", evaluators)
         assert (done.returncode, done.stderr) == (0, "")

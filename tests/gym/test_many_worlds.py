@@ -24,9 +24,9 @@ CLIENTS = 8
 
 
 @pytest.fixture(scope="module")
-def roomy(start_for_all: Start) -> Server:
+def roomy(start_for_all: Start, installed: frozenset[str]) -> Server:
     """A server on which nobody else plays."""
-    return start_for_all("mock", "retail")
+    return start_for_all(*installed & {"mock", "retail"})
 
 
 def calls_of(number: int) -> list[Call]:
@@ -78,6 +78,7 @@ def test_interleaved_writes_end_as_serial_ones_do(server: Server, setting_of: Se
     in_parallel(lambda world: world.delete(), worlds)
 
 
+@pytest.mark.domain("retail")
 def test_a_thousand_cycles_leave_nothing_behind(roomy: Server) -> None:
     """Memory after a thousand is what it was after two hundred, but for what the allocator keeps."""
 
@@ -131,6 +132,7 @@ class TestSessions:
         world.delete()
 
 
+@pytest.mark.domain("retail")
 def test_open_worlds_are_small(roomy: Server) -> None:
     roomy.create("retail").delete()
     idle = roomy.resident()
