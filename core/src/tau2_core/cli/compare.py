@@ -27,6 +27,7 @@ def compare(
     ignore: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Let a difference of the runs pass; may be repeated.")
     ] = None,
+    conclusive: Annotated[bool, typer.Option("--conclusive", help="Exit with 1 if it is inconclusive, too.")] = False,
     json_output: JsonOption = False,
 ) -> None:
     """Tell whether run B is better or worse than run A. Exits with 1 if worse, 2 if they cannot be compared."""
@@ -38,7 +39,7 @@ def compare(
         typer.echo(comparison.model_dump_json(indent=2))
     else:
         _show(comparison)
-    if comparison.gate is Gate.WORSE:
+    if comparison.gate is Gate.WORSE or (conclusive and comparison.gate is Gate.INCONCLUSIVE):
         raise typer.Exit(1)
 
 

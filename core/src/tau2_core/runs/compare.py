@@ -41,7 +41,7 @@ class Difference(BaseModel):
     b: str
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.a} in A, {self.b} in B"
+        return f"{self.name}: {_short(self.a)} in A, {_short(self.b)} in B"
 
 
 class Side(BaseModel):
@@ -106,7 +106,7 @@ def compare_runs(
     if margin is not None and not 0 < margin < 1:
         raise UsageError(f"--margin must be between 0 and 1, not {margin:g}")
     found = differences(a, b)
-    names = _with_parents([*_leaves(a.config), *_leaves(b.config)])
+    names = _with_parents([*_leaves(a.config), *_leaves(b.config), "judge"])
     for name in ignore:
         if name not in names:
             raise UsageError(f"--ignore: runs have no {name!r} ({did_you_mean(name, names)})")
@@ -174,13 +174,13 @@ def decide(
 
 def differences(a: RecordedRun, b: RecordedRun) -> list[Difference]:
     """Return everything in which two runs' configurations differ, also what may."""
-    sides = [_leaves(run.config | {"evaluators": run.evaluators}) for run in (a, b)]
+    sides = [_leaves(run.config | {"evaluators": run.evaluators, "judge": run.judge}) for run in (a, b)]
     same_tasks = sides[0].pop("tasks") == sides[1].pop("tasks")
     found = [] if same_tasks else list(_task_differences(a, b))
     for name in dict.fromkeys([*sides[0], *sides[1]]):
         before, after = (_shown(side.get(name)) for side in sides)
         if before != after and (same_tasks or name != "digests.tasks"):
-            found.append(Difference(name=name, a=before[:_SHOWN], b=after[:_SHOWN]))
+            found.append(Difference(name=name, a=before, b=after))
     return found
 
 
@@ -193,7 +193,7 @@ def _task_differences(a: RecordedRun, b: RecordedRun) -> Iterator[Difference]:
     contents = a.task_contents(), b.task_contents()
     changed = sorted(task for task in common if contents[0].get(task) != contents[1].get(task))
     if changed:
-        listed = f"{len(changed)} of {len(common)} tasks ({', '.join(changed)[:_SHOWN]})"
+        listed = f"{len(changed)} of {len(common)} tasks ({', '.join(changed)})"
         yield Difference(name="digests.tasks", a=listed, b="other content")
 
 
@@ -217,6 +217,10 @@ def _within(name: str, places: Sequence[str]) -> bool:
 
 def _shown(value: Any) -> str:
     return "nothing" if value is None else str(value)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _side(run: RecordedRun, tasks: Sequence[str], trials: int, alpha: float) -> Side:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import RunError
 from tau2_core.llm.model import Line
-from tau2_core.model.episodes import EpisodeRecord, Slot
+from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Judgement, Outcome
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
@@ -20,7 +20,7 @@ from tau2_core.runs.configuration import content_digests
 from tau2_core.runs.evaluation import choose_evaluators
 from tau2_core.runs.execute import Finished, RunResult
 from tau2_core.runs.journal import GRADES, JUDGEMENTS, SUMMARY, TASKS, Journal
-from tau2_core.runs.judgements import Judging, probe_judge, read_judgements
+from tau2_core.runs.judgements import Judging, probe_judge
 from tau2_core.runs.metrics import figures
 from tau2_core.runs.plan import Inventory
 from tau2_core.runs.prepare import prepare
@@ -77,7 +77,9 @@ async def grade_run(
         name = evaluators or run.graded_by or str(run.config["evaluators"])
         grader = choose_evaluators(catalogue, name, setting).grader(setting)
         tasks = _tasks(run)
-        known = _judgements(run, journal)
+        known = dict(run.judgements)
+        if (folder / JUDGEMENTS).exists():  # whole lines, to append to
+            journal.rewrite(JUDGEMENTS, journal.lines(JUDGEMENTS))
         judging = Judging(judge, grader, journal, known, everywhere=bool(run.config.get("judge_all")))
         asked = await _ask(judging, run, tasks, concurrency, on_judged)
         finished = [
@@ -109,17 +111,6 @@ def _tasks(run: RecordedRun) -> dict[str, Task]:
     if missing:
         raise RunError(f"{run.folder / TASKS} lacks the task {missing[0]!r}; restore the file")
     return tasks
-
-
-def _judgements(run: RecordedRun, journal: Journal) -> dict[Slot, Judgement]:
-    """Return what was said of recorded episodes, and leave a file of whole lines to append to."""
-    try:
-        found = dict(read_judgements(journal))
-    except (ValidationError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{run.folder / JUDGEMENTS} holds a line that is none of ours: {error}") from error
-    if (run.folder / JUDGEMENTS).exists():
-        journal.rewrite(JUDGEMENTS, journal.lines(JUDGEMENTS))
-    return {slot: judgement for slot, judgement in found.items() if slot in run.records}
 
 
 async def _ask(

@@ -53,6 +53,13 @@ class RecordedRun:
             raise RunError(f"{self.folder} holds grades of the sets {' and '.join(names)}; grade it anew with one")
         return names[0]
 
+    @property
+    def judge(self) -> str | None:
+        """The model that judged, of all episodes or, where none is judged yet, is to; None without a judge."""
+        names = {judgement.model for judgement in self.judgements.values() if not judgement.error}
+        told = self.config["models"].get("judge")
+        return " and ".join(sorted(names)) or (told and str(told["model"]))
+
     def slots(self, task_id: str, trials: int | None = None) -> list[Slot]:
         """Return a task's slots, played or not; all, or of the first `trials`."""
         return [Slot(task_id, trial) for trial in range(self.trials if trials is None else trials)]
