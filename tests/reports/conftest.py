@@ -14,15 +14,15 @@ from tau2_core.cli.app import app
 from typer.testing import CliRunner
 
 # What is compared differs by the agent or the seed alone; the fault makes the oracle's trials differ.
-FAULT = ["--fault", "tool-error=0.3"]
+DISTURBED = ["airline", "--trials", "4", "--num-tasks", "40", "--fault", "tool-error=0.3"]
 RUNS: dict[str, list[str]] = {
     "oracle": ["mock", "--trials", "3"],
     "silent": ["mock", "--trials", "3", "--agent", "silent"],
     "few": ["mock", "--trials", "2", "--num-tasks", "6"],
     "few, silent": ["mock", "--trials", "2", "--num-tasks", "6", "--agent", "silent"],
-    "disturbed": ["airline", "--trials", "4", *FAULT, "--seed", "1"],
-    "disturbed again": ["airline", "--trials", "4", *FAULT, "--seed", "2"],
-    "refusing": ["airline", "--trials", "4", *FAULT, "--seed", "3", "--agent", "always-refuse"],
+    "disturbed": [*DISTURBED, "--seed", "1"],
+    "disturbed again": [*DISTURBED, "--seed", "2"],
+    "refusing": [*DISTURBED, "--seed", "3", "--agent", "always-refuse"],
 }
 
 

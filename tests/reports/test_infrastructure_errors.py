@@ -22,7 +22,7 @@ Command = Callable[..., Result]
 
 @pytest.fixture(scope="module")
 def small(recorded: Callable[[str], Any], tmp_path_factory: pytest.TempPathFactory, tau2_gym: Command) -> Any:
-    """A run of which some episodes failed, small enough to be graded often: every third record is of an agent that does nothing."""
+    """A run small enough to be graded often; in every third episode the agent does nothing."""
     home = tmp_path_factory.mktemp("small")
     folder = type(recorded("oracle"))(home / "run")
     shutil.copytree(recorded("few").path, folder.path)

@@ -51,7 +51,7 @@ def _show(each: Report, screen: Console) -> None:
     head = " · ".join([each.domain, *people, f"evaluators {each.evaluators}"])
     screen.print(f"[bold]{escape(each.name)}[/bold] · {escape(head)}", soft_wrap=True)
     screen.print(
-        f"{each.tasks} tasks × {each.trials} trials · {each.finished} of {each.slots} episodes finished · "
+        f"{each.tasks} tasks × {each.trials} trials · {each.finished} of {each.slots} episodes · "
         f"coverage {each.coverage:.0%} · mean reward {each.mean_reward:.4f}",
         soft_wrap=True,
     )
