@@ -118,6 +118,8 @@ class TestJudging:
         assert done.exit_code == 0, done.output
         folder = tmp_path / "r"
         assert outcomes(folder) == {"solved": 16, "judge_error": 2}
+        (report,) = json.loads(CliRunner().invoke(app, ["report", str(folder), "--json"]).stdout)
+        assert (report["errors"]["judge"], report["coverage"]) == (2, 16 / 18)
 
         still_bad = Judge(unusable=lambda number: number > 0)
         done = command("grade", folder, judge=still_bad)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from tau2_core.runs.report import Report
 
 
+SHOWN_K = 8  # pass^k up to here, and the last; --json has all
+
+
 @example("tau2-gym report runs/first runs/second")
 def report(
     run: Annotated[list[Path], typer.Argument(help="Folders that runs have left.")],
@@ -60,7 +63,8 @@ def _show(each: Report, screen: Console) -> None:
     screen.print(f"\n[bold]rates[/bold], {each.confidence:.0%} intervals clustered by task", highlight=False)
     rows = [("strict", each.strict_rate), ("evaluable", each.evaluable_rate)]
     if each.trials > 1:
-        rows += [(f"pass^{k}", estimate) for k, estimate in each.pass_hat_k.items()]
+        shown = [k for k in each.pass_hat_k if k <= SHOWN_K or k == each.trials]
+        rows += [(f"pass^{k}", each.pass_hat_k[k]) for k in shown]
     for line in interval_chart(rows, screen.width):
         screen.print(line, markup=False, highlight=False, soft_wrap=True)
     if each.coverage < 1:

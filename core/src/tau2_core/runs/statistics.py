@@ -68,7 +68,7 @@ def pass_hat_k_estimates(
     found = {}
     for k, value in pass_hat_k(successes, trials).items():
         groups = trials // k
-        totals = [pass_hat_k([count], trials)[k] * groups for count in successes]
+        totals = [math.comb(count, k) / math.comb(trials, k) * groups for count in successes]
         estimate = clustered_rate(totals, [groups] * len(successes), confidence=confidence)
         assert estimate is not None
         found[k] = Estimate(value, min(estimate.low, value), max(estimate.high, value))
