@@ -124,9 +124,14 @@ def _usage(each: Report) -> Table:
     table = _table("model of", "requests", "tokens in", "tokens out", "dollars")
     for role, used in each.usage.items():
         counts = (used.requests, used.prompt_tokens, used.completion_tokens)
-        cost = "unknown" if used.cost is None else f"{used.cost:.4f}"
-        table.add_row(role, *("unknown" if count is None else str(count) for count in counts), cost)
+        table.add_row(role, *("unknown" if count is None else str(count) for count in counts), _dollars(used.cost))
     return table
+
+
+def _dollars(cost: float | None) -> str:
+    if cost is None:
+        return "unknown"
+    return f"{cost:.2g}" if 0 < cost < 0.001 else f"{cost:.4f}"  # a little is not nothing
 
 
 def _spread(each: Report) -> Table:
