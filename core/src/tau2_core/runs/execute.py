@@ -181,10 +181,10 @@ class _Run:
             self._tell("episode_finished", record)
         played = time.perf_counter()
         grade = self.grader.grade(record, task, await self.judging.judgement(record, task))
-        self.journal.append(GRADES, grade.model_dump(mode="json"))
         seconds = time.perf_counter() - started
         timing = {"task_id": slot.task_id, "trial": slot.trial, "play_seconds": played - started, "seconds": seconds}
         self.journal.append(TIMINGS, timing)
+        self.journal.append(GRADES, grade.model_dump(mode="json"))  # last: what is graded is done
         finished = Finished(record, grade, seconds)
         self.finished.append(finished)
         if self.on_finished is not None:
