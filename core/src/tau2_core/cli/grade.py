@@ -33,6 +33,8 @@ def grade(
         Path | None, typer.Option(metavar="FILE", help="Take the judge's answers from such a file.")
     ] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="How many episodes are judged side by side.")] = 8,
+    call_timeout: Annotated[float, typer.Option(help="Seconds the judge has for one request.")] = 120.0,
+    attempts: Annotated[int, typer.Option(min=1, help="How often a request is tried.")] = 5,
     compare: Annotated[
         bool, typer.Option("--compare", help="Name every disagreement with the recorded verdicts; exit with 1 if any.")
     ] = False,
@@ -56,7 +58,7 @@ def grade(
     from tau2_core.errors import UsageError
     from tau2_core.runs.regrade import Regrading, regrade
 
-    judged = JudgeOptions(judge_model, judge_args, record, replay, concurrency)
+    judged = JudgeOptions(judge_model, judge_args, record, replay, concurrency, call_timeout, attempts)
     if any((folder / "run.json").is_file() for folder in path):
         _refuse(path, {"--compare": compare, "--fresh-tasks": fresh_tasks, "--domain": domain, "--workers": workers})
         grade_runs(path, evaluators, judged, dataset, pack or (), no_plugin or (), json_output=json_output)

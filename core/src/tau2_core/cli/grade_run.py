@@ -23,6 +23,8 @@ class JudgeOptions:
     record: Path | None
     replay: Path | None
     concurrency: int
+    call_timeout: float
+    attempts: int
 
     @property
     def given(self) -> list[str]:
@@ -58,22 +60,23 @@ def grade_runs(
     cassette = None
     if judged.replay or judged.record:
         cassette = Cassette(judged.replay or judged.record or Path(), replaying=judged.replay is not None, resume=True)
+    patience = Patience(judged.call_timeout, attempts=judged.attempts)
     catalogue = open_catalogue(packs, blocked)
     failed = 0
     for folder in folders:
-        judge = hire(models, patience=Patience(), cassette=cassette).get("judge")  # what it shares is of one event loop
+        lines = hire(models, patience=patience, cassette=cassette)  # what they share is of one event loop
         with progress(f"grading {folder.name}", None, quiet=json_output) as advance:
             work = grade_run(
                 folder,
                 catalogue,
                 evaluators=evaluators,
-                judge=judge,
+                judge=lines.get("judge"),
                 dataset=dataset,
                 concurrency=judged.concurrency,
                 on_judged=advance,
             )
             try:
-                graded = asyncio.run(closing({"judge": judge} if judge else {}, work))
+                graded = asyncio.run(closing(lines, work))
             except KeyboardInterrupt:
                 kept = f"what was judged is kept in {folder}, its grades are as before"
                 raise RunError(f"interrupted; {kept}. Grade it again to go on") from None

@@ -1,0 +1,107 @@
+"""Models that take every request and never answer: a run ends at its deadlines, and says whose fault it was.
+
+What guards these tests is the subprocess's timeout: a run that does not end fails.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tau2_core.testing.scripted_endpoint import ScriptedEndpoint, Stalled
+
+MODELS = {"agent": "openai/agent", "user": "openai/customer", "judge": "openai/judge"}
+Start = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def hole(tmp_path: Path) -> Iterator[Start]:
+    """Run the command with models in a black hole: `hole("agent", "user")("run", …)`; return exit code and errors."""
+    with ScriptedEndpoint(lambda _asked: Stalled()) as endpoint:
+        arguments = json.dumps({"api_base": endpoint.url, "api_key": "none"})
+
+        def run(roles: Sequence[str], *told: object) -> tuple[int, str]:
+            models = [each for role in roles for each in (f"--{role}-model", MODELS[role], f"--{role}-args", arguments)]
+            done = subprocess.run(
+                [sys.executable, "-P", "-m", "tau2_core", *map(str, told), *models],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+            return done.returncode, done.stderr
+
+        yield run
+
+
+def lines(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def errors(folder: Path) -> set[tuple[str, str, str | None]]:
+    """Return termination, outcome and error of all episodes of a run; none has a reward."""
+    grades = {(grade["task_id"], grade["trial"]): grade for grade in lines(folder / "grades.jsonl")}
+    found = set()
+    for record in lines(folder / "episodes.jsonl"):
+        grade = grades[record["task_id"], record["trial"]]
+        assert grade["reward"] is None
+        found.add((record["termination"], grade["outcome"], record["error"]))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("deadline", "error"),
+    [
+        (["--call-timeout", "0.2", "--attempts", "2"], "timeout: no answer within 0.2 s"),
+        (["--turn-timeout", "0.3"], "timeout: no answer within the turn's 0.3 s"),
+        (["--timeout", "0.3"], "the episode's 0.3 s passed while the user's model was awaited"),
+    ],
+    ids=["call", "turn", "episode"],
+)
+def test_deadlines_of_an_episode(hole: Start, tmp_path: Path, deadline: list[str], error: str) -> None:
+    assert hole(("agent", "user"), "run", "mock", *deadline, "--name", "r") == (0, "")
+    folder = tmp_path / "runs" / "r"
+    summary = json.loads((folder / "summary.json").read_text())
+    assert (summary["finished"], summary["evaluable"], summary["mean_reward"]) == (18, 0, 0.0)
+    assert {grade["reward"] for grade in lines(folder / "grades.jsonl")} == {None}
+    assert {grade["outcome"] for grade in lines(folder / "grades.jsonl")} == {"infrastructure_error"}
+    records = lines(folder / "episodes.jsonl")
+    assert {record["termination"] for record in records} == {"infrastructure_error"}
+    assert {record["error"] for record in records} == {error}
+
+
+def test_deadline_of_the_run(hole: Start, tmp_path: Path) -> None:
+    code, said = hole(("agent", "user"), "run", "mock", "--run-timeout", 1, "--name", "r")
+    assert code == 1
+    assert said == "the run's 1 s have passed: 0 of 18 episodes are kept in runs/r; --resume --name r goes on\n"
+    summary = json.loads((tmp_path / "runs" / "r" / "summary.json").read_text())
+    assert (summary["slots"], summary["finished"], summary["coverage"]) == (18, 0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("deadline", "message"),
+    [
+        (
+            ["--call-timeout", "0.2", "--attempts", "2"],
+            "error: the judge 'openai/judge' is of no use: timeout: no answer within 0.2 s; nothing was done\n",
+        ),
+        (["--run-timeout", "1"], "error: the run's 1 s passed while the judge was tried; nothing was done\n"),
+    ],
+    ids=["call", "run"],
+)
+def test_a_judge(hole: Start, tmp_path: Path, deadline: list[str], message: str) -> None:
+    assert hole(("agent", "user", "judge"), "run", "mock", *deadline, "--name", "r") == (1, message)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_judge_of_a_finished_run(hole: Start, tmp_path: Path) -> None:
+    assert hole((), "run", "mock", "--judge-all", "--name", "r") == (0, "")
+    code, said = hole(("judge",), "grade", "runs/r", "--call-timeout", 0.2, "--attempts", 2)
+    message = "error: the judge 'openai/judge' is of no use: timeout: no answer within 0.2 s; nothing was done\n"
+    assert (code, said) == (1, message)
