@@ -1,11 +1,13 @@
-"""`python -m benchmarks [SECTION…]`: what a world, a call, a grade, a rollout and a server cost on this machine.
+"""`python -m benchmarks [SECTION…] [--simulations DIR]`: what a world, a call, a grade, a rollout and a server cost on this machine.
 
-Sections: the domains, `cli`, and `gym` (which takes a minute, and wants a machine that does nothing else).
+Sections: the domains, `cli`, `grading` (of official result files, by default those in ../shared), and two that take
+minutes and want a machine that does nothing else: `gym`, and `llm`.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -15,7 +17,7 @@ from benchmarks.measure import Figure, command_line, domain_figures
 DOMAINS = ("airline", "mock", "retail", "telecom")
 
 
-def main(sections: list[str]) -> None:
+def main(sections: list[str], simulations: Path | None) -> None:
     """Measure what is named, by default the domains and the command line, and print a table each."""
     screen = Console(width=130)
     for section in sections:
@@ -23,6 +25,15 @@ def main(sections: list[str]) -> None:
             screen.print(_table("command line", command_line()))
         elif section == "gym":
             _gym(screen)
+        elif section == "grading":
+            from benchmarks.grading import SIMULATIONS, grading_figures
+
+            screen.print(_table("grading: official result files", grading_figures(simulations or SIMULATIONS)))
+        elif section == "llm":
+            from benchmarks.llm import CONCURRENCY, LATENCY, llm_figures
+
+            title = f"llm: retail, {CONCURRENCY} episodes at once, each answer after {LATENCY * 1e3:g} ms"
+            screen.print(_table(title, llm_figures()))
         else:
             screen.print(_table(f"{section}: own data, own tasks", domain_figures(section)))
     screen.print("tau2-bench: as measured on a 2-core machine of this kind. ×: how many times better ours is.")
@@ -56,4 +67,8 @@ def _table(title: str, figures: list[Figure]) -> Table:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or [*DOMAINS, "cli"])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("sections", nargs="*", default=[*DOMAINS, "cli"])
+    parser.add_argument("--simulations", type=Path, help="where official result files are, a folder a domain")
+    told = parser.parse_args()
+    main(told.sections, told.simulations)

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -31,6 +32,8 @@ def _litellm() -> ModuleType:
     os.environ.setdefault("LITELLM_MODE", "PRODUCTION")  # no .env file is read
     import litellm
 
+    # With the first tools it imports mcp in a thread, and openai, in another, looks into the half of it that is there.
+    import_module("mcp")
     litellm.telemetry = False
     litellm.suppress_debug_info = True
     litellm.drop_params = True
@@ -69,6 +72,8 @@ class LiteLLMClient:
         strict = self.provider in STRICT_PROVIDERS or (self.provider == "openai" and not own_endpoint)
         self.carries_all = settings.carry == "all" or (settings.carry == "auto" and not strict)
         self.speaks_openai = self.provider in _OPENAI_PROTOCOL or self.provider in litellm.openai_compatible_providers
+        if self.speaks_openai:
+            import_module("openai.resources")  # or the first request would, and hold up all others for seconds
         self._args = {name: value for name, value in settings.args.items() if name not in _PRICES}
         if own_endpoint and not os.environ.get("OPENAI_API_KEY"):
             self._args.setdefault("api_key", "none")  # a local endpoint asks for none, but the client insists on one

@@ -1,0 +1,21 @@
+"""`python -m benchmarks.llm_endpoint DOMAIN SECONDS`: plays a domain's gold in every role, each answer after a while.
+
+Prints its address, and ends with its standard input.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from tau2_core.runs.prepare import open_catalogue, prepare
+from tau2_core.testing.gold_script import GoldScript
+from tau2_core.testing.scripted_endpoint import ScriptedEndpoint
+
+if __name__ == "__main__":
+    domain, seconds = sys.argv[1], float(sys.argv[2])
+    script = GoldScript.of(prepare(open_catalogue(), domain))
+    with ScriptedEndpoint(script, latency=seconds, keep=False) as endpoint:
+        print(endpoint.url, flush=True)
+        sys.stdin.read()
+        if endpoint.failures:
+            sys.exit(f"{len(endpoint.failures)} requests could not be answered, first: {endpoint.failures[0]!r}")
