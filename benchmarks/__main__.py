@@ -1,4 +1,4 @@
-"""`python -m benchmarks [SECTION…] [--simulations DIR]`: what a world, a call, a grade, a rollout and a server cost on this machine.
+"""`python -m benchmarks [SECTION…] [--simulations DIR]`: what worlds, calls, grades, rollouts and a server cost here.
 
 Sections: the domains, `cli`, `grading` (of official result files, by default those in ../shared), and two that take
 minutes and want a machine that does nothing else: `gym`, and `llm`.
