@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from tau2_core.testing.exceptions import ExceptionHandlerConfig as ExceptionHandlerConfig
     from tau2_core.testing.exceptions import RolloutError as RolloutError
     from tau2_core.testing.gold_script import GoldScript as GoldScript
-    from tau2_core.testing.gym_rollouts import InProcessRolloutProcessor as InProcessRolloutProcessor
     from tau2_core.testing.gym_rollouts import McpGymRolloutProcessor as McpGymRolloutProcessor
-    from tau2_core.testing.gym_rollouts import RecordedRolloutProcessor as RecordedRolloutProcessor
+    from tau2_core.testing.in_process import InProcessRolloutProcessor as InProcessRolloutProcessor
+    from tau2_core.testing.in_process import RecordedRolloutProcessor as RecordedRolloutProcessor
     from tau2_core.testing.processors import NoOpRolloutProcessor as NoOpRolloutProcessor
     from tau2_core.testing.processors import RolloutProcessor as RolloutProcessor
     from tau2_core.testing.processors import RolloutProcessorConfig as RolloutProcessorConfig
@@ -44,7 +44,8 @@ _HOMES = {
     "decorator": ["evaluation_test"],
     "exceptions": ["BackoffConfig", "ExceptionHandlerConfig", "RolloutError"],
     "gold_script": ["GoldScript"],
-    "gym_rollouts": ["InProcessRolloutProcessor", "McpGymRolloutProcessor", "RecordedRolloutProcessor"],
+    "gym_rollouts": ["McpGymRolloutProcessor"],
+    "in_process": ["InProcessRolloutProcessor", "RecordedRolloutProcessor"],
     "processors": ["NoOpRolloutProcessor", "RolloutProcessor", "RolloutProcessorConfig"],
     "rows": [
         "CompletionUsage",

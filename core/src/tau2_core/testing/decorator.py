@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
@@ -17,7 +16,7 @@ from tau2_core.runs.journal import Journal
 from tau2_core.testing.bodies import Evaluation, run_body
 from tau2_core.testing.cases import Case, cases, model_names
 from tau2_core.testing.experiment import Experiment
-from tau2_core.testing.gym_rollouts import InProcessRolloutProcessor
+from tau2_core.testing.in_process import InProcessRolloutProcessor
 from tau2_core.testing.parameters import Parameters
 from tau2_core.testing.progress import Progress
 from tau2_core.testing.results import Result, as_property
@@ -106,7 +105,7 @@ class evaluation_test(Parameters):  # noqa: N801 - a decorator, named as eval-pr
         try:
             results = self._results(body, fixtures, request, completion_params, evaluation_case)
         except Tau2GymError as error:
-            pytest.fail(f"{request.node.name}: {error}", pytrace=False)
+            pytest.fail("\n".join([f"{request.node.name}: {error}", *_notes(error)]), pytrace=False)
         summaries = [result.keep() for result in results]
         request.node.user_properties += [
             (PROPERTY, as_property(summaries)),
@@ -126,12 +125,13 @@ class evaluation_test(Parameters):  # noqa: N801 - a decorator, named as eval-pr
     ) -> list[Result]:
         all_params = completion_params if self.mode == "groupwise" else [completion_params]
         rows = case.load()
-        suite = str(getattr(request.function, "__name__", request.node.name))
+        suite = str(request.node.originalname or request.node.name)
         folder = Path(request.config.getoption("gym_out"))
+        worker = [*filter(None, [getattr(request.config, "workerinput", {}).get("workerid")])]  # of pytest-xdist
         several = len(all_params) > 1
         experiments = []
         for index, (params, model) in enumerate(zip(all_params, model_names(all_params), strict=True)):
-            journal = _journal(folder, [suite, model, *([case.name] if self.split_rows else [])])
+            journal = _journal(folder, [*worker, suite, model, *([case.name] if self.split_rows else [])])
             experiments.append(Experiment(self, suite, model, params, rows, journal, index if several else None))
         kwargs = {**fixtures, **case.kwargs}
         progress = Progress(request.config, request.node.name, len(rows) * self.num_runs * len(all_params))
@@ -140,17 +140,24 @@ class evaluation_test(Parameters):  # noqa: N801 - a decorator, named as eval-pr
             for experiment in experiments:
                 stack.enter_context(experiment.journal.alone())
             stack.enter_context(progress)
-            asyncio.run(evaluation.run(experiments))
+            try:
+                asyncio.run(evaluation.run(experiments))
+            except Exception as error:
+                error.add_note("\n".join(f"record: {experiment.journal.folder}" for experiment in experiments))
+                raise
         return [Result(experiment) for experiment in experiments]
 
 
 _KIND = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
+def _notes(error: BaseException) -> list[str]:
+    return list(getattr(error, "__notes__", ()))
+
+
 def _journal(folder: Path, names: Sequence[str]) -> Journal:
     """Open a folder of its own: workers, and tests of one microsecond, do not get in each other's way."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER")
-    parts = [f"{datetime.now():%Y%m%d-%H%M%S-%f}", *([worker] if worker else []), *names]
+    parts = [f"{datetime.now():%Y%m%d-%H%M%S-%f}", *names]
     name = "-".join(
         "".join(letter if letter.isalnum() or letter in "._=-" else "-" for letter in part) for part in parts
     )

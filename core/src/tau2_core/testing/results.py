@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from textwrap import shorten
 from typing import Any
 
 from tau2_core.runs.metrics import SOLVED_FROM, pass_hat_k
@@ -17,6 +18,7 @@ from tau2_core.testing.rows import Code, EvaluationRow, Status
 from tau2_core.testing.thresholds import Uncertainty, aggregate, is_reached, uncertainty
 
 WORST = 3
+LONGEST_REASON = 300
 EVALUATION = "evaluation.json"
 
 
@@ -131,7 +133,7 @@ class Result:
                 for row in self.rows
                 if row.row_id == name and (counted(row) or 0.0) <= SOLVED_FROM
             )
-            why = next(iter(reasons), "")
+            why = shorten(next(iter(reasons), ""), LONGEST_REASON, placeholder=" …")
             yield f"{name} {statistics.fmean(scores):.2f} in {_count(len(scores), 'run')}" + (f": {why}" if why else "")
 
     def summary(self) -> dict[str, Any]:

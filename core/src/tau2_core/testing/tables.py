@@ -26,6 +26,7 @@ from tau2_core.model.registrations import AgentSpec
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.configuration import configuration
+from tau2_core.runs.evaluation import choose_evaluators
 from tau2_core.runs.journal import CONFIGURATION, GRADES, SUMMARY, TASKS, Journal
 from tau2_core.runs.judgements import Judging, probe_judge
 from tau2_core.runs.metrics import figures
@@ -148,13 +149,15 @@ def open_table(config: RolloutProcessorConfig) -> Table:
     )
     tasks = read_tasks(setting, rows)
     cast = _cast(catalogue, setting, config)
-    _refuse_what_nobody_judges(tasks, cast)
-    evaluators = kwargs.get("evaluators", "tau2")
+    graded_by = choose_evaluators(catalogue, kwargs.get("evaluators"), setting)
+    grader = graded_by.grader(setting)
     seed, at_once = kwargs.get("seed", DEFAULT_SEED), config.concurrency
-    plan = Plan(setting, cast, list(tasks.values()), config.num_runs, seed, None, evaluators, at_once)
+    chosen = list(tasks.values())
+    plan = Plan(setting, cast, chosen, config.num_runs, seed, None, graded_by.name, at_once, evaluator_set=graded_by)
+    graded_by.refuse_ungradable(grader, chosen)
+    _refuse_what_nobody_judges(tasks, cast, grader)
     config.journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))
     config.journal.write(CONFIGURATION, configuration(plan))
-    grader = Grader(setting, evaluators, catalogue.evaluators(evaluators))
     setting.bases()
     return Table(config, catalogue, plan, grader, tasks, config.journal)
 
@@ -230,12 +233,12 @@ def _prompted(spec: AgentSpec, system: str) -> AgentSpec:
     return replace(spec, create=create)
 
 
-def _refuse_what_nobody_judges(tasks: Mapping[str, Task], cast: Cast) -> None:
+def _refuse_what_nobody_judges(tasks: Mapping[str, Task], cast: Cast, grader: Grader) -> None:
     if "judge" in cast.lines:
         return
     for name, task in tasks.items():
         criteria = task.evaluation_criteria
-        if criteria and criteria.nl_assertions and "NL_ASSERTION" in criteria.reward_basis:
+        if criteria and criteria.nl_assertions and "NL_ASSERTION" in grader.basis(task):
             raise UsageError(
                 f"row {name!r} counts natural-language assertions, which a model has to judge: give "
                 'rollout_processor_kwargs={"judge": {"model": …}}, or take NL_ASSERTION out of its reward_basis'

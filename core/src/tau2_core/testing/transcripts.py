@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 from tau2_core.evaluators.grade import reasons
 from tau2_core.llm.chat import UNPARSABLE
@@ -63,7 +63,9 @@ def as_record(row: EvaluationRow, domain: str, slot: Slot, mode: ArgumentMode, *
         termination = Termination.MAX_STEPS
     elif status.is_error:
         termination = Termination.INFRASTRUCTURE_ERROR
-    messages = [_as_recorded(message) for message in row.messages if message.role in ("assistant", "user", "tool")]
+    spoken = [message for message in row.messages if message.role in ("assistant", "user", "tool")]
+    callers = {call.get("id"): message.role for message in spoken for call in message.tool_calls or []}
+    messages = [_as_recorded(message, callers.get(message.tool_call_id) == "user") for message in spoken]
     return EpisodeRecord(
         domain=domain,
         task_id=slot.task_id,
@@ -78,11 +80,11 @@ def as_record(row: EvaluationRow, domain: str, slot: Slot, mode: ArgumentMode, *
     )
 
 
-def _as_recorded(message: Message) -> RecordedMessage:
+def _as_recorded(message: Message, is_of_user: bool) -> RecordedMessage:
+    """`is_of_user` tells of a result whose call it answers: what is kept beside a message does not survive others."""
     beside = message.model_extra or {}
     if message.role == "tool":
-        requestor: Requestor = "user" if beside.get("requestor") == "user" else "assistant"
-        assert requestor in get_args(Requestor)
+        requestor: Requestor = "user" if beside.get("requestor") == "user" or is_of_user else "assistant"
         return ToolMessage(
             id=message.tool_call_id or "",
             content=message.text,

@@ -1,0 +1,188 @@
+"""Evaluations are pytest's own tests: selected, stopped, spread over workers, and read afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from select import select
+from subprocess import CompletedProcess
+from typing import TYPE_CHECKING
+
+from tests.testing.conftest import HEAD, lines
+
+if TYPE_CHECKING:
+    from tests.testing.conftest import Evaluate
+
+WORKERS = 4
+EACH_ROW = """
+@evaluation_test(input_rows=[rows()], completion_params=[SILENT, ORACLE], rollout_processor_kwargs=MOCK,
+                 split_rows=True, passed_threshold=1.0)
+def test_it(row: EvaluationRow) -> EvaluationRow:
+    return row
+"""
+FOUR = "from tau2_core.testing import McpGymRolloutProcessor\n" + "".join(
+    f"""
+@evaluation_test(input_rows=[rows()], completion_params=[{agent}], rollout_processor_kwargs=MOCK, num_runs=2,
+                 rollout_processor=McpGymRolloutProcessor(){script}, passed_threshold={threshold})
+def test_{number}(row: EvaluationRow) -> EvaluationRow:
+    return row
+"""
+    for number, (agent, threshold, script) in enumerate(
+        [
+            ("ORACLE", 1.0, ", server_script_path=server_script()"),
+            ("SILENT", 0.0, ", server_script_path=server_script()"),
+            ("ORACLE", 1.0, ""),
+            ("SILENT", 0.0, ""),
+        ]
+    )
+)
+
+
+def test_a_task_is_selected_by_its_name(evaluate: Evaluate) -> None:
+    ran = evaluate(EACH_ROW, "-k", "oracle and complete_task")
+    assert ran.failures == {"test_it[oracle-mock_task_complete_task]": ""}, ran.output
+
+
+def test_the_first_failure_ends_it_where_asked_for(evaluate: Evaluate) -> None:
+    ran = evaluate(EACH_ROW, "-x")
+    assert ran.names == ["test_it[silent-mock_task_create_plain]"]
+    assert ran.code == 1
+
+
+def test_only_some_rows_are_played(evaluate: Evaluate) -> None:
+    source = """
+def first_two(rows):
+    return [*rows][:2]
+
+@evaluation_test(input_rows=[rows()], filtered_row_ids=["mock_task_complete_task"], completion_params=[ORACLE],
+                 rollout_processor_kwargs=MOCK)
+def test_filtered(row: EvaluationRow) -> EvaluationRow:
+    return row
+
+@evaluation_test(input_rows=[rows()], preprocess_fn=first_two, completion_params=[ORACLE],
+                 rollout_processor_kwargs=MOCK)
+def test_processed(row: EvaluationRow) -> EvaluationRow:
+    return row
+
+@evaluation_test(input_rows=[rows()], filtered_row_ids=["nobody"])
+def test_none(row: EvaluationRow) -> EvaluationRow:
+    return row
+"""
+    ran = evaluate(source)
+    played = {
+        name: [row["input_metadata"]["row_id"] for row in lines(folder / "rows.jsonl")]
+        for name, folder in ran.runs().items()
+    }
+    assert played == {
+        "test_filtered-oracle": ["mock_task_complete_task"],
+        "test_processed-oracle": ["mock_task_create_plain", "mock_task_create_with_description"],
+    }
+    assert "there is no row to evaluate" in ran.failures["test_none[none-rows-4]"]
+
+
+def test_the_folder_is_a_run(evaluate: Evaluate, gym: Callable[..., CompletedProcess[str]], tmp_path: Path) -> None:
+    source = """
+@evaluation_test(input_rows=[rows()], completion_params=[SILENT], rollout_processor_kwargs=MOCK, num_runs=2)
+def test_it(row: EvaluationRow) -> EvaluationRow:
+    return row
+"""
+    ran = evaluate(source, "--gym-out", "kept")
+    [folder] = tmp_path.glob("kept/*")
+    report = json.loads(gym("report", folder, "--json").stdout)[0]
+    assert (report["tasks"], report["trials"], report["finished"], report["agent"]) == (4, 2, 8, "silent")
+    evaluation = json.loads((folder / "evaluation.json").read_text())
+    assert report["mean_reward"] == evaluation["agg_score"] == 0.0
+    before = lines(folder / "grades.jsonl")
+    done = gym("grade", folder)
+    assert done.returncode == 0, done.stderr
+    assert sorted(map(str, lines(folder / "grades.jsonl"))) == sorted(map(str, before))
+    done = gym("export", folder, "rows.jsonl", "--to", "eval-protocol")
+    assert done.stdout == "8 rows written to rows.jsonl\n", done.stderr
+    assert ran.code == 0
+
+
+@contextmanager
+def busy(processes: int) -> Iterator[None]:
+    """Keep processors busy for as long as the block lasts."""
+    started = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def processes_of(mark: str) -> list[int]:
+    """Return all processes that have a mark in their environment."""
+    return [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _is_marked(folder, mark)]
+
+
+def _is_marked(folder: Path, mark: str) -> bool:
+    try:
+        return mark.encode() in (folder / "environ").read_bytes()
+    except OSError:  # it has ended meanwhile, or is not ours
+        return False
+
+
+def test_workers_under_load_get_the_same_results_and_leave_nothing_behind(evaluate: Evaluate) -> None:
+    mark = uuid.uuid4().hex
+    with busy(os.cpu_count() or 1):
+        spread = evaluate(FOUR, "-n", str(WORKERS), "--gym-out", "spread", EVALUATION_MARK=mark)
+    assert processes_of(mark) == []
+    alone = evaluate(FOUR, "--gym-out", "alone")
+    assert not any(spread.failures.values()), spread.output
+    assert (
+        sorted(spread.names)
+        == sorted(alone.names)
+        == [f"test_{n}[{a}-rows-4]" for n, a in enumerate(["oracle", "silent"] * 2)]
+    )
+    for name in ("test_0-oracle", "test_1-silent", "test_2-oracle", "test_3-silent"):
+        found = []
+        for out in ("spread", "alone"):
+            [folder] = spread.folder.glob(f"{out}/*{name}")
+            grades = ({**grade, "id": ""} for grade in lines(folder / "grades.jsonl"))
+            found.append(sorted(json.dumps(grade, sort_keys=True) for grade in grades))
+        assert len(found[0]) == 8
+        assert found[0] == found[1]
+    assert spread.output.partition("tau2-gym evaluations")[2].count("spread/") == 4
+
+
+def test_a_killed_pytest_takes_its_servers_along(tmp_path: Path) -> None:
+    """The server of a script ends although nobody is left to end it: its keeper's standard input does."""
+    source = """
+import asyncio
+from tau2_core.testing import McpGymRolloutProcessor
+
+class Waiting(McpGymRolloutProcessor):
+    async def _rollout(self, table, row, config):
+        await self.stage(table, config)
+        print("PLAYING", flush=True)
+        await asyncio.Event().wait()
+
+@evaluation_test(input_rows=[rows(IDS[:1])], completion_params=[ORACLE], rollout_processor_kwargs=MOCK,
+                 rollout_processor=Waiting(), server_script_path=server_script())
+def test_it(row: EvaluationRow) -> EvaluationRow:
+    return row
+"""
+    (tmp_path / "test_agent.py").write_text(HEAD + source)
+    mark = uuid.uuid4().hex
+    command = [sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider", "-c", os.devnull, "test_agent.py"]
+    environment = os.environ | {"EVALUATION_MARK": mark}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert any("PLAYING" in line for line in process.stdout)
+        others = [os.pidfd_open(pid) for pid in processes_of(mark) if pid != process.pid]
+        assert len(others) == 2  # the keeper and the server
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    for handle in others:
+        assert select([handle], [], [], 60)[0], "a process of the evaluation has not ended"
+        os.close(handle)

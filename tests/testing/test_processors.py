@@ -1,0 +1,185 @@
+"""Rollout processors: those that come with the project, and what the decorator does with anybody's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.testing.conftest import lines
+
+if TYPE_CHECKING:
+    from tests.testing.conftest import Evaluate
+
+# A processor that notes what is done with it, in a file.
+NOTING = """
+import asyncio, pathlib
+
+class Noting(NoOpRolloutProcessor):
+    def __init__(self, play):
+        self.play = play
+        self.tries = {}
+        self.within = self.most = 0
+
+    def note(self, text):
+        with pathlib.Path("notes").open("a") as file:
+            file.write(text + "\\n")
+
+    def setup(self):
+        self.note("setup")
+
+    def __call__(self, rows, config):
+        return [asyncio.create_task(self.one(row, config)) for row in rows]
+
+    async def one(self, row, config):
+        async with config.semaphore:
+            self.within += 1
+            self.most = max(self.most, self.within)
+            key = (config.run, row.row_id)
+            self.tries[key] = self.tries.get(key, 0) + 1
+            try:
+                await self.play(self, row, config, self.tries[key])
+            finally:
+                self.within -= 1
+        row.evaluation_result = EvaluateResult(score=1.0)
+        return row
+
+    async def acleanup(self):
+        self.note(f"cleanup after {sum(self.tries.values())} tries, {self.most} at once")
+"""
+GIVEN_BACK = """
+def test_it(row: EvaluationRow) -> EvaluationRow:
+    return row
+"""
+
+
+def test_so_many_rollouts_are_under_way_at_once_and_no_more(evaluate: Evaluate) -> None:
+    """All of 32 have to be there before any goes on; were fewer let in, nothing would ever end."""
+    source = """
+barrier = []
+
+async def together(self, row, config, tries):
+    if not barrier:
+        barrier.append(asyncio.Barrier(32))
+    await barrier[0].wait()
+
+@evaluation_test(input_rows=[rows(map(str, range(32)))], num_runs=2, max_concurrent_rollouts=32,
+                 rollout_processor=Noting(together))
+"""
+    ran = evaluate(NOTING + source + GIVEN_BACK)
+    assert ran.code == 0, ran.output
+    assert (ran.folder / "notes").read_text().splitlines() == ["setup", "cleanup after 64 tries, 32 at once"]
+
+
+def test_what_is_worth_retrying_is_retried(evaluate: Evaluate) -> None:
+    source = """
+async def falter(self, row, config, tries):
+    if "create_plain" in row.row_id and tries <= 2:
+        assert config.kwargs.get("start_server", True) == (tries == 1)
+        raise ConnectionError("gone")
+    if "complete_task" in row.row_id:
+        raise ConnectionError("gone for good")
+    if "refuse" in row.row_id:
+        raise ZeroDivisionError("no luck")
+
+HANDLER = ExceptionHandlerConfig(backoff_config=BackoffConfig(base_delay=0.0, max_tries=3))
+
+@evaluation_test(input_rows=[rows()], exception_handler_config=HANDLER, rollout_processor=Noting(falter),
+                 passed_threshold=0.6)
+"""
+    ran = evaluate(NOTING + source + GIVEN_BACK)
+    assert (ran.folder / "notes").read_text().startswith("setup\ncleanup after 9 tries")  # 3 + 1 + 4 + 1
+    [folder] = ran.runs().values()
+    rows = {row["input_metadata"]["row_id"]: row for row in lines(folder / "rows.jsonl")}
+    ended = {name: (row["rollout_status"]["code"], row["rollout_status"]["message"]) for name, row in rows.items()}
+    assert ended["mock_task_create_plain"][0] == ended["mock_task_create_with_description"][0] == 100
+    assert ended["mock_task_complete_task"] == (13, "ConnectionError: gone for good")
+    assert ended["mock_task_refuse_unknown_status"] == (13, "ZeroDivisionError: no luck")
+    assert not rows["mock_task_complete_task"]["evaluation_result"]["is_score_valid"]
+    assert "rate 0.5000" in ran.failures["test_it[none-rows-4]"]
+
+
+def test_a_body_that_raises_ends_what_is_under_way(evaluate: Evaluate) -> None:
+    source = """
+async def wait(self, row, config, tries):
+    if "create_plain" not in row.row_id:
+        await asyncio.Event().wait()
+
+@evaluation_test(input_rows=[rows()], rollout_processor=Noting(wait))
+def test_it(row: EvaluationRow) -> EvaluationRow:
+    raise LookupError("what is this?")
+"""
+    ran = evaluate(NOTING + source)
+    assert "LookupError: what is this?" in ran.failures["test_it[none-rows-4]"]
+    assert (ran.folder / "notes").read_text().startswith("setup\ncleanup after 4 tries")
+
+
+def test_a_body_that_raises_may_cost_its_row_alone(evaluate: Evaluate) -> None:
+    source = """
+@evaluation_test(input_rows=[rows()], rollout_processor=NoOpRolloutProcessor(), passed_threshold=0.8)
+async def test_it(row: EvaluationRow) -> EvaluationRow:
+    assert "complete" not in row.row_id, "what is this?"
+    row.evaluation_result = EvaluateResult(score=1.0)
+    return row
+"""
+    ran = evaluate(source, EP_RAISE_EVAL_EXCEPTIONS="false")
+    assert "rate 0.7500" in ran.failures["test_it[none-rows-4]"]
+    assert "mock_task_complete_task 0.00 in 1 run: AssertionError: what is this?" in ran.output
+
+
+def test_each_way_to_play_gives_the_same_grades(evaluate: Evaluate, tmp_path: Path) -> None:
+    """In process, through our server, a script's, one that runs already, and from rows that were played before."""
+    source = """
+import json, os, pathlib
+from tau2_core.testing import McpGymRolloutProcessor
+
+def equal(**more):
+    return evaluation_test(completion_params=[ORACLE], rollout_processor_kwargs={**MOCK, **more.pop("kwargs", {})},
+                           passed_threshold=1.0, num_runs=2, **more)
+
+def given_back(row: EvaluationRow) -> EvaluationRow:
+    return row
+
+test_process = equal(input_rows=[rows()])(given_back)
+test_server = equal(input_rows=[rows()], rollout_processor=McpGymRolloutProcessor())(given_back)
+test_script = equal(input_rows=[rows()], rollout_processor=McpGymRolloutProcessor(),
+                    server_script_path=server_script())(given_back)
+test_running = equal(input_rows=[rows()], rollout_processor=McpGymRolloutProcessor(),
+                     kwargs={"url": os.environ["RUNNING"]})(given_back)
+
+def played():
+    [file] = pathlib.Path("runs").glob("*-test_process-oracle/rows.jsonl")
+    return dataset_rows([json.loads(line) for line in file.read_text().splitlines()[:4]])
+
+test_recorded = equal(data_loaders=played, rollout_processor=RecordedRolloutProcessor())(given_back)
+"""
+    command = [sys.executable, "-m", "tau2_core", "serve", "mock", "--port", "0"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            address = server.stdout.readline().split(" at ")[1].split(";")[0]
+            ran = evaluate(source, RUNNING=address)
+        finally:
+            server.terminate()
+    assert ran.code == 0, ran.output
+    assert len(ran.names) == 5
+    found = [lines(folder / "grades.jsonl") for folder in ran.folder.glob("runs/*-test_*")]
+    grades = {json.dumps(sorted(({**each, "id": ""} for each in grades), key=str)) for grades in found}
+    assert (len(found), len(grades)) == (5, 1)
+
+
+def test_a_script_that_cannot_serve_is_quoted(evaluate: Evaluate) -> None:
+    source = """
+import pathlib
+from tau2_core.testing import McpGymRolloutProcessor
+pathlib.Path("broken.py").write_text("raise SystemExit('no licence')")
+
+@evaluation_test(input_rows=[rows()], completion_params=[ORACLE], rollout_processor_kwargs=MOCK, passed_threshold=0.5,
+                 rollout_processor=McpGymRolloutProcessor(), server_script_path="broken.py",
+                 exception_handler_config=ExceptionHandlerConfig(retryable_exceptions=set()))
+"""
+    ran = evaluate(source + GIVEN_BACK)
+    assert "rate 0.0000" in ran.failures["test_it[oracle-rows-4]"]
+    assert "has ended; it said: no licence" in ran.failures["test_it[oracle-rows-4]"]
