@@ -12,7 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from tau2_core.plugins.catalogue import Catalogue
-    from tau2_core.runs.audit import Audit, Pass
+    from tau2_core.runs.audit import Audit
 
 
 def audit_domains(
@@ -59,18 +59,16 @@ def _show(audit: Audit) -> None:
         argued = sum(bool(each.allowed) for each in passed)
         table.add_row(baseline, does, *map(str, (audit.played.get(baseline, 0), len(passed), argued)))
     console().print(table)
-    for each in sorted(audit.passes, key=lambda each: not each.allowed):
-        typer.echo(f"{audit.domain}: {_words(each)}")
+    for each in audit.refused:
+        typer.echo(f"{audit.domain}: {each.baseline} passes {each.task} {each.how}".rstrip())
+    for baseline, why in dict.fromkeys((each.baseline, each.allowed) for each in audit.passes if each.allowed):
+        tasks = [each.task for each in audit.passes if (each.baseline, each.allowed) == (baseline, why)]
+        typer.echo(f"{audit.domain}: {baseline} may pass {', '.join(tasks)}: {why}")
     for problem in audit.stale:
         typer.echo(str(problem))
     refused, argued = len(audit.refused), len(audit.passes) - len(audit.refused)
     counts = f"passes {len(audit.passes)}, argued {argued}, not argued {refused}, stale {len(audit.stale)}"
     typer.echo(f"{audit.domain}: evaluators {audit.evaluators}, tasks {audit.tasks}, {counts}\n")
-
-
-def _words(each: Pass) -> str:
-    how = f" {each.how}" if each.how else ""
-    return f"{each.baseline} passes {each.task}{how}" + (f"; argued: {each.allowed}" if each.allowed else "")
 
 
 def _as_json(audit: Audit) -> dict[str, object]:

@@ -169,7 +169,9 @@ class _Auditor:
 
     def _after_gold(self, task: Task) -> Environment | None:
         try:
-            return play_gold(self.setting, task, DEFAULT_SEED).environment
+            environment = play_gold(self.setting, task, DEFAULT_SEED).environment
+            environment.sync()  # gold calls run without it officially, so that the next call would seem to change more
+            return environment
         except Tau2GymError:
             return None  # its start state does not apply: nothing can be played, and nobody passes
 

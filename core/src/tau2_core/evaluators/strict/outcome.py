@@ -1,6 +1,7 @@
 """OUTCOME: the agent brought about what the task requires; a refusal is no transfer, and silence is neither.
 
-To refuse or hand over is right only when it is known to be: what the gold looks up must be known.
+To refuse or hand over is right only when it is known to be: what the gold looks up must be known. Where a task of
+somebody else names no outcome and its gold changes nothing, so that silence would do, the gold tells what it is.
 """
 
 from __future__ import annotations
@@ -19,16 +20,29 @@ LEAST_WORDS = 3
 
 
 def evaluate(evidence: Evidence) -> Verdict:
-    """Compare what happened with the task's `outcome`; a task without one says nothing here."""
-    outcome = evidence.task.outcome
+    """Compare what happened with the task's `outcome`, or the gold's where nothing is to change."""
+    assert isinstance(evidence, ReplayedEvidence)
+    outcome = evidence.task.outcome or _of_gold(evidence)
     if outcome is None:
         return Verdict(criterion="OUTCOME", status=Status.VACUOUS, reward=1.0)
-    assert isinstance(evidence, ReplayedEvidence)
     checks = [_what_happened(evidence, outcome)]
     if outcome in ("refused", "transferred"):
         checks += _looked_up(evidence)
     met = all(check.met for check in checks)
     return Verdict(criterion="OUTCOME", status=Status.GRADED, reward=float(met), checks=checks)
+
+
+def _of_gold(evidence: ReplayedEvidence) -> str | None:
+    """Return what a gold that changes nothing comes to; None for one that does, or where there is none."""
+    criteria = evidence.task.evaluation_criteria
+    if criteria is None or criteria.actions is None:
+        return None
+    tools = {**evidence.setting.tools("user"), **evidence.setting.tools("agent")}
+    failed = [action for action, _ in evidence.gold.failures]
+    called = [tools[each.name] for each in evidence.task.gold() if each.name in tools and each not in failed]
+    if any(tool.mutates for tool in called):
+        return None
+    return "transferred" if any(tool.transfers for tool in called) else "refused"
 
 
 def _what_happened(evidence: ReplayedEvidence, outcome: str) -> Check:
