@@ -65,7 +65,7 @@ class TestOwnPacks:
 
 class TestAllowList:
     def test_a_pass_that_nobody_argues_for_fails(self, gym: Gym, mock_copy: Path) -> None:
-        replaced(mock_copy / "domain.yaml", "tasks: [transfer_deletion]", "tasks: [refuse_rename]")
+        replaced(mock_copy / "domain.yaml", "tasks: [transfer_deletion]", "tasks: [refuse_unknown_status]")
         done = gym("check", "--audit", "--pack", mock_copy)
         assert done.returncode == 1
         assert "mock: always-transfer passes transfer_deletion\n" in done.stdout
