@@ -49,7 +49,11 @@ OUTSIDE = {
 # What of the repository commands read, by the path that it has there.
 READ = ("docs/cassettes",)
 # Documents that go on with the files of another: (which, below which folder).
-GOES_ON_WITH = {"docs/hooks.md": ("README.md", "workbench/src/workbench"), "docs/runs.md": ("README.md", ".")}
+GOES_ON_WITH = {
+    "docs/hooks.md": ("README.md", "workbench/src/workbench"),
+    "docs/runs.md": ("README.md", "."),
+    "docs/grading.md": ("README.md", "."),
+}
 
 CODE = {"python", "yaml", "toml", "jinja"}
 FILE_COMMENT = re.compile(r"(?:#|\{#) (?P<file>[\w./-]+\.\w+)(?: #\})?$")

@@ -46,7 +46,7 @@ class ReplayedEvidence:
     task: Task
     record: EpisodeRecord
     judgement: Judgement | None = None
-    known_gold: dict[tuple[str, int], Gold] = field(default_factory=dict)
+    known_gold: dict[tuple[str, int | None], Gold] = field(default_factory=dict)
     mismatches: list[Mismatch] = field(default_factory=list)
 
     @cached_property
@@ -65,10 +65,12 @@ class ReplayedEvidence:
 
     @property
     def gold(self) -> Gold:
-        key = (self.task.id, self.record.seed)
-        if key not in self.known_gold:
-            self.known_gold[key] = play_gold(self.setting, self.task, self.record.seed)
-        return self.known_gold[key]
+        any_seed, own_seed = (self.task.id, None), (self.task.id, self.record.seed)
+        known = self.known_gold.get(any_seed) or self.known_gold.get(own_seed)
+        if known is None:
+            known = play_gold(self.setting, self.task, self.record.seed)
+            self.known_gold[own_seed if known.environment.context.has_drawn else any_seed] = known
+        return known
 
     def database_differences(self) -> dict[str, list[Change]]:
         """Return, by role, where the conversation's end state (new) differs from the gold's (old)."""

@@ -37,7 +37,7 @@ class Grader:
         self.combination = combination
         self.evaluators = {criterion: loaded(spec.evaluate) for criterion, spec in evaluators.items()}
         self.always = [criterion for criterion, spec in evaluators.items() if spec.always]
-        self._gold: dict[tuple[str, int], Gold] = {}
+        self._gold: dict[tuple[str, int | None], Gold] = {}
 
     def needs_judge(self, record: EpisodeRecord, task: Task, *, everywhere: bool = False) -> bool:
         """Tell whether a judge's word counts for an episode's reward (`everywhere`: or is wanted beside it)."""

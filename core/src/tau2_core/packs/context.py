@@ -27,6 +27,11 @@ class Context:
             self._random = Random(self._seed)
         return self._random
 
+    @property
+    def has_drawn(self) -> bool:
+        """Whether anything may depend on the seed: random numbers were asked for."""
+        return self._random is not None
+
     def free_id(self, pool: str, taken: Container[str]) -> str:
         """Return the first identifier of the manifest's pool that is not in `taken`; none left is a ToolError."""
         for candidate in self._ids[pool]:

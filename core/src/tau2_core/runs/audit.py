@@ -119,6 +119,8 @@ class _Auditor:
 
     def trials(self, baseline: str, task: Task) -> Iterator[Trial]:
         """Yield the ways in which a baseline plays a task: (in words, agent, the task as it sees it)."""
+        if baseline == "always-transfer" and not any(tool.transfers for tool in self.tools.values()):
+            return
         if baseline in self.agents:
             yield "", self.agents[baseline], task
         elif baseline == GOLD_PLUS:
