@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import Any
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tau2_core.adapters.eval_protocol.dataset_rows import as_task
@@ -15,6 +18,9 @@ from tau2_core.model.tasks import Task
 from tau2_core.testing import dataset_rows
 
 from tests.testing.conftest import lines
+
+if TYPE_CHECKING:
+    from tests.testing.conftest import Evaluate
 
 Gym = Callable[..., CompletedProcess[str]]
 DOMAINS = ["airline", "mock", "retail", "telecom"]
@@ -110,3 +116,25 @@ def test_what_cannot_be_written_is_said(gym: Gym, tmp_path: Path, arguments: lis
     assert done.returncode in (1, 2)
     assert why in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_files_and_addresses_are_datasets(gym: Gym, evaluate: Evaluate, tmp_path: Path) -> None:
+    exported(gym, tmp_path, "mock")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        source = f"""
+FAR = "http://127.0.0.1:{server.server_port}/rows.jsonl?far=1"
+
+@evaluation_test(input_dataset=["rows.jsonl", FAR, "nothing.jsonl"], max_dataset_rows=2, combine_datasets=False, completion_params=[ORACLE], rollout_processor_kwargs=MOCK)
+def test_it(row: EvaluationRow) -> EvaluationRow:
+    return row
+"""
+        ran = evaluate(source)
+        server.shutdown()
+        thread.join()
+    near, far, nothing = ran.failures.values()
+    assert (near, far) == ("", ""), ran.output
+    assert "input_dataset nothing.jsonl: No such file or directory; write one with `tau2-gym export" in nothing
+    assert [len(lines(folder / "rows.jsonl")) for folder in tmp_path.glob("runs/*")] == [2, 2]

@@ -15,7 +15,7 @@ from select import select
 from subprocess import CompletedProcess
 from typing import TYPE_CHECKING
 
-from tests.testing.conftest import HEAD, lines
+from tests.testing.conftest import HEAD, PYTEST, lines
 
 if TYPE_CHECKING:
     from tests.testing.conftest import Evaluate
@@ -106,6 +106,28 @@ def test_it(row: EvaluationRow) -> EvaluationRow:
     done = gym("export", folder, "rows.jsonl", "--to", "eval-protocol")
     assert done.stdout == "8 rows written to rows.jsonl\n", done.stderr
     assert ran.code == 0
+
+
+def test_somebody_who_watches_sees_how_far_it_is(tmp_path: Path) -> None:
+    (tmp_path / "test_agent.py").write_text(HEAD + EACH_ROW.replace("split_rows=True", "num_runs=2"))
+    master, terminal = os.openpty()
+    command = [sys.executable, *PYTEST, "-k", "oracle", "test_agent.py"]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=terminal, stdout=terminal, stderr=terminal) as process:
+        os.close(terminal)
+        shown = "".join(_all_of(master))
+    assert process.returncode == 0, shown
+    assert "\rtest_it[oracle-rows-4]: 1 of 8 rollouts" in shown
+    assert "\rtest_it[oracle-rows-4]: 8 of 8 rollouts" in shown
+
+
+def _all_of(master: int) -> Iterator[str]:
+    """Yield what is written to a terminal, until nobody has it open any more."""
+    with os.fdopen(master, "rb", buffering=0) as output:
+        while True:
+            try:
+                yield output.read(2**16).decode(errors="replace")
+            except OSError:  # how Linux says so
+                return
 
 
 @contextmanager

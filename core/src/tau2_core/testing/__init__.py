@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tau2_core.testing.exceptions import ExceptionHandlerConfig as ExceptionHandlerConfig
     from tau2_core.testing.exceptions import RolloutError as RolloutError
     from tau2_core.testing.gold_script import GoldScript as GoldScript
+    from tau2_core.testing.gym_rollouts import MCPGymRolloutProcessor as MCPGymRolloutProcessor
     from tau2_core.testing.gym_rollouts import McpGymRolloutProcessor as McpGymRolloutProcessor
     from tau2_core.testing.in_process import InProcessRolloutProcessor as InProcessRolloutProcessor
     from tau2_core.testing.in_process import RecordedRolloutProcessor as RecordedRolloutProcessor
@@ -44,7 +45,7 @@ _HOMES = {
     "decorator": ["evaluation_test"],
     "exceptions": ["BackoffConfig", "ExceptionHandlerConfig", "RolloutError"],
     "gold_script": ["GoldScript"],
-    "gym_rollouts": ["McpGymRolloutProcessor"],
+    "gym_rollouts": ["MCPGymRolloutProcessor", "McpGymRolloutProcessor"],
     "in_process": ["InProcessRolloutProcessor", "RecordedRolloutProcessor"],
     "processors": ["NoOpRolloutProcessor", "RolloutProcessor", "RolloutProcessorConfig"],
     "rows": [

@@ -49,6 +49,9 @@ class McpGymRolloutProcessor(InProcessRolloutProcessor):
         await super().acleanup()
 
 
+MCPGymRolloutProcessor = McpGymRolloutProcessor  # as eval-protocol spells it
+
+
 def _server(table: Table, config: RolloutProcessorConfig) -> AbstractAsyncContextManager[OpenStage]:
     kwargs, domain = config.kwargs, table.setting.domain
     if kwargs.get("url"):

@@ -32,8 +32,8 @@ class Progress:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        if self.done:
-            self._write("")
+        if self.done and self.reporter is not None:
+            self.reporter.currentfspath = None  # so that the file is named once more, on a line below
 
     def _write(self, text: str) -> None:
         if self.reporter is None:
