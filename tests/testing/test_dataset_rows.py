@@ -127,7 +127,8 @@ def test_files_and_addresses_are_datasets(gym: Gym, evaluate: Evaluate, tmp_path
         source = f"""
 FAR = "http://127.0.0.1:{server.server_port}/rows.jsonl?far=1"
 
-@evaluation_test(input_dataset=["rows.jsonl", FAR, "nothing.jsonl"], max_dataset_rows=2, combine_datasets=False, completion_params=[ORACLE], rollout_processor_kwargs=MOCK)
+@evaluation_test(input_dataset=["rows.jsonl", FAR, "nothing.jsonl"], max_dataset_rows=2,
+                 combine_datasets=False, completion_params=[ORACLE], rollout_processor_kwargs=MOCK)
 def test_it(row: EvaluationRow) -> EvaluationRow:
     return row
 """
