@@ -1,0 +1,221 @@
+"""The evaluators of the set `strict`, each on episodes written by hand"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tau2_core.episode.setting import Setting
+from tau2_core.model.evaluation import Grade, Status, Verdict
+
+Grading = Callable[..., Grade]
+Messages = Callable[..., list[dict[str, Any]]]
+COMPLETE: tuple[str, dict[str, Any]] = ("update_task_status", {"task_id": "task_1", "status": "completed"})
+TRANSFER: tuple[str, dict[str, Any]] = ("transfer_to_human_agents", {"summary": "A wish."})
+
+
+def action(name: str, arguments: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    return {"action_id": "g", "name": name, "arguments": arguments or {}, **fields}
+
+
+class TestCommunicate:
+    @pytest.mark.parametrize(
+        ("wanted", "said", "met"),
+        [
+            ("1234.5", "It is $1,234.50 in all.", True),
+            ("1234.5", "It is 1234.", False),
+            ("4", "You have 14.", False),
+            ("4", "You have 4.5.", False),
+            ("4", "You have 4.", True),
+            ("4", "You have four.", False),
+            ("60.78", "The difference is -60.78.", True),
+            ("-60.78", "The difference is 60.78.", False),
+            ("2024-05-15", "On May 15th, 2024.", True),
+            ("2024-05-15", "On 15 May.", True),
+            ("2024-05-15", "On May 16, 2024.", False),
+            ("2024-05-15", "On 5/15/2024.", True),
+            ("15", "On 2024-05-15.", False),
+            ("JFK", "You leave from jfk today.", True),
+            ("JFK", "JFKX it is.", False),
+            ("007", "Agent 007.", True),
+            ("free of charge", "It is free  of\ncharge.", True),
+            ("21", "It costs **$21**.", True),
+        ],
+    )
+    def test_a_value_is_stated_as_one_of_its_kind_with_boundaries(
+        self, strict: Grading, says: Messages, wanted: str, said: str, met: bool
+    ) -> None:
+        verdict = strict(says(said), {"communicate_info": [wanted]}).verdicts["COMMUNICATE"]
+        assert verdict.reward == float(met)
+
+    def test_a_list_of_all_numbers_states_none(self, strict: Grading, says: Messages) -> None:
+        every = ", ".join(map(str, range(1, 1001)))
+        verdict = strict(says(every), {"communicate_info": ["42"]}).verdicts["COMMUNICATE"]
+        assert (verdict.reward, verdict.checks[0].why) == (0.0, "lost among 1000 different numbers")
+        parts = [message for start in range(1, 1001, 50) for message in says(str([*range(start, start + 50)]))]
+        assert strict(parts, {"communicate_info": ["42"]}).verdicts["COMMUNICATE"].reward == 0.0
+
+    def test_what_is_forbidden_must_not_be_said(self, strict: Grading, says: Messages) -> None:
+        criteria = {"communicate_info": ["5"], "communicate_forbidden": ["6"]}
+        verdict = strict(says("5 or 6."), criteria).verdicts["COMMUNICATE"]
+        assert [(check.what, check.met) for check in verdict.checks] == [("5", True), ("not 6", False)]
+        assert strict(says("5 or 16."), criteria).verdicts["COMMUNICATE"].reward == 1.0
+
+    def test_words_beside_a_call_reach_nobody(self, strict: Grading, made: Messages) -> None:
+        messages = made("get_users", content="It is 5.")
+        assert strict(messages, {"communicate_info": ["5"]}).verdicts["COMMUNICATE"].reward == 0.0
+
+
+class TestOutcome:
+    @pytest.fixture
+    def outcome(self, strict: Grading, made: Messages, says: Messages) -> Callable[..., Verdict]:
+        """Grade what the agent does between two words of the customer's, in a task whose gold changes nothing."""
+
+        def run(wanted: str | None, *done: list[dict[str, Any]], gold: Any = ()) -> Verdict:
+            middle = [message for part in done for message in part]
+            messages = [*says("Hello!"), *says("A wish.", "user"), *middle, *says("###STOP###", "user")]
+            criteria = {"actions": list(gold), "reward_basis": ["DB"]}
+            return strict(messages, criteria, outcome=wanted).verdicts["OUTCOME"]
+
+        return run
+
+    def test_a_refusal_is_no_transfer_and_silence_is_neither(
+        self, outcome: Callable[..., Verdict], made: Messages, says: Messages
+    ) -> None:
+        ways = {
+            "refuses": says("I am sorry, that is not allowed."),
+            "transfers": made(*TRANSFER) + says("You are being transferred now."),
+            "changes": made(*COMPLETE) + says("I have done it for you."),
+            "is silent": says("…"),
+            "fails": made(*TRANSFER[:1], {}, "Error: no") + says("Sorry, that is not possible."),
+        }
+        found = {
+            (wanted, way): outcome(wanted, messages).reward
+            for wanted in ("refused", "transferred", "done")
+            for way, messages in ways.items()
+        }
+        assert {key for key, reward in found.items() if reward == 1.0} == {
+            ("refused", "refuses"),
+            ("refused", "fails"),
+            ("transferred", "transfers"),
+            ("done", "refuses"),
+            ("done", "changes"),
+            ("done", "fails"),
+        }
+
+    def test_what_the_gold_looks_up_must_be_known(
+        self, outcome: Callable[..., Verdict], made: Messages, says: Messages
+    ) -> None:
+        gold = [action("get_users")]
+        refusal = says("I am sorry, that is not allowed.")
+        verdict = outcome("refused", refusal, gold=gold)
+        assert (verdict.reward, verdict.checks[1].why) == (0.0, "never looked up, so not known")
+        assert outcome("refused", made("get_users"), refusal, gold=gold).reward == 1.0
+
+    def test_a_gold_that_changes_nothing_stands_for_an_outcome_that_is_not_named(
+        self, outcome: Callable[..., Verdict], made: Messages, says: Messages
+    ) -> None:
+        refusal, transfer = says("I am sorry, that is not allowed."), made(*TRANSFER)
+        handing_over = [action(*TRANSFER, compare_args=[])]
+        assert outcome(None, refusal).reward == 1.0
+        assert outcome(None, says("…")).reward == 0.0
+        assert outcome(None, transfer, refusal).reward == 0.0
+        assert outcome(None, transfer, refusal, gold=handing_over).reward == 1.0
+        assert outcome(None, refusal, gold=handing_over).reward == 0.0
+        assert outcome(None, refusal, gold=[action(*COMPLETE)]).status is Status.VACUOUS
+
+
+class TestDatabase:
+    def test_a_difference_is_wanted_or_collateral(self, strict: Grading, made: Messages) -> None:
+        other = made("update_task_status", {"task_id": "task_2", "status": "completed"})
+        verdict = strict(other, {"actions": [action(*COMPLETE)], "reward_basis": ["DB"]}).verdicts["DB"]
+        kinds = {item["path"]: item["kind"] for item in verdict.checks[0].evidence}
+        assert kinds == {"tasks.task_1.status": "wanted", "tasks.task_2.status": "collateral"}
+        assert "at 2 paths, 1 of them collateral damage" in verdict.checks[0].why
+
+    @pytest.mark.parametrize(
+        ("evaluation", "value", "reward"),
+        [
+            ({}, {"count": 1.0}, 1.0),
+            ({}, {"count": 2}, 0.0),
+            ({}, {"tags": ["b", "a"]}, 0.0),
+            ({"unordered": ["items.*.tags"]}, {"tags": ["b", "a"]}, 1.0),
+            ({"unordered": ["items.*.tags"]}, {"tags": ["b", "b"]}, 0.0),
+            ({"ignored": ["items.*.data"]}, {"data": {"note": 1}}, 1.0),
+            ({}, {"data": {"note": 1}}, 0.0),
+        ],
+    )
+    def test_what_has_no_meaning_for_the_pack_has_none(
+        self,
+        small_pack: Callable[..., Setting],
+        strict: Grading,
+        made: Messages,
+        evaluation: dict[str, Any],
+        value: dict[str, Any],
+        reward: float,
+    ) -> None:
+        tools = {"put": {"kind": "write", "parameters": {"values": {"type": "object"}}}}
+        setting = small_pack(PUT, tools, evaluation=evaluation)
+        gold = [action("put", {"values": {"count": 1, "tags": ["a", "b"]}})]
+        values = {"count": 1, "tags": ["a", "b"], **value}
+        grade = strict(made("put", {"values": values}), {"actions": gold, "reward_basis": ["DB"]}, setting=setting)
+        assert grade.verdicts["DB"].reward == reward
+
+
+class TestCollateral:
+    def test_where_end_states_do_not_count_what_nobody_asked_for_does(self, strict: Grading, made: Messages) -> None:
+        criteria = {"actions": [action(*COMPLETE)], "reward_basis": ["ACTION"]}
+        assert strict(made(*COMPLETE), criteria).reward == 1.0
+        more = made("update_task_status", {"task_id": "task_2", "status": "completed"})
+        grade = strict([*made(*COMPLETE), *more], criteria)
+        assert (grade.reward, grade.verdicts["ACTION"].reward) == (0.0, 1.0)
+        (item,) = grade.verdicts["COLLATERAL"].checks[0].evidence
+        assert item["path"] == "tasks.task_2.status"
+
+    def test_the_same_thing_done_otherwise_is_none(self, strict: Grading, made: Messages) -> None:
+        criteria = {"actions": [action(*COMPLETE)], "reward_basis": ["ACTION"]}
+        wrong = made("update_task_status", {"task_id": "task_1", "status": "pending"})
+        assert strict([*wrong, *made(*COMPLETE)], criteria).reward == 1.0
+
+
+class TestAction:
+    @pytest.mark.parametrize(
+        ("wanted", "given", "met"),
+        [
+            ({"a": 1}, {"a": 1.0}, True),
+            ({"a": 1}, {"a": True}, False),
+            ({"a": 1}, {"a": "1"}, False),
+            ({"a": 1, "b": 2}, {"a": 1}, False),
+            ({"a": 1}, {"a": 1, "b": 2}, False),
+            ({"a": {"x": 1, "y": 2}}, {"a": {"y": 2, "x": 1}}, True),
+        ],
+    )
+    def test_all_arguments_are_compared_by_meaning(
+        self, strict: Grading, made: Messages, wanted: dict[str, Any], given: dict[str, Any], met: bool
+    ) -> None:
+        criteria = {"actions": [action("tool", wanted)], "reward_basis": ["ACTION"]}
+        assert strict(made("tool", given), criteria).verdicts["ACTION"].reward == float(met)
+
+    def test_a_write_counts_once_and_a_look_for_ever(self, strict: Grading, made: Messages) -> None:
+        twice = {"actions": [action(*COMPLETE), action(*COMPLETE)], "reward_basis": ["ACTION"]}
+        assert strict(made(*COMPLETE), twice).verdicts["ACTION"].reward == 0.0
+        assert strict([*made(*COMPLETE), *made(*COMPLETE)], twice).verdicts["ACTION"].reward == 1.0
+        looks = {"actions": [action("get_users"), action("get_users")], "reward_basis": ["ACTION"]}
+        assert strict(made("get_users"), looks).verdicts["ACTION"].reward == 1.0
+
+    def test_the_side_matters(self, strict: Grading, made: Messages) -> None:
+        criteria = {"actions": [action("check_notifications", requestor="user")], "reward_basis": ["ACTION"]}
+        assert strict(made("check_notifications", side="user"), criteria).verdicts["ACTION"].reward == 1.0
+        assert strict(made("check_notifications"), criteria).verdicts["ACTION"].reward == 0.0
+
+
+PUT = """
+from ..models import SmallDB
+
+def put(db: SmallDB, values: dict) -> str:
+    item = db.items["a"]
+    for name, value in values.items():
+        setattr(item, name, value)
+    return "done"
+"""
