@@ -54,7 +54,8 @@ class AllowList:
 
 
 def read_allow_list(pack: Pack, evaluators: str) -> AllowList:
-    """Return what a pack argues for under a set of evaluators."""
+    """Return what a pack argues for under a set of evaluators, or a configuration, whatever its digest."""
+    evaluators = evaluators.partition("@")[0]
     document = read_yaml(pack.manifest_source.file)
     found = AllowList(pack.name)
     for number, argument in enumerate(pack.manifest.evaluation.audit.get(evaluators, [])):

@@ -84,8 +84,8 @@ async def audit(
     tasks = setting.select(split=split or (BASE if BASE in setting.splits() else None))
     auditor = _Auditor(setting, catalogue, evaluators, tasks)
     # An allow-list argues about the pack's own tasks; a dataset's are somebody else's.
-    allowed = AllowList() if setting.dataset else read_allow_list(setting.pack, evaluators)
-    report = Audit(setting.domain, evaluators, len(tasks))
+    allowed = AllowList() if setting.dataset else read_allow_list(setting.pack, auditor.grader.set_name)
+    report = Audit(setting.domain, auditor.grader.set_name, len(tasks))
     for task in tasks:
         for baseline in BASELINES:
             trials = list(auditor.trials(baseline, task))
