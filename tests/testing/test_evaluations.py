@@ -213,11 +213,13 @@ def test_it(row: EvaluationRow) -> EvaluationRow:
         EP_NUM_RUNS="3",
         EP_PASSED_THRESHOLD='{"success": 0.0}',
         EP_COMPLETION_PARAMS='{"agent": "silent"}',
-        EP_INPUT_PARAMS_JSON='{"temperature": 0.5}',
+        EP_INPUT_PARAMS_JSON='{"temperature": 0.5, "api_key": "sk-secret"}',
         EP_OUTPUT_DIR="elsewhere",
     )
     assert ran.failures == {"test_it[silent-dataset]": ""}, ran.output
     [rows] = tmp_path.glob("elsewhere/*/rows.jsonl")
+    assert not any("sk-secret" in file.read_text() for file in rows.parent.iterdir())
+    assert "sk-secret" not in ran.output
     assert [row["input_metadata"]["completion_params"] for row in lines(rows)] == [
         {"agent": "silent", "temperature": 0.5}
     ] * 3
