@@ -13,7 +13,7 @@ from tau2_core.episode.setting import Setting
 from tau2_core.errors import TaskError, ToolError
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tasks import Assertion, FunctionCall
-from tau2_core.model.tools import Failure, Function, Role, Tool, ToolResult
+from tau2_core.model.tools import Failure, Function, Role, Tool, ToolResult, role_of
 from tau2_core.names import did_you_mean
 from tau2_core.packs.arguments import argument_problems
 from tau2_core.packs.context import Context
@@ -136,7 +136,7 @@ class Environment:
 
     def call_function(self, call: FunctionCall) -> Any:
         """Run a function or tool that a task names, then sync. Unknown names raise TaskError; the rest is raised on."""
-        role: Role = "user" if call.env_type == "user" else "agent"
+        role = role_of(call.env_type)
         callees = self.setting.pack.callees(role)
         callee = callees.get(call.func_name)
         if callee is None:

@@ -9,6 +9,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 Role = Literal["agent", "user"]
+
+
+def role_of(side: str) -> Role:
+    """Return the role of a `requestor` or `env_type`; only the customer's side is called the same in both."""
+    return "user" if side == "user" else "agent"
+
+
 Kind = Literal["read", "write", "think", "generic"]
 FunctionKind = Literal["setup", "assertion"]
 Handler = Callable[..., Any]

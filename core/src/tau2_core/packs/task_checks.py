@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from tau2_core.model.tasks import Action, Assertion, FunctionCall, Task
-from tau2_core.model.tools import Callee, Source
+from tau2_core.model.tools import Callee, Source, role_of
 from tau2_core.names import did_you_mean
 from tau2_core.packs.arguments import argument_problems
 from tau2_core.packs.pack import Pack
@@ -63,7 +63,7 @@ def check_user_tools(pack: Pack, owner: str, task: Task, source: TaskSource, pro
 
 def check_action(pack: Pack, owner: str, action: Action, where: Where, problems: Problems) -> None:
     """Note what does not fit in a gold call of `owner`, a task or what tasks are made of."""
-    tools: Mapping[str, Callee] = pack.tools["user" if action.requestor == "user" else "agent"]
+    tools: Mapping[str, Callee] = pack.tools[role_of(action.requestor)]
     if action.name not in tools:
         if action.name not in pack.unbound:
             what = f"{owner}: the {action.requestor} has no tool {action.name!r}"
@@ -80,7 +80,7 @@ def check_action(pack: Pack, owner: str, action: Action, where: Where, problems:
 
 def check_function(pack: Pack, owner: str, call: FunctionCall, where: Where, problems: Problems) -> None:
     """Note what does not fit in a set-up call or an assertion of `owner`, a task or what tasks are made of."""
-    callees = pack.callees("user" if call.env_type == "user" else "agent")
+    callees = pack.callees(role_of(call.env_type))
     callee = callees.get(call.func_name)
     if callee is None:
         if call.func_name not in pack.unbound:

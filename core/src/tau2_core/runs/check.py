@@ -15,9 +15,9 @@ from tau2_core.evaluators.grade import Grader, reasons
 from tau2_core.evaluators.strict.policy import breaches
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade
-from tau2_core.model.messages import Requestor, ToolCall
+from tau2_core.model.messages import ToolCall
 from tau2_core.model.tasks import Action, Task
-from tau2_core.model.tools import Failure, Role, Tool
+from tau2_core.model.tools import Failure, Tool, role_of
 from tau2_core.packs.family_checks import check_families
 from tau2_core.packs.family_tasks import FamilySource
 from tau2_core.packs.load import load_pack
@@ -146,7 +146,7 @@ class _Player:
             return False
         sound = True
         for index, action in enumerate(task.gold()):
-            tool = self.pack.tools[_side(action.requestor)].get(action.name)
+            tool = self.pack.tools[role_of(action.requestor)].get(action.name)
             if tool is None:
                 sound = False
                 if self.pack.unbound.get(action.name) in ("read", "think", "generic"):
@@ -161,7 +161,7 @@ class _Player:
         """Return a world in the task's start state; None, with the reason noted, if that does not apply."""
         called = {call.name for message in task.history() for call in getattr(message, "tool_calls", None) or []}
         set_up = (task.initial_state.initialization_actions if task.initial_state else None) or []
-        known = all(call.func_name in self.pack.callees(_side(call.env_type)) for call in set_up)
+        known = all(call.func_name in self.pack.callees(role_of(call.env_type)) for call in set_up)
         if not known or called & self.pack.unbound.keys():
             return None
         called |= {call.func_name for call in set_up}
@@ -201,7 +201,7 @@ class _Player:
         sound = True
         for index, assertion in enumerate((criteria.env_assertions if criteria else None) or []):
             path = ("evaluation_criteria", "env_assertions", index)
-            callee = self.pack.callees(_side(assertion.env_type)).get(assertion.func_name)
+            callee = self.pack.callees(role_of(assertion.env_type)).get(assertion.func_name)
             if callee is None or (callee.kind != "assertion" and callee.name not in self.pack.unsound):
                 sound = False  # noted by the static checks
                 continue
@@ -221,7 +221,7 @@ class _Player:
         if task.outcome is None:
             self.note(source, f"task {task.id!r} names no `outcome`", hint="done, refused or transferred")
             return
-        found = [self.pack.tools[_side(action.requestor)].get(action.name) for action in task.gold()]
+        found = [self.pack.tools[role_of(action.requestor)].get(action.name) for action in task.gold()]
         tools = [tool for tool in found if tool is not None]
         if len(tools) < len(found):
             return  # which of its calls transfer or change anything is not known
@@ -290,10 +290,6 @@ def _render_anyhow(setting: Setting) -> None:
         _ = setting.policy_text
     except Tau2GymError:
         setting.policy_text = "-"
-
-
-def _side(requestor: Requestor) -> Role:
-    return "user" if requestor == "user" else "agent"
 
 
 def _words(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import start
 from tau2_core.model.tasks import Action, Assertion, Task
+from tau2_core.model.tools import role_of
 from tau2_core.packs.family_tasks import FamilySource, FamilyTasks
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.splits import BASE
@@ -65,7 +66,7 @@ class FamilyProofs:
         for name in source.combination.blocks:
             place = self.tasks.families.place("blocks", name)
             for index, assertion in enumerate(self.tasks.families.blocks[name].broken):
-                callees = self.setting.pack.callees("user" if assertion.env_type == "user" else "agent")
+                callees = self.setting.pack.callees(role_of(assertion.env_type))
                 if assertion.func_name not in callees or (name, index) in self._not_broken:
                     continue  # noted already
                 if not _holds(environment, assertion):

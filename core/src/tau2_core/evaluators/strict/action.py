@@ -8,7 +8,7 @@ from tau2_core.evaluators.strict.content import Meaning, normalised
 from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tasks import Action
-from tau2_core.model.tools import Tool
+from tau2_core.model.tools import Tool, role_of
 
 
 def evaluate(evidence: Evidence) -> Verdict:
@@ -20,8 +20,7 @@ def evaluate(evidence: Evidence) -> Verdict:
     left = all_calls(evidence.record.messages)
     checks = []
     for action in actions:
-        role = "user" if action.requestor == "user" else "agent"
-        tool = evidence.setting.tools("user" if role == "user" else "agent").get(action.name)
+        tool = evidence.setting.tools(role_of(action.requestor)).get(action.name)
         found = next((call for call in left if made(action, call, tool, solo=evidence.record.solo)), None)
         if found is not None and (tool is None or tool.mutates):
             left.remove(found)  # what was read once is known, but what is to be done twice is to be done twice
