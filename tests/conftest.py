@@ -85,18 +85,18 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def installed() -> frozenset[str]:
+def installed_domains() -> frozenset[str]:
     """The names of the domains that are installed."""
     return frozenset(entry.name for entry in open_catalogue().domains())
 
 
 @pytest.fixture(autouse=True)
-def _domain_is_there(request: pytest.FixtureRequest, installed: frozenset[str]) -> None:
+def _domain_is_there(request: pytest.FixtureRequest, installed_domains: frozenset[str]) -> None:
     """Skip a test of a domain that is not installed: its parameter `domain`, or its mark `domain(NAME)`, names it."""
     parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
     marked = [name for mark in request.node.iter_markers("domain") for name in mark.args]
     for name in [parameters.get("domain"), *marked]:
-        if name in OUR_DOMAINS - installed:
+        if name in OUR_DOMAINS - installed_domains:
             pytest.skip(f"the pack {name} is not installed")
 
 

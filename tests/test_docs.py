@@ -100,9 +100,9 @@ class Command:
     def exit_code(self) -> int:
         return next((int(word.removeprefix("exit=")) for word in self.block.info if word.startswith("exit=")), 0)
 
-    def is_possible(self, installed: frozenset[str]) -> bool:
+    def is_possible(self, installed_domains: frozenset[str]) -> bool:
         """Tell whether the data and the domains are there that the command names."""
-        absent = {path.name for path in (ROOT / "domains").iterdir()} - installed
+        absent = {path.name for path in (ROOT / "domains").iterdir()} - installed_domains
         places = [place for name, place in OUTSIDE.items() if name in self.line]
         return all(place.exists() for place in places) and not absent & set(self.line.split())
 
@@ -232,7 +232,7 @@ def first_value(file: Path) -> Any:
 
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, *READMES], ids=name_of)
-def test_commands_do_what_the_document_shows(document: Path, tmp_path: Path, installed: frozenset[str]) -> None:
+def test_commands_do_what_the_document_shows(document: Path, tmp_path: Path, installed_domains: frozenset[str]) -> None:
     wanted = [command for command in commands(document) if command.is_run]
     if not wanted:
         return
@@ -243,7 +243,7 @@ def test_commands_do_what_the_document_shows(document: Path, tmp_path: Path, ins
     paths = install(tmp_path)
     skipped = []
     for command in wanted:
-        if command.is_possible(installed):
+        if command.is_possible(installed_domains):
             run(command, tmp_path, paths)
         else:
             skipped.append(command.line)

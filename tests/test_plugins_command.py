@@ -91,7 +91,9 @@ def site(plugin: Plugin, tmp_path: Path) -> Path:
 
 
 class TestBroken:
-    def test_each_is_a_row_with_file_line_and_cause(self, gym: Gym, site: Path, installed: frozenset[str]) -> None:
+    def test_each_is_a_row_with_file_line_and_cause(
+        self, gym: Gym, site: Path, installed_domains: frozenset[str]
+    ) -> None:
         found = rows(gym("plugins", "--json", paths=[site]))
         for name, broken in BROKEN.items():
             row = found[name]
@@ -101,7 +103,7 @@ class TestBroken:
             assert row["from"] == f"dist-{name} 1.0"
             assert row["file"] == (None if name == "no_module" else str(site / f"{name}.py")), name
         others = {name: row["status"] for name, row in found.items() if name not in BROKEN}
-        assert others == dict.fromkeys({"core", *installed}, "ok") | others
+        assert others == dict.fromkeys({"core", *installed_domains}, "ok") | others
         assert set(others.values()) == {"ok"}
 
     def test_the_table_says_the_same(self, gym: Gym, site: Path) -> None:

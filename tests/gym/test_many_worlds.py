@@ -24,9 +24,9 @@ CLIENTS = 8
 
 
 @pytest.fixture(scope="module")
-def roomy(start_for_all: Start, installed: frozenset[str]) -> Server:
+def roomy(start_for_all: Start, installed_domains: frozenset[str]) -> Server:
     """A server on which nobody else plays."""
-    return start_for_all(*installed & {"mock", "retail"})
+    return start_for_all(*installed_domains & {"mock", "retail"})
 
 
 def calls_of(number: int) -> list[Call]:

@@ -71,9 +71,9 @@ class TestControlPlane:
             world.delete()
 
     def test_a_world_without_a_task_is_in_the_base_state(
-        self, server: Server, setting_of: SettingOf, installed: frozenset[str]
+        self, server: Server, setting_of: SettingOf, installed_domains: frozenset[str]
     ) -> None:
-        for domain in installed:
+        for domain in installed_domains:
             world = server.create(domain)
             assert world.digests() == Environment(setting_of(domain)).digests()
             assert world.state()["task_id"] == "free"
@@ -152,9 +152,9 @@ class TestControlPlane:
         world.delete()
 
     @pytest.mark.domain("telecom")
-    def test_what_can_be_played_is_described(self, server: Server, installed: frozenset[str]) -> None:
+    def test_what_can_be_played_is_described(self, server: Server, installed_domains: frozenset[str]) -> None:
         rows = {row["name"]: row for row in server.http.get("/v1/domains").json()}
-        assert rows.keys() == installed
+        assert rows.keys() == installed_domains
         assert rows["telecom"]["variants"] == ["workflow"]
         assert "dismiss_notification" in rows["mock"]["tools"]["user"]
         assert "pack" in rows["mock"]["datasets"]

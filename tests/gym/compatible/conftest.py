@@ -72,8 +72,8 @@ RolloutOf: TypeAlias = Callable[..., Rollout]
 
 
 @pytest.fixture(scope="module")
-def compatible(start_for_all: Start, installed: frozenset[str]) -> Server:
-    return start_for_all("mock", *sorted(installed - {"mock"}))
+def compatible(start_for_all: Start, installed_domains: frozenset[str]) -> Server:
+    return start_for_all("mock", *sorted(installed_domains - {"mock"}))
 
 
 @pytest.fixture
