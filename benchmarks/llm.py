@@ -30,7 +30,7 @@ CONCURRENCY = 64
 LATENCY = 0.05
 AIM = 1.15
 TICK = 0.01
-MODELS: dict[ModelRole, str] = {"agent": "openai/agent", "user": "openai/customer"}
+MODELS: dict[ModelRole, str] = {"agent": "endpoint/agent", "user": "endpoint/customer"}
 
 
 @dataclass

@@ -14,6 +14,7 @@ import tau2_core
 ROOT = Path(__file__).resolve().parents[1]
 # Modules that take long to import, and are of no use to somebody who asks for help.
 HEAVY = [
+    "aiohttp",
     "pydantic",
     "jinja2",
     "yaml",

@@ -23,6 +23,7 @@ from tau2_core.model.messages import (
 STANDARD_FIELDS = frozenset({"role", "content", "tool_calls", "name", "refusal"})
 STANDARD_CALL_FIELDS = frozenset({"id", "type", "function"})
 _MEANINGLESS = frozenset({"annotations", "function_call", "index"})
+_OWN_CHOICE = ("tool_choice", "response_format")  # what the settings say of these wins; null leaves them out
 UNPARSABLE = "unparsable_arguments"
 
 
@@ -126,3 +127,13 @@ def text_of(completion: Completion) -> str | None:
     if not content and isinstance(refusal, str):
         return refusal
     return content if isinstance(content, str) else None
+
+
+def request_arguments(
+    settings: Mapping[str, Any], options: Mapping[str, Any], tools: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return what goes along with the messages of one request: a model's settings, and what its role asks for."""
+    arguments = {**settings, **options}
+    if tools:
+        arguments = {"tool_choice": "auto", **arguments, "tools": list(tools)}
+    return arguments | {name: settings[name] for name in _OWN_CHOICE if name in settings}

@@ -11,9 +11,9 @@ from types import ModuleType
 from typing import Any
 
 from tau2_core.errors import UsageError
-from tau2_core.llm.chat import standard_message
+from tau2_core.llm.chat import request_arguments, standard_message
 from tau2_core.llm.failures import as_model_error
-from tau2_core.model.llm import Completion, ModelError, ModelFailure, ModelSettings
+from tau2_core.model.llm import PRICES, Completion, ModelError, ModelFailure, ModelSettings
 
 # They refuse messages with fields that they do not list. Others take back what they sent, and some insist on it:
 # DeepSeek and Moonshot want `reasoning_content`, OpenRouter `reasoning_details`, Anthropic signed thinking.
@@ -21,8 +21,6 @@ STRICT_PROVIDERS = frozenset({"azure", "cerebras", "groq", "mistral"})
 OPENAI_HOSTS = ("api.openai.com", "openai.azure.com")
 # They speak OpenAI's protocol without being on litellm's list of those that do.
 _OPENAI_PROTOCOL = frozenset({"openai", "azure", "openrouter", "mistral", "databricks"})
-_PRICES = ("input_cost_per_token", "output_cost_per_token")
-_OWN_CHOICE = ("tool_choice", "response_format")  # what the settings say of these wins; null leaves them out
 
 
 @cache
@@ -74,7 +72,7 @@ class LiteLLMClient:
         self.speaks_openai = self.provider in _OPENAI_PROTOCOL or self.provider in litellm.openai_compatible_providers
         if self.speaks_openai:
             import_module("openai.resources")  # or the first request would, and hold up all others for seconds
-        self._args = {name: value for name, value in settings.args.items() if name not in _PRICES}
+        self._args = {name: value for name, value in settings.args.items() if name not in PRICES}
         if own_endpoint and not os.environ.get("OPENAI_API_KEY"):
             self._args.setdefault("api_key", "none")  # a local endpoint asks for none, but the client insists on one
 
@@ -82,12 +80,7 @@ class LiteLLMClient:
         self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], options: Mapping[str, Any]
     ) -> Completion:
         """Make one request. Raises ModelError."""
-        arguments: dict[str, Any] = {**self._args, **options, "num_retries": 0, "max_retries": 0}
-        if tools:
-            arguments = {"tool_choice": "auto", **arguments, "tools": list(tools)}
-        for name in _OWN_CHOICE:
-            if name in self._args:
-                arguments[name] = self._args[name]
+        arguments = {**request_arguments(self._args, options, tools), "num_retries": 0, "max_retries": 0}
         try:
             response = await _litellm().acompletion(
                 model=self.settings.model, messages=[self.outgoing(message) for message in messages], **arguments
@@ -119,7 +112,7 @@ class LiteLLMClient:
 
     def knows_price(self) -> bool:
         """Tell whether a completion's cost can be told."""
-        return self._own_price is not None or self._listed_price
+        return self.settings.price is not None or self._listed_price
 
     def _completion(self, response: Any) -> Completion:
         if not getattr(response, "choices", None):
@@ -159,17 +152,10 @@ class LiteLLMClient:
         """Return the price in dollars; what is unknown has none, which is not the same as nothing."""
         if not counts:
             return None
-        if self._own_price is not None:
-            return sum(price * counts.get(name, 0) for name, price in self._own_price.items())
+        if self.settings.price is not None:
+            return self.settings.cost(counts)
         cost = getattr(response, "_hidden_params", {}).get("response_cost") if self._listed_price else None
         return None if cost is None else float(cost)
-
-    @cached_property
-    def _own_price(self) -> dict[str, float] | None:
-        prices = [self.settings.args.get(name) for name in _PRICES]
-        if None in prices:
-            return None
-        return dict(zip(("prompt_tokens", "completion_tokens"), map(float, prices), strict=True))  # type: ignore[arg-type]
 
     @cached_property
     def _listed_price(self) -> bool:
@@ -177,4 +163,4 @@ class LiteLLMClient:
             listed = _litellm().get_model_info(self.name, self.provider)
         except Exception:  # noqa: BLE001 - litellm raises bare Exceptions for models that it does not list
             return False
-        return any(listed.get(name) for name in _PRICES)
+        return any(listed.get(name) for name in PRICES)

@@ -1,4 +1,4 @@
-"""What went wrong with a request, in our words: from an exception of litellm's and those that caused it.
+"""What went wrong with a request, in our words: from an HTTP response, or an exception and those that caused it.
 
 litellm's own classes say little (a dropped connection, a damaged answer and a real 500 are all its
 InternalServerError), so the HTTP response or the client's exception at the root of the chain decides, where there is
@@ -16,7 +16,7 @@ from tau2_core.model.llm import ModelError, ModelFailure
 
 SHOWN = 500
 # By the names of exception classes, so that nothing needs to be imported to look.
-_DAMAGED = {"JSONDecodeError", "DecodingError", "APIResponseValidationError", "ValidationError"}
+_DAMAGED = {"JSONDecodeError", "DecodeError", "DecodingError", "APIResponseValidationError", "ValidationError"}
 _TOO_LATE = {"TimeoutException", "Timeout", "APITimeoutError", "TimeoutError"}
 _LOST = {"TransportError", "ClientError", "ConnectionError", "OSError"}
 _BY_STATUS = {
@@ -39,6 +39,23 @@ _BY_CLASS = {
     "APIError": ModelFailure.SERVER,
 }
 
+# What servers say of a conversation that is too long and have no code for: vLLM, SGLang, TGI, llama.cpp.
+_TOO_LONG = (
+    "context_length_exceeded",
+    "maximum context length is",
+    "is longer than the model's context length",
+    "`inputs` tokens + `max_new_tokens` must be",
+    "exceeds the available context size",
+)
+
+
+def refusal(status: int, headers: Mapping[str, str], body: str) -> ModelError:
+    """Return what an HTTP response with no answer means."""
+    text = f"HTTP {status}: {' '.join(body.split())[:SHOWN]}"
+    too_long = 400 <= status < 500 and any(words in body for words in _TOO_LONG)
+    kind = ModelFailure.CONTEXT_LENGTH if too_long else _of_status(status, body)
+    return ModelError(kind, text, _asked_to_wait(headers))
+
 
 def as_model_error(error: Exception) -> ModelError:
     """Return what an exception means, with what the provider asked to wait."""
@@ -59,7 +76,7 @@ def _kind(chain: list[BaseException]) -> ModelFailure:
         return ModelFailure.CONTEXT_LENGTH
     status = _status(chain)
     if status is not None:
-        return _of_status(status, chain)
+        return _of_status(status, " ".join(map(str, chain)))
     if names & _DAMAGED:
         return ModelFailure.UNREADABLE
     if names & _TOO_LATE:
@@ -84,8 +101,8 @@ def _status(chain: list[BaseException]) -> int | None:
     return None
 
 
-def _of_status(status: int, chain: list[BaseException]) -> ModelFailure:
-    if status == 429 and _says(chain, "insufficient_quota"):
+def _of_status(status: int, body: str) -> ModelFailure:
+    if status == 429 and "insufficient_quota" in body:
         return ModelFailure.CREDENTIALS  # nothing is left on the account: waiting does not help
     if status >= 500:
         return _BY_STATUS.get(status, ModelFailure.SERVER)
@@ -93,15 +110,19 @@ def _of_status(status: int, chain: list[BaseException]) -> ModelFailure:
 
 
 def _retry_after(chain: list[BaseException]) -> float | None:
-    """Return the seconds of the first `retry-after-ms` or `retry-after` header (a number, or a date)."""
-    for headers in filter(None, map(_headers, chain)):
-        for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-            text = headers.get(name)
-            if text is not None:
-                try:
-                    return max(0.0, float(text) / unit)
-                except ValueError:
-                    return _seconds_until(text)
+    asked = (_asked_to_wait(headers) for headers in filter(None, map(_headers, chain)))
+    return next((seconds for seconds in asked if seconds is not None), None)
+
+
+def _asked_to_wait(headers: Mapping[str, Any]) -> float | None:
+    """Return the seconds of a `retry-after-ms` or `retry-after` header (a number, or a date)."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        text = headers.get(name)
+        if text is not None:
+            try:
+                return max(0.0, float(text) / unit)
+            except ValueError:
+                return _seconds_until(text)
     return None
 
 

@@ -142,9 +142,10 @@ class EpisodeModel:
         place = (self.episode, line.role, self.asked)
         self.asked += 1
         options = {**options, **self.options}
-        settings = line.settings
-        request = {"model": settings.model, "args": settings.deciding_args(), "options": options, "tools": list(tools)}
-        request["messages"] = list(messages)
+        request: dict[str, Any] = {}  # what a cassette compares; without one nobody looks
+        if line.cassette is not None:
+            request = {"model": line.settings.model, "args": line.settings.deciding_args(), "options": options}
+            request |= {"tools": list(tools), "messages": list(messages)}
         try:
             if line.client is None:
                 completion = self._cassette().play(place, request)
@@ -157,8 +158,9 @@ class EpisodeModel:
             raise failure from error
         if line.client is not None and line.cassette is not None:
             line.cassette.record(place, request, completion)
-        line.usage.add(usage_of(completion))
-        self.usage.add(usage_of(completion))
+        used = usage_of(completion)
+        line.usage.add(used)
+        self.usage.add(used)
         return completion
 
     def _cassette(self) -> Cassette:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +20,9 @@ _ADDRESS_LOGIN = re.compile(r"//[^/@\s]+@")
 _CONNECTION = frozenset({"api_base", "base_url", "timeout", "organization", "max_retries", "num_retries"})
 _SECRET = ("key", "secret", "password", "headers", "token", "credentials")
 _NO_SECRET = ("max_tokens", "max_completion_tokens", "budget_tokens", "_cost_per_token")
+
+# In US dollars; a price of a run's own wins over a listed one.
+PRICES = ("input_cost_per_token", "output_cost_per_token")
 
 Carry = Literal["auto", "all", "standard"]
 
@@ -48,6 +52,22 @@ class ModelSettings(BaseModel):
             for name, value in self.public_args().items()
             if name not in _CONNECTION and not name.endswith("_cost_per_token")
         }
+
+    @cached_property
+    def price(self) -> tuple[float, float] | None:
+        """The dollars that a token of a prompt and one of a completion cost, if the arguments name both."""
+        given = [self.args.get(name) for name in PRICES]
+        if None in given:
+            return None
+        prompt, completion = map(float, given)  # type: ignore[arg-type]
+        return prompt, completion
+
+    def cost(self, counts: Mapping[str, int]) -> float | None:
+        """Return what so many `prompt_tokens` and `completion_tokens` cost at that price, None where it is unknown."""
+        if self.price is None or not counts:
+            return None
+        prompt, completion = self.price
+        return prompt * counts.get("prompt_tokens", 0) + completion * counts.get("completion_tokens", 0)
 
 
 def _without_secrets(value: Any) -> Any:

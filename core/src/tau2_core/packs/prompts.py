@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,23 @@ class PromptError(ValueError):
 
 def render_prompt(folder: Path, template: str, values: dict[str, Any]) -> str:
     """Render a template of a pack's folder. Raises PromptError with file and line."""
-    jinja = SandboxedEnvironment(
-        loader=FileSystemLoader(folder), undefined=StrictUndefined, keep_trailing_newline=False, trim_blocks=True
-    )
     file = folder / template
     try:
-        return jinja.get_template(template).render(values)
+        return _environment(folder).get_template(template).render(values)
     except TemplateNotFound as error:
         raise PromptError(f"there is no template {error.name!r}", file, None) from error
     except TemplateSyntaxError as error:
         raise PromptError(error.message or "bad syntax", Path(error.filename or file), error.lineno) from error
     except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
         raise PromptError(str(error), *_place(error, folder, file)) from error
+
+
+@lru_cache(maxsize=64)
+def _environment(folder: Path) -> SandboxedEnvironment:
+    """Return what keeps a folder's compiled templates, and compiles one anew when its file has changed."""
+    return SandboxedEnvironment(
+        loader=FileSystemLoader(folder), undefined=StrictUndefined, keep_trailing_newline=False, trim_blocks=True
+    )
 
 
 def _place(error: BaseException, folder: Path, file: Path) -> tuple[Path, int | None]:

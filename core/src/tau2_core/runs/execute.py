@@ -43,7 +43,7 @@ class RunResult:
 
     summary: RunSummary
     tasks: Sequence[Task]
-    finished: list[Finished] = field(default_factory=list)
+    finished: list[Finished] = field(default_factory=list, repr=False)  # asyncio.run writes out what its task returned
     stopped: str = ""
 
 

@@ -118,6 +118,10 @@ async def dismiss(lines: Iterable[Line]) -> None:
 
 def open_client(settings: ModelSettings) -> Client:
     """Return the client for a model. Raises UsageError."""
+    if settings.model.startswith("endpoint/"):
+        from tau2_core.llm.endpoint import EndpointClient
+
+        return EndpointClient(settings)
     from tau2_core.llm.client import LiteLLMClient
 
     return LiteLLMClient(settings)

@@ -1,0 +1,162 @@
+"""Endpoints that speak OpenAI's chat completions, asked directly: at a tenth of what a request costs through litellm.
+
+The record decisions/0013 tells why there are two clients.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import msgspec
+
+from tau2_core.errors import UsageError
+from tau2_core.llm.chat import request_arguments, standard_message
+from tau2_core.llm.failures import as_model_error, refusal
+from tau2_core.model.llm import PRICES, Completion, ModelError, ModelFailure, ModelSettings
+
+PROVIDER = "endpoint"
+_CONNECTION = frozenset({"api_base", "base_url", "api_key", "timeout", "extra_headers", "extra_body"})
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | dict[str, Any] | None = None
+
+
+class _Call(msgspec.Struct):
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Message(msgspec.Struct):
+    """What is relied on in a message; it may hold more, which is kept."""
+
+    content: str | list[Any] | None = None
+    tool_calls: list[_Call] | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: dict[str, Any]
+    finish_reason: str | None = None
+
+
+class _Usage(msgspec.Struct, omit_defaults=True):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class _Answer(msgspec.Struct):
+    choices: list[_Choice] = []
+    usage: _Usage | None = None
+    error: Any = None
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
+
+
+class EndpointClient:
+    """Sends single requests to `api_base`/chat/completions, with no retries of its own. Raises UsageError without it.
+
+    What is no matter of the connection among the settings' arguments goes into the body of each request as it is.
+    """
+
+    provider = PROVIDER
+
+    def __init__(self, settings: ModelSettings) -> None:
+        self.settings = settings
+        self.name = settings.model.partition("/")[2]
+        args = settings.args
+        base = str(args.get("api_base") or args.get("base_url") or "").rstrip("/")
+        if not self.name or not base.startswith(("http://", "https://")):
+            arguments = '{"api_base": "http://127.0.0.1:8000/v1"}'
+            raise UsageError(
+                f"model {settings.model!r}: write {PROVIDER}/NAME, and where it is, such as --agent-args '{arguments}'"
+            )
+        self.url = f"{base}/chat/completions"
+        key = args.get("api_key") or os.environ.get("OPENAI_API_KEY")
+        self._headers = {
+            "Content-Type": "application/json",
+            **({"Authorization": f"Bearer {key}"} if key else {}),
+            **(args.get("extra_headers") or {}),
+        }
+        self._seconds = args.get("timeout")
+        self._args = {name: value for name, value in args.items() if name not in _CONNECTION and name not in PRICES}
+        self._args |= args.get("extra_body") or {}
+        self._session: aiohttp.ClientSession | None = None
+
+    async def complete(
+        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], options: Mapping[str, Any]
+    ) -> Completion:
+        """Make one request. Raises ModelError."""
+        arguments = request_arguments(self._args, options, tools)
+        body = {"model": self.name, "messages": [self.outgoing(message) for message in messages]}
+        body |= {name: value for name, value in arguments.items() if value is not None}
+        try:
+            content = msgspec.json.encode(body)
+            # Nowhere else than told: a redirect is an answer that cannot be used.
+            request = self._connections().post(self.url, data=content, headers=self._headers, allow_redirects=False)
+            async with request as response:
+                answer = await response.read()
+            if response.status != 200:
+                raise refusal(response.status, response.headers, answer.decode("utf-8", "replace"))
+            return self._completion(_ANSWER.decode(answer))
+        except ModelError:
+            raise
+        except Exception as error:
+            raise as_model_error(error) from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def outgoing(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a message as it is sent: with what the model put into it beside the standard, unless told not to."""
+        if message.get("role") != "assistant" or self.settings.carry != "standard":
+            return message
+        return standard_message(message)
+
+    def takes_seed(self) -> bool | None:
+        """Tell that it is not known whether the endpoint takes a seed; it gets it in any case."""
+        return None
+
+    def knows_price(self) -> bool:
+        """Tell whether the settings name a price."""
+        return self.settings.price is not None
+
+    def _connections(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),  # the run's own limits hold
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=self._seconds),
+                proxy=_proxy(self.url),
+            )
+        return self._session
+
+    def _completion(self, answer: _Answer) -> Completion:
+        if answer.error is not None:
+            raise ModelError(ModelFailure.SERVER, f"the answer is an error: {answer.error}"[:500])
+        if not answer.choices:
+            raise ModelError(ModelFailure.UNREADABLE, "the answer has no choices")
+        choice = answer.choices[0]
+        msgspec.convert(choice.message, _Message)
+        counts: dict[str, int] = msgspec.to_builtins(answer.usage or {})
+        return Completion(
+            message={"content": None, **{name: part for name, part in choice.message.items() if part is not None}},
+            finish_reason=choice.finish_reason,
+            usage=counts or None,
+            cost=self.settings.cost(counts),
+        )
+
+
+def _proxy(url: str) -> str | None:
+    """Return the proxy that the environment names for an address, as litellm and curl take it."""
+    address = urlsplit(url)
+    return None if proxy_bypass(address.hostname or "") else getproxies().get(address.scheme)
