@@ -30,10 +30,11 @@ def main(sections: list[str], simulations: Path | None) -> None:
 
             screen.print(_table("grading: official result files", grading_figures(simulations or SIMULATIONS)))
         elif section == "llm":
-            from benchmarks.llm import CONCURRENCY, LATENCY, llm_figures
+            from benchmarks.llm import CONCURRENCY, EPISODES, LATENCY, llm_figures
 
-            title = f"llm: retail, {CONCURRENCY} episodes at once, each answer after {LATENCY * 1e3:g} ms"
-            screen.print(_table(title, llm_figures()))
+            for provider in EPISODES:
+                each = f"{CONCURRENCY} episodes at once, each answer after {LATENCY * 1e3:g} ms"
+                screen.print(_table(f"llm: retail, models of {provider}/, {each}", llm_figures(provider)))
         else:
             screen.print(_table(f"{section}: own data, own tasks", domain_figures(section)))
     screen.print("tau2-bench: as measured on a 2-core machine of this kind. ×: how many times better ours is.")

@@ -1,16 +1,22 @@
-"""A run with models behind an endpoint of fixed latency: its wall time against the ideal, loop lag, memory."""
+"""A run with models behind an endpoint of fixed latency: its wall time against the ideal, loop lag, memory.
+
+Once with the client for endpoints (`endpoint/`), once through litellm (`openai/`), which takes so long that it plays
+fewer episodes.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from heapq import heapreplace
 from pathlib import Path
 from statistics import quantiles
 
@@ -25,12 +31,12 @@ from tau2_core.runs.prepare import open_catalogue, prepare
 from benchmarks.measure import Figure
 
 DOMAIN = "retail"
-EPISODES = 500
+EPISODES = {"endpoint": 500, "openai": 128}
 CONCURRENCY = 64
 LATENCY = 0.05
 AIM = 1.15
 TICK = 0.01
-MODELS: dict[ModelRole, str] = {"agent": "endpoint/agent", "user": "endpoint/customer"}
+MODELS: dict[ModelRole, str] = {"agent": "agent", "user": "customer"}
 
 
 @dataclass
@@ -50,24 +56,29 @@ class Watch:
         self.megabytes.append(resident_mb())
 
 
-def llm_figures(episodes: int = EPISODES) -> list[Figure]:
-    """Return the figures of one run of `episodes` slots.
+def llm_figures(provider: str) -> list[Figure]:
+    """Return the figures of one run with models of a provider: `endpoint` or `openai`.
 
-    The ideal is what latency alone takes: all calls × latency / concurrency, or the longest episode's calls × latency
-    if that is more. Memory is of this process, the endpoint is another.
+    The ideal is what latency alone takes where nothing else takes time: each episode the time of its calls, in the
+    order of the plan, always the next to whoever of the concurrent workers is free first. Memory and processor time
+    are of this process; the endpoint is another, and needs a processor of its own.
     """
+    episodes = EPISODES[provider]
     with endpoint() as url, tempfile.TemporaryDirectory() as folder:
         watch = Watch()
-        result, seconds, cpu = asyncio.run(_play(url, Path(folder) / "run", watch, episodes))
+        result, seconds, cpu = asyncio.run(_play(url, Path(folder) / "run", watch, provider, episodes))
     solved = result.summary.outcomes.get("solved", 0)
     if solved != episodes:
         raise RuntimeError(f"{solved} of {episodes} episodes are solved: {list(result.summary.failed.items())[:3]}")
-    calls = [sum(usage.requests for usage in each.record.usage.values()) for each in result.finished]
-    ideal = max(sum(calls) * LATENCY / CONCURRENCY, max(calls) * LATENCY)
+    order = {task.id: number for number, task in enumerate(result.tasks)}
+    played = sorted(result.finished, key=lambda each: (each.record.trial, order[each.record.task_id]))
+    calls = [sum(usage.requests for usage in each.record.usage.values()) for each in played]
+    ideal = schedule([number * LATENCY for number in calls], CONCURRENCY)
     start, middle, end = (watch.megabytes[index] for index in (CONCURRENCY, len(watch.megabytes) // 2, -1))
     return [
         Figure("episodes", len(calls), ""),
         Figure("calls of models", sum(calls), ""),
+        Figure("all calls × latency / concurrency", sum(calls) * LATENCY / CONCURRENCY, "s"),
         Figure("ideal wall time", ideal, "s"),
         Figure("wall time", seconds, "s", ideal * AIM),
         Figure("  × the ideal", seconds / ideal, "", AIM),
@@ -77,10 +88,19 @@ def llm_figures(episodes: int = EPISODES) -> list[Figure]:
         Figure(f"memory after {CONCURRENCY} episodes", start, "MB"),
         Figure("memory in the middle", middle, "MB"),
         Figure("memory at the end", end, "MB"),
+        Figure("load of the machine while measuring", os.getloadavg()[0], ""),
     ]
 
 
-async def _play(url: str, folder: Path, watch: Watch, episodes: int) -> tuple[RunResult, float, float]:
+def schedule(lengths: Iterable[float], workers: int) -> float:
+    """Return when the last of some pieces of work is done that are begun in order, each by the first who is free."""
+    free = [0.0] * workers
+    for length in lengths:
+        heapreplace(free, free[0] + length)
+    return max(free)
+
+
+async def _play(url: str, folder: Path, watch: Watch, provider: str, episodes: int) -> tuple[RunResult, float, float]:
     catalogue = open_catalogue()
     setting = prepare(catalogue, DOMAIN)
     tasks = setting.select()
@@ -88,7 +108,7 @@ async def _play(url: str, folder: Path, watch: Watch, episodes: int) -> tuple[Ru
         count for count in range(1, episodes + 1) if episodes % count == 0 and episodes // count <= len(tasks)
     )
     arguments = {"api_base": url, "api_key": "none"}
-    settings = {role: ModelSettings(model=name, args=arguments) for role, name in MODELS.items()}
+    settings = {role: ModelSettings(model=f"{provider}/{name}", args=arguments) for role, name in MODELS.items()}
     lines = hire(settings, patience=Patience())
     cast = Cast(catalogue.agent("llm"), catalogue.user("llm"), lines=lines)
     chosen = tasks[: episodes // trials]

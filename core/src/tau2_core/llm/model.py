@@ -10,8 +10,6 @@ from functools import partial
 from random import Random
 from typing import Any, Protocol
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
-
 from tau2_core.errors import UsageError
 from tau2_core.llm.cassette import Cassette
 from tau2_core.model.episodes import Usage
@@ -38,11 +36,9 @@ class Patience:
             if seconds is not None and not seconds > 0:
                 raise UsageError(f"{option} must be more than 0 seconds, not {seconds}")
 
-    def worth_retrying(self, error: BaseException) -> bool:
+    def worth_retrying(self, error: ModelError) -> bool:
         """Tell whether the same request may succeed later, soon enough."""
-        if not isinstance(error, ModelError) or error.kind not in WORTH_RETRYING:
-            return False
-        return (error.retry_after or 0.0) <= self.longest_asked_seconds
+        return error.kind in WORTH_RETRYING and (error.retry_after or 0.0) <= self.longest_asked_seconds
 
 
 Request = Callable[[], Awaitable[Completion]]
@@ -191,18 +187,18 @@ class EpisodeModel:
             self.waiting -= 1
 
     async def _ask(self, request: Request) -> Completion:
+        """Try, wait, and try again. By a library this takes longer than all else here (decisions/0013)."""
         patience = self.line.patience
-        retrying = AsyncRetrying(
-            stop=stop_after_attempt(patience.attempts),
-            retry=retry_if_exception(patience.worth_retrying),
-            wait=self._wait,
-            before_sleep=self._count_retry,
-            reraise=True,
-        )
-        async for attempt in retrying:
-            with attempt:
+        for attempt in range(1, patience.attempts):
+            try:
                 return await self._once(request)
-        raise AssertionError("tenacity either returns or raises")
+            except ModelError as error:
+                if not patience.worth_retrying(error):
+                    raise
+                seconds = self._pause(attempt, error.retry_after)
+            self.line.retries += 1
+            await asyncio.sleep(seconds)
+        return await self._once(request)
 
     async def _once(self, request: Request) -> Completion:
         seconds = self.line.patience.call_seconds
@@ -213,15 +209,10 @@ class EpisodeModel:
             except TimeoutError as error:
                 raise ModelError(ModelFailure.TIMEOUT, f"no answer within {seconds:g} s") from error
 
-    def _wait(self, state: RetryCallState) -> float:
-        """Wait as long as the provider asks for; otherwise twice as long each time, with jitter."""
-        patience = self.line.patience
-        error = state.outcome.exception() if state.outcome else None
-        asked = error.retry_after if isinstance(error, ModelError) else None
+    def _pause(self, attempt: int, asked: float | None) -> float:
+        """Return the seconds that the provider asks for; otherwise twice as many each time, with jitter."""
         if asked is not None:
             return asked
-        longest = min(patience.first_wait_seconds * 2 ** (state.attempt_number - 1), patience.longest_wait_seconds)
+        patience = self.line.patience
+        longest = min(patience.first_wait_seconds * 2 ** (attempt - 1), patience.longest_wait_seconds)
         return float(longest) * self._random.uniform(0.5, 1.0)
-
-    def _count_retry(self, _state: RetryCallState) -> None:
-        self.line.retries += 1

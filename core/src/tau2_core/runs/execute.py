@@ -30,7 +30,10 @@ from tau2_core.runs.resume import Resumed, resume_run
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """One finished episode: its record, its grade, and the seconds that it took (0 for one taken over)."""
+    """One finished episode: its record, its grade, and the seconds that it took (0 for one taken over).
+
+    Of an episode just played the record has no messages: they are in the file, and would fill the memory.
+    """
 
     record: EpisodeRecord
     grade: Grade
@@ -185,7 +188,7 @@ class _Run:
         timing = {"task_id": slot.task_id, "trial": slot.trial, "play_seconds": played - started, "seconds": seconds}
         self.journal.append(TIMINGS, timing)
         self.journal.append(GRADES, grade.model_dump(mode="json"))  # last: what is graded is done
-        finished = Finished(record, grade, seconds)
+        finished = Finished(record.model_copy(update={"messages": []}), grade, seconds)
         self.finished.append(finished)
         if self.on_finished is not None:
             self.on_finished(finished)
