@@ -22,7 +22,14 @@ from tau2_core.testing.scripted_endpoint import Answer, Asked, Script, ScriptedE
 from typer.testing import CliRunner
 
 MOCK = Path(__file__).parents[2] / "domains" / "mock" / "src" / "tau2_domain_mock"
-MODELS = {"agent": "openai/agent", "user": "openai/customer"}
+
+
+def models_of(provider: str) -> dict[str, str]:
+    """Return the models of the agent and of the customer: of `openai`, through litellm, or of `endpoint`, directly."""
+    return {"agent": f"{provider}/agent", "user": f"{provider}/customer"}
+
+
+MODELS = models_of("openai")
 Disturbance = Answer | Sequence[Answer | None]
 
 

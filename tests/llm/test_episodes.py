@@ -13,7 +13,7 @@ from tau2_core.episode.setting import Setting
 from tau2_core.testing.gold_script import GoldScript
 from tau2_core.testing.scripted_endpoint import ScriptedEndpoint
 
-from .conftest import MODELS, arguments_for
+from .conftest import arguments_for, models_of
 
 Gym = Callable[..., CompletedProcess[str]]
 
@@ -22,15 +22,20 @@ def lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-@pytest.mark.parametrize(("domain", "limit"), [("airline", 20), ("retail", 20), ("telecom", None)])
+@pytest.mark.parametrize(
+    ("domain", "provider", "limit"),
+    [("airline", "openai", 20), ("retail", "openai", 20), ("telecom", "openai", None), ("telecom", "endpoint", None)],
+)
 def test_tasks_of_a_domain(
-    gym: Gym, tmp_path: Path, setting_of: Callable[..., Setting], domain: str, limit: int | None
+    gym: Gym, tmp_path: Path, setting_of: Callable[..., Setting], domain: str, provider: str, limit: int | None
 ) -> None:
     chosen = setting_of(domain).select(split="by_hand" if domain == "telecom" else None, limit=limit)
     tasks = [task for task in chosen if task.id != "contract_ended"]  # to its customer the same as overdue_bill
     options = [option for task in tasks for option in ("--task", task.id)]
     with ScriptedEndpoint(GoldScript.of(setting_of(domain), tasks)) as endpoint:
-        done = gym("run", domain, *arguments_for(endpoint.url, MODELS, {}), *options, "--json", "--name", "some")
+        done = gym(
+            "run", domain, *arguments_for(endpoint.url, models_of(provider), {}), *options, "--json", "--name", "some"
+        )
     assert (done.returncode, done.stderr, endpoint.failures) == (0, "", [])
     summary = json.loads(done.stdout)
     assert summary["outcomes"] == {"solved": len(tasks)}

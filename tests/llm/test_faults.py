@@ -6,12 +6,13 @@ docs/models.md has the same as a table.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from tau2_core.testing.scripted_endpoint import Answer, Dropped, Raw, Refusal, Reply, Stalled, call, say
 
-from .conftest import Played
+from .conftest import Played, models_of
 
 Play = Callable[..., Played]
 
@@ -46,6 +47,12 @@ LASTING: dict[str, tuple[Answer, tuple[str, ...], int, str]] = {
     "unknown model": (Refusal(404), (), 1, "credentials"),
     "first request refused": (Refusal(400, "temperature must be 1"), (), 1, "settings"),
 }
+
+
+@pytest.fixture(params=["openai", "endpoint"])
+def play(play: Play, request: pytest.FixtureRequest) -> Play:
+    """Play through litellm, and with the client for endpoints."""
+    return partial(play, models=models_of(request.param))
 
 
 @pytest.mark.parametrize("role", ["agent", "user"])

@@ -78,7 +78,7 @@ def test_run_grade_and_replay(cut: Cut, setting_of: Callable[..., Any]) -> None:
     with ScriptedEndpoint(GoldScript.of(setting_of("mock"))) as endpoint:
         arguments = json.dumps({"api_base": endpoint.url, "api_key": "none"})
         told = ["run", "mock", "--judge-all", "--name", "r", "--record", "cassette.jsonl"]
-        for role, model in (("agent", "openai/gpt-4.1"), ("user", "openai/customer")):
+        for role, model in (("agent", "openai/gpt-4.1"), ("user", "endpoint/customer")):
             told += [f"--{role}-model", model, f"--{role}-args", arguments]
         assert "solved 18" in cut.run(*told)
         judge = ["--judge-model", "openai/judge", "--judge-args", arguments]
@@ -87,7 +87,7 @@ def test_run_grade_and_replay(cut: Cut, setting_of: Callable[..., Any]) -> None:
     assert cut.spoken_to() == {"127.0.0.1"}
 
     cut.log.unlink()
-    models = ["--agent-model", "openai/gpt-4.1", "--user-model", "openai/customer"]
+    models = ["--agent-model", "openai/gpt-4.1", "--user-model", "endpoint/customer"]
     assert "solved 18" in cut.run("run", "mock", *models, "--replay", "cassette.jsonl")
     call = {"requestor": "assistant", "name": "get_users", "arguments": {}, "error": False, "compare": "outcome"}
     episode = {"id": "by-hand", "domain": "mock", "calls": [call | {"content": ""}], "assertions": []}

@@ -11,7 +11,7 @@ import pytest
 from tau2_core.testing.gold_script import GoldScript
 from tau2_core.testing.scripted_endpoint import Answer, Asked, Raw, Reply
 
-from .conftest import MODELS, Played, role_of
+from .conftest import MODELS, Played, models_of, role_of
 
 Play = Callable[..., Played]
 ONE = ("--task", "create_plain")
@@ -50,11 +50,12 @@ def own(played: Played, role: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("role", ["agent", "user"])
+@pytest.mark.parametrize(("role", "provider"), [("agent", "openai"), ("user", "openai"), ("agent", "endpoint")])
 def test_an_endpoint_of_ones_own_gets_everything_back(
-    play: Play, gold: Callable[[str], GoldScript], role: str, state: str
+    play: Play, gold: Callable[[str], GoldScript], role: str, provider: str, state: str
 ) -> None:
-    played = play("--task", "settle_a_reminder", script=stateful(gold("mock"), STATES[state], SIGNED))
+    script = stateful(gold("mock"), STATES[state], SIGNED)
+    played = play("--task", "settle_a_reminder", script=script, models=models_of(provider))
     assert played.end == ("user_stop", "solved"), played.record.get("error")
     messages = own(played, role)
     assert any(message.get("tool_calls") for message in messages)

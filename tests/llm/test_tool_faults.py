@@ -15,9 +15,10 @@ STOP = "###STOP###"
 
 
 def results(played: Played) -> list[dict[str, Any]]:
+    """Return the results of all calls, the tasks in one order whichever ended first."""
     return [
         message
-        for record in played.lines("episodes.jsonl")
+        for record in sorted(played.lines("episodes.jsonl"), key=lambda record: record["task_id"])
         for message in record["messages"]
         if message["role"] == "tool"
     ]

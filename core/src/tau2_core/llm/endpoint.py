@@ -1,6 +1,6 @@
 """Endpoints that speak OpenAI's chat completions, asked directly: at a tenth of what a request costs through litellm.
 
-The record decisions/0013 tells why there are two clients.
+docs/decisions/0014-two-clients.md tells why there are two clients.
 """
 
 from __future__ import annotations

@@ -187,7 +187,7 @@ class EpisodeModel:
             self.waiting -= 1
 
     async def _ask(self, request: Request) -> Completion:
-        """Try, wait, and try again. By a library this takes longer than all else here (decisions/0013)."""
+        """Try, wait, and try again. By a library this takes longer than all else here (docs/decisions/0014)."""
         patience = self.line.patience
         for attempt in range(1, patience.attempts):
             try:
