@@ -60,8 +60,8 @@ def llm_figures(provider: str) -> list[Figure]:
     """Return the figures of one run with models of a provider: `endpoint` or `openai`.
 
     The ideal is what latency alone takes where nothing else takes time: each episode the time of its calls, in the
-    order of the plan, always the next to whoever of the concurrent workers is free first. Memory and processor time
-    are of this process; the endpoint is another, and needs a processor of its own.
+    order of the plan, always the next to whoever of the concurrent workers is free first. The domain's data are read
+    before. Memory and processor time are of this process; the endpoint is another, and needs a processor of its own.
     """
     episodes = EPISODES[provider]
     with endpoint() as url, tempfile.TemporaryDirectory() as folder:
@@ -104,6 +104,7 @@ async def _play(url: str, folder: Path, watch: Watch, provider: str, episodes: i
     catalogue = open_catalogue()
     setting = prepare(catalogue, DOMAIN)
     tasks = setting.select()
+    setting.bases()
     trials = next(
         count for count in range(1, episodes + 1) if episodes % count == 0 and episodes // count <= len(tasks)
     )
