@@ -66,7 +66,7 @@ def llm_figures(provider: str) -> list[Figure]:
     episodes = EPISODES[provider]
     with endpoint() as url, tempfile.TemporaryDirectory() as folder:
         watch = Watch()
-        result, seconds, cpu = asyncio.run(_play(url, Path(folder) / "run", watch, provider, episodes))
+        result, seconds, cpu, waited = asyncio.run(_play(url, Path(folder) / "run", watch, provider, episodes))
     solved = result.summary.outcomes.get("solved", 0)
     if solved != episodes:
         raise RuntimeError(f"{solved} of {episodes} episodes are solved: {list(result.summary.failed.items())[:3]}")
@@ -82,6 +82,8 @@ def llm_figures(provider: str) -> list[Figure]:
         Figure("ideal wall time", ideal, "s"),
         Figure("wall time", seconds, "s", ideal * AIM),
         Figure("  × the ideal", seconds / ideal, "", AIM),
+        Figure("  of it, waiting for a processor", waited, "s"),
+        Figure("  × the ideal, without that", (seconds - waited) / ideal, "", AIM),
         Figure("processor time a call, conversation and all", cpu / sum(calls) * 1e3, "ms"),
         Figure("  which 1.15 × the ideal leaves on one processor", ideal * AIM / sum(calls) * 1e3, "ms"),
         Figure("event-loop lag, p99", quantiles(watch.lags, n=100)[98] * 1e3, "ms"),
@@ -100,7 +102,9 @@ def schedule(lengths: Iterable[float], workers: int) -> float:
     return max(free)
 
 
-async def _play(url: str, folder: Path, watch: Watch, provider: str, episodes: int) -> tuple[RunResult, float, float]:
+async def _play(
+    url: str, folder: Path, watch: Watch, provider: str, episodes: int
+) -> tuple[RunResult, float, float, float]:
     catalogue = open_catalogue()
     setting = prepare(catalogue, DOMAIN)
     tasks = setting.select()
@@ -115,10 +119,10 @@ async def _play(url: str, folder: Path, watch: Watch, provider: str, episodes: i
     chosen = tasks[: episodes // trials]
     plan = Plan(setting, cast, chosen, trials, concurrency=CONCURRENCY)
     looking = asyncio.create_task(watch.look())
-    before, started = _cpu(), time.perf_counter()
+    before, waited, started = _cpu(), _waited(), time.perf_counter()
     try:
         result = await execute(plan, catalogue, folder, on_finished=watch.remember)
-        return result, time.perf_counter() - started, _cpu() - before
+        return result, time.perf_counter() - started, _cpu() - before, _waited() - waited
     finally:
         looking.cancel()
         with suppress(asyncio.CancelledError):
@@ -144,6 +148,11 @@ def endpoint() -> Iterator[str]:
 def _cpu() -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
+
+
+def _waited() -> float:
+    """Return the seconds that the main thread was ready to run, and no processor was free."""
+    return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
 
 
 def resident_mb() -> float:
