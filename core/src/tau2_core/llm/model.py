@@ -112,7 +112,6 @@ class Line:
     patience: Patience = field(default_factory=Patience)
     cassette: Cassette | None = None
     usage: Usage = field(default_factory=Usage.nothing)
-    retries: int = 0
 
     def model_for(self, episode: str, seed: int | None = None) -> EpisodeModel:
         """Return the model as one episode uses it. The seed goes along with every request."""
@@ -196,7 +195,6 @@ class EpisodeModel:
                 if not patience.worth_retrying(error):
                     raise
                 seconds = self._pause(attempt, error.retry_after)
-            self.line.retries += 1
             await asyncio.sleep(seconds)
         return await self._once(request)
 
