@@ -24,7 +24,8 @@ class Pace:
     """What a server knows of its handlers' speed, and the threads for those that it does not trust.
 
     A thread costs more than most handlers do, so a handler runs in one until it has proved quick three times, then
-    where it is called. One that turns out slow later goes back to threads for a hundred calls.
+    where it is called. One that turns out slow later has to prove itself once more, as the machine may have been busy;
+    if that happens again within a hundred calls, it goes back to threads for a hundred.
     """
 
     def __init__(self) -> None:
@@ -45,8 +46,10 @@ class Pace:
         proofs = self._quick.get(tool.handler, 0)
         if proofs >= PROOFS:
             result, seconds = _timed(environment, call)
-            if seconds > QUICK_SECONDS:
-                self._quick[tool.handler] = -DISTRUST
+            if seconds <= QUICK_SECONDS:
+                self._quick[tool.handler] = proofs + 1
+            else:
+                self._quick[tool.handler] = PROOFS - 1 if proofs >= PROOFS + DISTRUST else -DISTRUST
             return result
         result, seconds = await to_thread.run_sync(_timed, environment, call, limiter=self.threads)
         known = self._quick.get(tool.handler, 0)  # other calls may have ended meanwhile
