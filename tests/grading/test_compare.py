@@ -84,6 +84,7 @@ class TestAgreement:
         done = gym("grade", both, "--compare", "--workers", "2")
         assert done.stdout.endswith("conversations 36, agreed 36, disagreed 0, pending 0\n"), done.stderr
 
+    @pytest.mark.domain("airline", "mock", "retail", "telecom")
     def test_recorded_conversations_of_the_official_benchmark(self, gym: Gym, shared: Path) -> None:
         folder = shared / "conformance" / "simulations"
         files = [*sorted((folder / "mock").glob("*.gz")), *sorted((folder / "telecom-workflow").glob("*.gz"))]

@@ -52,8 +52,8 @@ class Played:
 
 
 @pytest.fixture(scope="module")
-def played(setting_of: Callable[..., Setting]) -> dict[str, Played]:
-    return {domain: Played(setting_of(domain)) for domain in DOMAINS}
+def played(setting_of: Callable[..., Setting], installed_domains: frozenset[str]) -> dict[str, Played]:
+    return {domain: Played(setting_of(domain)) for domain in DOMAINS if domain in installed_domains}
 
 
 def shuffled(value: Any, data: st.DataObject) -> Any:
@@ -93,7 +93,7 @@ def changed(value: Any, path: tuple[Any, ...]) -> Any:
 def test_more_reads_key_order_and_the_spelling_of_numbers_change_nothing(
     played: dict[str, Played], data: st.DataObject
 ) -> None:
-    domain = played[data.draw(st.sampled_from(DOMAINS))]
+    domain = played[data.draw(st.sampled_from(sorted(played)))]
     task = data.draw(st.sampled_from(domain.tasks))
     record = domain.record(task)
     for message in record["messages"]:
@@ -115,7 +115,7 @@ def test_more_reads_key_order_and_the_spelling_of_numbers_change_nothing(
 
 @given(data=st.data())
 def test_one_changed_argument_of_a_write_fails_and_is_named(played: dict[str, Played], data: st.DataObject) -> None:
-    domain = played[data.draw(st.sampled_from(DOMAINS))]
+    domain = played[data.draw(st.sampled_from(sorted(played)))]
     task = data.draw(st.sampled_from(domain.tasks))
     record = domain.record(task)
     record["digests"] = {}  # the live world's: this record tells of a world that never was
@@ -132,7 +132,7 @@ def test_one_changed_argument_of_a_write_fails_and_is_named(played: dict[str, Pl
 def test_grading_leaves_the_record_as_it_is_and_twice_graded_is_the_same(
     played: dict[str, Played], data: st.DataObject
 ) -> None:
-    domain = played[data.draw(st.sampled_from(DOMAINS))]
+    domain = played[data.draw(st.sampled_from(sorted(played)))]
     task = data.draw(st.sampled_from(domain.tasks))
     content = domain.record(task)
     for call in domain.written(content)[: data.draw(st.integers(0, 1))]:

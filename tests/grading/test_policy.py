@@ -15,6 +15,7 @@ from tau2_core.model.evaluation import Grade, Status
 Gym = Callable[..., CompletedProcess[str]]
 Grading = Callable[..., Grade]
 Messages = Callable[..., list[dict[str, Any]]]
+pytestmark = pytest.mark.domain("retail")
 FIND = ("find_user_id_by_email", {"email": "a@example.com"}, "ada_byron_1")
 LOOK = ("get_order_details", {"order_id": "#W1"}, '{"order_id": "#W1"}')
 CANCEL = ("cancel_pending_order", {"order_id": "#W1", "reason": "no longer needed"}, '{"order_id": "#W1"}')
