@@ -76,6 +76,7 @@ class TestCreation:
         rollout.open().call("get_users")
         assert rollout.world()["tool_calls"] == 1
 
+    @pytest.mark.domain("retail")
     def test_seed_and_config_of_the_opening_count(self, rollout: Rollout) -> None:
         rollout.extra = {"seed": 5, "config": {"domain": "retail"}}
         rollout.open()
