@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tau2_core.model.llm import Completion, ModelError, ModelSettings
 from tau2_core.runs.models import open_client
-from tau2_core.testing.scripted_endpoint import Answer, Raw, Refusal, ScriptedEndpoint, Stalled, say
+from tau2_core.testing.scripted_endpoint import Answer, Asked, Raw, Refusal, ScriptedEndpoint, Stalled, say
 
 from .conftest import Played, models_of
 
@@ -157,18 +157,25 @@ def test_nobody_is_followed_elsewhere() -> None:
 
 def test_as_many_requests_are_under_way_as_are_made() -> None:
     """A hundred connections are what the HTTP library would open by itself."""
-    many = 150
+    many, came = 150, []
 
-    async def ask_all(url: str, endpoint: ScriptedEndpoint) -> None:
-        client = open_client(ModelSettings(model="endpoint/any", args={"api_base": url}))
-        requests = [asyncio.create_task(client.complete(QUESTION, (), {})) for _ in range(many)]
-        async with asyncio.timeout(60):
-            while endpoint.most_at_once < many:
-                await asyncio.sleep(0.01)
-        for request in requests:
-            request.cancel()
-        await asyncio.gather(*requests, return_exceptions=True)
-        await client.close()
+    async def ask_all() -> None:
+        loop, all_there = asyncio.get_running_loop(), asyncio.Event()
 
-    with ScriptedEndpoint(lambda _asked: Stalled()) as endpoint:
-        asyncio.run(ask_all(endpoint.url, endpoint))
+        def stall(asked: Asked) -> Stalled:
+            came.append(asked)
+            if len(came) == many:
+                loop.call_soon_threadsafe(all_there.set)
+            return Stalled()
+
+        with ScriptedEndpoint(stall) as endpoint:
+            client = open_client(ModelSettings(model="endpoint/any", args={"api_base": endpoint.url}))
+            requests = [asyncio.create_task(client.complete(QUESTION, (), {})) for _ in range(many)]
+            async with asyncio.timeout(60):
+                await all_there.wait()
+            for request in requests:
+                request.cancel()
+            await asyncio.gather(*requests, return_exceptions=True)
+            await client.close()
+
+    asyncio.run(ask_all())
