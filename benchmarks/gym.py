@@ -20,8 +20,8 @@ from tau2_core.runs.prepare import open_catalogue, prepare
 from benchmarks.load import LEGACY, MODERN, calls_a_second
 
 SESSIONS = (1, 50, 200)
-SECONDS = 2.0
-ROUNDS = 3
+SECONDS = 0.8
+ROUNDS = 7
 WORLDS = 1000
 
 

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from tau2_core.episode.solo import DONE
 from tau2_core.episode.stage import Stage
@@ -16,13 +16,14 @@ from tau2_core.model.messages import (
     AssistantMessage,
     Message,
     ParticipantMessage,
+    Requestor,
     SystemMessage,
     ToolCall,
     ToolMessage,
     UserMessage,
 )
 from tau2_core.model.participants import STOP, STOP_TOKENS, Agent, User
-from tau2_core.model.tools import Failure, ToolResult
+from tau2_core.model.tools import ToolResult
 
 Participant = Literal["agent", "user"]
 Speaker = Participant | Literal["environment"]
@@ -107,13 +108,18 @@ class Conversation:
         await self._end_step()
         await self._until_agent()
 
-    async def perform(self, message: ParticipantMessage) -> ToolResult:
-        """Carry out the one call of a message, from a side that acts over the network; nobody else answers."""
+    async def perform(self, speaker: Participant, name: str, arguments: dict[str, Any]) -> ToolResult:
+        """Carry out one call of a side that acts over the network; nobody else answers.
+
+        What is called is taken as it is: it must be recordable, and nobody else's to change.
+        """
         turn = self._turn
-        self._take("agent" if isinstance(message, AssistantMessage) else "user", message)
+        at = len(self.messages)
+        call = ToolCall(id=f"call_{at}", name=name, arguments=arguments, requestor=requestor_of(speaker))
+        message = AssistantMessage if speaker == "agent" else UserMessage
+        self.messages.append(message(tool_calls=[call], turn_idx=at))
+        self._turn, self._caller = "environment", speaker
         await self._end_step()
-        if self.error is not None:
-            return ToolResult(f"Error: {self.error}", Failure.INVALID_ARGUMENTS, {"code": "not_json"})
         (result,) = await self._execute()
         self._turn = turn
         await self._end_step()
@@ -148,7 +154,7 @@ class Conversation:
             self._fail(speaker, str(error))
             return
         for call in message.tool_calls or []:
-            call.requestor = "assistant" if speaker == "agent" else "user"
+            call.requestor = requestor_of(speaker)
         message.turn_idx = len(self.messages)
         self.messages.append(message)
         if message.tool_calls:
@@ -219,10 +225,15 @@ def _raise_if_not_its_fault(error: Exception) -> None:
         raise error
 
 
+def requestor_of(speaker: Participant) -> Requestor:
+    """Return what a side is called in its tool calls."""
+    return "assistant" if speaker == "agent" else "user"
+
+
 def visible_to(speaker: Participant, messages: Sequence[Message]) -> list[Message]:
     """Return what a side has seen: its own messages and results, and the other's text that carried no calls."""
     own, other = (AssistantMessage, UserMessage) if speaker == "agent" else (UserMessage, AssistantMessage)
-    requestor = "assistant" if speaker == "agent" else "user"
+    requestor = requestor_of(speaker)
     return [
         message
         for message in messages

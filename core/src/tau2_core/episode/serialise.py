@@ -10,12 +10,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+_ENCODER = json.JSONEncoder(default=str)
+
 
 def result_text(value: Any) -> str:
     """Return what a model sees of a result. Raises TypeError for a value that has no text form."""
     if isinstance(value, str):
         return value.value if isinstance(value, Enum) else value
-    return json.dumps(_convert(value), default=str)
+    return _ENCODER.encode(_convert(value))
 
 
 def _convert(value: Any) -> Any:

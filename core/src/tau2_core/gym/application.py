@@ -54,15 +54,17 @@ def build_application(registry: Registry, settings: Settings) -> Starlette:
 
     return Starlette(
         routes=[
-            Route("/episodes/{key}/mcp", DataPlane(registry, sessions)),
-            Route("/episodes/{key}/mcp/", DataPlane(registry, sessions)),
             Route("/mcp", mcp),
             Route("/mcp/", mcp),
             Mount("/episodes", limited(Router([talk]), settings)),
             Mount("/control", limited(Router(dialect.routes()), settings)),
             Mount("/", limited(build_control_plane(registry, settings), settings)),
         ],
-        middleware=[Middleware(LastWord), Middleware(LocalOnly, host=settings.host)],
+        middleware=[
+            Middleware(LastWord),
+            Middleware(LocalOnly, host=settings.host),
+            Middleware(DataPlane, registry=registry, sessions=sessions),
+        ],
         exception_handlers={HTTPException: refuse_http, Tau2GymError: refuse},
         lifespan=lifespan,
     )
@@ -98,14 +100,24 @@ class Endpoint:
 
 
 class DataPlane:
-    """Finds the world that a URL's key opens, and lets the shared MCP server act on it."""
+    """Finds the world that an agent's or a customer's URL opens, and lets the shared MCP server act on it.
 
-    def __init__(self, registry: Registry, sessions: Sessions) -> None:
+    It stands before the router, since nearly all requests are for it, and a call should cost little more than its tool.
+    """
+
+    def __init__(self, app: ASGIApp, registry: Registry, sessions: Sessions) -> None:
+        self.app = app
         self.registry = registry
         self.sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = scope["path_params"]["key"]
+        match scope.get("path", "").split("/"):
+            case ["", "episodes", key, "mcp"] | ["", "episodes", key, "mcp", ""] if scope["type"] == "http":
+                await self._serve(key, scope, receive, send)
+            case _:
+                await self.app(scope, receive, send)
+
+    async def _serve(self, key: str, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             scope[SIDE] = self.registry.by_key(key)
         except RefusedError as refusal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -11,6 +12,7 @@ import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
+from opentelemetry import trace
 
 from tau2_core.gym.hosted import HostedEpisode
 from tau2_core.gym.registry import Registry
@@ -30,6 +32,7 @@ def side_of_request(context: Context) -> Side:
     return side
 
 
+@lru_cache(maxsize=1024)
 def as_mcp_tool(tool: Tool) -> types.Tool:
     """Return a tool as MCP lists it; hints follow from its kind."""
     return types.Tool(
@@ -45,13 +48,21 @@ def as_mcp_tool(tool: Tool) -> types.Tool:
     )
 
 
-def as_mcp_result(result: ToolResult, max_chars: int) -> types.CallToolResult:
-    """Return a result as MCP carries it: one text, and the kind of failure in `_meta`."""
+def as_mcp_result(result: ToolResult, max_chars: int) -> dict[str, Any]:
+    """Return a result as MCP carries it: one text, and the kind of failure in `_meta`.
+
+    As JSON and not as the SDK's model, which the SDK would turn back; it checks the shape for each era all the same.
+    """
     text = within(result.content, max_chars)
-    if result.failure is None:
-        return types.CallToolResult(content=[types.TextContent(text=text)], is_error=text is not result.content)
-    meta = {FAILURE_KEY: result.failure.value}
-    return types.CallToolResult(content=[types.TextContent(text=text)], is_error=True, _meta=meta)
+    failed = result.failure is not None or text is not result.content
+    answer: dict[str, Any] = {
+        "content": [{"type": "text", "text": text}],
+        "isError": failed,
+        "resultType": "complete",
+    }
+    if result.failure is not None:
+        answer["_meta"] = {FAILURE_KEY: result.failure.value}
+    return answer
 
 
 def within(text: str, max_chars: int) -> str:
@@ -82,7 +93,7 @@ def build_server(
         episode, role = side_of(context)
         return types.ListToolsResult(tools=[as_mcp_tool(tool) for tool in episode.tools(role)])
 
-    async def call_tool(context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+    async def call_tool(context: Context, params: types.CallToolRequestParams) -> dict[str, Any]:
         episode, role = side_of(context)
         result = await call_counted(registry, episode, role, params)
         return as_mcp_result(result, max_result_chars)
@@ -119,18 +130,26 @@ def build_server(
             contents=[types.TextResourceContents(uri=uri, text=text, mime_type="text/markdown")]
         )
 
-    return Server(
+    server = Server(
         "tau2-gym",
         version=version("tau2-core"),
         get_tool_input_schema=lambda _name: None,  # no parameter travels in a header, so there is nothing to look up
         on_list_tools=list_tools,
-        on_call_tool=call_tool,
         on_list_prompts=list_prompts,
         on_get_prompt=get_prompt,
         on_list_resources=list_resources,
         on_list_resource_templates=list_resource_templates,
         on_read_resource=read_resource,
     )
+    server.add_request_handler("tools/call", types.CallToolRequestParams, call_tool)
+    if not traced():
+        server.middleware.clear()
+    return server
+
+
+def traced() -> bool:
+    """Tell whether anybody collects OpenTelemetry's spans; the SDK makes one for every message, and they cost time."""
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
 def _texts(side: Side) -> dict[str, tuple[str, str]]:

@@ -20,7 +20,7 @@ from tau2_core.gym.json_values import json_problem
 from tau2_core.gym.pace import Pace, PacedStage
 from tau2_core.model.episodes import EpisodeRecord, Termination
 from tau2_core.model.llm import ModelError
-from tau2_core.model.messages import AssistantMessage, Message, ToolCall, ToolMessage, UserMessage
+from tau2_core.model.messages import AssistantMessage, Message, ToolMessage
 from tau2_core.model.participants import AgentContext
 from tau2_core.model.registrations import AgentSpec
 from tau2_core.model.tasks import Task, UserScenario
@@ -129,17 +129,11 @@ class HostedEpisode:
                 return _refused(f"the episode has ended ({self.ended.value}); reset it, or create another", "ended")
             if role == "user" and all(tool.name != name for tool in self.tools("user")):
                 return _refused(f"there is no tool {name!r}", "unknown_tool", Failure.UNKNOWN_TOOL)
-            return await self._call(role, name, arguments)
-
-    async def _call(self, role: Role, name: str, arguments: dict[str, Any]) -> ToolResult:
-        talk = self.conversation
-        call = ToolCall(id=f"call_{len(talk.messages)}", name=name, arguments=arguments)
-        speaker = AssistantMessage if role == "agent" else UserMessage
-        result = await talk.perform(speaker(tool_calls=[call]))
-        self.succeeded += result.failure is None
-        if name == DONE and talk.solo:
-            return ToolResult("The ticket is closed.")
-        return result
+            result = await self.conversation.perform(role, name, arguments)
+            self.succeeded += result.failure is None
+            if name == DONE and self.conversation.solo:
+                return ToolResult("The ticket is closed.")
+            return result
 
     async def converse(self, content: str | None = None) -> list[Message]:
         """Give the customer the agent's words, if there are any; return what has been said, the answer last.

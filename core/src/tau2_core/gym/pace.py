@@ -46,10 +46,10 @@ class Pace:
         proofs = self._quick.get(tool.handler, 0)
         if proofs >= PROOFS:
             result, seconds = _timed(environment, call)
-            if seconds <= QUICK_SECONDS:
-                self._quick[tool.handler] = proofs + 1
-            else:
+            if seconds > QUICK_SECONDS:
                 self._quick[tool.handler] = PROOFS - 1 if proofs >= PROOFS + DISTRUST else -DISTRUST
+            elif proofs < PROOFS + DISTRUST:
+                self._quick[tool.handler] = proofs + 1
             return result
         result, seconds = await to_thread.run_sync(_timed, environment, call, limiter=self.threads)
         known = self._quick.get(tool.handler, 0)  # other calls may have ended meanwhile

@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -16,6 +17,7 @@ from mcp.server.stdio import stdio_server
 from starlette.types import ASGIApp
 
 from tau2_core.errors import UsageError
+from tau2_core.garbage import seldom_collected
 from tau2_core.gym.application import LOOPBACK, build_application
 from tau2_core.gym.data_plane import build_server
 from tau2_core.gym.hosted import Blueprint, HostedEpisode
@@ -77,7 +79,11 @@ def serve_http(registry: Registry, settings: Settings, listeners: Sequence[socke
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a connection is a file, and a client may have several
     try:
-        uvicorn.Server(uvicorn_config(build_application(registry, settings))).run(sockets=[*listeners])
+        server = uvicorn.Server(uvicorn_config(build_application(registry, settings)))
+        with seldom_collected():
+            # Run by anyio, which then need not find out anew, some twenty times a request, what runs it.
+            loop = {"loop_factory": server.config.get_loop_factory()}
+            anyio.run(partial(server.serve, sockets=[*listeners]), backend_options=loop)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
 SESSIONS_A_KEY = 32
+HEADER = MCP_SESSION_ID_HEADER.encode()  # as ASGI gives it, in lower case
 
 
 class Sessions:
@@ -25,9 +26,10 @@ class Sessions:
 
     async def handle(self, key: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request at the URL with this key. Who opens one session too many loses the oldest."""
-        if MCP_SESSION_ID_HEADER in Headers(scope=scope):
-            await self.manager.handle_request(scope, receive, send)
-            return
+        for name, _ in scope["headers"]:
+            if name == HEADER:
+                await self.manager.handle_request(scope, receive, send)
+                return
         session_id: str | None = None
 
         async def note(message: Message) -> None:
@@ -51,13 +53,12 @@ class Sessions:
 
     async def _end(self, session_id: str) -> None:
         """Delete a session as its client would."""
-        header = MCP_SESSION_ID_HEADER.encode()
         scope = {
             "type": "http",
             "method": "DELETE",
             "path": "/",
             "query_string": b"",
-            "headers": [(header, session_id.encode())],
+            "headers": [(HEADER, session_id.encode())],
         }
         await self.manager.handle_request(scope, _nothing, _nowhere)
 
