@@ -20,6 +20,7 @@ from heapq import heapreplace
 from pathlib import Path
 from statistics import quantiles
 
+from tau2_core import own_process
 from tau2_core.episode.play import Cast
 from tau2_core.llm.model import Patience
 from tau2_core.model.llm import ModelRole, ModelSettings
@@ -36,15 +37,17 @@ CONCURRENCY = 64
 LATENCY = 0.05
 AIM = 1.15
 TICK = 0.01
+EVERY = 10
 MODELS: dict[ModelRole, str] = {"agent": "agent", "user": "customer"}
 
 
 @dataclass
 class Watch:
-    """What is seen of a run from within: how late the event loop is, and resident memory after each episode."""
+    """What is seen of a run from within: how late the event loop is, and resident memory after every tenth episode."""
 
     lags: list[float] = field(default_factory=list)
     megabytes: list[float] = field(default_factory=list)
+    finished: int = 0
 
     async def look(self) -> None:
         while True:
@@ -52,8 +55,10 @@ class Watch:
             await asyncio.sleep(TICK)
             self.lags.append(time.perf_counter() - before - TICK)
 
-    def remember(self, _finished: object = None) -> None:
-        self.megabytes.append(resident_mb())
+    def remember(self, _finished: object) -> None:
+        self.finished += 1
+        if self.finished % EVERY == 0:
+            self.megabytes.append(resident_mb())
 
 
 def llm_figures(provider: str) -> list[Figure]:
@@ -66,7 +71,7 @@ def llm_figures(provider: str) -> list[Figure]:
     episodes = EPISODES[provider]
     with endpoint() as url, tempfile.TemporaryDirectory() as folder:
         watch = Watch()
-        result, seconds, cpu, waited = asyncio.run(_play(url, Path(folder) / "run", watch, provider, episodes))
+        result, seconds, cpu, waited = own_process.run(_play(url, Path(folder) / "run", watch, provider, episodes))
     solved = result.summary.outcomes.get("solved", 0)
     if solved != episodes:
         raise RuntimeError(f"{solved} of {episodes} episodes are solved: {list(result.summary.failed.items())[:3]}")
@@ -74,7 +79,7 @@ def llm_figures(provider: str) -> list[Figure]:
     played = sorted(result.finished, key=lambda each: (each.record.trial, order[each.record.task_id]))
     calls = [sum(usage.requests for usage in each.record.usage.values()) for each in played]
     ideal = schedule([number * LATENCY for number in calls], CONCURRENCY)
-    start, middle, end = (watch.megabytes[index] for index in (CONCURRENCY, len(watch.megabytes) // 2, -1))
+    start, middle, end = (watch.megabytes[index] for index in (CONCURRENCY // EVERY, len(watch.megabytes) // 2, -1))
     return [
         Figure("episodes", len(calls), ""),
         Figure("calls of models", sum(calls), ""),
@@ -157,5 +162,4 @@ def _waited() -> float:
 
 def resident_mb() -> float:
     """Return this process's resident memory."""
-    status = Path("/proc/self/status").read_text()
-    return next(float(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tau2_core.errors import UsageError
-from tau2_core.llm.chat import as_chat
+from tau2_core.llm.chat import Chat, chat_tools
 from tau2_core.llm.prompts import own_prompt
 from tau2_core.llm.speaker import speak
 from tau2_core.model.messages import AssistantMessage, Message
@@ -13,18 +13,21 @@ from tau2_core.model.participants import AgentContext
 
 
 class LLMAgent:
-    """Gets the instructions, the policy and the tools; in solo play the ticket, and must call a tool each time."""
+    """Gets the instructions, the policy and the tools; in solo play the ticket, and must call a tool each time.
 
-    def __init__(self, context: AgentContext) -> None:
+    `system` replaces all that it is told before the first message.
+    """
+
+    def __init__(self, context: AgentContext, system: str | None = None) -> None:
         if context.model is None:
             raise UsageError("agent 'llm' needs a model: --agent-model PROVIDER/NAME")
         self.model = context.model
-        self.tools = [tool.chat_function() for tool in context.tools]
+        self.tools = chat_tools(tuple(context.tools))
         self.options = {"tool_choice": "required"} if context.solo else {}
-        self.system = system_prompt(context)
+        self.chat = Chat(system_prompt(context) if system is None else system, "assistant")
 
     async def reply(self, history: Sequence[Message]) -> AssistantMessage:
-        chat = [{"role": "system", "content": self.system}, *as_chat(history, "assistant")]
+        chat = self.chat.messages(history)
         if len(chat) == 1:
             chat.append({"role": "user", "content": "Work on the ticket."})
         speech = await speak(self.model, chat, self.tools, "assistant", **self.options)

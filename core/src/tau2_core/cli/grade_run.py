@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +43,7 @@ def grade_runs(
     json_output: bool,
 ) -> None:
     """Grade run folders, one after the other. Exits with 1 if the judge failed on an episode."""
+    from tau2_core import own_process
     from tau2_core.cli.progress import progress
     from tau2_core.errors import RunError, UsageError
     from tau2_core.llm.cassette import Cassette
@@ -76,7 +76,7 @@ def grade_runs(
                 on_judged=advance,
             )
             try:
-                graded = asyncio.run(closing(lines, work))
+                graded = own_process.run(closing(lines, work))
             except KeyboardInterrupt:
                 kept = f"what was judged is kept in {folder}, its grades are as before"
                 raise RunError(f"interrupted; {kept}. Grade it again to go on") from None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from tau2_core import own_process
 from tau2_core.cli.options import DatasetOption, EvaluatorsOption, JsonOption, NoPluginOption, PackOption, example
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def _play(plan: Plan, catalogue: Catalogue, folder: Path, *, quiet: bool, via: s
     with progress(title, len(plan.slots()), quiet=quiet or plan.interactive) as advance:
         work = _executor(via)(plan, catalogue, folder, resume=resume, on_finished=lambda _finished: advance())
         try:
-            return asyncio.run(closing(plan.cast.lines, work))
+            return own_process.run(closing(plan.cast.lines, work))
         except KeyboardInterrupt:  # a second Ctrl-C, when something would not let go after the first
             raise RunError(f"interrupted; finished episodes are kept in {folder}") from None
 

@@ -23,6 +23,11 @@ class Gold:
     environment: Environment
     failures: Sequence[tuple[Action, str]]
 
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """Each side's digest; nothing acts on this world any more."""
+        return self.environment.digests()
+
 
 def play_gold(setting: Setting, task: Task, seed: int = 0) -> Gold:
     """Bring a fresh world, never solo, to the gold's end state; failures are kept (spec/environment.md, 11)."""
@@ -57,6 +62,11 @@ class ReplayedEvidence:
         return environment
 
     @cached_property
+    def predicted_digests(self) -> dict[str, str]:
+        """Each side's digest after the conversation."""
+        return self.predicted.digests()
+
+    @cached_property
     def start(self) -> Environment:
         """The world in the task's start state."""
         environment = Environment(self.setting, seed=self.record.seed, solo=False)
@@ -75,15 +85,16 @@ class ReplayedEvidence:
     def database_differences(self) -> dict[str, list[Change]]:
         """Return, by role, where the conversation's end state (new) differs from the gold's (old)."""
         found: dict[str, list[Change]] = {}
-        for role, expected in self.gold.environment.worlds.items():
+        gold = self.gold
+        for role, expected in gold.environment.worlds.items():
             actual = self.predicted.worlds[role]
-            same = expected.base is actual.base and expected.digest() == actual.digest()
+            same = expected.base is actual.base and gold.digests[role] == self.predicted_digests[role]
             found[role] = [] if same else differences(expected, actual)
         return found
 
     def live_checks(self) -> list[Check]:
         """Compare, by role, the live world's end with its replay's; nothing where the record does not say it."""
-        replayed, wanted = self.predicted.digests(), self.gold.environment.digests()
+        replayed, wanted = self.predicted_digests, self.gold.digests
         checks = []
         for role, live in sorted(self.record.digests.items()):
             same = live == replayed.get(role)

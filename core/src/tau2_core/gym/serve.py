@@ -17,12 +17,12 @@ from mcp.server.stdio import stdio_server
 from starlette.types import ASGIApp
 
 from tau2_core.errors import UsageError
-from tau2_core.garbage import seldom_collected
 from tau2_core.gym.application import LOOPBACK, build_application
 from tau2_core.gym.data_plane import build_server
 from tau2_core.gym.hosted import Blueprint, HostedEpisode
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.settings import Settings
+from tau2_core.own_process import loop_factory, seldom_collected
 from tau2_core.runs.journal import Journal
 
 GRACE_SECONDS = 3  # with what the application adds, less than the five seconds after which eval-protocol kills
@@ -82,7 +82,7 @@ def serve_http(registry: Registry, settings: Settings, listeners: Sequence[socke
         server = uvicorn.Server(uvicorn_config(build_application(registry, settings)))
         with seldom_collected():
             # Run by anyio, which then need not find out anew, some twenty times a request, what runs it.
-            loop = {"loop_factory": server.config.get_loop_factory()}
+            loop = {"loop_factory": loop_factory()}
             anyio.run(partial(server.serve, sockets=[*listeners]), backend_options=loop)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from operator import is_not
 from typing import Any
 
 from pydantic_core import from_json
@@ -18,6 +20,7 @@ from tau2_core.model.messages import (
     ToolMessage,
     UserMessage,
 )
+from tau2_core.model.tools import Tool
 
 # What every chat-completions endpoint takes back of an assistant's message, and of each of its tool calls.
 STANDARD_FIELDS = frozenset({"role", "content", "tool_calls", "name", "refusal"})
@@ -25,6 +28,31 @@ STANDARD_CALL_FIELDS = frozenset({"id", "type", "function"})
 _MEANINGLESS = frozenset({"annotations", "function_call", "index"})
 _OWN_CHOICE = ("tool_choice", "response_format")  # what the settings say of these wins; null leaves them out
 UNPARSABLE = "unparsable_arguments"
+
+
+class Chat:
+    """What one side's model gets to see. Of a history that has grown since the last time only the new is turned."""
+
+    def __init__(self, system: str, speaker: Requestor) -> None:
+        self.system = {"role": "system", "content": system}
+        self.speaker = speaker
+        self._history: list[Message] = []
+        self._messages: list[dict[str, Any]] = []
+
+    def messages(self, history: Sequence[Message]) -> list[dict[str, Any]]:
+        """Return the system's message, and the history as chat messages."""
+        known = len(self._history)
+        if known > len(history) or any(map(is_not, self._history, history)):
+            known = 0
+        self._messages = [*self._messages[:known], *as_chat(history[known:], self.speaker)]
+        self._history = [*history]
+        return [self.system, *self._messages]
+
+
+@lru_cache(maxsize=64)
+def chat_tools(tools: tuple[Tool, ...]) -> tuple[dict[str, Any], ...]:
+    """Return tools as chat-completions functions; for the same tools the same ones, which nobody may change."""
+    return tuple(tool.chat_function() for tool in tools)
 
 
 def as_chat(history: Sequence[Message], speaker: Requestor) -> list[dict[str, Any]]:

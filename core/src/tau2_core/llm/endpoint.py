@@ -88,15 +88,19 @@ class EndpointClient:
         self._args = {name: value for name, value in args.items() if name not in _CONNECTION and name not in PRICES}
         self._args |= args.get("extra_body") or {}
         self._session: aiohttp.ClientSession | None = None
+        self._tools: tuple[Mapping[str, Any], ...] = ()
+        self._tools_json = msgspec.Raw(b"[]")
 
     async def complete(
         self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], options: Mapping[str, Any]
     ) -> Completion:
         """Make one request. Raises ModelError."""
         arguments = request_arguments(self._args, options, tools)
-        body = {"model": self.name, "messages": [self.outgoing(message) for message in messages]}
+        body: dict[str, Any] = {"model": self.name, "messages": [self.outgoing(message) for message in messages]}
         body |= {name: value for name, value in arguments.items() if value is not None}
         try:
+            if tools and isinstance(tools, tuple):
+                body["tools"] = self._encoded(tools)
             content = msgspec.json.encode(body)
             # Nowhere else than told: a redirect is an answer that cannot be used.
             request = self._connections().post(self.url, data=content, headers=self._headers, allow_redirects=False)
@@ -129,6 +133,12 @@ class EndpointClient:
     def knows_price(self) -> bool:
         """Tell whether the settings name a price."""
         return self.settings.price is not None
+
+    def _encoded(self, tools: tuple[Mapping[str, Any], ...]) -> msgspec.Raw:
+        """Return tools that do not change as JSON; a role's are the same ones in nearly all of a run's requests."""
+        if tools is not self._tools:
+            self._tools, self._tools_json = tools, msgspec.Raw(msgspec.json.encode(tools))
+        return self._tools_json
 
     def _connections(self) -> aiohttp.ClientSession:
         if self._session is None:

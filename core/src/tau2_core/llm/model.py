@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -72,9 +72,12 @@ class Gate:
         self._interval = 60.0 / per_minute if per_minute else 0.0
         self._next = 0.0
 
-    @asynccontextmanager
-    async def pass_through(self) -> AsyncIterator[None]:
+    def pass_through(self) -> AbstractAsyncContextManager[None]:
         """Wait for a turn, and hold it for as long as the block lasts."""
+        return self._turn() if self._interval or self._semaphore else nullcontext()
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
         if self._interval:
             now = asyncio.get_running_loop().time()
             turn = max(now, self._next)
@@ -173,10 +176,12 @@ class EpisodeModel:
         seconds = self.line.patience.turn_seconds
         self.waiting += 1  # stays if a deadline of others strikes here: that is how it is attributed
         try:
+            if seconds is None:
+                return await self._ask(request)
             async with asyncio.timeout(seconds) as deadline:
                 return await self._ask(request)
         except TimeoutError as error:
-            if not deadline.expired():
+            if seconds is None or not deadline.expired():
                 raise
             raise ModelError(ModelFailure.TIMEOUT, f"no answer within the turn's {seconds:g} s") from error
         except asyncio.CancelledError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from tau2_core.packs.prompts import render_prompt
 FOLDER = Path(__file__).parent.parent / "prompts"
 
 
+@cache
 def own_prompt(name: ModelRole, **values: Any) -> str:
     """Render one of the core's templates."""
     return render_prompt(FOLDER, f"{name}.md.j2", values)

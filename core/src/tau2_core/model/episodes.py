@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.dataclasses import dataclass as validated
 
 from tau2_core.model.messages import Message
 
@@ -48,10 +49,9 @@ class EpisodeStart:
     seed: int
 
 
-class Usage(BaseModel):
+@validated(config=ConfigDict(extra="forbid"))
+class Usage:
     """What a role's model used in an episode: tokens, and dollars where the price is known."""
-
-    model_config = ConfigDict(extra="forbid")
 
     requests: int = 0
     prompt_tokens: int = 0

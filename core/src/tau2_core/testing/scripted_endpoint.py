@@ -19,6 +19,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from tau2_core.own_process import loop_factory
+
 PRICED = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
 
 
@@ -114,8 +116,8 @@ def _call(name: str, arguments: Mapping[str, Any] | str) -> dict[str, Any]:
 class ScriptedEndpoint:
     """Serves a script at `url` while the `with` block lasts, from a thread of its own.
 
-    `latency` is how many seconds each answer takes. `asked` keeps the requests (unless `keep` is false), `most_at_once`
-    tells how many were under way side by side at most, `connections` how many were opened.
+    `latency` is how many seconds after its request each answer is sent. `asked` keeps the requests (unless `keep` is
+    false), `most_at_once` tells how many were under way side by side at most, `connections` how many were opened.
     """
 
     def __init__(self, script: Script, *, latency: float = 0.0, port: int = 0, keep: bool = True) -> None:
@@ -129,7 +131,7 @@ class ScriptedEndpoint:
         self.most_at_once = 0
         self.connections = 0
         self.failures: list[Exception] = []
-        self._loop = asyncio.new_event_loop()
+        self._loop = (loop_factory() or asyncio.new_event_loop)()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, name="scripted endpoint", daemon=True)
@@ -180,6 +182,7 @@ class ScriptedEndpoint:
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; tell whether the connection goes on."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        due = self._loop.time() + self.latency
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         asked = Asked(self.count, head[0].split()[1], headers, json.loads(body or b"{}"))
@@ -189,9 +192,10 @@ class ScriptedEndpoint:
         self.under_way += 1
         self.most_at_once = max(self.most_at_once, self.under_way)
         try:
+            answer = self._scripted(asked)
             if self.latency:
-                await asyncio.sleep(self.latency)
-            return await self._answer(asked, self._scripted(asked), writer)
+                await asyncio.sleep(due - self._loop.time())
+            return await self._answer(asked, answer, writer)
         finally:
             self.under_way -= 1
 

@@ -226,9 +226,7 @@ def customer(row: EvaluationRow) -> ModelSettings | None:
 
 def _prompted(spec: AgentSpec, system: str) -> AgentSpec:
     def create(context: AgentContext) -> Agent:
-        agent = LLMAgent(context)
-        agent.system = system
-        return agent
+        return LLMAgent(context, system)
 
     return replace(spec, create=create)
 

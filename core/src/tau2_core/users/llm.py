@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tau2_core.errors import UsageError
-from tau2_core.llm.chat import as_chat
+from tau2_core.llm.chat import Chat, chat_tools
 from tau2_core.llm.prompts import own_prompt
 from tau2_core.llm.speaker import speak
 from tau2_core.model.messages import Message, UserMessage
@@ -19,11 +19,10 @@ class LLMUser:
         if context.model is None:
             raise UsageError("user 'llm' needs a model: --user-model PROVIDER/NAME")
         self.model = context.model
-        self.tools = [tool.chat_function() for tool in context.tools]
+        self.tools = chat_tools(tuple(context.tools))
         guidelines = context.guidelines or own_prompt("user", tools=bool(self.tools))
-        self.system = f"{guidelines}\n\n<scenario>\n{context.scenario.text()}\n</scenario>"
+        self.chat = Chat(f"{guidelines}\n\n<scenario>\n{context.scenario.text()}\n</scenario>", "user")
 
     async def reply(self, history: Sequence[Message]) -> UserMessage:
-        chat = [{"role": "system", "content": self.system}, *as_chat(history, "user")]
-        speech = await speak(self.model, chat, self.tools, "user")
+        speech = await speak(self.model, self.chat.messages(history), self.tools, "user")
         return UserMessage(**speech.fields())
