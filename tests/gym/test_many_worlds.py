@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
 
 import pytest
 from tau2_core.episode.environment import Environment
@@ -123,6 +125,27 @@ class TestSessions:
         assert self.use(other, session_id) == 200  # a session is no credential, and its URL decides
         world.delete()
         while self.use(other, session_id) == 200:
+            other.call("get_users")
+
+    def test_a_session_ends_when_its_messages_are_answered(self, start: Start) -> None:
+        server = start("mock", "--idle-timeout", 3)
+        world, other = server.create("mock"), server.create("mock")
+        slow, idle = self.open(world), self.open(world)
+        body = b'{"jsonrpc": "2.0", "id": 2, "method": "ping"}'
+        target = urlsplit(other.mcp_url)
+        lines = [f"POST {target.path} HTTP/1.1", f"Host: {target.netloc}", "Connection: close"]
+        lines += [f"{name}: {value}" for name, value in {**self.MCP, "mcp-session-id": slow}.items()]
+        head = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode()
+        with socket.create_connection((target.hostname, target.port), timeout=60) as wire:
+            wire.sendall(head + body[:5])
+            assert self.use(other, slow) == 200
+            world.delete()
+            while self.use(other, idle) == 200:
+                other.call("get_users")
+            wire.sendall(body[5:])
+            answered = b"".join(iter(lambda: wire.recv(65536), b""))
+        assert answered.startswith(b"HTTP/1.1 200"), answered
+        while self.use(other, slow) == 200:
             other.call("get_users")
 
     def test_a_url_has_so_many_sessions_at_most(self, roomy: Server) -> None:

@@ -5,7 +5,7 @@ The SDK keeps a session until its client deletes it or half an hour has passed, 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
@@ -23,12 +23,14 @@ class Sessions:
     def __init__(self, manager: StreamableHTTPSessionManager) -> None:
         self.manager = manager
         self._opened: dict[str, deque[str]] = {}
+        self._under_way: Counter[str] = Counter()
+        self._to_end: set[str] = set()
 
     async def handle(self, key: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request at the URL with this key. Who opens one session too many loses the oldest."""
-        for name, _ in scope["headers"]:
+        for name, value in scope["headers"]:
             if name == HEADER:
-                await self.manager.handle_request(scope, receive, send)
+                await self._within(value.decode("latin-1"), scope, receive, send)
                 return
         session_id: str | None = None
 
@@ -45,6 +47,20 @@ class Sessions:
             if len(opened) > SESSIONS_A_KEY:
                 await self._end(opened.popleft())
 
+    async def _within(self, session_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            await self.manager.handle_request(scope, receive, send)
+            return
+        self._under_way[session_id] += 1
+        try:
+            await self.manager.handle_request(scope, receive, send)
+        finally:
+            self._under_way[session_id] -= 1
+            if not self._under_way[session_id]:
+                del self._under_way[session_id]
+                if session_id in self._to_end:
+                    await self._end(session_id)
+
     async def end_those_without(self, is_open: Callable[[str], bool]) -> None:
         """End the sessions of keys that open nothing any more."""
         for key in [key for key in self._opened if not is_open(key)]:
@@ -52,7 +68,11 @@ class Sessions:
                 await self._end(session_id)
 
     async def _end(self, session_id: str) -> None:
-        """Delete a session as its client would."""
+        """Delete a session as its client would, once its messages are answered: the SDK would break them off."""
+        if session_id in self._under_way:
+            self._to_end.add(session_id)
+            return
+        self._to_end.discard(session_id)
         scope = {
             "type": "http",
             "method": "DELETE",
