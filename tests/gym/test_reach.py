@@ -45,21 +45,20 @@ def paths() -> list[str]:
 
     catalogue = open_catalogue()
     registry = Registry(catalogue, nothing_to_keep, max_episodes=1, idle_seconds=1)
-    return [*DATA_PLANE, *walk(build_application(registry, Settings(catalogue, ["mock"])).routes, "")]
+    return [*DATA_PLANE, *walk(routes_of(build_application(registry, Settings(catalogue, ["mock"]))), "")]
 
 
 def walk(routes: Sequence[BaseRoute], above: str) -> Iterator[str]:
     for route in routes:
         if isinstance(route, Mount):
-            yield from walk(inner(route), above + route.path)
+            yield from walk(routes_of(route.app), above + route.path)
         else:
             assert isinstance(route, Route | APIRoute), f"{route}: another kind of route, which no test looks at"
             yield above + route.path
 
 
-def inner(mount: Mount) -> Sequence[BaseRoute]:
-    """Return a mount's routes, those behind the middleware that limits bodies too."""
-    app: Any = mount.app
+def routes_of(app: Any) -> Sequence[BaseRoute]:
+    """Return the routes behind an application's middleware."""
     while not hasattr(app, "routes"):
         app = app.app
     routes: Sequence[BaseRoute] = app.routes

@@ -179,3 +179,45 @@ def test_as_many_requests_are_under_way_as_are_made() -> None:
             await client.close()
 
     asyncio.run(ask_all())
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+def test_a_request_that_is_longer_than_what_the_network_takes_at_once() -> None:
+    long = [{"role": "user", "content": "w" * 30_000_000}]
+    with ScriptedEndpoint(lambda _asked: say("Yes.")) as endpoint:
+
+        async def both() -> list[Completion]:
+            client = open_client(ModelSettings(model="endpoint/any", args={"api_base": endpoint.url}))
+            try:
+                return await asyncio.gather(client.complete(long, (), {}), client.complete(QUESTION, (), {}))
+            finally:
+                await client.close()
+
+        answers = asyncio.run(both())
+    assert [answer.message["content"] for answer in answers] == ["Yes."] * 2
+    assert sorted(len(asked.last) for asked in endpoint.asked) == [1, 30_000_000]
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+def test_a_request_that_is_given_up_while_it_is_sent() -> None:
+    async def given_up() -> None:
+        async def read_nothing(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connected.set()
+            await hung_up.wait()
+            writer.transport.abort()
+
+        connected, hung_up = asyncio.Event(), asyncio.Event()
+        server = await asyncio.start_server(read_nothing, "127.0.0.1", 0, limit=1024)
+        port = server.sockets[0].getsockname()[1]
+        client = open_client(ModelSettings(model="endpoint/any", args={"api_base": f"http://127.0.0.1:{port}/v1"}))
+        asking = asyncio.create_task(client.complete([{"role": "user", "content": "w" * 30_000_000}], (), {}))
+        await connected.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        hung_up.set()
+        await client.close()
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(given_up())

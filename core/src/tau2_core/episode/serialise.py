@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-_ENCODER = json.JSONEncoder(default=str)
+_ENCODER = json.JSONEncoder(default=str, check_circular=False)  # `_convert` leaves nothing that could hold itself
 
 
 def result_text(value: Any) -> str:

@@ -11,7 +11,6 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import RequestBodyLimitMiddleware
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -30,8 +29,12 @@ LAST_SECONDS = 1.0  # for calls that are still running when the server has stopp
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-def build_application(registry: Registry, settings: Settings) -> Starlette:
-    """Return the server. Its lifespan expires idle episodes, and at the end keeps the records of all that are open."""
+def build_application(registry: Registry, settings: Settings) -> ASGIApp:
+    """Return the server. Its lifespan expires idle episodes, and at the end keeps the records of all that are open.
+
+    The data plane stands before the router, since nearly all requests are for it, and a call should cost little more
+    than its tool.
+    """
     data = _manager(build_server(registry, max_result_chars=settings.max_result_chars), settings)
     sessions = Sessions(data)
     dialect = Compatibility(registry, settings)
@@ -52,7 +55,7 @@ def build_application(registry: Registry, settings: Settings) -> Starlette:
                 await asyncio.wait([sweeper])
                 await registry.close_all(LAST_SECONDS)
 
-    return Starlette(
+    router = Starlette(
         routes=[
             Route("/mcp", mcp),
             Route("/mcp/", mcp),
@@ -60,14 +63,10 @@ def build_application(registry: Registry, settings: Settings) -> Starlette:
             Mount("/control", limited(Router(dialect.routes()), settings)),
             Mount("/", limited(build_control_plane(registry, settings), settings)),
         ],
-        middleware=[
-            Middleware(LastWord),
-            Middleware(LocalOnly, host=settings.host),
-            Middleware(DataPlane, registry=registry, sessions=sessions),
-        ],
         exception_handlers={HTTPException: refuse_http, Tau2GymError: refuse},
         lifespan=lifespan,
     )
+    return LastWord(LocalOnly(DataPlane(router, registry, sessions), settings.host))
 
 
 def limited(app: ASGIApp, settings: Settings) -> ASGIApp:
@@ -100,10 +99,7 @@ class Endpoint:
 
 
 class DataPlane:
-    """Finds the world that an agent's or a customer's URL opens, and lets the shared MCP server act on it.
-
-    It stands before the router, since nearly all requests are for it, and a call should cost little more than its tool.
-    """
+    """Finds the world that an agent's or a customer's URL opens, and lets the shared MCP server act on it."""
 
     def __init__(self, app: ASGIApp, registry: Registry, sessions: Sessions) -> None:
         self.app = app

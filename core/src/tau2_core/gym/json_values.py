@@ -45,7 +45,11 @@ def json_problem(value: Any, depth: int = 0) -> str | None:
         parts = value
     else:
         return None
-    return next((problem for part in parts if (problem := json_problem(part, depth + 1))), None)
+    for part in parts:
+        problem = json_problem(part, depth + 1)
+        if problem:
+            return problem
+    return None
 
 
 def _text_problem(value: str) -> str | None:

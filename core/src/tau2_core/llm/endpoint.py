@@ -17,6 +17,7 @@ import msgspec
 from tau2_core.errors import UsageError
 from tau2_core.llm.chat import request_arguments, standard_message
 from tau2_core.llm.failures import as_model_error, refusal
+from tau2_core.llm.prompt_request import REQUEST
 from tau2_core.model.llm import PRICES, Completion, ModelError, ModelFailure, ModelSettings
 
 PROVIDER = "endpoint"
@@ -145,6 +146,7 @@ class EndpointClient:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),  # the run's own limits hold
                 cookie_jar=aiohttp.DummyCookieJar(),
+                request_class=REQUEST,
                 timeout=aiohttp.ClientTimeout(total=self._seconds),
                 proxy=_proxy(self.url),
             )

@@ -49,7 +49,7 @@ class EpisodeStart:
     seed: int
 
 
-@validated(config=ConfigDict(extra="forbid"))
+@validated(slots=True, config=ConfigDict(extra="forbid"))
 class Usage:
     """What a role's model used in an episode: tokens, and dollars where the price is known."""
 

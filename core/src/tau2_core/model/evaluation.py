@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.dataclasses import dataclass as validated
 
 from tau2_core.model.episodes import EpisodeRecord, Usage
 from tau2_core.model.tasks import Assertion, Task
@@ -21,10 +22,9 @@ class Status(StrEnum):
     ERROR = "error"
 
 
-class Check(BaseModel):
+@validated(slots=True, config=ConfigDict(extra="forbid"))
+class Check:
     """One single check with its evidence: what was asked, whether it holds, and why."""
-
-    model_config = ConfigDict(extra="forbid")
 
     what: str
     met: bool | None
@@ -32,10 +32,9 @@ class Check(BaseModel):
     evidence: list[dict[str, Any]] = Field(default_factory=list)
 
 
-class Verdict(BaseModel):
+@validated(slots=True, config=ConfigDict(extra="forbid"))
+class Verdict:
     """One evaluator's verdict; `reward` is None while pending or after an error."""
-
-    model_config = ConfigDict(extra="forbid")
 
     criterion: str
     status: Status

@@ -152,8 +152,8 @@ def reward_info(grade: Grade, task: Task, tool_kinds: Mapping[str, str]) -> dict
         return {"reward": grade.reward, "reward_basis": None, "info": info}
     if "NL_ASSERTION" in grade.pending:
         info["nl_assertion"] = "pending"
-    own = {name: verdict for name, verdict in grade.verdicts.items() if name not in official}
-    info |= {name.lower(): verdict.model_dump(mode="json") for name, verdict in own.items() if verdict.checks}
+    own = {name: verdict for name, verdict in grade.model_dump(mode="json")["verdicts"].items() if name not in official}
+    info |= {name.lower(): verdict for name, verdict in own.items() if verdict["checks"]}
     basis = [name for name in grade.basis if name in official]
     rewards = {name: grade.verdicts[name].reward for name in basis if name in grade.verdicts}
     criteria = task.evaluation_criteria
