@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tau2_core.state.records import Record, text_of
+
 _ENCODER = json.JSONEncoder(default=str, check_circular=False)  # `_convert` leaves nothing that could hold itself
 
 
@@ -17,6 +19,12 @@ def result_text(value: Any) -> str:
     """Return what a model sees of a result. Raises TypeError for a value that has no text form."""
     if isinstance(value, str):
         return value.value if isinstance(value, Enum) else value
+    if isinstance(value, Record):
+        return text_of(value, _text)
+    return _text(value)
+
+
+def _text(value: Any) -> str:
     return _ENCODER.encode(_convert(value))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Never, SupportsIndex, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -34,7 +34,7 @@ class UnshareableError(TypeError):
 class Record(BaseModel):
     """A row of a database. Building one validates; assigning to a field does not (spec/environment.md, 6)."""
 
-    __slots__ = ("_frozen",)
+    __slots__ = ("_frozen", "_text")
     model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
     @classmethod
@@ -115,6 +115,17 @@ def freeze(value: Any, place: str = "it") -> Any:
     if value.__class__.__hash__ is None:  # by Python's custom, what can be changed has no hash
         raise UnshareableError(place, value)
     return value
+
+
+def text_of(record: Record, make: Callable[[Record], str]) -> str:
+    """Return the text that `make` makes of a record; of one that all worlds share, which never changes, only once."""
+    if not getattr(record, "_frozen", False):
+        return make(record)
+    known: str | None = getattr(record, "_text", None)
+    if known is None:
+        known = make(record)
+        object.__setattr__(record, "_text", known)
+    return known
 
 
 def thaw(value: Value) -> Value:
