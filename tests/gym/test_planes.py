@@ -198,6 +198,17 @@ class TestDataPlane:
                 assert tool["annotations"]["destructiveHint"] is declared.mutates
         world.delete()
 
+    def test_spaces_around_the_values_of_headers_mean_nothing(
+        self, server: Server, stateless_request: Callable[[str, dict[str, Any]], tuple[bytes, dict[str, str]]]
+    ) -> None:
+        world = server.create("mock")
+        body, headers = stateless_request("tools/list", {})
+        spaced = {name: f" \t{value} \t" for name, value in headers.items()}
+        with server.send_only(world.mcp_url, body, {**spaced, "Connection": "close"}) as wire:
+            answered = b"".join(iter(lambda: wire.recv(65536), b""))
+        assert answered.startswith(b"HTTP/1.1 200"), answered
+        world.delete()
+
     def test_neither_side_can_call_the_others_tools(self, server: Server) -> None:
         world = server.create("mock")
         for user, name in ((False, "check_notifications"), (True, "get_users"), (True, "add_notification")):

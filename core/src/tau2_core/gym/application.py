@@ -66,7 +66,7 @@ def build_application(registry: Registry, settings: Settings) -> ASGIApp:
         exception_handlers={HTTPException: refuse_http, Tau2GymError: refuse},
         lifespan=lifespan,
     )
-    return LastWord(LocalOnly(DataPlane(router, registry, sessions), settings.host))
+    return LastWord(Trimmed(LocalOnly(DataPlane(router, registry, sessions), settings.host)))
 
 
 def limited(app: ASGIApp, settings: Settings) -> ASGIApp:
@@ -120,6 +120,18 @@ class DataPlane:
             await answer(scope, refusal)(scope, receive, send)
             return
         await self.sessions.handle(key, scope, receive, send)
+
+
+class Trimmed:
+    """Takes the spaces around the values of headers away, as HTTP wants it (RFC 9110, 5.5); httptools leaves them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
+        await self.app(scope, receive, send)
 
 
 class LastWord:
