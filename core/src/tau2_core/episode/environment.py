@@ -8,6 +8,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
+from tau2_core.copies import copy_json
 from tau2_core.episode.serialise import result_text
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import TaskError, ToolError
@@ -126,7 +127,7 @@ class Environment:
         if world is None:
             raise ToolError(f"the {callee.role} side has no database")
         # A handler may keep or change what it is given, so that must not be a task's or a message's.
-        given = _copy_json(arguments)
+        given = copy_json(arguments)
         handler: Callable[..., Any] = callee.handler
         db = View(world, writing=writing)
         value = handler(db, context=self.context, **given) if callee.wants_context else handler(db, **given)
@@ -167,11 +168,3 @@ def _failed(failure: Failure, error: BaseException) -> ToolResult:
         found = error.errors(include_url=False)
         text = "; ".join(f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in found)
     return ToolResult(f"{ERROR_PREFIX}{text}", failure, {"code": failure.value, "raised": type(error).__name__})
-
-
-def _copy_json(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _copy_json(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_copy_json(item) for item in value]
-    return value

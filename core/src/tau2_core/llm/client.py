@@ -10,6 +10,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from tau2_core.copies import copy_json
 from tau2_core.errors import UsageError
 from tau2_core.llm.chat import request_arguments, standard_message
 from tau2_core.llm.failures import as_model_error
@@ -81,10 +82,10 @@ class LiteLLMClient:
     ) -> Completion:
         """Make one request. Raises ModelError."""
         arguments = {**request_arguments(self._args, options, tools), "num_retries": 0, "max_retries": 0}
+        arguments["messages"] = [self.outgoing(message) for message in messages]
         try:
-            response = await _litellm().acompletion(
-                model=self.settings.model, messages=[self.outgoing(message) for message in messages], **arguments
-            )
+            # What is sent is also what the next request is made of, and litellm may change what it is given.
+            response = await _litellm().acompletion(model=self.settings.model, **copy_json(arguments))
             if response is None:  # what is left when it has dropped every parameter that the provider refused
                 raise ModelError(ModelFailure.REFUSED_REQUEST, "the provider cannot process the request (422)")
             return self._completion(response)
