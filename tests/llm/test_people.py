@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import select
@@ -111,12 +112,13 @@ class Terminal:
         start = ["sh", "-c", 'exec "$@" <"$0" >"$0" 2>&1', os.ttyname(self.other), *command]
         self.process = subprocess.Popen(start, cwd=folder, start_new_session=True)
         self.shown = ""
+        self.decode = codecs.getincrementaldecoder("utf-8")().decode  # a letter may come in two reads
 
     def read_until(self, text: str) -> None:
         while text not in self.shown:
             ready, _, _ = select.select([self.end], [], [], 60)
             assert ready, f"{text!r} never came: {self.shown}"
-            self.shown += os.read(self.end, 4096).decode()
+            self.shown += self.decode(os.read(self.end, 4096))
 
     def write(self, text: str) -> None:
         self.shown = ""
