@@ -1,0 +1,115 @@
+"""A guard around code that others wrote: handlers, plugins, prompts, evaluators. Whatever it raises stays an Exception.
+
+    with foreign("handler book_flight"):
+        value = handler(db, **arguments)
+
+`except Exception` around that block then catches everything: `sys.exit()`, a raised KeyboardInterrupt, CancelledError
+or GeneratorExit, and other BaseExceptions arrive as ForeignExit. A real Ctrl-C and a real cancellation pass unchanged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import opcode
+import threading
+from types import TracebackType
+
+MAX_TEXT = 2000
+_RAISE = opcode.opmap["RAISE_VARARGS"]
+
+
+class ForeignExit(Exception):  # noqa: N818 - it says what the code tried, an exit
+    """Foreign code raised something that would have ended the process, the task or the generator around it."""
+
+    def __init__(self, what: str, error: BaseException) -> None:
+        super().__init__(f"{what} raised {describe(error)}" if what else describe(error))
+        self.raised = type_name(error)
+
+
+def type_name(error: BaseException) -> str:
+    """Return the name of an error's type as one would read it in a traceback, also of a ForeignExit's cause."""
+    return error.raised if isinstance(error, ForeignExit) else type(error).__name__
+
+
+def error_text(error: BaseException) -> str:
+    """Return an error's text, of at most 2,000 characters; it may be "", and never raises."""
+    try:
+        text = str(error)
+    except BaseException as again:
+        if is_real_interrupt(again):
+            raise
+        return f"(its text cannot be read: {type(again).__name__})"
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({len(text)} characters)"
+
+
+def describe(error: BaseException) -> str:
+    """Return `Type: text` of any error. Never raises."""
+    text = error_text(error)
+    if isinstance(error, ForeignExit):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def contain(error: BaseException, what: str = "") -> Exception:
+    """Return an error of foreign code as an Exception, to be raised or recorded. Raises a real interrupt again.
+
+    Call it in an `except BaseException` block. StopIteration counts as an exit too, since no coroutine can raise it.
+    """
+    if isinstance(error, Exception) and not isinstance(error, StopIteration | StopAsyncIteration):
+        return error
+    if is_real_interrupt(error):
+        raise error
+    contained = ForeignExit(what, error)
+    contained.__cause__ = error
+    return contained
+
+
+class foreign:  # noqa: N801 - reads as a statement
+    """Contain what a block of foreign code raises; `what` names the code in the error. Works around `await` too."""
+
+    __slots__ = ("_what",)
+
+    def __init__(self, what: str = "") -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            return
+        contained = contain(error, self._what)
+        if contained is not error:
+            raise contained from error
+
+
+def is_real_interrupt(error: BaseException) -> bool:
+    """Tell whether an error is a person's Ctrl-C, a cancellation or the closing of a coroutine, and not foreign code's.
+
+    A signal and a `close()` strike at any instruction. What was raised by a `raise` statement outside asyncio and
+    this package is foreign code's own doing.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:  # no loop runs in this thread
+            return False
+        return task is not None and task.cancelling() > 0
+    if isinstance(error, KeyboardInterrupt) and threading.current_thread() is not threading.main_thread():
+        return False
+    return isinstance(error, KeyboardInterrupt | GeneratorExit) and not _was_raised_by_foreign_code(error)
+
+
+def _was_raised_by_foreign_code(error: BaseException) -> bool:
+    trace = error.__traceback__
+    if trace is None:
+        return False
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    frame = trace.tb_frame
+    if trace.tb_lasti < 0 or frame.f_code.co_code[trace.tb_lasti] != _RAISE:
+        return False
+    module = str(frame.f_globals.get("__name__", ""))
+    return module.partition(".")[0] not in ("asyncio", "tau2_core")
