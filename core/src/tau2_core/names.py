@@ -8,11 +8,17 @@ from difflib import get_close_matches
 SHOWN = 20
 
 
+def close_name(name: str, known: Iterable[str]) -> str:
+    """Return the known name that is most like this one, "" if none is close."""
+    close = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    return close[0] if close else ""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `did you mean 'x'?`, or a list of what there is if nothing is close."""
     names = sorted(known)
-    close = get_close_matches(name, names, n=1, cutoff=0.6)
+    close = close_name(name, names)
     if close:
-        return f"did you mean {close[0]!r}?"
+        return f"did you mean {close!r}?"
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return f"there is: {', '.join(names[:SHOWN])}{more}" if names else "there is none"

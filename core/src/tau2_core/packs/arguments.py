@@ -9,6 +9,8 @@ from typing import Any
 
 import jsonschema_rs
 
+from tau2_core.packs.schemas import compile_schema
+
 
 @dataclass(frozen=True)
 class ArgumentProblem:
@@ -43,7 +45,7 @@ class _Schema:
 
 @lru_cache(maxsize=4096)
 def _validator(schema: _Schema) -> jsonschema_rs.Validator:
-    return jsonschema_rs.validator_for(dict(schema.schema))
+    return compile_schema(schema.schema)
 
 
 def argument_problems(schema: Mapping[str, Any], arguments: Any) -> list[ArgumentProblem]:

@@ -13,6 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from pydantic import BaseModel
 
 from tau2_core.model.tools import Handler, Source
+from tau2_core.names import close_name
 from tau2_core.packs.context import Context
 from tau2_core.packs.declarations import Declaration
 from tau2_core.packs.problems import Problems
@@ -61,13 +62,18 @@ class Binder:
             return None
         self.used.add((module_name, function_name))
         handler = getattr(module, function_name, None) if module else None
-        if module is None or not inspect.isfunction(handler):
-            what = (
-                f"handlers/{module_name}.py has no function {function_name!r}"
-                if module
-                else f"there is no handlers/{module_name}.py"
-            )
-            self.problems.at(source, f"{name}: {what}", hint="write the handler, or correct `handler:`")
+        if module is None:
+            close = close_name(module_name, self.modules)
+            self.used.add((close, function_name))
+            self._missing(source, f"{name}: there is no handlers/{module_name}.py", close)
+            return None
+        if not inspect.isfunction(handler):
+            # A misspelt name most likely means a function that no entry has named yet.
+            functions = self._functions(module_name)
+            free = [each for each in functions if (module_name, each) not in self.used]
+            close = close_name(function_name, free) or close_name(function_name, functions)
+            self.used.add((module_name, close))
+            self._missing(source, f"{name}: handlers/{module_name}.py has no function {function_name!r}", close)
             return None
         return self._compare(declaration, handler)
 
@@ -116,21 +122,32 @@ class Binder:
                 self.problems.at(where, f"{name}.{parameter.name}: {mismatch}", hint=f"handler: {code}")
         return Bound(handler, wants_context=bool(context), sound=len(self.problems.found) == before)
 
+    def _missing(self, source: Source, what: str, close: str) -> None:
+        hint = f"did you mean {close!r}?" if close else "write the handler, or correct `handler:`"
+        self.problems.at(source, what, hint=hint)
+
+    def _functions(self, module_name: str) -> list[str]:
+        """Return the public functions that a module itself defines."""
+        module = self.modules[module_name]
+        if isinstance(module, Exception):
+            return []
+        return [
+            name
+            for name, function in inspect.getmembers(module, inspect.isfunction)
+            if function.__module__ == module.__name__ and not name.startswith("_")
+        ]
+
     def unbound(self) -> None:
         """Note every public function in `handlers/` that no entry names."""
         for module_name, module in self.modules.items():
             if isinstance(module, Exception):
                 continue
-            for name, function in inspect.getmembers(module, inspect.isfunction):
-                if (
-                    function.__module__ == module.__name__
-                    and not name.startswith("_")
-                    and (module_name, name) not in self.used
-                ):
+            for name in self._functions(module_name):
+                if (module_name, name) not in self.used:
                     self.problems.add(
                         self.folder / "handlers" / f"{module_name}.py",
                         f"function {name!r} is bound by no YAML entry",
-                        line=function.__code__.co_firstlineno,
+                        line=getattr(module, name).__code__.co_firstlineno,
                         hint="declare it in tools or functions, or name it with a leading underscore",
                     )
 

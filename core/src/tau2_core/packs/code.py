@@ -1,4 +1,4 @@
-"""A pack's Python package: where it lies, and its modules, imported without touching sys.path."""
+"""A pack's Python modules, imported without touching sys.path."""
 
 from __future__ import annotations
 
@@ -11,55 +11,67 @@ from typing import Any
 
 from tau2_core.errors import UsageError
 from tau2_core.model.registrations import Domain
-
-
-def package_folder(package: str) -> Path:
-    """Return the folder of an installed package. Raises ModuleNotFoundError."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError(f"no package {package!r} is installed")
-    return Path(spec.submodule_search_locations[0])
-
-
-def find_pack_folder(folder: Path) -> Path:
-    """Return where below `folder` the manifest lies: the folder itself, or `src/<package>/`. Raises UsageError."""
-    candidates = [
-        folder / "domain.yaml",
-        *sorted(folder.glob("src/*/domain.yaml")),
-        *sorted(folder.glob("*/domain.yaml")),
-    ]
-    found = [path.parent for path in candidates if path.is_file()]
-    if not found:
-        raise UsageError(f"--pack {folder}: no domain.yaml there, nor in src/<package>/; name the folder of a pack")
-    return found[0].resolve()
+from tau2_core.names import did_you_mean
+from tau2_core.packs.locations import package_folder, package_name
+from tau2_core.packs.pack_files import matching_files
 
 
 def import_folder(folder: Path) -> str:
-    """Make a folder importable as a package of its own name, and return that name.
+    """Make a pack's folder importable as a package, and return its name.
 
     A folder that is loaded already keeps its modules; another package of the same name is refused.
     """
-    name = folder.name
-    init = folder / "__init__.py"
+    name = package_name(folder)
     present = sys.modules.get(name)
     if present is not None:
-        if folder in (Path(place).resolve() for place in getattr(present, "__path__", [])):
+        if folder.resolve() in (Path(place).resolve() for place in getattr(present, "__path__", [])):
             return name
         raise UsageError(f"--pack {folder}: a module named {name!r} is loaded from elsewhere; rename the folder")
-    if not name.isidentifier():
-        raise UsageError(f"--pack {folder}: a package's folder should be named like a Python module; rename it")
-    spec = importlib.util.spec_from_file_location(name, init, submodule_search_locations=[str(folder)])
-    if spec is None or not init.is_file():
-        raise UsageError(f"--pack {folder}: there is no {init.name} beside the manifest; add an empty one")
+    if not (folder / "__init__.py").is_file():
+        raise UsageError(f"--pack {folder}: there is no __init__.py beside the manifest; add an empty one")
+    parent = name.rpartition(".")[0]
+    if parent:
+        _import_parent(parent, folder.parent)
+    _import_package(name, folder)
+    return name
+
+
+def _import_parent(name: str, folder: Path) -> None:
+    """Import the package around a pack's, which may be a namespace package that is spread over several folders."""
+    above = name.rpartition(".")[0]
+    if above:
+        _import_parent(above, folder.parent)
+    if name not in sys.modules and importlib.util.find_spec(name) is not None:
+        importlib.import_module(name)
+    present = sys.modules.get(name)
+    if present is None and (folder / "__init__.py").is_file():
+        _import_package(name, folder)
+    elif present is None:
+        namespace = ModuleType(name)
+        namespace.__path__ = [str(folder)]
+        sys.modules[name] = namespace
+    elif str(folder) not in (places := getattr(present, "__path__", [])):
+        if getattr(present, "__file__", None):
+            raise UsageError(f"--pack {folder}: a module named {name!r} is loaded from elsewhere; rename the folder")
+        places.append(str(folder))
+
+
+def _import_package(name: str, folder: Path) -> None:
+    spec = importlib.util.spec_from_file_location(
+        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    if spec is None or spec.loader is None:
+        raise UsageError(f"--pack {folder}: it cannot be imported as {name}")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    if spec.loader is not None:
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[name]
-            raise
-    return name
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    parent, _, own = name.rpartition(".")
+    if parent:
+        setattr(sys.modules[parent], own, module)
 
 
 def locate(domain: Domain) -> tuple[str, Path]:
@@ -68,21 +80,25 @@ def locate(domain: Domain) -> tuple[str, Path]:
         return import_folder(domain.folder), domain.folder
     if domain.package is None:
         raise UsageError(f"domain {domain.name!r} names neither a package nor a folder")
-    return domain.package, package_folder(domain.package)
+    return domain.package, package_folder(domain.package, domain.manifest)
 
 
 def load_name(package: str, target: str) -> Any:
     """Import `module:name` within a package. Raises ImportError or AttributeError."""
-    module, _, name = target.partition(":")
+    where, _, name = target.partition(":")
     if not name:
         raise ImportError(f"{target!r} should read `module:name`")
-    return getattr(importlib.import_module(f"{package}.{module}"), name)
+    module = importlib.import_module(f"{package}.{where}")
+    if not hasattr(module, name):
+        known = [each for each in vars(module) if not each.startswith("_")]
+        raise AttributeError(f"there is no {name!r} in it ({did_you_mean(name, known)})")
+    return getattr(module, name)
 
 
 def handler_modules(package: str, folder: Path) -> dict[str, ModuleType | Exception]:
     """Import every module of a pack's `handlers/` folder; one that fails stands with its exception."""
     modules: dict[str, ModuleType | Exception] = {}
-    for file in sorted((folder / "handlers").glob("*.py")):
+    for file in matching_files(folder / "handlers", "*.py"):
         if file.stem == "__init__":
             continue
         try:

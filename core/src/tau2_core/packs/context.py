@@ -7,16 +7,20 @@ from datetime import datetime
 from random import Random
 
 from tau2_core.errors import ToolError
+from tau2_core.names import did_you_mean
 
 
 class Context:
     """What a handler may know of the episode besides its database."""
 
-    __slots__ = ("_ids", "_random", "_seed", "now")
+    __slots__ = ("_ids", "_manifest", "_random", "_seed", "now")
 
-    def __init__(self, now: datetime, ids: Mapping[str, Sequence[str]], seed: int = 0) -> None:
+    def __init__(
+        self, now: datetime, ids: Mapping[str, Sequence[str]], seed: int = 0, manifest: str = "domain.yaml"
+    ) -> None:
         self.now = now
         self._ids = ids
+        self._manifest = manifest
         self._seed = seed
         self._random: Random | None = None
 
@@ -33,7 +37,14 @@ class Context:
         return self._random is not None
 
     def free_id(self, pool: str, taken: Container[str]) -> str:
-        """Return the first identifier of the manifest's pool that is not in `taken`; none left is a ToolError."""
+        """Return the first identifier of the manifest's pool that is not in `taken`.
+
+        Raises ToolError if none is left, and LookupError, which is a fault of the pack, if there is no such pool.
+        """
+        if pool not in self._ids:
+            raise LookupError(
+                f"{self._manifest} declares no pool {pool!r} under `ids` ({did_you_mean(pool, self._ids)})"
+            )
         for candidate in self._ids[pool]:
             if candidate not in taken:
                 return candidate

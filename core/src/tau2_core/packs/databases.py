@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import json
+import re
 import tomllib
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from tau2_core.packs.yaml_source import YamlError, read_yaml
+from tau2_core.packs.conversions import Conversions
+from tau2_core.packs.json_source import load_json
+from tau2_core.packs.source_error import SourceError, SourcePath
+from tau2_core.packs.yaml_source import Document, read_yaml
 from tau2_core.state.records import Database, UnshareableError
 from tau2_core.state.world import Base
+
+_TOML_HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(#.*)?$")
+_TOML_KEY = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
+_TOML_NAME = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
 
 
 class DataError(ValueError):
@@ -24,23 +32,25 @@ class DataError(ValueError):
 
 
 def read_data(file: Path) -> Any:
-    """Parse a .json, .yaml, .yml or .toml file. Raises DataError."""
+    """Parse a .json, .yaml, .yml or .toml file. Raises DataError with the line where that shows.
+
+    Refused are keys that stand twice, numbers that are none (NaN, 1e400) and YAML's tags.
+    """
     try:
         if file.suffix == ".json":
-            return json.loads(file.read_bytes())
+            return load_json(file.read_bytes())
         if file.suffix in (".yaml", ".yml"):
             document = read_yaml(file)
             for repeat in document.repeats:
                 raise repeat
             return document.value
         if file.suffix == ".toml":
-            return tomllib.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise DataError(f"not JSON: {error.msg}", file, error.lineno) from error
-    except YamlError as error:
-        raise DataError(str(error), file, error.line) from error
+            return tomllib.loads(file.read_text(encoding="utf-8-sig"), parse_float=_finite)
+    except SourceError as error:
+        raise DataError(f"{'not JSON: ' if file.suffix == '.json' else ''}{error}", file, error.line) from error
     except tomllib.TOMLDecodeError as error:
-        raise DataError(f"not TOML: {error}", file) from error
+        found = re.search(r"at line (\d+)", str(error))
+        raise DataError(f"not TOML: {error}", file, int(found[1]) if found else None) from error
     except UnicodeDecodeError as error:
         raise DataError(f"not UTF-8 text: {error.reason} at byte {error.start}", file) from error
     except (ValueError, RecursionError) as error:  # numbers too long or nesting too deep for Python
@@ -50,32 +60,71 @@ def read_data(file: Path) -> Any:
     raise DataError(f"{file.suffix or 'no suffix'} is none of .json, .yaml, .toml", file)
 
 
-def load_base(model: type[Database], file: Path) -> Base:
-    """Read and validate a database. Raises DataError with the place of the first wrong value."""
+def _finite(text: str) -> float:
+    number = float(text.replace("_", ""))
+    if not isfinite(number):
+        raise ValueError(f"{text} is no finite number")
+    return number
+
+
+def load_base(model: type[Database], file: Path, *, exact: bool = True) -> Base:
+    """Read and validate a database. Raises DataError with the place of the first wrong value.
+
+    Args:
+        model: the database's type.
+        file: a .json, .yaml, .yml or .toml file.
+        exact: refuse text where a number or a bool should stand, which pydantic would convert.
+    """
     content = read_data(file)
     try:
-        return Base(model.model_validate(content))
+        database = model.model_validate(content)
+        converted = Conversions().look(content, database).converted if exact else []
+        if converted:
+            first = converted[0]
+            raise DataError(f"{_dotted(first.path)}: {first}{_more(len(converted))}", file, _line(file, first.path))
+        return Base(database)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise DataError(f"{place}: {first['msg']}{more}", file, _line_of(file, first["loc"])) from error
+        detail = error.errors(include_url=False)[0]
+        message = f"{_dotted(detail['loc'])}: {detail['msg']}{_more(error.error_count())}"
+        raise DataError(message, file, _line(file, detail["loc"])) from error
     except UnshareableError as error:
         raise DataError(str(error), file) from error
 
 
-def _line_of(file: Path, path: tuple[str | int, ...]) -> int | None:
-    """Find the line of a value: exact in YAML; in JSON the line that first names the record's key."""
-    if file.suffix in (".yaml", ".yml"):
-        return read_yaml(file).line(path)
-    keys = [part for part in path if isinstance(part, str)][:2]
-    lines = file.read_text(encoding="utf-8").splitlines()
-    start = 0
-    for key in keys:
-        found = next(
-            (n for n in range(start, len(lines)) if f'"{key}"' in lines[n] or lines[n].startswith(f"{key} ")), None
-        )
-        if found is None:
-            break
-        start = found
-    return start + 1
+def _dotted(path: SourcePath) -> str:
+    return ".".join(str(part) for part in path) or "the whole file"
+
+
+def _more(count: int) -> str:
+    return f" (and {count - 1} more)" if count > 1 else ""
+
+
+def read_document(file: Path) -> Document:
+    """Parse a database file once more, with the line of each part; for a file that `read_data` has read."""
+    return _toml_document(file) if file.suffix == ".toml" else read_yaml(file)
+
+
+def _line(file: Path, path: SourcePath) -> int | None:
+    return read_document(file).line(path)
+
+
+def _toml_document(file: Path) -> Document:
+    """Return where the tables and keys of a TOML file stand; of values over several lines only the first."""
+    text = file.read_text(encoding="utf-8-sig")
+    document = Document(file, tomllib.loads(text), {(): 1})
+    table: SourcePath = ()
+    counts: dict[SourcePath, int] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        if header := _TOML_HEADER.match(line):
+            table = _toml_names(header[2])
+            if header[1] == "[[":
+                counts[table] = counts.get(table, -1) + 1
+                table = (*table, counts[table])
+            document.lines.setdefault(table, number)
+        elif key := _TOML_KEY.match(line):
+            document.lines.setdefault((*table, *_toml_names(key[1])), number)
+    return document
+
+
+def _toml_names(text: str) -> SourcePath:
+    return tuple(name.strip("\"'") for name in _TOML_NAME.findall(text))

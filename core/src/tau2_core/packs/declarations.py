@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import jsonschema_rs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tau2_core.model.tools import FunctionKind, Kind, Role
 from tau2_core.packs.problems import Problems
+from tau2_core.packs.provider_names import LONGEST, TOOL_RULE, is_provider_name
+from tau2_core.packs.schemas import schema_problems
 from tau2_core.packs.yaml_source import Document
 
 
@@ -73,25 +74,32 @@ def read_entries(
             if rest is not None:
                 declarations.append(Declaration(name, rest, document, sound=False))
             continue
-        if not name.isidentifier():
-            problems.add(document.file, f"{name!r} is no name for a tool", line=document.line((name,)))
-            continue
-        bad = False
+        bad = bool(list(_note_names(name, entry, document, problems)))
         for parameter, schema in entry.parameters.items():
-            line = document.line((name, "parameters", parameter))
-            where = f"{name}.{parameter}"
             if not isinstance(schema.get("optional", False), bool):
-                problems.add(document.file, f"{where}: `optional` should be true or false", line=line)
+                what = f"{name}.{parameter}: `optional` should be true or false, not {schema['optional']!r}"
+                problems.add(document.file, what, line=document.line((name, "parameters", parameter, "optional")))
                 bad = True
-        try:
-            jsonschema_rs.meta.validate(entry.schema_object())
-        except jsonschema_rs.ValidationError as error:
-            path = ("parameters", *[part for part in error.instance_path if part != "properties"])
-            line = document.line((name, *path))
-            problems.add(document.file, f"{name}: not a JSON schema: {error.message}", line=line)
+        for path, what in schema_problems(entry.schema_object()):
+            place = (name, "parameters", *path[1:])  # `properties` of the schema are `parameters` in the file
+            where = ".".join(map(str, (name, *path[1:])))
+            problems.add(document.file, f"{where}: {what}", line=document.line(place))
             bad = True
         declarations.append(Declaration(name, entry, document, sound=not bad))
     return declarations
+
+
+def _note_names(name: str, entry: ToolEntry | FunctionEntry, document: Document, problems: Problems) -> Iterator[str]:
+    """Note, and yield, names of a tool and its parameters that not all models' providers take."""
+    if isinstance(entry, FunctionEntry):
+        return  # never shown to a model
+    for named, path in [(name, (name,)), *((each, (name, "parameters", each)) for each in entry.parameters)]:
+        if not is_provider_name(named):
+            kind = "tool" if path == (name,) else "parameter"
+            what = f"{named!r} is no name that all models' providers take for a {kind}"
+            long = f", and this one has {len(named)}" if len(named) > LONGEST else ""
+            problems.add(document.file, what, line=document.line(path), hint=f"use {TOOL_RULE}{long}")
+            yield named
 
 
 def _remains(model: type[ToolEntry] | type[FunctionEntry], value: Any) -> ToolEntry | FunctionEntry | None:

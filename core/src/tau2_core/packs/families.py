@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tau2_core.model.tasks import Action, Assertion, FunctionCall, Task
 from tau2_core.names import did_you_mean
 from tau2_core.packs.composition import NOBODY, choices
+from tau2_core.packs.pack_files import matching_files
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.yaml_source import Document, Place
 from tau2_core.state.merge import deep_merge
@@ -83,7 +84,7 @@ class Families:
 def read_families(folder: Path, pattern: str, problems: Problems) -> Families:
     """Read all families files and merge them; what is wrong is noted and left out."""
     reader, before = _Reader(problems), len(problems.found)
-    files = sorted(folder.glob(pattern))
+    files = matching_files(folder, pattern)
     if not files:
         reader.whole = False
         problems.add(folder / pattern, "no families file matches", hint="write one, or correct `tasks.families`")

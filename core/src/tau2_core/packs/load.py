@@ -13,8 +13,10 @@ from tau2_core.errors import PackError, UsageError
 from tau2_core.model.registrations import Domain, Toolset
 from tau2_core.model.tools import Function, Role, Source, Tool
 from tau2_core.packs.binding import Binder, Bound, failure_place
-from tau2_core.packs.code import handler_modules, load_name, locate, package_folder
+from tau2_core.packs.code import handler_modules, load_name, locate
 from tau2_core.packs.declarations import OPEN_SCHEMA, Declaration, FunctionEntry, ToolEntry, read_entries
+from tau2_core.packs.id_pools import check_id_pools
+from tau2_core.packs.locations import package_folder
 from tau2_core.packs.manifest import DatabaseEntry, Manifest
 from tau2_core.packs.pack import ROLES, Pack
 from tau2_core.packs.policy_rules import PolicyRule, read_policy_rules
@@ -83,6 +85,7 @@ class _Loader:
         sync, wants_context = self._sync(binder)
         if not self.incomplete:
             binder.unbound()
+        self._id_pools([*tools["agent"].values(), *tools["user"].values()])
         for toolset in self.toolsets:
             self._toolset(toolset, tools)
         self._shared_names(tools)
@@ -209,12 +212,20 @@ class _Loader:
             return None, False
         return sync, "context" in parameters
 
+    def _id_pools(self, tools: Sequence[Tool]) -> None:
+        """Note pools that are not declared; the tools of such a module fail, which need not be said again."""
+        wrong = {
+            source.file.stem
+            for source in check_id_pools(self.folder, self.manifest.ids, self.source("ids"), self.problems)
+        }
+        self.unsound.update(tool.name for tool in tools if tool.handler.__module__.rpartition(".")[2] in wrong)
+
     def _rules(self, tools: Mapping[str, Tool]) -> list[PolicyRule]:
         name = self.manifest.evaluation.policy_checks
         if name is None or self.incomplete:
             return []
         place = Place(self.document, ("evaluation", "policy_checks"))
-        return read_policy_rules(self.folder / name, tools, place, self.problems)
+        return read_policy_rules(self.folder / name, tools, self.unbound, place, self.problems)
 
     def _models(self) -> dict[Role, type[Database]]:
         models: dict[Role, type[Database]] = {}
@@ -243,7 +254,7 @@ class _Loader:
         what = f"toolset {toolset.name!r}: package {toolset.package!r} cannot be imported"
         advice = "install or mend it, or block its plugin with --no-plugin"
         folder = self.problems.guard(
-            Source(Path(toolset.package)), what, lambda: package_folder(toolset.package), hint=advice
+            Source(Path(toolset.package)), what, lambda: package_folder(toolset.package, toolset.file), hint=advice
         )
         if folder is None:
             return

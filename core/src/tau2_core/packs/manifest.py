@@ -14,10 +14,15 @@ class _Section(BaseModel):
 
 
 class DatabaseEntry(_Section):
-    """`model`: `module:Class` within the package; `data`: a .json, .yaml or .toml file."""
+    """`model`: `module:Class` within the package; `data`: a .json, .yaml or .toml file.
+
+    `unchecked` holds path patterns, such as `flights.*.colour`: keys that no field takes, and ids that differ from
+    their record's key, of which `check` is not to warn.
+    """
 
     model: str
     data: str
+    unchecked: list[str] = Field(default_factory=list)
 
 
 class Databases(_Section):

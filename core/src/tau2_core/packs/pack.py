@@ -60,11 +60,12 @@ class Pack:
 
     def base(self, role: Role, file: Path | None = None) -> Base:
         """Return the shared base of a side's database, from the pack's own file or a dataset's. Raises PackError."""
+        own = file is None  # a dataset's values are converted as the official code converts them
         file = file or self.data_file(role)
         known = self._bases.get((role, file))
         if known is None:
             try:
-                known = self._bases[role, file] = load_base(self.models[role], file)
+                known = self._bases[role, file] = load_base(self.models[role], file, exact=own)
             except DataError as error:
                 problems = Problems(self.name)
                 problems.add(error.file, str(error), line=error.line, hint="mend or restore the data file")

@@ -59,8 +59,13 @@ class PolicyRule(BaseModel):
         return (ALL in self.tools or tool in self.tools) and tool not in self.but
 
 
-def read_policy_rules(file: Path, tools: Mapping[str, Tool], named_by: Place, problems: Problems) -> list[PolicyRule]:
-    """Read a pack's rules; what is wrong is noted and left out."""
+def read_policy_rules(
+    file: Path, tools: Mapping[str, Tool], unbound: Collection[str], named_by: Place, problems: Problems
+) -> list[PolicyRule]:
+    """Read a pack's rules; what is wrong is noted and left out.
+
+    `unbound` are declared tools without a handler: that is noted already, so that rules may name them.
+    """
     document = problems.read(file, named_by=named_by.source())
     if document is None:
         return []
@@ -75,14 +80,16 @@ def read_policy_rules(file: Path, tools: Mapping[str, Tool], named_by: Place, pr
         place = Place(document, (index,))
         if rule.name in {other.name for other in rules}:
             problems.at(place.source("name"), f"rule {rule.name!r} stands here twice", hint="rename one of them")
-        _check_names(rule, tools, place, problems)
+        _check_names(rule, tools, unbound, place, problems)
         rules.append(rule)
     return rules
 
 
-def _check_names(rule: PolicyRule, tools: Mapping[str, Tool], place: Place, problems: Problems) -> None:
+def _check_names(
+    rule: PolicyRule, tools: Mapping[str, Tool], unbound: Collection[str], place: Place, problems: Problems
+) -> None:
     for key, names in (("tools", rule.tools), ("but", rule.but), ("after", rule.after)):
-        known: Collection[str] = {*tools, ALL} if key == "tools" else tools
+        known: Collection[str] = {*tools, *unbound, *([ALL] if key == "tools" else [])}
         for index, name in enumerate(names):
             if name not in known:
                 what = f"rule {rule.name!r}: the agent has no tool {name!r}"
@@ -90,11 +97,11 @@ def _check_names(rule: PolicyRule, tools: Mapping[str, Tool], place: Place, prob
     concerned = [tool for name, tool in tools.items() if rule.concerns(name)]
     parameters = {name for tool in concerned for name in tool.parameters["properties"]}
     for argument, sources in rule.known.items():
-        if argument not in parameters:
+        if argument not in parameters and not unbound:
             what = f"rule {rule.name!r}: none of its tools has a parameter {argument!r}"
             problems.at(place.source("known", argument), what, hint=did_you_mean(argument, parameters))
         for index, name in enumerate(sources):
-            if name != CUSTOMER and name not in tools:
+            if name != CUSTOMER and name not in tools and name not in unbound:
                 what = f"rule {rule.name!r}: the agent has no tool {name!r}"
                 hint = did_you_mean(name, {*tools, CUSTOMER})
                 problems.at(place.source("known", argument, index), what, hint=hint)

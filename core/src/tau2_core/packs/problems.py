@@ -10,7 +10,9 @@ from pydantic import BaseModel, ValidationError
 
 from tau2_core.errors import Problem
 from tau2_core.model.tools import Source
-from tau2_core.packs.yaml_source import Document, YamlError, YamlPath, read_yaml
+from tau2_core.packs.conversions import Conversions
+from tau2_core.packs.source_error import SourceError
+from tau2_core.packs.yaml_source import Document, YamlPath, read_yaml
 
 Model = TypeVar("Model", bound=BaseModel)
 Parsed = TypeVar("Parsed")
@@ -35,8 +37,10 @@ class Problems:
         """Parse a YAML file; None, with the problem noted, if that fails."""
         try:
             document = read_yaml(file)
-        except YamlError as error:
-            self.add(file, str(error), line=error.line, hint="mend the YAML")
+        except SourceError as error:
+            self.add(
+                file, str(error), line=error.line, hint=f"correct the {'JSON' if file.suffix == '.json' else 'YAML'}"
+            )
         except OSError as error:
             where = named_by or Source(file)
             self.at(where, f"cannot read {file}: {error.strerror}", hint="create the file, or correct the path")
@@ -49,18 +53,23 @@ class Problems:
     def validate(self, model: type[Model], document: Document, value: Any, path: YamlPath = ()) -> Model | None:
         """Build a model from a part of a document; None, with every problem noted by line, if that fails.
 
-        A key that the model does not know is a problem here, even where other people's files may hold it.
+        A key that the model does not know is a problem here, even where other people's files may hold it, and so is
+        text where a number or a bool should stand.
         """
         try:
-            return model.model_validate(value, extra="forbid")
+            found = model.model_validate(value, extra="forbid")
         except ValidationError as error:
             self.note(error, document, path)
             return None
+        converted = Conversions().look(value, found, path).converted
+        for each in converted:
+            self.add(document.file, f"{_dotted(each.path)}: {each}", line=document.line(each.path))
+        return None if converted else found
 
     def note(self, error: ValidationError, document: Document, path: YamlPath = ()) -> None:
         for detail in error.errors(include_url=False):
             where = tuple(part for part in detail["loc"] if isinstance(part, str | int))
-            name = ".".join(str(part) for part in (*path, *where)) or "the file"
+            name = _dotted((*path, *where))
             message = f"{name}: {detail['msg']}"
             if detail["type"] == "extra_forbidden":
                 message = f"{name}: there is no such key"
@@ -80,3 +89,7 @@ class Problems:
         for problem in problems:
             if problem not in self.found:
                 self.found.append(problem)
+
+
+def _dotted(path: YamlPath) -> str:
+    return ".".join(str(part) for part in path) or "the file"

@@ -11,6 +11,7 @@ from tau2_core.model.tasks import Task
 from tau2_core.packs.families import Families, read_families
 from tau2_core.packs.family_tasks import FamilySource, FamilyTasks
 from tau2_core.packs.manifest import TaskFiles
+from tau2_core.packs.pack_files import matching_files
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.splits import Rule, Splits, read_splits
 from tau2_core.packs.task_defaults import TaskDefaults
@@ -90,7 +91,7 @@ class _Written:
         self.refused: set[str] | None = set()  # ids of tasks that are wrong; None: not all of them are known
 
     def read_all(self, folder: Path, pattern: str) -> None:
-        files = sorted(folder.glob(pattern))
+        files = matching_files(folder, pattern)
         if not files:
             self.refused = None
             self.problems.add(folder / pattern, "no task file matches", hint="write tasks, or correct `tasks.files`")

@@ -15,7 +15,8 @@ from tau2_core.llm.cassette import Cassette
 from tau2_core.llm.model import Client, Gate, Line, Patience
 from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.names import did_you_mean
-from tau2_core.packs.yaml_source import YamlError, read_yaml
+from tau2_core.packs.source_error import SourceError
+from tau2_core.packs.yaml_source import read_yaml
 
 Result = TypeVar("Result")
 ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
@@ -56,7 +57,7 @@ def _read_file(file: Path) -> ModelsFile:
         return ModelsFile.model_validate(read_yaml(file).value or {})
     except OSError as error:
         raise UsageError(f"--config {file}: {error.strerror}") from error
-    except YamlError as error:
+    except SourceError as error:
         raise UsageError(f"--config {file}:{error.line or 1}: {error}") from error
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]

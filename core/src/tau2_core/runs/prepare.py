@@ -11,10 +11,11 @@ from tau2_core.errors import DatasetError, PackError, PluginError, Problem, Tau2
 from tau2_core.model.datasets import Dataset
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.registrations import Domain, loaded
-from tau2_core.packs.code import find_pack_folder
 from tau2_core.packs.load import open_pack
+from tau2_core.packs.locations import MANIFEST, find_pack_folder
 from tau2_core.packs.pack import Pack
-from tau2_core.packs.yaml_source import YamlError, read_yaml
+from tau2_core.packs.source_error import SourceError
+from tau2_core.packs.yaml_source import read_yaml
 from tau2_core.plugins.catalogue import Catalogue, Wrapper
 from tau2_core.plugins.discovery import discover
 
@@ -27,10 +28,10 @@ def open_catalogue(packs: Sequence[Path] = (), blocked: Iterable[str] = ()) -> C
 def folder_domain(path: Path) -> Domain:
     """Return the domain that a pack's folder holds, by the name in its manifest. Raises UsageError, PackError."""
     folder = find_pack_folder(path)
-    manifest = folder / "domain.yaml"
+    manifest = folder / MANIFEST
     try:
         content = read_yaml(manifest).value
-    except YamlError as error:
+    except SourceError as error:
         raise PackError([Problem(folder.name, manifest, str(error), error.line, "mend the YAML")]) from error
     name = content.get("name") if isinstance(content, dict) else None
     if not isinstance(name, str):

@@ -82,7 +82,11 @@ class ReplayReport:
 def read_episodes(file: Path) -> Iterator[tuple[int, RecordedEpisode]]:
     """Yield (line number, episode) of a .jsonl or .jsonl.gz file. Raises UsageError naming file and line."""
     try:
-        with gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8") as lines:
+        with (
+            gzip.open(file, "rt", encoding="utf-8-sig")
+            if file.suffix == ".gz"
+            else file.open(encoding="utf-8-sig") as lines
+        ):
             for number, line in enumerate(lines, 1):
                 if line.strip():
                     yield number, _read_episode(file, number, line)

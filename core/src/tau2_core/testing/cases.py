@@ -108,7 +108,8 @@ def _read(test: Parameters, paths: Sequence[str]) -> Rows:
 
 def _lines(path: str) -> list[dict[str, Any]]:
     found = []
-    for number, line in enumerate(_text(path).splitlines(), 1):
+    # `splitlines` would cut rows at U+2028, which JSON allows in a text.
+    for number, line in enumerate(_text(path).split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -123,8 +124,10 @@ def _text(path: str) -> str:
         if path.startswith(("http://", "https://")):
             with urlopen(path, timeout=DOWNLOAD_SECONDS) as answer:  # noqa: S310 - http(s), as was just seen
                 content: bytes = answer.read()
-            return content.decode("utf-8")
-        return Path(path).read_text(encoding="utf-8")
+            return content.decode("utf-8-sig")
+        return Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"input_dataset {path}: not UTF-8 text: {error.reason} at byte {error.start}") from error
     except OSError as error:
         hint = "write one with `tau2-gym export DOMAIN FILE --to eval-protocol`"
         raise DatasetError(f"input_dataset {path}: {getattr(error, 'strerror', None) or error}; {hint}") from error

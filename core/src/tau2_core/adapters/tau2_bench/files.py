@@ -28,7 +28,7 @@ class Files:
     def read(self, file: Path) -> str:
         """Return a text file's content. Raises DatasetError if it cannot be read."""
         try:
-            return self.take(file).read_text(encoding="utf-8")
+            return self.take(file).read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
             raise DatasetError(f"{file}: not UTF-8 text: {error.reason} at byte {error.start}; {RESTORE}") from error
         except OSError as error:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from tau2_core.errors import DatasetError
 from tau2_core.model.episodes import ArgumentMode, EpisodeRecord, Termination
 from tau2_core.model.tasks import Task
+from tau2_core.packs.pack_files import matching_files
 
 SOLO_AGENT, SOLO_USER = "llm_agent_solo", "dummy_user"
 RESULTS = ("results.json", "results.json.gz")
@@ -140,7 +141,7 @@ def result_files(path: Path) -> list[Path]:
     for name in RESULTS:
         if (path / name).is_file():
             return [path / name]
-    files = sorted([*path.rglob("*.json"), *path.rglob("*.json.gz")])
+    files = sorted(matching_files(path, "**/*.json") + matching_files(path, "**/*.json.gz"))
     if not files:
         raise DatasetError(f"{path}: holds no .json file")
     return [file for file in files if file.name in RESULTS] or files
@@ -165,7 +166,7 @@ def read_result_file(file: Path) -> ResultFile:
 
 def _simulations(file: Path, folder: Path, index: Any) -> list[Any]:
     """Read the folder format; an index must name exactly the files that are there, as officially."""
-    parts = {part.name.partition(".json")[0]: part for part in sorted(folder.glob("*.json*"))}
+    parts = {part.name.partition(".json")[0]: part for part in matching_files(folder, "*.json*")}
     if isinstance(index, list):
         named = {str(_mapping(entry).get("id")) for entry in index}
         wrong = sorted(named ^ parts.keys())

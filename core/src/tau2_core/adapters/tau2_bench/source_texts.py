@@ -16,6 +16,7 @@ from tau2_core.adapters.tau2_bench.files import RESTORE
 from tau2_core.errors import DatasetError
 from tau2_core.model.datasets import ToolText
 from tau2_core.model.tools import Role, Source
+from tau2_core.packs.pack_files import matching_files
 
 _TOOLKITS: dict[Role, str] = {"agent": "tools.py", "user": "user_tools.py"}
 _METHODS: dict[str, Callable[[str], str]] = {"strip": str.strip, "lstrip": str.lstrip, "rstrip": str.rstrip}
@@ -77,7 +78,7 @@ def _find_constant(
     folder: Path, preferred: str, name: str, text_of: Callable[[ast.expr], str | None]
 ) -> tuple[str, Path] | None:
     """Look for a module-level constant; the first file that defines it decides, whether or not it is a literal."""
-    for file in sorted(folder.glob("*.py"), key=lambda file: (file.name != preferred, file.name)):
+    for file in sorted(matching_files(folder, "*.py"), key=lambda file: (file.name != preferred, file.name)):
         content = _read(file)
         # A file that never names the constant is not parsed: whatever is wrong there is none of our concern.
         value = _assigned(_parse(file, content), name) if name.encode() in content else None

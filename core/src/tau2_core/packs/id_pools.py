@@ -1,0 +1,39 @@
+"""Pools of identifiers that handlers ask for by name, compared with those that the manifest declares."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from tau2_core.model.tools import Source
+from tau2_core.names import did_you_mean
+from tau2_core.packs.pack_files import matching_files
+from tau2_core.packs.problems import Problems
+
+
+def check_id_pools(folder: Path, pools: Collection[str], manifest: Source, problems: Problems) -> list[Source]:
+    """Note every `context.free_id("name", …)` of a pack's handlers that names no pool; return where they stand."""
+    found = []
+    for file in matching_files(folder / "handlers", "**/*.py"):
+        for name, line in _asked_for(file):
+            if name not in pools:
+                source = Source(file, line)
+                hint = f"{did_you_mean(name, pools)} Declare it under `ids` in {manifest}"
+                problems.at(source, f"there is no pool of ids {name!r}", hint=hint)
+                found.append(source)
+    return found
+
+
+def _asked_for(file: Path) -> Iterator[tuple[str, int]]:
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError, OSError):
+        return  # noted when the module was imported
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "free_id":
+            given = (
+                node.args[0] if node.args else next((each.value for each in node.keywords if each.arg == "pool"), None)
+            )
+            if isinstance(given, ast.Constant) and isinstance(given.value, str):
+                yield given.value, given.lineno

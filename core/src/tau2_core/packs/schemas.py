@@ -1,0 +1,72 @@
+"""JSON schemas of arguments: compiled without ever reading a file or an address, and checked in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jsonschema_rs
+
+from tau2_core.packs.source_error import SourcePath
+
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+_DATA = ("enum", "const", "default", "examples")  # what stands there is a value, not a schema
+
+
+def compile_schema(schema: Mapping[str, Any]) -> jsonschema_rs.Validator:
+    """Return a validator. Raises ValueError for what is no schema, or refers to something outside it."""
+    return jsonschema_rs.validator_for(dict(schema), retriever=_refuse)
+
+
+def _refuse(address: str) -> Any:
+    raise ValueError(f"{address} is outside the schema, and is not read")
+
+
+def schema_problems(schema: Mapping[str, Any]) -> list[tuple[SourcePath, str]]:
+    """Return what is wrong with the schema of a tool's arguments, each with its path; [] if it can be used."""
+    found = list(_references(schema, schema, ()))
+    if found:
+        return found
+    try:
+        jsonschema_rs.meta.validate(dict(schema))
+        compile_schema(schema)
+    except jsonschema_rs.ValidationError as error:
+        path = tuple(error.instance_path)
+        if path and path[-1] == "pattern" and isinstance(error.instance, str):
+            return [(path, f"pattern {error.instance!r} is no regular expression that JSON schemas know")]
+        return [(path, f"not a JSON schema: {error.message}")]
+    except (ValueError, TypeError, RecursionError) as error:  # a reference that the library cannot follow, NaN, depth
+        return [((), f"not a JSON schema: {error}")]
+    return []
+
+
+def _references(part: Any, root: Mapping[str, Any], path: SourcePath) -> Iterator[tuple[SourcePath, str]]:
+    """Yield every reference that leads out of the schema, or to nothing."""
+    if isinstance(part, list):
+        for index, item in enumerate(part):
+            yield from _references(item, root, (*path, index))
+    if not isinstance(part, dict):
+        return
+    for key, item in part.items():
+        if key in _REFERENCES and isinstance(item, str):
+            if not item.startswith("#"):
+                what = f"{key} {item!r} leads out of the schema; only references within it (`#/…`) are followed"
+                yield (*path, key), f"{what}: write the schema out"
+            elif item.startswith("#/") and not _resolves(item, root):
+                what = f"{key} {item!r} leads nowhere; references begin at the arguments' schema, as in"
+                yield (*path, key), f"{what} '#/properties/NAME'"
+        elif key not in _DATA:
+            yield from _references(item, root, (*path, key))
+
+
+def _resolves(reference: str, root: Any) -> bool:
+    place = root
+    for part in reference.removeprefix("#/").split("/"):
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(place, dict) and name in place:
+            place = place[name]
+        elif isinstance(place, list) and name.isdecimal() and int(name) < len(place):
+            place = place[int(name)]
+        else:
+            return False
+    return True
