@@ -6,8 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tau2_core.api.episodes import SyncEpisode as SyncEpisode
+    from tau2_core.api.episodes import open_episode as open_episode
     from tau2_core.arithmetic import calculate as calculate
+    from tau2_core.episode.episode import Episode as Episode
     from tau2_core.errors import DatasetError as DatasetError
+    from tau2_core.errors import EpisodeError as EpisodeError
     from tau2_core.errors import PackError as PackError
     from tau2_core.errors import Tau2GymError as Tau2GymError
     from tau2_core.errors import ToolError as ToolError
@@ -50,8 +54,10 @@ if TYPE_CHECKING:
     from tau2_core.state.world import reading as reading
 
 _HOMES = {
+    "api.episodes": ["SyncEpisode", "open_episode"],
     "arithmetic": ["calculate"],
-    "errors": ["DatasetError", "PackError", "Tau2GymError", "ToolError", "UsageError"],
+    "episode.episode": ["Episode"],
+    "errors": ["DatasetError", "EpisodeError", "PackError", "Tau2GymError", "ToolError", "UsageError"],
     "hookspecs": ["Proceed", "hookimpl"],
     "model.datasets": ["Dataset", "ToolText"],
     "model.episodes": ["EpisodeRecord", "EpisodeStart"],

@@ -19,6 +19,10 @@ class UsageError(Tau2GymError):
     """A wrong name, option or combination on the command line or in a call: exit code 2."""
 
 
+class EpisodeError(UsageError):
+    """A step that an episode cannot take now: it has ended, another step runs, or it is the other side's turn."""
+
+
 class DatasetError(UsageError):
     """A folder given as a dataset is none, or lacks what is asked of it."""
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from tau2_core.episode.solo import DONE
 from tau2_core.episode.stage import Stage
+from tau2_core.errors import UsageError
 from tau2_core.model.episodes import Termination
 from tau2_core.model.llm import OWN_DOING, ModelError
 from tau2_core.model.messages import (
@@ -37,20 +38,30 @@ class Limits:
     max_errors: int = 10
     timeout_seconds: float | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse limits that no conversation can keep. Raises UsageError."""
+        for name in ("max_steps", "max_errors"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}")
+        if self.timeout_seconds is not None and not self.timeout_seconds > 0:
+            raise UsageError(f"--timeout must be more than 0 seconds, not {self.timeout_seconds}")
+
 
 @dataclass
 class Conversation:
     """One conversation in progress. Environment executions are steps too; the opening line is none.
 
-    Whoever drives it gives the agent's messages to `accept`; between two of them everything else happens: calls are
-    carried out, the customer answers. `run` drives it with an agent of this process.
+    A side without a participant (`agent` or `user` is None) is played from outside: its messages go to `accept`, and
+    its tool calls may go to `perform`. Between two of them everything else happens: calls are carried out, and the
+    other side answers.
     """
 
     stage: Stage
-    user: User
+    user: User | None
     limits: Limits
     opening: str
     solo: bool = False
+    agent: Agent | None = None
     messages: list[Message] = field(default_factory=list)
     termination: Termination | None = None
     error: str | None = None
@@ -62,19 +73,10 @@ class Conversation:
     _history: int = 0
     _started: float = field(default_factory=time.monotonic)
 
-    async def run(self, agent: Agent, history: Sequence[Message]) -> None:
-        """Converse to the end; `termination` then says why it ended."""
-        self.load(history)
-        await self.greet()
-        while self.termination is None:
-            try:
-                message = await agent.reply(visible_to("agent", self.messages))
-            except Exception as error:  # noqa: BLE001 - an agent may raise anything; it is recorded as its error
-                _raise_if_not_its_fault(error)
-                self._fail("agent", f"{type(error).__name__}: {error}")
-                self.steps += 1
-                return
-            await self.accept(message)
+    @property
+    def turn(self) -> Speaker:
+        """Whose turn it is."""
+        return self._turn
 
     def load(self, history: Sequence[Message]) -> None:
         """Take over what was said before; nobody answers yet."""
@@ -82,31 +84,32 @@ class Conversation:
         self._history = len(self.messages)
 
     async def greet(self) -> None:
-        """Bring the conversation to the agent's first turn; the customer answers an opening line, or goes on.
+        """Begin, and go on until a side that is played from outside has its turn, or to the end.
 
-        An ending that the history holds counts, with no step made.
+        Without a history the customer answers the opening line. An ending that the history holds counts, with no step
+        made.
         """
         history = self.messages[: self._history]  # a side may have acted since, before anybody spoke
         last = next((message for message in reversed(history) if not isinstance(message, SystemMessage)), None)
         if last is None:
             if self.solo:
                 self.steps = -1  # officially, the first message of a solo agent is not a step
-                return
-            self.messages.append(AssistantMessage(content=self.opening, cost=0.0, turn_idx=len(self.messages)))
-            self._turn = "user"
+            else:
+                self.messages.append(AssistantMessage(content=self.opening, cost=0.0, turn_idx=len(self.messages)))
+                self._turn = "user"
         elif isinstance(last, ToolMessage):
             self._turn = "agent" if last.requestor == "assistant" else "user"
         elif isinstance(last, UserMessage):
             self._check_stop(last)
         else:
             self._turn = "user"
-        await self._until_agent()
+        await self._advance()
 
-    async def accept(self, message: AssistantMessage) -> None:
-        """Take the agent's message, and go on until it is the agent's turn again or the end."""
-        self._take("agent", message)
+    async def accept(self, speaker: Participant, message: ParticipantMessage) -> None:
+        """Take a message of a side that is played from outside; then go on as `greet` does."""
+        self._take(speaker, message)
         await self._end_step()
-        await self._until_agent()
+        await self._advance()
 
     async def perform(self, speaker: Participant, name: str, arguments: dict[str, Any]) -> ToolResult:
         """Carry out one call of a side that acts over the network; nobody else answers.
@@ -125,12 +128,15 @@ class Conversation:
         await self._end_step()
         return result
 
-    async def _until_agent(self) -> None:
-        while self.termination is None and self._turn != "agent":
+    async def _advance(self) -> None:
+        while self.termination is None:
             if self._turn == "environment":
                 await self._execute()
             else:
-                await self._ask_user()
+                participant = self.agent if self._turn == "agent" else self.user
+                if participant is None:
+                    return
+                await self._ask(self._turn, participant)
             await self._end_step()
 
     async def _end_step(self) -> None:
@@ -138,14 +144,14 @@ class Conversation:
         await self.stage.settle()
         self._check_limits()
 
-    async def _ask_user(self) -> None:
+    async def _ask(self, speaker: Participant, participant: Agent | User) -> None:
         try:
-            message = await self.user.reply(visible_to("user", self.messages))
-        except Exception as error:  # noqa: BLE001 - a simulator may raise anything; it is recorded as its error
+            message = await participant.reply(visible_to(speaker, self.messages))
+        except Exception as error:  # noqa: BLE001 - a participant may raise anything; it is recorded as its error
             _raise_if_not_its_fault(error)
-            self._fail("user", f"{type(error).__name__}: {error}")
+            self._fail(speaker, f"{type(error).__name__}: {error}")
             return
-        self._take("user", message)
+        self._take(speaker, message)
 
     def _take(self, speaker: Participant, message: ParticipantMessage) -> None:
         try:

@@ -17,7 +17,7 @@ from tau2_core.errors import PluginError, UsageError
 from tau2_core.llm.model import EpisodeModel, Line
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.llm import Model, ModelError, ModelRole
-from tau2_core.model.participants import Agent, AgentContext, UserContext
+from tau2_core.model.participants import AgentContext, UserContext
 from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Tool
@@ -78,9 +78,12 @@ async def play(
     conversation: Conversation | None = None
     try:
         async with open_stage(setting, task, cast, seed) as stage:
-            agent = loaded(cast.agent.create)(_agent_context(setting, task, cast, seed, models.get("agent")))
             conversation = open_conversation(setting, task, cast, stage, seed, models.get("user"))
-            await _run_in_time(conversation, agent, task, cast.limits.timeout_seconds, models)
+            conversation.agent = loaded(cast.agent.create)(
+                agent_context(setting, task, cast, seed, models.get("agent"))
+            )
+            conversation.load(task.history())
+            await _run_in_time(conversation, cast.limits.timeout_seconds, models)
             fill(record, conversation)
             record.digests = await stage.digests()
     except Exception as error:  # noqa: BLE001 - one episode's failure is recorded; the run goes on
@@ -95,13 +98,11 @@ async def play(
 Models = Mapping[ModelRole, EpisodeModel]
 
 
-async def _run_in_time(
-    conversation: Conversation, agent: Agent, task: Task, seconds: float | None, models: Models
-) -> None:
+async def _run_in_time(conversation: Conversation, seconds: float | None, models: Models) -> None:
     """Run a conversation to its end or the deadline; one that strikes while a model is awaited is infrastructure's."""
     try:
         async with asyncio.timeout(seconds) as deadline:
-            await conversation.run(agent, task.history())
+            await conversation.greet()
     except ModelError as error:
         conversation.termination, conversation.error = Termination.INFRASTRUCTURE_ERROR, str(error)
     except TimeoutError:
@@ -119,7 +120,7 @@ def open_conversation(
     setting: Setting, task: Task, cast: Cast, stage: Stage, seed: int, model: Model | None = None
 ) -> Conversation:
     """Return a conversation on a stage, with the cast's customer; nothing is said yet."""
-    user = loaded(cast.user.create)(_user_context(setting, task, cast, seed, model))
+    user = loaded(cast.user.create)(user_context(setting, task, cast, seed, model))
     return Conversation(stage, user, cast.limits, setting.opening(), solo=setting.solo)
 
 
@@ -133,7 +134,8 @@ def fill(record: EpisodeRecord, conversation: Conversation) -> None:
     record.messages = conversation.messages
 
 
-def _agent_context(setting: Setting, task: Task, cast: Cast, seed: int, model: Model | None) -> AgentContext:
+def agent_context(setting: Setting, task: Task, cast: Cast, seed: int, model: Model | None) -> AgentContext:
+    """Return what the agent of an episode is given."""
     return AgentContext(
         domain=setting.domain,
         policy=setting.policy_text,
@@ -159,7 +161,8 @@ def user_tools(setting: Setting, task: Task) -> list[Tool]:
     return [tool for name, tool in tools if task.user_tools is None or name in task.user_tools]
 
 
-def _user_context(setting: Setting, task: Task, cast: Cast, seed: int, model: Model | None) -> UserContext:
+def user_context(setting: Setting, task: Task, cast: Cast, seed: int, model: Model | None) -> UserContext:
+    """Return what the simulated customer of an episode is given."""
     tools = user_tools(setting, task)
     guidelines = setting.dataset.user_guidelines.get(bool(tools)) if setting.dataset else None
     gold = task if cast.user.sees_gold else None

@@ -147,7 +147,7 @@ class HostedEpisode:
             if self.ended:
                 raise RefusedError(409, "episode_ended", f"the episode has ended ({self.ended.value})")
             try:
-                await self.conversation.accept(AssistantMessage(content=content))
+                await self.conversation.accept("agent", AssistantMessage(content=content))
             except ModelError as error:
                 self.interrupt(str(error))
             return self._said()

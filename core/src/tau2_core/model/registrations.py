@@ -69,8 +69,9 @@ class Toolset:
 class AgentSpec:
     """An agent. `sees_gold` asks for the task with its gold calls, which a run's record then says.
 
-    `needs_model` asks for a language model (`--agent-model`); `interactive` means that a person is asked, so that a run
-    plays one episode at a time.
+    `needs_model` asks for a language model (`--agent-model`). `interactive` means that a person is asked, so that a run
+    plays one episode at a time. `external` means that the side is played from outside, step by step, so that `create`
+    is never called.
     """
 
     name: str
@@ -79,6 +80,7 @@ class AgentSpec:
     sees_gold: bool = False
     needs_model: bool = False
     interactive: bool = False
+    external: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class UserSpec:
     solo: bool = False
     needs_model: bool = False
     interactive: bool = False
+    external: bool = False
 
 
 @dataclass(frozen=True, slots=True)

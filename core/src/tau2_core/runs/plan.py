@@ -58,14 +58,6 @@ class Plan:
         for name in ("trials", "concurrency"):
             if getattr(self, name) < 1:
                 raise UsageError(f"--{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("max_steps", "max_errors"):
-            if getattr(self.cast.limits, name) < 1:
-                raise UsageError(
-                    f"--{name.replace('_', '-')} must be at least 1, not {getattr(self.cast.limits, name)}"
-                )
-        limit = self.cast.limits.timeout_seconds
-        if limit is not None and not limit > 0:
-            raise UsageError(f"--timeout must be more than 0 seconds, not {limit}")
         for name, seconds in (("max-cost", self.max_cost), ("run-timeout", self.run_seconds)):
             if seconds is not None and not seconds > 0:
                 raise UsageError(f"--{name} must be more than 0, not {seconds}")

@@ -1,0 +1,243 @@
+"""One episode in progress: the object that programs, the runner and the server step."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from tau2_core.episode.conversation import Conversation, Participant, visible_to
+from tau2_core.episode.environment import Environment
+from tau2_core.episode.play import Cast, agent_context, agent_tools, fill, user_context, user_tools
+from tau2_core.episode.setting import Setting
+from tau2_core.episode.setup import start
+from tau2_core.episode.stage import LocalStage, Stage
+from tau2_core.errors import EpisodeError, UsageError
+from tau2_core.llm.model import EpisodeModel
+from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
+from tau2_core.model.evaluation import Grade
+from tau2_core.model.llm import ModelError, ModelRole
+from tau2_core.model.messages import AssistantMessage, Message, ParticipantMessage, UserMessage
+from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
+from tau2_core.model.tasks import Task
+from tau2_core.model.tools import Tool, ToolResult
+
+
+def _never_created(_context: Any) -> NoReturn:
+    raise AssertionError("a side that is played from outside has no participant")
+
+
+EXTERNAL_AGENT = AgentSpec(
+    "external", "an agent that is played from outside, step by step", _never_created, external=True
+)
+EXTERNAL_USER = UserSpec(
+    "external", "a customer who is played from outside, step by step", _never_created, external=True
+)
+GradeRecord = Callable[[EpisodeRecord], Awaitable[Grade]]
+
+
+class Side:
+    """One side of an episode, as whoever plays it sees it: what it may call, what it has seen, what it can do."""
+
+    def __init__(self, episode: Episode, role: Participant) -> None:
+        self._episode = episode
+        self.role: Participant = role
+
+    @property
+    def tools(self) -> Sequence[Tool]:
+        """What this side may call."""
+        episode = self._episode
+        if self.role == "agent":
+            return agent_tools(episode.setting)
+        return user_tools(episode.setting, episode.task)
+
+    @property
+    def messages(self) -> list[Message]:
+        """What this side has seen: its own messages and results, and what the other side said to it."""
+        return visible_to(self.role, self._episode.conversation.messages)
+
+    async def call(self, name: str, /, **arguments: Any) -> ToolResult:
+        """Make one tool call. What goes wrong with it is a result with a `failure`. Raises EpisodeError."""
+        return await self._episode.call_as(self.role, name, arguments)
+
+    async def say(self, text: str) -> str | None:
+        """Say something to the other side and return its answer.
+
+        Returns None where there is none: the episode has ended without one, or the other side is played from outside
+        too. Raises EpisodeError, and UsageError for an empty text.
+        """
+        if not isinstance(text, str) or not text.strip():
+            raise UsageError(f"say: give a text that is not empty, not {text!r}")
+        mine, other = (AssistantMessage, UserMessage) if self.role == "agent" else (UserMessage, AssistantMessage)
+        answers = [new for new in await self.step(mine(content=text)) if isinstance(new, other)]
+        return answers[-1].content if answers else None
+
+    async def step(self, message: ParticipantMessage) -> list[Message]:
+        """Send a text or tool calls; return what this side has seen since, results and answers. Raises EpisodeError."""
+        return await self._episode.step_as(self.role, message)
+
+
+class Episode:
+    """One episode of a task, from its start state to its record.
+
+    A side whose participant is external is played from outside, through `agent` or `customer`; the other one answers
+    by itself. Steps come one after the other: a second one at the same time raises EpisodeError, and so does one after
+    the end. Neither changes anything.
+    """
+
+    def __init__(
+        self,
+        setting: Setting,
+        task: Task,
+        cast: Cast,
+        *,
+        slot: Slot | None = None,
+        seed: int = 0,
+        stage: Stage | None = None,
+        grade: GradeRecord | None = None,
+    ) -> None:
+        """Bring the task to its start state; nothing is said yet. Without a `stage` it is played in this process.
+
+        `grade` grades a record. Raises TaskError if the start state does not apply, and whatever a participant raises
+        when it is made.
+        """
+        self.setting = setting
+        self.task = task
+        self.cast = cast
+        self.slot = slot or Slot(task.id, 0)
+        self.agent = Side(self, "agent")
+        self.customer = Side(self, "user")
+        self._grade = grade
+        self._busy = False
+        self._begun = False
+        self._start(seed, stage or self._local_stage(seed))
+
+    def _local_stage(self, seed: int) -> Stage:
+        environment = Environment(self.setting, seed=seed)
+        start(environment, self.task)
+        faults = [make(f"{self.task.id}/{seed}") for make in self.cast.faults]
+        return LocalStage(environment, [*self.cast.wrappers, *faults])
+
+    def _start(self, seed: int, stage: Stage) -> None:
+        setting, task, cast = self.setting, self.task, self.cast
+        self.seed = seed
+        self.stage = stage
+        self.models: Mapping[ModelRole, EpisodeModel] = {
+            role: line.model_for(str(self.slot), seed) for role, line in cast.lines.items() if role != "judge"
+        }
+        agent = user = None
+        if not cast.agent.external:
+            agent = loaded(cast.agent.create)(agent_context(setting, task, cast, seed, self.models.get("agent")))
+        if not cast.user.external:
+            user = loaded(cast.user.create)(user_context(setting, task, cast, seed, self.models.get("user")))
+        self.conversation = Conversation(stage, user, cast.limits, setting.opening(), solo=setting.solo, agent=agent)
+        self.conversation.load(task.history())
+
+    @property
+    def policy(self) -> str:
+        """The policy that the agent must follow."""
+        return self.setting.policy_text
+
+    @property
+    def tools(self) -> Sequence[Tool]:
+        """What the agent may call."""
+        return self.agent.tools
+
+    @property
+    def messages(self) -> list[Message]:
+        """What the agent has seen so far."""
+        return self.agent.messages
+
+    @property
+    def ended(self) -> Termination | None:
+        """How the episode ended; None while it goes on."""
+        return self.conversation.termination
+
+    async def call(self, name: str, /, **arguments: Any) -> ToolResult:
+        """Make one tool call as the agent. What goes wrong is a result with a `failure`. Raises EpisodeError."""
+        return await self.agent.call(name, **arguments)
+
+    async def say(self, text: str) -> str | None:
+        """Say something to the customer and return the answer, None if there is none. Raises EpisodeError."""
+        return await self.agent.say(text)
+
+    async def step(self, message: AssistantMessage) -> list[Message]:
+        """Send the agent's text or tool calls; return what the agent has seen since. Raises EpisodeError."""
+        return await self.agent.step(message)
+
+    async def begin(self) -> None:
+        """Greet the customer; sides that play by themselves go on until it is the turn of one that does not."""
+        with self._one_step():
+            self._begun = True
+            await self._recorded(self.conversation.greet())
+
+    async def call_as(self, role: Participant, name: str, arguments: dict[str, Any]) -> ToolResult:
+        """Make one tool call as one of the sides; nobody answers. Raises EpisodeError."""
+        with self._one_step():
+            return await self.conversation.perform(role, name, arguments)
+
+    async def step_as(self, role: Participant, message: ParticipantMessage) -> list[Message]:
+        """Send a message as one of the sides; return what that side has seen since. Raises EpisodeError."""
+        with self._one_step():
+            if self.conversation.turn != role:
+                raise EpisodeError(f"it is the {self.conversation.turn}'s turn; step that side")
+            seen = len(self.conversation.messages) + 1  # its own message
+            await self._recorded(self.conversation.accept(role, message))
+            return visible_to(role, self.conversation.messages[seen:])
+
+    async def reward(self) -> float | None:
+        """Grade the episode as it stands and return the reward, 0 to 1; None if it cannot be told."""
+        return (await self.grade()).reward
+
+    async def grade(self) -> Grade:
+        """Grade the episode as it stands; one that is not over counts as ended by the agent."""
+        if self._grade is None:
+            raise UsageError("this episode was made without evaluators, so it cannot be graded")
+        return await self._grade(await self.record())
+
+    async def record(self) -> EpisodeRecord:
+        """Return the record as it stands: a copy that later steps do not change."""
+        record = EpisodeRecord(
+            domain=self.setting.domain,
+            task_id=self.slot.task_id,
+            trial=self.slot.trial,
+            seed=self.seed,
+            termination=Termination.AGENT_STOP,
+            solo=self.setting.solo,
+            variant=self.setting.variant,
+            mode=self.setting.mode,
+        )
+        fill(record, self.conversation)
+        record.messages = [message.model_copy() for message in record.messages]
+        record.digests = await self.stage.digests()
+        record.usage = {role: model.usage for role, model in self.models.items()}
+        return record
+
+    async def reset(self, seed: int | None = None) -> None:
+        """Start again in the task's start state, with another seed if one is given (0 is one)."""
+        if self._busy:
+            raise EpisodeError("a step of this episode is under way; await it before you reset")
+        seed = self.seed if seed is None else seed
+        self._start(seed, self._local_stage(seed))
+        if self._begun:
+            await self.begin()
+
+    @contextmanager
+    def _one_step(self) -> Iterator[None]:
+        if self._busy:
+            raise EpisodeError("a step of this episode is under way; await it before the next one")
+        if self.ended is not None:
+            raise EpisodeError(f"the episode has ended ({self.ended.value}); reset it, or open another one")
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
+
+    async def _recorded(self, steps: Awaitable[None]) -> None:
+        """Await steps; a model that cannot be reached ends the episode as an infrastructure error."""
+        try:
+            await steps
+        except ModelError as error:
+            self.conversation.termination = Termination.INFRASTRUCTURE_ERROR
+            self.conversation.error = str(error)
