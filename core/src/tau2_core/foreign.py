@@ -39,7 +39,10 @@ def error_text(error: BaseException) -> str:
         if is_real_interrupt(again):
             raise
         return f"(its text cannot be read: {type(again).__name__})"
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({len(text)} characters)"
+    size = len(text)
+    if size > MAX_TEXT:
+        text = f"{text[:MAX_TEXT]}… ({size} characters)"
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()  # a lone surrogate is no UTF-8
 
 
 def describe(error: BaseException) -> str:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tau2_core.episode.solo import DONE
-from tau2_core.episode.stage import Stage
+from tau2_core.episode.stage import BrokenOffError, Stage
 from tau2_core.errors import UsageError
+from tau2_core.foreign import describe, error_text, foreign
 from tau2_core.model.episodes import Termination
 from tau2_core.model.llm import OWN_DOING, ModelError
 from tau2_core.model.messages import (
@@ -24,7 +25,7 @@ from tau2_core.model.messages import (
     UserMessage,
 )
 from tau2_core.model.participants import STOP, STOP_TOKENS, Agent, User
-from tau2_core.model.tools import ToolResult
+from tau2_core.model.tools import Failure, ToolResult
 
 Participant = Literal["agent", "user"]
 Speaker = Participant | Literal["environment"]
@@ -141,23 +142,28 @@ class Conversation:
 
     async def _end_step(self) -> None:
         self.steps += 1
-        await self.stage.settle()
+        try:
+            await self.stage.settle()
+        except Exception as error:  # noqa: BLE001 - a pack's sync may raise anything; the record says so
+            self.interrupt(f"the sync failed: {describe(error)}")
         self._check_limits()
 
     async def _ask(self, speaker: Participant, participant: Agent | User) -> None:
         try:
-            message = await participant.reply(visible_to(speaker, self.messages))
+            with foreign():
+                message = await participant.reply(visible_to(speaker, self.messages))
         except Exception as error:  # noqa: BLE001 - a participant may raise anything; it is recorded as its error
             _raise_if_not_its_fault(error)
-            self._fail(speaker, f"{type(error).__name__}: {error}")
+            self._fail(speaker, describe(error))
             return
         self._take(speaker, message)
 
     def _take(self, speaker: Participant, message: ParticipantMessage) -> None:
         try:
-            message = _own(speaker, message)
-        except ValueError as error:
-            self._fail(speaker, str(error))
+            with foreign():
+                message = _own(speaker, message)
+        except Exception as error:  # noqa: BLE001 - a message class of somebody's own may raise anything
+            self._fail(speaker, error_text(error) if isinstance(error, ValueError) else describe(error))
             return
         for call in message.tool_calls or []:
             call.requestor = requestor_of(speaker)
@@ -191,7 +197,7 @@ class Conversation:
                 self.termination = Termination.AGENT_STOP
                 results.append(ToolResult(""))
                 continue
-            result = await self.stage.call(call)
+            result = await self._carry_out(call)
             results.append(result)
             self.tool_calls += 1
             if result.failure is not None:
@@ -207,6 +213,23 @@ class Conversation:
             self.messages.append(answer)
         self._turn = self._caller
         return results
+
+    async def _carry_out(self, call: ToolCall) -> ToolResult:
+        """Make a call. One that a plugin breaks ends the episode, and later calls of its message are not made."""
+        if self.termination is Termination.INFRASTRUCTURE_ERROR:
+            return ToolResult("Error: the episode ended before this call", Failure.CRASHED, skipped=True)
+        try:
+            with foreign():
+                return await self.stage.call(call)
+        except Exception as error:  # noqa: BLE001 - a wrapper may raise anything; the record says so
+            broken = isinstance(error, BrokenOffError)
+            why = str(error) if broken else f"the call of {call.name} was broken off: {describe(error)}"
+            self.interrupt(why)
+            return ToolResult(f"Error: {why}", Failure.CRASHED, {"code": Failure.CRASHED.value}, skipped=True)
+
+    def interrupt(self, why: str) -> None:
+        """End for a reason that is neither side's fault."""
+        self.termination, self.error = Termination.INFRASTRUCTURE_ERROR, why
 
     def _check_limits(self) -> None:
         # Unlike the official loop, an end that was reached is never overwritten by a limit reached in the same step.

@@ -12,6 +12,7 @@ from tau2_core.copies import copy_json
 from tau2_core.episode.serialise import result_text
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import TaskError, ToolError
+from tau2_core.foreign import contain, error_text, type_name
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tasks import Assertion, FunctionCall
 from tau2_core.model.tools import Failure, Function, Role, Tool, ToolResult, role_of
@@ -21,6 +22,7 @@ from tau2_core.packs.context import Context
 from tau2_core.state.world import View, World
 
 ERROR_PREFIX = "Error: "
+MAX_PROBLEMS = 20  # more are not listed
 Result = TypeVar("Result")
 
 
@@ -39,7 +41,7 @@ class InvalidArgumentsError(ToolError):
 class Environment:
     """One private world. Making one costs microseconds; nothing it does reaches another."""
 
-    __slots__ = ("_strict", "_sync", "context", "setting", "solo", "worlds")
+    __slots__ = ("_strict", "_sync", "_unsynced", "context", "setting", "solo", "worlds")
 
     def __init__(self, setting: Setting, *, seed: int = 0, solo: bool | None = None) -> None:
         self.setting = setting
@@ -49,22 +51,37 @@ class Environment:
         self.solo = setting.solo if solo is None else solo
         self._strict = setting.mode == "strict"
         self._sync = setting.pack.sync
+        self._unsynced = False
         self.sync()
 
     def sync(self) -> None:
-        """Carry effects between the databases, where the domain has a rule for that."""
+        """Carry effects between the databases, where the domain has a rule for that. What it raises is raised on."""
         if self._sync is None:
             return
         databases = {role: View(world, writing=True) for role, world in self.worlds.items()}
-        if self.setting.pack.sync_wants_context:
-            self._sync(**databases, context=self.context)
-        else:
-            self._sync(**databases)
+        try:
+            if self.setting.pack.sync_wants_context:
+                self._sync(**databases, context=self.context)
+            else:
+                self._sync(**databases)
+        except BaseException as error:
+            raise contain(error, "the sync") from error
+        self._unsynced = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether the sync has seen all that happened. A call ends in a sync, so only a failed one can leave work."""
+        return not self._unsynced
+
+    def settle(self) -> None:
+        """Sync if anything happened since the last sync. A call syncs itself, so this rarely has work to do."""
+        if self._unsynced:
+            self.sync()
 
     def call(self, call: ToolCall) -> ToolResult:
         """Make a call as one of the sides and return its text; whatever goes wrong is an error result, never raised."""
         try:
-            return ToolResult(self._transact(call, result_text, sync=True))
+            return ToolResult(self._transact(call, _text_of, sync=True))
         except UnknownToolError as error:
             return _failed(Failure.UNKNOWN_TOOL, error)
         except InvalidArgumentsError as error:
@@ -98,6 +115,7 @@ class Environment:
         except BaseException:
             for world in worlds:
                 world.rollback()
+            self._unsynced = False  # the world is as it was after the last sync
             raise
         for world in worlds:
             world.commit()
@@ -130,7 +148,14 @@ class Environment:
         given = copy_json(arguments)
         handler: Callable[..., Any] = callee.handler
         db = View(world, writing=writing)
-        value = handler(db, context=self.context, **given) if callee.wants_context else handler(db, **given)
+        self._unsynced = self._sync is not None
+        try:
+            value = handler(db, context=self.context, **given) if callee.wants_context else handler(db, **given)
+        except BaseException as error:
+            contained = contain(error, callee.name)
+            if contained is error:
+                raise
+            raise contained from error
         if sync:
             self.sync()
         return value
@@ -162,9 +187,17 @@ class Environment:
         return {role: world.official_hash() for role, world in self.worlds.items()}
 
 
+def _text_of(value: Any) -> str:
+    """Return a result's text; making it may run the pack's code, as that of a field's serializer."""
+    try:
+        return result_text(value)
+    except BaseException as error:
+        raise contain(error, "its result") from error
+
+
 def _failed(failure: Failure, error: BaseException) -> ToolResult:
-    text = str(error) or type(error).__name__
+    text = error_text(error) or type_name(error)
     if isinstance(error, ValidationError):
-        found = error.errors(include_url=False)
+        found = error.errors(include_url=False, include_input=False, include_context=False)[:MAX_PROBLEMS]
         text = "; ".join(f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in found)
-    return ToolResult(f"{ERROR_PREFIX}{text}", failure, {"code": failure.value, "raised": type(error).__name__})
+    return ToolResult(f"{ERROR_PREFIX}{text}", failure, {"code": failure.value, "raised": type_name(error)})

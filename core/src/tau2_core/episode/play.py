@@ -14,6 +14,7 @@ from tau2_core.episode.setup import start
 from tau2_core.episode.solo import DONE_TOOL
 from tau2_core.episode.stage import LocalStage, Stage
 from tau2_core.errors import PluginError, UsageError
+from tau2_core.foreign import describe, foreign
 from tau2_core.llm.model import EpisodeModel, Line
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.llm import Model, ModelError, ModelRole
@@ -79,9 +80,10 @@ async def play(
     try:
         async with open_stage(setting, task, cast, seed) as stage:
             conversation = open_conversation(setting, task, cast, stage, seed, models.get("user"))
-            conversation.agent = loaded(cast.agent.create)(
-                agent_context(setting, task, cast, seed, models.get("agent"))
-            )
+            with foreign(f"agent {cast.agent.name}"):
+                conversation.agent = loaded(cast.agent.create)(
+                    agent_context(setting, task, cast, seed, models.get("agent"))
+                )
             conversation.load(task.history())
             await _run_in_time(conversation, cast.limits.timeout_seconds, models)
             fill(record, conversation)
@@ -90,7 +92,7 @@ async def play(
         if conversation is not None:
             fill(record, conversation)
         record.termination = Termination.INFRASTRUCTURE_ERROR
-        record.error = f"{type(error).__name__}: {error}"
+        record.error = describe(error)
     record.usage = {role: model.usage for role, model in models.items()}
     return record
 
@@ -120,7 +122,8 @@ def open_conversation(
     setting: Setting, task: Task, cast: Cast, stage: Stage, seed: int, model: Model | None = None
 ) -> Conversation:
     """Return a conversation on a stage, with the cast's customer; nothing is said yet."""
-    user = loaded(cast.user.create)(user_context(setting, task, cast, seed, model))
+    with foreign(f"user {cast.user.name}"):
+        user = loaded(cast.user.create)(user_context(setting, task, cast, seed, model))
     return Conversation(stage, user, cast.limits, setting.opening(), solo=setting.solo)
 
 

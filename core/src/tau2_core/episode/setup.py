@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from tau2_core.episode.environment import ERROR_PREFIX, Environment
 from tau2_core.errors import TaskError
+from tau2_core.foreign import describe
 from tau2_core.model.messages import AssistantMessage, Message, ToolCall, ToolMessage, UserMessage
 from tau2_core.model.tasks import InitialState, Task
 from tau2_core.state.merge import merge_data
@@ -50,14 +51,12 @@ def set_state(environment: Environment, initial: InitialState | None, history: S
             except TaskError:
                 raise
             except Exception as error:
-                raise TaskError(
-                    f"initialization action {action.func_name} failed: {type(error).__name__}: {error}"
-                ) from error
+                raise TaskError(f"initialization action {action.func_name} failed: {describe(error)}") from error
     mismatches = [mismatch for call, result in paired(history) if (mismatch := _replay(environment, call, result))]
     try:
         environment.sync()
     except Exception as error:
-        raise TaskError(f"the sync after the start state failed: {type(error).__name__}: {error}") from error
+        raise TaskError(f"the sync after the start state failed: {describe(error)}") from error
     return mismatches
 
 

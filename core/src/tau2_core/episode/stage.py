@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from tau2_core.episode.environment import Environment
+from tau2_core.errors import Tau2GymError
 from tau2_core.hookspecs import Proceed
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tools import ToolResult
 from tau2_core.plugins.catalogue import Wrapper
+
+
+class BrokenOffError(Tau2GymError):
+    """The episode behind a stage has ended in the middle of a call; the message says why."""
 
 
 class Stage(Protocol):
@@ -19,7 +24,7 @@ class Stage(Protocol):
         """Carry out a call; whatever goes wrong with it is an error result."""
 
     async def settle(self) -> None:
-        """Let effects spread between the databases, as officially after every step."""
+        """Let effects spread between the databases, where a call has left that to do."""
 
     async def digests(self) -> dict[str, str]:
         """Return each side's digest."""
@@ -39,7 +44,7 @@ class LocalStage:
         return await self._proceed(call)
 
     async def settle(self) -> None:
-        self.environment.sync()
+        self.environment.settle()
 
     async def digests(self) -> dict[str, str]:
         return self.environment.digests()

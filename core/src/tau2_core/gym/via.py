@@ -17,13 +17,14 @@ from mcp_types import TextContent
 from tau2_core.episode.conversation import Limits
 from tau2_core.episode.play import Cast, OpenStage
 from tau2_core.episode.setting import Setting
-from tau2_core.episode.stage import Stage
+from tau2_core.episode.stage import BrokenOffError, Stage
 from tau2_core.gym.application import build_application
 from tau2_core.gym.data_plane import FAILURE_KEY
 from tau2_core.gym.hosted import EXTERNAL, Blueprint, HostedEpisode
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.serve import bind, uvicorn_config
 from tau2_core.gym.settings import Settings
+from tau2_core.model.episodes import Termination
 from tau2_core.model.messages import ToolCall, ToolMessage
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Failure, ToolResult
@@ -43,6 +44,9 @@ class RemoteStage:
 
     async def call(self, call: ToolCall) -> ToolResult:
         result = await self.clients[call.requestor].call_tool(call.name, call.arguments)
+        conversation = self.episode.conversation
+        if conversation.termination is Termination.INFRASTRUCTURE_ERROR:
+            raise BrokenOffError(conversation.error or "the episode behind the server broke off")
         content = result.content[0]
         text = content.text if isinstance(content, TextContent) else ""
         failure = (result.meta or {}).get(FAILURE_KEY) if result.is_error else None
