@@ -173,7 +173,10 @@ def test_our_packs_are_clean(gym: Gym) -> None:
 
 def test_clean_as_json(gym: Gym) -> None:
     done = gym("check", "mock", "--json")
-    assert (done.returncode, json.loads(done.stdout)) == (0, {"problems": [], "domains": ["mock"]})
+    assert (done.returncode, json.loads(done.stdout)) == (
+        0,
+        {"problems": [], "warnings": [], "domains": ["mock"]},
+    )
 
 
 def test_without_a_name_the_packs_of_folders_are_checked(gym: Gym, mock_copy: Path) -> None:

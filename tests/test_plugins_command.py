@@ -143,8 +143,37 @@ class TestBroken:
     def test_an_unknown_name_may_be_one_that_a_broken_plugin_would_bring(self, gym: Gym, site: Path) -> None:
         done = gym("run", "mock", "--agent", "oracel", paths=[site])
         assert done.returncode == 2
-        assert "no agent 'oracel' (did you mean 'oracle'?); what " in done.stderr
-        assert "torn_syntax would bring is unknown: see tau2-gym plugins" in done.stderr
+        assert "no agent 'oracel' (did you mean 'oracle'?)\nit may come from a plugin that is broken: " in done.stderr
+        assert f"{site / 'torn_syntax.py'}:2: the plugin is broken: SyntaxError: invalid syntax" in done.stderr
+
+    def test_check_of_all_and_domains_name_it(self, gym: Gym, site: Path) -> None:
+        told = f"torn_syntax: {site / 'torn_syntax.py'}:2: the plugin is broken: SyntaxError: invalid syntax"
+        done = gym("check", paths=[site])
+        assert (done.returncode, told in done.stdout) == (1, True)
+        done = gym("domains", paths=[site])
+        assert (done.returncode, told in done.stderr) == (0, True)
+
+
+@pytest.mark.parametrize("command", ["check", "domains", "serve"])
+def test_a_command_that_finds_nothing_says_what_is_broken(
+    gym: Gym, plugin: Plugin, installed_domains: frozenset[str], command: str
+) -> None:
+    site = plugin("torn", "import nothing_of_this_name\n")
+    done = gym(command, paths=[site], TAU2_GYM_DISABLE=",".join(sorted(installed_domains)))
+    assert done.returncode == 1
+    told = (
+        f"torn: {site / 'torn.py'}:1: the plugin is broken: ModuleNotFoundError: No module named 'nothing_of_this_name'"
+    )
+    assert told in done.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "domains", "serve"])
+def test_a_command_that_finds_nothing_says_what_is_blocked(
+    gym: Gym, installed_domains: frozenset[str], command: str
+) -> None:
+    blocked = sorted(installed_domains)
+    done = gym(command, TAU2_GYM_DISABLE=",".join(blocked))
+    assert (done.returncode, f"no domain is installed; unblock one of {', '.join(blocked)}" in done.stderr) == (2, True)
 
 
 def test_a_pack_with_wrong_files_is_broken_at_their_place(gym: Gym, plugin: Plugin, mock_copy: Path) -> None:

@@ -231,7 +231,7 @@ class TestRefused:
             ("extends: tau2\nweight: {DB: 1}\n", 2, "weight: there is no such key"),
             ("evaluators: {}\n", 1, "it has no evaluators (name a set with `extends`, or write `evaluators`)"),
             ("- x\n", 1, "the file: Input should be a valid dictionary or instance of Configuration"),
-            ("extends: [\n", 2, "did not find expected node content"),
+            ("extends: [\n", 2, "a value should stand here; is a `[` or `{` before it not closed?"),
         ],
     )
     def test_a_file_of_another_form_is_refused(

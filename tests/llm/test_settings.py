@@ -65,8 +65,9 @@ def test_the_command_line_wins_over_the_file_argument_by_argument(play: Play, tm
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("agent: {modell: x}\n", "agent.model"),
-        ("agnt: {model: x}\n", "agnt: Extra inputs"),
+        ("agent:\n  modell: x\n", "models.yaml:2: agent.modell: there is no such key (did you mean 'model'?"),
+        ("agent: {model: 5}\n", "models.yaml:1: agent.model: Input should be a valid string, not 5"),
+        ("agnt: {model: x}\n", "models.yaml:1: agnt: there is no such key (did you mean 'agent'?"),
         ("agent: {model: x, carry: some}\n", "agent.carry"),
         ("agent: [\n", "models.yaml:"),
         (None, "No such file"),

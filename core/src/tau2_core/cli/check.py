@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tau2_core.cli.options import DatasetOption, JsonOption, NoPluginOption, PackOption, example
+
+if TYPE_CHECKING:
+    from tau2_core.errors import Problem
+    from tau2_core.runs.check import CheckReport
 
 
 @example("tau2-gym check airline mock")
@@ -24,6 +28,7 @@ def check(
     ] = None,
     dataset: DatasetOption = None,
     split: Annotated[str | None, typer.Option(help="--audit: a split of the tasks; default: base.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings, too.")] = False,
     json_output: JsonOption = False,
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
@@ -36,9 +41,7 @@ def check(
     from tau2_core.runs.prepare import folder_domain, open_catalogue
 
     catalogue = open_catalogue(pack or (), no_plugin or ())
-    names = domain or [folder_domain(path).name for path in pack or ()] or [entry.name for entry in catalogue.domains()]
-    if not names:
-        raise UsageError("no domain is installed; install a pack, or name its folder with --pack")
+    names = domain or [folder_domain(path).name for path in pack or ()] or catalogue.domain_names()
     if audit:
         audit_domains(
             catalogue,
@@ -52,7 +55,8 @@ def check(
     for option, value in (("--evaluators", evaluators), ("--dataset", dataset), ("--split", split)):
         if value is not None:
             raise UsageError(f"{option} says how to audit: add --audit")
-    reports = []
+    every = not domain and not pack
+    reports = [CheckReport(problem.pack, [problem]) for problem in (catalogue.broken() if every else ())]
     for name in dict.fromkeys(names):
         with progress(f"checking {name}", None, quiet=json_output) as advance:
             try:
@@ -64,20 +68,31 @@ def check(
                     raise
                 origin = Path(catalogue.origin("domain", name))
                 reports.append(CheckReport(name, [Problem(name, origin, str(error))]))
-    found = sum(len(report.problems) for report in reports)
     if json_output:
-        rows = [
-            {"pack": p.pack, "file": str(p.file), "line": p.line, "message": p.message, "hint": p.hint}
-            for report in reports
-            for p in report.problems
-        ]
-        typer.echo(json.dumps({"problems": rows, "domains": [report.domain for report in reports]}, indent=2))
+        found = {
+            "problems": [_as_json(problem) for report in reports for problem in report.problems],
+            "warnings": [_as_json(problem) for report in reports for problem in report.warnings],
+            "domains": [report.domain for report in reports],
+        }
+        typer.echo(json.dumps(found, indent=2))
     else:
         for report in reports:
-            for problem in report.problems:
-                typer.echo(str(problem))
-            count = len(report.problems)
-            state = f"{count} problem{'s' if count > 1 else ''}" if count else "clean"
-            typer.echo(f"{report.domain}: {state} ({report.tools} tools, {report.tasks} tasks, {report.played} played)")
-    if found:
+            _show(report)
+    if any(report.problems or (strict and report.warnings) for report in reports):
         raise typer.Exit(1)
+
+
+def _as_json(problem: Problem) -> dict[str, Any]:
+    place = {"pack": problem.pack, "file": str(problem.file), "line": problem.line}
+    return {**place, "message": problem.message, "hint": problem.hint}
+
+
+def _show(report: CheckReport) -> None:
+    for problem in report.problems:
+        typer.echo(str(problem))
+    for warning in report.warnings:
+        typer.echo(f"warning: {warning}")
+    counts = {"problem": len(report.problems), "warning": len(report.warnings)}
+    state = ", ".join(f"{count} {word}{'s' if count > 1 else ''}" for word, count in counts.items() if count)
+    looked_at = f"{report.tools} tools, {report.tasks} tasks, {report.played} played"
+    typer.echo(f"{report.domain}: {state or 'clean'} ({looked_at})")

@@ -12,17 +12,16 @@ from tau2_core.cli.options import JsonOption, NoPluginOption, PackOption, exampl
 
 @example("tau2-gym domains")
 def domains(json_output: JsonOption = False, pack: PackOption = None, no_plugin: NoPluginOption = None) -> None:
-    """List the domains: where each is from, its tools, tasks, splits and variants."""
-    from rich.markup import escape
-    from rich.table import Table
+    """List the domains: where each is from, its tools, tasks, splits and variants.
 
-    from tau2_core.cli.tables import console
+    Exits with 1 if none can be played because something is broken.
+    """
     from tau2_core.errors import PackError, UsageError
     from tau2_core.runs.prepare import load_domain, open_catalogue
 
     catalogue = open_catalogue(pack or (), no_plugin or ())
     rows: list[dict[str, Any]] = []
-    for name in dict.fromkeys(domain.name for domain in catalogue.domains()):
+    for name in catalogue.domain_names():
         row: dict[str, Any] = {"name": name, "from": catalogue.origin("domain", name)}
         try:
             loaded = load_domain(catalogue, name)
@@ -39,9 +38,22 @@ def domains(json_output: JsonOption = False, pack: PackOption = None, no_plugin:
                 "solo": loaded.supports_solo,
             }
         rows.append(row)
+    for problem in catalogue.broken():
+        typer.echo(f"error: {problem}", err=True)
     if json_output:
         typer.echo(json.dumps(rows, indent=2))
-        return
+    else:
+        _show(rows)
+    if all("broken" in row for row in rows):
+        raise typer.Exit(1)
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from tau2_core.cli.tables import console
+
     table = Table("domain", "from", "tools", "tasks", "splits", "variants", "what it is", box=None, pad_edge=False)
     for row in rows:
         if "broken" in row:

@@ -47,9 +47,7 @@ def serve(
     if not 0 < idle_timeout <= YEAR:
         raise UsageError(f"--idle-timeout should be more than 0 and at most {YEAR} seconds, not {idle_timeout}")
     catalogue = open_catalogue(pack or (), no_plugin or ())
-    domains = list(dict.fromkeys(domain or (entry.name for entry in catalogue.domains())))
-    if not domains:
-        raise UsageError("no domain is installed; install a pack, or name its folder with --pack")
+    domains = list(dict.fromkeys(domain or catalogue.domain_names()))
     for name in domain or ():  # of all domains, one that is broken does not keep the others from being served
         load_domain(catalogue, name)
     limits = Limits(max_steps, max_errors)

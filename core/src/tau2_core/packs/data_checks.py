@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Role
 from tau2_core.packs.conversions import Conversions
 from tau2_core.packs.databases import read_data, read_document
@@ -46,8 +47,27 @@ def check_data(pack: Pack, warnings: Problems) -> None:
             warnings.add(file, what, line=line, hint=f"correct the data, or declare it under {where}")
 
 
-def check_initial_data(pack: Pack, task_id: str, data: Any, role: Role, source: TaskSource, warnings: Problems) -> None:
-    """Note keys of a task's initial data that no field takes. What does not apply at all is noted elsewhere."""
+def check_initial_data(pack: Pack, task: Task, source: TaskSource, problems: Problems, warnings: Problems) -> None:
+    """Note text for numbers and bools in a task's initial data, and warn of keys that no field takes.
+
+    What does not apply at all is noted when the task is played.
+    """
+    data = task.initial_state.initialization_data if task.initial_state else None
+    patches: dict[Role, Any] = {"agent": data.agent_data, "user": data.user_data} if data else {}
+    for role, patch in patches.items():
+        if patch and role in pack.models:
+            _check_patch(pack, task, role, patch, source, problems, warnings)
+
+
+def _check_patch(
+    pack: Pack,
+    task: Task,
+    role: Role,
+    data: dict[str, Any],
+    source: TaskSource,
+    problems: Problems,
+    warnings: Problems,
+) -> None:
     world = World(pack.base(role))
     try:
         merge_data(world, data)
@@ -55,11 +75,14 @@ def check_initial_data(pack: Pack, task_id: str, data: Any, role: Role, source: 
         return
     merged = {name: world.read_field(name) for name in data}
     found = Conversions().look(data, merged)
+    part = ("initial_state", "initialization_data", f"{role}_data")
+    for each in found.converted:
+        what = f"task {task.id!r}: {'.'.join(map(str, each.path))}: {each}"
+        problems.at(source.source(*part, *each.path), what)
     for path, kind in found.unknown:
         if not _declared(path, _entry(pack, role).unchecked):
-            place = source.source("initial_state", "initialization_data", f"{role}_data", *path)
-            what = f"task {task_id!r}: {'.'.join(map(str, path))}: {kind} has no such field, so it is dropped"
-            warnings.at(place, what, hint="correct the key, or leave it out")
+            what = f"task {task.id!r}: {'.'.join(map(str, path))}: {kind} has no such field, so it is dropped"
+            warnings.at(source.source(*part, *path), what, hint="correct the key, or leave it out")
 
 
 def _entry(pack: Pack, role: Role) -> DatabaseEntry:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from tau2_core.errors import Problem
 from tau2_core.model.tools import Source
+from tau2_core.names import close_name
 from tau2_core.packs.conversions import Conversions
 from tau2_core.packs.source_error import SourceError
 from tau2_core.packs.yaml_source import Document, YamlPath, read_yaml
@@ -59,23 +61,28 @@ class Problems:
         try:
             found = model.model_validate(value, extra="forbid")
         except ValidationError as error:
-            self.note(error, document, path)
+            self.note(error, document, path, model)
             return None
         converted = Conversions().look(value, found, path).converted
         for each in converted:
             self.add(document.file, f"{_dotted(each.path)}: {each}", line=document.line(each.path))
         return None if converted else found
 
-    def note(self, error: ValidationError, document: Document, path: YamlPath = ()) -> None:
+    def note(
+        self, error: ValidationError, document: Document, path: YamlPath = (), model: type[BaseModel] | None = None
+    ) -> None:
+        """Note each of pydantic's errors by line; with the `model`, say which keys it has instead of an unknown one."""
         for detail in error.errors(include_url=False):
             where = tuple(part for part in detail["loc"] if isinstance(part, str | int))
             name = _dotted((*path, *where))
-            message = f"{name}: {detail['msg']}"
+            message, hint = f"{name}: {detail['msg']}", ""
             if detail["type"] == "extra_forbidden":
                 message = f"{name}: there is no such key"
+                keys = keys_at(model, where[:-1]) if model else []
+                hint = _allowed(str(where[-1]), keys) if keys else ""
             elif not isinstance(detail["input"], dict | list):
                 message += f", not {detail['input']!r}"
-            self.add(document.file, message, line=document.line((*path, *where)))
+            self.add(document.file, message, line=document.line((*path, *where)), hint=hint)
 
     def guard(self, source: Source, what: str, load: Callable[[], Parsed], *, hint: str = "") -> Parsed | None:
         """Run somebody's code; whatever it raises is noted with its cause."""
@@ -89,6 +96,36 @@ class Problems:
         for problem in problems:
             if problem not in self.found:
                 self.found.append(problem)
+
+
+def keys_at(model: Any, path: YamlPath) -> list[str]:
+    """Return the keys that a part of a model's data may have; [] if that is open."""
+    for part in path:
+        model = _inner(model)
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            field = model.model_fields.get(str(part))
+            model = field.annotation if field else None
+        else:
+            arguments = get_args(model)
+            model = arguments[-1] if arguments else None
+    model = _inner(model)
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _allowed(key: str, keys: list[str]) -> str:
+    close = close_name(key, keys)
+    suggestion = f"did you mean {close!r}? " if close else ""
+    return f"{suggestion}There is: {', '.join(keys)}"
+
+
+def _inner(annotation: Any) -> Any:
+    """Return what an optional annotation is about; of a union of several, nothing is known."""
+    if get_origin(annotation) is Annotated:
+        return _inner(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        options = [each for each in get_args(annotation) if each is not type(None)]
+        return _inner(options[0]) if len(options) == 1 else None
+    return annotation
 
 
 def _dotted(path: YamlPath) -> str:

@@ -55,7 +55,7 @@ _WORDS: tuple[tuple[str, str, bool], ...] = (
         False,
     ),
     ("did not find expected comment or line break", "text stands after `|` or `>`; begin it on the next line", False),
-    ("did not find expected node content", "a value should stand here", False),
+    ("did not find expected node content", "a value should stand here; is a `[` or `{` before it not closed?", False),
 )
 
 

@@ -87,6 +87,38 @@ class Catalogue:
     def domains(self) -> list[Domain]:
         return self._all("domain")
 
+    def domain_names(self) -> list[str]:
+        """Return the names of all domains, each once.
+
+        Raises UsageError if there is none, PackError if there is none and a plugin is broken.
+        """
+        names = list(dict.fromkeys(domain.name for domain in self.domains()))
+        if not names and self.broken():
+            raise PackError(self.broken())
+        if not names:
+            blocked = [plugin.name for plugin in self.plugins if plugin.status == "blocked"]
+            advice = f"unblock one of {', '.join(blocked)}, install a pack" if blocked else "install a pack"
+            raise UsageError(f"no domain is installed; {advice}, or name its folder with --pack")
+        return names
+
+    def broken(self) -> list[Problem]:
+        """Return what is wrong with each broken plugin."""
+        return [
+            Problem(
+                plugin.name,
+                plugin.file or Path(plugin.target),
+                f"the plugin is broken: {plugin.cause}",
+                plugin.line,
+                f"mend or reinstall {plugin.origin}, or block it with --no-plugin {plugin.name}",
+            )
+            for plugin in self.plugins
+            if plugin.status == "broken"
+        ]
+
+    def unknown_because_broken(self) -> str:
+        """Return a further line for an error about a name that is not there: a broken plugin may bring it."""
+        return "".join(f"\nit may come from a plugin that is broken: {problem}" for problem in self.broken())
+
     def adapters(self) -> list[AdapterSpec]:
         return self._all("adapter")
 
@@ -99,7 +131,8 @@ class Catalogue:
         specs = [(spec, plugin) for spec, plugin in self._attributed("evaluator") if spec.set == set_name]
         if not specs:
             sets = {spec.set for spec, _ in self._attributed("evaluator")}
-            raise UsageError(f"no evaluator set {set_name!r} ({did_you_mean(set_name, sets)})")
+            more = self.unknown_because_broken()
+            raise UsageError(f"no evaluator set {set_name!r} ({did_you_mean(set_name, sets)}){more}")
         chosen: dict[str, tuple[EvaluatorSpec, Plugin]] = {}
         for spec, plugin in specs:
             if spec.criterion in chosen:
@@ -154,13 +187,9 @@ class Catalogue:
                     f"{kind} {name!r} of {plugin.origin} is blocked; take it out of --no-plugin or TAU2_GYM_DISABLE"
                 )
             if plugin.name == name and plugin.status == "broken":
-                file = plugin.file or Path(plugin.target)
-                what = f"the plugin is broken: {plugin.cause}"
-                raise PackError([Problem(name, file, what, plugin.line, "mend it, or reinstall its package")])
+                raise PackError([problem for problem in self.broken() if problem.pack == name])
         known = [record.name for record in self._all(kind)]
-        broken = [plugin.name for plugin in self.plugins if plugin.status == "broken"]
-        more = f"; what {', '.join(broken)} would bring is unknown: see tau2-gym plugins" if broken else ""
-        raise UsageError(f"no {kind} {name!r} ({did_you_mean(name, known)}){more}")
+        raise UsageError(f"no {kind} {name!r} ({did_you_mean(name, known)}){self.unknown_because_broken()}")
 
 
 def _two_arguments(implementation: Any) -> Wrapper:

@@ -18,6 +18,7 @@ from tau2_core.model.evaluation import Grade
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tasks import Action, Task
 from tau2_core.model.tools import Failure, Tool, role_of
+from tau2_core.packs.data_checks import check_data, check_initial_data
 from tau2_core.packs.family_checks import check_families
 from tau2_core.packs.family_tasks import FamilySource
 from tau2_core.packs.load import load_pack
@@ -36,10 +37,11 @@ BASELINES = ("silent", "always-transfer")
 
 @dataclass
 class CheckReport:
-    """What a check found, and how much it looked at."""
+    """What a check found, and how much it looked at. Warnings are about what loads, but is most likely not meant."""
 
     domain: str
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
     tools: int = 0
     tasks: int = 0
     played: int = 0
@@ -49,7 +51,8 @@ def check_domain(catalogue: Catalogue, name: str, on_task: Callable[[], None] = 
     """Check a domain and return all that is wrong with it. Raises UsageError if there is no such domain."""
     problems = Problems(name)
     pack = load_pack(catalogue.domain(name), problems, catalogue.toolsets(name))
-    report = CheckReport(name, problems.found)
+    warnings = Problems(name)
+    report = CheckReport(name, problems.found, warnings.found)
     if pack is None:
         return report
     report.tools = sum(len(tools) for tools in pack.tools.values())
@@ -59,8 +62,10 @@ def check_domain(catalogue: Catalogue, name: str, on_task: Callable[[], None] = 
     check_families(pack, problems)
     tasks = pack.task_set().tasks
     report.tasks = len(tasks)
-    if _bases_load(pack, problems) and not pack.incomplete:
-        report.played = asyncio.run(_play_all(pack, catalogue, problems, on_task))
+    if _bases_load(pack, problems):
+        check_data(pack, warnings)
+        if not pack.incomplete:
+            report.played = asyncio.run(_play_all(pack, catalogue, problems, warnings, on_task))
     return report
 
 
@@ -97,7 +102,9 @@ def _check_prompts(pack: Pack, problems: Problems) -> None:
                 problems.extend(error.problems)
 
 
-async def _play_all(pack: Pack, catalogue: Catalogue, problems: Problems, on_task: Callable[[], None]) -> int:
+async def _play_all(
+    pack: Pack, catalogue: Catalogue, problems: Problems, warnings: Problems, on_task: Callable[[], None]
+) -> int:
     task_set = pack.task_set()
     player = _Player(pack, catalogue, problems)
     proofs = FamilyProofs(player.setting, task_set.families, player.passes, player.note, problems)
@@ -110,6 +117,7 @@ async def _play_all(pack: Pack, catalogue: Catalogue, problems: Problems, on_tas
             noted = {(problem.file, problem.line) for problem in problems.found}
             problems.extend(each for each in error.problems if (each.file, each.line) not in noted)
             continue
+        check_initial_data(pack, task, source, problems, warnings)
         if player.gold_works(task, source):
             await player.baselines(task, source)
             await player.oracle(task, source, player.setting)

@@ -8,15 +8,14 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from tau2_core.errors import UsageError
 from tau2_core.llm.cassette import Cassette
 from tau2_core.llm.model import Client, Gate, Line, Patience
 from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.names import did_you_mean
-from tau2_core.packs.source_error import SourceError
-from tau2_core.packs.yaml_source import read_yaml
+from tau2_core.packs.problems import Problems
 
 Result = TypeVar("Result")
 ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
@@ -53,16 +52,14 @@ def read_models(
 
 
 def _read_file(file: Path) -> ModelsFile:
-    try:
-        return ModelsFile.model_validate(read_yaml(file).value or {})
-    except OSError as error:
-        raise UsageError(f"--config {file}: {error.strerror}") from error
-    except SourceError as error:
-        raise UsageError(f"--config {file}:{error.line or 1}: {error}") from error
-    except ValidationError as error:
-        detail = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in detail["loc"])
-        raise UsageError(f"--config {file}: {place}: {detail['msg']}") from error
+    problems = Problems("--config")
+    document = problems.read(file)
+    found = None
+    if document is not None:
+        found = problems.validate(ModelsFile, document, {} if document.value is None else document.value)
+    if found is None or problems.found:
+        raise UsageError("\n".join(map(str, problems.found)))
+    return found
 
 
 def _arguments(role: str, text: str) -> dict[str, Any]:

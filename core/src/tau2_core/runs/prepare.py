@@ -78,7 +78,8 @@ def find_dataset(catalogue: Catalogue, folder: Path, domain: str) -> Dataset:
     if failed:
         raise PluginError(f"--dataset {folder}: {'; '.join(failed)}; mend the plugin, or block it with --no-plugin")
     known = "; ".join(f"{adapter.name}: {adapter.summary}" for adapter in adapters)
-    raise DatasetError(f"--dataset {folder}: holds no dataset that an adapter knows ({known})")
+    more = catalogue.unknown_because_broken()
+    raise DatasetError(f"--dataset {folder}: holds no dataset that an adapter knows ({known}){more}")
 
 
 def prepare(

@@ -141,7 +141,8 @@ def split_domain(catalogue: Catalogue, official: str) -> tuple[str, str]:
         variant = official.removeprefix(f"{name}-")
         if variant != official and variant in load_domain(catalogue, name).manifest.variants:
             return name, variant
-    raise UsageError(f"no domain {official!r} is installed ({did_you_mean(official, names)})")
+    more = catalogue.unknown_because_broken()
+    raise UsageError(f"no domain {official!r} is installed ({did_you_mean(official, names)}){more}")
 
 
 def _grade_chunk(path: Path, start: int, how: Regrading) -> Regraded:
