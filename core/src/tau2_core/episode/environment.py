@@ -121,6 +121,11 @@ class Environment:
             world.commit()
         return value
 
+    def find(self, name: str) -> Tool | None:
+        """Return the tool of a name on either side, the agent's first."""
+        setting = self.setting
+        return setting.tools("agent").get(name) or setting.tools("user").get(name)
+
     def _route(self, call: ToolCall) -> Tool:
         """Find the tool on the caller's side; in solo play the agent has both sides' tools."""
         setting = self.setting

@@ -13,6 +13,7 @@ from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import start
 from tau2_core.episode.stage import LocalStage, Stage
 from tau2_core.errors import EpisodeError, UsageError
+from tau2_core.foreign import foreign
 from tau2_core.llm.model import EpisodeModel
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.evaluation import Grade
@@ -127,9 +128,11 @@ class Episode:
         }
         agent = user = None
         if not cast.agent.external:
-            agent = loaded(cast.agent.create)(agent_context(setting, task, cast, seed, self.models.get("agent")))
+            with foreign(f"agent {cast.agent.name}"):
+                agent = loaded(cast.agent.create)(agent_context(setting, task, cast, seed, self.models.get("agent")))
         if not cast.user.external:
-            user = loaded(cast.user.create)(user_context(setting, task, cast, seed, self.models.get("user")))
+            with foreign(f"user {cast.user.name}"):
+                user = loaded(cast.user.create)(user_context(setting, task, cast, seed, self.models.get("user")))
         self.conversation = Conversation(stage, user, cast.limits, setting.opening(), solo=setting.solo, agent=agent)
         self.conversation.load(task.history())
 

@@ -77,8 +77,9 @@ async def call_counted(
 ) -> ToolResult:
     """Make a call, to the end even if the client goes away, and count it."""
     started = time.perf_counter()
-    call = episode.call(role, params.name, params.arguments or {})
-    result = await registry.use(episode, call, at_once=episode.answers_at_once(params.name))
+    arguments = params.arguments or {}
+    at_once = episode.answers_at_once(params.name, arguments)
+    result = await registry.use(episode, episode.call(role, params.name, arguments), at_once=at_once)
     failure = result.failure.value if result.failure else None
     registry.metrics.called(episode.blueprint.setting.domain, time.perf_counter() - started, failure)
     return result

@@ -17,7 +17,7 @@ from tau2_core.episode.setup import start
 from tau2_core.episode.solo import DONE
 from tau2_core.gym.errors import RefusedError
 from tau2_core.gym.json_values import json_problem
-from tau2_core.gym.pace import Pace, PacedStage
+from tau2_core.gym.workers import ServedStage, Workers
 from tau2_core.model.episodes import EpisodeRecord, Termination
 from tau2_core.model.llm import ModelError
 from tau2_core.model.messages import AssistantMessage, Message, ToolMessage
@@ -70,7 +70,7 @@ class HostedEpisode:
 
     id: str
     blueprint: Blueprint
-    pace: Pace
+    workers: Workers
     agent_key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     user_key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     last_used: float = field(default_factory=time.monotonic)
@@ -91,7 +91,7 @@ class HostedEpisode:
         start(environment, plan.task)
         line = plan.cast.lines.get("user")
         model = line.model_for(self.id, plan.seed) if line else None
-        self.stage = PacedStage(environment, plan.cast.wrappers, self.pace)
+        self.stage = ServedStage(environment, plan.cast.wrappers, self.workers)
         self.conversation = open_conversation(plan.setting, plan.task, plan.cast, self.stage, plan.seed, model)
         self.conversation.load(plan.task.history())
         self.greeted = False
@@ -112,10 +112,10 @@ class HostedEpisode:
         setting, task = self.blueprint.setting, self.blueprint.task
         return agent_tools(setting) if role == "agent" else user_tools(setting, task)
 
-    def answers_at_once(self, name: str) -> bool:
+    def answers_at_once(self, name: str, arguments: dict[str, Any]) -> bool:
         """Tell whether a call that is made now would wait for nothing: no other call, no thread, no plugin."""
         free = not self.lock.locked() and not self.blueprint.cast.wrappers
-        return free and self.pace.trusts(self.stage.environment, name)
+        return free and self.stage.runs_on_loop(name, arguments)
 
     async def call(self, role: Role, name: str, arguments: dict[str, Any]) -> ToolResult:
         """Make a call as one of the sides. What cannot be recorded is refused, and leaves no trace."""

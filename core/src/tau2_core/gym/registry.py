@@ -18,7 +18,7 @@ from tau2_core.evaluators.grade import Grader
 from tau2_core.gym.errors import RefusedError, expired_episode, unknown_episode
 from tau2_core.gym.hosted import Blueprint, HostedEpisode
 from tau2_core.gym.metrics import Metrics
-from tau2_core.gym.pace import Pace
+from tau2_core.gym.workers import Workers
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.tools import Role
@@ -47,7 +47,7 @@ class Registry:
         self.max_episodes = max_episodes
         self.idle_seconds = idle_seconds
         self.evaluators = evaluators
-        self.pace = Pace()
+        self.workers = Workers()
         self.metrics = Metrics(lambda: len(self._episodes))
         self._specs = catalogue.evaluators(evaluators)
         self._episodes: dict[str, HostedEpisode] = {}
@@ -66,7 +66,7 @@ class Registry:
     def build(self, blueprint: Blueprint, episode_id: str | None = None) -> HostedEpisode:
         """Make an episode, not added yet. Slow if the task's set-up is. Raises RefusedError: 422 for a bad task."""
         try:
-            return HostedEpisode(episode_id or secrets.token_urlsafe(12), blueprint, self.pace)
+            return HostedEpisode(episode_id or secrets.token_urlsafe(12), blueprint, self.workers)
         except TaskError as error:
             raise RefusedError(422, "bad_task", str(error)) from error
         except Tau2GymError:

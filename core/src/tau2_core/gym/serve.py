@@ -22,6 +22,7 @@ from tau2_core.gym.data_plane import build_server
 from tau2_core.gym.hosted import Blueprint, HostedEpisode
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.settings import Settings
+from tau2_core.gym.workers import short_turns
 from tau2_core.own_process import loop_factory, seldom_collected
 from tau2_core.runs.journal import Journal
 
@@ -80,7 +81,7 @@ def serve_http(registry: Registry, settings: Settings, listeners: Sequence[socke
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a connection is a file, and a client may have several
     try:
         server = uvicorn.Server(uvicorn_config(build_application(registry, settings)))
-        with seldom_collected():
+        with seldom_collected(), short_turns():
             # Run by anyio, which then need not find out anew, some twenty times a request, what runs it.
             loop = {"loop_factory": loop_factory()}
             anyio.run(partial(server.serve, sockets=[*listeners]), backend_options=loop)

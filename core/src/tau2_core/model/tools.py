@@ -52,11 +52,15 @@ class Callee:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tool(Callee):
-    """A tool that a model may call. `mutates` (only kind `write`) decides what its handler may change."""
+    """A tool that a model may call. `mutates` (only kind `write`) decides what its handler may change.
+
+    `quick` tells that its pack declares handlers and sync to be quick, so that a server may run them on its event loop.
+    """
 
     kind: Kind = "read"
     mutates: bool = False
     transfers: bool = False
+    quick: bool = False
 
     def chat_function(self) -> dict[str, Any]:
         """Return the tool as a chat-completions function."""

@@ -152,6 +152,7 @@ class _Loader:
                 kind=entry.kind,
                 mutates=entry.kind == "write",
                 transfers=entry.transfers,
+                quick=self.manifest.quick and binder.folder == self.folder,  # a toolset's are another package's
             )
         transfers = [tool for tool in tools.values() if tool.transfers]
         if len(transfers) > 1:

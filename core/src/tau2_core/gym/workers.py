@@ -1,0 +1,200 @@
+"""Where a server runs a pack's code: in threads, so that no handler holds up the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
+from weakref import WeakSet
+
+from tau2_core.episode.environment import Environment
+from tau2_core.episode.stage import LocalStage
+from tau2_core.foreign import contain
+from tau2_core.model.messages import ToolCall
+from tau2_core.model.tools import Handler, ToolResult
+from tau2_core.plugins.catalogue import Wrapper
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+THREADS = 256  # calls beyond these wait for a thread
+PATIENCE = 0.001  # seconds that the loop itself waits for a thread
+TURN = 0.0005  # seconds
+LONGEST_ON_LOOP = 0.05  # seconds
+MAX_PARTS = 500
+CHARACTERS_A_PART = 100
+
+
+@contextmanager
+def short_turns() -> Iterator[None]:
+    """Let threads take turns ten times as often as Python does by default, so that a busy one hardly delays the loop.
+
+    It changes the whole process.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(TURN)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+class _Job(Generic[Result]):
+    """One piece of work: what it returned or raised, and who is to be told."""
+
+    __slots__ = ("done", "error", "finished", "loop", "result", "waiter", "work")
+
+    def __init__(self, work: Callable[[], Result], loop: asyncio.AbstractEventLoop) -> None:
+        self.work = work
+        self.loop = loop
+        self.finished = False
+        self.result: Result | None = None
+        self.error: BaseException | None = None
+        self.waiter: asyncio.Future[None] | None = None
+        self.done = threading.Lock()
+        self.done.acquire()
+
+    def run(self) -> None:
+        """Do the work; in a worker thread."""
+        try:
+            self.result = self.work()
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the result is awaited
+            self.error = contain(error)
+        self.finished = True
+        self.done.release()
+        if self.waiter is not None:
+            try:
+                self.loop.call_soon_threadsafe(self.wake)
+            except RuntimeError:  # the loop is closed: the server has stopped without waiting for this
+                return
+
+    def wake(self) -> None:
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
+
+    def outcome(self) -> Result:
+        if self.error is not None:
+            raise self.error
+        return self.result  # type: ignore[return-value]
+
+
+class Workers:
+    """Threads that start as they are needed and stay. They end with the process, even in the middle of work.
+
+    Most handlers take microseconds, less than it costs to come back to the event loop. So the loop waits for a thread
+    itself, for a millisecond at most and only while no longer work is under way; then it goes on to other requests.
+    """
+
+    def __init__(self) -> None:
+        self._idle: list[SimpleQueue[_Job[Any]]] = []
+        self._count = 0
+        self._queued: deque[_Job[Any]] = deque()
+        self._under_way = 0
+        self.slow: WeakSet[Handler] = WeakSet()
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """Do blocking work in a thread and return its result. Raises what it raises, always an Exception."""
+        job = _Job(work, asyncio.get_running_loop())
+        self._start(job)
+        if not self._under_way and job.done.acquire(timeout=PATIENCE):
+            return job.outcome()
+        self._under_way += 1
+        try:
+            job.waiter = job.loop.create_future()
+            if not job.finished:
+                await job.waiter
+        finally:
+            self._under_way -= 1
+        return job.outcome()
+
+    def _start(self, job: _Job[Any]) -> None:
+        # Only the loop's thread takes threads out; `list.append` and `deque.popleft` are safe from any.
+        if self._idle:
+            self._idle.pop().put(job)
+        elif self._count < THREADS:
+            self._count += 1
+            threading.Thread(target=self._work, args=(job,), name="tau2-gym worker", daemon=True).start()
+        else:
+            self._queued.append(job)
+
+    def _work(self, job: _Job[Any]) -> None:
+        inbox: SimpleQueue[_Job[Any]] = SimpleQueue()
+        while True:
+            job.run()
+            del job
+            job = self._next(inbox)
+
+    def _next(self, inbox: SimpleQueue[_Job[Any]]) -> _Job[Any]:
+        try:
+            return self._queued.popleft()
+        except IndexError:
+            self._idle.append(inbox)
+            return inbox.get()
+
+
+class ServedStage(LocalStage):
+    """An environment whose calls run in worker threads, except for those of a pack that declares itself quick.
+
+    A call of a quick pack runs on the event loop if its arguments are small. A handler that takes long there all the
+    same is not trusted again by this server.
+    """
+
+    def __init__(self, environment: Environment, wrappers: Sequence[Wrapper], workers: Workers) -> None:
+        super().__init__(environment, wrappers)
+        self.workers = workers
+
+    def runs_on_loop(self, name: str, arguments: Mapping[str, Any]) -> bool:
+        """Tell whether a call would be made on the event loop."""
+        tool = self.environment.find(name)
+        return tool is None or (tool.quick and tool.handler not in self.workers.slow and is_small(arguments))
+
+    async def _call(self, call: ToolCall) -> ToolResult:
+        if not self.runs_on_loop(call.name, call.arguments):
+            return await self.workers.run(lambda: self.environment.call(call))
+        started = time.perf_counter()
+        result = self.environment.call(call)
+        seconds = time.perf_counter() - started
+        tool = self.environment.find(call.name)
+        if seconds > LONGEST_ON_LOOP and tool is not None:
+            self.workers.slow.add(tool.handler)
+            log.warning(
+                "%s of %s is declared `quick` but held up the server for %.0f ms; it runs in a thread from now on",
+                tool.name,
+                tool.pack,
+                seconds * 1000,
+            )
+        return result
+
+    async def settle(self) -> None:
+        if not self.environment.settled:
+            await self.workers.run(self.environment.settle)
+
+    async def digests(self) -> dict[str, str]:
+        return await self.workers.run(self.environment.digests)
+
+
+def is_small(arguments: Mapping[str, Any]) -> bool:
+    """Tell whether arguments are of a size that people and models write, so that looking at them takes no time."""
+    left = MAX_PARTS
+    pending: list[Any] = [arguments]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, str):
+            left -= 1 + len(value) // CHARACTERS_A_PART
+        elif isinstance(value, Mapping):
+            left -= len(value)
+            if left >= 0:
+                pending += value.values()
+        elif isinstance(value, list):
+            left -= len(value)
+            if left >= 0:
+                pending += value
+        if left < 0:
+            return False
+    return True
