@@ -14,7 +14,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 from tau2_core import Database, Record, reading
 from tau2_core.packs.databases import DataError, load_base
-from tau2_core.state.records import FrozenRecordError, UnshareableError, freeze, plain
+from tau2_core.state.records import FrozenRecordError, freeze, plain
+from tau2_core.state.shared_values import UnshareableError
 from tau2_core.state.world import Base, View, World
 
 

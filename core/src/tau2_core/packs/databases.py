@@ -14,7 +14,8 @@ from tau2_core.packs.conversions import Conversions
 from tau2_core.packs.json_source import load_json
 from tau2_core.packs.source_error import SourceError, SourcePath
 from tau2_core.packs.yaml_source import Document, read_yaml
-from tau2_core.state.records import Database, UnshareableError
+from tau2_core.state.records import Database
+from tau2_core.state.shared_values import UnshareableError
 from tau2_core.state.world import Base
 
 _TOML_HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(#.*)?$")

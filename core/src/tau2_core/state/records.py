@@ -7,8 +7,9 @@ from typing import Any, Never, SupportsIndex, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from tau2_core.state.shared_values import SCALARS, caches, freeze_other, thaw_other
+
 Value = TypeVar("Value")
-SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 class FrozenRecordError(TypeError):
@@ -18,16 +19,6 @@ class FrozenRecordError(TypeError):
         super().__init__(
             f"{what} is shared by all worlds and cannot be changed; a tool that changes records needs `kind: write`, "
             "and takes the record to change from `db`, not from `reading(db)`"
-        )
-
-
-class UnshareableError(TypeError):
-    """A database holds a value that cannot be made read-only."""
-
-    def __init__(self, place: str, value: object) -> None:
-        super().__init__(
-            f"{place} holds a {type(value).__name__}, which all worlds would share and each could change; "
-            "use a list, a dict, a tuple or a tau2_core.Record"
         )
 
 
@@ -43,6 +34,9 @@ class Record(BaseModel):
             raise TypeError(
                 f"{cls.__name__} should have declared fields only: no `extra='allow'`, no private attribute"
             )
+        caching = next(caches(cls), None)
+        if caching is not None:
+            raise TypeError(f"{cls.__name__}.{caching} keeps what it computes, which all worlds would share")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if getattr(self, "_frozen", False):
@@ -95,7 +89,7 @@ class FrozenList(list[Any]):
 def freeze(value: Any, place: str = "it") -> Any:
     """Make a value read-only in place where it can be, and return it (dicts and lists come back as frozen copies).
 
-    Raises UnshareableError, naming the `place`, for a value that can be changed and is none of these.
+    Raises UnshareableError, naming the `place`, for a value of a type that cannot be kept from changing.
     """
     if isinstance(value, Record):
         fields = value.__dict__
@@ -105,16 +99,14 @@ def freeze(value: Any, place: str = "it") -> Any:
         object.__setattr__(value, "_frozen", True)
         return value
     if isinstance(value, dict):
-        frozen = FrozenDict((key, freeze(item, place)) for key, item in value.items())
+        frozen = FrozenDict(
+            (key if key.__class__ is str else freeze(key, place), freeze(item, place)) for key, item in value.items()
+        )
         frozen.flat = all(item.__class__ in SCALARS for item in frozen.values())
         return frozen
     if isinstance(value, list):
         return FrozenList(freeze(item, place) for item in value)
-    if isinstance(value, tuple):
-        return tuple(freeze(item, place) for item in value)
-    if value.__class__.__hash__ is None:  # by Python's custom, what can be changed has no hash
-        raise UnshareableError(place, value)
-    return value
+    return freeze_other(value, place, freeze)
 
 
 def text_of(record: Record, make: Callable[[Record], str]) -> str:
@@ -153,9 +145,7 @@ def _thaw(value: Any) -> Any:
         return {key: item if item.__class__ in SCALARS else _thaw(item) for key, item in value.items()}
     if isinstance(value, list):
         return [item if item.__class__ in SCALARS else _thaw(item) for item in value]
-    if isinstance(value, tuple):
-        return tuple(_thaw(item) for item in value)
-    return set(value) if isinstance(value, set) else value  # no base holds a set, but a handler may store one
+    return thaw_other(value, _thaw)
 
 
 def unshared(value: Value) -> Value:
