@@ -112,8 +112,3 @@ class Pack:
     @property
     def supports_solo(self) -> bool:
         return "solo" in self.manifest.prompts
-
-    def files(self) -> list[Path]:
-        """Return every file of the pack that can change a result, sorted."""
-        suffixes = {".py", ".yaml", ".yml", ".json", ".toml", ".j2"}
-        return sorted(path for path in self.folder.rglob("*") if path.suffix in suffixes and path.is_file())

@@ -198,7 +198,12 @@ def _two_arguments(implementation: Any) -> Wrapper:
     names = implementation.argnames
     if names == ("call", "proceed"):
         return function
-    return lambda call, proceed: function(**{name: {"call": call, "proceed": proceed}[name] for name in names})
+
+    @wraps(function)
+    def wrapper(call: ToolCall, proceed: Proceed) -> Any:
+        return function(**{name: {"call": call, "proceed": proceed}[name] for name in names})
+
+    return wrapper
 
 
 def _one_argument(implementation: Any) -> Callable[[Any], object]:

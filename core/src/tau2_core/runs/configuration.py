@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-from tau2_core.episode.setting import Setting
 from tau2_core.llm.model import Line
 from tau2_core.llm.prompts import template
+from tau2_core.runs.code_files import core_digest
+from tau2_core.runs.digests import content_digests, plugin_digests, text_digest, versions
 from tau2_core.runs.plan import Plan
 
 FORMAT = 1
@@ -42,10 +40,13 @@ def configuration(plan: Plan) -> dict[str, Any]:
         "trials": plan.trials,
         "seed": plan.seed,
         "seeds": plan.seeds(),
+        "versions": versions(plan),
         "evaluators": plan.evaluators,
         "judge_all": plan.judge_all,
         "digests": {
+            "core": core_digest(),
             **content_digests(setting),
+            "plugins": plugin_digests(plan),
             "policy": text_digest(setting.policy_text),
             "opening": text_digest(setting.opening()),
             "tasks": text_digest(json.dumps([task.model_dump(mode="json") for task in plan.tasks], sort_keys=True)),
@@ -54,30 +55,8 @@ def configuration(plan: Plan) -> dict[str, Any]:
     }
 
 
-def content_digests(setting: Setting) -> dict[str, str | None]:
-    """Return what tells whether a pack and a dataset are still the same."""
-    pack, dataset = setting.pack, setting.dataset
-    return {
-        "pack": files_digest(pack.files(), pack.folder),
-        "dataset": files_digest(dataset.files, dataset.root) if dataset else None,
-    }
-
-
 def _model(line: Line) -> dict[str, Any]:
     """Return what may be written down of a model; `takes_seed` is null where nobody is asked, or knows."""
     settings = line.settings
     known = {"model": settings.model, "args": settings.public_args(), "carry": settings.carry}
     return {**known, "takes_seed": line.client.takes_seed() if line.client else None}
-
-
-def text_digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def files_digest(files: Iterable[Path], root: Path) -> str:
-    """Return one digest of files' names below `root` and contents."""
-    total = hashlib.sha256()
-    for file in sorted(files):
-        name = file.relative_to(root) if file.is_relative_to(root) else file
-        total.update(f"{name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
-    return total.hexdigest()

@@ -13,7 +13,7 @@ from tau2_core.adapters.tau2_bench.results_writer import Exported, Format, simul
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import RunError, UsageError
 from tau2_core.model.tasks import Task
-from tau2_core.runs.configuration import text_digest
+from tau2_core.runs.digests import text_digest
 from tau2_core.runs.recorded import RecordedRun
 
 

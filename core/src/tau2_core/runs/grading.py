@@ -16,7 +16,7 @@ from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Judgement, Outcome
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.runs.configuration import content_digests
+from tau2_core.runs.digests import content_digests
 from tau2_core.runs.evaluation import choose_evaluators
 from tau2_core.runs.execute import Finished, RunResult
 from tau2_core.runs.journal import GRADES, JUDGEMENTS, SUMMARY, TASKS, Journal

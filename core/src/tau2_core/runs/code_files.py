@@ -1,0 +1,175 @@
+"""Which files code is made of: its package, data and all, and what that imports, however far; libraries by version."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from tau2_core.model.registrations import Lazy
+from tau2_core.packs.locations import package_folder
+from tau2_core.packs.pack_files import all_files
+
+CORE = __name__.partition(".")[0]
+
+
+class CodeFiles:
+    """Collects files, each under a name that is the same on every machine, and versions of installed libraries."""
+
+    def __init__(self, files: Mapping[str, Path] | None = None) -> None:
+        self.files = dict(files or {})
+        self.libraries: set[str] = set()
+        self._seen: set[str] = set()
+
+    def add_folder(self, folder: Path, package: str) -> None:
+        """Add all files of a package's folder, by their place in it, and what its modules import."""
+        self._seen.add(package)
+        for file in all_files(folder):
+            self._add_file(file, f"{package}/{file.relative_to(folder).as_posix()}", package)
+
+    def add_module(self, name: str) -> None:
+        """Add the package that a module belongs to, or the module alone; nothing for the core and Python's own."""
+        if name.partition(".")[0] in (CORE, *sys.stdlib_module_names, *sys.builtin_module_names):
+            return
+        root = _root(name)
+        if root in self._seen:
+            return
+        self._seen.add(root)
+        module = sys.modules.get(root)
+        if module is None and (spec := _spec(root)) is None:
+            return
+        places = list(getattr(module, "__path__", [])) if module else list(spec.submodule_search_locations or ())
+        if places:
+            self.add_folder(package_folder(root, "__init__.py"), root)
+            return
+        file = Path((getattr(module, "__file__", None) if module else spec.origin) or "")
+        if file.is_file():
+            self._add_file(file, f"{root}{file.suffix}", root)
+
+    def add_file(self, file: Path, name: str) -> None:
+        """Add one file, and what it imports if it is Python."""
+        self._add_file(file, name, "")
+
+    def _add_file(self, file: Path, name: str, package: str) -> None:
+        self.files[name] = file
+        if file.suffix == ".py":
+            for imported in _imports(file):
+                if not package or (imported != package and not imported.startswith(f"{package}.")):
+                    self._add_import(imported)
+
+    def _add_import(self, name: str) -> None:
+        top = name.partition(".")[0]
+        if top in (CORE, *sys.stdlib_module_names, *sys.builtin_module_names):
+            return
+        library = _library(top)
+        if library:
+            self.libraries.add(library)
+        else:
+            self.add_module(name)
+
+    def digest(self) -> str:
+        """Return one digest of the files' names and contents."""
+        total = hashlib.sha256()
+        for name, file in sorted(self.files.items()):
+            total.update(f"{name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+        return total.hexdigest()
+
+
+def code_digest(code: Iterable[Any]) -> str | None:
+    """Return a digest of what functions, classes and objects of plugins are made of; None if all is the core's."""
+    found = CodeFiles()
+    for each in code:
+        for module in _modules(each):
+            found.add_module(module)
+    return found.digest() if found.files else None
+
+
+@lru_cache(maxsize=1)
+def core_digest() -> str:
+    """Return a digest of the core's own files, which decide how a version of it that is worked on plays and grades."""
+    found = CodeFiles()
+    folder = Path(sys.modules[CORE].__path__[0])
+    for file in all_files(folder):
+        if file.relative_to(folder).parts[0] not in ("cli", "testing"):
+            found.files[file.relative_to(folder).as_posix()] = file
+    return found.digest()
+
+
+def _modules(code: Any) -> Iterator[str]:
+    """Yield the modules that a plugin's code is from, also through partials and decorators."""
+    if isinstance(code, Lazy):
+        yield code.target.partition(":")[0]
+        return
+    if isinstance(code, partial):
+        for each in (code.func, *code.args, *code.keywords.values()):
+            if isinstance(each, partial | Callable):
+                yield from _modules(each)
+        return
+    for each in (code, getattr(code, "__wrapped__", None), type(code), type(getattr(code, "__self__", None))):
+        module = getattr(each, "__module__", None)
+        if isinstance(module, str):
+            yield module
+
+
+def _root(name: str) -> str:
+    """Return the outermost regular package around a module; of a namespace package, the part that holds it."""
+    parts = name.split(".")
+    for length in range(1, len(parts)):
+        root = ".".join(parts[:length])
+        module = sys.modules.get(root)
+        spec = None if module else _spec(root)
+        if getattr(module, "__file__", None) or (spec is not None and spec.origin):
+            return root
+    return name
+
+
+def _spec(name: str) -> Any:
+    try:
+        return importlib.util.find_spec(name)
+    except (ImportError, ValueError, AttributeError):
+        return None  # not to be found: the import would fail, or is one of those that may
+
+
+def _imports(file: Path) -> Iterator[str]:
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names if _is_namespace(node.module))
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in ("import_module", "__import__") and isinstance(node.args[0].value, str):
+                yield node.args[0].value.lstrip(".")
+
+
+def _is_namespace(name: str) -> bool:
+    module = sys.modules.get(name)
+    return module is not None and hasattr(module, "__path__") and not getattr(module, "__file__", None)
+
+
+@lru_cache(maxsize=1024)
+def _library(top: str) -> str:
+    """Return the installed distribution that brings a module, such as `numpy-2.1.0`; "" for a module of one's own.
+
+    A distribution lists its files; looking only beside the module is much quicker than `packages_distributions`.
+    """
+    spec = _spec(top)
+    places = list(spec.submodule_search_locations or [spec.origin]) if spec else []
+    for place in [Path(place).parent for place in places if place]:
+        installed = sorted(place.glob("*.dist-info"), key=lambda each: not each.name.lower().startswith(top.lower()))
+        for information in installed:
+            record = information / "RECORD"
+            listed = record.read_text(encoding="utf-8", errors="replace") if record.is_file() else ""
+            if any(f"\n{top}{end}" in f"\n{listed}" for end in ("/", ".py,")):
+                return information.name.removesuffix(".dist-info")
+    return ""

@@ -1,0 +1,92 @@
+"""Digests of all content that decides a run's results: core, pack, dataset, prompts, and the plugins that take part."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tau2_core.episode.setting import Setting
+from tau2_core.packs.pack import ROLES, Pack
+from tau2_core.packs.pack_files import matching_files
+from tau2_core.runs.code_files import CodeFiles, code_digest
+from tau2_core.runs.plan import Plan
+
+
+def text_digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def content_digests(setting: Setting) -> dict[str, str | None]:
+    """Return what tells whether a pack and a dataset are still the same."""
+    dataset = setting.dataset
+    return {
+        "pack": files_digest(pack_files(setting.pack).files),
+        "dataset": _dataset(dataset.files, dataset.root) if dataset else None,
+    }
+
+
+def files_digest(files: dict[str, Path]) -> str:
+    """Return one digest of files' names and contents."""
+    return CodeFiles(files).digest()
+
+
+def pack_files(pack: Pack) -> CodeFiles:
+    """Return what a pack is made of: its folder, what its manifest names elsewhere, toolsets, and all their imports."""
+    found = CodeFiles()
+    found.add_folder(pack.folder, pack.package)
+    for file in _named(pack):
+        if not file.is_relative_to(pack.folder) or ".." in file.parts:
+            found.add_file(file, f"{pack.package}/{Path(os.path.relpath(file, pack.folder)).as_posix()}")
+    for role in ROLES:
+        for callee in pack.callees(role).values():
+            if not callee.source.file.is_relative_to(pack.folder):
+                found.add_file(callee.source.file, f"toolsets/{callee.source.file.name}")
+            found.add_module(callee.handler.__module__)
+    return found
+
+
+def _named(pack: Pack) -> Iterator[Path]:
+    """Yield the files that a manifest names, wherever they are."""
+    manifest = pack.manifest
+    names = [manifest.tools.agent, manifest.tools.user, manifest.functions, manifest.tasks.splits]
+    names += [entry.data for entry in (manifest.databases.agent, manifest.databases.user) if entry]
+    names += [
+        *manifest.prompts.values(),
+        *(file for each in manifest.variants.values() for file in each.prompts.values()),
+    ]
+    names += [manifest.evaluation.policy_checks, manifest.evaluation.evaluators]
+    for name in filter(None, names):
+        if (pack.folder / name).is_file():
+            yield pack.folder / name
+    for pattern in filter(None, (manifest.tasks.files, manifest.tasks.families)):
+        yield from matching_files(pack.folder, pattern)
+
+
+def plugin_digests(plan: Plan) -> dict[str, str | None]:
+    """Return a digest of each part that plugins play in a run; None where it is the core's own."""
+    cast, dataset = plan.cast, plan.setting.dataset
+    specs = plan.evaluator_set.specs.values() if plan.evaluator_set else ()
+    return {
+        "agent": code_digest([cast.agent.create]),
+        "user": code_digest([cast.user.create]),
+        "tool_call": code_digest(cast.wrappers),
+        "faults": code_digest(cast.faults),
+        "evaluators": code_digest(spec.evaluate for spec in specs),
+        "adapter": code_digest([dataset.load_tasks]) if dataset else None,
+    }
+
+
+def versions(plan: Plan) -> dict[str, str]:
+    """Return the versions of the core, and of the libraries that the pack's code imports."""
+    libraries = dict(library.rsplit("-", 1) for library in sorted(pack_files(plan.setting.pack).libraries))
+    return {"tau2-core": version("tau2-core"), **libraries}
+
+
+def _dataset(files: Any, root: Path) -> str:
+    return files_digest(
+        {(file.relative_to(root) if file.is_relative_to(root) else file).as_posix(): file for file in files}
+    )

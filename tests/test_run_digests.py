@@ -1,0 +1,120 @@
+"""Whatever decides a run's results is in its digests: when it changes, --resume and compare refuse."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+Gym = Callable[..., CompletedProcess[str]]
+Plugin = Callable[..., Path]
+ONE = ("--task", "complete_task")
+WRAPPER = """
+from tau2_core import hookimpl
+import wording
+
+@hookimpl
+async def tau2_tool_call(call, proceed):
+    return await proceed(call)
+"""
+AGENT = """
+from pathlib import Path
+from tau2_core import AgentSpec, AssistantMessage, hookimpl
+
+class Reader:
+    def __init__(self, context):
+        self.text = (Path(__file__).parent / "prompt.txt").read_text()
+
+    async def reply(self, history):
+        return AssistantMessage(content=self.text)
+
+@hookimpl
+def tau2_agents():
+    return [AgentSpec("reader", "reads its prompt", Reader)]
+"""
+
+
+def _refused(gym: Gym, change: Callable[[], object], name: str, *arguments: object, **more: object) -> None:
+    """Run, change something, and see that the run is neither resumed nor compared."""
+    assert gym("run", "mock", *arguments, "--name", "a", **more).returncode == 0
+    again = gym("run", "mock", *arguments, "--name", "a", "--resume", **more)
+    assert again.returncode == 0, again.stderr
+    change()
+    resumed = gym("run", "mock", *arguments, "--name", "a", "--resume", **more)
+    assert (resumed.returncode, f"another run: {name} was" in resumed.stderr) == (1, True), resumed.stderr
+    assert gym("run", "mock", *arguments, "--name", "b", **more).returncode == 0
+    compared = gym("compare", "runs/a", "runs/b", **more)
+    assert (compared.returncode, f"  {name}: " in compared.stderr) == (2, True), compared.stderr
+
+
+class TestThePack:
+    @pytest.fixture(autouse=True)
+    def _names(self, gym: Gym, mock_copy: Path) -> None:
+        self.gym, self.pack = gym, mock_copy
+        self.arguments = ("--pack", mock_copy, "--agent", "silent", *ONE)
+
+    def test_a_file_of_any_suffix(self) -> None:
+        prices = self.pack / "data" / "prices.csv"
+        prices.write_text("a,1\n")
+        _refused(self.gym, lambda: prices.write_text("a,2\n"), "digests.pack", *self.arguments)
+
+    def test_a_file_behind_links(self, tmp_path: Path) -> None:
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        (elsewhere / "prices.csv").write_text("a,1\n")
+        (self.pack / "more").symlink_to(elsewhere)
+        (self.pack / "more" / "loop").symlink_to(elsewhere)
+        _refused(self.gym, lambda: (elsewhere / "prices.csv").write_text("a,2\n"), "digests.pack", *self.arguments)
+
+    def test_data_outside_the_pack(self, tmp_path: Path) -> None:
+        data = tmp_path / "outside.yaml"
+        shutil.move(self.pack / "data" / "db.yaml", data)
+        manifest = self.pack / "domain.yaml"
+        manifest.write_text(manifest.read_text().replace("data: data/db.yaml", "data: ../outside.yaml"))
+        _refused(self.gym, lambda: data.write_text(f"{data.read_text()}\n# changed\n"), "digests.pack", *self.arguments)
+
+    def test_a_module_that_a_handler_imports(self, tmp_path: Path) -> None:
+        shared = tmp_path / "shared_code"
+        (shared / "shop_rules").mkdir(parents=True)
+        (shared / "shop_rules" / "__init__.py").write_text("from shop_rules import prices\n")
+        (shared / "shop_rules" / "prices.py").write_text("LIMIT = 1\n")
+        handlers = self.pack / "handlers" / "users.py"
+        handlers.write_text(f"{handlers.read_text()}\n\ndef _limit() -> None:\n    import shop_rules\n")
+        change = lambda: (shared / "shop_rules" / "prices.py").write_text("LIMIT = 2\n")  # noqa: E731
+        _refused(self.gym, change, "digests.pack", *self.arguments, paths=[shared])
+
+    def test_what_an_editor_leaves_changes_nothing(self) -> None:
+        assert self.gym("run", "mock", *self.arguments, "--name", "a").returncode == 0
+        for name in (".DS_Store", "._domain.yaml", "data/db.yaml~", ".ipynb_checkpoints/db.yaml"):
+            (self.pack / name).parent.mkdir(exist_ok=True)
+            (self.pack / name).write_text("x")
+        again = self.gym("run", "mock", *self.arguments, "--name", "a", "--resume")
+        assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.domain("mock")
+class TestPlugins:
+    def test_a_wrapper_around_calls_and_what_it_imports(self, gym: Gym, plugin: Plugin) -> None:
+        site = plugin("wrapping", WRAPPER)
+        (site / "wording.py").write_text("TEXT = 1\n")
+        change = lambda: (site / "wording.py").write_text("TEXT = 2\n")  # noqa: E731
+        arguments = ("--agent", "silent", *ONE)
+        _refused(gym, change, "digests.plugins.tool_call", *arguments, paths=[site])
+
+    def test_the_prompt_of_an_agent_may_differ_between_runs_that_are_compared(self, gym: Gym, plugin: Plugin) -> None:
+        site = plugin("announced", "from reading.agent import tau2_agents\n")
+        package = site / "reading"
+        package.mkdir()
+        (package / "__init__.py").touch()
+        (package / "agent.py").write_text(AGENT)
+        (package / "prompt.txt").write_text("Hello.")
+        arguments = ("run", "mock", "--agent", "reader", *ONE, "--max-steps", 4)
+        assert gym(*arguments, "--name", "a", paths=[site]).returncode == 0
+        (package / "prompt.txt").write_text("Good day.")
+        resumed = gym(*arguments, "--name", "a", "--resume", paths=[site])
+        assert (resumed.returncode, "digests.plugins.agent was" in resumed.stderr) == (1, True), resumed.stderr
+        assert gym(*arguments, "--name", "b", paths=[site]).returncode == 0
+        assert gym("compare", "runs/a", "runs/b", paths=[site]).returncode == 0
