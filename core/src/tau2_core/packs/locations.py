@@ -74,8 +74,8 @@ def find_pack_folder(folder: Path) -> Path:
 def package_name(folder: Path) -> str:
     """Return the name under which a pack's folder is to be imported: the one that its own code uses.
 
-    By default its folder's name, after those of the packages around it; `acme.kiosk` if the code speaks of that, and
-    the name of the folder that a link leads to if the code speaks of that. Raises UsageError if no name will do.
+    That may be `acme.kiosk`, or the name of the folder that a link leads to. By default it is the folder's own name.
+    Raises UsageError if no name will do.
     """
     code = "\n".join(file.read_text(encoding="utf-8", errors="replace") for file in matching_files(folder, "**/*.py"))
     names = list(dict.fromkeys([*_names(folder), *_names(folder.resolve())]))
@@ -94,5 +94,4 @@ def _names(folder: Path) -> Iterator[str]:
         if not place.name.isidentifier() or len(parts) == _DEEPEST_NAME:
             return
         parts.insert(0, place.name)
-        if not (place.parent / "__init__.py").is_file():
-            yield ".".join(parts)
+        yield ".".join(parts)

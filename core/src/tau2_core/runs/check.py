@@ -31,6 +31,7 @@ from tau2_core.runs.evaluation import choose_evaluators
 from tau2_core.runs.family_proofs import FamilyProofs, family_tasks_to_play
 from tau2_core.runs.metrics import is_solved
 from tau2_core.runs.plan import DEFAULT_SEED
+from tau2_core.runs.reproducibility import check_reproducible
 
 BASELINES = ("silent", "always-transfer")
 
@@ -65,7 +66,9 @@ def check_domain(catalogue: Catalogue, name: str, on_task: Callable[[], None] = 
     if _bases_load(pack, problems):
         check_data(pack, warnings)
         if not pack.incomplete:
-            report.played = asyncio.run(_play_all(pack, catalogue, problems, warnings, on_task))
+            report.played, sound = asyncio.run(_play_all(pack, catalogue, problems, warnings, on_task))
+            if not problems.found:
+                check_reproducible(pack, catalogue.domain(name), catalogue.toolsets(name), sound, problems, warnings)
     return report
 
 
@@ -104,10 +107,12 @@ def _check_prompts(pack: Pack, problems: Problems) -> None:
 
 async def _play_all(
     pack: Pack, catalogue: Catalogue, problems: Problems, warnings: Problems, on_task: Callable[[], None]
-) -> int:
+) -> tuple[int, list[str]]:
+    """Play tasks; return how many, and the ids of those whose gold works."""
     task_set = pack.task_set()
     player = _Player(pack, catalogue, problems)
     proofs = FamilyProofs(player.setting, task_set.families, player.passes, player.note, problems)
+    sound: list[str] = []
     chosen = [*task_set.written, *family_tasks_to_play(task_set)]
     for task_id in chosen:
         source = task_set.source(task_id)
@@ -119,6 +124,7 @@ async def _play_all(
             continue
         check_initial_data(pack, task, source, problems, warnings)
         if player.gold_works(task, source):
+            sound.append(task_id)
             await player.baselines(task, source)
             await player.oracle(task, source, player.setting)
             if player.solo_setting is not None and not player.solo_setting.needs_customer(task):
@@ -126,7 +132,7 @@ async def _play_all(
             if isinstance(source, FamilySource):
                 await proofs.prove(task, source)
         on_task()
-    return len(chosen)
+    return len(chosen), sound
 
 
 class _Player:

@@ -1,0 +1,85 @@
+"""A process of its own that plays tasks and writes down what each call gave: `python -m tau2_core.runs.gold_probe`.
+
+Standard input holds the request as JSON: the domain, its toolsets, the tasks, and the file to write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tau2_core.agents.random_calls import RandomCalls
+from tau2_core.episode.conversation import Limits
+from tau2_core.episode.environment import Environment
+from tau2_core.episode.play import Cast, play
+from tau2_core.episode.setting import Setting
+from tau2_core.episode.setup import start
+from tau2_core.errors import Tau2GymError
+from tau2_core.model.episodes import Slot
+from tau2_core.model.messages import ToolCall
+from tau2_core.model.registrations import AgentSpec, Domain, Toolset, UserSpec
+from tau2_core.model.tasks import Task
+from tau2_core.packs.load import open_pack
+from tau2_core.runs.plan import DEFAULT_SEED
+from tau2_core.users.scripted import Scripted
+
+RANDOM_TASKS = 3
+RANDOM_STEPS = 40
+Step = tuple[str, str, str]  # side, tool, what it gave; "" and "" for the databases
+
+
+def main() -> None:
+    request = json.load(sys.stdin)
+    domain = Domain(**{**request["domain"], "folder": _path(request["domain"]["folder"])})
+    setting = Setting(open_pack(domain, [Toolset(**each) for each in request["toolsets"]]))
+    tasks = {task_id: setting.tasks()[task_id] for task_id in request["tasks"]}
+    found = {task_id: _gold(setting, task) for task_id, task in tasks.items()}
+    for task in list(tasks.values())[:RANDOM_TASKS]:
+        found[f"{task.id} (random calls)"] = asyncio.run(_random(setting, task))
+    Path(request["answer"]).write_text(json.dumps(found))
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
+
+
+def _gold(setting: Setting, task: Task) -> list[Step]:
+    environment = Environment(setting, seed=DEFAULT_SEED)
+    start(environment, task)
+    steps: list[Step] = [("", "", str(environment.digests()))]
+    for action in task.gold():
+        called = ToolCall(name=action.name, arguments=action.arguments, requestor=action.requestor)
+        result = environment.call(called)
+        steps.append((action.requestor, action.name, result.content))
+    return [*steps, ("", "", str(environment.digests()))]
+
+
+async def _random(setting: Setting, task: Task) -> list[Step]:
+    """Call tools with arguments that fit their schemas: also those that no task needs."""
+    agent = AgentSpec("random", "", RandomCalls)
+    cast = Cast(agent, UserSpec("scripted", "", Scripted, sees_gold=True), Limits(max_steps=RANDOM_STEPS))
+    try:
+        record = await play(setting, task, cast, Slot(task.id, 0), DEFAULT_SEED)
+    except Tau2GymError as error:
+        return [("", "", str(error))]
+    names: dict[str, tuple[str, str]] = {}
+    steps: list[Step] = []
+    for message in record.messages:
+        for call in getattr(message, "tool_calls", None) or []:
+            names[call.id] = (call.requestor, call.name)
+        if message.role == "tool":
+            steps.append((*names.get(getattr(message, "id", ""), ("", "")), message.content or ""))
+    return [*steps, ("", "", str(record.digests))]
+
+
+def answer(file: Path) -> dict[str, list[Any]]:
+    """Read what such a process has written. Raises OSError, ValueError."""
+    found: dict[str, list[Any]] = json.loads(file.read_bytes())
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""Whether tools give the same in every process: they are called in several, each with another seed for `hash()`."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tau2_core.model.registrations import Domain, Toolset
+from tau2_core.model.tools import Callee, Source, role_of
+from tau2_core.packs.pack import Pack
+from tau2_core.packs.problems import Problems
+from tau2_core.runs import gold_probe
+from tau2_core.runs.digests import pack_files
+
+HASH_SEEDS = (1, 2, 3)  # two leave a set of two elements in the same order half of the time
+AT_MOST = 150
+SECONDS = 120
+_SHOWN = 80
+_HINT = "results may depend neither on hash() or the order of a set, nor on the clock or randomness but the Context's"
+# Modules that give the same everywhere. What imports another one is played, and so is what uses sets or hash().
+_STEADY = frozenset(
+    {
+        *("__future__", "abc", "bisect", "calendar", "collections", "copy", "dataclasses", "datetime", "decimal"),
+        *("enum", "fractions", "functools", "heapq", "itertools", "json", "math", "operator", "pydantic", "re"),
+        *("statistics", "string", "tau2_core", "textwrap", "types", "typing", "unicodedata"),
+    }
+)
+_NAMES = frozenset({"hash", "set", "frozenset"})
+_FUNCTIONS = frozenset({"id", "open", "vars", "dir", "globals", "__import__"})
+_METHODS = frozenset({"now", "today", "utcnow", "union", "intersection", "difference", "symmetric_difference"})
+
+
+def check_reproducible(
+    pack: Pack,
+    domain: Domain,
+    toolsets: Sequence[Toolset],
+    tasks: Sequence[str],
+    problems: Problems,
+    warnings: Problems,
+) -> None:
+    """Note each tool that gives something else in another process; a pack that has no occasion for that is not played.
+
+    `tasks` are ids of tasks whose gold works.
+    """
+    files = pack_files(pack).files.values()
+    if not tasks or not any(_may_vary(file, pack.package) for file in files if file.suffix == ".py"):
+        return
+    chosen = list(tasks)[:: max(1, -(-len(tasks) // AT_MOST))]
+    try:
+        played = _play(domain, toolsets, chosen)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        what = f"it could not be checked whether results are the same in every process: {error}"
+        warnings.at(pack.manifest_source, what)
+        return
+    first = played[0]
+    for task_id, steps in first.items():
+        for other in played[1:]:
+            for (side, name, before), (_, _, after) in zip(steps, other.get(task_id, []), strict=False):
+                if before != after:
+                    _note(pack, task_id, side, name, (before, after), problems)
+                    break
+
+
+def _note(pack: Pack, task_id: str, side: str, name: str, values: tuple[str, str], problems: Problems) -> None:
+    tool: Callee | None = pack.tools[role_of(side)].get(name) if name else None
+    if tool is None:
+        if not any("not reproducible" in problem.message for problem in problems.found):
+            what = f"task {task_id!r}: the databases are not reproducible: they differ from process to process"
+            problems.at(pack.manifest_source, what, hint=_HINT)
+        return
+    what = f"tool {name!r} is not reproducible: from process to process"
+    if any(what in problem.message for problem in problems.found):
+        return
+    code = tool.handler.__code__
+    before, after = (_short(value, values) for value in values)
+    problems.at(
+        Source(Path(code.co_filename), code.co_firstlineno),
+        f"{what} it gives {before} or {after} in task {task_id!r}",
+        hint=_HINT,
+    )
+
+
+def _short(text: str, both: tuple[str, str]) -> str:
+    """Return a text around the place where both begin to differ."""
+    pairs = zip(*both, strict=False)
+    same = next((index for index, (one, other) in enumerate(pairs) if one != other), min(map(len, both)))
+    start = max(0, same - _SHOWN // 2)
+    return repr(f"{'…' if start else ''}{text[start : start + _SHOWN]}{'…' if len(text) > start + _SHOWN else ''}")
+
+
+def _play(domain: Domain, toolsets: Sequence[Toolset], tasks: Sequence[str]) -> list[dict[str, list[Any]]]:
+    """Play tasks in several processes at once, and return what their calls gave."""
+    told = {**asdict(domain), "folder": str(domain.folder) if domain.folder else None}
+    path = os.pathsep.join(place for place in sys.path if place)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tau2-gym-")))
+        children = []
+        for seed in HASH_SEEDS:
+            request = {"domain": told, "toolsets": [asdict(each) for each in toolsets], "tasks": list(tasks)}
+            (folder / f"{seed}.in").write_text(json.dumps({**request, "answer": str(folder / f"{seed}.out")}))
+            child = subprocess.Popen(  # noqa: S603 - our own module
+                [sys.executable, "-P", "-m", gold_probe.__name__],
+                stdin=stack.enter_context((folder / f"{seed}.in").open("rb")),
+                stdout=subprocess.DEVNULL,
+                stderr=stack.enter_context((folder / f"{seed}.err").open("wb")),
+                env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": str(seed)},
+            )
+            stack.callback(child.wait)
+            stack.callback(child.kill)
+            children.append(child)
+        for seed, child in zip(HASH_SEEDS, children, strict=True):
+            if child.wait(SECONDS) != 0:
+                said = (folder / f"{seed}.err").read_text(errors="replace").strip().splitlines()
+                raise ValueError(said[-1] if said else f"the process ended with {child.returncode}")
+        return [gold_probe.answer(folder / f"{seed}.out") for seed in HASH_SEEDS]
+
+
+def _may_vary(file: Path, package: str) -> bool:
+    """Tell whether code uses anything that may differ between processes."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return False  # noted when it was imported
+    return any(_varies(node, package) for node in ast.walk(tree))
+
+
+def _varies(node: ast.AST, package: str) -> bool:
+    match node:
+        case ast.Set() | ast.SetComp():
+            return True
+        case ast.Name(id=name):
+            return name in _NAMES
+        case ast.Call(func=ast.Name(id=name)):
+            return name in _FUNCTIONS
+        case ast.Call(func=ast.Attribute(attr=name)):
+            return name in _METHODS
+        case ast.BinOp(op=ast.BitAnd() | ast.BitOr() | ast.BitXor() | ast.Sub(), left=left, right=right):
+            return any(isinstance(each, ast.Call) and _is_view(each) for each in (left, right))
+        case ast.Import() | ast.ImportFrom():
+            return not all(_is_steady(name, package) for name in _imported(node))
+    return False
+
+
+def _is_view(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and call.func.attr in ("keys", "items")
+
+
+def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif not node.level:
+        yield node.module or ""
+
+
+def _is_steady(name: str, package: str) -> bool:
+    return name.partition(".")[0] in _STEADY or name == package or name.startswith(f"{package}.")

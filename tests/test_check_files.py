@@ -1,0 +1,154 @@
+"""`tau2-gym check`: packs and data as people have them are read alike in all formats, or refused with the line."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from tests.bakery import FILES, write_bakery, write_files
+
+Gym = Callable[..., CompletedProcess[str]]
+MARK = b"\xef\xbb\xbf"
+ROWS = {"L1": {"loaf_id": "L1", "title": "Rye", "left": 4}, "L2": {"loaf_id": "L2", "title": "Spelt"}}
+TASK = {
+    "id": "buy",
+    "outcome": "done",
+    "user_scenario": {"instructions": "You want a rye loaf \N{BREAD}, L1."},
+    "evaluation_criteria": {"actions": [{"name": "sell", "arguments": {"loaf_id": "L1"}}]},
+}
+
+
+def with_data(name: str, text: str | bytes) -> dict[str, str | bytes]:
+    return {"domain.yaml": FILES["domain.yaml"].replace("data/db.yaml", name), name: text}
+
+
+def clean(gym: Gym, pack: Path, **more: object) -> None:
+    done = gym("check", "--pack", pack, **more)
+    assert (done.returncode, done.stdout) == (0, "bakery: clean (1 tools, 1 tasks, 1 played)\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {name: MARK + text.lstrip("\n").encode() for name, text in FILES.items() if text},
+        with_data("data/db.json", MARK + json.dumps({"loaves": ROWS}).encode()),
+        with_data("data/db.toml", MARK + b'[loaves.L1]\nloaf_id = "L1"\ntitle = "Rye"\nleft = 4\n'),
+    ],
+    ids=["all", "json", "toml"],
+)
+def test_a_byte_order_mark_is_passed_over(gym: Gym, tmp_path: Path, changed: dict[str, str | bytes]) -> None:
+    clean(gym, write_bakery(tmp_path / "bakery", changed))
+
+
+LEFT_BEHIND = ("._{}", ".{}.swp", "{}~", ".ipynb_checkpoints/{}", "#{}#", "{}.bak", "{}.orig")
+
+
+def test_what_systems_and_editors_leave_is_no_part_of_a_pack(gym: Gym, tmp_path: Path) -> None:
+    pack = write_bakery(tmp_path / "bakery")
+    for name in ("handlers/counter.py", "data/tasks/selling.yaml", "tools/agent.yaml"):
+        folder, _, own = name.rpartition("/")
+        write_files(pack / folder, {form.format(own): b"\x00\x05\x16\x07" for form in LEFT_BEHIND})
+        write_files(pack / folder, {".DS_Store": b"\x00", "Thumbs.db": b"\x00"})
+    clean(gym, pack)
+
+
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+@pytest.mark.parametrize("indent", [None, 2, "\t"], ids=["line", "spaces", "tabs"])
+def test_tasks_as_json_dumps_writes_them(gym: Gym, tmp_path: Path, suffix: str, indent: int | str | None) -> None:
+    if suffix == "yaml" and indent == "\t":
+        pytest.skip("YAML has no tabs")
+    pack = write_bakery(tmp_path / "bakery", {f"data/tasks/t.{suffix}": json.dumps([TASK], indent=indent)})
+    if suffix == "json":
+        (pack / "data" / "tasks" / "selling.yaml").unlink()
+    else:
+        (pack / "data" / "tasks" / "t.yaml").rename(pack / "data" / "tasks" / "selling.yaml")
+    clean(gym, pack)
+    shown = gym("run", "bakery", "--pack", pack, "--name", "a", "--agent", "silent")
+    assert shown.returncode == 0, shown.stderr
+    tasks = (tmp_path / "runs" / "a" / "tasks.jsonl").read_text(encoding="utf-8")
+    assert json.loads(tasks)["user_scenario"]["instructions"] == TASK["user_scenario"]["instructions"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line", "told"),
+    [
+        ("db.json", '{"loaves": {},\n "loaves": {}}', 2, "not JSON: 'loaves' stands here twice, first in line 1"),
+        ("db.json", '{"loaves": {"L1": {"loaf_id": "L1",\n"title": "x", "price": NaN}}}', 2, "NaN is no JSON value"),
+        ("db.json", '{"loaves":\n {"L1": {"price": -Infinity}}}', 2, "-Infinity is no JSON value"),
+        ("db.json", '{"loaves":\n\n {"L1": {"price": 1e400}}}', 3, "1e400 is too large for a number"),
+        ("db.json", '{"loaves":\n {"L1": {"title": "\\ud83d"}}}', 2, "half of a surrogate pair is no character"),
+        ("db.json", '{"loaves": {}\n}, 5', 2, "more text follows after the value"),
+        ("db.yaml", "loaves:\n  L1: {price: 1e400}\n", 2, "1e400 is too large for a number"),
+        ("db.yaml", "loaves:\n  L1: {loaf_id: L1, title: x, price: .nan}\n", 2, "loaves.L1.price: "),
+        ("db.yaml", "loaves:\n  L1: {loaf_id: L1, title: x, price: nan}\n", 2, "should be a number, not 'nan'"),
+        ("db.yaml", "loaves:\n  L1: !!python/object:x.Y {}\n", 2, "the tag !!python/object:x.Y is not supported"),
+        ("db.yaml", "loaves:\n  L1: !loaf {}\n", 2, "the tag !loaf is not supported"),
+        ("db.yaml", "a: &a {}\nloaves:\n  <<: *a\n", 3, "merge keys (`<<`) are not supported"),
+        ("db.yaml", "loaves:\n  L1: {title: yes: no}\n", 2, "L1: {title: yes: no}"),
+        ("db.yaml", "loaves:\n\tL1: {}\n", 2, "indent with spaces"),
+        ("db.yaml", "loaves: {}\nb: \x07\n", 2, "control character"),
+        ("db.yaml", 'loaves: {}\nb: "x\n', 2, "a quoted text is not closed"),
+        ("db.yaml", "loaves:\n  L1: {loaf_id: L1, title: x, sliced: yes}\n", 2, "should be true or false, not 'yes'"),
+        ("db.yaml", "loaves:\n  L1: {loaf_id: L1, title: x, sliced: 1}\n", 2, "should be true or false, not 1"),
+        ("db.yaml", "loaves:\n  L1: {loaf_id: L1, title: x, left: '4'}\n", 2, "should be a whole number, not '4'"),
+        ("db.toml", "[loaves.L1]\nloaf_id = 'L1'\ntitle = 'x'\nprice = nan\n", None, "nan is no finite number"),
+        ("db.toml", "[loaves.L1]\nloaf_id = 'L1'\ntitle = 'x'\nsliced = 'on'\n", 4, "should be true or false"),
+        ("db.toml", "[loaves]\n[loaves]\n", 2, "not TOML: "),
+    ],
+)
+def test_data_that_is_not_what_it_seems(
+    gym: Gym, tmp_path: Path, name: str, text: str, line: int | None, told: str
+) -> None:
+    pack = write_bakery(tmp_path / "bakery", with_data(f"data/{name}", text))
+    for command in (("check",), ("run", "bakery")):
+        done = gym(*command, "--pack", pack)
+        said = done.stdout + done.stderr
+        place = f"{pack / 'data' / name}:{line}: " if line else f"{pack / 'data' / name}: "
+        assert (done.returncode, place in said, told in said) == (1, True, True), said
+
+
+class TestPlaces:
+    def test_behind_a_link(self, gym: Gym, tmp_path: Path) -> None:
+        """The link's name is the package's, or the folder's is, whichever the code speaks of."""
+        target = write_bakery(tmp_path / "versions" / "bakery-2.0")
+        (tmp_path / "bakery").symlink_to(target)
+        clean(gym, tmp_path / "bakery")
+        own = write_bakery(tmp_path / "own" / "bakery")
+        (tmp_path / "current").symlink_to(own)
+        clean(gym, tmp_path / "current")
+
+    @pytest.mark.parametrize("regular", [False, True], ids=["namespace", "regular"])
+    def test_within_another_package(self, gym: Gym, tmp_path: Path, regular: bool) -> None:
+        handlers = FILES["handlers/counter.py"].replace("bakery.models", "acme.bakery.models")
+        pack = write_bakery(tmp_path / "p" / "src" / "acme" / "bakery", {"handlers/counter.py": handlers})
+        if regular:
+            (pack.parent / "__init__.py").touch()
+        clean(gym, tmp_path / "p")
+        clean(gym, pack)
+
+    def test_of_several_none_is_guessed(self, gym: Gym, tmp_path: Path) -> None:
+        for name in ("one", "two"):
+            write_bakery(tmp_path / "p" / name / "bakery")
+        done = gym("check", "--pack", tmp_path / "p")
+        assert (done.returncode, "several packs are there; name one of " in done.stderr) == (2, True), done.stderr
+
+    @pytest.mark.parametrize("entries", [False, True], ids=["files", "folders-too"])
+    def test_in_a_zip_file(self, gym: Gym, tmp_path: Path, entries: bool) -> None:
+        plugin = "from tau2_core import Domain, hookimpl\n\n@hookimpl\ndef tau2_environments():\n"
+        plugin += "    return [Domain(name='bakery', package=__package__)]\n"
+        pack = write_bakery(tmp_path / "src" / "bakery", {"plugin.py": plugin})
+        archive = tmp_path / "bakery-1.0.zip"
+        with zipfile.ZipFile(archive, "w") as file:
+            for each in sorted(pack.rglob("*")):
+                if each.is_file() or entries:
+                    file.write(each, each.relative_to(tmp_path / "src"))
+            file.writestr("bakery-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: bakery\nVersion: 1.0\n")
+            file.writestr("bakery-1.0.dist-info/entry_points.txt", "[tau2_core]\nbakery = bakery.plugin\n")
+        done = gym("check", "bakery", paths=[archive])
+        assert (done.returncode, done.stdout) == (0, "bakery: clean (1 tools, 1 tasks, 1 played)\n"), done.stderr
+        assert gym("run", "bakery", paths=[archive]).returncode == 0
