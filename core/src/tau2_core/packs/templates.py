@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError
+from jinja2 import Template, TemplateError
 from jinja2.meta import find_undeclared_variables
-from jinja2.sandbox import SandboxedEnvironment
 
+from tau2_core.foreign import describe, error_text, foreign
+from tau2_core.packs.sandbox import BoundedSandbox, bounded_work
 from tau2_core.packs.yaml_source import YamlPath
 
 
@@ -24,7 +25,7 @@ class Templates:
     """Renders the texts within nested data; each template is compiled once."""
 
     def __init__(self) -> None:
-        self._jinja = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True)
+        self._jinja = BoundedSandbox(keep_trailing_newline=True)
         self._compiled: dict[str, Template] = {}
 
     def render(self, value: Any, facts: Mapping[str, Any], path: YamlPath = ()) -> Any:
@@ -39,9 +40,11 @@ class Templates:
         try:
             if text not in self._compiled:
                 self._compiled[text] = self._jinja.from_string(text)
-            return self._compiled[text].render(facts)
-        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-            raise TextError(str(error), path) from error
+            with bounded_work(), foreign():
+                return self._compiled[text].render(facts)
+        except Exception as error:
+            words = error_text(error) if isinstance(error, TemplateError) else describe(error)
+            raise TextError(words, path) from error
 
     def names(self, value: Any, path: YamlPath = ()) -> Iterator[tuple[YamlPath, frozenset[str]]]:
         """Yield each text of nested data that uses facts, with their names. Raises TextError for bad syntax."""
