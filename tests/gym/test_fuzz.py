@@ -208,7 +208,7 @@ def post(world: World, name: str, arguments: str) -> dict[str, Any] | None:
         content=body.encode(),
         headers={**MODERN, "mcp-method": "tools/call", "mcp-name": plain if plain.isalnum() or "_" in plain else "x"},
     )
-    assert response.status_code in {200, 400, 413}, response.text
+    assert response.status_code in {200, 400, 413, 431}, response.text
     if response.status_code == 200 and "result" in response.json():
         result: dict[str, Any] = response.json()["result"]
         return result

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Mount, Route
-from tau2_core.gym.application import build_application
+from tau2_core.gym.application import WebPages, build_application
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.settings import Settings
 from tau2_core.runs.prepare import open_catalogue
@@ -60,7 +60,7 @@ def walk(routes: Sequence[BaseRoute], above: str) -> Iterator[str]:
 def routes_of(app: Any) -> Sequence[BaseRoute]:
     """Return the routes behind an application's middleware."""
     while not hasattr(app, "routes"):
-        app = app.app
+        app = app.others if isinstance(app, WebPages) else app.app
     routes: Sequence[BaseRoute] = app.routes
     return routes
 

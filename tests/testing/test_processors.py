@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -183,3 +185,43 @@ pathlib.Path("broken.py").write_text("raise SystemExit('no licence')")
     ran = evaluate(source + GIVEN_BACK)
     assert "rate 0.0000" in ran.failures["test_it[oracle-rows-4]"]
     assert "has ended; it said: no licence" in ran.failures["test_it[oracle-rows-4]"]
+
+
+def test_a_call_that_a_plugin_answered_counts_the_same_everywhere(
+    evaluate: Evaluate, plugin: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The call never reached the environment, so the task is not done, whoever plays it and wherever."""
+    source = """
+from tau2_core import ToolResult, hookimpl
+
+@hookimpl
+async def tau2_tool_call(call, proceed):
+    return ToolResult("{}", skipped=True)
+"""
+    tests = """
+import os
+from tau2_core.testing import McpGymRolloutProcessor
+
+def once(**more):
+    return evaluation_test(input_rows=[rows(["complete_task"])], completion_params=[ORACLE],
+                           rollout_processor_kwargs={**MOCK, **more.pop("kwargs", {})}, passed_threshold=0.0, **more)
+
+def given_back(row: EvaluationRow) -> EvaluationRow:
+    return row
+
+test_process = once()(given_back)
+test_server = once(rollout_processor=McpGymRolloutProcessor())(given_back)
+test_running = once(rollout_processor=McpGymRolloutProcessor(), kwargs={"url": os.environ["RUNNING"]})(given_back)
+"""
+    path = {"PYTHONPATH": str(plugin("answers", source))}
+    command = [sys.executable, "-m", "tau2_core", "serve", "mock", "--port", "0"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=os.environ | path) as server:
+        try:
+            assert server.stdout is not None
+            address = server.stdout.readline().split(" at ")[1].split(";")[0]
+            ran = evaluate(tests, RUNNING=address, **path)
+        finally:
+            server.terminate()
+    assert ran.code == 0, ran.output
+    graded = [lines(folder / "grades.jsonl") for folder in ran.folder.glob("runs/*-test_*")]
+    assert [[grade["reward"] for grade in grades] for grades in graded] == [[0.0]] * 3

@@ -20,10 +20,18 @@ def serve(
     token: Annotated[
         str | None, typer.Option(envvar="TAU2_GYM_TOKEN", help="What the control plane asks for as a bearer token.")
     ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ORIGIN", help="Let web pages of this origin use the server; may be repeated."),
+    ] = None,
     max_episodes: Annotated[int, typer.Option(min=1, help="How many episodes may be open at once.")] = 10_000,
     idle_timeout: Annotated[float, typer.Option(help="Seconds until an unused episode expires.")] = 1800.0,
     max_steps: Annotated[int, typer.Option(min=1, help="Cut an episode off after so many steps.")] = 200,
     max_errors: Annotated[int, typer.Option(min=1, help="Cut an episode off after so many failed calls.")] = 10,
+    max_connections: Annotated[int, typer.Option(min=1, help="How many clients may be connected at once.")] = 16_384,
+    request_timeout: Annotated[
+        float, typer.Option(min=0.001, help="Seconds a request has to arrive, from its first byte to its last.")
+    ] = 30.0,
     transport: Annotated[
         Literal["http", "stdio"], typer.Option(help="stdio serves one episode of one domain.")
     ] = "http",
@@ -39,6 +47,7 @@ def serve(
     """Serve domains over MCP: episodes with private worlds, graded, for agents in any language."""
     from tau2_core.episode.conversation import Limits
     from tau2_core.errors import UsageError
+    from tau2_core.gym.connections import ConnectionLimits
     from tau2_core.gym.registry import Registry
     from tau2_core.gym.serve import bind, lazy_journal, serve_http, serve_stdio
     from tau2_core.gym.settings import Settings, named_datasets
@@ -53,6 +62,8 @@ def serve(
     limits = Limits(max_steps, max_errors)
     datasets = named_datasets(dataset or ())
     settings = Settings(catalogue, domains, datasets, host, port, token or None, limits, owns_process=True)
+    settings.origins = allow_origin or ()
+    settings.connections = ConnectionLimits(connections=max_connections, request_seconds=request_timeout)
     registry = Registry(catalogue, lazy_journal(out), max_episodes=max_episodes, idle_seconds=idle_timeout)
     if transport == "stdio":
         if len(domains) != 1:

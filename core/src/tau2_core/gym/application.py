@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from mcp.server.lowlevel import Server
+from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import RequestBodyLimitMiddleware
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,6 +23,7 @@ from tau2_core.gym.control_plane import build_control_plane
 from tau2_core.gym.conversation_plane import ConversationPlane
 from tau2_core.gym.data_plane import SIDE, build_server
 from tau2_core.gym.errors import RefusedError, answer, refuse, refuse_http
+from tau2_core.gym.messages import Messages
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.sessions import Sessions
 from tau2_core.gym.settings import Settings
@@ -27,6 +31,7 @@ from tau2_core.gym.settings import Settings
 LONGEST_SWEEP_SECONDS = 10.0
 LAST_SECONDS = 1.0  # for calls that are still running when the server has stopped to answer
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+LOOPBACK_ORIGIN = r"https?://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?"
 
 
 def build_application(registry: Registry, settings: Settings) -> ASGIApp:
@@ -36,10 +41,10 @@ def build_application(registry: Registry, settings: Settings) -> ASGIApp:
     than its tool.
     """
     data = _manager(build_server(registry, max_result_chars=settings.max_result_chars), settings)
-    sessions = Sessions(data)
+    sessions = Sessions(Messages(data.handle_request, settings.max_body_bytes))
     dialect = Compatibility(registry, settings)
     compatible = _manager(dialect.server(), settings)
-    mcp = Endpoint(limited(dialect.entrance(compatible.handle_request), settings))
+    mcp = Endpoint(limited(dialect.entrance(Messages(compatible.handle_request, settings.max_body_bytes)), settings))
     talk = Route("/{key}/conversation", ConversationPlane(registry).__call__, methods=["GET", "POST"])
 
     @asynccontextmanager
@@ -66,7 +71,8 @@ def build_application(registry: Registry, settings: Settings) -> ASGIApp:
         exception_handlers={HTTPException: refuse_http, Tau2GymError: refuse},
         lifespan=lifespan,
     )
-    return LastWord(Trimmed(LocalOnly(DataPlane(router, registry, sessions), settings.host)))
+    planes = DataPlane(router, registry, sessions)
+    return LastWord(CleanHeaders(LocalOnly(WebPages(planes, settings), settings)))
 
 
 def limited(app: ASGIApp, settings: Settings) -> ASGIApp:
@@ -122,15 +128,21 @@ class DataPlane:
         await self.sessions.handle(key, scope, receive, send)
 
 
-class Trimmed:
-    """Takes the spaces around the values of headers away, as HTTP wants it (RFC 9110, 5.5); httptools leaves them."""
+class CleanHeaders:
+    """Takes away the spaces around headers' values, which httptools leaves, and reads a missing `Accept` as `*/*`.
+
+    Both as HTTP wants it (RFC 9110, 5.5 and 12.5.1).
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
+            headers = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
+            if all(name != b"accept" for name, _ in headers):
+                headers.append((b"accept", b"*/*"))
+            scope["headers"] = headers
         await self.app(scope, receive, send)
 
 
@@ -150,6 +162,8 @@ class LastWord:
 
         try:
             await self.app(scope, receive, note)
+        except ClientDisconnect:
+            return  # in the middle of its request, so nobody is there to be answered
         except asyncio.CancelledError:
             if started or scope["type"] != "http":
                 raise
@@ -157,18 +171,46 @@ class LastWord:
             await answer(scope, refusal)(scope, receive, send)
 
 
+class WebPages:
+    """Lets web pages use the server: those of the origins that are allowed, and on loopback those of this machine.
+
+    The latter may only do what an agent does; its URL is a secret, and the control plane of a page is not.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        loopback = LOOPBACK_ORIGIN if settings.host in LOOPBACK else None
+        self.agents = _cors(app, settings.origins, loopback) if settings.origins or loopback else app
+        self.others = _cors(app, settings.origins) if settings.origins else app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        of_agents = scope["type"] == "http" and scope["path"].startswith(("/episodes/", "/mcp"))
+        await (self.agents if of_agents else self.others)(scope, receive, send)
+
+
+def _cors(app: ASGIApp, origins: Sequence[str], pattern: str | None = None) -> CORSMiddleware:
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_origin_regex=pattern,
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["*"],
+        expose_headers=[MCP_SESSION_ID_HEADER, "WWW-Authenticate"],
+    )
+
+
 class LocalOnly:
     """On loopback, refuse requests that a web page or a foreign host name brought here (DNS rebinding)."""
 
-    def __init__(self, app: ASGIApp, host: str) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
-        self.active = host in LOOPBACK
+        self.active = settings.host in LOOPBACK
+        self.origins = {origin.encode() for origin in settings.origins}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.active and scope["type"] == "http":
             for name, value in scope["headers"]:
                 if (name == b"host" and not _local(value)) or (
-                    name == b"origin" and not _local(value.partition(b"//")[2])
+                    name == b"origin" and value not in self.origins and not _local(value.partition(b"//")[2])
                 ):
                     refusal = RefusedError(
                         403, "foreign_host", "this server answers to loopback hosts and origins only"

@@ -47,7 +47,10 @@ class NewEpisode(BaseModel):
 
 
 class CreatedEpisode(BaseModel):
-    """Where to reach a new episode. Give an agent `mcp_url` and `conversation_url`, and nothing else."""
+    """Where to reach a new episode. Give an agent `mcp_url` and `conversation_url`, and nothing else.
+
+    `wrapped` tells that plugins stand around its tool calls, so that one may have been answered by a plugin alone.
+    """
 
     id: str
     mcp_url: str
@@ -55,10 +58,14 @@ class CreatedEpisode(BaseModel):
     conversation_url: str | None
     control_url: str
     expires_at: datetime
+    wrapped: bool
 
 
 class EpisodeState(BaseModel):
-    """How an episode stands. `digests` is null in lists, and while a call is being made."""
+    """How an episode stands. `digests` is null in lists, and while a call is being made.
+
+    `last_call_skipped` tells that a plugin answered the last call, and the environment never saw it.
+    """
 
     id: str
     domain: str
@@ -68,6 +75,7 @@ class EpisodeState(BaseModel):
     tool_calls: int
     termination: str | None
     expires_at: datetime
+    last_call_skipped: bool
     digests: dict[str, str] | None = None
 
 
@@ -142,6 +150,7 @@ def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
             conversation_url=talk if episode.blueprint.has_customer else None,
             control_url=f"{base}/v1/episodes/{episode.id}",
             expires_at=registry.expires_at(episode),
+            wrapped=bool(episode.blueprint.cast.wrappers),
         )
 
     @app.get("/v1/episodes", dependencies=[allowed], responses=_refusals(), tags=["episodes"])
@@ -269,6 +278,7 @@ def _state(registry: Registry, episode: HostedEpisode) -> EpisodeState:
         tool_calls=talk.tool_calls,
         termination=episode.ended.value if episode.ended else None,
         expires_at=registry.expires_at(episode),
+        last_call_skipped=episode.last_call_skipped,
     )
 
 

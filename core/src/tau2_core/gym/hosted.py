@@ -107,6 +107,12 @@ class HostedEpisode:
         """Whether anything has happened that is worth a record."""
         return self.greeted or self.conversation.tool_calls > 0
 
+    @property
+    def last_call_skipped(self) -> bool:
+        """Whether a plugin answered the last call in the environment's place."""
+        last = self.conversation.messages[-1] if self.conversation.messages else None
+        return isinstance(last, ToolMessage) and bool(last.skipped)
+
     def tools(self, role: Role) -> Sequence[Tool]:
         """Return what a side may call."""
         setting, task = self.blueprint.setting, self.blueprint.task

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from tau2_core.errors import UsageError
 from tau2_core.gym.application import LOOPBACK, build_application
+from tau2_core.gym.connections import ConnectionLimits, bounded_protocol
 from tau2_core.gym.data_plane import build_server
 from tau2_core.gym.hosted import Blueprint, HostedEpisode
 from tau2_core.gym.registry import Registry
@@ -80,7 +81,7 @@ def serve_http(registry: Registry, settings: Settings, listeners: Sequence[socke
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a connection is a file, and a client may have several
     try:
-        server = uvicorn.Server(uvicorn_config(build_application(registry, settings)))
+        server = uvicorn.Server(uvicorn_config(build_application(registry, settings), settings.connections))
         with seldom_collected(), short_turns():
             # Run by anyio, which then need not find out anew, some twenty times a request, what runs it.
             loop = {"loop_factory": loop_factory()}
@@ -89,10 +90,12 @@ def serve_http(registry: Registry, settings: Settings, listeners: Sequence[socke
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def uvicorn_config(app: ASGIApp) -> uvicorn.Config:
+def uvicorn_config(app: ASGIApp, limits: ConnectionLimits | None = None) -> uvicorn.Config:
     """Return how the application is served."""
     return uvicorn.Config(
         app,
+        http=bounded_protocol(limits or ConnectionLimits()),
+        ws="none",
         log_level="warning",
         access_log=False,
         lifespan="on",

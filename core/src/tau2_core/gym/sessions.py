@@ -9,9 +9,8 @@ from collections import Counter, deque
 from collections.abc import Callable
 
 from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
-from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.datastructures import Headers
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SESSIONS_A_KEY = 32
 HEADER = MCP_SESSION_ID_HEADER.encode()  # as ASGI gives it, in lower case
@@ -20,8 +19,8 @@ HEADER = MCP_SESSION_ID_HEADER.encode()  # as ASGI gives it, in lower case
 class Sessions:
     """Hands requests to the SDK, and keeps a list of the sessions that come of them, by key."""
 
-    def __init__(self, manager: StreamableHTTPSessionManager) -> None:
-        self.manager = manager
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
         self._opened: dict[str, deque[str]] = {}
         self._under_way: Counter[str] = Counter()
         self._to_end: set[str] = set()
@@ -40,7 +39,7 @@ class Sessions:
                 session_id = Headers(raw=message["headers"]).get(MCP_SESSION_ID_HEADER)
             await send(message)
 
-        await self.manager.handle_request(scope, receive, note)
+        await self.app(scope, receive, note)
         if session_id is not None:
             opened = self._opened.setdefault(key, deque())
             opened.append(session_id)
@@ -49,11 +48,11 @@ class Sessions:
 
     async def _within(self, session_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
-            await self.manager.handle_request(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         self._under_way[session_id] += 1
         try:
-            await self.manager.handle_request(scope, receive, send)
+            await self.app(scope, receive, send)
         finally:
             self._under_way[session_id] -= 1
             if not self._under_way[session_id]:
@@ -80,7 +79,7 @@ class Sessions:
             "query_string": b"",
             "headers": [(HEADER, session_id.encode())],
         }
-        await self.manager.handle_request(scope, _nothing, _nowhere)
+        await self.app(scope, _nothing, _nowhere)
 
 
 async def _nothing() -> Message:

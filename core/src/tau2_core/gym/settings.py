@@ -13,6 +13,7 @@ from tau2_core.episode.conversation import Limits
 from tau2_core.episode.play import Cast
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import DatasetError, Tau2GymError, UsageError
+from tau2_core.gym.connections import ConnectionLimits
 from tau2_core.gym.hosted import EXTERNAL, Blueprint, free_task
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.tasks import Task
@@ -41,7 +42,8 @@ def named_datasets(folders: Sequence[Path]) -> dict[str, Path]:
 class Settings:
     """The server's resolved configuration. `datasets` maps the names that clients may use to folders.
 
-    `owns_process` tells that nothing else is done in this process.
+    `origins` are those whose web pages may use the server. `owns_process` tells that nothing else is done in this
+    process.
     """
 
     catalogue: Catalogue
@@ -53,6 +55,8 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     max_body_bytes: int = 1024 * 1024
     max_result_chars: int = 4 * 1024 * 1024
+    origins: Sequence[str] = ()
+    connections: ConnectionLimits = field(default_factory=ConnectionLimits)
     owns_process: bool = False
     _settings: dict[tuple[Any, ...], Setting] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)

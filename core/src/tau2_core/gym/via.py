@@ -5,63 +5,31 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import uvicorn
 from anyio import to_thread
-from mcp.client.client import Client
-from mcp_types import TextContent
 
 from tau2_core.episode.conversation import Limits
 from tau2_core.episode.play import Cast, OpenStage
 from tau2_core.episode.setting import Setting
-from tau2_core.episode.stage import BrokenOffError, Stage
+from tau2_core.episode.stage import Stage
 from tau2_core.gym.application import build_application
-from tau2_core.gym.data_plane import FAILURE_KEY
+from tau2_core.gym.client import RemoteStage, open_sides
 from tau2_core.gym.hosted import EXTERNAL, Blueprint, HostedEpisode
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.serve import bind, uvicorn_config
 from tau2_core.gym.settings import Settings
-from tau2_core.model.episodes import Termination
-from tau2_core.model.messages import ToolCall, ToolMessage
+from tau2_core.model.messages import Requestor
 from tau2_core.model.tasks import Task
-from tau2_core.model.tools import Failure, ToolResult
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.execute import Finished, RunResult, execute
 from tau2_core.runs.plan import Plan
 
 UNLIMITED = Limits(max_steps=2**31, max_errors=2**31)  # the run's own conversation counts and ends
-
-
-class RemoteStage:
-    """A world behind the server, acted on with one MCP client a side."""
-
-    def __init__(self, episode: HostedEpisode, clients: dict[str, Client]) -> None:
-        self.episode = episode
-        self.clients = clients
-
-    async def call(self, call: ToolCall) -> ToolResult:
-        result = await self.clients[call.requestor].call_tool(call.name, call.arguments)
-        conversation = self.episode.conversation
-        if conversation.termination is Termination.INFRASTRUCTURE_ERROR:
-            raise BrokenOffError(conversation.error or "the episode behind the server broke off")
-        content = result.content[0]
-        text = content.text if isinstance(content, TextContent) else ""
-        failure = (result.meta or {}).get(FAILURE_KEY) if result.is_error else None
-        return ToolResult(text, Failure(failure) if failure else None, skipped=self._skipped())
-
-    def _skipped(self) -> bool:
-        """Tell whether a plugin answered the last call in the world's place, of which the answer must say nothing."""
-        last = self.episode.conversation.messages[-1]
-        return isinstance(last, ToolMessage) and bool(last.skipped)
-
-    async def settle(self) -> None:
-        """Nothing to do here: the server settles its worlds itself."""
-
-    async def digests(self) -> dict[str, str]:
-        return (await self.episode.record()).digests
 
 
 class _QuietServer(uvicorn.Server):
@@ -96,19 +64,23 @@ def stage_through(registry: Registry, address: str) -> OpenStage:
         episode = await to_thread.run_sync(registry.create, Blueprint(setting, task, behind, seed))
         episode.kept = True  # the run keeps the record
         try:
-            async with AsyncExitStack() as stack:
-                clients = {"assistant": await stack.enter_async_context(_client(address, episode.agent_key))}
-                if episode.blueprint.two_sided:
-                    clients["user"] = await stack.enter_async_context(_client(address, episode.user_key))
-                yield RemoteStage(episode, clients)
+            urls: dict[Requestor, str] = {"assistant": f"{address}/episodes/{episode.agent_key}/mcp"}
+            if episode.blueprint.two_sided:
+                urls["user"] = f"{address}/episodes/{episode.user_key}/mcp"
+            async with open_sides(urls) as clients:
+                yield RemoteStage(clients, partial(_was_skipped, episode), partial(_digests, episode))
         finally:
             await registry.close(episode.id)
 
     return open_stage
 
 
-def _client(address: str, key: str) -> AbstractAsyncContextManager[Any]:
-    return Client(f"{address}/episodes/{key}/mcp")
+async def _was_skipped(episode: HostedEpisode) -> bool:
+    return episode.last_call_skipped
+
+
+async def _digests(episode: HostedEpisode) -> dict[str, str]:
+    return (await episode.record()).digests
 
 
 async def execute_via_mcp(

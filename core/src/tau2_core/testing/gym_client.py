@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
-from mcp.client.client import Client
-from mcp_types import CallToolResult, TextContent
+import httpx2
 
 from tau2_core.episode.play import Cast
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.stage import Stage
 from tau2_core.errors import UsageError
-from tau2_core.gym.data_plane import FAILURE_KEY
-from tau2_core.model.messages import ToolCall
+from tau2_core.gym.client import RemoteStage, http_client, open_sides
+from tau2_core.model.messages import Requestor
 from tau2_core.model.tasks import Task
-from tau2_core.model.tools import Failure, ToolResult
 from tau2_core.testing.exceptions import RolloutError
 
 READY_SECONDS = 60.0
@@ -57,24 +53,16 @@ class GymClient:
 
     async def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Make a request of the control plane and return what it answers. Raises RolloutError."""
-        return await asyncio.to_thread(self._ask, method, path, body)
-
-    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
-        headers = {"content-type": "application/json"}
-        if self.token:
-            headers["authorization"] = f"Bearer {self.token}"
-        data = None if body is None else json.dumps(body).encode()
-        request = Request(self.address + path, data, headers, method=method)  # noqa: S310 - the address is http(s)
+        headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
         try:
-            with urlopen(request, timeout=ANSWER_SECONDS) as answer:  # noqa: S310
-                text = answer.read()
-        except HTTPError as error:
-            with error:
-                why = error.read().decode(errors="replace")
-            raise RolloutError(f"{method} {self.address}{path}: {error.code} {why}") from error
-        except (URLError, OSError) as error:
-            raise RolloutError(f"{method} {self.address}{path}: {error}") from error
-        return json.loads(text) if text else None
+            async with http_client(self.address, ANSWER_SECONDS, **headers) as http:
+                response = await http.request(method, self.address + path, json=body)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            why = str(error) or type(error).__name__
+            raise RolloutError(f"{method} {self.address}{path}: {why}") from error
+        if response.is_error:
+            raise RolloutError(f"{method} {self.address}{path}: {response.status_code} {response.text}")
+        return response.json() if response.content else None
 
     @asynccontextmanager
     async def stage(self, setting: Setting, task: Task, cast: Cast, seed: int) -> AsyncIterator[Stage]:
@@ -93,32 +81,19 @@ class GymClient:
         made = await self.ask("POST", "/v1/episodes", wish)
         control = f"/v1/episodes/{made['id']}"
         try:
-            async with AsyncExitStack() as stack:
-                clients = {"assistant": await stack.enter_async_context(Client(made["mcp_url"]))}
-                if made["user_mcp_url"]:
-                    clients["user"] = await stack.enter_async_context(Client(made["user_mcp_url"]))
-                yield _ServedStage(self, control, clients)
+            urls: dict[Requestor, str] = {"assistant": made["mcp_url"]}
+            if made["user_mcp_url"]:
+                urls["user"] = made["user_mcp_url"]
+            async with open_sides(urls) as clients:
+                yield RemoteStage(clients, partial(self._was_skipped, made), partial(self._digests, control))
         finally:
             await self.ask("DELETE", control)
 
+    async def _was_skipped(self, made: Mapping[str, Any]) -> bool:
+        if not made["wrapped"]:
+            return False
+        return bool((await self.ask("GET", f"/v1/episodes/{made['id']}"))["last_call_skipped"])
 
-class _ServedStage:
-    def __init__(self, server: GymClient, control: str, clients: Mapping[str, Client]) -> None:
-        self.server = server
-        self.control = control
-        self.clients = clients
-
-    async def call(self, call: ToolCall) -> ToolResult:
-        result = await self.clients[call.requestor].call_tool(call.name, call.arguments)
-        assert isinstance(result, CallToolResult)
-        content = result.content[0]
-        failure = (result.meta or {}).get(FAILURE_KEY, Failure.REFUSED) if result.is_error else None
-        text = content.text if isinstance(content, TextContent) else ""
-        return ToolResult(text, Failure(failure) if failure else None)
-
-    async def settle(self) -> None:
-        """Nothing to do here: the server settles its worlds itself."""
-
-    async def digests(self) -> dict[str, str]:
-        found: dict[str, str] = (await self.server.ask("GET", self.control))["digests"]
+    async def _digests(self, control: str) -> dict[str, str]:
+        found: dict[str, str] = (await self.ask("GET", control))["digests"]
         return found

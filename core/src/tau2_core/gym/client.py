@@ -1,0 +1,69 @@
+"""Clients of a gym server: MCP clients for an episode's sides, and the stage that is played through them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urlsplit
+
+import httpx2
+from mcp.client.client import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CallToolResult, TextContent
+
+from tau2_core.gym.application import LOOPBACK
+from tau2_core.gym.data_plane import FAILURE_KEY
+from tau2_core.model.messages import Requestor, ToolCall
+from tau2_core.model.tools import Failure, ToolResult
+
+CONNECT_SECONDS = 30.0
+ANSWER_SECONDS = 300.0
+
+
+def http_client(url: str, seconds: float = ANSWER_SECONDS, **headers: str) -> httpx2.AsyncClient:
+    """Return an HTTP client for a server. A proxy that the environment names is not asked for this machine's own."""
+    own = urlsplit(url).hostname in LOOPBACK
+    return httpx2.AsyncClient(headers=headers, timeout=httpx2.Timeout(CONNECT_SECONDS, read=seconds), trust_env=not own)
+
+
+@asynccontextmanager
+async def open_sides(urls: Mapping[Requestor, str]) -> AsyncIterator[dict[Requestor, Client]]:
+    """Connect an MCP client to each side's URL for as long as the block lasts."""
+    async with AsyncExitStack() as stack:
+        clients: dict[Requestor, Client] = {}
+        for requestor, url in urls.items():
+            http = await stack.enter_async_context(http_client(url))
+            clients[requestor] = await stack.enter_async_context(Client(streamable_http_client(url, http_client=http)))
+        yield clients
+
+
+class RemoteStage:
+    """An environment behind a server. What the agent must not learn comes from the control plane.
+
+    `was_skipped` tells whether a plugin answered the last call in the environment's place; `digests` returns the
+    digest of each database.
+    """
+
+    def __init__(
+        self,
+        clients: Mapping[Requestor, Client],
+        was_skipped: Callable[[], Awaitable[bool]],
+        digests: Callable[[], Awaitable[dict[str, str]]],
+    ) -> None:
+        self._clients = clients
+        self._was_skipped = was_skipped
+        self._digests = digests
+
+    async def call(self, call: ToolCall) -> ToolResult:
+        result = await self._clients[call.requestor].call_tool(call.name, call.arguments)
+        assert isinstance(result, CallToolResult)
+        content = result.content[0]
+        failure = (result.meta or {}).get(FAILURE_KEY, Failure.REFUSED) if result.is_error else None
+        text = content.text if isinstance(content, TextContent) else ""
+        return ToolResult(text, Failure(failure) if failure else None, skipped=await self._was_skipped())
+
+    async def settle(self) -> None:
+        """Nothing to do here: the server settles its environments itself."""
+
+    async def digests(self) -> dict[str, str]:
+        return await self._digests()

@@ -1,0 +1,168 @@
+"""Connections with limits: how large and how slow a request may be, and how many clients may be connected."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Bounds of what a client may send before the application looks at it.
+
+    Args:
+        head_bytes: the request line and all headers together.
+        headers: how many headers a request may have.
+        discarded_bytes: what is still read of a body whose request has been answered already.
+        request_seconds: the time in which a request must arrive, from the connection or its first byte to its last.
+        unread_seconds: the time in which a client must begin to read what it was sent.
+        connections: how many clients may be connected. One more cuts the one that has waited longest without ever
+            sending a whole request; where all have sent one, it is turned away.
+    """
+
+    head_bytes: int = 64 * 1024
+    headers: int = 100
+    discarded_bytes: int = 16 * 1024 * 1024
+    request_seconds: float = 30.0
+    unread_seconds: float = 60.0
+    connections: int = 16_384
+
+
+class _RefusedRequest(Exception):  # noqa: N818 - it ends the parser, and is no error of ours
+    """Stops the parser within a head that is too large."""
+
+
+def bounded_protocol(limits: ConnectionLimits) -> type[HttpToolsProtocol]:
+    """Return uvicorn's HTTP protocol with limits. A client that breaks one is answered, if it can be, and cut off."""
+    newcomers: dict[asyncio.Protocol, asyncio.Transport] = {}  # without a whole request so far, the oldest first
+
+    class BoundedProtocol(HttpToolsProtocol):
+        _head_open = False  # between the first byte of a request and the end of its headers
+        _request_open = False  # between the first and the last byte of a request
+        _head_bytes = 0
+        _unfinished_bytes = 0
+        _discarded_bytes = 0
+        _refusal: tuple[HTTPStatus, str] | None = None
+        _deadline: asyncio.TimerHandle | None = None
+        _unread: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            if len(self.connections) > limits.connections and not self._cut_a_newcomer():
+                self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, f"{limits.connections} clients are connected; try later")
+                return
+            newcomers[self] = transport
+            self._deadline = self.loop.call_later(limits.request_seconds, self._too_slow)
+
+        def _cut_a_newcomer(self) -> bool:
+            oldest = next(iter(newcomers), None)
+            if oldest is None:
+                return False
+            newcomers.pop(oldest).abort()
+            return True
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            newcomers.pop(self, None)
+            for timer in (self._deadline, self._unread):
+                if timer is not None:
+                    timer.cancel()
+            super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            if self._refusal is not None:
+                return
+            super().data_received(data)
+            if self.transport.is_closing():
+                return
+            if self._head_open:  # a line that is not complete is not counted by the parser's callbacks
+                self._unfinished_bytes += len(data)
+                if self._unfinished_bytes > limits.head_bytes:
+                    self._refuse(*self._head_too_large())
+                    return
+            elif self._request_open and self.cycle.response_complete:
+                self._discarded_bytes += len(data)
+                if self._discarded_bytes > limits.discarded_bytes:
+                    self.transport.abort()
+                    return
+            if self._request_open and self._deadline is None:
+                self._deadline = self.loop.call_later(limits.request_seconds, self._too_slow)
+
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            self._head_open = self._request_open = True
+            self._head_bytes = self._unfinished_bytes = self._discarded_bytes = 0
+
+        def on_url(self, url: bytes) -> None:
+            self._count(len(url))
+            super().on_url(url)
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            self._count(len(name) + len(value) + 4)
+            super().on_header(name, value)
+            if len(self.headers) > limits.headers:
+                self._refusal = self._head_too_large()
+                raise _RefusedRequest
+
+        def _count(self, size: int) -> None:
+            self._head_bytes += size
+            if self._head_bytes > limits.head_bytes:
+                self._refusal = self._head_too_large()
+                raise _RefusedRequest
+
+        def _head_too_large(self) -> tuple[HTTPStatus, str]:
+            what = f"a request line and headers of at most {limits.head_bytes} bytes and {limits.headers} headers"
+            return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"this server takes {what}"
+
+        def on_headers_complete(self) -> None:
+            self._head_open = False
+            super().on_headers_complete()
+
+        def on_message_complete(self) -> None:
+            self._request_open = False
+            newcomers.pop(self, None)
+            if self._deadline is not None:
+                self._deadline.cancel()
+                self._deadline = None
+            super().on_message_complete()
+
+        def send_400_response(self, msg: str) -> None:
+            """Answer what the parser has refused, or what has stopped it."""
+            self._refuse(*(self._refusal or (HTTPStatus.BAD_REQUEST, msg)))
+
+        def _too_slow(self) -> None:
+            self._deadline = None
+            if self.flow.read_paused:  # it is the server that is slow
+                self._deadline = self.loop.call_later(limits.request_seconds, self._too_slow)
+            elif self._head_open:
+                what = f"the request did not arrive within {limits.request_seconds:g} seconds"
+                self._refuse(HTTPStatus.REQUEST_TIMEOUT, what)
+            else:  # nothing was asked, or the application already waits for the rest of it
+                self.transport.abort()
+
+        def _refuse(self, status: HTTPStatus, message: str) -> None:
+            self._refusal = status, message
+            body = message.encode()
+            head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
+            head += f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            self.transport.write(head.encode() + body)
+            self.transport.close()
+            log.warning("a connection was refused: %s %s", status.value, message)
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            if self._unread is None:
+                self._unread = self.loop.call_later(limits.unread_seconds, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            if self._unread is not None:
+                self._unread.cancel()
+                self._unread = None
+
+    return BoundedProtocol

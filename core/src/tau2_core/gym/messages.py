@@ -1,0 +1,98 @@
+"""What the MCP SDK's HTTP transport takes wrongly, put right before it gets there.
+
+The SDK keeps the answers of a session by request id, so that two requests with one id at a time get each other's
+answers, or none; it takes a request with an id that JSON-RPC does not allow for a notification; and it fails at a
+`Last-Event-ID`, because nothing is stored that could be sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from pydantic_core import from_json
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+INVALID_REQUEST = -32600
+SESSION = b"mcp-session-id"
+LAST_EVENT = b"last-event-id"
+
+
+class Messages:
+    """Passes on MCP messages: requests of one id within a session one after the other, and none with a wrong id."""
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self.app = app
+        self.max_body_bytes = max_body_bytes
+        self._answering: dict[tuple[bytes, str], asyncio.Event] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "GET":
+            scope["headers"] = [header for header in scope["headers"] if header[0] != LAST_EVENT]
+        if scope["method"] != "POST":
+            await self.app(scope, receive, send)
+            return
+        body, receive = await self._read(receive)
+        request_id = _request_id(body)
+        if request_id is not None and (type(request_id) not in (int, str)):
+            await _refusal(request_id)(scope, receive, send)
+            return
+        session = next((value for name, value in scope["headers"] if name == SESSION), None)
+        if request_id is None or session is None:
+            await self.app(scope, receive, send)
+            return
+        async with self._alone(session, str(request_id)):
+            await self.app(scope, receive, send)
+
+    async def _read(self, receive: Receive) -> tuple[bytes, Receive]:
+        """Return the body, and what gives it once more; one over the limit is cut, and refused further on."""
+        read: list[Message] = []
+        body = b""
+        while True:
+            message = await receive()
+            read.append(message)
+            body += message.get("body", b"")
+            if not message.get("more_body", False) or len(body) > self.max_body_bytes:
+                break
+        read.reverse()
+
+        async def again() -> Message:
+            return read.pop() if read else await receive()
+
+        return body, again
+
+    @asynccontextmanager
+    async def _alone(self, session: bytes, request_id: str) -> AsyncIterator[None]:
+        key = session, request_id
+        while (earlier := self._answering.get(key)) is not None:
+            await earlier.wait()
+        answered = self._answering[key] = asyncio.Event()
+        try:
+            yield
+        finally:
+            del self._answering[key]
+            answered.set()
+
+
+class _Null:
+    """The id of a request that says `null`."""
+
+
+def _request_id(body: bytes) -> Any:
+    """Return the id of a request, None for a notification, an answer, or what is no message at all."""
+    try:
+        message = from_json(body)
+    except ValueError:
+        return None  # the SDK answers that it is not JSON
+    if not isinstance(message, dict) or "method" not in message or "id" not in message:
+        return None
+    return _Null() if message["id"] is None else message["id"]
+
+
+def _refusal(request_id: Any) -> JSONResponse:
+    kind = "null" if isinstance(request_id, _Null) else type(request_id).__name__
+    error = {"code": INVALID_REQUEST, "message": f"a request's id should be a string or an integer, not {kind}"}
+    return JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, 400)
