@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from tests.bakery import FILES, write_bakery, write_files
+from tests.bakery import FILES, in_process, write_bakery, write_files
 
 Gym = Callable[..., CompletedProcess[str]]
 MARK = b"\xef\xbb\xbf"
@@ -27,8 +27,8 @@ def with_data(name: str, text: str | bytes) -> dict[str, str | bytes]:
     return {"domain.yaml": FILES["domain.yaml"].replace("data/db.yaml", name), name: text}
 
 
-def clean(gym: Gym, pack: Path, **more: object) -> None:
-    done = gym("check", "--pack", pack, **more)
+def clean(pack: Path) -> None:
+    done = in_process("check", "--pack", pack)
     assert (done.returncode, done.stdout) == (0, "bakery: clean (1 tools, 1 tasks, 1 played)\n"), done.stderr
 
 
@@ -41,25 +41,25 @@ def clean(gym: Gym, pack: Path, **more: object) -> None:
     ],
     ids=["all", "json", "toml"],
 )
-def test_a_byte_order_mark_is_passed_over(gym: Gym, tmp_path: Path, changed: dict[str, str | bytes]) -> None:
-    clean(gym, write_bakery(tmp_path / "bakery", changed))
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path, changed: dict[str, str | bytes]) -> None:
+    clean(write_bakery(tmp_path / "bakery", changed))
 
 
 LEFT_BEHIND = ("._{}", ".{}.swp", "{}~", ".ipynb_checkpoints/{}", "#{}#", "{}.bak", "{}.orig")
 
 
-def test_what_systems_and_editors_leave_is_no_part_of_a_pack(gym: Gym, tmp_path: Path) -> None:
+def test_what_systems_and_editors_leave_is_no_part_of_a_pack(tmp_path: Path) -> None:
     pack = write_bakery(tmp_path / "bakery")
     for name in ("handlers/counter.py", "data/tasks/selling.yaml", "tools/agent.yaml"):
         folder, _, own = name.rpartition("/")
         write_files(pack / folder, {form.format(own): b"\x00\x05\x16\x07" for form in LEFT_BEHIND})
         write_files(pack / folder, {".DS_Store": b"\x00", "Thumbs.db": b"\x00"})
-    clean(gym, pack)
+    clean(pack)
 
 
 @pytest.mark.parametrize("suffix", ["json", "yaml"])
 @pytest.mark.parametrize("indent", [None, 2, "\t"], ids=["line", "spaces", "tabs"])
-def test_tasks_as_json_dumps_writes_them(gym: Gym, tmp_path: Path, suffix: str, indent: int | str | None) -> None:
+def test_tasks_as_json_dumps_writes_them(tmp_path: Path, suffix: str, indent: int | str | None) -> None:
     if suffix == "yaml" and indent == "\t":
         pytest.skip("YAML has no tabs")
     pack = write_bakery(tmp_path / "bakery", {f"data/tasks/t.{suffix}": json.dumps([TASK], indent=indent)})
@@ -67,8 +67,8 @@ def test_tasks_as_json_dumps_writes_them(gym: Gym, tmp_path: Path, suffix: str, 
         (pack / "data" / "tasks" / "selling.yaml").unlink()
     else:
         (pack / "data" / "tasks" / "t.yaml").rename(pack / "data" / "tasks" / "selling.yaml")
-    clean(gym, pack)
-    shown = gym("run", "bakery", "--pack", pack, "--name", "a", "--agent", "silent")
+    clean(pack)
+    shown = in_process("run", "bakery", "--pack", pack, "--out", tmp_path / "runs", "--name", "a", "--agent", "silent")
     assert shown.returncode == 0, shown.stderr
     tasks = (tmp_path / "runs" / "a" / "tasks.jsonl").read_text(encoding="utf-8")
     assert json.loads(tasks)["user_scenario"]["instructions"] == TASK["user_scenario"]["instructions"]  # type: ignore[index]
@@ -101,40 +101,38 @@ def test_tasks_as_json_dumps_writes_them(gym: Gym, tmp_path: Path, suffix: str, 
         ("db.toml", "[loaves]\n[loaves]\n", 2, "not TOML: "),
     ],
 )
-def test_data_that_is_not_what_it_seems(
-    gym: Gym, tmp_path: Path, name: str, text: str, line: int | None, told: str
-) -> None:
+def test_data_that_is_not_what_it_seems(tmp_path: Path, name: str, text: str, line: int | None, told: str) -> None:
     pack = write_bakery(tmp_path / "bakery", with_data(f"data/{name}", text))
     for command in (("check",), ("run", "bakery")):
-        done = gym(*command, "--pack", pack)
+        done = in_process(*command, "--pack", pack)
         said = done.stdout + done.stderr
         place = f"{pack / 'data' / name}:{line}: " if line else f"{pack / 'data' / name}: "
         assert (done.returncode, place in said, told in said) == (1, True, True), said
 
 
 class TestPlaces:
-    def test_behind_a_link(self, gym: Gym, tmp_path: Path) -> None:
+    def test_behind_a_link(self, tmp_path: Path) -> None:
         """The link's name is the package's, or the folder's is, whichever the code speaks of."""
         target = write_bakery(tmp_path / "versions" / "bakery-2.0")
         (tmp_path / "bakery").symlink_to(target)
-        clean(gym, tmp_path / "bakery")
+        clean(tmp_path / "bakery")
         own = write_bakery(tmp_path / "own" / "bakery")
         (tmp_path / "current").symlink_to(own)
-        clean(gym, tmp_path / "current")
+        clean(tmp_path / "current")
 
     @pytest.mark.parametrize("regular", [False, True], ids=["namespace", "regular"])
-    def test_within_another_package(self, gym: Gym, tmp_path: Path, regular: bool) -> None:
+    def test_within_another_package(self, tmp_path: Path, regular: bool) -> None:
         handlers = FILES["handlers/counter.py"].replace("bakery.models", "acme.bakery.models")
         pack = write_bakery(tmp_path / "p" / "src" / "acme" / "bakery", {"handlers/counter.py": handlers})
         if regular:
             (pack.parent / "__init__.py").touch()
-        clean(gym, tmp_path / "p")
-        clean(gym, pack)
+        clean(tmp_path / "p")
+        clean(pack)
 
-    def test_of_several_none_is_guessed(self, gym: Gym, tmp_path: Path) -> None:
+    def test_of_several_none_is_guessed(self, tmp_path: Path) -> None:
         for name in ("one", "two"):
             write_bakery(tmp_path / "p" / name / "bakery")
-        done = gym("check", "--pack", tmp_path / "p")
+        done = in_process("check", "--pack", tmp_path / "p")
         assert (done.returncode, "several packs are there; name one of " in done.stderr) == (2, True), done.stderr
 
     @pytest.mark.parametrize("entries", [False, True], ids=["files", "folders-too"])

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from subprocess import CompletedProcess
 from threading import Thread
 
 import pytest
 
-from tests.bakery import FILES, write_bakery
+from tests.bakery import FILES, in_process, write_bakery
 
-Gym = Callable[..., CompletedProcess[str]]
 ODD = """
 loaves:
   L1: {loaf_id: L1, title: Rye, left: 4, colour: brown}
@@ -23,9 +20,9 @@ loaves:
 
 
 class TestData:
-    def test_dropped_keys_and_differing_ids_are_warned_of(self, gym: Gym, tmp_path: Path) -> None:
+    def test_dropped_keys_and_differing_ids_are_warned_of(self, tmp_path: Path) -> None:
         pack = write_bakery(tmp_path / "bakery", {"data/db.yaml": ODD})
-        done = gym("check", "--pack", pack)
+        done = in_process("check", "--pack", pack)
         file = pack / "data" / "db.yaml"
         keys, ids, state = done.stdout.splitlines()
         told = "loaves.L1.colour: Loaf has no field 'colour', so it is dropped (and 1 more like it)"
@@ -34,29 +31,29 @@ class TestData:
             f"warning: bakery: {file}:3: loaves.L2.loaf_id: the record's id is 'L3', but its key is 'L2'"
         )
         assert (done.returncode, state) == (0, "bakery: 2 warnings (1 tools, 1 tasks, 1 played)")
-        assert gym("check", "--pack", pack, "--strict").returncode == 1
-        found = json.loads(gym("check", "--pack", pack, "--json").stdout)
+        assert in_process("check", "--pack", pack, "--strict").returncode == 1
+        found = json.loads(in_process("check", "--pack", pack, "--json").stdout)
         assert [each["line"] for each in found["warnings"]] == [2, 3]
 
-    def test_declared_exceptions_are_not(self, gym: Gym, tmp_path: Path) -> None:
+    def test_declared_exceptions_are_not(self, tmp_path: Path) -> None:
         more = "data: data/db.yaml, unchecked: ['loaves.*.colour', loaves.L2.loaf_id]"
         manifest = FILES["domain.yaml"].replace("data: data/db.yaml", more)
         pack = write_bakery(tmp_path / "bakery", {"data/db.yaml": ODD, "domain.yaml": manifest})
-        assert gym("check", "--pack", pack).stdout == "bakery: clean (1 tools, 1 tasks, 1 played)\n"
+        assert in_process("check", "--pack", pack).stdout == "bakery: clean (1 tools, 1 tasks, 1 played)\n"
 
-    def test_initial_data_of_a_task(self, gym: Gym, tmp_path: Path) -> None:
+    def test_initial_data_of_a_task(self, tmp_path: Path) -> None:
         state = (
             "  initial_state:\n    initialization_data:\n      agent_data: {loaves: {L1: {colour: x, sliced: on}}}\n"
         )
         tasks = FILES["data/tasks/selling.yaml"].replace("  outcome", f"{state}  outcome")
-        done = gym("check", "--pack", write_bakery(tmp_path / "bakery", {"data/tasks/selling.yaml": tasks}))
+        done = in_process("check", "--pack", write_bakery(tmp_path / "bakery", {"data/tasks/selling.yaml": tasks}))
         assert "selling.yaml:4: task 'buy': loaves.L1.colour: Loaf has no such field, so it is dropped" in done.stdout
         assert "selling.yaml:4: task 'buy': loaves.L1.sliced: should be true or false, not 'on'" in done.stdout
         assert done.returncode == 1
 
-    def test_a_yes_in_the_packs_own_files(self, gym: Gym, tmp_path: Path) -> None:
+    def test_a_yes_in_the_packs_own_files(self, tmp_path: Path) -> None:
         tools = FILES["tools/agent.yaml"].replace("kind: write", "kind: write\n  transfers: yes")
-        done = gym("check", "--pack", write_bakery(tmp_path / "bakery", {"tools/agent.yaml": tools}))
+        done = in_process("check", "--pack", write_bakery(tmp_path / "bakery", {"tools/agent.yaml": tools}))
         assert "agent.yaml:4: sell.transfers: should be true or false, not 'yes'" in done.stdout
         assert done.returncode == 1
 
@@ -69,51 +66,51 @@ class TestNames:
             ("countr:sell", "sell: there is no handlers/countr.py (did you mean 'counter'?)"),
         ],
     )
-    def test_a_misspelt_handler_is_one_problem(self, gym: Gym, tmp_path: Path, handler: str, told: str) -> None:
+    def test_a_misspelt_handler_is_one_problem(self, tmp_path: Path, handler: str, told: str) -> None:
         tools = FILES["tools/agent.yaml"].replace("counter:sell", handler)
         rules = "- {name: once, rule: Ask first., tools: [sell], confirmed: true}\n"
         manifest = f"{FILES['domain.yaml']}evaluation: {{policy_checks: rules.yaml}}\n"
         changed = {"tools/agent.yaml": tools, "rules.yaml": rules, "domain.yaml": manifest}
         pack = write_bakery(tmp_path / "bakery", changed)
-        done = gym("check", "--pack", pack)
+        done = in_process("check", "--pack", pack)
         problem, state = done.stdout.splitlines()
         assert problem == f"bakery: {pack / 'tools' / 'agent.yaml'}:4: {told}"
         assert state.startswith("bakery: 1 problem ")
 
-    def test_a_misspelt_model(self, gym: Gym, tmp_path: Path) -> None:
+    def test_a_misspelt_model(self, tmp_path: Path) -> None:
         manifest = FILES["domain.yaml"].replace("models:BakeryDB", "models:BakeryBD")
-        done = gym("check", "--pack", write_bakery(tmp_path / "bakery", {"domain.yaml": manifest}))
+        done = in_process("check", "--pack", write_bakery(tmp_path / "bakery", {"domain.yaml": manifest}))
         assert "domain.yaml:4: model 'models:BakeryBD': AttributeError: there is no 'BakeryBD' in it " in done.stdout
         assert "did you mean 'BakeryDB'?" in done.stdout
 
-    def test_a_pool_of_ids_that_is_not_declared(self, gym: Gym, tmp_path: Path) -> None:
+    def test_a_pool_of_ids_that_is_not_declared(self, tmp_path: Path) -> None:
         handlers = FILES["handlers/counter.py"].replace("loaf_id: str)", "loaf_id: str, context: Context)")
         handlers = handlers.replace("import ToolError", "import Context, ToolError")
         handlers = handlers.replace("    loaf.left", '    context.free_id("order", {})\n    loaf.left')
         pack = write_bakery(tmp_path / "bakery", {"handlers/counter.py": handlers})
-        done = gym("check", "--pack", pack)
+        done = in_process("check", "--pack", pack)
         place = f"{pack / 'handlers' / 'counter.py'}:9: "
         hint = f"did you mean 'orders'? Declare it under `ids` in {pack / 'domain.yaml'}:6"
         assert done.stdout.splitlines()[0] == f"bakery: {place}there is no pool of ids 'order' ({hint})"
         assert done.stdout.splitlines()[1].startswith("bakery: 1 problem ")
 
     @pytest.mark.parametrize("name", ["s" * 65, "продать", "sell item", "sell.item", "9lives", "-sell", "séll", ""])
-    def test_tool_names_that_not_all_providers_take(self, gym: Gym, tmp_path: Path, name: str) -> None:
+    def test_tool_names_that_not_all_providers_take(self, tmp_path: Path, name: str) -> None:
         tools = FILES["tools/agent.yaml"].replace("sell:", f"'{name}':", 1)
         tasks = FILES["data/tasks/selling.yaml"].replace("name: sell", f"name: '{name}'")
         pack = write_bakery(tmp_path / "bakery", {"tools/agent.yaml": tools, "data/tasks/selling.yaml": tasks})
-        done = gym("check", "--pack", pack)
+        done = in_process("check", "--pack", pack)
         problem = done.stdout.splitlines()[0]
         assert f"{pack / 'tools' / 'agent.yaml'}:1: {name!r} is no name that all models' providers take" in problem
         assert "letters A to Z, digits, `_` and `-`, up to 64" in problem
         assert done.returncode == 1
 
     @pytest.mark.parametrize("name", ["sell-item", "s" * 64, "_sell", "Sell2"])
-    def test_tool_names_that_they_take(self, gym: Gym, tmp_path: Path, name: str) -> None:
+    def test_tool_names_that_they_take(self, tmp_path: Path, name: str) -> None:
         tools = FILES["tools/agent.yaml"].replace("sell:", f"{name}:", 1)
         tasks = FILES["data/tasks/selling.yaml"].replace("name: sell", f"name: {name}")
         pack = write_bakery(tmp_path / "bakery", {"tools/agent.yaml": tools, "data/tasks/selling.yaml": tasks})
-        assert gym("check", "--pack", pack).stdout == "bakery: clean (1 tools, 1 tasks, 1 played)\n"
+        assert in_process("check", "--pack", pack).stdout == "bakery: clean (1 tools, 1 tasks, 1 played)\n"
 
 
 class TestSchemas:
@@ -127,18 +124,18 @@ class TestSchemas:
             ("{type: strng}", "sell.loaf_id.type: not a JSON schema: "),
         ],
     )
-    def test_a_schema_that_cannot_be_used(self, gym: Gym, tmp_path: Path, schema: str, told: str) -> None:
+    def test_a_schema_that_cannot_be_used(self, tmp_path: Path, schema: str, told: str) -> None:
         tools = FILES["tools/agent.yaml"].replace("{type: string}", schema)
-        done = gym("check", "--pack", write_bakery(tmp_path / "bakery", {"tools/agent.yaml": tools}))
+        done = in_process("check", "--pack", write_bakery(tmp_path / "bakery", {"tools/agent.yaml": tools}))
         assert (done.returncode, "agent.yaml:6: " in done.stdout, told in done.stdout) == (1, True, True), done.stdout
 
-    def test_a_reference_within_the_schema_is_followed(self, gym: Gym, tmp_path: Path) -> None:
+    def test_a_reference_within_the_schema_is_followed(self, tmp_path: Path) -> None:
         schema = '{anyOf: [{$ref: "#/properties/loaf_id/$defs/code"}], $defs: {code: {type: string}}}'
         tools = FILES["tools/agent.yaml"].replace("{type: string}", schema)
-        done = gym("check", "--pack", write_bakery(tmp_path / "bakery", {"tools/agent.yaml": tools}))
+        done = in_process("check", "--pack", write_bakery(tmp_path / "bakery", {"tools/agent.yaml": tools}))
         assert done.returncode == 0, done.stdout
 
-    def test_nothing_is_fetched(self, gym: Gym, tmp_path: Path) -> None:
+    def test_nothing_is_fetched(self, tmp_path: Path) -> None:
         asked: list[str] = []
 
         class Handler(BaseHTTPRequestHandler):
@@ -150,7 +147,7 @@ class TestSchemas:
             address = f"http://127.0.0.1:{server.server_address[1]}/id.json"
             for schema in (f'{{$ref: "{address}"}}', f'{{$schema: "{address}"}}', f'{{$id: "{address}", $ref: "x"}}'):
                 tools = FILES["tools/agent.yaml"].replace("{type: string}", schema)
-                gym("check", "--pack", write_bakery(tmp_path / "bakery", {"tools/agent.yaml": tools}))
+                in_process("check", "--pack", write_bakery(tmp_path / "bakery", {"tools/agent.yaml": tools}))
             server.shutdown()
         assert asked == []
 
@@ -165,16 +162,31 @@ class TestSchemas:
         "__import__('uuid').uuid4().hex",
     ],
 )
-def test_a_result_that_differs_from_process_to_process(gym: Gym, tmp_path: Path, result: str) -> None:
+def test_a_result_that_differs_from_process_to_process(tmp_path: Path, result: str) -> None:
     handlers = FILES["handlers/counter.py"].replace("-> Loaf", "-> str").replace("return loaf", f"return {result}")
     pack = write_bakery(tmp_path / "bakery", {"handlers/counter.py": handlers})
-    done = gym("check", "--pack", pack)
+    done = in_process("check", "--pack", pack)
     place = f"{pack / 'handlers' / 'counter.py'}:5: "
     assert f"bakery: {place}tool 'sell' is not reproducible: from process to process it gives " in done.stdout
     assert done.returncode == 1
 
 
-def test_a_set_that_decides_nothing_is_clean(gym: Gym, tmp_path: Path) -> None:
+def test_a_set_that_decides_nothing_is_clean(tmp_path: Path) -> None:
     handlers = FILES["handlers/counter.py"].replace("loaf is None", "loaf_id not in {*db.loaves} or loaf is None")
-    done = gym("check", "--pack", write_bakery(tmp_path / "bakery", {"handlers/counter.py": handlers}))
+    done = in_process("check", "--pack", write_bakery(tmp_path / "bakery", {"handlers/counter.py": handlers}))
     assert done.stdout == "bakery: clean (1 tools, 1 tasks, 1 played)\n"
+
+
+def test_a_file_that_handlers_read_outside_the_pack(tmp_path: Path) -> None:
+    prices = tmp_path / "prices.csv"
+    prices.write_text("L1,4")
+    reading = f"    __import__('pathlib').Path({str(prices)!r}).read_text()\n    loaf.left"
+    handlers = FILES["handlers/counter.py"].replace("    loaf.left", reading)
+    pack = write_bakery(tmp_path / "bakery", {"handlers/counter.py": handlers})
+    done = in_process("check", "--pack", pack)
+    told = f"bakery: {pack / 'domain.yaml'}:1: its code reads {prices}, which is in no digest"
+    assert (done.returncode, told in done.stdout) == (1, True), done.stdout
+    (pack / "prices.csv").write_text("L1,4")
+    own = handlers.replace(repr(str(prices)), "__file__, '..', '..', 'prices.csv'")
+    (pack / "handlers" / "counter.py").write_text(own.replace(").read_text", ").resolve().read_text"))
+    assert in_process("check", "--pack", pack).returncode == 0

@@ -8,6 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,9 @@ from tau2_core.model.messages import ToolCall
 from tau2_core.model.registrations import AgentSpec, Domain, Toolset, UserSpec
 from tau2_core.model.tasks import Task
 from tau2_core.packs.load import open_pack
+from tau2_core.packs.pack import Pack
+from tau2_core.runs.code_files import CORE
+from tau2_core.runs.digests import pack_files
 from tau2_core.runs.plan import DEFAULT_SEED
 from tau2_core.users.scripted import Scripted
 
@@ -33,13 +40,34 @@ Step = tuple[str, str, str]  # side, tool, what it gave; "" and "" for the datab
 
 def main() -> None:
     request = json.load(sys.stdin)
+    opened: dict[str, None] = {}
+    sys.addaudithook(partial(_note_opened, opened))
     domain = Domain(**{**request["domain"], "folder": _path(request["domain"]["folder"])})
     setting = Setting(open_pack(domain, [Toolset(**each) for each in request["toolsets"]]))
     tasks = {task_id: setting.tasks()[task_id] for task_id in request["tasks"]}
     found = {task_id: _gold(setting, task) for task_id, task in tasks.items()}
     for task in list(tasks.values())[:RANDOM_TASKS]:
         found[f"{task.id} (random calls)"] = asyncio.run(_random(setting, task))
-    Path(request["answer"]).write_text(json.dumps(found))
+    answer = {"steps": found, "outside": list(_outside(opened, setting.pack))}
+    Path(request["answer"]).write_text(json.dumps(answer))
+
+
+def _note_opened(opened: dict[str, None], event: str, details: tuple[Any, ...]) -> None:
+    if event == "open" and isinstance(details[0], str | PathLike) and "r" in (details[1] or "r"):
+        opened[str(details[0])] = None
+
+
+def _outside(opened: Iterable[str], pack: Pack) -> Iterator[str]:
+    """Yield the files that were read and belong neither to the pack nor to Python, its libraries or the system."""
+    known = {file.resolve() for file in pack_files(pack).files.values()}
+    homes = [Path(each).resolve() for each in (sys.prefix, sys.base_prefix, __file__.rpartition(CORE)[0] + CORE)]
+    homes += [Path(each) for each in ("/proc", "/dev", "/sys", "/etc", "/usr")]
+    ignored = {Path(each).resolve() for each in sys.path}
+    for name in opened:
+        file = Path(name).resolve()
+        ours = file in known or file in ignored or file.suffix in (".py", ".pyc")
+        if file.is_file() and not ours and not any(file.is_relative_to(home) for home in homes):
+            yield str(file)
 
 
 def _path(text: str | None) -> Path | None:
@@ -75,10 +103,17 @@ async def _random(setting: Setting, task: Task) -> list[Step]:
     return [*steps, ("", "", str(record.digests))]
 
 
-def answer(file: Path) -> dict[str, list[Any]]:
-    """Read what such a process has written. Raises OSError, ValueError."""
-    found: dict[str, list[Any]] = json.loads(file.read_bytes())
-    return found
+@dataclass(frozen=True)
+class Answer:
+    """What such a process has written: the steps of each task, and files that were read outside the pack."""
+
+    steps: dict[str, list[Step]]
+    outside: list[str]
+
+
+def read_answer(file: Path) -> Answer:
+    """Read an answer. Raises OSError, ValueError."""
+    return Answer(**json.loads(file.read_bytes()))
 
 
 if __name__ == "__main__":

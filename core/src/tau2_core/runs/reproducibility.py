@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from tau2_core.model.registrations import Domain, Toolset
 from tau2_core.model.tools import Callee, Source, role_of
@@ -61,10 +60,12 @@ def check_reproducible(
         what = f"it could not be checked whether results are the same in every process: {error}"
         warnings.at(pack.manifest_source, what)
         return
-    first = played[0]
-    for task_id, steps in first.items():
+    for file in played[0].outside:
+        what = f"its code reads {file}, which is in no digest, so that nobody notices when it changes"
+        problems.at(pack.manifest_source, what, hint="move the file into the pack's folder")
+    for task_id, steps in played[0].steps.items():
         for other in played[1:]:
-            for (side, name, before), (_, _, after) in zip(steps, other.get(task_id, []), strict=False):
+            for (side, name, before), (_, _, after) in zip(steps, other.steps.get(task_id, []), strict=False):
                 if before != after:
                     _note(pack, task_id, side, name, (before, after), problems)
                     break
@@ -97,7 +98,7 @@ def _short(text: str, both: tuple[str, str]) -> str:
     return repr(f"{'…' if start else ''}{text[start : start + _SHOWN]}{'…' if len(text) > start + _SHOWN else ''}")
 
 
-def _play(domain: Domain, toolsets: Sequence[Toolset], tasks: Sequence[str]) -> list[dict[str, list[Any]]]:
+def _play(domain: Domain, toolsets: Sequence[Toolset], tasks: Sequence[str]) -> list[gold_probe.Answer]:
     """Play tasks in several processes at once, and return what their calls gave."""
     told = {**asdict(domain), "folder": str(domain.folder) if domain.folder else None}
     path = os.pathsep.join(place for place in sys.path if place)
@@ -121,7 +122,7 @@ def _play(domain: Domain, toolsets: Sequence[Toolset], tasks: Sequence[str]) -> 
             if child.wait(SECONDS) != 0:
                 said = (folder / f"{seed}.err").read_text(errors="replace").strip().splitlines()
                 raise ValueError(said[-1] if said else f"the process ended with {child.returncode}")
-        return [gold_probe.answer(folder / f"{seed}.out") for seed in HASH_SEEDS]
+        return [gold_probe.read_answer(folder / f"{seed}.out") for seed in HASH_SEEDS]
 
 
 def _may_vary(file: Path, package: str) -> bool:
