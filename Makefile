@@ -36,7 +36,7 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt core/pyproject.toml $(PACKS:%=domains/%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "tau2-gym needs Python 3.11 or newer; set PYTHON=python3.12, say")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e core $(PACKS:%=-e domains/%) -e '.[dev]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e 'core[models,stats]' $(PACKS:%=-e domains/%) -e '.[dev]'
 	@touch $@
 
 clean:

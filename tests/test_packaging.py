@@ -82,7 +82,7 @@ def test_the_root_brings_the_core_and_all_packs(tmp_path: Path) -> None:
         assert [name for name in archive.namelist() if ".dist-info/" not in name] == []
         required = metadata(archive).get_all("Requires-Dist") or []
     names = {each.partition("~=")[0] for each in required if "extra ==" not in each}
-    assert names == {"tau2-core", *(f"tau2-domain-{Path(name).name}" for name in PROJECTS[1:])}
+    assert names == {"tau2-core[models,stats]", *(f"tau2-domain-{Path(name).name}" for name in PROJECTS[1:])}
 
 
 def test_wheels_work_without_the_source_tree(gym: Gym, wheels: dict[str, Path], tmp_path: Path) -> None:

@@ -19,6 +19,13 @@ class UsageError(Tau2GymError):
     """A wrong name, option or combination on the command line or in a call: exit code 2."""
 
 
+class MissingExtraError(UsageError):
+    """What was asked for needs a library that an extra of tau2-core installs, and that is not there."""
+
+    def __init__(self, what: str, library: str, extra: str) -> None:
+        super().__init__(f"{what} need {library}, which is not installed: pip install 'tau2-core[{extra}]'")
+
+
 class EpisodeError(UsageError):
     """A step that an episode cannot take now: it has ended, another step runs, or it is the other side's turn."""
 

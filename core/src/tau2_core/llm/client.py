@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from tau2_core.copies import copy_json
-from tau2_core.errors import UsageError
+from tau2_core.errors import MissingExtraError, UsageError
 from tau2_core.llm.chat import request_arguments, standard_message
 from tau2_core.llm.failures import as_model_error
 from tau2_core.model.llm import PRICES, Completion, ModelError, ModelFailure, ModelSettings
@@ -29,8 +29,11 @@ def _litellm() -> ModuleType:
     """Import litellm, which takes seconds, with everything switched off that would talk to others than the model."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     os.environ.setdefault("LITELLM_MODE", "PRODUCTION")  # no .env file is read
-    import litellm
-
+    try:
+        import litellm
+    except ImportError as error:
+        words = "models other than endpoint/NAME"
+        raise MissingExtraError(words, "litellm", "models") from error
     # With the first tools it imports mcp in a thread, and openai, in another, looks into the half of it that is there.
     import_module("mcp")
     litellm.telemetry = False

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from tau2_core.errors import MissingExtraError
 from tau2_core.runs.metrics import pass_hat_k
 
 CONFIDENCE = 0.95
@@ -85,7 +86,10 @@ def _wilson(rate: float, size: float, quantile: float) -> Estimate:
 
 def _student_t(freedom: int, confidence: float) -> float:
     """Return the t that holds `confidence` of Student's distribution between -t and t."""
-    from scipy.special import stdtrit
+    try:
+        from scipy.special import stdtrit
+    except ImportError as error:
+        raise MissingExtraError("confidence intervals", "scipy", "stats") from error
 
     return float(stdtrit(freedom, (1 + confidence) / 2))
 
@@ -123,7 +127,10 @@ def sign_flip_test(changes: Sequence[int]) -> float:
     least as far from 0 as the one seen. The sum's distribution is built up task by task (Pagano and Tritchler, JASA
     78, 1983), so the test is exact for any number of tasks; scipy's `permutation_test` draws from more than some 16.
     """
-    import numpy as np
+    try:
+        import numpy as np
+    except ImportError as error:
+        raise MissingExtraError("tests of a difference", "numpy", "stats") from error
 
     chances = np.ones(1)  # of the sums -reach to reach
     for change in changes:
