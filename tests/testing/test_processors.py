@@ -172,6 +172,36 @@ test_recorded = equal(data_loaders=played, rollout_processor=RecordedRolloutProc
     assert (len(found), len(grades)) == (5, 1)
 
 
+def test_a_call_that_the_servers_plugin_answered_is_not_graded_as_made(evaluate: Evaluate, tmp_path: Path) -> None:
+    (tmp_path / "skipping.py").write_text(
+        "from tau2_core import hookimpl\nfrom tau2_core.model.tools import ToolResult\n\n@hookimpl\n"
+        "async def tau2_tool_call(call, proceed):\n    return ToolResult('done', skipped=True)\n"
+    )
+    info = tmp_path / "skipping-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: skipping\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[tau2_core]\nskipping = skipping\n")
+    source = """
+import os
+from tau2_core.testing import McpGymRolloutProcessor
+
+@evaluation_test(input_rows=[rows(["create_plain"])], completion_params=[ORACLE], passed_threshold=0.5,
+                 rollout_processor=McpGymRolloutProcessor(),
+                 rollout_processor_kwargs={**MOCK, "url": os.environ["RUNNING"]})
+"""
+    command = [sys.executable, "-m", "tau2_core", "serve", "mock", "--port", "0"]
+    own = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen(command, cwd=tmp_path, env=own, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            address = server.stdout.readline().split(" at ")[1].split(";")[0]
+            ran = evaluate(source + GIVEN_BACK, RUNNING=address)
+        finally:
+            server.terminate()
+    (folder,) = ran.folder.glob("runs/*-test_*")
+    assert [grade["reward"] for grade in lines(folder / "grades.jsonl")] == [0.0]
+
+
 def test_a_script_that_cannot_serve_is_quoted(evaluate: Evaluate) -> None:
     source = """
 import pathlib

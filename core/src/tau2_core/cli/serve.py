@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from tau2_core.cli.options import NoPluginOption, PackOption, example
+from tau2_core.cli.options import EvaluatorsOption, NoPluginOption, PackOption, example
 
 YEAR = 365 * 24 * 3600
 
@@ -40,6 +40,7 @@ def serve(
         list[Path] | None,
         typer.Option("--dataset", metavar="DIR", help="Datasets that clients may name by folder name."),
     ] = None,
+    evaluators: EvaluatorsOption = None,
     out: Annotated[Path, typer.Option(help="Where the folder with the records goes.")] = Path("runs"),
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
@@ -51,6 +52,7 @@ def serve(
     from tau2_core.gym.registry import Registry
     from tau2_core.gym.serve import bind, lazy_journal, serve_http, serve_stdio
     from tau2_core.gym.settings import Settings, named_datasets
+    from tau2_core.runs.evaluation import choose_evaluators
     from tau2_core.runs.prepare import load_domain, open_catalogue
 
     if not 0 < idle_timeout <= YEAR:
@@ -64,7 +66,15 @@ def serve(
     settings = Settings(catalogue, domains, datasets, host, port, token or None, limits, owns_process=True)
     settings.origins = allow_origin or ()
     settings.connections = ConnectionLimits(connections=max_connections, request_seconds=request_timeout)
-    registry = Registry(catalogue, lazy_journal(out), max_episodes=max_episodes, idle_seconds=idle_timeout)
+    if evaluators is not None:
+        choose_evaluators(catalogue, evaluators)  # a wrong name or file is refused now, and not by the first episode
+    registry = Registry(
+        catalogue,
+        lazy_journal(out),
+        max_episodes=max_episodes,
+        idle_seconds=idle_timeout,
+        evaluators=evaluators,
+    )
     if transport == "stdio":
         if len(domains) != 1:
             raise UsageError("stdio serves one domain: name it")

@@ -264,6 +264,7 @@ def _build(registry: Registry, settings: Settings, new: NewEpisode) -> HostedEpi
         user=new.user,
         mode=new.mode,
     )
+    registry.refuse_ungradable(blueprint)
     return registry.build(blueprint, new.id)
 
 

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from anyio import to_thread
 
+from tau2_core.episode.setting import Setting
 from tau2_core.errors import RunError, TaskError, Tau2GymError
-from tau2_core.evaluators.grade import Grader
 from tau2_core.gym.errors import RefusedError, expired_episode, unknown_episode
 from tau2_core.gym.hosted import Blueprint, HostedEpisode
 from tau2_core.gym.metrics import Metrics
@@ -23,6 +23,7 @@ from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.tools import Role
 from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.runs.evaluation import EvaluatorSet, choose_evaluators
 from tau2_core.runs.journal import Journal
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,10 @@ Work = Coroutine[Any, Any, Result]
 
 
 class Registry:
-    """The episodes of one server. `journal` opens the folder for records when the first one is to be kept."""
+    """The episodes of one server. `journal` opens the folder for records when the first one is to be kept.
+
+    `evaluators` is a set's name or a file; without it, each domain is graded as `tau2-gym run` grades it.
+    """
 
     def __init__(
         self,
@@ -41,7 +45,7 @@ class Registry:
         *,
         max_episodes: int,
         idle_seconds: float,
-        evaluators: str = "tau2",
+        evaluators: str | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.max_episodes = max_episodes
@@ -49,7 +53,7 @@ class Registry:
         self.evaluators = evaluators
         self.workers = Workers()
         self.metrics = Metrics(lambda: len(self._episodes))
-        self._specs = catalogue.evaluators(evaluators)
+        self._graded_by: dict[Setting, EvaluatorSet] = {}
         self._episodes: dict[str, HostedEpisode] = {}
         self._keys: dict[str, tuple[HostedEpisode, Role]] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
@@ -146,7 +150,23 @@ class Registry:
 
     async def _graded(self, episode: HostedEpisode, record: EpisodeRecord) -> Grade:
         plan = episode.blueprint
-        return await to_thread.run_sync(Grader(plan.setting, self.evaluators, self._specs).grade, record, plan.task)
+
+        def work() -> Grade:
+            return self.graded_by(plan.setting).grader(plan.setting).grade(record, plan.task)
+
+        return await to_thread.run_sync(work)
+
+    def graded_by(self, setting: Setting) -> EvaluatorSet:
+        """Return what grades the episodes of a setting; chosen once, then kept. Raises UsageError."""
+        if setting not in self._graded_by:
+            self._graded_by[setting] = choose_evaluators(self.catalogue, self.evaluators, setting)
+        return self._graded_by[setting]
+
+    def refuse_ungradable(self, blueprint: Blueprint) -> None:
+        """Refuse a task that the evaluators cannot grade, as `run` does. Raises UsageError."""
+        if not blueprint.free:
+            chosen = self.graded_by(blueprint.setting)
+            chosen.refuse_ungradable(chosen.grader(blueprint.setting), [blueprint.task])
 
     async def reset(self, episode: HostedEpisode, seed: int | None = None) -> None:
         """Start an episode again; what was played is kept first. Raises RunError if it cannot be."""

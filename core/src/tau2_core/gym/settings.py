@@ -118,6 +118,8 @@ class Settings:
         if task_id is not None:
             (task,) = setting.select(ids=[task_id])
         user_spec = self.catalogue.user(user or ("none" if solo else "scripted"))
+        if user_spec.interactive:
+            raise UsageError(f"user {user_spec.name!r} is a person at a terminal, and a server has none; name another")
         cast = Cast(EXTERNAL, user_spec, self.limits, self._wrappers)
         cast.check(setting)
         return Blueprint(setting, task or free_task(), cast, seed, free=task is None)

@@ -1,0 +1,79 @@
+"""What grades a served episode, and what the server refuses, is what it is in a run."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mcp.client.client import Client
+
+if TYPE_CHECKING:
+    from tests.gym.conftest import Server, Start
+
+SKIPPING = """
+from tau2_core import hookimpl
+from tau2_core.model.tools import ToolResult
+
+@hookimpl
+async def tau2_tool_call(call, proceed):
+    return ToolResult("done", skipped=True)
+"""
+
+
+def test_a_server_grades_with_the_set_that_it_is_given(start: Start) -> None:
+    """An agent that does nothing solves a refusal task under `tau2`, and not under `strict`."""
+    rewards = []
+    for options in ([], ["--evaluators", "strict"]):
+        world = start("mock", *options).create(task_id="refuse_unknown_status")
+        found: dict[str, Any] = world.control(what="/reward").json()
+        rewards.append((found["grade"]["evaluators"], found["reward"]))
+    assert rewards == [("tau2", 1.0), ("strict", 0.0)]
+
+
+def test_a_server_grades_by_default_as_the_packs_manifest_says(start: Start, tmp_path: Path) -> None:
+    pack = Path(__file__).parents[2] / "domains/mock/src/tau2_domain_mock"
+    copy = tmp_path / "desk"
+    for file in pack.rglob("*"):
+        if file.is_file() and file.suffix != ".pyc":
+            target = copy / file.relative_to(pack)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(file.read_bytes())
+    for file in copy.rglob("*.py"):
+        file.write_text(file.read_text().replace("tau2_domain_mock", "desk"))
+    manifest = copy / "domain.yaml"
+    text = manifest.read_text().replace("name: mock", "name: desk")
+    assert "evaluation:" not in text
+    manifest.write_text(text + "evaluation: {evaluators: strict}\n")
+    world = start("desk", "--pack", copy).create("desk", task_id="refuse_unknown_status")
+    found = world.control(what="/reward").json()
+    assert (found["grade"]["evaluators"], found["reward"]) == ("strict", 0.0)
+
+
+def test_a_person_at_the_servers_terminal_is_refused(server: Server) -> None:
+    response = server.http.post("/v1/episodes", json={"domain": "mock", "task_id": "create_plain", "user": "human"})
+    assert response.status_code == 422
+    assert "person at a terminal" in response.json()["error"]["message"]
+    assert server.create(task_id="create_plain").state()["status"] == "open"
+
+
+def test_only_the_harness_is_told_that_a_plugin_answered(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "skipping.py").write_text(SKIPPING)
+    info = tmp_path / "skipping-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: skipping\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[tau2_core]\nskipping = skipping\n")
+    server = start("mock", PYTHONPATH=str(tmp_path))
+    world = server.create(task_id="create_plain")
+
+    async def call(meta: Any) -> Any:
+        async with Client(world.mcp_url) as client:
+            arguments = {"user_id": "piet_lindgren", "title": "Tune the piano"}
+            return (await client.call_tool("create_task", arguments, meta=meta)).meta
+
+    assert not asyncio.run(call(None))
+    assert not asyncio.run(call({"tau2-gym/harness": "guessed"}))
+    told = asyncio.run(call({"tau2-gym/harness": world.urls["harness_key"]}))
+    assert told["tau2-gym/skipped"] is True
+    assert world.reward() == 0.0
+    assert world.urls["harness_key"] not in world.mcp_url
