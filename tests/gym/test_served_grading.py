@@ -11,6 +11,12 @@ from mcp.client.client import Client
 if TYPE_CHECKING:
     from tests.gym.conftest import Server, Start
 
+REFUSAL = {
+    "id": "refuse",
+    "outcome": "refused",
+    "user_scenario": {"instructions": "Ask for what is not done here."},
+    "evaluation_criteria": {"actions": [], "reward_basis": ["DB"]},
+}
 SKIPPING = """
 from tau2_core import hookimpl
 from tau2_core.model.tools import ToolResult
@@ -25,7 +31,7 @@ def test_a_server_grades_with_the_set_that_it_is_given(start: Start) -> None:
     """An agent that does nothing solves a refusal task under `tau2`, and not under `strict`."""
     rewards = []
     for options in ([], ["--evaluators", "strict"]):
-        world = start("mock", *options).create(task_id="refuse_unknown_status")
+        world = start("mock", *options).create(task=REFUSAL)
         found: dict[str, Any] = world.control(what="/reward").json()
         rewards.append((found["grade"]["evaluators"], found["reward"]))
     assert rewards == [("tau2", 1.0), ("strict", 0.0)]
@@ -43,9 +49,9 @@ def test_a_server_grades_by_default_as_the_packs_manifest_says(start: Start, tmp
         file.write_text(file.read_text().replace("tau2_domain_mock", "desk"))
     manifest = copy / "domain.yaml"
     text = manifest.read_text().replace("name: mock", "name: desk")
-    assert "evaluation:" not in text
-    manifest.write_text(text + "evaluation: {evaluators: strict}\n")
-    world = start("desk", "--pack", copy).create("desk", task_id="refuse_unknown_status")
+    assert text.count("evaluation:\n") == 1
+    manifest.write_text(text.replace("evaluation:\n", "evaluation:\n  evaluators: strict\n"))
+    world = start("desk", "--pack", copy).create("desk", task=REFUSAL)
     found = world.control(what="/reward").json()
     assert (found["grade"]["evaluators"], found["reward"]) == ("strict", 0.0)
 
@@ -71,8 +77,8 @@ def test_only_the_harness_is_told_that_a_plugin_answered(start: Start, tmp_path:
             arguments = {"user_id": "piet_lindgren", "title": "Tune the piano"}
             return (await client.call_tool("create_task", arguments, meta=meta)).meta
 
-    assert not asyncio.run(call(None))
-    assert not asyncio.run(call({"tau2-gym/harness": "guessed"}))
+    for meta in (None, {"tau2-gym/harness": "guessed"}):
+        assert "tau2-gym" not in {key.partition("/")[0] for key in asyncio.run(call(meta)) or {}}
     told = asyncio.run(call({"tau2-gym/harness": world.urls["harness_key"]}))
     assert told["tau2-gym/skipped"] is True
     assert world.reward() == 0.0
