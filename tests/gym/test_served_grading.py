@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from mcp.client.client import Client
 
 if TYPE_CHECKING:
     from tests.gym.conftest import Server, Start
@@ -17,14 +14,6 @@ REFUSAL = {
     "user_scenario": {"instructions": "Ask for what is not done here."},
     "evaluation_criteria": {"actions": [], "reward_basis": ["DB"]},
 }
-SKIPPING = """
-from tau2_core import hookimpl
-from tau2_core.model.tools import ToolResult
-
-@hookimpl
-async def tau2_tool_call(call, proceed):
-    return ToolResult("done", skipped=True)
-"""
 
 
 def test_a_server_grades_with_the_set_that_it_is_given(start: Start) -> None:
@@ -61,25 +50,3 @@ def test_a_person_at_the_servers_terminal_is_refused(server: Server) -> None:
     assert response.status_code == 422
     assert "person at a terminal" in response.json()["error"]["message"]
     assert server.create(task_id="create_plain").state()["status"] == "open"
-
-
-def test_only_the_harness_is_told_that_a_plugin_answered(start: Start, tmp_path: Path) -> None:
-    (tmp_path / "skipping.py").write_text(SKIPPING)
-    info = tmp_path / "skipping-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: skipping\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[tau2_core]\nskipping = skipping\n")
-    server = start("mock", PYTHONPATH=str(tmp_path))
-    world = server.create(task_id="create_plain")
-
-    async def call(meta: Any) -> Any:
-        async with Client(world.mcp_url) as client:
-            arguments = {"user_id": "piet_lindgren", "title": "Tune the piano"}
-            return (await client.call_tool("create_task", arguments, meta=meta)).meta
-
-    for meta in (None, {"tau2-gym/harness": "guessed"}):
-        assert "tau2-gym" not in {key.partition("/")[0] for key in asyncio.run(call(meta)) or {}}
-    told = asyncio.run(call({"tau2-gym/harness": world.urls["harness_key"]}))
-    assert told["tau2-gym/skipped"] is True
-    assert world.reward() == 0.0
-    assert world.urls["harness_key"] not in world.mcp_url
