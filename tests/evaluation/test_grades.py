@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tau2_core.evaluators.combine import Combination
 from tau2_core.evaluators.grade import reasons
 from tau2_core.model.episodes import Termination
-from tau2_core.model.evaluation import Evidence, Grade, JudgedStatement, Judgement, Outcome, Status, Verdict
+from tau2_core.model.evaluation import Check, Evidence, Grade, JudgedStatement, Judgement, Outcome, Status, Verdict
 from tau2_core.model.registrations import EvaluatorSpec
 from tau2_core.plugins.discovery import discover
 
 GradeOf = Callable[..., Grade]
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
 COMPLETE: dict[str, Any] = {"name": "update_task_status", "arguments": {"task_id": "task_1", "status": "completed"}}
 MADE: list[dict[str, Any]] = [
     {"role": "assistant", "content": "It is 5.", "tool_calls": [{"id": "1", **COMPLETE}]},
@@ -161,10 +171,8 @@ class TestFaults:
         assert (graded.reward, graded.outcome) == (None, Outcome.INFRASTRUCTURE_ERROR)
         assert reasons(graded) == ["the set 'tau2' has no evaluator for ACTION"]
 
-    @pytest.mark.parametrize(
-        ("basis", "outcome"), [(["DB"], Outcome.INFRASTRUCTURE_ERROR), (["ACTION"], Outcome.SOLVED)]
-    )
-    def test_an_evaluator_that_raises_is_an_error_of_infrastructure_if_it_is_in_the_basis(
+    @pytest.mark.parametrize(("basis", "outcome"), [(["DB"], Outcome.EVALUATOR_ERROR), (["ACTION"], Outcome.SOLVED)])
+    def test_an_evaluator_that_raises_is_an_error_of_its_own_if_it_is_in_the_basis(
         self, grade: GradeOf, basis: list[str], outcome: Outcome
     ) -> None:
         def broken(evidence: Evidence) -> Verdict:
@@ -174,7 +182,49 @@ class TestFaults:
         graded = grade(MADE, criteria(MET["DB"], basis=basis), evaluators=specs)
         assert graded.outcome is outcome
         assert graded.verdicts["DB"].status is Status.ERROR
-        assert graded.verdicts["DB"].checks[0].why == "LookupError: lost"
+        assert graded.verdicts["DB"].checks[0].why.startswith(f"LookupError: lost ({__file__}:")
+        assert "raise LookupError" in graded.verdicts["DB"].traceback
+
+    @pytest.mark.parametrize(
+        "returned",
+        [
+            None,
+            {"reward": 1.0},
+            Verdict("DB", Status.GRADED, float("nan")),
+            Verdict("DB", Status.GRADED, float("inf")),
+            Verdict("DB", Status.GRADED, -0.1),
+            Verdict("DB", Status.GRADED, 1.1),
+            Verdict("DB", Status.GRADED, None),
+            Verdict("DB", Status.VACUOUS, None),
+            Verdict("DB", Status.GRADED, 1.0, [Check("x", True, "", [{"value": object()}])]),
+        ],
+    )
+    def test_what_is_no_usable_verdict_is_an_evaluators_error(self, grade: GradeOf, returned: Any) -> None:
+        specs = {**discover().evaluators("tau2"), "DB": EvaluatorSpec("odd", "tau2", "DB", lambda _evidence: returned)}
+        graded = grade(MADE, criteria(MET["DB"], basis=["DB"]), evaluators=specs)
+        assert (graded.reward, graded.outcome) == (None, Outcome.EVALUATOR_ERROR)
+        assert __file__ in graded.note
+        assert json.loads(graded.model_dump_json())["verdicts"]["DB"]["traceback"]
+
+    @pytest.mark.parametrize(
+        "error",
+        [SystemExit(0), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError(), StopIteration(), Mute()],
+    )
+    def test_no_exception_of_an_evaluator_ends_the_grading(self, grade: GradeOf, error: BaseException) -> None:
+        def broken(evidence: Evidence) -> Verdict:
+            raise error
+
+        specs = {**discover().evaluators("tau2"), "DB": EvaluatorSpec("broken", "tau2", "DB", broken)}
+        graded = grade(MADE, criteria(MET["DB"], basis=["DB"]), evaluators=specs)
+        assert (graded.reward, graded.outcome) == (None, Outcome.EVALUATOR_ERROR)
+        assert type(error).__name__ in graded.note
+
+    @pytest.mark.parametrize("reward", [0.0, 0.5, 0.999, 1.0])
+    def test_a_gate_that_is_not_fully_met_leaves_nothing(self, grade: GradeOf, reward: float) -> None:
+        combination = Combination(weights={"A": 1.0, "B": 3.0}, gates=["A"])
+        expected = (reward + 3) / 4 if reward == 1.0 else 0.0
+        assert combination.reward({"A": reward, "B": 1.0}) == expected
+        assert combination.reward({"B": 0.5}) == 0.5  # a gate that this task does not have
 
     def test_answers_that_differ_in_replay_are_noted_beside_the_reasons(self, grade: GradeOf) -> None:
         messages = [MADE[0], {**MADE[1], "content": "other"}]

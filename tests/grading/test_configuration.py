@@ -121,8 +121,47 @@ class TestCombination:
     ) -> None:
         text = f'extends: tau2\nevaluators:\n  TONE: {{use: "./tone.py:{function}", counts: always}}\n'
         grade = graded(tmp_path, gym, write(text))
-        assert (grade["reward"], grade["outcome"]) == (None, "infrastructure_error")
-        assert grade["note"] == f"TONE could not be graded: {why}"
+        assert (grade["reward"], grade["outcome"]) == (None, "evaluator_error")
+        assert grade["note"].startswith(f"TONE could not be graded: {why} ({tmp_path / 'tone.py'}:")
+        assert why in grade["verdicts"]["TONE"]["traceback"]
+
+    def test_a_crash_makes_run_and_grade_exit_with_1(
+        self, gym: Gym, tmp_path: Path, write: Callable[..., Path]
+    ) -> None:
+        (tmp_path / "leave.py").write_text("import sys\ndef evaluate(evidence):\n    sys.exit(0)\n", encoding="utf-8")
+        file = write('extends: tau2\nevaluators:\n  TONE: {use: "./leave.py:evaluate", counts: never}\n')
+        done = gym("run", "mock", "--task", "complete_task", "--evaluators", file, "--name", "left")
+        assert done.returncode == 1
+        assert f"SystemExit: 0 ({tmp_path / 'leave.py'}:3)" in done.stderr
+        again = gym("grade", "runs/left", "--evaluators", file)
+        assert again.returncode == 1
+        assert gym("grade", "runs/left", "--evaluators", "tau2").returncode == 0
+
+    @pytest.mark.parametrize(("solved_from", "outcome"), [(0.5, "solved"), (0.51, "failed"), (1.0, "failed")])
+    def test_a_threshold_says_from_which_reward_an_episode_is_solved(
+        self, gym: Gym, tmp_path: Path, write: Callable[..., Path], solved_from: float, outcome: str
+    ) -> None:
+        (tmp_path / "half.py").write_text(HALF, encoding="utf-8")
+        entry = "evaluators:\n  HALF: {use: ./half.py:evaluate, counts: always}\n"
+        text = f"solved_from: {solved_from}\nextends: tau2\n{entry}"
+        grade = graded(tmp_path, gym, write(text))
+        assert (grade["reward"], grade["outcome"]) == (0.5, outcome)
+        summary = json.loads((tmp_path / "runs/run0/summary.json").read_text())
+        assert summary["pass_hat_k"] == {"1": float(outcome == "solved")}
+
+    @pytest.mark.parametrize("given", ["0", "1.1", "-1", ".nan", "yes"])
+    def test_a_threshold_that_is_no_reward_is_refused(self, gym: Gym, write: Callable[..., Path], given: str) -> None:
+        done = gym("run", "mock", "--evaluators", write(f"extends: tau2\nsolved_from: {given}\n"))
+        assert done.returncode == 2
+        assert "evaluation.yaml:2" in done.stderr
+
+
+HALF = """
+from tau2_core.model.evaluation import Status, Verdict
+
+def evaluate(evidence):
+    return Verdict(criterion="HALF", status=Status.GRADED, reward=0.5)
+"""
 
 
 class TestName:

@@ -11,6 +11,7 @@ import typer
 from tau2_core.cli.options import DatasetOption, JsonOption, NoPluginOption, PackOption, example
 
 if TYPE_CHECKING:
+    from tau2_core.model.evaluation import Grade
     from tau2_core.runs.regrade import Regraded
 
 
@@ -49,10 +50,12 @@ def grade(
 ) -> None:
     """Grade recorded conversations again: result files, or runs, whose folders are then of the new grades.
 
-    Exits with 1 if a file cannot be read, the judge fails, or (--compare) a verdict differs. Nothing is played.
+    Exits with 1 if a file cannot be read, the judge fails, an evaluator crashes, or (--compare) a verdict
+    differs. Nothing is played.
     """
     import os
 
+    from tau2_core.cli.crashes import show_crashes
     from tau2_core.cli.grade_run import JudgeOptions, grade_runs
     from tau2_core.cli.progress import progress
     from tau2_core.errors import UsageError
@@ -72,7 +75,8 @@ def grade(
         typer.echo(json.dumps(_as_json(result, compare=compare), indent=2))
     else:
         _show(result, compare=compare)
-    if result.problems or (compare and result.agreement.disagreed):
+    crashed = show_crashes(each.grade for each in result.grades)
+    if crashed or result.problems or (compare and result.agreement.disagreed):
         raise typer.Exit(1)
 
 
@@ -110,16 +114,16 @@ def _show_files(result: Regraded) -> None:
 
     from tau2_core.cli.tables import console
 
-    rewards: dict[str, list[float]] = {}
+    grades: dict[str, list[Grade]] = {}
     for each in result.grades:
-        rewards.setdefault(each.file, []).append(each.grade.reward or 0.0)
+        grades.setdefault(each.file, []).append(each.grade)
     table = Table("file", box=None, pad_edge=False)
     for title in ("conversations", "solved", "mean reward"):
         table.add_column(title, justify="right")
-    for file, found in rewards.items():
-        solved = sum(reward > 1 - 1e-6 for reward in found)
-        table.add_row(escape(file), str(len(found)), str(solved), f"{sum(found) / len(found):.4f}")
-    if rewards:
+    for file, found in grades.items():
+        mean = sum(grade.reward or 0.0 for grade in found) / len(found)
+        table.add_row(escape(file), str(len(found)), str(sum(grade.solved for grade in found)), f"{mean:.4f}")
+    if grades:
         console().print(table)
 
 

@@ -42,8 +42,9 @@ def grade_runs(
     *,
     json_output: bool,
 ) -> None:
-    """Grade run folders, one after the other. Exits with 1 if the judge failed on an episode."""
+    """Grade run folders, one after the other. Exits with 1 if the judge failed, or an evaluator crashed."""
     from tau2_core import own_process
+    from tau2_core.cli.crashes import show_crashes
     from tau2_core.cli.progress import progress
     from tau2_core.errors import RunError, UsageError
     from tau2_core.llm.cassette import Cassette
@@ -63,6 +64,7 @@ def grade_runs(
     patience = Patience(judged.call_timeout, attempts=judged.attempts)
     catalogue = open_catalogue(packs, blocked)
     failed = 0
+    crashed = False
     for folder in folders:
         lines = hire(models, patience=patience, cassette=cassette)  # what they share is of one event loop
         with progress(f"grading {folder.name}", None, quiet=json_output) as advance:
@@ -82,7 +84,9 @@ def grade_runs(
                 raise RunError(f"interrupted; {kept}. Grade it again to go on") from None
         failed += graded.unjudged
         _show(graded, judged.model, json_output=json_output)
-    if failed and models:
+        grades = (each.grade for each in graded.result.finished)
+        crashed = show_crashes(grades, graded.result.summary.folder) or crashed
+    if crashed or (failed and models):
         raise typer.Exit(1)
 
 

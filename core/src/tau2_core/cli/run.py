@@ -99,6 +99,7 @@ def run(
     no_plugin: NoPluginOption = None,
 ) -> None:
     """Play tasks of a domain, grade every episode, and show the results."""
+    from tau2_core.cli.crashes import show_crashes
     from tau2_core.episode.conversation import Limits
     from tau2_core.episode.play import Cast
     from tau2_core.errors import UsageError
@@ -169,7 +170,8 @@ def run(
     result = _play(plan, catalogue, folder, quiet=json_output, via=via, resume=resume)
     _show(result, json_output=json_output)
     mean = result.summary.mean_reward
-    if result.stopped or (fail_under is not None and (mean is None or mean < fail_under)):
+    crashed = show_crashes((each.grade for each in result.finished), result.summary.folder)
+    if crashed or result.stopped or (fail_under is not None and (mean is None or mean < fail_under)):
         raise typer.Exit(1)
 
 

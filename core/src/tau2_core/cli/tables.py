@@ -79,7 +79,7 @@ def _mark(verdict: Verdict | None, counts: bool) -> str:
     elif verdict.reward is None:
         sign = "…" if verdict.status.value == "pending" else "!"
     else:
-        sign = "✓" if verdict.reward == 1.0 else "✗"
+        sign = "✓" if verdict.met else "✗"
     return sign if counts else f"[dim]{sign}[/dim]"
 
 

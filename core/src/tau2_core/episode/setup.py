@@ -101,7 +101,8 @@ def paired(history: Sequence[Message]) -> Iterator[tuple[ToolCall, ToolMessage]]
             continue
         for call in message.tool_calls or []:
             result = history[position] if position < len(history) else None
-            if not isinstance(result, ToolMessage) or result.id != call.id:
+            # Ids decide nothing; two that contradict each other show that the record is damaged.
+            if not isinstance(result, ToolMessage) or (result.id and call.id and result.id != call.id):
                 raise TaskError(f"call {call.name} with id {call.id!r} is not followed by its result")
             pairs.append((call, result))
             position += 1

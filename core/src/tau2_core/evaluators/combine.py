@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
-from tau2_core.model.evaluation import Grade, Outcome, Status
-
-MET = 1 - 1e-6
+from tau2_core.model.evaluation import Grade, Outcome, Status, reaches
 
 
 @dataclass(frozen=True)
@@ -17,16 +15,17 @@ class Combination:
 
     Without `weights` it is their product (spec/evaluation.md, 4); with them the mean, by weight, 1 where none is
     given, of those that are not vacuous. A criterion of `gates` that is not fully met makes it 0. What is in `never`
-    is reported beside the reward only.
+    is reported beside the reward only. An episode is solved from a reward of `solved_from` on.
     """
 
     weights: Mapping[str, float] = field(default_factory=dict)
     gates: Sequence[str] = ()
     never: Sequence[str] = ()
+    solved_from: float = 1.0
 
     def reward(self, rewards: Mapping[str, float]) -> float:
         """Return the reward of what is graded, by criterion."""
-        if any(rewards.get(gate, 1.0) < MET for gate in self.gates):
+        if any(not reaches(rewards.get(gate, 1.0)) for gate in self.gates):
             return 0.0
         if not self.weights:
             return prod(rewards.values())
@@ -38,15 +37,19 @@ class Combination:
 def combine(grade: Grade, combination: Combination) -> None:
     """Give a grade its reward and outcome; what is pending counts as met, and shows in the outcome.
 
-    A criterion of the basis without a usable verdict makes it an error of infrastructure.
+    A criterion of the basis whose evaluator crashed makes it an evaluator's error, and one that cannot be graded for
+    another reason an error of infrastructure. Neither has a reward.
     """
     rewards: dict[str, float] = {}
     for criterion in grade.basis:
         verdict = grade.verdicts.get(criterion)
         if verdict is None or verdict.status is Status.ERROR:
-            grade.outcome, grade.reward = Outcome.INFRASTRUCTURE_ERROR, None
+            crashed = verdict is not None and verdict.traceback
+            grade.outcome = Outcome.EVALUATOR_ERROR if crashed else Outcome.INFRASTRUCTURE_ERROR
+            grade.reward = None
             lacking = f"the set {grade.evaluators!r} has no evaluator for {criterion}"
-            grade.note = f"{criterion} could not be graded: {verdict.checks[0].why}" if verdict else lacking
+            why = "; ".join(check.why for check in verdict.checks if check.why) if verdict else ""
+            grade.note = f"{criterion} could not be graded: {why or 'no reason given'}" if verdict else lacking
             return
         if verdict.status is Status.PENDING or verdict.reward is None:
             grade.pending.append(criterion)
@@ -54,5 +57,5 @@ def combine(grade: Grade, combination: Combination) -> None:
         elif verdict.status is not Status.VACUOUS or not combination.weights:
             rewards[criterion] = verdict.reward
     grade.reward = combination.reward(rewards)
-    solved = grade.reward > MET
+    solved = reaches(grade.reward, combination.solved_from)
     grade.outcome = (Outcome.PENDING if grade.pending else Outcome.SOLVED) if solved else Outcome.FAILED

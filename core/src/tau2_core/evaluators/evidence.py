@@ -9,6 +9,7 @@ from functools import cached_property
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import Mismatch, set_state
+from tau2_core.foreign import describe, foreign
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import AssertionResult, Check, Judgement
 from tau2_core.model.messages import ToolCall
@@ -37,9 +38,10 @@ def play_gold(setting: Setting, task: Task, seed: int = 0) -> Gold:
     for action in task.gold():
         call = ToolCall(name=action.name, arguments=action.arguments, requestor=action.requestor)
         try:
-            environment.run(call)
+            with foreign():
+                environment.run(call)
         except Exception as error:  # noqa: BLE001 - the rule: a failing gold call is skipped, its effects stay
-            failures.append((action, f"{type(error).__name__}: {error}"))
+            failures.append((action, describe(error)))
     return Gold(environment, failures)
 
 
@@ -110,8 +112,11 @@ class ReplayedEvidence:
         criteria = self.task.evaluation_criteria
         results = []
         for assertion in (criteria.env_assertions if criteria else None) or []:
+            environment = self.predicted
             try:
-                results.append(AssertionResult(assertion=assertion, met=self.predicted.holds(assertion)))
+                with foreign():
+                    holds = environment.holds(assertion)
+                results.append(AssertionResult(assertion=assertion, met=holds))
             except Exception as error:  # noqa: BLE001 - an assertion may raise anything; it is evidence, not an end
-                results.append(AssertionResult(assertion=assertion, met=None, error=f"{type(error).__name__}: {error}"))
+                results.append(AssertionResult(assertion=assertion, met=None, error=describe(error)))
         return results

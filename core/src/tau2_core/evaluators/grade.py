@@ -8,8 +8,9 @@ from tau2_core.episode.setting import Setting
 from tau2_core.errors import TaskError
 from tau2_core.evaluators.combine import Combination, combine
 from tau2_core.evaluators.evidence import Gold, ReplayedEvidence
+from tau2_core.evaluators.guard import guarded
 from tau2_core.model.episodes import EpisodeRecord, Termination
-from tau2_core.model.evaluation import Check, Evidence, Grade, Judgement, Outcome, Status, Verdict
+from tau2_core.model.evaluation import Grade, Judgement, Outcome, Status, Verdict, reaches
 from tau2_core.model.registrations import EvaluatorSpec, loaded
 from tau2_core.model.tasks import Task
 
@@ -55,7 +56,7 @@ class Grader:
         return [each for each in [*criteria.reward_basis, *always] if each not in self.combination.never]
 
     def grade(self, record: EpisodeRecord, task: Task, judgement: Judgement | None = None) -> Grade:
-        """Return the grade of one record. An evaluator's own failure is an infrastructure error, never a pass."""
+        """Return the grade of one record. An evaluator that crashes is an outcome of its own, never a pass."""
         criteria = task.evaluation_criteria
         grade = Grade(
             task_id=record.task_id,
@@ -78,7 +79,7 @@ class Grader:
         for criterion, evaluate in self.evaluators.items():
             if criterion == "NL_ASSERTION" and criterion not in criteria.reward_basis and not criteria.nl_assertions:
                 continue
-            grade.verdicts[criterion] = _guarded(criterion, evaluate, evidence)
+            grade.verdicts[criterion] = guarded(criterion, evaluate, evidence)
         combine(grade, self.combination)
         if judgement is not None and judgement.error and "NL_ASSERTION" in grade.pending:
             grade.outcome, grade.reward = Outcome.JUDGE_ERROR, None
@@ -103,25 +104,9 @@ def _report_replay(grade: Grade, evidence: ReplayedEvidence) -> None:
     grade.note = "; ".join(said)
 
 
-def _guarded(criterion: str, evaluate: object, evidence: Evidence) -> Verdict:
-    assert callable(evaluate)
-    try:
-        verdict = evaluate(evidence)
-        if not isinstance(verdict, Verdict):
-            raise TypeError(f"it should return a Verdict, not {type(verdict).__name__}")
-        if verdict.reward is not None and not 0 <= verdict.reward <= 1:
-            raise ValueError(f"its reward should be between 0 and 1, not {verdict.reward:g}")
-        return verdict
-    except Exception as error:  # noqa: BLE001 - somebody's evaluator may raise anything; the verdict says so
-        why = f"{type(error).__name__}: {error}"
-        return Verdict(
-            criterion=criterion, status=Status.ERROR, reward=None, checks=[Check(what=criterion, met=None, why=why)]
-        )
-
-
 def reasons(grade: Grade) -> list[str]:
     """Return, in words, why a grade is no full reward: the checks that are not met first, then the note."""
-    note = [grade.note] if grade.note and grade.reward != 1.0 else []
+    note = [grade.note] if grade.note and not (grade.reward is not None and reaches(grade.reward)) else []
     if grade.reward is None:
         return note
     found = []

@@ -12,6 +12,13 @@ from pydantic.dataclasses import dataclass as validated
 from tau2_core.model.episodes import EpisodeRecord, Usage
 from tau2_core.model.tasks import Assertion, Task
 
+TOLERANCE = 1e-6
+
+
+def reaches(reward: float, threshold: float = 1.0) -> bool:
+    """Tell whether a reward comes up to a threshold, by default the full reward, within the official 1e-6."""
+    return reward >= threshold - TOLERANCE
+
 
 class Status(StrEnum):
     """State of a verdict: `vacuous` means that the task names nothing for this criterion, so it is 1.0 by rule."""
@@ -34,12 +41,18 @@ class Check:
 
 @validated(slots=True, config=ConfigDict(extra="forbid"))
 class Verdict:
-    """One evaluator's verdict; `reward` is None while pending or after an error."""
+    """One evaluator's verdict; `reward` is None while pending or after an error. `traceback`: the evaluator crashed."""
 
     criterion: str
     status: Status
     reward: float | None
     checks: list[Check] = Field(default_factory=list)
+    traceback: str = ""
+
+    @property
+    def met(self) -> bool:
+        """Tell whether the reward is the full one."""
+        return self.reward is not None and reaches(self.reward)
 
 
 class Outcome(StrEnum):
@@ -51,6 +64,7 @@ class Outcome(StrEnum):
     AGENT_ERROR = "agent_error"
     USER_ERROR = "user_error"
     JUDGE_ERROR = "judge_error"
+    EVALUATOR_ERROR = "evaluator_error"
     INFRASTRUCTURE_ERROR = "infrastructure_error"
 
 
@@ -68,6 +82,11 @@ class Grade(BaseModel):
     pending: list[str] = Field(default_factory=list)
     verdicts: dict[str, Verdict] = Field(default_factory=dict)
     note: str = ""
+
+    @property
+    def solved(self) -> bool:
+        """Tell whether the reward comes up to what the evaluators call solved; what is pending counts as met."""
+        return self.outcome in (Outcome.SOLVED, Outcome.PENDING)
 
 
 class StateDifference(Protocol):

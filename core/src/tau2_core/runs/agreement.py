@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass, field
 from typing import get_args
 
 from tau2_core.adapters.tau2_bench.results import Conversation, RecordedVerdict
-from tau2_core.model.evaluation import Check, Grade, Status
+from tau2_core.model.evaluation import TOLERANCE, Check, Grade, Status
 from tau2_core.model.tasks import RewardType
 from tau2_core.state.difference import ABSENT
 
-TOLERANCE = 1e-6
 SHOWN = 3
 
 

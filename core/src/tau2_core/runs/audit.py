@@ -21,7 +21,6 @@ from tau2_core.packs.splits import BASE
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.allow_list import AllowList, read_allow_list
 from tau2_core.runs.evaluation import choose_evaluators
-from tau2_core.runs.metrics import is_solved
 from tau2_core.runs.plan import DEFAULT_SEED
 
 GOLD_PLUS, GOLD_MINUS = "gold-plus-one-unrelated-write", "gold-minus-one"
@@ -139,7 +138,7 @@ class _Auditor:
     async def passes(self, task: Task, agent: AgentSpec, played: Task) -> bool:
         """Tell whether an agent gets the full reward; what only a judge could say is left out."""
         record = await play(self.setting, played, Cast(agent, self.user), Slot(task.id, 0), DEFAULT_SEED)
-        return is_solved(self.grader.grade(record, task))
+        return self.grader.grade(record, task).solved
 
     def _mutates(self, action: Action) -> bool:
         tool = self.tools.get(action.name)

@@ -29,7 +29,6 @@ from tau2_core.packs.tasks import TaskSource
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.evaluation import choose_evaluators
 from tau2_core.runs.family_proofs import FamilyProofs, family_tasks_to_play
-from tau2_core.runs.metrics import is_solved
 from tau2_core.runs.plan import DEFAULT_SEED
 from tau2_core.runs.reproducibility import check_reproducible
 
@@ -252,7 +251,7 @@ class _Player:
         """The oracle must get the full reward."""
         record, grade = await self._play(task, "oracle", setting)
         how = " solo" if setting.solo else ""
-        if not is_solved(grade):
+        if not grade.solved:
             why = "; ".join(reasons(grade)[:3])
             self.note(source, f"task {task.id!r}: the oracle{how} does not pass: {why}", "evaluation_criteria")
         for rule in self.pack.rules:
@@ -266,7 +265,7 @@ class _Player:
             return
         for name in BASELINES:
             _, grade = await self._play(task, name, self.setting)
-            if is_solved(grade):
+            if grade.solved:
                 what = f"task {task.id!r}: its outcome is 'done', but agent {name!r} passes it"
                 self.note(source, what, "evaluation_criteria", hint="demand a change or something to communicate")
 
@@ -276,7 +275,7 @@ class _Player:
         shown = criteria.model_copy(update={"actions": list(gold)}) if criteria else None
         played = task.model_copy(update={"evaluation_criteria": shown})
         _, grade = await self._play(task, "oracle", self.setting, played)
-        return is_solved(grade)
+        return grade.solved
 
     async def _play(
         self, task: Task, agent: str, setting: Setting, played: Task | None = None

@@ -78,6 +78,7 @@ class Configuration(BaseModel):
     evaluators: dict[str, Entry] = Field(default_factory=dict)
     weights: dict[str, float] = Field(default_factory=dict)
     gates: list[str] = Field(default_factory=list)
+    solved_from: float = Field(default=1.0, gt=0, le=1, allow_inf_nan=False)
 
 
 def choose_evaluators(catalogue: Catalogue, chosen: str | None, setting: Setting | None = None) -> EvaluatorSet:
@@ -140,7 +141,9 @@ class _Builder:
         if not specs:
             self._note("it has no evaluators", hint="name a set with `extends`, or write `evaluators`")
         name = f"{self.content.name or file.stem}@{self._digest()}"
-        return EvaluatorSet(name, specs, Combination(self.content.weights, self.content.gates, never))
+        return EvaluatorSet(
+            name, specs, Combination(self.content.weights, self.content.gates, never, self.content.solved_from)
+        )
 
     def _note(self, what: str, *path: str | int, hint: str = "") -> None:
         self.problems.at(self.place.source(*path), what, hint=hint)

@@ -12,19 +12,12 @@ from tau2_core.model.evaluation import Grade, Judgement, Outcome
 from tau2_core.model.runs import RunSummary
 from tau2_core.runs.plan import Inventory
 
-SOLVED_FROM = 1 - 1e-6
-
 
 def pass_hat_k(successes: Sequence[int], trials: int) -> dict[int, float]:
     """Return pass^k for k = 1 to `trials`: the mean over tasks of C(c, k) / C(n, k) for c successes in n trials."""
     if not successes:
         return {}
     return {k: sum(comb(c, k) for c in successes) / comb(trials, k) / len(successes) for k in range(1, trials + 1)}
-
-
-def is_solved(grade: Grade) -> bool:
-    """Tell whether a grade counts as a success (spec/evaluation.md, 7)."""
-    return grade.reward is not None and grade.reward > SOLVED_FROM
 
 
 def figures(
@@ -42,7 +35,7 @@ def figures(
     failed: dict[str, str] = {}
     for grade in grades:
         rewards[grade.task_id] += grade.reward or 0.0
-        if is_solved(grade):
+        if grade.solved:
             solved[grade.task_id] += 1
         else:
             failed.setdefault(grade.task_id, "; ".join(reasons(grade)[:3]))

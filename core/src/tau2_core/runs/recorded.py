@@ -12,7 +12,6 @@ from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.runs.configuration import FORMAT
 from tau2_core.runs.journal import CONFIGURATION, TASKS, TIMINGS, Journal
-from tau2_core.runs.metrics import is_solved
 from tau2_core.runs.resume import read_finished
 
 
@@ -67,7 +66,7 @@ class RecordedRun:
     def solved(self, task_id: str, trials: int | None = None) -> int:
         """Return how many of a task's slots are solved; one without a usable grade is not."""
         slots = self.slots(task_id, trials)
-        return sum(slot in self.grades and is_solved(self.grades[slot]) for slot in slots)
+        return sum(slot in self.grades and self.grades[slot].solved for slot in slots)
 
     def evaluable(self, task_id: str, trials: int | None = None) -> int:
         """Return how many of a task's slots have a reward."""

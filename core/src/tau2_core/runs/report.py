@@ -23,6 +23,7 @@ ATTRIBUTION = {
     "agent": Outcome.AGENT_ERROR,
     "user": Outcome.USER_ERROR,
     "judge": Outcome.JUDGE_ERROR,
+    "evaluator": Outcome.EVALUATOR_ERROR,
     "infrastructure": Outcome.INFRASTRUCTURE_ERROR,
 }
 
@@ -188,7 +189,7 @@ def _state(grade: Grade | None, name: str) -> str:
         return "vacuous"
     if verdict.reward is None:
         return "unchecked"
-    return "met" if verdict.reward == 1.0 else "unmet"
+    return "met" if verdict.met else "unmet"
 
 
 def _usage(run: RecordedRun) -> dict[str, RoleUsage]:

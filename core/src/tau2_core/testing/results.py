@@ -11,7 +11,8 @@ from functools import cached_property
 from textwrap import shorten
 from typing import Any
 
-from tau2_core.runs.metrics import SOLVED_FROM, pass_hat_k
+from tau2_core.model.evaluation import Outcome, reaches
+from tau2_core.runs.metrics import pass_hat_k
 from tau2_core.runs.statistics import Estimate, clustered_rate
 from tau2_core.testing.experiment import ROWS, Experiment
 from tau2_core.testing.rows import Code, EvaluationRow, Status
@@ -31,6 +32,18 @@ def counted(row: EvaluationRow) -> float | None:
     if result is None or result.is_score_valid:
         return None if result is None else result.score
     return 0.0 if row.rollout_status.is_error or result.error else None
+
+
+def is_solved(row: EvaluationRow) -> bool:
+    """Tell whether a row is solved: by the outcome that graders gave it, else by the full score."""
+    score = counted(row)
+    if score is None:
+        return False
+    assert row.evaluation_result is not None
+    graded = row.evaluation_result.trajectory_info or {}
+    if "outcome" in graded and graded.get("reward") == score:  # the score is still the graders'
+        return graded["outcome"] in (Outcome.SOLVED, Outcome.PENDING)
+    return reaches(score)
 
 
 @dataclass(frozen=True)
@@ -77,7 +90,7 @@ class Result:
         """pass^k over all rows and runs; what has no score is no success."""
         solved = dict.fromkeys(self.experiment.row_ids, 0)
         for row in self.rows:
-            solved[row.row_id] += (counted(row) or 0.0) > SOLVED_FROM
+            solved[row.row_id] += is_solved(row)
         return pass_hat_k(list(solved.values()), self.experiment.test.num_runs)
 
     @property
@@ -122,7 +135,7 @@ class Result:
         return "\n".join(lines)
 
     def _solved(self) -> int:
-        return sum((counted(row) or 0.0) > SOLVED_FROM for row in self.rows)
+        return sum(is_solved(row) for row in self.rows)
 
     def _worst(self) -> Iterable[str]:
         ranked = sorted(self.by_row_id, key=lambda name: statistics.fmean(self.by_row_id[name]))
@@ -131,7 +144,7 @@ class Result:
             reasons = (
                 (row.evaluation_result and row.evaluation_result.reason) or ""
                 for row in self.rows
-                if row.row_id == name and (counted(row) or 0.0) <= SOLVED_FROM
+                if row.row_id == name and not is_solved(row)
             )
             why = shorten(next(iter(reasons), ""), LONGEST_REASON, placeholder=" …")
             yield f"{name} {statistics.fmean(scores):.2f} in {_count(len(scores), 'run')}" + (f": {why}" if why else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tau2_core.evaluators.grade import reasons
@@ -64,8 +64,7 @@ def as_record(row: EvaluationRow, domain: str, slot: Slot, mode: ArgumentMode, *
     elif status.is_error:
         termination = Termination.INFRASTRUCTURE_ERROR
     spoken = [message for message in row.messages if message.role in ("assistant", "user", "tool")]
-    callers = {call.get("id"): message.role for message in spoken for call in message.tool_calls or []}
-    messages = [_as_recorded(message, callers.get(message.tool_call_id) == "user") for message in spoken]
+    messages = [_as_recorded(message, is_of_user) for message, is_of_user in _with_callers(spoken)]
     return EpisodeRecord(
         domain=domain,
         task_id=slot.task_id,
@@ -78,6 +77,19 @@ def as_record(row: EvaluationRow, domain: str, slot: Slot, mode: ArgumentMode, *
         messages=messages,
         **more,
     )
+
+
+def _with_callers(messages: Iterable[Message]) -> Iterator[tuple[Message, bool]]:
+    """Yield each message, and whether it answers a call of the user: by position, as ids may repeat or be missing."""
+    waiting = 0
+    caller = ""
+    for message in messages:
+        if message.role == "tool":
+            yield message, waiting > 0 and caller == "user"
+            waiting -= 1
+        else:
+            waiting, caller = len(message.tool_calls or []), message.role
+            yield message, False
 
 
 def _as_recorded(message: Message, is_of_user: bool) -> RecordedMessage:
@@ -145,7 +157,12 @@ def as_result(grade: Grade) -> EvaluateResult:
         reason="; ".join(why) or "all criteria are met",
         error=grade.note or None if grade.reward is None else None,
         metrics={name: _metric(verdict, name in grade.basis) for name, verdict in grade.verdicts.items()},
-        trajectory_info={"outcome": grade.outcome.value, "basis": grade.basis, "evaluators": grade.evaluators},
+        trajectory_info={
+            "outcome": grade.outcome.value,
+            "reward": grade.reward,
+            "basis": grade.basis,
+            "evaluators": grade.evaluators,
+        },
     )
 
 

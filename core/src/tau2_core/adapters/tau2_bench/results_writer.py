@@ -13,8 +13,10 @@ from typing import Any, Literal, get_args
 from tau2_core.adapters.tau2_bench.results import SOLO_AGENT, SOLO_USER
 from tau2_core.episode.solo import DONE
 from tau2_core.errors import RunError
+from tau2_core.llm.chat import UNPARSABLE
 from tau2_core.model.episodes import EpisodeRecord, Termination
 from tau2_core.model.evaluation import Check, Grade, Status, Verdict
+from tau2_core.model.exchanges import exchanges
 from tau2_core.model.messages import AssistantMessage, ToolMessage, UserMessage
 from tau2_core.model.participants import STOP
 from tau2_core.model.tasks import RewardType, Task
@@ -81,6 +83,7 @@ class Exported:
 def simulation(run: Exported, record: EpisodeRecord, task: Task, grade: Grade | None, seconds: float) -> dict[str, Any]:
     """Return one episode as an official SimulationRun; `reward_info` is null where nothing could be graded."""
     name = f"{run.started.isoformat()}/{run.domain}/{record.task_id}/{record.trial}/{record.seed}"
+    termination, doubt = _official_end(run, record)
     failed = record.termination is Termination.INFRASTRUCTURE_ERROR
     error = record.error or (grade.note if grade is not None and grade.reward is None else None)
     return {
@@ -90,10 +93,10 @@ def simulation(run: Exported, record: EpisodeRecord, task: Task, grade: Grade | 
         "start_time": run.started.isoformat(),
         "end_time": (run.started + timedelta(seconds=seconds)).isoformat(),
         "duration": seconds,
-        "termination_reason": record.termination.value,
+        "termination_reason": termination.value,
         "agent_cost": _cost(record, AssistantMessage),
         "user_cost": _cost(record, UserMessage),
-        "reward_info": None if grade is None else reward_info(grade, task, run.tool_kinds),
+        "reward_info": None if grade is None else _unclaimed(grade, doubt) or reward_info(grade, task, run.tool_kinds),
         "messages": _messages(run, record),
         "ticks": None,
         "trial": record.trial,
@@ -103,6 +106,33 @@ def simulation(run: Exported, record: EpisodeRecord, task: Task, grade: Grade | 
         "hallucination_retries_used": 0,
         "policy": run.policy,
     }
+
+
+def _official_end(run: Exported, record: EpisodeRecord) -> tuple[Termination, str]:
+    """Return the end that the official loop would record, and why it differs from ours ("" where it does not).
+
+    Officially a limit that is reached in the last step overwrites the end, the one on errors last, and arguments that
+    are no JSON object break the attempt off (docs/decisions/0003 and 0016).
+    """
+    if record.termination not in (Termination.AGENT_STOP, Termination.USER_STOP):
+        return record.termination, ""
+    calls = [each.call for each in exchanges(record.messages)]
+    if any(UNPARSABLE in call.arguments for call in calls):
+        return Termination.AGENT_ERROR, "a call's arguments were no JSON object, which officially breaks it off"
+    if sum(record.tool_errors.values()) >= run.max_errors:
+        return Termination.TOO_MANY_ERRORS, f"{run.max_errors} calls had failed when it ended"
+    done = record.solo and any(call.name == DONE for call in calls)  # carrying out `done` is no step officially
+    if record.steps - done >= run.max_steps:
+        return Termination.MAX_STEPS, f"it ended in step {run.max_steps}, the last one"
+    return record.termination, ""
+
+
+def _unclaimed(grade: Grade, doubt: str) -> dict[str, Any] | None:
+    """Return the reward of an episode that officially would not have ended well; None where it would."""
+    if not doubt:
+        return None
+    info = {"evaluators": grade.evaluators, "note": f"officially not graded: {doubt}", "own_reward": grade.reward}
+    return {"reward": 0.0, "reward_basis": None, "info": info}
 
 
 def _cost(record: EpisodeRecord, side: type[AssistantMessage] | type[UserMessage]) -> float | None:
@@ -195,7 +225,7 @@ def reward_info(grade: Grade, task: Task, tool_kinds: Mapping[str, str]) -> dict
 def _db_check(verdict: Verdict | None) -> dict[str, Any] | None:
     if verdict is None or verdict.reward is None:
         return None
-    return {"db_match": verdict.reward == 1.0, "db_reward": verdict.reward}
+    return {"db_match": verdict.met, "db_reward": verdict.reward}
 
 
 def _statements(grade: Grade) -> list[dict[str, Any]] | None:

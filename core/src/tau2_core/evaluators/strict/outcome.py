@@ -12,6 +12,7 @@ from tau2_core.evaluators.action import all_calls
 from tau2_core.evaluators.evidence import ReplayedEvidence
 from tau2_core.evaluators.strict.action import made
 from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
+from tau2_core.model.exchanges import exchanges
 from tau2_core.model.messages import AssistantMessage, ToolCall, ToolMessage, UserMessage
 from tau2_core.model.tasks import Action
 
@@ -63,8 +64,7 @@ def _what_happened(evidence: ReplayedEvidence, outcome: str) -> Check:
 
 
 def _succeeded(evidence: ReplayedEvidence) -> list[str]:
-    failed = {m.id for m in evidence.record.messages if isinstance(m, ToolMessage) and m.error}
-    return [call.name for call in all_calls(evidence.record.messages) if call.id not in failed]
+    return [each.call.name for each in exchanges(evidence.record.messages) if each.succeeded]
 
 
 def _spoke(evidence: ReplayedEvidence) -> bool:

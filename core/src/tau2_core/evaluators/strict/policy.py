@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from tau2_core.evaluators.evidence import ReplayedEvidence
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
-from tau2_core.model.messages import AssistantMessage, Message, ToolCall, ToolMessage, UserMessage
+from tau2_core.model.exchanges import exchanges
+from tau2_core.model.messages import AssistantMessage, Message, ToolCall, UserMessage
 from tau2_core.packs.policy_rules import CUSTOMER, PolicyRule
 
 _NO = re.compile(r"\W*(no|not|don'?t|wait|stop)\b", re.IGNORECASE)
@@ -79,10 +80,9 @@ def _crowded(messages: Sequence[Message]) -> Iterator[Breach]:
 
 def _succeeded(messages: Sequence[Message]) -> Iterator[tuple[int, ToolCall]]:
     """Yield the agent's calls that did not fail, with the number of their message."""
-    failed = {message.id for message in messages if isinstance(message, ToolMessage) and message.error}
-    for turn, message in enumerate(messages):
-        if isinstance(message, AssistantMessage):
-            yield from ((turn, call) for call in message.tool_calls or [] if call.id not in failed)
+    for each in exchanges(messages):
+        if each.by is AssistantMessage and each.succeeded:
+            yield each.turn, each.call
 
 
 def _agreed(rule: PolicyRule, before: Sequence[Message]) -> bool:
@@ -101,8 +101,11 @@ def _called(rule: PolicyRule, before: Sequence[Message]) -> bool:
 
 
 def _known(value: str, sources: Sequence[str], before: Sequence[Message]) -> bool:
-    names = {call.id: call.name for _, call in _succeeded(before)}
-    texts = [m.content or "" for m in before if isinstance(m, ToolMessage) and names.get(m.id) in sources]
+    texts = [
+        each.result.content or ""
+        for each in exchanges(before)
+        if each.by is AssistantMessage and each.succeeded and each.result is not None and each.call.name in sources
+    ]
     if CUSTOMER in sources:
         texts += [message.content or "" for message in before if isinstance(message, UserMessage)]
     wanted = re.compile(rf"(?<!\w){re.escape(value)}(?!\w)", re.IGNORECASE)

@@ -1,0 +1,23 @@
+"""Evaluators that crashed, named on standard error; they make `run` and `grade` exit with 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from tau2_core.model.evaluation import Grade
+
+
+def show_crashes(grades: Iterable[Grade], folder: str | None = None) -> bool:
+    """Name each evaluator that crashed, and what to do; tell whether there was one."""
+    from tau2_core.evaluators.guard import crashes
+
+    found = crashes(grades)
+    for line in found:
+        typer.echo(f"error: {line}", err=True)
+    if found and folder is not None:
+        typer.echo(f"tracebacks are in {folder}/grades.jsonl; mend it, then `tau2-gym grade {folder}`", err=True)
+    return bool(found)

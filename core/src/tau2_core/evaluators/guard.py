@@ -1,0 +1,110 @@
+"""Running one evaluator: whatever it raises or returns, what comes out is a verdict that can be recorded."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import traceback
+from collections.abc import Callable, Iterable
+from functools import partial
+from types import TracebackType
+
+from pydantic import TypeAdapter
+
+from tau2_core.errors import TaskError
+from tau2_core.foreign import contain, describe
+from tau2_core.model.evaluation import Check, Evidence, Grade, Status, Verdict
+
+OWN = "tau2_core"
+LONGEST_TRACEBACK = 20_000
+_VERDICT: TypeAdapter[Verdict] = TypeAdapter(Verdict)
+
+
+def guarded(criterion: str, evaluate: Callable[[Evidence], object], evidence: Evidence) -> Verdict:
+    """Return an evaluator's verdict, or one of status `error` that says why there is none.
+
+    The verdict of an evaluator that crashes, or returns what is no verdict, has a traceback. That of an episode that
+    cannot be replayed has none, because the record is at fault and not the evaluator.
+    """
+    try:
+        return _checked(evaluate(evidence), evaluate)
+    except BaseException as error:  # noqa: BLE001 - somebody's evaluator may raise anything; the verdict says so
+        contained = contain(error)
+        if isinstance(error, TaskError) and _module(error.__traceback__).startswith(f"{OWN}."):
+            return _failed(criterion, describe(error), "")
+        place = _raised_at(error.__traceback__) or _defined_at(evaluate)
+        return _failed(criterion, f"{describe(contained)} ({place})", _traceback(error))
+
+
+def crashes(grades: Iterable[Grade]) -> list[str]:
+    """Return, one line each, the evaluators that crashed and on how many episodes, with the first reason."""
+    found: dict[str, list[str]] = {}
+    for grade in grades:
+        for criterion, verdict in grade.verdicts.items():
+            if verdict.traceback:
+                why = verdict.checks[0].why if verdict.checks else ""
+                found.setdefault(criterion, []).append(f"{grade.task_id}#{grade.trial}: {why}")
+    return [f"the evaluator of {name} crashed on {len(why)} episodes, first {why[0]}" for name, why in found.items()]
+
+
+def _checked(verdict: object, evaluate: Callable[[Evidence], object]) -> Verdict:
+    if not isinstance(verdict, Verdict):
+        if inspect.iscoroutine(verdict):
+            verdict.close()
+        raise TypeError(f"it should return a Verdict, not {type(verdict).__name__}")
+    if _code(evaluate) is not None and _is_own(evaluate):
+        return verdict
+    # What is recorded is a copy: it is complete, valid, and stays as it is whatever the evaluator does later.
+    copy = _VERDICT.validate_python(json.loads(json.dumps(_VERDICT.dump_python(verdict, mode="json"))))
+    if copy.status in (Status.GRADED, Status.VACUOUS) and copy.reward is None:
+        raise ValueError(f"its verdict is {copy.status.value}, but has no reward")
+    if copy.reward is not None and not 0 <= copy.reward <= 1:
+        raise ValueError(f"its reward should be between 0 and 1, not {copy.reward:g}")
+    copy.traceback = ""  # it did not crash
+    return copy
+
+
+def _failed(criterion: str, why: str, trace: str) -> Verdict:
+    check = Check(what=criterion, met=None, why=why)
+    return Verdict(criterion=criterion, status=Status.ERROR, reward=None, checks=[check], traceback=trace)
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        text = "".join(traceback.format_exception(error))
+    except Exception:  # noqa: BLE001 - an exception may refuse to be shown; its frames can be shown all the same
+        text = "".join(traceback.format_tb(error.__traceback__)) + describe(error)
+    text = text.encode(errors="backslashreplace").decode()
+    return text if len(text) <= LONGEST_TRACEBACK else f"… {text[-LONGEST_TRACEBACK:]}"
+
+
+def _raised_at(trace: TracebackType | None) -> str:
+    """Return file and line of the innermost frame outside the core; "" if there is none."""
+    place = ""
+    for frame, line in traceback.walk_tb(trace):
+        if not str(frame.f_globals.get("__name__", "")).startswith(f"{OWN}."):
+            place = f"{frame.f_code.co_filename}:{line}"
+    return place
+
+
+def _module(trace: TracebackType | None) -> str:
+    frames = [frame for frame, _ in traceback.walk_tb(trace)]
+    return str(frames[-1].f_globals.get("__name__", "")) if frames else ""
+
+
+def _code(evaluate: object) -> object:
+    while isinstance(evaluate, partial):
+        evaluate = evaluate.func
+    return getattr(evaluate, "__code__", None) or getattr(type(evaluate).__call__, "__code__", None)
+
+
+def _is_own(evaluate: object) -> bool:
+    while isinstance(evaluate, partial):
+        evaluate = evaluate.func
+    return str(getattr(evaluate, "__module__", "")).startswith(f"{OWN}.")
+
+
+def _defined_at(evaluate: object) -> str:
+    code = _code(evaluate)
+    file, line = getattr(code, "co_filename", None), getattr(code, "co_firstlineno", None)
+    return f"{file}:{line}" if file else repr(evaluate)

@@ -1,0 +1,36 @@
+"""Calls with their results, paired by position. Agents and providers choose ids, so ids decide nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tau2_core.model.messages import AssistantMessage, Message, ToolCall, ToolMessage, UserMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One call and its result; `turn` is the number of the message that made the call. None: it was never answered."""
+
+    turn: int
+    by: type[AssistantMessage] | type[UserMessage]
+    call: ToolCall
+    result: ToolMessage | None
+
+    @property
+    def succeeded(self) -> bool:
+        """Tell whether the call was answered, and not by an error."""
+        return self.result is not None and not self.result.error
+
+
+def exchanges(messages: Sequence[Message]) -> Iterator[Exchange]:
+    """Yield every call in order: the results of a message's calls follow it, one each, in the order of the calls."""
+    for turn, message in enumerate(messages):
+        if not isinstance(message, AssistantMessage | UserMessage):
+            continue
+        answered = True
+        for place, call in enumerate(message.tool_calls or [], start=turn + 1):
+            following = messages[place] if answered and place < len(messages) else None
+            result = following if isinstance(following, ToolMessage) else None
+            answered = result is not None
+            yield Exchange(turn, type(message), call, result)
