@@ -18,7 +18,7 @@ from tau2_core.plugins.discovery import discover
 GradeOf = Callable[..., Grade]
 
 
-class Mute(Exception):
+class MuteError(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no text")
 
@@ -208,7 +208,7 @@ class TestFaults:
 
     @pytest.mark.parametrize(
         "error",
-        [SystemExit(0), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError(), StopIteration(), Mute()],
+        [SystemExit(0), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError(), StopIteration(), MuteError()],
     )
     def test_no_exception_of_an_evaluator_ends_the_grading(self, grade: GradeOf, error: BaseException) -> None:
         def broken(evidence: Evidence) -> Verdict:
