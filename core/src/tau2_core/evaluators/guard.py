@@ -26,13 +26,18 @@ def guarded(criterion: str, evaluate: Callable[[Evidence], object], evidence: Ev
     The verdict of an evaluator that crashes, or returns what is no verdict, has a traceback. That of an episode that
     cannot be replayed has none, because the record is at fault and not the evaluator.
     """
+    returned = False
     try:
-        return _checked(evaluate(evidence), evaluate)
+        verdict = evaluate(evidence)
+        returned = True
+        return _checked(verdict, evaluate)
     except BaseException as error:  # noqa: BLE001 - somebody's evaluator may raise anything; the verdict says so
         contained = contain(error)
         if isinstance(error, TaskError) and _module(error.__traceback__).startswith(f"{OWN}."):
             return _failed(criterion, describe(error), "")
-        place = _raised_at(error.__traceback__) or _defined_at(evaluate)
+        place = _defined_at(evaluate)
+        if not returned:
+            place = _raised_at(error.__traceback__, evaluate) or place
         return _failed(criterion, f"{describe(contained)} ({place})", _traceback(error))
 
 
@@ -52,7 +57,7 @@ def _checked(verdict: object, evaluate: Callable[[Evidence], object]) -> Verdict
         if inspect.iscoroutine(verdict):
             verdict.close()
         raise TypeError(f"it should return a Verdict, not {type(verdict).__name__}")
-    if _code(evaluate) is not None and _is_own(evaluate):
+    if _is_own(evaluate):
         return verdict
     # What is recorded is a copy: it is complete, valid, and stays as it is whatever the evaluator does later.
     copy = _VERDICT.validate_python(json.loads(json.dumps(_VERDICT.dump_python(verdict, mode="json"))))
@@ -78,13 +83,17 @@ def _traceback(error: BaseException) -> str:
     return text if len(text) <= LONGEST_TRACEBACK else f"… {text[-LONGEST_TRACEBACK:]}"
 
 
-def _raised_at(trace: TracebackType | None) -> str:
-    """Return file and line of the innermost frame outside the core; "" if there is none."""
-    place = ""
+def _raised_at(trace: TracebackType | None, evaluate: object) -> str:
+    """Return where it raised: in the evaluator's own file, else in the innermost frame outside the core, else ""."""
+    own = getattr(_code(evaluate), "co_filename", None)
+    inside = outside = ""
     for frame, line in traceback.walk_tb(trace):
+        place = f"{frame.f_code.co_filename}:{line}"
+        if frame.f_code.co_filename == own:
+            inside = place
         if not str(frame.f_globals.get("__name__", "")).startswith(f"{OWN}."):
-            place = f"{frame.f_code.co_filename}:{line}"
-    return place
+            outside = place
+    return inside or outside
 
 
 def _module(trace: TracebackType | None) -> str:
