@@ -12,7 +12,9 @@ from typing import Any
 import typer
 
 from tau2_core.cli import check, compare, describe, domains, export, grade, plugins, replay, report, run, serve
+from tau2_core.cli.output import own_output
 from tau2_core.errors import Tau2GymError, UsageError
+from tau2_core.foreign import describe as words_of
 
 app = typer.Typer(
     name="tau2-gym",
@@ -26,17 +28,30 @@ app = typer.Typer(
 
 
 def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
-    """End with a word and exit code 1 on Ctrl-C, before typer ends with 130 and none."""
+    """End with a word and exit code 1 on Ctrl-C, before typer ends with 130 and none; no pack's code ends a command."""
 
     @wraps(command)
     def run_command(*args: Any, **kwargs: Any) -> None:
         try:
-            command(*args, **kwargs)
+            with own_output():
+                command(*args, **kwargs)
         except KeyboardInterrupt:
             typer.echo("interrupted", err=True)
             raise typer.Exit(1) from None
+        except BaseException as error:
+            if isinstance(error, Exception):
+                raise
+            typer.echo(f"error: {_place(error)} ended the command: {words_of(error)}; mend it, or block it", err=True)
+            raise typer.Exit(1) from None
 
     return run_command
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "something"
 
 
 for command in (

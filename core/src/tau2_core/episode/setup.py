@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tau2_core.episode.environment import ERROR_PREFIX, Environment
 from tau2_core.errors import TaskError
-from tau2_core.foreign import describe
+from tau2_core.foreign import ForeignExit, describe, foreign
 from tau2_core.model.messages import AssistantMessage, Message, ToolCall, ToolMessage, UserMessage
 from tau2_core.model.tasks import InitialState, Task
 from tau2_core.state.merge import merge_data
@@ -44,7 +44,11 @@ def set_state(environment: Environment, initial: InitialState | None, history: S
     if environment.solo and any(isinstance(message, UserMessage) for message in history):
         raise TaskError("a customer speaks in the history, but the task is played solo")
     if initial is not None:
-        _merge(environment, initial)
+        try:
+            with foreign("the model of its data"):
+                _merge(environment, initial)
+        except ForeignExit as error:
+            raise TaskError(f"initial data does not fit: {describe(error)}") from error
         for action in initial.initialization_actions or []:
             try:
                 environment.call_function(action)

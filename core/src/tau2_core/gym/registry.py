@@ -15,6 +15,7 @@ from anyio import to_thread
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import RunError, TaskError, Tau2GymError
+from tau2_core.foreign import describe
 from tau2_core.gym.errors import RefusedError, expired_episode, unknown_episode
 from tau2_core.gym.hosted import Blueprint, HostedEpisode
 from tau2_core.gym.metrics import Metrics
@@ -77,7 +78,7 @@ class Registry:
             raise
         except Exception as error:
             what = f"{blueprint.setting.domain} with user {blueprint.cast.user.name!r} cannot be set up"
-            raise RefusedError(424, "unusable_domain", f"{what}: {type(error).__name__}: {error}") from error
+            raise RefusedError(424, "unusable_domain", f"{what}: {describe(error)}") from error
 
     def add(self, episode: HostedEpisode) -> HostedEpisode:
         """Open an episode for requests. Raises RefusedError as `admit` does."""

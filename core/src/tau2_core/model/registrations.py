@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tau2_core.errors import PluginError
+from tau2_core.foreign import describe, foreign
 from tau2_core.model.tools import Role
 
 if TYPE_CHECKING:
@@ -30,9 +31,10 @@ class Lazy(Generic[Code]):
 
         module, _, name = self.target.partition(":")
         try:
-            code: Code = getattr(import_module(module), name)
-        except (Exception, SystemExit) as error:
-            why = f"{type(error).__name__}: {error}"
+            with foreign():
+                code: Code = getattr(import_module(module), name)
+        except Exception as error:
+            why = describe(error)
             raise PluginError(
                 f"{self.target} cannot be loaded: {why}; mend or block the plugin that names it"
             ) from error

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from tau2_core.errors import UsageError
+from tau2_core.foreign import foreign
 from tau2_core.model.registrations import Domain
 from tau2_core.names import did_you_mean
 from tau2_core.packs.locations import package_folder, package_name
@@ -102,9 +103,8 @@ def handler_modules(package: str, folder: Path) -> dict[str, ModuleType | Except
         if file.stem == "__init__":
             continue
         try:
-            modules[file.stem] = importlib.import_module(f"{package}.handlers.{file.stem}")
+            with foreign():
+                modules[file.stem] = importlib.import_module(f"{package}.handlers.{file.stem}")
         except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported, not swallowed
             modules[file.stem] = error
-        except SystemExit as error:
-            modules[file.stem] = RuntimeError(f"it ends the process with code {error.code}")
     return modules

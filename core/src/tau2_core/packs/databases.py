@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from tau2_core.foreign import describe, foreign
 from tau2_core.packs.conversions import Conversions
 from tau2_core.packs.json_source import load_json
 from tau2_core.packs.source_error import SourceError, SourcePath
@@ -78,7 +79,8 @@ def load_base(model: type[Database], file: Path, *, exact: bool = True) -> Base:
     """
     content = read_data(file)
     try:
-        database = model.model_validate(content)
+        with foreign():
+            database = model.model_validate(content)
         converted = Conversions().look(content, database).converted if exact else []
         if converted:
             first = converted[0]
@@ -88,8 +90,12 @@ def load_base(model: type[Database], file: Path, *, exact: bool = True) -> Base:
         detail = error.errors(include_url=False)[0]
         message = f"{_dotted(detail['loc'])}: {detail['msg']}{_more(error.error_count())}"
         raise DataError(message, file, _line(file, detail["loc"])) from error
+    except DataError:
+        raise
     except UnshareableError as error:
         raise DataError(str(error), file) from error
+    except Exception as error:  # a validator of the pack's own may raise anything
+        raise DataError(f"its model raised {describe(error)}", file) from error
 
 
 def _dotted(path: SourcePath) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tau2_core.errors import PackError, UsageError
+from tau2_core.foreign import describe, foreign
 from tau2_core.model.registrations import Domain, Toolset
 from tau2_core.model.tools import Function, Role, Source, Tool
 from tau2_core.packs.binding import Binder, Bound, failure_place
@@ -39,13 +40,14 @@ def open_pack(domain: Domain, toolsets: Sequence[Toolset] = ()) -> Pack:
 def load_pack(domain: Domain, problems: Problems, toolsets: Sequence[Toolset] = ()) -> Pack | None:
     """Load what can be loaded of a pack and note what is wrong; None if there is no usable manifest."""
     try:
-        package, folder = locate(domain)
+        with foreign():
+            package, folder = locate(domain)
     except UsageError:
         raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a package's own code may raise anything; it is reported
+    except Exception as error:  # noqa: BLE001 - a package's own code may raise anything; it is reported
         place = domain.folder or Path(domain.package or "")
         file, line = failure_place(error, place / "__init__.py" if domain.folder else place)
-        what = f"package {domain.package or place.name!r} cannot be imported: {type(error).__name__}: {error}"
+        what = f"package {domain.package or place.name!r} cannot be imported: {describe(error)}"
         problems.add(file, what, line=line, hint="install or mend the package, or block its plugin with --no-plugin")
         return None
     file = folder / domain.manifest

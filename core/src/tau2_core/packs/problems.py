@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from tau2_core.errors import Problem
+from tau2_core.foreign import describe, foreign
 from tau2_core.model.tools import Source
 from tau2_core.names import close_name
 from tau2_core.packs.conversions import Conversions
@@ -87,9 +88,10 @@ class Problems:
     def guard(self, source: Source, what: str, load: Callable[[], Parsed], *, hint: str = "") -> Parsed | None:
         """Run somebody's code; whatever it raises is noted with its cause."""
         try:
-            return load()
+            with foreign():
+                return load()
         except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported, not swallowed
-            self.at(source, f"{what}: {type(error).__name__}: {error}", hint=hint)
+            self.at(source, f"{what}: {describe(error)}", hint=hint)
             return None
 
     def extend(self, problems: Iterable[Problem]) -> None:

@@ -15,6 +15,7 @@ import pluggy
 
 from tau2_core import hookspecs
 from tau2_core.errors import UsageError
+from tau2_core.foreign import describe, foreign
 from tau2_core.model.registrations import Domain
 from tau2_core.names import did_you_mean
 from tau2_core.plugins import builtin, faults
@@ -62,8 +63,9 @@ def discover(*, blocked: Iterable[str] = (), packs: Sequence[Domain] = ()) -> Ca
 
 def _load(manager: pluggy.PluginManager, plugin: Plugin, point: EntryPoint) -> Plugin:
     try:
-        module = point.load()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - it may raise anything; it becomes a row with its cause
+        with foreign():
+            module = point.load()
+    except Exception as error:  # noqa: BLE001 - it may raise anything; it becomes a row with its cause
         return _broken(plugin, error, _module_file(point))
     return _register(manager, plugin, module)
 
@@ -71,14 +73,16 @@ def _load(manager: pluggy.PluginManager, plugin: Plugin, point: EntryPoint) -> P
 def _register(manager: pluggy.PluginManager, plugin: Plugin, module: ModuleType | Any) -> Plugin:
     file = Path(getattr(module, "__file__", "") or "")
     try:
-        _check_hooks(manager, module)
+        with foreign():
+            _check_hooks(manager, module)
         manager.register(module, name=f"{plugin.name} of {plugin.origin}")  # two packages may use one name
         for hook, kind in RECORD_HOOKS.items():
             for implementation in getattr(manager.hook, hook).get_hookimpls():
                 if implementation.plugin is module:
-                    records = _records(hook, implementation.function, RECORD_TYPES[kind])
+                    with foreign():
+                        records = _records(hook, implementation.function, RECORD_TYPES[kind])
                     plugin.records.setdefault(kind, []).extend(records)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
+    except Exception as error:  # noqa: BLE001 - as above
         if manager.is_registered(module):
             manager.unregister(module)
         plugin.records.clear()
@@ -127,7 +131,7 @@ def _records(hook: str, function: Callable[[], Any], wanted: type) -> list[Any]:
 
 def _broken(plugin: Plugin, error: BaseException, file: Path | None) -> Plugin:
     plugin.status = "broken"
-    plugin.cause = f"{type(error).__name__}: {error}"
+    plugin.cause = describe(error)
     plugin.file, plugin.line = file, None
     if isinstance(error, SyntaxError) and error.filename:
         plugin.file, plugin.line = Path(error.filename), error.lineno
@@ -146,7 +150,8 @@ def _broken(plugin: Plugin, error: BaseException, file: Path | None) -> Plugin:
 
 def _module_file(point: EntryPoint) -> Path | None:
     try:
-        spec = importlib.util.find_spec(point.module)
-    except (Exception, SystemExit):  # noqa: BLE001 - finding a submodule imports its parents; their failure is reported already
+        with foreign():
+            spec = importlib.util.find_spec(point.module)
+    except Exception:  # noqa: BLE001 - finding a submodule imports its parents; their failure is reported already
         return None
     return Path(spec.origin) if spec and spec.origin else None

@@ -12,6 +12,7 @@ from pathlib import Path
 from tau2_core.episode.play import OpenStage, local_stage, play
 from tau2_core.errors import PackError, RunError
 from tau2_core.evaluators.grade import Grader
+from tau2_core.foreign import describe, foreign
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.runs import RunStart, RunSummary
@@ -207,10 +208,11 @@ class _Run:
     def _tell(self, name: str, subject: object) -> None:
         for listener in self.listeners[name]:
             try:
-                listener(subject)
+                with foreign():
+                    listener(subject)
             except Exception as error:
                 code = inspect.unwrap(listener).__code__
-                where, why = f"{code.co_filename}:{code.co_firstlineno}", f"{type(error).__name__}: {error}"
+                where, why = f"{code.co_filename}:{code.co_firstlineno}", describe(error)
                 raise RunError(
                     f"a plugin's tau2_{name} ({where}) failed: {why}; what is finished is kept in "
                     f"{self.journal.folder}. Mend the plugin, or block it with --no-plugin, then run again"

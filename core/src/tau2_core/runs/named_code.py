@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from tau2_core.errors import PluginError
+from tau2_core.foreign import describe, foreign
 from tau2_core.model.registrations import Lazy, loaded
 from tau2_core.names import did_you_mean
 
@@ -47,11 +48,12 @@ class NamedCode:
         """Import what `target` names; a file's path begins at `folder`. Raises NamedCodeError."""
         where, _, name = target.rpartition(":")
         try:
-            module = _import_file(folder / where) if where.endswith(".py") else importlib.import_module(where)
+            with foreign():
+                module = _import_file(folder / where) if where.endswith(".py") else importlib.import_module(where)
         except FileNotFoundError as error:
             raise NamedCodeError(f"there is no file {folder / where}", "correct the path") from error
-        except (Exception, SystemExit) as error:
-            what = f"{target} cannot be loaded: {type(error).__name__}: {error}"
+        except Exception as error:
+            what = f"{target} cannot be loaded: {describe(error)}"
             raise NamedCodeError(what, "install or mend it; a file is named `./file.py:function`") from error
         function = getattr(module, name, None)
         if not callable(function):

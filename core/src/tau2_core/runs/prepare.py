@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import DatasetError, PackError, PluginError, Problem, Tau2GymError, UsageError
+from tau2_core.foreign import describe, foreign
 from tau2_core.model.datasets import Dataset
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.registrations import Domain, loaded
@@ -68,13 +69,14 @@ def find_dataset(catalogue: Catalogue, folder: Path, domain: str) -> Dataset:
     failed: list[str] = []
     for adapter in adapters:
         try:
-            if loaded(adapter.detect)(folder):
-                return loaded(adapter.open)(folder, domain)
+            with foreign():
+                if loaded(adapter.detect)(folder):
+                    return loaded(adapter.open)(folder, domain)
         except Tau2GymError:
             raise
         except Exception as error:  # noqa: BLE001 - an adapter may raise anything; another may know the folder still
             origin = catalogue.origin("adapter", adapter.name)
-            failed.append(f"adapter {adapter.name!r} of {origin} failed: {type(error).__name__}: {error}")
+            failed.append(f"adapter {adapter.name!r} of {origin} failed: {describe(error)}")
     if failed:
         raise PluginError(f"--dataset {folder}: {'; '.join(failed)}; mend the plugin, or block it with --no-plugin")
     known = "; ".join(f"{adapter.name}: {adapter.summary}" for adapter in adapters)
