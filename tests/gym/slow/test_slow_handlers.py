@@ -74,6 +74,20 @@ def called(record: dict[str, Any]) -> list[tuple[str, bool]]:
     ]
 
 
+def test_having_been_quick_before_does_not_matter(
+    slow_server: Server, world: World, gate: Gate, background: ThreadPoolExecutor
+) -> None:
+    for count in range(5):
+        call = waiting(world, gate, background, f"quick {count}")
+        gate.open()
+        call.result()
+    call = waiting(world, gate, background, "slow")
+    assert slow_server.http.get("/healthz").status_code == 200
+    assert new_world(slow_server).value("note", {"name": "n"}) == ["start", "n"]
+    gate.open()
+    assert call.result() == "waited for slow"
+
+
 def test_it_holds_up_no_other_world(
     slow_server: Server, world: World, gate: Gate, background: ThreadPoolExecutor
 ) -> None:

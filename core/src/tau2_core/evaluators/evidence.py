@@ -9,7 +9,8 @@ from functools import cached_property
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import Mismatch, set_state
-from tau2_core.foreign import describe, foreign
+from tau2_core.errors import TaskError
+from tau2_core.foreign import ForeignExit, describe, foreign
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import AssertionResult, Check, Judgement
 from tau2_core.model.messages import ToolCall
@@ -40,6 +41,8 @@ def play_gold(setting: Setting, task: Task, seed: int = 0) -> Gold:
         try:
             with foreign():
                 environment.run(call)
+        except ForeignExit as error:  # no answer of a tool: skipping it would let whoever makes the same call pass
+            raise TaskError(f"gold call {action.text()} cannot be made: {describe(error)}") from error
         except Exception as error:  # noqa: BLE001 - the rule: a failing gold call is skipped, its effects stay
             failures.append((action, describe(error)))
     return Gold(environment, failures)
