@@ -106,12 +106,12 @@ def _check_prompts(pack: Pack, problems: Problems) -> None:
 
 async def _play_all(
     pack: Pack, catalogue: Catalogue, problems: Problems, warnings: Problems, on_task: Callable[[], None]
-) -> tuple[int, list[str]]:
-    """Play tasks; return how many, and the ids of those whose gold works."""
+) -> tuple[int, list[Task]]:
+    """Play tasks; return how many, and those whose gold works."""
     task_set = pack.task_set()
     player = _Player(pack, catalogue, problems)
     proofs = FamilyProofs(player.setting, task_set.families, player.passes, player.note, problems)
-    sound: list[str] = []
+    sound: list[Task] = []
     chosen = [*task_set.written, *family_tasks_to_play(task_set)]
     for task_id in chosen:
         source = task_set.source(task_id)
@@ -123,7 +123,7 @@ async def _play_all(
             continue
         check_initial_data(pack, task, source, problems, warnings)
         if player.gold_works(task, source):
-            sound.append(task_id)
+            sound.append(task)
             await player.baselines(task, source)
             await player.oracle(task, source, player.setting)
             if player.solo_setting is not None and not player.solo_setting.needs_customer(task):

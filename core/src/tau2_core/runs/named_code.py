@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from tau2_core.errors import PluginError
 from tau2_core.foreign import describe, foreign
 from tau2_core.model.registrations import Lazy, loaded
 from tau2_core.names import did_you_mean
+from tau2_core.runs.code_files import CodeFiles
 
 
 class NamedCodeError(Exception):
@@ -62,8 +64,15 @@ class NamedCode:
         return cls(function, Path(module.__file__) if module.__file__ else None)
 
     def digest(self) -> str:
-        """Return a digest of the file that the function is from; "" where there is none."""
-        return hashlib.sha256(self.file.read_bytes()).hexdigest() if self.file else ""
+        """Return a digest of the file that the function is from and of what it imports; "" where there is none."""
+        if self.file is None:
+            return ""
+        found = CodeFiles()
+        found.add_file(self.file, self.file.name)
+        module = getattr(self.function, "__module__", None)
+        if module in sys.modules:  # a file that is named by its path is not there
+            found.add_module(module)
+        return found.digest()
 
     def with_options(self, options: Mapping[str, Any]) -> Callable[..., Any]:
         """Return the function with its options given. Raises NamedCodeError for one that it does not take."""
