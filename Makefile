@@ -5,13 +5,21 @@ PACKS := airline mock retail telecom
 RUN ?= airline
 INSTALLED := .venv/.installed
 
-.PHONY: install run test interop check format bench clean
+.PHONY: install run test test-lowest interop check format bench clean
 
 run: install
 	$(BIN)/tau2-gym run $(RUN)
 
 test: install
 	$(BIN)/python -m pytest -n auto
+
+# The suite with the lowest versions that the metadata allows, in an environment of its own.
+test-lowest: install
+	test -x .venv-lowest/tools/bin/uv || ($(PYTHON) -m venv .venv-lowest/tools && .venv-lowest/tools/bin/python -m pip install -q uv)
+	.venv-lowest/tools/bin/uv venv -q --clear --python $(BIN)/python .venv-lowest/env
+	.venv-lowest/tools/bin/uv pip install -q --python .venv-lowest/env/bin/python --resolution lowest-direct \
+		-e 'core[models,stats]' $(PACKS:%=-e domains/%) -e '.[dev]'
+	.venv-lowest/env/bin/python -m pytest -n auto
 
 # Clients that others wrote (mcp 1.x, eval-protocol, Node's), each installed into an environment of its own.
 interop: install

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp.server.transport_security import RequestBodyLimitMiddleware
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -18,6 +19,7 @@ from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tau2_core.errors import Tau2GymError
+from tau2_core.gym.body_limit import BodyLimit
 from tau2_core.gym.compatibility import Compatibility
 from tau2_core.gym.control_plane import build_control_plane
 from tau2_core.gym.conversation_plane import ConversationPlane
@@ -77,7 +79,7 @@ def build_application(registry: Registry, settings: Settings) -> ASGIApp:
 
 def limited(app: ASGIApp, settings: Settings) -> ASGIApp:
     """Return an application that answers 413 to a body over the limit; the SDK's manager does so itself."""
-    return RequestBodyLimitMiddleware(app, settings.max_body_bytes)
+    return BodyLimit(app, settings.max_body_bytes)
 
 
 async def _sweep(registry: Registry, sessions: Sessions) -> None:
@@ -89,9 +91,12 @@ async def _sweep(registry: Registry, sessions: Sessions) -> None:
 
 
 def _manager(server: Server[object], settings: Settings) -> StreamableHTTPSessionManager:
+    # As many sessions as there are episodes, times what each may have. Before 2.1 the SDK has no limit to lift.
+    known = inspect.signature(StreamableHTTPSessionManager).parameters
+    unlimited: dict[str, Any] = {"max_sessions": None} if "max_sessions" in known else {}
     return StreamableHTTPSessionManager(
-        server, json_response=True, max_request_body_size=settings.max_body_bytes, max_sessions=None
-    )  # as many as there are episodes, times what each may have
+        server, json_response=True, max_request_body_size=settings.max_body_bytes, **unlimited
+    )
 
 
 class Endpoint:
