@@ -96,6 +96,11 @@ def in_process(*arguments: object) -> CompletedProcess[str]:
         code, said = (2 if isinstance(done.exception, UsageError) else 1), f"{said}error: {done.exception}\n"
     elif done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
+    forget_packs()
+    return CompletedProcess(words, code, done.stdout, said)
+
+
+def forget_packs() -> None:
+    """Take the modules of such packs out of this process."""
     for name in [each for each in sys.modules if each.partition(".")[0] in (NAME, "acme")]:
         del sys.modules[name]
-    return CompletedProcess(words, code, done.stdout, said)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tau2_core.packs.json_source import JsonParser
+from tau2_core.packs.load import open_pack
+from tau2_core.packs.source_error import SourceError
+from tau2_core.runs.prepare import folder_domain
 
-from tests.bakery import FILES, in_process, write_bakery, write_files
+from tests.bakery import FILES, forget_packs, in_process, write_bakery, write_files
 
 Gym = Callable[..., CompletedProcess[str]]
 MARK = b"\xef\xbb\xbf"
@@ -150,3 +157,42 @@ class TestPlaces:
         done = gym("check", "bakery", paths=[archive])
         assert (done.returncode, done.stdout) == (0, "bakery: clean (1 tools, 1 tasks, 1 played)\n"), done.stderr
         assert gym("run", "bakery", paths=[archive]).returncode == 0
+
+
+def test_a_byte_order_mark_is_no_part_of_a_prompt(tmp_path: Path) -> None:
+    pack = write_bakery(tmp_path / "bakery", {"prompts/policy.md.j2": MARK + b"You sell bread."})
+    domain = folder_domain(pack)
+    try:
+        assert open_pack(domain).prompt("policy") == "You sell bread."
+    finally:
+        forget_packs()
+
+
+# Texts of JSON: what `json.dumps` writes, with one sign changed, left out or put in.
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(VALUES, st.booleans(), st.integers(0, 200), st.sampled_from(["", ",", "{", "]", '"', "1", "e", "\\", "\n", ":"]))
+def test_json_is_read_as_python_reads_it(value: object, ascii_only: bool, at: int, sign: str) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only)
+    assert JsonParser(text).parse() == value
+    for changed in (text[:at] + sign + text[at:], text[:at] + sign + text[at + 1 :]):
+        try:
+            wanted = json.loads(changed)
+        except ValueError:
+            with pytest.raises(SourceError):
+                JsonParser(changed).parse()
+            continue
+        parser = JsonParser(changed)
+        try:
+            found = parser.parse()
+        except SourceError as error:
+            refused = str(error)
+        else:
+            assert found == wanted or parser.repeats
+            continue
+        assert re.search("too large|surrogate|JSON value|digits", refused)  # Python lets pass what JSON does not have

@@ -35,6 +35,16 @@ class TestData:
         found = json.loads(in_process("check", "--pack", pack, "--json").stdout)
         assert [each["line"] for each in found["warnings"]] == [2, 3]
 
+    def test_tables_within_records_and_numbers_as_ids(self, tmp_path: Path) -> None:
+        models = FILES["models.py"].replace(
+            "sliced: bool = False", "sliced: bool = False\n    cuts: dict[str, Cut] = {}"
+        )
+        models = models.replace("class Loaf", "class Cut(Record):\n    id: int\n\nclass Loaf")
+        data = FILES["data/db.yaml"].replace("left: 4", 'left: 4, cuts: {"1": {id: 1}, "2": {id: 3}}')
+        pack = write_bakery(tmp_path / "bakery", {"models.py": models, "data/db.yaml": data})
+        place = f"warning: bakery: {pack / 'data' / 'db.yaml'}:2: loaves.L1.cuts.2.id: "
+        assert f"{place}the record's id is 3, but its key is '2'" in in_process("check", "--pack", pack).stdout
+
     def test_declared_exceptions_are_not(self, tmp_path: Path) -> None:
         more = "data: data/db.yaml, unchecked: ['loaves.*.colour', loaves.L2.loaf_id]"
         manifest = FILES["domain.yaml"].replace("data: data/db.yaml", more)
@@ -42,12 +52,13 @@ class TestData:
         assert in_process("check", "--pack", pack).stdout == "bakery: clean (1 tools, 1 tasks, 1 played)\n"
 
     def test_initial_data_of_a_task(self, tmp_path: Path) -> None:
-        state = (
-            "  initial_state:\n    initialization_data:\n      agent_data: {loaves: {L1: {colour: x, sliced: on}}}\n"
-        )
+        data = "{loaves: {L1: {colour: x, sliced: on}, L8: {loaf_id: L9, title: x}}}"
+        state = f"  initial_state:\n    initialization_data:\n      agent_data: {data}\n"
         tasks = FILES["data/tasks/selling.yaml"].replace("  outcome", f"{state}  outcome")
         done = in_process("check", "--pack", write_bakery(tmp_path / "bakery", {"data/tasks/selling.yaml": tasks}))
         assert "selling.yaml:4: task 'buy': loaves.L1.colour: Loaf has no such field, so it is dropped" in done.stdout
+        told = "selling.yaml:4: task 'buy': loaves.L8.loaf_id: the record's id is 'L9', but its key is 'L8'"
+        assert told in done.stdout
         assert "selling.yaml:4: task 'buy': loaves.L1.sliced: should be true or false, not 'on'" in done.stdout
         assert done.returncode == 1
 

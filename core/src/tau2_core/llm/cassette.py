@@ -99,7 +99,7 @@ class Cassette:
     def _read(self) -> None:
         number = 0
         try:
-            with self.file.open(encoding="utf-8") as lines:
+            with self.file.open(encoding="utf-8-sig") as lines:
                 for line in lines:
                     number += 1
                     exchange = json.loads(line)

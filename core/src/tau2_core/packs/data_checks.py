@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pydantic import BaseModel
-
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Role
 from tau2_core.packs.conversions import Conversions
@@ -16,6 +14,7 @@ from tau2_core.packs.databases import read_data, read_document
 from tau2_core.packs.manifest import DatabaseEntry
 from tau2_core.packs.pack import Pack
 from tau2_core.packs.problems import Problems
+from tau2_core.packs.record_ids import differing_ids
 from tau2_core.packs.source_error import SourcePath
 from tau2_core.packs.tasks import TaskSource
 from tau2_core.state.merge import merge_data
@@ -83,6 +82,11 @@ def _check_patch(
         if not _declared(path, _entry(pack, role).unchecked):
             what = f"task {task.id!r}: {'.'.join(map(str, path))}: {kind} has no such field, so it is dropped"
             warnings.at(source.source(*part, *path), what, hint="correct the key, or leave it out")
+    for note in _differing_ids(merged):
+        given = data.get(str(note.path[0]))
+        if isinstance(given, dict) and note.path[1] in given and not _declared(note.path, _entry(pack, role).unchecked):
+            what = f"task {task.id!r}: {'.'.join(map(str, note.path))}: {note.text}"
+            warnings.at(source.source(*part, *note.path), what, hint="correct one of them")
 
 
 def _entry(pack: Pack, role: Role) -> DatabaseEntry:
@@ -99,34 +103,8 @@ def _unknown_keys(unknown: Sequence[tuple[SourcePath, str]]) -> Iterator[_Note]:
 
 
 def _differing_ids(fields: Mapping[str, Any]) -> Iterator[_Note]:
-    for table, records in fields.items():
-        if not isinstance(records, Mapping):
-            continue
-        rows = {key: row for key, row in records.items() if isinstance(key, str) and isinstance(row, BaseModel)}
-        name = _id_field(table, rows)
-        for key, row in rows.items():
-            value = getattr(row, name) if name else key
-            if isinstance(value, str) and value != key:
-                yield _Note((table, key, name), f"the record's id is {value!r}, but its key is {key!r}", (table, "id"))
-
-
-def _id_field(table: str, rows: Mapping[str, BaseModel]) -> str:
-    """Return the field that repeats the key: in most records, or by its name; "" if there is none."""
-    agreeing: dict[str, int] = {}
-    for key, row in rows.items():
-        for name, value in row.__dict__.items():
-            if value == key and isinstance(value, str):
-                agreeing[name] = agreeing.get(name, 0) + 1
-    if agreeing:
-        best = max(agreeing, key=lambda name: agreeing[name])
-        if agreeing[best] * 2 >= len(rows):
-            return best
-    kinds = {type(row) for row in rows.values()}
-    if not kinds:
-        return ""
-    names = ["id", f"{table}_id", f"{table.removesuffix('s')}_id", f"{table.removesuffix('es')}_id"]
-    names += [f"{table.removesuffix('ies')}y_id", *(f"{kind.__name__.lower()}_id" for kind in kinds)]
-    return next((name for name in names if all(name in kind.model_fields for kind in kinds)), "")
+    for path, table, value in differing_ids(fields):
+        yield _Note(path, f"the record's id is {value!r}, but its key is {path[-2]!r}", (table, "id"))
 
 
 def _declared(path: SourcePath, patterns: Sequence[str]) -> bool:

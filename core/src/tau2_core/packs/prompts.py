@@ -72,7 +72,7 @@ def _copied(value: Any) -> Any:
 @lru_cache(maxsize=64)
 def _environment(folder: Path) -> BoundedSandbox:
     """Return what keeps a folder's compiled templates, and compiles one anew when its file has changed."""
-    return BoundedSandbox(FileSystemLoader(folder))
+    return BoundedSandbox(FileSystemLoader(folder, encoding="utf-8-sig"))
 
 
 def _place(error: BaseException, folder: Path, file: Path) -> tuple[Path, int | None]:

@@ -8,7 +8,7 @@ from typing import Any
 from tau2_core.llm.model import Line
 from tau2_core.llm.prompts import template
 from tau2_core.runs.code_files import core_digest
-from tau2_core.runs.digests import content_digests, plugin_digests, text_digest, versions
+from tau2_core.runs.digests import content_digests, pack_files, plugin_digests, text_digest, versions
 from tau2_core.runs.plan import Plan
 
 FORMAT = 1
@@ -17,7 +17,7 @@ FORMAT = 1
 def configuration(plan: Plan) -> dict[str, Any]:
     """Return the resolved configuration of a run, with digests of all content that decides its results."""
     setting, cast = plan.setting, plan.cast
-    dataset = setting.dataset
+    dataset, files = setting.dataset, pack_files(setting.pack)
     return {
         "format": FORMAT,
         "domain": setting.domain,
@@ -40,12 +40,12 @@ def configuration(plan: Plan) -> dict[str, Any]:
         "trials": plan.trials,
         "seed": plan.seed,
         "seeds": plan.seeds(),
-        "versions": versions(plan),
+        "versions": versions(files),
         "evaluators": plan.evaluators,
         "judge_all": plan.judge_all,
         "digests": {
             "core": core_digest(),
-            **content_digests(setting),
+            **content_digests(setting, files),
             "plugins": plugin_digests(plan),
             "policy": text_digest(setting.policy_text),
             "opening": text_digest(setting.opening()),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from tau2_core.episode.setting import Setting
 from tau2_core.packs.pack import ROLES, Pack
@@ -20,18 +19,13 @@ def text_digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def content_digests(setting: Setting) -> dict[str, str | None]:
-    """Return what tells whether a pack and a dataset are still the same."""
+def content_digests(setting: Setting, files: CodeFiles | None = None) -> dict[str, str | None]:
+    """Return what tells whether a pack (its `files`, where they are known already) and a dataset are still the same."""
     dataset = setting.dataset
     return {
-        "pack": files_digest(pack_files(setting.pack).files),
+        "pack": (files or pack_files(setting.pack)).digest(),
         "dataset": _dataset(dataset.files, dataset.root) if dataset else None,
     }
-
-
-def files_digest(files: dict[str, Path]) -> str:
-    """Return one digest of files' names and contents."""
-    return CodeFiles(files).digest()
 
 
 def pack_files(pack: Pack) -> CodeFiles:
@@ -80,13 +74,12 @@ def plugin_digests(plan: Plan) -> dict[str, str | None]:
     }
 
 
-def versions(plan: Plan) -> dict[str, str]:
-    """Return the versions of the core, and of the libraries that the pack's code imports."""
-    libraries = dict(library.rsplit("-", 1) for library in sorted(pack_files(plan.setting.pack).libraries))
+def versions(files: CodeFiles) -> dict[str, str]:
+    """Return the versions of the core, and of the libraries that a pack's code imports."""
+    libraries = dict(library.rsplit("-", 1) for library in sorted(files.libraries))
     return {"tau2-core": version("tau2-core"), **libraries}
 
 
-def _dataset(files: Any, root: Path) -> str:
-    return files_digest(
-        {(file.relative_to(root) if file.is_relative_to(root) else file).as_posix(): file for file in files}
-    )
+def _dataset(files: Iterable[Path], root: Path) -> str:
+    named = {(file.relative_to(root) if file.is_relative_to(root) else file).as_posix(): file for file in files}
+    return CodeFiles(named).digest()
