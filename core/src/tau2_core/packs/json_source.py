@@ -137,7 +137,8 @@ class JsonParser:
         return line
 
     def _error(self, what: str, at: int) -> SourceError:
-        return SourceError(what, self._line(at)).showing(self.text)
+        column = at - self.text.rfind("\n", 0, at) - 1
+        return SourceError(what, self._line(at), column).showing(self.text)
 
 
 def load_json(raw: bytes) -> Any:

@@ -73,8 +73,13 @@ class Problems:
         self, error: ValidationError, document: Document, path: YamlPath = (), model: type[BaseModel] | None = None
     ) -> None:
         """Note each of pydantic's errors by line; with the `model`, say which keys it has instead of an unknown one."""
-        for detail in error.errors(include_url=False):
+        details = error.errors(include_url=False)
+        unknown = {detail["loc"] for detail in details if detail["type"] == "extra_forbidden"}
+        for detail in details:
             where = tuple(part for part in detail["loc"] if isinstance(part, str | int))
+            siblings = [str(each[-1]) for each in unknown if each[:-1] == detail["loc"][:-1]]
+            if detail["type"] == "missing" and where and close_name(str(where[-1]), siblings):
+                continue  # it is misspelt, and the unknown key is noted
             name = _dotted((*path, *where))
             message, hint = f"{name}: {detail['msg']}", ""
             if detail["type"] == "extra_forbidden":

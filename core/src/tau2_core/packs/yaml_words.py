@@ -59,13 +59,17 @@ _WORDS: tuple[tuple[str, str, bool], ...] = (
 )
 
 
-def explain(error: yaml.MarkedYAMLError) -> tuple[str, int | None]:
-    """Return what a syntax error means and the line to look at, from 1; None if the parser names no line."""
+def explain(error: yaml.MarkedYAMLError) -> tuple[str, int | None, int]:
+    """Return what a syntax error means, the line to look at, from 1 (None if the parser names none), and the column."""
     problem = error.problem or error.context or "not YAML"
     mark = error.problem_mark or error.context_mark
     for text, words, at_start in _WORDS:
         if text in problem:
             if at_start:
                 mark = error.context_mark or mark
-            return words, mark.line + 1 if mark else None
-    return f"not YAML: {problem}", mark.line + 1 if mark else None
+            return words, *_place(mark)
+    return f"not YAML: {problem}", *_place(mark)
+
+
+def _place(mark: yaml.Mark | None) -> tuple[int | None, int]:
+    return (mark.line + 1, mark.column) if mark else (None, 0)
