@@ -20,6 +20,25 @@ import wording
 async def tau2_tool_call(call, proceed):
     return await proceed(call)
 """
+TOOLSET = """
+from tau2_core import Toolset, hookimpl
+
+@hookimpl
+def tau2_toolsets():
+    return [Toolset("more", "mock", "agent", "more")]
+"""
+EVALUATOR = """
+from tau2_core import EvaluatorSpec, Verdict, hookimpl
+
+def evaluate(evidence):
+    import marks
+    return Verdict(criterion="DB", status="graded", reward=marks.BEST)
+
+@hookimpl
+def tau2_evaluators():
+    return [EvaluatorSpec("marking.db", "marking", "DB", evaluate),
+            EvaluatorSpec("marking.said", "marking", "COMMUNICATE", evaluate)]
+"""
 AGENT = """
 from pathlib import Path
 from tau2_core import AgentSpec, AssistantMessage, hookimpl
@@ -118,3 +137,25 @@ class TestPlugins:
         assert (resumed.returncode, "digests.plugins.agent was" in resumed.stderr) == (1, True), resumed.stderr
         assert gym(*arguments, "--name", "b", paths=[site]).returncode == 0
         assert gym("compare", "runs/a", "runs/b", paths=[site]).returncode == 0
+
+    def test_a_toolset(self, gym: Gym, plugin: Plugin) -> None:
+        site = plugin("more_tools", TOOLSET)
+        package = site / "more"
+        (package / "handlers").mkdir(parents=True)
+        (package / "__init__.py").touch()
+        (package / "handlers" / "asking.py").write_text("def ask(db: object) -> str:\n    return 'yes'\n")
+        (package / "tools.yaml").write_text("ask: {description: Ask., kind: read, handler: asking:ask}\n")
+        change = lambda: (package / "notes.csv").write_text("2")  # noqa: E731
+        _refused(gym, change, "digests.pack", "--agent", "silent", *ONE, paths=[site])
+
+    def test_evaluators_of_a_set_and_of_a_file(self, gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
+        site = plugin("marking", EVALUATOR)
+        (site / "marks.py").write_text("BEST = 1.0\n")
+        change = lambda: (site / "marks.py").write_text("BEST = 1.00\n")  # noqa: E731
+        arguments = ("--agent", "silent", *ONE, "--evaluators")
+        _refused(gym, change, "digests.plugins.evaluators", *arguments, "marking", paths=[site])
+        (tmp_path / "evaluation.yaml").write_text("extends: tau2\nevaluators: {DB: {use: marking:evaluate}}\n")
+        assert gym("run", "mock", *arguments, "evaluation.yaml", "--name", "c", paths=[site]).returncode == 0
+        (site / "marks.py").write_text("BEST = 1.000\n")
+        resumed = gym("run", "mock", *arguments, "evaluation.yaml", "--name", "c", "--resume", paths=[site])
+        assert (resumed.returncode, "another run: evaluators was" in resumed.stderr) == (1, True), resumed.stderr
