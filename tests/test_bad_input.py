@@ -46,7 +46,7 @@ class TestNames:
             (["run", "mock", "--max-steps", "0"], "--max-steps must be at least 1, not 0"),
             (["run", "mock", "--max-errors", "-1"], "--max-errors must be at least 1, not -1"),
             (["run", "mock", "--timeout", "0"], "--timeout must be more than 0 seconds, not 0.0"),
-            (["run", "mock", "--fail-under", "nan"], "--fail-under should be a number"),
+            (["run", "mock", "--fail-under", "nan"], "--fail-under should be between 0 and 1"),
             (["run", "mock", "--name", "../mock"], "--name '../mock' should be a folder's name alone; say with --out"),
             (["describe", "mock", "get_user"], "mock has no tool 'get_user' (did you mean 'get_users'?)"),
             (["check", "moc"], "no domain 'moc' (did you mean 'mock'?)"),
@@ -124,7 +124,7 @@ class TestPackFiles:
 
     @pytest.mark.parametrize(
         ("name", "line"),
-        [("data/db.yaml", 5), ("tools/agent.yaml", 7), ("tools/functions.yaml", 8), ("prompts/policy.md.j2", 9)],
+        [("data/db.yaml", 6), ("tools/agent.yaml", 8), ("tools/functions.yaml", 9), ("prompts/policy.md.j2", 10)],
     )
     def test_a_missing_file_is_told_where_the_manifest_names_it(
         self, gym: Gym, mock_copy: Path, name: str, line: int

@@ -134,7 +134,7 @@ def test_damage_is_named(copied: Folders, tau2_gym: Command) -> None:
     with pytest.raises(RunError, match="grades of the sets strict and tau2; grade it anew with one"):
         tau2_gym("report", folder)
     folder.write_lines("grades", [{"task_id": "x"}])
-    with pytest.raises(RunError, match="holds a line that is none of ours"):
+    with pytest.raises(RunError, match=r"grades\.jsonl:1: it is none of ours"):
         tau2_gym("report", folder)
     folder.set_config(format=99)
     with pytest.raises(RunError, match=r"run\.json is not of format 1"):

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
-from io import TextIOWrapper
 from typing import Any
 
 import typer
 
-from tau2_core.cli import check, compare, describe, domains, export, grade, plugins, replay, report, run, serve
+from tau2_core.cli import check, compare, describe, domains, export, grade, plugins, replay, report, run, serve, streams
 from tau2_core.cli.output import own_output
 from tau2_core.errors import Tau2GymError, UsageError
 from tau2_core.foreign import describe as words_of
+from tau2_core.terminal_text import plain
 
 app = typer.Typer(
     name="tau2-gym",
@@ -41,7 +42,7 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
         except BaseException as error:
             if isinstance(error, Exception):
                 raise
-            typer.echo(f"error: {_place(error)} ended the command: {words_of(error)}; mend it, or block it", err=True)
+            _complain(f"error: {_place(error)} ended the command: {words_of(error)}; mend it, or block it")
             raise typer.Exit(1) from None
 
     return run_command
@@ -72,20 +73,37 @@ for command in (
 
 def main() -> None:
     """Run the command line: exit code 0, 2 for a usage error, 1 for any other failure."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a terminal that lacks a sign is no reason to lose a table
-            stream.reconfigure(errors="backslashreplace")
+    streams.open_standard_streams()
+    try:
+        code = _run()
+        streams.flush()
+    except OSError as error:  # standard output is full, or its reader left, as `| head` does
+        streams.abandon_output()
+        code = 1
+        if error.errno != errno.EPIPE:
+            _complain(f"error: cannot write standard output: {error.strerror}")
+    streams.abandon_output()
+    sys.exit(code)
+
+
+def _run() -> int | str | None:
     try:
         app()
+    except SystemExit as end:
+        return end.code
     except UsageError as error:
-        _end(f"error: {error}", 2)
+        return _complain(f"error: {error}", 2)
     except Tau2GymError as error:
-        _end(f"error: {error}", 1)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        return _complain(f"error: {error}")
+    except OSError as error:
+        if error.filename is None and error.errno in streams.CANNOT_WRITE:
+            raise
+        where = f" {error.filename}" if error.filename is not None else ""
+        return _complain(f"error: the system refused{where}: {error.strerror or error}")
+    return 0
 
 
-def _end(message: str, code: int) -> None:
-    typer.echo(message, err=True)
-    sys.exit(code)
+def _complain(message: str, code: int = 1) -> int:
+    with suppress(OSError):
+        typer.echo(plain(message), err=True)
+    return code

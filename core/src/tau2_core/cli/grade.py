@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,7 +43,7 @@ def grade(
     fresh_tasks: Annotated[
         bool, typer.Option("--fresh-tasks", help="Grade by the dataset's tasks, not by those that a file holds.")
     ] = False,
-    domain: Annotated[str | None, typer.Option(help="The domain of files that do not say theirs.")] = None,
+    domain: Annotated[str | None, typer.Option(help="The domain of the files, whatever they call it.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a processor.")] = None,
     json_output: JsonOption = False,
     pack: PackOption = None,
@@ -59,10 +60,11 @@ def grade(
     from tau2_core.cli.grade_run import JudgeOptions, grade_runs
     from tau2_core.cli.progress import progress
     from tau2_core.errors import UsageError
+    from tau2_core.runs.recorded import is_run
     from tau2_core.runs.regrade import Regrading, regrade
 
     judged = JudgeOptions(judge_model, judge_args, record, replay, concurrency, call_timeout, attempts)
-    if any((folder / "run.json").is_file() for folder in path):
+    if any(map(is_run, path)):
         _refuse(path, {"--compare": compare, "--fresh-tasks": fresh_tasks, "--domain": domain, "--workers": workers})
         grade_runs(path, evaluators, judged, dataset, pack or (), no_plugin or (), json_output=json_output)
         return
@@ -82,9 +84,10 @@ def grade(
 
 def _refuse(path: list[Path], given: dict[str, object]) -> None:
     from tau2_core.errors import UsageError
+    from tau2_core.runs.recorded import is_run
 
     for folder in path:
-        if not (folder / "run.json").is_file():
+        if not is_run(folder):
             raise UsageError(f"{folder} is no run (it has no run.json); grade runs and result files one by one")
     for option, value in given.items():
         if value:
@@ -96,6 +99,8 @@ def _show(result: Regraded, *, compare: bool) -> None:
         typer.echo(f"error: {problem}", err=True)
     if result.kept:
         typer.echo(f"{result.kept} conversations are graded by their file's task: there is no fresh one", err=True)
+    for line in result.agreement.misplaced_lines():
+        typer.echo(f"{'error' if compare else 'note'}: {line}", err=True)
     if compare:
         for disagreement in result.agreement.disagreements:
             typer.echo(str(disagreement))
@@ -145,5 +150,6 @@ def _as_json(result: Regraded, *, compare: bool) -> dict[str, object]:
             "disagreed": agreement.disagreed,
             "pending": agreement.pending,
             "disagreements": [each.as_json() for each in agreement.disagreements],
+            "misplaced": {file: asdict(each) for file, each in agreement.misplaced.items()},
         }
     return content

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -106,15 +105,16 @@ def run(
     from tau2_core.llm.cassette import Cassette
     from tau2_core.llm.model import Patience
     from tau2_core.runs.evaluation import choose_evaluators
-    from tau2_core.runs.journal import default_name
+    from tau2_core.runs.journal import default_name, refused_name
     from tau2_core.runs.models import hire, read_models
     from tau2_core.runs.plan import Plan
     from tau2_core.runs.prepare import open_catalogue, open_faults, prepare
+    from tau2_core.terminal_text import plain_line
 
-    if name is not None and (Path(name).name != name or name == ".."):
-        raise UsageError(f"--name {name!r} should be a folder's name alone; say with --out where it goes")
-    if fail_under is not None and isnan(fail_under):
-        raise UsageError("--fail-under should be a number")
+    if name is not None and refused_name(name):
+        raise UsageError(f"--name {plain_line(name)!r} {refused_name(name)}")
+    if fail_under is not None and not 0 <= fail_under <= 1:
+        raise UsageError(f"--fail-under should be between 0 and 1, as rewards are, not {fail_under:g}")
     if resume and name is None:
         raise UsageError("--resume: say with --name which run to go on with")
     if record and replay:

@@ -36,14 +36,27 @@ class Disagreement:
 
 
 @dataclass
+class Misplaced:
+    """Recorded checks of a file that belong to other tasks than their conversations: how many, and the first."""
+
+    conversations: int
+    first: str
+
+
+@dataclass
 class Agreement:
-    """How many conversations agree. One without a recorded verdict, or that awaits a judge only here, is pending."""
+    """How many conversations agree. One without a recorded verdict, or that awaits a judge only here, is pending.
+
+    One whose recorded checks are of another task disagrees, and is counted by its file in `misplaced` instead of
+    being compared check by check.
+    """
 
     conversations: int = 0
     agreed: int = 0
     disagreed: int = 0
     pending: int = 0
     disagreements: list[Disagreement] = field(default_factory=list)
+    misplaced: dict[str, Misplaced] = field(default_factory=dict)
 
     def add(self, conversation: Conversation, grade: Grade) -> None:
         """Compare one conversation and count it."""
@@ -51,6 +64,12 @@ class Agreement:
         verdict = conversation.verdict
         if verdict is None:
             self.pending += 1
+            return
+        if conversation.checks_of is not None:
+            self.disagreed += 1
+            task = conversation.task.id
+            first = f"{conversation.id} plays task {task}, its checks are those of task {conversation.checks_of}"
+            self._misplace(str(conversation.file), Misplaced(1, first))
             return
         found = list(disagreements(conversation, grade, verdict))
         self.disagreements += found
@@ -68,6 +87,20 @@ class Agreement:
         self.disagreed += other.disagreed
         self.pending += other.pending
         self.disagreements += other.disagreements
+        for file, misplaced in other.misplaced.items():
+            self._misplace(file, misplaced)
+
+    def _misplace(self, file: str, misplaced: Misplaced) -> None:
+        known = self.misplaced.setdefault(file, Misplaced(0, misplaced.first))
+        known.conversations += misplaced.conversations
+
+    def misplaced_lines(self) -> list[str]:
+        """Say of each file with checks of other tasks how many there are, and name the first."""
+        return [
+            f"{file}: the recorded checks of {each.conversations} conversations belong to other tasks of the file "
+            f"({each.first}); its verdicts were mixed up, so they say nothing about these conversations"
+            for file, each in self.misplaced.items()
+        ]
 
     def closing_line(self) -> str:
         counts = f"agreed {self.agreed}, disagreed {self.disagreed}, pending {self.pending}"
@@ -83,7 +116,7 @@ def disagreements(conversation: Conversation, grade: Grade, verdict: RecordedVer
 
     awaits = bool(grade.pending) and not verdict.pending
     reward = grade.reward or 0.0
-    if not awaits and abs(reward - verdict.reward) > TOLERANCE:
+    if not awaits and not abs(reward - verdict.reward) <= TOLERANCE:  # NaN, too, differs from any reward
         yield differs("reward", verdict.reward, grade.reward, grade.note)
     basis = [criterion for criterion in grade.basis if criterion in get_args(RewardType)]  # a set may add its own
     if verdict.basis is not None and list(verdict.basis) != basis:

@@ -178,6 +178,12 @@ def differences(a: RecordedRun, b: RecordedRun) -> list[Difference]:
     same_tasks = sides[0].pop("tasks") == sides[1].pop("tasks")
     found = [] if same_tasks else list(_task_differences(a, b))
     for name in dict.fromkeys([*sides[0], *sides[1]]):
+        if (
+            name.startswith("models.")
+            and name.endswith(".takes_seed")
+            and None in (sides[0].get(name), sides[1].get(name))
+        ):
+            continue  # a cassette does not know what the model did with the seed, and plays what it answered
         before, after = (_shown(side.get(name)) for side in sides)
         if before != after and (same_tasks or name != "digests.tasks"):
             found.append(Difference(name=name, a=before, b=after))

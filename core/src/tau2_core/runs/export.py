@@ -12,7 +12,6 @@ from tau2_core.adapters.eval_protocol.dataset_rows import CUSTOMER_MODEL, as_row
 from tau2_core.adapters.tau2_bench.results_writer import Exported, Format, simulation, write_results
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import RunError, UsageError
-from tau2_core.model.tasks import Task
 from tau2_core.runs.digests import text_digest
 from tau2_core.runs.recorded import RecordedRun
 
@@ -32,7 +31,7 @@ def write_lines(file: Path, lines: Iterable[dict[str, Any]]) -> None:
     content = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
     try:
         with file.open("xb") as target:
-            target.write(content.encode("utf-8", "surrogatepass"))
+            target.write(content.encode("utf-8", "backslashreplace"))
     except FileExistsError as error:
         raise RunError(f"{file} is there already; remove it, or name another file") from error
     except OSError as error:
@@ -51,7 +50,7 @@ def export_tau2_bench(run: RecordedRun, setting: Setting, target: Path, layout: 
     if text_digest(setting.policy_text) != told["digests"]["policy"]:
         warnings.append("the policy has changed since the run was made; the file holds the present one")
     about = _about(run, setting)
-    tasks = {task_id: Task.model_validate(content) for task_id, content in run.task_contents().items()}
+    tasks = run.task_models()
     order = {task_id: index for index, task_id in enumerate(tasks)}
     simulations = []
     for slot in sorted(run.records, key=lambda slot: (slot.trial, order[slot.task_id])):

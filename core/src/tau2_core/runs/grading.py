@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import RunError
@@ -19,7 +19,7 @@ from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.digests import content_digests
 from tau2_core.runs.evaluation import choose_evaluators
 from tau2_core.runs.execute import Finished, RunResult
-from tau2_core.runs.journal import GRADES, JUDGEMENTS, SUMMARY, TASKS, Journal
+from tau2_core.runs.journal import GRADES, JUDGEMENTS, SUMMARY, Journal
 from tau2_core.runs.judgements import Judging, probe_judge
 from tau2_core.runs.metrics import figures
 from tau2_core.runs.plan import Inventory
@@ -76,7 +76,7 @@ async def grade_run(
         _refuse_changed(run, setting)
         name = evaluators or run.graded_by or str(run.config["evaluators"])
         grader = choose_evaluators(catalogue, name, setting).grader(setting)
-        tasks = _tasks(run)
+        tasks = run.task_models()
         known = dict(run.judgements)
         if (folder / JUDGEMENTS).exists():  # whole lines, to append to
             journal.rewrite(JUDGEMENTS, journal.lines(JUDGEMENTS))
@@ -99,18 +99,6 @@ def _refuse_changed(run: RecordedRun, setting: Setting) -> None:
                 f"{run.folder} was played with another {what}: its files have changed since; grade it with what it "
                 "was played with, or play it again"
             )
-
-
-def _tasks(run: RecordedRun) -> dict[str, Task]:
-    """Return the tasks as they were played."""
-    try:
-        tasks = {task_id: Task.model_validate(content) for task_id, content in run.task_contents().items()}
-    except (ValidationError, KeyError, TypeError) as error:
-        raise RunError(f"{run.folder / TASKS} holds a line that is none of ours: {error}") from error
-    missing = [task_id for task_id in run.tasks if task_id not in tasks]
-    if missing:
-        raise RunError(f"{run.folder / TASKS} lacks the task {missing[0]!r}; restore the file")
-    return tasks
 
 
 async def _ask(
@@ -146,8 +134,19 @@ def _summed_up(
     evaluators = finished[0].grade.evaluators if finished else told["evaluators"]
     dataset = told["dataset"]["folder"] if told.get("dataset") else None
     inventory = Inventory(*names, evaluators, dataset, told.get("split"), run.tasks, run.trials)
-    seconds = journal.read(SUMMARY)["duration_seconds"] if (run.folder / SUMMARY).exists() else 0.0
+    seconds = _seconds(journal)
     records, grades = [each.record for each in finished], [each.grade for each in finished]
     summary = figures(inventory, run.name, str(run.folder), records, grades, seconds, judged)
     journal.write(SUMMARY, summary.model_dump(mode="json"))
     return RunResult(summary, tasks, finished)
+
+
+def _seconds(journal: Journal) -> float:
+    """Return how long the run took, 0 where it was stopped before it said so. Raises RunError."""
+    if not os.path.lexists(journal.folder / SUMMARY):
+        return 0.0
+    summary = journal.read(SUMMARY)
+    seconds = summary.get("duration_seconds") if isinstance(summary, dict) else None
+    if not isinstance(seconds, int | float) or not isfinite(seconds):
+        raise RunError(f"{journal.folder / SUMMARY}: duration_seconds should be a number; remove the file, grade again")
+    return float(seconds)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from tau2_core.errors import RunError
+from tau2_core.terminal_text import plain_line
 
 try:
     import fcntl
@@ -19,6 +23,7 @@ except ImportError:  # not on this system
     fcntl = None  # type: ignore[assignment]
 
 
+Content = TypeVar("Content", bound=BaseModel)
 CONFIGURATION = "run.json"
 TASKS = "tasks.jsonl"
 EPISODES = "episodes.jsonl"
@@ -26,6 +31,8 @@ JUDGEMENTS = "judgements.jsonl"
 GRADES = "grades.jsonl"
 TIMINGS = "timings.jsonl"
 SUMMARY = "summary.json"
+LONGEST_NAME = 255
+MOST_OF_A_NAME = 120
 
 
 class Journal:
@@ -37,7 +44,10 @@ class Journal:
 
     def __init__(self, folder: Path, *, resume: bool = False) -> None:
         self.folder = folder
-        self.begun = (folder / CONFIGURATION).is_file()
+        try:
+            self.begun = (folder / CONFIGURATION).exists()
+        except (OSError, ValueError) as error:
+            raise RunError(f"the file system refuses the folder {str(folder)!r}: {_why(error)}") from error
         if resume:
             if not self.begun and not _about_to_begin(folder):
                 raise RunError(f"--resume: {folder} holds no run; name one with --name, or start it without --resume")
@@ -71,7 +81,7 @@ class Journal:
         file = self.folder / name
         draft = file.with_suffix(".draft")
         try:
-            draft.write_bytes(text.encode("utf-8", "surrogatepass"))
+            draft.write_bytes(_encoded(text))
             draft.replace(file)
         except OSError as error:
             raise _cannot_write(file, error) from error
@@ -79,7 +89,7 @@ class Journal:
     def append(self, name: str, content: Any) -> None:
         """Append one JSON line."""
         file = self.folder / name
-        line = f"{_line(content)}\n".encode("utf-8", "surrogatepass")
+        line = _encoded(f"{_line(content)}\n")
         try:
             handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             try:
@@ -99,8 +109,8 @@ class Journal:
         """Return a JSON file's content. Raises RunError if it is damaged."""
         file = self.folder / name
         try:
-            return json.loads(file.read_bytes())
-        except (OSError, ValueError) as error:
+            return json.loads(_bytes(file))
+        except (ValueError, RecursionError) as error:
             raise RunError(f"cannot read {file}: {error}; restore it, or start a new run") from error
 
     def lines(self, name: str) -> list[Any]:
@@ -109,28 +119,51 @@ class Journal:
         Raises RunError.
         """
         file = self.folder / name
-        if not file.exists():
+        if not os.path.lexists(file):
             return []
-        raw = file.read_bytes().split(b"\n")[:-1]
+        raw = _bytes(file).split(b"\n")[:-1]
         found = []
         for number, line in enumerate(raw, 1):
             try:
-                found.append(json.loads(line.decode("utf-8", "surrogatepass")))
-            except ValueError as error:
+                found.append(json.loads(line.decode("utf-8")))
+            except (ValueError, RecursionError) as error:
                 raise RunError(f"{file}:{number}: not JSON: {error}; restore the file, or start a new run") from error
         return found
+
+    def validated(self, name: str, model: type[Content]) -> Iterator[tuple[int, Content]]:
+        """Yield each line's number and its content as a model. Raises RunError with file and line."""
+        for number, line in enumerate(self.lines(name), 1):
+            yield number, self.content(name, number, model, line)
+
+    def content(self, name: str, number: int, model: type[Content], line: Any) -> Content:
+        """Return a line's content as a model. Raises RunError with file and line."""
+        try:
+            return model.model_validate(line)
+        except ValidationError as error:
+            what = error.errors(include_url=False)[0]
+            place = ".".join(map(str, what["loc"]))
+            why = f"{place}: {what['msg']}" if place else what["msg"]
+            what_to_do = "restore the file, or start a new run"
+            raise RunError(f"{self.folder / name}:{number}: it is none of ours: {why}; {what_to_do}") from error
 
 
 def _about_to_begin(folder: Path) -> bool:
     """Tell whether a folder is one of a run that was killed before it had written its configuration."""
-    return folder.is_dir() and all(file.name in {TASKS, "tasks.draft", "run.draft"} for file in folder.iterdir())
+    try:
+        names = {file.name for file in folder.iterdir()}
+    except OSError:
+        return False
+    return names <= {TASKS, "tasks.draft", "run.draft"}
 
 
 def _locked(folder: Path) -> int | None:
     """Return a handle that keeps other processes from writing into a folder; the system lets go of a dead one's."""
     if fcntl is None:
         return None
-    handle = os.open(folder, os.O_RDONLY)
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise RunError(f"cannot open {folder}: {error.strerror}") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -145,10 +178,37 @@ def _line(content: Any) -> str:
     return json.dumps(content, ensure_ascii=False)
 
 
+def _encoded(text: str) -> bytes:
+    r"""Return JSON text as UTF-8. Half a surrogate pair, which UTF-8 lacks, becomes its JSON escape, as `\ud83d`."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise RunError(f"cannot read {file}: {_why(error)}; restore it, or start a new run") from error
+
+
+def _why(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 def _cannot_write(file: Path, error: OSError) -> RunError:
     return RunError(f"cannot write {file}: {error.strerror}; what is finished is kept there. Make room, then run again")
 
 
 def default_name(domain: str, agent: str) -> str:
-    """Return a name that sorts by time; slashes in a model's name become dashes."""
-    return f"{datetime.now():%Y%m%d-%H%M%S-%f}-{domain}-{agent}".replace("/", "-")
+    """Return a name that sorts by time. What a file system might refuse in a model's name becomes dashes."""
+    return f"{datetime.now():%Y%m%d-%H%M%S-%f}-" + re.sub(r"[^\w.@:+-]+", "-", f"{domain}-{agent}")[:MOST_OF_A_NAME]
+
+
+def refused_name(name: str) -> str:
+    """Return why a text is no name of a run's folder, "" if it is one."""
+    if not name or name in (".", "..") or Path(name).name != name or "\\" in name:
+        return "should be a folder's name alone; say with --out where it goes"
+    if plain_line(name) != name:
+        return "holds characters that cannot be shown; use letters, digits, dots and dashes"
+    if len(name.encode()) > LONGEST_NAME:
+        return f"is {len(name.encode())} bytes long; file systems take {LONGEST_NAME}"
+    return ""

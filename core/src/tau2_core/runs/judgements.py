@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import BaseModel
+
 from tau2_core.errors import RunError
 from tau2_core.evaluators.grade import Grader
 from tau2_core.llm.judge import judge, probe
@@ -13,6 +15,11 @@ from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Judgement
 from tau2_core.model.tasks import Task
 from tau2_core.runs.journal import JUDGEMENTS, Journal
+
+
+class _Place(BaseModel):
+    task_id: str
+    trial: int
 
 
 async def probe_judge(line: Line | None) -> None:
@@ -71,10 +78,11 @@ def stands(judgement: Judgement, line: Line | None) -> bool:
 
 
 def read_judgements(journal: Journal) -> Iterator[tuple[Slot, Judgement]]:
-    """Yield what was said, in the order of the file; for a slot the last one counts."""
-    for line in journal.lines(JUDGEMENTS):
-        slot = Slot(line.pop("task_id"), line.pop("trial"))
-        yield slot, Judgement.model_validate(line)
+    """Yield what was said, in the order of the file; for a slot the last one counts. Raises RunError."""
+    for number, line in enumerate(journal.lines(JUDGEMENTS), 1):
+        place = {key: line.pop(key, None) for key in ("task_id", "trial")} if isinstance(line, dict) else {}
+        slot = journal.content(JUDGEMENTS, number, _Place, place)
+        yield Slot(slot.task_id, slot.trial), journal.content(JUDGEMENTS, number, Judgement, line)
 
 
 def judgement_line(slot: Slot, judgement: Judgement) -> dict[str, Any]:

@@ -7,12 +7,51 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, Field, ValidationError
+
 from tau2_core.errors import RunError, UsageError
-from tau2_core.model.episodes import EpisodeRecord, Slot
+from tau2_core.model.episodes import ArgumentMode, EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade, Judgement
+from tau2_core.model.tasks import Task
 from tau2_core.runs.configuration import FORMAT
 from tau2_core.runs.journal import CONFIGURATION, TASKS, TIMINGS, Journal
 from tau2_core.runs.resume import read_finished
+
+
+class _Named(BaseModel):
+    name: str
+
+
+class _Model(BaseModel):
+    model: str
+
+
+class _Dataset(BaseModel):
+    adapter: str
+    folder: str
+
+
+class _Told(BaseModel):
+    """What reading a run needs of run.json; the rest is compared as it is."""
+
+    domain: str
+    variant: str
+    solo: bool
+    mode: ArgumentMode
+    dataset: _Dataset | None = None
+    digests: dict[str, Any]
+    agent: _Named
+    user: _Named
+    models: dict[str, _Model]
+    evaluators: str
+    tasks: list[str] = Field(min_length=1)
+    trials: int = Field(ge=1)
+
+
+class _Timing(BaseModel):
+    task_id: str
+    trial: int
+    seconds: float = Field(ge=0, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -75,33 +114,63 @@ class RecordedRun:
 
     def task_contents(self) -> dict[str, Any]:
         """Return the tasks as they were played, by id."""
-        return {line["id"]: line for line in Journal(self.folder, resume=True).lines(TASKS)}
+        contents = {}
+        for number, line in enumerate(Journal(self.folder, resume=True).lines(TASKS), 1):
+            if not isinstance(line, dict) or not isinstance(line.get("id"), str):
+                raise RunError(f"{self.folder / TASKS}:{number}: it is no task; restore the file")
+            contents[line["id"]] = line
+        return contents
+
+    def task_models(self) -> dict[str, Task]:
+        """Return the tasks as they were played, by id. Raises RunError if one is damaged, or not there."""
+        contents = self.task_contents()
+        journal = Journal(self.folder, resume=True)
+        lines = {task_id: number for number, task_id in enumerate(contents, 1)}
+        lacking = [task_id for task_id in self.tasks if task_id not in contents]
+        if lacking:
+            raise RunError(f"{self.folder / TASKS} lacks task {lacking[0]!r}, which run.json names; restore the file")
+        return {task_id: journal.content(TASKS, lines[task_id], Task, contents[task_id]) for task_id in self.tasks}
+
+
+def is_run(folder: Path) -> bool:
+    """Tell whether a folder is one that a run has left, whole or damaged."""
+    try:
+        return (folder / CONFIGURATION).exists()
+    except (OSError, ValueError):  # no name that the file system takes
+        return False
 
 
 def read_run(folder: Path) -> RecordedRun:
     """Read a run folder, also one of a run that is going on or was stopped.
 
-    Raises UsageError if there is no run, RunError if a file is damaged or of another format.
+    Raises UsageError if there is no run, RunError with the file and line if one is damaged or of another format.
     """
-    if not (folder / CONFIGURATION).is_file():
-        hint = f"did you mean {Path('runs') / folder}?" if (Path("runs") / folder / CONFIGURATION).is_file() else ""
+    if not is_run(folder):
+        hint = f"did you mean {Path('runs') / folder}?" if is_run(Path("runs") / folder) else ""
         raise UsageError(f"{folder} holds no run ({hint or 'name a folder that `tau2-gym run` has left'})")
     journal = Journal(folder, resume=True)
     config = journal.read(CONFIGURATION)
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise RunError(f"{folder / CONFIGURATION} is not of format {FORMAT}; read it with the version that wrote it")
-    found = read_finished(journal)
     try:
-        inventory = {Slot(task_id, trial) for task_id in config["tasks"] for trial in range(config["trials"])}
-        seconds = {Slot(line["task_id"], line["trial"]): line["seconds"] for line in journal.lines(TIMINGS)}
-    except (KeyError, TypeError) as error:
-        raise RunError(f"{folder} holds a line that is none of ours: {error}") from error
-    played = inventory & found.records.keys()
+        told = _Told.model_validate(config)
+    except ValidationError as error:
+        what = error.errors(include_url=False)[0]
+        place = ".".join(map(str, what["loc"]))
+        raise RunError(f"{folder / CONFIGURATION}: {place}: {what['msg']}; restore it, or start a new run") from error
+    found = read_finished(journal)
+    timings = (timing for _number, timing in journal.validated(TIMINGS, _Timing))
+    seconds = {Slot(timing.task_id, timing.trial): timing.seconds for timing in timings}
+    tasks = set(told.tasks)
+
+    def played(slot: Slot) -> bool:
+        return slot.task_id in tasks and 0 <= slot.trial < told.trials and slot in found.records
+
     return RecordedRun(
         folder,
         config,
-        {slot: record for slot, record in found.records.items() if slot in played},
-        {slot: judgement for slot, judgement in found.judgements.items() if slot in played},
-        {slot: grade for slot, grade in found.grades.items() if slot in played},
-        {slot: each for slot, each in seconds.items() if slot in played},
+        {slot: record for slot, record in found.records.items() if played(slot)},
+        {slot: judgement for slot, judgement in found.judgements.items() if played(slot)},
+        {slot: grade for slot, grade in found.grades.items() if played(slot)},
+        {slot: each for slot, each in seconds.items() if played(slot)},
     )

@@ -29,8 +29,8 @@ CHUNK = 40
 class Regrading:
     """What to grade with; small, so that it can be handed to other processes.
 
-    `fresh_tasks`: the tasks of the dataset (or the pack) count, not those that a file holds. `domain` is for files
-    that do not say theirs.
+    `fresh_tasks`: the tasks of the dataset (or the pack) count, not those that a file holds. `domain` says whose
+    the files are, whatever they say themselves.
     """
 
     evaluators: str = "tau2"
@@ -148,7 +148,7 @@ def split_domain(catalogue: Catalogue, official: str) -> tuple[str, str]:
 def _grade_chunk(path: Path, start: int, how: Regrading) -> Regraded:
     result = Regraded()
     file = _file(path)
-    domain = file.domain or how.domain
+    domain = how.domain or file.domain
     try:
         if domain is None:
             raise UsageError("it does not say its domain (info.environment_info.domain_name); give it with --domain")

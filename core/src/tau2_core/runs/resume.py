@@ -63,13 +63,18 @@ def resume_run(journal: Journal, config: dict[str, Any], plan: Plan) -> Resumed:
         and grade.evaluators == plan.evaluators  # `grade` may have used another set
         and (slot not in found.judgements or found.judgements[slot].error or stands(found.judgements[slot], judge))
     }
-    timings = [line for line in journal.lines(TIMINGS) if Slot(line["task_id"], line["trial"]) in found.grades]
+    timings = [line for line in journal.lines(TIMINGS) if _slot_of(line) in found.grades]
     journal.rewrite(EPISODES, (record.line() for record in found.records.values()))
     journal.rewrite(GRADES, (grade.model_dump(mode="json") for grade in found.grades.values()))
     journal.rewrite(TIMINGS, timings)
     if (journal.folder / JUDGEMENTS).exists():
         journal.rewrite(JUDGEMENTS, (judgement_line(slot, each) for slot, each in found.judgements.items()))
     return found
+
+
+def _slot_of(timing: Any) -> Slot | None:
+    known = isinstance(timing, dict) and isinstance(timing.get("task_id"), str) and isinstance(timing.get("trial"), int)
+    return Slot(timing["task_id"], timing["trial"]) if known else None
 
 
 def _deciding(config: dict[str, Any]) -> dict[str, Any]:
@@ -82,20 +87,18 @@ def _deciding(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_finished(journal: Journal) -> Resumed:
-    """Read what a run's folder holds. Raises RunError if it is damaged, or holds a line that is none of ours."""
+    """Read what a run's folder holds. Raises RunError with file and line if it is damaged."""
     found = Resumed()
-    try:
-        for line in journal.lines(EPISODES):
-            record = EpisodeRecord.model_validate(line)
-            found.records[record.slot] = record
-            for role, usage in record.usage.items():
-                found.spend(role, usage)
-        for slot, judgement in read_judgements(journal):
-            found.judgements[slot] = judgement
-            found.spend("judge", judgement.usage)
-        for line in journal.lines(GRADES):
-            grade = Grade.model_validate(line)
-            found.grades[Slot(grade.task_id, grade.trial)] = grade
-    except (ValidationError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{journal.folder} holds a line that is none of ours: {error}") from error
+    for _number, record in journal.validated(EPISODES, EpisodeRecord):
+        found.records[record.slot] = record
+        for role, usage in record.usage.items():
+            found.spend(role, usage)
+    for slot, judgement in read_judgements(journal):
+        found.judgements[slot] = judgement
+        found.spend("judge", judgement.usage)
+    for number, grade in journal.validated(GRADES, Grade):
+        if grade.reward is not None and not 0 <= grade.reward <= 1:
+            where = f"{journal.folder / GRADES}:{number}"
+            raise RunError(f"{where}: the reward should be between 0 and 1, not {grade.reward:g}; restore the file")
+        found.grades[Slot(grade.task_id, grade.trial)] = grade
     return found

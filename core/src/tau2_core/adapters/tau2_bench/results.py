@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,19 @@ class RecordedVerdict:
     communicate: Sequence[bool] | None = None
     basis: Sequence[str] | None = None
     pending: bool = False
+    checked: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+    def is_of(self, task: Task) -> bool:
+        """Tell whether what was checked is what a task asks for; also where the file does not say what was checked."""
+        return all(_asked(task, criterion) == checked for criterion, checked in self.checked.items())
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """One conversation of a result file. `domain` is the official name, which may hold a variant."""
+    """One conversation of a result file. `domain` is the official name, which may hold a variant.
+
+    `checks_of` is the task whose checks the recorded verdict holds, where it is another one of the file.
+    """
 
     file: Path
     id: str
@@ -45,6 +54,7 @@ class Conversation:
     record: EpisodeRecord
     task: Task
     verdict: RecordedVerdict | None
+    checks_of: str | None = None
 
 
 FindTask = Callable[[str], Task | None]
@@ -105,6 +115,9 @@ class ResultFile:
         name = str(simulation.get("id", number))
         if not isinstance(simulation.get("task_id"), str):
             raise DatasetError(f"{self.file}: simulation {name}: `task_id` should be text")
+        if simulation.get("ticks") is not None or simulation.get("mode") == "full_duplex":
+            what = f"{self.file}: simulation {name} is full-duplex: its conversation is in `ticks`"
+            raise DatasetError(f"{what}, which cannot be graded; give files of half-duplex (text) conversations")
         task = self.task(simulation["task_id"], find)
         record = self._record(simulation, task, name, domain)
         try:
@@ -112,7 +125,16 @@ class ResultFile:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             why = f"{type(error).__name__}: {error}"
             raise DatasetError(f"{self.file}: simulation {name}: its reward_info cannot be read: {why}") from error
-        return Conversation(self.file, name, domain, self.solo, record, task, verdict)
+        checks_of = None if verdict is None or verdict.is_of(task) else self._owner(verdict)
+        return Conversation(self.file, name, domain, self.solo, record, task, verdict, checks_of)
+
+    def _owner(self, verdict: RecordedVerdict) -> str | None:
+        """Return the id of a task of the file that asks for what a verdict has checked; None if there is none."""
+        for task_id in self.tasks:
+            with suppress(DatasetError):  # a task that cannot be read is a problem of its own conversations
+                if verdict.is_of(self.task(task_id)):
+                    return task_id
+        return None
 
     def _record(self, simulation: dict[str, Any], task: Task, name: str, domain: str) -> EpisodeRecord:
         try:
@@ -161,7 +183,28 @@ def read_result_file(file: Path) -> ResultFile:
     if not simulations and file.name in RESULTS and folder.is_dir():
         simulations = _simulations(file, folder, content.get("simulation_index"))
     known = {str(task.get("id")): task for task in tasks if isinstance(task, dict)}
+    _refuse_copies(file, simulations)
     return ResultFile(file, _mapping(info), known, simulations)
+
+
+def _refuse_copies(file: Path, simulations: Sequence[Any]) -> None:
+    """Refuse a file that holds a simulation twice, which would count twice: one id, or one content under two ids."""
+    ids: dict[Any, int] = {}
+    contents: dict[str, int] = {}
+    for number, each in enumerate(simulations):
+        if not isinstance(each, dict):
+            continue
+        keys = ("task_id", "trial", "seed", "start_time", "messages", "ticks")
+        content = json.dumps([each.get(key) for key in keys], sort_keys=True)
+        name = each.get("id")
+        known = (ids.get(str(name)) if name is not None else None, contents.get(content))
+        first = next((seen for seen in known if seen is not None), None)
+        if first is not None:
+            what = f"{file}: it holds simulation {each.get('id', number)} (task {each.get('task_id')}) twice"
+            raise DatasetError(f"{what}, as numbers {first} and {number}; remove one, so that it counts once")
+        contents[content] = number
+        if name is not None:
+            ids[str(name)] = number
 
 
 def _simulations(file: Path, folder: Path, index: Any) -> list[Any]:
@@ -186,19 +229,60 @@ def read_verdict(info: dict[str, Any] | None) -> RecordedVerdict | None:
         return None
     db = info.get("db_check") or {}
     note = info.get("info") or {}
+    reward = info["reward"]
+    if isinstance(reward, bool) or not isinstance(reward, int | float):
+        raise TypeError(f"`reward` should be a number, not {reward!r}")
     return RecordedVerdict(
-        reward=float(info["reward"]),
-        db_match=db.get("db_match"),
+        reward=float(reward),
+        db_match=_flag(db.get("db_match"), "db_match"),
         env_assertions=_flags(info.get("env_assertions"), "met"),
         actions=_flags(info.get("action_checks"), "action_match"),
         communicate=_flags(info.get("communicate_checks"), "met"),
         basis=info.get("reward_basis"),
         pending=isinstance(note, dict) and note.get("nl_assertion") == "pending",
+        checked={
+            criterion: asked
+            for criterion, asked in (
+                ("ACTION", _contents(info.get("action_checks"), "action")),
+                ("ENV_ASSERTION", _contents(info.get("env_assertions"), "env_assertion")),
+                ("COMMUNICATE", _contents(info.get("communicate_checks"), "info")),
+            )
+            if asked
+        },
     )
 
 
 def _flags(checks: list[dict[str, Any]] | None, key: str) -> list[bool] | None:
-    return None if not checks else [bool(check[key]) for check in checks]
+    return None if not checks else [bool(_flag(check[key], key)) for check in checks]
+
+
+def _flag(value: Any, key: str) -> bool | None:
+    if value is not None and not isinstance(value, bool):
+        raise TypeError(f"`{key}` should be true or false, not {value!r}")
+    return value
+
+
+def _contents(checks: list[dict[str, Any]] | None, key: str) -> list[Any]:
+    """Return what recorded checks were about, in a form that `_asked` gives too; nothing where one does not say it."""
+    asked = [_content(check.get(key)) for check in checks or []]
+    return [] if None in asked else asked
+
+
+def _content(subject: Any) -> Any:
+    if isinstance(subject, dict):
+        return (subject.get("name") or subject.get("func_name"), subject.get("arguments") or {})
+    return subject
+
+
+def _asked(task: Task, criterion: str) -> list[Any]:
+    criteria = task.evaluation_criteria
+    if criteria is None:
+        return []
+    if criterion == "ACTION":
+        return [(each.name, each.arguments) for each in task.gold()]
+    if criterion == "ENV_ASSERTION":
+        return [(each.func_name, each.arguments) for each in criteria.env_assertions or []]
+    return list(criteria.communicate_info or [])
 
 
 def _json(file: Path) -> Any:

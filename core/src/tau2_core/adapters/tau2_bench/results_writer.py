@@ -278,4 +278,4 @@ def _index_entry(simulation: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _write(file: Path, content: Any) -> None:
-    file.write_bytes(json.dumps(content, indent=2, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    file.write_bytes(json.dumps(content, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace"))

@@ -1,0 +1,30 @@
+"""Text from elsewhere made safe to show: no character in it can steer the terminal or turn other text around."""
+
+from __future__ import annotations
+
+import re
+
+# Control characters but tab and line feed, the marks that change the direction of text, and half surrogate pairs.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def plain(text: object) -> str:
+    r"""Return text with control characters written as escapes (`\x1b`), and line ends as they are."""
+    return _UNSAFE.sub(_escaped, str(text).replace("\r\n", "\n"))
+
+
+def plain_line(text: object) -> str:
+    """Return text as `plain` does, on one line."""
+    return plain(text).replace("\n", "\\n").replace("\t", " ")
+
+
+def plain_json(text: str) -> str:
+    r"""Return JSON text with the same characters as JSON escapes, so that it still is the same JSON."""
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
