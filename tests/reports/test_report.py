@@ -70,7 +70,7 @@ def test_errors_are_told_apart_by_who_is_at_fault(copied: Folders, figures: Figu
     folder.write_lines("episodes", folder.lines("episodes")[:-1])
     assert tau2_gym("grade", folder).exit_code == 0
     found = figures(folder)
-    assert found["errors"] == {"agent": 2, "user": 1, "judge": 0, "infrastructure": 1, "unfinished": 1}
+    assert found["errors"] == {"agent": 2, "user": 1, "judge": 0, "evaluator": 0, "infrastructure": 1, "unfinished": 1}
     assert (found["finished"], found["evaluable"]) == (53, 52)
     assert found["strict_rate"]["value"] == pytest.approx(48 / 54)
     assert found["evaluable_rate"]["value"] == pytest.approx(48 / 52)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from tau2_core.model.runs import RunSummary
     from tau2_core.runs.execute import Finished, RunResult
 
+PIPED_WIDTH = 140
 SHORT = {
     "DB": "DB",
     "ENV_ASSERTION": "env",
@@ -28,10 +32,16 @@ SHORT = {
 }
 
 
+class _Screen(Console):
+    def on_broken_pipe(self) -> None:
+        """Let the command end as whoever prints without rich does, instead of ending the process here."""
+        raise BrokenPipeError(errno.EPIPE, "the reader left")
+
+
 def console() -> Console:
-    """Return where tables go; wide enough for whole rows where the output is no terminal."""
-    plain = Console()
-    return plain if plain.is_terminal else Console(width=140)
+    """Return where tables go. `COLUMNS` decides the width, else the terminal; 140 where there is neither."""
+    plain_width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
+    return _Screen(width=plain_width)
 
 
 def show_run(result: RunResult) -> None:
