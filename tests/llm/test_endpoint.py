@@ -152,7 +152,7 @@ def test_answers_that_are_none(answer: bytes, kind: str) -> None:
 
 def test_nobody_is_followed_elsewhere() -> None:
     error = refused(Refusal(307, headers={"Location": "/v2/chat/completions"}))
-    assert (error.kind, "HTTP 307" in error.message) == ("refused_request", True)
+    assert (error.kind, "HTTP 307" in error.message) == ("settings", True)
 
 
 def test_as_many_requests_are_under_way_as_are_made() -> None:

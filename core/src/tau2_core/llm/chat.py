@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from tau2_core.llm.thinking import said_in_parts
 from tau2_core.model.llm import Completion
 from tau2_core.model.messages import (
     AssistantMessage,
@@ -28,6 +29,7 @@ STANDARD_CALL_FIELDS = frozenset({"id", "type", "function"})
 _MEANINGLESS = frozenset({"annotations", "function_call", "index"})
 _OWN_CHOICE = ("tool_choice", "response_format")  # what the settings say of these wins; null leaves them out
 UNPARSABLE = "unparsable_arguments"
+CUT_OFF = "arguments_cut_off_by_token_limit"
 
 
 class Chat:
@@ -100,7 +102,7 @@ def provider_message(completion: Completion, calls: Sequence[ToolCall] | None) -
 
 def _repaired(raw: dict[str, Any], call: ToolCall) -> dict[str, Any]:
     function = raw.get("function") or {}
-    if raw.get("id") == call.id and function.get("name") and UNPARSABLE not in call.arguments:
+    if raw.get("id") == call.id and function.get("name") and not {UNPARSABLE, CUT_OFF} & call.arguments.keys():
         return raw
     return {**raw, **_chat_call(call)}
 
@@ -119,38 +121,45 @@ def tool_calls(completion: Completion, speaker: Requestor, first: int) -> list[T
     """Return a completion's tool calls, None if it has none.
 
     Arguments that are no JSON object become one that no tool takes, so that the model gets an error that it can read
-    and the record keeps what it wrote. `first` numbers calls that came without an id.
+    and the record keeps what it wrote. So do those of the last call of an answer that the token limit cut off: it may
+    not be what the model meant. `first` numbers calls that came without an id.
     """
+    raw_calls = completion.message.get("tool_calls") or []
     calls = []
-    for index, raw in enumerate(completion.message.get("tool_calls") or []):
+    for index, raw in enumerate(raw_calls):
         function = raw.get("function") or {}
-        identity = raw.get("id") or f"call_{first + index}"
+        arguments = function.get("arguments")
+        cut_off = completion.cut_off and index == len(raw_calls) - 1
         calls.append(
             ToolCall(
-                id=identity,
+                id=raw.get("id") or f"call_{first + index}",
                 name=function.get("name") or "",
-                arguments=_arguments(function.get("arguments")),
+                arguments={CUT_OFF: _text(arguments)} if cut_off else _arguments(arguments),
                 requestor=speaker,
             )
         )
     return calls or None
 
 
-def _arguments(text: Any) -> dict[str, Any]:
-    if isinstance(text, dict):
-        return text
+def _arguments(written: Any) -> dict[str, Any]:
+    if isinstance(written, dict):
+        return written
     try:
-        value = from_json(text or "{}", allow_inf_nan=False)  # also refuses what no record can hold: depth, surrogates
+        value = from_json(written or "{}", allow_inf_nan=False)  # refuses also what no record can hold
     except (ValueError, TypeError):
-        return {UNPARSABLE: str(text)}
-    return value if isinstance(value, dict) else {UNPARSABLE: str(text)}
+        value = None
+    return value if isinstance(value, dict) else {UNPARSABLE: _text(written)}
+
+
+def _text(written: Any) -> str:
+    return written if isinstance(written, str) else json.dumps(written, ensure_ascii=False)
 
 
 def text_of(completion: Completion) -> str | None:
-    """Return a completion's text; parts of a list are joined, and a refusal in a field of its own is text too."""
+    """Return what a completion says, without its thinking; a refusal in a field of its own is text too."""
     content = completion.message.get("content")
     if isinstance(content, list):
-        content = "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
+        content = said_in_parts(content)
     refusal = completion.message.get("refusal")
     if not content and isinstance(refusal, str):
         return refusal

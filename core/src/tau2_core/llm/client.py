@@ -7,13 +7,17 @@ import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from importlib import import_module
+from math import isfinite
 from types import ModuleType
 from typing import Any
 
 from tau2_core.copies import copy_json
 from tau2_core.errors import MissingExtraError, UsageError
+from tau2_core.llm.answers import completion
 from tau2_core.llm.chat import request_arguments, standard_message
+from tau2_core.llm.exchange import EXCHANGE, Exchange, hang_up, listen
 from tau2_core.llm.failures import as_model_error
+from tau2_core.llm.keys import refuse_bad_keys, refuse_missing_key
 from tau2_core.model.llm import PRICES, Completion, ModelError, ModelFailure, ModelSettings
 
 # They refuse messages with fields that they do not list. Others take back what they sent, and some insist on it:
@@ -70,6 +74,7 @@ class LiteLLMClient:
                 f"anthropic/{settings.model}, or openai/{settings.model} with api_base for an endpoint that speaks "
                 "OpenAI's protocol"
             ) from error
+        refuse_bad_keys(settings, self.provider)
         own_endpoint = self.provider == "openai" and base and not any(host in str(base) for host in OPENAI_HOSTS)
         strict = self.provider in STRICT_PROVIDERS or (self.provider == "openai" and not own_endpoint)
         self.carries_all = settings.carry == "all" or (settings.carry == "auto" and not strict)
@@ -79,6 +84,8 @@ class LiteLLMClient:
         self._args = {name: value for name, value in settings.args.items() if name not in PRICES}
         if own_endpoint and not os.environ.get("OPENAI_API_KEY"):
             self._args.setdefault("api_key", "none")  # a local endpoint asks for none, but the client insists on one
+        else:
+            refuse_missing_key(settings, self.provider)
 
     async def complete(
         self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], options: Mapping[str, Any]
@@ -86,20 +93,33 @@ class LiteLLMClient:
         """Make one request. Raises ModelError."""
         arguments = {**request_arguments(self._args, options, tools), "num_retries": 0, "max_retries": 0}
         arguments["messages"] = [self.outgoing(message) for message in messages]
+        exchange = Exchange()
+        token = EXCHANGE.set(exchange)
+        failed: Exception | None = None
+        response = None
         try:
+            listen(_litellm())
             # What is sent is also what the next request is made of, and litellm may change what it is given.
             response = await _litellm().acompletion(model=self.settings.model, **copy_json(arguments))
-            if response is None:  # what is left when it has dropped every parameter that the provider refused
-                raise ModelError(ModelFailure.REFUSED_REQUEST, "the provider cannot process the request (422)")
-            return self._completion(response)
-        except ModelError:
-            raise
-        except Exception as error:
-            raise as_model_error(error) from error
+        except Exception as error:  # noqa: BLE001 - what it raises of an answer says less than the answer
+            failed = error
+        finally:
+            EXCHANGE.reset(token)
+        if exchange.body is not None:
+            answered = exchange.read()
+        elif failed is not None:
+            raise as_model_error(failed) from failed
+        elif response is None:  # what is left when it has dropped every parameter that the provider refused
+            raise ModelError(ModelFailure.REFUSED_REQUEST, "the provider cannot process the request (422)")
+        else:
+            answered = self._completion(response)
+        answered.cost = self._cost(response, answered.usage or {})
+        return answered
 
     async def close(self) -> None:
         """Close the connections of all of litellm's clients in this process, which it shares and reuses."""
         litellm = _litellm()
+        await hang_up(litellm)
         await litellm.close_litellm_async_clients()
         litellm.in_memory_llm_clients_cache.flush_cache()
 
@@ -119,19 +139,13 @@ class LiteLLMClient:
         return self.settings.price is not None or self._listed_price
 
     def _completion(self, response: Any) -> Completion:
+        """Return what litellm made of an answer; where the protocol is OpenAI's, the answer itself is read instead."""
         if not getattr(response, "choices", None):
             raise ModelError(ModelFailure.UNREADABLE, "the answer has no choices")
         choice = response.choices[0]
         usage = getattr(response, "usage", None)
-        names = ("prompt_tokens", "completion_tokens")
-        counts = {name: int(getattr(usage, name)) for name in names if getattr(usage, name, None) is not None}
-        counts = counts if any(counts.values()) else {}  # litellm writes zeros where the provider counts nothing
-        return Completion(
-            message=self._message(choice.message),
-            finish_reason=choice.finish_reason,
-            usage=counts or None,
-            cost=self._cost(response, counts),
-        )
+        counts = {name: getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens")}
+        return completion(self._message(choice.message), choice.finish_reason, counts)
 
     def _message(self, answered: Any) -> dict[str, Any]:
         """Return the message as the provider wrote it, as far as litellm tells.
@@ -154,12 +168,16 @@ class LiteLLMClient:
 
     def _cost(self, response: Any, counts: Mapping[str, int]) -> float | None:
         """Return the price in dollars; what is unknown has none, which is not the same as nothing."""
-        if not counts:
+        if len(counts) < 2:
             return None
         if self.settings.price is not None:
             return self.settings.cost(counts)
-        cost = getattr(response, "_hidden_params", {}).get("response_cost") if self._listed_price else None
-        return None if cost is None else float(cost)
+        if not self._listed_price:
+            return None
+        cost = getattr(response, "_hidden_params", {}).get("response_cost")
+        if cost is None:
+            cost = sum(_litellm().cost_per_token(model=self.name, custom_llm_provider=self.provider, **counts))
+        return float(cost) if isfinite(cost) and cost >= 0 else None
 
     @cached_property
     def _listed_price(self) -> bool:

@@ -15,49 +15,15 @@ import aiohttp
 import msgspec
 
 from tau2_core.errors import UsageError
+from tau2_core.llm.answers import read_answer
 from tau2_core.llm.chat import request_arguments, standard_message
 from tau2_core.llm.failures import as_model_error, refusal
+from tau2_core.llm.keys import refuse_bad_keys
 from tau2_core.llm.prompt_request import REQUEST
-from tau2_core.model.llm import PRICES, Completion, ModelError, ModelFailure, ModelSettings
+from tau2_core.model.llm import PRICES, Completion, ModelError, ModelSettings
 
 PROVIDER = "endpoint"
 _CONNECTION = frozenset({"api_base", "base_url", "api_key", "timeout", "extra_headers", "extra_body"})
-
-
-class _Function(msgspec.Struct):
-    name: str | None = None
-    arguments: str | dict[str, Any] | None = None
-
-
-class _Call(msgspec.Struct):
-    id: str | None = None
-    function: _Function | None = None
-
-
-class _Message(msgspec.Struct):
-    """What is relied on in a message; it may hold more, which is kept."""
-
-    content: str | list[Any] | None = None
-    tool_calls: list[_Call] | None = None
-
-
-class _Choice(msgspec.Struct):
-    message: dict[str, Any]
-    finish_reason: str | None = None
-
-
-class _Usage(msgspec.Struct, omit_defaults=True):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-
-
-class _Answer(msgspec.Struct):
-    choices: list[_Choice] = []
-    usage: _Usage | None = None
-    error: Any = None
-
-
-_ANSWER = msgspec.json.Decoder(_Answer)
 
 
 class EndpointClient:
@@ -79,6 +45,7 @@ class EndpointClient:
                 f"model {settings.model!r}: write {PROVIDER}/NAME, and where it is, such as --agent-args '{arguments}'"
             )
         self.url = f"{base}/chat/completions"
+        refuse_bad_keys(settings, PROVIDER)
         key = args.get("api_key") or os.environ.get("OPENAI_API_KEY")
         self._headers = {
             "Content-Type": "application/json",
@@ -109,7 +76,9 @@ class EndpointClient:
                 answer = await response.read()
             if response.status != 200:
                 raise refusal(response.status, response.headers, answer.decode("utf-8", "replace"))
-            return self._completion(_ANSWER.decode(answer))
+            completion = read_answer(answer)
+            completion.cost = self.settings.cost(completion.usage or {})
+            return completion
         except ModelError:
             raise
         except Exception as error:
@@ -151,21 +120,6 @@ class EndpointClient:
                 proxy=_proxy(self.url),
             )
         return self._session
-
-    def _completion(self, answer: _Answer) -> Completion:
-        if answer.error is not None:
-            raise ModelError(ModelFailure.SERVER, f"the answer is an error: {answer.error}"[:500])
-        if not answer.choices:
-            raise ModelError(ModelFailure.UNREADABLE, "the answer has no choices")
-        choice = answer.choices[0]
-        msgspec.convert(choice.message, _Message)
-        counts: dict[str, int] = msgspec.to_builtins(answer.usage or {})
-        return Completion(
-            message={"content": None, **{name: part for name, part in choice.message.items() if part is not None}},
-            finish_reason=choice.finish_reason,
-            usage=counts or None,
-            cost=self.settings.cost(counts),
-        )
 
 
 def _proxy(url: str) -> str | None:

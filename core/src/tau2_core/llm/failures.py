@@ -7,6 +7,7 @@ one.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -20,16 +21,40 @@ _DAMAGED = {"JSONDecodeError", "DecodeError", "DecodingError", "APIResponseValid
 _TOO_LATE = {"TimeoutException", "Timeout", "APITimeoutError", "TimeoutError"}
 _LOST = {"TransportError", "ClientError", "ConnectionError", "OSError"}
 _BY_STATUS = {
+    400: ModelFailure.REFUSED_REQUEST,
     401: ModelFailure.CREDENTIALS,
     402: ModelFailure.CREDENTIALS,
     403: ModelFailure.CREDENTIALS,
     404: ModelFailure.CREDENTIALS,
+    405: ModelFailure.SETTINGS,
+    406: ModelFailure.SETTINGS,
+    407: ModelFailure.CREDENTIALS,
     408: ModelFailure.TIMEOUT,
-    409: ModelFailure.SERVER,
+    410: ModelFailure.CREDENTIALS,  # a model that is served no more
+    411: ModelFailure.SETTINGS,
     413: ModelFailure.CONTEXT_LENGTH,
-    425: ModelFailure.SERVER,
+    415: ModelFailure.SETTINGS,
+    422: ModelFailure.REFUSED_REQUEST,
+    426: ModelFailure.SETTINGS,
     429: ModelFailure.RATE_LIMIT,
+    431: ModelFailure.SETTINGS,
+    451: ModelFailure.REFUSED_REQUEST,
+    495: ModelFailure.CREDENTIALS,
+    496: ModelFailure.CREDENTIALS,
     504: ModelFailure.TIMEOUT,
+    511: ModelFailure.CREDENTIALS,
+    524: ModelFailure.TIMEOUT,
+}
+# What gateways call an error inside a 200.
+_BY_CODE = {
+    "insufficient_quota": ModelFailure.CREDENTIALS,
+    "invalid_api_key": ModelFailure.CREDENTIALS,
+    "authentication_error": ModelFailure.CREDENTIALS,
+    "permission_error": ModelFailure.CREDENTIALS,
+    "model_not_found": ModelFailure.CREDENTIALS,
+    "rate_limit_exceeded": ModelFailure.RATE_LIMIT,
+    "rate_limit_error": ModelFailure.RATE_LIMIT,
+    "timeout": ModelFailure.TIMEOUT,
 }
 # Where there is no response: what litellm says of requests that it refused itself, and of errors inside a 200.
 _BY_CLASS = {
@@ -55,6 +80,24 @@ def refusal(status: int, headers: Mapping[str, str], body: str) -> ModelError:
     too_long = 400 <= status < 500 and any(words in body for words in _TOO_LONG)
     kind = ModelFailure.CONTEXT_LENGTH if too_long else _of_status(status, body)
     return ModelError(kind, text, _asked_to_wait(headers))
+
+
+def error_in_answer(error: Any) -> ModelError:
+    """Return what an error inside a 200 means. A request that is refused there is the gateway's affair, tried again."""
+    content = error if isinstance(error, Mapping) else {}
+    text = json.dumps(error, ensure_ascii=False, default=str) if content else str(error)
+    kind = ModelFailure.SERVER
+    if any(words in text for words in _TOO_LONG):
+        kind = ModelFailure.CONTEXT_LENGTH
+    else:
+        for code in (content.get("code"), content.get("type"), content.get("status")):
+            text_code = str(code)
+            status = int(text_code) if text_code.isdecimal() and len(text_code) == 3 else 0
+            found = _BY_CODE.get(text_code) or _BY_STATUS.get(status)
+            if found is not None and found is not ModelFailure.REFUSED_REQUEST:
+                kind = found
+                break
+    return ModelError(kind, f"the answer is an error: {' '.join(text.split())}"[:SHOWN])
 
 
 def as_model_error(error: Exception) -> ModelError:
@@ -104,9 +147,10 @@ def _status(chain: list[BaseException]) -> int | None:
 def _of_status(status: int, body: str) -> ModelFailure:
     if status == 429 and "insufficient_quota" in body:
         return ModelFailure.CREDENTIALS  # nothing is left on the account: waiting does not help
-    if status >= 500:
-        return _BY_STATUS.get(status, ModelFailure.SERVER)
-    return _BY_STATUS.get(status, ModelFailure.REFUSED_REQUEST)
+    if 300 <= status < 400:
+        return ModelFailure.SETTINGS  # an address that has moved: nobody is followed elsewhere
+    # Of all others (409, 424, 425, 498, 499, …) none says that the conversation is wrong.
+    return _BY_STATUS.get(status, ModelFailure.SERVER)
 
 
 def _retry_after(chain: list[BaseException]) -> float | None:

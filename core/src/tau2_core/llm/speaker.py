@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tau2_core.errors import Tau2GymError
 from tau2_core.llm.chat import provider_message, text_of, tool_calls
 from tau2_core.model.llm import Completion, Model
 from tau2_core.model.messages import Requestor, ToolCall
 
 REPAIRS = 2
 EMPTY = "[Not from the other side: your last answer was empty, and nobody has got it. Answer again.]"
+CUT_OFF = (
+    "[Not from the other side: your last answer was cut off by the token limit before it said anything, and nobody has "
+    "got it. Answer again, and think less.]"
+)
+
+
+class EmptyAnswerError(Tau2GymError):
+    """A model said nothing, however often it was asked."""
 
 
 class Speech:
@@ -21,6 +30,8 @@ class Speech:
         self.tool_calls: list[ToolCall] | None = tool_calls(completion, speaker, first_call)
         self.cost = completion.cost
         self.usage: dict[str, Any] | None = completion.usage
+        self.finish_reason = completion.finish_reason
+        self.cut_off = completion.cut_off
         self.provider_message = provider_message(completion, self.tool_calls)
 
     def empty(self) -> bool:
@@ -33,6 +44,7 @@ class Speech:
             "tool_calls": self.tool_calls,
             "cost": self.cost,
             "usage": self.usage,
+            "finish_reason": self.finish_reason,
             "provider_message": self.provider_message,
         }
 
@@ -40,14 +52,18 @@ class Speech:
 async def speak(
     model: Model, chat: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]], speaker: Requestor, **options: Any
 ) -> Speech:
-    """Ask for a message; an empty one is asked for again, twice at most, and then returned as it is.
+    """Ask for a message; an empty one is asked for again, twice at most.
 
-    Raises ModelError.
+    Raises ModelError, and EmptyAnswerError if the last answer is empty too.
     """
     speech = Speech(await model.complete(chat, tools, **options), speaker, len(chat))
     for _ in range(REPAIRS):
         if not speech.empty():
-            break
-        reminder = {"role": "user", "content": EMPTY}
+            return speech
+        reminder = {"role": "user", "content": CUT_OFF if speech.cut_off else EMPTY}
         speech = Speech(await model.complete([*chat, reminder], tools, **options), speaker, len(chat))
+    if speech.empty():
+        why = f"finish_reason {speech.finish_reason}"
+        why = f"the token limit cut it off ({why}); raise max_tokens, or let it think less" if speech.cut_off else why
+        raise EmptyAnswerError(f"the model sent neither text nor a tool call, {REPAIRS + 1} times: {why}")
     return speech

@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
+from math import isfinite
 from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tau2_core.errors import Tau2GymError
+from tau2_core.errors import Tau2GymError, UsageError
 
 ModelRole = Literal["agent", "user", "judge"]
 _ADDRESS_LOGIN = re.compile(r"//[^/@\s]+@")
@@ -55,19 +56,29 @@ class ModelSettings(BaseModel):
 
     @cached_property
     def price(self) -> tuple[float, float] | None:
-        """The dollars that a token of a prompt and one of a completion cost, if the arguments name both."""
-        given = [self.args.get(name) for name in PRICES]
-        if None in given:
-            return None
-        prompt, completion = map(float, given)  # type: ignore[arg-type]
-        return prompt, completion
+        """The dollars that a token of a prompt and one of a completion cost, if the arguments name both.
+
+        Raises UsageError for what is no price.
+        """
+        given = [_dollars(name, self.args[name]) for name in PRICES if self.args.get(name) is not None]
+        return (given[0], given[1]) if len(given) == len(PRICES) else None
 
     def cost(self, counts: Mapping[str, int]) -> float | None:
         """Return what so many `prompt_tokens` and `completion_tokens` cost at that price, None where it is unknown."""
-        if self.price is None or not counts:
+        if self.price is None or not {"prompt_tokens", "completion_tokens"} <= counts.keys():
             return None
         prompt, completion = self.price
-        return prompt * counts.get("prompt_tokens", 0) + completion * counts.get("completion_tokens", 0)
+        return prompt * counts["prompt_tokens"] + completion * counts["completion_tokens"]
+
+
+def _dollars(name: str, value: Any) -> float:
+    try:
+        price = float(value)
+    except (ValueError, TypeError, OverflowError):
+        price = -1.0
+    if isinstance(value, bool) or not isfinite(price) or price < 0:
+        raise UsageError(f"{name}: a price in dollars should be a number of at least 0, not {value!r}")
+    return price
 
 
 def _without_secrets(value: Any) -> Any:
@@ -97,6 +108,20 @@ class Completion(BaseModel):
     finish_reason: str | None = None
     usage: dict[str, int] | None = None
     cost: float | None = None
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the token limit cut the answer off."""
+        return is_cut_off(self.finish_reason)
+
+
+# "length" in OpenAI's protocol, and what providers call it that do not keep to it.
+_CUT_OFF = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"})
+
+
+def is_cut_off(finish_reason: str | None) -> bool:
+    """Tell whether a finish reason says that the token limit cut an answer off."""
+    return (finish_reason or "").lower() in _CUT_OFF
 
 
 class ModelFailure(StrEnum):

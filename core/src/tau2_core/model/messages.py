@@ -32,10 +32,13 @@ class SystemMessage(_Message):
 
 
 class _ParticipantMessage(_Message):
+    """A message of either side; `finish_reason` is what a model's provider says of why its answer ends there."""
+
     content: str | None = None
     tool_calls: list[ToolCall] | None = None
     cost: float | None = None
     usage: dict[str, Any] | None = None
+    finish_reason: str | None = None
     provider_message: dict[str, Any] | None = None
 
     def has_text(self) -> bool:

@@ -84,6 +84,8 @@ def hire(
 
     From a cassette nothing is opened, so that no client needs to be imported, which takes seconds.
     """
+    for chosen in settings.values():
+        _ = chosen.price  # what is no price is refused before anything is played
     at_once, a_minute = _by_provider("--provider-limit", limits), _by_provider("--provider-rate", rates)
     replaying = cassette is not None and cassette.replaying
     clients = {} if replaying else {role: open_client(chosen) for role, chosen in settings.items()}

@@ -1,0 +1,147 @@
+"""Reading the body of a chat-completions answer, odd fields included: the same for every client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from math import ceil, isfinite
+from typing import Any
+
+import msgspec
+
+from tau2_core.llm.failures import error_in_answer
+from tau2_core.llm.thinking import split_thinking
+from tau2_core.model.llm import Completion, ModelError, ModelFailure
+
+_BOM = b"\xef\xbb\xbf"
+_COUNTS = ("prompt_tokens", "completion_tokens")
+MOST_TOKENS = 10**9
+# What servers say where the generation broke down: what there is of the answer is not the model's.
+_FAILED = frozenset(
+    {
+        "error",
+        "abort",
+        "aborted",
+        "cancelled",
+        "canceled",
+        "engine_error",
+        "server_error",
+        "network_error",
+        "timeout",
+        "insufficient_system_resource",
+    }
+)
+
+
+def read_answer(body: bytes) -> Completion:
+    """Read an answer's body; its cost is not known yet. Raises ModelError where it holds no usable answer."""
+    answer = _json(body)
+    if not isinstance(answer, dict):
+        raise _unreadable(f"it should be a JSON object, not {_kind(answer)}")
+    if answer.get("error"):
+        raise error_in_answer(answer["error"])
+    choices = answer.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise _unreadable("it has no choices")
+    choice = choices[0]
+    return completion(choice.get("message"), choice.get("finish_reason"), answer.get("usage"), choice.get("error"))
+
+
+def completion(message: Any, finish_reason: Any, usage: Any, error: Any = None) -> Completion:
+    """Return an answer in our form; its cost is not known yet. Raises ModelError where it is no usable answer."""
+    reason = None if finish_reason is None else str(finish_reason)
+    if isinstance(message, dict):
+        error = error or message.get("error")
+    if error or (reason or "").lower() in _FAILED:
+        raise error_in_answer(error or f"finish_reason {reason}")
+    return Completion(message=_message(message), finish_reason=reason, usage=token_counts(usage) or None)
+
+
+def token_counts(usage: Any) -> dict[str, int]:
+    """Return the tokens that an answer counts, {} if it counts none.
+
+    A number as text and a fraction are taken (a fraction is rounded up). What cannot be a number of tokens is left
+    out; then the cost is unknown.
+    """
+    if not isinstance(usage, Mapping):
+        return {}
+    counts = {name: _count(usage.get(name)) for name in _COUNTS}
+    known = {name: count for name, count in counts.items() if count is not None}
+    return known if any(known.values()) else {}  # nobody reads nothing: zeros mean that nothing is counted
+
+
+def _count(value: Any) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return ceil(number) if isfinite(number) and 0 <= number <= MOST_TOKENS else None
+
+
+def _message(raw: Any) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        raise _unreadable(f"its message should be an object, not {_kind(raw)}")
+    message = {"content": None, **{name: part for name, part in raw.items() if part is not None}}
+    content = message["content"]
+    if isinstance(content, str):
+        message["content"], thought = split_thinking(content)
+        if thought and not message.get("reasoning_content") and not message.get("reasoning"):
+            message["reasoning_content"] = thought
+    elif content is not None and not isinstance(content, list):
+        raise _unreadable(f"its content should be text, not {_kind(content)}")
+    calls = message.get("tool_calls")
+    if calls is not None:
+        if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
+            raise _unreadable("its tool_calls should be a list of objects")
+        message["tool_calls"] = [_call(call) for call in calls]
+    return message
+
+
+def _call(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return a tool call with an id that is text, or none, and a name that is text."""
+    function = raw.get("function")
+    if function is not None and not isinstance(function, dict):
+        raise _unreadable(f"the function of a tool call should be an object, not {_kind(function)}")
+    name = (function or {}).get("name")
+    if name is not None and not isinstance(name, str):
+        raw = {**raw, "function": {**(function or {}), "name": str(name)}}
+    identity = raw.get("id")
+    if isinstance(identity, str) or "id" not in raw:
+        return raw
+    if isinstance(identity, int | float) and not isinstance(identity, bool):
+        return {**raw, "id": str(identity)}
+    return {key: value for key, value in raw.items() if key != "id"}
+
+
+def _json(body: bytes) -> Any:
+    content = body.removeprefix(_BOM)
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:  # NaN, and half a surrogate pair, are no JSON; what holds them is an answer all the same
+        return _recordable(json.loads(content))
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(f"it is no JSON: {error}") from error
+
+
+def _recordable(value: Any) -> Any:
+    """Return a value as UTF-8 and JSON can hold it: � for half a surrogate pair, a text for NaN and infinities."""
+    if isinstance(value, dict):
+        return {_recordable(key): _recordable(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_recordable(part) for part in value]
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return str(value) if isinstance(value, float) and not isfinite(value) else value
+
+
+def _unreadable(why: str) -> ModelError:
+    return ModelError(ModelFailure.UNREADABLE, f"the answer cannot be read: {why}")
+
+
+def _kind(value: Any) -> str:
+    names = {type(None): "null", bool: "a boolean", str: "text", list: "a list", dict: "an object"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,55 @@
+"""What goes over the wire below litellm: the answer of an endpoint that speaks OpenAI's protocol, as it came.
+
+litellm drops what it does not expect in an answer (a finish reason that means an error), and fails on odd fields that
+decide nothing. So the answer itself is read where its OpenAI client is used, as it is by the client for endpoints.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any
+
+from tau2_core.llm.answers import read_answer
+from tau2_core.llm.failures import refusal
+from tau2_core.model.llm import Completion
+
+
+class Exchange:
+    """The last response to a request, once it has come whole."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.body: bytes | None = None
+
+    def read(self) -> Completion:
+        """Return what was answered; its cost is not known yet. Raises ModelError."""
+        body = self.body or b""
+        if self.status != 200:
+            raise refusal(self.status, self.headers, body.decode("utf-8", "replace"))
+        return read_answer(body)
+
+
+EXCHANGE: ContextVar[Exchange | None] = ContextVar("EXCHANGE", default=None)
+
+
+def listen(litellm: Any) -> None:
+    """Let litellm's OpenAI client keep every response with the request that is under way (`EXCHANGE`)."""
+    if litellm.aclient_session is None:
+        session = litellm.OpenAIChatCompletion.get_async_http_client()
+        session.event_hooks = {"response": [_keep]}
+        litellm.aclient_session = session
+
+
+async def hang_up(litellm: Any) -> None:
+    """Close the connections that `listen` opened."""
+    session, litellm.aclient_session = litellm.aclient_session, None
+    if session is not None:
+        await session.aclose()
+
+
+async def _keep(response: Any) -> None:
+    exchange = EXCHANGE.get()
+    if exchange is not None and not response.has_redirect_location:
+        body = await response.aread()
+        exchange.status, exchange.headers, exchange.body = response.status_code, dict(response.headers), body
