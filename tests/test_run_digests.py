@@ -95,13 +95,18 @@ class TestThePack:
         manifest.write_text(manifest.read_text().replace("data: data/db.yaml", "data: ../outside.yaml"))
         _refused(self.gym, lambda: data.write_text(f"{data.read_text()}\n# changed\n"), "digests.pack", *self.arguments)
 
-    def test_a_module_that_a_handler_imports(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("imported", "regular"),
+        [("import shop_rules", True), ("from shop_rules import prices", False), ("import shop_rules.prices", False)],
+    )
+    def test_a_module_that_a_handler_imports(self, tmp_path: Path, imported: str, regular: bool) -> None:
         shared = tmp_path / "shared_code"
         (shared / "shop_rules").mkdir(parents=True)
-        (shared / "shop_rules" / "__init__.py").write_text("from shop_rules import prices\n")
+        if regular:
+            (shared / "shop_rules" / "__init__.py").write_text("from shop_rules import prices\n")
         (shared / "shop_rules" / "prices.py").write_text("LIMIT = 1\n")
         handlers = self.pack / "handlers" / "users.py"
-        handlers.write_text(f"{handlers.read_text()}\n\ndef _limit() -> None:\n    import shop_rules\n")
+        handlers.write_text(f"{handlers.read_text()}\n\ndef _limit() -> None:\n    {imported}\n")
         change = lambda: (shared / "shop_rules" / "prices.py").write_text("LIMIT = 2\n")  # noqa: E731
         _refused(self.gym, change, "digests.pack", *self.arguments, paths=[shared])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -48,9 +49,9 @@ def _import_parent(name: str, folder: Path) -> None:
     if present is None and (folder / "__init__.py").is_file():
         _import_package(name, folder)
     elif present is None:
-        namespace = ModuleType(name)
-        namespace.__path__ = [str(folder)]
-        sys.modules[name] = namespace
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = [str(folder)]
+        sys.modules[name] = importlib.util.module_from_spec(spec)
     elif str(folder) not in (places := getattr(present, "__path__", [])):
         if getattr(present, "__file__", None):
             raise UsageError(f"--pack {folder}: a module named {name!r} is loaded from elsewhere; rename the folder")

@@ -6,7 +6,7 @@ import ast
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -40,15 +40,12 @@ class CodeFiles:
         if root in self._seen:
             return
         self._seen.add(root)
-        module = sys.modules.get(root)
-        if module is None and (spec := _spec(root)) is None:
-            return
-        places = list(getattr(module, "__path__", [])) if module else list(spec.submodule_search_locations or ())
-        if places:
+        file, is_package = _file(root)
+        if file is None:
+            return  # a namespace package, whose parts are named one by one, or nothing that can be found
+        if is_package:
             self.add_folder(package_folder(root, "__init__.py"), root)
-            return
-        file = Path((getattr(module, "__file__", None) if module else spec.origin) or "")
-        if file.is_file():
+        elif file.is_file():
             self._add_file(file, f"{root}{file.suffix}", root)
 
     def add_file(self, file: Path, name: str) -> None:
@@ -106,9 +103,8 @@ def _modules(code: Any) -> Iterator[str]:
         yield code.target.partition(":")[0]
         return
     if isinstance(code, partial):
-        for each in (code.func, *code.args, *code.keywords.values()):
-            if isinstance(each, partial | Callable):
-                yield from _modules(each)
+        for inner in filter(callable, (code.func, *code.args, *code.keywords.values())):
+            yield from _modules(inner)
         return
     for each in (code, getattr(code, "__wrapped__", None), type(code), type(getattr(code, "__self__", None))):
         module = getattr(each, "__module__", None)
@@ -121,11 +117,21 @@ def _root(name: str) -> str:
     parts = name.split(".")
     for length in range(1, len(parts)):
         root = ".".join(parts[:length])
-        module = sys.modules.get(root)
-        spec = None if module else _spec(root)
-        if getattr(module, "__file__", None) or (spec is not None and spec.origin):
+        if _file(root)[0] is not None:
             return root
     return name
+
+
+def _file(name: str) -> tuple[Path | None, bool]:
+    """Return the file of a module, None if it has none, and whether it is a package's."""
+    module = sys.modules.get(name)
+    if module is not None:
+        file = getattr(module, "__file__", None)
+        return Path(file) if file else None, hasattr(module, "__path__")
+    spec = _spec(name)
+    if spec is None or not spec.has_location or not spec.origin:
+        return None, False
+    return Path(spec.origin), spec.submodule_search_locations is not None
 
 
 def _spec(name: str) -> Any:
@@ -153,8 +159,7 @@ def _imports(file: Path) -> Iterator[str]:
 
 
 def _is_namespace(name: str) -> bool:
-    module = sys.modules.get(name)
-    return module is not None and hasattr(module, "__path__") and not getattr(module, "__file__", None)
+    return name.partition(".")[0] not in sys.stdlib_module_names and _file(name)[0] is None
 
 
 @lru_cache(maxsize=1024)
