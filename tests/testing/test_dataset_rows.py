@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -139,3 +140,17 @@ def test_it(row: EvaluationRow) -> EvaluationRow:
     assert (near, far) == ("", ""), ran.output
     assert "input_dataset nothing.jsonl: No such file or directory; write one with `tau2-gym export" in nothing
     assert [len(lines(folder / "rows.jsonl")) for folder in tmp_path.glob("runs/*")] == [2, 2]
+
+
+def test_a_row_may_hold_signs_that_end_a_line_elsewhere(gym: Gym, evaluate: Evaluate, tmp_path: Path) -> None:
+    row = exported(gym, tmp_path, "mock")[0]
+    row["user_simulation"]["system_prompt"] += " One\u2028two\u2029three\x85four."
+    text = f"\ufeff{json.dumps(row, ensure_ascii=False)}\r\n\r\n"
+    (tmp_path / "rows.jsonl").write_text(text, encoding="utf-8", newline="")
+    source = """
+@evaluation_test(input_dataset=["rows.jsonl"], completion_params=[ORACLE], rollout_processor_kwargs=MOCK)
+def test_it(row: EvaluationRow) -> EvaluationRow:
+    return row
+"""
+    ran = evaluate(source)
+    assert list(ran.failures.values()) == [""], ran.output
