@@ -103,7 +103,7 @@ class TestPackFiles:
         ("name", "content", "told"),
         [
             ("db.json", '{"tasks": {},\n "users": }', ':2: not JSON: no JSON value stands here: "users": } '),
-            ("db.json", "[" * 100_000, ":1: not JSON: nested more than 200 levels deep: [["),
+            ("db.json", "[" * 100_000, ":1: not JSON: nested more than 200 levels deep: …[["),
             (
                 "db.json",
                 '{\n"tasks": {"t": {\n"task_id": 1}}, "users": {}}',

@@ -180,7 +180,7 @@ def test_everything_wrong_is_told_at_its_line_and_nothing_else(gym: Gym, mock_co
         ("tools/user.yaml", lambda text: text + "  - [\n", ""),
         ("tools/functions.yaml", lambda _: "- a list\n", "should be a mapping of names to entries"),
         ("handlers/tasks.py", lambda text: text + "def (\n", "cannot be imported: SyntaxError"),
-        ("handlers/tasks.py", lambda text: text + "raise SystemExit(4)\n", "cannot be imported: RuntimeError: it ends"),
+        ("handlers/tasks.py", lambda text: text + "raise SystemExit(4)\n", "cannot be imported: SystemExit: 4"),
         ("data/tasks/creating.yaml", lambda text: text + "- [\n", ""),
         ("data/splits.yaml", lambda _: "- a list\n", "the file: Input should be a valid dictionary"),
         ("data/db.yaml", lambda text: text.replace("[task_2]", "task_2"), "users.piet_lindgren.tasks: Input should be"),
