@@ -90,8 +90,21 @@ def test_a_malformed_answer_is_sent_back_once_with_what_is_wrong(judge: Callable
     assert told in repaired.last
 
 
-@pytest.mark.parametrize("answer", ["```json\n{}\n```", "```\n{}\n```", " {}\n", "<think>I see.</think>{}"])
-def test_a_fence_and_thoughts_are_taken_off(judge: Callable[..., Played], answer: str) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "```json\n{}\n```",
+        "```\n{}\n```",
+        " {}\n",
+        "\ufeff{}",
+        "Here are the verdicts:\n\n{}\n\nI hope that helps.",
+        "Here they are, as {JSON}:\n```json\n{}\n```",
+        "<think>I see.</think>{}",
+        '<think>Perhaps {"verdicts": []}? No.</think>\n\n```json\n{}\n```',
+        '{"verdicts": []} at first.</think>{}',
+    ],
+)
+def test_what_stands_around_the_object_is_taken_off(judge: Callable[..., Played], answer: str) -> None:
     played = judge(judge=[None, say(answer.replace("{}", json.dumps({"verdicts": [verdict()]})))])
     assert played.end == ("user_stop", "solved")
     assert len(played.of("judge")) == 2

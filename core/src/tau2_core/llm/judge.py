@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import from_json
 
 from tau2_core.llm.chat import text_of
 from tau2_core.llm.prompts import own_prompt
+from tau2_core.llm.thinking import split_thinking
 from tau2_core.model.evaluation import JudgedStatement, Judgement
 from tau2_core.model.llm import Model, ModelError
 from tau2_core.model.messages import AssistantMessage, Message, SystemMessage, ToolMessage, UserMessage
@@ -106,17 +106,15 @@ def transcript(messages: Sequence[Message]) -> str:
 
 
 def read_answer(answer: str, statements: Sequence[str]) -> list[JudgedStatement]:
-    """Read the judge's JSON, in a code fence or not; each statement needs a verdict. Raises UnusableAnswerError."""
-    text = answer.strip()
-    if text.startswith("```"):
-        text = text.strip("`").removeprefix("json").strip()
+    """Read the judge's JSON, also in a code fence or between sentences; each statement needs a verdict.
+
+    Raises UnusableAnswerError, also where the answer holds two objects with verdicts, or a key twice.
+    """
     try:
-        verdicts = _Answer.model_validate(from_json(text)).verdicts
+        verdicts = _Answer.model_validate(_verdict_object(answer)).verdicts
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
         raise UnusableAnswerError(f"{'.'.join(str(part) for part in detail['loc'])}: {detail['msg']}") from error
-    except ValueError as error:
-        raise UnusableAnswerError(f"not JSON: {error}") from error
     by_number = {verdict.number: verdict for verdict in verdicts}
     missing = [number for number in range(1, len(statements) + 1) if number not in by_number]
     if missing or len(verdicts) != len(statements):
@@ -127,3 +125,42 @@ def read_answer(answer: str, statements: Sequence[str]) -> list[JudgedStatement]
         JudgedStatement(statement=statement, met=by_number[number].met, reason=by_number[number].reason)
         for number, statement in enumerate(statements, 1)
     ]
+
+
+def _verdict_object(answer: str) -> Any:
+    """Return the JSON object that the answer is, or the only one in it that has verdicts. Raises UnusableAnswerError."""
+    text = split_thinking(answer.strip().removeprefix("\ufeff"))[0].strip()
+    try:
+        return _DECODER.decode(text)
+    except UnusableAnswerError:
+        raise
+    except (ValueError, RecursionError) as error:
+        wrong = error
+    found = []
+    at = text.find("{")
+    while at >= 0:
+        try:
+            value, end = _DECODER.raw_decode(text, at)
+        except json.JSONDecodeError:
+            value, end = None, at + 1
+        except RecursionError as error:
+            raise UnusableAnswerError("not JSON: it is nested too deeply") from error
+        if isinstance(value, dict) and "verdicts" in value:
+            found.append(value)
+        at = text.find("{", end)
+    if len(found) > 1:
+        raise UnusableAnswerError(f"{len(found)} objects with verdicts, where one is asked for")
+    if not found:
+        raise UnusableAnswerError(f"not JSON: {wrong}")
+    return found[0]
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UnusableAnswerError(f"the key {twice!r} is there twice in one object")
+    return dict(pairs)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_distinct)
