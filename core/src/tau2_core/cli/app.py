@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
@@ -15,6 +16,7 @@ from tau2_core.cli import check, compare, describe, domains, export, grade, plug
 from tau2_core.cli.output import own_output
 from tau2_core.errors import Tau2GymError, UsageError
 from tau2_core.foreign import describe as words_of
+from tau2_core.redaction import environment_redactor
 from tau2_core.terminal_text import plain
 
 app = typer.Typer(
@@ -100,10 +102,12 @@ def _run() -> int | str | None:
             raise
         where = f" {error.filename}" if error.filename is not None else ""
         return _complain(f"error: the system refused{where}: {error.strerror or error}")
+    except Exception:  # noqa: BLE001 - a fault of the program: shown as Python does, but for secrets
+        return _complain(traceback.format_exc())
     return 0
 
 
 def _complain(message: str, code: int = 1) -> int:
     with suppress(OSError):
-        typer.echo(plain(message), err=True)
+        typer.echo(plain(environment_redactor().error(message)), err=True)
     return code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -43,6 +44,7 @@ def _litellm() -> ModuleType:
     litellm.telemetry = False
     litellm.suppress_debug_info = True
     litellm.drop_params = True
+    logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)  # its words may hold keys, and are not for the terminal
     # It copies answers through pydantic, which complains to the terminal of every field of an unusual type.
     warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
     # It makes a coroutine in a thread; when a deadline strikes meanwhile, nobody is left to await it.

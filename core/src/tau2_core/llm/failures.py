@@ -15,7 +15,6 @@ from typing import Any
 
 from tau2_core.model.llm import ModelError, ModelFailure
 
-SHOWN = 500
 # By the names of exception classes, so that nothing needs to be imported to look.
 _DAMAGED = {"JSONDecodeError", "DecodeError", "DecodingError", "APIResponseValidationError", "ValidationError"}
 _TOO_LATE = {"TimeoutException", "Timeout", "APITimeoutError", "TimeoutError"}
@@ -76,7 +75,7 @@ _TOO_LONG = (
 
 def refusal(status: int, headers: Mapping[str, str], body: str) -> ModelError:
     """Return what an HTTP response with no answer means."""
-    text = f"HTTP {status}: {' '.join(body.split())[:SHOWN]}"
+    text = f"HTTP {status}: {' '.join(body.split())}"
     too_long = 400 <= status < 500 and any(words in body for words in _TOO_LONG)
     kind = ModelFailure.CONTEXT_LENGTH if too_long else _of_status(status, body)
     return ModelError(kind, text, _asked_to_wait(headers))
@@ -97,13 +96,13 @@ def error_in_answer(error: Any) -> ModelError:
             if found is not None and found is not ModelFailure.REFUSED_REQUEST:
                 kind = found
                 break
-    return ModelError(kind, f"the answer is an error: {' '.join(text.split())}"[:SHOWN])
+    return ModelError(kind, f"the answer is an error: {' '.join(text.split())}")
 
 
 def as_model_error(error: Exception) -> ModelError:
     """Return what an exception means, with what the provider asked to wait."""
     chain = list(_chain(error))
-    text = " ".join(str(error).split())[:SHOWN]
+    text = " ".join(str(error).split())
     return ModelError(_kind(chain), text, _retry_after(chain))
 
 

@@ -128,7 +128,7 @@ def read_answer(answer: str, statements: Sequence[str]) -> list[JudgedStatement]
 
 
 def _verdict_object(answer: str) -> Any:
-    """Return the JSON object that the answer is, or the only one in it that has verdicts. Raises UnusableAnswerError."""
+    """Return the JSON that the answer is, or the only object in it that has verdicts. Raises UnusableAnswerError."""
     text = split_thinking(answer.strip().removeprefix("\ufeff"))[0].strip()
     try:
         return _DECODER.decode(text)

@@ -47,7 +47,7 @@ def refuse_bad_keys(settings: ModelSettings, provider: str) -> None:
     for name in ("extra_headers", "headers"):
         headers = args.get(name) or {}
         if not isinstance(headers, Mapping):
-            raise UsageError(f"{settings.model}: {name} should be an object of names and values, not {headers!r}")
+            raise UsageError(f"{settings.model}: {name} should be an object of names and values")
         places |= {f"{name}.{header} of {settings.model}": value for header, value in headers.items()}
     for place, value in places.items():
         wrong = _wrong(value)

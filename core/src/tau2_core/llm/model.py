@@ -14,6 +14,9 @@ from tau2_core.errors import UsageError
 from tau2_core.llm.cassette import Cassette
 from tau2_core.model.episodes import Usage
 from tau2_core.model.llm import WORTH_RETRYING, Completion, ModelError, ModelFailure, ModelRole, ModelSettings
+from tau2_core.redaction import Redactor
+
+SHOWN = 500  # characters of an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,8 @@ def usage_of(completion: Completion) -> Usage:
 class Line:
     """A model that a run has hired for a role; `model_for` gives each episode its own end of it.
 
-    Without a client, answers come from the cassette.
+    Without a client, answers come from the cassette. `redactor` takes secrets out of answers and errors: whatever comes
+    from here may be written down.
     """
 
     role: ModelRole
@@ -115,6 +119,7 @@ class Line:
     patience: Patience = field(default_factory=Patience)
     cassette: Cassette | None = None
     usage: Usage = field(default_factory=Usage.nothing)
+    redactor: Redactor = field(default_factory=Redactor)
 
     def model_for(self, episode: str, seed: int | None = None) -> EpisodeModel:
         """Return the model as one episode uses it. The seed goes along with every request."""
@@ -144,6 +149,7 @@ class EpisodeModel:
         if line.cassette is not None:
             request = {"model": line.settings.model, "args": line.settings.deciding_args(), "options": options}
             request |= {"tools": list(tools), "messages": list(messages)}
+            request = line.redactor.value(request)
         try:
             if line.client is None:
                 completion = self._cassette().play(place, request)
@@ -153,7 +159,8 @@ class EpisodeModel:
             failure = self._attributed(error)
             if line.client is not None and line.cassette is not None:
                 line.cassette.record(place, request, failure)
-            raise failure from error
+            raise failure from None  # the client's own words are not redacted
+        completion.message = line.redactor.value(completion.message)
         if line.client is not None and line.cassette is not None:
             line.cassette.record(place, request, completion)
         used = usage_of(completion)
@@ -167,10 +174,15 @@ class EpisodeModel:
         return self.line.cassette
 
     def _attributed(self, error: ModelError) -> ModelError:
-        """A request that is refused before the model has answered once is the settings' fault, not a conversation's."""
+        """Return the error as it may be written, at the right door.
+
+        A request that is refused before the model has answered once is the settings' fault, not a conversation's.
+        """
+        text = self.line.redactor.error(error.message)  # before it is shortened: half a key is one too
+        text = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
         if error.kind is ModelFailure.REFUSED_REQUEST and not self.usage.requests:
-            return ModelError(ModelFailure.SETTINGS, f"the first request was refused: {error.message}")
-        return error
+            return ModelError(ModelFailure.SETTINGS, f"the first request was refused: {text}")
+        return ModelError(error.kind, text, error.retry_after)
 
     async def _within_turn(self, request: Request) -> Completion:
         seconds = self.line.patience.turn_seconds

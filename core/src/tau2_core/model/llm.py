@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
@@ -12,15 +11,13 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from tau2_core.errors import Tau2GymError, UsageError
+from tau2_core.redaction import without_secrets
 
 ModelRole = Literal["agent", "user", "judge"]
-_ADDRESS_LOGIN = re.compile(r"//[^/@\s]+@")
 
 
 # What reaches a model but does not decide its answer: where it is, how one gets in, how long one waits.
 _CONNECTION = frozenset({"api_base", "base_url", "timeout", "organization", "max_retries", "num_retries"})
-_SECRET = ("key", "secret", "password", "headers", "token", "credentials")
-_NO_SECRET = ("max_tokens", "max_completion_tokens", "budget_tokens", "_cost_per_token")
 
 # In US dollars; a price of a run's own wins over a listed one.
 PRICES = ("input_cost_per_token", "output_cost_per_token")
@@ -43,7 +40,7 @@ class ModelSettings(BaseModel):
 
     def public_args(self) -> dict[str, Any]:
         """Return the arguments as they may be written down: secrets are left out, at any depth."""
-        public: dict[str, Any] = _without_secrets(self.args)
+        public: dict[str, Any] = without_secrets(self.args)
         return public
 
     def deciding_args(self) -> dict[str, Any]:
@@ -79,21 +76,6 @@ def _dollars(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isfinite(price) or price < 0:
         raise UsageError(f"{name}: a price in dollars should be a number of at least 0, not {value!r}")
     return price
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_secrets(part) for name, part in value.items() if not _secret(name)}
-    if isinstance(value, list):
-        return [_without_secrets(part) for part in value]
-    if isinstance(value, str) and "://" in value:
-        return _ADDRESS_LOGIN.sub("//", value)
-    return value
-
-
-def _secret(name: Any) -> bool:
-    lowered = str(name).lower()
-    return any(part in lowered for part in _SECRET) and not lowered.endswith(_NO_SECRET)
 
 
 class Completion(BaseModel):

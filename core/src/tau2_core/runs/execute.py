@@ -79,7 +79,8 @@ async def execute(
         raise RunError(
             f"the run's {plan.run_seconds:g} s passed while the judge was tried; nothing was done"
         ) from error
-    journal = Journal(folder, resume=resume)
+    redactor = next((line.redactor for line in plan.cast.lines.values()), None)
+    journal = Journal(folder, resume=resume, redactor=redactor)
     with journal.alone():
         before = resume_run(journal, config, plan) if journal.begun else Resumed()
         journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from tau2_core.errors import RunError
+from tau2_core.redaction import Redactor, environment_redactor
 from tau2_core.terminal_text import plain_line
 
 try:
@@ -42,8 +43,9 @@ class Journal:
     do. Raises RunError, with what to do, when the folder cannot be made, found or written.
     """
 
-    def __init__(self, folder: Path, *, resume: bool = False) -> None:
+    def __init__(self, folder: Path, *, resume: bool = False, redactor: Redactor | None = None) -> None:
         self.folder = folder
+        self.redactor = redactor or environment_redactor()
         try:
             self.begun = (folder / CONFIGURATION).exists()
         except (OSError, ValueError) as error:
@@ -71,11 +73,16 @@ class Journal:
 
     def write(self, name: str, content: Any) -> None:
         """Write a whole JSON file, through a temporary one so that it is never half there."""
-        self._replace(name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        self._replace(name, json.dumps(self.redactor.value(content), indent=2, ensure_ascii=False) + "\n")
 
     def rewrite(self, name: str, lines: Iterable[Any]) -> None:
         """Write a whole file of JSON lines, through a temporary one."""
-        self._replace(name, "".join(f"{_line(line)}\n" for line in lines))
+        self._replace(name, "".join(f"{self._line(line)}\n" for line in lines))
+
+    def _line(self, content: Any) -> str:
+        """Return content as one JSON line, without the run's secrets."""
+        line = json.dumps(content, ensure_ascii=False)
+        return json.dumps(self.redactor.value(content), ensure_ascii=False) if self.redactor.found_in(line) else line
 
     def _replace(self, name: str, text: str) -> None:
         file = self.folder / name
@@ -89,7 +96,7 @@ class Journal:
     def append(self, name: str, content: Any) -> None:
         """Append one JSON line."""
         file = self.folder / name
-        line = _encoded(f"{_line(content)}\n")
+        line = _encoded(f"{self._line(content)}\n")
         try:
             handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             try:
@@ -172,10 +179,6 @@ def _locked(folder: Path) -> int | None:
             raise RunError(f"another process is writing into {folder}; wait for it, or stop it") from error
         return None  # a file system that cannot lock
     return handle
-
-
-def _line(content: Any) -> str:
-    return json.dumps(content, ensure_ascii=False)
 
 
 def _encoded(text: str) -> bytes:

@@ -12,10 +12,12 @@ from pydantic import BaseModel, ConfigDict
 
 from tau2_core.errors import UsageError
 from tau2_core.llm.cassette import Cassette
+from tau2_core.llm.keys import variables_of
 from tau2_core.llm.model import Client, Gate, Line, Patience
 from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.names import did_you_mean
 from tau2_core.packs.problems import Problems
+from tau2_core.redaction import run_redactor, without_assigned_secrets
 
 Result = TypeVar("Result")
 ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
@@ -58,7 +60,7 @@ def _read_file(file: Path) -> ModelsFile:
     if document is not None:
         found = problems.validate(ModelsFile, document, {} if document.value is None else document.value)
     if found is None or problems.found:
-        raise UsageError("\n".join(map(str, problems.found)))
+        raise UsageError(without_assigned_secrets("\n".join(map(str, problems.found))))
     return found
 
 
@@ -95,8 +97,19 @@ def hire(
     gates = {
         provider: Gate(_whole(at_once.get(provider)), a_minute.get(provider)) for provider in set(providers.values())
     }
+    named = {chosen.model.partition("/")[0] for chosen in settings.values()}
+    variables = [name for provider in sorted({*named, *providers.values()}) for name in variables_of(provider)]
+    redactor = run_redactor((chosen.args for chosen in settings.values()), variables)
     return {
-        role: Line(role, chosen, clients.get(role), gates.get(providers.get(role, ""), Gate()), patience, cassette)
+        role: Line(
+            role,
+            chosen,
+            clients.get(role),
+            gates.get(providers.get(role, ""), Gate()),
+            patience,
+            cassette,
+            redactor=redactor,
+        )
         for role, chosen in settings.items()
     }
 

@@ -1,0 +1,203 @@
+"""Keeping secrets out of what is written: by their names in arguments, and by their values in every text.
+
+A run's `Redactor` knows the values: keys among the models' arguments and in the environment, logins in addresses,
+`?key=` parameters. What is written by a run (records, cassettes, errors) goes through it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+REDACTED = "[redacted]"
+SHORTEST = 6
+SHORTEST_WORD = 8
+SHORTEST_ELSEWHERE = 12
+
+_PARTS = (
+    "apikey",
+    "authorization",
+    "bearer",
+    "cookie",
+    "credential",
+    "header",
+    "passphrase",
+    "passwd",
+    "password",
+    "secret",
+    "signature",
+)
+_WORDS = frozenset({"auth", "key", "keys", "jwt", "pat", "pwd", "sig", "token", "userinfo"})
+_NO_SECRETS = ("cost_per_token", "prompt_cache_key", "token_id", "token_ids")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_LOGIN = re.compile(r"(?<=://)[^/@\s\"'?#]+(?=@)")
+_PARAMETER = re.compile(r"([?&;])([\w.%-]{1,40})=([^&#;\s\"'<>\\]+)")
+_ASSIGNED = re.compile(r"""((?<![\w.-])["']?([\w.-]{2,40})["']?\s*[:=]\s*)(?!\d+:)("[^"]*"?|'[^']*'?|[^,{}\[\]\n]+)""")
+_PAIR = re.compile(r"[\w.-]+=([^;,\s]+)")
+_ADDRESS = re.compile(r"[a-zA-Z][\w+.-]*://[^\s\"'<>]+")
+# What people write where a key is wanted and none is needed.
+_PLACEHOLDERS = frozenset(
+    {"anything", "changeme", "dummy-key", "lm-studio", "no-key", "not-needed", "password", "placeholder", "whatever"}
+)
+
+
+def is_secret_name(name: object) -> bool:
+    """Tell whether what a name or parameter of a request holds is to be kept secret, whatever its value."""
+    text = str(name)
+    lowered = text.lower()
+    if lowered.endswith(_NO_SECRETS):
+        return False
+    words = {word.lower() for word in _WORD.findall(text)}
+    return bool(words & _WORDS) or any(part in lowered.replace("_", "").replace("-", "") for part in _PARTS)
+
+
+def without_secrets(value: Any) -> Any:
+    """Return a JSON value without what is secret by its name, at any depth, and without logins in addresses."""
+    if isinstance(value, Mapping):
+        return {name: without_secrets(part) for name, part in value.items() if not is_secret_name(name)}
+    if isinstance(value, list | tuple):
+        return [without_secrets(part) for part in value]
+    return without_logins(value) if isinstance(value, str) else value
+
+
+def without_logins(text: str) -> str:
+    """Return a text whose addresses have no login, and no value of a secret parameter such as `?key=`."""
+    if "://" not in text and "=" not in text:
+        return text
+    return _PARAMETER.sub(_parameter, _LOGIN.sub(REDACTED, text))
+
+
+def without_assigned_secrets(text: str) -> str:
+    """Return a text, such as a line of YAML, without the values of what is named like a secret."""
+    return _ASSIGNED.sub(lambda match: f"{match[1]}{REDACTED}" if is_secret_name(match[2]) else match[0], text)
+
+
+def _parameter(match: re.Match[str]) -> str:
+    mark, name, value = match.groups()
+    return f"{mark}{name}={REDACTED if is_secret_name(unquote(name)) else value}"
+
+
+class Redactor:
+    """Takes secrets that it knows by value out of texts."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        forms = {form for secret in secrets for form in _forms(secret)}
+        longest_first = sorted(forms, key=lambda form: (-len(form), form))
+        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+
+    def written(self, text: str) -> str:
+        """Return what may be written for a text, or for JSON."""
+        return text if self._pattern is None else self._pattern.sub(REDACTED, text)
+
+    def found_in(self, text: str) -> bool:
+        """Tell whether a text, or JSON, holds a secret."""
+        return self._pattern is not None and self._pattern.search(text) is not None
+
+    def value(self, value: Any) -> Any:
+        """Return a JSON value whose texts hold no secret; the same one if there is none in it."""
+        if self._pattern is None or not self.found_in(json.dumps(value, ensure_ascii=False, default=str)):
+            return value
+        return self._redacted(value)
+
+    def error(self, text: str) -> str:
+        """Return what may be shown of an error: addresses in it have no logins and no secret parameters either."""
+        return without_logins(self.written(text))
+
+    def _redacted(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {self._redacted(name): self._redacted(part) for name, part in value.items()}
+        if isinstance(value, list):
+            return [self._redacted(part) for part in value]
+        return self.written(value) if isinstance(value, str) else value
+
+
+def run_redactor(arguments: Iterable[Mapping[str, Any]], variables: Iterable[str] = ()) -> Redactor:
+    """Return what knows the secrets of a run: those among its models' arguments, and in the environment.
+
+    `variables` are the environment variables that hold the providers' keys; all that are named like secrets count too.
+    """
+    given = {secret for each in arguments for secret in _secrets_in(each)}
+    environment = {name: value for name in variables if (value := os.environ.get(name))}
+    known = {part for value in (*given, *environment.values()) for part in _parts(value)}
+    return Redactor(secret for secret in known | _environment() if _usable(secret))
+
+
+def environment_redactor() -> Redactor:
+    """Return what knows the secrets in the environment."""
+    return run_redactor(())
+
+
+def _usable(secret: str) -> bool:
+    """Tell whether a value can be taken out of texts by itself: it is no short word that may stand there anyway."""
+    long_enough = len(secret) >= (SHORTEST_WORD if secret.isalpha() else SHORTEST)
+    return long_enough and secret.lower() not in _PLACEHOLDERS
+
+
+def _environment() -> set[str]:
+    """Return the values of variables that are named like secrets, and the passwords of addresses such as a proxy's."""
+    found: set[str] = set()
+    for name, value in os.environ.items():
+        if is_secret_name(name) and "/" not in value[:1]:
+            found.update(part for part in _parts(value) if len(part) >= SHORTEST_ELSEWHERE)
+        elif "@" in value and "://" in value:
+            found.update(_address_secrets(value))
+    return found
+
+
+def _secrets_in(value: Any, *, secret: bool = False) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            yield from _secrets_in(part, secret=secret or is_secret_name(name))
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _secrets_in(part, secret=secret)
+    elif isinstance(value, str):
+        if secret:
+            yield value
+        yield from _address_secrets(value)
+
+
+def _parts(secret: str) -> Iterator[str]:
+    """Yield a secret, the values in a cookie, what stands behind a scheme (`Bearer`), the password in `Basic`."""
+    text = secret.strip()
+    yield text
+    yield from _PAIR.findall(text)
+    scheme, _, rest = text.partition(" ")
+    if rest and scheme.lower() in ("bearer", "basic", "token", "key"):
+        yield rest.strip()
+        if scheme.lower() == "basic":
+            try:
+                login = base64.b64decode(rest, validate=True).decode()
+            except ValueError:
+                return
+            yield login
+            yield login.partition(":")[2]
+
+
+def _address_secrets(text: str) -> Iterator[str]:
+    for address in _ADDRESS.findall(text):
+        try:
+            split = urlsplit(address)
+            login = split.netloc.rpartition("@")[0]
+            parameters = parse_qsl(split.query)
+        except ValueError:
+            continue
+        if login:
+            password = login.partition(":")[2] or login
+            yield from (login, password, unquote(password))
+            yield base64.b64encode(unquote(login).encode()).decode()
+        yield from (value for name, value in parameters if is_secret_name(name))
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """Yield how a secret may stand in a text: as it is, in JSON, in an address, as a login of `Basic`."""
+    yield secret
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield quote(secret, safe="")
+    yield quote(secret)
