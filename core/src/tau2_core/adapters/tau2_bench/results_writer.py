@@ -112,7 +112,7 @@ def _official_end(run: Exported, record: EpisodeRecord) -> tuple[Termination, st
     """Return the end that the official loop would record, and why it differs from ours ("" where it does not).
 
     Officially a limit that is reached in the last step overwrites the end, the one on errors last, and arguments that
-    are no JSON object break the attempt off (docs/decisions/0003 and 0016).
+    are no JSON object break the attempt off (docs/decisions/0003 and 0017).
     """
     if record.termination not in (Termination.AGENT_STOP, Termination.USER_STOP):
         return record.termination, ""
