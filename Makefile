@@ -2,13 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PACKS := airline mock retail telecom
-RUN ?= airline
+DOMAIN ?= airline
 INSTALLED := .venv/.installed
 
 .PHONY: install run test test-lowest interop check format bench clean
 
 run: install
-	$(BIN)/tau2-gym run $(RUN)
+	$(BIN)/tau2-gym demo $(DOMAIN)
 
 test: install
 	$(BIN)/python -m pytest -n auto
@@ -45,6 +45,7 @@ $(INSTALLED): pyproject.toml constraints.txt core/pyproject.toml $(PACKS:%=domai
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "tau2-gym needs Python 3.11 or newer; set PYTHON=python3.12, say")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e 'core[models,stats]' $(PACKS:%=-e domains/%) -e '.[dev]'
+	@$(BIN)/tau2-gym --version && $(BIN)/tau2-gym domains >/dev/null && echo "It is installed and finds its domains: $(PACKS). See $(BIN)/tau2-gym -h"
 	@touch $@
 
 clean:

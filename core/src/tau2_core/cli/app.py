@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 
-from tau2_core.cli import check, compare, describe, domains, export, grade, plugins, replay, report, run, serve, streams
+from tau2_core.cli import (
+    check,
+    compare,
+    demo,
+    describe,
+    domains,
+    export,
+    grade,
+    plugins,
+    replay,
+    report,
+    run,
+    runs,
+    serve,
+    show,
+    streams,
+    tasks,
+)
 from tau2_core.cli.output import own_output
 from tau2_core.errors import Tau2GymError, UsageError
 from tau2_core.foreign import describe as words_of
@@ -23,7 +42,7 @@ app = typer.Typer(
     name="tau2-gym",
     help="Evaluate AI agents that serve customers, in domains that are plugins.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -50,6 +69,12 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
     return run_command
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tau2-gym {version('tau2-core')}")
+        raise typer.Exit
+
+
 def _place(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -57,8 +82,20 @@ def _place(error: BaseException) -> str:
     return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "something"
 
 
+@app.callback()
+def _about(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version, and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
 for command in (
     run.run,
+    demo.demo,
+    show.show,
+    runs.runs,
     report.report,
     compare.compare,
     grade.grade,
@@ -67,10 +104,12 @@ for command in (
     check.check,
     replay.replay,
     domains.domains,
+    tasks.tasks,
     describe.describe,
     plugins.plugins,
 ):
-    app.command(epilog=f"Example: {vars(command)['example']}")(_interruptible(command))
+    summary = inspect.cleandoc(command.__doc__ or "").partition("\n")[0]  # by itself click cuts it to fit one line
+    app.command(epilog=f"Example: {vars(command)['example']}", short_help=summary)(_interruptible(command))
 
 
 def main() -> None:

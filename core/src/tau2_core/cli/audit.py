@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tau2_core.cli.safe_text import say, say_json
+
 if TYPE_CHECKING:
     from tau2_core.plugins.catalogue import Catalogue
     from tau2_core.runs.audit import Audit
@@ -37,7 +39,7 @@ def audit_domains(
         with progress(f"auditing {name}", None, quiet=json_output) as advance:
             audits.append(asyncio.run(audit(setting, catalogue, evaluators, split=split, on_task=advance)))
     if json_output:
-        typer.echo(json.dumps({"audits": [_as_json(each) for each in audits]}, indent=2))
+        say_json(json.dumps({"audits": [_as_json(each) for each in audits]}, indent=2))
     else:
         for each in audits:
             _show(each)
@@ -60,15 +62,15 @@ def _show(audit: Audit) -> None:
         table.add_row(baseline, does, *map(str, (audit.played.get(baseline, 0), len(passed), argued)))
     console().print(table)
     for each in audit.refused:
-        typer.echo(f"{audit.domain}: {each.baseline} passes {each.task} {each.how}".rstrip())
+        say(f"{audit.domain}: {each.baseline} passes {each.task} {each.how}".rstrip())
     for baseline, why in dict.fromkeys((each.baseline, each.allowed) for each in audit.passes if each.allowed):
         tasks = [each.task for each in audit.passes if (each.baseline, each.allowed) == (baseline, why)]
-        typer.echo(f"{audit.domain}: {baseline} may pass {', '.join(tasks)}: {why}")
+        say(f"{audit.domain}: {baseline} may pass {', '.join(tasks)}: {why}")
     for problem in audit.stale:
-        typer.echo(str(problem))
+        say(str(problem))
     refused, argued = len(audit.refused), len(audit.passes) - len(audit.refused)
     counts = f"passes {len(audit.passes)}, argued {argued}, not argued {refused}, stale {len(audit.stale)}"
-    typer.echo(f"{audit.domain}: evaluators {audit.evaluators}, tasks {audit.tasks}, {counts}\n")
+    say(f"{audit.domain}: evaluators {audit.evaluators}, tasks {audit.tasks}, {counts}\n")
 
 
 def _as_json(audit: Audit) -> dict[str, object]:

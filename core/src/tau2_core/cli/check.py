@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tau2_core.cli.options import DatasetOption, JsonOption, NoPluginOption, PackOption, example
+from tau2_core.cli.safe_text import say, say_json
 
 if TYPE_CHECKING:
     from tau2_core.errors import Problem
@@ -74,7 +75,7 @@ def check(
             "warnings": [_as_json(problem) for report in reports for problem in report.warnings],
             "domains": [report.domain for report in reports],
         }
-        typer.echo(json.dumps(found, indent=2))
+        say_json(json.dumps(found, indent=2))
     else:
         for report in reports:
             _show(report)
@@ -89,10 +90,10 @@ def _as_json(problem: Problem) -> dict[str, Any]:
 
 def _show(report: CheckReport) -> None:
     for problem in report.problems:
-        typer.echo(str(problem))
+        say(str(problem))
     for warning in report.warnings:
-        typer.echo(f"warning: {warning}")
+        say(f"warning: {warning}")
     counts = {"problem": len(report.problems), "warning": len(report.warnings)}
     state = ", ".join(f"{count} {word}{'s' if count > 1 else ''}" for word, count in counts.items() if count)
     looked_at = f"{report.tools} tools, {report.tasks} tasks, {report.played} played"
-    typer.echo(f"{report.domain}: {state or 'clean'} ({looked_at})")
+    say(f"{report.domain}: {state or 'clean'} ({looked_at})")

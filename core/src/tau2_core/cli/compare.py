@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tau2_core.cli.options import JsonOption, example
+from tau2_core.cli.safe_text import safe, say_json
 
 if TYPE_CHECKING:
     from tau2_core.runs.compare import Comparison, Side
@@ -36,7 +37,7 @@ def compare(
 
     comparison = compare_runs(read_run(a), read_run(b), alpha=alpha, margin=margin, ignore=ignore or ())
     if json_output:
-        typer.echo(comparison.model_dump_json(indent=2))
+        say_json(comparison.model_dump_json(indent=2))
     else:
         _show(comparison)
     if comparison.gate is Gate.WORSE or (conclusive and comparison.gate is Gate.INCONCLUSIVE):
@@ -44,7 +45,6 @@ def compare(
 
 
 def _show(found: Comparison) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     from tau2_core.cli.charts import interval_chart
@@ -54,9 +54,9 @@ def _show(found: Comparison) -> None:
     screen = console()
     for letter, side in (("A", found.a), ("B", found.b)):
         who = f"{side.agent} ({side.model})" if side.model else side.agent
-        screen.print(f"[bold]{letter}[/bold]  {escape(side.name)} · agent {escape(who)}{_gaps(side)}", soft_wrap=True)
+        screen.print(f"[bold]{letter}[/bold]  {safe(side.name)} · agent {safe(who)}{_gaps(side)}", soft_wrap=True)
     for each in found.ignored:
-        screen.print(f"let pass: {escape(str(each))}", highlight=False, soft_wrap=True)
+        screen.print(f"let pass: {safe(str(each))}", highlight=False, soft_wrap=True)
     screen.print(f"\n{found.tasks} tasks × {found.trials} trials; strict rates, {1 - found.alpha:.0%} intervals")
     reach = max(abs(found.difference.low), abs(found.difference.high), found.margin or 0.0)
     scale = next(step for step in (0.1, 0.25, 0.5, 1.0) if reach <= step)
@@ -72,7 +72,7 @@ def _show(found: Comparison) -> None:
         for title in ("A", "B", "B − A"):
             table.add_column(f"\n{title}", justify="right", no_wrap=True)
         for task in shown:
-            table.add_row(escape(task.task_id), f"{task.a:.2f}", f"{task.b:.2f}", f"{task.difference:+.2f}")
+            table.add_row(safe(task.task_id), f"{task.a:.2f}", f"{task.b:.2f}", f"{task.difference:+.2f}")
         screen.print(table)
         if len(found.changed) > len(shown):
             screen.print(f"and {len(found.changed) - len(shown)} more tasks; --json lists all")

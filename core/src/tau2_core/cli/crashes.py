@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import typer
+from tau2_core.cli.safe_text import say
 
 if TYPE_CHECKING:
     from tau2_core.model.evaluation import Grade
@@ -17,7 +17,7 @@ def show_crashes(grades: Iterable[Grade], folder: str | None = None) -> bool:
 
     found = crashes(grades)
     for line in found:
-        typer.echo(f"error: {line}", err=True)
+        say(f"error: {line}", err=True)
     if found and folder is not None:
-        typer.echo(f"tracebacks are in {folder}/grades.jsonl; mend it, then `tau2-gym grade {folder}`", err=True)
+        say(f"tracebacks are in {folder}/grades.jsonl; mend it, then `tau2-gym grade {folder}`", err=True)
     return bool(found)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tau2_core.cli.options import DatasetOption, JsonOption, NoPluginOption, PackOption, example
+from tau2_core.cli.safe_text import safe, safe_lines, say_json
 
 if TYPE_CHECKING:
     from tau2_core.episode.setting import Setting
@@ -36,7 +37,7 @@ def describe(
             raise UsageError(f"{domain} has no tool {tool!r} ({did_you_mean(tool, [item.name for item in tools])})")
         tools = chosen
     if json_output:
-        typer.echo(json.dumps([_as_json(item) for item in tools], indent=2))
+        say_json(json.dumps([_as_json(item) for item in tools], indent=2))
     elif tool is not None:
         for item in tools:
             _show_tool(item)
@@ -49,39 +50,41 @@ def _as_json(tool: Tool) -> dict[str, Any]:
 
 
 def _show_domain(setting: Setting, tools: list[Tool]) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     from tau2_core.cli.tables import console
 
     manifest = setting.pack.manifest
     screen = console()
-    screen.print(f"[bold]{escape(manifest.name)}[/bold]: {escape(manifest.description)}")
-    screen.print(f"now {manifest.clock.isoformat(sep=' ')} · {setting.pack.folder}", soft_wrap=True)
+    screen.print(f"[bold]{safe(manifest.name)}[/bold]: {safe(manifest.description)}")
+    screen.print(f"now {manifest.clock.isoformat(sep=' ')} · {safe(setting.pack.folder)}", soft_wrap=True)
     table = Table("tool", "role", "kind", "parameters", "what it does", box=None, pad_edge=False)
     for item in tools:
         required = item.parameters["required"]
         names = [name if name in required else f"[{name}]" for name in item.parameters["properties"]]
         table.add_row(
-            item.name, item.role, item.kind, escape(", ".join(names)), escape(item.description.split(". ")[0].strip())
+            safe(item.name), item.role, item.kind, safe(", ".join(names)), safe(item.description.split(". ")[0].strip())
         )
     screen.print(table)
 
 
 def _show_tool(tool: Tool) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     from tau2_core.cli.tables import console
 
     screen = console()
-    screen.print(f"[bold]{tool.name}[/bold] · {tool.role} · {tool.kind}{' · transfers' if tool.transfers else ''}")
-    screen.print(escape(tool.description))
+    screen.print(
+        f"[bold]{safe(tool.name)}[/bold] · {tool.role} · {tool.kind}{' · transfers' if tool.transfers else ''}"
+    )
+    screen.print(safe_lines(tool.description))
     table = Table("parameter", "needed", "schema", box=None, pad_edge=False)
     for name, schema in tool.parameters["properties"].items():
         needed = "yes" if name in tool.parameters["required"] else "no"
-        table.add_row(name, needed, escape(json.dumps(schema)))
+        table.add_row(safe(name), needed, safe(json.dumps(schema)))
     if tool.parameters["properties"]:
         screen.print(table)
     code = tool.handler.__code__
-    screen.print(f"declared {tool.source} · handler {code.co_filename}:{code.co_firstlineno}", soft_wrap=True)
+    screen.print(
+        f"declared {safe(tool.source)} · handler {safe(code.co_filename)}:{code.co_firstlineno}", soft_wrap=True
+    )

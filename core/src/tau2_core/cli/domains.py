@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from tau2_core.cli.options import JsonOption, NoPluginOption, PackOption, example
+from tau2_core.cli.safe_text import safe, say, say_json
 
 
 @example("tau2-gym domains")
@@ -39,9 +40,9 @@ def domains(json_output: JsonOption = False, pack: PackOption = None, no_plugin:
             }
         rows.append(row)
     for problem in catalogue.broken():
-        typer.echo(f"error: {problem}", err=True)
+        say(f"error: {problem}", err=True)
     if json_output:
-        typer.echo(json.dumps(rows, indent=2))
+        say_json(json.dumps(rows, indent=2))
     else:
         _show(rows)
     if all("broken" in row for row in rows):
@@ -49,7 +50,6 @@ def domains(json_output: JsonOption = False, pack: PackOption = None, no_plugin:
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     from tau2_core.cli.tables import console
@@ -58,19 +58,19 @@ def _show(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         if "broken" in row:
             table.add_row(
-                escape(row["name"]), escape(row["from"]), "", "", "", "", f"[red]broken:[/red] {escape(row['broken'])}"
+                safe(row["name"]), safe(row["from"]), "", "", "", "", f"[red]broken:[/red] {safe(row['broken'])}"
             )
             continue
         tools = ", ".join(f"{count} {role}" for role, count in row["tools"].items())
         splits = ", ".join(f"{split} {count}" for split, count in row["splits"].items())
         variants = ", ".join([*row["variants"], *(["solo"] if row["solo"] else [])])
         table.add_row(
-            escape(row["name"]),
-            escape(row["from"]),
-            tools,
+            safe(row["name"]),
+            safe(row["from"]),
+            safe(tools),
             str(row["tasks"]),
-            splits,
-            variants,
-            escape(row["description"]),
+            safe(splits),
+            safe(variants),
+            safe(row["description"]),
         )
     console().print(table)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from tau2_core.cli.options import DatasetOption, NoPluginOption, PackOption, example
+from tau2_core.cli.safe_text import say
 
 
 @example("tau2-gym export airline airline.jsonl --to eval-protocol --split test")
@@ -46,7 +47,7 @@ def export(
         setting = prepare(catalogue, source, dataset=dataset, variant=variant, solo=solo)
         lines = task_lines(setting, split=split, customer_model=user_model)
         write_lines(out, lines)
-        typer.echo(f"{len(lines)} rows written to {out}")
+        say(f"{len(lines)} rows written to {out}")
         return
     if dataset or split or variant or solo:
         raise UsageError(
@@ -59,9 +60,9 @@ def export(
 
         rows = rows_of_run(finished, setting, user_model)
         write_lines(out, [row.line() for row in rows])
-        typer.echo(f"{len(rows)} rows written to {out}")
+        say(f"{len(rows)} rows written to {out}")
         return
     written, warnings = export_tau2_bench(finished, setting, out, layout)
     for warning in warnings:
-        typer.echo(f"note: {warning}", err=True)
-    typer.echo(f"{len(finished.records)} episodes written to {written}")
+        say(f"note: {warning}", err=True)
+    say(f"{len(finished.records)} episodes written to {written}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tau2_core.cli.options import DatasetOption, JsonOption, NoPluginOption, PackOption, example
+from tau2_core.cli.safe_text import safe, say, say_json
 
 if TYPE_CHECKING:
     from tau2_core.model.evaluation import Grade
@@ -74,7 +75,7 @@ def grade(
     with progress("grading", None, quiet=json_output) as advance:
         result = regrade(path, how, workers=workers or os.cpu_count() or 1, on_done=lambda _number: advance())
     if json_output:
-        typer.echo(json.dumps(_as_json(result, compare=compare), indent=2))
+        say_json(json.dumps(_as_json(result, compare=compare), indent=2))
     else:
         _show(result, compare=compare)
     crashed = show_crashes(each.grade for each in result.grades)
@@ -96,25 +97,24 @@ def _refuse(path: list[Path], given: dict[str, object]) -> None:
 
 def _show(result: Regraded, *, compare: bool) -> None:
     for problem in result.problems:
-        typer.echo(f"error: {problem}", err=True)
+        say(f"error: {problem}", err=True)
     if result.kept:
-        typer.echo(f"{result.kept} conversations are graded by their file's task: there is no fresh one", err=True)
+        say(f"{result.kept} conversations are graded by their file's task: there is no fresh one", err=True)
     for line in result.agreement.misplaced_lines():
-        typer.echo(f"{'error' if compare else 'note'}: {line}", err=True)
+        say(f"{'error' if compare else 'note'}: {line}", err=True)
     if compare:
         for disagreement in result.agreement.disagreements:
-            typer.echo(str(disagreement))
+            say(str(disagreement))
     else:
         _show_files(result)
     mean = result.mean_reward
     counts = ", ".join(f"{name} {count}" for name, count in sorted(result.outcomes.items()))
     if mean is not None:
-        typer.echo(f"mean reward {mean:.4f}: {counts}")
-    typer.echo(result.agreement.closing_line() if compare else f"conversations {len(result.grades)}")
+        say(f"mean reward {mean:.4f}: {counts}")
+    say(result.agreement.closing_line() if compare else f"conversations {len(result.grades)}")
 
 
 def _show_files(result: Regraded) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     from tau2_core.cli.tables import console
@@ -127,7 +127,7 @@ def _show_files(result: Regraded) -> None:
         table.add_column(title, justify="right")
     for file, found in grades.items():
         mean = sum(grade.reward or 0.0 for grade in found) / len(found)
-        table.add_row(escape(file), str(len(found)), str(sum(grade.solved for grade in found)), f"{mean:.4f}")
+        table.add_row(safe(file), str(len(found)), str(sum(grade.solved for grade in found)), f"{mean:.4f}")
     if grades:
         console().print(table)
 

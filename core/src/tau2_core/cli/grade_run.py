@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tau2_core.cli.safe_text import say, say_json
+
 if TYPE_CHECKING:
     from tau2_core.runs.grading import GradedRun
 
@@ -95,13 +97,13 @@ def _show(graded: GradedRun, judge: str | None, *, json_output: bool) -> None:
 
     summary = graded.result.summary
     if json_output:
-        typer.echo(summary.model_dump_json(indent=2))
+        say_json(summary.model_dump_json(indent=2))
     else:
         show_run(graded.result)
         if judge is not None:
-            typer.echo(f"{judge} judged {graded.asked - graded.unjudged} of the {graded.asked} episodes asked about")
+            say(f"{judge} judged {graded.asked - graded.unjudged} of the {graded.asked} episodes asked about")
     if graded.unjudged:
         again = "run the same again to ask it about these alone" if judge else "--judge-model MODEL asks it again"
-        typer.echo(f"the judge failed on {graded.unjudged} episodes of {summary.folder}: {again}", err=True)
+        say(f"the judge failed on {graded.unjudged} episodes of {summary.folder}: {again}", err=True)
     elif summary.pending and judge is None:
-        typer.echo(f"{summary.pending} episodes await a judge: --judge-model MODEL asks it", err=True)
+        say(f"{summary.pending} episodes await a judge: --judge-model MODEL asks it", err=True)

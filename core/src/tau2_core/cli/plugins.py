@@ -8,9 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from tau2_core.cli.options import JsonOption, NoPluginOption, PackOption, example
+from tau2_core.cli.safe_text import safe, say_json
 
 if TYPE_CHECKING:
     from tau2_core.errors import Problem
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 @example("tau2-gym plugins --json")
 def plugins(json_output: JsonOption = False, pack: PackOption = None, no_plugin: NoPluginOption = None) -> None:
     """List the plugins: where each is from, what it brings, and, if it is broken, the file, line and cause."""
-    from rich.markup import escape
     from rich.table import Table
 
     from tau2_core.cli.tables import console
@@ -30,13 +28,13 @@ def plugins(json_output: JsonOption = False, pack: PackOption = None, no_plugin:
     catalogue = open_catalogue(pack or (), no_plugin or ())
     rows = [_row(catalogue, plugin) for plugin in catalogue.plugins]
     if json_output:
-        typer.echo(json.dumps(rows, indent=2))
+        say_json(json.dumps(rows, indent=2))
         return
     table = Table("plugin", "from", "status", "brings", box=None, pad_edge=False)
     colours = {"ok": "green", "broken": "red", "conflict": "red", "blocked": "yellow", "replaced": "yellow"}
     for row in rows:
         status = f"[{colours[row['status']]}]{row['status']}[/]"
-        table.add_row(escape(row["name"]), escape(row["from"]), status, escape(", ".join(row["provides"])))
+        table.add_row(safe(row["name"]), safe(row["from"]), status, safe(", ".join(row["provides"])))
     screen = console()
     screen.print(table)
     for row in rows:
@@ -48,7 +46,7 @@ def plugins(json_output: JsonOption = False, pack: PackOption = None, no_plugin:
                 if row["file"]
                 else ""
             )
-            screen.print(f"{escape(row['name'])}: {escape(place + row['cause'])}", soft_wrap=True)
+            screen.print(f"{safe(row['name'])}: {safe(place + row['cause'])}", soft_wrap=True)
 
 
 def _row(catalogue: Catalogue, plugin: Plugin) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from tau2_core.cli.safe_text import safe
+
 
 @contextmanager
 def progress(title: str, total: int | None, *, quiet: bool = False) -> Iterator[Callable[[], None]]:
@@ -18,5 +20,5 @@ def progress(title: str, total: int | None, *, quiet: bool = False) -> Iterator[
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(title, total=total)
+        task = bar.add_task(safe(title), total=total)
         yield lambda: bar.advance(task)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tau2_core.cli.options import DatasetOption, NoPluginOption, PackOption, example
+from tau2_core.cli.safe_text import say
 
 if TYPE_CHECKING:
     from tau2_core.episode.setting import Setting
@@ -42,10 +43,10 @@ def replay(
         with progress(f"replaying {path.name}", None) as advance:
             replay_file(path, setting_of, report, advance)
         if report.episodes == before:  # a recording of nothing; the others still count
-            typer.echo(f"note: {path} holds no recorded episode", err=True)
+            say(f"note: {path} holds no recorded episode", err=True)
         for mismatch in report.mismatches[shown:]:
-            typer.echo(str(mismatch))
+            say(str(mismatch))
         shown = len(report.mismatches)
-    typer.echo(report.closing_line())
+    say(report.closing_line())
     if report.mismatches:
         raise typer.Exit(1)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tau2_core.cli.options import JsonOption, example
+from tau2_core.cli.safe_text import safe, say_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,7 +33,7 @@ def report(
 
     reports = [report_of(read_run(folder)) for folder in run]
     if json_output:
-        typer.echo(json.dumps([each.model_dump(mode="json") for each in reports], indent=2, ensure_ascii=False))
+        say_json(json.dumps([each.model_dump(mode="json") for each in reports], indent=2, ensure_ascii=False))
         return
     from tau2_core.cli.tables import console
 
@@ -46,13 +47,12 @@ def report(
 
 
 def _show(each: Report, screen: Console) -> None:
-    from rich.markup import escape
 
     from tau2_core.cli.charts import interval_chart
 
     people = [_with_model(each, role, name) for role, name in (("agent", each.agent), ("user", each.user))]
     head = " · ".join([each.domain, *people, f"evaluators {each.evaluators}"])
-    screen.print(f"[bold]{escape(each.name)}[/bold] · {escape(head)}", soft_wrap=True)
+    screen.print(f"[bold]{safe(each.name)}[/bold] · {safe(head)}", soft_wrap=True)
     screen.print(
         f"{each.tasks} tasks × {each.trials} trials · {each.finished} of {each.slots} episodes · "
         f"coverage {each.coverage:.0%} · mean reward {each.mean_reward:.4f}",
@@ -92,7 +92,7 @@ def _with_model(each: Report, role: str, name: str) -> str:
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in counts.items() if count) or "none"
+    return ", ".join(f"{safe(name)} {count}" for name, count in counts.items() if count) or "none"
 
 
 def _table(first: str, *titles: str) -> Table:
@@ -107,7 +107,6 @@ def _table(first: str, *titles: str) -> Table:
 
 
 def _criteria(each: Report) -> Table:
-    from rich.markup import escape
 
     from tau2_core.cli.charts import shown
 
@@ -116,7 +115,7 @@ def _criteria(each: Report) -> Table:
         counts = map(str, (found.met, found.unmet, found.unchecked, found.vacuous))
         evaluable = "–" if found.evaluable_rate is None else f"{found.evaluable_rate.value:.3f}"
         mark = "" if found.in_basis else " *"
-        table.add_row(escape(name) + mark, *counts, escape(shown(found.strict_rate)), evaluable)
+        table.add_row(safe(name) + mark, *counts, safe(shown(found.strict_rate)), evaluable)
     return table
 
 
@@ -124,7 +123,9 @@ def _usage(each: Report) -> Table:
     table = _table("model of", "requests", "tokens in", "tokens out", "dollars")
     for role, used in each.usage.items():
         counts = (used.requests, used.prompt_tokens, used.completion_tokens)
-        table.add_row(role, *("unknown" if count is None else str(count) for count in counts), _dollars(used.cost))
+        table.add_row(
+            safe(role), *("unknown" if count is None else str(count) for count in counts), _dollars(used.cost)
+        )
     return table
 
 
@@ -143,7 +144,6 @@ def _spread(each: Report) -> Table:
 
 
 def _show_overview(reports: list[Report], screen: Console) -> None:
-    from rich.markup import escape
 
     from tau2_core.cli.charts import shown
 
@@ -151,5 +151,5 @@ def _show_overview(reports: list[Report], screen: Console) -> None:
     for each in reports:
         evaluable = "–" if each.evaluable_rate is None else f"{each.evaluable_rate.value:.3f}"
         who = f"{each.name} · {each.models.get('agent', each.agent)} · {each.evaluators}"
-        table.add_row(escape(who), f"{each.coverage:.0%}", escape(shown(each.strict_rate)), evaluable)
+        table.add_row(safe(who), f"{each.coverage:.0%}", safe(shown(each.strict_rate)), evaluable)
     screen.print(table)

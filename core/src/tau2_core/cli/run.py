@@ -9,6 +9,7 @@ import typer
 
 from tau2_core import own_process
 from tau2_core.cli.options import DatasetOption, EvaluatorsOption, JsonOption, NoPluginOption, PackOption, example
+from tau2_core.cli.safe_text import say, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -165,7 +166,7 @@ def run(
         evaluator_set=graded_by,
     )
     if selection.left_out:
-        typer.echo(f"solo: {selection.left_out} tasks of {domain} need a customer and are left out", err=True)
+        say(f"solo: {selection.left_out} tasks of {domain} need a customer and are left out", err=True)
     folder = out / (name or default_name(domain, models["agent"].model if agent == "llm" else agent))
     result = _play(plan, catalogue, folder, quiet=json_output, via=via, resume=resume)
     _show(result, json_output=json_output)
@@ -204,9 +205,9 @@ def _show(result: RunResult, *, json_output: bool) -> None:
 
     summary = result.summary
     if json_output:
-        typer.echo(summary.model_dump_json(indent=2))
+        say_json(summary.model_dump_json(indent=2))
     else:
         show_run(result)
     if result.stopped:
         kept = f"{summary.finished} of {summary.slots} episodes are kept in {summary.folder}"
-        typer.echo(f"{result.stopped}: {kept}; --resume --name {summary.name} goes on", err=True)
+        say(f"{result.stopped}: {kept}; --resume --name {summary.name} goes on", err=True)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from tau2_core.cli.options import EvaluatorsOption, NoPluginOption, PackOption, example
+from tau2_core.cli.safe_text import say
 
 YEAR = 365 * 24 * 3600
 
@@ -85,5 +86,5 @@ def serve(
     listeners = bind(host, port, settings.token)
     settings.port = listeners[0].getsockname()[1]
     guard = "asks for the token" if settings.token else "is open to every process of this machine (see --token)"
-    typer.echo(f"serving {', '.join(domains)} at {settings.base_url}; the control plane {guard}")
+    say(f"serving {', '.join(domains)} at {settings.base_url}; the control plane {guard}")
     serve_http(registry, settings, listeners)

@@ -1,17 +1,21 @@
-"""Results as tables, for people."""
+"""Results as tables, for people: as many columns as the screen is wide, with what the signs mean below."""
 
 from __future__ import annotations
 
 import errno
 import os
 import sys
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
-from tau2_core.evaluators.grade import reasons
+from tau2_core.cli.safe_text import safe
+from tau2_core.evaluators.reasons import reasons
+from tau2_core.terminal_text import plain_line
 
 if TYPE_CHECKING:
     from tau2_core.model.evaluation import Verdict
@@ -19,17 +23,17 @@ if TYPE_CHECKING:
     from tau2_core.runs.execute import Finished, RunResult
 
 PIPED_WIDTH = 140
-SHORT = {
-    "DB": "DB",
-    "ENV_ASSERTION": "env",
-    "ACTION": "action",
-    "COMMUNICATE": "said",
-    "NL_ASSERTION": "NL",
-    "OUTCOME": "outcome",
-    "COLLATERAL": "damage",
-    "POLICY": "policy",
-    "REPLAY": "replay",
+LEAST_TASK = 24  # how wide the tasks' column stays before other columns are left out
+SHOWN_REASONS = 3
+GAP = 2
+SIGNS = {
+    "✓": "met",
+    "✗": "not met",
+    "·": "the task names nothing for it",
+    "…": "awaits a judge",
+    "!": "could not be checked",
 }
+FIGURES = ("calls", "errors", "ms")
 
 
 class _Screen(Console):
@@ -40,84 +44,194 @@ class _Screen(Console):
 
 def console() -> Console:
     """Return where tables go. `COLUMNS` decides the width, else the terminal; 140 where there is neither."""
-    plain_width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
-    return _Screen(width=plain_width)
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
+    return _Screen(width=width, highlight=False)
 
 
 def show_run(result: RunResult) -> None:
     """Print one row an episode, why episodes were not solved, and the figures of the run."""
     screen = console()
-    criteria = [name for name in SHORT if any(name in item.grade.verdicts for item in result.finished)]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("task", "trial", "reward", *(SHORT[name] for name in criteria), "calls", "errors", "ms"):
-        table.add_column(title, justify="left" if title == "task" else "right", no_wrap=True)
     order = {task.id: index for index, task in enumerate(result.tasks)}
-    for item in sorted(result.finished, key=lambda item: (item.record.trial, order[item.record.task_id])):
-        table.add_row(*_row(item, criteria))
+    finished = sorted(result.finished, key=lambda item: (item.record.trial, order[item.record.task_id]))
+    show_episodes(finished, screen)
+    show_unsolved(finished, screen)
+    show_summary(result, screen)
+
+
+def show_episodes(finished: Sequence[Finished], screen: Console) -> None:
+    """Print one row an episode, and a legend.
+
+    Every criterion has a column with its own name. Where the screen is too narrow, columns are left out: criteria that
+    no task names, then time and counts; and if that is not enough, one column names the criteria that are not met.
+    """
+    if not finished:
+        return
+    criteria = list(dict.fromkeys(name for item in finished for name in item.grade.verdicts))
+    named = [name for name in criteria if any(_mark(item, name) not in ("·", "") for item in finished)]
+    widest = max(cell_len(plain_line(item.record.task_id)) for item in finished)
+    for columns, figures in ((criteria, FIGURES), (named, FIGURES), (named, ("calls",)), (named, ())):
+        fixed = [len(title) for title in ("trial", "reward", *columns, *figures)]
+        fixed[-1 if "ms" in figures else 0] += 3 if "ms" in figures else 0  # milliseconds are wider than their title
+        if sum(fixed) + GAP * len(fixed) + min(widest, LEAST_TASK) <= screen.width:
+            break
+    else:
+        _show_transposed(finished, named, screen)
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    table.add_column("task", overflow="fold")
+    for title in ("trial", "reward", *columns, *figures):
+        table.add_column(safe(title), justify="right", no_wrap=True)
+    for item in finished:
+        marks = [_dimmed(_mark(item, name), counts=name in item.grade.basis) for name in columns]
+        counts = {
+            "calls": str(item.record.tool_calls),
+            "errors": str(sum(item.record.tool_errors.values())),
+            "ms": f"{item.seconds * 1000:.1f}",
+        }
+        table.add_row(*_head(item), *marks, *(counts[name] for name in figures))
     screen.print(table)
-    unsolved = [item for item in result.finished if item.grade.outcome.value != "solved"]
-    if unsolved:
-        screen.print("\n[bold]Not solved[/bold]")
-        for item in unsolved:
-            why = "; ".join(reasons(item.grade)[:3]) or f"pending: {', '.join(item.grade.pending)}"
-            screen.print(f"  {escape(str(item.record.slot))}: {escape(why)}", soft_wrap=True)
-    show_summary(result.summary, screen)
+    _show_legend({_mark(item, name) for item in finished for name in columns}, finished, columns, screen)
 
 
-def _row(item: Finished, criteria: list[str]) -> list[str]:
-    record, grade = item.record, item.grade
-    reward = "–" if grade.reward is None else f"{grade.reward:.1f}"
+def _show_transposed(finished: Sequence[Finished], criteria: Sequence[str], screen: Console) -> None:
+    """Print one row an episode, with the names of what is not met in place of a column for each criterion."""
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    table.add_column("task", overflow="fold", ratio=3)
+    table.add_column("trial", justify="right", no_wrap=True)
+    table.add_column("reward", justify="right", no_wrap=True)
+    table.add_column("not met", overflow="fold", ratio=4)
+    signs: set[str] = set()
+    for item in finished:
+        marks = {name: _mark(item, name) for name in criteria}
+        open_ones = {name: sign for name, sign in marks.items() if sign in ("✗", "…", "!")}
+        signs |= {sign for sign in open_ones.values() if sign != "✗"}
+        named = [
+            _dimmed(safe(name if sign == "✗" else f"{name} {sign}"), counts=name in item.grade.basis)
+            for name, sign in open_ones.items()
+        ]
+        table.add_row(*_head(item), ", ".join(named))
+    screen.print(table)
+    _show_legend(signs, finished, criteria, screen)
+
+
+def _head(item: Finished) -> tuple[str, str, str]:
+    grade = item.grade
     colour = "green" if grade.outcome.value == "solved" else "yellow" if grade.pending else "red"
-    marks = [_mark(grade.verdicts.get(name), name in grade.basis) for name in criteria]
-    return [
-        escape(record.task_id),
-        str(record.trial),
-        f"[{colour}]{reward}{'*' if grade.pending else ''}[/]",
-        *marks,
-        str(record.tool_calls),
-        str(sum(record.tool_errors.values())),
-        f"{item.seconds * 1000:.1f}",
-    ]
+    reward = f"[{colour}]{reward_text(grade.reward)}{'*' if grade.pending else ''}[/]"
+    return safe(item.record.task_id), str(item.record.trial), reward
 
 
-def _mark(verdict: Verdict | None, counts: bool) -> str:
-    """A verdict in one sign; dimmed where the criterion is not in the task's reward basis."""
+def reward_text(reward: float | None) -> str:
+    """Return a reward with one decimal, or two where it is a fraction; a fraction never reads as 0 or 1."""
+    if reward is None:
+        return "–"
+    if reward in (0.0, 1.0):
+        return f"{reward:.1f}"
+    return f"{min(max(reward, 0.01), 0.99):.2f}"
+
+
+def _mark(item: Finished, criterion: str) -> str:
+    """Return a verdict in one sign, "" where there is none."""
+    return verdict_sign(item.grade.verdicts.get(criterion))
+
+
+def verdict_sign(verdict: Verdict | None) -> str:
+    """Return a verdict in one sign, "" where there is none."""
     if verdict is None:
         return ""
     if verdict.status.value == "vacuous":
-        sign = "·"
-    elif verdict.reward is None:
-        sign = "…" if verdict.status.value == "pending" else "!"
-    else:
-        sign = "✓" if verdict.met else "✗"
-    return sign if counts else f"[dim]{sign}[/dim]"
+        return "·"
+    if verdict.reward is None:
+        return "…" if verdict.status.value == "pending" else "!"
+    return "✓" if verdict.met else "✗"
 
 
-def show_summary(summary: RunSummary, screen: Console) -> None:
+def _dimmed(text: str, *, counts: bool) -> str:
+    return text if counts else f"[dim]{text}[/dim]"
+
+
+def _show_legend(signs: set[str], finished: Sequence[Finished], columns: Sequence[str], screen: Console) -> None:
+    parts = [f"{sign} {meaning}" for sign, meaning in SIGNS.items() if sign in signs]
+    beside = [name for name in columns if all(name not in item.grade.basis for item in finished)]
+    if beside:
+        parts.append(f"beside the reward: {', '.join(map(safe, beside))}")
+    if parts:
+        screen.print(f"[dim]{' · '.join(parts)}[/dim]")
+
+
+def show_unsolved(finished: Iterable[Finished], screen: Console) -> None:
+    """Print why episodes were not solved: the path, the call or the text."""
+    unsolved = [item for item in finished if item.grade.outcome.value != "solved"]
+    if not unsolved:
+        return
+    screen.print("\n[bold]Not solved[/bold]")
+    for item in unsolved:
+        found = reasons(item.grade)
+        shown = found[:SHOWN_REASONS] or [f"pending: {', '.join(item.grade.pending)}"]
+        more = f" (and {len(found) - SHOWN_REASONS} more)" if len(found) > SHOWN_REASONS else ""
+        text = "; ".join(map(safe, shown)) + more
+        screen.print(Padding(f"{safe(item.record.slot)}: {text}", (0, 0, 0, 2)))
+
+
+def show_summary(result: RunResult, screen: Console) -> None:
     """Print the figures of a run."""
-    mean = "–" if summary.mean_reward is None else f"{summary.mean_reward:.4f}"
-    played = (
-        f"{summary.finished} of {summary.slots} episodes"
-        if summary.finished < summary.slots
-        else f"{summary.slots} episodes"
-    )
+    summary = result.summary
+    whole = summary.finished == summary.slots
     outcomes = ", ".join(f"{name} {count}" for name, count in sorted(summary.outcomes.items()))
+    dataset = f" · dataset {safe(summary.dataset)}" if summary.dataset else ""
     screen.print(
-        f"\n[bold]{escape(summary.domain)}[/bold] · agent {escape(summary.agent)} · user {escape(summary.user)} · "
-        f"evaluators {escape(summary.evaluators)}"
-        + (f" · dataset {escape(summary.dataset)}" if summary.dataset else ""),
+        f"\n[bold]{safe(summary.domain)}[/bold] · agent {safe(summary.agent)} · user {safe(summary.user)} · "
+        f"evaluators {safe(summary.evaluators)}{dataset}",
         soft_wrap=True,
     )
-    screen.print(
-        f"{played} · mean reward [bold]{mean}[/bold] · {outcomes} · coverage {summary.coverage:.0%}", soft_wrap=True
-    )
+    played = f"{summary.slots} episodes" if whole else f"{summary.finished} of {summary.slots} episodes"
+    parts = [played, *_means(result), outcomes, f"coverage {summary.coverage:.0%}"]
+    screen.print(" · ".join(filter(None, parts)), soft_wrap=True)
     if len(summary.pass_hat_k) > 1:
         screen.print(" · ".join(f"pass^{k} {value:.4f}" for k, value in summary.pass_hat_k.items()))
     if summary.pending:
         screen.print("* counts what is graded; pending criteria await a judge")
-    rate = summary.finished / summary.duration_seconds if summary.duration_seconds else 0
+    if summary.usage:
+        screen.print(_cost(summary), soft_wrap=True)
     screen.print(
-        f"{summary.tool_calls} tool calls, {summary.tool_errors} failed · {summary.duration_seconds:.2f} s "
-        f"({rate:.0f} episodes/s) · {escape(summary.folder)}",
+        f"{summary.tool_calls} tool calls, {summary.tool_errors} failed · {_pace(result)} · {safe(summary.folder)}",
         soft_wrap=True,
     )
+
+
+def _means(result: RunResult) -> list[str]:
+    """Return the mean reward; of a run that was stopped, that of what was played and that of all slots."""
+    summary = result.summary
+    if summary.mean_reward is None:
+        return ["mean reward –"]
+    mean = f"[bold]{summary.mean_reward:.4f}[/bold]"
+    if summary.finished == summary.slots:
+        return [f"mean reward {mean}"]
+    rewards = [item.grade.reward or 0.0 for item in result.finished]
+    if not rewards:
+        return [f"mean reward {mean} over all slots, none of which was played"]
+    played = sum(rewards) / len(rewards)
+    return [f"mean reward [bold]{played:.4f}[/bold] over the {len(rewards)} played, {mean} over all {summary.slots}"]
+
+
+def _pace(result: RunResult) -> str:
+    """Return how long it took, and how fast; episodes that were taken over from an earlier part took no time here."""
+    seconds = result.summary.duration_seconds
+    now = sum(item.seconds > 0 for item in result.finished)
+    rate = f" ({now / seconds:.0f} episodes/s)" if seconds and now else ""
+    before = len(result.finished) - now
+    return f"{seconds:.2f} s{rate}" + (f", {before} episodes taken over" if before and now else "")
+
+
+def _cost(summary: RunSummary) -> str:
+    costs = {role: usage.cost for role, usage in summary.usage.items()}
+    known = [cost for cost in costs.values() if cost is not None]
+    total = dollars(sum(known)) if len(known) == len(costs) else "unknown"
+    return f"cost {total} (" + ", ".join(f"{safe(role)} {dollars(cost)}" for role, cost in costs.items()) + ")"
+
+
+def dollars(cost: float | None) -> str:
+    """Return an amount in dollars; a little is not nothing."""
+    if cost is None:
+        return "unknown"
+    return f"${cost:.2g}" if 0 < cost < 0.001 else f"${cost:.4f}"

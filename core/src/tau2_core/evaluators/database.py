@@ -17,11 +17,7 @@ def evaluate(evidence: Evidence) -> Verdict:
     checks = []
     for role, changes in evidence.database_differences().items():
         shown = [change.as_json() for change in changes[:SHOWN]]
-        why = (
-            ""
-            if not changes
-            else f"differs from the gold's end state at {count(changes)} (old: gold, new: this episode)"
-        )
+        why = "" if not changes else f"differs from the gold's end state at {count(changes)}"
         checks.append(Check(what=f"{role} database", met=not changes, why=why, evidence=shown))
     met = all(check.met for check in checks)
     return Verdict(criterion="DB", status=Status.GRADED, reward=float(met), checks=checks)

@@ -10,7 +10,7 @@ from tau2_core.evaluators.combine import Combination, combine
 from tau2_core.evaluators.evidence import Gold, ReplayedEvidence
 from tau2_core.evaluators.guard import guarded
 from tau2_core.model.episodes import EpisodeRecord, Termination
-from tau2_core.model.evaluation import Grade, Judgement, Outcome, Status, Verdict, reaches
+from tau2_core.model.evaluation import Grade, Judgement, Outcome, Status, Verdict
 from tau2_core.model.registrations import EvaluatorSpec, loaded
 from tau2_core.model.tasks import Task
 
@@ -102,16 +102,3 @@ def _report_replay(grade: Grade, evidence: ReplayedEvidence) -> None:
         first = evidence.mismatches[0].call.name
         said.append(f"{len(evidence.mismatches)} replayed calls answered otherwise than recorded, first {first}")
     grade.note = "; ".join(said)
-
-
-def reasons(grade: Grade) -> list[str]:
-    """Return, in words, why a grade is no full reward: the checks that are not met first, then the note."""
-    note = [grade.note] if grade.note and not (grade.reward is not None and reaches(grade.reward)) else []
-    if grade.reward is None:
-        return note
-    found = []
-    for criterion in grade.basis:
-        verdict = grade.verdicts.get(criterion)
-        if verdict is not None and verdict.status is not Status.PENDING:
-            found += [f"{criterion}: {check.what}: {check.why}" for check in verdict.checks if not check.met]
-    return [*found, *note]

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from math import comb
 
-from tau2_core.evaluators.grade import reasons
+from tau2_core.evaluators.reasons import reasons
 from tau2_core.model.episodes import EpisodeRecord, Usage
 from tau2_core.model.evaluation import Grade, Judgement, Outcome
 from tau2_core.model.runs import RunSummary

@@ -98,6 +98,11 @@ class RecordedRun:
         told = self.config["models"].get("judge")
         return " and ".join(sorted(names)) or (told and str(told["model"]))
 
+    def model(self, role: str) -> str | None:
+        """Return the name of a role's model, None if it has none."""
+        told = self.config["models"].get(role)
+        return str(told["model"]) if told else None
+
     def slots(self, task_id: str, trials: int | None = None) -> list[Slot]:
         """Return a task's slots, played or not; all, or of the first `trials`."""
         return [Slot(task_id, trial) for trial in range(self.trials if trials is None else trials)]
@@ -130,6 +135,24 @@ class RecordedRun:
         if lacking:
             raise RunError(f"{self.folder / TASKS} lacks task {lacking[0]!r}, which run.json names; restore the file")
         return {task_id: journal.content(TASKS, lines[task_id], Task, contents[task_id]) for task_id in self.tasks}
+
+
+def run_folders(place: Path) -> list[Path]:
+    """Return the run folders in a folder, by name. Raises UsageError."""
+    try:
+        return sorted(each for each in place.iterdir() if is_run(each))
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{place}: no folder that can be read: {error}") from error
+
+
+def latest_run(place: Path) -> Path:
+    """Return the run folder that was begun last. Raises UsageError if there is none."""
+    found = run_folders(place)
+    if not found:
+        raise UsageError(f"{place} holds no run; `tau2-gym run DOMAIN` makes one, or name a run's folder")
+    return max(found, key=lambda folder: (folder / CONFIGURATION).stat().st_mtime)
 
 
 def is_run(folder: Path) -> bool:

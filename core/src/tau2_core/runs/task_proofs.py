@@ -9,7 +9,8 @@ from tau2_core.episode.play import Cast, play
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import start
 from tau2_core.errors import PackError, Tau2GymError, ToolError
-from tau2_core.evaluators.grade import Grader, reasons
+from tau2_core.evaluators.grade import Grader
+from tau2_core.evaluators.reasons import reasons
 from tau2_core.evaluators.strict.policy import breaches
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade

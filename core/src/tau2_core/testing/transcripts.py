@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tau2_core.evaluators.grade import reasons
+from tau2_core.evaluators.reasons import reasons
 from tau2_core.llm.chat import UNPARSABLE
 from tau2_core.model.episodes import ArgumentMode, EpisodeRecord, Slot, Termination
 from tau2_core.model.evaluation import Grade, Outcome, Status, Verdict

@@ -1,0 +1,103 @@
+"""`tau2-gym demo`: what this is, shown with a few episodes; no model, no key, no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tau2_core.cli.options import example
+from tau2_core.cli.safe_text import safe, safe_lines
+
+if TYPE_CHECKING:
+    from tau2_core.episode.setting import Setting
+    from tau2_core.model.episodes import Slot
+    from tau2_core.plugins.catalogue import Catalogue
+    from tau2_core.runs.recorded import RecordedRun
+
+IDLE, INFORMED = "silent", "oracle"
+
+
+@example("tau2-gym demo airline")
+def demo(domain: Annotated[str, typer.Argument(help="The domain to show.")] = "airline") -> None:
+    """Show what this is: a conversation with its verdict, a failure explained, and how two extreme agents score."""
+    import tempfile
+
+    from tau2_core.cli.episode_view import show_calls, show_conversation, show_verdicts
+    from tau2_core.cli.tables import console, reward_text
+    from tau2_core.evaluators.reasons import reasons
+    from tau2_core.runs.prepare import open_catalogue, prepare
+
+    catalogue = open_catalogue((), ())
+    setting = prepare(catalogue, domain)
+    with tempfile.TemporaryDirectory() as place:
+        informed = _played(setting, catalogue, INFORMED, Path(place))
+        idle = _played(setting, catalogue, IDLE, Path(place))
+    screen = console()
+    tasks = setting.tasks()
+    candidates = _telling(informed, idle)
+    if candidates:
+        chosen = min(candidates, key=lambda slot: sum(len(m.content or "") for m in informed.records[slot].messages))
+        task = tasks[chosen.task_id]
+        wish = task.user_scenario.instructions
+        screen.rule(f"[bold]1. A conversation[/bold]: task {safe(chosen.task_id)} of {safe(domain)}", align="left")
+        if not isinstance(wish, str):
+            screen.print(f"The customer's wish: {safe_lines(wish.reason_for_call)}\n")
+        show_conversation(informed.records[chosen].messages, screen)
+        screen.print(f"\nreward {reward_text(informed.grades[chosen].reward)}")
+        show_verdicts(informed.grades[chosen], screen)
+        screen.print()
+        screen.rule("[bold]2. A failure[/bold]: the same task, by an agent that does nothing", align="left")
+        show_calls(idle.records[chosen], task, screen)
+        screen.print(f"\nreward {reward_text(idle.grades[chosen].reward)}, because")
+        for why in reasons(idle.grades[chosen]):
+            screen.print(f"  {safe(why)}")
+        screen.print()
+    screen.rule(f"[bold]3. Scores[/bold]: all {len(informed.tasks)} tasks of {safe(domain)}", align="left")
+    screen.print(f"{_mean(idle):.4f}  agent {IDLE}: does nothing")
+    screen.print(f"{_mean(informed):.4f}  agent {INFORMED}: reads the gold (the right calls), which no real agent may")
+    screen.print("Both need no model. An agent of yours should land between them.\n")
+    screen.rule("[bold]4. Go on[/bold]", align="left")
+    for command in (
+        f"tau2-gym run {domain} --agent always-transfer --num-tasks 5 --name first",
+        "tau2-gym show runs/first",
+        f"tau2-gym run {domain} --agent-model MODEL --user-model MODEL   (needs the model's key)",
+    ):
+        screen.print(f"  {safe(command)}", soft_wrap=True)
+
+
+def _telling(informed: RecordedRun, idle: RecordedRun) -> list[Slot]:
+    """Return the episodes that doing nothing fails; those alone in which the database should have changed, if any."""
+    found = [
+        slot
+        for slot, grade in idle.grades.items()
+        if not grade.solved and slot in informed.grades and informed.grades[slot].solved
+    ]
+    changed = [
+        slot
+        for slot in found
+        for checks in [[check for verdict in idle.grades[slot].verdicts.values() for check in verdict.checks]]
+        if any("path" in item for check in checks for item in check.evidence)
+    ]
+    return changed or found
+
+
+def _played(setting: Setting, catalogue: Catalogue, agent: str, place: Path) -> RecordedRun:
+    from tau2_core import own_process
+    from tau2_core.episode.conversation import Limits
+    from tau2_core.episode.play import Cast
+    from tau2_core.runs.evaluation import choose_evaluators
+    from tau2_core.runs.execute import execute
+    from tau2_core.runs.plan import DEFAULT_SEED, Plan
+    from tau2_core.runs.recorded import read_run
+
+    graded_by = choose_evaluators(catalogue, None, setting)
+    cast = Cast(catalogue.agent(agent), catalogue.user("scripted"), Limits())
+    plan = Plan(setting, cast, setting.select(), 1, DEFAULT_SEED, None, graded_by.name, evaluator_set=graded_by)
+    own_process.run(execute(plan, catalogue, place / agent))
+    return read_run(place / agent)
+
+
+def _mean(run: RecordedRun) -> float:
+    return sum(grade.reward or 0.0 for grade in run.grades.values()) / (len(run.tasks) * run.trials)

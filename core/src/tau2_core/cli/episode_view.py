@@ -1,0 +1,97 @@
+"""One episode in the terminal: the conversation, calls beside the gold's, verdicts, and what the judge said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+
+from tau2_core.cli.safe_text import safe, safe_lines
+from tau2_core.cli.tables import reward_text, verdict_sign
+from tau2_core.evaluators.action import all_calls, matches
+from tau2_core.evaluators.reasons import explained
+
+if TYPE_CHECKING:
+    from tau2_core.model.episodes import EpisodeRecord
+    from tau2_core.model.evaluation import Grade, Judgement
+    from tau2_core.model.messages import Message, ToolCall
+    from tau2_core.model.tasks import Task
+
+LONGEST_RESULT = 500  # characters of a tool's result, without --full
+SIDES = {"assistant": "agent", "user": "customer", "system": "system"}
+COLOURS = {"agent": "cyan", "customer": "magenta", "system": "dim"}
+
+
+def show_conversation(messages: Sequence[Message], screen: Console, *, full: bool = False) -> None:
+    """Print what was said and called, in order; a tool's result is cut unless `full`."""
+    for message in messages:
+        if message.role == "tool":
+            content = message.content or ""
+            shown = content if full or len(content) <= LONGEST_RESULT else f"{content[:LONGEST_RESULT]}…"
+            sign = "[red]✗[/red]" if message.error else "→"
+            screen.print(Padding(f"{sign} [dim]{safe_lines(shown)}[/dim]", (0, 0, 0, 4)))
+            continue
+        side = SIDES[message.role]
+        if message.content and message.content.strip():
+            screen.print(f"[{COLOURS[side]}]{side}[/]: {safe_lines(message.content.strip())}")
+        for call in getattr(message, "tool_calls", None) or []:
+            screen.print(f"[{COLOURS[side]}]{side}[/] calls {_call(call)}")
+
+
+def show_calls(record: EpisodeRecord, task: Task, screen: Console) -> None:
+    """Print the gold's calls beside those that were made: equal ones in one row, in the gold's order."""
+    made = all_calls(record.messages)
+    left = list(made)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("", no_wrap=True)
+    table.add_column("gold call", overflow="fold", ratio=1)
+    table.add_column("call made", overflow="fold", ratio=1)
+    for action in task.gold():
+        same = next((call for call in left if matches(action, call)), None)
+        near = same or next((call for call in left if call.name == action.name), None)
+        if near is not None:
+            left.remove(near)
+        sign = "[green]✓[/green]" if same is not None else "[red]✗[/red]"
+        table.add_row(sign, safe(action.text()), _call(near) if near is not None else "[dim]none[/dim]")
+    for call in left:
+        table.add_row("", "", _call(call))
+    if table.row_count:
+        screen.print(table)
+    else:
+        screen.print("[dim]no calls, neither the gold's nor made[/dim]")
+
+
+def show_verdicts(grade: Grade, screen: Console) -> None:
+    """Print every verdict with its checks; what differs is named with both values."""
+    for criterion, verdict in grade.verdicts.items():
+        beside = "" if criterion in grade.basis else " [dim](beside the reward)[/dim]"
+        reward = "" if verdict.reward is None else f" {reward_text(verdict.reward)}"
+        screen.print(f"{verdict_sign(verdict)} [bold]{safe(criterion)}[/bold]{reward}{beside}")
+        for check in verdict.checks:
+            sign = "[green]✓[/green]" if check.met else "[yellow]?[/yellow]" if check.met is None else "[red]✗[/red]"
+            screen.print(Padding(f"{sign} {safe(check.what if check.met else explained(check))}", (0, 0, 0, 2)))
+        if verdict.status.value == "vacuous":
+            screen.print(Padding("[dim]the task names nothing for it[/dim]", (0, 0, 0, 2)))
+    if grade.note:
+        screen.print(f"note: {safe(grade.note)}")
+    if grade.pending:
+        screen.print(f"awaits a judge: {safe(', '.join(grade.pending))}")
+
+
+def show_judgement(judgement: Judgement, screen: Console) -> None:
+    """Print what a judge said of each statement, with its reason."""
+    screen.print(f"judge {safe(judgement.model)}" + (f" failed: {safe(judgement.error)}" if judgement.error else ""))
+    for statement in judgement.statements:
+        sign = "[green]✓[/green]" if statement.met else "[red]✗[/red]"
+        screen.print(Padding(f"{sign} {safe(statement.statement)}: {safe(statement.reason)}", (0, 0, 0, 2)))
+
+
+def _call(call: ToolCall) -> str:
+    arguments = ", ".join(
+        f"{key}={json.dumps(value, ensure_ascii=False, default=str)}" for key, value in call.arguments.items()
+    )
+    return safe(f"{call.name}({arguments})")

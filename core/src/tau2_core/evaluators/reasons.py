@@ -1,0 +1,71 @@
+"""Why a grade is no full reward, in words: the check, and the path, the call or the text that made it so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from tau2_core.model.evaluation import Check, Grade, Status, Verdict, reaches
+
+SHOWN_PATHS = 4
+SHOWN_CALLS = 2
+LONGEST_VALUE = 60
+
+
+def reasons(grade: Grade) -> list[str]:
+    """Return why a grade is no full reward: the checks that are not met first, then the note."""
+    note = [grade.note] if grade.note and not (grade.reward is not None and reaches(grade.reward)) else []
+    if grade.reward is None:
+        return note
+    found = []
+    for criterion in grade.basis:
+        verdict = grade.verdicts.get(criterion)
+        if verdict is None or verdict.status is Status.PENDING:
+            continue
+        unmet = [f"{criterion}: {explained(check)}" for check in verdict.checks if not check.met]
+        if criterion == "ENV_ASSERTION" and unmet and (state := _state(grade)):
+            unmet[0] += f"; the state behind it: {state}"
+        found += unmet
+    return [*found, *note]
+
+
+def explained(check: Check) -> str:
+    """Return a check in words, with what its evidence names: paths with both values, or the calls that came nearest."""
+    text = f"{check.what}: {check.why}" if check.why else check.what
+    detail = _paths(check.evidence) or _calls(check)
+    return f"{text}: {detail}" if detail else text
+
+
+def _state(grade: Grade) -> str:
+    """Return where the end state is not the gold's: an assertion does not say itself what it looked at."""
+    verdicts: Sequence[Verdict] = [grade.verdicts[name] for name in ("DB", "COLLATERAL") if name in grade.verdicts]
+    checks = [check for verdict in verdicts for check in verdict.checks if not check.met]
+    parts = [f"{check.what}: {paths}" for check in reversed(checks) if (paths := _paths(check.evidence))]
+    return "; ".join(parts)
+
+
+def _paths(evidence: Sequence[dict[str, Any]]) -> str:
+    items = [item for item in evidence if "path" in item and ("old" in item or "new" in item)]
+    shown = [f"{item['path']} (gold {_value(item, 'old')}, here {_value(item, 'new')})" for item in items[:SHOWN_PATHS]]
+    return ", ".join(shown) + _more(items, SHOWN_PATHS)
+
+
+def _calls(check: Check) -> str:
+    if check.met:
+        return ""
+    made = [item["made"] for item in check.evidence if "made" in item]
+    return ", ".join(_short(each) for each in made[:SHOWN_CALLS]) + _more(made, SHOWN_CALLS)
+
+
+def _more(items: Sequence[object], shown: int) -> str:
+    return f" and {len(items) - shown} more" if len(items) > shown else ""
+
+
+def _value(item: dict[str, Any], side: str) -> str:
+    return _short(item[side]) if side in item else "absent"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
