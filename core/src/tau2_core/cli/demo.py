@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tau2_core.plugins.catalogue import Catalogue
     from tau2_core.runs.recorded import RecordedRun
 
+LONGEST_RESULT = 160  # characters
 IDLE, INFORMED = "silent", "oracle"
 
 
@@ -44,7 +45,7 @@ def demo(domain: Annotated[str, typer.Argument(help="The domain to show.")] = "a
         screen.rule(f"[bold]1. A conversation[/bold]: task {safe(chosen.task_id)} of {safe(domain)}", align="left")
         if not isinstance(wish, str):
             screen.print(f"The customer's wish: {safe_lines(wish.reason_for_call)}\n")
-        show_conversation(informed.records[chosen].messages, screen)
+        show_conversation(informed.records[chosen].messages, screen, longest=LONGEST_RESULT)
         screen.print(f"\nreward {reward_text(informed.grades[chosen].reward)}")
         show_verdicts(informed.grades[chosen], screen)
         screen.print()

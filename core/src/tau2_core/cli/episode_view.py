@@ -21,17 +21,16 @@ if TYPE_CHECKING:
     from tau2_core.model.messages import Message, ToolCall
     from tau2_core.model.tasks import Task
 
-LONGEST_RESULT = 500  # characters of a tool's result, without --full
 SIDES = {"assistant": "agent", "user": "customer", "system": "system"}
 COLOURS = {"agent": "cyan", "customer": "magenta", "system": "dim"}
 
 
-def show_conversation(messages: Sequence[Message], screen: Console, *, full: bool = False) -> None:
-    """Print what was said and called, in order; a tool's result is cut unless `full`."""
+def show_conversation(messages: Sequence[Message], screen: Console, *, longest: int | None = None) -> None:
+    """Print what was said and called, in order; a tool's result is cut to `longest` characters, None cuts nothing."""
     for message in messages:
         if message.role == "tool":
             content = message.content or ""
-            shown = content if full or len(content) <= LONGEST_RESULT else f"{content[:LONGEST_RESULT]}…"
+            shown = content if longest is None or len(content) <= longest else f"{content[:longest]}…"
             sign = "[red]✗[/red]" if message.error else "→"
             screen.print(Padding(f"{sign} [dim]{safe_lines(shown)}[/dim]", (0, 0, 0, 4)))
             continue

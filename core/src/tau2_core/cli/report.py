@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from tau2_core.runs.report import Report
 
 
-SHOWN_K = 8  # pass^k up to here, and the last; --json has all
-
-
 @example("tau2-gym report runs/first runs/second")
 def report(
     run: Annotated[list[Path], typer.Argument(help="Folders that runs have left.")],
@@ -49,6 +46,7 @@ def report(
 def _show(each: Report, screen: Console) -> None:
 
     from tau2_core.cli.charts import interval_chart
+    from tau2_core.cli.tables import SHOWN_K
 
     people = [_with_model(each, role, name) for role, name in (("agent", each.agent), ("user", each.user))]
     head = " · ".join([each.domain, *people, f"evaluators {each.evaluators}"])

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tau2_core.model.episodes import Slot
     from tau2_core.runs.recorded import RecordedRun
 
+LONGEST_RESULT = 500  # characters of what a tool answered, without --full
+
 
 @example("tau2-gym run mock --agent silent --name idle && tau2-gym show runs/idle")
 def show(
@@ -105,7 +107,7 @@ def _show_episode(run: RecordedRun, slot: Slot, *, full: bool, json_output: bool
     if task.description and task.description.purpose:
         screen.print(f"[dim]{safe_lines(task.description.purpose)}[/dim]")
     screen.print("\n[bold]Conversation[/bold]")
-    show_conversation(record.messages, screen, full=full)
+    show_conversation(record.messages, screen, longest=None if full else LONGEST_RESULT)
     screen.print("\n[bold]Calls[/bold]")
     show_calls(record, task, screen)
     if grade is not None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PIPED_WIDTH = 140
 LEAST_TASK = 24  # how wide the tasks' column stays before other columns are left out
 SHOWN_REASONS = 3
+SHOWN_K = 8  # pass^k up to here, and the last; --json has all
 GAP = 2
 SIGNS = {
     "✓": "met",
@@ -44,8 +45,11 @@ class _Screen(Console):
 
 def console() -> Console:
     """Return where tables go. `COLUMNS` decides the width, else the terminal; 140 where there is neither."""
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
-    return _Screen(width=width, highlight=False)
+    return _Screen(width=None if _wraps() else PIPED_WIDTH, highlight=False)
+
+
+def _wraps() -> bool:
+    return sys.stdout.isatty() or "COLUMNS" in os.environ
 
 
 def show_run(result: RunResult) -> None:
@@ -153,10 +157,11 @@ def _dimmed(text: str, *, counts: bool) -> str:
 def _show_legend(signs: set[str], finished: Sequence[Finished], columns: Sequence[str], screen: Console) -> None:
     parts = [f"{sign} {meaning}" for sign, meaning in SIGNS.items() if sign in signs]
     beside = [name for name in columns if all(name not in item.grade.basis for item in finished)]
+    legend = [", ".join(parts)] if parts else []
     if beside:
-        parts.append(f"beside the reward: {', '.join(map(safe, beside))}")
-    if parts:
-        screen.print(f"[dim]{' · '.join(parts)}[/dim]")
+        legend.append(f"beside the reward: {', '.join(map(safe, beside))}")
+    if legend:
+        screen.print(f"[dim]{'; '.join(legend)}[/dim]")
 
 
 def show_unsolved(finished: Iterable[Finished], screen: Console) -> None:
@@ -170,7 +175,11 @@ def show_unsolved(finished: Iterable[Finished], screen: Console) -> None:
         shown = found[:SHOWN_REASONS] or [f"pending: {', '.join(item.grade.pending)}"]
         more = f" (and {len(found) - SHOWN_REASONS} more)" if len(found) > SHOWN_REASONS else ""
         text = "; ".join(map(safe, shown)) + more
-        screen.print(Padding(f"{safe(item.record.slot)}: {text}", (0, 0, 0, 2)))
+        line = f"{safe(item.record.slot)}: {text}"
+        if _wraps():
+            screen.print(Padding(line, (0, 0, 0, 2)))
+        else:  # one line an episode, for whoever reads it by line
+            screen.print(f"  {line}", soft_wrap=True)
 
 
 def show_summary(result: RunResult, screen: Console) -> None:
@@ -188,7 +197,8 @@ def show_summary(result: RunResult, screen: Console) -> None:
     parts = [played, *_means(result), outcomes, f"coverage {summary.coverage:.0%}"]
     screen.print(" · ".join(filter(None, parts)), soft_wrap=True)
     if len(summary.pass_hat_k) > 1:
-        screen.print(" · ".join(f"pass^{k} {value:.4f}" for k, value in summary.pass_hat_k.items()))
+        shown = {k: value for k, value in summary.pass_hat_k.items() if k <= SHOWN_K or k == max(summary.pass_hat_k)}
+        screen.print(" · ".join(f"pass^{k} {value:.4f}" for k, value in shown.items()))
     if summary.pending:
         screen.print("* counts what is graded; pending criteria await a judge")
     if summary.usage:
@@ -226,6 +236,8 @@ def _pace(result: RunResult) -> str:
 def _cost(summary: RunSummary) -> str:
     costs = {role: usage.cost for role, usage in summary.usage.items()}
     known = [cost for cost in costs.values() if cost is not None]
+    if not known:
+        return "cost unknown: no price of these models is known"
     total = dollars(sum(known)) if len(known) == len(costs) else "unknown"
     return f"cost {total} (" + ", ".join(f"{safe(role)} {dollars(cost)}" for role, cost in costs.items()) + ")"
 
