@@ -184,7 +184,8 @@ def gym(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(
         *arguments: object, paths: Sequence[Path] = (), disk: int | None = None, **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "TAU2_GYM"))}
+        left_out = ("PYTHON", "TAU2_GYM", "COLUMNS")
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
         limited = f"import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, ({disk}, {disk})); "
         limited += "runpy.run_module('tau2_core', run_name='__main__')"
         start = ["-m", "tau2_core"] if disk is None else ["-c", limited]
