@@ -40,7 +40,10 @@ Wrapper = Callable[[ToolCall, Proceed], Any]
 
 @dataclass(eq=False)
 class Plugin:
-    """One plugin: where it is from, whether it works, and what it brings (kind to records)."""
+    """One plugin: where it is from, whether it works, and what it brings (kind to records).
+
+    `places` says which of its hooks, by kind, ask to come first (-1) or last (1).
+    """
 
     name: str
     distribution: str | None
@@ -51,6 +54,7 @@ class Plugin:
     line: int | None = None
     module: Any = None
     records: dict[str, list[Any]] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
 
     @property
     def origin(self) -> str:
@@ -160,16 +164,17 @@ class Catalogue:
         return {provided: plugins for provided, plugins in owners.items() if len(plugins) > 1}
 
     def listeners(self, hook: str) -> list[Callable[[Any], object]]:
-        """Return the plain functions behind a notification hook, in the order of registration."""
+        """Return the plain functions behind a notification hook, in the order of pluggy: the last plugin first."""
         implementations = getattr(self._manager.hook, hook).get_hookimpls()
-        return [_one_argument(implementation) for implementation in implementations]
+        return [_one_argument(implementation) for implementation in reversed(implementations)]
 
     def tool_call_wrappers(self) -> list[Wrapper]:
         """Return the plain functions around every tool call, outermost first."""
         return [_two_arguments(each) for each in reversed(self._manager.hook.tau2_tool_call.get_hookimpls())]
 
     def _attributed(self, kind: str) -> list[tuple[Any, Plugin]]:
-        return [(record, plugin) for plugin in self.plugins for record in plugin.records.get(kind, [])]
+        plugins = sorted(self.plugins, key=lambda plugin: plugin.places.get(kind, 0))
+        return [(record, plugin) for plugin in plugins for record in plugin.records.get(kind, [])]
 
     def _all(self, kind: str) -> list[Any]:
         return [record for record, _ in self._attributed(kind)]

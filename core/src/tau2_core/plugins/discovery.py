@@ -82,6 +82,7 @@ def _register(manager: pluggy.PluginManager, plugin: Plugin, module: ModuleType 
                     with foreign():
                         records = _records(hook, implementation.function, RECORD_TYPES[kind])
                     plugin.records.setdefault(kind, []).extend(records)
+                    plugin.places[kind] = implementation.trylast - implementation.tryfirst
     except Exception as error:  # noqa: BLE001 - as above
         if manager.is_registered(module):
             manager.unregister(module)
@@ -103,11 +104,18 @@ class HookError(TypeError):
 def _check_hooks(manager: pluggy.PluginManager, module: Any) -> None:
     """Compare a plugin's hooks with their specifications. Raises HookError."""
     known = {name: spec for name, spec in vars(hookspecs).items() if name.startswith("tau2_")}
-    for name in dir(module):
-        if manager.parse_hookimpl_opts(module, name) is None:
+    for attribute in dir(module):
+        options = manager.parse_hookimpl_opts(module, attribute)
+        if options is None:
             continue
-        function = getattr(module, name)
+        function = getattr(module, attribute)
+        name = options.get("specname") or attribute
+        if options.get("wrapper") or options.get("hookwrapper"):
+            advice = "tau2_tool_call goes around a call by its argument `proceed`; other hooks cannot be wrapped"
+            raise HookError(f"hook {name!r} is a wrapper, and none is run ({advice})", function)
         if name not in known:
+            if options.get("optionalhook"):
+                continue
             raise HookError(f"unknown hook {name!r} ({did_you_mean(name, known)})", function)
         wanted = list(inspect.signature(known[name]).parameters)
         for parameter in inspect.signature(function).parameters:
