@@ -50,6 +50,11 @@ BROKEN = {
         "hook 'tau2_run_started' is called, not awaited; write `def`, not `async def`",
         3,
     ),
+    "wrapping": Broken(
+        f"{IMPORTS}\n@hookimpl(wrapper=True)\ndef tau2_agents():\n    return (yield)\n",
+        "hook 'tau2_agents' is a wrapper, and none is run (tau2_tool_call goes around a call",
+        3,
+    ),
     "raising_hook": Broken(
         f"{IMPORTS}\n@hookimpl\ndef tau2_agents():\n    return [AgentSpec('a')]\n",
         "TypeError: AgentSpec.__init__() missing 2 required positional arguments: 'summary' and 'create'",
@@ -283,3 +288,35 @@ def test_tools_for_a_domain_that_is_not_there_are_told_of(gym: Gym, plugin: Plug
     found = rows(gym("plugins", "--json", paths=[plugin("adds", source)]))["adds"]
     told = "toolset 'more' adds to domain 'airlin', which is not here (did you mean 'airline'?)"
     assert (found["status"], found["cause"]) == ("ok", told)
+
+
+def test_a_hook_may_have_another_name_and_be_unknown_if_it_says_so(gym: Gym, plugin: Plugin) -> None:
+    source = """
+from tau2_core import AgentSpec, hookimpl
+
+@hookimpl(specname="tau2_agents")
+def my_agents():
+    return [AgentSpec("mine", "", None)]
+
+@hookimpl(optionalhook=True)
+def tau2_of_a_later_version():
+    return []
+"""
+    done = gym("plugins", "--json", paths=[plugin("options", source)])
+    assert rows(done)["options"] | {"provides": ["agent:mine"], "status": "ok"} == rows(done)["options"]
+
+
+def test_plugins_come_in_the_order_that_they_ask_for(gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
+    for name, options in {"b": "tryfirst=True", "c": "", "d": "trylast=True", "e": ""}.items():
+        source = f"""
+import pathlib
+from tau2_core import hookimpl
+
+@hookimpl({options})
+def tau2_run_started(start):
+    with pathlib.Path("order").open("a") as file:
+        file.write("{name}")
+"""
+        site = plugin(f"plugin_{name}", source)
+    assert gym("run", "mock", "--num-tasks", 1, paths=[site]).returncode == 0
+    assert (tmp_path / "order").read_text() == "becd"
