@@ -7,8 +7,9 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from anyio import to_thread
@@ -19,13 +20,15 @@ from tau2_core.foreign import describe
 from tau2_core.gym.errors import RefusedError, expired_episode, unknown_episode
 from tau2_core.gym.hosted import Blueprint, HostedEpisode
 from tau2_core.gym.metrics import Metrics
+from tau2_core.gym.served_run import ServedRun
+from tau2_core.gym.served_runs import ServedRuns
+from tau2_core.gym.slots import Slots
 from tau2_core.gym.workers import Workers
-from tau2_core.model.episodes import EpisodeRecord
+from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.tools import Role
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.evaluation import EvaluatorSet, choose_evaluators
-from tau2_core.runs.journal import Journal
 
 log = logging.getLogger(__name__)
 REMEMBERED = 10_000
@@ -34,7 +37,7 @@ Work = Coroutine[Any, Any, Result]
 
 
 class Registry:
-    """The episodes of one server. `journal` opens the folder for records when the first one is to be kept.
+    """The episodes of one server. `runs` keeps their records; None keeps nothing.
 
     `evaluators` is a set's name or a file; without it, each domain is graded as `tau2-gym run` grades it.
     """
@@ -42,7 +45,7 @@ class Registry:
     def __init__(
         self,
         catalogue: Catalogue,
-        journal: Callable[[], Journal],
+        runs: ServedRuns | None,
         *,
         max_episodes: int,
         idle_seconds: float,
@@ -58,7 +61,7 @@ class Registry:
         self._episodes: dict[str, HostedEpisode] = {}
         self._keys: dict[str, tuple[HostedEpisode, Role]] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
-        self._journal = journal
+        self.runs = runs
         self._works: set[asyncio.Task[Any]] = set()
 
     def admit(self, episode_id: str | None = None) -> None:
@@ -70,6 +73,8 @@ class Registry:
 
     def build(self, blueprint: Blueprint, episode_id: str | None = None) -> HostedEpisode:
         """Make an episode, not added yet. Slow if the task's set-up is. Raises RefusedError: 422 for a bad task."""
+        if self.runs is not None:
+            self.runs.prepare(blueprint, self.graded_by)
         try:
             return HostedEpisode(episode_id or secrets.token_urlsafe(12), blueprint, self.workers)
         except TaskError as error:
@@ -86,6 +91,39 @@ class Registry:
         self._list(episode)
         self.metrics.created += 1
         return episode
+
+    async def claim(self) -> HostedEpisode:
+        """Open the episode of the run's next slot.
+
+        A task that cannot be set up is recorded as infrastructure's error, as in a run, and the next slot is taken.
+        Raises RefusedError: 404 without a run to play, 409 or 410 when no slot is left, 503 when the server is full.
+        """
+        run, slots = self.served()
+        await self.expire()  # a slot whose time is over is handed out again
+        while True:
+            self.admit()
+            claim = slots.claim()
+            blueprint = run.blueprint(claim.slot)
+            try:
+                episode = await to_thread.run_sync(self.build, blueprint)
+                episode.attempt, episode.deadline = claim.attempt, time.monotonic() + slots.seconds
+                return self.add(episode)
+            except RefusedError as error:
+                if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                    slots.lose(claim.slot)
+                    raise
+                await run.keep_failed(claim.slot, blueprint.seed, str(error))
+                slots.finish(claim.slot)
+            except BaseException:
+                slots.lose(claim.slot)
+                raise
+
+    def served(self) -> tuple[ServedRun, Slots]:
+        """Return the run that this server was started for, and its slots. Raises RefusedError (404)."""
+        if self.runs is None or self.runs.inventory is None or self.runs.slots is None:
+            what = "this server was started without a run; give it --split, --task or --trials"
+            raise RefusedError(404, "no_run", what)
+        return self.runs.inventory, self.runs.slots
 
     def create(self, blueprint: Blueprint, episode_id: str | None = None) -> HostedEpisode:
         """Build and add an episode. Raises RefusedError."""
@@ -146,7 +184,9 @@ class Registry:
         return await asyncio.shield(task)
 
     async def grade(self, episode: HostedEpisode) -> Grade:
-        """Grade an episode as it stands, from its record."""
+        """Grade an episode as it stands, from its record; one that is over and kept, with the judge's word."""
+        if episode.grading is not None:
+            return await asyncio.shield(episode.grading)
         return await self._graded(episode, await episode.record())
 
     async def _graded(self, episode: HostedEpisode, record: EpisodeRecord) -> Grade:
@@ -177,6 +217,8 @@ class Registry:
         async with episode.lock:
             if episode.closed:
                 raise expired_episode()
+            if episode.blueprint.slot is not None:
+                raise RefusedError(409, "slot", "a slot of a run is played once, so its episode cannot be reset")
             await self._keep(episode)
             await to_thread.run_sync(episode.begin, seed)
             episode.last_used = time.monotonic()
@@ -226,9 +268,13 @@ class Registry:
 
     async def expire(self) -> None:
         """Close what nobody has used for too long."""
-        deadline = time.monotonic() - self.idle_seconds
+        now = time.monotonic()
         for episode in self.all():
-            if episode.in_flight == 0 and episode.last_used < deadline and not episode.closed:
+            late = episode.deadline is not None and now > episode.deadline and not episode.ended
+            idle = episode.last_used < now - self.idle_seconds
+            if episode.in_flight == 0 and (late or idle) and not episode.closed:
+                if not episode.ended:
+                    episode.lost = "the agent did not finish in time" if late else "the agent went away"
                 await self._expire(episode)
 
     async def _expire(self, episode: HostedEpisode) -> None:
@@ -242,6 +288,9 @@ class Registry:
 
     async def close_all(self, grace: float) -> None:
         """Close everything at shutdown, keeping the records; calls in flight have `grace` seconds to end."""
+        for episode in self.all():
+            if episode.blueprint.slot is not None and not episode.ended:
+                episode.lost, episode.stopping = "the server was stopped before the episode was over", True
         works = self._works | {asyncio.create_task(self._last_close(episode)) for episode in self.all()}
         late = await _wait(works, grace)
         for work in late:
@@ -266,15 +315,50 @@ class Registry:
 
         For whoever holds the episode's lock. Raises RunError.
         """
-        if episode.kept or not episode.touched:
+        record = await self._keep_record(episode)
+        if record is None or self.runs is None or episode.blueprint.free:
             return
+        episode.grading = asyncio.create_task(self._keep_grade(episode, record))
+        self._works.add(episode.grading)
+        episode.grading.add_done_callback(self._works.discard)
+        if not self.runs.run_for(episode.blueprint).asks_judge(record, episode.blueprint.task):
+            await asyncio.shield(episode.grading)
+
+    async def _keep_record(self, episode: HostedEpisode) -> EpisodeRecord | None:
+        """Write the record of an episode in which anything happened, once. Raises RunError.
+
+        An episode of a slot that its agent lost leaves a record after the last attempt only, as infrastructure's.
+        """
+        if episode.kept or self.runs is None:
+            return None
+        slot, slots = episode.blueprint.slot, self.runs.slots
+        if not (episode.touched if slot is None or slots is None else self._is_result(episode, slot, slots)):
+            return None
         record = await episode.snapshot()
-        journal = self._journal()
-        journal.append("episodes.jsonl", {"id": episode.id, **record.line()})
+        self.runs.run_for(episode.blueprint).keep(episode.id, record, episode.blueprint.task)
         episode.kept = True
-        if not episode.blueprint.free:
-            grade = await self._graded(episode, record)
-            journal.append("grades.jsonl", {"id": episode.id, **grade.model_dump(mode="json")})
+        if slot is not None and slots is not None:
+            (slots.lose if episode.lost else slots.finish)(slot)
+        return record
+
+    def _is_result(self, episode: HostedEpisode, slot: Slot, slots: Slots) -> bool:
+        """Tell whether an episode of a slot is to be recorded; one that was lost goes back to be played again."""
+        if not episode.touched and not episode.lost:
+            episode.lost = "it was deleted before anything had happened"
+        if not episode.lost:
+            return True
+        if not episode.stopping and not slots.is_last_attempt(slot):
+            slots.lose(slot)
+            episode.kept = True
+            return False
+        episode.interrupt(f"{episode.lost} (attempt {episode.attempt})")
+        return episode.touched or not episode.stopping
+
+    async def _keep_grade(self, episode: HostedEpisode, record: EpisodeRecord) -> Grade:
+        """Grade a record that is kept, and write the grade. Raises RunError."""
+        assert self.runs is not None
+        seconds = time.monotonic() - episode.begun_at
+        return await self.runs.run_for(episode.blueprint).grade(record, episode.blueprint.task, seconds)
 
 
 async def _wait(tasks: set[asyncio.Task[Any]], seconds: float) -> set[asyncio.Task[Any]]:

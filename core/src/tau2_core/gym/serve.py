@@ -6,10 +6,8 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 import anyio
 import uvicorn
@@ -25,7 +23,8 @@ from tau2_core.gym.registry import Registry
 from tau2_core.gym.settings import Settings
 from tau2_core.gym.workers import short_turns
 from tau2_core.own_process import loop_factory, seldom_collected
-from tau2_core.runs.journal import Journal
+from tau2_core.runs.judgements import probe_judge
+from tau2_core.runs.models import dismiss
 
 GRACE_SECONDS = 3  # with what the application adds, less than the five seconds after which eval-protocol kills
 
@@ -64,18 +63,6 @@ def _listen(family: socket.AddressFamily, address: tuple[str | int, int]) -> soc
     return listener
 
 
-def lazy_journal(out: Path) -> Callable[[], Journal]:
-    """Return a function that opens the run folder when the first record is to be kept."""
-    opened: list[Journal] = []
-
-    def journal() -> Journal:
-        if not opened:
-            opened.append(Journal(out / f"{datetime.now():%Y%m%d-%H%M%S-%f}-serve"))
-        return opened[0]
-
-    return journal
-
-
 def serve_http(registry: Registry, settings: Settings, listeners: Sequence[socket.socket]) -> None:
     """Serve until SIGINT or SIGTERM; calls in flight are finished, then all records kept."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -85,9 +72,22 @@ def serve_http(registry: Registry, settings: Settings, listeners: Sequence[socke
         with seldom_collected(), short_turns():
             # Run by anyio, which then need not find out anew, some twenty times a request, what runs it.
             loop = {"loop_factory": loop_factory()}
-            anyio.run(partial(server.serve, sockets=[*listeners]), backend_options=loop)
+            anyio.run(_run, registry, settings, partial(server.serve, sockets=[*listeners]), backend_options=loop)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def _run(registry: Registry, settings: Settings, serve: Callable[[], Awaitable[None]]) -> None:
+    """Try the judge, grade what an earlier part of the run left, serve, and sum up. Raises RunError."""
+    try:
+        await probe_judge(settings.lines.get("judge"))
+        if registry.runs is not None and registry.runs.inventory is not None:
+            await registry.runs.inventory.grade_what_is_left()
+        await serve()
+    finally:
+        await dismiss(settings.lines.values())
+        if registry.runs is not None:
+            registry.runs.close()
 
 
 def uvicorn_config(app: ASGIApp, limits: ConnectionLimits | None = None) -> uvicorn.Config:
@@ -111,7 +111,7 @@ def serve_stdio(registry: Registry, settings: Settings, blueprint: Blueprint) ->
     At the end the reward goes to standard error, for whoever launched the server.
     """
     episode = registry.create(blueprint)
-    anyio.run(_stdio, registry, settings, episode)
+    anyio.run(_run, registry, settings, partial(_stdio, registry, settings, episode))
 
 
 async def _stdio(registry: Registry, settings: Settings, episode: HostedEpisode) -> None:
@@ -126,6 +126,8 @@ async def _stdio(registry: Registry, settings: Settings, episode: HostedEpisode)
         with anyio.CancelScope(shield=True):
             grade = await registry.grade(episode) if episode.blueprint.task.evaluation_criteria else None
             await registry.close_all(GRACE_SECONDS)
+            if episode.grading is not None and not episode.grading.cancelled():
+                grade = await episode.grading
             if grade is not None:
                 sys.stderr.write(f"{episode.blueprint.task.id}: reward {grade.reward}\n")
 

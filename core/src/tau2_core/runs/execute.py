@@ -10,23 +10,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tau2_core.episode.play import OpenStage, local_stage, play
-from tau2_core.errors import PackError, RunError
+from tau2_core.errors import RunError
 from tau2_core.evaluators.grade import Grader
 from tau2_core.foreign import describe, foreign
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.runs import RunStart, RunSummary
 from tau2_core.model.tasks import Task
-from tau2_core.packs.problems import Problems
-from tau2_core.packs.task_checks import check_tasks
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.runs.configuration import configuration
-from tau2_core.runs.evaluation import choose_evaluators
 from tau2_core.runs.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, Journal
 from tau2_core.runs.judgements import Judging, probe_judge
 from tau2_core.runs.metrics import figures
+from tau2_core.runs.opening import check_plan
 from tau2_core.runs.plan import Plan
-from tau2_core.runs.resume import Resumed, resume_run
+from tau2_core.runs.resume import Resumed
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +63,7 @@ async def execute(
     DatasetError before the first episode if data are wrong. When cancelled, sums up what is finished.
     """
     started = asyncio.get_running_loop().time()
-    chosen = plan.evaluator_set or choose_evaluators(catalogue, plan.evaluators)
-    grader = chosen.grader(plan.setting)
-    plan.setting.bases()
-    _refuse_wrong_tasks(plan)
-    chosen.refuse_ungradable(grader, plan.tasks)
-    config = configuration(plan)
+    checked = check_plan(plan, catalogue)
     try:
         async with asyncio.timeout(plan.run_seconds):
             await probe_judge(plan.cast.lines.get("judge"))
@@ -82,19 +74,10 @@ async def execute(
     redactor = next((line.redactor for line in plan.cast.lines.values()), None)
     journal = Journal(folder, resume=resume, redactor=redactor)
     with journal.alone():
-        before = resume_run(journal, config, plan) if journal.begun else Resumed()
+        before = checked.resume(journal) if journal.begun else Resumed()
         journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))
-        journal.write(CONFIGURATION, config)
-        return await _Run(plan, catalogue, journal, grader, on_finished, open_stage, before, started).run()
-
-
-def _refuse_wrong_tasks(plan: Plan) -> None:
-    """Refuse tasks of a pack's own whose calls or criteria cannot be right; a dataset's are played as they are."""
-    if plan.setting.dataset is None:
-        problems = Problems(plan.setting.domain)
-        check_tasks(plan.setting.pack, problems, {task.id for task in plan.tasks})
-        if problems.found:
-            raise PackError(problems.found)
+        journal.write(CONFIGURATION, checked.config)
+        return await _Run(plan, catalogue, journal, checked.grader, on_finished, open_stage, before, started).run()
 
 
 class _Run:
