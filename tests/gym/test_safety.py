@@ -42,7 +42,7 @@ class TestStarting:
         assert server.rpc(made["mcp_url"], "tools/list").status_code == 200
 
     def test_an_empty_token_is_none(self, start: Start, gym: Gym) -> None:
-        assert start("mock", TAU2_GYM_TOKEN="").http.get("/v1/episodes").status_code == 200
+        assert start("mock", "--no-token", TAU2_GYM_TOKEN="").http.get("/v1/episodes").status_code == 200
         assert gym("serve", "mock", "--host", "0.0.0.0", TAU2_GYM_TOKEN="").returncode == 2
 
     def test_a_port_in_use(self, gym: Gym, server: Server) -> None:

@@ -42,7 +42,7 @@ def serve(
         ),
     ] = None,
     no_token: Annotated[
-        bool, typer.Option("--no-token", help="On loopback: let every process of this machine use the control plane.")
+        bool, typer.Option("--no-token", help="On loopback: generate no token for lists, figures and slots.")
     ] = False,
     allow_origin: Annotated[
         list[str] | None,
@@ -157,11 +157,11 @@ def _serve(options: Options) -> None:
         serve_stdio(registry, settings, settings.blueprint(settings.domains[0], task_id=task))
         return
     if options.token is None and not options.no_token and options.host in LOOPBACK:
-        settings.token = secrets.token_urlsafe(24)
+        settings.overview_token = secrets.token_urlsafe(24)
     listeners = bind(options.host, options.port, settings.token)
     settings.port = listeners[0].getsockname()[1]
     run = _open_run(options, catalogue, settings, runs)
-    say(f"serving {', '.join(settings.domains)} at {settings.base_url}; {_guard(options, settings)}{run}")
+    say(f"serving {', '.join(settings.domains)} at {settings.base_url}; {_guard(settings)}{run}")
     serve_http(registry, settings, listeners)
 
 
@@ -220,9 +220,9 @@ def _open_run(options: Options, catalogue: Catalogue, settings: Settings, runs: 
     return f"\n{len(run.plan.slots())} slots of {run.folder}: POST {settings.base_url}/v1/slots claims the next one"
 
 
-def _guard(options: Options, settings: Settings) -> str:
-    if settings.token is None:
-        return "the control plane is open to every process of this machine"
-    if options.token is None:
-        return f"the control plane asks for the token {settings.token}"
-    return "the control plane asks for the token"
+def _guard(settings: Settings) -> str:
+    if settings.token is not None:
+        return "the control plane asks for the token"
+    if settings.overview_token is not None:
+        return f"lists, figures and slots ask for the token {settings.overview_token}"
+    return "the control plane is open to every process of this machine"

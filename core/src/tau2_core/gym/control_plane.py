@@ -159,6 +159,7 @@ def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
     app = FastAPI(title="tau2-gym control plane", version="1", docs_url=None, redoc_url=None)
     app.router.route_class = StrictRoute
     allowed = Depends(_authorised(settings.token))
+    overview = Depends(_authorised(settings.token or settings.overview_token))
 
     @app.post(
         "/v1/episodes",
@@ -174,7 +175,7 @@ def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
     @app.post(
         "/v1/slots",
         status_code=201,
-        dependencies=[allowed],
+        dependencies=[overview],
         responses=_refusals(404, 409, 410, 424, 503),
         tags=["slots"],
     )
@@ -188,7 +189,7 @@ def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
         deadline = datetime.now(UTC) + timedelta(seconds=slots.seconds)
         return ClaimedSlot(**urls, trial=slot.trial, attempt=episode.attempt, deadline=deadline)
 
-    @app.get("/v1/slots", dependencies=[allowed], responses=_refusals(404), tags=["slots"])
+    @app.get("/v1/slots", dependencies=[overview], responses=_refusals(404), tags=["slots"])
     async def progress() -> Progress:
         """Return how far the run that this server was started for has come."""
         run, slots = registry.served()
@@ -205,7 +206,7 @@ def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
             mean_reward=sum(rewards) / len(rewards) if rewards else None,
         )
 
-    @app.get("/v1/episodes", dependencies=[allowed], responses=_refusals(), tags=["episodes"])
+    @app.get("/v1/episodes", dependencies=[overview], responses=_refusals(), tags=["episodes"])
     async def all_episodes() -> list[EpisodeState]:
         return [_state(registry, episode) for episode in registry.all()]
 
@@ -263,13 +264,13 @@ def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
     async def domains() -> list[dict[str, Any]]:
         return await to_thread.run_sync(settings.describe_domains)
 
-    @app.get("/v1/domains/{domain}/tasks", dependencies=[allowed], responses=_refusals(422, 424), tags=["server"])
+    @app.get("/v1/domains/{domain}/tasks", dependencies=[overview], responses=_refusals(422, 424), tags=["server"])
     async def tasks(domain: str, split: str | None = None, dataset: str | None = None) -> list[dict[str, Any]]:
         """Return the tasks of a domain: ids, splits and a description for people."""
         return await to_thread.run_sync(partial(settings.describe_tasks, domain, dataset=dataset, split=split))
 
     @app.get(
-        "/metrics", dependencies=[allowed], responses=_refusals(), tags=["server"], response_class=PlainTextResponse
+        "/metrics", dependencies=[overview], responses=_refusals(), tags=["server"], response_class=PlainTextResponse
     )
     async def metrics() -> PlainTextResponse:
         return PlainTextResponse(registry.metrics.text(), media_type="text/plain; version=0.0.4")

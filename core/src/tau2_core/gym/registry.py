@@ -296,6 +296,15 @@ class Registry:
         for work in late:
             work.cancel()
         await _wait(late, grace)
+        self._sum_up()
+
+    def _sum_up(self) -> None:
+        """Write the summaries of the runs that were served, and let go of their folders."""
+        try:
+            if self.runs is not None:
+                self.runs.close()
+        except RunError as error:
+            log.error("the summary of a run is lost, its records and grades are kept: %s", error)
 
     async def _last_close(self, episode: HostedEpisode) -> None:
         try:
@@ -335,7 +344,9 @@ class Registry:
         if not (episode.touched if slot is None or slots is None else self._is_result(episode, slot, slots)):
             return None
         record = await episode.snapshot()
-        self.runs.run_for(episode.blueprint).keep(episode.id, record, episode.blueprint.task)
+        self.runs.run_for(episode.blueprint).keep(
+            episode.id, record, episode.blueprint.task, free=episode.blueprint.free
+        )
         episode.kept = True
         if slot is not None and slots is not None:
             (slots.lose if episode.lost else slots.finish)(slot)

@@ -78,7 +78,7 @@ def serve_http(registry: Registry, settings: Settings, listeners: Sequence[socke
 
 
 async def _run(registry: Registry, settings: Settings, serve: Callable[[], Awaitable[None]]) -> None:
-    """Try the judge, grade what an earlier part of the run left, serve, and sum up. Raises RunError."""
+    """Try the judge, grade what an earlier part of the run left, then serve. Raises RunError."""
     try:
         await probe_judge(settings.lines.get("judge"))
         if registry.runs is not None and registry.runs.inventory is not None:
@@ -86,8 +86,6 @@ async def _run(registry: Registry, settings: Settings, serve: Callable[[], Await
         await serve()
     finally:
         await dismiss(settings.lines.values())
-        if registry.runs is not None:
-            registry.runs.close()
 
 
 def uvicorn_config(app: ASGIApp, limits: ConnectionLimits | None = None) -> uvicorn.Config:

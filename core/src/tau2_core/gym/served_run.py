@@ -90,9 +90,15 @@ class ServedRun:
         """Tell whether a task can be in this run: no other task has its id."""
         return self.tasks.get(task.id, task) == task
 
-    def keep(self, episode_id: str, record: EpisodeRecord, task: Task) -> None:
-        """Append a record. In an inventory that grows it gets its trial, and run.json its task before."""
-        if not self.fixed:
+    def keep(self, episode_id: str, record: EpisodeRecord, task: Task, *, free: bool = False) -> None:
+        """Append a record. In an inventory that grows it gets its trial, and run.json its task before.
+
+        What was played in a `free` world is recorded, but has no task and is no part of the inventory.
+        """
+        if not self.journal.begun:
+            self.journal.write(CONFIGURATION, self.config)
+            self.journal.begun = True
+        if not self.fixed and not free:
             self._grow(record, task)
         self.journal.append(EPISODES, {"id": episode_id, **record.line()})
 

@@ -83,7 +83,8 @@ class ServedRuns:
     def close(self) -> None:
         """Sum up all runs and let go of their folders. Raises RunError."""
         with self._stack:
-            for run in self.all():
+            runs, self.inventory, self._runs = self.all(), None, {}
+            for run in runs:
                 if run.fixed or run.tasks:
                     run.sum_up()
 

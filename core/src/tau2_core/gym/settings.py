@@ -47,6 +47,10 @@ class Settings:
 
     `origins` are those whose web pages may use the server. `owns_process` tells that nothing else is done in this
     process.
+
+    `token` is asked for by the whole control plane. `overview_token` (on loopback, where there is no other) is asked
+    for by what tells of episodes that are not the client's own: lists, figures, tasks, slots. An episode's id is random
+    and stands in none of its agent's URLs, so that an agent can neither find nor control its episode.
     """
 
     catalogue: Catalogue
@@ -61,6 +65,7 @@ class Settings:
     origins: Sequence[str] = ()
     connections: ConnectionLimits = field(default_factory=ConnectionLimits)
     owns_process: bool = False
+    overview_token: str | None = None
     lines: Mapping[ModelRole, Line] = field(default_factory=dict)
     user: str | None = None
     faults: Sequence[Callable[[str], Wrapper]] = ()
