@@ -76,4 +76,4 @@ def test_a_run_is_played_from_a_file(tmp_path: Path) -> None:
 def test_a_threshold_that_no_mean_can_have_is_refused(limit: str) -> None:
     done = CliRunner().invoke(app, ["run", "mock", "--fail-under", limit])
     assert isinstance(done.exception, UsageError)
-    assert "--fail-under should be a number from 0 to 1" in str(done.exception)
+    assert "--fail-under should be between 0 and 1" in str(done.exception)

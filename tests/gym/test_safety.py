@@ -62,7 +62,10 @@ class TestStarting:
             (["mock", "--dataset", "a/same", "--dataset", "b/same"], "'same'"),
             (["mock", "--dataset", "a/pack"], "'pack'"),
             (["mock", "airline", "--transport", "stdio"], "one domain"),
-            (["mock", "--task", "create_plain"], "--task is for --transport stdio"),
+            (["mock", "airline", "--task", "create_plain"], "name one domain"),
+            (["mock", "--no-token", "--token", "x"], "--no-token"),
+            (["mock", "--slot-timeout", "0"], "--slot-timeout"),
+            (["mock", "--trials", "2", "--user", "human"], "person at a terminal"),
         ],
     )
     def test_wrong_options(self, gym: Gym, tmp_path: Path, options: list[str], word: str) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from tau2_core.testing.gold_script import GoldScript
+from tau2_core.testing.scripted_endpoint import ScriptedEndpoint
 
 from tests.gym.conftest import World
 
@@ -178,10 +180,58 @@ def test_tasks_are_listed_without_gold(server: Server) -> None:
 def test_without_a_token_of_ones_own_one_is_printed(start: Start) -> None:
     server = start("mock", *ONE, "--printed-token")
     world = claim(server)
-    anybody = httpx.Client(base_url=server.address)
     for method, path in (("GET", "/v1/episodes"), ("GET", "/metrics"), ("GET", "/v1/slots"), ("POST", "/v1/slots")):
-        assert anybody.request(method, path).status_code == 401
+        assert httpx.request(method, f"{server.address}{path}").status_code == 401
     key = world.mcp_url.split("/")[-2]
     for what in ("", "/reward", "/record"):
-        assert anybody.get(f"/v1/episodes/{key}{what}").status_code == 404
+        assert httpx.get(f"{server.address}/v1/episodes/{key}{what}").status_code == 404
     assert server.http.get("/v1/episodes").status_code == 200
+
+
+CASSETTES = Path(__file__).parents[2] / "docs/cassettes"
+MODELS = ("--config", CASSETTES / "models.yaml", "--task", "transfer_deletion", "--replay", CASSETTES / "mock.jsonl")
+
+
+def transfer(world: World) -> None:
+    """Play what the cassette's agent did."""
+    assert "task_1 is nonsense" in world.say().json()["reply"]
+    world.text("transfer_to_human_agents", {"summary": "Nadia Okafor wants task_1 deleted."})
+    assert world.say("You are being transferred.\nThat is everything.").json()["status"] == "ended"
+
+
+def test_models_play_the_customer_and_the_judge_as_in_a_run(start: Start, gym: Gym) -> None:
+    server = start("mock", *MODELS, "--judge-all", "--name", "r")
+    world = claim(server)
+    transfer(world)
+    grade = world.control(what="/reward").json()["grade"]
+    server.stop()
+    assert lines(folder(server) / "grades.jsonl") == [grade]
+    played = gym("run", "mock", *MODELS, "--judge-all", "--name", "own", "--out", server.folder / "runs")
+    assert played.returncode == 0, played.stderr
+    own = server.folder / "runs/own"
+    for name in ("grades.jsonl", "judgements.jsonl"):
+        assert lines(folder(server) / name) == lines(own / name)
+    (served,), (local,) = lines(folder(server) / "episodes.jsonl"), lines(own / "episodes.jsonl")
+    assert served["usage"]["user"] == local["usage"]["user"]
+    assert [message.get("content") for message in served["messages"]] == [
+        message.get("content") for message in local["messages"]
+    ]
+
+
+def test_what_awaits_a_judge_is_judged_later(start: Start, gym: Gym) -> None:
+    task = {
+        "id": "polite",
+        "user_scenario": {"instructions": "You want nothing."},
+        "evaluation_criteria": {"nl_assertions": ["The agent is polite."], "reward_basis": ["NL_ASSERTION"]},
+    }
+    server = start("mock")
+    world = server.create(task=task)
+    world.call("get_users")
+    assert world.control(what="/reward").json()["grade"]["pending"] == ["NL_ASSERTION"]
+    server.stop()
+    (run,) = (server.folder / "runs").iterdir()
+    with ScriptedEndpoint(GoldScript([])) as endpoint:
+        place = json.dumps({"api_base": endpoint.url, "api_key": "none"})
+        done = gym("grade", run, "--judge-model", "openai/judge", "--judge-args", place)
+    assert done.returncode == 0, done.stderr
+    assert [grade["reward"] for grade in lines(run / "grades.jsonl")] == [1.0]

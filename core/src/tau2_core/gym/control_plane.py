@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope
 from tau2_core.errors import Tau2GymError
 from tau2_core.gym.credentials import check_token
 from tau2_core.gym.errors import RefusedError, answer, refuse, refuse_http
+from tau2_core.gym.front_page import front_page
 from tau2_core.gym.hosted import HostedEpisode
 from tau2_core.gym.json_values import parse
 from tau2_core.gym.registry import Registry
@@ -274,6 +275,9 @@ def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
     )
     async def metrics() -> PlainTextResponse:
         return PlainTextResponse(registry.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    app.add_route("/", front_page, include_in_schema=False)
+    app.add_route("/docs", front_page, include_in_schema=False)
 
     @app.get("/healthz", tags=["server"])
     async def healthz() -> dict[str, str]:

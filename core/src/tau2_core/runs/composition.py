@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isnan
 from pathlib import Path
 
 from tau2_core.episode.conversation import Limits
@@ -16,11 +15,12 @@ from tau2_core.model.llm import ModelRole
 from tau2_core.model.registrations import AgentSpec
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.evaluation import choose_evaluators
-from tau2_core.runs.journal import default_name
+from tau2_core.runs.journal import default_name, refused_name
 from tau2_core.runs.models import hire
 from tau2_core.runs.options import Options
 from tau2_core.runs.plan import Plan
 from tau2_core.runs.prepare import open_catalogue, open_faults, prepare
+from tau2_core.terminal_text import plain_line
 
 Lines = Mapping[ModelRole, Line]
 
@@ -114,10 +114,10 @@ def hire_models(options: Options) -> dict[ModelRole, Line]:
 def refuse_contradictions(options: Options) -> None:
     """Refuse options that do not fit together, before anything is opened. Raises UsageError."""
     name, threshold = options.name, options.fail_under
-    if name is not None and (Path(name).name != name or name == ".."):
-        raise UsageError(f"--name {name!r} should be a folder's name alone; say with --out where it goes")
-    if threshold is not None and (isnan(threshold) or not 0 <= threshold <= 1):
-        raise UsageError(f"--fail-under should be a number from 0 to 1, not {threshold}")
+    if name is not None and refused_name(name):
+        raise UsageError(f"--name {plain_line(name)!r} {refused_name(name)}")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise UsageError(f"--fail-under should be between 0 and 1, as rewards are, not {threshold:g}")
     if options.resume and name is None:
         raise UsageError("--resume: say with --name which run to go on with")
     if options.record and options.replay:
