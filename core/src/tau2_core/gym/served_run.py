@@ -38,7 +38,8 @@ class ServedRun:
     ) -> None:
         self.plan = checked.plan
         self.fixed = fixed
-        self.journal = Journal(folder, resume=resume)
+        redactor = next((line.redactor for line in self.plan.cast.lines.values()), None)
+        self.journal = Journal(folder, resume=resume, redactor=redactor)
         stack.enter_context(self.journal.alone())
         self.config = dict(checked.config)
         self.before = checked.resume(self.journal) if self.journal.begun else Resumed()
