@@ -269,7 +269,7 @@ class TestEpisodes:
         server.http.post("/v1/episodes", content=b"{")
         server.http.get("/control/reward")
         assert server.log().splitlines() == [
-            "GET '/v1/episodes/none': 404 unknown_episode",
+            "GET '/v1/episodes/…': 404 unknown_episode",
             "POST '/v1/episodes': 400 not_json",
             "GET '/control/reward': 400 no_session",
         ]

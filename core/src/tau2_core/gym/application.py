@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from mcp.server.lowlevel import Server
@@ -31,6 +32,7 @@ from tau2_core.gym.sessions import Sessions
 from tau2_core.gym.settings import Settings
 
 LONGEST_SWEEP_SECONDS = 10.0
+SESSION_SECONDS = 1800.0
 LAST_SECONDS = 1.0  # for calls that are still running when the server has stopped to answer
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 LOOPBACK_ORIGIN = r"https?://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?"
@@ -44,17 +46,17 @@ def build_application(registry: Registry, settings: Settings) -> ASGIApp:
     """
     data = _manager(build_server(registry, max_result_chars=settings.max_result_chars), settings)
     sessions = Sessions(Messages(data.handle_request, settings.max_body_bytes))
-    dialect = Compatibility(registry, settings)
-    compatible = _manager(dialect.server(), settings)
-    mcp = Endpoint(limited(dialect.entrance(Messages(compatible.handle_request, settings.max_body_bytes)), settings))
+    idle = registry.idle_seconds
+    dialect = Compatibility(registry, settings, partial(_manager, settings=settings, idle_seconds=idle))
+    mcp = Endpoint(limited(dialect.enter, settings))
     talk = Route("/{key}/conversation", ConversationPlane(registry).__call__, methods=["GET", "POST"])
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(data.run())
-            await stack.enter_async_context(compatible.run())
-            sweeper = asyncio.create_task(_sweep(registry, sessions))
+            await stack.enter_async_context(dialect.manager.run())
+            sweeper = asyncio.create_task(_sweep(registry, sessions, dialect))
             try:
                 yield
             finally:
@@ -82,20 +84,24 @@ def limited(app: ASGIApp, settings: Settings) -> ASGIApp:
     return BodyLimit(app, settings.max_body_bytes)
 
 
-async def _sweep(registry: Registry, sessions: Sessions) -> None:
+async def _sweep(registry: Registry, sessions: Sessions, dialect: Compatibility) -> None:
     """Close what nobody has used for too long, and the sessions of what is closed; runs until cancelled."""
     while True:
         await asyncio.sleep(min(registry.idle_seconds / 4, LONGEST_SWEEP_SECONDS))
         await registry.expire()
         await sessions.end_those_without(registry.opens)
+        await dialect.end_sessions()
 
 
-def _manager(server: Server[object], settings: Settings) -> StreamableHTTPSessionManager:
-    # As many sessions as there are episodes, times what each may have. Before 2.1 the SDK has no limit to lift.
+def _manager(
+    server: Server[Any], settings: Settings, idle_seconds: float = SESSION_SECONDS
+) -> StreamableHTTPSessionManager:
+    # `Sessions` limits their number. Before 2.1 the SDK has no such options.
     known = inspect.signature(StreamableHTTPSessionManager).parameters
-    unlimited: dict[str, Any] = {"max_sessions": None} if "max_sessions" in known else {}
+    wished = {"max_sessions": None, "session_idle_timeout": idle_seconds}
+    options: dict[str, Any] = {name: value for name, value in wished.items() if name in known}
     return StreamableHTTPSessionManager(
-        server, json_response=True, max_request_body_size=settings.max_body_bytes, **unlimited
+        server, json_response=True, max_request_body_size=settings.max_body_bytes, **options
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -18,6 +18,7 @@ import mcp_types as types
 from anyio import to_thread
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
@@ -25,7 +26,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from tau2_core.errors import Tau2GymError
 from tau2_core.gym.credentials import check_token
@@ -33,16 +34,21 @@ from tau2_core.gym.data_plane import as_mcp_tool, call_counted, within
 from tau2_core.gym.errors import RefusedError, answer, as_refusal
 from tau2_core.gym.hosted import HostedEpisode
 from tau2_core.gym.json_values import parse
+from tau2_core.gym.messages import Messages
 from tau2_core.gym.registry import Registry
+from tau2_core.gym.sessions import Sessions
 from tau2_core.gym.settings import Settings
 from tau2_core.model.tools import ToolResult
 
 HEADER = "mcp-session-id"
 PREFIX = "compat-"
-REMEMBERED = 100_000
+REMEMBERED = 20_000
 MAX_ID = 200
+WITHOUT_WORLD = ""  # as a key: sessions that have no world yet
+MAX_WITHOUT_WORLD = 1000
 
 Context = ServerRequestContext[Any, Any]
+Manage = Callable[[Server[Any]], StreamableHTTPSessionManager]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,41 +58,45 @@ class Opening:
     domain: str | None = None
     task_id: str | None = None
     seed: int = 0
+    transport: str = ""  # the transport's session id
 
 
 class Compatibility:
     """Sessions of compatible clients: client-made ids, their seeds and configuration, and their worlds."""
 
-    def __init__(self, registry: Registry, settings: Settings) -> None:
+    def __init__(self, registry: Registry, settings: Settings, manage: Manage) -> None:
         self.registry = registry
         self.settings = settings
+        self.manager = manage(self._server())
+        self.sessions = Sessions(Messages(self.manager.handle_request, settings.max_body_bytes), MAX_WITHOUT_WORLD)
         self._openings: OrderedDict[str, Opening] = OrderedDict()
         self._transports: OrderedDict[str, str] = OrderedDict()
 
-    def server(self) -> Server[Any]:
-        """Return the MCP server behind `/mcp`."""
+    def _server(self) -> Server[Any]:
         return Server(
             "tau2-gym", version=version("tau2-core"), on_list_tools=self._list_tools, on_call_tool=self._call_tool
         )
 
-    def entrance(self, app: ASGIApp) -> ASGIApp:
-        """Return the MCP application with a look at each `initialize`, to learn whose session it opens.
+    async def enter(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request at `/mcp`; each `initialize` is looked at, to learn whose session it opens.
 
         The SDK's models drop members that they do not know, so the raw message is read. A world belongs to a session,
         so revisions of the protocol without sessions are refused; clients then fall back to the handshake.
         """
+        headers = Headers(scope=scope)
+        refusal = self._refusal(headers)
+        if refusal is not None:
+            await answer(scope, refusal)(scope, receive, send)
+        elif scope["method"] != "POST" or HEADER in headers:
+            await self.sessions.handle(WITHOUT_WORLD, scope, receive, send)
+        else:
+            await self._open(scope, receive, send)
 
-        async def enter(scope: Scope, receive: Receive, send: Send) -> None:
-            headers = Headers(scope=scope)
-            refusal = self._refusal(headers)
-            if refusal is not None:
-                await answer(scope, refusal)(scope, receive, send)
-            elif scope["method"] != "POST" or HEADER in headers:
-                await app(scope, receive, send)
-            else:
-                await self._open(app, scope, receive, send)
-
-        return enter
+    async def end_sessions(self) -> None:
+        """End the sessions whose worlds are gone. Those that have none yet end when they are too many or too old."""
+        await self.sessions.end_those_without(
+            lambda key: key == WITHOUT_WORLD or self.registry.find(PREFIX + key) is not None
+        )
 
     def _refusal(self, headers: Headers) -> RefusedError | None:
         try:
@@ -99,11 +109,12 @@ class Compatibility:
             return RefusedError(400, "no_session", what)
         return None
 
-    async def _open(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await Request(scope, receive).body()
         session_id, opening = _opening(body)
-        if len(session_id) > MAX_ID:
-            refusal = RefusedError(422, "invalid_request", f"a session_id has at most {MAX_ID} characters")
+        if max(map(len, (session_id, opening.domain or "", opening.task_id or ""))) > MAX_ID:
+            what = f"session_id, domain and task_id have at most {MAX_ID} characters"
+            refusal = RefusedError(422, "invalid_request", what)
             await answer(scope, refusal)(scope, receive, send)
             return
         pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
@@ -115,11 +126,11 @@ class Compatibility:
             if message["type"] == "http.response.start" and session_id:
                 transport = Headers(raw=message["headers"]).get(HEADER)
                 if transport:
-                    _remember(self._openings, session_id, opening)
+                    _remember(self._openings, session_id, replace(opening, transport=transport))
                     _remember(self._transports, transport, session_id)
             await send(message)
 
-        await app(scope, replay, note)
+        await self.sessions.handle(WITHOUT_WORLD, scope, replay, note)
 
     def routes(self) -> list[Route]:
         """Return the routes below /control."""
@@ -161,7 +172,12 @@ class Compatibility:
             self.registry.admit(episode_id)
             episode = await to_thread.run_sync(self._build, session_id)
             if self.registry.find(episode_id) is None:  # others may have raced to here
-                return self.registry.add(episode)
+                self.registry.add(episode)
+        opening = self._openings.get(session_id)
+        if opening is not None:
+            self._openings.move_to_end(session_id)
+        transport = opening.transport if opening else session_id
+        await self.sessions.move(transport, WITHOUT_WORLD, session_id)
         return self.registry.get(episode_id)
 
     def _build(self, session_id: str) -> HostedEpisode:

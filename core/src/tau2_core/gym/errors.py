@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +15,11 @@ from starlette.types import Scope
 from tau2_core.errors import RunError, Tau2GymError, UsageError
 
 log = logging.getLogger(__name__)
+MAX_SHOWN = 200
+PARTS = re.compile(
+    "|v1|episodes|mcp|conversation|control|reward|record|reset|domains|metrics|healthz|openapi.json|docs|slots|tasks"
+    "|initial_state|status|info|reset_session"
+)
 
 
 class RefusedError(Tau2GymError):
@@ -48,13 +54,18 @@ def as_refusal(error: Tau2GymError) -> RefusedError:
 
 
 def answer(scope: Scope, refusal: RefusedError, body: dict[str, Any] | None = None) -> JSONResponse:
-    """Return a refusal as a response, and log it once; an episode's key is in its URL and stays out of the log."""
-    path = scope["path"]
-    if path.startswith("/episodes/"):
-        path = f"/episodes/…/{path.rpartition('/')[2]}"
-    log.warning("%s %r: %s %s", scope["method"], path, refusal.status, refusal.code)
+    """Return a refusal as a response, and log it once."""
+    log.warning("%s %r: %s %s", scope["method"], shown_path(scope["path"]), refusal.status, refusal.code)
     headers = {"WWW-Authenticate": "Bearer"} if refusal.status == HTTPStatus.UNAUTHORIZED else None
     return JSONResponse(body or refusal.body(), refusal.status, headers=headers)
+
+
+def shown_path(path: str) -> str:
+    """Return a path as it may stand in a log: of its parts only those that are the same for all clients.
+
+    An episode's key is in its URL, and in whatever somebody made of it by mistake.
+    """
+    return "/".join(part if PARTS.fullmatch(part) else "…" for part in path[:MAX_SHOWN].split("/"))
 
 
 async def refuse(request: Request, error: Exception) -> Response:

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 REMEMBERED = 10_000
 Result = TypeVar("Result")
 Work = Coroutine[Any, Any, Result]
+Kept = tuple[HostedEpisode, EpisodeRecord]
 
 
 class Registry:
@@ -63,6 +64,7 @@ class Registry:
         self._gone: OrderedDict[str, None] = OrderedDict()
         self.runs = runs
         self._works: set[asyncio.Task[Any]] = set()
+        self._hurried = asyncio.Event()
 
     def admit(self, episode_id: str | None = None) -> None:
         """Refuse what could not be added now: 503 when the server is full, 409 for a taken id. Raises RefusedError."""
@@ -286,18 +288,6 @@ class Registry:
             self.metrics.expired += 1
             log.info("episode %s expired", episode.id)
 
-    async def close_all(self, grace: float) -> None:
-        """Close everything at shutdown, keeping the records; calls in flight have `grace` seconds to end."""
-        for episode in self.all():
-            if episode.blueprint.slot is not None and not episode.ended:
-                episode.lost, episode.stopping = "the server was stopped before the episode was over", True
-        works = self._works | {asyncio.create_task(self._last_close(episode)) for episode in self.all()}
-        late = await _wait(works, grace)
-        for work in late:
-            work.cancel()
-        await _wait(late, grace)
-        self._sum_up()
-
     def _sum_up(self) -> None:
         """Write the summaries of the runs that were served, and let go of their folders."""
         try:
@@ -306,11 +296,70 @@ class Registry:
         except RunError as error:
             log.error("the summary of a run is lost, its records and grades are kept: %s", error)
 
-    async def _last_close(self, episode: HostedEpisode) -> None:
+    def hurry(self) -> None:
+        """Let `close_all`, now or later, wait for nothing any more: neither calls in flight nor grades."""
+        self._hurried.set()
+
+    async def close_all(self, grace: float) -> None:
+        """Close everything at shutdown: all records are kept first, then the grades.
+
+        Calls in flight have `grace` seconds to end; the record of one that does not ends there. Grades may take as
+        long as they need, unless `hurry` is called.
+        """
+        for episode in self.all():
+            if episode.blueprint.slot is not None and not episode.ended:
+                episode.lost, episode.stopping = "the server was stopped before the episode was over", True
+        works = set(self._works)
+        busy = [episode for episode in self.all() if episode.lock.locked()]
+        calling = {asyncio.create_task(self._after_call(episode)): episode for episode in busy}
+        records = [await self._last_record(episode) for episode in self.all() if episode not in busy]
+        await self._wait(works | set(calling), grace)
+        for task, episode in calling.items():
+            if not task.done():
+                task.cancel()
+                log.error("a call of episode %s did not end in time; its record ends there", episode.id)
+                episode.interrupt("the server was stopped in the middle of a call")
+            records.append(await self._last_record(episode))
+        for work in works:
+            work.cancel()
+        await self._wait(works, grace)
+        await self._last_grades([kept for kept in records if kept is not None])
+        self._sum_up()
+
+    async def _after_call(self, episode: HostedEpisode) -> None:
+        async with episode.lock:
+            pass
+
+    async def _last_record(self, episode: HostedEpisode) -> Kept | None:
+        if not episode.closed:
+            self._unlist(episode)
         try:
-            await self._close(episode)
+            record = await self._keep_record(episode)
         except Tau2GymError as error:
             log.error("the record of episode %s is lost: %s", episode.id, error)
+            return None
+        return None if record is None or episode.blueprint.free else (episode, record)
+
+    async def _last_grades(self, kept: list[Kept]) -> None:
+        for number, (episode, record) in enumerate(kept):
+            grading = episode.grading = asyncio.create_task(self._keep_grade(episode, record))
+            await self._wait({grading}, None)
+            if not grading.done():
+                grading.cancel()
+                log.error("%s records are not graded, since the server was to stop at once", len(kept) - number)
+                return
+            if error := grading.exception():
+                log.error("episode %s is not graded: %s", episode.id, error)
+
+    async def _wait(self, tasks: set[asyncio.Task[Any]], seconds: float | None) -> None:
+        """Wait until tasks are done, time is up, or `hurry` is called."""
+        if not tasks:
+            return
+        everything = asyncio.ensure_future(asyncio.wait(tasks))
+        hurried = asyncio.create_task(self._hurried.wait())
+        await asyncio.wait({everything, hurried}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        everything.cancel()
+        hurried.cancel()
 
     async def _try_to_keep(self, episode: HostedEpisode) -> None:
         async with episode.lock:
@@ -371,7 +420,3 @@ class Registry:
         seconds = time.monotonic() - episode.begun_at
         return await self.runs.run_for(episode.blueprint).grade(record, episode.blueprint.task, seconds)
 
-
-async def _wait(tasks: set[asyncio.Task[Any]], seconds: float) -> set[asyncio.Task[Any]]:
-    """Wait for tasks; return those that are not done in time."""
-    return (await asyncio.wait(tasks, timeout=seconds))[1] if tasks else set()

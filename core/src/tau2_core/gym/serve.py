@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import resource
+import asyncio
+import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
+from types import FrameType
 
 import anyio
 import uvicorn
@@ -26,6 +30,7 @@ from tau2_core.own_process import loop_factory, seldom_collected
 from tau2_core.runs.judgements import probe_judge
 from tau2_core.runs.models import dismiss
 
+RESERVED_FILES = 256  # of those that the process may open, for other things than clients
 GRACE_SECONDS = 3  # with what the application adds, less than the five seconds after which eval-protocol kills
 
 
@@ -52,7 +57,8 @@ def _listen(family: socket.AddressFamily, address: tuple[str | int, int]) -> soc
     # Named as TCP, since asyncio switches Nagle's algorithm off only then; with it every answer waits 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name == "posix":  # on Windows it would let several servers share a port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family is socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind(address)
@@ -64,15 +70,34 @@ def _listen(family: socket.AddressFamily, address: tuple[str | int, int]) -> soc
 
 
 def serve_http(registry: Registry, settings: Settings, listeners: Sequence[socket.socket]) -> None:
-    """Serve until SIGINT or SIGTERM; calls in flight are finished, then all records kept."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a connection is a file, and a client may have several
-    try:
-        server = uvicorn.Server(uvicorn_config(build_application(registry, settings), settings.connections))
+    """Serve until SIGINT or SIGTERM; calls in flight are finished, then all records and grades kept.
+
+    A second signal cuts calls in flight and grades short; the records are kept all the same.
+    """
+    with _many_files() as files:
+        limits = replace(
+            settings.connections, connections=min(settings.connections.connections, files - RESERVED_FILES)
+        )
+        config = uvicorn_config(build_application(registry, settings), limits)
         with seldom_collected(), short_turns():
             # Run by anyio, which then need not find out anew, some twenty times a request, what runs it.
             loop = {"loop_factory": loop_factory()}
+            server = HurriedServer(config, registry)
             anyio.run(_run, registry, settings, partial(server.serve, sockets=[*listeners]), backend_options=loop)
+
+
+@contextmanager
+def _many_files() -> Iterator[int]:
+    """Let the process open as many files as the system allows; a connection is one. The value is their number."""
+    try:
+        import resource
+    except ImportError:  # on Windows, where sockets are no files
+        yield sys.maxsize
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        yield sys.maxsize if hard == resource.RLIM_INFINITY else hard
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
@@ -103,10 +128,34 @@ def uvicorn_config(app: ASGIApp, limits: ConnectionLimits | None = None) -> uvic
     )
 
 
+class HurriedServer(uvicorn.Server):
+    """Keeps the records at any signal; uvicorn leaves out the application's end at a second Ctrl-C."""
+
+    def __init__(self, config: uvicorn.Config, registry: Registry) -> None:
+        super().__init__(config)
+        self.registry = registry
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as uvicorn has it
+        again = self.should_exit
+        self._captured_signals.append(sig)
+        self.should_exit = True
+        if again:
+            self._loop.call_soon_threadsafe(self._hurry)
+
+    def _hurry(self) -> None:
+        self.registry.hurry()
+        for task in list(self.server_state.tasks):
+            task.cancel()
+
+
 def serve_stdio(registry: Registry, settings: Settings, blueprint: Blueprint) -> None:
     """Serve one episode to one client over standard input and output; its record is kept when the client leaves.
 
-    At the end the reward goes to standard error, for whoever launched the server.
+    At the end the reward goes to standard error, for whoever launched the server. A signal ends it at once.
     """
     episode = registry.create(blueprint)
     anyio.run(_run, registry, settings, partial(_stdio, registry, settings, episode))
@@ -114,24 +163,56 @@ def serve_stdio(registry: Registry, settings: Settings, blueprint: Blueprint) ->
 
 async def _stdio(registry: Registry, settings: Settings, episode: HostedEpisode) -> None:
     server = build_server(registry, lambda _context: (episode, "agent"), max_result_chars=settings.max_result_chars)
-    try:
+    with _signals() as (stop, again):
+
+        async def end_on_signal() -> None:
+            # What reads standard input cannot be interrupted, so the process ends from here.
+            number = await stop
+            again.add_done_callback(lambda _again: registry.hurry())
+            await _last_words(registry, episode)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
         async with anyio.create_task_group() as group:
-            group.start_soon(_cancel_on_signal, group.cancel_scope)
+            group.start_soon(end_on_signal)
             async with stdio_server() as (reader, writer):
                 await server.run(reader, writer, server.create_initialization_options())
-            group.cancel_scope.cancel()
+            if not stop.done():
+                group.cancel_scope.cancel()
+        again.add_done_callback(lambda _again: registry.hurry())
+        await _last_words(registry, episode)
+
+
+async def _last_words(registry: Registry, episode: HostedEpisode) -> None:
+    await registry.close_all(GRACE_SECONDS)
+    if episode.blueprint.task.evaluation_criteria:
+        grade = await registry.grade(episode)
+        sys.stderr.write(f"{episode.blueprint.task.id}: reward {grade.reward}\n")
+
+
+@contextmanager
+def _signals() -> Iterator[tuple[asyncio.Future[int], asyncio.Future[int]]]:
+    """Take SIGINT and SIGTERM for as long as the block lasts: the first and the second one, as futures.
+
+    With `signal.signal`, since event loops on Windows take none.
+    """
+    loop = asyncio.get_running_loop()
+    first, second = loop.create_future(), loop.create_future()
+
+    def note(number: int) -> None:
+        for future in (first, second):
+            if not future.done():
+                future.set_result(number)
+                return
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(note, number)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield first, second
     finally:
-        with anyio.CancelScope(shield=True):
-            grade = await registry.grade(episode) if episode.blueprint.task.evaluation_criteria else None
-            await registry.close_all(GRACE_SECONDS)
-            if episode.grading is not None and not episode.grading.cancelled():
-                grade = await episode.grading
-            if grade is not None:
-                sys.stderr.write(f"{episode.blueprint.task.id}: reward {grade.reward}\n")
-
-
-async def _cancel_on_signal(scope: anyio.CancelScope) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            scope.cancel()
-            return
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -5,7 +5,7 @@ The SDK keeps a session until its client deletes it or half an hour has passed, 
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 
 from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
@@ -17,16 +17,20 @@ HEADER = MCP_SESSION_ID_HEADER.encode()  # as ASGI gives it, in lower case
 
 
 class Sessions:
-    """Hands requests to the SDK, and keeps a list of the sessions that come of them, by key."""
+    """Hands requests to the SDK, and keeps a list of the sessions that come of them, by key.
 
-    def __init__(self, app: ASGIApp) -> None:
+    A key has at most `most` sessions. Who opens one more loses the oldest.
+    """
+
+    def __init__(self, app: ASGIApp, most: int = SESSIONS_A_KEY) -> None:
         self.app = app
-        self._opened: dict[str, deque[str]] = {}
+        self.most = most
+        self._opened: dict[str, OrderedDict[str, None]] = {}
         self._under_way: Counter[str] = Counter()
         self._to_end: set[str] = set()
 
     async def handle(self, key: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request at the URL with this key. Who opens one session too many loses the oldest."""
+        """Answer a request at the URL with this key."""
         for name, value in scope["headers"]:
             if name == HEADER:
                 await self._within(value.decode("latin-1"), scope, receive, send)
@@ -41,10 +45,19 @@ class Sessions:
 
         await self.app(scope, receive, note)
         if session_id is not None:
-            opened = self._opened.setdefault(key, deque())
-            opened.append(session_id)
-            if len(opened) > SESSIONS_A_KEY:
-                await self._end(opened.popleft())
+            await self._list(key, session_id)
+
+    async def _list(self, key: str, session_id: str) -> None:
+        opened = self._opened.setdefault(key, OrderedDict())
+        opened[session_id] = None
+        if len(opened) > self.most:
+            await self._end(opened.popitem(last=False)[0])
+
+    async def move(self, session_id: str, old: str, new: str) -> None:
+        """Count a session as another key's, if it is still the old one's."""
+        if session_id in self._opened.get(old, ()):
+            del self._opened[old][session_id]
+            await self._list(new, session_id)
 
     async def _within(self, session_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
