@@ -204,3 +204,32 @@ def test_keys_are_long_random_and_not_in_the_log(agent: Agent) -> None:
     log = agent.server.log()
     assert "PUT '/episodes/…/conversation': 405 method_not_allowed" in log
     assert not {key for key in keys if key in log}
+
+
+def test_no_part_of_a_mistyped_url_is_in_the_log(agent: Agent) -> None:
+    key = agent.key
+    paths = [
+        f"/episodes/{key}",
+        f"/episodes/{key}/",
+        f"/episodes/{key}/mpc",
+        f"/episodes/{key[:-1]}/mcp",
+        f"/episodes/{key[:16]}/{key[16:]}",
+        f"/episode/{key}/mcp",
+        f"/{key}",
+        f"/{key}/mcp",
+        f"//episodes/{key}/mcp",
+        f"/mcp/{key}",
+        f"/v1/episodes/{key}",
+        f"/v1/episodes/{key}/reward",
+        f"/control/{key}",
+        f"/episodes/%2e/{key}/conversation",
+        f"/healthz/?key={key}",
+        f"/http://127.0.0.1/episodes/{key}/mcp",
+    ]
+    for path in paths:
+        for method in ("GET", "POST", "DELETE"):
+            assert agent.http.request(method, path).status_code >= 300
+    log = agent.server.log()
+    assert "GET '/episodes/…': 404" in log
+    parts = [key[start : start + 6] for start in range(len(key) - 5)]
+    assert [part for part in parts if part in log] == []

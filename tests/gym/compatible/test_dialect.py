@@ -6,11 +6,12 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 if TYPE_CHECKING:
     from tests.gym.compatible.conftest import Rollout, RolloutOf
-    from tests.gym.conftest import Server
+    from tests.gym.conftest import Server, Start
 
 NEW_TASK = {"user_id": "piet_lindgren", "title": "Tune the piano"}
 ACCEPT = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
@@ -161,3 +162,27 @@ class TestControl:
         assert rollout.json("reward") == {"reward": 0.0, "step_count": 0}
         rollout.call("create_task", NEW_TASK)
         assert rollout.json("reward") == {"reward": 1.0, "step_count": 1}
+
+
+class TestSessions:
+    """Sessions cost memory, so those without a world are bounded in number, and what they say in size."""
+
+    def test_too_many_without_a_world_end_the_oldest_of_them(self, start: Start, rollout_of: RolloutOf) -> None:
+        server = start("mock")
+        called = rollout_of("called", server=server).open()
+        called.call("get_users")
+        looked_at = rollout_of("looked-at", server=server).open()
+        looked_at.control("initial_state").raise_for_status()
+        oldest = rollout_of("oldest", server=server).open()
+        for number in range(1000):
+            rollout_of(f"flood-{number}", server=server).open()
+        assert [one.post({"id": 3, "method": "tools/list"}).status_code for one in (called, looked_at)] == [200, 200]
+        assert oldest.post({"id": 3, "method": "tools/list"}).status_code == 404
+        oldest.transport = {}
+        assert not oldest.open().call("get_users")["isError"]  # nothing was lost: the client's own id opens a session
+
+    @pytest.mark.parametrize("extra", [{"config": {"domain": "m" * 201}}, {"config": {"task_id": "t" * 201}}])
+    def test_long_wishes_are_refused(self, rollout_of: RolloutOf, extra: dict[str, Any]) -> None:
+        refused = rollout_of("long", **extra)
+        with pytest.raises(httpx.HTTPStatusError, match="422"):
+            refused.open()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from signal import SIGINT, SIGTERM
@@ -98,3 +101,113 @@ def test_ctrl_c(server: Server, world: World) -> None:
     assert server.stop(SIGINT) == 1
     assert server.log() == "interrupted\n"
     assert [record["id"] for record in server.kept()] == [world.id]
+
+
+def test_many_resting_episodes_are_all_recorded_and_graded(start: Start) -> None:
+    server = start("mock")
+    worlds = [server.create(task_id="create_plain") for _ in range(150)]
+    for world in worlds:
+        world.text("create_task", {"user_id": "piet_lindgren", "title": "Tune the piano"})
+    assert server.stop() == -SIGTERM
+    ids = {world.id for world in worlds}
+    assert {record["id"]: record["termination"] for record in server.kept()} == dict.fromkeys(ids, "agent_stop")
+    assert {grade["id"]: grade["reward"] for grade in server.kept("grades.jsonl")} == dict.fromkeys(ids, 1.0)
+    assert server.log() == ""
+
+
+class TestGradesThatTakeLong:
+    """Grading makes the gold calls, and the one of this task waits at the gate."""
+
+    @pytest.fixture
+    def world(self, server: Server, slow_pack: Path, gate: Gate) -> World:
+        gold = {"action_id": "1", "name": "wait", "arguments": {"port": gate.port, "name": "gold"}}
+        criteria = {"actions": [gold], "reward_basis": ["DB"]}
+        task = {"id": "slow", "user_scenario": {"instructions": ""}, "evaluation_criteria": criteria}
+        return server.create(slow_pack.name, task=task)
+
+    def test_they_may_take_long(self, server: Server, world: World, slow_pack: Path, gate: Gate) -> None:
+        worlds = [world, *(server.create(slow_pack.name) for _ in range(3))]
+        for one in worlds:
+            one.text("note", {"name": "n"})
+        server.process.send_signal(SIGTERM)
+        gate.until_waited_for()
+        assert {record["id"] for record in server.kept()} == {one.id for one in worlds}  # before the first grade
+        gate.open()
+        assert server.process.wait(60) == -SIGTERM
+        assert [(grade["id"], grade["reward"]) for grade in server.kept("grades.jsonl")] == [(world.id, 0.0)]
+        assert server.log() == ""
+
+    @pytest.mark.parametrize("number", [SIGTERM, SIGINT])
+    def test_a_second_signal_does_without_them(self, server: Server, world: World, gate: Gate, number: int) -> None:
+        world.text("note", {"name": "n"})
+        server.process.send_signal(number)
+        gate.until_waited_for()
+        server.process.send_signal(number)
+        assert server.process.wait(60) == (-SIGTERM if number == SIGTERM else 1)
+        assert [record["id"] for record in server.kept()] == [world.id]
+        assert server.kept("grades.jsonl") == []
+        assert "1 of the records are not graded" in server.log()
+
+
+class TestStdio:
+    """A client that keeps standard input open does not keep the server alive."""
+
+    @pytest.fixture
+    def launch(self, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+        launched: list[subprocess.Popen[str]] = []
+
+        def start_one(*options: object) -> subprocess.Popen[str]:
+            command = [sys.executable, "-P", "-m", "tau2_core", "serve", "--transport", "stdio", *map(str, options)]
+            pipe = subprocess.PIPE
+            process = subprocess.Popen(command, cwd=tmp_path, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+            launched.append(process)
+            return process
+
+        yield start_one
+        for process in launched:
+            process.kill()
+            process.communicate()
+
+    def ask(self, process: subprocess.Popen[str], message: dict[str, Any]) -> None:
+        assert process.stdin is not None
+        process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+        process.stdin.flush()
+
+    def open(self, process: subprocess.Popen[str]) -> None:
+        client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
+        self.ask(process, {"id": 0, "method": "initialize", "params": client})
+        assert process.stdout is not None
+        assert "result" in process.stdout.readline()
+        self.ask(process, {"method": "notifications/initialized"})
+
+    def call(self, process: subprocess.Popen[str], name: str, arguments: dict[str, Any]) -> None:
+        self.ask(process, {"id": 1, "method": "tools/call", "params": {"name": name, "arguments": arguments}})
+
+    @pytest.mark.parametrize("number", [SIGTERM, SIGINT])
+    @pytest.mark.parametrize("times", [1, 2])
+    def test_a_signal_ends_it_and_keeps_the_record(
+        self, launch: Callable[..., subprocess.Popen[str]], tmp_path: Path, number: int, times: int
+    ) -> None:
+        process = launch("mock", "--task", "create_plain")
+        self.open(process)
+        self.call(process, "create_task", {"user_id": "piet_lindgren", "title": "Tune the piano"})
+        assert process.stdout is not None
+        assert "task_7" in process.stdout.readline()
+        for _ in range(times):
+            process.send_signal(number)
+        assert process.wait(60) == -number  # standard input is still open
+        (record,) = tmp_path.glob("runs/*-serve/episodes.jsonl")
+        assert json.loads(record.read_text())["tool_calls"] == 1
+
+    def test_a_second_signal_waits_for_no_call(
+        self, launch: Callable[..., subprocess.Popen[str]], slow_pack: Path, gate: Gate, tmp_path: Path
+    ) -> None:
+        process = launch(slow_pack.name, "--pack", slow_pack)
+        self.open(process)
+        self.call(process, "wait", {"port": gate.port, "name": "for ever"})
+        gate.until_waited_for()
+        process.send_signal(SIGTERM)
+        process.send_signal(SIGTERM)
+        assert process.wait(60) == -SIGTERM
+        (record,) = tmp_path.glob("runs/*-serve/episodes.jsonl")
+        assert json.loads(record.read_text())["termination"] == "infrastructure_error"

@@ -103,6 +103,7 @@ class HostedEpisode:
         self.stage = ServedStage(environment, [*plan.cast.wrappers, *faults], self.workers)
         self.conversation = open_conversation(plan.setting, plan.task, plan.cast, self.stage, plan.seed, model)
         self.conversation.load(plan.task.history())
+        self.history = len(self.conversation.messages)
         self.greeted = False
         self.kept = False
         self.grading = None
@@ -116,7 +117,7 @@ class HostedEpisode:
     @property
     def touched(self) -> bool:
         """Whether anything has happened that is worth a record."""
-        return self.greeted or self.conversation.tool_calls > 0
+        return self.greeted or len(self.conversation.messages) > self.history
 
     @property
     def last_call_skipped(self) -> bool:

@@ -64,6 +64,7 @@ class Registry:
         self._gone: OrderedDict[str, None] = OrderedDict()
         self.runs = runs
         self._works: set[asyncio.Task[Any]] = set()
+        self._gradings: set[asyncio.Task[Grade]] = set()
         self._hurried = asyncio.Event()
 
     def admit(self, episode_id: str | None = None) -> None:
@@ -197,7 +198,7 @@ class Registry:
         def work() -> Grade:
             return self.graded_by(plan.setting).grader(plan.setting).grade(record, plan.task)
 
-        return await to_thread.run_sync(work)
+        return await self.workers.run(work)  # whose threads end with the process, even in the middle of it
 
     def graded_by(self, setting: Setting) -> EvaluatorSet:
         """Return what grades the episodes of a setting; chosen once, then kept. Raises UsageError."""
@@ -317,8 +318,9 @@ class Registry:
         for task, episode in calling.items():
             if not task.done():
                 task.cancel()
-                log.error("a call of episode %s did not end in time; its record ends there", episode.id)
-                episode.interrupt("the server was stopped in the middle of a call")
+                if not episode.kept:  # else it is only being graded
+                    log.error("a call of episode %s did not end in time; its record ends there", episode.id)
+                    episode.interrupt("the server was stopped in the middle of a call")
             records.append(await self._last_record(episode))
         for work in works:
             work.cancel()
@@ -341,15 +343,19 @@ class Registry:
         return None if record is None or episode.blueprint.free else (episode, record)
 
     async def _last_grades(self, kept: list[Kept]) -> None:
-        for number, (episode, record) in enumerate(kept):
-            grading = episode.grading = asyncio.create_task(self._keep_grade(episode, record))
+        await self._wait(set(self._gradings), None)
+        left = len(self._gradings) + len(kept)
+        for episode, record in kept:
+            if self._hurried.is_set():
+                break
+            grading = self._start_grading(episode, record)
             await self._wait({grading}, None)
-            if not grading.done():
-                grading.cancel()
-                log.error("%s records are not graded, since the server was to stop at once", len(kept) - number)
-                return
-            if error := grading.exception():
-                log.error("episode %s is not graded: %s", episode.id, error)
+            if grading.done():
+                left -= 1
+                if error := grading.exception():
+                    log.error("episode %s is not graded: %s", episode.id, error)
+        if left:
+            log.error("%s of the records are not graded, since the server was to stop at once", left)
 
     async def _wait(self, tasks: set[asyncio.Task[Any]], seconds: float | None) -> None:
         """Wait until tasks are done, time is up, or `hurry` is called."""
@@ -376,11 +382,16 @@ class Registry:
         record = await self._keep_record(episode)
         if record is None or self.runs is None or episode.blueprint.free:
             return
-        episode.grading = asyncio.create_task(self._keep_grade(episode, record))
-        self._works.add(episode.grading)
-        episode.grading.add_done_callback(self._works.discard)
+        grading = self._start_grading(episode, record)
         if not self.runs.run_for(episode.blueprint).asks_judge(record, episode.blueprint.task):
-            await asyncio.shield(episode.grading)
+            await asyncio.shield(grading)
+
+    def _start_grading(self, episode: HostedEpisode, record: EpisodeRecord) -> asyncio.Task[Grade]:
+        """Grade in a task that is not cancelled with whoever waits for it."""
+        grading = episode.grading = asyncio.create_task(self._keep_grade(episode, record))
+        self._gradings.add(grading)
+        grading.add_done_callback(self._gradings.discard)
+        return grading
 
     async def _keep_record(self, episode: HostedEpisode) -> EpisodeRecord | None:
         """Write the record of an episode in which anything happened, once. Raises RunError.

@@ -82,7 +82,7 @@ def serve_http(registry: Registry, settings: Settings, listeners: Sequence[socke
         with seldom_collected(), short_turns():
             # Run by anyio, which then need not find out anew, some twenty times a request, what runs it.
             loop = {"loop_factory": loop_factory()}
-            server = HurriedServer(config, registry)
+            server = RecordKeepingServer(config, registry)
             anyio.run(_run, registry, settings, partial(server.serve, sockets=[*listeners]), backend_options=loop)
 
 
@@ -128,7 +128,7 @@ def uvicorn_config(app: ASGIApp, limits: ConnectionLimits | None = None) -> uvic
     )
 
 
-class HurriedServer(uvicorn.Server):
+class RecordKeepingServer(uvicorn.Server):
     """Keeps the records at any signal; uvicorn leaves out the application's end at a second Ctrl-C."""
 
     def __init__(self, config: uvicorn.Config, registry: Registry) -> None:
@@ -169,7 +169,7 @@ async def _stdio(registry: Registry, settings: Settings, episode: HostedEpisode)
             # What reads standard input cannot be interrupted, so the process ends from here.
             number = await stop
             again.add_done_callback(lambda _again: registry.hurry())
-            await _last_words(registry, episode)
+            await _last_words(registry, episode, again)
             sys.stdout.flush()
             sys.stderr.flush()
             signal.signal(number, signal.SIG_DFL)
@@ -182,14 +182,19 @@ async def _stdio(registry: Registry, settings: Settings, episode: HostedEpisode)
             if not stop.done():
                 group.cancel_scope.cancel()
         again.add_done_callback(lambda _again: registry.hurry())
-        await _last_words(registry, episode)
+        await _last_words(registry, episode, again)
 
 
-async def _last_words(registry: Registry, episode: HostedEpisode) -> None:
+async def _last_words(registry: Registry, episode: HostedEpisode, hurry: asyncio.Future[int]) -> None:
+    """Keep the record, then say what it is worth, unless there is a hurry."""
     await registry.close_all(GRACE_SECONDS)
-    if episode.blueprint.task.evaluation_criteria:
-        grade = await registry.grade(episode)
-        sys.stderr.write(f"{episode.blueprint.task.id}: reward {grade.reward}\n")
+    if episode.blueprint.task.evaluation_criteria and not hurry.done():
+        grading = asyncio.create_task(registry.grade(episode))
+        hurry.add_done_callback(lambda _hurry: grading.cancel())
+        try:
+            sys.stderr.write(f"{episode.blueprint.task.id}: reward {(await grading).reward}\n")
+        except asyncio.CancelledError:
+            return
 
 
 @contextmanager
