@@ -85,6 +85,9 @@ def run(
     max_cost: Annotated[
         float | None, typer.Option(metavar="DOLLARS", help="Start no more episodes once this much is spent.")
     ] = None,
+    max_infrastructure_errors: Annotated[
+        int, typer.Option(metavar="N", help="Stop after N infrastructure errors of one kind in a row.")
+    ] = 5,
     record: Annotated[Path | None, typer.Option(metavar="FILE", help="Store every exchange with a model.")] = None,
     replay: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Take the models' answers from such a file: no network, no key.")
@@ -103,6 +106,9 @@ def run(
     concurrency: Annotated[int, typer.Option(help="How many episodes are played side by side.")] = 8,
     out: Annotated[Path, typer.Option(help="Where run folders go.")] = Path("runs"),
     name: Annotated[str | None, typer.Option(help="The run folder's name; default: time, domain and agent.")] = None,
+    min_coverage: Annotated[
+        float | None, typer.Option(metavar="X", help="Exit with 1 if fewer of the episodes have a reward, 0 to 1.")
+    ] = None,
     fail_under: Annotated[
         float | None, typer.Option(metavar="X", help="Exit with 1 if the mean reward is lower.")
     ] = None,
@@ -128,8 +134,21 @@ def run(
     mean = result.summary.mean_reward
     failed = options.fail_under is not None and (mean is None or mean < options.fail_under)
     crashed = show_crashes((each.grade for each in result.finished), result.summary.folder)
-    if crashed or result.stopped or failed:
+    uncovered = _uncovered(result, options.min_coverage)
+    if uncovered:
+        say(f"error: {uncovered}", err=True)
+    if crashed or uncovered or result.stopped or failed:
         raise typer.Exit(1)
+
+
+def _uncovered(result: RunResult, least: float | None) -> str:
+    """Say that too few episodes have a reward, "" if enough have."""
+    summary = result.summary
+    if summary.finished and not summary.evaluable:
+        return f"no episode could be evaluated: {', '.join(f'{n} {what}' for what, n in summary.outcomes.items())}"
+    if least is not None and summary.coverage < least:
+        return f"coverage {summary.coverage:.4f} is below --min-coverage {least:g}"
+    return ""
 
 
 def _play(plan: Plan, catalogue: Catalogue, folder: Path, *, quiet: bool, via: str, resume: bool) -> RunResult:

@@ -81,6 +81,7 @@ def compose_run(options: Options, catalogue: Catalogue, lines: Lines, agent: Age
         options.concurrency,
         faults=options.fault,
         max_cost=options.max_cost,
+        max_infrastructure_errors=options.max_infrastructure_errors,
         run_seconds=options.run_timeout,
         judge_all=options.judge_all,
         evaluator_set=graded_by,
@@ -118,6 +119,8 @@ def refuse_contradictions(options: Options) -> None:
         raise UsageError(f"--name {plain_line(name)!r} {refused_name(name)}")
     if threshold is not None and not 0 <= threshold <= 1:
         raise UsageError(f"--fail-under should be between 0 and 1, as rewards are, not {threshold:g}")
+    if options.min_coverage is not None and not 0 <= options.min_coverage <= 1:
+        raise UsageError(f"--min-coverage should be between 0 and 1, not {options.min_coverage:g}")
     if options.resume and name is None:
         raise UsageError("--resume: say with --name which run to go on with")
     if options.record and options.replay:

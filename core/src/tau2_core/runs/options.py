@@ -80,6 +80,8 @@ class Options(BaseModel):
     provider_limit: Names = Field(default_factory=list)
     provider_rate: Names = Field(default_factory=list)
     max_cost: float | None = None
+    max_infrastructure_errors: int = 5
+    min_coverage: float | None = None
     record: Path | None = None
     replay: Path | None = None
     fault: Names = Field(default_factory=list)
