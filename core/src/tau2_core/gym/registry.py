@@ -430,4 +430,3 @@ class Registry:
         assert self.runs is not None
         seconds = time.monotonic() - episode.begun_at
         return await self.runs.run_for(episode.blueprint).grade(record, episode.blueprint.task, seconds)
-
