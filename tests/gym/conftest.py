@@ -176,6 +176,9 @@ class _Starter:
         """Start a server with these options, in a folder of its own; wait for the line that names its address."""
         folder = next(self.folders)
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "TAU2_GYM"))}
+        if "--token" not in options and "TAU2_GYM_TOKEN" not in variables and "--printed-token" not in options:
+            options = (*options, "--no-token")
+        options = tuple(option for option in options if option not in ("--printed-token",))
         with (folder / "stderr").open("w", encoding="utf-8") as errors:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-W", "error", "-m", "tau2_core", "serve", "--port", "0", *map(str, options)],
@@ -191,7 +194,8 @@ class _Starter:
         line = process.stdout.readline()
         found = re.search(r" at (http://\S+);", line)
         assert found, f"{line}{(folder / 'stderr').read_text(encoding='utf-8')}"
-        token = str(options[options.index("--token") + 1]) if "--token" in options else None
+        printed = re.search(r"for the token (\S+)$", line)
+        token = str(options[options.index("--token") + 1]) if "--token" in options else printed and printed[1]
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         server = Server(process, found[1], folder, httpx.Client(base_url=found[1], timeout=SECONDS, headers=headers))
         self.stack.callback(server.stop)
@@ -213,7 +217,10 @@ def _folders(make: Callable[[], Path]) -> Iterator[Path]:
 
 @pytest.fixture
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """Start servers for one test: `start("mock", "--token", "x", TAU2_GYM_DISABLE="airline")`."""
+    """Start servers for one test: `start("mock", "--token", "x", TAU2_GYM_DISABLE="airline")`.
+
+    Without a token they are started with `--no-token`, or with one that they print if `--printed-token` is given.
+    """
     starter = _Starter(_folders(lambda: tmp_path_factory.mktemp("server")))
     with starter.stack:
         yield starter

@@ -42,7 +42,7 @@ class TestStarting:
         assert server.rpc(made["mcp_url"], "tools/list").status_code == 200
 
     def test_an_empty_token_is_none(self, start: Start, gym: Gym) -> None:
-        assert start("mock", TAU2_GYM_TOKEN="").http.get("/v1/episodes").status_code == 200
+        assert start("mock", "--no-token", TAU2_GYM_TOKEN="").http.get("/v1/episodes").status_code == 200
         assert gym("serve", "mock", "--host", "0.0.0.0", TAU2_GYM_TOKEN="").returncode == 2
 
     def test_a_port_in_use(self, gym: Gym, server: Server) -> None:
@@ -62,7 +62,10 @@ class TestStarting:
             (["mock", "--dataset", "a/same", "--dataset", "b/same"], "'same'"),
             (["mock", "--dataset", "a/pack"], "'pack'"),
             (["mock", "airline", "--transport", "stdio"], "one domain"),
-            (["mock", "--task", "create_plain"], "--task is for --transport stdio"),
+            (["mock", "airline", "--task", "create_plain"], "name one domain"),
+            (["mock", "--no-token", "--token", "x"], "--no-token"),
+            (["mock", "--slot-timeout", "0"], "--slot-timeout"),
+            (["mock", "--trials", "2", "--user", "human"], "person at a terminal"),
         ],
     )
     def test_wrong_options(self, gym: Gym, tmp_path: Path, options: list[str], word: str) -> None:

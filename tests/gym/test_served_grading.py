@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import httpx
+from mcp.client.client import Client
 
 if TYPE_CHECKING:
     from tests.gym.conftest import Server, Start
@@ -50,3 +54,38 @@ def test_a_person_at_the_servers_terminal_is_refused(server: Server) -> None:
     assert response.status_code == 422
     assert "person at a terminal" in response.json()["error"]["message"]
     assert server.create(task_id="create_plain").state()["status"] == "open"
+
+
+def test_the_front_page_says_where_the_planes_are(server: Server) -> None:
+    for path in ("/", "/docs"):
+        found = httpx.get(f"{server.address}{path}").raise_for_status().json()
+        assert "POST /v1/slots" in found["routes"]
+        page = httpx.get(f"{server.address}{path}", headers={"Accept": "text/html,*/*"})
+        assert page.headers["content-type"].startswith("text/html")
+        assert "/v1/episodes" in page.text
+        assert "http" not in page.text.replace("<!doctype html>", "")  # nothing is fetched from elsewhere
+
+
+def test_a_call_without_a_session_is_told_what_is_missing(server: Server) -> None:
+    world = server.create(task_id="create_plain")
+    request = {"jsonrpc": "2.0", "id": 5, "method": "tools/list", "params": {}}
+    for url in (world.mcp_url, f"{server.address}/mcp"):
+        answer = httpx.post(url, json=request)
+        assert answer.status_code == 400
+        assert answer.json()["id"] == 5
+        for word in ("initialize", "Mcp-Session-Id", "2026-07-28"):
+            assert word in answer.json()["error"]["message"]
+
+
+def test_an_agent_is_told_what_to_do_and_nothing_more(server: Server) -> None:
+    world = server.create(task_id="create_plain")
+
+    async def instructions() -> str:
+        async with Client(world.mcp_url) as client:
+            return client.instructions or ""
+
+    text = asyncio.run(instructions())
+    for word in ("policy", "customer", "conversation", "tools"):
+        assert word in text
+    for word in ("reward", "gold", "grade", "create_plain", "evaluat"):
+        assert word not in text

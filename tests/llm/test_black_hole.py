@@ -65,10 +65,13 @@ def errors(folder: Path) -> set[tuple[str, str, str | None]]:
     ids=["call", "turn", "episode"],
 )
 def test_deadlines_of_an_episode(hole: Start, tmp_path: Path, deadline: list[str], error: str) -> None:
-    assert hole(("agent", "user"), "run", "mock", *deadline, "--name", "r") == (0, "")
+    code, said = hole(("agent", "user"), "run", "mock", *deadline, "--name", "r")
+    assert code == 1
+    assert "no episode could be evaluated" in said
     folder = tmp_path / "runs" / "r"
     summary = json.loads((folder / "summary.json").read_text())
-    assert (summary["finished"], summary["evaluable"], summary["mean_reward"]) == (18, 0, 0.0)
+    assert (summary["evaluable"], summary["mean_reward"]) == (0, 0.0)
+    assert 1 <= summary["finished"] < summary["slots"], "nothing answers: the run is stopped"
     assert {grade["reward"] for grade in lines(folder / "grades.jsonl")} == {None}
     assert {grade["outcome"] for grade in lines(folder / "grades.jsonl")} == {"infrastructure_error"}
     records = lines(folder / "episodes.jsonl")

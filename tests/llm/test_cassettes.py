@@ -76,7 +76,7 @@ def test_a_run_is_played_again_to_the_letter(
 def test_failures_are_played_again_too(play: Play, replay: Callable[..., Path], cassette: Path) -> None:
     options = ("--num-tasks", 3, "--concurrency", 1)
     too_long = Refusal(400, code="context_length_exceeded")
-    faults = {"agent": [None, too_long], "user": [None, None, Refusal(401)]}
+    faults = {"agent": [None, too_long], "user": [None, None, Refusal(429, headers={"Retry-After": "301"})]}
     played = play(*options, "--record", cassette, **faults)
     assert played.summary["outcomes"] == {"agent_error": 1, "infrastructure_error": 1, "solved": 1}
     again = replay(*options, models=NAMED[:4])
@@ -121,7 +121,7 @@ def test_the_first_difference_is_named(
 ) -> None:
     play("--task", "create_plain", "--record", cassette)
     edited(cassette, edit)
-    folder = replay("--task", "create_plain", *options, models=NAMED[:4])
+    folder = replay("--task", "create_plain", *options, models=NAMED[:4], code=1)
     record = json.loads((folder / "episodes.jsonl").read_text())
     assert record["termination"] == "infrastructure_error"
     assert record["error"].startswith(f"cassette: {cassette}: create_plain#0, ")

@@ -72,7 +72,8 @@ def test_what_passes_is_tried_again_and_leaves_no_trace(play: Play, role: str, f
 def test_what_does_not_pass_is_the_infrastructures(play: Play, role: str, fault: str) -> None:
     answer, options, tries, kind = LASTING[fault]
     played = play(*ONE, *options, **{role: answer})
-    assert played.code == 0
+    assert played.code == 1
+    assert "no episode could be evaluated: 1 infrastructure_error" in played.error
     assert played.end == ("infrastructure_error", "infrastructure_error")
     assert played.record["error"].startswith(f"{kind}: ")
     assert len(played.of(role)) == tries

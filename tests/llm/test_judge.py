@@ -114,7 +114,7 @@ def test_what_stands_around_the_object_is_taken_off(judge: Callable[..., Played]
 def test_one_malformed_twice_is_the_judges_error_and_no_reward(judge: Callable[..., Played], fault: str) -> None:
     answer, told = MALFORMED[fault]
     played = judge(judge=[None, answer, answer])
-    assert played.code == 0
+    assert played.code == 1
     assert played.end == ("user_stop", "judge_error")
     assert played.grade["reward"] is None
     assert told in played.grade["note"]

@@ -52,12 +52,14 @@ def grade_runs(
     from tau2_core.llm.cassette import Cassette
     from tau2_core.llm.model import Patience
     from tau2_core.runs.grading import grade_run
-    from tau2_core.runs.models import closing, hire, read_models
+    from tau2_core.runs.models import closing, hire
+    from tau2_core.runs.options import read_options
     from tau2_core.runs.prepare import open_catalogue
 
     if judged.record and judged.replay:
         raise UsageError("give --record or --replay, not both")
-    models = read_models(None, {"judge": judged.model}, {"judge": judged.args})
+    told = {"judge_model": judged.model, "judge_args": judged.args}
+    models = read_options(None, {name: value for name, value in told.items() if value is not None}).models()
     if not models and (judged.record or judged.replay):
         raise UsageError("--record and --replay are the judge's: give --judge-model too")
     cassette = None

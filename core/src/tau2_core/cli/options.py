@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -23,7 +23,21 @@ EvaluatorsOption = Annotated[
     str | None,
     typer.Option(metavar="SET|FILE", help="What grades: tau2, strict, a plugin's, an evaluation.yaml; default: tau2."),
 ]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="A YAML file with any of these options; what the command line names wins."),
+]
+ShowConfigOption = Annotated[
+    bool, typer.Option("--show-config", help="Print all options as such a file, without secrets, and do nothing.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")]
+
+
+def given(ctx: typer.Context) -> dict[str, Any]:
+    """Return the parameters that the command line or the environment names; the others have their defaults."""
+    sources = {name: ctx.get_parameter_source(name) for name in ctx.params}
+    named = {name for name, source in sources.items() if source and source.name in ("COMMANDLINE", "ENVIRONMENT")}
+    return {name: value for name, value in ctx.params.items() if name in named}
 
 
 def example(text: str) -> Callable[[Command], Command]:

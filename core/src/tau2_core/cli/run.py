@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tau2_core import own_process
-from tau2_core.cli.options import DatasetOption, EvaluatorsOption, JsonOption, NoPluginOption, PackOption, example
+from tau2_core.cli.options import (
+    ConfigOption,
+    DatasetOption,
+    EvaluatorsOption,
+    JsonOption,
+    NoPluginOption,
+    PackOption,
+    ShowConfigOption,
+    example,
+    given,
+)
 from tau2_core.cli.safe_text import say, say_json
 
 if TYPE_CHECKING:
@@ -21,7 +31,10 @@ if TYPE_CHECKING:
 
 @example("tau2-gym run airline --agent oracle --split train --trials 2")
 def run(
-    domain: Annotated[str, typer.Argument(help="The domain to play; `tau2-gym domains` lists them.")],
+    ctx: typer.Context,
+    domain: Annotated[
+        str | None, typer.Argument(help="The domain to play; `tau2-gym domains` lists them.", show_default=False)
+    ] = None,
     agent: Annotated[
         str | None, typer.Option(help="Who serves: oracle (default), llm, silent, human, … or a plugin's.")
     ] = None,
@@ -36,9 +49,8 @@ def run(
     agent_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the agent's model.")] = None,
     user_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the customer's model.")] = None,
     judge_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the judge's model.")] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A YAML file with model and args for agent, user, judge.")
-    ] = None,
+    config: ConfigOption = None,
+    show_config: ShowConfigOption = False,
     dataset: DatasetOption = None,
     split: Annotated[str | None, typer.Option(help="A split of the tasks; default: base.")] = None,
     task: Annotated[
@@ -73,6 +85,9 @@ def run(
     max_cost: Annotated[
         float | None, typer.Option(metavar="DOLLARS", help="Start no more episodes once this much is spent.")
     ] = None,
+    max_infrastructure_errors: Annotated[
+        int, typer.Option(metavar="N", help="Stop after N infrastructure errors of one kind in a row.")
+    ] = 5,
     record: Annotated[Path | None, typer.Option(metavar="FILE", help="Store every exchange with a model.")] = None,
     replay: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Take the models' answers from such a file: no network, no key.")
@@ -91,6 +106,9 @@ def run(
     concurrency: Annotated[int, typer.Option(help="How many episodes are played side by side.")] = 8,
     out: Annotated[Path, typer.Option(help="Where run folders go.")] = Path("runs"),
     name: Annotated[str | None, typer.Option(help="The run folder's name; default: time, domain and agent.")] = None,
+    min_coverage: Annotated[
+        float | None, typer.Option(metavar="X", help="Exit with 1 if fewer of the episodes have a reward, 0 to 1.")
+    ] = None,
     fail_under: Annotated[
         float | None, typer.Option(metavar="X", help="Exit with 1 if the mean reward is lower.")
     ] = None,
@@ -100,80 +118,37 @@ def run(
 ) -> None:
     """Play tasks of a domain, grade every episode, and show the results."""
     from tau2_core.cli.crashes import show_crashes
-    from tau2_core.episode.conversation import Limits
-    from tau2_core.episode.play import Cast
-    from tau2_core.errors import UsageError
-    from tau2_core.llm.cassette import Cassette
-    from tau2_core.llm.model import Patience
-    from tau2_core.runs.evaluation import choose_evaluators
-    from tau2_core.runs.journal import default_name, refused_name
-    from tau2_core.runs.models import hire, read_models
-    from tau2_core.runs.plan import Plan
-    from tau2_core.runs.prepare import open_catalogue, open_faults, prepare
-    from tau2_core.terminal_text import plain_line
+    from tau2_core.runs.composition import compose
+    from tau2_core.runs.options import read_options
 
-    if name is not None and refused_name(name):
-        raise UsageError(f"--name {plain_line(name)!r} {refused_name(name)}")
-    if fail_under is not None and not 0 <= fail_under <= 1:
-        raise UsageError(f"--fail-under should be between 0 and 1, as rewards are, not {fail_under:g}")
-    if resume and name is None:
-        raise UsageError("--resume: say with --name which run to go on with")
-    if record and replay:
-        raise UsageError("give --record or --replay, not both")
-    models = read_models(
-        config,
-        {"agent": agent_model, "user": user_model, "judge": judge_model},
-        {"agent": agent_args, "user": user_args, "judge": judge_args},
-    )
-    cassette = None
-    if replay or record:
-        cassette = Cassette(replay or record or Path(), replaying=replay is not None, resume=resume)
-    catalogue = open_catalogue(pack or (), no_plugin or ())
-    setting = prepare(catalogue, domain, dataset=dataset, variant=variant, solo=solo, mode=mode)
-    agent = agent or ("llm" if "agent" in models else "oracle")
-    cast = Cast(
-        catalogue.agent(agent),
-        catalogue.user(user or ("none" if solo else "llm" if "user" in models else "scripted")),
-        Limits(max_steps, max_errors, timeout),
-        catalogue.tool_call_wrappers(),
-        hire(
-            models,
-            patience=Patience(call_timeout, turn_timeout, attempts),
-            limits=provider_limit or (),
-            rates=provider_rate or (),
-            cassette=cassette,
-        ),
-        open_faults(catalogue, fault or ()),
-    )
-    if sample and num_tasks:
-        raise UsageError("--sample draws tasks, --num-tasks takes the first ones: give one of them")
-    draw = seed if sample else None
-    selection = setting.selection(split=split, ids=task or (), limit=sample or num_tasks, draw_seed=draw)
-    graded_by = choose_evaluators(catalogue, evaluators, setting)
-    plan = Plan(
-        setting,
-        cast,
-        selection.tasks,
-        trials,
-        seed,
-        split,
-        graded_by.name,
-        concurrency,
-        faults=fault or (),
-        max_cost=max_cost,
-        run_seconds=run_timeout,
-        judge_all=judge_all,
-        evaluator_set=graded_by,
-    )
-    if selection.left_out:
-        say(f"solo: {selection.left_out} tasks of {domain} need a customer and are left out", err=True)
-    folder = out / (name or default_name(domain, models["agent"].model if agent == "llm" else agent))
-    result = _play(plan, catalogue, folder, quiet=json_output, via=via, resume=resume)
+    options = read_options(config, given(ctx))
+    if show_config:
+        typer.echo(options.shown(ctx.params), nl=False)
+        return
+    run = compose(options)
+    if run.left_out:
+        left = f"{run.left_out} tasks of {run.plan.setting.domain} need a customer and are left out"
+        say(f"solo: {left}", err=True)
+    result = _play(run.plan, run.catalogue, run.folder, quiet=json_output, via=options.via, resume=options.resume)
     _show(result, json_output=json_output)
     mean = result.summary.mean_reward
+    failed = options.fail_under is not None and (mean is None or mean < options.fail_under)
     crashed = show_crashes((each.grade for each in result.finished), result.summary.folder)
-    if crashed or result.stopped or (fail_under is not None and (mean is None or mean < fail_under)):
+    uncovered = _uncovered(result, options.min_coverage)
+    if uncovered:
+        say(f"error: {uncovered}", err=True)
+    if crashed or uncovered or result.stopped or failed:
         raise typer.Exit(1)
+
+
+def _uncovered(result: RunResult, least: float | None) -> str:
+    """Say that too few episodes have a reward, "" if enough have."""
+    summary = result.summary
+    if summary.finished and not summary.evaluable:
+        return f"no episode could be evaluated: {', '.join(f'{n} {what}' for what, n in summary.outcomes.items())}"
+    if least is not None and summary.coverage < least:
+        return f"coverage {summary.coverage:.4f} is below --min-coverage {least:g}"
+    return ""
 
 
 def _play(plan: Plan, catalogue: Catalogue, folder: Path, *, quiet: bool, via: str, resume: bool) -> RunResult:

@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
+import secrets
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tau2_core.cli.options import EvaluatorsOption, NoPluginOption, PackOption, example
+from tau2_core.cli.options import (
+    ConfigOption,
+    EvaluatorsOption,
+    NoPluginOption,
+    PackOption,
+    ShowConfigOption,
+    example,
+    given,
+)
 from tau2_core.cli.safe_text import say
+
+if TYPE_CHECKING:
+    from tau2_core.gym.served_runs import ServedRuns
+    from tau2_core.gym.settings import Settings
+    from tau2_core.plugins.catalogue import Catalogue
+    from tau2_core.runs.options import Options
 
 YEAR = 365 * 24 * 3600
 
 
 @example("tau2-gym serve airline retail --port 8700")
 def serve(
+    ctx: typer.Context,
     domain: Annotated[list[str] | None, typer.Argument(help="Domains to serve; default: all.")] = None,
-    host: Annotated[str, typer.Option(help="The address; anything but loopback needs --token.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="The address; loopback by default.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8700,
     token: Annotated[
-        str | None, typer.Option(envvar="TAU2_GYM_TOKEN", help="What the control plane asks for as a bearer token.")
+        str | None,
+        typer.Option(
+            envvar="TAU2_GYM_TOKEN", help="The control plane's bearer token; default: a new one, printed once."
+        ),
     ] = None,
+    no_token: Annotated[
+        bool, typer.Option("--no-token", help="On loopback: generate no token for lists, figures and slots.")
+    ] = False,
     allow_origin: Annotated[
         list[str] | None,
         typer.Option(metavar="ORIGIN", help="Let web pages of this origin use the server; may be repeated."),
@@ -36,7 +59,50 @@ def serve(
     transport: Annotated[
         Literal["http", "stdio"], typer.Option(help="stdio serves one episode of one domain.")
     ] = "http",
-    task: Annotated[str | None, typer.Option(help="With stdio: the task; without it, a free world.")] = None,
+    user: Annotated[str | None, typer.Option(help="Who calls: scripted (default), llm, or a plugin's.")] = None,
+    user_model: Annotated[str | None, typer.Option(metavar="MODEL", help="The customer's model; makes it llm.")] = None,
+    judge_model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="The model that decides natural-language assertions.")
+    ] = None,
+    user_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the customer's model.")] = None,
+    judge_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the judge's model.")] = None,
+    config: ConfigOption = None,
+    show_config: ShowConfigOption = False,
+    split: Annotated[str | None, typer.Option(help="Serve a run of this split, slot by slot.")] = None,
+    task: Annotated[
+        list[str] | None, typer.Option("--task", metavar="ID", help="Serve a run of this task; with stdio, play it.")
+    ] = None,
+    num_tasks: Annotated[int | None, typer.Option(min=1, help="Serve a run of the first N tasks.")] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="Serve a run of N tasks, drawn by the seed.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Serve a run with so many trials of each task.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides every trial's seed.")] = 300,
+    variant: Annotated[str, typer.Option(help="The run's prompts.")] = "",
+    solo: Annotated[bool, typer.Option("--solo", help="The run is played solo.")] = False,
+    mode: Annotated[Literal["strict", "tau2"] | None, typer.Option(help="The run's mode.")] = None,
+    agent_name: Annotated[str | None, typer.Option(help="What reports call the agent that plays.")] = None,
+    slot_timeout: Annotated[float, typer.Option(help="Seconds an agent has for a slot.")] = 1800.0,
+    slot_attempts: Annotated[int, typer.Option(min=1, help="How often a lost slot is handed out in all.")] = 3,
+    turn_timeout: Annotated[float | None, typer.Option(help="Seconds a model has for a turn, retries and all.")] = None,
+    call_timeout: Annotated[float, typer.Option(help="Seconds a model has for one request.")] = 120.0,
+    attempts: Annotated[int, typer.Option(min=1, help="How often a request is tried.")] = 5,
+    provider_limit: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=N", help="At most N requests at once to a provider.")
+    ] = None,
+    provider_rate: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=N", help="At most N requests a minute to a provider.")
+    ] = None,
+    record: Annotated[Path | None, typer.Option(metavar="FILE", help="Store every exchange with a model.")] = None,
+    replay: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Take the models' answers from such a file.")
+    ] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=RATE", help="Disturb tool calls: tool-error=0.1, …")
+    ] = None,
+    judge_all: Annotated[
+        bool, typer.Option("--judge-all", help="Judge assertions outside the reward basis too.")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="The folder's name of the run that is served.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run of this --name.")] = False,
     dataset: Annotated[
         list[Path] | None,
         typer.Option("--dataset", metavar="DIR", help="Datasets that clients may name by folder name."),
@@ -47,44 +113,116 @@ def serve(
     no_plugin: NoPluginOption = None,
 ) -> None:
     """Serve domains over MCP: episodes with private worlds, graded, for agents in any language."""
-    from tau2_core.episode.conversation import Limits
-    from tau2_core.errors import UsageError
-    from tau2_core.gym.connections import ConnectionLimits
-    from tau2_core.gym.registry import Registry
-    from tau2_core.gym.serve import bind, lazy_journal, serve_http, serve_stdio
-    from tau2_core.gym.settings import Settings, named_datasets
-    from tau2_core.runs.evaluation import choose_evaluators
-    from tau2_core.runs.prepare import load_domain, open_catalogue
+    from tau2_core.runs.options import read_options
 
-    if not 0 < idle_timeout <= YEAR:
-        raise UsageError(f"--idle-timeout should be more than 0 and at most {YEAR} seconds, not {idle_timeout}")
-    catalogue = open_catalogue(pack or (), no_plugin or ())
-    domains = list(dict.fromkeys(domain or catalogue.domain_names()))
-    for name in domain or ():  # of all domains, one that is broken does not keep the others from being served
-        load_domain(catalogue, name)
-    limits = Limits(max_steps, max_errors)
-    datasets = named_datasets(dataset or ())
-    settings = Settings(catalogue, domains, datasets, host, port, token or None, limits, owns_process=True)
-    settings.origins = allow_origin or ()
-    settings.connections = ConnectionLimits(connections=max_connections, request_seconds=request_timeout)
-    if evaluators is not None:
-        choose_evaluators(catalogue, evaluators)  # a wrong name or file is refused now, and not by the first episode
+    options = read_options(config, given(ctx))
+    if show_config:
+        typer.echo(options.shown(ctx.params), nl=False)
+        return
+    _serve(options)
+
+
+def _serve(options: Options) -> None:
+    from tau2_core.errors import UsageError
+    from tau2_core.gym.application import LOOPBACK
+    from tau2_core.gym.registry import Registry
+    from tau2_core.gym.serve import bind, serve_http, serve_stdio
+    from tau2_core.gym.served_runs import ServedRuns
+    from tau2_core.runs.composition import refuse_contradictions
+    from tau2_core.runs.prepare import open_catalogue
+
+    refuse_contradictions(options)
+    for option in ("idle_timeout", "slot_timeout"):
+        seconds = getattr(options, option)
+        if not 0 < seconds <= YEAR:
+            flag = option.replace("_", "-")
+            raise UsageError(f"--{flag} should be more than 0 and at most {YEAR} seconds, not {seconds}")
+    if options.no_token and (options.token or options.host not in LOOPBACK):
+        raise UsageError("--no-token is for loopback alone, and not beside --token")
+    stdio = options.transport == "stdio"
+    catalogue = open_catalogue(options.pack, options.no_plugin)
+    settings = _settings(options, catalogue)
+    runs = ServedRuns(catalogue, options.out, judge_all=options.judge_all)
     registry = Registry(
         catalogue,
-        lazy_journal(out),
-        max_episodes=max_episodes,
-        idle_seconds=idle_timeout,
-        evaluators=evaluators,
+        runs,
+        max_episodes=options.max_episodes,
+        idle_seconds=options.idle_timeout,
+        evaluators=options.evaluators,
     )
-    if transport == "stdio":
-        if len(domains) != 1:
-            raise UsageError("stdio serves one domain: name it")
-        serve_stdio(registry, settings, settings.blueprint(domains[0], task_id=task))
+    if stdio:
+        if len(settings.domains) != 1 or len(options.task) > 1:
+            raise UsageError("stdio serves one domain, and one task of it: name it")
+        task = options.task[0] if options.task else None
+        serve_stdio(registry, settings, settings.blueprint(settings.domains[0], task_id=task))
         return
-    if task is not None:
-        raise UsageError("--task is for --transport stdio; over HTTP, whoever creates an episode names its task")
-    listeners = bind(host, port, settings.token)
+    if options.token is None and not options.no_token and options.host in LOOPBACK:
+        settings.overview_token = secrets.token_urlsafe(24)
+    listeners = bind(options.host, options.port, settings.token)
     settings.port = listeners[0].getsockname()[1]
-    guard = "asks for the token" if settings.token else "is open to every process of this machine (see --token)"
-    say(f"serving {', '.join(domains)} at {settings.base_url}; the control plane {guard}")
+    run = _open_run(options, catalogue, settings, runs)
+    say(f"serving {', '.join(settings.domains)} at {settings.base_url}; {_guard(settings)}{run}")
     serve_http(registry, settings, listeners)
+
+
+def _settings(options: Options, catalogue: Catalogue) -> Settings:
+    from tau2_core.episode.conversation import Limits
+    from tau2_core.gym.connections import ConnectionLimits
+    from tau2_core.gym.hosted import EXTERNAL
+    from tau2_core.gym.settings import Settings, named_datasets
+    from tau2_core.runs.composition import hire_models
+    from tau2_core.runs.evaluation import choose_evaluators
+    from tau2_core.runs.prepare import load_domain, open_faults
+
+    domains = list(dict.fromkeys(options.domain or catalogue.domain_names()))
+    for name in options.domain:  # of all domains, one that is broken does not keep the others from being served
+        load_domain(catalogue, name)
+    if options.evaluators is not None:
+        choose_evaluators(catalogue, options.evaluators)  # a wrong name is refused now, not by the first episode
+    lines = hire_models(options)
+    lines.pop("agent", None)  # the agent is at the other end of the network
+    settings = Settings(
+        catalogue,
+        domains,
+        named_datasets(options.dataset),
+        options.host,
+        options.port,
+        options.token or None,
+        Limits(options.max_steps, options.max_errors),
+        owns_process=True,
+    )
+    settings.origins = options.allow_origin
+    settings.connections = ConnectionLimits(
+        connections=options.max_connections, request_seconds=options.request_timeout
+    )
+    settings.lines = lines
+    settings.user = options.user.name
+    settings.faults = open_faults(catalogue, options.fault)
+    settings.agent = replace(EXTERNAL, name=options.agent_name or EXTERNAL.name)
+    return settings
+
+
+def _open_run(options: Options, catalogue: Catalogue, settings: Settings, runs: ServedRuns) -> str:
+    """Open the run that the options describe, if they do; return what to say of it."""
+    from tau2_core.errors import UsageError
+    from tau2_core.runs.composition import compose_run
+    from tau2_core.runs.opening import check_plan
+
+    chosen = (options.split, options.num_tasks, options.sample, options.trials, options.name)
+    if not options.task and all(option is None for option in chosen):
+        return ""
+    run = compose_run(options, catalogue, settings.lines, settings.agent)
+    if run.plan.interactive:
+        raise UsageError(f"user {run.plan.cast.user.name!r} is a person at a terminal, and a server has none")
+    attempts, seconds = options.slot_attempts, options.slot_timeout
+    checked = check_plan(run.plan, catalogue)
+    runs.open_inventory(checked, run.folder, resume=options.resume, attempts=attempts, seconds=seconds)
+    return f"\n{len(run.plan.slots())} slots of {run.folder}: POST {settings.base_url}/v1/slots claims the next one"
+
+
+def _guard(settings: Settings) -> str:
+    if settings.token is not None:
+        return "the control plane asks for the token"
+    if settings.overview_token is not None:
+        return f"lists, figures and slots ask for the token {settings.overview_token}"
+    return "the control plane is open to every process of this machine"

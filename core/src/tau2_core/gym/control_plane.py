@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from anyio import to_thread
@@ -18,10 +19,12 @@ from starlette.types import Receive, Scope
 from tau2_core.errors import Tau2GymError
 from tau2_core.gym.credentials import check_token
 from tau2_core.gym.errors import RefusedError, answer, refuse, refuse_http
+from tau2_core.gym.front_page import front_page
 from tau2_core.gym.hosted import HostedEpisode
 from tau2_core.gym.json_values import parse
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.settings import Settings
+from tau2_core.gym.slots import SlotStatus
 from tau2_core.model.episodes import ArgumentMode, EpisodeRecord
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.tasks import Task
@@ -59,6 +62,33 @@ class CreatedEpisode(BaseModel):
     control_url: str
     expires_at: datetime
     wrapped: bool
+
+
+class ClaimedSlot(CreatedEpisode):
+    """A slot of the run, and where to play it until `deadline`. What is not finished then is handed out again."""
+
+    trial: int
+    attempt: int
+    deadline: datetime
+
+
+class SlotState(BaseModel):
+    """One slot: `status` is open, claimed, finished, or lost (its attempts are used up)."""
+
+    task_id: str
+    trial: int
+    status: SlotStatus
+    attempts: int
+
+
+class Progress(BaseModel):
+    """How far a run has come; `mean_reward` is over the graded episodes."""
+
+    run: str
+    counts: dict[SlotStatus, int]
+    graded: int
+    mean_reward: float | None
+    slots: list[SlotState]
 
 
 class EpisodeState(BaseModel):
@@ -111,9 +141,9 @@ class Problem(BaseModel):
 REFUSALS = {
     400: "The body is not JSON",
     401: "The server's token is missing or wrong",
-    404: "There is no such episode",
-    409: "The id is taken",
-    410: "The episode was deleted or has expired",
+    404: "There is no such episode, or no run to play",
+    409: "The id is taken; every slot that is left is being played",
+    410: "The episode was deleted or has expired; every slot is played",
     422: "The request does not fit: a name that does not exist, a task that cannot be set up",
     424: "The domain's pack or dataset is broken",
     503: "The server is full",
@@ -130,6 +160,7 @@ def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
     app = FastAPI(title="tau2-gym control plane", version="1", docs_url=None, redoc_url=None)
     app.router.route_class = StrictRoute
     allowed = Depends(_authorised(settings.token))
+    overview = Depends(_authorised(settings.token or settings.overview_token))
 
     @app.post(
         "/v1/episodes",
@@ -140,20 +171,43 @@ def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
     )
     async def create(new: NewEpisode, request: Request) -> CreatedEpisode:
         registry.admit(new.id)
-        episode = registry.add(await to_thread.run_sync(_build, registry, settings, new))
-        base = str(request.base_url).rstrip("/")  # the name under which the client knows this server
-        talk = f"{base}/episodes/{episode.agent_key}/conversation"
-        return CreatedEpisode(
-            id=episode.id,
-            mcp_url=f"{base}/episodes/{episode.agent_key}/mcp",
-            user_mcp_url=f"{base}/episodes/{episode.user_key}/mcp" if episode.blueprint.two_sided else None,
-            conversation_url=talk if episode.blueprint.has_customer else None,
-            control_url=f"{base}/v1/episodes/{episode.id}",
-            expires_at=registry.expires_at(episode),
-            wrapped=bool(episode.blueprint.cast.wrappers),
+        return _created(registry, registry.add(await to_thread.run_sync(_build, registry, settings, new)), request)
+
+    @app.post(
+        "/v1/slots",
+        status_code=201,
+        dependencies=[overview],
+        responses=_refusals(404, 409, 410, 424, 503),
+        tags=["slots"],
+    )
+    async def claim(request: Request) -> ClaimedSlot:
+        """Claim the next slot of the run that this server was started for."""
+        _, slots = registry.served()
+        episode = await registry.claim()
+        slot = episode.blueprint.slot
+        assert slot is not None
+        urls = _created(registry, episode, request).model_dump()
+        deadline = datetime.now(UTC) + timedelta(seconds=slots.seconds)
+        return ClaimedSlot(**urls, trial=slot.trial, attempt=episode.attempt, deadline=deadline)
+
+    @app.get("/v1/slots", dependencies=[overview], responses=_refusals(404), tags=["slots"])
+    async def progress() -> Progress:
+        """Return how far the run that this server was started for has come."""
+        run, slots = registry.served()
+        await registry.expire()
+        rewards = [grade.reward for grade in run.all_grades() if grade.reward is not None]
+        return Progress(
+            run=run.journal.folder.name,
+            slots=[
+                SlotState(task_id=slot.task_id, trial=slot.trial, status=status, attempts=attempts)
+                for slot, status, attempts in slots.items()
+            ],
+            counts=slots.counts(),
+            graded=len(rewards),
+            mean_reward=sum(rewards) / len(rewards) if rewards else None,
         )
 
-    @app.get("/v1/episodes", dependencies=[allowed], responses=_refusals(), tags=["episodes"])
+    @app.get("/v1/episodes", dependencies=[overview], responses=_refusals(), tags=["episodes"])
     async def all_episodes() -> list[EpisodeState]:
         return [_state(registry, episode) for episode in registry.all()]
 
@@ -211,11 +265,19 @@ def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
     async def domains() -> list[dict[str, Any]]:
         return await to_thread.run_sync(settings.describe_domains)
 
+    @app.get("/v1/domains/{domain}/tasks", dependencies=[overview], responses=_refusals(422, 424), tags=["server"])
+    async def tasks(domain: str, split: str | None = None, dataset: str | None = None) -> list[dict[str, Any]]:
+        """Return the tasks of a domain: ids, splits and a description for people."""
+        return await to_thread.run_sync(partial(settings.describe_tasks, domain, dataset=dataset, split=split))
+
     @app.get(
-        "/metrics", dependencies=[allowed], responses=_refusals(), tags=["server"], response_class=PlainTextResponse
+        "/metrics", dependencies=[overview], responses=_refusals(), tags=["server"], response_class=PlainTextResponse
     )
     async def metrics() -> PlainTextResponse:
         return PlainTextResponse(registry.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    app.add_route("/", front_page, include_in_schema=False)
+    app.add_route("/docs", front_page, include_in_schema=False)
 
     @app.get("/healthz", tags=["server"])
     async def healthz() -> dict[str, str]:
@@ -266,6 +328,20 @@ def _build(registry: Registry, settings: Settings, new: NewEpisode) -> HostedEpi
     )
     registry.refuse_ungradable(blueprint)
     return registry.build(blueprint, new.id)
+
+
+def _created(registry: Registry, episode: HostedEpisode, request: Request) -> CreatedEpisode:
+    base = str(request.base_url).rstrip("/")  # the name under which the client knows this server
+    talk = f"{base}/episodes/{episode.agent_key}/conversation"
+    return CreatedEpisode(
+        id=episode.id,
+        mcp_url=f"{base}/episodes/{episode.agent_key}/mcp",
+        user_mcp_url=f"{base}/episodes/{episode.user_key}/mcp" if episode.blueprint.two_sided else None,
+        conversation_url=talk if episode.blueprint.has_customer else None,
+        control_url=f"{base}/v1/episodes/{episode.id}",
+        expires_at=registry.expires_at(episode),
+        wrapped=bool(episode.blueprint.cast.wrappers),
+    )
 
 
 def _state(registry: Registry, episode: HostedEpisode) -> EpisodeState:

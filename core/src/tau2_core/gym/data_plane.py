@@ -20,6 +20,13 @@ from tau2_core.model.tools import Role, Tool, ToolResult
 
 FAILURE_KEY = "tau2-gym/failure"
 SIDE = "tau2_gym_side"
+INSTRUCTIONS = (
+    "You act for one side of a conversation between a company's service agent and a customer. As the agent, read the "
+    "policy first (the prompt `policy`, or the resource tau2://policy) and follow it; use the tools to look things up "
+    "and to change them, one call at a time. Tool calls are not seen by the customer. What you want to say to the "
+    'customer goes through whoever runs you, or to the `conversation` URL beside this one (POST {"content": …}; GET '
+    "reads what the customer has said). In solo play the prompt `ticket` holds the work to do, and `done` ends it."
+)
 
 Side = tuple[HostedEpisode, Role]
 Context = ServerRequestContext[Any, Any]
@@ -134,6 +141,7 @@ def build_server(
     server = Server(
         "tau2-gym",
         version=version("tau2-core"),
+        instructions=INSTRUCTIONS,
         get_tool_input_schema=lambda _name: None,  # no parameter travels in a header, so there is nothing to look up
         on_list_tools=list_tools,
         on_list_prompts=list_prompts,

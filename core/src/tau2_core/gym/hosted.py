@@ -18,7 +18,8 @@ from tau2_core.episode.solo import DONE
 from tau2_core.gym.errors import RefusedError
 from tau2_core.gym.json_values import json_problem
 from tau2_core.gym.workers import ServedStage, Workers
-from tau2_core.model.episodes import EpisodeRecord, Termination
+from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
+from tau2_core.model.evaluation import Grade
 from tau2_core.model.llm import ModelError
 from tau2_core.model.messages import AssistantMessage, Message, ToolMessage
 from tau2_core.model.participants import AgentContext
@@ -43,6 +44,7 @@ class Blueprint:
     cast: Cast
     seed: int
     free: bool = False
+    slot: Slot | None = None  # of the run that the server was started for
 
     @property
     def has_customer(self) -> bool:
@@ -78,6 +80,11 @@ class HostedEpisode:
     in_flight: int = 0
     closed: bool = False
     kept: bool = False
+    deadline: float | None = None
+    lost: str = ""  # why a slot's episode was not played to its end
+    stopping: bool = False
+    attempt: int = 1
+    grading: asyncio.Task[Grade] | None = None
 
     def __post_init__(self) -> None:
         self.begin()
@@ -90,13 +97,17 @@ class HostedEpisode:
         environment = Environment(plan.setting, seed=plan.seed)
         start(environment, plan.task)
         line = plan.cast.lines.get("user")
-        model = line.model_for(self.id, plan.seed) if line else None
-        self.stage = ServedStage(environment, plan.cast.wrappers, self.workers)
+        model = line.model_for(str(plan.slot or self.id), plan.seed) if line else None
+        self.models = {} if model is None else {"user": model}
+        faults = [make(f"{plan.task.id}/{plan.seed}") for make in plan.cast.faults]
+        self.stage = ServedStage(environment, [*plan.cast.wrappers, *faults], self.workers)
         self.conversation = open_conversation(plan.setting, plan.task, plan.cast, self.stage, plan.seed, model)
         self.conversation.load(plan.task.history())
         self.history = len(self.conversation.messages)
         self.greeted = False
         self.kept = False
+        self.grading = None
+        self.begun_at = time.monotonic()
         self.succeeded = 0
 
     @property
@@ -121,7 +132,8 @@ class HostedEpisode:
 
     def answers_at_once(self, name: str, arguments: dict[str, Any]) -> bool:
         """Tell whether a call that is made now would wait for nothing: no other call, no thread, no plugin."""
-        free = not self.lock.locked() and not self.blueprint.cast.wrappers
+        cast = self.blueprint.cast
+        free = not self.lock.locked() and not cast.wrappers and not cast.faults
         return free and self.stage.runs_on_loop(name, arguments)
 
     async def call(self, role: Role, name: str, arguments: dict[str, Any]) -> ToolResult:
@@ -193,7 +205,7 @@ class HostedEpisode:
         record = EpisodeRecord(
             domain=plan.setting.domain,
             task_id=plan.task.id,
-            trial=0,
+            trial=plan.slot.trial if plan.slot else 0,
             seed=plan.seed,
             termination=Termination.AGENT_STOP,
             solo=plan.setting.solo,
@@ -203,6 +215,7 @@ class HostedEpisode:
         fill(record, self.conversation)
         record.messages = [message.model_copy() for message in record.messages]
         record.digests = await self.stage.digests()
+        record.usage = {role: replace(model.usage) for role, model in self.models.items()}
         return record
 
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from pydantic_core import from_json
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,6 +20,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 INVALID_REQUEST = -32600
 SESSION = b"mcp-session-id"
 LAST_EVENT = b"last-event-id"
+VERSION = b"mcp-protocol-version"
+META_VERSION = "io.modelcontextprotocol/protocolVersion"
+NO_SESSION = (
+    "the session's id is missing: send `initialize` first, then the Mcp-Session-Id of its answer with each request. Or "
+    "use the revision without sessions: MCP-Protocol-Version: 2026-07-28, and the same version in the request's _meta"
+)
 
 
 class Messages:
@@ -41,6 +48,9 @@ class Messages:
             await _refusal(request_id)(scope, receive, send)
             return
         session = next((value for name, value in scope["headers"] if name == SESSION), None)
+        if request_id is not None and session is None and _needs_session(scope, body):
+            await _answer(request_id, NO_SESSION)(scope, receive, send)
+            return
         if request_id is None or session is None:
             await self.app(scope, receive, send)
             return
@@ -94,5 +104,21 @@ def _request_id(body: bytes) -> Any:
 
 def _refusal(request_id: Any) -> JSONResponse:
     kind = "null" if isinstance(request_id, _Null) else type(request_id).__name__
-    error = {"code": INVALID_REQUEST, "message": f"a request's id should be a string or an integer, not {kind}"}
-    return JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, 400)
+    return _answer(None, f"a request's id should be a string or an integer, not {kind}")
+
+
+def _needs_session(scope: Scope, body: bytes) -> bool:
+    """Tell whether a request without a session's id is of a revision in which only `initialize` may come without."""
+    version = next((value for name, value in scope["headers"] if name == VERSION), None)
+    if version is not None and version.decode("latin-1") not in HANDSHAKE_PROTOCOL_VERSIONS:
+        return False
+    message = from_json(body)
+    params = message.get("params")
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    return message["method"] != "initialize" and not (isinstance(meta, dict) and META_VERSION in meta)
+
+
+def _answer(request_id: Any, message: str) -> JSONResponse:
+    return JSONResponse(
+        {"jsonrpc": "2.0", "id": request_id, "error": {"code": INVALID_REQUEST, "message": message}}, 400
+    )

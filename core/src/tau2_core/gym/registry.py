@@ -7,8 +7,9 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from anyio import to_thread
@@ -19,13 +20,15 @@ from tau2_core.foreign import describe
 from tau2_core.gym.errors import RefusedError, expired_episode, unknown_episode
 from tau2_core.gym.hosted import Blueprint, HostedEpisode
 from tau2_core.gym.metrics import Metrics
+from tau2_core.gym.served_run import ServedRun
+from tau2_core.gym.served_runs import ServedRuns
+from tau2_core.gym.slots import Slots
 from tau2_core.gym.workers import Workers
-from tau2_core.model.episodes import EpisodeRecord
+from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.tools import Role
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.evaluation import EvaluatorSet, choose_evaluators
-from tau2_core.runs.journal import Journal
 
 log = logging.getLogger(__name__)
 REMEMBERED = 10_000
@@ -35,7 +38,7 @@ Kept = tuple[HostedEpisode, EpisodeRecord]
 
 
 class Registry:
-    """The episodes of one server. `journal` opens the folder for records when the first one is to be kept.
+    """The episodes of one server. `runs` keeps their records; None keeps nothing.
 
     `evaluators` is a set's name or a file; without it, each domain is graded as `tau2-gym run` grades it.
     """
@@ -43,7 +46,7 @@ class Registry:
     def __init__(
         self,
         catalogue: Catalogue,
-        journal: Callable[[], Journal],
+        runs: ServedRuns | None,
         *,
         max_episodes: int,
         idle_seconds: float,
@@ -59,9 +62,9 @@ class Registry:
         self._episodes: dict[str, HostedEpisode] = {}
         self._keys: dict[str, tuple[HostedEpisode, Role]] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
-        self._journal = journal
+        self.runs = runs
         self._works: set[asyncio.Task[Any]] = set()
-        self._gradings: set[asyncio.Task[None]] = set()
+        self._gradings: set[asyncio.Task[Grade]] = set()
         self._hurried = asyncio.Event()
 
     def admit(self, episode_id: str | None = None) -> None:
@@ -73,6 +76,8 @@ class Registry:
 
     def build(self, blueprint: Blueprint, episode_id: str | None = None) -> HostedEpisode:
         """Make an episode, not added yet. Slow if the task's set-up is. Raises RefusedError: 422 for a bad task."""
+        if self.runs is not None:
+            self.runs.prepare(blueprint, self.graded_by)
         try:
             return HostedEpisode(episode_id or secrets.token_urlsafe(12), blueprint, self.workers)
         except TaskError as error:
@@ -89,6 +94,39 @@ class Registry:
         self._list(episode)
         self.metrics.created += 1
         return episode
+
+    async def claim(self) -> HostedEpisode:
+        """Open the episode of the run's next slot.
+
+        A task that cannot be set up is recorded as infrastructure's error, as in a run, and the next slot is taken.
+        Raises RefusedError: 404 without a run to play, 409 or 410 when no slot is left, 503 when the server is full.
+        """
+        run, slots = self.served()
+        await self.expire()  # a slot whose time is over is handed out again
+        while True:
+            self.admit()
+            claim = slots.claim()
+            blueprint = run.blueprint(claim.slot)
+            try:
+                episode = await to_thread.run_sync(self.build, blueprint)
+                episode.attempt, episode.deadline = claim.attempt, time.monotonic() + slots.seconds
+                return self.add(episode)
+            except RefusedError as error:
+                if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                    slots.lose(claim.slot)
+                    raise
+                await run.keep_failed(claim.slot, blueprint.seed, str(error))
+                slots.finish(claim.slot)
+            except BaseException:
+                slots.lose(claim.slot)
+                raise
+
+    def served(self) -> tuple[ServedRun, Slots]:
+        """Return the run that this server was started for, and its slots. Raises RefusedError (404)."""
+        if self.runs is None or self.runs.inventory is None or self.runs.slots is None:
+            what = "this server was started without a run; give it --split, --task or --trials"
+            raise RefusedError(404, "no_run", what)
+        return self.runs.inventory, self.runs.slots
 
     def create(self, blueprint: Blueprint, episode_id: str | None = None) -> HostedEpisode:
         """Build and add an episode. Raises RefusedError."""
@@ -149,7 +187,9 @@ class Registry:
         return await asyncio.shield(task)
 
     async def grade(self, episode: HostedEpisode) -> Grade:
-        """Grade an episode as it stands, from its record."""
+        """Grade an episode as it stands, from its record; one that is over and kept, with the judge's word."""
+        if episode.grading is not None:
+            return await asyncio.shield(episode.grading)
         return await self._graded(episode, await episode.record())
 
     async def _graded(self, episode: HostedEpisode, record: EpisodeRecord) -> Grade:
@@ -180,6 +220,8 @@ class Registry:
         async with episode.lock:
             if episode.closed:
                 raise expired_episode()
+            if episode.blueprint.slot is not None:
+                raise RefusedError(409, "slot", "a slot of a run is played once, so its episode cannot be reset")
             await self._keep(episode)
             await to_thread.run_sync(episode.begin, seed)
             episode.last_used = time.monotonic()
@@ -229,9 +271,13 @@ class Registry:
 
     async def expire(self) -> None:
         """Close what nobody has used for too long."""
-        deadline = time.monotonic() - self.idle_seconds
+        now = time.monotonic()
         for episode in self.all():
-            if episode.in_flight == 0 and episode.last_used < deadline and not episode.closed:
+            late = episode.deadline is not None and now > episode.deadline and not episode.ended
+            idle = episode.last_used < now - self.idle_seconds
+            if episode.in_flight == 0 and (late or idle) and not episode.closed:
+                if not episode.ended:
+                    episode.lost = "the agent did not finish in time" if late else "the agent went away"
                 await self._expire(episode)
 
     async def _expire(self, episode: HostedEpisode) -> None:
@@ -243,6 +289,14 @@ class Registry:
             self.metrics.expired += 1
             log.info("episode %s expired", episode.id)
 
+    def _sum_up(self) -> None:
+        """Write the summaries of the runs that were served, and let go of their folders."""
+        try:
+            if self.runs is not None:
+                self.runs.close()
+        except RunError as error:
+            log.error("the summary of a run is lost, its records and grades are kept: %s", error)
+
     def hurry(self) -> None:
         """Let `close_all`, now or later, wait for nothing any more: neither calls in flight nor grades."""
         self._hurried.set()
@@ -253,6 +307,9 @@ class Registry:
         Calls in flight have `grace` seconds to end; the record of one that does not ends there. Grades may take as
         long as they need, unless `hurry` is called.
         """
+        for episode in self.all():
+            if episode.blueprint.slot is not None and not episode.ended:
+                episode.lost, episode.stopping = "the server was stopped before the episode was over", True
         works = set(self._works)
         busy = [episode for episode in self.all() if episode.lock.locked()]
         calling = {asyncio.create_task(self._after_call(episode)): episode for episode in busy}
@@ -269,6 +326,7 @@ class Registry:
             work.cancel()
         await self._wait(works, grace)
         await self._last_grades([kept for kept in records if kept is not None])
+        self._sum_up()
 
     async def _after_call(self, episode: HostedEpisode) -> None:
         async with episode.lock:
@@ -278,10 +336,11 @@ class Registry:
         if not episode.closed:
             self._unlist(episode)
         try:
-            return await self._keep_record(episode)
+            record = await self._keep_record(episode)
         except Tau2GymError as error:
             log.error("the record of episode %s is lost: %s", episode.id, error)
             return None
+        return None if record is None or episode.blueprint.free else (episode, record)
 
     async def _last_grades(self, kept: list[Kept]) -> None:
         await self._wait(set(self._gradings), None)
@@ -320,28 +379,54 @@ class Registry:
 
         For whoever holds the episode's lock. Raises RunError.
         """
-        kept = await self._keep_record(episode)
-        if kept is not None:
-            await asyncio.shield(self._start_grading(*kept))
+        record = await self._keep_record(episode)
+        if record is None or self.runs is None or episode.blueprint.free:
+            return
+        grading = self._start_grading(episode, record)
+        if not self.runs.run_for(episode.blueprint).asks_judge(record, episode.blueprint.task):
+            await asyncio.shield(grading)
 
-    def _start_grading(self, episode: HostedEpisode, record: EpisodeRecord) -> asyncio.Task[None]:
+    def _start_grading(self, episode: HostedEpisode, record: EpisodeRecord) -> asyncio.Task[Grade]:
         """Grade in a task that is not cancelled with whoever waits for it."""
-        grading = asyncio.create_task(self._keep_grade(episode, record))
+        grading = episode.grading = asyncio.create_task(self._keep_grade(episode, record))
         self._gradings.add(grading)
         grading.add_done_callback(self._gradings.discard)
         return grading
 
-    async def _keep_record(self, episode: HostedEpisode) -> Kept | None:
-        """Write the record of an episode in which anything happened, once. Raises RunError."""
-        if episode.kept or not episode.touched:
+    async def _keep_record(self, episode: HostedEpisode) -> EpisodeRecord | None:
+        """Write the record of an episode in which anything happened, once. Raises RunError.
+
+        An episode of a slot that its agent lost leaves a record after the last attempt only, as infrastructure's.
+        """
+        if episode.kept or self.runs is None:
+            return None
+        slot, slots = episode.blueprint.slot, self.runs.slots
+        if not (episode.touched if slot is None or slots is None else self._is_result(episode, slot, slots)):
             return None
         record = await episode.snapshot()
-        self._journal().append("episodes.jsonl", {"id": episode.id, **record.line()})
+        self.runs.run_for(episode.blueprint).keep(
+            episode.id, record, episode.blueprint.task, free=episode.blueprint.free
+        )
         episode.kept = True
-        return episode, record
+        if slot is not None and slots is not None:
+            (slots.lose if episode.lost else slots.finish)(slot)
+        return record
 
-    async def _keep_grade(self, episode: HostedEpisode, record: EpisodeRecord) -> None:
-        """Grade a record that is kept, and write the grade. A free world has none. Raises RunError."""
-        if not episode.blueprint.free:
-            grade = await self._graded(episode, record)
-            self._journal().append("grades.jsonl", {"id": episode.id, **grade.model_dump(mode="json")})
+    def _is_result(self, episode: HostedEpisode, slot: Slot, slots: Slots) -> bool:
+        """Tell whether an episode of a slot is to be recorded; one that was lost goes back to be played again."""
+        if not episode.touched and not episode.lost:
+            episode.lost = "it was deleted before anything had happened"
+        if not episode.lost:
+            return True
+        if not episode.stopping and not slots.is_last_attempt(slot):
+            slots.lose(slot)
+            episode.kept = True
+            return False
+        episode.interrupt(f"{episode.lost} (attempt {episode.attempt})")
+        return episode.touched or not episode.stopping
+
+    async def _keep_grade(self, episode: HostedEpisode, record: EpisodeRecord) -> Grade:
+        """Grade a record that is kept, and write the grade. Raises RunError."""
+        assert self.runs is not None
+        seconds = time.monotonic() - episode.begun_at
+        return await self.runs.run_for(episode.blueprint).grade(record, episode.blueprint.task, seconds)

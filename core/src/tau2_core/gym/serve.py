@@ -7,12 +7,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
-from pathlib import Path
 from types import FrameType
 
 import anyio
@@ -29,7 +27,8 @@ from tau2_core.gym.registry import Registry
 from tau2_core.gym.settings import Settings
 from tau2_core.gym.workers import short_turns
 from tau2_core.own_process import loop_factory, seldom_collected
-from tau2_core.runs.journal import Journal
+from tau2_core.runs.judgements import probe_judge
+from tau2_core.runs.models import dismiss
 
 RESERVED_FILES = 256  # of those that the process may open, for other things than clients
 GRACE_SECONDS = 3  # with what the application adds, less than the five seconds after which eval-protocol kills
@@ -70,18 +69,6 @@ def _listen(family: socket.AddressFamily, address: tuple[str | int, int]) -> soc
     return listener
 
 
-def lazy_journal(out: Path) -> Callable[[], Journal]:
-    """Return a function that opens the run folder when the first record is to be kept."""
-    opened: list[Journal] = []
-
-    def journal() -> Journal:
-        if not opened:
-            opened.append(Journal(out / f"{datetime.now():%Y%m%d-%H%M%S-%f}-serve"))
-        return opened[0]
-
-    return journal
-
-
 def serve_http(registry: Registry, settings: Settings, listeners: Sequence[socket.socket]) -> None:
     """Serve until SIGINT or SIGTERM; calls in flight are finished, then all records and grades kept.
 
@@ -95,7 +82,8 @@ def serve_http(registry: Registry, settings: Settings, listeners: Sequence[socke
         with seldom_collected(), short_turns():
             # Run by anyio, which then need not find out anew, some twenty times a request, what runs it.
             loop = {"loop_factory": loop_factory()}
-            anyio.run(partial(RecordKeepingServer(config, registry).serve, sockets=[*listeners]), backend_options=loop)
+            server = RecordKeepingServer(config, registry)
+            anyio.run(_run, registry, settings, partial(server.serve, sockets=[*listeners]), backend_options=loop)
 
 
 @contextmanager
@@ -112,6 +100,17 @@ def _many_files() -> Iterator[int]:
         yield sys.maxsize if hard == resource.RLIM_INFINITY else hard
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def _run(registry: Registry, settings: Settings, serve: Callable[[], Awaitable[None]]) -> None:
+    """Try the judge, grade what an earlier part of the run left, then serve. Raises RunError."""
+    try:
+        await probe_judge(settings.lines.get("judge"))
+        if registry.runs is not None and registry.runs.inventory is not None:
+            await registry.runs.inventory.grade_what_is_left()
+        await serve()
+    finally:
+        await dismiss(settings.lines.values())
 
 
 def uvicorn_config(app: ASGIApp, limits: ConnectionLimits | None = None) -> uvicorn.Config:
@@ -159,7 +158,7 @@ def serve_stdio(registry: Registry, settings: Settings, blueprint: Blueprint) ->
     At the end the reward goes to standard error, for whoever launched the server. A signal ends it at once.
     """
     episode = registry.create(blueprint)
-    anyio.run(_stdio, registry, settings, episode)
+    anyio.run(_run, registry, settings, partial(_stdio, registry, settings, episode))
 
 
 async def _stdio(registry: Registry, settings: Settings, episode: HostedEpisode) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -15,10 +15,13 @@ from tau2_core.episode.setting import Setting
 from tau2_core.errors import DatasetError, Tau2GymError, UsageError
 from tau2_core.gym.connections import ConnectionLimits
 from tau2_core.gym.hosted import EXTERNAL, Blueprint, free_task
+from tau2_core.llm.model import Line
 from tau2_core.model.episodes import ArgumentMode
+from tau2_core.model.llm import ModelRole
+from tau2_core.model.registrations import AgentSpec
 from tau2_core.model.tasks import Task
 from tau2_core.names import did_you_mean
-from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.plugins.catalogue import Catalogue, Wrapper
 from tau2_core.runs.prepare import load_domain, prepare
 
 OWN_DATA = "pack"
@@ -44,6 +47,10 @@ class Settings:
 
     `origins` are those whose web pages may use the server. `owns_process` tells that nothing else is done in this
     process.
+
+    `token` is asked for by the whole control plane. `overview_token` (on loopback, where there is no other) is asked
+    for by what tells of episodes that are not the client's own: lists, figures, tasks, slots. An episode's id is random
+    and stands in none of its agent's URLs, so that an agent can neither find nor control its episode.
     """
 
     catalogue: Catalogue
@@ -58,7 +65,13 @@ class Settings:
     origins: Sequence[str] = ()
     connections: ConnectionLimits = field(default_factory=ConnectionLimits)
     owns_process: bool = False
+    overview_token: str | None = None
+    lines: Mapping[ModelRole, Line] = field(default_factory=dict)
+    user: str | None = None
+    faults: Sequence[Callable[[str], Wrapper]] = ()
+    agent: AgentSpec = EXTERNAL
     _settings: dict[tuple[Any, ...], Setting] = field(default_factory=dict, repr=False)
+    _described: list[dict[str, Any]] | None = field(default=None, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def __post_init__(self) -> None:
@@ -117,15 +130,47 @@ class Settings:
             raise UsageError("give `task_id` or `task`, not both")
         if task_id is not None:
             (task,) = setting.select(ids=[task_id])
-        user_spec = self.catalogue.user(user or ("none" if solo else "scripted"))
+        user_spec = self.catalogue.user(user or self._default_user(solo=solo))
         if user_spec.interactive:
             raise UsageError(f"user {user_spec.name!r} is a person at a terminal, and a server has none; name another")
-        cast = Cast(EXTERNAL, user_spec, self.limits, self._wrappers)
+        cast = Cast(self.agent, user_spec, self.limits, self._wrappers, self.lines, self.faults)
         cast.check(setting)
         return Blueprint(setting, task or free_task(), cast, seed, free=task is None)
 
+    def _default_user(self, *, solo: bool) -> str:
+        if solo:
+            return "none"
+        return self.user or ("llm" if "user" in self.lines else "scripted")
+
+    def describe_tasks(
+        self, domain: str, *, dataset: str | None = None, split: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the tasks of a domain for people who choose: ids, splits and what they are about, nothing of gold.
+
+        Raises UsageError for a domain, dataset or split that does not exist.
+        """
+        setting = self.setting(domain, dataset=dataset)
+        splits = setting.splits()
+        return [
+            {
+                "id": task.id,
+                "splits": [name for name, ids in splits.items() if task.id in ids],
+                "description": task.description.purpose if task.description else None,
+            }
+            for task in setting.select(split=split, ids=() if split else list(setting.tasks()))
+        ]
+
     def describe_domains(self) -> list[dict[str, Any]]:
-        """Return what can be played: for each domain its tools' names, splits, variants and datasets."""
+        """Return what can be played: for each domain its tools' names, splits, variants and datasets.
+
+        Packs are read once: what a server serves does not change while it runs.
+        """
+        with self._lock:
+            if self._described is None:
+                self._described = self._describe_domains()
+            return self._described
+
+    def _describe_domains(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         for name in self.domains:
             try:

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 import uvicorn
 from anyio import to_thread
@@ -92,14 +91,10 @@ async def execute_via_mcp(
     on_finished: Callable[[Finished], None] | None = None,
 ) -> RunResult:
     """Execute a plan with every tool call going through a server of its own on loopback; else as `execute`."""
-    registry = Registry(catalogue, _nothing_to_keep, max_episodes=plan.concurrency + 1, idle_seconds=24 * 3600)
+    registry = Registry(catalogue, None, max_episodes=plan.concurrency + 1, idle_seconds=24 * 3600)
     settings = Settings(
         catalogue, [plan.setting.domain], max_body_bytes=sys.maxsize, max_result_chars=sys.maxsize
     )  # as there are no such limits in process
     async with serving(registry, settings) as address:
         open_stage = stage_through(registry, address)
         return await execute(plan, catalogue, folder, resume=resume, on_finished=on_finished, open_stage=open_stage)
-
-
-def _nothing_to_keep() -> NoReturn:
-    raise AssertionError("a run keeps its own records")

@@ -73,6 +73,22 @@ _TOO_LONG = (
 )
 
 
+# What providers say of a key in answers with another status than 401: Gemini and xAI use 400.
+_BAD_KEY = (
+    "API_KEY_INVALID",
+    "API key not valid",
+    "Incorrect API key",
+    "invalid_api_key",
+    "invalid x-api-key",
+    "Invalid API Key",
+    "Missing Authentication header",
+    "No auth credentials found",
+)
+# What libraries raise where no key is found, before anything is sent.
+_NO_KEY_CLASSES = {"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError"}
+_NO_KEY = ("api_key client option must be set", "Missing credentials", "Missing API Key", "Missing Anthropic API Key")
+
+
 def refusal(status: int, headers: Mapping[str, str], body: str) -> ModelError:
     """Return what an HTTP response with no answer means."""
     text = f"HTTP {status}: {' '.join(body.split())}"
@@ -119,6 +135,8 @@ def _kind(chain: list[BaseException]) -> ModelFailure:
     status = _status(chain)
     if status is not None:
         return _of_status(status, " ".join(map(str, chain)))
+    if names & _NO_KEY_CLASSES or any(_says(chain, words) for words in _NO_KEY):
+        return ModelFailure.CREDENTIALS
     if names & _DAMAGED:
         return ModelFailure.UNREADABLE
     if names & _TOO_LATE:
@@ -144,6 +162,10 @@ def _status(chain: list[BaseException]) -> int | None:
 
 
 def _of_status(status: int, body: str) -> ModelFailure:
+    if status == 403 and any(words in body.lower() for words in ("flagged", "moderation")):
+        return ModelFailure.REFUSED_REQUEST  # a conversation that the provider's filter does not like
+    if status in (400, 403, 422) and any(words in body for words in _BAD_KEY):
+        return ModelFailure.CREDENTIALS
     if status == 429 and "insufficient_quota" in body:
         return ModelFailure.CREDENTIALS  # nothing is left on the account: waiting does not help
     if 300 <= status < 400:

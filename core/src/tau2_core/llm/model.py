@@ -12,8 +12,18 @@ from typing import Any, Protocol
 
 from tau2_core.errors import UsageError
 from tau2_core.llm.cassette import Cassette
+from tau2_core.llm.keys import variables_of
 from tau2_core.model.episodes import Usage
-from tau2_core.model.llm import WORTH_RETRYING, Completion, ModelError, ModelFailure, ModelRole, ModelSettings
+from tau2_core.model.llm import (
+    DEFINITE,
+    NOTHING_ANSWERS,
+    WORTH_RETRYING,
+    Completion,
+    ModelError,
+    ModelFailure,
+    ModelRole,
+    ModelSettings,
+)
 from tau2_core.redaction import Redactor
 
 SHOWN = 500  # characters of an error
@@ -108,8 +118,8 @@ def usage_of(completion: Completion) -> Usage:
 class Line:
     """A model that a run has hired for a role; `model_for` gives each episode its own end of it.
 
-    Without a client, answers come from the cassette. `redactor` takes secrets out of answers and errors: whatever comes
-    from here may be written down.
+    `tried` is set once it has answered, or failed for good. Without a client, answers come from the cassette.
+    `redactor` takes secrets out of answers and errors: whatever comes from here may be written down.
     """
 
     role: ModelRole
@@ -120,6 +130,31 @@ class Line:
     cassette: Cassette | None = None
     usage: Usage = field(default_factory=Usage.nothing)
     redactor: Redactor = field(default_factory=Redactor)
+    refusal: ModelError | None = None
+    tried: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def fail(self, error: ModelError) -> None:
+        """Take note of a request that failed for good; what every other episode would get too is the `refusal`."""
+        never_answered = not self.usage.requests
+        if error.kind in DEFINITE or (never_answered and error.kind in (ModelFailure.SETTINGS, *NOTHING_ANSWERS)):
+            self.refusal = self.refusal or error
+        self.tried.set()
+
+    def refused(self) -> str:
+        """Say how the model was refused, where it is, and what to set; "" if it was not."""
+        if self.refusal is None:
+            return ""
+        provider = self.client.provider if self.client else self.settings.model.partition("/")[0]
+        where = self.settings.args.get("api_base") or self.settings.args.get("base_url")
+        place = f"provider {provider}, at {self.redactor.error(str(where))}" if where else f"provider {provider}"
+        text = f"the {self.role}'s model {self.settings.model} ({place}) cannot be used: {self.refusal}"
+        if self.refusal.kind is ModelFailure.CREDENTIALS:
+            return (
+                f"{text}; set {variables_of(provider)[0]} to a key that may use this model, and check the model's name"
+            )
+        if self.refusal.kind in NOTHING_ANSWERS:
+            return f"{text}; start it, or correct the address with --{self.role}-args '{{\"api_base\": …}}'"
+        return text
 
     def model_for(self, episode: str, seed: int | None = None) -> EpisodeModel:
         """Return the model as one episode uses it. The seed goes along with every request."""
@@ -157,6 +192,7 @@ class EpisodeModel:
                 completion = await self._within_turn(partial(line.client.complete, messages, tools, options))
         except ModelError as error:
             failure = self._attributed(error)
+            line.fail(failure)
             if line.client is not None and line.cassette is not None:
                 line.cassette.record(place, request, failure)
             raise failure from None  # the client's own words are not redacted
@@ -165,6 +201,7 @@ class EpisodeModel:
             line.cassette.record(place, request, completion)
         used = usage_of(completion)
         line.usage.add(used)
+        line.tried.set()
         self.usage.add(used)
         return completion
 

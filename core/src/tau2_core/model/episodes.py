@@ -72,9 +72,14 @@ class Usage:
 
 
 class EpisodeRecord(BaseModel):
-    """One finished episode. Holds nothing that the clock of the machine decides, so equal runs give equal records."""
+    """One finished episode. Holds nothing that the clock of the machine decides, so equal runs give equal records.
+
+    `id` is that of an episode which a server kept.
+    """
 
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
+
+    id: str | None = None
 
     domain: str
     task_id: str

@@ -133,6 +133,9 @@ WORTH_RETRYING = frozenset(
         ModelFailure.UNREADABLE,
     }
 )
+# What ends every other episode of a run in the same way; and what does so if the model has never answered.
+DEFINITE = frozenset({ModelFailure.CREDENTIALS, ModelFailure.CASSETTE})
+NOTHING_ANSWERS = frozenset({ModelFailure.CONNECTION, ModelFailure.TIMEOUT, ModelFailure.UNREADABLE})
 OWN_DOING = frozenset({ModelFailure.CONTEXT_LENGTH, ModelFailure.REFUSED_REQUEST})
 
 

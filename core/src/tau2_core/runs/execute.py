@@ -5,28 +5,26 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tau2_core.episode.play import OpenStage, local_stage, play
-from tau2_core.errors import PackError, RunError
+from tau2_core.errors import RunError
 from tau2_core.evaluators.grade import Grader
 from tau2_core.foreign import describe, foreign
-from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
+from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot, Termination
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.runs import RunStart, RunSummary
 from tau2_core.model.tasks import Task
-from tau2_core.packs.problems import Problems
-from tau2_core.packs.task_checks import check_tasks
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.runs.configuration import configuration
-from tau2_core.runs.evaluation import choose_evaluators
 from tau2_core.runs.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, Journal
 from tau2_core.runs.judgements import Judging, probe_judge
 from tau2_core.runs.metrics import figures
+from tau2_core.runs.opening import check_plan
 from tau2_core.runs.plan import Plan
-from tau2_core.runs.resume import Resumed, resume_run
+from tau2_core.runs.resume import Resumed
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +64,7 @@ async def execute(
     DatasetError before the first episode if data are wrong. When cancelled, sums up what is finished.
     """
     started = asyncio.get_running_loop().time()
-    chosen = plan.evaluator_set or choose_evaluators(catalogue, plan.evaluators)
-    grader = chosen.grader(plan.setting)
-    plan.setting.bases()
-    _refuse_wrong_tasks(plan)
-    chosen.refuse_ungradable(grader, plan.tasks)
-    config = configuration(plan)
+    checked = check_plan(plan, catalogue)
     try:
         async with asyncio.timeout(plan.run_seconds):
             await probe_judge(plan.cast.lines.get("judge"))
@@ -82,19 +75,10 @@ async def execute(
     redactor = next((line.redactor for line in plan.cast.lines.values()), None)
     journal = Journal(folder, resume=resume, redactor=redactor)
     with journal.alone():
-        before = resume_run(journal, config, plan) if journal.begun else Resumed()
+        before = checked.resume(journal) if journal.begun else Resumed()
         journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))
-        journal.write(CONFIGURATION, config)
-        return await _Run(plan, catalogue, journal, grader, on_finished, open_stage, before, started).run()
-
-
-def _refuse_wrong_tasks(plan: Plan) -> None:
-    """Refuse tasks of a pack's own whose calls or criteria cannot be right; a dataset's are played as they are."""
-    if plan.setting.dataset is None:
-        problems = Problems(plan.setting.domain)
-        check_tasks(plan.setting.pack, problems, {task.id for task in plan.tasks})
-        if problems.found:
-            raise PackError(problems.found)
+        journal.write(CONFIGURATION, checked.config)
+        return await _Run(plan, catalogue, journal, checked.grader, on_finished, open_stage, before, started).run()
 
 
 class _Run:
@@ -121,6 +105,8 @@ class _Run:
         self.deadline = None if plan.run_seconds is None else started + plan.run_seconds
         self.finished: list[Finished] = []
         self.stopped = ""
+        self.in_a_row: list[str] = []
+        self.one_over = asyncio.Event()
         self.tasks = {task.id: task for task in plan.tasks}
         self.listeners = {
             name: catalogue.listeners(f"tau2_{name}")
@@ -136,8 +122,11 @@ class _Run:
         try:
             async with asyncio.timeout_at(self.deadline), asyncio.TaskGroup() as group:
                 queue = self._missing()
-                for _ in range(plan.width):
+                first = group.create_task(self._work(queue))
+                await self._tried(first)
+                for _ in range(1, plan.width):
                     group.create_task(self._work(queue))
+            self._refused()  # also where the last episode was the one that told
         except TimeoutError:
             self.stopped = f"the run's {plan.run_seconds:g} s have passed"
         except asyncio.CancelledError:
@@ -152,12 +141,46 @@ class _Run:
             if slot not in self.before.grades:
                 yield slot, seed
 
+    async def _tried(self, first: asyncio.Task[None]) -> None:
+        """Wait until every model has answered, or one episode is over: a model that cannot be used costs no second."""
+        lines = [line for role, line in self.plan.cast.lines.items() if role != "judge"]
+        if not lines:
+            return
+        answered = asyncio.ensure_future(_all(line.tried for line in lines))
+        over = asyncio.ensure_future(self.one_over.wait())
+        waiting: set[asyncio.Future[Any]] = {first, over, answered}
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.cancel()
+            answered.cancel()
+
     async def _work(self, queue: Iterator[tuple[Slot, int]]) -> None:
         for slot, seed in queue:
             await asyncio.sleep(0)  # gives Ctrl-C and the others their turn even if nobody here waits for anything
-            if self.stopped or self._too_dear():
+            if self.stopped or self._refused() or self._too_dear():
                 return
             await self._episode(slot, seed)
+            self.one_over.set()
+
+    def _refused(self) -> bool:
+        """Tell whether a model cannot be used at all, or infrastructure has failed too often in the same way."""
+        for line in self.plan.cast.lines.values():
+            self.stopped = self.stopped or line.refused()
+        most = self.plan.max_infrastructure_errors
+        if not self.stopped and len(self.in_a_row) >= most:
+            what = f"{len(self.in_a_row)} episodes in a row ended with the same infrastructure error"
+            self.stopped = f"{what} ({self.in_a_row[-1]}); --max-infrastructure-errors {most} stops the run"
+        return bool(self.stopped)
+
+    def _count_in_a_row(self, record: EpisodeRecord) -> None:
+        if record.termination is not Termination.INFRASTRUCTURE_ERROR:
+            self.in_a_row = []
+            return
+        error = record.error or ""
+        if self.in_a_row and self.in_a_row[-1].partition(":")[0] != error.partition(":")[0]:
+            self.in_a_row = []
+        self.in_a_row.append(error)
 
     def _too_dear(self) -> bool:
         limit = self.plan.max_cost
@@ -184,6 +207,7 @@ class _Run:
                 raise asyncio.CancelledError from None
             self.journal.append(EPISODES, record.line())
             self._tell("episode_finished", record)
+            self._count_in_a_row(record)
         played = time.perf_counter()
         grade = self.grader.grade(record, task, await self.judging.judgement(record, task))
         seconds = time.perf_counter() - started
@@ -218,3 +242,8 @@ class _Run:
                     f"a plugin's tau2_{name} ({where}) failed: {why}; what is finished is kept in "
                     f"{self.journal.folder}. Mend the plugin, or block it with --no-plugin, then run again"
                 ) from error
+
+
+async def _all(events: Iterable[asyncio.Event]) -> None:
+    for event in events:
+        await event.wait()

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from math import isfinite
-from pathlib import Path
-from typing import Any, TypeVar, get_args
-
-from pydantic import BaseModel, ConfigDict
+from typing import TypeVar, get_args
 
 from tau2_core.errors import UsageError
 from tau2_core.llm.cassette import Cassette
@@ -16,62 +12,10 @@ from tau2_core.llm.keys import variables_of
 from tau2_core.llm.model import Client, Gate, Line, Patience
 from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.names import did_you_mean
-from tau2_core.packs.problems import Problems
-from tau2_core.redaction import run_redactor, without_assigned_secrets
+from tau2_core.redaction import run_redactor
 
 Result = TypeVar("Result")
 ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
-
-
-class ModelsFile(BaseModel):
-    """What `--config` reads: a model a role."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    agent: ModelSettings | None = None
-    user: ModelSettings | None = None
-    judge: ModelSettings | None = None
-
-
-def read_models(
-    file: Path | None, models: Mapping[ModelRole, str | None], arguments: Mapping[ModelRole, str | None]
-) -> dict[ModelRole, ModelSettings]:
-    """Return the models by role; what the command line names wins over the file. Raises UsageError."""
-    base = _read_file(file) if file else ModelsFile()
-    settings: dict[ModelRole, ModelSettings] = {}
-    for role in ROLES:
-        found: ModelSettings | None = getattr(base, role)
-        name, text = models.get(role), arguments.get(role)
-        if name is not None:
-            found = found.model_copy(update={"model": name}) if found else ModelSettings(model=name)
-        if text is not None:
-            if found is None:
-                raise UsageError(f"--{role}-args without a model: give --{role}-model too")
-            found = found.model_copy(update={"args": {**found.args, **_arguments(role, text)}})
-        if found is not None:
-            settings[role] = found
-    return settings
-
-
-def _read_file(file: Path) -> ModelsFile:
-    problems = Problems("--config")
-    document = problems.read(file)
-    found = None
-    if document is not None:
-        found = problems.validate(ModelsFile, document, {} if document.value is None else document.value)
-    if found is None or problems.found:
-        raise UsageError(without_assigned_secrets("\n".join(map(str, problems.found))))
-    return found
-
-
-def _arguments(role: str, text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise UsageError(f"--{role}-args: not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise UsageError(f"--{role}-args should be a JSON object, such as '{{\"temperature\": 0}}'")
-    return value
 
 
 def hire(

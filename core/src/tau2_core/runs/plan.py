@@ -47,6 +47,7 @@ class Plan:
     concurrency: int = 8
     faults: Sequence[str] = ()
     max_cost: float | None = None
+    max_infrastructure_errors: int = 5
     run_seconds: float | None = None
     judge_all: bool = False
     evaluator_set: EvaluatorSet | None = None
@@ -55,9 +56,9 @@ class Plan:
         if not self.tasks:
             how = " that can be played solo" if self.setting.solo else ""
             raise UsageError(f"{self.setting.domain}: no task{how} is selected")
-        for name in ("trials", "concurrency"):
+        for name in ("trials", "concurrency", "max_infrastructure_errors"):
             if getattr(self, name) < 1:
-                raise UsageError(f"--{name} must be at least 1, not {getattr(self, name)}")
+                raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}")
         for name, seconds in (("max-cost", self.max_cost), ("run-timeout", self.run_seconds)):
             if seconds is not None and not seconds > 0:
                 raise UsageError(f"--{name} must be more than 0, not {seconds}")

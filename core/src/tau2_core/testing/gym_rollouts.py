@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import NoReturn
 
 from tau2_core.episode.play import OpenStage
 from tau2_core.gym.registry import Registry
@@ -64,7 +63,7 @@ def _server(table: Table, config: RolloutProcessorConfig) -> AbstractAsyncContex
 @asynccontextmanager
 async def _own(table: Table) -> AsyncIterator[OpenStage]:
     """Our server, in this event loop: no child can be left behind, and no port can be taken by another meanwhile."""
-    registry = Registry(table.catalogue, _nothing_to_keep, max_episodes=MORE_THAN_NEEDED, idle_seconds=24 * 3600)
+    registry = Registry(table.catalogue, None, max_episodes=MORE_THAN_NEEDED, idle_seconds=24 * 3600)
     settings = Settings(
         table.catalogue, [table.setting.domain], max_body_bytes=sys.maxsize, max_result_chars=sys.maxsize
     )
@@ -83,7 +82,3 @@ async def _running(url: str, token: str | None) -> AsyncIterator[OpenStage]:
 async def _script(script: Path, domain: str, port: int | None, folder: Path) -> AsyncIterator[OpenStage]:
     async with server_of(script, domain, port, folder / "server.log") as client:
         yield client.stage
-
-
-def _nothing_to_keep() -> NoReturn:
-    raise AssertionError("an evaluation keeps its own records")

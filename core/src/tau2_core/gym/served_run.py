@@ -1,0 +1,166 @@
+"""One run folder of a server: records as episodes end, then their grades, as `tau2-gym run` leaves them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from anyio import to_thread
+
+from tau2_core.evaluators.grade import Grader
+from tau2_core.gym.hosted import Blueprint
+from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
+from tau2_core.model.evaluation import Grade
+from tau2_core.model.tasks import Task
+from tau2_core.runs.digests import text_digest
+from tau2_core.runs.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, Journal
+from tau2_core.runs.judgements import Judging
+from tau2_core.runs.metrics import figures
+from tau2_core.runs.opening import CheckedPlan
+from tau2_core.runs.plan import Inventory
+from tau2_core.runs.resume import Resumed
+
+
+class ServedRun:
+    """A run folder, open for as long as the server runs. Raises RunError if it cannot be made or written.
+
+    With `fixed` the plan's tasks and trials are the inventory. Without it the inventory grows: a task that is played
+    for the first time is added, and each play of it is its next trial.
+    """
+
+    def __init__(
+        self, checked: CheckedPlan, folder: Path, *, fixed: bool, resume: bool = False, stack: ExitStack
+    ) -> None:
+        self.plan = checked.plan
+        self.fixed = fixed
+        redactor = next((line.redactor for line in self.plan.cast.lines.values()), None)
+        self.journal = Journal(folder, resume=resume, redactor=redactor)
+        stack.enter_context(self.journal.alone())
+        self.config = dict(checked.config)
+        self.before = checked.resume(self.journal) if self.journal.begun else Resumed()
+        self.grader: Grader = checked.grader
+        self.judging = Judging(
+            self.plan.cast.lines.get("judge"),
+            self.grader,
+            self.journal,
+            self.before.judgements,
+            everywhere=self.plan.judge_all,
+        )
+        self.tasks: dict[str, Task] = {}
+        self._contents: list[str] = []
+        self.played: Counter[str] = Counter()
+        self.records: list[EpisodeRecord] = []
+        self.grades: list[Grade] = []
+        self._started = time.monotonic()
+        if fixed:
+            self.tasks = {task.id: task for task in self.plan.tasks}
+            self.journal.rewrite(TASKS, (_line(task) for task in self.plan.tasks))
+            self.journal.write(CONFIGURATION, self.config)
+        else:
+            self.config.update(tasks=[], trials=1, seeds=[], split=None)  # each record has its own seed
+            self.config["digests"] = {**self.config["digests"], "tasks": None}
+
+    def blueprint(self, slot: Slot) -> Blueprint:
+        """Return what the episode of a slot is made from: as `tau2-gym run` would play it."""
+        plan = self.plan
+        return Blueprint(plan.setting, self.tasks[slot.task_id], plan.cast, plan.seeds()[slot.trial], slot=slot)
+
+    async def keep_failed(self, slot: Slot, seed: int, why: str) -> None:
+        """Record that an episode could not begin, and grade it."""
+        setting = self.plan.setting
+        record = EpisodeRecord(
+            domain=setting.domain,
+            task_id=slot.task_id,
+            trial=slot.trial,
+            seed=seed,
+            termination=Termination.INFRASTRUCTURE_ERROR,
+            error=why,
+            solo=setting.solo,
+            variant=setting.variant,
+            mode=setting.mode,
+        )
+        self.journal.append(EPISODES, record.line())
+        await self.grade(record, self.tasks[slot.task_id], 0.0)
+
+    def takes(self, task: Task) -> bool:
+        """Tell whether a task can be in this run: no other task has its id."""
+        return self.tasks.get(task.id, task) == task
+
+    def keep(self, episode_id: str, record: EpisodeRecord, task: Task, *, free: bool = False) -> None:
+        """Append a record. In an inventory that grows it gets its trial, and run.json its task before.
+
+        What was played in a `free` world is recorded, but has no task and is no part of the inventory.
+        """
+        if not self.journal.begun:
+            self.journal.write(CONFIGURATION, self.config)
+            self.journal.begun = True
+        if not self.fixed and not free:
+            self._grow(record, task)
+        self.journal.append(EPISODES, {"id": episode_id, **record.line()})
+
+    def _grow(self, record: EpisodeRecord, task: Task) -> None:
+        record.trial = self.played[task.id]
+        new = task.id not in self.tasks
+        if new:
+            self.tasks[task.id] = task
+            self.journal.append(TASKS, _line(task))
+            self._contents.append(json.dumps(task.model_dump(mode="json"), sort_keys=True))
+            self.config["digests"]["tasks"] = text_digest(f"[{', '.join(self._contents)}]")
+        if new or record.trial >= self.config["trials"]:
+            self.config.update(tasks=list(self.tasks), trials=max(self.config["trials"], record.trial + 1))
+            self.journal.write(CONFIGURATION, self.config)
+        self.played[task.id] += 1
+
+    def asks_judge(self, record: EpisodeRecord, task: Task) -> bool:
+        """Tell whether a model is to judge the episode, which takes seconds."""
+        return self.judging.asks(record, task)
+
+    async def grade(self, record: EpisodeRecord, task: Task, seconds: float) -> Grade:
+        """Grade a record that is kept, ask the judge where its word counts, and append the grade."""
+        judgement = await self.judging.judgement(record, task)
+        grade = await to_thread.run_sync(self.grader.grade, record, task, judgement)
+        self._note(record, grade, seconds)
+        return grade
+
+    def _note(self, record: EpisodeRecord, grade: Grade, seconds: float) -> None:
+        timing = {"task_id": record.task_id, "trial": record.trial, "play_seconds": seconds, "seconds": seconds}
+        self.journal.append(TIMINGS, timing)
+        self.journal.append(GRADES, grade.model_dump(mode="json"))  # last: what is graded is done
+        self.records.append(record.model_copy(update={"messages": []}))
+        self.grades.append(grade)
+
+    async def grade_what_is_left(self) -> None:
+        """Grade the records of an earlier part of the run that were not graded before it was stopped."""
+        for slot, record in self.before.records.items():
+            if slot not in self.before.grades:
+                await self.grade(record, self.tasks[slot.task_id], 0.0)
+
+    def all_grades(self) -> list[Grade]:
+        """Return the grades of this run so far, an earlier part's too."""
+        return [*self.before.grades.values(), *self.grades]
+
+    def sum_up(self) -> None:
+        """Write summary.json. Raises RunError."""
+        before = [(self.before.records[slot], grade) for slot, grade in self.before.grades.items()]
+        records = [*(record for record, _ in before), *self.records]
+        grades = self.all_grades()
+        folder = self.journal.folder
+        seconds = time.monotonic() - self._started
+        judged = list(self.judging.known.values())
+        summary = figures(self._inventory(), folder.name, str(folder), records, grades, seconds, judged)
+        self.journal.write(SUMMARY, summary.model_dump(mode="json"))
+
+    def _inventory(self) -> Inventory:
+        told = self.plan.inventory()
+        tasks: Sequence[str] = self.config["tasks"]
+        names = (told.domain, told.agent, told.user, told.evaluators, told.dataset, self.config["split"])
+        return Inventory(*names, tasks, self.config["trials"])
+
+
+def _line(task: Task) -> dict[str, Any]:
+    return task.model_dump(mode="json", exclude_none=True)

@@ -1,0 +1,93 @@
+"""What a server keeps: the run that it was started for, and runs that grow with what clients wish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Lock
+
+from tau2_core.episode.setting import Setting
+from tau2_core.gym.hosted import Blueprint
+from tau2_core.gym.served_run import ServedRun
+from tau2_core.gym.slots import Slots
+from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.runs.configuration import configuration
+from tau2_core.runs.evaluation import EvaluatorSet
+from tau2_core.runs.journal import default_name
+from tau2_core.runs.opening import CheckedPlan
+from tau2_core.runs.plan import Plan
+
+Key = tuple[Setting, str]
+GradedBy = Callable[[Setting], EvaluatorSet]
+
+
+class ServedRuns:
+    """The run folders of a server: one a setting and customer, opened with its first record.
+
+    `inventory` is the run that the server was started for, if there is one, and `slots` is what is left of it to play.
+    """
+
+    def __init__(self, catalogue: Catalogue, out: Path, *, judge_all: bool = False) -> None:
+        self.catalogue = catalogue
+        self.out = out
+        self.judge_all = judge_all
+        self.inventory: ServedRun | None = None
+        self.slots: Slots | None = None
+        self._checked: dict[Key, CheckedPlan] = {}
+        self._runs: dict[Key, list[ServedRun]] = {}
+        self._stack = ExitStack()
+        self._lock = Lock()
+
+    def open_inventory(
+        self, checked: CheckedPlan, folder: Path, *, resume: bool, attempts: int, seconds: float
+    ) -> None:
+        """Open the folder of the run that is to be served, with its run.json. Raises RunError."""
+        run = self.inventory = ServedRun(checked, folder, fixed=True, resume=resume, stack=self._stack)
+        self.slots = Slots(checked.plan.slots(), run.before.records.keys(), attempts=attempts, seconds=seconds)
+
+    def prepare(self, blueprint: Blueprint, graded_by: GradedBy) -> None:
+        """Digest what decides an episode's result, once a setting; slow, so for a worker thread."""
+        key = _key(blueprint)
+        with self._lock:
+            if key not in self._checked:
+                chosen = graded_by(blueprint.setting)
+                plan = Plan(
+                    blueprint.setting,
+                    blueprint.cast,
+                    [blueprint.task],
+                    evaluators=chosen.name,
+                    judge_all=self.judge_all,
+                    evaluator_set=chosen,
+                )
+                self._checked[key] = CheckedPlan(plan, chosen.grader(blueprint.setting), configuration(plan))
+
+    def run_for(self, blueprint: Blueprint) -> ServedRun:
+        """Return the run that an episode's record goes to. Raises RunError if its folder cannot be made."""
+        if blueprint.slot is not None:
+            assert self.inventory is not None
+            return self.inventory
+        key = _key(blueprint)
+        runs = self._runs.setdefault(key, [])
+        for run in runs:
+            if blueprint.free or run.takes(blueprint.task):
+                return run
+        folder = self.out / default_name(blueprint.setting.domain, "serve")
+        runs.append(ServedRun(self._checked[key], folder, fixed=False, stack=self._stack))
+        return runs[-1]
+
+    def all(self) -> list[ServedRun]:
+        grown = [run for runs in self._runs.values() for run in runs]
+        return grown if self.inventory is None else [self.inventory, *grown]
+
+    def close(self) -> None:
+        """Sum up all runs and let go of their folders. Raises RunError."""
+        with self._stack:
+            runs, self.inventory, self._runs = self.all(), None, {}
+            for run in runs:
+                if run.fixed or run.tasks:
+                    run.sum_up()
+
+
+def _key(blueprint: Blueprint) -> Key:
+    return blueprint.setting, blueprint.cast.user.name

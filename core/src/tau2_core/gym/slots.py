@@ -1,0 +1,82 @@
+"""The inventory of a served run: each slot (a task and a trial) is claimed once, by whoever comes."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tau2_core.gym.errors import RefusedError
+from tau2_core.model.episodes import Slot
+
+SlotStatus = Literal["open", "claimed", "finished", "lost"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A slot that somebody plays; `attempt` counts from 1."""
+
+    slot: Slot
+    attempt: int
+
+
+class Slots:
+    """Which slots are to be played, are being played, are finished, or were lost `attempts` times.
+
+    `seconds` is how long an agent has for a slot. A slot whose episode was not finished in time, expired, or was
+    deleted before anything had happened is handed out again, after the others.
+    """
+
+    def __init__(self, slots: Sequence[Slot], finished: Collection[Slot], *, attempts: int, seconds: float) -> None:
+        self.attempts = attempts
+        self.seconds = seconds
+        self._status: dict[Slot, SlotStatus] = {slot: "finished" if slot in finished else "open" for slot in slots}
+        self._open = deque(slot for slot in slots if slot not in finished)
+        self._tries: Counter[Slot] = Counter()
+
+    def claim(self) -> Claim:
+        """Take the next slot. Raises RefusedError: 409 while all that is left is being played, 410 after that."""
+        if not self._open:
+            if self.counts()["claimed"]:
+                what = "every slot that is left is being played; one that is lost comes back, so ask again"
+                raise RefusedError(409, "all_claimed", what)
+            raise RefusedError(410, "all_played", "every slot of this run is played; there is nothing left to claim")
+        slot = self._open.popleft()
+        self._status[slot] = "claimed"
+        self._tries[slot] += 1
+        return Claim(slot, self._tries[slot])
+
+    def finish(self, slot: Slot) -> None:
+        self._status[slot] = "finished"
+
+    def is_last_attempt(self, slot: Slot) -> bool:
+        """Tell whether the slot will not be handed out again if it is lost now."""
+        return self._tries[slot] >= self.attempts
+
+    def lose(self, slot: Slot) -> None:
+        """Hand a slot out again, unless that was its last attempt."""
+        if self.is_last_attempt(slot):
+            self._status[slot] = "lost"
+        else:
+            self._status[slot] = "open"
+            self._open.append(slot)
+
+    def all_played(self) -> bool:
+        """Tell whether nothing is left to claim and nobody plays."""
+        counts = self.counts()
+        return not counts["open"] and not counts["claimed"]
+
+    def counts(self) -> dict[SlotStatus, int]:
+        """Return how many slots there are of each status."""
+        found: Counter[SlotStatus] = Counter(self._status.values())
+        return {
+            "open": found["open"],
+            "claimed": found["claimed"],
+            "finished": found["finished"],
+            "lost": found["lost"],
+        }
+
+    def items(self) -> list[tuple[Slot, SlotStatus, int]]:
+        """Return every slot, its status, and how often it was handed out by this server."""
+        return [(slot, status, self._tries[slot]) for slot, status in self._status.items()]

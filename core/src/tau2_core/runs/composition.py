@@ -1,0 +1,129 @@
+"""From options to what plays: catalogue, models, cast, tasks and evaluators; the same for `run` and `serve`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tau2_core.episode.conversation import Limits
+from tau2_core.episode.play import Cast
+from tau2_core.errors import UsageError
+from tau2_core.llm.cassette import Cassette
+from tau2_core.llm.model import Line, Patience
+from tau2_core.model.llm import ModelRole
+from tau2_core.model.registrations import AgentSpec
+from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.runs.evaluation import choose_evaluators
+from tau2_core.runs.journal import default_name, refused_name
+from tau2_core.runs.models import hire
+from tau2_core.runs.options import Options
+from tau2_core.runs.plan import Plan
+from tau2_core.runs.prepare import open_catalogue, open_faults, prepare
+from tau2_core.terminal_text import plain_line
+
+Lines = Mapping[ModelRole, Line]
+
+
+@dataclass(frozen=True)
+class Composition:
+    """A run about to begin: its plan, and where its folder goes. `left_out` tasks cannot be played solo."""
+
+    catalogue: Catalogue
+    plan: Plan
+    folder: Path
+    left_out: int
+
+
+def compose(options: Options) -> Composition:
+    """Return the run that the options describe. Raises UsageError, PackError, DatasetError."""
+    refuse_contradictions(options)
+    catalogue = open_catalogue(options.pack, options.no_plugin)
+    return compose_run(options, catalogue, hire_models(options))
+
+
+def compose_run(options: Options, catalogue: Catalogue, lines: Lines, agent: AgentSpec | None = None) -> Composition:
+    """Return the run of an open catalogue and hired models; `agent` is one that no plugin has registered."""
+    if len(options.domain) != 1:
+        raise UsageError("name one domain to play; `tau2-gym domains` lists them")
+    if len(options.dataset) > 1:
+        raise UsageError("a run plays one dataset: give --dataset once")
+    (domain,) = options.domain
+    setting = prepare(
+        catalogue,
+        domain,
+        dataset=options.dataset[0] if options.dataset else None,
+        variant=options.variant,
+        solo=options.solo,
+        mode=options.mode,
+    )
+    spec = agent or catalogue.agent(options.agent.name or ("llm" if "agent" in lines else "oracle"))
+    cast = Cast(
+        spec,
+        catalogue.user(user_name(options, solo=options.solo)),
+        Limits(options.max_steps, options.max_errors, options.timeout),
+        catalogue.tool_call_wrappers(),
+        lines,
+        open_faults(catalogue, options.fault),
+    )
+    draw = options.seed if options.sample else None
+    limit = options.sample or options.num_tasks
+    selection = setting.selection(split=options.split, ids=options.task, limit=limit, draw_seed=draw)
+    graded_by = choose_evaluators(catalogue, options.evaluators, setting)
+    plan = Plan(
+        setting,
+        cast,
+        selection.tasks,
+        1 if options.trials is None else options.trials,
+        options.seed,
+        options.split,
+        graded_by.name,
+        options.concurrency,
+        faults=options.fault,
+        max_cost=options.max_cost,
+        max_infrastructure_errors=options.max_infrastructure_errors,
+        run_seconds=options.run_timeout,
+        judge_all=options.judge_all,
+        evaluator_set=graded_by,
+    )
+    who = lines["agent"].settings.model if spec.name == "llm" and "agent" in lines else spec.name
+    return Composition(catalogue, plan, options.out / (options.name or default_name(domain, who)), selection.left_out)
+
+
+def user_name(options: Options, *, solo: bool) -> str:
+    """Return who calls: who is named, nobody in solo play, a model where one is configured, or else a script."""
+    if options.user.name is not None:
+        return options.user.name
+    return "none" if solo else "llm" if options.user.model is not None else "scripted"
+
+
+def hire_models(options: Options) -> dict[ModelRole, Line]:
+    """Return a line to each model, with the options' patience, limits and cassette. Raises UsageError."""
+    cassette = None
+    if options.replay or options.record:
+        replaying = options.replay is not None
+        cassette = Cassette(options.replay or options.record or Path(), replaying=replaying, resume=options.resume)
+    return hire(
+        options.models(),
+        patience=Patience(options.call_timeout, options.turn_timeout, options.attempts),
+        limits=options.provider_limit,
+        rates=options.provider_rate,
+        cassette=cassette,
+    )
+
+
+def refuse_contradictions(options: Options) -> None:
+    """Refuse options that do not fit together, before anything is opened. Raises UsageError."""
+    name, threshold = options.name, options.fail_under
+    if name is not None and refused_name(name):
+        raise UsageError(f"--name {plain_line(name)!r} {refused_name(name)}")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise UsageError(f"--fail-under should be between 0 and 1, as rewards are, not {threshold:g}")
+    if options.min_coverage is not None and not 0 <= options.min_coverage <= 1:
+        raise UsageError(f"--min-coverage should be between 0 and 1, not {options.min_coverage:g}")
+    if options.resume and name is None:
+        raise UsageError("--resume: say with --name which run to go on with")
+    if options.record and options.replay:
+        raise UsageError("give --record or --replay, not both")
+    if options.sample and options.num_tasks:
+        raise UsageError("--sample draws tasks, --num-tasks takes the first ones: give one of them")

@@ -1,0 +1,52 @@
+"""What is checked before a run begins, the same for one that is played here and one that is served."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tau2_core.errors import PackError
+from tau2_core.evaluators.grade import Grader
+from tau2_core.packs.problems import Problems
+from tau2_core.packs.task_checks import check_tasks
+from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.runs.configuration import configuration
+from tau2_core.runs.evaluation import choose_evaluators
+from tau2_core.runs.journal import Journal
+from tau2_core.runs.plan import Plan
+from tau2_core.runs.resume import Resumed, resume_run
+
+
+@dataclass(frozen=True)
+class CheckedPlan:
+    """A plan whose data are loaded and right, what grades it, and its configuration as run.json holds it."""
+
+    plan: Plan
+    grader: Grader
+    config: dict[str, Any]
+
+    def resume(self, journal: Journal) -> Resumed:
+        """Read what is finished in a run's folder. Raises RunError if that was another run."""
+        return resume_run(journal, self.config, self.plan)
+
+
+def check_plan(plan: Plan, catalogue: Catalogue) -> CheckedPlan:
+    """Load all that a plan needs, and refuse it where it cannot be played or graded.
+
+    Raises PackError or DatasetError if data are wrong, UsageError for tasks that the evaluators cannot grade.
+    """
+    chosen = plan.evaluator_set or choose_evaluators(catalogue, plan.evaluators, plan.setting)
+    grader = chosen.grader(plan.setting)
+    plan.setting.bases()
+    _refuse_wrong_tasks(plan)
+    chosen.refuse_ungradable(grader, plan.tasks)
+    return CheckedPlan(plan, grader, configuration(plan))
+
+
+def _refuse_wrong_tasks(plan: Plan) -> None:
+    """Refuse tasks of a pack's own whose calls or criteria cannot be right; a dataset's are played as they are."""
+    if plan.setting.dataset is None:
+        problems = Problems(plan.setting.domain)
+        check_tasks(plan.setting.pack, problems, {task.id for task in plan.tasks})
+        if problems.found:
+            raise PackError(problems.found)

@@ -1,0 +1,179 @@
+"""What the command line of `run` and `serve` can say, as one configuration that a file may hold too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from tau2_core.errors import UsageError
+from tau2_core.model.episodes import ArgumentMode
+from tau2_core.model.llm import Carry, ModelRole, ModelSettings
+from tau2_core.packs.problems import Problems
+from tau2_core.redaction import without_assigned_secrets
+from tau2_core.runs.plan import DEFAULT_SEED
+
+ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
+SECRET = {"token"}
+
+
+def _several(value: Any) -> Any:
+    return [value] if isinstance(value, str | Path) else value
+
+
+Names = Annotated[list[str], BeforeValidator(_several)]
+Folders = Annotated[list[Path], BeforeValidator(_several)]
+
+
+class Participant(BaseModel):
+    """Who plays a role: a registered name, a model with its arguments, or both."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = None
+    model: str | None = None
+    args: dict[str, Any] = Field(default_factory=dict)
+    carry: Carry = "auto"
+
+
+def _participant(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Role = Annotated[Participant, BeforeValidator(_participant)]
+
+
+class Options(BaseModel):
+    """Everything that `run` and `serve` can be told. Each command takes what it has an option for.
+
+    Paths are relative to the working directory, as on the command line.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    domain: Names = Field(default_factory=list)
+    agent: Role = Field(default_factory=Participant)
+    user: Role = Field(default_factory=Participant)
+    judge: Role = Field(default_factory=Participant)
+    dataset: Folders = Field(default_factory=list)
+    split: str | None = None
+    task: Names = Field(default_factory=list)
+    num_tasks: int | None = Field(default=None, ge=1)
+    sample: int | None = Field(default=None, ge=1)
+    trials: int | None = None
+    seed: int = DEFAULT_SEED
+    variant: str = ""
+    solo: bool = False
+    mode: ArgumentMode | None = None
+    evaluators: str | None = None
+    max_steps: int = 200
+    max_errors: int = 10
+    timeout: float | None = None
+    run_timeout: float | None = None
+    turn_timeout: float | None = None
+    call_timeout: float = 120.0
+    attempts: int = Field(default=5, ge=1)
+    provider_limit: Names = Field(default_factory=list)
+    provider_rate: Names = Field(default_factory=list)
+    max_cost: float | None = None
+    max_infrastructure_errors: int = 5
+    min_coverage: float | None = None
+    record: Path | None = None
+    replay: Path | None = None
+    fault: Names = Field(default_factory=list)
+    judge_all: bool = False
+    resume: bool = False
+    via: Literal["process", "mcp"] = "process"
+    concurrency: int = 8
+    out: Path = Path("runs")
+    name: str | None = None
+    fail_under: float | None = None
+    pack: Folders = Field(default_factory=list)
+    no_plugin: Names = Field(default_factory=list)
+    host: str = "127.0.0.1"
+    port: int = Field(default=8700, ge=0, le=65535)
+    token: str | None = None
+    no_token: bool = False
+    allow_origin: Names = Field(default_factory=list)
+    max_episodes: int = Field(default=10_000, ge=1)
+    idle_timeout: float = 1800.0
+    max_connections: int = Field(default=16_384, ge=1)
+    request_timeout: float = Field(default=30.0, ge=0.001)
+    slot_timeout: float = 1800.0
+    slot_attempts: int = Field(default=3, ge=1)
+    agent_name: str | None = None
+    transport: Literal["http", "stdio"] = "http"
+
+    def models(self) -> dict[ModelRole, ModelSettings]:
+        """Return the models by role. Raises UsageError for arguments without a model."""
+        found: dict[ModelRole, ModelSettings] = {}
+        for role in ROLES:
+            told: Participant = getattr(self, role)
+            if told.model is not None:
+                found[role] = ModelSettings(model=told.model, args=told.args, carry=told.carry)
+            elif told.args:
+                raise UsageError(f"--{role}-args without a model: give --{role}-model too")
+        return found
+
+    def shown(self, names: Mapping[str, Any]) -> str:
+        """Return the configuration of a command with these parameters as YAML, without secrets."""
+        content: dict[str, Any] = {}
+        for name, value in self.model_dump(mode="json").items():
+            if name in ROLES:
+                if name != "judge" or "judge_model" in names:
+                    content[name] = self._shown_role(name, value)
+            elif name in names and name not in SECRET:
+                content[name] = value
+        return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
+
+    @staticmethod
+    def _shown_role(role: str, told: dict[str, Any]) -> dict[str, Any]:
+        if told["model"] is not None:
+            told["args"] = ModelSettings(model=told["model"], args=told["args"]).public_args()
+        return {key: value for key, value in told.items() if role != "judge" or key != "name"}
+
+
+def read_options(file: Path | None, given: Mapping[str, Any]) -> Options:
+    """Return the options of a file, and over them what the command line names. Raises UsageError, with file and line.
+
+    `given` is by parameter: `agent`, `agent_model` and `agent_args` (JSON) are one role's, and so on.
+    """
+    base = _read_file(file) if file else Options()
+    plain = {name: value for name, value in given.items() if name in Options.model_fields and name not in ROLES}
+    update: dict[str, Any] = dict(plain)
+    for role in ROLES:
+        told: Participant = getattr(base, role)
+        changes: dict[str, Any] = {}
+        if role in given:
+            changes["name"] = given[role]
+        if f"{role}_model" in given:
+            changes["model"] = given[f"{role}_model"]
+        if f"{role}_args" in given:
+            changes["args"] = {**told.args, **_arguments(role, given[f"{role}_args"])}
+        update[role] = told.model_copy(update=changes)
+    return Options.model_validate({**{name: getattr(base, name) for name in base.model_fields_set}, **update})
+
+
+def _read_file(file: Path) -> Options:
+    problems = Problems("--config")
+    document = problems.read(file)
+    found = None
+    if document is not None:
+        found = problems.validate(Options, document, {} if document.value is None else document.value)
+    if found is None or problems.found:
+        raise UsageError(without_assigned_secrets("\n".join(map(str, problems.found))))
+    return found
+
+
+def _arguments(role: str, text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"--{role}-args: not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise UsageError(f"--{role}-args should be a JSON object, such as '{{\"temperature\": 0}}'")
+    return value
