@@ -32,7 +32,6 @@ from tau2_core.gym.sessions import Sessions
 from tau2_core.gym.settings import Settings
 
 LONGEST_SWEEP_SECONDS = 10.0
-SESSION_SECONDS = 1800.0
 LAST_SECONDS = 1.0  # for calls that are still running when the server has stopped to answer
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 LOOPBACK_ORIGIN = r"https?://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?"
@@ -46,8 +45,7 @@ def build_application(registry: Registry, settings: Settings) -> ASGIApp:
     """
     data = _manager(build_server(registry, max_result_chars=settings.max_result_chars), settings)
     sessions = Sessions(Messages(data.handle_request, settings.max_body_bytes))
-    idle = registry.idle_seconds
-    dialect = Compatibility(registry, settings, partial(_manager, settings=settings, idle_seconds=idle))
+    dialect = Compatibility(registry, settings, partial(_manager, settings=settings))
     mcp = Endpoint(limited(dialect.enter, settings))
     talk = Route("/{key}/conversation", ConversationPlane(registry).__call__, methods=["GET", "POST"])
 
@@ -90,18 +88,15 @@ async def _sweep(registry: Registry, sessions: Sessions, dialect: Compatibility)
         await asyncio.sleep(min(registry.idle_seconds / 4, LONGEST_SWEEP_SECONDS))
         await registry.expire()
         await sessions.end_those_without(registry.opens)
-        await dialect.end_sessions()
+        await dialect.release_sessions()
 
 
-def _manager(
-    server: Server[Any], settings: Settings, idle_seconds: float = SESSION_SECONDS
-) -> StreamableHTTPSessionManager:
-    # `Sessions` limits their number. Before 2.1 the SDK has no such options.
+def _manager(server: Server[Any], settings: Settings) -> StreamableHTTPSessionManager:
+    # `Sessions` has limits of its own. Before 2.1 the SDK has none to lift.
     known = inspect.signature(StreamableHTTPSessionManager).parameters
-    wished = {"max_sessions": None, "session_idle_timeout": idle_seconds}
-    options: dict[str, Any] = {name: value for name, value in wished.items() if name in known}
+    unlimited: dict[str, Any] = {"max_sessions": None} if "max_sessions" in known else {}
     return StreamableHTTPSessionManager(
-        server, json_response=True, max_request_body_size=settings.max_body_bytes, **options
+        server, json_response=True, max_request_body_size=settings.max_body_bytes, **unlimited
     )
 
 

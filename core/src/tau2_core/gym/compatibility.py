@@ -92,11 +92,13 @@ class Compatibility:
         else:
             await self._open(scope, receive, send)
 
-    async def end_sessions(self) -> None:
-        """End the sessions whose worlds are gone. Those that have none yet end when they are too many or too old."""
-        await self.sessions.end_those_without(
-            lambda key: key == WITHOUT_WORLD or self.registry.find(PREFIX + key) is not None
-        )
+    async def release_sessions(self) -> None:
+        """Count sessions whose worlds are gone among those without one: a reset of the client makes another."""
+        for session_id in self.sessions.keys_without(self._has_world):
+            await self.sessions.move_all(session_id, WITHOUT_WORLD)
+
+    def _has_world(self, session_id: str) -> bool:
+        return session_id == WITHOUT_WORLD or self.registry.find(PREFIX + session_id) is not None
 
     def _refusal(self, headers: Headers) -> RefusedError | None:
         try:

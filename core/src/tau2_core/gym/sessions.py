@@ -59,6 +59,15 @@ class Sessions:
             del self._opened[old][session_id]
             await self._list(new, session_id)
 
+    async def move_all(self, old: str, new: str) -> None:
+        """Count all sessions of a key as another key's."""
+        for session_id in self._opened.pop(old, ()):
+            await self._list(new, session_id)
+
+    def keys_without(self, is_open: Callable[[str], bool]) -> list[str]:
+        """Return the keys with sessions that open nothing any more."""
+        return [key for key in self._opened if not is_open(key)]
+
     async def _within(self, session_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
             await self.app(scope, receive, send)
