@@ -1,7 +1,8 @@
 """`python -m benchmarks [SECTION…] [--simulations DIR]`: what worlds, calls, grades, rollouts and a server cost here.
 
 Sections: the domains, `cli`, `grading` (of official result files, by default those in ../shared), and two that take
-minutes and want a machine that does nothing else: `gym`, and `llm`.
+minutes and want a machine that does nothing else: `gym`, and `llm`. `attack` attacks a server of its own on loopback
+for as many `--minutes` as it is told.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from benchmarks.measure import Figure, command_line, domain_figures
 DOMAINS = ("airline", "mock", "retail", "telecom")
 
 
-def main(sections: list[str], simulations: Path | None) -> None:
+def main(sections: list[str], simulations: Path | None, minutes: float = 1.0) -> None:
     """Measure what is named, by default the domains and the command line, and print a table each."""
     screen = Console(width=130)
     for section in sections:
@@ -25,6 +26,10 @@ def main(sections: list[str], simulations: Path | None) -> None:
             screen.print(_table("command line", command_line()))
         elif section == "gym":
             _gym(screen)
+        elif section == "attack":
+            from benchmarks.attack import attack_figures
+
+            screen.print(_table(f"attack: {minutes:g} minutes, all at once", attack_figures(minutes)))
         elif section == "grading":
             from benchmarks.grading import SIMULATIONS, grading_figures
 
@@ -71,5 +76,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("sections", nargs="*", default=[*DOMAINS, "cli"])
     parser.add_argument("--simulations", type=Path, help="where official result files are, a folder a domain")
+    parser.add_argument("--minutes", type=float, default=1.0, help="how long `attack` attacks")
     told = parser.parse_args()
-    main(told.sections, told.simulations)
+    main(told.sections, told.simulations, told.minutes)
