@@ -25,7 +25,7 @@ from benchmarks.load import MODERN, Connection
 from benchmarks.measure import Figure
 
 IDLE_SECONDS = 10.0
-SETTLING_SECONDS = 20.0
+SETTLING_SECONDS = 75.0  # a session at /mcp lasts for a minute
 PLAYERS = 4
 PROBE_SECONDS = 0.02
 EVIL = "attack_evil"
@@ -155,7 +155,7 @@ def attack_figures(minutes: float) -> list[Figure]:
         asyncio.run(attacked.for_seconds(minutes * 60))
         attackers.join()
         during = _resident_mb(process.pid)
-        time.sleep(SETTLING_SECONDS)  # what is half there and what nobody uses is given up
+        time.sleep(SETTLING_SECONDS)
         after = _resident_mb(process.pid)
         process.send_signal(signal.SIGTERM)
         process.wait()

@@ -32,6 +32,8 @@ from tau2_core.gym.sessions import Sessions
 from tau2_core.gym.settings import Settings
 
 LONGEST_SWEEP_SECONDS = 10.0
+SESSION_SECONDS = 1800.0
+SHORTEST_SESSION_SECONDS = 60.0  # at /mcp, where a session can have a world again after its world has expired
 LAST_SECONDS = 1.0  # for calls that are still running when the server has stopped to answer
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 LOOPBACK_ORIGIN = r"https?://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?"
@@ -45,7 +47,8 @@ def build_application(registry: Registry, settings: Settings) -> ASGIApp:
     """
     data = _manager(build_server(registry, max_result_chars=settings.max_result_chars), settings)
     sessions = Sessions(Messages(data.handle_request, settings.max_body_bytes))
-    dialect = Compatibility(registry, settings, partial(_manager, settings=settings))
+    idle = max(registry.idle_seconds, SHORTEST_SESSION_SECONDS)
+    dialect = Compatibility(registry, settings, partial(_manager, settings=settings, idle_seconds=idle))
     mcp = Endpoint(limited(dialect.enter, settings))
     talk = Route("/{key}/conversation", ConversationPlane(registry).__call__, methods=["GET", "POST"])
 
@@ -91,12 +94,15 @@ async def _sweep(registry: Registry, sessions: Sessions, dialect: Compatibility)
         await dialect.release_sessions()
 
 
-def _manager(server: Server[Any], settings: Settings) -> StreamableHTTPSessionManager:
-    # `Sessions` has limits of its own. Before 2.1 the SDK has none to lift.
+def _manager(
+    server: Server[Any], settings: Settings, idle_seconds: float = SESSION_SECONDS
+) -> StreamableHTTPSessionManager:
+    # `Sessions` limits their number. Before 2.1 the SDK has no such options.
     known = inspect.signature(StreamableHTTPSessionManager).parameters
-    unlimited: dict[str, Any] = {"max_sessions": None} if "max_sessions" in known else {}
+    wished = {"max_sessions": None, "session_idle_timeout": idle_seconds}
+    options: dict[str, Any] = {name: value for name, value in wished.items() if name in known}
     return StreamableHTTPSessionManager(
-        server, json_response=True, max_request_body_size=settings.max_body_bytes, **unlimited
+        server, json_response=True, max_request_body_size=settings.max_body_bytes, **options
     )
 
 
