@@ -44,11 +44,11 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-def graded(tmp_path: Path, gym: Gym, file: Path, *arguments: object) -> dict[str, Any]:
-    """Play one task of the mock domain and return its grade."""
+def graded(tmp_path: Path, gym: Gym, file: Path, *arguments: object, code: int = 0) -> dict[str, Any]:
+    """Play one task of the mock domain, with this exit code, and return its grade."""
     name = f"run{len(list(tmp_path.glob('runs/*')))}"
     done = gym("run", "mock", "--task", "complete_task", "--evaluators", file, "--name", name, *arguments)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     (line,) = (tmp_path / "runs" / name / "grades.jsonl").read_text(encoding="utf-8").splitlines()
     found: dict[str, Any] = json.loads(line)
     return found
@@ -120,7 +120,7 @@ class TestCombination:
         self, gym: Gym, tmp_path: Path, write: Callable[..., Path], function: str, why: str
     ) -> None:
         text = f'extends: tau2\nevaluators:\n  TONE: {{use: "./tone.py:{function}", counts: always}}\n'
-        grade = graded(tmp_path, gym, write(text))
+        grade = graded(tmp_path, gym, write(text), code=1)
         assert (grade["reward"], grade["outcome"]) == (None, "evaluator_error")
         assert grade["note"].startswith(f"TONE could not be graded: {why} ({tmp_path / 'tone.py'}:")
         assert why in grade["verdicts"]["TONE"]["traceback"]
