@@ -48,6 +48,7 @@ class TestNames:
             (["run", "mock", "--timeout", "0"], "--timeout must be more than 0 seconds, not 0.0"),
             (["run", "mock", "--fail-under", "nan"], "--fail-under should be between 0 and 1"),
             (["run", "mock", "--name", "../mock"], "--name '../mock' should be a folder's name alone; say with --out"),
+            (["run"], "name one domain to play; `tau2-gym domains` lists them"),
             (["describe", "mock", "get_user"], "mock has no tool 'get_user' (did you mean 'get_users'?)"),
             (["check", "moc"], "no domain 'moc' (did you mean 'mock'?)"),
         ],
@@ -59,7 +60,7 @@ class TestNames:
         assert refused(gym(*arguments), 2).startswith(told)
         assert not (tmp_path / "runs").exists()
 
-    @pytest.mark.parametrize("arguments", [["run"], ["run", "mock", "--seed", "x"], ["fly"], ["run", "mock", "--fast"]])
+    @pytest.mark.parametrize("arguments", [["run", "mock", "--seed", "x"], ["fly"], ["run", "mock", "--fast"]])
     def test_wrong_command_lines(self, gym: Gym, arguments: list[str]) -> None:
         done = gym(*arguments)
         assert (done.returncode, done.stdout) == (2, "")
