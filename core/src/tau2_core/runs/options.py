@@ -115,7 +115,7 @@ class Options(BaseModel):
             told: Participant = getattr(self, role)
             if told.model is not None:
                 found[role] = ModelSettings(model=told.model, args=told.args, carry=told.carry)
-            elif told.args:
+            elif "args" in told.model_fields_set:
                 raise UsageError(f"--{role}-args without a model: give --{role}-model too")
         return found
 
