@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tau2_core.evaluators.combine import Combination
-from tau2_core.evaluators.grade import reasons
+from tau2_core.evaluators.reasons import reasons
 from tau2_core.model.episodes import Termination
 from tau2_core.model.evaluation import Check, Evidence, Grade, JudgedStatement, Judgement, Outcome, Status, Verdict
 from tau2_core.model.registrations import EvaluatorSpec
