@@ -15,7 +15,6 @@ from importlib.metadata import version
 from typing import Any
 
 import mcp_types as types
-from anyio import to_thread
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -172,7 +171,7 @@ class Compatibility:
         episode_id = PREFIX + session_id
         if self.registry.find(episode_id) is None and (again or not self.registry.is_gone(episode_id)):
             self.registry.admit(episode_id)
-            episode = await to_thread.run_sync(self._build, session_id)
+            episode = await self.registry.workers.run(partial(self._build, session_id))
             if self.registry.find(episode_id) is None:  # others may have raced to here
                 self.registry.add(episode)
         opening = self._openings.get(session_id)
@@ -193,7 +192,8 @@ class Compatibility:
     ) -> types.ListToolsResult:
         domain = self._openings.get(self._session_id(context), Opening()).domain or self.settings.domains[0]
         try:
-            setting = await to_thread.run_sync(partial(self.settings.setting, domain, dataset=None, mode="tau2"))
+            find = partial(self.settings.setting, domain, dataset=None, mode="tau2")
+            setting = await self.registry.workers.run(find)
         except Tau2GymError as error:
             raise MCPError(types.INVALID_PARAMS, str(error)) from error
         return types.ListToolsResult(tools=[as_mcp_tool(tool) for tool in setting.tools("agent").values()])

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from anyio import to_thread
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
@@ -171,7 +170,8 @@ def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
     )
     async def create(new: NewEpisode, request: Request) -> CreatedEpisode:
         registry.admit(new.id)
-        return _created(registry, registry.add(await to_thread.run_sync(_build, registry, settings, new)), request)
+        episode = await registry.workers.run(partial(_build, registry, settings, new))
+        return _created(registry, registry.add(episode), request)
 
     @app.post(
         "/v1/slots",
@@ -263,12 +263,12 @@ def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
 
     @app.get("/v1/domains", dependencies=[allowed], responses=_refusals(), tags=["server"])
     async def domains() -> list[dict[str, Any]]:
-        return await to_thread.run_sync(settings.describe_domains)
+        return await registry.workers.run(settings.describe_domains)
 
     @app.get("/v1/domains/{domain}/tasks", dependencies=[overview], responses=_refusals(422, 424), tags=["server"])
     async def tasks(domain: str, split: str | None = None, dataset: str | None = None) -> list[dict[str, Any]]:
         """Return the tasks of a domain: ids, splits and a description for people."""
-        return await to_thread.run_sync(partial(settings.describe_tasks, domain, dataset=dataset, split=split))
+        return await registry.workers.run(partial(settings.describe_tasks, domain, dataset=dataset, split=split))
 
     @app.get(
         "/metrics", dependencies=[overview], responses=_refusals(), tags=["server"], response_class=PlainTextResponse

@@ -9,10 +9,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeVar
-
-from anyio import to_thread
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import RunError, TaskError, Tau2GymError
@@ -108,14 +107,14 @@ class Registry:
             claim = slots.claim()
             blueprint = run.blueprint(claim.slot)
             try:
-                episode = await to_thread.run_sync(self.build, blueprint)
+                episode = await self.workers.run(partial(self.build, blueprint))
                 episode.attempt, episode.deadline = claim.attempt, time.monotonic() + slots.seconds
                 return self.add(episode)
             except RefusedError as error:
                 if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
                     slots.lose(claim.slot)
                     raise
-                await run.keep_failed(claim.slot, blueprint.seed, str(error))
+                await run.keep_failed(claim.slot, blueprint.seed, str(error), self.workers)
                 slots.finish(claim.slot)
             except BaseException:
                 slots.lose(claim.slot)
@@ -198,7 +197,7 @@ class Registry:
         def work() -> Grade:
             return self.graded_by(plan.setting).grader(plan.setting).grade(record, plan.task)
 
-        return await self.workers.run(work)  # whose threads end with the process, even in the middle of it
+        return await self.workers.run(work)
 
     def graded_by(self, setting: Setting) -> EvaluatorSet:
         """Return what grades the episodes of a setting; chosen once, then kept. Raises UsageError."""
@@ -223,7 +222,7 @@ class Registry:
             if episode.blueprint.slot is not None:
                 raise RefusedError(409, "slot", "a slot of a run is played once, so its episode cannot be reset")
             await self._keep(episode)
-            await to_thread.run_sync(episode.begin, seed)
+            await self.workers.run(partial(episode.begin, seed))
             episode.last_used = time.monotonic()
 
     async def close(self, episode_id: str) -> None:
@@ -429,4 +428,4 @@ class Registry:
         """Grade a record that is kept, and write the grade. Raises RunError."""
         assert self.runs is not None
         seconds = time.monotonic() - episode.begun_at
-        return await self.runs.run_for(episode.blueprint).grade(record, episode.blueprint.task, seconds)
+        return await self.runs.run_for(episode.blueprint).grade(record, episode.blueprint.task, seconds, self.workers)

@@ -7,13 +7,13 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from anyio import to_thread
-
 from tau2_core.evaluators.grade import Grader
 from tau2_core.gym.hosted import Blueprint
+from tau2_core.gym.workers import Workers
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.tasks import Task
@@ -70,7 +70,7 @@ class ServedRun:
         plan = self.plan
         return Blueprint(plan.setting, self.tasks[slot.task_id], plan.cast, plan.seeds()[slot.trial], slot=slot)
 
-    async def keep_failed(self, slot: Slot, seed: int, why: str) -> None:
+    async def keep_failed(self, slot: Slot, seed: int, why: str, workers: Workers) -> None:
         """Record that an episode could not begin, and grade it."""
         setting = self.plan.setting
         record = EpisodeRecord(
@@ -85,7 +85,7 @@ class ServedRun:
             mode=setting.mode,
         )
         self.journal.append(EPISODES, record.line())
-        await self.grade(record, self.tasks[slot.task_id], 0.0)
+        await self.grade(record, self.tasks[slot.task_id], 0.0, workers)
 
     def takes(self, task: Task) -> bool:
         """Tell whether a task can be in this run: no other task has its id."""
@@ -120,10 +120,10 @@ class ServedRun:
         """Tell whether a model is to judge the episode, which takes seconds."""
         return self.judging.asks(record, task)
 
-    async def grade(self, record: EpisodeRecord, task: Task, seconds: float) -> Grade:
+    async def grade(self, record: EpisodeRecord, task: Task, seconds: float, workers: Workers) -> Grade:
         """Grade a record that is kept, ask the judge where its word counts, and append the grade."""
         judgement = await self.judging.judgement(record, task)
-        grade = await to_thread.run_sync(self.grader.grade, record, task, judgement)
+        grade = await workers.run(partial(self.grader.grade, record, task, judgement))
         self._note(record, grade, seconds)
         return grade
 
@@ -134,11 +134,11 @@ class ServedRun:
         self.records.append(record.model_copy(update={"messages": []}))
         self.grades.append(grade)
 
-    async def grade_what_is_left(self) -> None:
+    async def grade_what_is_left(self, workers: Workers) -> None:
         """Grade the records of an earlier part of the run that were not graded before it was stopped."""
         for slot, record in self.before.records.items():
             if slot not in self.before.grades:
-                await self.grade(record, self.tasks[slot.task_id], 0.0)
+                await self.grade(record, self.tasks[slot.task_id], 0.0, workers)
 
     def all_grades(self) -> list[Grade]:
         """Return the grades of this run so far, an earlier part's too."""

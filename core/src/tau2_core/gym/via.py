@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import uvicorn
-from anyio import to_thread
 
 from tau2_core.episode.conversation import Limits
 from tau2_core.episode.play import Cast, OpenStage
@@ -60,7 +59,8 @@ def stage_through(registry: Registry, address: str) -> OpenStage:
     async def open_stage(setting: Setting, task: Task, cast: Cast, seed: int) -> AsyncIterator[Stage]:
         faults = [make(f"{task.id}/{seed}") for make in cast.faults]
         behind = Cast(EXTERNAL, registry.catalogue.user("none"), UNLIMITED, [*cast.wrappers, *faults])
-        episode = await to_thread.run_sync(registry.create, Blueprint(setting, task, behind, seed))
+        plan = Blueprint(setting, task, behind, seed)
+        episode = await registry.workers.run(partial(registry.create, plan))
         episode.kept = True  # the run keeps the record
         try:
             urls: dict[Requestor, str] = {"assistant": f"{address}/episodes/{episode.agent_key}/mcp"}
