@@ -85,6 +85,25 @@ def test_a_call_that_never_ends_does_not_keep_the_server_alive(
     assert f"a call of episode {world.id} did not end in time" in server.log()
 
 
+@pytest.mark.parametrize("what", ["creation", "reset"])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_set_up_that_never_ends_does_not_keep_the_server_alive(
+    server: Server, slow_pack: Path, gate: Gate, background: ThreadPoolExecutor, what: str, times: int
+) -> None:
+    first = {"env_type": "assistant", "func_name": "wait_at_first", "arguments": {"port": gate.port, "name": "set up"}}
+    task = {"id": "t", "user_scenario": {"instructions": ""}, "initial_state": {"initialization_actions": [first]}}
+    creation = background.submit(server.http.post, "/v1/episodes", json={"domain": slow_pack.name, "task": task})
+    gate.until_waited_for()
+    if what == "reset":
+        gate.open()
+        url = f"/v1/episodes/{creation.result().json()['id']}/reset"
+        background.submit(server.http.post, url)
+        gate.until_waited_for()
+    for _ in range(times):
+        server.process.send_signal(SIGINT)
+    assert server.process.wait(60) == 1
+
+
 @pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
 def test_clients_that_stay_connected_do_not_keep_it_alive(server: Server, world: World, mode: str) -> None:
     async def stay() -> None:
