@@ -427,6 +427,7 @@ class TestOrigins:
             "policy": "dataset",
             "tools": "dataset src/tau2/domains/shop/tools.py, src/tau2/domains/shop/user_tools.py",
             "agent_instruction": "dataset src/tau2/agent/llm_agent.py",
+            "solo_instruction": "core",
             "opening": "dataset src/tau2/orchestrator/orchestrator.py",
             "user_guidelines": "dataset",
         }
@@ -440,6 +441,7 @@ class TestOrigins:
             "policy": "pack",
             "tools": "pack",
             "agent_instruction": "core",
+            "solo_instruction": "core",
             "opening": "core",
             "user_guidelines": "core",
         }

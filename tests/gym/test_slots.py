@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from tau2_core.testing.gold_script import GoldScript
-from tau2_core.testing.scripted_endpoint import ScriptedEndpoint
+from tau2_core.testing.scripted_endpoint import ScriptedEndpoint, say
 
 from tests.gym.conftest import World
 
@@ -235,3 +235,19 @@ def test_what_awaits_a_judge_is_judged_later(start: Start, gym: Gym) -> None:
         done = gym("grade", run, "--judge-model", "openai/judge", "--judge-args", place)
     assert done.returncode == 0, done.stderr
     assert [grade["reward"] for grade in lines(run / "grades.jsonl")] == [1.0]
+
+
+def test_the_customers_model_gets_what_the_official_runner_sends(start: Start, tmp_path: Path) -> None:
+    home = tmp_path / "checkout" / "data" / "tau2" / "domains" / "mock"
+    home.mkdir(parents=True)
+    task = {"id": "x", "user_scenario": {"instructions": "You want a task."}}
+    (home / "tasks.json").write_text(json.dumps([task]))
+    with ScriptedEndpoint(lambda _asked: say("###STOP###")) as endpoint:
+        place = json.dumps({"api_base": endpoint.url})
+        customer = ("--user-model", "endpoint/customer", "--user-args", place)
+        server = start("mock", "--dataset", tmp_path / "checkout", *customer, "--task", "x", "--name", "r")
+        claim(server).say("What can I do?")
+        server.stop()
+    assert [asked.body["temperature"] for asked in endpoint.asked] == [0.0]
+    told = json.loads((folder(server) / "run.json").read_text())["models"]["user"]
+    assert (told["args"]["temperature"], told["from_dataset"]) == (0.0, ["temperature"])

@@ -24,12 +24,13 @@ class LLMAgent:
         self.model = context.model
         self.tools = chat_tools(tuple(context.tools))
         self.options = {"tool_choice": "required"} if context.solo else {}
+        self.request = context.request
         self.chat = Chat(system_prompt(context) if system is None else system, "assistant")
 
     async def reply(self, history: Sequence[Message]) -> AssistantMessage:
         chat = self.chat.messages(history)
-        if len(chat) == 1:
-            chat.append({"role": "user", "content": "Work on the ticket."})
+        if len(chat) == 1 and self.request:
+            chat.append({"role": "user", "content": self.request})
         speech = await speak(self.model, chat, self.tools, "assistant", **self.options)
         return AssistantMessage(**speech.fields())
 

@@ -27,7 +27,7 @@ from tau2_core.model.tasks import Task, UserScenario
 from tau2_core.model.tools import Tool, ToolResult
 from tau2_core.runs.evaluation import choose_evaluators
 from tau2_core.runs.models import dismiss, hire
-from tau2_core.runs.prepare import open_catalogue, prepare
+from tau2_core.runs.prepare import open_catalogue, prepare, with_dataset_args
 
 Result = TypeVar("Result")
 ModelLike = str | ModelSettings | Mapping[str, Any]
@@ -67,7 +67,8 @@ def open_episode(
         judge_model: the model that decides natural-language assertions when the episode is graded.
         seed: what randomness the environment and the participants have.
         evaluators: a set's name or a configuration file; by default what `tau2-gym run` would take.
-        dataset: a folder with data for the domain, such as a checkout of tau2-bench.
+        dataset: a folder with data for the domain, such as a checkout of tau2-bench. Models are then sent what its
+            own runner sends, unless their arguments say otherwise.
         variant: other prompts over the same environment.
         solo: the agent works alone on a ticket.
         mode: what becomes of arguments that break a tool's schema: `strict` refuses them (the default), `tau2` is
@@ -95,7 +96,7 @@ def open_episode(
         user_spec(catalogue, user),
         Limits(max_steps, max_errors),
         catalogue.tool_call_wrappers(),
-        hire(settings, patience=Patience()),
+        hire(with_dataset_args(catalogue, [folder] if folder else [], settings), patience=Patience()),
     )
     if task is not None:
         cast.check(setting)

@@ -51,7 +51,7 @@ def grade_runs(
     from tau2_core.errors import RunError, UsageError
     from tau2_core.llm.cassette import Cassette
     from tau2_core.llm.model import Patience
-    from tau2_core.runs.grading import grade_run
+    from tau2_core.runs.grading import grade_run, models_for
     from tau2_core.runs.models import closing, hire
     from tau2_core.runs.options import read_options
     from tau2_core.runs.prepare import open_catalogue
@@ -70,7 +70,8 @@ def grade_runs(
     failed = 0
     crashed = False
     for folder in folders:
-        lines = hire(models, patience=patience, cassette=cassette)  # what they share is of one event loop
+        asked = models_for(folder, catalogue, models, dataset)
+        lines = hire(asked, patience=patience, cassette=cassette)  # what they share is of one event loop
         with progress(f"grading {folder.name}", None, quiet=json_output) as advance:
             work = grade_run(
                 folder,

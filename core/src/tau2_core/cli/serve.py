@@ -179,7 +179,7 @@ def _settings(options: Options, catalogue: Catalogue) -> Settings:
         load_domain(catalogue, name)
     if options.evaluators is not None:
         choose_evaluators(catalogue, options.evaluators)  # a wrong name is refused now, not by the first episode
-    lines = hire_models(options)
+    lines = hire_models(options, catalogue)
     lines.pop("agent", None)  # the agent is at the other end of the network
     settings = Settings(
         catalogue,

@@ -146,7 +146,8 @@ def agent_context(setting: Setting, task: Task, cast: Cast, seed: int, model: Mo
         seed=seed,
         solo=setting.solo,
         ticket=task.ticket if setting.solo else None,
-        instruction=setting.dataset.agent_instruction if setting.dataset else None,
+        instruction=setting.instruction,
+        request=setting.solo_request,
         gold=task if cast.agent.sees_gold else None,
         model=model,
     )

@@ -12,6 +12,7 @@ from tau2_core.errors import UsageError
 from tau2_core.model.datasets import Dataset, ToolText
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.messages import AssistantMessage, UserMessage
+from tau2_core.model.participants import SOLO_REQUEST
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Role, Tool
 from tau2_core.names import did_you_mean
@@ -83,6 +84,19 @@ class Setting:
             if text is not None:
                 return text
         return self.pack.prompt("solo" if self.solo else "policy", variant=self.variant, solo=self.solo)
+
+    @property
+    def instruction(self) -> str | None:
+        """What a dataset tells the agent beside the policy; None without one."""
+        if self.dataset is None:
+            return None
+        return self.dataset.solo_instruction if self.solo else self.dataset.agent_instruction
+
+    @property
+    def solo_request(self) -> str:
+        """What an agent's model is asked first in solo play; "" for nothing."""
+        asked = self.dataset.solo_request if self.dataset else None
+        return SOLO_REQUEST if asked is None else asked
 
     def opening(self) -> str:
         """Return the agent's first line, to which the customer answers."""
@@ -168,6 +182,9 @@ class Setting:
         if self.dataset is None:
             return {"tasks": "pack", "databases": "pack", "policy": "pack", "tools": "pack", "opening": "core"}
         origins = dict(self.dataset.origins)
+        solo_instruction = origins.pop("solo_instruction", "core")
+        if self.solo:
+            origins["agent_instruction"] = solo_instruction
         if (self.variant, self.solo) not in self.dataset.policies:
             origins["policy"] = "pack"
         return origins

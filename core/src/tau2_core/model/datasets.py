@@ -24,6 +24,9 @@ class Dataset:
 
     `policies` maps (variant or "", solo) to a policy text. `origins` says for each part where it came from; it goes
     into the run's record. `load_tasks` is called once, when tasks are first needed.
+
+    `solo_instruction` is the agent's in solo play. `solo_request` is what its model is asked first there, before it has
+    said anything; "" for nothing but the system's message.
     """
 
     adapter: str
@@ -36,6 +39,8 @@ class Dataset:
     policies: Mapping[tuple[str, bool], str] = field(default_factory=dict)
     tool_texts: Mapping[Role, Mapping[str, ToolText]] = field(default_factory=dict)
     agent_instruction: str | None = None
+    solo_instruction: str | None = None
+    solo_request: str | None = None
     opening: str | None = None
     user_guidelines: Mapping[bool, str] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)

@@ -29,7 +29,8 @@ class ModelSettings(BaseModel):
     """Which model plays a role, and what goes along with every request (temperature, api_base, …).
 
     `carry` tells whether fields of the provider's own (reasoning, signatures) go back with the model's earlier
-    messages: `all`, none of them (`standard`), or as is known of the provider.
+    messages: `all`, none of them (`standard`), or as is known of the provider. `from_dataset` names the arguments
+    that nobody chose, and that a dataset's own runner sends.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -37,6 +38,13 @@ class ModelSettings(BaseModel):
     model: str
     args: dict[str, Any] = Field(default_factory=dict)
     carry: Carry = "auto"
+    from_dataset: list[str] = Field(default_factory=list)
+
+    def with_dataset_args(self, args: Mapping[str, Any]) -> ModelSettings:
+        """Return the settings with a dataset's arguments where these name none; a null here leaves one out."""
+        own = {name: value for name, value in self.args.items() if value is not None or name not in args}
+        added = {name: value for name, value in args.items() if name not in self.args}
+        return self.model_copy(update={"args": {**added, **own}, "from_dataset": sorted(added)})
 
     def public_args(self) -> dict[str, Any]:
         """Return the arguments as they may be written down: secrets are left out, at any depth."""

@@ -15,11 +15,15 @@ STOP = "###STOP###"
 TRANSFER = "###TRANSFER###"
 OUT_OF_SCOPE = "###OUT-OF-SCOPE###"
 STOP_TOKENS = (STOP, TRANSFER, OUT_OF_SCOPE)
+SOLO_REQUEST = "Work on the ticket."
 
 
 @dataclass(frozen=True, slots=True)
 class AgentContext:
-    """What an agent knows before the first message. `gold` is set only for agents that declare that they need it."""
+    """What an agent knows before the first message. `gold` is set only for agents that declare that they need it.
+
+    `request` is what a model is asked first in solo play, "" for nothing.
+    """
 
     domain: str
     policy: str
@@ -30,6 +34,7 @@ class AgentContext:
     instruction: str | None = None
     gold: Task | None = None
     model: Model | None = None
+    request: str = SOLO_REQUEST
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -14,6 +14,7 @@ from tau2_core.model.tools import Role
 if TYPE_CHECKING:
     from tau2_core.model.datasets import Dataset
     from tau2_core.model.evaluation import Evidence, Verdict
+    from tau2_core.model.llm import ModelRole
     from tau2_core.model.participants import Agent, AgentContext, User, UserContext
 
 Code = TypeVar("Code")
@@ -110,12 +111,16 @@ class FaultSpec:
 
 @dataclass(frozen=True, slots=True)
 class AdapterSpec:
-    """A reader of datasets: `detect(folder)` and `open(folder, domain)`, which raises DatasetError."""
+    """A reader of datasets: `detect(folder)` and `open(folder, domain)`, which raises DatasetError.
+
+    `model_args` are what the dataset's own runner sends to the models of each role; the run's own arguments win.
+    """
 
     name: str
     summary: str
     detect: Callable[[Path], bool] | Lazy[Callable[[Path], bool]]
     open: Callable[[Path, str], Dataset] | Lazy[Callable[[Path, str], Dataset]]
+    model_args: Mapping[ModelRole, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

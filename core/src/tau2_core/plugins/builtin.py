@@ -48,9 +48,14 @@ def tau2_user_simulators() -> list[UserSpec]:
 @hookimpl
 def tau2_adapters() -> list[AdapterSpec]:
     home = "tau2_core.adapters.tau2_bench.dataset"
+    greedy = {"temperature": 0.0}  # spec/conversation.md, 8 and 12
     return [
         AdapterSpec(
-            "tau2-bench", "a checkout of the official repository", Lazy(f"{home}:detect"), Lazy(f"{home}:open_dataset")
+            "tau2-bench",
+            "a checkout of the official repository",
+            Lazy(f"{home}:detect"),
+            Lazy(f"{home}:open_dataset"),
+            model_args={"agent": greedy, "user": greedy, "judge": greedy},
         )
     ]
 

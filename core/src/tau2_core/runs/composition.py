@@ -19,7 +19,7 @@ from tau2_core.runs.journal import default_name, refused_name
 from tau2_core.runs.models import hire
 from tau2_core.runs.options import Options
 from tau2_core.runs.plan import Plan
-from tau2_core.runs.prepare import open_catalogue, open_faults, prepare
+from tau2_core.runs.prepare import open_catalogue, open_faults, prepare, with_dataset_args
 from tau2_core.terminal_text import plain_line
 
 Lines = Mapping[ModelRole, Line]
@@ -39,7 +39,7 @@ def compose(options: Options) -> Composition:
     """Return the run that the options describe. Raises UsageError, PackError, DatasetError."""
     refuse_contradictions(options)
     catalogue = open_catalogue(options.pack, options.no_plugin)
-    return compose_run(options, catalogue, hire_models(options))
+    return compose_run(options, catalogue, hire_models(options, catalogue))
 
 
 def compose_run(options: Options, catalogue: Catalogue, lines: Lines, agent: AgentSpec | None = None) -> Composition:
@@ -97,14 +97,17 @@ def user_name(options: Options, *, solo: bool) -> str:
     return "none" if solo else "llm" if options.user.model is not None else "scripted"
 
 
-def hire_models(options: Options) -> dict[ModelRole, Line]:
-    """Return a line to each model, with the options' patience, limits and cassette. Raises UsageError."""
+def hire_models(options: Options, catalogue: Catalogue) -> dict[ModelRole, Line]:
+    """Return a line to each model, with the options' patience, limits and cassette.
+
+    With a dataset a model gets what the dataset's own runner sends. Raises UsageError, DatasetError.
+    """
     cassette = None
     if options.replay or options.record:
         replaying = options.replay is not None
         cassette = Cassette(options.replay or options.record or Path(), replaying=replaying, resume=options.resume)
     return hire(
-        options.models(),
+        with_dataset_args(catalogue, options.dataset, options.models()),
         patience=Patience(options.call_timeout, options.turn_timeout, options.attempts),
         limits=options.provider_limit,
         rates=options.provider_rate,

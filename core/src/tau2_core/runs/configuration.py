@@ -59,4 +59,6 @@ def _model(line: Line) -> dict[str, Any]:
     """Return what may be written down of a model; `takes_seed` is null where nobody is asked, or knows."""
     settings = line.settings
     known = {"model": settings.model, "args": settings.public_args(), "carry": settings.carry}
+    if settings.from_dataset:
+        known["from_dataset"] = settings.from_dataset
     return {**known, "takes_seed": line.client.takes_seed() if line.client else None}

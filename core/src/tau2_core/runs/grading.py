@@ -14,6 +14,7 @@ from tau2_core.errors import RunError
 from tau2_core.llm.model import Line
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Judgement, Outcome
+from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.digests import content_digests
@@ -23,7 +24,7 @@ from tau2_core.runs.journal import GRADES, JUDGEMENTS, SUMMARY, Journal
 from tau2_core.runs.judgements import Judging, probe_judge
 from tau2_core.runs.metrics import figures
 from tau2_core.runs.plan import Inventory
-from tau2_core.runs.prepare import prepare
+from tau2_core.runs.prepare import prepare, with_dataset_args
 from tau2_core.runs.recorded import RecordedRun, read_run
 
 
@@ -42,15 +43,27 @@ def setting_of(run: RecordedRun, catalogue: Catalogue, dataset: Path | None = No
     Raises UsageError, PackError, DatasetError.
     """
     told = run.config
-    played = told.get("dataset")
     return prepare(
         catalogue,
         told["domain"],
-        dataset=(dataset or Path(played["folder"])) if played else None,
+        dataset=_dataset_of(run, dataset),
         variant=told.get("variant", ""),
         solo=bool(told.get("solo")),
         mode=told.get("mode"),
     )
+
+
+def _dataset_of(run: RecordedRun, moved: Path | None) -> Path | None:
+    played = run.config.get("dataset")
+    return (moved or Path(played["folder"])) if played else None
+
+
+def models_for(
+    folder: Path, catalogue: Catalogue, models: Mapping[ModelRole, ModelSettings], dataset: Path | None = None
+) -> dict[ModelRole, ModelSettings]:
+    """Return models as they are asked about a run: with what its dataset's own runner sends. Raises RunError."""
+    played = _dataset_of(read_run(folder), dataset) if models else None
+    return with_dataset_args(catalogue, [played] if played else [], models)
 
 
 async def grade_run(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import DatasetError, PackError, PluginError, Problem, Tau2GymError, UsageError
 from tau2_core.foreign import describe, foreign
 from tau2_core.model.datasets import Dataset
 from tau2_core.model.episodes import ArgumentMode
-from tau2_core.model.registrations import Domain, loaded
+from tau2_core.model.llm import ModelRole, ModelSettings
+from tau2_core.model.registrations import AdapterSpec, Domain, loaded
 from tau2_core.packs.load import open_pack
 from tau2_core.packs.locations import MANIFEST, find_pack_folder
 from tau2_core.packs.pack import Pack
@@ -19,6 +21,8 @@ from tau2_core.packs.source_error import SourceError
 from tau2_core.packs.yaml_source import read_yaml
 from tau2_core.plugins.catalogue import Catalogue, Wrapper
 from tau2_core.plugins.discovery import discover
+
+Result = TypeVar("Result")
 
 
 def open_catalogue(packs: Sequence[Path] = (), blocked: Iterable[str] = ()) -> Catalogue:
@@ -63,6 +67,23 @@ def load_domain(catalogue: Catalogue, name: str) -> Pack:
 
 def find_dataset(catalogue: Catalogue, folder: Path, domain: str) -> Dataset:
     """Open a dataset with the first adapter that knows its folder. Raises DatasetError, PluginError."""
+    return _with_adapter(catalogue, folder, lambda adapter: loaded(adapter.open)(folder, domain))
+
+
+def with_dataset_args(
+    catalogue: Catalogue, folders: Sequence[Path], models: Mapping[ModelRole, ModelSettings]
+) -> dict[ModelRole, ModelSettings]:
+    """Return models that are sent what the runner of the first dataset sends, where their own arguments say nothing.
+
+    Raises DatasetError, PluginError.
+    """
+    if not folders or not models:
+        return dict(models)
+    args = _with_adapter(catalogue, folders[0], lambda adapter: adapter.model_args)
+    return {role: settings.with_dataset_args(args.get(role, {})) for role, settings in models.items()}
+
+
+def _with_adapter(catalogue: Catalogue, folder: Path, use: Callable[[AdapterSpec], Result]) -> Result:
     if not folder.is_dir():
         raise DatasetError(f"--dataset {folder}: no such folder")
     adapters = catalogue.adapters()
@@ -71,7 +92,7 @@ def find_dataset(catalogue: Catalogue, folder: Path, domain: str) -> Dataset:
         try:
             with foreign():
                 if loaded(adapter.detect)(folder):
-                    return loaded(adapter.open)(folder, domain)
+                    return use(adapter)
         except Tau2GymError:
             raise
         except Exception as error:  # noqa: BLE001 - an adapter may raise anything; another may know the folder still

@@ -80,7 +80,10 @@ def _slot_of(timing: Any) -> Slot | None:
 def _deciding(config: dict[str, Any]) -> dict[str, Any]:
     """Return a configuration without what decides no result: where a model is, and how long it is waited for."""
     models = {
-        role: {**told, "args": ModelSettings(model=told["model"], args=told["args"]).deciding_args()}
+        role: {
+            **{name: value for name, value in told.items() if name != "from_dataset"},
+            "args": ModelSettings(model=told["model"], args=told["args"]).deciding_args(),
+        }
         for role, told in config.get("models", {}).items()
     }
     return {**config, "models": models}

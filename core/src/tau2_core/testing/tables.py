@@ -32,7 +32,7 @@ from tau2_core.runs.judgements import Judging, probe_judge
 from tau2_core.runs.metrics import figures
 from tau2_core.runs.models import hire
 from tau2_core.runs.plan import DEFAULT_SEED, Plan
-from tau2_core.runs.prepare import open_catalogue, prepare
+from tau2_core.runs.prepare import open_catalogue, prepare, with_dataset_args
 from tau2_core.testing.processors import RolloutProcessorConfig
 from tau2_core.testing.rows import EvaluationRow
 
@@ -99,9 +99,10 @@ class Table:
             cast = replace(cast, agent=_prompted(cast.agent, system))
         if self.config.kwargs.get("user") is not None or self.setting.solo:
             return cast
-        model = customer(row)
-        if model is None:
+        wished = customer(row)
+        if wished is None:
             return replace(cast, user=self.catalogue.user("scripted"))
+        model = with_dataset_args(self.catalogue, _datasets(self.config), {"user": wished})["user"]
         if model != cast.lines["user"].settings:
             key = model.model_dump_json()
             if key not in self.lines:
@@ -137,12 +138,12 @@ def open_table(config: RolloutProcessorConfig) -> Table:
         known = ", ".join(sorted(KNOWN))
         raise UsageError(f"rollout_processor_kwargs: {', '.join(sorted(unknown))} is not known; there is: {known}")
     catalogue = open_catalogue([Path(pack) for pack in kwargs.get("packs", ())])
-    dataset = kwargs.get("dataset")
+    datasets = _datasets(config)
     solo = kwargs.get("solo", context_of(rows, "solo") or False)
     setting = prepare(
         catalogue,
         kwargs.get("domain") or context_of(rows, "domain") or _no_domain(),
-        dataset=Path(dataset) if dataset else None,
+        dataset=datasets[0] if datasets else None,
         variant=kwargs.get("variant", context_of(rows, "variant") or ""),
         solo=bool(solo),
         mode=kwargs.get("mode"),
@@ -205,8 +206,12 @@ def _cast(catalogue: Catalogue, setting: Setting, config: RolloutProcessorConfig
         raise UsageError('nobody plays: give completion_params=[{"model": …}], or {"agent": …} for one without a model')
     limits = Limits(config.steps, kwargs.get("max_errors", 10), kwargs.get("timeout"))
     spec = catalogue.user(user or ("none" if setting.solo else "scripted"))
-    lines = hire(models, patience=Patience())
+    lines = hire(with_dataset_args(catalogue, _datasets(config), models), patience=Patience())
     return Cast(catalogue.agent(name), spec, limits, catalogue.tool_call_wrappers(), lines)
+
+
+def _datasets(config: RolloutProcessorConfig) -> list[Path]:
+    return [Path(config.kwargs["dataset"])] if config.kwargs.get("dataset") else []
 
 
 def _settings(role: str, given: Mapping[str, Any]) -> ModelSettings:

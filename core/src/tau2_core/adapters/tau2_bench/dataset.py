@@ -26,6 +26,7 @@ _OURS = {
     "policy": "pack",
     "tools": "pack",
     "agent_instruction": "core",
+    "solo_instruction": "core",
     "opening": "core",
     "user_guidelines": "core",
 }
@@ -66,6 +67,8 @@ def open_dataset(folder: Path, domain: str) -> Dataset:
         policies=policies,
         tool_texts=texts.tools,
         agent_instruction=texts.agent_instruction,
+        solo_instruction=texts.solo_instruction,
+        solo_request="",  # officially the first message is made from the system's alone (spec/conversation.md, 3)
         opening=texts.opening,
         user_guidelines=user_guidelines,
         origins=origins,

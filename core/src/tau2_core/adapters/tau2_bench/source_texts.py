@@ -9,12 +9,15 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import Formatter
 
 import docstring_parser
 
 from tau2_core.adapters.tau2_bench.files import RESTORE
+from tau2_core.episode.solo import DONE
 from tau2_core.errors import DatasetError
 from tau2_core.model.datasets import ToolText
+from tau2_core.model.participants import STOP
 from tau2_core.model.tools import Role, Source
 from tau2_core.packs.pack_files import matching_files
 
@@ -29,6 +32,7 @@ class SourceTexts:
 
     tools: dict[Role, dict[str, ToolText]] = field(default_factory=dict)
     agent_instruction: str | None = None
+    solo_instruction: str | None = None
     opening: str | None = None
     files: dict[str, list[Path]] = field(default_factory=dict)
 
@@ -43,6 +47,8 @@ def read_source_texts(sources: Path, domain: str) -> SourceTexts:
             texts.files.setdefault("tools", []).append(file)
     if found := _find_constant(sources / "agent", "llm_agent.py", "AGENT_INSTRUCTION", _literal):
         texts.agent_instruction, texts.files["agent_instruction"] = found[0], [found[1]]
+    if found := _find_constant(sources / "agent", "llm_agent.py", "AGENT_SOLO_INSTRUCTION", _filled):
+        texts.solo_instruction, texts.files["solo_instruction"] = found[0], [found[1]]
     if found := _find_constant(sources / "orchestrator", "orchestrator.py", "DEFAULT_FIRST_AGENT_MESSAGE", _content):
         texts.opening, texts.files["opening"] = found[0], [found[1]]
     return texts
@@ -102,6 +108,17 @@ def _assigned(module: ast.Module, name: str) -> ast.expr | None:
 def _content(message: ast.expr) -> str | None:
     keywords = message.keywords if isinstance(message, ast.Call) else []
     return next((_literal(keyword.value) for keyword in keywords if keyword.arg == "content"), None)
+
+
+def _filled(node: ast.expr) -> str | None:
+    """Return a literal whose gaps `{…}` name the stop function or the stop token, filled; None if it has others."""
+    text = _literal(node)
+    try:
+        gaps = [] if text is None else [name for _, name, *_ in Formatter().parse(text) if name is not None]
+    except ValueError:  # braces that are no gaps
+        return text
+    words = {name: STOP if "token" in name else DONE for name in gaps if name.isidentifier() and "stop" in name}
+    return None if text is None or len(words) < len(set(gaps)) else text.format(**words)
 
 
 def _literal(node: ast.expr) -> str | None:
