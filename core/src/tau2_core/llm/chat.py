@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from tau2_core.llm.thinking import said_in_parts
+from tau2_core.llm.thinking import said_in_parts, split_thinking
 from tau2_core.model.llm import Completion
 from tau2_core.model.messages import (
     AssistantMessage,
@@ -92,7 +92,11 @@ def provider_message(completion: Completion, calls: Sequence[ToolCall] | None) -
     """
     message = {key: value for key, value in completion.message.items() if key not in _MEANINGLESS}
     raw = message.get("tool_calls") or []
-    more = message.keys() - STANDARD_FIELDS or any(each.keys() - STANDARD_CALL_FIELDS - _MEANINGLESS for each in raw)
+    more = (
+        message.keys() - STANDARD_FIELDS
+        or isinstance(message.get("content"), list)  # whose parts may be thinking
+        or any(each.keys() - STANDARD_CALL_FIELDS - _MEANINGLESS for each in raw)
+    )
     if not more:
         return None
     if calls:
@@ -110,6 +114,8 @@ def _repaired(raw: dict[str, Any], call: ToolCall) -> dict[str, Any]:
 def standard_message(message: Mapping[str, Any]) -> dict[str, Any]:
     """Return an assistant's message without fields that only its own provider knows."""
     plain = {key: value for key, value in message.items() if key in STANDARD_FIELDS}
+    if isinstance(plain.get("content"), list):
+        plain["content"] = said_in_parts(plain["content"])
     if plain.get("tool_calls"):
         plain["tool_calls"] = [
             {key: value for key, value in call.items() if key in STANDARD_CALL_FIELDS} for call in plain["tool_calls"]
@@ -162,7 +168,7 @@ def text_of(completion: Completion) -> str | None:
         content = said_in_parts(content)
     refusal = completion.message.get("refusal")
     if not content and isinstance(refusal, str):
-        return refusal
+        return split_thinking(refusal)[0]
     return content if isinstance(content, str) else None
 
 

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tau2_core.llm.chat import text_of
 from tau2_core.llm.prompts import own_prompt
-from tau2_core.llm.thinking import split_thinking
 from tau2_core.model.evaluation import JudgedStatement, Judgement
 from tau2_core.model.llm import Model, ModelError
 from tau2_core.model.messages import AssistantMessage, Message, SystemMessage, ToolMessage, UserMessage
@@ -129,7 +128,7 @@ def read_answer(answer: str, statements: Sequence[str]) -> list[JudgedStatement]
 
 def _verdict_object(answer: str) -> Any:
     """Return the JSON that the answer is, or the only object in it that has verdicts. Raises UnusableAnswerError."""
-    text = split_thinking(answer.strip().removeprefix("\ufeff"))[0].strip()
+    text = answer.strip().removeprefix("\ufeff").strip()
     try:
         return _DECODER.decode(text)
     except UnusableAnswerError:

@@ -7,22 +7,41 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_NAMES = "think|thinking|thought|reasoning|seed:think"
+_NAMES = "think|thinking|thoughts?|reasoning|reflection|scratchpad|antthinking|seed:think"
 _BLOCKS = (
-    (rf"<\s*(?:{_NAMES})\s*>", rf"<\s*/\s*(?:{_NAMES})\s*>"),
+    (rf"<\s*(?:{_NAMES})(?:\s[^<>]*)?(?<!/)>", rf"<\s*/\s*(?:{_NAMES})\s*>"),
     (r"\[THINK\]", r"\[/THINK\]"),
     (r"◁think▷", r"◁/think▷"),
+    (r"<\|START_THINKING\|>", r"<\|END_THINKING\|>"),
+    (r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),
+    (r"<\|inner_prefix\|>", r"<\|inner_suffix\|>"),
+    (r"<\|channel>thought", r"<channel\|>"),
     (
-        r"<\|channel\|>(?:analysis|commentary)[^<]*<\|message\|>",
+        r"(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)[^<]*<\|message\|>",
         r"<\|end\|>(?:<\|start\|>assistant)?(?=<\|channel\|>)|(?:<\|end\|>)?<\|start\|>assistant",
     ),
 )
-_OPEN = "|".join(opening for opening, _ in _BLOCKS)
-_CLOSE = "|".join(closing for _, closing in _BLOCKS[:3])
-_CLOSED = re.compile("|".join(f"(?:{opening})(.*?)(?:{closing})" for opening, closing in _BLOCKS), re.I | re.S)
-_OPENING, _CLOSING = re.compile(_OPEN, re.I), re.compile(_CLOSE, re.I)
-_FINAL = re.compile(r"<\|channel\|>final[^<]*<\|message\|>|<\|(?:return|end)\|>")
-_MARKS = ("<", "[THINK]", "[/THINK]", "◁")
+# What stands around the words that are said, and is none of them.
+_FRAME = (
+    rf"<\s*(?:{_NAMES})\s*/>|(?:<\|start\|>assistant)?<\|channel\|>final[^<]*<\|message\|>|<\|(?:return|end)\|>"
+    r"|<\|(?:START|END)_RESPONSE\|>|<\|(?:begin|end)_of_solution\|>"
+)
+_CLOSINGS = tuple(re.compile(closing, re.I | re.S) for _, closing in _BLOCKS)
+_TAG = re.compile(
+    "|".join(
+        [
+            *(f"(?P<open{number}>{opening})" for number, (opening, _) in enumerate(_BLOCKS)),
+            f"(?P<close>{'|'.join(closing for _, closing in _BLOCKS[:-1])})",
+            f"(?P<frame>{_FRAME})",
+        ]
+    ),
+    re.I | re.S,
+)
+_MARKS = ("<", "[", "◁")
+_BLANK = " \t\r\n\ufeff"
+_BRACKET = re.compile(r"[\[{]")
+_MOST_TRIES = 100  # of reading JSON in a text: what a model writes must not decide how long it takes
+_DECODER = json.JSONDecoder()
 _TEXT_PARTS = ("text", "output_text", None)
 
 
@@ -31,28 +50,58 @@ def split_thinking(text: str) -> tuple[str, str]:
 
     Thinking stands between tags such as `<think>` and `</think>`. Without a closing tag (the answer was cut off) all
     behind the opening one is thinking; without an opening one (the chat template wrote it) all before the closing one.
+    Tags in the strings of JSON are quoted there, and mean nothing.
     """
-    if not any(mark in text for mark in _MARKS) or _is_json(text):
+    if not any(mark in text for mark in _MARKS):
         return text, ""
+    said: list[str] = []
     thoughts: list[str] = []
+    quotes = _Quotes(text)
+    start = at = 0
+    while (tag := _TAG.search(text, at)) is not None:
+        quoted = quotes.end_around(tag.start(), at)
+        if quoted:
+            at = quoted
+            continue
+        said.append(text[start : tag.start()])
+        start = at = tag.end()
+        if tag["close"] is not None:
+            thoughts += said
+            said = []
+        elif tag["frame"] is None:
+            closing = _CLOSINGS[int(str(tag.lastgroup).removeprefix("open"))].search(text, at)
+            thoughts.append(text[at : closing.start() if closing else None])
+            start = at = closing.end() if closing else len(text)
+    if not at or not (said or thoughts):
+        return text, ""
+    said.append(text[start:])
+    return "".join(said).strip(_BLANK), "\n".join(filter(None, (part.strip() for part in thoughts)))
 
-    def keep(match: re.Match[str]) -> str:
-        thoughts.append(next((part for part in match.groups() if part is not None), ""))
-        return ""
 
-    said = _CLOSED.sub(keep, text)
-    closing = None
-    for closing in _CLOSING.finditer(said):  # noqa: B007 - the last one counts
-        pass
-    if closing is not None:
-        thoughts.append(said[: closing.start()])
-        said = said[closing.end() :]
-    opening = _OPENING.search(said)
-    if opening is not None:
-        thoughts.append(said[opening.end() :])
-        said = said[: opening.start()]
-    said = _FINAL.sub("", said)
-    return (text, "") if said == text else (said.strip(), "\n".join(part.strip() for part in thoughts))
+class _Quotes:
+    """The JSON objects and lists in a text, found from left to right."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+        self._end = 0
+        self._tries = _MOST_TRIES
+
+    def end_around(self, place: int, start: int) -> int:
+        """Return the end of the JSON from `start` on that a place is in, 0 if it is in none. Asked for in order."""
+        self._at = max(self._at, start)
+        while self._end <= place and self._tries:
+            bracket = _BRACKET.search(self._text, self._at, place)
+            if bracket is None:
+                self._at = place
+                return 0
+            self._tries -= 1
+            try:
+                _, self._end = _DECODER.raw_decode(self._text, bracket.start())
+                self._at = self._end
+            except (ValueError, RecursionError):
+                self._at = bracket.end()
+        return self._end if self._end > place else 0
 
 
 def said_in_parts(parts: list[Any]) -> str:
@@ -66,14 +115,3 @@ def said_in_parts(parts: list[Any]) -> str:
             if part.get("type") in (*_TEXT_PARTS, "refusal") and not part.get("thought") and isinstance(value, str):
                 said.append(value)
     return split_thinking("".join(said))[0]
-
-
-def _is_json(text: str) -> bool:
-    """Tell whether a text is JSON: tags in its strings are quoted there."""
-    if not text.lstrip().startswith(("{", "[")):
-        return False
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True

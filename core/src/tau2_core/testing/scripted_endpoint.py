@@ -35,7 +35,7 @@ class Asked:
 
     @property
     def model(self) -> str:
-        return str(self.body["model"])
+        return str(self.body.get("model", self.path))
 
     @property
     def messages(self) -> list[dict[str, Any]]:
