@@ -208,3 +208,18 @@ def test_it(row: EvaluationRow) -> EvaluationRow:
     for handle in others:
         assert select([handle], [], [], 60)[0], "a process of the evaluation has not ended"
         os.close(handle)
+
+
+def test_plugins_are_told_as_by_a_run(evaluate: Evaluate, plugin: Callable[..., Path]) -> None:
+    subjects = {"run_started": "start", "episode_started": "start", "episode_finished": "record"}
+    subjects |= {"run_finished": "summary"}
+    hooks = "".join(
+        f'@hookimpl\ndef tau2_{event}({subject}):\n    with open("notes", "a") as f:\n        f.write("{event} ")\n'
+        for event, subject in subjects.items()
+    )
+    site = plugin("watcher", f"from tau2_core import hookimpl\n{hooks}")
+    source = EACH_ROW.replace("SILENT, ORACLE", "ORACLE").replace("split_rows=True, ", "max_concurrent_rollouts=1, ")
+    ran = evaluate(source.replace("rows()", "rows()[:2]"), PYTHONPATH=str(site))
+    assert ran.code == 0, ran.output
+    told = (ran.folder / "notes").read_text().split()
+    assert told == ["run_started", *(2 * ["episode_started", "episode_finished"]), "run_finished"]

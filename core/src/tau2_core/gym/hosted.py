@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
@@ -84,7 +84,9 @@ class HostedEpisode:
     lost: str = ""  # why a slot's episode was not played to its end
     stopping: bool = False
     attempt: int = 1
-    grading: asyncio.Task[Grade] | None = None
+    grading: asyncio.Task[Grade | None] | None = None
+    before_first: Callable[[HostedEpisode], Awaitable[None]] | None = None  # awaited before anything happens
+    trial: int | None = None  # known once something happens
 
     def __post_init__(self) -> None:
         self.begin()
@@ -105,6 +107,7 @@ class HostedEpisode:
         self.conversation.load(plan.task.history())
         self.history = len(self.conversation.messages)
         self.greeted = False
+        self.trial = None
         self.kept = False
         self.grading = None
         self.begun_at = time.monotonic()
@@ -133,7 +136,7 @@ class HostedEpisode:
     def answers_at_once(self, name: str, arguments: dict[str, Any]) -> bool:
         """Tell whether a call that is made now would wait for nothing: no other call, no thread, no plugin."""
         cast = self.blueprint.cast
-        free = not self.lock.locked() and not cast.wrappers and not cast.faults
+        free = not self.lock.locked() and self.trial is not None and not cast.wrappers and not cast.faults
         return free and self.stage.runs_on_loop(name, arguments)
 
     async def call(self, role: Role, name: str, arguments: dict[str, Any]) -> ToolResult:
@@ -148,6 +151,7 @@ class HostedEpisode:
                 return _refused(f"the episode has ended ({self.ended.value}); reset it, or create another", "ended")
             if role == "user" and all(tool.name != name for tool in self.tools("user")):
                 return _refused(f"there is no tool {name!r}", "unknown_tool", Failure.UNKNOWN_TOOL)
+            await self.enter()
             result = await self.conversation.perform(role, name, arguments)
             self.succeeded += result.failure is None
             if name == DONE and self.conversation.solo:
@@ -179,11 +183,17 @@ class HostedEpisode:
         if self.closed:
             raise RefusedError(410, "expired_episode", "the episode was deleted or has expired; create another")
         if not self.greeted:
+            await self.enter()
             self.greeted = True
             try:
                 await self.conversation.greet()
             except ModelError as error:
                 self.interrupt(str(error))
+
+    async def enter(self) -> None:
+        """See to it that the episode is part of its run; for whoever holds the lock."""
+        if self.trial is None and self.before_first is not None:
+            await self.before_first(self)
 
     def interrupt(self, why: str) -> None:
         """End for a reason that is neither side's fault."""
@@ -205,7 +215,7 @@ class HostedEpisode:
         record = EpisodeRecord(
             domain=plan.setting.domain,
             task_id=plan.task.id,
-            trial=plan.slot.trial if plan.slot else 0,
+            trial=plan.slot.trial if plan.slot else self.trial or 0,
             seed=plan.seed,
             termination=Termination.AGENT_STOP,
             solo=plan.setting.solo,

@@ -8,6 +8,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
@@ -55,7 +56,7 @@ class Registry:
         self.max_episodes = max_episodes
         self.idle_seconds = idle_seconds
         self.evaluators = evaluators
-        self.workers = Workers()
+        self.workers = runs.workers if runs is not None else Workers()
         self.metrics = Metrics(lambda: len(self._episodes))
         self._graded_by: dict[Setting, EvaluatorSet] = {}
         self._episodes: dict[str, HostedEpisode] = {}
@@ -63,7 +64,7 @@ class Registry:
         self._gone: OrderedDict[str, None] = OrderedDict()
         self.runs = runs
         self._works: set[asyncio.Task[Any]] = set()
-        self._gradings: set[asyncio.Task[Grade]] = set()
+        self._gradings: set[asyncio.Task[Grade | None]] = set()
         self._hurried = asyncio.Event()
 
     def admit(self, episode_id: str | None = None) -> None:
@@ -90,6 +91,7 @@ class Registry:
     def add(self, episode: HostedEpisode) -> HostedEpisode:
         """Open an episode for requests. Raises RefusedError as `admit` does."""
         self.admit(episode.id)
+        episode.before_first = self._enter_run
         self._list(episode)
         self.metrics.created += 1
         return episode
@@ -114,7 +116,7 @@ class Registry:
                 if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
                     slots.lose(claim.slot)
                     raise
-                await run.keep_failed(claim.slot, blueprint.seed, str(error), self.workers)
+                await run.keep_failed(claim.slot, blueprint.seed, str(error))
                 slots.finish(claim.slot)
             except BaseException:
                 slots.lose(claim.slot)
@@ -187,8 +189,9 @@ class Registry:
 
     async def grade(self, episode: HostedEpisode) -> Grade:
         """Grade an episode as it stands, from its record; one that is over and kept, with the judge's word."""
-        if episode.grading is not None:
-            return await asyncio.shield(episode.grading)
+        grade = await asyncio.shield(episode.grading) if episode.grading is not None else None
+        if grade is not None:
+            return grade
         return await self._graded(episode, await episode.record())
 
     async def _graded(self, episode: HostedEpisode, record: EpisodeRecord) -> Grade:
@@ -288,12 +291,17 @@ class Registry:
             self.metrics.expired += 1
             log.info("episode %s expired", episode.id)
 
-    def _sum_up(self) -> None:
-        """Write the summaries of the runs that were served, and let go of their folders."""
-        try:
-            if self.runs is not None:
-                self.runs.close()
-        except RunError as error:
+    async def _sum_up(self) -> None:
+        """Write the summaries of the runs that were served, tell plugins, and let go of the folders."""
+        if self.runs is None:
+            return
+        work = asyncio.create_task(self.runs.close())
+        await self._wait({work}, None)
+        if not work.done():
+            log.error("plugins are not told of the end of the run, since the server was to stop at once")
+            work.cancel()
+            await asyncio.wait({work})
+        elif error := work.exception():
             log.error("the summary of a run is lost, its records and grades are kept: %s", error)
 
     def hurry(self) -> None:
@@ -325,7 +333,7 @@ class Registry:
             work.cancel()
         await self._wait(works, grace)
         await self._last_grades([kept for kept in records if kept is not None])
-        self._sum_up()
+        await self._sum_up()
 
     async def _after_call(self, episode: HostedEpisode) -> None:
         async with episode.lock:
@@ -339,7 +347,7 @@ class Registry:
         except Tau2GymError as error:
             log.error("the record of episode %s is lost: %s", episode.id, error)
             return None
-        return None if record is None or episode.blueprint.free else (episode, record)
+        return None if record is None else (episode, record)
 
     async def _last_grades(self, kept: list[Kept]) -> None:
         await self._wait(set(self._gradings), None)
@@ -373,19 +381,30 @@ class Registry:
             except RunError as error:
                 log.error("the record of episode %s cannot be kept yet: %s", episode.id, error)
 
+    async def _enter_run(self, episode: HostedEpisode) -> None:
+        """Give an episode its place in a run, before anything happens in it.
+
+        A folder that cannot be made or written ends no episode: it is tried again, and told of, when there is a record.
+        """
+        if self.runs is None:
+            episode.trial = 0
+            return
+        with suppress(RunError):
+            episode.trial = await self.runs.begin(episode.blueprint)
+
     async def _keep(self, episode: HostedEpisode) -> None:
         """Write the record of an episode in which anything happened, once, and its grade if there is a task.
 
         For whoever holds the episode's lock. Raises RunError.
         """
         record = await self._keep_record(episode)
-        if record is None or self.runs is None or episode.blueprint.free:
+        if record is None or self.runs is None:
             return
         grading = self._start_grading(episode, record)
         if not self.runs.run_for(episode.blueprint).asks_judge(record, episode.blueprint.task):
             await asyncio.shield(grading)
 
-    def _start_grading(self, episode: HostedEpisode, record: EpisodeRecord) -> asyncio.Task[Grade]:
+    def _start_grading(self, episode: HostedEpisode, record: EpisodeRecord) -> asyncio.Task[Grade | None]:
         """Grade in a task that is not cancelled with whoever waits for it."""
         grading = episode.grading = asyncio.create_task(self._keep_grade(episode, record))
         self._gradings.add(grading)
@@ -402,10 +421,10 @@ class Registry:
         slot, slots = episode.blueprint.slot, self.runs.slots
         if not (episode.touched if slot is None or slots is None else self._is_result(episode, slot, slots)):
             return None
+        if episode.trial is None:
+            episode.trial = await self.runs.begin(episode.blueprint)
         record = await episode.snapshot()
-        self.runs.run_for(episode.blueprint).keep(
-            episode.id, record, episode.blueprint.task, free=episode.blueprint.free
-        )
+        self.runs.run_for(episode.blueprint).keep(episode.id, record)
         episode.kept = True
         if slot is not None and slots is not None:
             (slots.lose if episode.lost else slots.finish)(slot)
@@ -424,8 +443,9 @@ class Registry:
         episode.interrupt(f"{episode.lost} (attempt {episode.attempt})")
         return episode.touched or not episode.stopping
 
-    async def _keep_grade(self, episode: HostedEpisode, record: EpisodeRecord) -> Grade:
-        """Grade a record that is kept, and write the grade. Raises RunError."""
+    async def _keep_grade(self, episode: HostedEpisode, record: EpisodeRecord) -> Grade | None:
+        """Tell plugins of a record that is kept; then grade it if there is a task. Raises RunError."""
         assert self.runs is not None
-        seconds = time.monotonic() - episode.begun_at
-        return await self.runs.run_for(episode.blueprint).grade(record, episode.blueprint.task, seconds, self.workers)
+        run, seconds = self.runs.run_for(episode.blueprint), time.monotonic() - episode.begun_at
+        await run.tell("episode_finished", record)
+        return None if episode.blueprint.free else await run.grade(record, episode.blueprint.task, seconds)

@@ -107,7 +107,7 @@ async def _run(registry: Registry, settings: Settings, serve: Callable[[], Await
     try:
         await probe_judge(settings.lines.get("judge"))
         if registry.runs is not None and registry.runs.inventory is not None:
-            await registry.runs.inventory.grade_what_is_left(registry.workers)
+            await registry.runs.inventory.grade_what_is_left()
         await serve()
     finally:
         await dismiss(settings.lines.values())

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
+from asyncio import Lock
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tau2_core.errors import RunError
 from tau2_core.evaluators.grade import Grader
 from tau2_core.gym.hosted import Blueprint
 from tau2_core.gym.workers import Workers
-from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
+from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot, Termination
 from tau2_core.model.evaluation import Grade
+from tau2_core.model.runs import RunStart, RunSummary
 from tau2_core.model.tasks import Task
+from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.digests import text_digest
 from tau2_core.runs.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, Journal
 from tau2_core.runs.judgements import Judging
+from tau2_core.runs.listeners import Event, Listeners
 from tau2_core.runs.metrics import figures
 from tau2_core.runs.opening import CheckedPlan
 from tau2_core.runs.plan import Inventory
 from tau2_core.runs.resume import Resumed
+
+log = logging.getLogger(__name__)
 
 
 class ServedRun:
@@ -31,10 +40,21 @@ class ServedRun:
 
     With `fixed` the plan's tasks and trials are the inventory. Without it the inventory grows: a task that is played
     for the first time is added, and each play of it is its next trial.
+
+    Plugins are told what `tau2-gym run` tells them, in a thread and one at a time. What one of them raises is logged
+    and ends nobody's episode.
     """
 
     def __init__(
-        self, checked: CheckedPlan, folder: Path, *, fixed: bool, resume: bool = False, stack: ExitStack
+        self,
+        checked: CheckedPlan,
+        folder: Path,
+        *,
+        fixed: bool,
+        resume: bool = False,
+        stack: ExitStack,
+        catalogue: Catalogue,
+        workers: Workers,
     ) -> None:
         self.plan = checked.plan
         self.fixed = fixed
@@ -51,6 +71,9 @@ class ServedRun:
             self.before.judgements,
             everywhere=self.plan.judge_all,
         )
+        self.workers = workers
+        self.listeners = Listeners(catalogue, folder)
+        self._telling = Lock()
         self.tasks: dict[str, Task] = {}
         self._contents: list[str] = []
         self.played: Counter[str] = Counter()
@@ -59,18 +82,33 @@ class ServedRun:
         self._started = time.monotonic()
         if fixed:
             self.tasks = {task.id: task for task in self.plan.tasks}
-            self.journal.rewrite(TASKS, (_line(task) for task in self.plan.tasks))
-            self.journal.write(CONFIGURATION, self.config)
         else:
             self.config.update(tasks=[], trials=1, seeds=[], split=None)  # each record has its own seed
             self.config["digests"] = {**self.config["digests"], "tasks": None}
+        self.journal.rewrite(TASKS, (_line(task) for task in self.tasks.values()))
+        self.journal.write(CONFIGURATION, self.config)
+
+    def started(self) -> RunStart:
+        """Return what plugins are told when the run begins; an inventory that grows is empty then."""
+        start = self.plan.begun_in(self.journal.folder)
+        return start if self.fixed else replace(start, tasks=[], slots=0)
+
+    async def tell(self, event: Event, subject: object) -> None:
+        """Tell plugins of something. What one of them raises is logged, since nobody's episode may end by it."""
+        if not self.listeners.any(event):
+            return
+        async with self._telling:
+            try:
+                await self.workers.run(partial(self.listeners.tell, event, subject))
+            except RunError as error:
+                log.error("%s", error)
 
     def blueprint(self, slot: Slot) -> Blueprint:
         """Return what the episode of a slot is made from: as `tau2-gym run` would play it."""
         plan = self.plan
         return Blueprint(plan.setting, self.tasks[slot.task_id], plan.cast, plan.seeds()[slot.trial], slot=slot)
 
-    async def keep_failed(self, slot: Slot, seed: int, why: str, workers: Workers) -> None:
+    async def keep_failed(self, slot: Slot, seed: int, why: str) -> None:
         """Record that an episode could not begin, and grade it."""
         setting = self.plan.setting
         record = EpisodeRecord(
@@ -84,46 +122,53 @@ class ServedRun:
             variant=setting.variant,
             mode=setting.mode,
         )
+        await self.tell("episode_started", EpisodeStart(setting.domain, slot, seed))
         self.journal.append(EPISODES, record.line())
-        await self.grade(record, self.tasks[slot.task_id], 0.0, workers)
+        await self.tell("episode_finished", record)
+        await self.grade(record, self.tasks[slot.task_id], 0.0)
 
     def takes(self, task: Task) -> bool:
         """Tell whether a task can be in this run: no other task has its id."""
         return self.tasks.get(task.id, task) == task
 
-    def keep(self, episode_id: str, record: EpisodeRecord, task: Task, *, free: bool = False) -> None:
-        """Append a record. In an inventory that grows it gets its trial, and run.json its task before.
+    def enter(self, blueprint: Blueprint) -> int:
+        """Take in an episode in which something is about to happen; return its trial.
 
-        What was played in a `free` world is recorded, but has no task and is no part of the inventory.
+        In an inventory that grows, its task is added and its trial is the next one. What is played in a `free` world is
+        recorded, but has no task and is no part of the inventory. Raises RunError.
         """
-        if not self.journal.begun:
-            self.journal.write(CONFIGURATION, self.config)
-            self.journal.begun = True
-        if not self.fixed and not free:
-            self._grow(record, task)
+        task, trial = blueprint.task, self.played[blueprint.task.id]
+        if blueprint.slot is not None:
+            trial = blueprint.slot.trial
+        else:
+            if not blueprint.free:
+                self._grow(task, trial)
+            self.played[task.id] += 1
+        return trial
+
+    def keep(self, episode_id: str, record: EpisodeRecord) -> None:
+        """Append a record. Raises RunError."""
         self.journal.append(EPISODES, {"id": episode_id, **record.line()})
 
-    def _grow(self, record: EpisodeRecord, task: Task) -> None:
-        record.trial = self.played[task.id]
+    def _grow(self, task: Task, trial: int) -> None:
         new = task.id not in self.tasks
         if new:
-            self.tasks[task.id] = task
             self.journal.append(TASKS, _line(task))
+            self.tasks[task.id] = task
             self._contents.append(json.dumps(task.model_dump(mode="json"), sort_keys=True))
             self.config["digests"]["tasks"] = text_digest(f"[{', '.join(self._contents)}]")
-        if new or record.trial >= self.config["trials"]:
-            self.config.update(tasks=list(self.tasks), trials=max(self.config["trials"], record.trial + 1))
+        if new or trial >= self.config["trials"]:
+            self.config.update(tasks=list(self.tasks), trials=max(self.config["trials"], trial + 1))
             self.journal.write(CONFIGURATION, self.config)
-        self.played[task.id] += 1
 
     def asks_judge(self, record: EpisodeRecord, task: Task) -> bool:
         """Tell whether a model is to judge the episode, which takes seconds."""
         return self.judging.asks(record, task)
 
-    async def grade(self, record: EpisodeRecord, task: Task, seconds: float, workers: Workers) -> Grade:
+    async def grade(self, record: EpisodeRecord, task: Task, seconds: float) -> Grade:
         """Grade a record that is kept, ask the judge where its word counts, and append the grade."""
         judgement = await self.judging.judgement(record, task)
-        grade = await workers.run(partial(self.grader.grade, record, task, judgement))
+        grade = await self.workers.run(partial(self.grader.grade, record, task, judgement))
         self._note(record, grade, seconds)
         return grade
 
@@ -134,17 +179,17 @@ class ServedRun:
         self.records.append(record.model_copy(update={"messages": []}))
         self.grades.append(grade)
 
-    async def grade_what_is_left(self, workers: Workers) -> None:
+    async def grade_what_is_left(self) -> None:
         """Grade the records of an earlier part of the run that were not graded before it was stopped."""
         for slot, record in self.before.records.items():
             if slot not in self.before.grades:
-                await self.grade(record, self.tasks[slot.task_id], 0.0, workers)
+                await self.grade(record, self.tasks[slot.task_id], 0.0)
 
     def all_grades(self) -> list[Grade]:
         """Return the grades of this run so far, an earlier part's too."""
         return [*self.before.grades.values(), *self.grades]
 
-    def sum_up(self) -> None:
+    def sum_up(self) -> RunSummary:
         """Write summary.json. Raises RunError."""
         before = [(self.before.records[slot], grade) for slot, grade in self.before.grades.items()]
         records = [*(record for record, _ in before), *self.records]
@@ -153,7 +198,9 @@ class ServedRun:
         seconds = time.monotonic() - self._started
         judged = list(self.judging.known.values())
         summary = figures(self._inventory(), folder.name, str(folder), records, grades, seconds, judged)
+        self.journal.write(CONFIGURATION, self.config)  # which a full disk may have kept from being written before
         self.journal.write(SUMMARY, summary.model_dump(mode="json"))
+        return summary
 
     def _inventory(self) -> Inventory:
         told = self.plan.inventory()

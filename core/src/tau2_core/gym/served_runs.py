@@ -8,9 +8,13 @@ from pathlib import Path
 from threading import Lock
 
 from tau2_core.episode.setting import Setting
+from tau2_core.errors import RunError
 from tau2_core.gym.hosted import Blueprint
 from tau2_core.gym.served_run import ServedRun
 from tau2_core.gym.slots import Slots
+from tau2_core.gym.workers import Workers
+from tau2_core.model.episodes import EpisodeStart, Slot
+from tau2_core.model.runs import RunSummary
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.configuration import configuration
 from tau2_core.runs.evaluation import EvaluatorSet
@@ -34,6 +38,7 @@ class ServedRuns:
         self.judge_all = judge_all
         self.inventory: ServedRun | None = None
         self.slots: Slots | None = None
+        self.workers = Workers()
         self._checked: dict[Key, CheckedPlan] = {}
         self._runs: dict[Key, list[ServedRun]] = {}
         self._stack = ExitStack()
@@ -42,8 +47,9 @@ class ServedRuns:
     def open_inventory(
         self, checked: CheckedPlan, folder: Path, *, resume: bool, attempts: int, seconds: float
     ) -> None:
-        """Open the folder of the run that is to be served, with its run.json. Raises RunError."""
-        run = self.inventory = ServedRun(checked, folder, fixed=True, resume=resume, stack=self._stack)
+        """Open the folder of the run that is to be served, with its run.json, and tell plugins. Raises RunError."""
+        run = self.inventory = self._open(checked, folder, fixed=True, resume=resume)
+        run.listeners.tell("run_started", run.started())
         self.slots = Slots(checked.plan.slots(), run.before.records.keys(), attempts=attempts, seconds=seconds)
 
     def prepare(self, blueprint: Blueprint, graded_by: GradedBy) -> None:
@@ -62,31 +68,68 @@ class ServedRuns:
                 )
                 self._checked[key] = CheckedPlan(plan, chosen.grader(blueprint.setting), configuration(plan))
 
+    def _open(self, checked: CheckedPlan, folder: Path, *, fixed: bool, resume: bool = False) -> ServedRun:
+        return ServedRun(
+            checked,
+            folder,
+            fixed=fixed,
+            resume=resume,
+            stack=self._stack,
+            catalogue=self.catalogue,
+            workers=self.workers,
+        )
+
+    async def begin(self, blueprint: Blueprint) -> int:
+        """Take in an episode in which something is about to happen, and tell plugins; return its trial.
+
+        Raises RunError if its run's folder cannot be made or written.
+        """
+        run, is_new = self._run_for(blueprint)
+        trial = run.enter(blueprint)
+        if is_new:
+            await run.tell("run_started", run.started())
+        slot = Slot(blueprint.task.id, trial)
+        await run.tell("episode_started", EpisodeStart(blueprint.setting.domain, slot, blueprint.seed))
+        return trial
+
     def run_for(self, blueprint: Blueprint) -> ServedRun:
         """Return the run that an episode's record goes to. Raises RunError if its folder cannot be made."""
+        return self._run_for(blueprint)[0]
+
+    def _run_for(self, blueprint: Blueprint) -> tuple[ServedRun, bool]:
+        """Return the run of an episode, and whether it was opened just now."""
         if blueprint.slot is not None:
             assert self.inventory is not None
-            return self.inventory
+            return self.inventory, False
         key = _key(blueprint)
         runs = self._runs.setdefault(key, [])
         for run in runs:
             if blueprint.free or run.takes(blueprint.task):
-                return run
+                return run, False
         folder = self.out / default_name(blueprint.setting.domain, "serve")
-        runs.append(ServedRun(self._checked[key], folder, fixed=False, stack=self._stack))
-        return runs[-1]
+        runs.append(self._open(self._checked[key], folder, fixed=False))
+        return runs[-1], True
 
     def all(self) -> list[ServedRun]:
         grown = [run for runs in self._runs.values() for run in runs]
         return grown if self.inventory is None else [self.inventory, *grown]
 
-    def close(self) -> None:
-        """Sum up all runs and let go of their folders. Raises RunError."""
+    async def close(self) -> None:
+        """Sum up all runs, tell plugins, and let go of their folders. Raises RunError, after all that."""
+        failures: list[RunError] = []
+        ended: list[tuple[ServedRun, RunSummary]] = []
         with self._stack:
             runs, self.inventory, self._runs = self.all(), None, {}
             for run in runs:
-                if run.fixed or run.tasks:
-                    run.sum_up()
+                try:
+                    if run.fixed or run.tasks:
+                        ended.append((run, run.sum_up()))
+                except RunError as error:
+                    failures.append(error)
+            for run, summary in ended:
+                await run.tell("run_finished", summary)
+        if failures:
+            raise failures[0]
 
 
 def _key(blueprint: Blueprint) -> Key:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,14 +12,14 @@ from typing import Any
 from tau2_core.episode.play import OpenStage, local_stage, play
 from tau2_core.errors import RunError
 from tau2_core.evaluators.grade import Grader
-from tau2_core.foreign import describe, foreign
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot, Termination
 from tau2_core.model.evaluation import Grade
-from tau2_core.model.runs import RunStart, RunSummary
+from tau2_core.model.runs import RunSummary
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, Journal
 from tau2_core.runs.judgements import Judging, probe_judge
+from tau2_core.runs.listeners import Listeners
 from tau2_core.runs.metrics import figures
 from tau2_core.runs.opening import check_plan
 from tau2_core.runs.plan import Plan
@@ -108,17 +107,12 @@ class _Run:
         self.in_a_row: list[str] = []
         self.one_over = asyncio.Event()
         self.tasks = {task.id: task for task in plan.tasks}
-        self.listeners = {
-            name: catalogue.listeners(f"tau2_{name}")
-            for name in ("episode_started", "episode_finished", "run_started", "run_finished")
-        }
+        self.listeners = Listeners(catalogue, journal.folder)
 
     async def run(self) -> RunResult:
         started = time.monotonic()
         plan = self.plan
-        names = (plan.setting.domain, plan.cast.agent.name, plan.cast.user.name)
-        folder = self.journal.folder
-        self._tell("run_started", RunStart(folder.name, folder, *names, list(self.tasks), len(plan.slots())))
+        self.listeners.tell("run_started", plan.begun_in(self.journal.folder))
         try:
             async with asyncio.timeout_at(self.deadline), asyncio.TaskGroup() as group:
                 queue = self._missing()
@@ -199,14 +193,14 @@ class _Run:
         task = self.tasks[slot.task_id]
         record = self.before.records.get(slot)
         if record is None:
-            self._tell("episode_started", EpisodeStart(self.plan.setting.domain, slot, seed))
+            self.listeners.tell("episode_started", EpisodeStart(self.plan.setting.domain, slot, seed))
             try:
                 record = await play(self.plan.setting, task, self.plan.cast, slot, seed, self.open_stage)
             except KeyboardInterrupt:  # a person hung up, or a second Ctrl-C came to one who never waits
                 self.stopped = "interrupted"
                 raise asyncio.CancelledError from None
             self.journal.append(EPISODES, record.line())
-            self._tell("episode_finished", record)
+            self.listeners.tell("episode_finished", record)
             self._count_in_a_row(record)
         played = time.perf_counter()
         grade = self.grader.grade(record, task, await self.judging.judgement(record, task))
@@ -227,21 +221,8 @@ class _Run:
         judged = list(self.judging.known.values())
         summary = figures(self.plan.inventory(), folder.name, str(folder), records, grades, seconds, judged)
         self.journal.write(SUMMARY, summary.model_dump(mode="json"))
-        self._tell("run_finished", summary)
+        self.listeners.tell("run_finished", summary)
         return RunResult(summary, self.plan.tasks, finished, self.stopped)
-
-    def _tell(self, name: str, subject: object) -> None:
-        for listener in self.listeners[name]:
-            try:
-                with foreign():
-                    listener(subject)
-            except Exception as error:
-                code = inspect.unwrap(listener).__code__
-                where, why = f"{code.co_filename}:{code.co_firstlineno}", describe(error)
-                raise RunError(
-                    f"a plugin's tau2_{name} ({where}) failed: {why}; what is finished is kept in "
-                    f"{self.journal.folder}. Mend the plugin, or block it with --no-plugin, then run again"
-                ) from error
 
 
 async def _all(events: Iterable[asyncio.Event]) -> None:

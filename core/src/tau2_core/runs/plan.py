@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 from tau2_core.episode.play import Cast
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import UsageError
 from tau2_core.model.episodes import Slot
+from tau2_core.model.runs import RunStart
 from tau2_core.model.tasks import Task
 from tau2_core.runs.evaluation import EvaluatorSet
 
@@ -86,6 +88,12 @@ class Plan:
         dataset = str(setting.dataset.root) if setting.dataset else None
         names = (setting.domain, cast.agent.name, cast.user.name, self.evaluators, dataset, self.split)
         return Inventory(*names, [task.id for task in self.tasks], self.trials)
+
+    def begun_in(self, folder: Path) -> RunStart:
+        """Return what plugins are told when the run begins."""
+        setting, cast = self.setting, self.cast
+        names = (setting.domain, cast.agent.name, cast.user.name)
+        return RunStart(folder.name, folder, *names, [task.id for task in self.tasks], len(self.slots()))
 
     def slots(self) -> list[Slot]:
         """Return the inventory: all tasks of the first trial, then of the next."""

@@ -54,12 +54,10 @@ class InProcessRolloutProcessor:
 
     async def _play(self, table: Table, row: EvaluationRow, slot: Slot, open_stage: OpenStage) -> EpisodeRecord:
         task, seed = table.tasks_by_id[slot.task_id], table.plan.seeds()[slot.trial]
-        for listen in table.catalogue.listeners("tau2_episode_started"):
-            listen(EpisodeStart(table.setting.domain, slot, seed))
+        table.listeners.tell("episode_started", EpisodeStart(table.setting.domain, slot, seed))
         record = await play(table.setting, task, table.cast_for(row), slot, seed, open_stage)
         table.journal.append(EPISODES, record.line())
-        for listen in table.catalogue.listeners("tau2_episode_finished"):
-            listen(record)
+        table.listeners.tell("episode_finished", record)
         return record
 
     async def stage(self, table: Table, config: RolloutProcessorConfig) -> OpenStage:  # noqa: ARG002 - others need them

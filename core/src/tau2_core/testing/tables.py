@@ -29,6 +29,7 @@ from tau2_core.runs.configuration import configuration
 from tau2_core.runs.evaluation import choose_evaluators
 from tau2_core.runs.journal import CONFIGURATION, GRADES, SUMMARY, TASKS, Journal
 from tau2_core.runs.judgements import Judging, probe_judge
+from tau2_core.runs.listeners import Listeners
 from tau2_core.runs.metrics import figures
 from tau2_core.runs.models import hire
 from tau2_core.runs.plan import DEFAULT_SEED, Plan
@@ -65,6 +66,7 @@ class Table:
     grader: Grader
     tasks: Mapping[str, Task]
     journal: Journal
+    listeners: Listeners
     started: float = field(default_factory=time.monotonic)
     records: dict[Slot, EpisodeRecord] = field(default_factory=dict)
     grades: dict[Slot, Grade] = field(default_factory=dict)
@@ -123,11 +125,12 @@ class Table:
         return {task.id: task for task in self.plan.tasks}
 
     def close(self) -> None:
-        """Write the figures of what was played."""
+        """Write the figures of what was played, and tell plugins. Raises RunError if one of them raises."""
         folder, seconds = self.journal.folder, time.monotonic() - self.started
         records, grades, said = ([*each.values()] for each in (self.records, self.grades, self.judging.known))
         summary = figures(self.plan.inventory(), folder.name, str(folder), records, grades, seconds, said)
         self.journal.write(SUMMARY, summary.model_dump(mode="json"))
+        self.listeners.tell("run_finished", summary)
 
 
 def open_table(config: RolloutProcessorConfig) -> Table:
@@ -160,7 +163,9 @@ def open_table(config: RolloutProcessorConfig) -> Table:
     config.journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))
     config.journal.write(CONFIGURATION, configuration(plan))
     setting.bases()
-    return Table(config, catalogue, plan, grader, tasks, config.journal)
+    listeners = Listeners(catalogue, config.journal.folder)
+    listeners.tell("run_started", plan.begun_in(config.journal.folder))
+    return Table(config, catalogue, plan, grader, tasks, config.journal, listeners)
 
 
 def context_of(rows: Sequence[EvaluationRow], key: str) -> Any:
