@@ -62,7 +62,7 @@ def export(
         write_lines(out, [row.line() for row in rows])
         say(f"{len(rows)} rows written to {out}")
         return
-    written, warnings = export_tau2_bench(finished, setting, out, layout)
+    written, warnings = export_tau2_bench(finished, setting, catalogue, out, layout)
     for warning in warnings:
         say(f"note: {warning}", err=True)
     say(f"{len(finished.records)} episodes written to {written}")

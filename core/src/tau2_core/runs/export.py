@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from tau2_core.adapters.eval_protocol.dataset_rows import CUSTOMER_MODEL, as_row
+from tau2_core.adapters.tau2_bench.official_ends import without_calls_beside_done
 from tau2_core.adapters.tau2_bench.results_writer import Exported, Format, simulation, write_results
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import RunError, UsageError
+from tau2_core.model.episodes import EpisodeRecord
+from tau2_core.model.evaluation import Grade
+from tau2_core.model.tasks import Task
+from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.digests import text_digest
+from tau2_core.runs.evaluation import choose_evaluators
 from tau2_core.runs.recorded import RecordedRun
 
 
@@ -38,7 +44,9 @@ def write_lines(file: Path, lines: Iterable[dict[str, Any]]) -> None:
         raise RunError(f"cannot write {file}: {error.strerror}") from error
 
 
-def export_tau2_bench(run: RecordedRun, setting: Setting, target: Path, layout: Format) -> tuple[Path, list[str]]:
+def export_tau2_bench(
+    run: RecordedRun, setting: Setting, catalogue: Catalogue, target: Path, layout: Format
+) -> tuple[Path, list[str]]:
     """Write a run as official result files; return the results file, and what a reader should know of it.
 
     Raises RunError if nothing is there to write, or something is in the way.
@@ -55,11 +63,24 @@ def export_tau2_bench(run: RecordedRun, setting: Setting, target: Path, layout: 
     simulations = []
     for slot in sorted(run.records, key=lambda slot: (slot.trial, order[slot.task_id])):
         record, grade = run.records[slot], run.grades.get(slot)
-        simulations.append(simulation(about, record, tasks[slot.task_id], grade, run.seconds.get(slot, 0.0)))
+        task = tasks[slot.task_id]
+        official = without_calls_beside_done(record)
+        if official is not None:
+            record, grade = official, grade and _graded_anew(run, setting, catalogue, official, task, grade)
+        simulations.append(simulation(about, record, task, grade, run.seconds.get(slot, 0.0)))
     ungraded = sum(each["reward_info"] is None for each in simulations)
     if ungraded:
         warnings.append(f"{ungraded} episodes have no reward")
     return write_results(target, layout, about, tasks.values(), simulations), warnings
+
+
+def _graded_anew(
+    run: RecordedRun, setting: Setting, catalogue: Catalogue, official: EpisodeRecord, task: Task, own: Grade
+) -> Grade:
+    grader = choose_evaluators(catalogue, own.evaluators, setting).grader(setting)
+    grade = grader.grade(official, task, run.judgements.get(official.slot))
+    note = f"calls beside `done` are not made officially; with them the reward was {own.reward}"
+    return grade.model_copy(update={"note": "; ".join(filter(None, (grade.note, note)))})
 
 
 def _about(run: RecordedRun, setting: Setting) -> Exported:

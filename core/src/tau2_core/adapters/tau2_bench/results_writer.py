@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from tau2_core.adapters.tau2_bench.official_ends import official_end
 from tau2_core.adapters.tau2_bench.results import SOLO_AGENT, SOLO_USER
 from tau2_core.episode.solo import DONE
 from tau2_core.errors import RunError
-from tau2_core.llm.chat import UNPARSABLE
 from tau2_core.model.episodes import EpisodeRecord, Termination
 from tau2_core.model.evaluation import Check, Grade, Status, Verdict
-from tau2_core.model.exchanges import exchanges
 from tau2_core.model.messages import AssistantMessage, ToolMessage, UserMessage
 from tau2_core.model.participants import STOP
 from tau2_core.model.tasks import RewardType, Task
@@ -83,7 +82,7 @@ class Exported:
 def simulation(run: Exported, record: EpisodeRecord, task: Task, grade: Grade | None, seconds: float) -> dict[str, Any]:
     """Return one episode as an official SimulationRun; `reward_info` is null where nothing could be graded."""
     name = f"{run.started.isoformat()}/{run.domain}/{record.task_id}/{record.trial}/{record.seed}"
-    termination, doubt = _official_end(run, record)
+    termination, doubt = official_end(record, run.max_steps)
     failed = record.termination is Termination.INFRASTRUCTURE_ERROR
     error = record.error or (grade.note if grade is not None and grade.reward is None else None)
     return {
@@ -106,25 +105,6 @@ def simulation(run: Exported, record: EpisodeRecord, task: Task, grade: Grade | 
         "hallucination_retries_used": 0,
         "policy": run.policy,
     }
-
-
-def _official_end(run: Exported, record: EpisodeRecord) -> tuple[Termination, str]:
-    """Return the end that the official loop would record, and why it differs from ours ("" where it does not).
-
-    Officially a limit that is reached in the last step overwrites the end, the one on errors last, and arguments that
-    are no JSON object break the attempt off (docs/decisions/0003 and 0017).
-    """
-    if record.termination not in (Termination.AGENT_STOP, Termination.USER_STOP):
-        return record.termination, ""
-    calls = [each.call for each in exchanges(record.messages)]
-    if any(UNPARSABLE in call.arguments for call in calls):
-        return Termination.AGENT_ERROR, "a call's arguments were no JSON object, which officially breaks it off"
-    if sum(record.tool_errors.values()) >= run.max_errors:
-        return Termination.TOO_MANY_ERRORS, f"{run.max_errors} calls had failed when it ended"
-    done = record.solo and any(call.name == DONE for call in calls)  # carrying out `done` is no step officially
-    if record.steps - done >= run.max_steps:
-        return Termination.MAX_STEPS, f"it ended in step {run.max_steps}, the last one"
-    return record.termination, ""
 
 
 def _unclaimed(grade: Grade, doubt: str) -> dict[str, Any] | None:
