@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tau2_core.cli.app import app
-from tau2_core.testing.scripted_endpoint import PRICED, Asked, Reply
+from tau2_core.testing.scripted_endpoint import PRICED, Asked, Reply, say
 from typer.testing import CliRunner
 
 from .conftest import MODELS, Played
@@ -78,4 +78,39 @@ def test_tokens_that_the_provider_does_not_count_are_unknown(play: Play, gold: C
 
 def test_a_judge_that_was_never_asked_has_used_nothing(play: Play) -> None:
     found, _ = report(play("--task", TASK, models=ALL))
-    assert found["usage"]["judge"] == {"requests": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost": 0.0}
+    nothing = {"requests": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost": 0.0, "cut_off": 0}
+    assert found["usage"]["judge"] == {**nothing, "finish_reasons": {}}
+
+
+def test_answers_that_were_cut_off_are_counted_by_role(play: Play) -> None:
+    """Also those that nobody has got: an empty one that was asked for again, and a verdict that was malformed."""
+    cut = {
+        "agent": [replace(say(""), finish_reason="length"), replace(say("Let me se"), finish_reason="MAX_TOKENS")],
+        "user": [None, replace(say("Go on, ple"), finish_reason="eos")],
+        "judge": [None, replace(say('{"verd'), finish_reason="length")],
+    }
+    played = play("--task", TASK, "--judge-all", models=ALL, **cut)
+    found, shown = report(played)
+    assert {role: used["cut_off"] for role, used in found["usage"].items()} == {"agent": 2, "user": 0, "judge": 1}
+    reasons = {role: used["finish_reasons"] for role, used in found["usage"].items()}
+    assert reasons["judge"] == {"length": 1, "stop": 1}
+    assert (reasons["agent"]["length"], reasons["agent"]["MAX_TOKENS"], reasons["user"]["eos"]) == (1, 1, 1)
+    for role, counts in reasons.items():
+        assert sum(counts.values()) == found["usage"][role]["requests"]
+        assert f"answers of the {role} ended by: {', '.join(f'{name} {n}' for name, n in counts.items())}\n" in shown
+    assert {role: used["finish_reasons"] for role, used in played.summary["usage"].items()} == reasons
+    assert "answers cut off by the token limit: agent 2, judge 1\n" in played.output
+    episode = CliRunner().invoke(app, ["show", str(played.folder), f"{TASK}#0"], catch_exceptions=False).stdout
+    assert episode.count("cut off by the token limit") == 1
+
+
+def test_runs_from_before_there_were_such_counts_have_none(play: Play) -> None:
+    played = play("--task", TASK)
+    file = played.folder / "episodes.jsonl"
+    record = json.loads(file.read_text(encoding="utf-8"))
+    for usage in record["usage"].values():
+        del usage["cut_off"], usage["finish_reasons"]
+    file.write_text(json.dumps(record) + "\n", encoding="utf-8")
+    found, shown = report(played)
+    assert found["usage"]["agent"]["cut_off"] is found["usage"]["agent"]["finish_reasons"] is None
+    assert "answers of" not in shown

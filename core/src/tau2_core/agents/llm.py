@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from tau2_core.errors import UsageError
 from tau2_core.llm.chat import Chat, chat_tools
 from tau2_core.llm.prompts import own_prompt
 from tau2_core.llm.speaker import speak
 from tau2_core.model.messages import AssistantMessage, Message
-from tau2_core.model.participants import AgentContext
+from tau2_core.model.participants import SOLO_REQUEST, AgentContext
 
 
 class LLMAgent:
     """Gets the instructions, the policy and the tools; in solo play the ticket, and must call a tool each time.
 
-    `system` replaces all that it is told before the first message.
+    `system` replaces all that it is told before the first message. With `user_first` in the context the model is not
+    shown the opening line, and what it is asked in solo play stays before its own messages.
     """
 
     def __init__(self, context: AgentContext, system: str | None = None) -> None:
@@ -25,14 +27,23 @@ class LLMAgent:
         self.tools = chat_tools(tuple(context.tools))
         self.options = {"tool_choice": "required"} if context.solo else {}
         self.request = context.request
+        self.solo, self.user_first = context.solo, context.user_first
         self.chat = Chat(system_prompt(context) if system is None else system, "assistant")
 
     async def reply(self, history: Sequence[Message]) -> AssistantMessage:
         chat = self.chat.messages(history)
-        if len(chat) == 1 and self.request:
+        if self.user_first:
+            self._begin_with_user(chat)
+        elif len(chat) == 1 and self.request:
             chat.append({"role": "user", "content": self.request})
         speech = await speak(self.model, chat, self.tools, "assistant", **self.options)
         return AssistantMessage(**speech.fields())
+
+    def _begin_with_user(self, chat: list[dict[str, Any]]) -> None:
+        if self.solo:
+            chat.insert(1, {"role": "user", "content": self.request or SOLO_REQUEST})
+        elif len(chat) > 1 and chat[1]["role"] == "assistant" and not chat[1].get("tool_calls"):
+            del chat[1]
 
 
 def system_prompt(context: AgentContext) -> str:

@@ -47,6 +47,7 @@ def open_episode(
     dataset: str | Path | None = None,
     variant: str = "",
     solo: bool = False,
+    user_first: bool = False,
     mode: ArgumentMode | None = None,
     max_steps: int = 200,
     max_errors: int = 10,
@@ -71,6 +72,7 @@ def open_episode(
             own runner sends, unless their arguments say otherwise.
         variant: other prompts over the same environment.
         solo: the agent works alone on a ticket.
+        user_first: the agent's model does not see the opening line, for chat templates that want the user first.
         mode: what becomes of arguments that break a tool's schema: `strict` refuses them (the default), `tau2` is
             the official behaviour (the default with a dataset).
         max_steps: the episode is cut off after so many steps.
@@ -97,6 +99,7 @@ def open_episode(
         Limits(max_steps, max_errors),
         catalogue.tool_call_wrappers(),
         hire(with_dataset_args(catalogue, [folder] if folder else [], settings), patience=Patience()),
+        user_first=user_first,
     )
     if task is not None:
         cast.check(setting)

@@ -14,6 +14,7 @@ from tau2_core.cli.safe_text import safe, safe_lines
 from tau2_core.cli.tables import reward_text, verdict_sign
 from tau2_core.evaluators.action import all_calls, matches
 from tau2_core.evaluators.reasons import explained
+from tau2_core.model.llm import is_cut_off
 
 if TYPE_CHECKING:
     from tau2_core.model.episodes import EpisodeRecord
@@ -39,6 +40,8 @@ def show_conversation(messages: Sequence[Message], screen: Console, *, longest: 
             screen.print(f"[{COLOURS[side]}]{side}[/]: {safe_lines(message.content.strip())}")
         for call in getattr(message, "tool_calls", None) or []:
             screen.print(f"[{COLOURS[side]}]{side}[/] calls {_call(call)}")
+        if is_cut_off(getattr(message, "finish_reason", None)):
+            screen.print(Padding("[yellow]cut off by the token limit[/yellow]", (0, 0, 0, 4)))
 
 
 def show_calls(record: EpisodeRecord, task: Task, screen: Console) -> None:

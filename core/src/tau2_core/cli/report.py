@@ -81,6 +81,10 @@ def _show(each: Report, screen: Console) -> None:
         screen.print(f"{title}: {_counts(counts)}", highlight=False, soft_wrap=True)
     if each.usage:
         screen.print(_usage(each))
+        for role, used in each.usage.items():
+            if used.finish_reasons:
+                ends = f"answers of the {safe(role)} ended by: {_counts(used.finish_reasons)}"
+                screen.print(ends, highlight=False, soft_wrap=True)
     if each.spread:
         screen.print(_spread(each))
 
@@ -118,9 +122,9 @@ def _criteria(each: Report) -> Table:
 
 
 def _usage(each: Report) -> Table:
-    table = _table("model of", "requests", "tokens in", "tokens out", "dollars")
+    table = _table("model of", "requests", "tokens in", "tokens out", "cut off", "dollars")
     for role, used in each.usage.items():
-        counts = (used.requests, used.prompt_tokens, used.completion_tokens)
+        counts = (used.requests, used.prompt_tokens, used.completion_tokens, used.cut_off)
         table.add_row(
             safe(role), *("unknown" if count is None else str(count) for count in counts), _dollars(used.cost)
         )

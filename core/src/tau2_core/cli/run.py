@@ -62,6 +62,9 @@ def run(
     seed: Annotated[int, typer.Option(help="Decides every trial's seed.")] = 300,
     variant: Annotated[str, typer.Option(help="Other prompts over the same world.")] = "",
     solo: Annotated[bool, typer.Option("--solo", help="The agent works alone on a ticket.")] = False,
+    user_first: Annotated[
+        bool, typer.Option("--user-first", help="Do not show the agent's model the opening line, which is the agent's.")
+    ] = False,
     mode: Annotated[
         Literal["strict", "tau2"] | None,
         typer.Option(

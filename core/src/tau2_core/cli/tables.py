@@ -203,6 +203,9 @@ def show_summary(result: RunResult, screen: Console) -> None:
         screen.print("* counts what is graded; pending criteria await a judge")
     if summary.usage:
         screen.print(_cost(summary), soft_wrap=True)
+        cut_off = [f"{safe(role)} {usage.cut_off}" for role, usage in summary.usage.items() if usage.cut_off]
+        if cut_off:
+            screen.print(f"answers cut off by the token limit: {', '.join(cut_off)}", soft_wrap=True)
     screen.print(
         f"{summary.tool_calls} tool calls, {summary.tool_errors} failed · {_pace(result)} · {safe(summary.folder)}",
         soft_wrap=True,

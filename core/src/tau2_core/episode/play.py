@@ -27,7 +27,10 @@ from tau2_core.plugins.catalogue import Wrapper
 
 @dataclass(frozen=True)
 class Cast:
-    """Who plays, under which limits, and what is wrapped around their tool calls."""
+    """Who plays, under which limits, and what is wrapped around their tool calls.
+
+    With `user_first` the agent's model does not see what stands before the customer's first words.
+    """
 
     agent: AgentSpec
     user: UserSpec
@@ -35,6 +38,7 @@ class Cast:
     wrappers: Sequence[Wrapper] = ()
     lines: Mapping[ModelRole, Line] = field(default_factory=dict)
     faults: Sequence[Callable[[str], Wrapper]] = ()
+    user_first: bool = False
 
     def check(self, setting: Setting) -> None:
         """Refuse a cast that cannot play the setting. Raises UsageError, or PluginError if its code cannot be used."""
@@ -150,6 +154,7 @@ def agent_context(setting: Setting, task: Task, cast: Cast, seed: int, model: Mo
         request=setting.solo_request,
         gold=task if cast.agent.sees_gold else None,
         model=model,
+        user_first=cast.user_first,
     )
 
 

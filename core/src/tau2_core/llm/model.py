@@ -27,6 +27,7 @@ from tau2_core.model.llm import (
 from tau2_core.redaction import Redactor
 
 SHOWN = 500  # characters of an error
+REASON = 50  # and of a finish reason that is counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,8 @@ def usage_of(completion: Completion) -> Usage:
         prompt_tokens=tokens.get("prompt_tokens", 0),
         completion_tokens=tokens.get("completion_tokens", 0),
         cost=completion.cost,
+        cut_off=int(completion.cut_off),
+        finish_reasons={(completion.finish_reason or "none")[:REASON]: 1},
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -51,12 +51,18 @@ class EpisodeStart:
 
 @validated(slots=True, config=ConfigDict(extra="forbid"))
 class Usage:
-    """What a role's model used in an episode: tokens, and dollars where the price is known."""
+    """What a role's model used in an episode, tokens and dollars where the price is known, and how its answers ended.
+
+    `cut_off` counts answers that the token limit cut off, `finish_reasons` all answers by what the provider says of
+    their end (`none` where it says nothing), also those that were asked for again.
+    """
 
     requests: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float | None = None
+    cut_off: int = 0
+    finish_reasons: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls) -> Usage:
@@ -69,6 +75,11 @@ class Usage:
         self.prompt_tokens += other.prompt_tokens
         self.completion_tokens += other.completion_tokens
         self.cost = None if self.cost is None or other.cost is None else self.cost + other.cost
+        self.cut_off += other.cut_off
+        reasons = {**self.finish_reasons}  # a copy of this usage may have the same ones
+        for reason, count in other.finish_reasons.items():
+            reasons[reason] = reasons.get(reason, 0) + count
+        self.finish_reasons = reasons
 
 
 class EpisodeRecord(BaseModel):

@@ -22,7 +22,8 @@ SOLO_REQUEST = "Work on the ticket."
 class AgentContext:
     """What an agent knows before the first message. `gold` is set only for agents that declare that they need it.
 
-    `request` is what a model is asked first in solo play, "" for nothing.
+    `request` is what a model is asked first in solo play, "" for nothing. With `user_first` a model is not to see what
+    the agent said before the customer's first words, which is the opening line.
     """
 
     domain: str
@@ -35,6 +36,7 @@ class AgentContext:
     gold: Task | None = None
     model: Model | None = None
     request: str = SOLO_REQUEST
+    user_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ def compose_run(options: Options, catalogue: Catalogue, lines: Lines, agent: Age
         catalogue.tool_call_wrappers(),
         lines,
         open_faults(catalogue, options.fault),
+        options.user_first,
     )
     draw = options.seed if options.sample else None
     limit = options.sample or options.num_tasks

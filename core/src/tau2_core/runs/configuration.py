@@ -24,7 +24,7 @@ def configuration(plan: Plan) -> dict[str, Any]:
         "variant": setting.variant,
         "solo": setting.solo,
         "mode": setting.mode,
-        "agent": {"name": cast.agent.name, "sees_gold": cast.agent.sees_gold},
+        "agent": {"name": cast.agent.name, "sees_gold": cast.agent.sees_gold, "user_first": cast.user_first},
         "user": {"name": cast.user.name, "sees_gold": cast.user.sees_gold},
         "models": {role: _model(line) for role, line in sorted(cast.lines.items())},
         "faults": list(plan.faults),

@@ -68,6 +68,7 @@ class Options(BaseModel):
     seed: int = DEFAULT_SEED
     variant: str = ""
     solo: bool = False
+    user_first: bool = False
     mode: ArgumentMode | None = None
     evaluators: str | None = None
     max_steps: int = 200

@@ -47,7 +47,10 @@ class Criterion(BaseModel):
 
 
 class RoleUsage(BaseModel):
-    """What a role's model used in all recorded episodes; None where it is not known of each of them."""
+    """What a role's model used in all recorded episodes; None where it is not known of each of them.
+
+    `cut_off` counts answers that the token limit cut off, `finish_reasons` all answers by why they ended.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -55,6 +58,8 @@ class RoleUsage(BaseModel):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cost: float | None = None
+    cut_off: int | None = None
+    finish_reasons: dict[str, int] | None = None
 
 
 class Spread(BaseModel):
@@ -213,6 +218,10 @@ def _role_usage(usages: Sequence[Usage | None]) -> RoleUsage:
     if all(usage.prompt_tokens or not usage.requests for usage in known):  # every request has a prompt
         total.prompt_tokens = sum(usage.prompt_tokens for usage in known)
         total.completion_tokens = sum(usage.completion_tokens for usage in known)
+    if all(usage.finish_reasons or not usage.requests for usage in known):  # older records do not have them
+        total.cut_off = sum(usage.cut_off for usage in known)
+        counts = sum((Counter(usage.finish_reasons) for usage in known), Counter[str]())
+        total.finish_reasons = dict(sorted(counts.items()))
     return total
 
 

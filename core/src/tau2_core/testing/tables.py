@@ -39,7 +39,7 @@ from tau2_core.testing.rows import EvaluationRow
 
 KNOWN = {
     "domain", "dataset", "variant", "solo", "mode", "packs", "evaluators", "agent", "user", "judge", "seed",
-    "max_errors", "timeout", "url", "token", "port", "server_mode", "start_server",
+    "max_errors", "timeout", "user_first", "url", "token", "port", "server_mode", "start_server",
 }  # fmt: skip
 OURS = ("agent", "max_tools_per_turn", "max_tool_calls")
 
@@ -212,7 +212,8 @@ def _cast(catalogue: Catalogue, setting: Setting, config: RolloutProcessorConfig
     limits = Limits(config.steps, kwargs.get("max_errors", 10), kwargs.get("timeout"))
     spec = catalogue.user(user or ("none" if setting.solo else "scripted"))
     lines = hire(with_dataset_args(catalogue, _datasets(config), models), patience=Patience())
-    return Cast(catalogue.agent(name), spec, limits, catalogue.tool_call_wrappers(), lines)
+    wrappers, user_first = catalogue.tool_call_wrappers(), bool(kwargs.get("user_first"))
+    return Cast(catalogue.agent(name), spec, limits, wrappers, lines, user_first=user_first)
 
 
 def _datasets(config: RolloutProcessorConfig) -> list[Path]:
