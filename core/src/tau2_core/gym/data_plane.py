@@ -142,7 +142,6 @@ def build_server(
         "tau2-gym",
         version=version("tau2-core"),
         instructions=INSTRUCTIONS,
-        get_tool_input_schema=lambda _name: None,  # no parameter travels in a header, so there is nothing to look up
         on_list_tools=list_tools,
         on_list_prompts=list_prompts,
         on_get_prompt=get_prompt,
@@ -150,6 +149,8 @@ def build_server(
         on_list_resource_templates=list_resource_templates,
         on_read_resource=read_resource,
     )
+    # No parameter travels in a header, so there is nothing to look up. Not an argument: mcp 2.0 does not know it.
+    server.get_tool_input_schema = lambda _name: None
     server.add_request_handler("tools/call", types.CallToolRequestParams, call_tool)
     if not traced():
         server.middleware.clear()
