@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mcp.client.client import Client
-from mcp.client.stdio import StdioServerParameters
+from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, TextContent
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
@@ -179,7 +179,7 @@ def test_a_client_over_stdio(
     launched = StdioServerParameters(command=sys.executable, args=options, cwd=tmp_path)
 
     async def play() -> dict[str, Any]:
-        async with Client(launched, mode=mode) as client:
+        async with Client(stdio_client(launched), mode=mode) as client:
             return await drive(client, calls)
 
     check(asyncio.run(play()), expected, world.tools())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from mcp.client.client import Client
-from mcp.client.stdio import StdioServerParameters
+from mcp.client.stdio import StdioServerParameters, stdio_client
 
 LAUNCHER = """
 import sys
@@ -36,7 +36,7 @@ def test_spans_of_a_session(tmp_path: Path) -> None:
     launched = StdioServerParameters(command=sys.executable, args=["-c", LAUNCHER], cwd=tmp_path)
 
     async def ask() -> None:
-        async with Client(launched) as client:
+        async with Client(stdio_client(launched)) as client:
             await client.list_tools()
             await client.call_tool("get_users", {})
 

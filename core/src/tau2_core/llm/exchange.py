@@ -36,7 +36,9 @@ EXCHANGE: ContextVar[Exchange | None] = ContextVar("EXCHANGE", default=None)
 def listen(litellm: Any) -> None:
     """Let litellm's OpenAI client keep every response with the request that is under way (`EXCHANGE`)."""
     if litellm.aclient_session is None:
-        session = litellm.OpenAIChatCompletion.get_async_http_client()
+        openai = litellm.OpenAIChatCompletion
+        make = getattr(openai, "get_async_http_client", None) or openai._get_async_http_client  # its older name
+        session = make()
         session.event_hooks = {"response": [_keep]}
         litellm.aclient_session = session
 
