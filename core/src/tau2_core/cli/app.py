@@ -109,7 +109,8 @@ for command in (
     plugins.plugins,
 ):
     summary = inspect.cleandoc(command.__doc__ or "").partition("\n")[0]  # by itself click cuts it to fit one line
-    app.command(epilog=f"Example: {vars(command)['example']}", short_help=summary)(_interruptible(command))
+    example = "\n".join(["\b", "Example:", *(f"  {line}" for line in vars(command)["example"])])  # \b: as it stands
+    app.command(epilog=example, short_help=summary)(_interruptible(command))
 
 
 def main() -> None:

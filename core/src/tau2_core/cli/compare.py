@@ -17,7 +17,11 @@ SHOWN_TASKS = 10
 COLOURS = {"better": "green", "not worse": "green", "worse": "red", "inconclusive": "yellow"}
 
 
-@example("tau2-gym compare runs/main runs/branch --margin 0.05")
+@example(
+    "tau2-gym run mock --agent silent --name main",
+    "tau2-gym run mock --agent oracle --name branch",
+    "tau2-gym compare runs/main runs/branch --margin 0.05",
+)
 def compare(
     a: Annotated[Path, typer.Argument(metavar="A", help="The folder of the run to compare with.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="The folder of the run in question.")],

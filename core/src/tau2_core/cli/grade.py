@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from tau2_core.runs.regrade import Regraded
 
 
-@example("tau2-gym grade results.json --dataset ../shared/tau2-bench --compare")
+@example(
+    "tau2-gym run mock --name again",
+    "tau2-gym grade runs/again --evaluators strict",
+    "tau2-gym export runs/again again.json",
+    "tau2-gym grade again.json --compare",
+)
 def grade(
     path: Annotated[
         list[Path],

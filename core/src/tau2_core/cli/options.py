@@ -40,11 +40,11 @@ def given(ctx: typer.Context) -> dict[str, Any]:
     return {name: value for name, value in ctx.params.items() if name in named}
 
 
-def example(text: str) -> Callable[[Command], Command]:
-    """Attach the example that a command's help ends with."""
+def example(*commands: str) -> Callable[[Command], Command]:
+    """Attach the example that a command's help ends with: lines for a shell, which work in this order in any folder."""
 
     def attach(command: Command) -> Command:
-        vars(command)["example"] = text
+        vars(command)["example"] = commands
         return command
 
     return attach

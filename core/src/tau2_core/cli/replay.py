@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
     from tau2_core.episode.setting import Setting
 
 
-@example("tau2-gym replay ../shared/conformance/calls/mock.jsonl.gz --dataset ../shared/tau2-bench")
+RECORDED = {"requestor": "assistant", "name": "get_users", "arguments": {}, "error": False, "content": None}
+RECORDING = {"id": "mine", "domain": "mock", "calls": [{**RECORDED, "compare": "outcome"}]}
+
+
+@example(f"echo '{json.dumps(RECORDING)}' > calls.jsonl", "tau2-gym replay calls.jsonl")
 def replay(
     file: Annotated[list[Path], typer.Argument(help="Files of recorded calls, .jsonl or .jsonl.gz.")],
     dataset: DatasetOption = None,

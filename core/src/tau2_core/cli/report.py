@@ -19,16 +19,18 @@ if TYPE_CHECKING:
     from tau2_core.runs.report import Report
 
 
-@example("tau2-gym report runs/first runs/second")
+@example("tau2-gym run mock --trials 3 --name first", "tau2-gym report runs/first")
 def report(
-    run: Annotated[list[Path], typer.Argument(help="Folders that runs have left.")],
+    run: Annotated[
+        list[Path] | None, typer.Argument(help="Folders that runs have left; default: the newest in runs/.")
+    ] = None,
     json_output: JsonOption = False,
 ) -> None:
     """Show rates with confidence intervals, criteria, errors by cause, cost and length of runs."""
-    from tau2_core.runs.recorded import read_run
+    from tau2_core.runs.recorded import latest_run, read_run
     from tau2_core.runs.report import report as report_of
 
-    reports = [report_of(read_run(folder)) for folder in run]
+    reports = [report_of(read_run(folder)) for folder in run or [latest_run(Path("runs"))]]
     if json_output:
         say_json(json.dumps([each.model_dump(mode="json") for each in reports], indent=2, ensure_ascii=False))
         return

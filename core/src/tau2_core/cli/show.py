@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 LONGEST_RESULT = 500  # characters of what a tool answered, without --full
 
 
-@example("tau2-gym run mock --agent silent --name idle && tau2-gym show runs/idle")
+@example(
+    "tau2-gym run mock --agent silent --name idle", "tau2-gym show runs/idle", "tau2-gym show runs/idle create_plain"
+)
 def show(
     run: Annotated[
         Path | None, typer.Argument(metavar="RUN", help="A run's folder; default: the newest in runs/.")
