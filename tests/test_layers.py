@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import tau2_core
+from tau2_core import hookspecs
 
 ROOT = Path(__file__).resolve().parents[1]
 # Modules that take long to import, and are of no use to somebody who asks for help.
@@ -55,11 +57,22 @@ def declared() -> list[str]:
 
 
 def test_every_public_name_is_there(declared: list[str]) -> None:
-    names = dir(tau2_core)
-    assert names == sorted(declared)
-    for name in names:
+    assert tau2_core.__all__ == ["__version__", *sorted(declared)]
+    assert dir(tau2_core) == sorted(tau2_core.__all__)
+    for name in declared:
         found = getattr(tau2_core, name)
         assert not inspect.isclass(found) or found.__name__ == name
+
+
+def test_public_names_and_hooks_are_the_listed_ones(declared: list[str]) -> None:
+    """What others build on changes only together with this list."""
+    hooks = {
+        name: str(inspect.signature(hook))
+        for name, hook in vars(hookspecs).items()
+        if name.startswith("tau2_") and callable(hook)
+    }
+    listed = json.loads((ROOT / "tests" / "public_names.json").read_text(encoding="utf-8"))
+    assert {"names": sorted(declared), "hooks": hooks} == listed
 
 
 def test_another_name_is_an_attribute_error() -> None:

@@ -5,14 +5,27 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+__version__: str
+
 if TYPE_CHECKING:
+    from tau2_core.api.domains import LoadedDomain as LoadedDomain
+    from tau2_core.api.domains import load_domain as load_domain
     from tau2_core.api.episodes import SyncEpisode as SyncEpisode
     from tau2_core.api.episodes import open_episode as open_episode
+    from tau2_core.api.evaluate import aevaluate as aevaluate
+    from tau2_core.api.evaluate import evaluate as evaluate
+    from tau2_core.api.options import EpisodeOptions as EpisodeOptions
+    from tau2_core.api.options import RunOptions as RunOptions
+    from tau2_core.api.run import Run as Run
+    from tau2_core.api.run import RunEpisode as RunEpisode
     from tau2_core.arithmetic import calculate as calculate
     from tau2_core.episode.episode import Episode as Episode
     from tau2_core.errors import DatasetError as DatasetError
     from tau2_core.errors import EpisodeError as EpisodeError
     from tau2_core.errors import PackError as PackError
+    from tau2_core.errors import PluginError as PluginError
+    from tau2_core.errors import RunError as RunError
+    from tau2_core.errors import TaskError as TaskError
     from tau2_core.errors import Tau2GymError as Tau2GymError
     from tau2_core.errors import ToolError as ToolError
     from tau2_core.errors import UsageError as UsageError
@@ -24,8 +37,12 @@ if TYPE_CHECKING:
     from tau2_core.model.episodes import EpisodeStart as EpisodeStart
     from tau2_core.model.evaluation import Check as Check
     from tau2_core.model.evaluation import Evidence as Evidence
+    from tau2_core.model.evaluation import Grade as Grade
     from tau2_core.model.evaluation import Status as Status
     from tau2_core.model.evaluation import Verdict as Verdict
+    from tau2_core.model.llm import Completion as Completion
+    from tau2_core.model.llm import Model as Model
+    from tau2_core.model.llm import ModelSettings as ModelSettings
     from tau2_core.model.messages import AssistantMessage as AssistantMessage
     from tau2_core.model.messages import Message as Message
     from tau2_core.model.messages import ToolCall as ToolCall
@@ -47,21 +64,38 @@ if TYPE_CHECKING:
     from tau2_core.model.runs import RunSummary as RunSummary
     from tau2_core.model.tasks import Task as Task
     from tau2_core.model.tools import Failure as Failure
+    from tau2_core.model.tools import Tool as Tool
     from tau2_core.model.tools import ToolResult as ToolResult
     from tau2_core.packs.context import Context as Context
+    from tau2_core.runs.execute import FinishedEpisode as FinishedEpisode
     from tau2_core.state.records import Database as Database
     from tau2_core.state.records import Record as Record
     from tau2_core.state.world import reading as reading
 
 _HOMES = {
+    "api.domains": ["LoadedDomain", "load_domain"],
     "api.episodes": ["SyncEpisode", "open_episode"],
+    "api.evaluate": ["aevaluate", "evaluate"],
+    "api.options": ["EpisodeOptions", "RunOptions"],
+    "api.run": ["Run", "RunEpisode"],
     "arithmetic": ["calculate"],
     "episode.episode": ["Episode"],
-    "errors": ["DatasetError", "EpisodeError", "PackError", "Tau2GymError", "ToolError", "UsageError"],
+    "errors": [
+        "DatasetError",
+        "EpisodeError",
+        "PackError",
+        "PluginError",
+        "RunError",
+        "TaskError",
+        "Tau2GymError",
+        "ToolError",
+        "UsageError",
+    ],
     "hookspecs": ["Proceed", "hookimpl"],
     "model.datasets": ["Dataset", "ToolText"],
     "model.episodes": ["EpisodeRecord", "EpisodeStart"],
-    "model.evaluation": ["Check", "Evidence", "Status", "Verdict"],
+    "model.evaluation": ["Check", "Evidence", "Grade", "Status", "Verdict"],
+    "model.llm": ["Completion", "Model", "ModelSettings"],
     "model.messages": ["AssistantMessage", "Message", "ToolCall", "ToolMessage", "UserMessage"],
     "model.participants": ["Agent", "AgentContext", "User", "UserContext"],
     "model.registrations": [
@@ -76,19 +110,25 @@ _HOMES = {
     ],
     "model.runs": ["RunStart", "RunSummary"],
     "model.tasks": ["Task"],
-    "model.tools": ["Failure", "ToolResult"],
+    "model.tools": ["Failure", "Tool", "ToolResult"],
     "packs.context": ["Context"],
+    "runs.execute": ["FinishedEpisode"],
     "state.records": ["Database", "Record"],
     "state.world": ["reading"],
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
+__all__ = ["__version__", *sorted(_MODULES)]  # noqa: PLE0604 - all of them are texts
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("tau2-core")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted(_MODULES)
+    return sorted(__all__)

@@ -3,130 +3,67 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 from anyio import to_thread
 
-from tau2_core.api.participants import AgentLike, UserLike, agent_spec, user_spec
-from tau2_core.episode.conversation import Limits
-from tau2_core.episode.episode import Episode, Side
+from tau2_core.api.options import EpisodeOptions, refuse_running_loop, told_run
+from tau2_core.episode.episode import EXTERNAL_AGENT, EXTERNAL_USER, Episode, Side
 from tau2_core.episode.play import Cast
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import EpisodeError, UsageError
 from tau2_core.evaluators.grade import Grader
 from tau2_core.llm.judge import judge
-from tau2_core.llm.model import Line, Patience
-from tau2_core.model.episodes import ArgumentMode, EpisodeRecord, Slot, Termination
+from tau2_core.llm.model import Line
+from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.evaluation import Grade
-from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.model.messages import AssistantMessage, Message, ParticipantMessage
 from tau2_core.model.tasks import Task, UserScenario
 from tau2_core.model.tools import Tool, ToolResult
-from tau2_core.runs.evaluation import choose_evaluators
-from tau2_core.runs.models import dismiss, hire
-from tau2_core.runs.prepare import open_catalogue, prepare, with_dataset_args
+from tau2_core.names import did_you_mean
+from tau2_core.runs.composition import compose
+from tau2_core.runs.models import dismiss
 
 Result = TypeVar("Result")
-ModelLike = str | ModelSettings | Mapping[str, Any]
+HOW_TO_AWAIT = "`async with open_episode(…)`, and await each step"
 
 
 def open_episode(
-    domain: str,
-    task: str | Task | None = None,
-    *,
-    agent: AgentLike = "external",
-    user: UserLike | None = None,
-    agent_model: ModelLike | None = None,
-    user_model: ModelLike | None = None,
-    judge_model: ModelLike | None = None,
-    seed: int = 0,
-    evaluators: str | None = None,
-    dataset: str | Path | None = None,
-    variant: str = "",
-    solo: bool = False,
-    user_first: bool = False,
-    mode: ArgumentMode | None = None,
-    max_steps: int = 200,
-    max_errors: int = 10,
-    packs: Sequence[str | Path] = (),
-    blocked: Sequence[str] = (),
+    domain: str | Path, task: str | Task | None = None, *, seed: int = 0, **options: Unpack[EpisodeOptions]
 ) -> OpenedEpisode:
     """Open one episode, to be entered with `async with` (an `Episode`) or `with` (a `SyncEpisode`).
 
     Args:
-        domain: the domain's name.
+        domain: a domain's name, or the folder of a pack.
         task: a task's id, or one that you made; without one the environment is in its base state, has no customer and
             nothing to reach.
-        agent: who serves; by default your program, through `call`, `say` and `step`.
-        user: who calls; by default the scripted customer, or a language model if `user_model` names one. `external`
-            is your program, through `episode.customer`.
-        agent_model: the model of an agent that needs one: its name as litellm has it, or its name with arguments.
-        user_model: the customer's model.
-        judge_model: the model that decides natural-language assertions when the episode is graded.
         seed: what randomness the environment and the participants have.
-        evaluators: a set's name or a configuration file; by default what `tau2-gym run` would take.
-        dataset: a folder with data for the domain, such as a checkout of tau2-bench. Models are then sent what its
-            own runner sends, unless their arguments say otherwise.
-        variant: other prompts over the same environment.
-        solo: the agent works alone on a ticket.
-        user_first: the agent's model does not see the opening line, for chat templates that want the user first.
-        mode: what becomes of arguments that break a tool's schema: `strict` refuses them (the default), `tau2` is
-            the official behaviour (the default with a dataset).
-        max_steps: the episode is cut off after so many steps.
-        max_errors: the episode is cut off after so many failed calls.
-        packs: folders of packs that are not installed.
-        blocked: plugins that are not imported.
+        options: see `EpisodeOptions`. By default your program is the agent, through `call`, `say` and `step`, and the
+            customer is scripted.
 
     Raises:
         UsageError: a name, an option or a combination that does not exist.
-        PackError: the pack is wrong.
+        PackError, DatasetError: data are wrong.
     """
-    catalogue = open_catalogue([Path(pack) for pack in packs], blocked)
-    folder = Path(dataset) if dataset is not None else None
-    setting = prepare(catalogue, domain, dataset=folder, variant=variant, solo=solo, mode=mode)
-    chosen_task = _task(setting, task)
-    models: dict[ModelRole, ModelLike | None] = {"agent": agent_model, "user": user_model, "judge": judge_model}
-    settings = {role: _model(role, model) for role, model in models.items() if model is not None}
-    if user is None:
-        alone = solo or task is None
-        user = "none" if alone else "llm" if "user" in settings else "scripted"
-    cast = Cast(
-        agent_spec(catalogue, agent),
-        user_spec(catalogue, user),
-        Limits(max_steps, max_errors),
-        catalogue.tool_call_wrappers(),
-        hire(with_dataset_args(catalogue, [folder] if folder else [], settings), patience=Patience()),
-        user_first=user_first,
-    )
-    if task is not None:
-        cast.check(setting)
-    chosen = choose_evaluators(catalogue, evaluators, setting)
-    grader = chosen.grader(setting)
-    if task is not None:
-        chosen.refuse_ungradable(grader, [chosen_task])
-    return OpenedEpisode(setting, chosen_task, cast, seed, grader, begins=task is not None)
-
-
-def _task(setting: Setting, task: str | Task | None) -> Task:
+    for name in options:
+        if name not in EpisodeOptions.__annotations__:
+            raise UsageError(
+                f"an episode has no option {name!r} ({did_you_mean(name, EpisodeOptions.__annotations__)})"
+            )
+    given: dict[str, Any] = {"agent": EXTERNAL_AGENT, **options}
     if task is None:
-        return Task(id="free", user_scenario=UserScenario(instructions=""))
-    if isinstance(task, Task):
-        return task
-    (found,) = setting.select(ids=[task])
-    return found
-
-
-def _model(role: str, model: ModelLike) -> ModelSettings:
-    if isinstance(model, ModelSettings):
-        return model
-    if isinstance(model, str):
-        return ModelSettings(model=model)
-    if not isinstance(model, Mapping) or not isinstance(model.get("model"), str):
-        raise UsageError(f"{role}_model: give a model's name, or {{'model': NAME, 'args': {{…}}}}, not {model!r}")
-    return ModelSettings.model_validate(model)
+        given = {"user": EXTERNAL_USER, **given}
+    made = Task(id="free", user_scenario=UserScenario(instructions="")) if task is None else task
+    told = told_run(domain, {**given, "tasks": [made]})
+    plan = compose(told.options, agent=told.agent, user=told.user, tasks=told.tasks).plan
+    assert plan.evaluator_set is not None
+    grader = plan.evaluator_set.grader(plan.setting)
+    if task is not None:
+        plan.evaluator_set.refuse_ungradable(grader, plan.tasks)
+    return OpenedEpisode(plan.setting, plan.tasks[0], plan.cast, seed, grader, begins=task is not None)
 
 
 class OpenedEpisode:
@@ -157,7 +94,7 @@ class OpenedEpisode:
         await dismiss(self._cast.lines.values())
 
     def __enter__(self) -> SyncEpisode:
-        _refuse_running_loop()
+        refuse_running_loop(HOW_TO_AWAIT)
         runner = asyncio.Runner()
         try:
             self._sync = SyncEpisode(runner.run(self.__aenter__()), runner)
@@ -181,14 +118,6 @@ class OpenedEpisode:
             said = await judge(model, record.messages, (criteria and criteria.nl_assertions) or [])
             said.model, said.usage = line.settings.model, model.usage
         return await to_thread.run_sync(self._grader.grade, record, self._task, said)
-
-
-def _refuse_running_loop() -> None:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise UsageError("an event loop is running here: use `async with open_episode(…)` and await each step")
 
 
 class SyncSide:
@@ -281,7 +210,7 @@ class SyncEpisode:
     def wait(self, steps: Coroutine[Any, Any, Result]) -> Result:
         """Run steps to their end. Raises what they raise."""
         try:
-            _refuse_running_loop()
+            refuse_running_loop(HOW_TO_AWAIT)
             if self._runner is None:
                 raise EpisodeError("the episode is closed: its `with` block has ended")
         except UsageError:

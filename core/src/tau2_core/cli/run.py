@@ -22,11 +22,8 @@ from tau2_core.cli.options import (
 from tau2_core.cli.safe_text import say, say_json
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from tau2_core.plugins.catalogue import Catalogue
+    from tau2_core.runs.composition import Composition
     from tau2_core.runs.execute import RunResult
-    from tau2_core.runs.plan import Plan
 
 
 @example("tau2-gym run airline --agent oracle --split train --trials 2")
@@ -132,7 +129,7 @@ def run(
     if run.left_out:
         left = f"{run.left_out} tasks of {run.plan.setting.domain} need a customer and are left out"
         say(f"solo: {left}", err=True)
-    result = _play(run.plan, run.catalogue, run.folder, quiet=json_output, via=options.via, resume=options.resume)
+    result = _play(run, quiet=json_output, via=options.via, resume=options.resume)
     _show(result, json_output=json_output)
     mean = result.summary.mean_reward
     failed = options.fail_under is not None and (mean is None or mean < options.fail_under)
@@ -154,28 +151,19 @@ def _uncovered(result: RunResult, least: float | None) -> str:
     return ""
 
 
-def _play(plan: Plan, catalogue: Catalogue, folder: Path, *, quiet: bool, via: str, resume: bool) -> RunResult:
+def _play(composed: Composition, *, quiet: bool, via: str, resume: bool) -> RunResult:
+    from tau2_core.api.evaluate import play_composed
     from tau2_core.cli.progress import progress
     from tau2_core.errors import RunError
-    from tau2_core.runs.models import closing
 
+    plan = composed.plan
     title = f"{plan.setting.domain} · {plan.cast.agent.name}"
     with progress(title, len(plan.slots()), quiet=quiet or plan.interactive) as advance:
-        work = _executor(via)(plan, catalogue, folder, resume=resume, on_finished=lambda _finished: advance())
+        work = play_composed(composed, via=via, resume=resume, on_finished=lambda *_: advance())
         try:
-            return own_process.run(closing(plan.cast.lines, work))
+            return own_process.run(work)
         except KeyboardInterrupt:  # a second Ctrl-C, when something would not let go after the first
-            raise RunError(f"interrupted; finished episodes are kept in {folder}") from None
-
-
-def _executor(via: str) -> Callable[..., Awaitable[RunResult]]:
-    if via == "mcp":
-        from tau2_core.gym.via import execute_via_mcp
-
-        return execute_via_mcp
-    from tau2_core.runs.execute import execute
-
-    return execute
+            raise RunError(f"interrupted; finished episodes are kept in {composed.folder}") from None
 
 
 def _show(result: RunResult, *, json_output: bool) -> None:

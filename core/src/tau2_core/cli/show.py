@@ -67,14 +67,14 @@ def _slot(run: RecordedRun, text: str) -> Slot:
 
 def _show_all(run: RecordedRun, *, json_output: bool) -> None:
     from tau2_core.cli.tables import console, show_episodes, show_unsolved
-    from tau2_core.runs.execute import Finished
+    from tau2_core.runs.execute import FinishedEpisode
 
     order = {task_id: index for index, task_id in enumerate(run.tasks)}
     slots = sorted(run.grades, key=lambda slot: (slot.trial, order[slot.task_id]))
     if json_output:
         say_json(json.dumps([run.grades[slot].model_dump(mode="json") for slot in slots], indent=2))
         return
-    finished = [Finished(run.records[slot], run.grades[slot], run.seconds.get(slot, 0.0)) for slot in slots]
+    finished = [FinishedEpisode(run.records[slot], run.grades[slot], run.seconds.get(slot, 0.0)) for slot in slots]
     screen = console()
     show_episodes(finished, screen)
     show_unsolved(finished, screen)

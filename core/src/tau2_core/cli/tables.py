@@ -20,7 +20,7 @@ from tau2_core.terminal_text import plain_line
 if TYPE_CHECKING:
     from tau2_core.model.evaluation import Verdict
     from tau2_core.model.runs import RunSummary
-    from tau2_core.runs.execute import Finished, RunResult
+    from tau2_core.runs.execute import FinishedEpisode, RunResult
 
 PIPED_WIDTH = 140
 LEAST_TASK = 24  # how wide the tasks' column stays before other columns are left out
@@ -62,7 +62,7 @@ def show_run(result: RunResult) -> None:
     show_summary(result, screen)
 
 
-def show_episodes(finished: Sequence[Finished], screen: Console) -> None:
+def show_episodes(finished: Sequence[FinishedEpisode], screen: Console) -> None:
     """Print one row an episode, and a legend.
 
     Every criterion has a column with its own name. Where the screen is too narrow, columns are left out: criteria that
@@ -97,7 +97,7 @@ def show_episodes(finished: Sequence[Finished], screen: Console) -> None:
     _show_legend({_mark(item, name) for item in finished for name in columns}, finished, columns, screen)
 
 
-def _show_transposed(finished: Sequence[Finished], criteria: Sequence[str], screen: Console) -> None:
+def _show_transposed(finished: Sequence[FinishedEpisode], criteria: Sequence[str], screen: Console) -> None:
     """Print one row an episode, with the names of what is not met in place of a column for each criterion."""
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     table.add_column("task", overflow="fold", ratio=3)
@@ -118,7 +118,7 @@ def _show_transposed(finished: Sequence[Finished], criteria: Sequence[str], scre
     _show_legend(signs, finished, criteria, screen)
 
 
-def _head(item: Finished) -> tuple[str, str, str]:
+def _head(item: FinishedEpisode) -> tuple[str, str, str]:
     grade = item.grade
     colour = "green" if grade.outcome.value == "solved" else "yellow" if grade.pending else "red"
     reward = f"[{colour}]{reward_text(grade.reward)}{'*' if grade.pending else ''}[/]"
@@ -134,7 +134,7 @@ def reward_text(reward: float | None) -> str:
     return f"{min(max(reward, 0.01), 0.99):.2f}"
 
 
-def _mark(item: Finished, criterion: str) -> str:
+def _mark(item: FinishedEpisode, criterion: str) -> str:
     """Return a verdict in one sign, "" where there is none."""
     return verdict_sign(item.grade.verdicts.get(criterion))
 
@@ -154,7 +154,7 @@ def _dimmed(text: str, *, counts: bool) -> str:
     return text if counts else f"[dim]{text}[/dim]"
 
 
-def _show_legend(signs: set[str], finished: Sequence[Finished], columns: Sequence[str], screen: Console) -> None:
+def _show_legend(signs: set[str], finished: Sequence[FinishedEpisode], columns: Sequence[str], screen: Console) -> None:
     parts = [f"{sign} {meaning}" for sign, meaning in SIGNS.items() if sign in signs]
     beside = [name for name in columns if all(name not in item.grade.basis for item in finished)]
     legend = [", ".join(parts)] if parts else []
@@ -164,7 +164,7 @@ def _show_legend(signs: set[str], finished: Sequence[Finished], columns: Sequenc
         screen.print(f"[dim]{'; '.join(legend)}[/dim]")
 
 
-def show_unsolved(finished: Iterable[Finished], screen: Console) -> None:
+def show_unsolved(finished: Iterable[FinishedEpisode], screen: Console) -> None:
     """Print why episodes were not solved: the path, the call or the text."""
     unsolved = [item for item in finished if item.grade.outcome.value != "solved"]
     if not unsolved:

@@ -41,18 +41,8 @@ def side_of_request(context: Context) -> Side:
 
 @lru_cache(maxsize=1024)
 def as_mcp_tool(tool: Tool) -> types.Tool:
-    """Return a tool as MCP lists it; hints follow from its kind."""
-    return types.Tool(
-        name=tool.name,
-        description=tool.description,
-        input_schema=dict(tool.parameters),
-        annotations=types.ToolAnnotations(
-            read_only_hint=not tool.mutates,
-            destructive_hint=tool.mutates,
-            idempotent_hint=not tool.mutates,
-            open_world_hint=False,
-        ),
-    )
+    """Return a tool as MCP lists it."""
+    return types.Tool.model_validate(tool.mcp_tool())
 
 
 def as_mcp_result(result: ToolResult, max_chars: int) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from tau2_core.gym.settings import Settings
 from tau2_core.model.messages import Requestor
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.runs.execute import Finished, RunResult, execute
+from tau2_core.runs.execute import FinishedEpisode, RunResult, execute
 from tau2_core.runs.plan import Plan
 
 UNLIMITED = Limits(max_steps=2**31, max_errors=2**31)  # the run's own conversation counts and ends
@@ -88,7 +88,7 @@ async def execute_via_mcp(
     folder: Path,
     *,
     resume: bool = False,
-    on_finished: Callable[[Finished], None] | None = None,
+    on_finished: Callable[[FinishedEpisode], None] | None = None,
 ) -> RunResult:
     """Execute a plan with every tool call going through a server of its own on loopback; else as `execute`."""
     registry = Registry(catalogue, None, max_episodes=plan.concurrency + 1, idle_seconds=24 * 3600)

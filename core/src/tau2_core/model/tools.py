@@ -67,6 +67,17 @@ class Tool(Callee):
         function = {"name": self.name, "description": self.description, "parameters": dict(self.parameters)}
         return {"type": "function", "function": function}
 
+    def mcp_tool(self) -> dict[str, Any]:
+        """Return the tool as MCP lists it; hints follow from its kind."""
+        hints = {
+            "readOnlyHint": not self.mutates,
+            "destructiveHint": self.mutates,
+            "idempotentHint": not self.mutates,
+            "openWorldHint": False,
+        }
+        about = {"name": self.name, "description": self.description}
+        return {**about, "inputSchema": dict(self.parameters), "annotations": hints}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Function(Callee):

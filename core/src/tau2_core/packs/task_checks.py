@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 from tau2_core.model.tasks import Action, Assertion, FunctionCall, Task
@@ -12,9 +14,24 @@ from tau2_core.names import did_you_mean
 from tau2_core.packs.arguments import argument_problems
 from tau2_core.packs.pack import Pack
 from tau2_core.packs.problems import Problems
-from tau2_core.packs.tasks import TaskSource
 
 SIDES = {"assistant": "agent", "user": "user"}
+
+
+class Part(Protocol):
+    """Tells where a part of a task is written."""
+
+    def source(self, *path: str | int) -> Source: ...
+
+
+@dataclass(frozen=True)
+class MadeByProgram:
+    """The place of a task that no file holds."""
+
+    task_id: str
+
+    def source(self, *path: str | int) -> Source:
+        return Source(Path(".".join(["tasks", self.task_id, *map(str, path)])))
 
 
 class Where(Protocol):
@@ -38,7 +55,13 @@ def check_tasks(pack: Pack, problems: Problems, only: Container[str] | None = No
         check_criteria(f"task {task_id!r}", task, source, problems)
 
 
-def _check_calls(pack: Pack, task: Task, source: TaskSource, problems: Problems) -> None:
+def check_own_tasks(pack: Pack, tasks: Iterable[Task], problems: Problems) -> None:
+    """Note calls of tasks that a program made which the pack does not know or would refuse."""
+    for task in tasks:
+        _check_calls(pack, task, MadeByProgram(task.id), problems)
+
+
+def _check_calls(pack: Pack, task: Task, source: Part, problems: Problems) -> None:
     owner = f"task {task.id!r}"
     for index, action in enumerate(task.gold()):
         check_action(pack, owner, action, partial(source.source, "evaluation_criteria", "actions", index), problems)
@@ -52,7 +75,7 @@ def _check_calls(pack: Pack, task: Task, source: TaskSource, problems: Problems)
     check_user_tools(pack, owner, task, source, problems)
 
 
-def check_user_tools(pack: Pack, owner: str, task: Task, source: TaskSource, problems: Problems) -> None:
+def check_user_tools(pack: Pack, owner: str, task: Task, source: Part, problems: Problems) -> None:
     """Note every tool of the customer's that there is not."""
     user_tools = pack.tools.get("user", {})
     for index, name in enumerate(task.user_tools or []):
@@ -100,7 +123,7 @@ def _check_arguments(owner: str, callee: Callee, arguments: dict[str, Any], wher
         problems.at(where("arguments", *problem.path), f"{owner}: {callee.name}: {problem}")
 
 
-def check_criteria(owner: str, task: Task, source: TaskSource, problems: Problems) -> None:
+def check_criteria(owner: str, task: Task, source: Part, problems: Problems) -> None:
     """Note criteria that grade nothing, and what is named but not graded."""
     criteria = task.evaluation_criteria
     if criteria is None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tau2_core.episode.conversation import Limits
 from tau2_core.episode.play import Cast
-from tau2_core.errors import UsageError
+from tau2_core.episode.setting import Selection, Setting
+from tau2_core.errors import PackError, UsageError
 from tau2_core.llm.cassette import Cassette
 from tau2_core.llm.model import Line, Patience
 from tau2_core.model.llm import ModelRole
-from tau2_core.model.registrations import AgentSpec
+from tau2_core.model.registrations import AgentSpec, UserSpec
+from tau2_core.model.tasks import Task
+from tau2_core.packs.problems import Problems
+from tau2_core.packs.task_checks import check_own_tasks
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.evaluation import choose_evaluators
 from tau2_core.runs.journal import default_name, refused_name
@@ -35,15 +39,31 @@ class Composition:
     left_out: int
 
 
-def compose(options: Options) -> Composition:
-    """Return the run that the options describe. Raises UsageError, PackError, DatasetError."""
+def compose(
+    options: Options,
+    *,
+    agent: AgentSpec | None = None,
+    user: UserSpec | None = None,
+    tasks: Sequence[Task] | None = None,
+) -> Composition:
+    """Return the run that the options describe. Raises UsageError, PackError, DatasetError.
+
+    `agent` and `user` are ones that no plugin has registered, `tasks` are played in place of what the options select.
+    """
     refuse_contradictions(options)
     catalogue = open_catalogue(options.pack, options.no_plugin)
-    return compose_run(options, catalogue, hire_models(options, catalogue))
+    return compose_run(options, catalogue, hire_models(options, catalogue), agent, user, tasks)
 
 
-def compose_run(options: Options, catalogue: Catalogue, lines: Lines, agent: AgentSpec | None = None) -> Composition:
-    """Return the run of an open catalogue and hired models; `agent` is one that no plugin has registered."""
+def compose_run(
+    options: Options,
+    catalogue: Catalogue,
+    lines: Lines,
+    agent: AgentSpec | None = None,
+    user: UserSpec | None = None,
+    tasks: Sequence[Task] | None = None,
+) -> Composition:
+    """Return the run of an open catalogue and hired models; otherwise as `compose`."""
     if len(options.domain) != 1:
         raise UsageError("name one domain to play; `tau2-gym domains` lists them")
     if len(options.dataset) > 1:
@@ -60,16 +80,18 @@ def compose_run(options: Options, catalogue: Catalogue, lines: Lines, agent: Age
     spec = agent or catalogue.agent(options.agent.name or ("llm" if "agent" in lines else "oracle"))
     cast = Cast(
         spec,
-        catalogue.user(user_name(options, solo=options.solo)),
+        user or catalogue.user(user_name(options, solo=options.solo)),
         Limits(options.max_steps, options.max_errors, options.timeout),
         catalogue.tool_call_wrappers(),
         lines,
         open_faults(catalogue, options.fault),
         options.user_first,
     )
-    draw = options.seed if options.sample else None
-    limit = options.sample or options.num_tasks
-    selection = setting.selection(split=options.split, ids=options.task, limit=limit, draw_seed=draw)
+    if tasks is None:
+        selection = _select(setting, options)
+    else:
+        refuse_own_tasks(setting, tasks)
+        selection = Selection(list(tasks), 0)
     graded_by = choose_evaluators(catalogue, options.evaluators, setting)
     plan = Plan(
         setting,
@@ -89,6 +111,21 @@ def compose_run(options: Options, catalogue: Catalogue, lines: Lines, agent: Age
     )
     who = lines["agent"].settings.model if spec.name == "llm" and "agent" in lines else spec.name
     return Composition(catalogue, plan, options.out / (options.name or default_name(domain, who)), selection.left_out)
+
+
+def refuse_own_tasks(setting: Setting, tasks: Sequence[Task]) -> None:
+    """Refuse tasks that a program made and whose calls the pack does not know. Raises PackError."""
+    problems = Problems(setting.domain)
+    if setting.dataset is None:
+        check_own_tasks(setting.pack, tasks, problems)
+    if problems.found:
+        raise PackError(problems.found)
+
+
+def _select(setting: Setting, options: Options) -> Selection:
+    draw = options.seed if options.sample else None
+    limit = options.sample or options.num_tasks
+    return setting.selection(split=options.split, ids=options.task, limit=limit, draw_seed=draw)
 
 
 def user_name(options: Options, *, solo: bool) -> str:

@@ -27,7 +27,7 @@ from tau2_core.runs.resume import Resumed
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinishedEpisode:
     """One finished episode: its record, its grade, and the seconds that it took (0 for one taken over).
 
     Of an episode just played the record has no messages: they are in the file, and would fill the memory.
@@ -44,7 +44,9 @@ class RunResult:
 
     summary: RunSummary
     tasks: Sequence[Task]
-    finished: list[Finished] = field(default_factory=list, repr=False)  # asyncio.run writes out what its task returned
+    finished: list[FinishedEpisode] = field(
+        default_factory=list, repr=False
+    )  # asyncio.run writes out what its task returned
     stopped: str = ""
 
 
@@ -54,7 +56,7 @@ async def execute(
     folder: Path,
     *,
     resume: bool = False,
-    on_finished: Callable[[Finished], None] | None = None,
+    on_finished: Callable[[FinishedEpisode], None] | None = None,
     open_stage: OpenStage = local_stage,
 ) -> RunResult:
     """Play and grade a plan into a run folder; `resume` goes on with exactly the slots that are missing there.
@@ -87,7 +89,7 @@ class _Run:
         catalogue: Catalogue,
         journal: Journal,
         grader: Grader,
-        on_finished: Callable[[Finished], None] | None,
+        on_finished: Callable[[FinishedEpisode], None] | None,
         open_stage: OpenStage,
         before: Resumed,
         started: float,
@@ -102,7 +104,7 @@ class _Run:
         self.open_stage = open_stage
         self.before = before
         self.deadline = None if plan.run_seconds is None else started + plan.run_seconds
-        self.finished: list[Finished] = []
+        self.finished: list[FinishedEpisode] = []
         self.stopped = ""
         self.in_a_row: list[str] = []
         self.one_over = asyncio.Event()
@@ -208,14 +210,16 @@ class _Run:
         timing = {"task_id": slot.task_id, "trial": slot.trial, "play_seconds": played - started, "seconds": seconds}
         self.journal.append(TIMINGS, timing)
         self.journal.append(GRADES, grade.model_dump(mode="json"))  # last: what is graded is done
-        finished = Finished(record.model_copy(update={"messages": []}), grade, seconds)
+        finished = FinishedEpisode(record.model_copy(update={"messages": []}), grade, seconds)
         self.finished.append(finished)
         if self.on_finished is not None:
             self.on_finished(finished)
 
     def _sum_up(self, seconds: float) -> RunResult:
         folder = self.journal.folder
-        taken_over = [Finished(self.before.records[slot], grade, 0.0) for slot, grade in self.before.grades.items()]
+        taken_over = [
+            FinishedEpisode(self.before.records[slot], grade, 0.0) for slot, grade in self.before.grades.items()
+        ]
         finished = [*taken_over, *self.finished]
         records, grades = [item.record for item in finished], [item.grade for item in finished]
         judged = list(self.judging.known.values())

@@ -19,7 +19,7 @@ from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.digests import content_digests
 from tau2_core.runs.evaluation import choose_evaluators
-from tau2_core.runs.execute import Finished, RunResult
+from tau2_core.runs.execute import FinishedEpisode, RunResult
 from tau2_core.runs.journal import GRADES, JUDGEMENTS, SUMMARY, Journal
 from tau2_core.runs.judgements import Judging, probe_judge
 from tau2_core.runs.metrics import figures
@@ -96,7 +96,9 @@ async def grade_run(
         judging = Judging(judge, grader, journal, known, everywhere=bool(run.config.get("judge_all")))
         asked = await _ask(judging, run, tasks, concurrency, on_judged)
         finished = [
-            Finished(record, grader.grade(record, tasks[slot.task_id], known.get(slot)), run.seconds.get(slot, 0.0))
+            FinishedEpisode(
+                record, grader.grade(record, tasks[slot.task_id], known.get(slot)), run.seconds.get(slot, 0.0)
+            )
             for slot, record in run.records.items()
         ]
         journal.rewrite(GRADES, (each.grade.model_dump(mode="json") for each in finished))
@@ -140,7 +142,7 @@ async def _ask(
 
 
 def _summed_up(
-    run: RecordedRun, tasks: list[Task], finished: list[Finished], judged: list[Judgement], journal: Journal
+    run: RecordedRun, tasks: list[Task], finished: list[FinishedEpisode], judged: list[Judgement], journal: Journal
 ) -> RunResult:
     told = run.config
     names = (told["domain"], told["agent"]["name"], told["user"]["name"])

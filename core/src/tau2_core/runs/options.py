@@ -143,23 +143,28 @@ def read_options(file: Path | None, given: Mapping[str, Any]) -> Options:
 
     `given` is by parameter: `agent`, `agent_model` and `agent_args` (JSON) are one role's, and so on.
     """
-    base = _read_file(file) if file else Options()
+    base = read_file(file) if file else Options()
     plain = {name: value for name, value in given.items() if name in Options.model_fields and name not in ROLES}
-    update: dict[str, Any] = dict(plain)
+    roles: dict[str, dict[str, Any]] = {}
     for role in ROLES:
-        told: Participant = getattr(base, role)
-        changes: dict[str, Any] = {}
+        changes = roles.setdefault(role, {})
         if role in given:
             changes["name"] = given[role]
         if f"{role}_model" in given:
             changes["model"] = given[f"{role}_model"]
         if f"{role}_args" in given:
-            changes["args"] = {**told.args, **_arguments(role, given[f"{role}_args"])}
-        update[role] = told.model_copy(update=changes)
-    return Options.model_validate({**{name: getattr(base, name) for name in base.model_fields_set}, **update})
+            changes["args"] = {**getattr(base, role).args, **_arguments(role, given[f"{role}_args"])}
+    return merged(base, plain, roles)
 
 
-def _read_file(file: Path) -> Options:
+def merged(base: Options, plain: Mapping[str, Any], roles: Mapping[str, Mapping[str, Any]]) -> Options:
+    """Return options with others in their place; of a role only what is named. Raises pydantic's ValidationError."""
+    told = {role: getattr(base, role).model_copy(update=changes) for role, changes in roles.items()}
+    return Options.model_validate({**{name: getattr(base, name) for name in base.model_fields_set}, **plain, **told})
+
+
+def read_file(file: Path) -> Options:
+    """Return the options of a configuration file. Raises UsageError, with file and line."""
     problems = Problems("--config")
     document = problems.read(file)
     found = None

@@ -1,0 +1,95 @@
+"""`load_domain`: a domain's tools, tasks, policy and data, to look at or to choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tau2_core.api.options import find_domain
+from tau2_core.episode.setting import Setting
+from tau2_core.model.tasks import Task
+from tau2_core.model.tools import Role, Tool
+from tau2_core.runs.prepare import open_catalogue, prepare
+from tau2_core.state.records import plain
+
+
+def load_domain(
+    domain: str | Path,
+    *,
+    dataset: str | Path | None = None,
+    variant: str = "",
+    solo: bool = False,
+    packs: Sequence[str | Path] = (),
+    blocked: Sequence[str] = (),
+) -> LoadedDomain:
+    """Load a domain, with its own data or a dataset's.
+
+    Args:
+        domain: a domain's name, or the folder of a pack.
+        dataset: a folder with data for the domain, such as a checkout of tau2-bench, instead of the pack's own.
+        variant: other prompts over the same environment.
+        solo: as for an agent that works alone on a ticket.
+        packs: folders of packs that are not installed.
+        blocked: plugins that are not imported.
+
+    Raises:
+        UsageError: a name that does not exist.
+        PackError, DatasetError: the data are wrong.
+    """
+    name, pack = find_domain(domain)
+    folders = [Path(each) for each in packs] + ([pack] if pack else [])
+    data = None if dataset is None else Path(dataset)
+    return LoadedDomain(prepare(open_catalogue(folders, blocked), name, dataset=data, variant=variant, solo=solo))
+
+
+class LoadedDomain:
+    """A domain as episodes play it. What it returns is shared with all episodes: read it, do not change it."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+
+    @property
+    def name(self) -> str:
+        """The domain's name."""
+        return self._setting.domain
+
+    @property
+    def policy(self) -> str:
+        """The policy that the agent must follow, as it reads it. Raises PackError."""
+        return self._setting.policy_text
+
+    @property
+    def tools(self) -> Mapping[str, Tool]:
+        """The agent's tools by name."""
+        return self._setting.tools("agent")
+
+    @property
+    def user_tools(self) -> Mapping[str, Tool]:
+        """The customer's own tools by name."""
+        return self._setting.tools("user")
+
+    @property
+    def tasks(self) -> Mapping[str, Task]:
+        """All tasks by id, in the order of their files. Raises PackError, DatasetError."""
+        return self._setting.tasks()
+
+    @property
+    def splits(self) -> Mapping[str, Sequence[str]]:
+        """The ids of each split's tasks."""
+        return self._setting.splits()
+
+    def select(self, *, split: str | None = None, ids: Sequence[str] = (), limit: int | None = None) -> list[Task]:
+        """Return tasks: of a split (default: `base`), or by id. Raises UsageError for one that does not exist."""
+        return self._setting.select(split=split, ids=ids, limit=limit)
+
+    def database(self, role: Role = "agent") -> dict[str, Any]:
+        """Return a copy of a side's database in its base state, as JSON values; {} if there is none.
+
+        Raises PackError if it cannot be read.
+        """
+        base = self._setting.bases().get(role)
+        return {} if base is None else {name: plain(value) for name, value in base.fields.items()}
+
+    def __repr__(self) -> str:
+        return f"<LoadedDomain {self.name}: {len(self.tools)} tools>"

@@ -1,0 +1,94 @@
+"""`evaluate`: play tasks of a domain, grade every episode, and return the run that is kept of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Unpack
+
+from tau2_core.api.options import RunOptions, refuse_running_loop, told_run
+from tau2_core.api.run import Run
+from tau2_core.errors import UsageError
+from tau2_core.own_process import loop_factory
+from tau2_core.runs.composition import Composition, compose
+from tau2_core.runs.execute import FinishedEpisode, RunResult, execute
+from tau2_core.runs.models import closing
+
+Progress = Callable[[FinishedEpisode, int, int], None]
+
+
+def evaluate(domain: str | Path, *, progress: Progress | None = None, **options: Unpack[RunOptions]) -> Run:
+    """Play tasks of a domain, grade every episode, and return the run, which is kept in a folder.
+
+    This is `tau2-gym run` for programs: it takes the same options, and refuses the same with the same words.
+
+    Args:
+        domain: a domain's name, or the folder of a pack.
+        progress: called after each episode with it, the number of episodes finished so far, and the number of all.
+            What it raises ends the run; what is finished is kept.
+        options: `agent`, `user`, `judge`, `split`, `tasks`, `trials`, `evaluators`, `out` and all others that
+            `RunOptions` lists.
+
+    Returns:
+        The run. `run.stopped` says why it stopped before its end; it is "" if the run is complete.
+
+    Raises:
+        UsageError: an option or a combination that does not exist, or a running event loop (use `aevaluate`).
+        PackError, DatasetError: data are wrong.
+        RunError: the folder cannot be made, written or continued, or the judge cannot be used.
+        KeyboardInterrupt: after what is finished has been summed up.
+    """
+    refuse_running_loop("`await aevaluate(…)`")
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        run = runner.run(_evaluate(domain, progress, options))
+    if run.stopped == "interrupted":
+        raise KeyboardInterrupt
+    return run
+
+
+async def aevaluate(domain: str | Path, *, progress: Progress | None = None, **options: Unpack[RunOptions]) -> Run:
+    """Do what `evaluate` does, in a running event loop.
+
+    When it is cancelled, what is finished is kept and summed up, then the cancellation goes on.
+    """
+    run = await _evaluate(domain, progress, options)
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+    return run
+
+
+async def _evaluate(domain: str | Path, progress: Progress | None, given: RunOptions) -> Run:
+    told = told_run(domain, given)
+    for spec in (told.agent, told.user):
+        if spec is not None and spec.external:
+            raise UsageError("evaluate plays both sides itself; step a side of your own with open_episode")
+    composed = compose(told.options, agent=told.agent, user=told.user, tasks=told.tasks)
+    result = await play_composed(composed, via=told.options.via, resume=told.options.resume, on_finished=progress)
+    return Run(composed.folder, stopped=result.stopped)
+
+
+async def play_composed(
+    composed: Composition, *, via: str, resume: bool, on_finished: Progress | None = None
+) -> RunResult:
+    """Play and grade what is composed, in this process or `via` "mcp"; then close the connections to the models."""
+    plan, slots = composed.plan, len(composed.plan.slots())
+    done = 0
+
+    def tell(finished: FinishedEpisode) -> None:
+        nonlocal done
+        done += 1
+        if on_finished is not None:
+            on_finished(finished, done, slots)
+
+    work = _executor(via)(plan, composed.catalogue, composed.folder, resume=resume, on_finished=tell)
+    return await closing(plan.cast.lines, work)
+
+
+def _executor(via: str) -> Callable[..., Awaitable[RunResult]]:
+    if via == "mcp":
+        from tau2_core.gym.via import execute_via_mcp
+
+        return execute_via_mcp
+    return execute

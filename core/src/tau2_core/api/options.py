@@ -1,0 +1,183 @@
+"""What a program says of a run, as the options that the command line and configuration files have."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, Literal, TypedDict, get_type_hints
+
+from pydantic import ValidationError
+
+from tau2_core.api.participants import AgentLike, ModelLike, Told, UserLike, told_agent, told_judge, told_user
+from tau2_core.errors import UsageError
+from tau2_core.model.episodes import ArgumentMode
+from tau2_core.model.registrations import AgentSpec, UserSpec
+from tau2_core.model.tasks import Task
+from tau2_core.names import did_you_mean
+from tau2_core.packs.locations import MANIFEST
+from tau2_core.runs.options import Options, merged, read_file
+from tau2_core.runs.prepare import folder_domain
+
+
+class EpisodeOptions(TypedDict, total=False):
+    """What can be said of one episode and of a whole run. What is not given is what `tau2-gym run` takes by default.
+
+    agent: who serves: a registered name; a model, as `PROVIDER/NAME` or `{"model": …, "args": {…}}`; an async function
+        of the messages so far; an object with an async method `reply`; or a class or function that makes such an
+        object for each episode from an `AgentContext`. One object plays all episodes, several at a time.
+    user: who calls, in the same forms; a class or function gets a `UserContext`.
+    judge: the model that decides natural-language assertions.
+    agent_model, user_model: the model of a participant that is not given as a model itself.
+    faults: rates from 0 to 1 by the name of a fault.
+    packs: folders of packs that are not installed. blocked: plugins that are not imported.
+    config: a configuration file; what is given here wins.
+
+    All others are the options of `tau2-gym run` with the same name.
+    """
+
+    agent: AgentLike
+    user: UserLike
+    judge: ModelLike
+    agent_model: ModelLike
+    user_model: ModelLike
+    config: str | Path
+    dataset: str | Path
+    variant: str
+    solo: bool
+    user_first: bool
+    mode: ArgumentMode
+    evaluators: str | Path
+    max_steps: int
+    max_errors: int
+    turn_timeout: float
+    call_timeout: float
+    attempts: int
+    record: str | Path
+    replay: str | Path
+    faults: Mapping[str, float]
+    packs: Sequence[str | Path]
+    blocked: Sequence[str]
+
+
+class RunOptions(EpisodeOptions, total=False):
+    """The options of a run.
+
+    tasks: ids, or tasks that you made, instead of a split.
+    provider_limits, provider_rates: requests at once, and requests a minute, by provider.
+    """
+
+    split: str
+    tasks: Sequence[str | Task]
+    num_tasks: int
+    sample: int
+    trials: int
+    seed: int
+    timeout: float
+    run_timeout: float
+    provider_limits: Mapping[str, float]
+    provider_rates: Mapping[str, float]
+    max_cost: float
+    max_infrastructure_errors: int
+    judge_all: bool
+    resume: bool
+    via: Literal["process", "mcp"]
+    concurrency: int
+    out: str | Path
+    name: str
+
+
+# What has another name than on the command line, where an option is repeated.
+_NAMES = {
+    "tasks": "task",
+    "faults": "fault",
+    "provider_limits": "provider_limit",
+    "provider_rates": "provider_rate",
+    "packs": "pack",
+    "blocked": "no_plugin",
+}
+_BY_NAME = {"fault", "provider_limit", "provider_rate"}
+_PARTICIPANTS = {"agent", "user", "judge", "agent_model", "user_model", "config"}
+
+
+@dataclass(frozen=True)
+class ToldRun:
+    """What a program says of a run: its options, and what no option can say."""
+
+    options: Options
+    agent: AgentSpec | None
+    user: UserSpec | None
+    tasks: list[Task] | None
+
+
+def told_run(domain: str | Path, given: Mapping[str, Any]) -> ToldRun:
+    """Return a run as a program describes it. Raises UsageError for an option or a value that does not exist."""
+    known = get_type_hints(RunOptions)
+    for name in given:
+        if name not in known:
+            raise UsageError(f"there is no option {name!r} ({did_you_mean(name, known)})")
+    agent = told_agent(given.get("agent"), given.get("agent_model"))
+    user = told_user(given.get("user"), given.get("user_model"))
+    judge = told_judge(given.get("judge"))
+    plain = {_NAMES.get(name, name): value for name, value in given.items() if name not in _PARTICIPANTS}
+    plain = {name: _plain(name, value) for name, value in plain.items() if value is not None}
+    tasks = plain.pop("task", None)
+    own = None if tasks is None else _own_tasks(tasks)
+    if own is None and tasks is not None:
+        plain["task"] = tasks
+    name, pack = find_domain(domain)
+    plain["domain"] = [name]
+    if pack is not None:
+        plain["pack"] = [*plain.get("pack", ()), pack]
+    config = given.get("config")
+    base = Options() if config is None else read_file(Path(config))
+    roles: dict[str, Told] = {"agent": agent, "user": user, "judge": judge}
+    changes = {role: told.participant.model_dump(exclude_unset=True) for role, told in roles.items()}
+    try:
+        return ToldRun(merged(base, plain, changes), agent.agent, user.user, own)
+    except ValidationError as error:
+        what = error.errors(include_url=False)[0]
+        place = ".".join(map(str, what["loc"]))
+        raise UsageError(f"{place}: {what['msg']}, not {what['input']!r}") from error
+
+
+def find_domain(domain: str | Path) -> tuple[str, Path | None]:
+    """Return a domain's name, and the folder of its pack if that is what was given. Raises UsageError, PackError."""
+    if isinstance(domain, str) and not Path(domain, MANIFEST).is_file() and Path(domain).name == domain:
+        return domain, None
+    if not isinstance(domain, str | PathLike):
+        raise UsageError(f"give a domain's name or a pack's folder, not {domain!r}")
+    return folder_domain(Path(domain)).name, Path(domain)
+
+
+def _plain(name: str, value: Any) -> Any:
+    if name in _BY_NAME and isinstance(value, Mapping):
+        return [f"{key}={number}" for key, number in value.items()]
+    if isinstance(value, PathLike):
+        return fspath(value)
+    return value
+
+
+def _own_tasks(tasks: Any) -> list[Task] | None:
+    """Return tasks that the program made, None if it names ids. Raises UsageError for both at once."""
+    if isinstance(tasks, str | Task):
+        raise UsageError(f"tasks: give a list, such as [{tasks if isinstance(tasks, str) else tasks.id!r}]")
+    found = list(tasks)
+    made = [task for task in found if isinstance(task, Task)]
+    if made and len(made) < len(found):
+        raise UsageError("tasks: give ids, or tasks that you made, not both")
+    ids = [task.id for task in made]
+    if twice := next((task_id for task_id in ids if ids.count(task_id) > 1), None):
+        raise UsageError(f"tasks: two of them have the id {twice!r}")
+    return made or None
+
+
+def refuse_running_loop(instead: str) -> None:
+    """Raise UsageError if an event loop is running in this thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise UsageError(f"an event loop is running here: use {instead}")

@@ -1,0 +1,225 @@
+"""A run folder, read: its episodes, their grades, and the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tau2_core.errors import UsageError
+from tau2_core.evaluators.reasons import reasons
+from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
+from tau2_core.model.evaluation import Grade, Judgement
+from tau2_core.model.tasks import Task
+from tau2_core.names import did_you_mean
+from tau2_core.runs.recorded import read_run
+from tau2_core.runs.report import Report
+from tau2_core.runs.report import report as report_of
+
+if TYPE_CHECKING:
+    from tau2_core.model.messages import Message
+
+
+@dataclass(frozen=True)
+class RunEpisode:
+    """One episode of a run: its record, and its grade if it has one.
+
+    `judgement` is what the judge said of its assertions, None where none was asked; `seconds` is how long the episode
+    took with its grading, None where that was not kept.
+    """
+
+    record: EpisodeRecord
+    grade: Grade | None
+    judgement: Judgement | None
+    seconds: float | None
+
+    @property
+    def task_id(self) -> str:
+        """The id of its task."""
+        return self.record.task_id
+
+    @property
+    def trial(self) -> int:
+        """The number of its trial, from 0."""
+        return self.record.trial
+
+    @property
+    def messages(self) -> Sequence[Message]:
+        """The whole conversation with all tool calls, of both sides."""
+        return self.record.messages
+
+    @property
+    def termination(self) -> Termination:
+        """How it ended."""
+        return self.record.termination
+
+    @property
+    def reward(self) -> float | None:
+        """The reward, 0 to 1; None if it cannot be told."""
+        return self.grade.reward if self.grade else None
+
+    @property
+    def solved(self) -> bool:
+        """Whether its reward is one that counts as solved."""
+        return self.grade is not None and self.grade.solved
+
+    @property
+    def reasons(self) -> list[str]:
+        """What was not met, a line each, and the error if there is one."""
+        return reasons(self.grade) if self.grade else []
+
+
+class Run:
+    """A run, read from its folder: whole, stopped, or still going on.
+
+    It holds what was in the folder when it was made; make another one to see what has been added since.
+    """
+
+    def __init__(self, folder: str | Path, *, stopped: str = "") -> None:
+        """Read a folder that `evaluate`, `tau2-gym run` or `tau2-gym serve` has left.
+
+        `stopped` is why the run came no further, if that is known.
+
+        Raises UsageError if there is no run, RunError with file and line if one is damaged or of another format.
+        """
+        self._read = read_run(Path(folder))
+        self.stopped = stopped
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self._read.folder
+
+    @property
+    def name(self) -> str:
+        """The name of the run's folder."""
+        return self._read.name
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """The content of `run.json`: what the run was told, with digests of all that decides its results."""
+        return self._read.config
+
+    @property
+    def tasks(self) -> list[str]:
+        """The ids of its tasks."""
+        return self._read.tasks
+
+    @property
+    def trials(self) -> int:
+        """How often each task is to be played."""
+        return self._read.trials
+
+    @cached_property
+    def episodes(self) -> list[RunEpisode]:
+        """The episodes that are finished, trial by trial, the tasks of each in their order."""
+        read = self._read
+        slots = [Slot(task, trial) for trial in range(self.trials) for task in self.tasks]
+        return [
+            RunEpisode(read.records[slot], read.grades.get(slot), read.judgements.get(slot), read.seconds.get(slot))
+            for slot in slots
+            if slot in read.records
+        ]
+
+    def __iter__(self) -> Iterator[RunEpisode]:
+        return iter(self.episodes)
+
+    def __len__(self) -> int:
+        return len(self.episodes)
+
+    def episode(self, task_id: str, trial: int = 0) -> RunEpisode:
+        """Return one episode. Raises UsageError if it is not in the run, or not finished."""
+        if task_id not in self.tasks:
+            raise UsageError(f"{self.name} has no task {task_id!r} ({did_you_mean(task_id, self.tasks)})")
+        for each in self.episodes:
+            if (each.task_id, each.trial) == (task_id, trial):
+                return each
+        raise UsageError(f"{self.name} has no finished episode of task {task_id!r}, trial {trial} of {self.trials}")
+
+    def task(self, task_id: str) -> Task:
+        """Return a task as it was played. Raises UsageError for another one, RunError if the file is damaged."""
+        if task_id not in self.tasks:
+            raise UsageError(f"{self.name} has no task {task_id!r} ({did_you_mean(task_id, self.tasks)})")
+        return self._read.task_models()[task_id]
+
+    @cached_property
+    def report(self) -> Report:
+        """All figures, with intervals: what `tau2-gym report` shows.
+
+        Raises RunError if the grades are of more than one set of evaluators, MissingExtraError without
+        `tau2-core[stats]`.
+        """
+        return report_of(self._read)
+
+    @property
+    def mean_reward(self) -> float:
+        """The mean reward over all slots; one without a reward counts as 0."""
+        return self._rewards() / self._slots()
+
+    @property
+    def coverage(self) -> float:
+        """The share of all slots that have a reward, 0 to 1."""
+        return sum(each.reward is not None for each in self.episodes) / self._slots()
+
+    @property
+    def solved(self) -> list[RunEpisode]:
+        """The episodes that are solved."""
+        return [each for each in self.episodes if each.solved]
+
+    @property
+    def pass_hat_k(self) -> dict[int, float]:
+        """pass^k for k from 1 to `trials`: the chance that a task is solved in all of k trials."""
+        from tau2_core.runs.metrics import pass_hat_k
+
+        return pass_hat_k([self._read.solved(task) for task in self.tasks], self.trials)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one flat dictionary an episode, for a data frame: `pandas.DataFrame(run.rows())`.
+
+        Verdicts are columns named after their criterion (`DB`, `COMMUNICATE`, …): 0 to 1, None where there is none.
+        """
+        grades = [each.grade for each in self.episodes if each.grade]
+        criteria = sorted({name for grade in grades for name in grade.verdicts})
+        return [self._row(each, criteria) for each in self.episodes]
+
+    def _row(self, episode: RunEpisode, criteria: Sequence[str]) -> dict[str, Any]:
+        record, grade = episode.record, episode.grade
+        usages = [*record.usage.values(), *([episode.judgement.usage] if episode.judgement else [])]
+        costs = [usage.cost for usage in usages]
+        return {
+            "run": self.name,
+            "domain": record.domain,
+            "task_id": record.task_id,
+            "trial": record.trial,
+            "seed": record.seed,
+            "reward": episode.reward,
+            "solved": episode.solved,
+            "outcome": grade.outcome.value if grade else None,
+            "termination": record.termination.value,
+            "error": record.error,
+            "steps": record.steps,
+            "tool_calls": record.tool_calls,
+            "tool_errors": sum(record.tool_errors.values()),
+            "seconds": episode.seconds,
+            "cost": None if None in costs or not costs else sum(cost or 0.0 for cost in costs),
+            **{name: _verdict(grade, name) for name in criteria},
+        }
+
+    def _rewards(self) -> float:
+        return sum(each.reward or 0.0 for each in self.episodes)
+
+    def _slots(self) -> int:
+        return len(self.tasks) * self.trials
+
+    def __repr__(self) -> str:
+        unscored = sum(each.reward is None for each in self.episodes)
+        words = f"{len(self)} of {self._slots()} episodes, mean reward {self.mean_reward:.4f}"
+        without = f", {unscored} without a reward" if unscored else ""
+        return f"<Run {self.name}: {words}{without}{f', stopped: {self.stopped}' if self.stopped else ''}>"
+
+
+def _verdict(grade: Grade | None, criterion: str) -> float | None:
+    verdict = grade.verdicts.get(criterion) if grade else None
+    return verdict.reward if verdict else None

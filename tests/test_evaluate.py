@@ -1,0 +1,286 @@
+"""`evaluate`, `load_domain` and `Run`: a whole run from a program, and the same refusals as the command line's."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+import tau2_core
+from tau2_core import (
+    AgentContext,
+    AssistantMessage,
+    Message,
+    ModelSettings,
+    PackError,
+    Run,
+    RunError,
+    RunOptions,
+    Task,
+    Tau2GymError,
+    ToolCall,
+    UsageError,
+    UserMessage,
+    aevaluate,
+    evaluate,
+    load_domain,
+)
+from tau2_core.cli.run import run as run_command
+from tau2_core.episode.setting import Setting
+from tau2_core.testing import ScriptedEndpoint
+from tau2_core.testing.scripted_endpoint import say
+
+pytestmark = pytest.mark.domain("mock")
+TASK = "complete_task"
+RIGHT = {"task_id": "task_5", "status": "completed"}
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+async def complete(history: Sequence[Message]) -> AssistantMessage | str:
+    """Serve the task without a model."""
+    if isinstance(history[-1], UserMessage):
+        return AssistantMessage(tool_calls=[ToolCall(id="1", name="update_task_status", arguments=RIGHT)])
+    return "It is done."
+
+
+class Complete:
+    """The same agent as an object."""
+
+    def __init__(self, context: AgentContext | None = None) -> None:
+        self.context = context
+
+    async def reply(self, history: Sequence[Message]) -> AssistantMessage:
+        said = await complete(history)
+        return AssistantMessage(content=said) if isinstance(said, str) else said
+
+
+def test_a_run_is_played_kept_and_read(here: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    run = evaluate(
+        "mock",
+        agent="oracle",
+        split="test",
+        trials=2,
+        name="first",
+        progress=lambda episode, done, slots: seen.append((episode.record.task_id, done, slots)),
+    )
+    slots = len(run.tasks) * 2
+    assert run.folder == Path("runs/first")
+    assert [done for _, done, _ in seen] == list(range(1, slots + 1))
+    assert {of for _, _, of in seen} == {slots}
+    assert (len(run), run.stopped, run.mean_reward, run.coverage) == (slots, "", 1.0, 1.0)
+    assert run.pass_hat_k == {1: 1.0, 2: 1.0}
+    assert run.report.strict_rate.value == 1.0
+    assert [each.task_id for each in run] == [*run.tasks, *run.tasks]
+    assert run.configuration["split"] == "test"
+    episode = run.episode(run.tasks[0], trial=1)
+    assert (episode.reward, episode.solved, episode.reasons, episode.trial) == (1.0, True, [], 1)
+    assert episode.messages
+    assert run.task(run.tasks[0]).id == run.tasks[0]
+    assert json.loads((here / "runs/first/summary.json").read_text())["mean_reward"] == 1.0
+    assert repr(run) == f"<Run first: {slots} of {slots} episodes, mean reward 1.0000>"
+    assert [each.reward for each in Run("runs/first")] == [each.reward for each in run]
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [complete, Complete(), Complete, lambda context: Complete(context)],
+    ids=["function", "object", "class", "factory"],
+)
+def test_an_agent_of_the_program(agent: Any) -> None:
+    run = evaluate("mock", agent=agent, tasks=[TASK])
+    assert run.mean_reward == 1.0
+    assert run.configuration["digests"]["plugins"]["agent"]  # its code is named, so that a resumed run is the same one
+
+
+def test_a_customer_of_the_program() -> None:
+    async def ask(history: Sequence[Message]) -> str:
+        return "###STOP###" if len(history) > 2 else "Please mark task_5 as completed."
+
+    run = evaluate("mock", agent=complete, user=ask, tasks=[TASK])
+    assert run.episodes[0].termination == "user_stop"
+    assert run.mean_reward == 1.0
+
+
+def test_models_in_every_form() -> None:
+    with ScriptedEndpoint(lambda _asked: say("Hello.")) as endpoint:
+        args = {"api_base": endpoint.url, "temperature": 0.25}
+        told = {"model": "endpoint/scripted", "args": args}
+        forms: list[dict[str, Any]] = [
+            {"agent": told},
+            {"agent": ModelSettings(model="endpoint/scripted", args=args)},
+            {"agent": {"name": "llm", **told}},
+            {"agent": "llm", "agent_model": told},
+        ]
+        for number, form in enumerate(forms):
+            run = evaluate("mock", tasks=[TASK], max_steps=4, name=f"form-{number}", **form)
+            assert run.configuration["agent"]["name"] == "llm"
+            assert run.configuration["models"]["agent"]["args"]["temperature"] == 0.25
+            assert run.episodes[0].record.usage["agent"].requests > 0
+
+
+def test_a_task_of_the_program() -> None:
+    made = load_domain("mock").tasks[TASK].model_copy(update={"id": "mine"})
+    run = evaluate("mock", tasks=[made])
+    assert (run.tasks, run.mean_reward) == (["mine"], 1.0)
+    assert run.task("mine") == made
+
+
+def test_a_task_of_the_program_whose_calls_cannot_be_right() -> None:
+    gold = {"action_id": "1", "name": "update_task_statu", "arguments": RIGHT}
+    made = Task.model_validate(
+        {"id": "mine", "user_scenario": {"instructions": ""}, "evaluation_criteria": {"actions": [gold]}}
+    )
+    with pytest.raises(PackError, match="did you mean 'update_task_status'") as error:
+        evaluate("mock", tasks=[made])
+    assert "tasks.mine.evaluation_criteria.actions.0" in str(error.value)
+
+
+def test_a_pack_by_its_folder(small_pack: Callable[..., Setting]) -> None:
+    setting = small_pack("def count(db):\n    return len(db.items)\n", {"count": {}})
+    loaded = load_domain(setting.pack.folder)
+    assert (loaded.name, list(loaded.tools)) == (setting.domain, ["count"])
+    assert (
+        loaded.tools["count"].mcp_tool()["inputSchema"]
+        == loaded.tools["count"].chat_function()["function"]["parameters"]
+    )
+
+
+def test_a_domain_is_looked_at() -> None:
+    mock = load_domain("mock")
+    assert "update_task_status" in mock.tools
+    assert TASK in mock.tasks
+    assert set(mock.splits["test"]) <= set(mock.tasks)
+    assert mock.policy.strip()
+    assert mock.database()["tasks"]["task_5"]["status"] == "pending"
+    assert [task.id for task in mock.select(ids=[TASK])] == [TASK]
+    mock.database()["tasks"].clear()
+    assert mock.database()["tasks"]
+
+
+def test_rows_for_a_data_frame() -> None:
+    run = evaluate("mock", agent="silent", tasks=[TASK], name="rows")
+    (row,) = run.rows()
+    assert {name: row[name] for name in ("run", "domain", "task_id", "trial", "reward", "solved", "DB")} == {
+        "run": "rows",
+        "domain": "mock",
+        "task_id": TASK,
+        "trial": 0,
+        "reward": 0.0,
+        "solved": False,
+        "DB": 0.0,
+    }
+    json.dumps(row)
+
+
+def test_it_goes_on_where_it_was_stopped() -> None:
+    class StopError(Exception):
+        pass
+
+    def stop(_episode: Any, done: int, _slots: int) -> None:
+        if done == 2:
+            raise StopError
+
+    with pytest.raises(StopError):
+        evaluate("mock", split="test", name="again", concurrency=1, progress=stop)
+    assert 0 < len(Run("runs/again")) < len(Run("runs/again").tasks)
+    run = evaluate("mock", split="test", name="again", resume=True)
+    assert len(run) == len(run.tasks)
+    with pytest.raises(RunError, match=r"was another run: agent\.name"):
+        evaluate("mock", agent="silent", split="test", name="again", resume=True)
+
+
+def test_a_cancelled_run_keeps_what_is_finished() -> None:
+    async def play() -> None:
+        begun = asyncio.Event()
+
+        async def wait(_history: Sequence[Message]) -> str:
+            begun.set()
+            await asyncio.Event().wait()
+            return ""
+
+        work = asyncio.create_task(aevaluate("mock", agent=wait, tasks=[TASK], name="cancelled"))
+        await begun.wait()
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+    asyncio.run(play())
+    assert (len(Run("runs/cancelled")), Run("runs/cancelled").coverage) == (0, 0.0)
+    assert Path("runs/cancelled/summary.json").exists()
+
+
+def test_a_running_loop_needs_await() -> None:
+    async def play() -> Run:
+        with pytest.raises(UsageError, match="await aevaluate"):
+            evaluate("mock", tasks=[TASK])
+        return await aevaluate("mock", tasks=[TASK], via="mcp")
+
+    assert asyncio.run(play()).mean_reward == 1.0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"domain": "mok"}, "did you mean 'mock'"),
+        ({"domain": "no/such/pack"}, "no/such/pack"),
+        ({"domain": 7}, "give a domain's name or a pack's folder, not 7"),
+        ({"agnt": "oracle"}, "no option 'agnt' \\(did you mean 'agent'\\?\\)"),
+        ({"agent": "orcle"}, "did you mean 'oracle'"),
+        ({"agent": object()}, "cannot play; give a registered name"),
+        ({"agent": int}, "the class int has no method `reply`"),
+        ({"agent": "external"}, "open_episode"),
+        ({"agent": {"modle": "x"}}, "agent.modle"),
+        ({"user": "llm"}, "needs a model"),
+        ({"judge": 7}, "judge: give a model's name"),
+        ({"tasks": TASK}, "give a list, such as \\['complete_task'\\]"),
+        ({"tasks": ["complete_tas"]}, "did you mean 'complete_task'"),
+        ({"split": "tset"}, "no split 'tset'"),
+        ({"trials": 0}, "--trials must be at least 1, not 0"),
+        ({"trials": "many"}, "trials: .* not 'many'"),
+        ({"max_steps": 0}, "max-steps must be at least 1"),
+        ({"faults": {"tool-error": 2}}, "between 0 and 1"),
+        ({"resume": True}, "say with --name"),
+        ({"name": "a/b"}, "folder's name alone"),
+        ({"config": "nowhere.yaml"}, "nowhere.yaml"),
+        ({"evaluators": "tau3"}, "tau3"),
+        ({"dataset": "nowhere"}, "no such folder"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_wrong_options_are_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(Tau2GymError, match=words):
+        evaluate(**{"domain": "mock", **options})
+    assert not Path("runs").exists()
+
+
+def test_every_option_of_the_command_line_is_there() -> None:
+    """What decides an exit code or is about printing is not; the rest has the same name, or the plural."""
+    only_there = {"ctx", "domain", "show_config", "json_output", "fail_under", "min_coverage"}
+    same = {
+        "judge_model": "judge",
+        "agent_args": "agent",
+        "user_args": "user",
+        "judge_args": "judge",
+        "no_plugin": "blocked",
+    }
+    options = set(get_type_hints(RunOptions))
+    for name in set(inspect.signature(run_command).parameters) - only_there:
+        assert options & {name, f"{name}s", same.get(name, name)}, name
+
+
+def test_public_names() -> None:
+    everything: dict[str, Any] = {}
+    exec("from tau2_core import *", everything)
+    assert set(tau2_core.__all__) <= set(everything)
+    assert everything["__version__"] == tau2_core.__version__ != ""
+    assert everything["evaluate"] is evaluate
