@@ -25,6 +25,8 @@ from tau2_core.model.registrations import AgentSpec, UserSpec
 from tau2_core.model.tasks import Task
 from tau2_core.runs.prepare import open_catalogue, prepare
 
+from tests.forked import Forks
+
 # Examples are the same on every machine and day. To search for new ones: --hypothesis-profile=search.
 settings.register_profile(
     "steady", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
@@ -173,26 +175,39 @@ def small_pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
         del sys.modules[module]
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Starts commands as forks of a process that has imported the core."""
+    made = Forks()
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def gym(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def gym(tmp_path: Path, forks: Forks) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the command in a process of its own: `gym("run", "mock", paths=[folder], TAU2_GYM_DISABLE="airline")`.
 
     `paths` are what PYTHONPATH holds, `disk` is how many bytes fit into a file, capitals are environment variables.
-    A warning is an error there too, and the working folder is the test's own.
+    A warning is an error there too, and the working folder is the test's own. The process is a fork, unless `fresh`,
+    `disk` or a variable for Python itself asks for one that Python starts.
     """
 
     def run(
-        *arguments: object, paths: Sequence[Path] = (), disk: int | None = None, **variables: str
+        *arguments: object, paths: Sequence[Path] = (), disk: int | None = None, fresh: bool = False, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         left_out = ("PYTHON", "TAU2_GYM", "COLUMNS")
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
+        env = inherited | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "NO_COLOR": "1", **variables}
+        fresh = fresh or disk is not None or any(name.startswith(("PYTHON", "LANG", "LC_")) for name in variables)
+        if not fresh:
+            return forks.run(list(map(str, arguments)), cwd=tmp_path, env=env, timeout=120)
         limited = f"import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, ({disk}, {disk})); "
         limited += "runpy.run_module('tau2_core', run_name='__main__')"
         start = ["-m", "tau2_core"] if disk is None else ["-c", limited]
         return subprocess.run(
             [sys.executable, "-P", "-W", "error", *start, *map(str, arguments)],
             cwd=tmp_path,
-            env=inherited | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "NO_COLOR": "1", **variables},
+            env=env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

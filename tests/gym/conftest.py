@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from typing import Any, TypeAlias
 
 import httpx
 import pytest
+
+from tests.forked import Forked, Forks
 
 SECONDS = 60  # that nothing takes: what hangs fails
 REVISION = "2026-07-28"
@@ -28,7 +29,7 @@ MCP = {"Accept": "application/json, text/event-stream", "Content-Type": "applica
 class Server:
     """A running `tau2-gym serve`."""
 
-    process: subprocess.Popen[str]
+    process: Forked
     address: str
     folder: Path
     http: httpx.Client
@@ -169,6 +170,7 @@ Start: TypeAlias = Callable[..., Server]
 
 @dataclass(eq=False)
 class _Starter:
+    forks: Forks
     folders: Iterator[Path]
     stack: ExitStack = field(default_factory=ExitStack)
 
@@ -180,14 +182,12 @@ class _Starter:
             options = (*options, "--no-token")
         options = tuple(option for option in options if option not in ("--printed-token",))
         with (folder / "stderr").open("w", encoding="utf-8") as errors:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-W", "error", "-m", "tau2_core", "serve", "--port", "0", *map(str, options)],
+            process = self.forks.start(
+                ["serve", "--port", "0", *map(str, options)],
                 cwd=folder,
                 env=inherited | variables,
-                stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                text=True,
             )
         self.stack.callback(_end, process)
         assert process.stdout is not None
@@ -202,7 +202,7 @@ class _Starter:
         return server
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: Forked) -> None:
     if process.poll() is None:
         process.kill()
         process.wait()
@@ -216,28 +216,28 @@ def _folders(make: Callable[[], Path]) -> Iterator[Path]:
 
 
 @pytest.fixture
-def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+def start(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """Start servers for one test: `start("mock", "--token", "x", TAU2_GYM_DISABLE="airline")`.
 
     Without a token they are started with `--no-token`, or with one that they print if `--printed-token` is given.
     """
-    starter = _Starter(_folders(lambda: tmp_path_factory.mktemp("server")))
+    starter = _Starter(forks, _folders(lambda: tmp_path_factory.mktemp("server")))
     with starter.stack:
         yield starter
 
 
 @pytest.fixture(scope="module")
-def start_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+def start_for_all(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """Start servers for all tests of a module."""
-    starter = _Starter(_folders(lambda: tmp_path_factory.mktemp("server")))
+    starter = _Starter(forks, _folders(lambda: tmp_path_factory.mktemp("server")))
     with starter.stack:
         yield starter
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of all domains, for tests that leave it as it was but for their own episodes."""
-    starter = _Starter(_folders(lambda: tmp_path_factory.mktemp("server")))
+    starter = _Starter(forks, _folders(lambda: tmp_path_factory.mktemp("server")))
     with starter.stack:
         yield starter()
 

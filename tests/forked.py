@@ -1,0 +1,205 @@
+"""Commands in processes of their own that start at once, as forks of a process that has imported the core already.
+
+A fork shares nothing with the tests or with other commands but what was imported. So a command may change anything
+(streams, signals, environment, modules) and end in any way, as in a process started afresh, at a tenth of the time.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from array import array
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+HEAVY = ("tau2_core.__main__", "tau2_core.testing")  # not imported: what runs, and what imports pytest
+
+
+class Forked:
+    """A running command: what `subprocess.Popen` offers, as far as tests need it. Its output is text."""
+
+    def __init__(self, report: socket.socket, stdout: IO[str] | None) -> None:
+        self.stdout = stdout
+        self.returncode: int | None = None
+        self._report = report
+        self.pid = self._read()
+
+    def poll(self) -> int | None:
+        if self.returncode is None and select.select([self._report], [], [], 0)[0]:
+            self.wait()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            if not select.select([self._report], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired("a forked command", timeout or 0)
+            self.returncode = self._read()
+            self._report.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _read(self) -> int:
+        numbers = array("i")
+        numbers.frombytes(self._report.recv(numbers.itemsize, socket.MSG_WAITALL))
+        return numbers[0]
+
+
+class Forks:
+    """Starts commands, from the first on as forks of one process. Close it at the end."""
+
+    def __init__(self) -> None:
+        self._origin: subprocess.Popen[bytes] | None = None
+        self._requests: socket.socket | None = None
+
+    def start(
+        self,
+        arguments: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        stdout: IO[Any] | int,
+        stderr: IO[Any] | int,
+    ) -> Forked:
+        """Start `tau2-gym` with these arguments and nothing on its standard input.
+
+        Output goes to open files, standard output also to a new pipe (`subprocess.PIPE`).
+        """
+        if self._requests is None:
+            self._requests, theirs = socket.socketpair()
+            with theirs:
+                command = [sys.executable, "-P", "-W", "error", __file__, str(theirs.fileno())]
+                plain = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "TAU2_GYM"))}
+                self._origin = subprocess.Popen(command, env=plain, pass_fds=[theirs.fileno()])
+        ours, report = socket.socketpair()
+        reader, writer = os.pipe() if stdout == subprocess.PIPE else (None, None)
+        with report, tempfile.TemporaryFile() as request, Path(os.devnull).open("rb") as nothing:
+            wish = {"arguments": list(arguments), "cwd": str(cwd), "env": dict(env)}
+            request.write(json.dumps(wish).encode())
+            request.flush()
+            out = writer if writer is not None else _number(stdout)
+            files = [request.fileno(), nothing.fileno(), out, _number(stderr), report.fileno()]
+            socket.send_fds(self._requests, [b"."], files)
+            if writer is not None:
+                os.close(writer)
+            return Forked(ours, os.fdopen(reader, encoding="utf-8") if reader is not None else None)
+
+    def run(
+        self, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Do a command to its end. Raises TimeoutExpired where it does not end; it is killed then."""
+        with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+            process = self.start(arguments, cwd=cwd, env=env, stdout=stdout, stderr=stderr)
+            try:
+                code = process.wait(timeout)
+            finally:
+                process.kill()
+            texts = []
+            for file in (stdout, stderr):
+                file.seek(0)
+                texts.append(file.read().decode("utf-8").replace("\r\n", "\n"))
+        return subprocess.CompletedProcess(list(arguments), code, *texts)
+
+    def close(self) -> None:
+        if self._requests is not None and self._origin is not None:
+            self._requests.close()
+            self._origin.wait(60)
+
+
+def _number(file: IO[Any] | int) -> int:
+    return file if isinstance(file, int) else file.fileno()
+
+
+def _serve(requests: socket.socket) -> list[int] | None:
+    """Fork for each request, and return its files in the process that is to do it; return None when none can follow.
+
+    Between the two is a process that waits for the end and reports it: who asked is not the parent, and cannot wait.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    reporting = 0
+    while True:
+        message, files, _, _ = socket.recv_fds(requests, 1, 5)
+        while reporting and os.waitpid(-1, 0 if not message else os.WNOHANG)[0]:
+            reporting -= 1
+        if not message:
+            return None
+        reporting += 1
+        if os.fork() == 0:
+            requests.close()
+            child = os.fork()
+            if child == 0:
+                return files
+            _report(files[-1], child)
+            for file in files[:-1]:
+                os.close(file)
+            _, status = os.waitpid(child, 0)
+            _report(files[-1], os.waitstatus_to_exitcode(status))
+            os._exit(0)
+        for file in files:
+            os.close(file)
+
+
+def _report(file: int, number: int) -> None:
+    os.write(file, array("i", [number]).tobytes())
+
+
+def _become(request: int, *streams: int) -> None:
+    """Make of this process one that was started with what is asked for."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with os.fdopen(request, encoding="utf-8") as file:
+        file.seek(0)
+        wish = json.load(file)
+    *standard, report = streams
+    for number, stream in enumerate(standard):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.close(report)
+    sys.stdin, sys.stdout, sys.stderr = (
+        os.fdopen(0, encoding="utf-8", closefd=False),
+        os.fdopen(1, "w", encoding="utf-8", closefd=False),
+        os.fdopen(2, "w", encoding="utf-8", closefd=False, buffering=1, errors="backslashreplace"),
+    )
+    os.chdir(wish["cwd"])
+    os.environ.clear()
+    os.environ.update(wish["env"])
+    time.tzset()
+    sys.path[:0] = [path for path in wish["env"].get("PYTHONPATH", "").split(os.pathsep) if path]
+    sys.argv[1:] = wish["arguments"]
+
+
+def _import_the_core() -> None:
+    import tau2_core
+
+    for module in pkgutil.walk_packages(tau2_core.__path__, "tau2_core."):
+        if not module.name.startswith(HEAVY):
+            importlib.import_module(module.name)
+
+
+if __name__ == "__main__":
+    _import_the_core()
+    gc.freeze()  # a look for garbage in a fork would copy the memory that it shares
+    with socket.socket(fileno=int(sys.argv[1])) as asked:
+        files = _serve(asked)
+    if files is not None:
+        _become(*files)
+        runpy.run_module("tau2_core", run_name="__main__", alter_sys=True)
