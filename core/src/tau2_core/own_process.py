@@ -34,7 +34,6 @@ def seldom_collected() -> Iterator[None]:
     It changes the whole process, and costs a few MB at most.
     """
     before = gc.get_threshold()
-    gc.collect()
     gc.freeze()
     gc.set_threshold(ALLOCATIONS, *before[1:])
     try:
