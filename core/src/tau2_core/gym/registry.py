@@ -250,6 +250,10 @@ class Registry:
             episode.interrupt("the server was stopped in the middle of a call")
             await self._keep(episode)
 
+    def forget(self, episode: HostedEpisode) -> None:
+        """Let go of an episode whose record somebody else keeps. A call in flight goes on, and nobody waits for it."""
+        self._unlist(episode)
+
     def _list(self, episode: HostedEpisode) -> None:
         episode.closed = False
         self._episodes[episode.id] = episode

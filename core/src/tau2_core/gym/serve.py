@@ -144,9 +144,10 @@ class RecordKeepingServer(uvicorn.Server):
         self._captured_signals.append(sig)
         self.should_exit = True
         if again:
-            self._loop.call_soon_threadsafe(self._hurry)
+            self._loop.call_soon_threadsafe(self.hurry)
 
-    def _hurry(self) -> None:
+    def hurry(self) -> None:
+        """Wait for no request and no grade any more."""
         self.registry.hurry()
         for task in list(self.server_state.tasks):
             task.cancel()

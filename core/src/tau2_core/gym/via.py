@@ -9,8 +9,6 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 
-import uvicorn
-
 from tau2_core.episode.conversation import Limits
 from tau2_core.episode.play import Cast, OpenStage
 from tau2_core.episode.setting import Setting
@@ -19,7 +17,7 @@ from tau2_core.gym.application import build_application
 from tau2_core.gym.client import RemoteStage, open_sides
 from tau2_core.gym.hosted import EXTERNAL, Blueprint, HostedEpisode
 from tau2_core.gym.registry import Registry
-from tau2_core.gym.serve import bind, uvicorn_config
+from tau2_core.gym.serve import RecordKeepingServer, bind, uvicorn_config
 from tau2_core.gym.settings import Settings
 from tau2_core.model.messages import Requestor
 from tau2_core.model.tasks import Task
@@ -30,7 +28,7 @@ from tau2_core.runs.plan import Plan
 UNLIMITED = Limits(max_steps=2**31, max_errors=2**31)  # the run's own conversation counts and ends
 
 
-class _QuietServer(uvicorn.Server):
+class _QuietServer(RecordKeepingServer):
     """Leaves Ctrl-C to the run."""
 
     @contextmanager
@@ -43,12 +41,13 @@ async def serving(registry: Registry, settings: Settings) -> AsyncIterator[str]:
     """Run the server in this event loop for as long as the block lasts; the value is its address."""
     listeners = bind(settings.host, 0, settings.token)
     settings.port = listeners[0].getsockname()[1]
-    server = _QuietServer(uvicorn_config(build_application(registry, settings)))
+    server = _QuietServer(uvicorn_config(build_application(registry, settings)), registry)
     task = asyncio.create_task(server.serve(listeners))
     try:
         yield settings.base_url
     finally:
         server.should_exit = True
+        server.hurry()  # whoever asked is gone: only a call that hangs can be under way
         await task
 
 
@@ -69,7 +68,7 @@ def stage_through(registry: Registry, address: str) -> OpenStage:
             async with open_sides(urls) as clients:
                 yield RemoteStage(clients, partial(_was_skipped, episode), partial(_digests, episode))
         finally:
-            await registry.close(episode.id)
+            registry.forget(episode)
 
     return open_stage
 
