@@ -13,13 +13,16 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tau2_core.cli.app import app
 from tau2_core.episode.setting import Setting
+from tau2_core.errors import UsageError
 from tau2_core.llm.cassette import Cassette
 from tau2_core.model.llm import Completion, ModelError
 from tau2_core.testing.gold_script import GoldScript
 from tau2_core.testing.scripted_endpoint import Refusal, call, say
+from typer.testing import CliRunner
 
-from .conftest import MODELS, Played
+from .conftest import MODELS, Played, models_of
 
 Play = Callable[..., Played]
 Gym = Callable[..., CompletedProcess[str]]
@@ -71,6 +74,31 @@ def test_a_run_is_played_again_to_the_letter(
     assert "127.0.0.1" not in cassette.read_text()
     again = replay(*options, "--concurrency", 1)
     assert same(played.folder, again, "episodes.jsonl", "grades.jsonl", "judgements.jsonl")
+
+
+@pytest.mark.parametrize("provider", ["openai", "endpoint"])
+def test_a_run_and_its_replay_are_comparable(
+    play: Play, judged: Setting, cassette: Path, tmp_path: Path, provider: str
+) -> None:
+    """Although the replay has no address, no key, no price, and nobody who knows about seeds."""
+    models = {**models_of(provider), "judge": f"{provider}/judge"}
+    options = ("--num-tasks", 3, "--trials", 2, "--pack", judged.pack.folder)
+    away = {"timeout": 9, "input_cost_per_token": 0.1, "output_cost_per_token": 0.1, "extra_headers": {"X-Key": "k-1"}}
+    arguments: dict[str, Any] = {role: {"temperature": 0.5, **away} for role in models}
+    script = GoldScript.of(judged)
+    played = play(*options, "--record", cassette, models=models, arguments=arguments, script=script)
+    assert played.code == 0, played.error
+    named = [str(option) for option in (*options, "--replay", cassette, "--out", tmp_path, "--name", "again")]
+    for role, model in models.items():
+        named += [f"--{role}-model", model, f"--{role}-args", '{"temperature": 0.5}']
+    again = CliRunner().invoke(app, ["run", "mock", *named], catch_exceptions=False)
+    assert again.exit_code == 0, again.output
+    for runs in ([played.folder, tmp_path / "again"], [tmp_path / "again", played.folder]):
+        compared = CliRunner().invoke(app, ["compare", *map(str, runs), "--json"], catch_exceptions=False)
+        assert compared.exit_code == 0, compared.output
+        found = json.loads(compared.stdout)
+        assert (found["difference"]["value"], found["changed"], found["ignored"]) == (0.0, [], [])
+        assert not [each for each in found["differs"] if not each["name"].startswith("models.")]
 
 
 def test_failures_are_played_again_too(play: Play, replay: Callable[..., Path], cassette: Path) -> None:
@@ -128,19 +156,82 @@ def test_the_first_difference_is_named(
     assert said in record["error"]
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (None, "No such file"),
-        ('{"episode": "x"}\n', ":1: not an exchange"),
-        ("hello\n", ":1: not an exchange"),
-    ],
-)
-def test_what_is_no_cassette_is_refused(gym: Gym, cassette: Path, text: str | None, said: str) -> None:
-    if text is not None:
-        cassette.write_text(text)
-    done = gym("run", "mock", *NAMED[:4], "--replay", cassette)
-    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+EXCHANGE = {
+    "episode": "create_plain#0",
+    "role": "user",
+    "number": 0,
+    "request": {"same": 0, "messages": []},
+    "completion": {"message": {"content": "Hello."}},
+}
+WHOLE = json.dumps(EXCHANGE).encode() + b"\n"
+
+
+def changed(**fields: Any) -> bytes:
+    return WHOLE + json.dumps({**EXCHANGE, **fields}).encode() + b"\n"
+
+
+DAMAGED: dict[str, tuple[bytes | None, str]] = {
+    "missing": (None, ": No such file"),
+    "empty": (b"", ": it is empty"),
+    "half a last line": (WHOLE + WHOLE[:40], ":2: it is cut off, as when a recording is killed; remove the line"),
+    "half a character": (WHOLE + '{"episode": "ä'.encode()[:-1], ":2: it is cut off"),
+    "half a line between": (WHOLE[:40] + b"\n" + WHOLE, ":1: not an exchange: "),
+    "two lines in one": (WHOLE + WHOLE[:-1] + WHOLE, ":2: not an exchange: Extra data"),
+    "prose": (b"hello\n", ":1: not an exchange: "),
+    "a list": (b"[]\n", ":1: not an exchange: Input should be"),
+    "a line with nothing": (WHOLE + b"\n" + WHOLE, ":2: not an exchange: "),
+    "nested too deeply": (b"[" * 200_000 + b"\n", ":1: not an exchange: it is nested too deeply"),
+    "UTF-16": (WHOLE.decode().encode("utf-16"), ":1: not an exchange: it is no UTF-8"),
+    "half a surrogate pair": (
+        changed(completion={"message": {"content": "\ud83d"}}),
+        ":2: not an exchange: it holds half a surrogate pair",
+    ),
+    "no answer": (changed(completion=None), ":2: not an exchange: it should have a completion or a failure"),
+    "a field missing": (WHOLE + b'{"episode": "x"}\n', ":2: not an exchange: role: Field required"),
+    "an unknown role": (changed(role="nobody"), ":2: not an exchange: role: "),
+    "a number as text": (changed(number="0"), ":2: not an exchange: number: "),
+    "a request of no changes": (changed(request={}), ":2: not an exchange: request.same: Field required"),
+    "messages of no objects": (changed(request={"same": 0, "messages": ["x"]}), "request.messages.0: "),
+    "a completion without a message": (changed(completion={}), "completion.message: Field required"),
+    "two answers": (changed(failure={"kind": "server", "message": ""}), "it should have a completion or a failure"),
+    "an unknown failure": (changed(completion=None, failure={"kind": "x", "message": ""}), "failure.kind: "),
+}
+
+
+def refused(option: str, file: Path, *more: str) -> str:
+    """Return what the command says of a file, in one line and without a traceback."""
+    done = CliRunner().invoke(app, ["run", "mock", *NAMED[:4], option, str(file), *more])
+    assert isinstance(done.exception, UsageError), done.output
+    return str(done.exception)
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_cassette_is_named_with_its_line(cassette: Path, damage: str) -> None:
+    content, said = DAMAGED[damage]
+    if content is not None:
+        cassette.write_bytes(content)
+    found = refused("--replay", cassette)
+    assert found.startswith(f"--replay {cassette}")
+    assert said in found
+    if content and content.startswith(WHOLE) and not damage.startswith(("half a last", "half a char")):
+        resuming = ("--resume", "--name", "r", "--out", str(cassette.parent))
+        assert refused("--record", cassette, *resuming).startswith(f"--record {cassette}")
+        assert cassette.read_bytes() == content
+
+
+def test_what_is_no_file_is_named(cassette: Path) -> None:
+    cassette.mkdir()
+    for option in ("--replay", "--record"):
+        assert refused(option, cassette) == f"{option} {cassette}: Is a directory"
+    assert refused("--record", cassette / "no" / "file") == f"--record {cassette}/no/file: No such file or directory"
+
+
+def test_a_file_that_is_no_cassette_is_never_changed(cassette: Path) -> None:
+    for content in (b"My notes.", b'{"my": "data"}', b"Notes\n" + WHOLE[:20]):
+        cassette.write_bytes(content)
+        found = refused("--record", cassette, "--resume", "--name", "r", "--out", str(cassette.parent))
+        assert found.startswith(f"--record {cassette}")
+        assert cassette.read_bytes() == content
 
 
 def test_a_cassette_is_not_overwritten(gym: Gym, cassette: Path) -> None:

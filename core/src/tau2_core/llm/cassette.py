@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 
 from tau2_core.errors import UsageError
 from tau2_core.model.llm import Completion, ModelError, ModelFailure, ModelRole
@@ -14,6 +16,33 @@ from tau2_core.state.difference import compare, path_text
 Place = tuple[str, ModelRole, int]
 Request = dict[str, Any]
 KEPT = 1000
+_BEGINNING = b'{"episode": '
+_Count = Annotated[StrictInt, Field(ge=0)]
+
+
+class _Changes(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    same: _Count
+    messages: list[dict[str, Any]]
+
+
+class _Failed(BaseModel):
+    kind: ModelFailure
+    message: str
+
+
+class _Exchange(BaseModel):
+    """One line of a cassette: how it was answered, or how it failed for good."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    episode: str
+    role: ModelRole
+    number: _Count
+    request: _Changes
+    completion: Completion | None = None
+    failure: _Failed | None = None
 
 
 class Cassette:
@@ -32,10 +61,8 @@ class Cassette:
         self._last: dict[tuple[str, ModelRole], tuple[int, Request]] = {}
         if replaying:
             self._read()
-        elif file.exists() and file.stat().st_size and not resume:
-            raise UsageError(f"--record {file}: it exists already; remove it, or use --replay")
         else:
-            self._begin()
+            self._begin(resume=resume)
 
     def record(self, place: Place, request: Request, answer: Completion | ModelError) -> None:
         """Append one exchange, or how it failed for good. Raises ModelError if the file cannot be written."""
@@ -97,35 +124,71 @@ class Cassette:
             del self._last[next(iter(self._last))]
 
     def _read(self) -> None:
-        number = 0
         try:
-            with self.file.open(encoding="utf-8-sig") as lines:
-                for line in lines:
-                    number += 1
-                    exchange = json.loads(line)
-                    place = (exchange["episode"], exchange["role"], exchange["number"])
-                    if not isinstance(exchange["request"], dict) or not {"completion", "failure"} & exchange.keys():
-                        raise KeyError("request, or completion")
-                    self._lines[place] = exchange
+            content = self.file.read_bytes()
         except OSError as error:
             raise UsageError(f"--replay {self.file}: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise UsageError(f"--replay {self.file}:{number}: not an exchange: {error}") from error
+        if not content.strip():
+            raise UsageError(f"--replay {self.file}: it is empty: nothing was recorded")
+        for exchange in _exchanges(f"--replay {self.file}", content):
+            self._lines[exchange["episode"], exchange["role"], exchange["number"]] = exchange
 
-    def _begin(self) -> None:
-        """Make sure that the file can be written; half a line that a kill left behind is cut off."""
+    def _begin(self, *, resume: bool) -> None:
+        """Make sure that the file can be written; half a line that a kill left behind is cut off.
+
+        Raises UsageError also for a file with anything else than exchanges in it, which is left as it is.
+        """
+        option = f"--record {self.file}"
         try:
-            self._append("")
-            content = self.file.read_bytes()
+            content = self.file.read_bytes() if self.file.exists() else b""
+            if content and not resume:
+                raise UsageError(f"{option}: it exists already; remove it, or use --replay")
             whole = content[: content.rfind(b"\n") + 1]
-            if whole != content:
+            half = content[len(whole) :]
+            if half[: len(_BEGINNING)] != _BEGINNING[: len(half)]:
+                raise UsageError(f"{option}: it is no cassette, and is left as it is; record into another file")
+            for _ in _exchanges(option, whole):
+                pass
+            self._append("")
+            if half:
                 self.file.write_bytes(whole)
         except OSError as error:
-            raise UsageError(f"--record {self.file}: {error.strerror}") from error
+            raise UsageError(f"{option}: {error.strerror}") from error
 
     def _append(self, text: str) -> None:
         with self.file.open("a", encoding="utf-8") as stream:
             stream.write(text)
+
+
+def _exchanges(option: str, content: bytes) -> Iterator[dict[str, Any]]:
+    """Yield the exchanges of a cassette's content. Raises UsageError, with file and line, for what is none."""
+    lines = content.removeprefix(b"\xef\xbb\xbf").splitlines(keepends=True)
+    for number, line in enumerate(lines, 1):
+        wrong = ""
+        try:
+            exchange: dict[str, Any] = json.loads(line.decode())
+            _Exchange.model_validate(exchange)
+            if b"\\u" in line:
+                json.dumps(exchange, ensure_ascii=False).encode()
+            if (exchange.get("completion") is None) is (exchange.get("failure") is None):
+                wrong = "it should have a completion or a failure"
+        except ValidationError as error:
+            detail = error.errors(include_url=False)[0]
+            wrong = f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}".removeprefix(": ")
+        except UnicodeEncodeError:
+            wrong = "it holds half a surrogate pair"
+        except RecursionError:
+            wrong = "it is nested too deeply"
+        except ValueError as error:
+            if number == len(lines) and not line.endswith(b"\n"):
+                wrong = (
+                    "it is cut off, as when a recording is killed; remove the line, or go on recording with --resume"
+                )
+                raise UsageError(f"{option}:{number}: {wrong}") from error
+            wrong = "it is no UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        if wrong:
+            raise UsageError(f"{option}:{number}: not an exchange: {wrong}; record it again, or mend the line")
+        yield exchange
 
 
 def _changes(before: Mapping[str, Any], request: Request) -> Request:

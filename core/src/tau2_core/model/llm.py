@@ -17,12 +17,18 @@ ModelRole = Literal["agent", "user", "judge"]
 
 
 # What reaches a model but does not decide its answer: where it is, how one gets in, how long one waits.
-_CONNECTION = frozenset({"api_base", "base_url", "timeout", "organization", "max_retries", "num_retries"})
+ADDRESSES = frozenset({"api_base", "base_url"})
+_CONNECTION = ADDRESSES | {"timeout", "organization", "max_retries", "num_retries"}
 
 # In US dollars; a price of a run's own wins over a listed one.
 PRICES = ("input_cost_per_token", "output_cost_per_token")
 
 Carry = Literal["auto", "all", "standard"]
+
+
+def decides(argument: str) -> bool:
+    """Tell whether an argument of a model decides its answer: it is nothing of the connection, and no price."""
+    return argument not in _CONNECTION and not argument.endswith("_cost_per_token")
 
 
 class ModelSettings(BaseModel):
@@ -53,11 +59,7 @@ class ModelSettings(BaseModel):
 
     def deciding_args(self) -> dict[str, Any]:
         """Return the arguments that decide an answer: no secrets, nothing of the connection, no prices."""
-        return {
-            name: value
-            for name, value in self.public_args().items()
-            if name not in _CONNECTION and not name.endswith("_cost_per_token")
-        }
+        return {name: value for name, value in self.public_args().items() if decides(name)}
 
     @cached_property
     def price(self) -> tuple[float, float] | None:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from tau2_core.errors import UsageError
+from tau2_core.model.llm import ADDRESSES, decides
 from tau2_core.names import did_you_mean
 from tau2_core.runs.recorded import RecordedRun
 from tau2_core.runs.statistics import Estimate, clustered_rate, paired_difference, sign_flip_test
@@ -177,19 +178,24 @@ def differences(a: RecordedRun, b: RecordedRun) -> list[Difference]:
     sides = [_leaves(run.config | {"evaluators": run.evaluators, "judge": run.judge}) for run in (a, b)]
     same_tasks = sides[0].pop("tasks") == sides[1].pop("tasks")
     found = [] if same_tasks else list(_task_differences(a, b))
+    replayed = any(name.startswith("models.") and name.endswith(".replayed") for side in sides for name in side)
     for name in dict.fromkeys([*sides[0], *sides[1]]):
-        if (
-            name.startswith("models.")
-            and name.endswith(".takes_seed")
-            and None in (sides[0].get(name), sides[1].get(name))
-        ):
-            continue  # a cassette does not know what the model did with the seed, and plays what it answered
-        if name.startswith("models.") and name.endswith(".from_dataset"):
-            continue  # who chose an argument decides nothing
+        if name.startswith("models.") and _decides_nothing(name, [side.get(name) for side in sides], replayed):
+            continue
         before, after = (_shown(side.get(name)) for side in sides)
         if before != after and (same_tasks or name != "digests.tasks"):
             found.append(Difference(name=name, a=before, b=after))
     return found
+
+
+def _decides_nothing(name: str, values: Sequence[Any], replayed: bool) -> bool:
+    """Tell whether what run.json says of a model has no part in its answers; `replayed`: a cassette gave them."""
+    _, _, what, *argument = name.split(".")
+    if what == "takes_seed":
+        return None in values  # a cassette does not know what the model did with the seed, and plays what it answered
+    if what == "args":  # another address may be another model of that name, but a cassette has none
+        return bool(argument) and not decides(argument[0]) and (replayed or argument[0] not in ADDRESSES)
+    return what in ("from_dataset", "replayed")  # who chose an argument decides nothing
 
 
 def _task_differences(a: RecordedRun, b: RecordedRun) -> Iterator[Difference]:

@@ -56,9 +56,14 @@ def configuration(plan: Plan) -> dict[str, Any]:
 
 
 def _model(line: Line) -> dict[str, Any]:
-    """Return what may be written down of a model; `takes_seed` is null where nobody is asked, or knows."""
+    """Return what may be written down of a model; `takes_seed` is null where nobody is asked, or knows.
+
+    `replayed` is there, and true, where a cassette answers.
+    """
     settings = line.settings
     known = {"model": settings.model, "args": settings.public_args(), "carry": settings.carry}
     if settings.from_dataset:
         known["from_dataset"] = settings.from_dataset
+    if line.client is None:
+        known["replayed"] = True
     return {**known, "takes_seed": line.client.takes_seed() if line.client else None}
