@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -17,7 +17,7 @@ from tau2_core.testing.bodies import Evaluation, run_body
 from tau2_core.testing.cases import Case, cases, model_names
 from tau2_core.testing.experiment import Experiment
 from tau2_core.testing.in_process import InProcessRolloutProcessor
-from tau2_core.testing.parameters import Parameters
+from tau2_core.testing.parameters import Parameters, Rows
 from tau2_core.testing.progress import Progress
 from tau2_core.testing.results import Result, as_property
 from tau2_core.testing.rows import EvaluationRow
@@ -89,7 +89,10 @@ class evaluation_test(Parameters):  # noqa: N801 - a decorator, named as eval-pr
             metafunc.parametrize("completion_params", [params], ids=["+".join(names)])
         elif not any("completion_params" in (mark if isinstance(mark, str) else list(mark)) for mark in marks):
             metafunc.parametrize("completion_params", params, ids=names)
-        found = cases(self)
+        try:
+            found = cases(self)
+        except Tau2GymError as error:
+            found = [Case("none", partial(_reraise, error))]  # the test says it, and others are played
         metafunc.parametrize("evaluation_case", found, ids=[case.name for case in found])
 
     def _run(
@@ -102,10 +105,12 @@ class evaluation_test(Parameters):  # noqa: N801 - a decorator, named as eval-pr
     ) -> None:
         import pytest
 
+        from tau2_core.testing.problems import problem
+
         try:
             results = self._results(body, fixtures, request, completion_params, evaluation_case)
         except Tau2GymError as error:
-            pytest.fail("\n".join([f"{request.node.name}: {error}", *_notes(error)]), pytrace=False)
+            raise problem(str(error), _notes(error)) from None
         summaries = [result.keep() for result in results]
         request.node.user_properties += [
             (PROPERTY, as_property(summaries)),
@@ -149,6 +154,10 @@ class evaluation_test(Parameters):  # noqa: N801 - a decorator, named as eval-pr
 
 
 _KIND = inspect.Parameter.POSITIONAL_OR_KEYWORD
+
+
+def _reraise(error: Tau2GymError) -> Rows:
+    raise error
 
 
 def _notes(error: BaseException) -> list[str]:

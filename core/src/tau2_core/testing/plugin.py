@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tau2_core.terminal_text import plain_line
+from tau2_core.testing import problems
 
 if TYPE_CHECKING:
     from tau2_core.testing.scripted_endpoint import ScriptedEndpoint
@@ -25,6 +26,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("tau2-gym").addoption(
         "--gym-out", metavar="DIR", default=default, help=f"where evaluations leave their run folders ({default})"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Show every problem once."""
+    config.pluginmanager.register(problems)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(problems.OnceASession(config))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
