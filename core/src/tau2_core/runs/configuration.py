@@ -61,7 +61,7 @@ def _model(line: Line) -> dict[str, Any]:
     `replayed` is there, and true, where a cassette answers.
     """
     settings = line.settings
-    known = {"model": settings.model, "args": settings.public_args(), "carry": settings.carry}
+    known: dict[str, Any] = {"model": settings.model, "args": settings.public_args(), "carry": settings.carry}
     if settings.from_dataset:
         known["from_dataset"] = settings.from_dataset
     if line.client is None:

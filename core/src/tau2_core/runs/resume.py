@@ -81,7 +81,7 @@ def _deciding(config: dict[str, Any]) -> dict[str, Any]:
     """Return a configuration without what decides no result: where a model is, and how long it is waited for."""
     models = {
         role: {
-            **{name: value for name, value in told.items() if name != "from_dataset"},
+            **{name: value for name, value in told.items() if name not in ("from_dataset", "replayed")},
             "args": ModelSettings(model=told["model"], args=told["args"]).deciding_args(),
         }
         for role, told in config.get("models", {}).items()
