@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,3 +90,32 @@ def test_an_agent_is_told_what_to_do_and_nothing_more(server: Server) -> None:
         assert word in text
     for word in ("reward", "gold", "grade", "create_plain", "evaluat"):
         assert word not in text
+
+
+HANGS = """
+import time
+from tau2_core import Status, Verdict
+
+def evaluate(evidence):
+    while evidence.task.id == "complete_task":
+        try:
+            time.sleep(0.01)
+        except BaseException:
+            pass
+    return Verdict(criterion="TONE", status=Status.GRADED, reward=1.0)
+"""
+
+
+def test_an_evaluator_that_never_ends_holds_up_nobody(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "hangs.py").write_text(HANGS)
+    file = tmp_path / "evaluation.yaml"
+    entry = '{use: "./hangs.py:evaluate", counts: always, seconds: 0.3}'
+    file.write_text(f"extends: tau2\nevaluators:\n  TONE: {entry}\n")
+    server = start("mock", "--evaluators", file)
+    hung, other = server.create(task_id="complete_task"), server.create(task_id="create_plain")
+    grade = hung.control(what="/reward").json()["grade"]
+    assert (grade["outcome"], grade["reward"]) == ("evaluator_error", None)
+    assert f"it did not end within 0.3 s ({tmp_path / 'hangs.py'}:" in grade["note"]
+    assert other.control(what="/reward").json()["grade"]["verdicts"]["TONE"]["reward"] == 1.0
+    assert hung.value("get_users")
+    assert server.stop() == -signal.SIGTERM

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
-
-from anyio import to_thread
 
 from tau2_core.api.options import EpisodeOptions, refuse_running_loop, told_run
 from tau2_core.episode.episode import EXTERNAL_AGENT, EXTERNAL_USER, Episode, Side
@@ -16,6 +15,7 @@ from tau2_core.episode.play import Cast
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import EpisodeError, UsageError
 from tau2_core.evaluators.grade import Grader
+from tau2_core.evaluators.time_limit import aside
 from tau2_core.llm.judge import judge
 from tau2_core.llm.model import Line
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
@@ -117,7 +117,7 @@ class OpenedEpisode:
             model = line.model_for(str(record.slot))
             said = await judge(model, record.messages, (criteria and criteria.nl_assertions) or [])
             said.model, said.usage = line.settings.model, model.usage
-        return await to_thread.run_sync(self._grader.grade, record, self._task, said)
+        return await aside(partial(self._grader.grade, record, self._task, said))
 
 
 class SyncSide:

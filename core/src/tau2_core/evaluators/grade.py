@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import TaskError
 from tau2_core.evaluators.combine import Combination, combine
 from tau2_core.evaluators.evidence import Gold, ReplayedEvidence
-from tau2_core.evaluators.guard import guarded
+from tau2_core.evaluators.guard import guarded, is_own
+from tau2_core.evaluators.time_limit import TimeLimitError, aside, within
 from tau2_core.model.episodes import EpisodeRecord, Termination
 from tau2_core.model.evaluation import Grade, Judgement, Outcome, Status, Verdict
-from tau2_core.model.registrations import EvaluatorSpec, loaded
+from tau2_core.model.registrations import EVALUATOR_SECONDS, EvaluatorSpec, loaded
 from tau2_core.model.tasks import Task
 
 PRODUCT = Combination()
@@ -37,6 +39,11 @@ class Grader:
         self.set_name = set_name
         self.combination = combination
         self.evaluators = {criterion: loaded(spec.evaluate) for criterion, spec in evaluators.items()}
+        quick = setting.pack.manifest.quick  # what such a pack brings does not hold up an evaluator of the core
+        self.seconds = {
+            criterion: None if quick and is_own(evaluate) else evaluators[criterion].seconds
+            for criterion, evaluate in self.evaluators.items()
+        }
         self.always = [criterion for criterion, spec in evaluators.items() if spec.always]
         self._gold: dict[tuple[str, int | None], Gold] = {}
 
@@ -55,8 +62,17 @@ class Grader:
         always = [criterion for criterion in self.always if criterion not in criteria.reward_basis]
         return [each for each in [*criteria.reward_basis, *always] if each not in self.combination.never]
 
+    async def grade_aside(self, record: EpisodeRecord, task: Task, judgement: Judgement | None = None) -> Grade:
+        """Return what `grade` does; other episodes go on while an evaluator may take long."""
+        if all(seconds is None for seconds in self.seconds.values()):
+            return self.grade(record, task, judgement)
+        return await aside(partial(self.grade, record, task, judgement))
+
     def grade(self, record: EpisodeRecord, task: Task, judgement: Judgement | None = None) -> Grade:
-        """Return the grade of one record. An evaluator that crashes is an outcome of its own, never a pass."""
+        """Return the grade of one record. An evaluator that crashes is an outcome of its own, never a pass.
+
+        So is one that does not end in time.
+        """
         criteria = task.evaluation_criteria
         grade = Grade(
             task_id=record.task_id,
@@ -75,25 +91,30 @@ class Grader:
             return grade.model_copy(
                 update={"reward": 1.0, "outcome": Outcome.SOLVED, "note": "the task has no criteria"}
             )
-        evidence = ReplayedEvidence(self.setting, task, record, judgement, self._gold)
+        fresh = partial(ReplayedEvidence, self.setting, task, record, judgement, self._gold)
+        evidence = fresh()
         for criterion, evaluate in self.evaluators.items():
             if criterion == "NL_ASSERTION" and criterion not in criteria.reward_basis and not criteria.nl_assertions:
                 continue
-            grade.verdicts[criterion] = guarded(criterion, evaluate, evidence)
+            verdict = guarded(criterion, evaluate, evidence, self.seconds[criterion])
+            grade.verdicts[criterion] = verdict
+            if verdict.status is Status.ERROR:
+                evidence = fresh()  # whoever did not end may still be at work on the other
         combine(grade, self.combination)
         if judgement is not None and judgement.error and "NL_ASSERTION" in grade.pending:
             grade.outcome, grade.reward = Outcome.JUDGE_ERROR, None
             grade.note = f"the judge failed: {judgement.error}"
-        _report_replay(grade, evidence)
+        _report_replay(grade, evidence, None if self.setting.pack.manifest.quick else EVALUATOR_SECONDS)
         return grade
 
 
-def _report_replay(grade: Grade, evidence: ReplayedEvidence) -> None:
+def _report_replay(grade: Grade, evidence: ReplayedEvidence, seconds: float | None) -> None:
     """Say in what the replay did not go as the live episode did: whatever is graded then is in doubt."""
     said = [grade.note] if grade.note else []
     try:
-        differing = [check for check in evidence.live_checks() if not check.met]
-    except TaskError:
+        checks = evidence.live_checks() if seconds is None else within(seconds, evidence.live_checks)
+        differing = [check for check in checks if not check.met]
+    except (TaskError, TimeLimitError):
         differing = []  # it cannot be replayed at all, which the verdicts say
     if differing:
         grade.verdicts["REPLAY"] = Verdict(criterion="REPLAY", status=Status.GRADED, reward=0.0, checks=differing)

@@ -1,4 +1,4 @@
-"""Running one evaluator: whatever it raises or returns, what comes out is a verdict that can be recorded."""
+"""Running one evaluator: whatever it does, and even if it never ends, what comes out is a verdict."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import json
 import traceback
 from collections.abc import Callable, Iterable
 from functools import partial
-from types import TracebackType
+from types import FrameType, TracebackType
 
 from pydantic import TypeAdapter
 
 from tau2_core.errors import TaskError
+from tau2_core.evaluators.time_limit import TimeLimitError, within
 from tau2_core.foreign import contain, describe
 from tau2_core.model.evaluation import Check, Evidence, Grade, Status, Verdict
 
@@ -20,24 +21,36 @@ LONGEST_TRACEBACK = 20_000
 _VERDICT: TypeAdapter[Verdict] = TypeAdapter(Verdict)
 
 
-def guarded(criterion: str, evaluate: Callable[[Evidence], object], evidence: Evidence) -> Verdict:
+def guarded(
+    criterion: str, evaluate: Callable[[Evidence], object], evidence: Evidence, seconds: float | None = None
+) -> Verdict:
     """Return an evaluator's verdict, or one of status `error` that says why there is none.
 
-    The verdict of an evaluator that crashes, or returns what is no verdict, has a traceback. That of an episode that
-    cannot be replayed has none, because the record is at fault and not the evaluator.
+    The verdict of an evaluator that crashes, does not end within `seconds` (None: it may take as long as it wants), or
+    returns what is no verdict, has a traceback. That of an episode that cannot be replayed has none, because the record
+    is at fault and not the evaluator.
     """
     returned = False
-    try:
+
+    def work() -> Verdict:
+        nonlocal returned
         verdict = evaluate(evidence)
         returned = True
         return _checked(verdict, evaluate)
+
+    try:
+        return work() if seconds is None else within(seconds, work)
+    except TimeLimitError as error:
+        place = _innermost(reversed(error.stack), evaluate) or _defined_at(evaluate)
+        trace = "".join(traceback.StackSummary.extract(reversed(error.stack)).format())
+        return _failed(criterion, f"{error} ({place})", _shortened(f"{trace}{describe(error)}"))
     except BaseException as error:  # noqa: BLE001 - somebody's evaluator may raise anything; the verdict says so
         contained = contain(error)
         if isinstance(error, TaskError) and _module(error.__traceback__).startswith(f"{OWN}."):
             return _failed(criterion, describe(error), "")
         place = _defined_at(evaluate)
         if not returned:
-            place = _raised_at(error.__traceback__, evaluate) or place
+            place = _innermost(traceback.walk_tb(error.__traceback__), evaluate) or place
         return _failed(criterion, f"{describe(contained)} ({place})", _traceback(error))
 
 
@@ -57,7 +70,7 @@ def _checked(verdict: object, evaluate: Callable[[Evidence], object]) -> Verdict
         if inspect.iscoroutine(verdict):
             verdict.close()
         raise TypeError(f"it should return a Verdict, not {type(verdict).__name__}")
-    if _is_own(evaluate):
+    if is_own(evaluate):
         return verdict
     # What is recorded is a copy: it is complete, valid, and stays as it is whatever the evaluator does later.
     copy = _VERDICT.validate_python(json.loads(json.dumps(_VERDICT.dump_python(verdict, mode="json"))))
@@ -79,21 +92,27 @@ def _traceback(error: BaseException) -> str:
         text = "".join(traceback.format_exception(error))
     except Exception:  # noqa: BLE001 - an exception may refuse to be shown; its frames can be shown all the same
         text = "".join(traceback.format_tb(error.__traceback__)) + describe(error)
-    text = text.encode(errors="backslashreplace").decode()
+    return _shortened(text.encode(errors="backslashreplace").decode())
+
+
+def _shortened(text: str) -> str:
     return text if len(text) <= LONGEST_TRACEBACK else f"… {text[-LONGEST_TRACEBACK:]}"
 
 
-def _raised_at(trace: TracebackType | None, evaluate: object) -> str:
-    """Return where it raised: in the evaluator's own file, else in the innermost frame outside the core, else ""."""
+def _innermost(frames: Iterable[tuple[FrameType, int]], evaluate: object) -> str:
+    """Return the last of the frames that is in the evaluator's own file, else the last one outside the core, else "".
+
+    For an evaluator of the core it is the other way round: what it calls of a pack is more likely at fault.
+    """
     own = getattr(_code(evaluate), "co_filename", None)
     inside = outside = ""
-    for frame, line in traceback.walk_tb(trace):
+    for frame, line in frames:
         place = f"{frame.f_code.co_filename}:{line}"
         if frame.f_code.co_filename == own:
             inside = place
         if not str(frame.f_globals.get("__name__", "")).startswith(f"{OWN}."):
             outside = place
-    return inside or outside
+    return (outside or inside) if is_own(evaluate) else (inside or outside)
 
 
 def _module(trace: TracebackType | None) -> str:
@@ -107,7 +126,8 @@ def _code(evaluate: object) -> object:
     return getattr(evaluate, "__code__", None) or getattr(type(evaluate).__call__, "__code__", None)
 
 
-def _is_own(evaluate: object) -> bool:
+def is_own(evaluate: object) -> bool:
+    """Tell whether an evaluator is one of the core's."""
     while isinstance(evaluate, partial):
         evaluate = evaluate.func
     return str(getattr(evaluate, "__module__", "")).startswith(f"{OWN}.")

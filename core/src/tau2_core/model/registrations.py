@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tau2_core.model.participants import Agent, AgentContext, User, UserContext
 
 Code = TypeVar("Code")
+EVALUATOR_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,8 @@ class AdapterSpec:
 class EvaluatorSpec:
     """One evaluator of a named set; `criterion` is the reward basis entry that it serves.
 
-    `always`: it counts for every task's reward, whatever the task's own basis says.
+    `always`: it counts for every task's reward, whatever the task's own basis says. One that has not ended after
+    `seconds` is an evaluator error.
     """
 
     name: str
@@ -135,3 +137,4 @@ class EvaluatorSpec:
     criterion: str
     evaluate: Callable[[Evidence], Verdict] | Lazy[Callable[[Evidence], Verdict]]
     always: bool = False
+    seconds: float = EVALUATOR_SECONDS

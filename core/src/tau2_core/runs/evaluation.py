@@ -15,7 +15,7 @@ from tau2_core.episode.setting import Setting
 from tau2_core.errors import UsageError
 from tau2_core.evaluators.combine import Combination
 from tau2_core.evaluators.grade import Grader
-from tau2_core.model.registrations import EvaluatorSpec
+from tau2_core.model.registrations import EVALUATOR_SECONDS, EvaluatorSpec
 from tau2_core.model.tasks import RewardType, Task
 from tau2_core.names import did_you_mean
 from tau2_core.packs.problems import Problems
@@ -59,13 +59,17 @@ class EvaluatorSet:
 
 
 class Entry(BaseModel):
-    """One evaluator: whose code (that of the extended set where none is named), its options, when it counts."""
+    """One evaluator: whose code (that of the extended set where none is named), its options, when it counts.
+
+    One that has not ended after `seconds` is an evaluator error.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     use: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     counts: Literal["basis", "always", "never"] | None = None
+    seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
 class Configuration(BaseModel):
@@ -163,16 +167,18 @@ class _Builder:
             hint = "name its code: `use: package.module:function`, or `./file.py:function`"
             self._note(f"there is no evaluator for {criterion} to extend", *place, hint=hint)
             return None
+        seconds = EVALUATOR_SECONDS
         try:
             if entry.use is None or ":" not in entry.use:
                 spec = self._registered(entry.use) if entry.use is not None else known
                 assert spec is not None
-                code = NamedCode.of(spec.evaluate)
+                code, seconds = NamedCode.of(spec.evaluate), spec.seconds
             else:
                 code = NamedCode.find(entry.use, self.place.document.file.parent)
                 self.code[criterion] = code.digest()
             always = entry.counts == "always" or (entry.counts is None and known is not None and known.always)
-            return EvaluatorSpec(criterion, "", criterion, code.with_options(entry.options), always)
+            options = code.with_options(entry.options)
+            return EvaluatorSpec(criterion, "", criterion, options, always, entry.seconds or seconds)
         except NamedCodeError as error:
             part = ("options", *error.path) if error.path else ("use",) if entry.use else ()
             self._note(f"{criterion}: {error}", *place, *part, hint=error.hint)

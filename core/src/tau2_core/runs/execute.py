@@ -205,7 +205,7 @@ class _Run:
             self.listeners.tell("episode_finished", record)
             self._count_in_a_row(record)
         played = time.perf_counter()
-        grade = self.grader.grade(record, task, await self.judging.judgement(record, task))
+        grade = await self.grader.grade_aside(record, task, await self.judging.judgement(record, task))
         seconds = time.perf_counter() - started
         timing = {"task_id": slot.task_id, "trial": slot.trial, "play_seconds": played - started, "seconds": seconds}
         self.journal.append(TIMINGS, timing)

@@ -97,7 +97,9 @@ async def grade_run(
         asked = await _ask(judging, run, tasks, concurrency, on_judged)
         finished = [
             FinishedEpisode(
-                record, grader.grade(record, tasks[slot.task_id], known.get(slot)), run.seconds.get(slot, 0.0)
+                record,
+                await grader.grade_aside(record, tasks[slot.task_id], known.get(slot)),
+                run.seconds.get(slot, 0.0),
             )
             for slot, record in run.records.items()
         ]

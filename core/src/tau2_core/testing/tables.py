@@ -115,7 +115,7 @@ class Table:
     async def grade(self, record: EpisodeRecord) -> Grade:
         """Grade an episode that is on disk already, with the judge where its word counts, and keep the grade."""
         task = self.tasks_by_id[record.task_id]
-        grade = self.grader.grade(record, task, await self.judging.judgement(record, task))
+        grade = await self.grader.grade_aside(record, task, await self.judging.judgement(record, task))
         self.journal.append(GRADES, grade.model_dump(mode="json"))
         self.records[record.slot], self.grades[record.slot] = record, grade
         return grade

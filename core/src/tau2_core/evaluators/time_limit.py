@@ -1,0 +1,102 @@
+"""A time limit for code that others wrote, also for code that never comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from contextvars import copy_context
+from itertools import takewhile
+from types import FrameType
+from typing import Generic, TypeVar
+
+from tau2_core.foreign import contain
+
+Result = TypeVar("Result")
+
+
+Stack = list[tuple[FrameType, int]]
+
+
+class TimeLimitError(Exception):
+    """Work did not end in time; `stack` is where it was then: frames with lines, the innermost first."""
+
+    def __init__(self, seconds: float, stack: Stack) -> None:
+        super().__init__(f"it did not end within {seconds:g} s")
+        self.stack = stack
+
+
+class _Stop(SystemExit):
+    """What is raised in a thread whose work nobody waits for any more."""
+
+
+class _Thread(Generic[Result]):
+    """A thread that does one piece of work. It ends with the process, even in the middle of it."""
+
+    def __init__(self, work: Callable[[], Result], on_done: Callable[[], object]) -> None:
+        self._work = work
+        self._on_done = on_done
+        self._result: Result | None = None
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=copy_context().run, args=(self._run,), daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._result = self._work()
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the result is wanted
+            self._error = contain(error)
+        self._on_done()
+
+    def result(self) -> Result:
+        if self._error is not None:
+            raise self._error
+        return self._result  # type: ignore[return-value]
+
+    def stop(self) -> Stack:
+        """Raise an error where the thread is, which ends a loop but no call of C code; return where it was."""
+        ident = self._thread.ident or 0
+        frame = sys._current_frames().get(ident)
+        stack = list(takewhile(_is_of_work, traceback.walk_stack(frame))) if frame is not None else []
+        if self._thread.is_alive():
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(_Stop))
+        return stack
+
+
+def _is_of_work(place: tuple[FrameType, int]) -> bool:
+    return place[0].f_code is not _Thread._run.__code__
+
+
+def within(seconds: float, work: Callable[[], Result]) -> Result:
+    """Do work in a thread and return its result. Raises what it raises, always an Exception, and TimeLimitError."""
+    done = threading.Event()
+    thread = _Thread(work, done.set)
+    if not done.wait(seconds):
+        raise TimeLimitError(seconds, thread.stop())
+    return thread.result()
+
+
+async def aside(work: Callable[[], Result]) -> Result:
+    """Do work in a thread while the event loop goes on. Raises what it raises, always an Exception.
+
+    If it is cancelled, the work goes on, but nobody waits for it, not even the end of the process.
+    """
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+
+    def wake() -> None:
+        if not done.done():
+            done.set_result(None)
+
+    def tell() -> None:
+        try:
+            loop.call_soon_threadsafe(wake)
+        except RuntimeError:  # the loop is closed, nobody waits
+            return
+
+    thread = _Thread(work, tell)
+    await done
+    return thread.result()
