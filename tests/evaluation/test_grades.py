@@ -94,8 +94,8 @@ class TestProduct:
             MADE, criteria(UNMET["ENV_ASSERTION"], UNMET["COMMUNICATE"], basis=["ENV_ASSERTION", "COMMUNICATE"])
         )
         assert reasons(graded) == [
-            "ENV_ASSERTION: assert_task_status(task_id='task_1', expected_status='pending'): is not True; the state behind "
-            'it: agent database: tasks.task_1.status (gold "pending", here "completed")',
+            "ENV_ASSERTION: assert_task_status(task_id='task_1', expected_status='pending'): is not True; the state "
+            'behind it: agent database: tasks.task_1.status (gold "pending", here "completed")',
             "COMMUNICATE: 6: never said",
         ]
 
