@@ -127,16 +127,13 @@ def test_the_judge_of_a_run_that_is_graded_later_gets_it_too(
 def test_the_models_of_an_opened_episode_get_it(checkout: Path, setting_of: Callable[..., Any]) -> None:
     with ScriptedEndpoint(script(checkout, setting_of)) as endpoint:
         args = {"api_base": endpoint.url, "api_key": "none"}
-        models = {role: {"model": f"endpoint/{name}", "args": args} for role, name in ROLES.items()}
-        with open_episode("mock", "tune", dataset=checkout, **models) as episode:  # type: ignore[arg-type]
+        user, judge = ({"model": f"endpoint/{name}", "args": args} for name in ("customer", "judge"))
+        with open_episode("mock", "tune", dataset=checkout, user=user, judge=judge) as episode:
             episode.call("create_task", **NEW_TASK)
             while episode.ended is None:
                 episode.say("That is everything.")
             assert episode.reward() == 1.0
     assert temperatures(endpoint.asked) == {"user": {0.0}, "judge": {0.0}}
-
-
-ROLES = {"user_model": "customer", "judge_model": "judge"}
 
 
 class TestSolo:
