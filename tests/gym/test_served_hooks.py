@@ -120,7 +120,7 @@ def test_episodes_by_wish_and_free_worlds_are_told_of(start: Start, plugin: Plug
 
 def test_a_slot_that_is_lost_is_told_of_again(start: Start, plugin: Plugin, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
-    options = ("--slot-timeout", "0.001", "--slot-attempts", "2")
+    options = ("--slot-timeout", "1e-9", "--slot-attempts", "2")
     server = start("mock", *ONE, *options, PYTHONPATH=str(plugin("watcher", WATCHER)), NOTES=str(notes))
     claim(server).call("get_users")
     claim(server)

@@ -91,7 +91,7 @@ def test_a_played_run_is_read_like_any_other(start: Start, gym: Gym) -> None:
 
 
 def test_a_client_that_goes_away_leaves_its_slot_to_the_next(start: Start) -> None:
-    server = start("mock", *ONE, "--slot-timeout", "0.001", "--slot-attempts", "2")
+    server = start("mock", *ONE, "--slot-timeout", "1e-9", "--slot-attempts", "2")
     first = claim(server)
     again = claim(server)
     assert (again.urls["trial"], again.urls["attempt"]) == (first.urls["trial"], 2)
