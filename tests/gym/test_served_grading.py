@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 from mcp.client.client import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
 
 if TYPE_CHECKING:
     from tests.gym.conftest import Server, Start
@@ -78,18 +81,25 @@ def test_a_call_without_a_session_is_told_what_is_missing(server: Server) -> Non
             assert word in answer.json()["error"]["message"]
 
 
-def test_an_agent_is_told_what_to_do_and_nothing_more(server: Server) -> None:
-    world = server.create(task_id="create_plain")
+@pytest.mark.parametrize("mode", ["legacy", "auto"])  # auto asks `server/discover`, of the revision without sessions
+@pytest.mark.parametrize("route", ["url", "customer", "/mcp", "stdio"])
+def test_an_agent_is_told_what_to_do_and_nothing_more(server: Server, tmp_path: Path, route: str, mode: str) -> None:
+    world = server.create("telecom" if route == "customer" else "mock")
+    urls = {"url": world.mcp_url, "customer": world.urls["user_mcp_url"], "/mcp": f"{server.address}/mcp"}
+    command = ["-P", "-m", "tau2_core", "serve", "mock", "--transport", "stdio", "--task", "create_plain"]
+    launched = StdioServerParameters(command=sys.executable, args=command, cwd=tmp_path)
 
     async def instructions() -> str:
-        async with Client(world.mcp_url) as client:
+        where = stdio_client(launched) if route == "stdio" else urls[route]
+        async with Client(where, mode=mode) as client:
             return client.instructions or ""
 
     text = asyncio.run(instructions())
-    for word in ("policy", "customer", "conversation", "tools"):
+    for word in ("policy", "customer", "tools", "one call at a time"):
         assert word in text
     for word in ("reward", "gold", "grade", "create_plain", "evaluat"):
         assert word not in text
+    world.delete()
 
 
 HANGS = """

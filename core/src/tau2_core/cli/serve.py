@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -21,12 +22,11 @@ from tau2_core.cli.options import (
 from tau2_core.cli.safe_text import say
 
 if TYPE_CHECKING:
+    from tau2_core.gym.hosted import Blueprint
     from tau2_core.gym.served_runs import ServedRuns
     from tau2_core.gym.settings import Settings
     from tau2_core.plugins.catalogue import Catalogue
     from tau2_core.runs.options import Options
-
-YEAR = 365 * 24 * 3600
 
 
 @example("tau2-gym serve airline retail --port 8700")
@@ -52,6 +52,10 @@ def serve(
     idle_timeout: Annotated[float, typer.Option(help="Seconds until an unused episode expires.")] = 1800.0,
     max_steps: Annotated[int, typer.Option(min=1, help="Cut an episode off after so many steps.")] = 200,
     max_errors: Annotated[int, typer.Option(min=1, help="Cut an episode off after so many failed calls.")] = 10,
+    timeout: Annotated[float | None, typer.Option(help="Cut an episode off after so many seconds.")] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(metavar="DOLLARS", help="Start no more episodes once this much is spent.")
+    ] = None,
     max_connections: Annotated[int, typer.Option(min=1, help="How many clients may be connected at once.")] = 16_384,
     request_timeout: Annotated[
         float, typer.Option(min=0.001, help="Seconds a request has to arrive, from its first byte to its last.")
@@ -82,6 +86,12 @@ def serve(
     agent_name: Annotated[str | None, typer.Option(help="What reports call the agent that plays.")] = None,
     slot_timeout: Annotated[float, typer.Option(help="Seconds an agent has for a slot.")] = 1800.0,
     slot_attempts: Annotated[int, typer.Option(min=1, help="How often a lost slot is handed out in all.")] = 3,
+    run_timeout: Annotated[
+        float | None, typer.Option(help="Stop the run that is served after so many seconds.")
+    ] = None,
+    max_infrastructure_errors: Annotated[
+        int, typer.Option(metavar="N", help="Stop the run that is served after N such errors of one kind in a row.")
+    ] = 5,
     turn_timeout: Annotated[float | None, typer.Option(help="Seconds a model has for a turn, retries and all.")] = None,
     call_timeout: Annotated[float, typer.Option(help="Seconds a model has for one request.")] = 120.0,
     attempts: Annotated[int, typer.Option(min=1, help="How often a request is tried.")] = 5,
@@ -127,22 +137,25 @@ def _serve(options: Options) -> None:
     from tau2_core.gym.application import LOOPBACK
     from tau2_core.gym.registry import Registry
     from tau2_core.gym.serve import bind, serve_http, serve_stdio
+    from tau2_core.gym.served_options import left_to_run, refuse_without_effect
     from tau2_core.gym.served_runs import ServedRuns
     from tau2_core.runs.composition import refuse_contradictions
     from tau2_core.runs.prepare import open_catalogue
+    from tau2_core.runs.stopping import Stopping
 
     refuse_contradictions(options)
-    for option in ("idle_timeout", "slot_timeout"):
-        seconds = getattr(options, option)
-        if not 0 < seconds <= YEAR:
-            flag = option.replace("_", "-")
-            raise UsageError(f"--{flag} should be more than 0 and at most {YEAR} seconds, not {seconds}")
+    refuse_without_effect(options)
+    for note in left_to_run(options):
+        say(f"--config: {note}", err=True)
     if options.no_token and (options.token or options.host not in LOOPBACK):
         raise UsageError("--no-token is for loopback alone, and not beside --token")
     stdio = options.transport == "stdio"
     catalogue = open_catalogue(options.pack, options.no_plugin)
     settings = _settings(options, catalogue)
-    runs = ServedRuns(catalogue, options.out, judge_all=options.judge_all)
+    stopping = Stopping(
+        settings.lines, max_cost=options.max_cost, max_infrastructure_errors=options.max_infrastructure_errors
+    )
+    runs = ServedRuns(catalogue, options.out, stopping, judge_all=options.judge_all)
     registry = Registry(
         catalogue,
         runs,
@@ -153,16 +166,33 @@ def _serve(options: Options) -> None:
     if stdio:
         if len(settings.domains) != 1 or len(options.task) > 1:
             raise UsageError("stdio serves one domain, and one task of it: name it")
-        task = options.task[0] if options.task else None
-        serve_stdio(registry, settings, settings.blueprint(settings.domains[0], task_id=task))
+        serve_stdio(registry, settings, _only_episode(options, settings))
         return
     if options.token is None and not options.no_token and options.host in LOOPBACK:
         settings.overview_token = secrets.token_urlsafe(24)
-    listeners = bind(options.host, options.port, settings.token)
-    settings.port = listeners[0].getsockname()[1]
-    run = _open_run(options, catalogue, settings, runs)
-    say(f"serving {', '.join(settings.domains)} at {settings.base_url}; {_guard(settings)}{run}")
-    serve_http(registry, settings, listeners)
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(each) for each in bind(options.host, options.port, settings.token)]
+        settings.port = listeners[0].getsockname()[1]
+
+        def begin() -> None:
+            run = _open_run(options, catalogue, settings, runs)
+            say(f"serving {', '.join(settings.domains)} at {settings.base_url}; {_guard(settings)}{run}")
+
+        serve_http(registry, settings, listeners, begin)
+
+
+def _only_episode(options: Options, settings: Settings) -> Blueprint:
+    """Return what is played over stdio; a task as the first trial of a run."""
+    from tau2_core.runs.plan import trial_seeds
+
+    return settings.blueprint(
+        settings.domains[0],
+        task_id=options.task[0] if options.task else None,
+        variant=options.variant,
+        solo=options.solo,
+        seed=trial_seeds(options.seed, 1)[0],
+        mode=options.mode,
+    )
 
 
 def _settings(options: Options, catalogue: Catalogue) -> Settings:
@@ -172,15 +202,19 @@ def _settings(options: Options, catalogue: Catalogue) -> Settings:
     from tau2_core.gym.settings import Settings, named_datasets
     from tau2_core.runs.composition import hire_models
     from tau2_core.runs.evaluation import choose_evaluators
+    from tau2_core.runs.options import Participant
     from tau2_core.runs.prepare import load_domain, open_faults
+    from tau2_core.runs.stopping import refuse_unknown_prices
 
     domains = list(dict.fromkeys(options.domain or catalogue.domain_names()))
     for name in options.domain:  # of all domains, one that is broken does not keep the others from being served
         load_domain(catalogue, name)
     if options.evaluators is not None:
         choose_evaluators(catalogue, options.evaluators)  # a wrong name is refused now, not by the first episode
-    lines = hire_models(options, catalogue)
-    lines.pop("agent", None)  # the agent is at the other end of the network
+    # The agent is at the other end of the network, so a model of its own needs no key here.
+    lines = hire_models(options.model_copy(update={"agent": Participant()}), catalogue)
+    if options.max_cost is not None:
+        refuse_unknown_prices(lines)
     settings = Settings(
         catalogue,
         domains,
@@ -188,7 +222,7 @@ def _settings(options: Options, catalogue: Catalogue) -> Settings:
         options.host,
         options.port,
         options.token or None,
-        Limits(options.max_steps, options.max_errors),
+        Limits(options.max_steps, options.max_errors, options.timeout),
         owns_process=True,
     )
     settings.origins = options.allow_origin
@@ -197,6 +231,8 @@ def _settings(options: Options, catalogue: Catalogue) -> Settings:
     )
     settings.lines = lines
     settings.user = options.user.name
+    if settings.user is not None:
+        settings.refuse_person(catalogue.user(settings.user))
     settings.faults = open_faults(catalogue, options.fault)
     settings.agent = replace(EXTERNAL, name=options.agent_name or EXTERNAL.name)
     return settings
@@ -204,16 +240,13 @@ def _settings(options: Options, catalogue: Catalogue) -> Settings:
 
 def _open_run(options: Options, catalogue: Catalogue, settings: Settings, runs: ServedRuns) -> str:
     """Open the run that the options describe, if they do; return what to say of it."""
-    from tau2_core.errors import UsageError
+    from tau2_core.gym.served_options import serves_a_run
     from tau2_core.runs.composition import compose_run
     from tau2_core.runs.opening import check_plan
 
-    chosen = (options.split, options.num_tasks, options.sample, options.trials, options.name)
-    if not options.task and all(option is None for option in chosen):
+    if not serves_a_run(options):
         return ""
     run = compose_run(options, catalogue, settings.lines, settings.agent)
-    if run.plan.interactive:
-        raise UsageError(f"user {run.plan.cast.user.name!r} is a person at a terminal, and a server has none")
     attempts, seconds = options.slot_attempts, options.slot_timeout
     checked = check_plan(run.plan, catalogue)
     runs.open_inventory(checked, run.folder, resume=options.resume, attempts=attempts, seconds=seconds)

@@ -227,6 +227,12 @@ class Conversation:
             self.interrupt(why)
             return ToolResult(f"Error: {why}", Failure.CRASHED, {"code": Failure.CRASHED.value}, skipped=True)
 
+    def check_time(self) -> None:
+        """End if the time is up. What a side from outside leaves unsaid takes no step, so others ask then."""
+        timeout = self.limits.timeout_seconds
+        if self.termination is None and timeout is not None and time.monotonic() - self._started >= timeout:
+            self.termination = Termination.TIMEOUT
+
     def interrupt(self, why: str) -> None:
         """End for a reason that is neither side's fault."""
         self.termination, self.error = Termination.INFRASTRUCTURE_ERROR, why
@@ -235,13 +241,12 @@ class Conversation:
         # Unlike the official loop, an end that was reached is never overwritten by a limit reached in the same step.
         if self.termination is not None or self._turn == "environment":
             return
-        timeout = self.limits.timeout_seconds
         if self.failures.total() >= self.limits.max_errors:
             self.termination = Termination.TOO_MANY_ERRORS
         elif self.steps >= self.limits.max_steps:
             self.termination = Termination.MAX_STEPS
-        elif timeout is not None and time.monotonic() - self._started >= timeout:
-            self.termination = Termination.TIMEOUT
+        else:
+            self.check_time()
 
     def _fail(self, speaker: Participant, error: str) -> None:
         self.termination = Termination.AGENT_ERROR if speaker == "agent" else Termination.USER_ERROR

@@ -45,6 +45,11 @@ REMEMBERED = 20_000
 MAX_ID = 200
 WITHOUT_WORLD = ""  # as a key: sessions that have no world yet
 MAX_WITHOUT_WORLD = 1000
+INSTRUCTIONS = (
+    "You act as a company's service agent. Use the tools to look things up and to change them, one call at a time. "
+    "Tool calls are not seen by the customer. The policy that you follow, and the customer's words, come through "
+    "whoever runs you; so does what you want to say to the customer."
+)
 
 Context = ServerRequestContext[Any, Any]
 Manage = Callable[[Server[Any]], StreamableHTTPSessionManager]
@@ -73,7 +78,11 @@ class Compatibility:
 
     def _server(self) -> Server[Any]:
         return Server(
-            "tau2-gym", version=version("tau2-core"), on_list_tools=self._list_tools, on_call_tool=self._call_tool
+            "tau2-gym",
+            version=version("tau2-core"),
+            instructions=INSTRUCTIONS,
+            on_list_tools=self._list_tools,
+            on_call_tool=self._call_tool,
         )
 
     async def enter(self, scope: Scope, receive: Receive, send: Send) -> None:

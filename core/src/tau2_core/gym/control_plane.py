@@ -81,9 +81,13 @@ class SlotState(BaseModel):
 
 
 class Progress(BaseModel):
-    """How far a run has come; `mean_reward` is over the graded episodes."""
+    """How far a run has come; `mean_reward` is over the graded episodes.
+
+    `stopped` says why no more slots are handed out, "" as long as they are.
+    """
 
     run: str
+    stopped: str
     counts: dict[SlotStatus, int]
     graded: int
     mean_reward: float | None
@@ -142,10 +146,10 @@ REFUSALS = {
     401: "The server's token is missing or wrong",
     404: "There is no such episode, or no run to play",
     409: "The id is taken; every slot that is left is being played",
-    410: "The episode was deleted or has expired; every slot is played",
+    410: "The episode was deleted or has expired; every slot is played, or the run was stopped",
     422: "The request does not fit: a name that does not exist, a task that cannot be set up",
     424: "The domain's pack or dataset is broken",
-    503: "The server is full",
+    503: "The server is full, or --max-cost is spent",
     507: "The record cannot be written; the episode stays open",
 }
 
@@ -198,6 +202,7 @@ def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
         rewards = [grade.reward for grade in run.all_grades() if grade.reward is not None]
         return Progress(
             run=run.journal.folder.name,
+            stopped=slots.stopped,
             slots=[
                 SlotState(task_id=slot.task_id, trial=slot.trial, status=status, attempts=attempts)
                 for slot, status, attempts in slots.items()

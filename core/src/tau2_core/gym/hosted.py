@@ -115,6 +115,8 @@ class HostedEpisode:
 
     @property
     def ended(self) -> Termination | None:
+        """How the episode ended, if it has; it also does when its time is up."""
+        self.conversation.check_time()
         return self.conversation.termination
 
     @property
@@ -182,7 +184,7 @@ class HostedEpisode:
             raise RefusedError(409, "no_task", "a world without a task has no customer to talk to")
         if self.closed:
             raise RefusedError(410, "expired_episode", "the episode was deleted or has expired; create another")
-        if not self.greeted:
+        if not self.greeted and not self.ended:
             await self.enter()
             self.greeted = True
             try:
@@ -194,6 +196,8 @@ class HostedEpisode:
         """See to it that the episode is part of its run; for whoever holds the lock."""
         if self.trial is None and self.before_first is not None:
             await self.before_first(self)
+            for model in self.models.values():  # under the name that a cassette finds again, unlike a random id
+                model.episode = str(Slot(self.blueprint.task.id, self.trial or 0))
 
     def interrupt(self, why: str) -> None:
         """End for a reason that is neither side's fault."""
@@ -212,6 +216,7 @@ class HostedEpisode:
     async def snapshot(self) -> EpisodeRecord:
         """Return the record; for whoever holds the lock."""
         plan = self.blueprint
+        self.conversation.check_time()
         record = EpisodeRecord(
             domain=plan.setting.domain,
             task_id=plan.task.id,

@@ -11,7 +11,6 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from http import HTTPStatus
 from typing import Any, TypeVar
 
 from tau2_core.episode.setting import Setting
@@ -22,7 +21,7 @@ from tau2_core.gym.hosted import Blueprint, HostedEpisode
 from tau2_core.gym.metrics import Metrics
 from tau2_core.gym.served_run import ServedRun
 from tau2_core.gym.served_runs import ServedRuns
-from tau2_core.gym.slots import Slots
+from tau2_core.gym.slots import Claim, Slots
 from tau2_core.gym.workers import Workers
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade
@@ -68,11 +67,13 @@ class Registry:
         self._hurried = asyncio.Event()
 
     def admit(self, episode_id: str | None = None) -> None:
-        """Refuse what could not be added now: 503 when the server is full, 409 for a taken id. Raises RefusedError."""
+        """Refuse what could not be added now. Raises RefusedError: 409 for a taken id, 503 if full or out of money."""
         if episode_id in self._episodes:
             raise RefusedError(409, "taken_id", f"there is an episode {episode_id!r} already")
         if len(self._episodes) >= self.max_episodes:
             raise RefusedError(503, "full", f"{self.max_episodes} episodes are open; delete one, or try later")
+        if self.runs is not None and self.runs.stopping.too_dear():
+            raise RefusedError(503, "max_cost", "--max-cost is spent, so no more episodes are started")
 
     def build(self, blueprint: Blueprint, episode_id: str | None = None) -> HostedEpisode:
         """Make an episode, not added yet. Slow if the task's set-up is. Raises RefusedError: 422 for a bad task."""
@@ -100,27 +101,48 @@ class Registry:
         """Open the episode of the run's next slot.
 
         A task that cannot be set up is recorded as infrastructure's error, as in a run, and the next slot is taken.
-        Raises RefusedError: 404 without a run to play, 409 or 410 when no slot is left, 503 when the server is full.
+        Raises RefusedError: 404 without a run to play, 409 or 410 when no slot is left or the run was stopped, 503 when
+        the server is full.
         """
         run, slots = self.served()
         await self.expire()  # a slot whose time is over is handed out again
         while True:
+            self.stop_run_if_due()
+            slots.refuse_if_stopped()
             self.admit()
             claim = slots.claim()
-            blueprint = run.blueprint(claim.slot)
             try:
-                episode = await self.workers.run(partial(self.build, blueprint))
-                episode.attempt, episode.deadline = claim.attempt, time.monotonic() + slots.seconds
-                return self.add(episode)
-            except RefusedError as error:
-                if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
-                    slots.lose(claim.slot)
-                    raise
-                await run.keep_failed(claim.slot, blueprint.seed, str(error))
-                slots.finish(claim.slot)
+                episode = await self._open_slot(run, claim)
             except BaseException:
-                slots.lose(claim.slot)
+                slots.give_back(claim.slot)
                 raise
+            if episode is not None:
+                return episode
+            slots.finish(claim.slot)
+
+    async def _open_slot(self, run: ServedRun, claim: Claim) -> HostedEpisode | None:
+        """Open the episode of a slot; None if its task cannot be set up, which is recorded. Raises RefusedError."""
+        assert self.runs is not None
+        assert self.runs.slots is not None
+        blueprint = run.blueprint(claim.slot)
+        try:
+            episode = await self.workers.run(partial(self.build, blueprint))
+        except RefusedError as error:
+            self.runs.stopping.count(await run.keep_failed(claim.slot, blueprint.seed, str(error)))
+            return None
+        episode.attempt, episode.deadline = claim.attempt, time.monotonic() + self.runs.slots.seconds
+        return self.add(episode)
+
+    def stop_run_if_due(self) -> None:
+        """Hand out no more slots once the run's time, money or patience is over, or a model cannot be used."""
+        if self.runs is None or self.runs.slots is None or self.runs.slots.stopped:
+            return
+        if self.runs.out_of_time():
+            self.runs.slots.stopped = f"the run's {self.runs.run_seconds:g} s have passed"
+        elif self.runs.stopping.check():
+            self.runs.slots.stopped = self.runs.stopping.why
+        if self.runs.slots.stopped:
+            log.error("%s; --resume goes on", self.runs.slots.stopped)
 
     def served(self) -> tuple[ServedRun, Slots]:
         """Return the run that this server was started for, and its slots. Raises RefusedError (404)."""
@@ -276,19 +298,29 @@ class Registry:
         return datetime.now(UTC) + timedelta(seconds=max(0.0, left))
 
     async def expire(self) -> None:
-        """Close what nobody has used for too long."""
+        """Close what nobody has used for too long, and keep what has come to an end by the time alone."""
         now = time.monotonic()
+        self.stop_run_if_due()
+        over = self.runs is not None and self.runs.out_of_time()
         for episode in self.all():
+            if episode.in_flight or episode.closed:
+                continue
             late = episode.deadline is not None and now > episode.deadline and not episode.ended
-            idle = episode.last_used < now - self.idle_seconds
-            if episode.in_flight == 0 and (late or idle) and not episode.closed:
-                if not episode.ended:
+            stopped = over and episode.blueprint.slot is not None and not episode.ended
+            if late or stopped or episode.last_used < now - self.idle_seconds:
+                if stopped:
+                    episode.lost, episode.stopping = "the time of the run was over before the episode was", True
+                elif not episode.ended:
                     episode.lost = "the agent did not finish in time" if late else "the agent went away"
                 await self._expire(episode)
+            elif episode.ended and not episode.kept:
+                await self._finish(self._try_to_keep(episode))
 
     async def _expire(self, episode: HostedEpisode) -> None:
         try:
             await self.close(episode.id)
+        except RefusedError:
+            return  # somebody else has closed it meanwhile
         except RunError as error:
             log.error("episode %s has expired but stays open, since its record cannot be kept: %s", episode.id, error)
         else:
@@ -432,6 +464,8 @@ class Registry:
         episode.kept = True
         if slot is not None and slots is not None:
             (slots.lose if episode.lost else slots.finish)(slot)
+            if not episode.lost:  # what agents do that go away says nothing about this server
+                self.runs.stopping.count(record)
         return record
 
     def _is_result(self, episode: HostedEpisode, slot: Slot, slots: Slots) -> bool:

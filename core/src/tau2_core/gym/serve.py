@@ -69,8 +69,12 @@ def _listen(family: socket.AddressFamily, address: tuple[str | int, int]) -> soc
     return listener
 
 
-def serve_http(registry: Registry, settings: Settings, listeners: Sequence[socket.socket]) -> None:
+def serve_http(
+    registry: Registry, settings: Settings, listeners: Sequence[socket.socket], begin: Callable[[], None]
+) -> None:
     """Serve until SIGINT or SIGTERM; calls in flight are finished, then all records and grades kept.
+
+    `begin` opens the run and says where the server is, once the judge has been tried. Raises RunError.
 
     A second signal cuts calls in flight and grades short; the records are kept all the same.
     """
@@ -83,7 +87,8 @@ def serve_http(registry: Registry, settings: Settings, listeners: Sequence[socke
             # Run by anyio, which then need not find out anew, some twenty times a request, what runs it.
             loop = {"loop_factory": loop_factory()}
             server = RecordKeepingServer(config, registry)
-            anyio.run(_run, registry, settings, partial(server.serve, sockets=[*listeners]), backend_options=loop)
+            serve = partial(server.serve, sockets=[*listeners])
+            anyio.run(_run, registry, settings, serve, begin, backend_options=loop)
 
 
 @contextmanager
@@ -102,10 +107,16 @@ def _many_files() -> Iterator[int]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-async def _run(registry: Registry, settings: Settings, serve: Callable[[], Awaitable[None]]) -> None:
-    """Try the judge, grade what an earlier part of the run left, then serve. Raises RunError."""
+async def _run(
+    registry: Registry,
+    settings: Settings,
+    serve: Callable[[], Awaitable[None]],
+    begin: Callable[[], None] = lambda: None,
+) -> None:
+    """Try the judge, begin, grade what an earlier part of the run left, then serve. Raises RunError."""
     try:
         await probe_judge(settings.lines.get("judge"))
+        begin()
         if registry.runs is not None and registry.runs.inventory is not None:
             await registry.runs.inventory.grade_what_is_left()
         await serve()

@@ -108,8 +108,8 @@ class ServedRun:
         plan = self.plan
         return Blueprint(plan.setting, self.tasks[slot.task_id], plan.cast, plan.seeds()[slot.trial], slot=slot)
 
-    async def keep_failed(self, slot: Slot, seed: int, why: str) -> None:
-        """Record that an episode could not begin, and grade it."""
+    async def keep_failed(self, slot: Slot, seed: int, why: str) -> EpisodeRecord:
+        """Record that an episode could not begin, and grade it; return the record. Raises RunError."""
         setting = self.plan.setting
         record = EpisodeRecord(
             domain=setting.domain,
@@ -126,6 +126,7 @@ class ServedRun:
         self.journal.append(EPISODES, record.line())
         await self.tell("episode_finished", record)
         await self.grade(record, self.tasks[slot.task_id], 0.0)
+        return record
 
     def takes(self, task: Task) -> bool:
         """Tell whether a task can be in this run: no other task has its id."""

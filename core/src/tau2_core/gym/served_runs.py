@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +22,7 @@ from tau2_core.runs.evaluation import EvaluatorSet
 from tau2_core.runs.journal import default_name
 from tau2_core.runs.opening import CheckedPlan
 from tau2_core.runs.plan import Plan
+from tau2_core.runs.stopping import Stopping
 
 Key = tuple[Setting, str]
 GradedBy = Callable[[Setting], EvaluatorSet]
@@ -30,15 +32,19 @@ class ServedRuns:
     """The run folders of a server: one a setting and customer, opened with its first record.
 
     `inventory` is the run that the server was started for, if there is one, and `slots` is what is left of it to play.
+    `stopping` watches what the server's models cost, and how the slots' episodes end.
     """
 
-    def __init__(self, catalogue: Catalogue, out: Path, *, judge_all: bool = False) -> None:
+    def __init__(self, catalogue: Catalogue, out: Path, stopping: Stopping, *, judge_all: bool = False) -> None:
         self.catalogue = catalogue
         self.out = out
+        self.stopping = stopping
         self.judge_all = judge_all
         self.inventory: ServedRun | None = None
         self.slots: Slots | None = None
         self.workers = Workers()
+        self.run_seconds: float | None = None
+        self._began = time.monotonic()
         self._checked: dict[Key, CheckedPlan] = {}
         self._runs: dict[Key, list[ServedRun]] = {}
         self._stack = ExitStack()
@@ -50,7 +56,13 @@ class ServedRuns:
         """Open the folder of the run that is to be served, with its run.json, and tell plugins. Raises RunError."""
         run = self.inventory = self._open(checked, folder, fixed=True, resume=resume)
         run.listeners.tell("run_started", run.started())
+        self.stopping.spent += run.before.spent.values()
+        self.run_seconds, self._began = checked.plan.run_seconds, time.monotonic()
         self.slots = Slots(checked.plan.slots(), run.before.records.keys(), attempts=attempts, seconds=seconds)
+
+    def out_of_time(self) -> bool:
+        """Tell whether the time of the run that the server was started for is over."""
+        return self.run_seconds is not None and time.monotonic() - self._began >= self.run_seconds
 
     def prepare(self, blueprint: Blueprint, graded_by: GradedBy) -> None:
         """Digest what decides an episode's result, once a setting; slow, so for a worker thread."""

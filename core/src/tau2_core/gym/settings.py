@@ -18,7 +18,7 @@ from tau2_core.gym.hosted import EXTERNAL, Blueprint, free_task
 from tau2_core.llm.model import Line
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.llm import ModelRole
-from tau2_core.model.registrations import AgentSpec
+from tau2_core.model.registrations import AgentSpec, UserSpec
 from tau2_core.model.tasks import Task
 from tau2_core.names import did_you_mean
 from tau2_core.plugins.catalogue import Catalogue, Wrapper
@@ -131,11 +131,16 @@ class Settings:
         if task_id is not None:
             (task,) = setting.select(ids=[task_id])
         user_spec = self.catalogue.user(user or self._default_user(solo=solo))
-        if user_spec.interactive:
-            raise UsageError(f"user {user_spec.name!r} is a person at a terminal, and a server has none; name another")
+        self.refuse_person(user_spec)
         cast = Cast(self.agent, user_spec, self.limits, self._wrappers, self.lines, self.faults)
         cast.check(setting)
         return Blueprint(setting, task or free_task(), cast, seed, free=task is None)
+
+    @staticmethod
+    def refuse_person(user: UserSpec) -> None:
+        """Refuse a customer who would be asked at the server's terminal. Raises UsageError."""
+        if user.interactive:
+            raise UsageError(f"user {user.name!r} is a person at a terminal, and a server has none; name another")
 
     def _default_user(self, *, solo: bool) -> str:
         if solo:

@@ -25,15 +25,22 @@ class Slots:
     """Which slots are to be played, are being played, are finished, or were lost `attempts` times.
 
     `seconds` is how long an agent has for a slot. A slot whose episode was not finished in time, expired, or was
-    deleted before anything had happened is handed out again, after the others.
+    deleted before anything had happened is handed out again, after the others. `stopped` says why no more are handed
+    out, "" as long as they are.
     """
 
     def __init__(self, slots: Sequence[Slot], finished: Collection[Slot], *, attempts: int, seconds: float) -> None:
         self.attempts = attempts
         self.seconds = seconds
+        self.stopped = ""
         self._status: dict[Slot, SlotStatus] = {slot: "finished" if slot in finished else "open" for slot in slots}
         self._open = deque(slot for slot in slots if slot not in finished)
         self._tries: Counter[Slot] = Counter()
+
+    def refuse_if_stopped(self) -> None:
+        """Refuse to hand out slots of a run that was stopped. Raises RefusedError (410)."""
+        if self.stopped and not self.all_played():
+            raise RefusedError(410, "stopped", f"{self.stopped}; no more slots of this run are handed out")
 
     def claim(self) -> Claim:
         """Take the next slot. Raises RefusedError: 409 while all that is left is being played, 410 after that."""
@@ -61,6 +68,12 @@ class Slots:
         else:
             self._status[slot] = "open"
             self._open.append(slot)
+
+    def give_back(self, slot: Slot) -> None:
+        """Put a slot back whose episode could not be opened, as if it had not been claimed."""
+        self._tries[slot] -= 1
+        self._status[slot] = "open"
+        self._open.appendleft(slot)
 
     def all_played(self) -> bool:
         """Tell whether nothing is left to claim and nobody plays."""

@@ -12,7 +12,7 @@ from typing import Any
 from tau2_core.episode.play import OpenStage, local_stage, play
 from tau2_core.errors import RunError
 from tau2_core.evaluators.grade import Grader
-from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot, Termination
+from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.runs import RunSummary
 from tau2_core.model.tasks import Task
@@ -24,6 +24,7 @@ from tau2_core.runs.metrics import figures
 from tau2_core.runs.opening import check_plan
 from tau2_core.runs.plan import Plan
 from tau2_core.runs.resume import Resumed
+from tau2_core.runs.stopping import Stopping
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,12 @@ class _Run:
         self.deadline = None if plan.run_seconds is None else started + plan.run_seconds
         self.finished: list[FinishedEpisode] = []
         self.stopped = ""
-        self.in_a_row: list[str] = []
+        self.stopping = Stopping(
+            plan.cast.lines,
+            max_cost=plan.max_cost,
+            max_infrastructure_errors=plan.max_infrastructure_errors,
+            spent=before.spent.values(),
+        )
         self.one_over = asyncio.Event()
         self.tasks = {task.id: task for task in plan.tasks}
         self.listeners = Listeners(catalogue, journal.folder)
@@ -122,7 +128,7 @@ class _Run:
                 await self._tried(first)
                 for _ in range(1, plan.width):
                     group.create_task(self._work(queue))
-            self._refused()  # also where the last episode was the one that told
+            self.stopping.refused()  # also where the last episode was the one that told
         except TimeoutError:
             self.stopped = f"the run's {plan.run_seconds:g} s have passed"
         except asyncio.CancelledError:
@@ -154,41 +160,10 @@ class _Run:
     async def _work(self, queue: Iterator[tuple[Slot, int]]) -> None:
         for slot, seed in queue:
             await asyncio.sleep(0)  # gives Ctrl-C and the others their turn even if nobody here waits for anything
-            if self.stopped or self._refused() or self._too_dear():
+            if self.stopped or self.stopping.check():
                 return
             await self._episode(slot, seed)
             self.one_over.set()
-
-    def _refused(self) -> bool:
-        """Tell whether a model cannot be used at all, or infrastructure has failed too often in the same way."""
-        for line in self.plan.cast.lines.values():
-            self.stopped = self.stopped or line.refused()
-        most = self.plan.max_infrastructure_errors
-        if not self.stopped and len(self.in_a_row) >= most:
-            what = f"{len(self.in_a_row)} episodes in a row ended with the same infrastructure error"
-            self.stopped = f"{what} ({self.in_a_row[-1]}); --max-infrastructure-errors {most} stops the run"
-        return bool(self.stopped)
-
-    def _count_in_a_row(self, record: EpisodeRecord) -> None:
-        if record.termination is not Termination.INFRASTRUCTURE_ERROR:
-            self.in_a_row = []
-            return
-        error = record.error or ""
-        if self.in_a_row and self.in_a_row[-1].partition(":")[0] != error.partition(":")[0]:
-            self.in_a_row = []
-        self.in_a_row.append(error)
-
-    def _too_dear(self) -> bool:
-        limit = self.plan.max_cost
-        if limit is None:
-            return False
-        spent = [*self.before.spent.values(), *(line.usage for line in self.plan.cast.lines.values())]
-        costs = [usage.cost for usage in spent]
-        if None in costs:
-            self.stopped = "--max-cost cannot be kept: the price of a model is unknown"
-        elif sum(cost or 0.0 for cost in costs) >= limit:
-            self.stopped = f"--max-cost {limit:g} is spent"
-        return bool(self.stopped)
 
     async def _episode(self, slot: Slot, seed: int) -> None:
         started = time.perf_counter()
@@ -203,7 +178,7 @@ class _Run:
                 raise asyncio.CancelledError from None
             self.journal.append(EPISODES, record.line())
             self.listeners.tell("episode_finished", record)
-            self._count_in_a_row(record)
+            self.stopping.count(record)
         played = time.perf_counter()
         grade = await self.grader.grade_aside(record, task, await self.judging.judgement(record, task))
         seconds = time.perf_counter() - started
@@ -226,7 +201,7 @@ class _Run:
         summary = figures(self.plan.inventory(), folder.name, str(folder), records, grades, seconds, judged)
         self.journal.write(SUMMARY, summary.model_dump(mode="json"))
         self.listeners.tell("run_finished", summary)
-        return RunResult(summary, self.plan.tasks, finished, self.stopped)
+        return RunResult(summary, self.plan.tasks, finished, self.stopped or self.stopping.why)
 
 
 async def _all(events: Iterable[asyncio.Event]) -> None:

@@ -125,7 +125,7 @@ class Options(BaseModel):
         content: dict[str, Any] = {}
         for name, value in self.model_dump(mode="json").items():
             if name in ROLES:
-                if name != "judge" or "judge_model" in names:
+                if f"{name}_model" in names:
                     content[name] = self._shown_role(name, value)
             elif name in names and name not in SECRET:
                 content[name] = value

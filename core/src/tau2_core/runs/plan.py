@@ -14,6 +14,7 @@ from tau2_core.model.episodes import Slot
 from tau2_core.model.runs import RunStart
 from tau2_core.model.tasks import Task
 from tau2_core.runs.evaluation import EvaluatorSet
+from tau2_core.runs.stopping import refuse_unknown_prices
 
 DEFAULT_SEED = 300
 
@@ -66,11 +67,7 @@ class Plan:
                 raise UsageError(f"--{name} must be more than 0, not {seconds}")
         self.cast.check(self.setting)
         if self.max_cost is not None:
-            for role, line in self.cast.lines.items():
-                if line.client is not None and not line.client.knows_price():
-                    what = f"--max-cost: the price of {line.settings.model} is not known"
-                    prices = '{"input_cost_per_token": …, "output_cost_per_token": …}'
-                    raise UsageError(f"{what}; say it with --{role}-args '{prices}'")
+            refuse_unknown_prices(self.cast.lines)
 
     @property
     def interactive(self) -> bool:
@@ -100,6 +97,11 @@ class Plan:
         return [Slot(task.id, trial) for trial in range(self.trials) for task in self.tasks]
 
     def seeds(self) -> list[int]:
-        """Return one seed a trial, drawn as the official runner draws them (spec/conversation.md, 2)."""
-        random = Random(self.seed)
-        return [random.randint(0, 1_000_000) for _ in range(self.trials)]
+        """Return one seed a trial."""
+        return trial_seeds(self.seed, self.trials)
+
+
+def trial_seeds(seed: int, trials: int) -> list[int]:
+    """Return one seed a trial, drawn as the official runner draws them (spec/conversation.md, 2)."""
+    random = Random(seed)
+    return [random.randint(0, 1_000_000) for _ in range(trials)]

@@ -1,0 +1,69 @@
+"""Which options of `tau2-gym serve` have an effect together; the others are refused by name, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tau2_core.errors import UsageError
+from tau2_core.runs.options import Options, Participant
+
+YEAR = 365 * 24 * 3600
+STARTS_A_RUN = ("split", "task", "num_tasks", "sample", "trials", "name")
+OF_A_SLOT = ("slot_timeout", "slot_attempts", "run_timeout", "max_infrastructure_errors", "resume")
+OF_AN_EPISODE = ("seed", "variant", "solo", "mode")
+OF_RUN_ALONE = {
+    "min_coverage": "a server's end is no gate; `tau2-gym report` shows the coverage of what was served",
+    "fail_under": "a server's end is no gate; `tau2-gym report` shows the mean of what was served",
+}
+OF_THE_AGENT = {
+    "agent": "agents come from elsewhere; --agent-name says what reports call them",
+    "user_first": "what an agent shows its model is its own affair",
+    "via": "agents always come over MCP",
+    "concurrency": "as many episodes are played at once as agents come; --max-episodes limits them",
+}
+
+
+def serves_a_run(options: Options) -> bool:
+    """Tell whether the options describe a run, whose slots are handed out."""
+    return options.transport == "http" and any(getattr(options, name) not in (None, []) for name in STARTS_A_RUN)
+
+
+def refuse_without_effect(options: Options) -> None:
+    """Refuse what would have no effect, and values that make no sense. Raises UsageError."""
+    for name, why in OF_RUN_ALONE.items():
+        if _is_said(options, name):
+            raise UsageError(f"{_flag(name)} is of `tau2-gym run`: {why}")
+    for name in ("idle_timeout", "slot_timeout"):
+        if not 0 < getattr(options, name) <= YEAR:
+            what = f"should be more than 0 and at most {YEAR} seconds, not {getattr(options, name)}"
+            raise UsageError(f"{_flag(name)} {what}")
+    if options.transport == "stdio":
+        several = [name for name in STARTS_A_RUN if name != "task"]
+        _refuse(options, [*several, *OF_A_SLOT, "max_cost"], "stdio serves one episode, to one client")
+    elif not serves_a_run(options):
+        said = "it is of a served run: also give --split, --task, --num-tasks, --sample, --trials or --name"
+        _refuse(options, [*OF_A_SLOT, *OF_AN_EPISODE], said)
+
+
+def left_to_run(options: Options) -> list[str]:
+    """Say what of a file for `run` is about its agent, and so has no effect on a server."""
+    return [f"{name} has no effect: {why}" for name, why in OF_THE_AGENT.items() if _is_said(options, name)]
+
+
+def _refuse(options: Options, names: Sequence[str], why: str) -> None:
+    for name in names:
+        if _is_said(options, name):
+            raise UsageError(f"{_flag(name)} would have no effect: {why}")
+
+
+def _is_said(options: Options, name: str) -> bool:
+    value = getattr(options, name)
+    if isinstance(value, Participant):
+        return value != Participant()
+    return name in options.model_fields_set and value != type(options).model_fields[name].get_default(
+        call_default_factory=True
+    )
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

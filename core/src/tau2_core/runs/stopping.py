@@ -1,0 +1,75 @@
+"""When a run starts no more episodes: a model that cannot be used, failing infrastructure, or money spent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from tau2_core.errors import UsageError
+from tau2_core.llm.model import Line
+from tau2_core.model.episodes import EpisodeRecord, Termination, Usage
+from tau2_core.model.llm import ModelRole
+
+
+class Stopping:
+    """Watches the episodes of a run; `why` says why no more are started, "" as long as they are.
+
+    `spent` is what an earlier part of the run has used. `max_cost` is in dollars, None without a limit.
+    """
+
+    def __init__(
+        self,
+        lines: Mapping[ModelRole, Line],
+        *,
+        max_cost: float | None,
+        max_infrastructure_errors: int,
+        spent: Collection[Usage] = (),
+    ) -> None:
+        self.lines = lines
+        self.max_cost = max_cost
+        self.most = max_infrastructure_errors
+        self.spent = list(spent)
+        self.why = ""
+        self._in_a_row: list[str] = []
+
+    def check(self) -> bool:
+        """Tell whether no more episodes should be started."""
+        return self.refused() or self.too_dear()
+
+    def refused(self) -> bool:
+        """Tell whether a model cannot be used at all, or infrastructure has failed too often in the same way."""
+        for line in self.lines.values():
+            self.why = self.why or line.refused()
+        if not self.why and len(self._in_a_row) >= self.most:
+            what = f"{len(self._in_a_row)} episodes in a row ended with the same infrastructure error"
+            self.why = f"{what} ({self._in_a_row[-1]}); --max-infrastructure-errors {self.most} stops the run"
+        return bool(self.why)
+
+    def too_dear(self) -> bool:
+        """Tell whether the money is spent."""
+        if self.max_cost is None:
+            return False
+        costs = [usage.cost for usage in (*self.spent, *(line.usage for line in self.lines.values()))]
+        if None not in costs and sum(cost or 0.0 for cost in costs) < self.max_cost:
+            return False
+        unknown = "--max-cost cannot be kept: the price of a model is unknown"
+        self.why = self.why or (unknown if None in costs else f"--max-cost {self.max_cost:g} is spent")
+        return True
+
+    def count(self, record: EpisodeRecord) -> None:
+        """Take note of how an episode ended."""
+        if record.termination is not Termination.INFRASTRUCTURE_ERROR:
+            self._in_a_row = []
+            return
+        error = record.error or ""
+        if self._in_a_row and self._in_a_row[-1].partition(":")[0] != error.partition(":")[0]:
+            self._in_a_row = []
+        self._in_a_row.append(error)
+
+
+def refuse_unknown_prices(lines: Mapping[ModelRole, Line]) -> None:
+    """Refuse --max-cost where nobody could tell what is spent. Raises UsageError."""
+    for role, line in lines.items():
+        if line.client is not None and not line.client.knows_price():
+            what = f"--max-cost: the price of {line.settings.model} is not known"
+            prices = '{"input_cost_per_token": …, "output_cost_per_token": …}'
+            raise UsageError(f"{what}; say it with --{role}-args '{prices}'")

@@ -1,0 +1,263 @@
+"""Every option of `run` works on a server too, is refused, or is absent for a reason that is written down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from tau2_core.cli.app import app
+from tau2_core.errors import UsageError
+from tau2_core.testing.scripted_endpoint import Answer, Asked, Refusal, ScriptedEndpoint, say
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from tests.gym.conftest import World
+
+if TYPE_CHECKING:
+    from tests.gym.conftest import Server, Start
+
+PLACE = ("--user-args", '{"api_base": "http://127.0.0.1:9/v1"}')
+DOCS = Path(__file__).parents[2] / "docs"
+CASSETTE = DOCS / "cassettes/mock.jsonl"
+# What decides results is in run.json, which is the same for one configuration in both commands.
+RUNS = {
+    "models": [
+        *(
+            "mock",
+            "--task",
+            "create_plain",
+            "--task",
+            "complete_task",
+            "--trials",
+            "2",
+            "--seed",
+            "5",
+            "--mode",
+            "tau2",
+        ),
+        *("--evaluators", "strict", "--max-steps", "50", "--max-errors", "3", "--timeout", "900", "--judge-all"),
+        *("--user-model", "openai/customer", "--user-args", '{"temperature": 0.5}', "--fault", "latency=0.25"),
+        *("--judge-model", "openai/judge", "--judge-args", "{}", "--replay", str(CASSETTE)),
+    ],
+    "solo": ["telecom", "--split", "base", "--num-tasks", "2", "--solo", "--variant", "workflow", "--user", "none"],
+    "sample": ["mock", "--sample", "2", "--seed", "7", "--no-plugin", "airline"],
+}
+IN_RUN_JSON = {
+    *("domain", "task", "split", "num_tasks", "sample", "trials", "seed", "mode", "variant", "solo"),
+    *("user", "user_model", "user_args", "judge_model", "judge_args", "judge_all", "fault", "evaluators"),
+    *("max_steps", "max_errors", "timeout", "replay", "no_plugin"),
+}
+SHOWN_BELOW = {"max_cost", "run_timeout", "max_infrastructure_errors", "attempts", "config", "show_config", "record"}
+SHOWN_ELSEWHERE = {  # file of the tests and a word of theirs
+    "dataset": ("test_slots.py", '"--dataset"'),
+    "name": ("test_slots.py", '"--name"'),
+    "resume": ("test_slots.py", '"--resume"'),
+    "out": ("test_slots.py", '"--out"'),
+    "pack": ("test_served_grading.py", '"--pack"'),
+}
+FROM_THE_SAME_FUNCTION = {"turn_timeout", "call_timeout", "provider_limit", "provider_rate"}  # as `attempts`
+ABSENT = {
+    "agent",
+    "agent_model",
+    "agent_args",
+    "user_first",
+    "via",
+    "concurrency",
+    "min_coverage",
+    "fail_under",
+    "json_output",
+}
+
+
+def options_of(command: str) -> set[str]:
+    return {str(option.name) for option in get_command(app).commands[command].params}  # type: ignore[attr-defined]
+
+
+def test_every_option_of_run_is_one_of_these() -> None:
+    effective = IN_RUN_JSON | SHOWN_BELOW | SHOWN_ELSEWHERE.keys() | FROM_THE_SAME_FUNCTION
+    assert options_of("run") == effective | ABSENT
+    assert effective <= options_of("serve")
+    assert not ABSENT & options_of("serve")
+    text = (DOCS / "gym.md").read_text(encoding="utf-8")
+    flags = {f"`--{name.replace('_', '-').removesuffix('-output')}`" for name in ABSENT}
+    assert [flag for flag in flags if flag not in text] == []
+    for file, word in SHOWN_ELSEWHERE.values():
+        assert word in (Path(__file__).parent / file).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("options", RUNS.values(), ids=RUNS.keys())
+@pytest.mark.domain("telecom")
+def test_what_decides_results_is_that_of_a_run(start: Start, tmp_path: Path, options: list[str]) -> None:
+    server = start(*options, "--name", "r", "--agent-name", "oracle")
+    CliRunner().invoke(app, ["run", *options, "--name", "r", "--out", str(tmp_path)])
+    served, local = (json.loads((folder / "r/run.json").read_text()) for folder in (server.folder / "runs", tmp_path))
+    assert (served.pop("agent")["name"], local.pop("agent")["name"]) == ("oracle", "oracle")
+    assert served == local
+    assert served["tasks"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--seed", "5"], "--seed would have no effect: it is of a served run: also give --split, --task"),
+        (["--solo"], "--solo would have no effect"),
+        (["--mode", "tau2"], "--mode would have no effect"),
+        (["--run-timeout", "5"], "--run-timeout would have no effect"),
+        (["--max-infrastructure-errors", "2"], "--max-infrastructure-errors would have no effect"),
+        (["--slot-attempts", "2"], "--slot-attempts would have no effect"),
+        (["--transport", "stdio", "--trials", "2"], "--trials would have no effect: stdio serves one episode"),
+        (["--transport", "stdio", "--max-cost", "1"], "--max-cost would have no effect: stdio"),
+        (["--transport", "stdio", "--name", "r"], "--name would have no effect: stdio"),
+        (["--user", "human"], "is a person at a terminal, and a server has none"),
+        (["--user", "scirpted"], "did you mean"),
+        (["--timeout", "0"], "--timeout must be more than 0"),
+        (["--max-cost", "1", "--user-model", "endpoint/x", *PLACE], "--max-cost: the price of endpoint/x is not known"),
+        (["--trials", "1", "--max-cost", "-1", "--port", "0"], "--max-cost must be more than 0"),
+    ],
+)
+def test_what_would_have_no_effect_is_refused_by_name(options: list[str], said: str) -> None:
+    done = CliRunner().invoke(app, ["serve", "mock", *options])
+    assert done.exit_code != 0
+    assert said in f"{done.exception}{done.output}"
+
+
+def test_a_judge_of_no_use_leaves_nothing_behind(tmp_path: Path) -> None:
+    judge = ["--judge-model", "openai/judge", "--judge-args", '{"temperature": 0.1}', "--replay", str(CASSETTE)]
+    options = ["--name", "r", "--out", str(tmp_path / "runs"), "--port", "0"]
+    done = CliRunner().invoke(app, ["serve", "mock", *judge, *options])
+    assert "the judge 'openai/judge' is of no use: " in str(done.exception)
+    assert done.output == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_run_is_taken_and_what_is_of_run_alone_is_named(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    text = "domain: mock\nagent: {model: openai/agent}\nconcurrency: 3\nvia: mcp\nuser_first: true\n"
+    text += "task: create_plain\nname: r\n"
+    file.write_text(text)
+    server = start("--config", file)
+    for name in ("agent", "concurrency", "via", "user_first"):
+        assert f"--config: {name} has no effect: " in server.log()
+    assert json.loads((server.folder / "runs/r/run.json").read_text())["tasks"] == ["create_plain"]
+    for name in ("fail_under", "min_coverage"):
+        file.write_text(f"{text}{name}: 0.5\n")
+        done = CliRunner().invoke(app, ["serve", "--config", str(file)])
+        assert isinstance(done.exception, UsageError)
+        assert f"--{name.replace('_', '-')} is of `tau2-gym run`: " in str(done.exception)
+    shown = CliRunner().invoke(app, ["serve", "mock", "--trials", "3", "--show-config"]).output
+    assert "trials: 3" in shown
+    assert "agent:" not in shown
+
+
+def claim(server: Server) -> httpx.Response:
+    return server.http.post("/v1/slots")
+
+
+def refusal(response: httpx.Response) -> tuple[int, str]:
+    return response.status_code, response.json()["error"]["code"]
+
+
+def lines(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+ONE = ("mock", "--task", "create_plain", "--name", "r")
+
+
+def test_an_episode_ends_when_its_time_is_up(start: Start) -> None:
+    server = start("mock", "--timeout", "1", "--max-steps", "1000000", "--max-connections", "100")
+    world = server.create(task_id="create_plain")
+    while not (result := world.call("get_users"))["isError"]:
+        assert world.state()["status"] in ("open", "ended")
+    assert "the episode has ended (timeout)" in result["content"][0]["text"]
+    assert world.say().json()["status"] == "ended"
+    assert [line["termination"] for line in server.kept()] == ["timeout"]
+    assert len(server.kept("grades.jsonl")) == 1
+
+
+def test_a_run_ends_when_its_time_is_up(start: Start) -> None:
+    server = start(*ONE, "--trials", "2", "--run-timeout", "2")
+    world = World(server, claim(server).raise_for_status().json())
+    world.call("get_users")
+    claim(server)
+    while refusal(claim(server)) == (409, "all_claimed"):
+        pass
+    assert refusal(claim(server)) == (410, "stopped")
+    assert world.control().status_code == 410
+    found = server.http.get("/v1/slots").json()
+    assert "the run's 2 s have passed" in found["stopped"]
+    server.stop()
+    again = start(*ONE, "--trials", "2", "--resume", "--out", server.folder / "runs")
+    assert again.http.get("/v1/slots").json()["counts"]["open"] == 2  # what the time cut off is played again
+
+
+@pytest.fixture
+def customer(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """Options of a customer whose model always gives the test's answer, and costs a dollar a token."""
+    answer: Answer = request.param
+
+    def script(_asked: Asked) -> Answer:
+        return answer
+
+    with ScriptedEndpoint(script) as endpoint:
+        prices = {"input_cost_per_token": 1, "output_cost_per_token": 1}
+        arguments = json.dumps({"api_base": endpoint.url, "api_key": "none", **prices})
+        yield ["--user-model", "endpoint/customer", "--user-args", arguments, "--attempts", "1"]
+        assert len(endpoint.asked) <= 3  # with more attempts each episode would ask more often
+
+
+@pytest.mark.parametrize("customer", [say("###STOP###")], indirect=True)
+def test_no_more_episodes_are_started_once_the_money_is_spent(
+    start: Start, customer: list[str], tmp_path: Path
+) -> None:
+    cassette = tmp_path / "tape.jsonl"
+    server = start(*ONE, *customer, "--trials", "3", "--max-cost", "150", "--record", cassette)
+    for _ in range(2):
+        world = World(server, claim(server).raise_for_status().json())
+        assert world.say().json()["status"] == "ended"
+    assert refusal(claim(server)) == (410, "stopped")
+    assert server.http.get("/v1/slots").json()["stopped"] == "--max-cost 150 is spent"
+    response = server.http.post("/v1/episodes", json={"domain": "mock"})
+    assert refusal(response) == (503, "max_cost")
+    assert [line["episode"] for line in lines(cassette)] == ["create_plain#0", "create_plain#1"]
+    assert "--max-cost 150 is spent" in server.log()
+
+
+@pytest.mark.parametrize("customer", [Refusal(500, "out of order")], indirect=True)
+def test_failing_infrastructure_stops_a_run(start: Start, customer: list[str]) -> None:
+    server = start(*ONE, *customer, "--trials", "5", "--max-infrastructure-errors", "2")
+    for _ in range(2):
+        world = World(server, claim(server).raise_for_status().json())
+        assert world.say().json()["status"] == "ended"
+    assert refusal(claim(server)) == (410, "stopped")
+    assert (
+        "2 episodes in a row ended with the same infrastructure error" in server.http.get("/v1/slots").json()["stopped"]
+    )
+    assert server.create(user="scripted").call("get_users")["isError"] is False  # of others nobody is kept
+
+
+@pytest.mark.parametrize("customer", [Refusal(401, "no such key")], indirect=True)
+def test_a_model_that_is_refused_stops_a_run(start: Start, customer: list[str]) -> None:
+    server = start(*ONE, *customer, "--trials", "5")
+    world = World(server, claim(server).raise_for_status().json())
+    assert world.say().json()["status"] == "ended"
+    assert refusal(claim(server)) == (410, "stopped")
+    assert "the user's model endpoint/customer" in server.http.get("/v1/slots").json()["stopped"]
+
+
+@pytest.mark.parametrize("customer", [say("###STOP###")], indirect=True)
+def test_what_episodes_by_wish_said_is_found_again(start: Start, customer: list[str], tmp_path: Path) -> None:
+    cassette = tmp_path / "tape.jsonl"
+    server = start("mock", *customer, "--record", cassette)
+    first = server.create(task_id="create_plain")
+    assert first.say().json()["status"] == "ended"
+    server.stop()
+    model = ["--user-model", "endpoint/customer", "--user-args", customer[3]]
+    again = start("mock", *model, "--replay", cassette).create(task_id="create_plain")
+    said = again.say().json()
+    assert (said["status"], said["reply"]) == ("ended", "###STOP###")
+    assert first.id != again.id
