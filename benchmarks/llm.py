@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import quantiles
 
 from tau2_core import own_process
-from tau2_core.episode.play import Cast
+from tau2_core.episode.cast import Cast
 from tau2_core.llm.model import Patience
 from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.runs.execute import RunResult, execute

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tau2_core.episode.cast import Cast
 from tau2_core.episode.environment import Environment
-from tau2_core.episode.play import Cast, play
+from tau2_core.episode.play import play
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import start
 from tau2_core.evaluators.grade import Grader

@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tau2_core.episode.cast import Cast
 from tau2_core.episode.conversation import Limits
-from tau2_core.episode.play import Cast, play
+from tau2_core.episode.play import play
 from tau2_core.episode.setting import Setting
 from tau2_core.model.episodes import ArgumentMode, EpisodeRecord, Slot
 from tau2_core.model.messages import AssistantMessage, Message, ToolCall, UserMessage

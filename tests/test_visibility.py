@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from tau2_core.episode.play import Cast, play
+from tau2_core.episode.cast import Cast
+from tau2_core.episode.play import play
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import UsageError
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tau2_core.episode.play import Cast, play
+from tau2_core.episode.cast import Cast
+from tau2_core.episode.play import play
 from tau2_core.episode.setting import Setting
 from tau2_core.evaluators.grade import Grader
 from tau2_core.model.episodes import EpisodeRecord, Slot

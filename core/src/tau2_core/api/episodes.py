@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
 from tau2_core.api.options import EpisodeOptions, refuse_running_loop, told_run
+from tau2_core.episode.cast import Cast
 from tau2_core.episode.episode import EXTERNAL_AGENT, EXTERNAL_USER, Episode, Side
-from tau2_core.episode.play import Cast
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import EpisodeError, UsageError
 from tau2_core.evaluators.grade import Grader

@@ -86,8 +86,8 @@ def _telling(informed: RecordedRun, idle: RecordedRun) -> list[Slot]:
 
 def _played(setting: Setting, catalogue: Catalogue, agent: str, place: Path) -> RecordedRun:
     from tau2_core import own_process
+    from tau2_core.episode.cast import Cast
     from tau2_core.episode.conversation import Limits
-    from tau2_core.episode.play import Cast
     from tau2_core.runs.evaluation import choose_evaluators
     from tau2_core.runs.execute import execute
     from tau2_core.runs.plan import DEFAULT_SEED, Plan

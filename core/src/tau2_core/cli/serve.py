@@ -197,8 +197,8 @@ def _only_episode(options: Options, settings: Settings) -> Blueprint:
 
 def _settings(options: Options, catalogue: Catalogue) -> Settings:
     from tau2_core.episode.conversation import Limits
+    from tau2_core.episode.episode import EXTERNAL_AGENT
     from tau2_core.gym.connections import ConnectionLimits
-    from tau2_core.gym.hosted import EXTERNAL
     from tau2_core.gym.settings import Settings, named_datasets
     from tau2_core.runs.composition import hire_models
     from tau2_core.runs.evaluation import choose_evaluators
@@ -234,7 +234,7 @@ def _settings(options: Options, catalogue: Catalogue) -> Settings:
     if settings.user is not None:
         settings.refuse_person(catalogue.user(settings.user))
     settings.faults = open_faults(catalogue, options.fault)
-    settings.agent = replace(EXTERNAL, name=options.agent_name or EXTERNAL.name)
+    settings.agent = replace(EXTERNAL_AGENT, name=options.agent_name or EXTERNAL_AGENT.name)
     return settings
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any, NoReturn
 
+from tau2_core.episode.cast import Cast, agent_context, agent_tools, user_context, user_tools
 from tau2_core.episode.conversation import Conversation, Participant, visible_to
 from tau2_core.episode.environment import Environment
-from tau2_core.episode.play import Cast, agent_context, agent_tools, fill, user_context, user_tools
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import start
 from tau2_core.episode.stage import LocalStage, Stage
@@ -94,13 +96,16 @@ class Episode:
         *,
         slot: Slot | None = None,
         seed: int = 0,
-        stage: Stage | None = None,
+        open_stage: Callable[[int], Stage] | None = None,
+        models: Mapping[ModelRole, EpisodeModel] | None = None,
         grade: GradeRecord | None = None,
     ) -> None:
-        """Bring the task to its start state; nothing is said yet. Without a `stage` it is played in this process.
+        """Bring the task to its start state; nothing is said yet.
 
-        `grade` grades a record. Raises TaskError if the start state does not apply, and whatever a participant raises
-        when it is made.
+        `open_stage` returns where tool calls go, for a seed; by default an environment of this process. `models` are
+        the participants' models, if they are there already. `grade` grades a record.
+
+        Raises TaskError if the start state does not apply, and whatever a participant raises when it is made.
         """
         self.setting = setting
         self.task = task
@@ -108,24 +113,17 @@ class Episode:
         self.slot = slot or Slot(task.id, 0)
         self.agent = Side(self, "agent")
         self.customer = Side(self, "user")
+        self._open_stage = open_stage or partial(local_stage, setting, task, cast)
         self._grade = grade
         self._busy = False
-        self._begun = False
-        self._start(seed, stage or self._local_stage(seed))
+        self.begun = False
+        self._start(seed, models)
 
-    def _local_stage(self, seed: int) -> Stage:
-        environment = Environment(self.setting, seed=seed)
-        start(environment, self.task)
-        faults = [make(f"{self.task.id}/{seed}") for make in self.cast.faults]
-        return LocalStage(environment, [*self.cast.wrappers, *faults])
-
-    def _start(self, seed: int, stage: Stage) -> None:
+    def _start(self, seed: int, models: Mapping[ModelRole, EpisodeModel] | None = None) -> None:
         setting, task, cast = self.setting, self.task, self.cast
         self.seed = seed
-        self.stage = stage
-        self.models: Mapping[ModelRole, EpisodeModel] = {
-            role: line.model_for(str(self.slot), seed) for role, line in cast.lines.items() if role != "judge"
-        }
+        self.stage = self._open_stage(seed)
+        self.models = cast.models(str(self.slot), seed) if models is None else models
         agent = user = None
         if not cast.agent.external:
             with foreign(f"agent {cast.agent.name}"):
@@ -133,7 +131,9 @@ class Episode:
         if not cast.user.external:
             with foreign(f"user {cast.user.name}"):
                 user = loaded(cast.user.create)(user_context(setting, task, cast, seed, self.models.get("user")))
-        self.conversation = Conversation(stage, user, cast.limits, setting.opening(), solo=setting.solo, agent=agent)
+        self.conversation = Conversation(
+            self.stage, user, cast.limits, setting.opening(), solo=setting.solo, agent=agent
+        )
         self.conversation.load(task.history())
 
     @property
@@ -153,7 +153,8 @@ class Episode:
 
     @property
     def ended(self) -> Termination | None:
-        """How the episode ended; None while it goes on."""
+        """How the episode ended; None while it goes on. It also ends when its time is up."""
+        self.conversation.check_time()
         return self.conversation.termination
 
     async def call(self, name: str, /, **arguments: Any) -> ToolResult:
@@ -171,7 +172,7 @@ class Episode:
     async def begin(self) -> None:
         """Greet the customer; sides that play by themselves go on until it is the turn of one that does not."""
         with self._one_step():
-            self._begun = True
+            self.begun = True
             await self._recorded(self.conversation.greet())
 
     async def call_as(self, role: Participant, name: str, arguments: dict[str, Any]) -> ToolResult:
@@ -200,19 +201,27 @@ class Episode:
 
     async def record(self) -> EpisodeRecord:
         """Return the record as it stands: a copy that later steps do not change."""
-        record = EpisodeRecord(
-            domain=self.setting.domain,
-            task_id=self.slot.task_id,
-            trial=self.slot.trial,
-            seed=self.seed,
-            termination=Termination.AGENT_STOP,
-            solo=self.setting.solo,
-            variant=self.setting.variant,
-            mode=self.setting.mode,
-        )
-        fill(record, self.conversation)
+        self.conversation.check_time()
+        record = await self.final_record()
         record.messages = [message.model_copy() for message in record.messages]
+        record.usage = {role: replace(usage) for role, usage in record.usage.items()}
+        return record
+
+    async def final_record(self) -> EpisodeRecord:
+        """Return the record of an episode in which nothing more will happen, with no copy made of its messages."""
+        record = self.record_without_digests()
         record.digests = await self.stage.digests()
+        return record
+
+    def record_without_digests(self) -> EpisodeRecord:
+        """Return what `final_record` does, but for the digests of the databases, which are not asked for."""
+        record, conversation = empty_record(self.setting, self.slot, self.seed), self.conversation
+        record.termination = conversation.termination or Termination.AGENT_STOP
+        record.error = conversation.error
+        record.steps = conversation.steps
+        record.tool_calls = conversation.tool_calls
+        record.tool_errors = dict(sorted(conversation.failures.items()))
+        record.messages = conversation.messages
         record.usage = {role: model.usage for role, model in self.models.items()}
         return record
 
@@ -221,8 +230,8 @@ class Episode:
         if self._busy:
             raise EpisodeError("a step of this episode is under way; await it before you reset")
         seed = self.seed if seed is None else seed
-        self._start(seed, self._local_stage(seed))
-        if self._begun:
+        self._start(seed)
+        if self.begun:
             await self.begin()
 
     @contextmanager
@@ -242,5 +251,29 @@ class Episode:
         try:
             await steps
         except ModelError as error:
-            self.conversation.termination = Termination.INFRASTRUCTURE_ERROR
-            self.conversation.error = str(error)
+            self.interrupt(str(error))
+
+    def interrupt(self, why: str) -> None:
+        """End for a reason that is neither side's fault."""
+        self.conversation.interrupt(why)
+
+
+def local_stage(setting: Setting, task: Task, cast: Cast, seed: int) -> Stage:
+    """Return a fresh environment of this process in the task's start state. Raises TaskError."""
+    environment = Environment(setting, seed=seed)
+    start(environment, task)
+    return LocalStage(environment, cast.wrappers_for(task.id, seed))
+
+
+def empty_record(setting: Setting, slot: Slot, seed: int) -> EpisodeRecord:
+    """Return the record of an episode in which nothing has happened."""
+    return EpisodeRecord(
+        domain=setting.domain,
+        task_id=slot.task_id,
+        trial=slot.trial,
+        seed=seed,
+        termination=Termination.AGENT_STOP,
+        solo=setting.solo,
+        variant=setting.variant,
+        mode=setting.mode,
+    )

@@ -350,7 +350,7 @@ def _created(registry: Registry, episode: HostedEpisode, request: Request) -> Cr
 
 
 def _state(registry: Registry, episode: HostedEpisode) -> EpisodeState:
-    talk = episode.conversation
+    talk = episode.episode.conversation
     return EpisodeState(
         id=episode.id,
         domain=episode.blueprint.setting.domain,

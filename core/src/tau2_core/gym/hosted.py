@@ -7,11 +7,11 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NoReturn
+from typing import Any
 
-from tau2_core.episode.conversation import visible_to
+from tau2_core.episode.cast import Cast
 from tau2_core.episode.environment import Environment
-from tau2_core.episode.play import Cast, agent_tools, fill, open_conversation, user_tools
+from tau2_core.episode.episode import Episode
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import start
 from tau2_core.episode.solo import DONE
@@ -20,19 +20,9 @@ from tau2_core.gym.json_values import json_problem
 from tau2_core.gym.workers import ServedStage, Workers
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.evaluation import Grade
-from tau2_core.model.llm import ModelError
 from tau2_core.model.messages import AssistantMessage, Message, ToolMessage
-from tau2_core.model.participants import AgentContext
-from tau2_core.model.registrations import AgentSpec
 from tau2_core.model.tasks import Task, UserScenario
 from tau2_core.model.tools import Failure, Role, Tool, ToolResult
-
-
-def _elsewhere(_context: AgentContext) -> NoReturn:
-    raise RuntimeError("the agent of a hosted episode is at the other end of the network")
-
-
-EXTERNAL = AgentSpec("external", "an agent that acts over the network", _elsewhere)
 
 
 @dataclass(frozen=True)
@@ -96,44 +86,54 @@ class HostedEpisode:
         plan = self.blueprint
         if seed is not None:
             plan = self.blueprint = replace(plan, seed=seed)
-        environment = Environment(plan.setting, seed=plan.seed)
-        start(environment, plan.task)
-        line = plan.cast.lines.get("user")
-        model = line.model_for(str(plan.slot or self.id), plan.seed) if line else None
-        self.models = {} if model is None else {"user": model}
-        faults = [make(f"{plan.task.id}/{plan.seed}") for make in plan.cast.faults]
-        self.stage = ServedStage(environment, [*plan.cast.wrappers, *faults], self.workers)
-        self.conversation = open_conversation(plan.setting, plan.task, plan.cast, self.stage, plan.seed, model)
-        self.conversation.load(plan.task.history())
-        self.history = len(self.conversation.messages)
-        self.greeted = False
+        slot = plan.slot or Slot(plan.task.id, 0)
+        self.episode = Episode(
+            plan.setting,
+            plan.task,
+            plan.cast,
+            slot=slot,
+            seed=plan.seed,
+            open_stage=self._open_stage,
+            models=plan.cast.models(str(plan.slot or self.id), plan.seed),
+        )
+        self.history = len(self.episode.conversation.messages)
         self.trial = None
         self.kept = False
         self.grading = None
         self.begun_at = time.monotonic()
         self.succeeded = 0
 
+    def _open_stage(self, seed: int) -> ServedStage:
+        plan = self.blueprint
+        environment = Environment(plan.setting, seed=seed)
+        start(environment, plan.task)
+        self.stage = ServedStage(environment, plan.cast.wrappers_for(plan.task.id, seed), self.workers)
+        return self.stage
+
+    @property
+    def messages(self) -> Sequence[Message]:
+        """The whole conversation so far, of both sides."""
+        return self.episode.conversation.messages
+
     @property
     def ended(self) -> Termination | None:
         """How the episode ended, if it has; it also does when its time is up."""
-        self.conversation.check_time()
-        return self.conversation.termination
+        return self.episode.ended
 
     @property
     def touched(self) -> bool:
         """Whether anything has happened that is worth a record."""
-        return self.greeted or len(self.conversation.messages) > self.history
+        return self.episode.begun or len(self.messages) > self.history
 
     @property
     def last_call_skipped(self) -> bool:
         """Whether a plugin answered the last call in the environment's place."""
-        last = self.conversation.messages[-1] if self.conversation.messages else None
+        last = self.messages[-1] if self.messages else None
         return isinstance(last, ToolMessage) and bool(last.skipped)
 
     def tools(self, role: Role) -> Sequence[Tool]:
         """Return what a side may call."""
-        setting, task = self.blueprint.setting, self.blueprint.task
-        return agent_tools(setting) if role == "agent" else user_tools(setting, task)
+        return self.episode.agent.tools if role == "agent" else self.episode.customer.tools
 
     def answers_at_once(self, name: str, arguments: dict[str, Any]) -> bool:
         """Tell whether a call that is made now would wait for nothing: no other call, no thread, no plugin."""
@@ -154,9 +154,9 @@ class HostedEpisode:
             if role == "user" and all(tool.name != name for tool in self.tools("user")):
                 return _refused(f"there is no tool {name!r}", "unknown_tool", Failure.UNKNOWN_TOOL)
             await self.enter()
-            result = await self.conversation.perform(role, name, arguments)
+            result = await self.episode.call_as(role, name, arguments)
             self.succeeded += result.failure is None
-            if name == DONE and self.conversation.solo:
+            if name == DONE and self.blueprint.setting.solo:
                 return ToolResult("The ticket is closed.")
             return result
 
@@ -171,26 +171,19 @@ class HostedEpisode:
                 return self._said()
             if self.ended:
                 raise RefusedError(409, "episode_ended", f"the episode has ended ({self.ended.value})")
-            try:
-                await self.conversation.accept("agent", AssistantMessage(content=content))
-            except ModelError as error:
-                self.interrupt(str(error))
+            await self.episode.step(AssistantMessage(content=content))
             return self._said()
 
     async def _greet(self) -> None:
-        if self.conversation.solo:
+        if self.blueprint.setting.solo:
             raise RefusedError(409, "solo", "solo play has no customer to talk to")
         if self.blueprint.free:
             raise RefusedError(409, "no_task", "a world without a task has no customer to talk to")
         if self.closed:
             raise RefusedError(410, "expired_episode", "the episode was deleted or has expired; create another")
-        if not self.greeted and not self.ended:
+        if not self.episode.begun and not self.ended:
             await self.enter()
-            self.greeted = True
-            try:
-                await self.conversation.greet()
-            except ModelError as error:
-                self.interrupt(str(error))
+            await self.episode.begin()
 
     async def enter(self) -> None:
         """See to it that the episode is part of its run; for whoever holds the lock."""
@@ -201,12 +194,12 @@ class HostedEpisode:
 
     def interrupt(self, why: str) -> None:
         """End for a reason that is neither side's fault."""
-        self.conversation.termination = Termination.INFRASTRUCTURE_ERROR
-        self.conversation.error = why
+        self.episode.interrupt(why)
 
     def _said(self) -> list[Message]:
-        seen = visible_to("agent", self.conversation.messages)
-        return [message for message in seen if not isinstance(message, ToolMessage) and message.content]
+        return [
+            message for message in self.episode.messages if not isinstance(message, ToolMessage) and message.content
+        ]
 
     async def record(self) -> EpisodeRecord:
         """Return the record as it stands, between two calls; one that is not over is taken as ended by the agent."""
@@ -215,22 +208,9 @@ class HostedEpisode:
 
     async def snapshot(self) -> EpisodeRecord:
         """Return the record; for whoever holds the lock."""
-        plan = self.blueprint
-        self.conversation.check_time()
-        record = EpisodeRecord(
-            domain=plan.setting.domain,
-            task_id=plan.task.id,
-            trial=plan.slot.trial if plan.slot else self.trial or 0,
-            seed=plan.seed,
-            termination=Termination.AGENT_STOP,
-            solo=plan.setting.solo,
-            variant=plan.setting.variant,
-            mode=plan.setting.mode,
-        )
-        fill(record, self.conversation)
-        record.messages = [message.model_copy() for message in record.messages]
-        record.digests = await self.stage.digests()
-        record.usage = {role: replace(model.usage) for role, model in self.models.items()}
+        record = await self.episode.record()
+        if self.blueprint.slot is None:
+            record.trial = self.trial or 0
         return record
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from tau2_core.episode.cast import Cast
 from tau2_core.episode.conversation import Limits
-from tau2_core.episode.play import Cast
+from tau2_core.episode.episode import EXTERNAL_AGENT
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import DatasetError, Tau2GymError, UsageError
 from tau2_core.gym.connections import ConnectionLimits
-from tau2_core.gym.hosted import EXTERNAL, Blueprint, free_task
+from tau2_core.gym.hosted import Blueprint, free_task
 from tau2_core.llm.model import Line
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.llm import ModelRole
@@ -69,7 +70,7 @@ class Settings:
     lines: Mapping[ModelRole, Line] = field(default_factory=dict)
     user: str | None = None
     faults: Sequence[Callable[[str], Wrapper]] = ()
-    agent: AgentSpec = EXTERNAL
+    agent: AgentSpec = EXTERNAL_AGENT
     _settings: dict[tuple[Any, ...], Setting] = field(default_factory=dict, repr=False)
     _described: list[dict[str, Any]] | None = field(default=None, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)

@@ -9,13 +9,15 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 
+from tau2_core.episode.cast import Cast
 from tau2_core.episode.conversation import Limits
-from tau2_core.episode.play import Cast, OpenStage
+from tau2_core.episode.episode import EXTERNAL_AGENT
+from tau2_core.episode.play import OpenStage
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.stage import Stage
 from tau2_core.gym.application import build_application
 from tau2_core.gym.client import RemoteStage, open_sides
-from tau2_core.gym.hosted import EXTERNAL, Blueprint, HostedEpisode
+from tau2_core.gym.hosted import Blueprint, HostedEpisode
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.serve import RecordKeepingServer, bind, uvicorn_config
 from tau2_core.gym.settings import Settings
@@ -57,7 +59,7 @@ def stage_through(registry: Registry, address: str) -> OpenStage:
     @asynccontextmanager
     async def open_stage(setting: Setting, task: Task, cast: Cast, seed: int) -> AsyncIterator[Stage]:
         faults = [make(f"{task.id}/{seed}") for make in cast.faults]
-        behind = Cast(EXTERNAL, registry.catalogue.user("none"), UNLIMITED, [*cast.wrappers, *faults])
+        behind = Cast(EXTERNAL_AGENT, registry.catalogue.user("none"), UNLIMITED, [*cast.wrappers, *faults])
         plan = Blueprint(setting, task, behind, seed)
         episode = await registry.workers.run(partial(registry.create, plan))
         episode.kept = True  # the run keeps the record

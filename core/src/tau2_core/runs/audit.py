@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tau2_core.agents.baselines import DoAndListAnswers, ListAnswers, every_answer
+from tau2_core.episode.cast import Cast
 from tau2_core.episode.environment import Environment
-from tau2_core.episode.play import Cast, play
+from tau2_core.episode.play import play
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import Problem, Tau2GymError
 from tau2_core.evaluators.evidence import play_gold

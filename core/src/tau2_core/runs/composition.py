@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tau2_core.episode.cast import Cast
 from tau2_core.episode.conversation import Limits
-from tau2_core.episode.play import Cast
 from tau2_core.episode.setting import Selection, Setting
 from tau2_core.errors import PackError, UsageError
 from tau2_core.llm.cassette import Cassette

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tau2_core.episode.play import OpenStage, local_stage, play
+from tau2_core.episode.play import OpenStage, in_process, play
 from tau2_core.errors import RunError
 from tau2_core.evaluators.grade import Grader
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
@@ -58,7 +58,7 @@ async def execute(
     *,
     resume: bool = False,
     on_finished: Callable[[FinishedEpisode], None] | None = None,
-    open_stage: OpenStage = local_stage,
+    open_stage: OpenStage = in_process,
 ) -> RunResult:
     """Play and grade a plan into a run folder; `resume` goes on with exactly the slots that are missing there.
 

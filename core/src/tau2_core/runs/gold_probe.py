@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from tau2_core.agents.random_calls import RandomCalls
+from tau2_core.episode.cast import Cast
 from tau2_core.episode.conversation import Limits
 from tau2_core.episode.environment import Environment
-from tau2_core.episode.play import Cast, play
+from tau2_core.episode.play import play
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import start
 from tau2_core.errors import Tau2GymError

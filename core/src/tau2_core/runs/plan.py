@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from tau2_core.episode.play import Cast
+from tau2_core.episode.cast import Cast
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import UsageError
 from tau2_core.model.episodes import Slot

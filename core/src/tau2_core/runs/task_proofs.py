@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from tau2_core.episode.cast import Cast
 from tau2_core.episode.environment import Environment
-from tau2_core.episode.play import Cast, play
+from tau2_core.episode.play import play
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import start
 from tau2_core.errors import PackError, Tau2GymError, ToolError

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from tau2_core.episode.play import Cast
+from tau2_core.episode.cast import Cast
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.stage import Stage
 from tau2_core.errors import UsageError

@@ -6,7 +6,7 @@ import asyncio
 import time
 from pathlib import Path
 
-from tau2_core.episode.play import OpenStage, local_stage, play
+from tau2_core.episode.play import OpenStage, in_process, play
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
 from tau2_core.runs.journal import EPISODES, TIMINGS
 from tau2_core.runs.models import dismiss
@@ -62,7 +62,7 @@ class InProcessRolloutProcessor:
 
     async def stage(self, table: Table, config: RolloutProcessorConfig) -> OpenStage:  # noqa: ARG002 - others need them
         """Return what opens a world."""
-        return local_stage
+        return in_process
 
     async def acleanup(self) -> None:
         lines = [line for table in self._tables.values() for line in table.all_lines()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tau2_core.adapters.eval_protocol.dataset_rows import CUSTOMER_MODEL, as_row
-from tau2_core.episode.play import agent_tools
+from tau2_core.episode.cast import agent_tools
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import RunError
 from tau2_core.model.tasks import Task

@@ -12,8 +12,8 @@ from typing import Any
 
 from tau2_core.adapters.eval_protocol.dataset_rows import as_task
 from tau2_core.agents.llm import LLMAgent
+from tau2_core.episode.cast import Cast
 from tau2_core.episode.conversation import Limits
-from tau2_core.episode.play import Cast
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import UsageError
 from tau2_core.evaluators.grade import Grader

@@ -1,0 +1,92 @@
+"""Who plays an episode, and what each of them is given before its first message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tau2_core.episode.conversation import Limits
+from tau2_core.episode.setting import Setting
+from tau2_core.episode.solo import DONE_TOOL
+from tau2_core.errors import PluginError, UsageError
+from tau2_core.llm.model import EpisodeModel, Line
+from tau2_core.model.llm import Model, ModelRole
+from tau2_core.model.participants import AgentContext, UserContext
+from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
+from tau2_core.model.tasks import Task
+from tau2_core.model.tools import Tool
+from tau2_core.plugins.catalogue import Wrapper
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who plays, under which limits, and what is wrapped around their tool calls.
+
+    With `user_first` the agent's model does not see what stands before the customer's first words.
+    """
+
+    agent: AgentSpec
+    user: UserSpec
+    limits: Limits = field(default_factory=Limits)
+    wrappers: Sequence[Wrapper] = ()
+    lines: Mapping[ModelRole, Line] = field(default_factory=dict)
+    faults: Sequence[Callable[[str], Wrapper]] = ()
+    user_first: bool = False
+
+    def check(self, setting: Setting) -> None:
+        """Refuse a cast that cannot play the setting. Raises UsageError, or PluginError if its code cannot be used."""
+        if setting.solo and not self.user.solo:
+            raise UsageError(f"solo play has no customer: use --user none, not {self.user.name!r}")
+        if self.user.solo and not setting.solo:
+            raise UsageError(f"user {self.user.name!r} is for solo play: add --solo, or choose another user")
+        for spec, role in ((self.agent, "agent"), (self.user, "user")):
+            if spec.needs_model and role not in self.lines:
+                raise UsageError(f"{role} {spec.name!r} needs a model: give --{role}-model PROVIDER/NAME")
+        for name, create in ((self.agent.name, loaded(self.agent.create)), (self.user.name, loaded(self.user.create))):
+            if not callable(create):
+                raise PluginError(f"{name!r} cannot play: what it names to create it is {create!r}, not callable")
+
+    def wrappers_for(self, task_id: str, seed: int) -> list[Wrapper]:
+        """Return what is wrapped around the tool calls of one episode: plugins, and faults drawn by its seed."""
+        return [*self.wrappers, *(make(f"{task_id}/{seed}") for make in self.faults)]
+
+    def models(self, key: str, seed: int) -> dict[ModelRole, EpisodeModel]:
+        """Return the models of agent and customer for one episode; `key` names it in a cassette."""
+        return {role: line.model_for(key, seed) for role, line in self.lines.items() if role != "judge"}
+
+
+def agent_context(setting: Setting, task: Task, cast: Cast, seed: int, model: Model | None) -> AgentContext:
+    """Return what the agent of an episode is given."""
+    return AgentContext(
+        domain=setting.domain,
+        policy=setting.policy_text,
+        tools=agent_tools(setting),
+        seed=seed,
+        solo=setting.solo,
+        ticket=task.ticket if setting.solo else None,
+        instruction=setting.instruction,
+        request=setting.solo_request,
+        gold=task if cast.agent.sees_gold else None,
+        model=model,
+        user_first=cast.user_first,
+    )
+
+
+def agent_tools(setting: Setting) -> list[Tool]:
+    """Return what the agent may call; in solo play both sides' tools, and `done`."""
+    tools = [*setting.tools("agent").values()]
+    return [*tools, *setting.tools("user").values(), DONE_TOOL] if setting.solo else tools
+
+
+def user_tools(setting: Setting, task: Task) -> list[Tool]:
+    """Return what the customer may call in a task."""
+    tools = setting.tools("user").items()
+    return [tool for name, tool in tools if task.user_tools is None or name in task.user_tools]
+
+
+def user_context(setting: Setting, task: Task, cast: Cast, seed: int, model: Model | None) -> UserContext:
+    """Return what the simulated customer of an episode is given."""
+    tools = user_tools(setting, task)
+    guidelines = setting.dataset.user_guidelines.get(bool(tools)) if setting.dataset else None
+    gold = task if cast.user.sees_gold else None
+    return UserContext(setting.domain, task.user_scenario, tools, seed, guidelines, gold, model)
