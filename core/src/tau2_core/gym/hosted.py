@@ -189,7 +189,7 @@ class HostedEpisode:
         """See to it that the episode is part of its run; for whoever holds the lock."""
         if self.trial is None and self.before_first is not None:
             await self.before_first(self)
-            for model in self.models.values():  # under the name that a cassette finds again, unlike a random id
+            for model in self.episode.models.values():  # under the name that a cassette finds again, unlike a random id
                 model.episode = str(Slot(self.blueprint.task.id, self.trial or 0))
 
     def interrupt(self, why: str) -> None:
