@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from tau2_core.model.evaluation import reaches
 
 from benchmarks.attackers import run_attacks
 from benchmarks.load import MODERN, Connection
@@ -132,7 +133,7 @@ class Watch:
             agent.writer.close()
         control = httpx.URL(made["control_url"]).path
         reward = (await http.get(f"{control}/reward")).json()["reward"]
-        assert reward == 1.0, reward
+        assert reaches(reward), reward
         (await http.delete(control)).raise_for_status()
         self.played[made["id"]] = 6
 

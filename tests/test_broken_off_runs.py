@@ -160,6 +160,8 @@ class TestFolder:
         assert 0 < len(kept) < len(roomy)
         assert kept == roomy[: len(kept)]
         assert len(lines(folder / "grades.jsonl")) <= len(kept)
+        ends = {file.name: file.read_bytes()[-1:] for file in folder.glob("*.jsonl")}
+        assert set(ends.values()) <= {b"\n", b""}, ends  # what did not fit whole is cut off
 
     def test_on_a_disk_that_is_full_at_once(self, gym: Gym, tmp_path: Path) -> None:
         message = self.refused(gym("run", "mock", "--name", "r", disk=0))

@@ -66,7 +66,7 @@ def _slot(run: RecordedRun, text: str) -> Slot:
 
 
 def _show_all(run: RecordedRun, *, json_output: bool) -> None:
-    from tau2_core.cli.tables import console, show_episodes, show_unsolved
+    from tau2_core.cli.tables import console, is_open, show_episodes, show_unsolved
     from tau2_core.runs.execute import FinishedEpisode
 
     order = {task_id: index for index, task_id in enumerate(run.tasks)}
@@ -80,7 +80,7 @@ def _show_all(run: RecordedRun, *, json_output: bool) -> None:
     show_unsolved(finished, screen)
     screen.print(f"\n{len(finished)} of {len(run.tasks) * run.trials} episodes of {safe(run.folder)}", soft_wrap=True)
     if slots:
-        unsolved = [slot for slot in slots if run.grades[slot].outcome.value != "solved"]
+        unsolved = [slot for slot in slots if is_open(run.grades[slot])]
         named = safe((unsolved or slots)[0])
         screen.print(f"one of them: tau2-gym show {safe(run.folder)} '{named}'", soft_wrap=True)
 

@@ -18,7 +18,7 @@ from tau2_core.evaluators.reasons import reasons
 from tau2_core.terminal_text import plain_line
 
 if TYPE_CHECKING:
-    from tau2_core.model.evaluation import Verdict
+    from tau2_core.model.evaluation import Grade, Verdict
     from tau2_core.model.runs import RunSummary
     from tau2_core.runs.execute import FinishedEpisode, RunResult
 
@@ -120,7 +120,7 @@ def _show_transposed(finished: Sequence[FinishedEpisode], criteria: Sequence[str
 
 def _head(item: FinishedEpisode) -> tuple[str, str, str]:
     grade = item.grade
-    colour = "green" if grade.outcome.value == "solved" else "yellow" if grade.pending else "red"
+    colour = "yellow" if grade.pending else "green" if grade.solved else "red"
     reward = f"[{colour}]{reward_text(grade.reward)}{'*' if grade.pending else ''}[/]"
     return safe(item.record.task_id), str(item.record.trial), reward
 
@@ -164,12 +164,18 @@ def _show_legend(signs: set[str], finished: Sequence[FinishedEpisode], columns: 
         screen.print(f"[dim]{'; '.join(legend)}[/dim]")
 
 
+def is_open(grade: Grade) -> bool:
+    """Tell whether there is something to be said of a grade: it is not solved, or awaits a judge."""
+    return bool(grade.pending) or not grade.solved
+
+
 def show_unsolved(finished: Iterable[FinishedEpisode], screen: Console) -> None:
-    """Print why episodes were not solved: the path, the call or the text."""
-    unsolved = [item for item in finished if item.grade.outcome.value != "solved"]
+    """Print why episodes were not solved: the path, the call or the text; and those that await a judge."""
+    unsolved = [item for item in finished if is_open(item.grade)]
     if not unsolved:
         return
-    screen.print("\n[bold]Not solved[/bold]")
+    pending = any(item.grade.solved for item in unsolved)
+    screen.print(f"\n[bold]Not solved{', or pending' if pending else ''}[/bold]")
     for item in unsolved:
         found = reasons(item.grade)
         shown = found[:SHOWN_REASONS] or [f"pending: {', '.join(item.grade.pending)}"]

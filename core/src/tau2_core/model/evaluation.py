@@ -20,6 +20,11 @@ def reaches(reward: float, threshold: float = 1.0) -> bool:
     return reward >= threshold - TOLERANCE
 
 
+def agrees(reward: float, other: float) -> bool:
+    """Tell whether two rewards are the same within the official 1e-6. NaN agrees with none."""
+    return abs(reward - other) <= TOLERANCE
+
+
 class Status(StrEnum):
     """State of a verdict: `vacuous` means that the task names nothing for this criterion, so it is 1.0 by rule."""
 
@@ -67,6 +72,11 @@ class Outcome(StrEnum):
     EVALUATOR_ERROR = "evaluator_error"
     INFRASTRUCTURE_ERROR = "infrastructure_error"
 
+    @property
+    def counts_as_solved(self) -> bool:
+        """Whether rates count it as solved: what is pending counts as met."""
+        return self in (Outcome.SOLVED, Outcome.PENDING)
+
 
 class Grade(BaseModel):
     """The verdict on one episode by one set of evaluators. `reward` counts what is graded; see `pending`."""
@@ -86,7 +96,7 @@ class Grade(BaseModel):
     @property
     def solved(self) -> bool:
         """Tell whether the reward comes up to what the evaluators call solved; what is pending counts as met."""
-        return self.outcome in (Outcome.SOLVED, Outcome.PENDING)
+        return self.outcome.counts_as_solved
 
 
 class StateDifference(Protocol):

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import get_args
 
 from tau2_core.adapters.tau2_bench.results import Conversation, RecordedVerdict
-from tau2_core.model.evaluation import TOLERANCE, Check, Grade, Status
+from tau2_core.model.evaluation import Check, Grade, Status, agrees
 from tau2_core.model.tasks import RewardType
 from tau2_core.state.difference import ABSENT
 
@@ -116,7 +116,7 @@ def disagreements(conversation: Conversation, grade: Grade, verdict: RecordedVer
 
     awaits = bool(grade.pending) and not verdict.pending
     reward = grade.reward or 0.0
-    if not awaits and not abs(reward - verdict.reward) <= TOLERANCE:  # NaN, too, differs from any reward
+    if not awaits and not agrees(reward, verdict.reward):
         yield differs("reward", verdict.reward, grade.reward, grade.note)
     basis = [criterion for criterion in grade.basis if criterion in get_args(RewardType)]  # a set may add its own
     if verdict.basis is not None and list(verdict.basis) != basis:

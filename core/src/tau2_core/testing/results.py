@@ -42,7 +42,7 @@ def is_solved(row: EvaluationRow) -> bool:
     assert row.evaluation_result is not None
     graded = row.evaluation_result.trajectory_info or {}
     if "outcome" in graded and graded.get("reward") == score:  # the score is still the graders'
-        return graded["outcome"] in (Outcome.SOLVED, Outcome.PENDING)
+        return graded["outcome"] in [outcome for outcome in Outcome if outcome.counts_as_solved]
     return reaches(score)
 
 
