@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -81,10 +82,32 @@ def test_no_episode_begins_once_the_limit_is_spent_and_resuming_remembers(play: 
     costs = [sum(used["cost"] for used in record["usage"].values()) for record in played.lines("episodes.jsonl")]
     assert sum(costs[:-1]) < 1.5 <= sum(costs)
     assert played.summary["coverage"] == len(costs) / 4
+    assert f"mean reward 1.0000 over the {len(costs)} played, {len(costs) / 4:.4f} over all 4 · " in played.output
+    assert billed(played) == pytest.approx(sum(costs), abs=1e-4)
     again = play(*options, "--resume", arguments=PRICED, name="dear")
     assert (again.code, again.asked) == (1, [])
+    assert "episodes/s" not in again.output
+    assert billed(again) == billed(played)
     more = play(*options[:-1], 1000, "--resume", arguments=PRICED, name="dear")
     assert (more.code, more.summary["coverage"]) == (0, 1.0)
+    now, seconds = 4 - len(costs), more.summary["duration_seconds"]
+    assert f"{seconds:.2f} s ({now / seconds:.0f} episodes/s), {len(costs)} episodes taken over" in more.output
+    assert billed(more) > billed(played)
+
+
+def billed(played: Played) -> float:
+    """Return the dollars of a run as the command printed them, which are the sum of those of each role."""
+    found = re.search(r"^cost \$(\S+) \(agent \$(\S+), user \$(\S+)\)$", played.output, re.MULTILINE)
+    assert found is not None, played.output
+    total, agent, user = map(float, found.groups())
+    assert total == pytest.approx(agent + user, abs=1e-4)
+    return total
+
+
+def test_the_summary_says_where_a_price_is_unknown(play: Play) -> None:
+    played = play(*ONE, arguments={"agent": PRICES})
+    assert f"cost unknown (agent ${EACH * len(played.of('agent')):.4f}, user unknown)" in played.output
+    assert "cost unknown: no price of these models is known" in play(*ONE, name="unpriced").output
 
 
 def test_a_limit_that_cannot_be_kept_is_refused(play: Play) -> None:
