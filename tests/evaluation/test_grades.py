@@ -124,6 +124,11 @@ class TestEnds:
         assert (graded.reward, graded.outcome, graded.verdicts) == (reward, outcome, {})
         assert reasons(graded) == [f"ended by {termination.value}: why"]
 
+    def test_too_many_errors_name_the_last(self, grade: GradeOf) -> None:
+        failed = [{**message, "error": True, "content": "Error: no such task"} for message in MADE[1:]]
+        graded = grade([MADE[0], *failed] * 2, criteria(MET["DB"], basis=["DB"]), termination="too_many_errors")
+        assert reasons(graded) == ["ended by too_many_errors: 2 calls failed, the last with Error: no such task"]
+
 
 STATEMENTS: dict[str, Any] = {"nl_assertions": ["The agent is kind.", "The agent is brief."]}
 

@@ -134,6 +134,13 @@ class TestDatabase:
         assert kinds == {"tasks.task_1.status": "wanted", "tasks.task_2.status": "collateral"}
         assert "at 2 paths, 1 of them collateral damage" in verdict.checks[0].why
 
+    def test_a_record_that_is_not_there_is_not_one_that_is_empty(self, strict: Grading, says: Messages) -> None:
+        wanted = action("create_task", {"user_id": "rosa_delgado", "title": "Sweep"})
+        verdict = strict(says("Done."), {"actions": [wanted], "reward_basis": ["DB"]}).verdicts["DB"]
+        sides = {item["path"]: {"old", "new"} & item.keys() for item in verdict.checks[0].evidence}
+        assert sides == {"tasks.task_7": {"old"}, "users.rosa_delgado.tasks[2]": {"old"}}
+        assert verdict.checks[0].why == "differs from the gold's end state at 2 paths"
+
     @pytest.mark.parametrize(
         ("evaluation", "value", "reward"),
         [

@@ -48,5 +48,10 @@ def _check(action: Action, calls: Sequence[ToolCall]) -> Check:
     met = any(matches(action, call) for call in calls)
     what = f"{action.action_id}: {action.text()}" if action.action_id else action.text()
     near = [] if met else [{"made": call.arguments} for call in calls if call.name == action.name]
-    why = "" if met else f"called {len(near)} times, but with other arguments" if near else "never called"
+    why = "" if met else near_miss(len(near)) if near else "never called"
     return Check(what=what, met=met, why=why, evidence=near)
+
+
+def near_miss(calls: int) -> str:
+    """Say that a tool was called, but not as the gold calls it."""
+    return f"called {'once' if calls == 1 else f'{calls} times'}, but with other arguments"

@@ -13,9 +13,11 @@ from tau2_core.evaluators.guard import guarded, is_own
 from tau2_core.evaluators.time_limit import TimeLimitError, aside, within
 from tau2_core.model.episodes import EpisodeRecord, Termination
 from tau2_core.model.evaluation import Grade, Judgement, Outcome, Status, Verdict
+from tau2_core.model.messages import ToolMessage
 from tau2_core.model.registrations import EVALUATOR_SECONDS, EvaluatorSpec, loaded
 from tau2_core.model.tasks import Task
 
+LONGEST_CAUSE = 120
 PRODUCT = Combination()
 ENDED_WELL = (Termination.AGENT_STOP, Termination.USER_STOP)
 _ERRORS = {
@@ -85,7 +87,7 @@ class Grader:
         if record.termination not in ENDED_WELL:
             grade.outcome = _ERRORS.get(record.termination, Outcome.FAILED)
             grade.reward = None if grade.outcome is Outcome.INFRASTRUCTURE_ERROR else 0.0
-            grade.note = f"ended by {record.termination.value}" + (f": {record.error}" if record.error else "")
+            grade.note = f"ended by {record.termination.value}{_cause(record)}"
             return grade
         if criteria is None:
             return grade.model_copy(
@@ -106,6 +108,21 @@ class Grader:
             grade.note = f"the judge failed: {judgement.error}"
         _report_replay(grade, evidence, None if self.setting.pack.manifest.quick else EVALUATOR_SECONDS)
         return grade
+
+
+def _cause(record: EpisodeRecord) -> str:
+    """Return what an end that is nobody's wish came from, as far as the record tells."""
+    if record.error:
+        return f": {record.error}"
+    if record.termination is Termination.TOO_MANY_ERRORS:
+        failed = [message for message in record.messages if isinstance(message, ToolMessage) and message.error]
+        if failed:
+            return f": {len(failed)} calls failed, the last with {_shortened(failed[-1].content or '')}"
+    return ""
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_CAUSE else f"{text[:LONGEST_CAUSE]}…"
 
 
 def _report_replay(grade: Grade, evidence: ReplayedEvidence, seconds: float | None) -> None:

@@ -54,13 +54,14 @@ def differences(old: World, new: World) -> list[Change]:
     old_units, new_units = old.touched(), new.touched()
     changes: list[Change] = []
     for unit in sorted(old_units.keys() | new_units.keys(), key=lambda unit: (unit[0], unit[1] or "")):
-        before, after = _content(old, unit, old_units), _content(new, unit, new_units)
+        before, after = content_at(old, unit, old_units), content_at(new, unit, new_units)
         place: Path = (unit[0],) if unit[1] is None else (unit[0], unit[1])
         changes.extend(compare(before, after, place))
     return changes
 
 
-def _content(world: World, unit: Unit, touched: dict[Unit, Any]) -> Any:
+def content_at(world: World, unit: Unit, touched: dict[Unit, Any]) -> Any:
+    """Return the plain content of a place, ABSENT where there is none; `touched` is what the world owns."""
     value = touched[unit] if unit in touched else world.base.unit(unit)
     return ABSENT if value is GONE else plain(value)
 

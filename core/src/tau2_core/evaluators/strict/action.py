@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tau2_core.evaluators.action import all_calls
+from tau2_core.evaluators.action import all_calls, near_miss
 from tau2_core.evaluators.evidence import ReplayedEvidence
 from tau2_core.evaluators.strict.content import Meaning, normalised
 from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
@@ -25,7 +25,7 @@ def evaluate(evidence: Evidence) -> Verdict:
         if found is not None and (tool is None or tool.mutates):
             left.remove(found)  # what was read once is known, but what is to be done twice is to be done twice
         near = [{"made": call.arguments} for call in left if call.name == action.name] if found is None else []
-        why = "" if found else f"called {len(near)} times, but with other arguments" if near else "never called"
+        why = "" if found else near_miss(len(near)) if near else "never called"
         checks.append(Check(what=f"{action.action_id}: {action.text()}", met=found is not None, why=why, evidence=near))
     met = all(check.met for check in checks)
     return Verdict(criterion="ACTION", status=Status.GRADED, reward=float(met), checks=checks)

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from tau2_core.state.difference import Change, compare, path_text
-from tau2_core.state.records import plain
-from tau2_core.state.table import GONE
-from tau2_core.state.world import Unit, World
+from tau2_core.state.difference import Change, compare, content_at, path_text
+from tau2_core.state.world import World
 
 
 @dataclass(frozen=True)
@@ -31,15 +29,10 @@ def semantic_differences(expected: World, actual: World, meaning: Meaning) -> li
     found: list[Change] = []
     for unit in sorted(old.keys() | new.keys(), key=lambda unit: (unit[0], unit[1] or "")):
         path = (unit[0],) if unit[1] is None else (unit[0], unit[1])
-        before = normalised(_content(expected, unit, old), path, meaning)
-        after = normalised(_content(actual, unit, new), path, meaning)
+        before = normalised(content_at(expected, unit, old), path, meaning)
+        after = normalised(content_at(actual, unit, new), path, meaning)
         found += compare(before, after, path)
     return [change for change in found if not _matches(change.path, meaning.ignored)]
-
-
-def _content(world: World, unit: Unit, touched: dict[Unit, Any]) -> Any:
-    value = touched[unit] if unit in touched else world.base.unit(unit)
-    return None if value is GONE else plain(value)
 
 
 def normalised(value: Any, path: tuple[str | int, ...], meaning: Meaning) -> Any:

@@ -31,11 +31,9 @@ def evaluate(evidence: Evidence, *, unordered: Sequence[str] = (), ignored: Sequ
         wanted = {change.path for change in semantic_differences(start, expected, meaning)}
         shown = [{"kind": _kind(change, wanted), **change.as_json()} for change in changes[:SHOWN]]
         damage = sum(_kind(change, wanted) == "collateral" for change in changes)
-        why = (
-            f"differs from the gold's end state at {count(changes)}, {damage} of them collateral damage"
-            if changes
-            else ""
-        )
+        why = f"differs from the gold's end state at {count(changes)}" if changes else ""
+        if damage:
+            why += f", {damage} of them collateral damage"
         checks.append(Check(what=f"{role} database", met=not changes, why=why, evidence=shown))
     checks += evidence.live_checks()
     met = all(check.met for check in checks)
