@@ -14,51 +14,6 @@ from .conftest import Played, models_of
 Play = Callable[..., Played]
 ENDPOINT = models_of("endpoint")
 MANY = ("--trials", "3", "--attempts", "1")
-KEYS = {
-    "anthropic/claude-sonnet-4-5": "ANTHROPIC_API_KEY",
-    "cohere/command-r": "COHERE_API_KEY",
-    "deepseek/deepseek-chat": "DEEPSEEK_API_KEY",
-    "gemini/gemini-2.5-pro": "GEMINI_API_KEY",
-    "groq/llama-3.3-70b-versatile": "GROQ_API_KEY",
-    "mistral/mistral-large-latest": "MISTRAL_API_KEY",
-    "openai/gpt-4.1": "OPENAI_API_KEY",
-    "openrouter/meta-llama/llama-3-70b": "OPENROUTER_API_KEY",
-    "together_ai/meta-llama/Llama-3-70b": "TOGETHERAI_API_KEY",
-    "xai/grok-4": "XAI_API_KEY",
-}
-BAD_KEY: dict[str, Refusal] = {
-    "anthropic/claude-sonnet-4-5": Refusal(401, "invalid x-api-key", code="authentication_error"),
-    "deepseek/deepseek-chat": Refusal(401, "Authentication Fails", code="invalid_request_error"),
-    "groq/llama-3.3-70b-versatile": Refusal(401, "Invalid API Key", code="invalid_api_key"),
-    "openai/gpt-4.1": Refusal(401, "Incorrect API key provided: sk-***.", code="invalid_api_key"),
-    "openai/gemini-2.5-pro": Refusal(400, "API key not valid. Please pass a valid API key.", code="INVALID_ARGUMENT"),
-    "openrouter/meta-llama/llama-3-70b": Refusal(401, "No auth credentials found"),
-    "xai/grok-4": Refusal(400, "Incorrect API key provided: xx***yy."),
-}
-
-
-@pytest.mark.parametrize("model", KEYS)
-def test_without_a_key_nothing_is_played_and_the_variable_is_named(
-    play: Play, monkeypatch: pytest.MonkeyPatch, model: str
-) -> None:
-    for variable in KEYS.values():
-        monkeypatch.delenv(variable, raising=False)
-    played = play("--agent-model", model, models={})
-    assert played.code != 0
-    assert not played.folder.exists()
-    assert f"credentials: model '{model}' needs a key" in played.error
-    assert f"set the environment variable {KEYS[model]}" in played.error
-
-
-@pytest.mark.parametrize("model", BAD_KEY)
-def test_a_key_that_is_refused_stops_before_the_second_episode(play: Play, model: str) -> None:
-    arguments = {"agent": {"api_key": "made-up-12345"}}
-    played = play(*MANY, models={"agent": model}, arguments=arguments, script=lambda _asked: BAD_KEY[model])
-    assert played.code == 1
-    assert [record["error"].partition(":")[0] for record in played.lines("episodes.jsonl")] == ["credentials"]
-    assert f"the agent's model {model} (provider" in played.error
-    assert "at http://127.0.0.1:" in played.error
-    assert "_API_KEY" in played.error
 
 
 @pytest.mark.parametrize("role", ["agent", "user"])

@@ -18,7 +18,7 @@ from tau2_core.llm.answers import completion
 from tau2_core.llm.chat import request_arguments, standard_message
 from tau2_core.llm.exchange import EXCHANGE, Exchange, hang_up, listen
 from tau2_core.llm.failures import as_model_error
-from tau2_core.llm.keys import refuse_bad_keys, refuse_missing_key
+from tau2_core.llm.keys import refuse_bad_keys, refuse_missing_key, refuse_missing_package
 from tau2_core.model.llm import PRICES, Completion, ModelError, ModelFailure, ModelSettings
 
 # They refuse messages with fields that they do not list. Others take back what they sent, and some insist on it:
@@ -47,6 +47,7 @@ def _litellm() -> ModuleType:
     logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)  # its words may hold keys, and are not for the terminal
     # It copies answers through pydantic, which complains to the terminal of every field of an unusual type.
     warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+    warnings.filterwarnings("ignore", message=".*`ReadOnly` qualifier", category=UserWarning)  # of its Cohere classes
     # It makes a coroutine in a thread; when a deadline strikes meanwhile, nobody is left to await it.
     warnings.filterwarnings("ignore", message="coroutine '.*acompletion' was never awaited", category=RuntimeWarning)
     return litellm
@@ -76,6 +77,7 @@ class LiteLLMClient:
                 f"anthropic/{settings.model}, or openai/{settings.model} with api_base for an endpoint that speaks "
                 "OpenAI's protocol"
             ) from error
+        refuse_missing_package(settings, self.provider)
         refuse_bad_keys(settings, self.provider)
         own_endpoint = self.provider == "openai" and base and not any(host in str(base) for host in OPENAI_HOSTS)
         strict = self.provider in STRICT_PROVIDERS or (self.provider == "openai" and not own_endpoint)

@@ -84,9 +84,25 @@ _BAD_KEY = (
     "Missing Authentication header",
     "No auth credentials found",
 )
+# What providers say of a model that they do not have, or not for this key, in answers with another status than 404:
+# DeepSeek, Mistral, OpenRouter and Bedrock use 400.
+_NO_MODEL = (
+    "model_not_found",
+    "model_not_available",
+    "Model Not Exist",
+    '"invalid_model"',
+    "is not a valid model ID",
+    "The provided model identifier is invalid",
+)
 # What libraries raise where no key is found, before anything is sent.
 _NO_KEY_CLASSES = {"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError"}
-_NO_KEY = ("api_key client option must be set", "Missing credentials", "Missing API Key", "Missing Anthropic API Key")
+_NO_KEY = (
+    "api_key client option must be set",
+    "Missing credentials",
+    "Missing API Key",
+    "Missing Anthropic API Key",
+    "Unable to load vertex credentials",
+)
 
 
 def refusal(status: int, headers: Mapping[str, str], body: str) -> ModelError:
@@ -118,7 +134,10 @@ def error_in_answer(error: Any) -> ModelError:
 def as_model_error(error: Exception) -> ModelError:
     """Return what an exception means, with what the provider asked to wait."""
     chain = list(_chain(error))
-    text = " ".join(str(error).split())
+    missing = next((each.name for each in chain if isinstance(each, ImportError) and each.name), None)
+    if missing is not None:
+        return ModelError(ModelFailure.SETTINGS, f"the package {missing} is not installed, which this provider needs")
+    text = " ".join(str(error).partition("Traceback (most recent call last)")[0].split())
     return ModelError(_kind(chain), text, _retry_after(chain))
 
 
@@ -164,7 +183,7 @@ def _status(chain: list[BaseException]) -> int | None:
 def _of_status(status: int, body: str) -> ModelFailure:
     if status == 403 and any(words in body.lower() for words in ("flagged", "moderation")):
         return ModelFailure.REFUSED_REQUEST  # a conversation that the provider's filter does not like
-    if status in (400, 403, 422) and any(words in body for words in _BAD_KEY):
+    if status in (400, 403, 422) and any(words in body for words in (*_BAD_KEY, *_NO_MODEL)):
         return ModelFailure.CREDENTIALS
     if status == 429 and "insufficient_quota" in body:
         return ModelFailure.CREDENTIALS  # nothing is left on the account: waiting does not help

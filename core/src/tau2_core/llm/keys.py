@@ -1,9 +1,10 @@
-"""The keys of providers: which variables hold them, and what no key or header can be."""
+"""What providers need before they can be asked: keys, addresses and packages, and the variables that hold them."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from tau2_core.errors import UsageError
@@ -12,6 +13,7 @@ from tau2_core.model.llm import ModelSettings
 # Providers whose requests need one key, and nothing else, with the variables that litellm reads it from.
 KEY_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "anthropic": ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
+    "azure": ("AZURE_API_KEY", "AZURE_OPENAI_API_KEY", "AZURE_AD_TOKEN"),
     "cerebras": ("CEREBRAS_API_KEY",),
     "cohere": ("COHERE_API_KEY", "CO_API_KEY"),
     "cohere_chat": ("COHERE_API_KEY", "CO_API_KEY"),
@@ -28,9 +30,56 @@ KEY_VARIABLES: Mapping[str, tuple[str, ...]] = {
 # Read from the environment where a provider is reached, beside the keys above.
 _OTHER_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "endpoint": ("OPENAI_API_KEY",),
-    "azure": ("AZURE_API_KEY", "AZURE_OPENAI_API_KEY", "AZURE_AD_TOKEN"),
     "bedrock": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"),
 }
+# What else lets somebody in: arguments, and variables that hold no secret.
+_OTHER_WAYS: Mapping[str, tuple[str, ...]] = {
+    "azure": ("azure_ad_token", "azure_ad_token_provider", "client_id", "azure_username", "AZURE_CLIENT_ID"),
+}
+_WHAT_TO_SET: Mapping[str, str] = {
+    "bedrock": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_BEARER_TOKEN_BEDROCK, to a key",
+    "vertex_ai": "GOOGLE_APPLICATION_CREDENTIALS to the file of an account",
+}
+# Where the address of a provider is read from, if it is not among a model's arguments.
+_ADDRESS_VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "anthropic": ("ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"),
+    "azure": ("AZURE_API_BASE", "AZURE_OPENAI_ENDPOINT"),
+    "bedrock": ("AWS_BEDROCK_RUNTIME_ENDPOINT",),
+    "cohere": ("COHERE_API_BASE",),
+    "cohere_chat": ("COHERE_API_BASE",),
+    "deepseek": ("DEEPSEEK_API_BASE",),
+    "gemini": ("GEMINI_API_BASE",),
+    "groq": ("GROQ_API_BASE",),
+    "mistral": ("MISTRAL_API_BASE",),
+    "openai": ("OPENAI_BASE_URL", "OPENAI_API_BASE"),
+    "openrouter": ("OPENROUTER_API_BASE",),
+    "together_ai": ("TOGETHER_AI_API_BASE",),
+    "vertex_ai": ("VERTEXAI_API_BASE", "VERTEX_API_BASE"),
+}
+# Packages that litellm needs for a provider and does not install, with the names that they are installed under.
+_PACKAGES: Mapping[str, tuple[str, str]] = {"bedrock": ("boto3", "boto3"), "vertex_ai": ("google.auth", "google-auth")}
+
+
+def what_to_set(provider: str) -> str:
+    """Return which variable should hold what, so that a provider lets somebody in."""
+    provider = _family(provider)
+    return _WHAT_TO_SET.get(provider) or f"{variables_of(provider)[0]} to a key"
+
+
+def address_variables(provider: str) -> tuple[str, ...]:
+    """Return the environment variables that may hold a provider's address, the usual one first."""
+    return _ADDRESS_VARIABLES.get(_family(provider), ())
+
+
+def address_of(settings: ModelSettings, provider: str) -> str:
+    """Return where a provider is asked, by the arguments or the environment; "" for its own address."""
+    given = settings.args.get("api_base") or settings.args.get("base_url")
+    found = (os.environ.get(name) for name in address_variables(provider))
+    return str(given or next(filter(None, found), ""))
+
+
+def _family(provider: str) -> str:
+    return "vertex_ai" if provider.startswith("vertex_ai") else provider
 
 
 def variables_of(provider: str) -> tuple[str, ...]:
@@ -59,11 +108,32 @@ def refuse_missing_key(settings: ModelSettings, provider: str) -> None:
     """Refuse a model of a provider that wants a key, where there is none. Raises UsageError."""
     variables = KEY_VARIABLES.get(provider, ())
     args = settings.args
-    given = any(args.get(name) for name in ("api_key", "extra_headers", "headers"))
+    ways = _OTHER_WAYS.get(provider, ())
+    given = any(args.get(name) for name in ("api_key", "extra_headers", "headers", *ways))
+    given = given or any(os.environ.get(name) for name in ways)
     if variables and not given and not any(os.environ.get(name) for name in variables):
         raise UsageError(
             f"credentials: model {settings.model!r} needs a key of the provider {provider!r}, and there is none: set "
             f"the environment variable {variables[0]}, or give api_key among its arguments"
+        )
+    if provider == "azure" and not address_of(settings, provider):
+        raise UsageError(
+            f"settings: model {settings.model!r} needs the address of the resource of the provider 'azure': set the "
+            "environment variable AZURE_API_BASE, or give api_base among its arguments"
+        )
+
+
+def refuse_missing_package(settings: ModelSettings, provider: str) -> None:
+    """Refuse a model of a provider for which litellm needs a package that is not installed. Raises UsageError."""
+    module, package = _PACKAGES.get(_family(provider), ("", ""))
+    try:
+        found = not module or find_spec(module) is not None
+    except (ImportError, ValueError):
+        found = False
+    if not found:
+        raise UsageError(
+            f"settings: model {settings.model!r} needs the package {package} for the provider {provider!r}, which is "
+            f"not installed: pip install {package}, and set {what_to_set(provider)} that may use this model"
         )
 
 

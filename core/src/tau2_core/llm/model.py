@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from tau2_core.errors import UsageError
 from tau2_core.llm.cassette import Cassette
-from tau2_core.llm.keys import variables_of
+from tau2_core.llm.keys import address_of, address_variables, what_to_set
 from tau2_core.model.episodes import Usage
 from tau2_core.model.llm import (
     DEFINITE,
@@ -148,15 +148,15 @@ class Line:
         if self.refusal is None:
             return ""
         provider = self.client.provider if self.client else self.settings.model.partition("/")[0]
-        where = self.settings.args.get("api_base") or self.settings.args.get("base_url")
-        place = f"provider {provider}, at {self.redactor.error(str(where))}" if where else f"provider {provider}"
+        where = address_of(self.settings, provider)
+        place = f"provider {provider}, at {self.redactor.error(where)}" if where else f"provider {provider}"
         text = f"the {self.role}'s model {self.settings.model} ({place}) cannot be used: {self.refusal}"
         if self.refusal.kind is ModelFailure.CREDENTIALS:
-            return (
-                f"{text}; set {variables_of(provider)[0]} to a key that may use this model, and check the model's name"
-            )
+            return f"{text}; set {what_to_set(provider)} that may use this model, and check the model's name"
         if self.refusal.kind in NOTHING_ANSWERS:
-            return f"{text}; start it, or correct the address with --{self.role}-args '{{\"api_base\": …}}'"
+            variable = " or ".join(["", *address_variables(provider)[:1]])
+            wrong = "start it, or correct the address" if where else "check the network, or name another address"
+            return f"{text}; {wrong} with --{self.role}-args '{{\"api_base\": …}}'{variable}"
         return text
 
     def model_for(self, episode: str, seed: int | None = None) -> EpisodeModel:

@@ -27,7 +27,8 @@ async def probe_judge(line: Line | None) -> None:
     if line is not None:
         wrong = await probe(line.model_for("probe"))
         if wrong:
-            raise RunError(f"the judge {line.settings.model!r} is of no use: {wrong}; nothing was done")
+            wrong = line.refused() or f"the judge {line.settings.model!r} is of no use: {wrong}"
+            raise RunError(f"{wrong}; nothing was done")
 
 
 class Judging:

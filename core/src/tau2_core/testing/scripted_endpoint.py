@@ -68,12 +68,13 @@ class Reply:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An HTTP error in OpenAI's form."""
+    """An HTTP error in OpenAI's form, or with a JSON body of another form."""
 
     status: int
     message: str = "scripted"
     code: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,8 @@ class ScriptedEndpoint:
                 await _send(writer, 200, json.dumps(_completion(asked, answer)).encode())
             case Refusal():
                 error = {"message": answer.message, "type": "scripted", "param": None, "code": answer.code}
-                await _send(writer, answer.status, json.dumps({"error": error}).encode(), answer.headers)
+                body = {"error": error} if answer.body is None else answer.body
+                await _send(writer, answer.status, json.dumps(body).encode(), answer.headers)
             case Raw():
                 await _send(writer, 200, answer.body, missing=answer.missing)
                 return not answer.missing
