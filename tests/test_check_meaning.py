@@ -132,6 +132,8 @@ class TestSchemas:
             ('{$ref: "file:///etc/hostname"}', "leads out of the schema"),
             ('{$ref: "#/$defs/loaf"}', "sell.loaf_id.$ref: $ref '#/$defs/loaf' leads nowhere"),
             ('{type: string, pattern: "["}', "sell.loaf_id.pattern: pattern '[' is no regular expression"),
+            ('{type: string, pattern: "^(?=a)(a|a)+$"}', "has look-around, a back reference or too many repetitions"),
+            ('{type: object, patternProperties: {"^(.+)\\\\1$": {}}}', "has look-around, a back reference"),
             ("{type: strng}", "sell.loaf_id.type: not a JSON schema: "),
         ],
     )

@@ -218,6 +218,6 @@ TOLD = {
     4: "rule 'd': the agent has no tool 'custmer' (did you mean 'customer'?)",
     5: "4: Value error, demand one of `confirmed`, `after`, `known` and `one_thing_a_turn`",
     6: "5: Value error, demand one of `confirmed`, `after`, `known` and `one_thing_a_turn`",
-    7: "6: Value error, `yes` is no regular expression: missing ), unterminated subpattern at position 0",
+    7: "6: Value error, `yes` is no usable regular expression: ",
     8: "rule 'a' stands here twice (rename one of them)",
 }

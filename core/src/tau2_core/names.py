@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 SHOWN = 20
+LONGEST = 200
 
 
 def close_name(name: str, known: Iterable[str]) -> str:
     """Return the known name that is most like this one, "" if none is close."""
+    if len(name) > LONGEST:  # comparing takes time by length
+        return ""
     close = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
     return close[0] if close else ""
 

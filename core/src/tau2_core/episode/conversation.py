@@ -12,6 +12,7 @@ from tau2_core.episode.solo import DONE
 from tau2_core.episode.stage import BrokenOffError, Stage
 from tau2_core.errors import UsageError
 from tau2_core.foreign import describe, error_text, foreign
+from tau2_core.json_values import json_problem
 from tau2_core.model.episodes import Termination
 from tau2_core.model.llm import OWN_DOING, ModelError
 from tau2_core.model.messages import (
@@ -289,4 +290,17 @@ def _own(speaker: str, message: ParticipantMessage) -> ParticipantMessage:
     if not own.has_text() and not own.tool_calls:
         raise ValueError(f"the {speaker} sent neither text nor a tool call")
     own.tool_calls = own.tool_calls or None
+    for call in own.tool_calls or []:
+        problem = json_problem(call.arguments, strict=False)
+        if problem:
+            raise ValueError(f"the {speaker} made a call of {call.name} that cannot be recorded: {problem}")
     return own
+
+
+def unrecordable(name: str, arguments: dict[str, Any], *, strict: bool = False) -> ToolResult | None:
+    """Return the refusal of a call that no record could hold (`strict`: as JSON), None for one that can be made."""
+    problem = json_problem(name, strict=strict) or json_problem(arguments, strict=strict)
+    if problem is None:
+        return None
+    why = f"Error: the call cannot be recorded as JSON: {problem}"
+    return ToolResult(why, Failure.INVALID_ARGUMENTS, {"code": "not_json"})

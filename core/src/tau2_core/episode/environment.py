@@ -13,6 +13,7 @@ from tau2_core.episode.serialise import result_text
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import TaskError, ToolError
 from tau2_core.foreign import contain, error_text, type_name
+from tau2_core.json_values import shortened
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tasks import Assertion, FunctionCall
 from tau2_core.model.tools import Failure, Function, Role, Tool, ToolResult, role_of
@@ -23,6 +24,7 @@ from tau2_core.state.world import View, World
 
 ERROR_PREFIX = "Error: "
 MAX_PROBLEMS = 20  # more are not listed
+MAX_NAME = 100
 Result = TypeVar("Result")
 
 
@@ -142,7 +144,7 @@ class Environment:
         return tool
 
     def _unknown(self, name: str, known: list[str]) -> NoReturn:
-        raise UnknownToolError(f"there is no tool {name!r} ({did_you_mean(name, known)})")
+        raise UnknownToolError(f"there is no tool {shortened(name, MAX_NAME)!r} ({did_you_mean(name, known)})")
 
     def _invoke(self, callee: Tool | Function, arguments: dict[str, Any], *, sync: bool) -> Any:
         writing = callee.mutates if isinstance(callee, Tool) else callee.kind == "setup"

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from tau2_core.episode.cast import Cast, agent_context, agent_tools, user_context, user_tools
-from tau2_core.episode.conversation import Conversation, Participant, visible_to
+from tau2_core.episode.conversation import Conversation, Participant, unrecordable, visible_to
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import start
@@ -178,7 +178,7 @@ class Episode:
     async def call_as(self, role: Participant, name: str, arguments: dict[str, Any]) -> ToolResult:
         """Make one tool call as one of the sides; nobody answers. Raises EpisodeError."""
         with self._one_step():
-            return await self.conversation.perform(role, name, arguments)
+            return unrecordable(name, arguments) or await self.conversation.perform(role, name, arguments)
 
     async def step_as(self, role: Participant, message: ParticipantMessage) -> list[Message]:
         """Send a message as one of the sides; return what that side has seen since. Raises EpisodeError."""

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tau2_core.episode.cast import Cast
+from tau2_core.episode.conversation import unrecordable
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.episode import Episode
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import start
 from tau2_core.episode.solo import DONE
 from tau2_core.gym.errors import RefusedError
-from tau2_core.gym.json_values import json_problem
 from tau2_core.gym.workers import ServedStage, Workers
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.evaluation import Grade
@@ -143,9 +143,9 @@ class HostedEpisode:
 
     async def call(self, role: Role, name: str, arguments: dict[str, Any]) -> ToolResult:
         """Make a call as one of the sides. What cannot be recorded is refused, and leaves no trace."""
-        problem = json_problem(name) or json_problem(arguments)
-        if problem:
-            return _refused(f"the call cannot be recorded as JSON: {problem}", "not_json", Failure.INVALID_ARGUMENTS)
+        refusal = unrecordable(name, arguments, strict=True)
+        if refusal is not None:
+            return refusal
         async with self.lock:
             if self.closed:
                 return _refused("the episode was deleted or has expired; create another", "expired_episode")

@@ -17,6 +17,7 @@ from weakref import WeakSet
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.stage import LocalStage
 from tau2_core.foreign import contain
+from tau2_core.json_values import is_small
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tools import Handler, ToolResult
 from tau2_core.plugins.catalogue import Wrapper
@@ -152,7 +153,11 @@ class ServedStage(LocalStage):
     def runs_on_loop(self, name: str, arguments: Mapping[str, Any]) -> bool:
         """Tell whether a call would be made on the event loop."""
         tool = self.environment.find(name)
-        return tool is None or (tool.quick and tool.handler not in self.workers.slow and is_small(arguments))
+        return tool is None or (
+            tool.quick
+            and tool.handler not in self.workers.slow
+            and is_small(arguments, MAX_PARTS, characters_a_part=CHARACTERS_A_PART)
+        )
 
     async def _call(self, call: ToolCall) -> ToolResult:
         if not self.runs_on_loop(call.name, call.arguments):
@@ -177,24 +182,3 @@ class ServedStage(LocalStage):
 
     async def digests(self) -> dict[str, str]:
         return await self.workers.run(self.environment.digests)
-
-
-def is_small(arguments: Mapping[str, Any]) -> bool:
-    """Tell whether arguments are of a size that people and models write, so that looking at them takes no time."""
-    left = MAX_PARTS
-    pending: list[Any] = [arguments]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, str):
-            left -= 1 + len(value) // CHARACTERS_A_PART
-        elif isinstance(value, Mapping):
-            left -= len(value)
-            if left >= 0:
-                pending += value.values()
-        elif isinstance(value, list):
-            left -= len(value)
-            if left >= 0:
-                pending += value
-        if left < 0:
-            return False
-    return True

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import jsonschema_rs
 
+from tau2_core.json_values import is_small, shortened
 from tau2_core.packs.schemas import compile_schema
+
+MAX_PROBLEMS = 20
+MAX_VALUES = 1000
+MAX_MESSAGE = 500
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,8 @@ class ArgumentProblem:
     @property
     def where(self) -> str:
         """The place as `passengers[0].dob`; "" for the arguments as a whole."""
-        return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path).removeprefix(".")
+        parts = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path)
+        return shortened(parts.removeprefix("."), MAX_MESSAGE)
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message}" if self.path else self.message
@@ -49,13 +56,20 @@ def _validator(schema: _Schema) -> jsonschema_rs.Validator:
 
 
 def argument_problems(schema: Mapping[str, Any], arguments: Any) -> list[ArgumentProblem]:
-    """Return what a schema refuses in the arguments, in the order of the schema's checks; [] if they fit."""
+    """Return what a schema refuses in the arguments, in the order of the schema's checks; [] if they fit.
+
+    At most MAX_PROBLEMS are told, in few words. Where there are very many values, none is looked at one by one: an
+    error for each, with the value written out, would take minutes.
+    """
     validator = _validator(_Schema(schema))
     try:
         if validator.is_valid(arguments):
             return []
+        if not is_small(arguments, MAX_VALUES):
+            return [ArgumentProblem((), f"they do not fit the tool's schema, and hold more than {MAX_VALUES} values")]
         return [
-            ArgumentProblem(tuple(error.instance_path), error.message) for error in validator.iter_errors(arguments)
+            ArgumentProblem(tuple(error.instance_path), shortened(error.message, MAX_MESSAGE))
+            for error in islice(validator.iter_errors(arguments), MAX_PROBLEMS)
         ]
     except (ValueError, RecursionError) as error:  # not JSON at all: NaN, a lone surrogate, too deep
         return [ArgumentProblem((), f"not a JSON value: {error}")]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 from tau2_core.model.tools import Tool
 from tau2_core.names import did_you_mean
@@ -49,14 +50,26 @@ class PolicyRule(BaseModel):
         if sum(demands) != 1:
             raise ValueError("demand one of `confirmed`, `after`, `known` and `one_thing_a_turn`")
         try:
-            re.compile(self.yes)
-        except re.error as error:
-            raise ValueError(f"`yes` is no regular expression: {error}") from error
+            _search(self.yes)
+        except SchemaError as error:
+            raise ValueError(
+                f"`yes` is no usable regular expression: {str(error).partition('error: ')[2] or error}"
+            ) from error
         return self
+
+    def agrees(self, words: str) -> bool:
+        """Tell whether a customer's words hold what counts as a yes."""
+        return _search(self.yes).isinstance_python(words)
 
     def concerns(self, tool: str) -> bool:
         """Tell whether the rule is about a tool's calls."""
         return (ALL in self.tools or tool in self.tools) and tool not in self.but
+
+
+@lru_cache(maxsize=256)
+def _search(pattern: str) -> SchemaValidator:
+    """Compile a pattern that takes time in proportion to the text that it is searched for in. Raises SchemaError."""
+    return SchemaValidator(core_schema.str_schema(pattern=f"(?i){pattern}", regex_engine="rust-regex"))
 
 
 def read_policy_rules(

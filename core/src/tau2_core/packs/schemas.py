@@ -9,13 +9,16 @@ import jsonschema_rs
 
 from tau2_core.packs.source_error import SourcePath
 
+# Patterns see what agents write. This engine takes time in proportion to the text, whatever the pattern; that is why it
+# has no look-around and no back references.
+LINEAR = jsonschema_rs.RegexOptions()
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _DATA = ("enum", "const", "default", "examples")  # what stands there is a value, not a schema
 
 
 def compile_schema(schema: Mapping[str, Any]) -> jsonschema_rs.Validator:
     """Return a validator. Raises ValueError for what is no schema, or refers to something outside it."""
-    return jsonschema_rs.validator_for(dict(schema), retriever=_refuse)
+    return jsonschema_rs.validator_for(dict(schema), retriever=_refuse, pattern_options=LINEAR)
 
 
 def _refuse(address: str) -> Any:
@@ -31,13 +34,22 @@ def schema_problems(schema: Mapping[str, Any]) -> list[tuple[SourcePath, str]]:
         jsonschema_rs.meta.validate(dict(schema))
         compile_schema(schema)
     except jsonschema_rs.ValidationError as error:
-        path = tuple(error.instance_path)
-        if path and path[-1] == "pattern" and isinstance(error.instance, str):
-            return [(path, f"pattern {error.instance!r} is no regular expression that JSON schemas know")]
-        return [(path, f"not a JSON schema: {error.message}")]
+        return [_as_problem(error)]
     except (ValueError, TypeError, RecursionError) as error:  # a reference that the library cannot follow, NaN, depth
         return [((), f"not a JSON schema: {error}")]
     return []
+
+
+def _as_problem(error: jsonschema_rs.ValidationError) -> tuple[SourcePath, str]:
+    path, pattern = tuple(error.instance_path), error.instance
+    if not (isinstance(pattern, str) and ("pattern" in path[-1:] or "patternProperties" in path[-2:])):
+        return path, f"not a JSON schema: {error.message}"
+    try:
+        jsonschema_rs.validator_for({"pattern": pattern})
+    except ValueError:  # a ValidationError is one
+        return path, f"pattern {pattern!r} is no regular expression that JSON schemas know"
+    what = f"pattern {pattern!r} has look-around, a back reference or too many repetitions, and could take very long"
+    return path, f"{what}: write it without them, or let the handler check the value"
 
 
 def _references(part: Any, root: Mapping[str, Any], path: SourcePath) -> Iterator[tuple[SourcePath, str]]:

@@ -93,7 +93,7 @@ def _agreed(rule: PolicyRule, before: Sequence[Message]) -> bool:
         return False
     words = heard[-1].content or ""
     asked = any(isinstance(message, AssistantMessage) for message in spoken[: spoken.index(heard[-1])])
-    return asked and not _NO.match(words) and re.search(rule.yes, words, re.IGNORECASE) is not None
+    return asked and not _NO.match(words) and rule.agrees(words)
 
 
 def _called(rule: PolicyRule, before: Sequence[Message]) -> bool:

@@ -41,7 +41,8 @@ def update_reservation_flights(
     reservation = find_reservation(db, reservation_id)
     user = find_user(db, reservation.user_id)
     travellers = len(reservation.passengers)
-    chosen = [_kept(reservation, flight, cabin) or quote(db, flight, cabin, travellers) for flight in wanted]
+    kept = _kept(reservation, cabin)
+    chosen = [kept.get((each.flight_number, each.date)) or quote(db, each, cabin, travellers) for each in wanted]
     total = fare(chosen, travellers) - fare(reservation.flights, travellers)
     _record(reservation, settle_change(user, payment_id, total))
     reservation.flights = chosen
@@ -61,14 +62,11 @@ def update_reservation_passengers(db: AirlineDB, reservation_id: str, passengers
     return reservation
 
 
-def _kept(reservation: Reservation, wanted: FlightInfo, cabin: Cabin) -> ReservationFlight | None:
-    """Find the flight in the reservation: in an unchanged cabin it keeps its price and needs no seat."""
+def _kept(reservation: Reservation, cabin: Cabin) -> dict[tuple[str, str], ReservationFlight]:
+    """Return the reservation's flights by number and date: in an unchanged cabin they keep price and seat."""
     if cabin != reservation.cabin:
-        return None
-    for flight in reservation.flights:
-        if (flight.flight_number, flight.date) == (wanted.flight_number, wanted.date):
-            return flight
-    return None
+        return {}
+    return {(flight.flight_number, flight.date): flight for flight in reversed(reservation.flights)}  # the first counts
 
 
 def _record(reservation: Reservation, payment: Payment | None) -> None:

@@ -1,0 +1,78 @@
+"""JSON values from elsewhere: whether a record can hold them, and how much of them there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any
+
+MAX_DEPTH = 64
+MAX_DIGITS = 1000
+_HUGE = 10**MAX_DIGITS
+
+
+def json_problem(value: Any, depth: int = 0, *, strict: bool = True) -> str | None:
+    """Return why a value is refused, None if it is not.
+
+    Parsers let through what no record could be written with, and what is no JSON (NaN, half a surrogate pair); our own
+    records can hold the latter, so only `strict` refuses it.
+    """
+    if depth > MAX_DEPTH:
+        return f"nested more than {MAX_DEPTH} levels deep"
+    if isinstance(value, str):
+        return None if value.isascii() or not strict else _text_problem(value)
+    if isinstance(value, float):
+        return None if isfinite(value) or not strict else f"{value} is not a JSON number"
+    if isinstance(value, int):
+        return None if -_HUGE < value < _HUGE else f"a number of more than {MAX_DIGITS} digits"
+    if isinstance(value, dict):
+        parts = [*value, *value.values()]
+    elif isinstance(value, list | tuple):
+        parts = [*value]
+    else:
+        return None if value is None else f"a {type(value).__name__} is no JSON value"
+    for part in parts:
+        problem = json_problem(part, depth + 1, strict=strict)
+        if problem:
+            return problem
+    return None
+
+
+def _text_problem(value: str) -> str | None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return "a text with half a surrogate pair"
+    return None
+
+
+def is_small(value: Any, parts: int, *, characters_a_part: int | None = None) -> bool:
+    """Tell whether a value holds at most so many values; with `characters_a_part`, long texts count as several.
+
+    Looking takes no longer than the limit needs, however large the value is.
+    """
+    left = parts
+    pending: list[Any] = [value]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, str):
+            left -= 1 + len(part) // characters_a_part if characters_a_part else 0
+        elif isinstance(part, Mapping):
+            left -= len(part)
+            if left >= 0:
+                pending += part.values()
+        elif isinstance(part, list):
+            left -= len(part)
+            if left >= 0:
+                pending += part
+        if left < 0:
+            return False
+    return True
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most so many characters, without its middle if it is longer."""
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[:half]} … {text[-half:]}"

@@ -1,0 +1,108 @@
+"""What an argument may cost: problems that are told are few and short, patterns take linear time, depth has a limit."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from tau2_core import AssistantMessage, Message, ToolCall, open_episode
+from tau2_core.episode.environment import Environment
+from tau2_core.episode.setting import Setting
+from tau2_core.model.tools import Failure, ToolResult
+
+SMALL = 40_000  # characters, of an answer to arguments of millions
+OTHERS = ("null", "number")
+TOOLS: dict[str, dict[str, Any]] = {
+    "take": {
+        "parameters": {
+            "numbers": {"type": "array", "items": {"type": "integer"}},
+            "choice": {
+                "optional": True,
+                "anyOf": [{"type": "array", "items": {"type": t}} for t in ("null", "number")],
+            },
+            "code": {"optional": True, "type": "string", "pattern": "^(a+)+(b|[ab])*c$"},
+        }
+    }
+}
+HANDLER = """
+from typing import Any
+
+def take(db, numbers: list[int], choice: Any = None, code: str = "") -> str:
+    return "taken"
+"""
+
+
+@pytest.fixture(scope="module")
+def setting(small_pack: Callable[..., Setting]) -> Setting:
+    return small_pack(HANDLER, TOOLS)
+
+
+def called(setting: Setting, name: str, arguments: dict[str, Any]) -> ToolResult:
+    return Environment(setting).call(ToolCall(name=name, arguments=arguments))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"numbers": ["x"] * 900}, 20),
+        ({"numbers": ["x"] * 1_000_000}, 1),
+        ({"numbers": [], "choice": ["x"] * 500_000}, 1),
+        ({"numbers": "x" * 5_000_000}, 1),
+        ({"numbers": [], "y" * 1_000_000: 1}, 1),
+        ({"numbers": [], **{f"unknown{n}": 1 for n in range(200_000)}}, 1),
+        ({"numbers": [], "code": "a" * 5_000_000 + "!"}, 1),
+    ],
+    ids=["many", "very_many", "in_any_of", "long_text", "long_name", "many_names", "pattern"],
+)
+def test_problems_are_few_and_short(setting: Setting, arguments: dict[str, Any], told: int) -> None:
+    result = called(setting, "take", arguments)
+    assert (result.failure, len(result.detail["problems"])) == (Failure.INVALID_ARGUMENTS, told)
+    assert len(result.content) < SMALL
+
+
+def test_a_long_name_of_a_tool_is_not_repeated(setting: Setting) -> None:
+    result = called(setting, "take" * 1_000_000, {})
+    assert result.failure is Failure.UNKNOWN_TOOL
+    assert len(result.content) < SMALL
+
+
+def nested(levels: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+LEVELS = pytest.mark.parametrize("levels", [100, 100_000])
+
+
+@pytest.mark.domain("mock")
+class TestDepth:
+    """Outside the gym, too, a call that is nested too deeply is refused, and the episode can be recorded."""
+
+    @LEVELS
+    def test_of_a_call_from_outside(self, levels: int) -> None:
+        with open_episode("mock", "complete_task") as episode:
+            result = episode.call("update_task_status", task_id=nested(levels))
+            assert (result.failure, "levels deep" in result.content) == (Failure.INVALID_ARGUMENTS, True)
+            assert episode.record().tool_calls == 0
+            assert episode.call("update_task_status", task_id="task_5", status="completed").failure is None
+
+    @LEVELS
+    def test_of_an_agents_message(self, levels: int) -> None:
+        async def agent(_history: Sequence[Message]) -> AssistantMessage:
+            deep = ToolCall.model_construct(
+                name="get_users", arguments={"x": nested(levels)}, id="", requestor="assistant"
+            )
+            return AssistantMessage.model_construct(tool_calls=[deep], content=None)
+
+        async def play() -> str:
+            async with open_episode("mock", "complete_task", agent=agent) as episode:
+                record = await episode.record()
+                assert record.termination == "agent_error"
+                return json.dumps(record.line())
+
+        assert "cannot be recorded" in asyncio.run(play()) or "no JSON value" in asyncio.run(play())
