@@ -170,6 +170,17 @@ def test_episodes_that_clients_wish_for_are_a_run_too(start: Start, gym: Gym) ->
         assert done.returncode == 0, done.stderr
 
 
+def test_free_worlds_alone_are_no_run(start: Start, gym: Gym) -> None:
+    server = start("mock")
+    server.create().call("get_users")
+    server.stop()
+    (run,) = (server.folder / "runs").iterdir()
+    assert [line["task_id"] for line in server.kept()] == ["free"]
+    assert "holds no run" in gym("report", run).stderr
+    listed = gym("runs", run.parent)
+    assert (listed.returncode, listed.stderr) == (0, "")
+
+
 def test_tasks_are_listed_without_gold(server: Server) -> None:
     found = server.http.get("/v1/domains/mock/tasks", params={"split": "base"}).raise_for_status().json()
     assert {"id", "splits", "description"} == {key for task in found for key in task}

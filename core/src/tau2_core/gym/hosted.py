@@ -16,6 +16,7 @@ from tau2_core.episode.episode import Episode
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import start
 from tau2_core.episode.solo import DONE
+from tau2_core.errors import EpisodeError
 from tau2_core.gym.errors import RefusedError
 from tau2_core.gym.workers import ServedStage, Workers
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
@@ -154,7 +155,10 @@ class HostedEpisode:
             if role == "user" and all(tool.name != name for tool in self.tools("user")):
                 return _refused(f"there is no tool {name!r}", "unknown_tool", Failure.UNKNOWN_TOOL)
             await self.enter()
-            result = await self.episode.call_as(role, name, arguments)
+            try:
+                result = await self.episode.call_as(role, name, arguments)
+            except EpisodeError as error:  # its time was up just now
+                return _refused(str(error), "ended")
             self.succeeded += result.failure is None
             if name == DONE and self.blueprint.setting.solo:
                 return ToolResult("The ticket is closed.")
@@ -166,12 +170,15 @@ class HostedEpisode:
         The customer answers the opening line first. Raises RefusedError.
         """
         async with self.lock:
-            await self._greet()
-            if content is None:
-                return self._said()
-            if self.ended:
-                raise RefusedError(409, "episode_ended", f"the episode has ended ({self.ended.value})")
-            await self.episode.step(AssistantMessage(content=content))
+            try:
+                await self._greet()
+                if content is not None:
+                    await self.episode.step(AssistantMessage(content=content))
+            except EpisodeError as error:
+                if not self.ended:
+                    raise
+                if content is not None:
+                    raise RefusedError(409, "episode_ended", str(error)) from error
             return self._said()
 
     async def _greet(self) -> None:

@@ -82,11 +82,11 @@ class ServedRun:
         self._started = time.monotonic()
         if fixed:
             self.tasks = {task.id: task for task in self.plan.tasks}
-        else:
+            self.journal.rewrite(TASKS, (_line(task) for task in self.tasks.values()))
+            self.journal.write(CONFIGURATION, self.config)
+        else:  # it becomes a run with its first task
             self.config.update(tasks=[], trials=1, seeds=[], split=None)  # each record has its own seed
             self.config["digests"] = {**self.config["digests"], "tasks": None}
-        self.journal.rewrite(TASKS, (_line(task) for task in self.tasks.values()))
-        self.journal.write(CONFIGURATION, self.config)
 
     def started(self) -> RunStart:
         """Return what plugins are told when the run begins; an inventory that grows is empty then."""
