@@ -19,6 +19,14 @@ def action(name: str, arguments: dict[str, Any] | None = None, **fields: Any) ->
     return {"action_id": "g", "name": name, "arguments": arguments or {}, **fields}
 
 
+def figures(count: int, first: int = 1) -> str:
+    return " ".join(map(str, range(first, first + count)))
+
+
+def words(count: int) -> str:
+    return ", ".join(f"w{number}" for number in range(1, count + 1))
+
+
 class TestCommunicate:
     @pytest.mark.parametrize(
         ("wanted", "said", "met"),
@@ -55,6 +63,30 @@ class TestCommunicate:
         assert (verdict.reward, verdict.checks[0].why) == (0.0, "lost among 1000 different numbers")
         parts = [message for start in range(1, 1001, 50) for message in says(str([*range(start, start + 50)]))]
         assert strict(parts, {"communicate_info": ["42"]}).verdicts["COMMUNICATE"].reward == 0.0
+
+    @pytest.mark.parametrize(
+        ("texts", "value", "why"),
+        [
+            ([figures(60)], "1", "said"),
+            ([figures(61)], "1", "lost in a list of 61 values"),
+            ([figures(61), "It is 1."], "1", "said"),
+            (["1 " * 300], "1", "said"),
+            ([words(200)], "w1", "said"),
+            ([words(201)], "w1", "lost in a list of 201 values"),
+            ([words(199) + ", W1, w1,, "], "w1", "said"),
+            ([f"{words(150)} {figures(61)}"], "1", "lost in a list of 150 values"),
+            ([figures(60), figures(60, 61), figures(30, 121)], "1", "said"),
+            ([figures(60), figures(60, 61), figures(31, 121)], "1", "lost among 151 different numbers"),
+            ([figures(151)], "1", "lost among 151 different numbers"),
+            ([figures(151)], "w1", "never said"),
+        ],
+    )
+    def test_how_many_values_make_a_list(
+        self, strict: Grading, says: Messages, texts: list[str], value: str, why: str
+    ) -> None:
+        said = [message for text in texts for message in says(text)]
+        verdict = strict(said, {"communicate_info": [value]}).verdicts["COMMUNICATE"]
+        assert (verdict.checks[0].why, verdict.reward) == (why, float(why == "said"))
 
     def test_what_is_forbidden_must_not_be_said(self, strict: Grading, says: Messages) -> None:
         criteria = {"communicate_info": ["5"], "communicate_forbidden": ["6"]}
