@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
 from tau2_core.episode.setting import Setting
+from tau2_core.evaluators.grade import Grader
+from tau2_core.model.episodes import EpisodeRecord, Termination
 from tau2_core.model.evaluation import Status, Verdict
+from tau2_core.model.tasks import Task
+from tau2_core.plugins.discovery import discover
 
 from tests.evaluation.messages import COMPLETE, COMPLETE_2, LOOK, WRONG, gold, made
 
@@ -153,3 +158,28 @@ class TestAssertions:
     def test_none_are_met_by_rule(self, evaluate: Evaluate, wanted: Any) -> None:
         verdict = evaluate("ENV_ASSERTION", made(COMPLETE), env_assertions=wanted)
         assert (verdict.status, verdict.reward) == (Status.VACUOUS, 1.0)
+
+
+DRAWING = """
+from tau2_core import Context
+
+def draw(db, context: Context) -> str:
+    number = context.random.randint(0, 10**9)
+    db.log.append(number)
+    return str(number)
+"""
+
+
+def test_what_the_gold_draws_is_drawn_by_each_episodes_own_seed(small_pack: Callable[..., Setting]) -> None:
+    """The gold's end state is kept for the next episode of a task; one that has drawn is kept for its seed alone."""
+    setting = small_pack(DRAWING, {"draw": {"kind": "write"}})
+    grader = Grader(setting, "tau2", discover().evaluators("tau2"))
+    call: tuple[str, dict[str, Any]] = ("draw", {})
+    criteria = {"actions": gold(call), "reward_basis": ["DB"]}
+    task = Task.model_validate({"id": "t", "user_scenario": {"instructions": "x"}, "evaluation_criteria": criteria})
+    fields: dict[str, Any] = {"domain": setting.domain, "task_id": "t", "trial": 0, "mode": "strict", "solo": False}
+    for seed in (3, 4, 3, 5):
+        messages = made(call, content=str(Random(seed).randint(0, 10**9)))
+        record = EpisodeRecord(**fields, seed=seed, termination=Termination.USER_STOP, messages=messages)
+        grade = grader.grade(record, task)
+        assert (grade.reward, grade.note) == (1.0, "")

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tau2_core import evaluate
 from tau2_core.cli.app import app
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import UsageError
 from tau2_core.llm.cassette import Cassette
 from tau2_core.model.llm import Completion, ModelError
 from tau2_core.testing.gold_script import GoldScript
-from tau2_core.testing.scripted_endpoint import Refusal, call, say
+from tau2_core.testing.scripted_endpoint import Refusal, ScriptedEndpoint, call, say
 from typer.testing import CliRunner
 
 from .conftest import MODELS, Played, models_of
@@ -50,6 +51,17 @@ def replay(gym: Gym, cassette: Path, tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / "runs" / "again"
 
     return run
+
+
+def test_arguments_of_a_program_are_compared_as_the_json_that_they_become(cassette: Path, tmp_path: Path) -> None:
+    """Keys that are numbers, and tuples, come back from a file as texts and lists."""
+    with ScriptedEndpoint(lambda _asked: say("###STOP###")) as endpoint:
+        args = {"api_base": endpoint.url, "logit_bias": {50256: -100}, "stop": ("END",)}
+        user = {"model": "endpoint/customer", "args": args}
+        for how in ({"record": cassette}, {"replay": cassette}):
+            run = evaluate("mock", agent="silent", user=user, tasks=["create_plain"], out=tmp_path / "runs", **how)
+            assert [episode.record.termination for episode in run.episodes] == ["user_stop"]
+    assert len(endpoint.asked) == 1
 
 
 def same(one: Path, other: Path, *files: str) -> bool:
