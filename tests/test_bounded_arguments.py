@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from tau2_core import AssistantMessage, Message, ToolCall, open_episode
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
 from tau2_core.model.tools import Failure, ToolResult
+
+from tests.bakery import in_process
 
 SMALL = 40_000  # characters, of an answer to arguments of millions
 OTHERS = ("null", "number")
@@ -90,6 +93,19 @@ class TestDepth:
             assert (result.failure, "levels deep" in result.content) == (Failure.INVALID_ARGUMENTS, True)
             assert episode.record().tool_calls == 0
             assert episode.call("update_task_status", task_id="task_5", status="completed").failure is None
+
+    @pytest.mark.parametrize("levels", [900, 100_000])
+    @pytest.mark.parametrize("command", ["grade", "show", "report"])
+    def test_of_a_recorded_call(self, tmp_path: Path, levels: int, command: str) -> None:
+        folder = tmp_path / "r"
+        done = in_process("run", "mock", "--task", "complete_task", "--out", tmp_path, "--name", "r")
+        assert done.returncode == 0, done.stderr
+        file = folder / "episodes.jsonl"
+        deep = f'"arguments": {{"x": {"[" * levels}{"]" * levels}'
+        file.write_text(file.read_text().replace('"arguments": {}', f"{deep}}}", 1))
+        done = in_process(command, folder)
+        told = f"{file}:1: "
+        assert (done.returncode, told in done.stderr, "Traceback" in done.stderr) == (1, True, False), done.stderr
 
     @LEVELS
     def test_of_an_agents_message(self, levels: int) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
-MAX_DEPTH = 64
+MAX_DEPTH = 64  # of what may be said or done
+DEEPEST = 200  # of what may be read from a file
 MAX_DIGITS = 1000
 _HUGE = 10**MAX_DIGITS
 
@@ -44,6 +45,17 @@ def _text_problem(value: str) -> str | None:
     except UnicodeEncodeError:
         return "a text with half a surrogate pair"
     return None
+
+
+def writable(value: dict[str, Any]) -> dict[str, Any]:
+    """Return an object as it is. Raises ValueError if it is nested deeper than what can be written out again."""
+    level: list[Any] = [value]
+    for _ in range(DEEPEST):
+        parts = (part for each in level for part in (each.values() if isinstance(each, dict) else each))
+        level = [part for part in parts if isinstance(part, dict | list)]
+        if not level:
+            return value
+    raise ValueError(f"nested more than {DEEPEST} levels deep")
 
 
 def is_small(value: Any, parts: int, *, characters_a_part: int | None = None) -> bool:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from tau2_core.json_values import writable
 
 Requestor = Literal["assistant", "user"]
+JsonObject = Annotated[dict[str, Any], AfterValidator(writable)]
 
 
 class _Message(BaseModel):
@@ -22,7 +25,7 @@ class ToolCall(BaseModel):
 
     id: str = ""
     name: str
-    arguments: dict[str, Any]
+    arguments: JsonObject
     requestor: Requestor = "assistant"
 
 
@@ -37,9 +40,9 @@ class _ParticipantMessage(_Message):
     content: str | None = None
     tool_calls: list[ToolCall] | None = None
     cost: float | None = None
-    usage: dict[str, Any] | None = None
+    usage: JsonObject | None = None
     finish_reason: str | None = None
-    provider_message: dict[str, Any] | None = None
+    provider_message: JsonObject | None = None
 
     def has_text(self) -> bool:
         return bool(self.content and self.content.strip())
