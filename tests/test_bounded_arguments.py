@@ -102,7 +102,7 @@ class TestDepth:
         assert done.returncode == 0, done.stderr
         file = folder / "episodes.jsonl"
         deep = f'"arguments": {{"x": {"[" * levels}{"]" * levels}'
-        file.write_text(file.read_text().replace('"arguments": {}', f"{deep}}}", 1))
+        file.write_text(file.read_text().replace('"arguments": {"', f'{deep}, "', 1))
         done = in_process(command, folder)
         told = f"{file}:1: "
         assert (done.returncode, told in done.stderr, "Traceback" in done.stderr) == (1, True, False), done.stderr
