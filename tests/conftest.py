@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -76,6 +76,7 @@ class PocketDB(Database):
     pockets: dict[str, Pocket]
 """
 SMALL_USER_DATA: dict[str, Any] = {"pockets": {"left": {"coins": 3}}}
+Gym: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
 _numbers = itertools.count(1)
 
 
@@ -185,7 +186,7 @@ def forks() -> Iterator[Forks]:
 
 
 @pytest.fixture
-def gym(tmp_path: Path, forks: Forks) -> Callable[..., subprocess.CompletedProcess[str]]:
+def gym(tmp_path: Path, forks: Forks) -> Gym:
     """Run the command in a process of its own: `gym("run", "mock", paths=[folder], TAU2_GYM_DISABLE="airline")`.
 
     `paths` are what PYTHONPATH holds, `disk` is how many bytes fit into a file, capitals are environment variables.

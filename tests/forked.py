@@ -24,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+LITELLM = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}  # as our client imports it
 HEAVY = ("tau2_core.__main__", "tau2_core.testing")  # not imported: what runs, and what imports pytest
 
 
@@ -66,11 +67,13 @@ class Forked:
 
 
 class Forks:
-    """Starts commands, from the first on as forks of one process. Close it at the end."""
+    """Starts commands as forks of a process that it starts with the first of them. Close it at the end.
+
+    Commands with models of litellm have an origin of their own: importing it takes seconds.
+    """
 
     def __init__(self) -> None:
-        self._origin: subprocess.Popen[bytes] | None = None
-        self._requests: socket.socket | None = None
+        self._origins: dict[str, tuple[subprocess.Popen[bytes], socket.socket]] = {}
 
     def start(
         self,
@@ -85,12 +88,7 @@ class Forks:
 
         Output goes to open files, standard output also to a new pipe (`subprocess.PIPE`).
         """
-        if self._requests is None:
-            self._requests, theirs = socket.socketpair()
-            with theirs:
-                command = [sys.executable, "-P", "-W", "error", __file__, str(theirs.fileno())]
-                plain = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "TAU2_GYM"))}
-                self._origin = subprocess.Popen(command, env=plain, pass_fds=[theirs.fileno()])
+        requests = self._origin("litellm" if any(word.startswith("openai/") for word in arguments) else "tau2_core")
         ours, report = socket.socketpair()
         reader, writer = os.pipe() if stdout == subprocess.PIPE else (None, None)
         with report, tempfile.TemporaryFile() as request, Path(os.devnull).open("rb") as nothing:
@@ -99,7 +97,7 @@ class Forks:
             request.flush()
             out = writer if writer is not None else _number(stdout)
             files = [request.fileno(), nothing.fileno(), out, _number(stderr), report.fileno()]
-            socket.send_fds(self._requests, [b"."], files)
+            socket.send_fds(requests, [b"."], files)
             if writer is not None:
                 os.close(writer)
             return Forked(ours, os.fdopen(reader, encoding="utf-8") if reader is not None else None)
@@ -121,9 +119,19 @@ class Forks:
         return subprocess.CompletedProcess(list(arguments), code, *texts)
 
     def close(self) -> None:
-        if self._requests is not None and self._origin is not None:
-            self._requests.close()
-            self._origin.wait(60)
+        for process, requests in self._origins.values():
+            requests.close()
+            process.wait(60)  # for its forks, which have all ended
+
+    def _origin(self, imports: str) -> socket.socket:
+        if imports not in self._origins:
+            ours, theirs = socket.socketpair()
+            with theirs:
+                command = [sys.executable, "-P", "-W", "error", __file__, imports, str(theirs.fileno())]
+                inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "TAU2_"))}
+                process = subprocess.Popen(command, env=inherited | LITELLM, pass_fds=[theirs.fileno()])
+            self._origins[imports] = process, ours
+        return self._origins[imports][1]
 
 
 def _number(file: IO[Any] | int) -> int:
@@ -197,8 +205,9 @@ def _import_the_core() -> None:
 
 if __name__ == "__main__":
     _import_the_core()
+    importlib.import_module(sys.argv[1])
     gc.freeze()  # a look for garbage in a fork would copy the memory that it shares
-    with socket.socket(fileno=int(sys.argv[1])) as asked:
+    with socket.socket(fileno=int(sys.argv[2])) as asked:
         files = _serve(asked)
     if files is not None:
         _become(*files)

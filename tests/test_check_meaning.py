@@ -81,7 +81,7 @@ class TestNames:
         tools = FILES["tools/agent.yaml"].replace("counter:sell", handler)
         rules = "- {name: once, rule: Ask first., tools: [sell], confirmed: true}\n"
         manifest = f"{FILES['domain.yaml']}evaluation: {{policy_checks: rules.yaml}}\n"
-        changed = {"tools/agent.yaml": tools, "rules.yaml": rules, "domain.yaml": manifest}
+        changed: dict[str, str | bytes] = {"tools/agent.yaml": tools, "rules.yaml": rules, "domain.yaml": manifest}
         pack = write_bakery(tmp_path / "bakery", changed)
         done = in_process("check", "--pack", pack)
         problem, state = done.stdout.splitlines()

@@ -221,7 +221,8 @@ class TestTheExample:
         assert len(setting.tasks()) == 24
         assert "a" not in setting.splits()["base"]
         assert "c" not in setting.tasks()
-        assert 5 not in setting.tasks()
+        number: object = 5
+        assert number not in setting.tasks()
 
     def test_solo_counts_what_it_passes_over_in_the_selection_alone(self, heating: Callable[..., Path]) -> None:
         folder = heating(

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from tau2_core.cli.app import app
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 
 def tau2_gym(*arguments: object) -> Result:

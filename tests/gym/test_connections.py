@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import httpx
@@ -164,12 +164,12 @@ class TestMessages:
         async def ask_all() -> list[httpx.Response]:
             async with httpx.AsyncClient(timeout=SECONDS) as http:
 
-                def ask(number: int) -> object:
+                def ask(number: int) -> Awaitable[httpx.Response]:
                     method = "tools/list" if number % 2 else "ping"
                     body = {"jsonrpc": "2.0", "id": 1 if number % 3 else "1", "method": method}
                     return http.post(session.url, json=body, headers=session.headers)  # type: ignore[attr-defined]
 
-                return await asyncio.gather(*(ask(number) for number in range(20)))  # type: ignore[arg-type]
+                return await asyncio.gather(*(ask(number) for number in range(20)))
 
         for number, response in enumerate(asyncio.run(ask_all())):
             assert response.status_code == 200

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tau2_core.episode.environment import Environment
@@ -135,7 +135,7 @@ class TestConversationPlane:
 class TestRecords:
     """What is kept in the run folder is what a local run of the same calls gives."""
 
-    CALLS = (("get_users", {}), ("create_task", {}), ("create_task", NEW_TASK))
+    CALLS: Sequence[tuple[str, dict[str, Any]]] = (("get_users", {}), ("create_task", {}), ("create_task", NEW_TASK))
 
     def local(self, setting: Setting, task_id: str, seed: int) -> tuple[list[str], dict[str, str]]:
         environment = Environment(setting, seed=seed)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import tau2_core.gym
+from tau2_core.errors import RunError, Tau2GymError, UsageError
 from tau2_core.gym import errors
 
 if TYPE_CHECKING:
@@ -64,6 +65,6 @@ def test_every_refusal_is_in_the_table() -> None:
 
 def test_every_kind_of_error_has_its_refusal() -> None:
     assert set(signature(errors.as_refusal).parameters) == {"error"}
-    assert errors.as_refusal(errors.RunError("full disk")).status == 507
-    assert errors.as_refusal(errors.UsageError("no such name")).status == 422
-    assert errors.as_refusal(errors.Tau2GymError("broken")).status == 424
+    assert errors.as_refusal(RunError("full disk")).status == 507
+    assert errors.as_refusal(UsageError("no such name")).status == 422
+    assert errors.as_refusal(Tau2GymError("broken")).status == 424

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
+from tau2_core.model.tools import Role
 
 if TYPE_CHECKING:
     from tests.gym.conftest import Server, Start
@@ -187,8 +188,9 @@ class TestDataPlane:
     def test_each_side_lists_its_own_tools(self, server: Server, setting_of: SettingOf) -> None:
         world = server.create("telecom")
         pack = setting_of("telecom").pack
-        for user, role in ((False, "agent"), (True, "user")):
-            listed = world.tools(user=user)
+        roles: list[Role] = ["agent", "user"]
+        for role in roles:
+            listed = world.tools(user=role == "user")
             assert [tool["name"] for tool in listed] == list(pack.tools[role])
             for tool in listed:
                 declared = pack.tools[role][tool["name"]]

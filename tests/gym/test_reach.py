@@ -190,7 +190,7 @@ def test_the_customers_url_opens_its_tools_and_no_conversation(agent: Agent) -> 
 
 def test_a_token_is_compared_whole(agent: Agent) -> None:
     for given in ("", "Bearer", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", f"Basic {TOKEN}", TOKEN, "Bearer é"):
-        response = agent.http.get("/v1/episodes", headers={"Authorization": given.encode()})
+        response = agent.http.get("/v1/episodes", headers={b"Authorization": given.encode()})
         assert (response.status_code, response.json()["error"]["code"]) == (401, "unauthorised")
         assert response.headers["www-authenticate"] == "Bearer"
     assert agent.server.http.get("/v1/episodes").status_code == 200

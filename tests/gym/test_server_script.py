@@ -93,7 +93,7 @@ def test_an_unknown_domain_ends_it(launch: Launch, free_port: int, tmp_path: Pat
 
 def test_localhost_is_every_address_of_that_name(start: Start) -> None:
     server = start("mock", "--host", "localhost")
-    addresses = {info[4][0] for info in socket.getaddrinfo("localhost", 0, proto=socket.IPPROTO_TCP)}
+    addresses = {str(info[4][0]) for info in socket.getaddrinfo("localhost", 0, proto=socket.IPPROTO_TCP)}
     for address in addresses:
         socket.create_connection((address, server.port), timeout=60).close()
 

@@ -53,6 +53,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None if any(FOLDER in [path.resolve(), *path.resolve().parents] for path in named) else True
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Give the tests of this folder the time to install what they need."""
+    item.add_marker(pytest.mark.timeout(2 * INSTALL_SECONDS))
+
+
 @dataclass(frozen=True)
 class Gym:
     """A running `tau2-gym serve`, and what its control plane says."""

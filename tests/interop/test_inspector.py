@@ -38,7 +38,7 @@ def assert_works(inspect: Callable[..., Any], target: list[str], truth: Any, era
     assert policy["contents"][0]["text"] == truth.policy
 
 
-def call(inspect: Callable[..., Any], target: list[str], name: str, arguments: dict[str, Any], era: str) -> Any:
+def call(inspect: Callable[..., Any], target: list[str], era: str, name: str, arguments: dict[str, Any]) -> Any:
     options = ["--tool-name", name, "--tool-args-json", json.dumps(arguments)]
     result = inspect(target, "tools/call", *options, era=era, ok=(0, TOOL_FAILED))
     return {"error": result.get("isError", False), "content": [part["text"] for part in result["content"]]}
@@ -50,7 +50,7 @@ def test_over_streamable_http(era: str, inspect: Callable[..., Any], gym_server:
     target = [episode["mcp_url"]]
 
     assert_works(inspect, target, truth, era)
-    assert [call(inspect, target, *each, era) for each in truth.calls] == truth.results
+    assert [call(inspect, target, era, *each) for each in truth.calls] == truth.results
 
     assert gym_server.ask("GET", f"{episode['control_url']}/reward")["reward"] == 1.0
 
@@ -62,7 +62,7 @@ def test_over_stdio(era: str, inspect: Callable[..., Any], truth: Any, tmp_path:
 
     assert_works(inspect, target, truth, era)
     name, arguments = truth.calls[-1]
-    assert call(inspect, target, name, arguments, era) == truth.results[-1]
+    assert call(inspect, target, era, name, arguments) == truth.results[-1]
 
     (grades,) = tmp_path.glob("runs/*/grades.jsonl")
     assert json.loads(grades.read_text())["reward"] == 1.0

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tau2_core.episode.environment import Environment
+from tau2_core.episode.setup import start as set_up
+from tau2_core.model.messages import ToolCall
 
 CLIENT = Path(__file__).parent / "mcp_1x_client.py"
 
@@ -54,6 +57,31 @@ def test_over_http_with_a_session_for_every_call(
     assert_seen(look("http", episode["mcp_url"], calls, cwd=tmp_path), truth)
 
     assert gym_server.ask("GET", f"{episode['control_url']}/reward")["reward"] == 1.0
+
+
+@pytest.mark.parametrize("domain", ["airline", "retail"])
+def test_the_tools_and_the_gold_of_a_large_domain(
+    domain: str, look: Callable[..., dict[str, Any]], gym_server: Any, setting_of: Callable[..., Any], tmp_path: Path
+) -> None:
+    setting = setting_of(domain)
+    task = max(
+        (task for task in setting.tasks().values() if all(action.requestor == "assistant" for action in task.gold())),
+        key=lambda task: len(task.gold()),
+    )
+    environment = Environment(setting)
+    set_up(environment, task)
+    results = [
+        environment.call(ToolCall(name=action.name, arguments=action.arguments)).content for action in task.gold()
+    ]
+    episode = gym_server.create(domain, task_id=task.id)
+    calls = tmp_path / "calls.json"
+    calls.write_text(json.dumps([(action.name, action.arguments) for action in task.gold()]))
+
+    seen = look("http", episode["mcp_url"], calls, cwd=tmp_path)
+
+    assert [tool["name"] for tool in seen["tools"]] == list(setting.tools("agent"))
+    assert [(result["error"], result["content"]) for result in seen["results"]] == [(False, [text]) for text in results]
+    assert seen["policy_prompt"] == seen["policy_resource"] == setting.policy_text
 
 
 def test_over_stdio(look: Callable[..., dict[str, Any]], truth: Any, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -131,7 +131,7 @@ def litellm_ready() -> None:
 
 
 @pytest.fixture
-def play(litellm_ready: None, tmp_path: Path, gold: Callable[[str], GoldScript]) -> Iterator[Callable[..., Played]]:
+def play(litellm_ready: None, tmp_path: Path, gold: Callable[[str], GoldScript]) -> Callable[..., Played]:
     """Run the command in this process, with models at an endpoint: `play("--task", "x", agent=[Refusal(429)])`.
 
     `script` answers, by default with the gold, disturbed by what is given for a role; `models` are by role,

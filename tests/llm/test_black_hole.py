@@ -1,40 +1,34 @@
 """Models that take every request and never answer: a run ends at its deadlines, and says whose fault it was.
 
-What guards these tests is the subprocess's timeout: a run that does not end fails.
+What guards these tests is the time limit of a command: a run that does not end fails.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tau2_core.testing.scripted_endpoint import ScriptedEndpoint, Stalled
+
+if TYPE_CHECKING:
+    from tests.conftest import Gym
 
 MODELS = {"agent": "openai/agent", "user": "openai/customer", "judge": "openai/judge"}
 Start = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def hole(tmp_path: Path) -> Iterator[Start]:
+def hole(gym: Gym) -> Iterator[Start]:
     """Run the command with models in a black hole: `hole("agent", "user")("run", …)`; return exit code and errors."""
     with ScriptedEndpoint(lambda _asked: Stalled()) as endpoint:
         arguments = json.dumps({"api_base": endpoint.url, "api_key": "none"})
 
         def run(roles: Sequence[str], *told: object) -> tuple[int, str]:
             models = [each for role in roles for each in (f"--{role}-model", MODELS[role], f"--{role}-args", arguments)]
-            done = subprocess.run(
-                [sys.executable, "-P", "-m", "tau2_core", *map(str, told), *models],
-                cwd=tmp_path,
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=False,
-            )
+            done = gym(*told, *models)
             return done.returncode, done.stderr
 
         yield run

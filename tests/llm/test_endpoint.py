@@ -186,7 +186,7 @@ def test_a_request_that_is_longer_than_what_the_network_takes_at_once() -> None:
     long = [{"role": "user", "content": "w" * 30_000_000}]
     with ScriptedEndpoint(lambda _asked: say("Yes.")) as endpoint:
 
-        async def both() -> list[Completion]:
+        async def both() -> tuple[Completion, Completion]:
             client = open_client(ModelSettings(model="endpoint/any", args={"api_base": endpoint.url}))
             try:
                 return await asyncio.gather(client.complete(long, (), {}), client.complete(QUESTION, (), {}))

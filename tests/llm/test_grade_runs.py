@@ -14,11 +14,10 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
-from click.testing import Result
 from tau2_core.cli.app import app
 from tau2_core.testing.gold_script import GoldScript
 from tau2_core.testing.scripted_endpoint import Answer, Asked, ScriptedEndpoint, say
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 Gym = Callable[..., CompletedProcess[str]]
 _numbers = itertools.count(1)

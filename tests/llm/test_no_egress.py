@@ -49,7 +49,8 @@ class Cut:
         (place / "site").mkdir()
         (place / "site" / "sitecustomize.py").write_text(GUARD)
         self.pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        self.around = {"cwd": place, "env": os.environ | {"PYTHONPATH": str(place / "site"), "EGRESS": str(self.log)}}
+        env = os.environ | {"PYTHONPATH": str(place / "site"), "EGRESS": str(self.log)}
+        self.around: dict[str, Any] = {"cwd": place, "env": env}
 
     def run(self, *told: object) -> str:
         """Return what a command prints; it ends well and says nothing else."""

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tau2_core.redaction import REDACTED, is_secret_name, run_redactor, without_logins
-from tau2_core.testing.scripted_endpoint import Answer, Asked, Refusal, call
+from tau2_core.testing.scripted_endpoint import Answer, Asked, Refusal, Script, call
 
 from .conftest import Played, models_of
 
@@ -66,7 +66,7 @@ def test_a_key_that_an_endpoint_repeats_in_an_error(
     assert REDACTED in played.record["error"] or position
 
 
-def test_a_key_that_a_model_says_or_puts_into_a_call(play: Play, tmp_path: Path, gold: Callable[[str], Any]) -> None:
+def test_a_key_that_a_model_says_or_puts_into_a_call(play: Play, tmp_path: Path, gold: Callable[[str], Script]) -> None:
     said: list[Asked] = []
 
     def script(asked: Asked) -> Answer:

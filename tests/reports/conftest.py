@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from tau2_core.cli.app import app
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 # What is compared differs by the agent or the seed alone; the fault makes the oracle's trials differ.
 DISTURBED = ["airline", "--trials", "4", "--num-tasks", "40", "--fault", "tool-error=0.3"]

@@ -11,10 +11,17 @@ import pytest
 from tau2_core.errors import Tau2GymError
 
 Command = Callable[..., Any]
+
+
+def put_a_folder(file: Path) -> None:
+    file.unlink(missing_ok=True)
+    file.mkdir()
+
+
 FILES = ("run.json", "tasks.jsonl", "episodes.jsonl", "grades.jsonl", "timings.jsonl", "judgements.jsonl")
 # What is done to a file; each leaves something that is no file of ours.
 DAMAGE: dict[str, Callable[[Path], object]] = {
-    "a folder in its place": lambda file: (file.unlink(missing_ok=True), file.mkdir()),
+    "a folder in its place": put_a_folder,
     "not JSON": lambda file: file.write_bytes(b"{\n"),
     "not UTF-8": lambda file: file.write_bytes(b'{"task_id": "\xff\xfe"}\n'),
     "another value": lambda file: file.write_bytes(b"[1]\n"),

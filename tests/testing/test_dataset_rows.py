@@ -71,8 +71,8 @@ def test_a_datasets_tasks_come_as_well(
 def test_a_row_of_others_names_a_task_or_is_one(setting_of: Callable[..., Setting]) -> None:
     """As in eval-protocol's own datasets: no reward basis, no task id but in the row's, a scenario as text."""
     known = setting_of("mock").tasks()
-    action = {"action_id": "0", "name": "create_task", "arguments": {}, "info": None}
-    line = {
+    action: dict[str, Any] = {"action_id": "0", "name": "create_task", "arguments": {}, "info": None}
+    line: dict[str, Any] = {
         "id": "mock_task_create_plain",
         "user_prompt_template": "{observation}",
         "environment_context": {"domain": "mock"},

@@ -10,7 +10,7 @@ from tau2_core.episode.setup import start
 Step = Callable[[Any], object]
 NewWorld = Callable[[], Any]
 
-LINE = {"customer_id": "C1001", "line_id": "L1002"}
+LINE: Mapping[str, Any] = {"customer_id": "C1001", "line_id": "L1002"}
 
 
 def u(name: str, /, **arguments: Any) -> Step:
