@@ -5,13 +5,17 @@ PACKS := airline mock retail telecom
 DOMAIN ?= airline
 INSTALLED := .venv/.installed
 
-.PHONY: install run test test-lowest interop check format bench clean
+.PHONY: install run test coverage test-lowest interop check format bench clean
 
 run: install
 	$(BIN)/tau2-gym demo $(DOMAIN)
 
 test: install
 	$(BIN)/python -m pytest -n auto
+
+# Which lines the tests execute, also in the processes that they start: a table, and a page for each file in htmlcov/.
+coverage: install
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered --cov-report=html
 
 # The suite with the lowest versions that the metadata allows, in an environment of its own.
 test-lowest: install
@@ -49,4 +53,4 @@ $(INSTALLED): pyproject.toml constraints.txt core/pyproject.toml $(PACKS:%=domai
 	@touch $@
 
 clean:
-	rm -rf .venv runs
+	rm -rf .venv runs htmlcov .coverage
