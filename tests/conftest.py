@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import itertools
 import json
 import os
@@ -191,7 +192,7 @@ def gym(tmp_path: Path, forks: Forks) -> Gym:
 
     `paths` are what PYTHONPATH holds, `disk` is how many bytes fit into a file, capitals are environment variables.
     A warning is an error there too, and the working folder is the test's own. The process is a fork, unless `fresh`,
-    `disk` or a variable for Python itself asks for one that Python starts.
+    `disk`, a variable for Python itself or a module in place of an installed one asks for one that Python starts.
     """
 
     def run(
@@ -201,7 +202,7 @@ def gym(tmp_path: Path, forks: Forks) -> Gym:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
         env = inherited | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "NO_COLOR": "1", **variables}
         fresh = fresh or disk is not None or any(name.startswith(("PYTHON", "LANG", "LC_")) for name in variables)
-        if not fresh:
+        if not fresh and not any(_hides_installed(folder) for folder in paths):
             return forks.run(list(map(str, arguments)), cwd=tmp_path, env=env, timeout=120)
         limited = f"import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, ({disk}, {disk})); "
         limited += "runpy.run_module('tau2_core', run_name='__main__')"
@@ -218,6 +219,12 @@ def gym(tmp_path: Path, forks: Forks) -> Gym:
         )
 
     return run
+
+
+def _hides_installed(folder: Path) -> bool:
+    """Tell whether a folder for PYTHONPATH holds a module in place of an installed one."""
+    names = [file.stem for file in folder.iterdir()] if folder.is_dir() else []
+    return any(name.isidentifier() and importlib.util.find_spec(name) is not None for name in names)
 
 
 class Lines:

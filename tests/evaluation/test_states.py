@@ -180,6 +180,7 @@ def test_what_the_gold_draws_is_drawn_by_each_episodes_own_seed(small_pack: Call
     fields: dict[str, Any] = {"domain": setting.domain, "task_id": "t", "trial": 0, "mode": "strict", "solo": False}
     for seed in (3, 4, 3, 5):
         messages = made(call, content=str(Random(seed).randint(0, 10**9)))
-        record = EpisodeRecord(**fields, seed=seed, termination=Termination.USER_STOP, messages=messages)
+        ended = {"seed": seed, "termination": Termination.USER_STOP, "messages": messages}
+        record = EpisodeRecord.model_validate(fields | ended)
         grade = grader.grade(record, task)
         assert (grade.reward, grade.note) == (1.0, "")

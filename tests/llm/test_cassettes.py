@@ -58,7 +58,8 @@ def test_arguments_of_a_program_are_compared_as_the_json_that_they_become(casset
     with ScriptedEndpoint(lambda _asked: say("###STOP###")) as endpoint:
         args = {"api_base": endpoint.url, "logit_bias": {50256: -100}, "stop": ("END",)}
         user = {"model": "endpoint/customer", "args": args}
-        for how in ({"record": cassette}, {"replay": cassette}):
+        options: list[dict[str, Any]] = [{"record": cassette}, {"replay": cassette}]
+        for how in options:
             run = evaluate("mock", agent="silent", user=user, tasks=["create_plain"], out=tmp_path / "runs", **how)
             assert [episode.record.termination for episode in run.episodes] == ["user_stop"]
     assert len(endpoint.asked) == 1
