@@ -191,8 +191,13 @@ def test_tasks_are_listed_without_gold(server: Server) -> None:
 def test_without_a_token_of_ones_own_one_is_printed(start: Start) -> None:
     server = start("mock", *ONE, "--printed-token")
     world = claim(server)
-    for method, path in (("GET", "/v1/episodes"), ("GET", "/metrics"), ("GET", "/v1/slots"), ("POST", "/v1/slots")):
+    asks = {"/v1/episodes": "GET", "/metrics": "GET", "/v1/slots": "GET", "/v1/domains/mock/tasks": "GET"}
+    for path, method in (*asks.items(), ("/v1/slots", "POST")):
         assert httpx.request(method, f"{server.address}{path}").status_code == 401
+    for path in ("/", "/docs", "/healthz", "/openapi.json", "/v1/domains"):
+        assert httpx.get(f"{server.address}{path}").status_code == 200
+    own = httpx.post(f"{server.address}/v1/episodes", json={"domain": "mock", "task_id": "create_plain"}).json()
+    assert httpx.get(f"{own['control_url']}/reward").json()["reward"] == 0.0
     key = world.mcp_url.split("/")[-2]
     for what in ("", "/reward", "/record"):
         assert httpx.get(f"{server.address}/v1/episodes/{key}{what}").status_code == 404

@@ -20,7 +20,7 @@ from tau2_core.terminal_text import plain_line
 
 try:
     import fcntl
-except ImportError:  # not on this system
+except ImportError:  # on Windows, where nothing keeps two processes from writing into one folder
     fcntl = None  # type: ignore[assignment]
 
 
@@ -32,6 +32,7 @@ JUDGEMENTS = "judgements.jsonl"
 GRADES = "grades.jsonl"
 TIMINGS = "timings.jsonl"
 SUMMARY = "summary.json"
+AS_IT_IS = getattr(os, "O_BINARY", 0)  # on Windows; without it a line would end in two characters
 LONGEST_NAME = 255
 MOST_OF_A_NAME = 120
 
@@ -98,7 +99,7 @@ class Journal:
         file = self.folder / name
         line = _encoded(f"{self._line(content)}\n")
         try:
-            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | AS_IT_IS, 0o644)
             try:
                 before = os.fstat(handle).st_size
                 try:
