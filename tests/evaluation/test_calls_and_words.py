@@ -66,9 +66,16 @@ class TestActions:
             "ACTION", [*made(LOOK), *made(COMPLETE_2)], actions=gold(LOOK, COMPLETE, ("never", {"k": 1}))
         )
         assert (verdict.reward, [check.met for check in verdict.checks]) == (0.0, [True, False, False])
-        assert verdict.checks[1].what == "g1: update_task_status(task_id='task_1', status='completed')"
-        assert verdict.checks[1].evidence == [{"made": COMPLETE_2[1]}]
-        assert (verdict.checks[2].why, verdict.checks[2].evidence) == ("never called", [])
+        update = "g1: update_task_status(task_id='task_1', status='completed')"
+        assert [(check.what, check.why, check.evidence) for check in verdict.checks] == [
+            ("g0: get_users()", "", []),
+            (update, "called once, but with other arguments", [{"made": COMPLETE_2[1]}]),
+            ("g2: never(k=1)", "never called", []),
+        ]
+
+    def test_a_gold_call_needs_no_name_of_its_own(self, evaluate: Evaluate) -> None:
+        actions = [{**each, "action_id": ""} for each in gold(LOOK)]
+        assert [check.what for check in evaluate("ACTION", made(LOOK), actions=actions).checks] == ["get_users()"]
 
     @pytest.mark.parametrize("actions", [None, []])
     def test_none_are_made_by_rule(self, evaluate: Evaluate, actions: Any) -> None:

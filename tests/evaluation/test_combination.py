@@ -10,22 +10,26 @@ from tau2_core.episode.setting import Setting
 from tau2_core.evaluators.combine import Combination
 from tau2_core.evaluators.grade import Grader
 from tau2_core.model.episodes import EpisodeRecord, Termination
-from tau2_core.model.evaluation import Evidence, Grade, Outcome, Status, Verdict
+from tau2_core.model.evaluation import Check, Evidence, Grade, Outcome, Status, Verdict
 from tau2_core.model.registrations import EvaluatorSpec
 from tau2_core.model.tasks import Task
 
 pytestmark = pytest.mark.domain("mock")
 PENDING, VACUOUS, ERROR = "pending", "vacuous", "error"
-Given = float | str
+Given = float | str | Verdict
 Graded = Callable[..., Grade]
 
 
 def spec(criterion: str, given: Given, *, always: bool = True) -> EvaluatorSpec:
     """Return an evaluator that says this: a reward, or a status."""
 
-    def evaluate(_evidence: Evidence) -> Verdict:
+    def evaluate(evidence: Evidence) -> Verdict:
         if given == ERROR:
             raise LookupError("no such thing")
+        if given == "replay":
+            evidence.database_differences()
+        if isinstance(given, Verdict):
+            return given
         if isinstance(given, str):
             return Verdict(criterion, Status(given), 1.0 if given == VACUOUS else None)
         return Verdict(criterion, Status.GRADED, given)
@@ -42,10 +46,17 @@ def grade(setting_of: Callable[..., Setting]) -> Graded:
         specs = {name: spec(name, what) for name, what in given.items()}
         specs |= {name: spec(name, what, always=False) for name, what in (beside or {}).items()}
         criteria = {"reward_basis": how.pop("basis", [])}
+        messages = how.pop("messages", [])
         task = Task.model_validate({"id": "t", "user_scenario": {"instructions": "x"}, "evaluation_criteria": criteria})
-        ended = EpisodeRecord(
-            domain="mock", task_id="t", trial=0, seed=0, mode="strict", solo=False, termination=Termination.USER_STOP
-        )
+        fields: dict[str, Any] = {
+            "domain": "mock",
+            "task_id": "t",
+            "trial": 0,
+            "seed": 0,
+            "mode": "strict",
+            "solo": False,
+        }
+        ended = EpisodeRecord(**fields, solo=False, messages=messages, termination=Termination.USER_STOP)
         return Grader(setting, "own", specs, Combination(**how)).grade(ended, task)
 
     return run
@@ -90,6 +101,38 @@ def test_a_crash_that_counts_leaves_no_reward(grade: Graded) -> None:
     graded = grade({"A": ERROR, "B": 1.0})
     assert (graded.reward, graded.outcome) == (None, Outcome.EVALUATOR_ERROR)
     assert graded.note.startswith("A could not be graded: LookupError: no such thing (")
+
+
+@pytest.mark.parametrize(
+    ("status", "reward", "why"),
+    [
+        (Status.GRADED, None, "its verdict is graded, but has no reward"),
+        (Status.VACUOUS, None, "its verdict is vacuous, but has no reward"),
+        (Status.VACUOUS, 0.5, "its verdict is vacuous, so its reward should be 1, not 0.5"),
+        (Status.GRADED, -0.1, "its reward should be between 0 and 1, not -0.1"),
+        (Status.GRADED, 1.1, "its reward should be between 0 and 1, not 1.1"),
+        (Status.PENDING, 0.5, "its verdict is pending, but has a reward"),
+        (Status.ERROR, 0.0, "its verdict is error, but has a reward"),
+    ],
+)
+def test_a_verdict_has_a_reward_if_it_is_graded(grade: Graded, status: Status, reward: float | None, why: str) -> None:
+    graded = grade({"A": Verdict("A", status, reward)})
+    assert (graded.reward, graded.outcome) == (None, Outcome.EVALUATOR_ERROR)
+    assert graded.note.startswith(f"A could not be graded: ValueError: {why} (")
+
+
+def test_an_error_that_an_evaluator_reports_itself_says_why(grade: Graded) -> None:
+    checks = [Check("x", None), Check("y", None, "no such file")]
+    graded = grade({"A": Verdict("A", Status.ERROR, None, checks)})
+    assert (graded.reward, graded.outcome) == (None, Outcome.INFRASTRUCTURE_ERROR)
+    assert graded.note == "A could not be graded: no such file"
+
+
+def test_a_record_that_cannot_be_replayed_is_no_crash(grade: Graded) -> None:
+    call = {"id": "1", "name": "create_task", "arguments": {}}
+    graded = grade({"A": "replay"}, messages=[{"role": "assistant", "tool_calls": [call]}])
+    assert (graded.reward, graded.outcome) == (None, Outcome.INFRASTRUCTURE_ERROR)
+    assert graded.verdicts["A"].traceback == ""
 
 
 def test_a_crash_beside_the_reward_leaves_it(grade: Graded) -> None:

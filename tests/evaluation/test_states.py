@@ -52,11 +52,12 @@ class TestDatabase:
             {"path": "tasks.task_1.status", "old": "completed", "new": "pending"},
             {"path": "tasks.task_2.status", "old": "pending", "new": "completed"},
         ]
-        assert "2 paths" in agent.why
+        assert (agent.why, user.why) == ("differs from the gold's end state at 2 paths", "")
 
     def test_the_customers_database_counts_as_well(self, evaluate: Evaluate) -> None:
         verdict = evaluate("DB", made(DISMISS, "user"), actions=[])
         assert (verdict.reward, [check.met for check in verdict.checks]) == (0.0, [True, False])
+        assert verdict.checks[1].why == "differs from the gold's end state at 1 path"
         assert evaluate("DB", made(DISMISS, "user"), actions=gold(DISMISS, requestor="user")).reward == 1.0
 
     def test_a_gold_call_that_fails_is_passed_over_and_the_next_is_made(self, evaluate: Evaluate) -> None:

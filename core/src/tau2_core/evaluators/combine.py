@@ -51,10 +51,10 @@ def combine(grade: Grade, combination: Combination) -> None:
             why = "; ".join(check.why for check in verdict.checks if check.why) if verdict else ""
             grade.note = f"{criterion} could not be graded: {why or 'no reason given'}" if verdict else lacking
             return
-        if verdict.status is Status.PENDING or verdict.reward is None:
+        if verdict.reward is None:
             grade.pending.append(criterion)
             rewards[criterion] = 1.0
-        elif verdict.status is not Status.VACUOUS or not combination.weights:
+        elif verdict.status is not Status.VACUOUS:
             rewards[criterion] = verdict.reward
     grade.reward = combination.reward(rewards)
     solved = reaches(grade.reward, combination.solved_from)

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from tau2_core.errors import TaskError
 from tau2_core.evaluators.time_limit import TimeLimitError, within
 from tau2_core.foreign import contain, describe
-from tau2_core.model.evaluation import Check, Evidence, Grade, Status, Verdict
+from tau2_core.model.evaluation import Check, Evidence, Grade, Status, Verdict, reaches
 
 OWN = "tau2_core"
 LONGEST_TRACEBACK = 20_000
@@ -74,8 +74,10 @@ def _checked(verdict: object, evaluate: Callable[[Evidence], object]) -> Verdict
         return verdict
     # What is recorded is a copy: it is complete, valid, and stays as it is whatever the evaluator does later.
     copy = _VERDICT.validate_python(json.loads(json.dumps(_VERDICT.dump_python(verdict, mode="json"))))
-    if copy.status in (Status.GRADED, Status.VACUOUS) and copy.reward is None:
-        raise ValueError(f"its verdict is {copy.status.value}, but has no reward")
+    if (copy.reward is None) == (copy.status in (Status.GRADED, Status.VACUOUS)):
+        raise ValueError(f"its verdict is {copy.status.value}, but has {'no' if copy.reward is None else 'a'} reward")
+    if copy.status is Status.VACUOUS and not (copy.reward and reaches(copy.reward)):
+        raise ValueError(f"its verdict is vacuous, so its reward should be 1, not {copy.reward:g}")
     if copy.reward is not None and not 0 <= copy.reward <= 1:
         raise ValueError(f"its reward should be between 0 and 1, not {copy.reward:g}")
     copy.traceback = ""  # it did not crash
