@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -251,3 +252,32 @@ def test_the_demo_shows_a_conversation_a_failure_and_both_scores(tau2_gym: Comma
     assert "1.0000  agent oracle: reads the gold" in said
     assert "(gold " in said.partition("2. A failure")[2]
     assert said.count("  tau2-gym ") == 3
+
+
+LISTS = {
+    "domains": ["domains"],
+    "tools": ["describe", "telecom"],
+    "tool": ["describe", "airline", "book_reservation"],
+    "tasks": ["tasks", "airline", "--split", "test"],
+    "plugins": ["plugins"],
+    "audit": ["check", "--audit", "mock"],
+}
+
+
+@pytest.mark.domain("airline", "mock", "retail", "telecom")
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_are_folded_and_not_cut(tau2_gym: Command, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    whole = unstyle(tau2_gym(*LISTS[name]).output)
+    first = [line.split()[0] for line in whole.splitlines() if line.strip()]
+    for width in (80, 120):
+        monkeypatch.setenv("COLUMNS", str(width))
+        text = unstyle(tau2_gym(*LISTS[name]).output)
+        assert letters(text) == letters(whole)
+        if name != "tasks":  # whose names are long
+            assert [each for each in first if each not in text.split()] == []
+
+
+def letters(text: str) -> Counter[str]:
+    """Count the characters of a text; folding moves them, and loses none."""
+    return Counter(text) - Counter(" \n" * len(text))

@@ -48,14 +48,12 @@ def audit_domains(
 
 
 def _show(audit: Audit) -> None:
-    from rich.table import Table
-
-    from tau2_core.cli.tables import console
+    from tau2_core.cli.tables import console, folding_table
     from tau2_core.runs.audit import BASELINES
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("baseline", "what it does", "tried", "passed", "argued"):
-        table.add_column(title, justify="left" if title in ("baseline", "what it does") else "right", no_wrap=True)
+    table = folding_table(("baseline", "what it does"), BASELINES)
+    for title in ("tried", "passed", "argued"):
+        table.add_column(title, justify="right", no_wrap=True)
     for baseline, does in BASELINES.items():
         passed = audit.passed(baseline)
         argued = sum(bool(each.allowed) for each in passed)

@@ -50,15 +50,14 @@ def _as_json(tool: Tool) -> dict[str, Any]:
 
 
 def _show_domain(setting: Setting, tools: list[Tool]) -> None:
-    from rich.table import Table
-
-    from tau2_core.cli.tables import console
+    from tau2_core.cli.tables import console, folding_table
 
     manifest = setting.pack.manifest
     screen = console()
     screen.print(f"[bold]{safe(manifest.name)}[/bold]: {safe(manifest.description)}")
     screen.print(f"now {manifest.clock.isoformat(sep=' ')} · {safe(setting.pack.folder)}", soft_wrap=True)
-    table = Table("tool", "role", "kind", "parameters", "what it does", box=None, pad_edge=False)
+    titles = ("tool", "role", "kind", "parameters", "what it does")
+    table = folding_table(titles, [item.name for item in tools])
     for item in tools:
         required = item.parameters["required"]
         names = [name if name in required else f"[{name}]" for name in item.parameters["properties"]]
@@ -69,16 +68,14 @@ def _show_domain(setting: Setting, tools: list[Tool]) -> None:
 
 
 def _show_tool(tool: Tool) -> None:
-    from rich.table import Table
-
-    from tau2_core.cli.tables import console
+    from tau2_core.cli.tables import console, folding_table
 
     screen = console()
     screen.print(
         f"[bold]{safe(tool.name)}[/bold] · {tool.role} · {tool.kind}{' · transfers' if tool.transfers else ''}"
     )
     screen.print(safe_lines(tool.description))
-    table = Table("parameter", "needed", "schema", box=None, pad_edge=False)
+    table = folding_table(("parameter", "needed", "schema"), tool.parameters["properties"])
     for name, schema in tool.parameters["properties"].items():
         needed = "yes" if name in tool.parameters["required"] else "no"
         table.add_row(safe(name), needed, safe(json.dumps(schema)))

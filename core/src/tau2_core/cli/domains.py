@@ -50,11 +50,10 @@ def domains(json_output: JsonOption = False, pack: PackOption = None, no_plugin:
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
-    from rich.table import Table
+    from tau2_core.cli.tables import console, folding_table
 
-    from tau2_core.cli.tables import console
-
-    table = Table("domain", "from", "tools", "tasks", "splits", "variants", "what it is", box=None, pad_edge=False)
+    titles = ("domain", "from", "tools", "tasks", "splits", "variants", "what it is")
+    table = folding_table(titles, [row["name"] for row in rows])
     for row in rows:
         if "broken" in row:
             table.add_row(

@@ -120,16 +120,14 @@ def _show(result: Regraded, *, compare: bool) -> None:
 
 
 def _show_files(result: Regraded) -> None:
-    from rich.table import Table
-
-    from tau2_core.cli.tables import console
+    from tau2_core.cli.tables import console, folding_table
 
     grades: dict[str, list[Grade]] = {}
     for each in result.grades:
         grades.setdefault(each.file, []).append(each.grade)
-    table = Table("file", box=None, pad_edge=False)
+    table = folding_table(["file"], ())
     for title in ("conversations", "solved", "mean reward"):
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", no_wrap=True)
     for file, found in grades.items():
         mean = sum(grade.reward or 0.0 for grade in found) / len(found)
         table.add_row(safe(file), str(len(found)), str(sum(grade.solved for grade in found)), f"{mean:.4f}")

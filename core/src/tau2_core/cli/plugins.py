@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 @example("tau2-gym plugins --json")
 def plugins(json_output: JsonOption = False, pack: PackOption = None, no_plugin: NoPluginOption = None) -> None:
     """List the plugins: where each is from, what it brings, and, if it is broken, the file, line and cause."""
-    from rich.table import Table
-
-    from tau2_core.cli.tables import console
+    from tau2_core.cli.tables import console, folding_table
     from tau2_core.runs.prepare import open_catalogue
 
     catalogue = open_catalogue(pack or (), no_plugin or ())
@@ -30,7 +28,7 @@ def plugins(json_output: JsonOption = False, pack: PackOption = None, no_plugin:
     if json_output:
         say_json(json.dumps(rows, indent=2))
         return
-    table = Table("plugin", "from", "status", "brings", box=None, pad_edge=False)
+    table = folding_table(("plugin", "from", "status", "brings"), [row["name"] for row in rows])
     colours = {"ok": "green", "broken": "red", "conflict": "red", "blocked": "yellow", "replaced": "yellow"}
     for row in rows:
         status = f"[{colours[row['status']]}]{row['status']}[/]"

@@ -52,6 +52,15 @@ def _wraps() -> bool:
     return sys.stdout.isatty() or "COLUMNS" in os.environ
 
 
+def folding_table(titles: Sequence[str], names: Iterable[str]) -> Table:
+    """Return a table that folds what is too wide and cuts nothing; the names in its first column are folded last."""
+    longest = max(map(cell_len, names), default=0)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, title in enumerate(titles):
+        table.add_column(title, overflow="fold", no_wrap=number == 0 and longest <= console().width * 2 // 5)
+    return table
+
+
 def show_run(result: RunResult) -> None:
     """Print one row an episode, why episodes were not solved, and the figures of the run."""
     screen = console()
