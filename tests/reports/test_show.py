@@ -235,13 +235,12 @@ def test_any_text_is_printed_as_it_is_or_as_escapes(text: str) -> None:
     assert plain(plain(text)) == plain(text)
 
 
-def test_help_cuts_no_first_line(tau2_gym: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    said = tau2_gym("--help").stdout
-    assert "..." not in said.partition("Commands:")[2]
-    assert "--install-completion" in said
-    version = tau2_gym("--version").stdout
-    assert re.fullmatch(r"tau2-gym \d+\.\d+\.\d+\S*\n", version)
+def test_the_demo_names_the_command_as_it_can_be_called(tau2_gym: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", [".venv/bin/tau2-gym", "demo", "mock"])
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert "\n  .venv/bin/tau2-gym show runs/first\n" in tau2_gym("demo", "mock").stdout
+    monkeypatch.setattr("sys.argv", ["__main__.py", "demo", "mock"])
+    assert "\n  tau2-gym show runs/first\n" in tau2_gym("demo", "mock").stdout
 
 
 def test_the_demo_shows_a_conversation_a_failure_and_both_scores(tau2_gym: Command) -> None:

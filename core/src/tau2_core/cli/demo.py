@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from tau2_core.runs.recorded import RecordedRun
 
 LONGEST_RESULT = 160  # characters
+COMMAND = "tau2-gym"
 IDLE, INFORMED = "silent", "oracle"
 
 
@@ -60,12 +63,18 @@ def demo(domain: Annotated[str, typer.Argument(help="The domain to show.")] = "a
     screen.print(f"{_mean(informed):.4f}  agent {INFORMED}: reads the gold (the right calls), which no real agent may")
     screen.print("Both need no model. An agent of yours should land between them.\n")
     screen.rule("[bold]4. Go on[/bold]", align="left")
-    for command in (
-        f"tau2-gym run {domain} --agent always-transfer --num-tasks 5 --name first",
-        "tau2-gym show runs/first",
-        f"tau2-gym run {domain} --agent-model MODEL --user-model MODEL   (needs the model's key)",
+    for arguments in (
+        f"run {domain} --agent always-transfer --num-tasks 5 --name first",
+        "show runs/first",
+        f"run {domain} --agent-model MODEL --user-model MODEL   (needs the model's key)",
     ):
-        screen.print(f"  {safe(command)}", soft_wrap=True)
+        screen.print(f"  {safe(_command())} {safe(arguments)}", soft_wrap=True)
+
+
+def _command() -> str:
+    """Return how our command is called here; `make run` calls it by its path, which a shell may not look into."""
+    called = sys.argv[0]
+    return called if Path(called).name == COMMAND and shutil.which(COMMAND) is None else COMMAND
 
 
 def _telling(informed: RecordedRun, idle: RecordedRun) -> list[Slot]:
