@@ -155,6 +155,18 @@ def test_a_call_that_is_cut_off_is_not_carried_out(play: Play) -> None:
     assert "token_limit" in played.of("agent")[1].last
 
 
+def test_done_that_is_cut_off_does_not_end_solo_play(play: Play) -> None:
+    """Nobody knows what else the answer was to do."""
+    alone = {"agent": models_of("openai")["agent"]}
+    done = look(function={"name": "done", "arguments": "{}"})
+    played = play(*ONE, "--solo", models=alone, agent=[raw(done, "length")])
+    assert played.end == ("agent_stop", "solved"), played.record.get("error")
+    assert played.record["tool_errors"] == {"invalid_arguments": 1}
+    assert "token_limit" in played.of("agent")[1].last
+    whole = play(*ONE, "--solo", models=alone, agent=[raw(done, "tool_calls")])
+    assert whole.end == ("agent_stop", "failed")
+
+
 def test_an_answer_that_is_thought_away_is_named_as_cut_off(play: Play) -> None:
     played = play(*ONE, agent=raw({"content": "", "reasoning_content": "Let me think about"}, "length"))
     assert played.end == ("agent_error", "agent_error")

@@ -13,6 +13,8 @@ from tau2_core.episode.stage import BrokenOffError, Stage
 from tau2_core.errors import UsageError
 from tau2_core.foreign import describe, error_text, foreign
 from tau2_core.json_values import json_problem
+from tau2_core.llm.answers import reported_figures
+from tau2_core.llm.chat import CUT_OFF
 from tau2_core.model.episodes import Termination
 from tau2_core.model.llm import OWN_DOING, ModelError
 from tau2_core.model.messages import (
@@ -28,6 +30,10 @@ from tau2_core.model.messages import (
 from tau2_core.model.participants import STOP, STOP_TOKENS, Agent, User
 from tau2_core.model.tools import Failure, ToolResult
 
+CUT_OFF_CALL = (
+    f"Error: {CUT_OFF}: your answer reached the token limit in this call, which may not be what you meant. It was not "
+    "carried out. Call again, and write less before it."
+)
 Participant = Literal["agent", "user"]
 Speaker = Participant | Literal["environment"]
 
@@ -193,7 +199,7 @@ class Conversation:
         results: list[ToolResult] = []
         calls: list[ToolCall] = (last.tool_calls or []) if isinstance(last, AssistantMessage | UserMessage) else []
         for call in calls:
-            if self.solo and call.name == DONE:
+            if self.solo and call.name == DONE and CUT_OFF not in call.arguments:
                 self.messages.append(ToolMessage(id=call.id, content="", turn_idx=len(self.messages)))
                 self.termination = Termination.AGENT_STOP
                 results.append(ToolResult(""))
@@ -219,6 +225,8 @@ class Conversation:
         """Make a call. One that a plugin breaks ends the episode, and later calls of its message are not made."""
         if self.termination is Termination.INFRASTRUCTURE_ERROR:
             return ToolResult("Error: the episode ended before this call", Failure.CRASHED, skipped=True)
+        if CUT_OFF in call.arguments:
+            return ToolResult(CUT_OFF_CALL, Failure.INVALID_ARGUMENTS, {"code": CUT_OFF}, skipped=True)
         try:
             with foreign():
                 return await self.stage.call(call)
@@ -284,7 +292,8 @@ def _own(speaker: str, message: ParticipantMessage) -> ParticipantMessage:
     if not isinstance(message, expected):
         raise ValueError(f"the {speaker} returned a {type(message).__name__}, not a {expected.__name__}")
     try:
-        own = expected.model_validate(message.model_dump(mode="json", warnings=False))
+        content = message.model_dump(mode="json", warnings=False, exclude={"cost"})
+        own = expected.model_validate(content | reported_figures(message.cost, content["usage"]))
     except ValueError as error:
         raise ValueError(f"the {speaker}'s message is no JSON value of its type: {error}") from error
     if not own.has_text() and not own.tool_calls:

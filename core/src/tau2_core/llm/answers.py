@@ -16,6 +16,7 @@ from tau2_core.model.llm import Completion, ModelError, ModelFailure
 _BOM = b"\xef\xbb\xbf"
 _COUNTS = ("prompt_tokens", "completion_tokens")
 MOST_TOKENS = 10**9
+MOST_DOLLARS = 10**6  # of one message
 # What servers say where the generation broke down: what there is of the answer is not the model's.
 _FAILED = frozenset(
     {
@@ -71,13 +72,32 @@ def token_counts(usage: Any) -> dict[str, int]:
 
 
 def _count(value: Any) -> int | None:
+    number = _number(value, MOST_TOKENS)
+    return None if number is None else ceil(number)
+
+
+def reported_figures(cost: Any, usage: Any) -> dict[str, Any]:
+    """Return the `cost` and `usage` that somebody's own agent or customer reports of a message, where they can be true.
+
+    Impossible ones are left out, as those of a provider are: the cost is then unknown.
+    """
+    found: dict[str, Any] = {"cost": _number(cost, MOST_DOLLARS), "usage": None}
+    if isinstance(usage, Mapping):
+        others = {name: value for name, value in usage.items() if name not in _COUNTS}
+        counts = {name: _count(usage.get(name)) for name in _COUNTS}
+        found["usage"] = _recordable(others) | {name: count for name, count in counts.items() if count is not None}
+    return found
+
+
+def _number(value: Any, most: int) -> float | None:
+    """Return a number from 0 to `most`, also where it is written as text; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
         number = float(value)
     except (ValueError, OverflowError):
         return None
-    return ceil(number) if isfinite(number) and 0 <= number <= MOST_TOKENS else None
+    return number if isfinite(number) and 0 <= number <= most else None
 
 
 def _message(raw: Any) -> dict[str, Any]:

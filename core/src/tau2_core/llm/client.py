@@ -149,7 +149,10 @@ class LiteLLMClient:
         choice = response.choices[0]
         usage = getattr(response, "usage", None)
         counts = {name: getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens")}
-        return completion(self._message(choice.message), choice.finish_reason, counts)
+        # litellm has words of its own, and for Gemini says of every answer with calls that it ended with them.
+        own_words = getattr(choice, "provider_specific_fields", None) or {}
+        reason = own_words.get("native_finish_reason") or choice.finish_reason
+        return completion(self._message(choice.message), reason, counts)
 
     def _message(self, answered: Any) -> dict[str, Any]:
         """Return the message as the provider wrote it, as far as litellm tells.

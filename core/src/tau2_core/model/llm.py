@@ -23,6 +23,8 @@ _CONNECTION = ADDRESSES | {"timeout", "organization", "max_retries", "num_retrie
 # In US dollars; a price of a run's own wins over a listed one.
 PRICES = ("input_cost_per_token", "output_cost_per_token")
 
+_MOST_DOLLARS = 10**6  # for a token
+
 Carry = Literal["auto", "all", "standard"]
 
 
@@ -83,8 +85,8 @@ def _dollars(name: str, value: Any) -> float:
         price = float(value)
     except (ValueError, TypeError, OverflowError):
         price = -1.0
-    if isinstance(value, bool) or not isfinite(price) or price < 0:
-        raise UsageError(f"{name}: a price in dollars should be a number of at least 0, not {value!r}")
+    if isinstance(value, bool) or not isfinite(price) or not 0 <= price <= _MOST_DOLLARS:
+        raise UsageError(f"{name}: a price in dollars should be a number from 0 to {_MOST_DOLLARS}, not {value!r}")
     return price
 
 
