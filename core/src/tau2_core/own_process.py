@@ -8,6 +8,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from tau2_core.background import watched
+
 Result = TypeVar("Result")
 ALLOCATIONS = 20_000  # between two looks; after Python's 700, what many open requests still need is looked through
 
@@ -18,13 +20,13 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
         return runner.run(work)
 
 
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return what makes uvloop's event loops, which are faster; None (asyncio's own) where there is no uvloop."""
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return what makes uvloop's event loops, which are faster; asyncio's own where there is no uvloop."""
     try:
         import uvloop
     except ImportError:  # on Windows
-        return None
-    return uvloop.new_event_loop
+        return watched(asyncio.new_event_loop)
+    return watched(uvloop.new_event_loop)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
 from tau2_core.api.options import EpisodeOptions, refuse_running_loop, told_run
+from tau2_core.background import watched
 from tau2_core.episode.cast import Cast
 from tau2_core.episode.episode import EXTERNAL_AGENT, EXTERNAL_USER, Episode, Side
 from tau2_core.episode.setting import Setting
@@ -79,11 +80,13 @@ class OpenedEpisode:
         self._grader = grader
         self._begins = begins
         self._sync: SyncEpisode | None = None
+        self._episode: Episode | None = None
 
     async def __aenter__(self) -> Episode:
         episode = Episode(
             self._setting, self._task, self._cast, slot=Slot(self._task.id, 0), seed=self._seed, grade=self._grade
         )
+        self._episode = episode
         if self._begins:
             await episode.begin()
         return episode
@@ -91,11 +94,13 @@ class OpenedEpisode:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._episode is not None:
+            self._episode.close()
         await dismiss(self._cast.lines.values())
 
     def __enter__(self) -> SyncEpisode:
         refuse_running_loop(HOW_TO_AWAIT)
-        runner = asyncio.Runner()
+        runner = asyncio.Runner(loop_factory=watched(asyncio.new_event_loop))
         try:
             self._sync = SyncEpisode(runner.run(self.__aenter__()), runner)
         except BaseException:

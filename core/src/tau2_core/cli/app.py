@@ -32,6 +32,7 @@ from tau2_core.cli import (
     streams,
     tasks,
 )
+from tau2_core.cli.leftovers import leave_threads_behind
 from tau2_core.cli.output import own_output
 from tau2_core.errors import Tau2GymError, UsageError
 from tau2_core.foreign import describe as words_of
@@ -124,6 +125,7 @@ def main() -> None:
         code = 1
         if error.errno != errno.EPIPE:
             _complain(f"error: cannot write standard output: {error.strerror}")
+    leave_threads_behind(code)
     streams.abandon_output()
     sys.exit(code)
 

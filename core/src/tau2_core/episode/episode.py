@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, NoReturn
 
+from tau2_core.background import Background
 from tau2_core.episode.cast import Cast, agent_context, agent_tools, user_context, user_tools
 from tau2_core.episode.conversation import Conversation, Participant, unrecordable, visible_to
 from tau2_core.episode.environment import Environment
@@ -135,6 +137,8 @@ class Episode:
             self.stage, user, cast.limits, setting.opening(), solo=setting.solo, agent=agent
         )
         self.conversation.load(task.history())
+        codes = [loaded(cast.agent.create), loaded(cast.user.create), agent, user, *cast.wrappers]
+        self._background = Background(inspect.unwrap(code) if callable(code) else code for code in codes)
 
     @property
     def policy(self) -> str:
@@ -229,6 +233,7 @@ class Episode:
         """Start again in the task's start state, with another seed if one is given (0 is one)."""
         if self._busy:
             raise EpisodeError("a step of this episode is under way; await it before you reset")
+        self.close()
         seed = self.seed if seed is None else seed
         self._start(seed)
         if self.begun:
@@ -242,9 +247,16 @@ class Episode:
             raise EpisodeError(f"the episode has ended ({self.ended.value}); reset it, or open another one")
         self._busy = True
         try:
-            yield
+            with self._background.started_here():
+                yield
         finally:
             self._busy = False
+            if self.ended is not None:
+                self.close()
+
+    def close(self) -> None:
+        """Cancel the tasks that participants and plugins have started in it and left; in the event loop's thread."""
+        self._background.cancel()
 
     async def _recorded(self, steps: Awaitable[None]) -> None:
         """Await steps; a model that cannot be reached ends the episode as an infrastructure error."""

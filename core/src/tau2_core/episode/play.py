@@ -32,7 +32,10 @@ async def play(
     try:
         async with open_stage(setting, task, cast, seed) as stage:
             episode = Episode(setting, task, cast, slot=slot, seed=seed, open_stage=lambda _seed: stage, models=models)
-            await _play_in_time(episode, cast.limits.timeout_seconds)
+            try:
+                await _play_in_time(episode, cast.limits.timeout_seconds)
+            finally:
+                episode.close()
             return await episode.final_record()
     except Exception as error:  # noqa: BLE001 - one episode's failure is recorded; the run goes on
         record = empty_record(setting, slot, seed) if episode is None else episode.record_without_digests()

@@ -247,6 +247,7 @@ class Registry:
             if episode.blueprint.slot is not None:
                 raise RefusedError(409, "slot", "a slot of a run is played once, so its episode cannot be reset")
             await self._keep(episode)
+            episode.episode.close()
             await self.workers.run(partial(episode.begin, seed))
             episode.last_used = time.monotonic()
 
@@ -285,6 +286,7 @@ class Registry:
 
     def _unlist(self, episode: HostedEpisode) -> None:
         episode.closed = True
+        episode.episode.close()
         del self._episodes[episode.id]
         for key in (episode.id, episode.agent_key, episode.user_key):
             self._keys.pop(key, None)

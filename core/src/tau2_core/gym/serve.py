@@ -18,6 +18,7 @@ import uvicorn
 from mcp.server.stdio import stdio_server
 from starlette.types import ASGIApp
 
+from tau2_core.background import watched
 from tau2_core.errors import UsageError
 from tau2_core.gym.application import LOOPBACK, build_application
 from tau2_core.gym.connections import ConnectionLimits, bounded_protocol
@@ -170,7 +171,8 @@ def serve_stdio(registry: Registry, settings: Settings, blueprint: Blueprint) ->
     At the end the reward goes to standard error, for whoever launched the server. A signal ends it at once.
     """
     episode = registry.create(blueprint)
-    anyio.run(_run, registry, settings, partial(_stdio, registry, settings, episode))
+    loop = {"loop_factory": watched(asyncio.new_event_loop)}
+    anyio.run(_run, registry, settings, partial(_stdio, registry, settings, episode), backend_options=loop)
 
 
 async def _stdio(registry: Registry, settings: Settings, episode: HostedEpisode) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -29,6 +29,9 @@ _JSON_TYPES: dict[Any, str] = {
     tuple: "array",
     dict: "object",
 }
+
+
+NOT_PLAIN = "a handler should be a plain function, neither `async def` nor with `yield`"
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,9 @@ class Binder:
         before = len(self.problems.found)
         code = Source(Path(inspect.getsourcefile(handler) or ""), handler.__code__.co_firstlineno)
         name = declaration.name
+        if not is_plain(handler):
+            self.problems.at(code, f"{name}: {NOT_PLAIN}", hint="write `def`, and return a value")
+            return Bound(handler, wants_context=False, sound=False)
         hints = self.problems.guard(code, f"{name}: annotations do not resolve", lambda: get_type_hints(handler))
         if hints is None:
             return Bound(handler, wants_context=False, sound=False)
@@ -151,6 +157,12 @@ class Binder:
                         line=getattr(module, name).__code__.co_firstlineno,
                         hint="declare it in tools or functions, or name it with a leading underscore",
                     )
+
+
+def is_plain(function: Callable[..., object]) -> bool:
+    """Tell whether calling a function runs it; that of an `async def`, or of one with `yield`, runs nothing yet."""
+    odd = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    return not any(is_odd(function) for is_odd in odd)
 
 
 def failure_place(error: BaseException, default: Path) -> tuple[Path, int | None]:

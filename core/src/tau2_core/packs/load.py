@@ -13,7 +13,7 @@ from tau2_core.errors import PackError, UsageError
 from tau2_core.foreign import describe, foreign
 from tau2_core.model.registrations import Domain, Toolset
 from tau2_core.model.tools import Function, Role, Source, Tool
-from tau2_core.packs.binding import Binder, Bound, failure_place
+from tau2_core.packs.binding import NOT_PLAIN, Binder, Bound, failure_place, is_plain
 from tau2_core.packs.code import handler_modules, load_name, locate
 from tau2_core.packs.declarations import OPEN_SCHEMA, Declaration, FunctionEntry, ToolEntry, read_entries
 from tau2_core.packs.id_pools import check_id_pools
@@ -207,6 +207,9 @@ class _Loader:
             return None, False
         module, _, name = target.partition(":")
         binder.used.add((module.removeprefix("handlers."), name))
+        if not is_plain(sync):
+            self.problems.at(self.source("sync"), f"sync {target!r}: {NOT_PLAIN}")
+            return None, False
         parameters = set(inspect.signature(sync).parameters)
         if not {"agent", "user"} <= parameters <= {"agent", "user", "context"}:
             self.problems.at(

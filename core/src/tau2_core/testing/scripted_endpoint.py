@@ -132,7 +132,7 @@ class ScriptedEndpoint:
         self.most_at_once = 0
         self.connections = 0
         self.failures: list[Exception] = []
-        self._loop = (loop_factory() or asyncio.new_event_loop)()
+        self._loop = loop_factory()()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, name="scripted endpoint", daemon=True)

@@ -1,0 +1,30 @@
+"""Threads that plugins leave running: a command that is done does not wait for them for ever."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+from tau2_core.cli.safe_text import say
+
+SECONDS = 5.0  # that they have to end by themselves, as the threads of a pool do
+
+
+def leave_threads_behind(code: int | str | None) -> None:
+    """End the process after a while with this exit code, even if threads are running for which Python would wait."""
+    if _others():
+        threading.Thread(target=_end_in_time, args=(code,), daemon=True).start()
+
+
+def _others() -> list[str]:
+    here = threading.current_thread()
+    return [each.name for each in threading.enumerate() if not each.daemon and each is not here]
+
+
+def _end_in_time(code: int | str | None) -> None:
+    main = threading.main_thread().name
+    time.sleep(SECONDS)
+    names = ", ".join(name for name in _others() if name != main)
+    say(f"the command is done, and leaves behind what a plugin started and did not end: {names}", err=True)
+    os._exit(code if isinstance(code, int) else 0 if code is None else 1)

@@ -1,0 +1,106 @@
+"""Tasks and threads that plugins start in an episode and leave: they end with it, and end nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from signal import SIGTERM
+from subprocess import CompletedProcess
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.gym.conftest import Start
+
+Gym = Callable[..., CompletedProcess[str]]
+Plugin = Callable[..., Path]
+
+PLUGIN = """
+import asyncio, sys, threading
+from tau2_core import AgentSpec, UserSpec, hookimpl
+from tau2_core.agents.oracle import Oracle
+
+left = []
+
+async def leave():
+    sys.exit(0)
+
+async def interrupt():
+    raise KeyboardInterrupt
+
+async def wait():
+    await asyncio.Event().wait()
+
+def start():
+    left.extend(asyncio.create_task(work()) for work in (leave, interrupt, wait))
+    threading.Thread(target=sys.exit).start()
+
+class Leaving(Oracle):
+    async def reply(self, history):
+        start()
+        await asyncio.sleep(0.01)
+        return await super().reply(history)
+
+@hookimpl
+async def tau2_tool_call(call, proceed):
+    start()
+    await asyncio.sleep(0.01)
+    return await proceed(call)
+
+@hookimpl
+def tau2_run_finished(summary):
+    print(f"{sum(not task.done() for task in left)} of {len(left)} are left", file=sys.stderr)
+
+@hookimpl
+def tau2_agents():
+    return [AgentSpec("leaving", "", Leaving, sees_gold=True)]
+"""
+
+
+@pytest.mark.parametrize("via", ["process", "mcp"])
+def test_a_run_goes_on_and_leaves_none(gym: Gym, plugin: Plugin, via: str) -> None:
+    site = plugin("leaves", PLUGIN)
+    done = gym(
+        "run", "mock", "--agent", "leaving", "--num-tasks", 4, "--via", via, "--name", "r", "--json", paths=[site]
+    )
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["finished"], summary["mean_reward"]) == (4, 1.0)
+    assert "\n0 of " in f"\n{done.stderr}"
+    assert "a background task, leave, failed: a background task raised SystemExit: 0\n" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_server_and_the_episodes_of_others_go_on(start: Start, plugin: Plugin) -> None:
+    server = start("mock", PYTHONPATH=str(plugin("leaves", PLUGIN)))
+    world, other = server.create(task_id="create_plain"), server.create(task_id="create_plain")
+    for one in (world, other):
+        one.text("create_task", {"user_id": "piet_lindgren", "title": "Tune the piano"})
+    world.delete()
+    assert server.http.get("/healthz").status_code == 200
+    assert other.reward() == 1.0
+    assert server.stop() == -SIGTERM
+    assert "a background task, leave, failed: a background task raised SystemExit: 0\n" in server.log()
+    assert [grade["reward"] for grade in server.kept("grades.jsonl")] == [1.0, 1.0]
+
+
+STAYING = """
+import threading
+from tau2_core import hookimpl
+
+@hookimpl
+def tau2_run_finished(summary):
+    threading.Thread(target=threading.Event().wait, name="stays for ever").start()
+"""
+
+
+def test_a_thread_that_stays_does_not_keep_a_command(gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
+    done = gym("run", "mock", "--num-tasks", 1, "--fail-under", "0.9", "--name", "r", paths=[plugin("stays", STAYING)])
+    assert done.returncode == 0, done.stderr
+    assert "leaves behind what a plugin started and did not end: stays for ever\n" in done.stderr
+    done = gym(
+        "run", "mock", "--agent", "silent", "--fail-under", "0.9", "--name", "s", paths=[plugin("stays", STAYING)]
+    )
+    assert done.returncode == 1
