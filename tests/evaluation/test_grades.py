@@ -167,6 +167,7 @@ class TestPending:
         graded = grade(MADE, wanted, judgement=Judgement(error="no answer"))
         assert (graded.reward, graded.outcome) == (None, Outcome.JUDGE_ERROR)
         assert reasons(graded) == ["the judge failed: no answer"]
+        assert {check.why for check in graded.verdicts["NL_ASSERTION"].checks} == {"the judge failed: no answer"}
 
 
 class TestFaults:

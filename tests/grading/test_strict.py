@@ -46,6 +46,16 @@ class TestCommunicate:
             ("15", "On 2024-05-15.", False),
             ("JFK", "You leave from jfk today.", True),
             ("JFK", "JFKX it is.", False),
+            ("2024-05-15", "On May 15.", True),
+            ("2024-05-15", "On May 15, 2023.", False),
+            ("2024-05-15", "On 15 May 2024.", True),
+            ("2024-05-15", "On May 14 or May 15.", True),
+            ("2024-05-15", "On 05/15/2024.", True),
+            ("2024-05-15", "On June 15, 2024.", False),
+            ("May 15, 2024", "On 05/15/2024.", False),
+            ("May 15, 2024", "On may 15, 2024.", True),
+            ("-60.78", "A difference of -60.78.", True),
+            ("-60.78", "A difference of 60.78.", False),
             ("007", "Agent 007.", True),
             ("free of charge", "It is free  of\ncharge.", True),
             ("21", "It costs **$21**.", True),
@@ -73,7 +83,7 @@ class TestCommunicate:
             (["1 " * 300], "1", "said"),
             ([words(200)], "w1", "said"),
             ([words(201)], "w1", "lost in a list of 201 values"),
-            ([words(199) + ", W1, w1,, "], "w1", "said"),
+            ([words(200) + ", W1, w1,, "], "w1", "said"),
             ([f"{words(150)} {figures(61)}"], "1", "lost in a list of 150 values"),
             ([figures(60), figures(60, 61), figures(30, 121)], "1", "said"),
             ([figures(60), figures(60, 61), figures(31, 121)], "1", "lost among 151 different numbers"),
@@ -91,8 +101,26 @@ class TestCommunicate:
     def test_what_is_forbidden_must_not_be_said(self, strict: Grading, says: Messages) -> None:
         criteria = {"communicate_info": ["5"], "communicate_forbidden": ["6"]}
         verdict = strict(says("5 or 6."), criteria).verdicts["COMMUNICATE"]
-        assert [(check.what, check.met) for check in verdict.checks] == [("5", True), ("not 6", False)]
-        assert strict(says("5 or 16."), criteria).verdicts["COMMUNICATE"].reward == 1.0
+        place = [{"message": "5 or 6."}]
+        assert [(check.what, check.met, check.why, check.evidence) for check in verdict.checks] == [
+            ("5", True, "said", place),
+            ("not 6", False, "said, though it is wrong here", place),
+        ]
+        assert verdict.reward == 0.0
+        verdict = strict(says("5 or 16."), criteria).verdicts["COMMUNICATE"]
+        assert (verdict.reward, verdict.checks[1].evidence) == (1.0, [])
+        (check,) = strict(says("Five."), {"communicate_info": ["5"]}).verdicts["COMMUNICATE"].checks
+        assert (check.met, check.why, check.evidence) == (False, "never said", [])
+
+    def test_what_is_forbidden_may_be_all_there_is(self, strict: Grading, says: Messages) -> None:
+        criteria = {"communicate_forbidden": ["6"]}
+        rewards = [strict(says(text), criteria).verdicts["COMMUNICATE"].reward for text in ("It is 6.", "It is 5.")]
+        assert rewards == [0.0, 1.0]
+
+    @pytest.mark.parametrize("empty", [None, []])
+    def test_a_task_that_names_nothing_is_met_by_rule(self, strict: Grading, says: Messages, empty: Any) -> None:
+        verdict = strict(says("It is 6."), {"communicate_info": empty}).verdicts["COMMUNICATE"]
+        assert (verdict.status, verdict.reward, verdict.checks) == (Status.VACUOUS, 1.0, [])
 
     def test_words_beside_a_call_reach_nobody(self, strict: Grading, made: Messages) -> None:
         messages = made("get_users", content="It is 5.")
@@ -242,6 +270,52 @@ class TestAction:
         assert strict([*made(*COMPLETE), *made(*COMPLETE)], twice).verdicts["ACTION"].reward == 1.0
         looks = {"actions": [action("get_users"), action("get_users")], "reward_basis": ["ACTION"]}
         assert strict(made("get_users"), looks).verdicts["ACTION"].reward == 1.0
+
+    @pytest.mark.parametrize("actions", [None, []])
+    def test_none_are_made_by_rule(self, strict: Grading, made: Messages, actions: Any) -> None:
+        verdict = strict(made("tool"), {"actions": actions, "reward_basis": ["ACTION"]}).verdicts["ACTION"]
+        assert (verdict.status, verdict.reward, verdict.checks) == (Status.VACUOUS, 1.0, [])
+
+    def test_each_is_reported_with_what_came_near(self, strict: Grading, made: Messages) -> None:
+        gold = [action("tool", {"a": 1}), action("tool", {"a": 2}), action("never")]
+        messages = [*made("tool", {"a": 1}), *made("tool", {"a": 3}), *made("other", {"a": 2})]
+        verdict = strict(messages, {"actions": gold, "reward_basis": ["ACTION"]}).verdicts["ACTION"]
+        assert [(check.met, check.why, check.evidence) for check in verdict.checks] == [
+            (True, "", []),
+            (False, "called once, but with other arguments", [{"made": {"a": 3}}]),
+            (False, "never called", []),
+        ]
+        assert verdict.reward == 0.0
+
+    @pytest.mark.parametrize(
+        ("wanted", "given", "met"),
+        [
+            ({}, {}, True),
+            ({}, {"description": "of the model's own"}, True),
+            ({"description": "Low C"}, {}, False),
+            ({"description": "Low C"}, {"description": "High C"}, False),
+            ({"description": None}, {}, True),
+        ],
+    )
+    def test_an_optional_argument_that_the_gold_leaves_out_is_the_agents_choice(
+        self, strict: Grading, made: Messages, wanted: dict[str, Any], given: dict[str, Any], met: bool
+    ) -> None:
+        base = {"user_id": "rosa_delgado", "title": "Sweep"}
+        criteria = {"actions": [action("create_task", base | wanted)], "reward_basis": ["ACTION"]}
+        assert strict(made("create_task", base | given), criteria).verdicts["ACTION"].reward == float(met)
+
+    def test_compare_args_name_what_counts(self, strict: Grading, made: Messages) -> None:
+        gold = action("tool", {"a": 1, "b": 2}, compare_args=["a"])
+        criteria = {"actions": [gold], "reward_basis": ["ACTION"]}
+        found = [strict(made("tool", {"a": a}), criteria).verdicts["ACTION"].reward for a in (1, 2)]
+        assert found == [1.0, 0.0]
+
+    def test_alone_the_agent_stands_for_both_sides(
+        self, strict: Grading, made: Messages, setting_of: Callable[..., Setting]
+    ) -> None:
+        criteria = {"actions": [action("check_notifications", requestor="user")], "reward_basis": ["ACTION"]}
+        solo = setting_of("mock", solo=True)
+        assert strict(made("check_notifications"), criteria, setting=solo).verdicts["ACTION"].reward == 1.0
 
     def test_the_side_matters(self, strict: Grading, made: Messages) -> None:
         criteria = {"actions": [action("check_notifications", requestor="user")], "reward_basis": ["ACTION"]}

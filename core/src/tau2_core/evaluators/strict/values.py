@@ -70,9 +70,9 @@ def _holds(text: str, value: str) -> bool:
     if number is not None:
         signed = value.strip()[0] in "+-"  # where none is asked for, a difference of -60.78 is one of 60.78
         return number in (numbers(text) if signed else map(abs, numbers(text)))
-    wanted = dates(value)
-    if len(wanted) == 1 and _ISO_DATE.fullmatch(value.strip()):
-        return any(wanted[0].fits(date) for date in dates(text))
+    if _ISO_DATE.fullmatch(value.strip()):
+        (wanted,) = dates(value)
+        return any(wanted.fits(date) for date in dates(text))
     words = re.escape(" ".join(value.split())).replace(r"\ ", " ")
     return re.search(rf"(?<!\w){words}(?!\w)", " ".join(text.split()), re.IGNORECASE) is not None
 
