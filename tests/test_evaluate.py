@@ -284,3 +284,36 @@ def test_public_names() -> None:
     assert set(tau2_core.__all__) <= set(everything)
     assert everything["__version__"] == tau2_core.__version__ != ""
     assert everything["evaluate"] is evaluate
+
+
+LOOKS_AT_STATES = '''
+from tau2_core import Check, Evidence, Status, ToolCall, Verdict
+
+
+def evaluate(evidence: Evidence) -> Verdict:
+    """Be met where the end state is the gold's, told from the databases themselves."""
+    start, end, gold = (evidence.database(state)["tasks"]["task_5"]["status"] for state in ("start", "end", "gold"))
+    (change,) = evidence.differences("start", "gold", "agent")
+    read = evidence.answer_at_start(ToolCall(name="get_users", arguments={}))
+    checks = [
+        Check(f"{start} -> {end}, gold {gold}", end == gold),
+        Check("the gold's change", tuple(change.path) == ("tasks", "task_5", "status")),
+        Check("the tools", evidence.tools("agent")["get_users"].kind == "read" and read.failure is None),
+        Check("the rest", list(evidence.roles) == ["agent", "user"] and not evidence.failed_gold),
+    ]
+    return Verdict("STATES", Status.GRADED, float(all(check.met for check in checks)), checks)
+'''
+
+
+@pytest.mark.parametrize(("agent", "status", "reward"), [("oracle", "completed", 1.0), ("silent", "pending", 0.0)])
+def test_an_evaluator_of_the_program_sees_all_states(here: Path, agent: str, status: str, reward: float) -> None:
+    (here / "states.py").write_text(LOOKS_AT_STATES)
+    (here / "evaluation.yaml").write_text(
+        "extends: tau2\nevaluators:\n  STATES: {use: ./states.py:evaluate, counts: always}\n"
+    )
+    run = evaluate("mock", agent=agent, tasks=[TASK], evaluators=here / "evaluation.yaml")
+    grade = run.episodes[0].grade
+    assert grade is not None
+    first, *others = grade.verdicts["STATES"].checks
+    assert (first.what, grade.reward) == (f"pending -> {status}, gold completed", reward)
+    assert all(check.met for check in others)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tau2_core.evaluators.strict.policy import breaches
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Grade
-from tau2_core.packs.policy_rules import PolicyRule
+from tau2_core.model.policy_rules import PolicyRule
 from tau2_core.plugins.discovery import discover
 from tau2_core.testing.rows import EvaluationRow
 from tau2_core.testing.transcripts import as_messages, as_record

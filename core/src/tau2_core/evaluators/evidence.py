@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import Mismatch, set_state
 from tau2_core.errors import TaskError
+from tau2_core.evaluators.meaning import Meaning, semantic_differences
 from tau2_core.foreign import ForeignExit, describe, foreign
 from tau2_core.model.episodes import EpisodeRecord
-from tau2_core.model.evaluation import AssertionResult, Check, Judgement
+from tau2_core.model.evaluation import AssertionResult, Check, Judgement, State
 from tau2_core.model.messages import ToolCall
+from tau2_core.model.policy_rules import PolicyRule
 from tau2_core.model.tasks import Action, Task
+from tau2_core.model.tools import Role, Tool, ToolResult
 from tau2_core.state.difference import Change, differences
+from tau2_core.state.world import World
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,46 @@ class ReplayedEvidence:
         environment = Environment(self.setting, seed=self.record.seed, solo=False)
         set_state(environment, self.task.initial_state, self.task.history())
         return environment
+
+    @property
+    def roles(self) -> Sequence[Role]:
+        """The sides that have a database."""
+        return list(self.setting.pack.models)
+
+    @property
+    def rules(self) -> Sequence[PolicyRule]:
+        """The rules that the pack declares of its policy; none with a dataset, whose policy is another."""
+        return [] if self.setting.dataset else self.setting.pack.rules
+
+    @property
+    def failed_gold(self) -> Sequence[Action]:
+        """The gold calls that fail."""
+        return [action for action, _why in self.gold.failures]
+
+    def tools(self, role: Role) -> Mapping[str, Tool]:
+        """Return a side's tools by name."""
+        return self.setting.tools(role)
+
+    def database(self, state: State, role: Role = "agent") -> dict[str, Any]:
+        """Return a copy of a side's database in a state, as JSON values."""
+        return self._world(state, role).plain()
+
+    def differences(
+        self, old: State, new: State, role: Role, *, unordered: Sequence[str] = (), ignored: Sequence[str] = ()
+    ) -> list[Change]:
+        """Return where two states of a side's database differ in meaning."""
+        declared = self.setting.pack.manifest.evaluation
+        meaning = Meaning([*declared.unordered, *unordered], [*declared.ignored, *ignored])
+        return semantic_differences(self._world(old, role), self._world(new, role), meaning)
+
+    def answer_at_start(self, call: ToolCall) -> ToolResult:
+        """Return what a call that only reads answers in the start state."""
+        return self.start.call(call)
+
+    def _world(self, state: State, role: Role) -> World:
+        if state == "gold":
+            return self.gold.environment.worlds[role]
+        return (self.start if state == "start" else self.predicted).worlds[role]
 
     @property
     def gold(self) -> Gold:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.dataclasses import dataclass as validated
 
 from tau2_core.model.episodes import EpisodeRecord, Usage
-from tau2_core.model.tasks import Assertion, Task
+from tau2_core.model.messages import ToolCall
+from tau2_core.model.policy_rules import PolicyRule
+from tau2_core.model.tasks import Action, Assertion, Task
+from tau2_core.model.tools import Role, Tool, ToolResult
 
 TOLERANCE = 1e-6
 
@@ -102,6 +105,10 @@ class Grade(BaseModel):
 class StateDifference(Protocol):
     """One differing path of two databases."""
 
+    @property
+    def path(self) -> Sequence[str | int]:
+        """The keys and indexes that lead to it: the table, the record's id, the field and so on."""
+
     def as_json(self) -> dict[str, Any]:
         """Return path, old and new value."""
 
@@ -131,15 +138,55 @@ class Judgement(BaseModel):
     usage: Usage = Field(default_factory=Usage.nothing)
 
 
+State = Literal["start", "end", "gold"]
+
+
 class Evidence(Protocol):
-    """All that an evaluator may look at; the replayed states are computed once, when first asked for."""
+    """All that an evaluator may look at; states are replayed once, when first asked for.
+
+    A state is that of the environment in the task's start state (`start`), after the conversation (`end`), or after
+    the task's gold calls (`gold`).
+    """
 
     task: Task
     record: EpisodeRecord
     judgement: Judgement | None
 
+    @property
+    def roles(self) -> Sequence[Role]:
+        """The sides that have a database: the agent's, and in some domains the user's."""
+
+    @property
+    def rules(self) -> Sequence[PolicyRule]:
+        """The rules that the pack declares of its policy; none with a dataset, whose policy is another."""
+
+    @property
+    def failed_gold(self) -> Sequence[Action]:
+        """The gold calls that fail."""
+
+    def tools(self, role: Role) -> Mapping[str, Tool]:
+        """Return a side's tools by name."""
+
+    def database(self, state: State, role: Role = "agent") -> dict[str, Any]:
+        """Return a copy of a side's database in a state, as JSON values."""
+
     def database_differences(self) -> Mapping[str, Sequence[StateDifference]]:
-        """Return, by role, where the conversation's end state differs from the gold's."""
+        """Return, by role, where the conversation's end state (new) differs from the gold's (old)."""
+
+    def differences(
+        self, old: State, new: State, role: Role, *, unordered: Sequence[str] = (), ignored: Sequence[str] = ()
+    ) -> Sequence[StateDifference]:
+        """Return where two states of a side's database differ in meaning: 25 is 25.0.
+
+        Path patterns such as `reservations.*.passengers` name lists whose order has no meaning, and what is not
+        compared at all, besides those that the pack declares.
+        """
+
+    def live_checks(self) -> Sequence[Check]:
+        """Compare the digests of the live environment's end with those of its replay; none if none are recorded."""
 
     def assertion_results(self) -> Sequence[AssertionResult]:
         """Return the task's environment assertions, run on the conversation's end state."""
+
+    def answer_at_start(self, call: ToolCall) -> ToolResult:
+        """Return what a call that only reads answers in the start state."""

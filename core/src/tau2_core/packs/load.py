@@ -11,6 +11,7 @@ from typing import Any
 
 from tau2_core.errors import PackError, UsageError
 from tau2_core.foreign import describe, foreign
+from tau2_core.model.policy_rules import PolicyRule
 from tau2_core.model.registrations import Domain, Toolset
 from tau2_core.model.tools import Function, Role, Source, Tool
 from tau2_core.packs.binding import NOT_PLAIN, Binder, Bound, failure_place, is_plain
@@ -20,7 +21,7 @@ from tau2_core.packs.id_pools import check_id_pools
 from tau2_core.packs.locations import package_folder
 from tau2_core.packs.manifest import DatabaseEntry, Manifest
 from tau2_core.packs.pack import ROLES, Pack
-from tau2_core.packs.policy_rules import PolicyRule, read_policy_rules
+from tau2_core.packs.policy_rules import read_policy_rules
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.yaml_source import Document, Place, YamlPath
 from tau2_core.state.records import Database

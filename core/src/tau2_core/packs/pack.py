@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tau2_core.errors import PackError
+from tau2_core.model.policy_rules import PolicyRule
 from tau2_core.model.tools import Function, Role, Source, Tool
 from tau2_core.packs.databases import DataError, load_base
 from tau2_core.packs.manifest import Manifest
-from tau2_core.packs.policy_rules import PolicyRule
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.prompts import PromptError, render_prompt
 from tau2_core.packs.task_defaults import TaskDefaults

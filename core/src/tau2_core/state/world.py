@@ -165,6 +165,18 @@ class World:
                 units[name, key] = record
         return units
 
+    def plain(self) -> dict[str, Any]:
+        """Return a copy of the whole database as JSON values."""
+        content: dict[str, Any] = {name: {} if name in self.base.tables else None for name in self.base.fields}
+        touched = self.touched()
+        for name, key in [*(unit for unit, _ in self.base.units()), *touched]:
+            value = touched.get((name, key), self.base.unit((name, key)))
+            if key is None:
+                content[name] = plain(value)
+            elif value is not GONE:
+                content[name][key] = plain(value)
+        return content
+
     def digest(self) -> str:
         """Return a digest of the content, 64 hex digits; equal content, equal digest. Costs what was touched."""
         total = self.base.total()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from tau2_core.evaluators.action import all_calls, near_miss
-from tau2_core.evaluators.evidence import ReplayedEvidence
-from tau2_core.evaluators.strict.content import Meaning, normalised
+from tau2_core.evaluators.meaning import Meaning, normalised
 from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tasks import Action
@@ -16,11 +15,10 @@ def evaluate(evidence: Evidence) -> Verdict:
     actions = evidence.task.gold()
     if not actions:
         return Verdict(criterion="ACTION", status=Status.VACUOUS, reward=1.0)
-    assert isinstance(evidence, ReplayedEvidence)
     left = all_calls(evidence.record.messages)
     checks = []
     for action in actions:
-        tool = evidence.setting.tools(role_of(action.requestor)).get(action.name)
+        tool = evidence.tools(role_of(action.requestor)).get(action.name)
         found = next((call for call in left if made(action, call, tool, solo=evidence.record.solo)), None)
         if found is not None and (tool is None or tool.mutates):
             left.remove(found)  # what was read once is known, but what is to be done twice is to be done twice

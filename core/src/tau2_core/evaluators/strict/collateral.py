@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from tau2_core.evaluators.database import count
-from tau2_core.evaluators.evidence import ReplayedEvidence
-from tau2_core.evaluators.strict.content import semantic_differences
-from tau2_core.evaluators.strict.database import SHOWN, meaning_of
+from tau2_core.evaluators.strict.database import SHOWN, near
 from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
 
 
@@ -16,16 +15,9 @@ def evaluate(evidence: Evidence, *, unordered: Sequence[str] = (), ignored: Sequ
     criteria = evidence.task.evaluation_criteria
     if criteria is None or criteria.actions is None or "DB" in criteria.reward_basis:
         return Verdict(criterion="COLLATERAL", status=Status.VACUOUS, reward=1.0)
-    assert isinstance(evidence, ReplayedEvidence)
-    meaning = meaning_of(evidence, unordered, ignored)
-    start = evidence.start.worlds["agent"]
-    wanted = {change.path for change in semantic_differences(start, evidence.gold.environment.worlds["agent"], meaning)}
-    made = semantic_differences(start, evidence.predicted.worlds["agent"], meaning)
-    damage = [
-        change
-        for change in made
-        if not any(path[: len(change.path)] == change.path or change.path[: len(path)] == path for path in wanted)
-    ]
+    differences = partial(evidence.differences, unordered=unordered, ignored=ignored)
+    wanted = {tuple(change.path) for change in differences("start", "gold", "agent")}
+    damage = [change for change in differences("start", "end", "agent") if not near(change, wanted)]
     why = f"{count(damage)} changed that the gold leaves alone (old: start, new: this episode)" if damage else ""
     shown = [change.as_json() for change in damage[:SHOWN]]
     checks = [Check(what="nothing else of the agent's database changed", met=not damage, why=why, evidence=shown)]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 from tau2_core.evaluators.database import count
-from tau2_core.evaluators.evidence import ReplayedEvidence
-from tau2_core.evaluators.strict.content import Meaning, semantic_differences
-from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
-from tau2_core.state.difference import Change
+from tau2_core.model.evaluation import Check, Evidence, StateDifference, Status, Verdict
 
 SHOWN = 50
 
@@ -21,14 +19,11 @@ def evaluate(evidence: Evidence, *, unordered: Sequence[str] = (), ignored: Sequ
     criteria = evidence.task.evaluation_criteria
     if criteria is None or criteria.actions is None:
         return Verdict(criterion="DB", status=Status.VACUOUS, reward=1.0)
-    assert isinstance(evidence, ReplayedEvidence)
-    meaning = meaning_of(evidence, unordered, ignored)
+    differences = partial(evidence.differences, unordered=unordered, ignored=ignored)
     checks = []
-    for role, expected in evidence.gold.environment.worlds.items():
-        actual = evidence.predicted.worlds[role]
-        start = evidence.start.worlds[role]
-        changes = semantic_differences(expected, actual, meaning)
-        wanted = {change.path for change in semantic_differences(start, expected, meaning)}
+    for role in evidence.roles:
+        changes = differences("gold", "end", role)
+        wanted = {tuple(change.path) for change in differences("start", "gold", role)}
         shown = [{"kind": _kind(change, wanted), **change.as_json()} for change in changes[:SHOWN]]
         damage = sum(_kind(change, wanted) == "collateral" for change in changes)
         why = f"differs from the gold's end state at {count(changes)}" if changes else ""
@@ -40,13 +35,12 @@ def evaluate(evidence: Evidence, *, unordered: Sequence[str] = (), ignored: Sequ
     return Verdict(criterion="DB", status=Status.GRADED, reward=float(met), checks=checks)
 
 
-def meaning_of(evidence: ReplayedEvidence, unordered: Sequence[str] = (), ignored: Sequence[str] = ()) -> Meaning:
-    """Return what the pack, or a configuration, declares to be without meaning."""
-    declared = evidence.setting.pack.manifest.evaluation
-    return Meaning([*declared.unordered, *unordered], [*declared.ignored, *ignored])
+def near(change: StateDifference, wanted: Iterable[tuple[str | int, ...]]) -> bool:
+    """Tell whether a change is at a path that the gold changes, above one or below one."""
+    at = tuple(change.path)
+    return any(path[: len(at)] == at or at[: len(path)] == path for path in wanted)
 
 
-def _kind(change: Change, wanted: set[tuple[str | int, ...]]) -> str:
+def _kind(change: StateDifference, wanted: Iterable[tuple[str | int, ...]]) -> str:
     """Tell a change that the gold makes too, or should have, from one that nobody asked for."""
-    near = any(path[: len(change.path)] == change.path or change.path[: len(path)] == path for path in wanted)
-    return "wanted" if near else "collateral"
+    return "wanted" if near(change, wanted) else "collateral"

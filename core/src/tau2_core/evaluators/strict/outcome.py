@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 
 from tau2_core.evaluators.action import all_calls
-from tau2_core.evaluators.evidence import ReplayedEvidence
 from tau2_core.evaluators.strict.action import made
 from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
 from tau2_core.model.exchanges import exchanges
@@ -22,7 +21,6 @@ LEAST_WORDS = 3
 
 def evaluate(evidence: Evidence) -> Verdict:
     """Compare what happened with the task's `outcome`, or the gold's where nothing is to change."""
-    assert isinstance(evidence, ReplayedEvidence)
     outcome = evidence.task.outcome or _of_gold(evidence)
     if outcome is None:
         return Verdict(criterion="OUTCOME", status=Status.VACUOUS, reward=1.0)
@@ -33,21 +31,21 @@ def evaluate(evidence: Evidence) -> Verdict:
     return Verdict(criterion="OUTCOME", status=Status.GRADED, reward=float(met), checks=checks)
 
 
-def _of_gold(evidence: ReplayedEvidence) -> str | None:
+def _of_gold(evidence: Evidence) -> str | None:
     """Return what a gold that changes nothing comes to; None for one that does, or where there is none."""
     criteria = evidence.task.evaluation_criteria
     if criteria is None or criteria.actions is None:
         return None
-    tools = {**evidence.setting.tools("user"), **evidence.setting.tools("agent")}
-    failed = [action for action, _ in evidence.gold.failures]
+    tools = {**evidence.tools("user"), **evidence.tools("agent")}
+    failed = evidence.failed_gold
     called = [tools[each.name] for each in evidence.task.gold() if each.name in tools and each not in failed]
     if any(tool.mutates for tool in called):
         return None
     return "transferred" if any(tool.transfers for tool in called) else "refused"
 
 
-def _what_happened(evidence: ReplayedEvidence, outcome: str) -> Check:
-    agent_tools = evidence.setting.tools("agent")
+def _what_happened(evidence: Evidence, outcome: str) -> Check:
+    agent_tools = evidence.tools("agent")
     succeeded = _succeeded(evidence)
     transferred = any(name in agent_tools and agent_tools[name].transfers for name in succeeded)
     changed = any(name in agent_tools and agent_tools[name].mutates for name in succeeded)
@@ -63,11 +61,11 @@ def _what_happened(evidence: ReplayedEvidence, outcome: str) -> Check:
     return Check(what=what, met=actual == outcome, why="" if actual == outcome else f"it was: {actual}")
 
 
-def _succeeded(evidence: ReplayedEvidence) -> list[str]:
+def _succeeded(evidence: Evidence) -> list[str]:
     return [each.call.name for each in exchanges(evidence.record.messages) if each.succeeded]
 
 
-def _spoke(evidence: ReplayedEvidence) -> bool:
+def _spoke(evidence: Evidence) -> bool:
     """Tell whether the agent said anything of substance after the customer had spoken."""
     messages = evidence.record.messages
     first = next((index for index, message in enumerate(messages) if isinstance(message, UserMessage)), len(messages))
@@ -75,12 +73,12 @@ def _spoke(evidence: ReplayedEvidence) -> bool:
     return any(len(_WORD.findall(text)) >= LEAST_WORDS for text in texts)
 
 
-def _looked_up(evidence: ReplayedEvidence) -> list[Check]:
+def _looked_up(evidence: Evidence) -> list[Check]:
     """Check that what the gold looks up was looked up: by the same call, or another that gave the same answer."""
     record = evidence.record
     calls = all_calls(record.messages)
     answers = {m.content for m in record.messages if isinstance(m, ToolMessage) and not m.error}
-    tools = {**evidence.setting.tools("user"), **evidence.setting.tools("agent")}
+    tools = {**evidence.tools("user"), **evidence.tools("agent")}
     checks = []
     for action in evidence.task.gold():
         tool = tools.get(action.name)
@@ -93,7 +91,7 @@ def _looked_up(evidence: ReplayedEvidence) -> list[Check]:
     return checks
 
 
-def _answer(evidence: ReplayedEvidence, action: Action) -> str | None:
+def _answer(evidence: Evidence, action: Action) -> str | None:
     call = ToolCall(name=action.name, arguments=action.arguments, requestor=action.requestor)
-    result = evidence.start.call(call)
+    result = evidence.answer_at_start(call)
     return None if result.failure else result.content

@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tau2_core.evaluators.evidence import ReplayedEvidence
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
 from tau2_core.model.exchanges import exchanges
 from tau2_core.model.messages import AssistantMessage, Message, ToolCall, UserMessage
-from tau2_core.packs.policy_rules import CUSTOMER, PolicyRule
+from tau2_core.model.policy_rules import CUSTOMER, PolicyRule
 
 _NO = re.compile(r"\W*(no|not|don'?t|wait|stop)\b", re.IGNORECASE)
 
@@ -27,9 +26,7 @@ class Breach:
 
 def evaluate(evidence: Evidence) -> Verdict:
     """Check every rule of the pack; with a dataset, whose policy is another, nothing is said."""
-    assert isinstance(evidence, ReplayedEvidence)
-    setting = evidence.setting
-    rules = [] if setting.dataset else setting.pack.rules
+    rules = evidence.rules
     if not rules:
         return Verdict(criterion="POLICY", status=Status.VACUOUS, reward=1.0)
     checks = [_check(rule, evidence.record) for rule in rules]
