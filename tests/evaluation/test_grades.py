@@ -8,10 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tau2_core.episode.environment import Environment
+from tau2_core.episode.setting import Setting
 from tau2_core.evaluators.combine import Combination
 from tau2_core.evaluators.reasons import reasons
 from tau2_core.model.episodes import Termination
 from tau2_core.model.evaluation import Check, Evidence, Grade, JudgedStatement, Judgement, Outcome, Status, Verdict
+from tau2_core.model.messages import ToolCall
 from tau2_core.model.registrations import EvaluatorSpec
 from tau2_core.plugins.discovery import discover
 
@@ -88,6 +91,16 @@ class TestProduct:
         graded = grade(MADE, None)
         assert (graded.reward, graded.outcome, graded.basis) == (1.0, Outcome.SOLVED, [])
         assert graded.note == "the task has no criteria"
+
+    def test_a_live_world_that_ended_as_the_gold_but_not_as_its_replay_is_named(
+        self, grade: GradeOf, setting_of: Callable[..., Setting]
+    ) -> None:
+        live = Environment(setting_of("mock", mode="tau2"))
+        live.call(ToolCall(**COMPLETE))
+        graded = grade([], {"actions": [COMPLETE]}, digests=live.digests())
+        (check,) = graded.verdicts["REPLAY"].checks  # the customer's database agrees, and is not named
+        assert check.why == "the live world ended otherwise than its replay, and as the gold's"
+        assert check.evidence[0]["live"] == check.evidence[0]["gold"] != check.evidence[0]["replayed"]
 
     def test_reasons_name_each_unmet_check(self, grade: GradeOf) -> None:
         graded = grade(
