@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
@@ -25,6 +25,7 @@ from tau2_core.plugins.catalogue import Wrapper
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 THREADS = 256  # calls beyond these wait for a thread
+REST = 10.0  # seconds without work after which a thread ends
 PATIENCE = 0.001  # seconds that the loop itself waits for a thread
 TURN = 0.0005  # seconds
 LONGEST_ON_LOOP = 0.05  # seconds
@@ -86,7 +87,9 @@ class _Job(Generic[Result]):
 
 
 class Workers:
-    """Threads that start as they are needed and stay. They end with the process, even in the middle of work.
+    """Threads that start as they are needed, and end when they have rested for a while.
+
+    They also end with the process, even in the middle of work.
 
     Most handlers take microseconds, less than it costs to come back to the event loop. So the loop waits for a thread
     itself, for a millisecond at most and only while no longer work is under way; then it goes on to other requests.
@@ -96,6 +99,7 @@ class Workers:
         self._idle: list[SimpleQueue[_Job[Any]]] = []
         self._count = 0
         self._queued: deque[_Job[Any]] = deque()
+        self._handing_over = threading.Lock()
         self._under_way = 0
         self.slow: WeakSet[Handler] = WeakSet()
 
@@ -115,28 +119,40 @@ class Workers:
         return job.outcome()
 
     def _start(self, job: _Job[Any]) -> None:
-        # Only the loop's thread takes threads out; `list.append` and `deque.popleft` are safe from any.
-        if self._idle:
-            self._idle.pop().put(job)
-        elif self._count < THREADS:
+        with self._handing_over:
+            if self._idle:
+                self._idle.pop().put(job)  # the one that came last, so that those that are not needed rest on
+                return
+            if self._count >= THREADS:
+                self._queued.append(job)
+                return
             self._count += 1
-            threading.Thread(target=self._work, args=(job,), name="tau2-gym worker", daemon=True).start()
-        else:
-            self._queued.append(job)
+        threading.Thread(target=self._work, args=(job,), name="tau2-gym worker", daemon=True).start()
 
     def _work(self, job: _Job[Any]) -> None:
         inbox: SimpleQueue[_Job[Any]] = SimpleQueue()
-        while True:
-            job.run()
-            del job
-            job = self._next(inbox)
+        next_job: _Job[Any] | None = job
+        del job
+        while next_job is not None:
+            next_job.run()
+            next_job = None  # so that what it holds is not kept while this thread rests
+            next_job = self._next(inbox)
 
-    def _next(self, inbox: SimpleQueue[_Job[Any]]) -> _Job[Any]:
-        try:
-            return self._queued.popleft()
-        except IndexError:
+    def _next(self, inbox: SimpleQueue[_Job[Any]]) -> _Job[Any] | None:
+        """Wait for work; None when there was none for so long that the thread should end."""
+        with self._handing_over:
+            if self._queued:
+                return self._queued.popleft()
             self._idle.append(inbox)
-            return inbox.get()
+        try:
+            return inbox.get(timeout=REST)
+        except Empty:
+            with self._handing_over:
+                if inbox in self._idle:
+                    self._idle.remove(inbox)
+                    self._count -= 1
+                    return None
+            return inbox.get()  # work came at the last moment
 
 
 class ServedStage(LocalStage):

@@ -79,15 +79,16 @@ class Binder:
             self.used.add((module_name, close))
             self._missing(source, f"{name}: handlers/{module_name}.py has no function {function_name!r}", close)
             return None
+        if not is_plain(handler):
+            code = Source(Path(inspect.getsourcefile(handler) or ""), handler.__code__.co_firstlineno)
+            self.problems.at(code, f"{name}: {NOT_PLAIN}", hint="write `def`, and return a value")
+            return None
         return self._compare(declaration, handler)
 
     def _compare(self, declaration: Declaration, handler: Handler) -> Bound:
         before = len(self.problems.found)
         code = Source(Path(inspect.getsourcefile(handler) or ""), handler.__code__.co_firstlineno)
         name = declaration.name
-        if not is_plain(handler):
-            self.problems.at(code, f"{name}: {NOT_PLAIN}", hint="write `def`, and return a value")
-            return Bound(handler, wants_context=False, sound=False)
         hints = self.problems.guard(code, f"{name}: annotations do not resolve", lambda: get_type_hints(handler))
         if hints is None:
             return Bound(handler, wants_context=False, sound=False)
