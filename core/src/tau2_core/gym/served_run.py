@@ -79,6 +79,7 @@ class ServedRun:
         self.played: Counter[str] = Counter()
         self.records: list[EpisodeRecord] = []
         self.grades: list[Grade] = []
+        self._explained = {grade.task_id for grade in self.before.grades.values() if not grade.solved}
         self._started = time.monotonic()
         if fixed:
             self.tasks = {task.id: task for task in self.plan.tasks}
@@ -178,7 +179,11 @@ class ServedRun:
         self.journal.append(TIMINGS, timing)
         self.journal.append(GRADES, grade.model_dump(mode="json"))  # last: what is graded is done
         self.records.append(record.model_copy(update={"messages": []}))
-        self.grades.append(grade)
+        # A summary has the reasons of a task's first failure; all others are in the file, and would fill memory.
+        explained = grade.solved or grade.task_id in self._explained
+        if not explained:
+            self._explained.add(grade.task_id)
+        self.grades.append(grade.model_copy(update={"verdicts": {}}) if explained else grade)
 
     async def grade_what_is_left(self) -> None:
         """Grade the records of an earlier part of the run that were not graded before it was stopped."""
