@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -44,6 +45,9 @@ _ADDRESS = re.compile(r"[a-zA-Z][\w+.-]*://[^\s\"'<>]+")
 _PLACEHOLDERS = frozenset(
     {"anything", "changeme", "dummy-key", "lm-studio", "no-key", "not-needed", "password", "placeholder", "whatever"}
 )
+
+
+_of_runs: deque[Redactor] = deque(maxlen=16)
 
 
 def is_secret_name(name: object) -> bool:
@@ -130,6 +134,18 @@ def run_redactor(arguments: Iterable[Mapping[str, Any]], variables: Iterable[str
 def environment_redactor() -> Redactor:
     """Return what knows the secrets in the environment."""
     return run_redactor(())
+
+
+def remember(redactor: Redactor) -> None:
+    """Keep the secrets of a run out of what this process prints from now on; of the last 16 runs, that is."""
+    _of_runs.append(redactor)
+
+
+def printed(text: str) -> str:
+    """Return what may be printed of a text: no secret of the environment or of a run, no login and no `?key=`."""
+    for redactor in (environment_redactor(), *_of_runs):
+        text = redactor.written(text)
+    return without_logins(text)
 
 
 def _usable(secret: str) -> bool:

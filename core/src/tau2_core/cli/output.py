@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+
+from tau2_core.redaction import printed
 
 _BETWEEN = frozenset({"click", "typer", "rich", "codecs", "contextlib"})  # print for whoever calls them
 _OWN = frozenset({"tau2_core", "mcp"})
@@ -43,13 +45,33 @@ class _OwnOutput:
         return getattr(self._own, name)
 
 
+class _WithoutSecrets:
+    """Stands in for `sys.stderr`: logs, tracebacks, warnings and what handlers print hold no key of the run."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(printed(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 @contextmanager
 def own_output() -> Iterator[None]:
-    """Keep foreign code from printing to standard output while a command runs."""
-    before = sys.stdout
-    if before is not None:
-        sys.stdout = _OwnOutput(before, sys.stderr)
+    """Keep foreign code from printing to standard output while a command runs, and secrets out of standard error."""
+    before = sys.stdout, sys.stderr
+    if sys.stderr is not None:
+        sys.stderr = _WithoutSecrets(sys.stderr)
+    if sys.stdout is not None:
+        sys.stdout = _OwnOutput(sys.stdout, sys.stderr)
     try:
         yield
     finally:
-        sys.stdout = before
+        sys.stdout, sys.stderr = before

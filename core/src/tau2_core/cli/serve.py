@@ -139,6 +139,7 @@ def _serve(options: Options) -> None:
     from tau2_core.gym.serve import bind, serve_http, serve_stdio
     from tau2_core.gym.served_options import left_to_run, refuse_without_effect
     from tau2_core.gym.served_runs import ServedRuns
+    from tau2_core.redaction import remember, run_redactor
     from tau2_core.runs.composition import refuse_contradictions
     from tau2_core.runs.prepare import open_catalogue
     from tau2_core.runs.stopping import Stopping
@@ -168,6 +169,7 @@ def _serve(options: Options) -> None:
             raise UsageError("stdio serves one domain, and one task of it: name it")
         serve_stdio(registry, settings, _only_episode(options, settings))
         return
+    remember(run_redactor([{"token": options.token}]))
     if options.token is None and not options.no_token and options.host in LOOPBACK:
         settings.overview_token = secrets.token_urlsafe(24)
     with ExitStack() as stack:

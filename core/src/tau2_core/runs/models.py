@@ -12,7 +12,7 @@ from tau2_core.llm.keys import variables_of
 from tau2_core.llm.model import Client, Gate, Line, Patience
 from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.names import did_you_mean
-from tau2_core.redaction import run_redactor
+from tau2_core.redaction import remember, run_redactor
 
 Result = TypeVar("Result")
 ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
@@ -44,6 +44,7 @@ def hire(
     named = {chosen.model.partition("/")[0] for chosen in settings.values()}
     variables = [name for provider in sorted({*named, *providers.values()}) for name in variables_of(provider)]
     redactor = run_redactor((chosen.args for chosen in settings.values()), variables)
+    remember(redactor)
     return {
         role: Line(
             role,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from tau2_core.errors import RunError, Tau2GymError, UsageError
+from tau2_core.redaction import Redactor, run_redactor
 from tau2_core.runs.journal import Journal
 from tau2_core.testing.bodies import Evaluation, run_body
 from tau2_core.testing.cases import Case, cases, model_names
@@ -136,7 +137,8 @@ class evaluation_test(Parameters):  # noqa: N801 - a decorator, named as eval-pr
         several = len(all_params) > 1
         experiments = []
         for index, (params, model) in enumerate(zip(all_params, model_names(all_params), strict=True)):
-            journal = _journal(folder, [*worker, suite, model, *([case.name] if self.split_rows else [])])
+            names = [*worker, suite, model, *([case.name] if self.split_rows else [])]
+            journal = _journal(folder, names, run_redactor([params or {}]))
             experiments.append(Experiment(self, suite, model, params, rows, journal, index if several else None))
         kwargs = {**fixtures, **case.kwargs}
         progress = Progress(request.config, request.node.name, len(rows) * self.num_runs * len(all_params))
@@ -164,15 +166,15 @@ def _notes(error: BaseException) -> list[str]:
     return list(getattr(error, "__notes__", ()))
 
 
-def _journal(folder: Path, names: Sequence[str]) -> Journal:
+def _journal(folder: Path, names: Sequence[str], redactor: Redactor) -> Journal:
     """Open a folder of its own: workers, and tests of one microsecond, do not get in each other's way."""
     parts = [f"{datetime.now():%Y%m%d-%H%M%S-%f}", *names]
     name = "-".join(
         "".join(letter if letter.isalnum() or letter in "._=-" else "-" for letter in part) for part in parts
     )
     try:
-        return Journal(folder / name[:200])
+        return Journal(folder / name[:200], redactor=redactor)
     except RunError as error:
         if not isinstance(error.__cause__, FileExistsError):
             raise
-        return _journal(folder, names)
+        return _journal(folder, names, redactor)
