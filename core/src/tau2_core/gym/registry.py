@@ -8,7 +8,6 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Coroutine
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -18,12 +17,13 @@ from tau2_core.errors import RunError, TaskError, Tau2GymError
 from tau2_core.foreign import describe
 from tau2_core.gym.errors import RefusedError, expired_episode, unknown_episode
 from tau2_core.gym.hosted import Blueprint, HostedEpisode
+from tau2_core.gym.keeping import Keeping, Kept
 from tau2_core.gym.metrics import Metrics
 from tau2_core.gym.served_run import ServedRun
 from tau2_core.gym.served_runs import ServedRuns
 from tau2_core.gym.slots import Claim, Slots
 from tau2_core.gym.workers import Workers
-from tau2_core.model.episodes import EpisodeRecord, Slot
+from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.tools import Role
 from tau2_core.plugins.catalogue import Catalogue
@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 REMEMBERED = 10_000
 Result = TypeVar("Result")
 Work = Coroutine[Any, Any, Result]
-Kept = tuple[HostedEpisode, EpisodeRecord]
 
 
 class Registry:
@@ -63,8 +62,7 @@ class Registry:
         self._gone: OrderedDict[str, None] = OrderedDict()
         self.runs = runs
         self._works: set[asyncio.Task[Any]] = set()
-        self._gradings: set[asyncio.Task[Grade | None]] = set()
-        self._hurried = asyncio.Event()
+        self.keeping = Keeping(runs)
 
     def admit(self, episode_id: str | None = None) -> None:
         """Refuse what could not be added now. Raises RefusedError: 409 for a taken id, 503 if full or out of money."""
@@ -92,7 +90,7 @@ class Registry:
     def add(self, episode: HostedEpisode) -> HostedEpisode:
         """Open an episode for requests. Raises RefusedError as `admit` does."""
         self.admit(episode.id)
-        episode.before_first = self._enter_run
+        episode.before_first = self.keeping.enter_run
         self._list(episode)
         self.metrics.created += 1
         return episode
@@ -200,7 +198,7 @@ class Registry:
             episode.in_flight -= 1
             episode.last_used = time.monotonic()
             if episode.ended and not episode.kept:
-                await self._finish(self._try_to_keep(episode))
+                await self._finish(self.keeping.try_to_keep(episode))
 
     async def _finish(self, work: Work[Result]) -> Result:
         """Await work in a task of its own, which neither a client nor a session that is cancelled takes with it."""
@@ -246,7 +244,7 @@ class Registry:
                 raise expired_episode()
             if episode.blueprint.slot is not None:
                 raise RefusedError(409, "slot", "a slot of a run is played once, so its episode cannot be reset")
-            await self._keep(episode)
+            await self.keeping.keep(episode)
             episode.episode.close()
             await self.workers.run(partial(episode.begin, seed))
             episode.last_used = time.monotonic()
@@ -264,14 +262,16 @@ class Registry:
         self._unlist(episode)
         try:
             async with episode.lock:
-                await self._keep(episode)
+                await self.keeping.keep(episode)
         except RunError:
             self._list(episode)
             raise
         except asyncio.CancelledError:  # at shutdown, when a call that this waits for does not end
+            if episode.kept:  # and it is a grade, or a plugin that is told of the record
+                raise
             log.error("a call of episode %s did not end in time; its record ends there", episode.id)
             episode.interrupt("the server was stopped in the middle of a call")
-            await self._keep(episode)
+            await self.keeping.keep(episode)
 
     def forget(self, episode: HostedEpisode) -> None:
         """Let go of an episode whose record somebody else keeps. A call in flight goes on, and nobody waits for it."""
@@ -316,7 +316,7 @@ class Registry:
                     episode.lost = "the agent did not finish in time" if late else "the agent went away"
                 await self._expire(episode)
             elif episode.ended and not episode.kept:
-                await self._finish(self._try_to_keep(episode))
+                await self._finish(self.keeping.try_to_keep(episode))
 
     async def _expire(self, episode: HostedEpisode) -> None:
         try:
@@ -329,22 +329,9 @@ class Registry:
             self.metrics.expired += 1
             log.info("episode %s expired", episode.id)
 
-    async def _sum_up(self) -> None:
-        """Write the summaries of the runs that were served, tell plugins, and let go of the folders."""
-        if self.runs is None:
-            return
-        work = asyncio.create_task(self.runs.close())
-        await self._wait({work}, None)
-        if not work.done():
-            log.error("plugins are not told of the end of the run, since the server was to stop at once")
-            work.cancel()
-            await asyncio.wait({work})
-        elif error := work.exception():
-            log.error("the summary of a run is lost, its records and grades are kept: %s", error)
-
     def hurry(self) -> None:
         """Let `close_all`, now or later, wait for nothing any more: neither calls in flight nor grades."""
-        self._hurried.set()
+        self.keeping.hurry()
 
     async def close_all(self, grace: float) -> None:
         """Close everything at shutdown: all records are kept first, then the grades.
@@ -359,7 +346,7 @@ class Registry:
         busy = [episode for episode in self.all() if episode.lock.locked()]
         calling = {asyncio.create_task(self._after_call(episode)): episode for episode in busy}
         records = [await self._last_record(episode) for episode in self.all() if episode not in busy]
-        await self._wait(works | set(calling), grace)
+        await self.keeping.wait(works | set(calling), grace)
         for task, episode in calling.items():
             if not task.done():
                 task.cancel()
@@ -369,9 +356,9 @@ class Registry:
             records.append(await self._last_record(episode))
         for work in works:
             work.cancel()
-        await self._wait(works, grace)
-        await self._last_grades([kept for kept in records if kept is not None])
-        await self._sum_up()
+        await self.keeping.wait(works, grace)
+        await self.keeping.last_grades([kept for kept in records if kept is not None])
+        await self.keeping.sum_up()
 
     async def _after_call(self, episode: HostedEpisode) -> None:
         async with episode.lock:
@@ -381,111 +368,8 @@ class Registry:
         if not episode.closed:
             self._unlist(episode)
         try:
-            record = await self._keep_record(episode)
+            record = await self.keeping.keep_record(episode)
         except Tau2GymError as error:
             log.error("the record of episode %s is lost: %s", episode.id, error)
             return None
         return None if record is None else (episode, record)
-
-    async def _last_grades(self, kept: list[Kept]) -> None:
-        await self._wait(set(self._gradings), None)
-        left = len(self._gradings) + len(kept)
-        for episode, record in kept:
-            if self._hurried.is_set():
-                break
-            grading = self._start_grading(episode, record)
-            await self._wait({grading}, None)
-            if grading.done():
-                left -= 1
-                if error := grading.exception():
-                    log.error("episode %s is not graded: %s", episode.id, error)
-        if left:
-            log.error("%s of the records are not graded, since the server was to stop at once", left)
-
-    async def _wait(self, tasks: set[asyncio.Task[Any]], seconds: float | None) -> None:
-        """Wait until tasks are done, time is up, or `hurry` is called."""
-        if not tasks:
-            return
-        everything = asyncio.ensure_future(asyncio.wait(tasks))
-        hurried = asyncio.create_task(self._hurried.wait())
-        await asyncio.wait({everything, hurried}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        everything.cancel()
-        hurried.cancel()
-
-    async def _try_to_keep(self, episode: HostedEpisode) -> None:
-        async with episode.lock:
-            try:
-                await self._keep(episode)
-            except RunError as error:
-                log.error("the record of episode %s cannot be kept yet: %s", episode.id, error)
-
-    async def _enter_run(self, episode: HostedEpisode) -> None:
-        """Give an episode its place in a run, before anything happens in it.
-
-        A folder that cannot be made or written ends no episode: it is tried again, and told of, when there is a record.
-        """
-        if self.runs is None:
-            episode.trial = 0
-            return
-        with suppress(RunError):
-            episode.trial = await self.runs.begin(episode.blueprint)
-
-    async def _keep(self, episode: HostedEpisode) -> None:
-        """Write the record of an episode in which anything happened, once, and its grade if there is a task.
-
-        For whoever holds the episode's lock. Raises RunError.
-        """
-        record = await self._keep_record(episode)
-        if record is None or self.runs is None:
-            return
-        grading = self._start_grading(episode, record)
-        if not self.runs.run_for(episode.blueprint).asks_judge(record, episode.blueprint.task):
-            await asyncio.shield(grading)
-
-    def _start_grading(self, episode: HostedEpisode, record: EpisodeRecord) -> asyncio.Task[Grade | None]:
-        """Grade in a task that is not cancelled with whoever waits for it."""
-        grading = episode.grading = asyncio.create_task(self._keep_grade(episode, record))
-        self._gradings.add(grading)
-        grading.add_done_callback(self._gradings.discard)
-        return grading
-
-    async def _keep_record(self, episode: HostedEpisode) -> EpisodeRecord | None:
-        """Write the record of an episode in which anything happened, once. Raises RunError.
-
-        An episode of a slot that its agent lost leaves a record after the last attempt only, as infrastructure's.
-        """
-        if episode.kept or self.runs is None:
-            return None
-        slot, slots = episode.blueprint.slot, self.runs.slots
-        if not (episode.touched if slot is None or slots is None else self._is_result(episode, slot, slots)):
-            return None
-        if episode.trial is None:
-            episode.trial = await self.runs.begin(episode.blueprint)
-        record = await episode.snapshot()
-        self.runs.run_for(episode.blueprint).keep(episode.id, record)
-        episode.kept = True
-        if slot is not None and slots is not None:
-            (slots.lose if episode.lost else slots.finish)(slot)
-            if not episode.lost:  # what agents do that go away says nothing about this server
-                self.runs.stopping.count(record)
-        return record
-
-    def _is_result(self, episode: HostedEpisode, slot: Slot, slots: Slots) -> bool:
-        """Tell whether an episode of a slot is to be recorded; one that was lost goes back to be played again."""
-        if not episode.touched and not episode.lost:
-            episode.lost = "it was deleted before anything had happened"
-        if not episode.lost:
-            return True
-        if not episode.stopping and not slots.is_last_attempt(slot):
-            slots.lose(slot)
-            episode.kept = True
-            return False
-        episode.interrupt(f"{episode.lost} (attempt {episode.attempt})")
-        return episode.touched or not episode.stopping
-
-    async def _keep_grade(self, episode: HostedEpisode, record: EpisodeRecord) -> Grade | None:
-        """Tell plugins of a record that is kept; then grade it if there is a task. Raises RunError."""
-        assert self.runs is not None
-        run, seconds = self.runs.run_for(episode.blueprint), time.monotonic() - episode.begun_at
-        await run.tell("episode_finished", record)
-        return None if episode.blueprint.free else await run.grade(record, episode.blueprint.task, seconds)

@@ -1,0 +1,148 @@
+"""What is kept of hosted episodes: their records, then their grades, and what plugins are told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from typing import Any
+
+from tau2_core.errors import RunError
+from tau2_core.gym.hosted import HostedEpisode
+from tau2_core.gym.served_runs import ServedRuns
+from tau2_core.gym.slots import Slots
+from tau2_core.model.episodes import EpisodeRecord, Slot
+from tau2_core.model.evaluation import Grade
+
+log = logging.getLogger(__name__)
+Kept = tuple[HostedEpisode, EpisodeRecord]
+
+
+class Keeping:
+    """Puts records and grades into the folders of `runs`; None keeps nothing."""
+
+    def __init__(self, runs: ServedRuns | None) -> None:
+        self.runs = runs
+        self._gradings: set[asyncio.Task[Grade | None]] = set()
+        self._hurried = asyncio.Event()
+
+    async def enter_run(self, episode: HostedEpisode) -> None:
+        """Give an episode its place in a run, before anything happens in it.
+
+        A folder that cannot be made or written ends no episode: it is tried again, and told of, when there is a record.
+        """
+        if self.runs is None:
+            episode.trial = 0
+            return
+        with suppress(RunError):
+            episode.trial = await self.runs.begin(episode.blueprint)
+
+    async def keep(self, episode: HostedEpisode) -> None:
+        """Write the record of an episode in which anything happened, once, and its grade if there is a task.
+
+        For whoever holds the episode's lock. Raises RunError.
+        """
+        record = await self.keep_record(episode)
+        if record is None or self.runs is None:
+            return
+        grading = self._start_grading(episode, record)
+        if not self.runs.run_for(episode.blueprint).asks_judge(record, episode.blueprint.task):
+            await asyncio.shield(grading)
+
+    def _start_grading(self, episode: HostedEpisode, record: EpisodeRecord) -> asyncio.Task[Grade | None]:
+        """Grade in a task that is not cancelled with whoever waits for it."""
+        grading = episode.grading = asyncio.create_task(self._keep_grade(episode, record))
+        self._gradings.add(grading)
+        grading.add_done_callback(self._gradings.discard)
+        return grading
+
+    async def keep_record(self, episode: HostedEpisode) -> EpisodeRecord | None:
+        """Write the record of an episode in which anything happened, once. Raises RunError.
+
+        An episode of a slot that its agent lost leaves a record after the last attempt only, as infrastructure's.
+        """
+        if episode.kept or self.runs is None:
+            return None
+        slot, slots = episode.blueprint.slot, self.runs.slots
+        if not (episode.touched if slot is None or slots is None else self._is_result(episode, slot, slots)):
+            return None
+        if episode.trial is None:
+            episode.trial = await self.runs.begin(episode.blueprint)
+        record = await episode.snapshot()
+        self.runs.run_for(episode.blueprint).keep(episode.id, record)
+        episode.kept = True
+        if slot is not None and slots is not None:
+            (slots.lose if episode.lost else slots.finish)(slot)
+            if not episode.lost:  # what agents do that go away says nothing about this server
+                self.runs.stopping.count(record)
+        return record
+
+    def _is_result(self, episode: HostedEpisode, slot: Slot, slots: Slots) -> bool:
+        """Tell whether an episode of a slot is to be recorded; one that was lost goes back to be played again."""
+        if not episode.touched and not episode.lost:
+            episode.lost = "it was deleted before anything had happened"
+        if not episode.lost:
+            return True
+        if not episode.stopping and not slots.is_last_attempt(slot):
+            slots.lose(slot)
+            episode.kept = True
+            return False
+        episode.interrupt(f"{episode.lost} (attempt {episode.attempt})")
+        return episode.touched or not episode.stopping
+
+    async def _keep_grade(self, episode: HostedEpisode, record: EpisodeRecord) -> Grade | None:
+        """Tell plugins of a record that is kept; then grade it if there is a task. Raises RunError."""
+        assert self.runs is not None
+        run, seconds = self.runs.run_for(episode.blueprint), time.monotonic() - episode.begun_at
+        await run.tell("episode_finished", record)
+        return None if episode.blueprint.free else await run.grade(record, episode.blueprint.task, seconds)
+
+    async def try_to_keep(self, episode: HostedEpisode) -> None:
+        async with episode.lock:
+            try:
+                await self.keep(episode)
+            except RunError as error:
+                log.error("the record of episode %s cannot be kept yet: %s", episode.id, error)
+
+    async def last_grades(self, kept: list[Kept]) -> None:
+        await self.wait(set(self._gradings), None)
+        left = len(self._gradings) + len(kept)
+        for episode, record in kept:
+            if self._hurried.is_set():
+                break
+            grading = self._start_grading(episode, record)
+            await self.wait({grading}, None)
+            if grading.done():
+                left -= 1
+                if error := grading.exception():
+                    log.error("episode %s is not graded: %s", episode.id, error)
+        if left:
+            log.error("%s of the records are not graded, since the server was to stop at once", left)
+
+    async def sum_up(self) -> None:
+        """Write the summaries of the runs that were served, tell plugins, and let go of the folders."""
+        if self.runs is None:
+            return
+        work = asyncio.create_task(self.runs.close())
+        await self.wait({work}, None)
+        if not work.done():
+            log.error("plugins are not told of the end of the run, since the server was to stop at once")
+            work.cancel()
+            await asyncio.wait({work})
+        elif error := work.exception():
+            log.error("the summary of a run is lost, its records and grades are kept: %s", error)
+
+    def hurry(self) -> None:
+        """Let `wait`, now or later, wait for nothing any more."""
+        self._hurried.set()
+
+    async def wait(self, tasks: set[asyncio.Task[Any]], seconds: float | None) -> None:
+        """Wait until tasks are done, time is up, or `hurry` is called."""
+        if not tasks:
+            return
+        everything = asyncio.ensure_future(asyncio.wait(tasks))
+        hurried = asyncio.create_task(self._hurried.wait())
+        await asyncio.wait({everything, hurried}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        everything.cancel()
+        hurried.cancel()
