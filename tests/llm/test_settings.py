@@ -40,7 +40,8 @@ def open_dataset(folder, domain):
 
 @hookimpl
 def tau2_adapters():
-    return [AdapterSpec("texts", "a dataset with texts of its own", lambda folder: True, open_dataset)]
+    own = {"agent": {"top_p": 0.5}}
+    return [AdapterSpec("texts", "a dataset with texts of its own", lambda folder: True, open_dataset, own)]
 """
 
 
@@ -163,3 +164,4 @@ def test_a_datasets_own_texts_are_used_and_an_endpoint_of_ones_own_needs_no_key(
     agents = [asked for asked in endpoint.asked if role_of(asked) == "agent"]
     assert {asked.system.partition("\n</instructions>")[0] for asked in agents} == {"<instructions>\nServe as told."}
     assert {asked.messages[1]["content"] for asked in agents} == {"Good day."}
+    assert {(role_of(asked), asked.body.get("top_p")) for asked in endpoint.asked} == {("agent", 0.5), ("user", None)}
