@@ -56,7 +56,7 @@ def grade(setting_of: Callable[..., Setting]) -> Graded:
             "mode": "strict",
             "solo": False,
         }
-        ended = EpisodeRecord(**fields, solo=False, messages=messages, termination=Termination.USER_STOP)
+        ended = EpisodeRecord(**fields, messages=messages, termination=Termination.USER_STOP)
         return Grader(setting, "own", specs, Combination(**how)).grade(ended, task)
 
     return run
