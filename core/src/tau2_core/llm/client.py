@@ -6,7 +6,7 @@ import logging
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from importlib import import_module
 from math import isfinite
 from types import ModuleType
@@ -14,10 +14,10 @@ from typing import Any
 
 from tau2_core.copies import copy_json
 from tau2_core.errors import MissingExtraError, UsageError
-from tau2_core.llm.answers import completion
+from tau2_core.llm.answers import completion, read_answer
 from tau2_core.llm.chat import request_arguments, standard_message
 from tau2_core.llm.exchange import EXCHANGE, Exchange, hang_up, listen
-from tau2_core.llm.failures import as_model_error
+from tau2_core.llm.failures import as_model_error, was_refused
 from tau2_core.llm.keys import refuse_bad_keys, refuse_missing_key, refuse_missing_package
 from tau2_core.model.llm import PRICES, Completion, ModelError, ModelFailure, ModelSettings
 
@@ -51,6 +51,13 @@ def _litellm() -> ModuleType:
     # It makes a coroutine in a thread; when a deadline strikes meanwhile, nobody is left to await it.
     warnings.filterwarnings("ignore", message="coroutine '.*acompletion' was never awaited", category=RuntimeWarning)
     return litellm
+
+
+def _listen(heard: list[Any], details: Mapping[str, Any]) -> None:
+    """Keep the body of an answer, as litellm logs it before it reads it; it logs the words of errors too."""
+    body = details.get("original_response")
+    if isinstance(body, str) and body.lstrip().startswith("{") and '"choices"' in body:
+        heard.append(body)
 
 
 def _api_base(settings: ModelSettings) -> str | None:
@@ -101,10 +108,13 @@ class LiteLLMClient:
         token = EXCHANGE.set(exchange)
         failed: Exception | None = None
         response = None
+        heard: list[Any] = []
         try:
             listen(_litellm())
             # What is sent is also what the next request is made of, and litellm may change what it is given.
-            response = await _litellm().acompletion(model=self.settings.model, **copy_json(arguments))
+            response = await _litellm().acompletion(
+                model=self.settings.model, logger_fn=partial(_listen, heard), **copy_json(arguments)
+            )
         except Exception as error:  # noqa: BLE001 - what it raises of an answer says less than the answer
             failed = error
         finally:
@@ -112,7 +122,9 @@ class LiteLLMClient:
         if exchange.body is not None:
             answered = exchange.read()
         elif failed is not None:
-            raise as_model_error(failed) from failed
+            if not heard or not self.speaks_openai or was_refused(failed):
+                raise as_model_error(failed) from failed
+            answered = read_answer(heard[-1].encode("utf-8", "replace"))  # it came, and litellm failed on it
         elif response is None:  # what is left when it has dropped every parameter that the provider refused
             raise ModelError(ModelFailure.REFUSED_REQUEST, "the provider cannot process the request (422)")
         else:
@@ -165,6 +177,8 @@ class LiteLLMClient:
             key: value for key, value in (message.get("provider_specific_fields") or {}).items() if value is not None
         }
         message.pop("provider_specific_fields", None)
+        if isinstance(message["content"], str) and message.get("reasoning_content"):
+            message["content"] = message["content"].strip()  # it takes a block of thinking out, and leaves the blanks
         if not own:
             return message
         if not self.speaks_openai:

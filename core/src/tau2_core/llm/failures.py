@@ -141,6 +141,11 @@ def as_model_error(error: Exception) -> ModelError:
     return ModelError(_kind(chain), text, _retry_after(chain))
 
 
+def was_refused(error: Exception) -> bool:
+    """Tell whether an exception is of a response that is an error, not of reading an answer."""
+    return _status(list(_chain(error))) is not None
+
+
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
