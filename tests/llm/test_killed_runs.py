@@ -108,6 +108,7 @@ def undisturbed(script: GoldScript, tmp_path_factory: pytest.TempPathFactory) ->
     return place
 
 
+@pytest.mark.timeout(400)
 def test_thirty_times(undisturbed: Path, tmp_path: Path) -> None:
     """Chains of runs from the cassette, each killed and resumed until it is done."""
     killed = tmp_path / "killed.py"

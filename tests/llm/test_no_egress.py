@@ -75,6 +75,7 @@ def test_the_guard_sees_what_goes_out(cut: Cut) -> None:
     assert cut.spoken_to() == {"192.0.2.1"}
 
 
+@pytest.mark.timeout(400)
 def test_run_grade_and_replay(cut: Cut, setting_of: Callable[..., Any]) -> None:
     with ScriptedEndpoint(GoldScript.of(setting_of("mock"))) as endpoint:
         arguments = json.dumps({"api_base": endpoint.url, "api_key": "none"})

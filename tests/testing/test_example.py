@@ -42,6 +42,7 @@ def example(tmp_path: Path, gym: Callable[..., CompletedProcess[str]]) -> Callab
     return run
 
 
+@pytest.mark.timeout(400)
 def test_it_is_green_with_the_scripted_endpoint(example: Callable[..., CompletedProcess[str]], tmp_path: Path) -> None:
     done = example()
     assert done.returncode == 0, done.stdout + done.stderr
@@ -58,6 +59,7 @@ def test_it_is_green_with_the_scripted_endpoint(example: Callable[..., Completed
     assert lines(folder / "judgements.jsonl")
 
 
+@pytest.mark.timeout(400)
 def test_it_is_red_with_an_agent_that_does_nothing(example: Callable[..., CompletedProcess[str]]) -> None:
     done = example(EP_COMPLETION_PARAMS='{"agent": "silent"}', EP_MAX_DATASET_ROWS="8")
     assert done.returncode == 1

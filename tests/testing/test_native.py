@@ -153,6 +153,7 @@ def _is_marked(folder: Path, mark: str) -> bool:
         return False
 
 
+@pytest.mark.timeout(400)
 def test_workers_under_load_get_the_same_results_and_leave_nothing_behind(evaluate: Evaluate) -> None:
     mark = uuid.uuid4().hex
     with one_core():
