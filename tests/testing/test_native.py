@@ -15,6 +15,8 @@ from select import select
 from subprocess import CompletedProcess
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.testing.conftest import HEAD, PYTEST, lines
 
 if TYPE_CHECKING:
