@@ -267,3 +267,25 @@ def test_the_customers_model_gets_what_the_official_runner_sends(start: Start, t
     assert [asked.body["temperature"] for asked in endpoint.asked] == [0.0]
     told = json.loads((folder(server) / "run.json").read_text())["models"]["user"]
     assert (told["args"]["temperature"], told["from_dataset"]) == (0.0, ["temperature"])
+
+
+def test_a_served_run_that_awaits_a_judge_is_judged_later(start: Start, gym: Gym, tmp_path: Path) -> None:
+    file = tmp_path / "evaluation.yaml"
+    file.write_text("extends: tau2\nevaluators:\n  NL_ASSERTION: {counts: always}\n")
+    server = start("mock", "--task", "transfer_deletion", "--evaluators", file, "--name", "r")
+    world = claim(server)
+    world.text("transfer_to_human_agents", {"summary": "Nadia Okafor wants task_1 deleted."})
+    while world.say("You are being transferred.").json()["status"] == "open":
+        pass
+    assert (progress(server)["graded"], progress(server)["pending"]) == (1, 1)
+    server.stop()
+    (grade,) = lines(folder(server) / "grades.jsonl")
+    assert (grade["outcome"], grade["pending"]) == ("pending", ["NL_ASSERTION"])
+    with ScriptedEndpoint(GoldScript([])) as endpoint:
+        place = json.dumps({"api_base": endpoint.url, "api_key": "none"})
+        judge = ("--judge-model", "endpoint/judge", "--judge-args", place)
+        done = gym("grade", folder(server), *judge, "--evaluators", file)
+    assert done.returncode == 0, done.stderr
+    (grade,) = lines(folder(server) / "grades.jsonl")
+    assert (grade["outcome"], grade["reward"], grade["pending"]) == ("solved", 1.0, [])
+    assert len(lines(folder(server) / "judgements.jsonl")) == 1

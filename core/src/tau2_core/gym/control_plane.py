@@ -25,7 +25,7 @@ from tau2_core.gym.registry import Registry
 from tau2_core.gym.settings import Settings
 from tau2_core.gym.slots import SlotStatus
 from tau2_core.model.episodes import ArgumentMode, EpisodeRecord
-from tau2_core.model.evaluation import Grade
+from tau2_core.model.evaluation import Grade, Outcome
 from tau2_core.model.tasks import Task
 
 ID = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
@@ -81,7 +81,7 @@ class SlotState(BaseModel):
 
 
 class Progress(BaseModel):
-    """How far a run has come; `mean_reward` is over the graded episodes.
+    """How far a run has come; `mean_reward` is over the graded episodes, of which `pending` ones await a judge.
 
     `stopped` says why no more slots are handed out, "" as long as they are.
     """
@@ -90,6 +90,7 @@ class Progress(BaseModel):
     stopped: str
     counts: dict[SlotStatus, int]
     graded: int
+    pending: int
     mean_reward: float | None
     slots: list[SlotState]
 
@@ -209,6 +210,7 @@ def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
             ],
             counts=slots.counts(),
             graded=len(rewards),
+            pending=sum(grade.outcome is Outcome.PENDING for grade in run.all_grades()),
             mean_reward=sum(rewards) / len(rewards) if rewards else None,
         )
 
