@@ -121,11 +121,14 @@ def test_a_verdict_has_a_reward_if_it_is_graded(grade: Graded, status: Status, r
     assert graded.note.startswith(f"A could not be graded: ValueError: {why} (")
 
 
-def test_an_error_that_an_evaluator_reports_itself_says_why(grade: Graded) -> None:
-    checks = [Check("x", None), Check("y", None, "no such file")]
+@pytest.mark.parametrize(
+    ("checks", "why"),
+    [([Check("x", None), Check("y", None, "no such file")], "no such file"), ([], "no reason given")],
+)
+def test_an_error_that_an_evaluator_reports_itself_says_why(grade: Graded, checks: list[Check], why: str) -> None:
     graded = grade({"A": Verdict("A", Status.ERROR, None, checks)})
     assert (graded.reward, graded.outcome) == (None, Outcome.INFRASTRUCTURE_ERROR)
-    assert graded.note == "A could not be graded: no such file"
+    assert graded.note == f"A could not be graded: {why}"
 
 
 def test_a_record_that_cannot_be_replayed_is_no_crash(grade: Graded) -> None:

@@ -141,6 +141,8 @@ class TestEnds:
         failed = [{**message, "error": True, "content": "Error: no such task"} for message in MADE[1:]]
         graded = grade([MADE[0], *failed] * 2, criteria(MET["DB"], basis=["DB"]), termination="too_many_errors")
         assert reasons(graded) == ["ended by too_many_errors: 2 calls failed, the last with Error: no such task"]
+        graded = grade([MADE[0], *failed] * 2, criteria(MET["DB"], basis=["DB"]), termination="max_steps")
+        assert reasons(graded) == ["ended by max_steps"]
 
 
 STATEMENTS: dict[str, Any] = {"nl_assertions": ["The agent is kind.", "The agent is brief."]}
