@@ -255,3 +255,35 @@ test_running = once(rollout_processor=McpGymRolloutProcessor(), kwargs={"url": o
     assert ran.code == 0, ran.output
     graded = [lines(folder / "grades.jsonl") for folder in ran.folder.glob("runs/*-test_*")]
     assert [[grade["reward"] for grade in grades] for grades in graded] == [[0.0]] * 3
+
+
+def test_nothing_that_it_writes_or_prints_holds_a_key(evaluate: Evaluate) -> None:
+    """Given as an option, by the environment, and in an address; raised by a processor, and said by an evaluator."""
+    source = """
+import os
+
+SECRETS = f"sk-given-123456 {os.environ['SOME_API_KEY']} https://x.org/?key=in-an-address"
+
+async def fail(self, row, config, tries):
+    raise LookupError(SECRETS)
+
+GIVEN = {"agent": "silent", "api_key": "sk-given-123456"}
+
+@evaluation_test(input_rows=[rows()], completion_params=[GIVEN], rollout_processor=Noting(fail), passed_threshold=0.5)
+def test_rollouts(row: EvaluationRow) -> EvaluationRow:
+    return row
+
+@evaluation_test(input_rows=[rows()], completion_params=[GIVEN], passed_threshold=0.5)
+def test_reasons(row: EvaluationRow) -> EvaluationRow:
+    row.evaluation_result = EvaluateResult(score=0.0, reason=SECRETS)
+    return row
+"""
+    ran = evaluate(NOTING + source, SOME_API_KEY="sk-environment-123456")
+    assert ran.code == 1, ran.output
+    assert len(ran.runs()) == 2
+    files = [file for folder in ran.runs().values() for file in folder.iterdir()]
+    texts = [ran.output, (ran.folder / "junit.xml").read_text(), *(file.read_text() for file in files)]
+    assert "[redacted]" in ran.output
+    for secret in ("sk-given-123456", "sk-environment-123456"):
+        assert not [text for text in texts if secret in text]
+    assert "in-an-address" not in ran.output

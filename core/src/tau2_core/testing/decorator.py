@@ -112,14 +112,15 @@ class evaluation_test(Parameters):  # noqa: N801 - a decorator, named as eval-pr
             results = self._results(body, fixtures, request, completion_params, evaluation_case)
         except Tau2GymError as error:
             raise problem(str(error), _notes(error)) from None
-        summaries = [result.keep() for result in results]
+        redactor = run_redactor([params or {} for params in self.completion_params or []])
+        summaries = redactor.value([result.keep() for result in results])
         request.node.user_properties += [
             (PROPERTY, as_property(summaries)),
             *((key, summary[key]) for summary in summaries for key in ("agg_score", "folder")),
         ]
         problems = [result.problem() or (None if result.passed else result.failure()) for result in results]
         if any(problems):
-            pytest.fail("\n\n".join(filter(None, problems)), pytrace=False)
+            pytest.fail(redactor.error("\n\n".join(filter(None, problems))), pytrace=False)
 
     def _results(
         self,
