@@ -31,6 +31,19 @@ def world(server: Server, slow_pack: Path) -> World:
     return server.create(slow_pack.name)
 
 
+NOISY_HANDLERS = """
+import os, subprocess, sys
+
+def shout(db) -> str:
+    print("noise print")
+    sys.stdout.write("noise write\\n")
+    print("noise original", file=sys.__stdout__, flush=True)
+    os.write(1, b"noise descriptor\\n")
+    subprocess.run(["echo", "noise child"], check=True)
+    return "quiet"
+"""
+
+
 def until_it_closes_its_door(server: Server) -> None:
     """Return when new connections are refused: the server has begun to shut down."""
     while True:
@@ -230,3 +243,17 @@ class TestStdio:
         assert process.wait(60) == -SIGTERM
         (record,) = tmp_path.glob("runs/*-serve/episodes.jsonl")
         assert json.loads(record.read_text())["termination"] == "infrastructure_error"
+
+    def test_what_a_handler_prints_does_not_reach_the_protocol(
+        self, launch: Callable[..., subprocess.Popen[str]], small_pack: Callable[..., Any]
+    ) -> None:
+        pack = small_pack(NOISY_HANDLERS, {"shout": {}}).pack
+        process = launch(pack.name, "--pack", pack.folder)
+        self.open(process)
+        self.call(process, "shout", {})
+        assert process.stdout is not None
+        answer = json.loads(process.stdout.readline())
+        out, err = process.communicate(timeout=60)
+        assert out == ""
+        assert answer["result"]["content"][0]["text"] == "quiet"
+        assert all(f"noise {way}\n" in err for way in ("print", "write", "original", "descriptor", "child")), err
