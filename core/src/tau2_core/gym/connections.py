@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -40,7 +41,8 @@ class _RefusedRequest(Exception):  # noqa: N818 - it ends the parser, and is no 
 
 def bounded_protocol(limits: ConnectionLimits) -> type[HttpToolsProtocol]:
     """Return uvicorn's HTTP protocol with limits. A client that breaks one is answered, if it can be, and cut off."""
-    newcomers: dict[asyncio.Protocol, asyncio.Transport] = {}  # without a whole request so far, the oldest first
+    # Those without a whole request so far, the oldest first, and what cuts them off.
+    newcomers: dict[asyncio.Protocol, Callable[[], None]] = {}
 
     class BoundedProtocol(HttpToolsProtocol):
         _head_open = False  # between the first byte of a request and the end of its headers
@@ -57,14 +59,14 @@ def bounded_protocol(limits: ConnectionLimits) -> type[HttpToolsProtocol]:
             if len(self.connections) > limits.connections and not self._cut_a_newcomer():
                 self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, f"{limits.connections} clients are connected; try later")
                 return
-            newcomers[self] = transport
+            newcomers[self] = self.cut
             self._deadline = self.loop.call_later(limits.request_seconds, self._too_slow)
 
         def _cut_a_newcomer(self) -> bool:
             oldest = next(iter(newcomers), None)
             if oldest is None:
                 return False
-            newcomers.pop(oldest).abort()
+            newcomers.pop(oldest)()
             return True
 
         def connection_lost(self, exc: Exception | None) -> None:
@@ -88,7 +90,7 @@ def bounded_protocol(limits: ConnectionLimits) -> type[HttpToolsProtocol]:
             elif self._request_open and self.cycle.response_complete:
                 self._discarded_bytes += len(data)
                 if self._discarded_bytes > limits.discarded_bytes:
-                    self.transport.abort()
+                    self.cut()
                     return
             if self._request_open and self._deadline is None:
                 self._deadline = self.loop.call_later(limits.request_seconds, self._too_slow)
@@ -143,7 +145,16 @@ def bounded_protocol(limits: ConnectionLimits) -> type[HttpToolsProtocol]:
                 what = f"the request did not arrive within {limits.request_seconds:g} seconds"
                 self._refuse(HTTPStatus.REQUEST_TIMEOUT, what)
             else:  # nothing was asked, or the application already waits for the rest of it
-                self.transport.abort()
+                self.cut()
+
+        def cut(self) -> None:
+            """Close the connection at once; an answer that is being made is for nobody."""
+            self._answer_nobody()
+            self.transport.abort()
+
+        def _answer_nobody(self) -> None:
+            if self.cycle is not None and not self.cycle.response_complete:
+                self.cycle.disconnected = True
 
         def _refuse(self, status: HTTPStatus, message: str) -> None:
             self._refusal = status, message
@@ -151,13 +162,14 @@ def bounded_protocol(limits: ConnectionLimits) -> type[HttpToolsProtocol]:
             head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
             head += f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
             self.transport.write(head.encode() + body)
+            self._answer_nobody()
             self.transport.close()
             log.warning("a connection was refused: %s %s", status.value, message)
 
         def pause_writing(self) -> None:
             super().pause_writing()
             if self._unread is None:
-                self._unread = self.loop.call_later(limits.unread_seconds, self.transport.abort)
+                self._unread = self.loop.call_later(limits.unread_seconds, self.cut)
 
         def resume_writing(self) -> None:
             super().resume_writing()
