@@ -164,3 +164,10 @@ class TestPlugins:
         (site / "marks.py").write_text("BEST = 1.000\n")
         resumed = gym("run", "mock", *arguments, "evaluation.yaml", "--name", "c", "--resume", paths=[site])
         assert (resumed.returncode, "another run: evaluators was" in resumed.stderr) == (1, True), resumed.stderr
+
+
+@pytest.mark.domain("mock")
+def test_plugins_that_take_part_are_named_with_their_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = tau2_core.evaluate("mock", agent="silent", tasks=["complete_task"])
+    assert run.configuration["plugins"] == {"core": "tau2-core", "mock": f"tau2-domain-mock {version('tau2-domain-mock')}"}

@@ -78,7 +78,9 @@ class ServedRuns:
                     judge_all=self.judge_all,
                     evaluator_set=chosen,
                 )
-                self._checked[key] = CheckedPlan(plan, chosen.grader(blueprint.setting), configuration(plan))
+                self._checked[key] = CheckedPlan(
+                    plan, chosen.grader(blueprint.setting), configuration(plan, self.catalogue)
+                )
 
     def _open(self, checked: CheckedPlan, folder: Path, *, fixed: bool, resume: bool = False) -> ServedRun:
         return ServedRun(

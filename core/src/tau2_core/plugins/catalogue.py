@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
@@ -34,6 +34,14 @@ RECORD_TYPES: Mapping[str, type] = {
     "evaluator": EvaluatorSpec,
     "fault": FaultSpec,
 }
+
+RUN_HOOKS = (
+    "tau2_tool_call",
+    "tau2_run_started",
+    "tau2_run_finished",
+    "tau2_episode_started",
+    "tau2_episode_finished",
+)
 
 Wrapper = Callable[[ToolCall, Proceed], Any]
 
@@ -154,6 +162,25 @@ class Catalogue:
     def origin(self, kind: str, name: str) -> str:
         """Return which distribution or folder brings something."""
         return next((plugin.origin for record, plugin in self._attributed(kind) if record.name == name), "")
+
+    def taking_part(self, named: Iterable[tuple[str, str]], domain: str) -> dict[str, str | None]:
+        """Return the plugins that take part in a run, by name, with the distribution and version of each, if it has one.
+
+        They are those that bring what is `named` (kind and name) and toolsets of the domain, and those with a hook
+        that is called while a run is played.
+        """
+        wanted = {*named, *(("toolset", toolset.name) for toolset in self.toolsets(domain))}
+        found = [
+            plugin
+            for plugin in self.plugins
+            for kind, records in plugin.records.items()
+            for record in records
+            if (kind, record.name) in wanted
+        ]
+        hooks = [getattr(self._manager.hook, hook).get_hookimpls() for hook in RUN_HOOKS]
+        modules = {id(implementation.plugin) for implementations in hooks for implementation in implementations}
+        found += [plugin for plugin in self.plugins if id(plugin.module) in modules]
+        return {plugin.name: plugin.distribution for plugin in sorted(found, key=lambda plugin: plugin.name)}
 
     def conflicts(self) -> dict[str, list[Plugin]]:
         """Return every `kind:name` that several plugins bring."""

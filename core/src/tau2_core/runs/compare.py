@@ -18,7 +18,7 @@ from tau2_core.runs.statistics import Estimate, clustered_rate, paired_differenc
 # beside the reward decide nothing that should matter; of a split, only the tasks do, which are compared by themselves.
 MAY_DIFFER = (
     *("agent", "models.agent", "digests.prompts.agent", "digests.plugins.agent"),
-    *("seed", "seeds", "split", "dataset.folder", "judge_all"),
+    *("plugins", "seed", "seeds", "split", "dataset.folder", "judge_all"),
 )
 _SHOWN = 60
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from tau2_core.llm.model import Line
 from tau2_core.llm.prompts import template
+from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.code_files import core_digest
 from tau2_core.runs.digests import content_digests, pack_files, plugin_digests, text_digest, versions
 from tau2_core.runs.plan import Plan
@@ -14,7 +15,7 @@ from tau2_core.runs.plan import Plan
 FORMAT = 1
 
 
-def configuration(plan: Plan) -> dict[str, Any]:
+def configuration(plan: Plan, catalogue: Catalogue) -> dict[str, Any]:
     """Return the resolved configuration of a run, with digests of all content that decides its results."""
     setting, cast = plan.setting, plan.cast
     dataset, files = setting.dataset, pack_files(setting.pack)
@@ -41,6 +42,7 @@ def configuration(plan: Plan) -> dict[str, Any]:
         "seed": plan.seed,
         "seeds": plan.seeds(),
         "versions": versions(files),
+        "plugins": _plugins(plan, catalogue),
         "evaluators": plan.evaluators,
         "judge_all": plan.judge_all,
         "digests": {
@@ -53,6 +55,16 @@ def configuration(plan: Plan) -> dict[str, Any]:
             "prompts": {role: text_digest(template(role)) for role in sorted(cast.lines)},
         },
     }
+
+
+def _plugins(plan: Plan, catalogue: Catalogue) -> dict[str, str | None]:
+    """Return the plugins that take part, with the distribution and version of each."""
+    setting, cast = plan.setting, plan.cast
+    named = [("domain", setting.domain), ("agent", cast.agent.name), ("user", cast.user.name)]
+    named += [("fault", text.partition("=")[0]) for text in plan.faults]
+    named += [("adapter", setting.dataset.adapter)] if setting.dataset else []
+    named += [("evaluator", spec.name) for spec in (plan.evaluator_set.specs.values() if plan.evaluator_set else ())]
+    return catalogue.taking_part(named, setting.domain)
 
 
 def _model(line: Line) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def check_plan(plan: Plan, catalogue: Catalogue) -> CheckedPlan:
     plan.setting.bases()
     _refuse_wrong_tasks(plan)
     chosen.refuse_ungradable(grader, plan.tasks)
-    return CheckedPlan(plan, grader, configuration(plan))
+    return CheckedPlan(plan, grader, configuration(plan, catalogue))
 
 
 def _refuse_wrong_tasks(plan: Plan) -> None:

@@ -86,7 +86,8 @@ def _deciding(config: dict[str, Any]) -> dict[str, Any]:
         }
         for role, told in config.get("models", {}).items()
     }
-    return {**config, "models": models}
+    told = {name: value for name, value in config.items() if name != "plugins"}  # their content is in the digests
+    return {**told, "models": models}
 
 
 def read_finished(journal: Journal) -> Resumed:

@@ -161,7 +161,7 @@ def open_table(config: RolloutProcessorConfig) -> Table:
     graded_by.refuse_ungradable(grader, chosen)
     _refuse_what_nobody_judges(tasks, cast, grader)
     config.journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))
-    config.journal.write(CONFIGURATION, configuration(plan))
+    config.journal.write(CONFIGURATION, configuration(plan, catalogue))
     setting.bases()
     listeners = Listeners(catalogue, config.journal.folder)
     listeners.tell("run_started", plan.begun_in(config.journal.folder))
