@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+import tau2_core
 
 Gym = Callable[..., CompletedProcess[str]]
 Plugin = Callable[..., Path]
@@ -170,4 +172,7 @@ class TestPlugins:
 def test_plugins_that_take_part_are_named_with_their_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run = tau2_core.evaluate("mock", agent="silent", tasks=["complete_task"])
-    assert run.configuration["plugins"] == {"core": "tau2-core", "mock": f"tau2-domain-mock {version('tau2-domain-mock')}"}
+    assert run.configuration["plugins"] == {
+        "core": "tau2-core",
+        "mock": f"tau2-domain-mock {version('tau2-domain-mock')}",
+    }

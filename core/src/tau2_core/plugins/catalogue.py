@@ -164,10 +164,10 @@ class Catalogue:
         return next((plugin.origin for record, plugin in self._attributed(kind) if record.name == name), "")
 
     def taking_part(self, named: Iterable[tuple[str, str]], domain: str) -> dict[str, str | None]:
-        """Return the plugins that take part in a run, by name, with the distribution and version of each, if it has one.
+        """Return the plugins that take part in a run, by name, with the distribution and version of each.
 
         They are those that bring what is `named` (kind and name) and toolsets of the domain, and those with a hook
-        that is called while a run is played.
+        that is called while a run is played. One that is not installed has no distribution.
         """
         wanted = {*named, *(("toolset", toolset.name) for toolset in self.toolsets(domain))}
         found = [

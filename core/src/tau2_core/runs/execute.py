@@ -17,6 +17,7 @@ from tau2_core.model.evaluation import Grade
 from tau2_core.model.runs import RunSummary
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.runs.in_order import InOrder
 from tau2_core.runs.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, Journal
 from tau2_core.runs.judgements import Judging, probe_judge
 from tau2_core.runs.listeners import Listeners
@@ -105,6 +106,7 @@ class _Run:
         self.open_stage = open_stage
         self.before = before
         self.deadline = None if plan.run_seconds is None else started + plan.run_seconds
+        self.in_order = InOrder(journal)
         self.finished: list[FinishedEpisode] = []
         self.stopped = ""
         self.stopping = Stopping(
@@ -134,6 +136,7 @@ class _Run:
         except asyncio.CancelledError:
             self.stopped = "interrupted"
         except BaseExceptionGroup as errors:
+            self.in_order.write_rest()
             raise errors.exceptions[0] from None
         return self._sum_up(time.monotonic() - started)
 
@@ -179,18 +182,20 @@ class _Run:
             self.journal.append(EPISODES, record.line())
             self.listeners.tell("episode_finished", record)
             self.stopping.count(record)
+        place = self.in_order.place()
         played = time.perf_counter()
         grade = await self.grader.grade_aside(record, task, await self.judging.judgement(record, task))
         seconds = time.perf_counter() - started
         timing = {"task_id": slot.task_id, "trial": slot.trial, "play_seconds": played - started, "seconds": seconds}
-        self.journal.append(TIMINGS, timing)
-        self.journal.append(GRADES, grade.model_dump(mode="json"))  # last: what is graded is done
+        # The grade comes last: what is graded is done.
+        self.in_order.put(place, [(TIMINGS, timing), (GRADES, grade.model_dump(mode="json"))])
         finished = FinishedEpisode(record.model_copy(update={"messages": []}), grade, seconds)
         self.finished.append(finished)
         if self.on_finished is not None:
             self.on_finished(finished)
 
     def _sum_up(self, seconds: float) -> RunResult:
+        self.in_order.write_rest()
         folder = self.journal.folder
         taken_over = [
             FinishedEpisode(self.before.records[slot], grade, 0.0) for slot, grade in self.before.grades.items()

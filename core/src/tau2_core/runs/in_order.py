@@ -1,0 +1,43 @@
+"""Lines of a run's files in the order of its episodes, although some are graded sooner than others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tau2_core.runs.journal import Journal
+
+Lines = list[tuple[str, Any]]
+
+
+class InOrder:
+    """Keeps lines back until those of all earlier places are written, so that equal runs give equal files.
+
+    Nobody waits for it: whoever is done early goes on. What a killed run had kept back is graded again on resume.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._places = 0
+        self._next = 0
+        self._ready: dict[int, Lines] = {}
+
+    def place(self) -> int:
+        """Return the next place in the order."""
+        self._places += 1
+        return self._places - 1
+
+    def put(self, place: int, lines: Lines) -> None:
+        """Write the lines (file and content) of a place, or keep them back. Raises RunError."""
+        self._ready[place] = lines
+        while self._next in self._ready:
+            self._write(self._ready.pop(self._next))
+            self._next += 1
+
+    def write_rest(self) -> None:
+        """Write what is kept back, where some places stay empty. Raises RunError."""
+        for place in sorted(self._ready):
+            self._write(self._ready.pop(place))
+
+    def _write(self, lines: Lines) -> None:
+        for name, content in lines:
+            self._journal.append(name, content)
