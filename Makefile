@@ -17,10 +17,10 @@ test: install
 coverage: install
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered --cov-report=html
 
-# The suite with the lowest versions that the metadata allows, in an environment of its own.
+# The suite with the lowest versions that the metadata allows, in an environment of its own; some tests call its pip.
 test-lowest: install
 	test -x .venv-lowest/tools/bin/uv || ($(PYTHON) -m venv .venv-lowest/tools && .venv-lowest/tools/bin/python -m pip install -q uv)
-	.venv-lowest/tools/bin/uv venv -q --clear --python $(BIN)/python .venv-lowest/env
+	.venv-lowest/tools/bin/uv venv -q --seed --clear --python $(BIN)/python .venv-lowest/env
 	.venv-lowest/tools/bin/uv pip install -q --python .venv-lowest/env/bin/python --resolution lowest-direct \
 		-e 'core[models,stats]' $(PACKS:%=-e domains/%) -e '.[dev]'
 	.venv-lowest/env/bin/python -m pytest -n auto
