@@ -20,12 +20,12 @@ from heapq import heapreplace
 from pathlib import Path
 from statistics import quantiles
 
-from tau2_core import own_process
-from tau2_core.episode.cast import Cast
+from tau2_core import event_loop
+from tau2_core.episode.participants import Participants
 from tau2_core.llm.model import Patience
 from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.runs.execute import RunResult, execute
-from tau2_core.runs.models import dismiss, hire
+from tau2_core.runs.models import close_models, open_models
 from tau2_core.runs.plan import Plan
 from tau2_core.runs.prepare import open_catalogue, prepare
 
@@ -71,7 +71,7 @@ def llm_figures(provider: str) -> list[Figure]:
     episodes = EPISODES[provider]
     with endpoint() as url, tempfile.TemporaryDirectory() as folder:
         watch = Watch()
-        result, seconds, cpu, waited = own_process.run(_play(url, Path(folder) / "run", watch, provider, episodes))
+        result, seconds, cpu, waited = event_loop.run(_play(url, Path(folder) / "run", watch, provider, episodes))
     solved = result.summary.outcomes.get("solved", 0)
     if solved != episodes:
         raise RuntimeError(f"{solved} of {episodes} episodes are solved: {list(result.summary.failed.items())[:3]}")
@@ -119,10 +119,10 @@ async def _play(
     )
     arguments = {"api_base": url, "api_key": "none"}
     settings = {role: ModelSettings(model=f"{provider}/{name}", args=arguments) for role, name in MODELS.items()}
-    lines = hire(settings, patience=Patience())
-    cast = Cast(catalogue.agent("llm"), catalogue.user("llm"), lines=lines)
+    role_models = open_models(settings, patience=Patience())
+    participants = Participants(catalogue.agent("llm"), catalogue.user("llm"), role_models=role_models)
     chosen = tasks[: episodes // trials]
-    plan = Plan(setting, cast, chosen, trials, concurrency=CONCURRENCY)
+    plan = Plan(setting, participants, chosen, trials, concurrency=CONCURRENCY)
     looking = asyncio.create_task(watch.look())
     before, waited, started = _cpu(), _waited(), time.perf_counter()
     try:
@@ -132,7 +132,7 @@ async def _play(
         looking.cancel()
         with suppress(asyncio.CancelledError):
             await looking
-        await dismiss(lines.values())
+        await close_models(role_models.values())
 
 
 @contextmanager

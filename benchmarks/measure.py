@@ -15,8 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tau2_core.episode.cast import Cast
 from tau2_core.episode.environment import Environment
+from tau2_core.episode.participants import Participants
 from tau2_core.episode.play import play
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import start
@@ -107,8 +107,8 @@ def command_line() -> list[Figure]:
 
 
 async def _oracle(setting: Setting, catalogue: Catalogue, task_id: str) -> EpisodeRecord:
-    cast = Cast(catalogue.agent("oracle"), catalogue.user("scripted"))
-    return await play(setting, setting.tasks()[task_id], cast, Slot(task_id, 0), 0)
+    participants = Participants(catalogue.agent("oracle"), catalogue.user("scripted"))
+    return await play(setting, setting.tasks()[task_id], participants, Slot(task_id, 0), 0)
 
 
 def _timed(work: Callable[[], object], repeats: int) -> float:
@@ -204,8 +204,8 @@ def _rollouts(setting: Setting, catalogue: Catalogue) -> float:
 
 def _run_rate(setting: Setting, catalogue: Catalogue) -> float:
     """Return rollouts a second of a whole run, its records and grades written."""
-    cast = Cast(catalogue.agent("oracle"), catalogue.user("scripted"))
-    plan = Plan(setting, cast, setting.select(), trials=10)
+    participants = Participants(catalogue.agent("oracle"), catalogue.user("scripted"))
+    plan = Plan(setting, participants, setting.select(), trials=10)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         asyncio.run(execute(plan, catalogue, Path(folder) / "run"))

@@ -17,8 +17,8 @@ from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, settings
-from tau2_core.episode.cast import Cast
 from tau2_core.episode.conversation import Limits
+from tau2_core.episode.participants import Participants
 from tau2_core.episode.play import play
 from tau2_core.episode.setting import Setting
 from tau2_core.model.episodes import ArgumentMode, EpisodeRecord, Slot
@@ -282,8 +282,8 @@ def converse(setting_of: Callable[..., Setting]) -> Callable[..., tuple[EpisodeR
         specs = AgentSpec("lines", "", sides[0].create, sees_gold), UserSpec("lines", "", sides[1].create, sees_gold)
         state = {"message_history": list(history)}
         content = {"id": "t", "user_scenario": {"instructions": "x"}, "initial_state": state, **(task or {})}
-        cast = Cast(*specs, Limits(**limits), wrappers)
-        record = asyncio.run(play(setting, Task.model_validate(content), cast, Slot("t", 0), seed=1))
+        participants = Participants(*specs, Limits(**limits), wrappers)
+        record = asyncio.run(play(setting, Task.model_validate(content), participants, Slot("t", 0), seed=1))
         return record, *sides
 
     return run

@@ -210,8 +210,8 @@ class TestReplay:
         assert "task_7" not in tasks(strict)
 
     def test_the_calls_own_requestor_counts_and_not_who_spoke(self, strict: Environment) -> None:
-        dismiss = says(("1", "dismiss_notification", {"notification_id": "notice_1"}), requestor="user")
-        assert replay(strict, dismiss, result("1", "Notification notice_1 dismissed")) == []
+        close_models = says(("1", "dismiss_notification", {"notification_id": "notice_1"}), requestor="user")
+        assert replay(strict, close_models, result("1", "Notification notice_1 dismissed")) == []
         assert strict.worlds["user"].read_field("notifications")["notice_1"].status == "read"
 
     @pytest.mark.parametrize("content", [json.dumps(TASK_7, indent=3), json.dumps(dict(reversed(TASK_7.items())))])

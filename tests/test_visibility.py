@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from tau2_core.episode.cast import Cast
+from tau2_core.episode.participants import Participants
 from tau2_core.episode.play import play
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import UsageError
@@ -186,19 +186,19 @@ class TestContexts:
         catalogue = discover()
         agent, somebody, nobody = catalogue.agent("silent"), catalogue.user("scripted"), catalogue.user("none")
         with pytest.raises(UsageError, match="use --user none"):
-            Cast(agent, somebody).check(setting_of("mock", solo=True))
+            Participants(agent, somebody).check(setting_of("mock", solo=True))
         with pytest.raises(UsageError, match="add --solo"):
-            Cast(agent, nobody).check(setting_of("mock"))
-        Cast(agent, somebody).check(setting_of("mock"))
-        Cast(agent, nobody).check(setting_of("mock", solo=True))
+            Participants(agent, nobody).check(setting_of("mock"))
+        Participants(agent, somebody).check(setting_of("mock"))
+        Participants(agent, nobody).check(setting_of("mock", solo=True))
 
 
 class TestSeeds:
     def records(self, setting: Setting, seed: int) -> list[dict[str, Any]]:
         catalogue = discover()
-        cast = Cast(catalogue.agent("random"), catalogue.user("scripted"))
+        participants = Participants(catalogue.agent("random"), catalogue.user("scripted"))
         tasks = list(setting.tasks().values())[:6]
-        played = [asyncio.run(play(setting, task, cast, Slot(task.id, 0), seed)) for task in tasks]
+        played = [asyncio.run(play(setting, task, participants, Slot(task.id, 0), seed)) for task in tasks]
         return [record.line() for record in played]
 
     @pytest.mark.parametrize("domain", ["airline", "mock", "retail"])

@@ -11,12 +11,12 @@ import pytest
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
 from tau2_core.evaluators.combine import Combination
-from tau2_core.evaluators.reasons import reasons
 from tau2_core.model.episodes import Termination
 from tau2_core.model.evaluation import Check, Evidence, Grade, JudgedStatement, Judgement, Outcome, Status, Verdict
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.registrations import EvaluatorSpec
 from tau2_core.plugins.discovery import discover
+from tau2_core.records.reasons import reasons
 
 GradeOf = Callable[..., Grade]
 

@@ -111,7 +111,7 @@ def test_half_a_surrogate_pair_leaves_files_of_utf_8(
     exported: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An agent's arguments may hold one; the record keeps it as the JSON escape."""
-    from tau2_core.runs.journal import Journal
+    from tau2_core.records.journal import Journal
 
     monkeypatch.chdir(tmp_path)
     journal = Journal(tmp_path / "r")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tau2_core.episode.cast import Cast
+from tau2_core.episode.participants import Participants
 from tau2_core.episode.play import play
 from tau2_core.episode.setting import Setting
 from tau2_core.evaluators.grade import Grader
@@ -29,7 +29,7 @@ class Played:
     def __init__(self, setting: Setting) -> None:
         catalogue = discover()
         self.setting = setting
-        self.cast = Cast(catalogue.agent("oracle"), catalogue.user("scripted"))
+        self.participants = Participants(catalogue.agent("oracle"), catalogue.user("scripted"))
         self.grader = Grader(setting, "strict", catalogue.evaluators("strict"))
         self.tools = {**setting.tools("user"), **setting.tools("agent")}
         self.tasks = [task for task in setting.select() if any(self.writes(action.name) for action in task.gold())]
@@ -40,7 +40,7 @@ class Played:
 
     def record(self, task: Task) -> dict[str, Any]:
         if task.id not in self._records:
-            self._records[task.id] = asyncio.run(play(self.setting, task, self.cast, Slot(task.id, 0), 1))
+            self._records[task.id] = asyncio.run(play(self.setting, task, self.participants, Slot(task.id, 0), 1))
         return self._records[task.id].model_dump(mode="json")
 
     def grade(self, task: Task, record: dict[str, Any]) -> Grade:

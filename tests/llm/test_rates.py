@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tau2_core.cli.app import app
-from tau2_core.runs.recorded import read_run
-from tau2_core.runs.report import report
+from tau2_core.records.reader import read_run
+from tau2_core.records.report import report
 from typer.testing import CliRunner
 
 TRIALS = 3

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, permutation_test
-from tau2_core.runs.compare import Gate, decide
-from tau2_core.runs.statistics import sign_flip_test
+from tau2_core.records.compare import Gate, decide
+from tau2_core.records.statistics import sign_flip_test
 
 TASKS, TRIALS, PAIRS = 50, 4, 400
 TOLD_APART = (Gate.BETTER, Gate.WORSE)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tau2_core.runs.statistics import Estimate, clustered_rate, paired_difference, pass_hat_k_estimates
+from tau2_core.records.statistics import Estimate, clustered_rate, paired_difference, pass_hat_k_estimates
 
 
 def ends(estimate: Estimate | None) -> tuple[float, float, float]:

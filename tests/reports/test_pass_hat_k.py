@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tau2_core.runs.metrics import pass_hat_k
-from tau2_core.runs.statistics import pass_hat_k_estimates
+from tau2_core.records.statistics import pass_hat_k_estimates
+from tau2_core.records.summary import pass_hat_k
 
 
 @st.composite

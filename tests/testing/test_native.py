@@ -187,7 +187,7 @@ from tau2_core.testing import McpGymRolloutProcessor
 
 class Waiting(McpGymRolloutProcessor):
     async def _rollout(self, table, row, config):
-        await self.stage(table, config)
+        await self.backend(table, config)
         print("PLAYING", flush=True)
         await asyncio.Event().wait()
 

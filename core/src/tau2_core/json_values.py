@@ -1,4 +1,4 @@
-"""JSON values from elsewhere: whether a record can hold them, and how much of them there is."""
+"""JSON values from elsewhere: whether a record can hold them, how much of them there is, and copies of them."""
 
 from __future__ import annotations
 
@@ -88,3 +88,12 @@ def shortened(text: str, most: int) -> str:
         return text
     half = most // 2
     return f"{text[:half]} … {text[-half:]}"
+
+
+def copy_json(value: Any) -> Any:
+    """Return a copy of objects and lists, at every depth; anything else as it is."""
+    if isinstance(value, dict):
+        return {key: copy_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [copy_json(item) for item in value]
+    return value

@@ -11,14 +11,14 @@ from typing import Any, TypeVar, Unpack
 
 from tau2_core.api.options import EpisodeOptions, refuse_running_loop, told_run
 from tau2_core.background import watched
-from tau2_core.episode.cast import Cast
 from tau2_core.episode.episode import EXTERNAL_AGENT, EXTERNAL_USER, Episode, Side
+from tau2_core.episode.participants import Participants
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import EpisodeError, UsageError
 from tau2_core.evaluators.grade import Grader
 from tau2_core.evaluators.time_limit import aside
 from tau2_core.llm.judge import judge
-from tau2_core.llm.model import Line
+from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.messages import AssistantMessage, Message, ParticipantMessage
@@ -26,7 +26,7 @@ from tau2_core.model.tasks import Task, UserScenario
 from tau2_core.model.tools import Tool, ToolResult
 from tau2_core.names import did_you_mean
 from tau2_core.runs.composition import compose
-from tau2_core.runs.models import dismiss
+from tau2_core.runs.models import close_models
 
 Result = TypeVar("Result")
 HOW_TO_AWAIT = "`async with open_episode(…)`, and await each step"
@@ -64,18 +64,25 @@ def open_episode(
     grader = plan.evaluator_set.grader(plan.setting)
     if task is not None:
         plan.evaluator_set.refuse_ungradable(grader, plan.tasks)
-    return OpenedEpisode(plan.setting, plan.tasks[0], plan.cast, seed, grader, begins=task is not None)
+    return OpenedEpisode(plan.setting, plan.tasks[0], plan.participants, seed, grader, begins=task is not None)
 
 
 class OpenedEpisode:
     """An episode about to begin: `async with` gives an `Episode`, `with` a `SyncEpisode`."""
 
     def __init__(
-        self, setting: Setting, task: Task, cast: Cast, seed: int, grader: Grader, *, begins: bool = True
+        self,
+        setting: Setting,
+        task: Task,
+        participants: Participants,
+        seed: int,
+        grader: Grader,
+        *,
+        begins: bool = True,
     ) -> None:
         self._setting = setting
         self._task = task
-        self._cast = cast
+        self._participants = participants
         self._seed = seed
         self._grader = grader
         self._begins = begins
@@ -84,7 +91,12 @@ class OpenedEpisode:
 
     async def __aenter__(self) -> Episode:
         episode = Episode(
-            self._setting, self._task, self._cast, slot=Slot(self._task.id, 0), seed=self._seed, grade=self._grade
+            self._setting,
+            self._task,
+            self._participants,
+            slot=Slot(self._task.id, 0),
+            seed=self._seed,
+            grade=self._grade,
         )
         self._episode = episode
         if self._begins:
@@ -96,7 +108,7 @@ class OpenedEpisode:
     ) -> None:
         if self._episode is not None:
             self._episode.close()
-        await dismiss(self._cast.lines.values())
+        await close_models(self._participants.role_models.values())
 
     def __enter__(self) -> SyncEpisode:
         refuse_running_loop(HOW_TO_AWAIT)
@@ -116,12 +128,12 @@ class OpenedEpisode:
 
     async def _grade(self, record: EpisodeRecord) -> Grade:
         said = None
-        line: Line | None = self._cast.lines.get("judge")
-        if line is not None and self._grader.needs_judge(record, self._task):
+        role_model: RoleModel | None = self._participants.role_models.get("judge")
+        if role_model is not None and self._grader.needs_judge(record, self._task):
             criteria = self._task.evaluation_criteria
-            model = line.model_for(str(record.slot))
+            model = role_model.model_for(str(record.slot))
             said = await judge(model, record.messages, (criteria and criteria.nl_assertions) or [])
-            said.model, said.usage = line.settings.model, model.usage
+            said.model, said.usage = role_model.settings.model, model.usage
         return await aside(partial(self._grader.grade, record, self._task, said))
 
 

@@ -10,7 +10,7 @@ from typing import Unpack
 from tau2_core.api.options import RunOptions, refuse_running_loop, told_run
 from tau2_core.api.run import Run
 from tau2_core.errors import UsageError
-from tau2_core.own_process import loop_factory
+from tau2_core.event_loop import loop_factory
 from tau2_core.runs.composition import Composition, compose
 from tau2_core.runs.execute import FinishedEpisode, RunResult, execute
 from tau2_core.runs.models import closing
@@ -83,7 +83,7 @@ async def play_composed(
             on_finished(finished, done, slots)
 
     work = _executor(via)(plan, composed.catalogue, composed.folder, resume=resume, on_finished=tell)
-    return await closing(plan.cast.lines, work)
+    return await closing(plan.participants.role_models, work)
 
 
 def _executor(via: str) -> Callable[..., Awaitable[RunResult]]:

@@ -15,7 +15,7 @@ from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.model.messages import AssistantMessage, Message, UserMessage
 from tau2_core.model.participants import Agent, AgentContext, User, UserContext
 from tau2_core.model.registrations import AgentSpec, UserSpec
-from tau2_core.runs.options import Participant
+from tau2_core.runs.options import RoleOptions
 
 ModelLike = str | ModelSettings | Mapping[str, Any]
 AgentLike = (
@@ -43,7 +43,7 @@ ACCEPTED = (
 class Told:
     """What a program says of one role: what an option could say too, or a participant of the program's own."""
 
-    participant: Participant
+    participant: RoleOptions
     agent: AgentSpec | None = None
     user: UserSpec | None = None
 
@@ -89,7 +89,7 @@ def told_judge(judge: ModelLike | None) -> Told:
     return Told(_participant("judge", None, judge))
 
 
-def _participant(role: ModelRole, who: ModelLike | None, model: ModelLike | None) -> Participant:
+def _participant(role: ModelRole, who: ModelLike | None, model: ModelLike | None) -> RoleOptions:
     """Return a role as a configuration file would hold it. A text with a slash is a model, another one a name."""
     found: dict[str, Any] = {}
     if isinstance(who, str) and "/" not in who:
@@ -99,7 +99,7 @@ def _participant(role: ModelRole, who: ModelLike | None, model: ModelLike | None
     if model is not None:
         found |= _model(f"{role}_model" if role != "judge" else role, model)
     try:
-        return Participant.model_validate(found)
+        return RoleOptions.model_validate(found)
     except ValidationError as error:
         what = error.errors(include_url=False)[0]
         place = ".".join([role, *map(str, what["loc"])])

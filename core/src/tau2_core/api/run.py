@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tau2_core.errors import UsageError
-from tau2_core.evaluators.reasons import reasons
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.model.tasks import Task
 from tau2_core.names import did_you_mean
-from tau2_core.runs.recorded import read_run
-from tau2_core.runs.report import Report
-from tau2_core.runs.report import report as report_of
+from tau2_core.records.reader import read_run
+from tau2_core.records.reasons import reasons
+from tau2_core.records.report import Report
+from tau2_core.records.report import report as report_of
 
 if TYPE_CHECKING:
     from tau2_core.model.messages import Message
@@ -171,7 +171,7 @@ class Run:
     @property
     def pass_hat_k(self) -> dict[int, float]:
         """pass^k for k from 1 to `trials`: the chance that a task is solved in all of k trials."""
-        from tau2_core.runs.metrics import pass_hat_k
+        from tau2_core.records.summary import pass_hat_k
 
         return pass_hat_k([self._read.solved(task) for task in self.tasks], self.trials)
 

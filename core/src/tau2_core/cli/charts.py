@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tau2_core.runs.statistics import Estimate
+    from tau2_core.records.statistics import Estimate
 
 WIDEST, NARROWEST = 51, 11
 FIGURES = len("+0.000 [+0.000, +0.000]")  # so that charts with signs and without stand below one another

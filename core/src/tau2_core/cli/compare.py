@@ -11,7 +11,7 @@ from tau2_core.cli.options import JsonOption, example
 from tau2_core.cli.safe_text import safe, say_json
 
 if TYPE_CHECKING:
-    from tau2_core.runs.compare import Comparison, Side
+    from tau2_core.records.compare import ComparedRun, Comparison
 
 SHOWN_TASKS = 10
 COLOURS = {"better": "green", "not worse": "green", "worse": "red", "inconclusive": "yellow"}
@@ -36,8 +36,8 @@ def compare(
     json_output: JsonOption = False,
 ) -> None:
     """Tell whether run B is better or worse than run A. Exits with 1 if worse, 2 if they cannot be compared."""
-    from tau2_core.runs.compare import Gate, compare_runs
-    from tau2_core.runs.recorded import read_run
+    from tau2_core.records.compare import Gate, compare_runs
+    from tau2_core.records.reader import read_run
 
     comparison = compare_runs(read_run(a), read_run(b), alpha=alpha, margin=margin, ignore=ignore or ())
     if json_output:
@@ -53,7 +53,7 @@ def _show(found: Comparison) -> None:
 
     from tau2_core.cli.charts import interval_chart
     from tau2_core.cli.tables import console
-    from tau2_core.runs.compare import Gate
+    from tau2_core.records.compare import Gate
 
     screen = console()
     for letter, side in (("A", found.a), ("B", found.b)):
@@ -92,5 +92,5 @@ def _show(found: Comparison) -> None:
     )
 
 
-def _gaps(side: Side) -> str:
+def _gaps(side: ComparedRun) -> str:
     return "" if side.coverage == 1 else f" · coverage {side.coverage:.0%}: what has no reward counts as failed"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tau2_core.episode.setting import Setting
     from tau2_core.model.episodes import Slot
     from tau2_core.plugins.catalogue import Catalogue
-    from tau2_core.runs.recorded import RecordedRun
+    from tau2_core.records.reader import RecordedRun
 
 LONGEST_RESULT = 160  # characters
 COMMAND = "tau2-gym"
@@ -30,7 +30,7 @@ def demo(domain: Annotated[str, typer.Argument(help="The domain to show.")] = "a
 
     from tau2_core.cli.episode_view import show_calls, show_conversation, show_verdicts
     from tau2_core.cli.tables import console, reward_text
-    from tau2_core.evaluators.reasons import reasons
+    from tau2_core.records.reasons import reasons
     from tau2_core.runs.prepare import open_catalogue, prepare
 
     catalogue = open_catalogue((), ())
@@ -94,18 +94,18 @@ def _telling(informed: RecordedRun, idle: RecordedRun) -> list[Slot]:
 
 
 def _played(setting: Setting, catalogue: Catalogue, agent: str, place: Path) -> RecordedRun:
-    from tau2_core import own_process
-    from tau2_core.episode.cast import Cast
+    from tau2_core import event_loop
     from tau2_core.episode.conversation import Limits
+    from tau2_core.episode.participants import Participants
+    from tau2_core.records.reader import read_run
     from tau2_core.runs.evaluation import choose_evaluators
     from tau2_core.runs.execute import execute
     from tau2_core.runs.plan import DEFAULT_SEED, Plan
-    from tau2_core.runs.recorded import read_run
 
     graded_by = choose_evaluators(catalogue, None, setting)
-    cast = Cast(catalogue.agent(agent), catalogue.user("scripted"), Limits())
-    plan = Plan(setting, cast, setting.select(), 1, DEFAULT_SEED, None, graded_by.name, evaluator_set=graded_by)
-    own_process.run(execute(plan, catalogue, place / agent))
+    participants = Participants(catalogue.agent(agent), catalogue.user("scripted"), Limits())
+    plan = Plan(setting, participants, setting.select(), 1, DEFAULT_SEED, None, graded_by.name, evaluator_set=graded_by)
+    event_loop.run(execute(plan, catalogue, place / agent))
     return read_run(place / agent)
 
 

@@ -13,8 +13,8 @@ from rich.table import Table
 from tau2_core.cli.safe_text import safe, safe_lines
 from tau2_core.cli.tables import reward_text, verdict_sign
 from tau2_core.evaluators.action import all_calls, matches
-from tau2_core.evaluators.reasons import explained
 from tau2_core.model.llm import is_cut_off
+from tau2_core.records.reasons import explained
 
 if TYPE_CHECKING:
     from tau2_core.model.episodes import EpisodeRecord

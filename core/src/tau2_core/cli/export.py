@@ -37,10 +37,10 @@ def export(
     A domain's rows are a dataset of JSON lines that eval-protocol's and our `@evaluation_test` play.
     """
     from tau2_core.errors import UsageError
+    from tau2_core.records.reader import read_run
     from tau2_core.runs.export import export_tau2_bench, task_lines, write_lines
     from tau2_core.runs.grading import setting_of
     from tau2_core.runs.prepare import open_catalogue, prepare
-    from tau2_core.runs.recorded import read_run
 
     catalogue = open_catalogue(pack or (), no_plugin or ())
     if not Path(source).is_dir() and to == "eval-protocol":

@@ -66,7 +66,7 @@ def grade(
     from tau2_core.cli.grade_run import JudgeOptions, grade_runs
     from tau2_core.cli.progress import progress
     from tau2_core.errors import UsageError
-    from tau2_core.runs.recorded import is_run
+    from tau2_core.records.reader import is_run
     from tau2_core.runs.regrade import Regrading, regrade
 
     judged = JudgeOptions(judge_model, judge_args, record, replay, concurrency, call_timeout, attempts)
@@ -90,7 +90,7 @@ def grade(
 
 def _refuse(path: list[Path], given: dict[str, object]) -> None:
     from tau2_core.errors import UsageError
-    from tau2_core.runs.recorded import is_run
+    from tau2_core.records.reader import is_run
 
     for folder in path:
         if not is_run(folder):

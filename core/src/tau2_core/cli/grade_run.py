@@ -45,14 +45,14 @@ def grade_runs(
     json_output: bool,
 ) -> None:
     """Grade run folders, one after the other. Exits with 1 if the judge failed, or an evaluator crashed."""
-    from tau2_core import own_process
+    from tau2_core import event_loop
     from tau2_core.cli.crashes import show_crashes
     from tau2_core.cli.progress import progress
     from tau2_core.errors import RunError, UsageError
     from tau2_core.llm.cassette import Cassette
     from tau2_core.llm.model import Patience
     from tau2_core.runs.grading import grade_run, models_for
-    from tau2_core.runs.models import closing, hire
+    from tau2_core.runs.models import closing, open_models
     from tau2_core.runs.options import read_options
     from tau2_core.runs.prepare import open_catalogue
 
@@ -71,7 +71,7 @@ def grade_runs(
     crashed = False
     for folder in folders:
         asked = models_for(folder, catalogue, models, dataset)
-        lines = hire(asked, patience=patience, cassette=cassette)  # what they share is of one event loop
+        lines = open_models(asked, patience=patience, cassette=cassette)  # what they share is of one event loop
         with progress(f"grading {folder.name}", None, quiet=json_output) as advance:
             work = grade_run(
                 folder,
@@ -83,7 +83,7 @@ def grade_runs(
                 on_judged=advance,
             )
             try:
-                graded = own_process.run(closing(lines, work))
+                graded = event_loop.run(closing(lines, work))
             except KeyboardInterrupt:
                 kept = f"what was judged is kept in {folder}, its grades are as before"
                 raise RunError(f"interrupted; {kept}. Grade it again to go on") from None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from tau2_core.runs.report import Report
+    from tau2_core.records.report import Report
 
 
 @example("tau2-gym run mock --trials 3 --name first", "tau2-gym report runs/first")
@@ -27,8 +27,8 @@ def report(
     json_output: JsonOption = False,
 ) -> None:
     """Show rates with confidence intervals, criteria, errors by cause, cost and length of runs."""
-    from tau2_core.runs.recorded import latest_run, read_run
-    from tau2_core.runs.report import report as report_of
+    from tau2_core.records.reader import latest_run, read_run
+    from tau2_core.records.report import report as report_of
 
     reports = [report_of(read_run(folder)) for folder in run or [latest_run(Path("runs"))]]
     if json_output:

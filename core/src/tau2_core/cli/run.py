@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tau2_core import own_process
+from tau2_core import event_loop
 from tau2_core.cli.options import (
     ConfigOption,
     DatasetOption,
@@ -157,11 +157,11 @@ def _play(composed: Composition, *, quiet: bool, via: str, resume: bool) -> RunR
     from tau2_core.errors import RunError
 
     plan = composed.plan
-    title = f"{plan.setting.domain} · {plan.cast.agent.name}"
+    title = f"{plan.setting.domain} · {plan.participants.agent.name}"
     with progress(title, len(plan.slots()), quiet=quiet or plan.interactive) as advance:
         work = play_composed(composed, via=via, resume=resume, on_finished=lambda *_: advance())
         try:
-            return own_process.run(work)
+            return event_loop.run(work)
         except KeyboardInterrupt:  # a second Ctrl-C, when something would not let go after the first
             raise RunError(f"interrupted; finished episodes are kept in {composed.folder}") from None
 

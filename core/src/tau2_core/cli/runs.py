@@ -19,7 +19,7 @@ def runs(
 ) -> None:
     """List run folders: who played what, how far it came, and the mean reward. Exits with 1 if one is damaged."""
     from tau2_core.errors import Tau2GymError
-    from tau2_core.runs.recorded import read_run, run_folders
+    from tau2_core.records.reader import read_run, run_folders
 
     rows: list[dict[str, Any]] = []
     for each in run_folders(folder):

@@ -154,7 +154,7 @@ def _serve(options: Options) -> None:
     catalogue = open_catalogue(options.pack, options.no_plugin)
     settings = _settings(options, catalogue)
     stopping = Stopping(
-        settings.lines, max_cost=options.max_cost, max_infrastructure_errors=options.max_infrastructure_errors
+        settings.role_models, max_cost=options.max_cost, max_infrastructure_errors=options.max_infrastructure_errors
     )
     runs = ServedRuns(catalogue, options.out, stopping, judge_all=options.judge_all)
     registry = Registry(
@@ -202,9 +202,9 @@ def _settings(options: Options, catalogue: Catalogue) -> Settings:
     from tau2_core.episode.episode import EXTERNAL_AGENT
     from tau2_core.gym.connections import ConnectionLimits
     from tau2_core.gym.settings import Settings, named_datasets
-    from tau2_core.runs.composition import hire_models
+    from tau2_core.runs.composition import open_role_models
     from tau2_core.runs.evaluation import choose_evaluators
-    from tau2_core.runs.options import Participant
+    from tau2_core.runs.options import RoleOptions
     from tau2_core.runs.prepare import load_domain, open_faults
     from tau2_core.runs.stopping import refuse_unknown_prices
 
@@ -214,9 +214,9 @@ def _settings(options: Options, catalogue: Catalogue) -> Settings:
     if options.evaluators is not None:
         choose_evaluators(catalogue, options.evaluators)  # a wrong name is refused now, not by the first episode
     # The agent is at the other end of the network, so a model of its own needs no key here.
-    lines = hire_models(options.model_copy(update={"agent": Participant()}), catalogue)
+    role_models = open_role_models(options.model_copy(update={"agent": RoleOptions()}), catalogue)
     if options.max_cost is not None:
-        refuse_unknown_prices(lines)
+        refuse_unknown_prices(role_models)
     settings = Settings(
         catalogue,
         domains,
@@ -231,7 +231,7 @@ def _settings(options: Options, catalogue: Catalogue) -> Settings:
     settings.connections = ConnectionLimits(
         connections=options.max_connections, request_seconds=options.request_timeout
     )
-    settings.lines = lines
+    settings.role_models = role_models
     settings.user = options.user.name
     if settings.user is not None:
         settings.refuse_person(catalogue.user(settings.user))
@@ -248,7 +248,7 @@ def _open_run(options: Options, catalogue: Catalogue, settings: Settings, runs: 
 
     if not serves_a_run(options):
         return ""
-    run = compose_run(options, catalogue, settings.lines, settings.agent)
+    run = compose_run(options, catalogue, settings.role_models, settings.agent)
     attempts, seconds = options.slot_attempts, options.slot_timeout
     checked = check_plan(run.plan, catalogue)
     runs.open_inventory(checked, run.folder, resume=options.resume, attempts=attempts, seconds=seconds)

@@ -13,7 +13,7 @@ from tau2_core.cli.safe_text import safe, safe_lines, say_json
 
 if TYPE_CHECKING:
     from tau2_core.model.episodes import Slot
-    from tau2_core.runs.recorded import RecordedRun
+    from tau2_core.records.reader import RecordedRun
 
 LONGEST_RESULT = 500  # characters of what a tool answered, without --full
 
@@ -32,7 +32,7 @@ def show(
     json_output: JsonOption = False,
 ) -> None:
     """Show one episode: the conversation, calls beside the gold's, verdicts, and what the judge said; or list all."""
-    from tau2_core.runs.recorded import latest_run, read_run
+    from tau2_core.records.reader import latest_run, read_run
 
     recorded = read_run(run if run is not None else latest_run(Path("runs")))
     if episode is None:

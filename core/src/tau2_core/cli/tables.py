@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from tau2_core.cli.safe_text import safe
-from tau2_core.evaluators.reasons import reasons
+from tau2_core.records.reasons import reasons
 from tau2_core.terminal_text import plain_line
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tau2_core.episode.solo import DONE
-from tau2_core.episode.stage import BrokenOffError, Stage
+from tau2_core.episode.tool_backend import BrokenOffError, ToolBackend
 from tau2_core.errors import UsageError
 from tau2_core.foreign import describe, error_text, foreign
 from tau2_core.json_values import json_problem
@@ -28,14 +28,13 @@ from tau2_core.model.messages import (
     UserMessage,
 )
 from tau2_core.model.participants import STOP, STOP_TOKENS, Agent, User
-from tau2_core.model.tools import Failure, ToolResult
+from tau2_core.model.tools import Failure, Role, ToolResult
 
 CUT_OFF_CALL = (
     f"Error: {CUT_OFF}: your answer reached the token limit in this call, which may not be what you meant. It was not "
     "carried out. Call again, and write less before it."
 )
-Participant = Literal["agent", "user"]
-Speaker = Participant | Literal["environment"]
+Speaker = Role | Literal["environment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class Conversation:
     other side answers.
     """
 
-    stage: Stage
+    backend: ToolBackend
     user: User | None
     limits: Limits
     opening: str
@@ -113,13 +112,13 @@ class Conversation:
             self._turn = "user"
         await self._advance()
 
-    async def accept(self, speaker: Participant, message: ParticipantMessage) -> None:
+    async def accept(self, speaker: Role, message: ParticipantMessage) -> None:
         """Take a message of a side that is played from outside; then go on as `greet` does."""
         self._take(speaker, message)
         await self._end_step()
         await self._advance()
 
-    async def perform(self, speaker: Participant, name: str, arguments: dict[str, Any]) -> ToolResult:
+    async def perform(self, speaker: Role, name: str, arguments: dict[str, Any]) -> ToolResult:
         """Carry out one call of a side that acts over the network; nobody else answers.
 
         What is called is taken as it is: it must be recordable, and nobody else's to change.
@@ -150,12 +149,12 @@ class Conversation:
     async def _end_step(self) -> None:
         self.steps += 1
         try:
-            await self.stage.settle()
+            await self.backend.settle()
         except Exception as error:  # noqa: BLE001 - a pack's sync may raise anything; the record says so
             self.interrupt(f"the sync failed: {describe(error)}")
         self._check_limits()
 
-    async def _ask(self, speaker: Participant, participant: Agent | User) -> None:
+    async def _ask(self, speaker: Role, participant: Agent | User) -> None:
         try:
             with foreign():
                 message = await participant.reply(visible_to(speaker, self.messages))
@@ -165,7 +164,7 @@ class Conversation:
             return
         self._take(speaker, message)
 
-    def _take(self, speaker: Participant, message: ParticipantMessage) -> None:
+    def _take(self, speaker: Role, message: ParticipantMessage) -> None:
         try:
             with foreign():
                 message = _own(speaker, message)
@@ -229,7 +228,7 @@ class Conversation:
             return ToolResult(CUT_OFF_CALL, Failure.INVALID_ARGUMENTS, {"code": CUT_OFF}, skipped=True)
         try:
             with foreign():
-                return await self.stage.call(call)
+                return await self.backend.call(call)
         except Exception as error:  # noqa: BLE001 - a wrapper may raise anything; the record says so
             broken = isinstance(error, BrokenOffError)
             why = str(error) if broken else f"the call of {call.name} was broken off: {describe(error)}"
@@ -257,7 +256,7 @@ class Conversation:
         else:
             self.check_time()
 
-    def _fail(self, speaker: Participant, error: str) -> None:
+    def _fail(self, speaker: Role, error: str) -> None:
         self.termination = Termination.AGENT_ERROR if speaker == "agent" else Termination.USER_ERROR
         self.error = error
 
@@ -268,12 +267,12 @@ def _raise_if_not_its_fault(error: Exception) -> None:
         raise error
 
 
-def requestor_of(speaker: Participant) -> Requestor:
+def requestor_of(speaker: Role) -> Requestor:
     """Return what a side is called in its tool calls."""
     return "assistant" if speaker == "agent" else "user"
 
 
-def visible_to(speaker: Participant, messages: Sequence[Message]) -> list[Message]:
+def visible_to(speaker: Role, messages: Sequence[Message]) -> list[Message]:
     """Return what a side has seen: its own messages and results, and the other's text that carried no calls."""
     own, other = (AssistantMessage, UserMessage) if speaker == "agent" else (UserMessage, AssistantMessage)
     requestor = requestor_of(speaker)

@@ -8,12 +8,11 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
-from tau2_core.copies import copy_json
 from tau2_core.episode.serialise import result_text
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import TaskError, ToolError
 from tau2_core.foreign import contain, error_text, type_name
-from tau2_core.json_values import shortened
+from tau2_core.json_values import copy_json, shortened
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tasks import Assertion, FunctionCall
 from tau2_core.model.tools import Failure, Function, Role, Tool, ToolResult, role_of

@@ -10,12 +10,12 @@ from functools import partial
 from typing import Any, NoReturn
 
 from tau2_core.background import Background
-from tau2_core.episode.cast import Cast, agent_context, agent_tools, user_context, user_tools
-from tau2_core.episode.conversation import Conversation, Participant, unrecordable, visible_to
+from tau2_core.episode.conversation import Conversation, unrecordable, visible_to
 from tau2_core.episode.environment import Environment
+from tau2_core.episode.participants import Participants, agent_context, agent_tools, user_context, user_tools
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import start
-from tau2_core.episode.stage import LocalStage, Stage
+from tau2_core.episode.tool_backend import LocalBackend, ToolBackend
 from tau2_core.errors import EpisodeError, UsageError
 from tau2_core.foreign import foreign
 from tau2_core.llm.model import EpisodeModel
@@ -25,7 +25,7 @@ from tau2_core.model.llm import ModelError, ModelRole
 from tau2_core.model.messages import AssistantMessage, Message, ParticipantMessage, UserMessage
 from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
 from tau2_core.model.tasks import Task
-from tau2_core.model.tools import Tool, ToolResult
+from tau2_core.model.tools import Role, Tool, ToolResult
 
 
 def _never_created(_context: Any) -> NoReturn:
@@ -44,9 +44,9 @@ GradeRecord = Callable[[EpisodeRecord], Awaitable[Grade]]
 class Side:
     """One side of an episode, as whoever plays it sees it: what it may call, what it has seen, what it can do."""
 
-    def __init__(self, episode: Episode, role: Participant) -> None:
+    def __init__(self, episode: Episode, role: Role) -> None:
         self._episode = episode
-        self.role: Participant = role
+        self.role: Role = role
 
     @property
     def tools(self) -> Sequence[Tool]:
@@ -94,50 +94,60 @@ class Episode:
         self,
         setting: Setting,
         task: Task,
-        cast: Cast,
+        participants: Participants,
         *,
         slot: Slot | None = None,
         seed: int = 0,
-        open_stage: Callable[[int], Stage] | None = None,
+        open_backend: Callable[[int], ToolBackend] | None = None,
         models: Mapping[ModelRole, EpisodeModel] | None = None,
         grade: GradeRecord | None = None,
     ) -> None:
         """Bring the task to its start state; nothing is said yet.
 
-        `open_stage` returns where tool calls go, for a seed; by default an environment of this process. `models` are
+        `open_backend` returns where tool calls go, for a seed; by default an environment of this process. `models` are
         the participants' models, if they are there already. `grade` grades a record.
 
         Raises TaskError if the start state does not apply, and whatever a participant raises when it is made.
         """
         self.setting = setting
         self.task = task
-        self.cast = cast
+        self.participants = participants
         self.slot = slot or Slot(task.id, 0)
         self.agent = Side(self, "agent")
         self.customer = Side(self, "user")
-        self._open_stage = open_stage or partial(local_stage, setting, task, cast)
+        self._open_backend = open_backend or partial(local_backend, setting, task, participants)
         self._grade = grade
         self._busy = False
         self.begun = False
         self._start(seed, models)
 
     def _start(self, seed: int, models: Mapping[ModelRole, EpisodeModel] | None = None) -> None:
-        setting, task, cast = self.setting, self.task, self.cast
+        setting, task, participants = self.setting, self.task, self.participants
         self.seed = seed
-        self.stage = self._open_stage(seed)
-        self.models = cast.models(str(self.slot), seed) if models is None else models
+        self.backend = self._open_backend(seed)
+        self.models = participants.episode_models(str(self.slot), seed) if models is None else models
         agent = user = None
-        if not cast.agent.external:
-            with foreign(f"agent {cast.agent.name}"):
-                agent = loaded(cast.agent.create)(agent_context(setting, task, cast, seed, self.models.get("agent")))
-        if not cast.user.external:
-            with foreign(f"user {cast.user.name}"):
-                user = loaded(cast.user.create)(user_context(setting, task, cast, seed, self.models.get("user")))
+        if not participants.agent.external:
+            with foreign(f"agent {participants.agent.name}"):
+                agent = loaded(participants.agent.create)(
+                    agent_context(setting, task, participants, seed, self.models.get("agent"))
+                )
+        if not participants.user.external:
+            with foreign(f"user {participants.user.name}"):
+                user = loaded(participants.user.create)(
+                    user_context(setting, task, participants, seed, self.models.get("user"))
+                )
         self.conversation = Conversation(
-            self.stage, user, cast.limits, setting.opening(), solo=setting.solo, agent=agent
+            self.backend, user, participants.limits, setting.opening(), solo=setting.solo, agent=agent
         )
         self.conversation.load(task.history())
-        codes = [loaded(cast.agent.create), loaded(cast.user.create), agent, user, *cast.wrappers]
+        codes = [
+            loaded(participants.agent.create),
+            loaded(participants.user.create),
+            agent,
+            user,
+            *participants.wrappers,
+        ]
         self._background = Background(inspect.unwrap(code) if callable(code) else code for code in codes)
 
     @property
@@ -179,12 +189,12 @@ class Episode:
             self.begun = True
             await self._recorded(self.conversation.greet())
 
-    async def call_as(self, role: Participant, name: str, arguments: dict[str, Any]) -> ToolResult:
+    async def call_as(self, role: Role, name: str, arguments: dict[str, Any]) -> ToolResult:
         """Make one tool call as one of the sides; nobody answers. Raises EpisodeError."""
         with self._one_step():
             return unrecordable(name, arguments) or await self.conversation.perform(role, name, arguments)
 
-    async def step_as(self, role: Participant, message: ParticipantMessage) -> list[Message]:
+    async def step_as(self, role: Role, message: ParticipantMessage) -> list[Message]:
         """Send a message as one of the sides; return what that side has seen since. Raises EpisodeError."""
         with self._one_step():
             if self.conversation.turn != role:
@@ -214,7 +224,7 @@ class Episode:
     async def final_record(self) -> EpisodeRecord:
         """Return the record of an episode in which nothing more will happen, with no copy made of its messages."""
         record = self.record_without_digests()
-        record.digests = await self.stage.digests()
+        record.digests = await self.backend.digests()
         return record
 
     def record_without_digests(self) -> EpisodeRecord:
@@ -270,11 +280,11 @@ class Episode:
         self.conversation.interrupt(why)
 
 
-def local_stage(setting: Setting, task: Task, cast: Cast, seed: int) -> Stage:
+def local_backend(setting: Setting, task: Task, participants: Participants, seed: int) -> ToolBackend:
     """Return a fresh environment of this process in the task's start state. Raises TaskError."""
     environment = Environment(setting, seed=seed)
     start(environment, task)
-    return LocalStage(environment, cast.wrappers_for(task.id, seed))
+    return LocalBackend(environment, participants.wrappers_for(task.id, seed))
 
 
 def empty_record(setting: Setting, slot: Slot, seed: int) -> EpisodeRecord:

@@ -6,34 +6,41 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from tau2_core.episode.cast import Cast
-from tau2_core.episode.episode import Episode, empty_record, local_stage
+from tau2_core.episode.episode import Episode, empty_record, local_backend
+from tau2_core.episode.participants import Participants
 from tau2_core.episode.setting import Setting
-from tau2_core.episode.stage import Stage
+from tau2_core.episode.tool_backend import ToolBackend
 from tau2_core.foreign import describe
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.tasks import Task
 
-OpenStage = Callable[[Setting, Task, Cast, int], AbstractAsyncContextManager[Stage]]
+OpenBackend = Callable[[Setting, Task, Participants, int], AbstractAsyncContextManager[ToolBackend]]
 
 
 @asynccontextmanager
-async def in_process(setting: Setting, task: Task, cast: Cast, seed: int) -> AsyncIterator[Stage]:
+async def in_process(setting: Setting, task: Task, participants: Participants, seed: int) -> AsyncIterator[ToolBackend]:
     """Open a fresh environment of this process in the task's start state. Raises TaskError."""
-    yield local_stage(setting, task, cast, seed)
+    yield local_backend(setting, task, participants, seed)
 
 
 async def play(
-    setting: Setting, task: Task, cast: Cast, slot: Slot, seed: int, open_stage: OpenStage = in_process
+    setting: Setting,
+    task: Task,
+    participants: Participants,
+    slot: Slot,
+    seed: int,
+    open_backend: OpenBackend = in_process,
 ) -> EpisodeRecord:
     """Play one episode and return its record, ungraded; whatever goes wrong is in the record, not raised."""
-    models = cast.models(str(slot), seed)
+    models = participants.episode_models(str(slot), seed)
     episode: Episode | None = None
     try:
-        async with open_stage(setting, task, cast, seed) as stage:
-            episode = Episode(setting, task, cast, slot=slot, seed=seed, open_stage=lambda _seed: stage, models=models)
+        async with open_backend(setting, task, participants, seed) as backend:
+            episode = Episode(
+                setting, task, participants, slot=slot, seed=seed, open_backend=lambda _seed: backend, models=models
+            )
             try:
-                await _play_in_time(episode, cast.limits.timeout_seconds)
+                await _play_in_time(episode, participants.limits.timeout_seconds)
             finally:
                 episode.close()
             return await episode.final_record()

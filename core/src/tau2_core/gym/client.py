@@ -1,4 +1,4 @@
-"""Clients of a gym server: MCP clients for an episode's sides, and the stage that is played through them."""
+"""Clients of a gym server: MCP clients for an episode's sides, and the backend that is played through them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def open_sides(urls: Mapping[Requestor, str]) -> AsyncIterator[dict[Reques
         yield clients
 
 
-class RemoteStage:
+class RemoteBackend:
     """An environment behind a server. What the agent must not learn comes from the control plane.
 
     `was_skipped` tells whether a plugin answered the last call in the environment's place; `digests` returns the

@@ -223,7 +223,7 @@ def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
         episode = registry.get(episode_id)
         state = _state(registry, episode)
         if not episode.lock.locked():
-            state.digests = await episode.stage.digests()
+            state.digests = await episode.backend.digests()
         return state
 
     @app.get(
@@ -347,7 +347,7 @@ def _created(registry: Registry, episode: HostedEpisode, request: Request) -> Cr
         conversation_url=talk if episode.blueprint.has_customer else None,
         control_url=f"{base}/v1/episodes/{episode.id}",
         expires_at=registry.expires_at(episode),
-        wrapped=bool(episode.blueprint.cast.wrappers),
+        wrapped=bool(episode.blueprint.participants.wrappers),
     )
 
 

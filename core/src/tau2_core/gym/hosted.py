@@ -9,16 +9,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tau2_core.episode.cast import Cast
 from tau2_core.episode.conversation import unrecordable
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.episode import Episode
+from tau2_core.episode.participants import Participants
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import start
 from tau2_core.episode.solo import DONE
 from tau2_core.errors import EpisodeError
 from tau2_core.gym.errors import RefusedError
-from tau2_core.gym.workers import ServedStage, Workers
+from tau2_core.gym.workers import ServedBackend, Workers
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.messages import AssistantMessage, Message, ToolMessage
@@ -32,7 +32,7 @@ class Blueprint:
 
     setting: Setting
     task: Task
-    cast: Cast
+    participants: Participants
     seed: int
     free: bool = False
     slot: Slot | None = None  # of the run that the server was started for
@@ -91,11 +91,11 @@ class HostedEpisode:
         self.episode = Episode(
             plan.setting,
             plan.task,
-            plan.cast,
+            plan.participants,
             slot=slot,
             seed=plan.seed,
-            open_stage=self._open_stage,
-            models=plan.cast.models(str(plan.slot or self.id), plan.seed),
+            open_backend=self._open_backend,
+            models=plan.participants.episode_models(str(plan.slot or self.id), plan.seed),
         )
         self.history = len(self.episode.conversation.messages)
         self.trial = None
@@ -104,12 +104,12 @@ class HostedEpisode:
         self.begun_at = time.monotonic()
         self.succeeded = 0
 
-    def _open_stage(self, seed: int) -> ServedStage:
+    def _open_backend(self, seed: int) -> ServedBackend:
         plan = self.blueprint
         environment = Environment(plan.setting, seed=seed)
         start(environment, plan.task)
-        self.stage = ServedStage(environment, plan.cast.wrappers_for(plan.task.id, seed), self.workers)
-        return self.stage
+        self.backend = ServedBackend(environment, plan.participants.wrappers_for(plan.task.id, seed), self.workers)
+        return self.backend
 
     @property
     def messages(self) -> Sequence[Message]:
@@ -138,9 +138,11 @@ class HostedEpisode:
 
     def answers_at_once(self, name: str, arguments: dict[str, Any]) -> bool:
         """Tell whether a call that is made now would wait for nothing: no other call, no thread, no plugin."""
-        cast = self.blueprint.cast
-        free = not self.lock.locked() and self.trial is not None and not cast.wrappers and not cast.faults
-        return free and self.stage.runs_on_loop(name, arguments)
+        participants = self.blueprint.participants
+        free = (
+            not self.lock.locked() and self.trial is not None and not participants.wrappers and not participants.faults
+        )
+        return free and self.backend.runs_on_loop(name, arguments)
 
     async def call(self, role: Role, name: str, arguments: dict[str, Any]) -> ToolResult:
         """Make a call as one of the sides. What cannot be recorded is refused, and leaves no trace."""

@@ -84,7 +84,7 @@ class Registry:
         except Tau2GymError:
             raise
         except Exception as error:
-            what = f"{blueprint.setting.domain} with user {blueprint.cast.user.name!r} cannot be set up"
+            what = f"{blueprint.setting.domain} with user {blueprint.participants.user.name!r} cannot be set up"
             raise RefusedError(424, "unusable_domain", f"{what}: {describe(error)}") from error
 
     def add(self, episode: HostedEpisode) -> HostedEpisode:

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 
 from tau2_core.background import watched
 from tau2_core.errors import UsageError
+from tau2_core.event_loop import loop_factory, seldom_collected
 from tau2_core.gym.application import LOOPBACK, build_application
 from tau2_core.gym.connections import ConnectionLimits, bounded_protocol
 from tau2_core.gym.data_plane import build_server
@@ -27,9 +28,8 @@ from tau2_core.gym.hosted import Blueprint, HostedEpisode
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.settings import Settings
 from tau2_core.gym.workers import short_turns
-from tau2_core.own_process import loop_factory, seldom_collected
 from tau2_core.runs.judgements import probe_judge
-from tau2_core.runs.models import dismiss
+from tau2_core.runs.models import close_models
 
 RESERVED_FILES = 256  # of those that the process may open, for other things than clients
 GRACE_SECONDS = 3  # with what the application adds, less than the five seconds after which eval-protocol kills
@@ -116,13 +116,13 @@ async def _run(
 ) -> None:
     """Try the judge, begin, grade what an earlier part of the run left, then serve. Raises RunError."""
     try:
-        await probe_judge(settings.lines.get("judge"))
+        await probe_judge(settings.role_models.get("judge"))
         begin()
         if registry.runs is not None and registry.runs.inventory is not None:
             await registry.runs.inventory.grade_what_is_left()
         await serve()
     finally:
-        await dismiss(settings.lines.values())
+        await close_models(settings.role_models.values())
 
 
 def uvicorn_config(app: ASGIApp, limits: ConnectionLimits | None = None) -> uvicorn.Config:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tau2_core.errors import UsageError
-from tau2_core.runs.options import Options, Participant
+from tau2_core.runs.options import Options, RoleOptions
 
 YEAR = 365 * 24 * 3600
 STARTS_A_RUN = ("split", "task", "num_tasks", "sample", "trials", "name")
@@ -58,8 +58,8 @@ def _refuse(options: Options, names: Sequence[str], why: str) -> None:
 
 def _is_said(options: Options, name: str) -> bool:
     value = getattr(options, name)
-    if isinstance(value, Participant):
-        return value != Participant()
+    if isinstance(value, RoleOptions):
+        return value != RoleOptions()
     return name in options.model_fields_set and value != type(options).model_fields[name].get_default(
         call_default_factory=True
     )

@@ -20,17 +20,16 @@ from tau2_core.gym.hosted import Blueprint
 from tau2_core.gym.workers import Workers
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot, Termination
 from tau2_core.model.evaluation import Grade
-from tau2_core.model.runs import RunStart, RunSummary
+from tau2_core.model.runs import Inventory, RunStart, RunSummary
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.records.finished import Finished
+from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, Journal
+from tau2_core.records.summary import figures
 from tau2_core.runs.digests import text_digest
-from tau2_core.runs.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, Journal
 from tau2_core.runs.judgements import Judging
 from tau2_core.runs.listeners import Event, Listeners
-from tau2_core.runs.metrics import figures
 from tau2_core.runs.opening import CheckedPlan
-from tau2_core.runs.plan import Inventory
-from tau2_core.runs.resume import Resumed
 
 log = logging.getLogger(__name__)
 
@@ -58,14 +57,14 @@ class ServedRun:
     ) -> None:
         self.plan = checked.plan
         self.fixed = fixed
-        redactor = next((line.redactor for line in self.plan.cast.lines.values()), None)
+        redactor = next((role_model.redactor for role_model in self.plan.participants.role_models.values()), None)
         self.journal = Journal(folder, resume=resume, redactor=redactor)
         stack.enter_context(self.journal.alone())
         self.config = dict(checked.config)
-        self.before = checked.resume(self.journal) if self.journal.begun else Resumed()
+        self.before = checked.resume(self.journal) if self.journal.begun else Finished()
         self.grader: Grader = checked.grader
         self.judging = Judging(
-            self.plan.cast.lines.get("judge"),
+            self.plan.participants.role_models.get("judge"),
             self.grader,
             self.journal,
             self.before.judgements,
@@ -107,7 +106,7 @@ class ServedRun:
     def blueprint(self, slot: Slot) -> Blueprint:
         """Return what the episode of a slot is made from: as `tau2-gym run` would play it."""
         plan = self.plan
-        return Blueprint(plan.setting, self.tasks[slot.task_id], plan.cast, plan.seeds()[slot.trial], slot=slot)
+        return Blueprint(plan.setting, self.tasks[slot.task_id], plan.participants, plan.seeds()[slot.trial], slot=slot)
 
     async def keep_failed(self, slot: Slot, seed: int, why: str) -> EpisodeRecord:
         """Record that an episode could not begin, and grade it; return the record. Raises RunError."""

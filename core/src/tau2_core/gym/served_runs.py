@@ -17,9 +17,9 @@ from tau2_core.gym.workers import Workers
 from tau2_core.model.episodes import EpisodeStart, Slot
 from tau2_core.model.runs import RunSummary
 from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.records.journal import default_name
 from tau2_core.runs.configuration import configuration
 from tau2_core.runs.evaluation import EvaluatorSet
-from tau2_core.runs.journal import default_name
 from tau2_core.runs.opening import CheckedPlan
 from tau2_core.runs.plan import Plan
 from tau2_core.runs.stopping import Stopping
@@ -72,7 +72,7 @@ class ServedRuns:
                 chosen = graded_by(blueprint.setting)
                 plan = Plan(
                     blueprint.setting,
-                    blueprint.cast,
+                    blueprint.participants,
                     [blueprint.task],
                     evaluators=chosen.name,
                     judge_all=self.judge_all,
@@ -147,4 +147,4 @@ class ServedRuns:
 
 
 def _key(blueprint: Blueprint) -> Key:
-    return blueprint.setting, blueprint.cast.user.name
+    return blueprint.setting, blueprint.participants.user.name

@@ -9,14 +9,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from tau2_core.episode.cast import Cast
 from tau2_core.episode.conversation import Limits
 from tau2_core.episode.episode import EXTERNAL_AGENT
+from tau2_core.episode.participants import Participants
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import DatasetError, Tau2GymError, UsageError
 from tau2_core.gym.connections import ConnectionLimits
 from tau2_core.gym.hosted import Blueprint, free_task
-from tau2_core.llm.model import Line
+from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.llm import ModelRole
 from tau2_core.model.registrations import AgentSpec, UserSpec
@@ -67,7 +67,7 @@ class Settings:
     connections: ConnectionLimits = field(default_factory=ConnectionLimits)
     owns_process: bool = False
     overview_token: str | None = None
-    lines: Mapping[ModelRole, Line] = field(default_factory=dict)
+    role_models: Mapping[ModelRole, RoleModel] = field(default_factory=dict)
     user: str | None = None
     faults: Sequence[Callable[[str], Wrapper]] = ()
     agent: AgentSpec = EXTERNAL_AGENT
@@ -133,9 +133,9 @@ class Settings:
             (task,) = setting.select(ids=[task_id])
         user_spec = self.catalogue.user(user or self._default_user(solo=solo))
         self.refuse_person(user_spec)
-        cast = Cast(self.agent, user_spec, self.limits, self._wrappers, self.lines, self.faults)
-        cast.check(setting)
-        return Blueprint(setting, task or free_task(), cast, seed, free=task is None)
+        participants = Participants(self.agent, user_spec, self.limits, self._wrappers, self.role_models, self.faults)
+        participants.check(setting)
+        return Blueprint(setting, task or free_task(), participants, seed, free=task is None)
 
     @staticmethod
     def refuse_person(user: UserSpec) -> None:
@@ -146,7 +146,7 @@ class Settings:
     def _default_user(self, *, solo: bool) -> str:
         if solo:
             return "none"
-        return self.user or ("llm" if "user" in self.lines else "scripted")
+        return self.user or ("llm" if "user" in self.role_models else "scripted")
 
     def describe_tasks(
         self, domain: str, *, dataset: str | None = None, split: str | None = None

@@ -9,14 +9,14 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 
-from tau2_core.episode.cast import Cast
 from tau2_core.episode.conversation import Limits
 from tau2_core.episode.episode import EXTERNAL_AGENT
-from tau2_core.episode.play import OpenStage
+from tau2_core.episode.participants import Participants
+from tau2_core.episode.play import OpenBackend
 from tau2_core.episode.setting import Setting
-from tau2_core.episode.stage import Stage
+from tau2_core.episode.tool_backend import ToolBackend
 from tau2_core.gym.application import build_application
-from tau2_core.gym.client import RemoteStage, open_sides
+from tau2_core.gym.client import RemoteBackend, open_sides
 from tau2_core.gym.hosted import Blueprint, HostedEpisode
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.serve import RecordKeepingServer, bind, uvicorn_config
@@ -53,13 +53,17 @@ async def serving(registry: Registry, settings: Settings) -> AsyncIterator[str]:
         await task
 
 
-def stage_through(registry: Registry, address: str) -> OpenStage:
-    """Return what opens a stage behind a running server, for `play`."""
+def backend_through(registry: Registry, address: str) -> OpenBackend:
+    """Return what opens a backend behind a running server, for `play`."""
 
     @asynccontextmanager
-    async def open_stage(setting: Setting, task: Task, cast: Cast, seed: int) -> AsyncIterator[Stage]:
-        faults = [make(f"{task.id}/{seed}") for make in cast.faults]
-        behind = Cast(EXTERNAL_AGENT, registry.catalogue.user("none"), UNLIMITED, [*cast.wrappers, *faults])
+    async def open_backend(
+        setting: Setting, task: Task, participants: Participants, seed: int
+    ) -> AsyncIterator[ToolBackend]:
+        faults = [make(f"{task.id}/{seed}") for make in participants.faults]
+        behind = Participants(
+            EXTERNAL_AGENT, registry.catalogue.user("none"), UNLIMITED, [*participants.wrappers, *faults]
+        )
         plan = Blueprint(setting, task, behind, seed)
         episode = await registry.workers.run(partial(registry.create, plan))
         episode.kept = True  # the run keeps the record
@@ -68,11 +72,11 @@ def stage_through(registry: Registry, address: str) -> OpenStage:
             if episode.blueprint.two_sided:
                 urls["user"] = f"{address}/episodes/{episode.user_key}/mcp"
             async with open_sides(urls) as clients:
-                yield RemoteStage(clients, partial(_was_skipped, episode), partial(_digests, episode))
+                yield RemoteBackend(clients, partial(_was_skipped, episode), partial(_digests, episode))
         finally:
             registry.forget(episode)
 
-    return open_stage
+    return open_backend
 
 
 async def _was_skipped(episode: HostedEpisode) -> bool:
@@ -97,5 +101,5 @@ async def execute_via_mcp(
         catalogue, [plan.setting.domain], max_body_bytes=sys.maxsize, max_result_chars=sys.maxsize
     )  # as there are no such limits in process
     async with serving(registry, settings) as address:
-        open_stage = stage_through(registry, address)
-        return await execute(plan, catalogue, folder, resume=resume, on_finished=on_finished, open_stage=open_stage)
+        open_backend = backend_through(registry, address)
+        return await execute(plan, catalogue, folder, resume=resume, on_finished=on_finished, open_backend=open_backend)

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
 from tau2_core.episode.environment import Environment
-from tau2_core.episode.stage import LocalStage
+from tau2_core.episode.tool_backend import LocalBackend
 from tau2_core.foreign import contain
 from tau2_core.json_values import is_small
 from tau2_core.model.messages import ToolCall
@@ -155,7 +155,7 @@ class Workers:
             return inbox.get()  # work came at the last moment
 
 
-class ServedStage(LocalStage):
+class ServedBackend(LocalBackend):
     """An environment whose calls run in worker threads, except for those of a pack that declares itself quick.
 
     A call of a quick pack runs on the event loop if its arguments are small. A handler that takes long there all the

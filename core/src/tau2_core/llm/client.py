@@ -12,8 +12,8 @@ from math import isfinite
 from types import ModuleType
 from typing import Any
 
-from tau2_core.copies import copy_json
 from tau2_core.errors import MissingExtraError, UsageError
+from tau2_core.json_values import copy_json
 from tau2_core.llm.answers import completion, read_answer
 from tau2_core.llm.chat import request_arguments, standard_message
 from tau2_core.llm.exchange import EXCHANGE, Exchange, hang_up, listen

@@ -78,7 +78,7 @@ class Client(Protocol):
         """Close what is open to the provider; the client can still be used."""
 
 
-class Gate:
+class RequestLimit:
     """Keeps a provider's requests below a number at once, and below a number a minute."""
 
     def __init__(self, concurrency: int | None = None, per_minute: float | None = None) -> None:
@@ -118,8 +118,8 @@ def usage_of(completion: Completion) -> Usage:
 
 
 @dataclass(eq=False)
-class Line:
-    """A model that a run has hired for a role; `model_for` gives each episode its own end of it.
+class RoleModel:
+    """The model of one role in a run; `model_for` gives each episode its own view of it.
 
     `tried` is set once it has answered, or failed for good. Without a client, answers come from the cassette.
     `redactor` takes secrets out of answers and errors: whatever comes from here may be written down.
@@ -128,7 +128,7 @@ class Line:
     role: ModelRole
     settings: ModelSettings
     client: Client | None
-    gate: Gate = field(default_factory=Gate)
+    gate: RequestLimit = field(default_factory=RequestLimit)
     patience: Patience = field(default_factory=Patience)
     cassette: Cassette | None = None
     usage: Usage = field(default_factory=Usage.nothing)
@@ -167,65 +167,69 @@ class Line:
 class EpisodeModel:
     """A model in one role of one episode. Raises ModelError when every try has failed."""
 
-    def __init__(self, line: Line, episode: str, options: Mapping[str, Any]) -> None:
-        self.line = line
+    def __init__(self, role_model: RoleModel, episode: str, options: Mapping[str, Any]) -> None:
+        self.role_model = role_model
         self.episode = episode
         self.options = options
         self.asked = 0
         self.usage = Usage.nothing()
         self.waiting = 0
-        self._random = Random(f"{episode}/{line.role}")
+        self._random = Random(f"{episode}/{role_model.role}")
 
     async def complete(
         self, messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]] = (), **options: Any
     ) -> Completion:
-        line = self.line
-        place = (self.episode, line.role, self.asked)
+        role_model = self.role_model
+        place = (self.episode, role_model.role, self.asked)
         self.asked += 1
         options = {**options, **self.options}
         request: dict[str, Any] = {}  # what a cassette compares; without one nobody looks
-        if line.cassette is not None:
-            request = {"model": line.settings.model, "args": line.settings.deciding_args(), "options": options}
+        if role_model.cassette is not None:
+            request = {
+                "model": role_model.settings.model,
+                "args": role_model.settings.deciding_args(),
+                "options": options,
+            }
             request |= {"tools": list(tools), "messages": list(messages)}
-            request = line.redactor.value(request)
+            request = role_model.redactor.value(request)
         try:
-            if line.client is None:
+            if role_model.client is None:
                 completion = self._cassette().play(place, request)
             else:
-                completion = await self._within_turn(partial(line.client.complete, messages, tools, options))
+                completion = await self._within_turn(partial(role_model.client.complete, messages, tools, options))
         except ModelError as error:
             failure = self._attributed(error)
-            line.fail(failure)
-            if line.client is not None and line.cassette is not None:
-                line.cassette.record(place, request, failure)
+            role_model.fail(failure)
+            if role_model.client is not None and role_model.cassette is not None:
+                role_model.cassette.record(place, request, failure)
             raise failure from None  # the client's own words are not redacted
-        completion.message = line.redactor.value(completion.message)
-        if line.client is not None and line.cassette is not None:
-            line.cassette.record(place, request, completion)
+        completion.message = role_model.redactor.value(completion.message)
+        if role_model.client is not None and role_model.cassette is not None:
+            role_model.cassette.record(place, request, completion)
         used = usage_of(completion)
-        line.usage.add(used)
-        line.tried.set()
+        role_model.usage.add(used)
+        role_model.tried.set()
         self.usage.add(used)
         return completion
 
     def _cassette(self) -> Cassette:
-        if self.line.cassette is None:
+        if self.role_model.cassette is None:
             raise ModelError(ModelFailure.CASSETTE, "there is neither a client nor a cassette")
-        return self.line.cassette
+        return self.role_model.cassette
 
     def _attributed(self, error: ModelError) -> ModelError:
         """Return the error as it may be written, at the right door.
 
         A request that is refused before the model has answered once is the settings' fault, not a conversation's.
         """
-        text = self.line.redactor.error(error.message)  # before it is shortened: half a key is one too
+        text = self.role_model.redactor.error(error.message)  # before it is shortened: half a key is one too
         text = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
         if error.kind is ModelFailure.REFUSED_REQUEST and not self.usage.requests:
             return ModelError(ModelFailure.SETTINGS, f"the first request was refused: {text}")
         return ModelError(error.kind, text, error.retry_after)
 
     async def _within_turn(self, request: Request) -> Completion:
-        seconds = self.line.patience.turn_seconds
+        seconds = self.role_model.patience.turn_seconds
         self.waiting += 1  # stays if a deadline of others strikes here: that is how it is attributed
         try:
             if seconds is None:
@@ -244,7 +248,7 @@ class EpisodeModel:
 
     async def _ask(self, request: Request) -> Completion:
         """Try, wait, and try again. By a library this takes longer than all else here (docs/decisions/0014)."""
-        patience = self.line.patience
+        patience = self.role_model.patience
         for attempt in range(1, patience.attempts):
             try:
                 return await self._once(request)
@@ -256,8 +260,8 @@ class EpisodeModel:
         return await self._once(request)
 
     async def _once(self, request: Request) -> Completion:
-        seconds = self.line.patience.call_seconds
-        async with self.line.gate.pass_through():
+        seconds = self.role_model.patience.call_seconds
+        async with self.role_model.gate.pass_through():
             try:
                 async with asyncio.timeout(seconds):
                     return await request()
@@ -268,6 +272,6 @@ class EpisodeModel:
         """Return the seconds that the provider asks for; otherwise twice as many each time, with jitter."""
         if asked is not None:
             return asked
-        patience = self.line.patience
+        patience = self.role_model.patience
         longest = min(patience.first_wait_seconds * 2 ** (attempt - 1), patience.longest_wait_seconds)
         return float(longest) * self._random.uniform(0.5, 1.0)

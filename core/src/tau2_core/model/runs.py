@@ -24,6 +24,20 @@ class RunStart:
     slots: int
 
 
+@dataclass(frozen=True)
+class Inventory:
+    """What a run's figures are about: its names, and its fixed slots, played or not."""
+
+    domain: str
+    agent: str
+    user: str
+    evaluators: str
+    dataset: str | None
+    split: str | None
+    tasks: Sequence[str]
+    trials: int
+
+
 class RunSummary(BaseModel):
     """The figures of a run. Rates are over the whole inventory; `coverage` is the share of it that has a reward.
 

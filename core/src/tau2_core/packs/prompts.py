@@ -9,8 +9,8 @@ from typing import Any
 
 from jinja2 import FileSystemLoader, TemplateError, TemplateNotFound, TemplateSyntaxError
 
-from tau2_core.copies import copy_json
 from tau2_core.foreign import ForeignExit, describe, error_text, foreign
+from tau2_core.json_values import copy_json
 from tau2_core.model.tools import Tool
 from tau2_core.packs.sandbox import BoundedSandbox, bounded_work
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tau2_core.agents.baselines import DoAndListAnswers, ListAnswers, every_answer
-from tau2_core.episode.cast import Cast
 from tau2_core.episode.environment import Environment
+from tau2_core.episode.participants import Participants
 from tau2_core.episode.play import play
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import Problem, Tau2GymError
@@ -138,7 +138,7 @@ class _Auditor:
 
     async def passes(self, task: Task, agent: AgentSpec, played: Task) -> bool:
         """Tell whether an agent gets the full reward; what only a judge could say is left out."""
-        record = await play(self.setting, played, Cast(agent, self.user), Slot(task.id, 0), DEFAULT_SEED)
+        record = await play(self.setting, played, Participants(agent, self.user), Slot(task.id, 0), DEFAULT_SEED)
         return self.grader.grade(record, task).solved
 
     def _mutates(self, action: Action) -> bool:

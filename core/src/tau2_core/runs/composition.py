@@ -1,4 +1,4 @@
-"""From options to what plays: catalogue, models, cast, tasks and evaluators; the same for `run` and `serve`."""
+"""From options to what plays: catalogue, models, participants, tasks and evaluators; the same for `run` and `serve`."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tau2_core.episode.cast import Cast
 from tau2_core.episode.conversation import Limits
+from tau2_core.episode.participants import Participants
 from tau2_core.episode.setting import Selection, Setting
 from tau2_core.errors import PackError, UsageError
 from tau2_core.llm.cassette import Cassette
-from tau2_core.llm.model import Line, Patience
+from tau2_core.llm.model import Patience, RoleModel
 from tau2_core.model.llm import ModelRole
 from tau2_core.model.registrations import AgentSpec, UserSpec
 from tau2_core.model.tasks import Task
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.task_checks import check_own_tasks
 from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.records.journal import default_name, refused_name
 from tau2_core.runs.evaluation import choose_evaluators
-from tau2_core.runs.journal import default_name, refused_name
-from tau2_core.runs.models import hire
+from tau2_core.runs.models import open_models
 from tau2_core.runs.options import Options
 from tau2_core.runs.plan import Plan
 from tau2_core.runs.prepare import open_catalogue, open_faults, prepare, with_dataset_args
 from tau2_core.terminal_text import plain_line
 
-Lines = Mapping[ModelRole, Line]
+RoleModels = Mapping[ModelRole, RoleModel]
 
 
 @dataclass(frozen=True)
@@ -52,18 +52,18 @@ def compose(
     """
     refuse_contradictions(options)
     catalogue = open_catalogue(options.pack, options.no_plugin)
-    return compose_run(options, catalogue, hire_models(options, catalogue), agent, user, tasks)
+    return compose_run(options, catalogue, open_role_models(options, catalogue), agent, user, tasks)
 
 
 def compose_run(
     options: Options,
     catalogue: Catalogue,
-    lines: Lines,
+    role_models: RoleModels,
     agent: AgentSpec | None = None,
     user: UserSpec | None = None,
     tasks: Sequence[Task] | None = None,
 ) -> Composition:
-    """Return the run of an open catalogue and hired models; otherwise as `compose`."""
+    """Return the run of an open catalogue and opened models; otherwise as `compose`."""
     if len(options.domain) != 1:
         raise UsageError("name one domain to play; `tau2-gym domains` lists them")
     if len(options.dataset) > 1:
@@ -77,13 +77,13 @@ def compose_run(
         solo=options.solo,
         mode=options.mode,
     )
-    spec = agent or catalogue.agent(options.agent.name or ("llm" if "agent" in lines else "oracle"))
-    cast = Cast(
+    spec = agent or catalogue.agent(options.agent.name or ("llm" if "agent" in role_models else "oracle"))
+    participants = Participants(
         spec,
         user or catalogue.user(user_name(options, solo=options.solo)),
         Limits(options.max_steps, options.max_errors, options.timeout),
         catalogue.tool_call_wrappers(),
-        lines,
+        role_models,
         open_faults(catalogue, options.fault),
         options.user_first,
     )
@@ -95,7 +95,7 @@ def compose_run(
     graded_by = choose_evaluators(catalogue, options.evaluators, setting)
     plan = Plan(
         setting,
-        cast,
+        participants,
         selection.tasks,
         1 if options.trials is None else options.trials,
         options.seed,
@@ -109,7 +109,7 @@ def compose_run(
         judge_all=options.judge_all,
         evaluator_set=graded_by,
     )
-    who = lines["agent"].settings.model if spec.name == "llm" and "agent" in lines else spec.name
+    who = role_models["agent"].settings.model if spec.name == "llm" and "agent" in role_models else spec.name
     return Composition(catalogue, plan, options.out / (options.name or default_name(domain, who)), selection.left_out)
 
 
@@ -135,8 +135,8 @@ def user_name(options: Options, *, solo: bool) -> str:
     return "none" if solo else "llm" if options.user.model is not None else "scripted"
 
 
-def hire_models(options: Options, catalogue: Catalogue) -> dict[ModelRole, Line]:
-    """Return a line to each model, with the options' patience, limits and cassette.
+def open_role_models(options: Options, catalogue: Catalogue) -> dict[ModelRole, RoleModel]:
+    """Open the model of each role, with the options' patience, limits and cassette.
 
     With a dataset a model gets what the dataset's own runner sends. Raises UsageError, DatasetError.
     """
@@ -144,7 +144,7 @@ def hire_models(options: Options, catalogue: Catalogue) -> dict[ModelRole, Line]
     if options.replay or options.record:
         replaying = options.replay is not None
         cassette = Cassette(options.replay or options.record or Path(), replaying=replaying, resume=options.resume)
-    return hire(
+    return open_models(
         with_dataset_args(catalogue, options.dataset, options.models()),
         patience=Patience(options.call_timeout, options.turn_timeout, options.attempts),
         limits=options.provider_limit,

@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tau2_core.llm.model import Line
+from tau2_core.llm.model import RoleModel
 from tau2_core.llm.prompts import template
 from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.records.journal import FORMAT
 from tau2_core.runs.code_files import core_digest
 from tau2_core.runs.digests import content_digests, pack_files, plugin_digests, text_digest, versions
 from tau2_core.runs.plan import Plan
 
-FORMAT = 1
-
 
 def configuration(plan: Plan, catalogue: Catalogue) -> dict[str, Any]:
     """Return the resolved configuration of a run, with digests of all content that decides its results."""
-    setting, cast = plan.setting, plan.cast
+    setting, participants = plan.setting, plan.participants
     dataset, files = setting.dataset, pack_files(setting.pack)
     return {
         "format": FORMAT,
@@ -25,14 +24,18 @@ def configuration(plan: Plan, catalogue: Catalogue) -> dict[str, Any]:
         "variant": setting.variant,
         "solo": setting.solo,
         "mode": setting.mode,
-        "agent": {"name": cast.agent.name, "sees_gold": cast.agent.sees_gold, "user_first": cast.user_first},
-        "user": {"name": cast.user.name, "sees_gold": cast.user.sees_gold},
-        "models": {role: _model(line) for role, line in sorted(cast.lines.items())},
+        "agent": {
+            "name": participants.agent.name,
+            "sees_gold": participants.agent.sees_gold,
+            "user_first": participants.user_first,
+        },
+        "user": {"name": participants.user.name, "sees_gold": participants.user.sees_gold},
+        "models": {role: _model(role_model) for role, role_model in sorted(participants.role_models.items())},
         "faults": list(plan.faults),
         "limits": {
-            "max_steps": cast.limits.max_steps,
-            "max_errors": cast.limits.max_errors,
-            "timeout_seconds": cast.limits.timeout_seconds,
+            "max_steps": participants.limits.max_steps,
+            "max_errors": participants.limits.max_errors,
+            "timeout_seconds": participants.limits.timeout_seconds,
         },
         "dataset": {"adapter": dataset.adapter, "folder": str(dataset.root)} if dataset else None,
         "origins": setting.origins(),
@@ -52,30 +55,30 @@ def configuration(plan: Plan, catalogue: Catalogue) -> dict[str, Any]:
             "policy": text_digest(setting.policy_text),
             "opening": text_digest(setting.opening()),
             "tasks": text_digest(json.dumps([task.model_dump(mode="json") for task in plan.tasks], sort_keys=True)),
-            "prompts": {role: text_digest(template(role)) for role in sorted(cast.lines)},
+            "prompts": {role: text_digest(template(role)) for role in sorted(participants.role_models)},
         },
     }
 
 
 def _plugins(plan: Plan, catalogue: Catalogue) -> dict[str, str | None]:
     """Return the plugins that take part, with the distribution and version of each."""
-    setting, cast = plan.setting, plan.cast
-    named = [("domain", setting.domain), ("agent", cast.agent.name), ("user", cast.user.name)]
+    setting, participants = plan.setting, plan.participants
+    named = [("domain", setting.domain), ("agent", participants.agent.name), ("user", participants.user.name)]
     named += [("fault", text.partition("=")[0]) for text in plan.faults]
     named += [("adapter", setting.dataset.adapter)] if setting.dataset else []
     named += [("evaluator", spec.name) for spec in (plan.evaluator_set.specs.values() if plan.evaluator_set else ())]
     return catalogue.taking_part(named, setting.domain)
 
 
-def _model(line: Line) -> dict[str, Any]:
+def _model(role_model: RoleModel) -> dict[str, Any]:
     """Return what may be written down of a model; `takes_seed` is null where nobody is asked, or knows.
 
     `replayed` is there, and true, where a cassette answers.
     """
-    settings = line.settings
+    settings = role_model.settings
     known: dict[str, Any] = {"model": settings.model, "args": settings.public_args(), "carry": settings.carry}
     if settings.from_dataset:
         known["from_dataset"] = settings.from_dataset
-    if line.client is None:
+    if role_model.client is None:
         known["replayed"] = True
-    return {**known, "takes_seed": line.client.takes_seed() if line.client else None}
+    return {**known, "takes_seed": role_model.client.takes_seed() if role_model.client else None}

@@ -62,13 +62,13 @@ def _named(pack: Pack) -> Iterator[Path]:
 
 def plugin_digests(plan: Plan) -> dict[str, str | None]:
     """Return a digest of each part that plugins play in a run; None where it is the core's own."""
-    cast, dataset = plan.cast, plan.setting.dataset
+    participants, dataset = plan.participants, plan.setting.dataset
     specs = plan.evaluator_set.specs.values() if plan.evaluator_set else ()
     return {
-        "agent": code_digest([cast.agent.create]),
-        "user": code_digest([cast.user.create]),
-        "tool_call": code_digest(cast.wrappers),
-        "faults": code_digest(cast.faults),
+        "agent": code_digest([participants.agent.create]),
+        "user": code_digest([participants.user.create]),
+        "tool_call": code_digest(participants.wrappers),
+        "faults": code_digest(participants.faults),
         "evaluators": code_digest(spec.evaluate for spec in specs),
         "adapter": code_digest([dataset.load_tasks]) if dataset else None,
     }

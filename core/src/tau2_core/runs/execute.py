@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tau2_core.episode.play import OpenStage, in_process, play
+from tau2_core.episode.play import OpenBackend, in_process, play
 from tau2_core.errors import RunError
 from tau2_core.evaluators.grade import Grader
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
@@ -17,14 +17,14 @@ from tau2_core.model.evaluation import Grade
 from tau2_core.model.runs import RunSummary
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.records.finished import Finished
+from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, Journal
+from tau2_core.records.summary import figures
 from tau2_core.runs.in_order import InOrder
-from tau2_core.runs.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, Journal
 from tau2_core.runs.judgements import Judging, probe_judge
 from tau2_core.runs.listeners import Listeners
-from tau2_core.runs.metrics import figures
 from tau2_core.runs.opening import check_plan
 from tau2_core.runs.plan import Plan
-from tau2_core.runs.resume import Resumed
 from tau2_core.runs.stopping import Stopping
 
 
@@ -59,7 +59,7 @@ async def execute(
     *,
     resume: bool = False,
     on_finished: Callable[[FinishedEpisode], None] | None = None,
-    open_stage: OpenStage = in_process,
+    open_backend: OpenBackend = in_process,
 ) -> RunResult:
     """Play and grade a plan into a run folder; `resume` goes on with exactly the slots that are missing there.
 
@@ -70,18 +70,18 @@ async def execute(
     checked = check_plan(plan, catalogue)
     try:
         async with asyncio.timeout(plan.run_seconds):
-            await probe_judge(plan.cast.lines.get("judge"))
+            await probe_judge(plan.participants.role_models.get("judge"))
     except TimeoutError as error:
         raise RunError(
             f"the run's {plan.run_seconds:g} s passed while the judge was tried; nothing was done"
         ) from error
-    redactor = next((line.redactor for line in plan.cast.lines.values()), None)
+    redactor = next((role_model.redactor for role_model in plan.participants.role_models.values()), None)
     journal = Journal(folder, resume=resume, redactor=redactor)
     with journal.alone():
-        before = checked.resume(journal) if journal.begun else Resumed()
+        before = checked.resume(journal) if journal.begun else Finished()
         journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))
         journal.write(CONFIGURATION, checked.config)
-        return await _Run(plan, catalogue, journal, checked.grader, on_finished, open_stage, before, started).run()
+        return await _Run(plan, catalogue, journal, checked.grader, on_finished, open_backend, before, started).run()
 
 
 class _Run:
@@ -92,25 +92,25 @@ class _Run:
         journal: Journal,
         grader: Grader,
         on_finished: Callable[[FinishedEpisode], None] | None,
-        open_stage: OpenStage,
-        before: Resumed,
+        open_backend: OpenBackend,
+        before: Finished,
         started: float,
     ) -> None:
         self.plan = plan
         self.journal = journal
         self.grader = grader
         self.judging = Judging(
-            plan.cast.lines.get("judge"), grader, journal, before.judgements, everywhere=plan.judge_all
+            plan.participants.role_models.get("judge"), grader, journal, before.judgements, everywhere=plan.judge_all
         )
         self.on_finished = on_finished
-        self.open_stage = open_stage
+        self.open_backend = open_backend
         self.before = before
         self.deadline = None if plan.run_seconds is None else started + plan.run_seconds
         self.in_order = InOrder(journal)
         self.finished: list[FinishedEpisode] = []
         self.stopped = ""
         self.stopping = Stopping(
-            plan.cast.lines,
+            plan.participants.role_models,
             max_cost=plan.max_cost,
             max_infrastructure_errors=plan.max_infrastructure_errors,
             spent=before.spent.values(),
@@ -148,10 +148,10 @@ class _Run:
 
     async def _tried(self, first: asyncio.Task[None]) -> None:
         """Wait until every model has answered, or one episode is over: a model that cannot be used costs no second."""
-        lines = [line for role, line in self.plan.cast.lines.items() if role != "judge"]
-        if not lines:
+        role_models = [role_model for role, role_model in self.plan.participants.role_models.items() if role != "judge"]
+        if not role_models:
             return
-        answered = asyncio.ensure_future(_all(line.tried for line in lines))
+        answered = asyncio.ensure_future(_all(role_model.tried for role_model in role_models))
         over = asyncio.ensure_future(self.one_over.wait())
         waiting: set[asyncio.Future[Any]] = {first, over, answered}
         try:
@@ -175,7 +175,7 @@ class _Run:
         if record is None:
             self.listeners.tell("episode_started", EpisodeStart(self.plan.setting.domain, slot, seed))
             try:
-                record = await play(self.plan.setting, task, self.plan.cast, slot, seed, self.open_stage)
+                record = await play(self.plan.setting, task, self.plan.participants, slot, seed, self.open_backend)
             except KeyboardInterrupt:  # a person hung up, or a second Ctrl-C came to one who never waits
                 self.stopped = "interrupted"
                 raise asyncio.CancelledError from None

@@ -17,9 +17,9 @@ from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.records.reader import RecordedRun
 from tau2_core.runs.digests import text_digest
 from tau2_core.runs.evaluation import choose_evaluators
-from tau2_core.runs.recorded import RecordedRun
 
 
 def task_lines(

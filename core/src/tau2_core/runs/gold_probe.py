@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from tau2_core.agents.random_calls import RandomCalls
-from tau2_core.episode.cast import Cast
 from tau2_core.episode.conversation import Limits
 from tau2_core.episode.environment import Environment
+from tau2_core.episode.participants import Participants
 from tau2_core.episode.play import play
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import start
@@ -89,9 +89,11 @@ def _gold(setting: Setting, task: Task) -> list[Step]:
 async def _random(setting: Setting, task: Task) -> list[Step]:
     """Call tools with arguments that fit their schemas: also those that no task needs."""
     agent = AgentSpec("random", "", RandomCalls)
-    cast = Cast(agent, UserSpec("scripted", "", Scripted, sees_gold=True), Limits(max_steps=RANDOM_STEPS))
+    participants = Participants(
+        agent, UserSpec("scripted", "", Scripted, sees_gold=True), Limits(max_steps=RANDOM_STEPS)
+    )
     try:
-        record = await play(setting, task, cast, Slot(task.id, 0), DEFAULT_SEED)
+        record = await play(setting, task, participants, Slot(task.id, 0), DEFAULT_SEED)
     except Tau2GymError as error:
         return [("", "", str(error))]
     names: dict[str, tuple[str, str]] = {}

@@ -11,21 +11,21 @@ from pathlib import Path
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import RunError
-from tau2_core.llm.model import Line
+from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Judgement, Outcome
 from tau2_core.model.llm import ModelRole, ModelSettings
+from tau2_core.model.runs import Inventory
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.records.journal import GRADES, JUDGEMENTS, SUMMARY, Journal
+from tau2_core.records.reader import RecordedRun, read_run
+from tau2_core.records.summary import figures
 from tau2_core.runs.digests import content_digests
 from tau2_core.runs.evaluation import choose_evaluators
 from tau2_core.runs.execute import FinishedEpisode, RunResult
-from tau2_core.runs.journal import GRADES, JUDGEMENTS, SUMMARY, Journal
 from tau2_core.runs.judgements import Judging, probe_judge
-from tau2_core.runs.metrics import figures
-from tau2_core.runs.plan import Inventory
 from tau2_core.runs.prepare import prepare, with_dataset_args
-from tau2_core.runs.recorded import RecordedRun, read_run
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ async def grade_run(
     catalogue: Catalogue,
     *,
     evaluators: str | None = None,
-    judge: Line | None = None,
+    judge: RoleModel | None = None,
     dataset: Path | None = None,
     concurrency: int = 8,
     on_judged: Callable[[], None] = lambda: None,
@@ -125,7 +125,7 @@ async def _ask(
     wanted = [record for record in run.records.values() if judging.asks(record, tasks[record.task_id])]
     if not wanted:
         return 0
-    await probe_judge(judging.line)
+    await probe_judge(judging.role_model)
     queue = iter(wanted)
 
     async def work() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tau2_core.runs.journal import Journal
+from tau2_core.records.journal import Journal
 
 Lines = list[tuple[str, Any]]
 

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
-from pydantic import BaseModel
-
 from tau2_core.errors import RunError
 from tau2_core.evaluators.grade import Grader
 from tau2_core.llm.judge import judge, probe
-from tau2_core.llm.model import Line
+from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Judgement
 from tau2_core.model.tasks import Task
-from tau2_core.runs.journal import JUDGEMENTS, Journal
+from tau2_core.records.finished import judgement_line
+from tau2_core.records.journal import JUDGEMENTS, Journal
 
 
-class _Place(BaseModel):
-    task_id: str
-    trial: int
-
-
-async def probe_judge(line: Line | None) -> None:
+async def probe_judge(role_model: RoleModel | None) -> None:
     """Ask the judge something simple before anything is played. Raises RunError if it is of no use."""
-    if line is not None:
-        wrong = await probe(line.model_for("probe"))
+    if role_model is not None:
+        wrong = await probe(role_model.model_for("probe"))
         if wrong:
-            wrong = line.refused() or f"the judge {line.settings.model!r} is of no use: {wrong}"
+            wrong = role_model.refused() or f"the judge {role_model.settings.model!r} is of no use: {wrong}"
             raise RunError(f"{wrong}; nothing was done")
 
 
@@ -40,14 +31,14 @@ class Judging:
 
     def __init__(
         self,
-        line: Line | None,
+        role_model: RoleModel | None,
         grader: Grader,
         journal: Journal,
         known: dict[Slot, Judgement],
         *,
         everywhere: bool = False,
     ) -> None:
-        self.line = line
+        self.role_model = role_model
         self.grader = grader
         self.journal = journal
         self.known = known
@@ -55,37 +46,24 @@ class Judging:
 
     def asks(self, record: EpisodeRecord, task: Task) -> bool:
         """Tell whether the judge is to be asked of an episode."""
-        if self.line is None or not self.grader.needs_judge(record, task, everywhere=self.everywhere):
+        if self.role_model is None or not self.grader.needs_judge(record, task, everywhere=self.everywhere):
             return False
         known = self.known.get(record.slot)
-        return known is None or not stands(known, self.line)
+        return known is None or not stands(known, self.role_model)
 
     async def judgement(self, record: EpisodeRecord, task: Task) -> Judgement | None:
         """Return what the judge says, or said; None where it is not asked."""
         criteria = task.evaluation_criteria
-        if self.line is None or not self.asks(record, task):
+        if self.role_model is None or not self.asks(record, task):
             return self.known.get(record.slot)
-        model = self.line.model_for(str(record.slot))
+        model = self.role_model.model_for(str(record.slot))
         said = await judge(model, record.messages, (criteria and criteria.nl_assertions) or [])
-        said.model, said.usage = self.line.settings.model, model.usage
+        said.model, said.usage = self.role_model.settings.model, model.usage
         self.journal.append(JUDGEMENTS, judgement_line(record.slot, said))
         self.known[record.slot] = said
         return said
 
 
-def stands(judgement: Judgement, line: Line | None) -> bool:
+def stands(judgement: Judgement, role_model: RoleModel | None) -> bool:
     """Tell whether a judgement need not be asked for again; what two models said is not mixed in one number."""
-    return line is None or (not judgement.error and judgement.model == line.settings.model)
-
-
-def read_judgements(journal: Journal) -> Iterator[tuple[Slot, Judgement]]:
-    """Yield what was said, in the order of the file; for a slot the last one counts. Raises RunError."""
-    for number, line in enumerate(journal.lines(JUDGEMENTS), 1):
-        place = {key: line.pop(key, None) for key in ("task_id", "trial")} if isinstance(line, dict) else {}
-        slot = journal.content(JUDGEMENTS, number, _Place, place)
-        yield Slot(slot.task_id, slot.trial), journal.content(JUDGEMENTS, number, Judgement, line)
-
-
-def judgement_line(slot: Slot, judgement: Judgement) -> dict[str, Any]:
-    """Return a judgement as one JSON line's object."""
-    return {"task_id": slot.task_id, "trial": slot.trial, **judgement.model_dump(mode="json")}
+    return role_model is None or (not judgement.error and judgement.model == role_model.settings.model)

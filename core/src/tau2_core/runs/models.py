@@ -1,4 +1,4 @@
-"""Which models a run hires: from the command line or a file, with limits by provider."""
+"""Opening the models of a run: from the command line or a file, with limits by provider."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeVar, get_args
 from tau2_core.errors import UsageError
 from tau2_core.llm.cassette import Cassette
 from tau2_core.llm.keys import variables_of
-from tau2_core.llm.model import Client, Gate, Line, Patience
+from tau2_core.llm.model import Client, Patience, RequestLimit, RoleModel
 from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.names import did_you_mean
 from tau2_core.redaction import remember, run_redactor
@@ -18,15 +18,15 @@ Result = TypeVar("Result")
 ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
 
 
-def hire(
+def open_models(
     settings: Mapping[ModelRole, ModelSettings],
     *,
     patience: Patience,
     limits: Sequence[str] = (),
     rates: Sequence[str] = (),
     cassette: Cassette | None = None,
-) -> dict[ModelRole, Line]:
-    """Return a line to each model; models of one provider share its limits. Raises UsageError.
+) -> dict[ModelRole, RoleModel]:
+    """Open the model of each role; models of one provider share its limits. Raises UsageError.
 
     From a cassette nothing is opened, so that no client needs to be imported, which takes seconds.
     """
@@ -39,18 +39,19 @@ def hire(
     if not replaying:
         _refuse_unknown({"--provider-limit": at_once, "--provider-rate": a_minute}, set(providers.values()))
     gates = {
-        provider: Gate(_whole(at_once.get(provider)), a_minute.get(provider)) for provider in set(providers.values())
+        provider: RequestLimit(_whole(at_once.get(provider)), a_minute.get(provider))
+        for provider in set(providers.values())
     }
     named = {chosen.model.partition("/")[0] for chosen in settings.values()}
     variables = [name for provider in sorted({*named, *providers.values()}) for name in variables_of(provider)]
     redactor = run_redactor((chosen.args for chosen in settings.values()), variables)
     remember(redactor)
     return {
-        role: Line(
+        role: RoleModel(
             role,
             chosen,
             clients.get(role),
-            gates.get(providers.get(role, ""), Gate()),
+            gates.get(providers.get(role, ""), RequestLimit()),
             patience,
             cassette,
             redactor=redactor,
@@ -59,19 +60,19 @@ def hire(
     }
 
 
-async def closing(lines: Mapping[ModelRole, Line], work: Awaitable[Result]) -> Result:
+async def closing(role_models: Mapping[ModelRole, RoleModel], work: Awaitable[Result]) -> Result:
     """Await work, then close what is open to the models' providers: for a process that has no other use for it."""
     try:
         return await work
     finally:
-        await dismiss(lines.values())
+        await close_models(role_models.values())
 
 
-async def dismiss(lines: Iterable[Line]) -> None:
+async def close_models(role_models: Iterable[RoleModel]) -> None:
     """Close what is open to the models' providers, in a process that has no other use for it."""
-    for line in lines:
-        if line.client is not None:
-            await line.client.close()
+    for role_model in role_models:
+        if role_model.client is not None:
+            await role_model.client.close()
 
 
 def open_client(settings: ModelSettings) -> Client:

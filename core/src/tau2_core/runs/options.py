@@ -29,7 +29,7 @@ Names = Annotated[list[str], BeforeValidator(_several)]
 Folders = Annotated[list[Path], BeforeValidator(_several)]
 
 
-class Participant(BaseModel):
+class RoleOptions(BaseModel):
     """Who plays a role: a registered name, a model with its arguments, or both."""
 
     model_config = ConfigDict(extra="forbid")
@@ -40,11 +40,11 @@ class Participant(BaseModel):
     carry: Carry = "auto"
 
 
-def _participant(value: Any) -> Any:
+def _role(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-Role = Annotated[Participant, BeforeValidator(_participant)]
+RoleField = Annotated[RoleOptions, BeforeValidator(_role)]
 
 
 class Options(BaseModel):
@@ -56,9 +56,9 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     domain: Names = Field(default_factory=list)
-    agent: Role = Field(default_factory=Participant)
-    user: Role = Field(default_factory=Participant)
-    judge: Role = Field(default_factory=Participant)
+    agent: RoleField = Field(default_factory=RoleOptions)
+    user: RoleField = Field(default_factory=RoleOptions)
+    judge: RoleField = Field(default_factory=RoleOptions)
     dataset: Folders = Field(default_factory=list)
     split: str | None = None
     task: Names = Field(default_factory=list)
@@ -113,7 +113,7 @@ class Options(BaseModel):
         """Return the models by role. Raises UsageError for arguments without a model."""
         found: dict[ModelRole, ModelSettings] = {}
         for role in ROLES:
-            told: Participant = getattr(self, role)
+            told: RoleOptions = getattr(self, role)
             if told.model is not None:
                 found[role] = ModelSettings(model=told.model, args=told.args, carry=told.carry)
             elif "args" in told.model_fields_set:

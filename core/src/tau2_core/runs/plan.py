@@ -7,30 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from tau2_core.episode.cast import Cast
+from tau2_core.episode.participants import Participants
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import UsageError
 from tau2_core.model.episodes import Slot
-from tau2_core.model.runs import RunStart
+from tau2_core.model.runs import Inventory, RunStart
 from tau2_core.model.tasks import Task
 from tau2_core.runs.evaluation import EvaluatorSet
 from tau2_core.runs.stopping import refuse_unknown_prices
 
 DEFAULT_SEED = 300
-
-
-@dataclass(frozen=True)
-class Inventory:
-    """What a run's figures are about: its names, and its fixed slots, played or not."""
-
-    domain: str
-    agent: str
-    user: str
-    evaluators: str
-    dataset: str | None
-    split: str | None
-    tasks: Sequence[str]
-    trials: int
 
 
 @dataclass(frozen=True)
@@ -41,7 +27,7 @@ class Plan:
     """
 
     setting: Setting
-    cast: Cast
+    participants: Participants
     tasks: Sequence[Task]
     trials: int = 1
     seed: int = DEFAULT_SEED
@@ -65,14 +51,14 @@ class Plan:
         for name, seconds in (("max-cost", self.max_cost), ("run-timeout", self.run_seconds)):
             if seconds is not None and not seconds > 0:
                 raise UsageError(f"--{name} must be more than 0, not {seconds}")
-        self.cast.check(self.setting)
+        self.participants.check(self.setting)
         if self.max_cost is not None:
-            refuse_unknown_prices(self.cast.lines)
+            refuse_unknown_prices(self.participants.role_models)
 
     @property
     def interactive(self) -> bool:
         """Whether a person takes part."""
-        return self.cast.agent.interactive or self.cast.user.interactive
+        return self.participants.agent.interactive or self.participants.user.interactive
 
     @property
     def width(self) -> int:
@@ -81,15 +67,15 @@ class Plan:
 
     def inventory(self) -> Inventory:
         """Return what the run's figures are about."""
-        setting, cast = self.setting, self.cast
+        setting, participants = self.setting, self.participants
         dataset = str(setting.dataset.root) if setting.dataset else None
-        names = (setting.domain, cast.agent.name, cast.user.name, self.evaluators, dataset, self.split)
+        names = (setting.domain, participants.agent.name, participants.user.name, self.evaluators, dataset, self.split)
         return Inventory(*names, [task.id for task in self.tasks], self.trials)
 
     def begun_in(self, folder: Path) -> RunStart:
         """Return what plugins are told when the run begins."""
-        setting, cast = self.setting, self.cast
-        names = (setting.domain, cast.agent.name, cast.user.name)
+        setting, participants = self.setting, self.participants
+        names = (setting.domain, participants.agent.name, participants.user.name)
         return RunStart(folder.name, folder, *names, [task.id for task in self.tasks], len(self.slots()))
 
     def slots(self) -> list[Slot]:

@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
 from tau2_core.errors import RunError
-from tau2_core.model.episodes import EpisodeRecord, Slot, Termination, Usage
-from tau2_core.model.evaluation import Grade, Judgement
+from tau2_core.model.episodes import Slot, Termination
 from tau2_core.model.llm import ModelSettings
-from tau2_core.runs.journal import CONFIGURATION, EPISODES, GRADES, JUDGEMENTS, TIMINGS, Journal
-from tau2_core.runs.judgements import judgement_line, read_judgements, stands
+from tau2_core.records.finished import Finished, judgement_line, read_finished
+from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, JUDGEMENTS, TIMINGS, Journal
+from tau2_core.runs.judgements import stands
 from tau2_core.runs.plan import Plan
 from tau2_core.state.difference import compare, path_text
 
 
-@dataclass
-class Resumed:
-    """What an earlier part of the run finished: records, judgements, and the grades of those that were graded.
-
-    `spent` is what all that was played so far has used, by role, also what is to be played again.
-    """
-
-    records: dict[Slot, EpisodeRecord] = field(default_factory=dict)
-    judgements: dict[Slot, Judgement] = field(default_factory=dict)
-    grades: dict[Slot, Grade] = field(default_factory=dict)
-    spent: dict[str, Usage] = field(default_factory=dict)
-
-    def spend(self, role: str, usage: Usage) -> None:
-        self.spent.setdefault(role, Usage.nothing()).add(usage)
-
-
-def resume_run(journal: Journal, config: dict[str, Any], plan: Plan) -> Resumed:
+def resume_run(journal: Journal, config: dict[str, Any], plan: Plan) -> Finished:
     """Read what is finished, and leave files of whole lines, one a slot.
 
     Episodes that failed by infrastructure are dropped, to be played again. Raises RunError if the run was another one:
@@ -55,7 +38,7 @@ def resume_run(journal: Journal, config: dict[str, Any], plan: Plan) -> Resumed:
         if slot not in slots or record.termination is Termination.INFRASTRUCTURE_ERROR:
             del found.records[slot]
     found.judgements = {slot: each for slot, each in found.judgements.items() if slot in found.records}
-    judge = plan.cast.lines.get("judge")
+    judge = plan.participants.role_models.get("judge")
     found.grades = {
         slot: grade
         for slot, grade in found.grades.items()
@@ -88,21 +71,3 @@ def _deciding(config: dict[str, Any]) -> dict[str, Any]:
     }
     told = {name: value for name, value in config.items() if name != "plugins"}  # their content is in the digests
     return {**told, "models": models}
-
-
-def read_finished(journal: Journal) -> Resumed:
-    """Read what a run's folder holds. Raises RunError with file and line if it is damaged."""
-    found = Resumed()
-    for _number, record in journal.validated(EPISODES, EpisodeRecord):
-        found.records[record.slot] = record
-        for role, usage in record.usage.items():
-            found.spend(role, usage)
-    for slot, judgement in read_judgements(journal):
-        found.judgements[slot] = judgement
-        found.spend("judge", judgement.usage)
-    for number, grade in journal.validated(GRADES, Grade):
-        if grade.reward is not None and not 0 <= grade.reward <= 1:
-            where = f"{journal.folder / GRADES}:{number}"
-            raise RunError(f"{where}: the reward should be between 0 and 1, not {grade.reward:g}; restore the file")
-        found.grades[Slot(grade.task_id, grade.trial)] = grade
-    return found

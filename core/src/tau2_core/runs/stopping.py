@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from tau2_core.errors import UsageError
-from tau2_core.llm.model import Line
+from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import EpisodeRecord, Termination, Usage
 from tau2_core.model.llm import ModelRole
 
@@ -18,13 +18,13 @@ class Stopping:
 
     def __init__(
         self,
-        lines: Mapping[ModelRole, Line],
+        role_models: Mapping[ModelRole, RoleModel],
         *,
         max_cost: float | None,
         max_infrastructure_errors: int,
         spent: Collection[Usage] = (),
     ) -> None:
-        self.lines = lines
+        self.role_models = role_models
         self.max_cost = max_cost
         self.most = max_infrastructure_errors
         self.spent = list(spent)
@@ -37,8 +37,8 @@ class Stopping:
 
     def refused(self) -> bool:
         """Tell whether a model cannot be used at all, or infrastructure has failed too often in the same way."""
-        for line in self.lines.values():
-            self.why = self.why or line.refused()
+        for role_model in self.role_models.values():
+            self.why = self.why or role_model.refused()
         if not self.why and len(self._in_a_row) >= self.most:
             what = f"{len(self._in_a_row)} episodes in a row ended with the same infrastructure error"
             self.why = f"{what} ({self._in_a_row[-1]}); --max-infrastructure-errors {self.most} stops the run"
@@ -48,7 +48,7 @@ class Stopping:
         """Tell whether the money is spent."""
         if self.max_cost is None:
             return False
-        costs = [usage.cost for usage in (*self.spent, *(line.usage for line in self.lines.values()))]
+        costs = [usage.cost for usage in (*self.spent, *(role_model.usage for role_model in self.role_models.values()))]
         if None not in costs and sum(cost or 0.0 for cost in costs) < self.max_cost:
             return False
         unknown = "--max-cost cannot be kept: the price of a model is unknown"
@@ -66,10 +66,10 @@ class Stopping:
         self._in_a_row.append(error)
 
 
-def refuse_unknown_prices(lines: Mapping[ModelRole, Line]) -> None:
+def refuse_unknown_prices(role_models: Mapping[ModelRole, RoleModel]) -> None:
     """Refuse --max-cost where nobody could tell what is spent. Raises UsageError."""
-    for role, line in lines.items():
-        if line.client is not None and not line.client.knows_price():
-            what = f"--max-cost: the price of {line.settings.model} is not known"
+    for role, role_model in role_models.items():
+        if role_model.client is not None and not role_model.client.knows_price():
+            what = f"--max-cost: the price of {role_model.settings.model} is not known"
             prices = '{"input_cost_per_token": …, "output_cost_per_token": …}'
             raise UsageError(f"{what}; say it with --{role}-args '{prices}'")

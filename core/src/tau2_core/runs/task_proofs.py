@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tau2_core.episode.cast import Cast
 from tau2_core.episode.environment import Environment
+from tau2_core.episode.participants import Participants
 from tau2_core.episode.play import play
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import start
 from tau2_core.errors import PackError, Tau2GymError, ToolError
 from tau2_core.evaluators.grade import Grader
-from tau2_core.evaluators.reasons import reasons
 from tau2_core.evaluators.strict.policy import breaches
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade
@@ -24,6 +23,7 @@ from tau2_core.packs.pack import Pack
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.tasks import TaskSource
 from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.records.reasons import reasons
 from tau2_core.runs.family_proofs import FamilyProofs, family_tasks_to_play
 from tau2_core.runs.plan import DEFAULT_SEED
 
@@ -206,8 +206,10 @@ class _Player:
     async def _play(
         self, task: Task, agent: str, setting: Setting, played: Task | None = None
     ) -> tuple[EpisodeRecord, Grade]:
-        cast = Cast(self.catalogue.agent(agent), self.catalogue.user("none" if setting.solo else "scripted"))
-        record = await play(setting, played or task, cast, Slot(task.id, 0), DEFAULT_SEED)
+        participants = Participants(
+            self.catalogue.agent(agent), self.catalogue.user("none" if setting.solo else "scripted")
+        )
+        record = await play(setting, played or task, participants, Slot(task.id, 0), DEFAULT_SEED)
         return record, Grader(setting, "tau2", self.evaluators).grade(record, task)
 
     def note(self, source: TaskSource, message: str, *path: str | int, hint: str = "") -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tau2_core.agents.llm import system_prompt as prompt_of
-from tau2_core.episode.cast import agent_tools
+from tau2_core.episode.participants import agent_tools
 from tau2_core.errors import DatasetError
 from tau2_core.model.participants import AgentContext
 from tau2_core.runs.prepare import open_catalogue, prepare

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from tau2_core.errors import RunError, Tau2GymError, UsageError
+from tau2_core.records.journal import Journal
 from tau2_core.redaction import Redactor, run_redactor
-from tau2_core.runs.journal import Journal
 from tau2_core.testing.bodies import Evaluation, run_body
 from tau2_core.testing.cases import Case, cases, model_names
 from tau2_core.testing.experiment import Experiment

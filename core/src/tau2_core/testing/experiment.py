@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from tau2_core.model.llm import ModelSettings
-from tau2_core.runs.journal import Journal
+from tau2_core.records.journal import Journal
 from tau2_core.testing.parameters import Parameters, Rows
 from tau2_core.testing.processors import RolloutProcessor, RolloutProcessorConfig
 from tau2_core.testing.rows import Code, EvalMetadata, EvaluateResult, EvaluationRow, Status

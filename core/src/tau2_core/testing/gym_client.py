@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx2
 
-from tau2_core.episode.cast import Cast
+from tau2_core.episode.participants import Participants
 from tau2_core.episode.setting import Setting
-from tau2_core.episode.stage import Stage
+from tau2_core.episode.tool_backend import ToolBackend
 from tau2_core.errors import UsageError
-from tau2_core.gym.client import RemoteStage, http_client, open_sides
+from tau2_core.gym.client import RemoteBackend, http_client, open_sides
 from tau2_core.model.messages import Requestor
 from tau2_core.model.tasks import Task
 from tau2_core.testing.exceptions import RolloutError
@@ -65,9 +65,11 @@ class GymClient:
         return response.json() if response.content else None
 
     @asynccontextmanager
-    async def stage(self, setting: Setting, task: Task, cast: Cast, seed: int) -> AsyncIterator[Stage]:
+    async def backend(
+        self, setting: Setting, task: Task, participants: Participants, seed: int
+    ) -> AsyncIterator[ToolBackend]:
         """Open a world on the server for as long as the block lasts. Plugins that wrap calls are the server's."""
-        del cast
+        del participants
         dataset = setting.dataset.root.name if setting.dataset else "pack"
         wish = {
             "domain": setting.domain,
@@ -85,7 +87,7 @@ class GymClient:
             if made["user_mcp_url"]:
                 urls["user"] = made["user_mcp_url"]
             async with open_sides(urls) as clients:
-                yield RemoteStage(clients, partial(self._was_skipped, made), partial(self._digests, control))
+                yield RemoteBackend(clients, partial(self._was_skipped, made), partial(self._digests, control))
         finally:
             await self.ask("DELETE", control)
 

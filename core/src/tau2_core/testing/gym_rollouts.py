@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from tau2_core.episode.play import OpenStage
+from tau2_core.episode.play import OpenBackend
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.settings import Settings
-from tau2_core.gym.via import serving, stage_through
+from tau2_core.gym.via import backend_through, serving
 from tau2_core.testing.children import server_of
 from tau2_core.testing.gym_client import GymClient
 from tau2_core.testing.in_process import InProcessRolloutProcessor
@@ -32,9 +32,9 @@ class McpGymRolloutProcessor(InProcessRolloutProcessor):
     def __init__(self) -> None:
         super().__init__()
         self._servers = AsyncExitStack()
-        self._opened: dict[Path, asyncio.Future[OpenStage]] = {}
+        self._opened: dict[Path, asyncio.Future[OpenBackend]] = {}
 
-    async def stage(self, table: Table, config: RolloutProcessorConfig) -> OpenStage:
+    async def backend(self, table: Table, config: RolloutProcessorConfig) -> OpenBackend:
         folder = config.journal.folder
         if folder not in self._opened:
             self._opened[folder] = asyncio.ensure_future(self._servers.enter_async_context(_server(table, config)))
@@ -51,7 +51,7 @@ class McpGymRolloutProcessor(InProcessRolloutProcessor):
 MCPGymRolloutProcessor = McpGymRolloutProcessor  # as eval-protocol spells it
 
 
-def _server(table: Table, config: RolloutProcessorConfig) -> AbstractAsyncContextManager[OpenStage]:
+def _server(table: Table, config: RolloutProcessorConfig) -> AbstractAsyncContextManager[OpenBackend]:
     kwargs, domain = config.kwargs, table.setting.domain
     if kwargs.get("url"):
         return _running(str(kwargs["url"]), kwargs.get("token"))
@@ -61,24 +61,24 @@ def _server(table: Table, config: RolloutProcessorConfig) -> AbstractAsyncContex
 
 
 @asynccontextmanager
-async def _own(table: Table) -> AsyncIterator[OpenStage]:
+async def _own(table: Table) -> AsyncIterator[OpenBackend]:
     """Our server, in this event loop: no child can be left behind, and no port can be taken by another meanwhile."""
     registry = Registry(table.catalogue, None, max_episodes=MORE_THAN_NEEDED, idle_seconds=24 * 3600)
     settings = Settings(
         table.catalogue, [table.setting.domain], max_body_bytes=sys.maxsize, max_result_chars=sys.maxsize
     )
     async with serving(registry, settings) as address:
-        yield stage_through(registry, address)
+        yield backend_through(registry, address)
 
 
 @asynccontextmanager
-async def _running(url: str, token: str | None) -> AsyncIterator[OpenStage]:
+async def _running(url: str, token: str | None) -> AsyncIterator[OpenBackend]:
     client = GymClient(url, token)
     await client.wait_until_ready()
-    yield client.stage
+    yield client.backend
 
 
 @asynccontextmanager
-async def _script(script: Path, domain: str, port: int | None, folder: Path) -> AsyncIterator[OpenStage]:
+async def _script(script: Path, domain: str, port: int | None, folder: Path) -> AsyncIterator[OpenBackend]:
     async with server_of(script, domain, port, folder / "server.log") as client:
-        yield client.stage
+        yield client.backend

@@ -6,10 +6,10 @@ import asyncio
 import time
 from pathlib import Path
 
-from tau2_core.episode.play import OpenStage, in_process, play
+from tau2_core.episode.play import OpenBackend, in_process, play
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
-from tau2_core.runs.journal import EPISODES, TIMINGS
-from tau2_core.runs.models import dismiss
+from tau2_core.records.journal import EPISODES, TIMINGS
+from tau2_core.runs.models import close_models
 from tau2_core.testing.exceptions import RolloutError
 from tau2_core.testing.processors import RolloutProcessorConfig
 from tau2_core.testing.rows import EvaluationRow
@@ -36,10 +36,10 @@ class InProcessRolloutProcessor:
     async def _rollout(self, table: Table, row: EvaluationRow, config: RolloutProcessorConfig) -> EvaluationRow:
         async with config.semaphore:
             await table.probe()
-            open_stage = await self.stage(table, config)
+            open_backend = await self.backend(table, config)
             slot = Slot(table.tasks[row.row_id].id, config.run)
             started = time.perf_counter()
-            record = await self._play(table, row, slot, open_stage)
+            record = await self._play(table, row, slot, open_backend)
             played = time.perf_counter() - started
             grade = await table.grade(record)
             seconds = time.perf_counter() - started
@@ -52,22 +52,22 @@ class InProcessRolloutProcessor:
             raise RolloutError(row.rollout_status.message)
         return row
 
-    async def _play(self, table: Table, row: EvaluationRow, slot: Slot, open_stage: OpenStage) -> EpisodeRecord:
+    async def _play(self, table: Table, row: EvaluationRow, slot: Slot, open_backend: OpenBackend) -> EpisodeRecord:
         task, seed = table.tasks_by_id[slot.task_id], table.plan.seeds()[slot.trial]
         table.listeners.tell("episode_started", EpisodeStart(table.setting.domain, slot, seed))
-        record = await play(table.setting, task, table.cast_for(row), slot, seed, open_stage)
+        record = await play(table.setting, task, table.cast_for(row), slot, seed, open_backend)
         table.journal.append(EPISODES, record.line())
         table.listeners.tell("episode_finished", record)
         return record
 
-    async def stage(self, table: Table, config: RolloutProcessorConfig) -> OpenStage:  # noqa: ARG002 - others need them
+    async def backend(self, table: Table, config: RolloutProcessorConfig) -> OpenBackend:  # noqa: ARG002 - others need them
         """Return what opens a world."""
         return in_process
 
     async def acleanup(self) -> None:
-        lines = [line for table in self._tables.values() for line in table.all_lines()]
+        role_models = [role_model for table in self._tables.values() for role_model in table.all_lines()]
         self.cleanup()
-        await dismiss(lines)
+        await close_models(role_models)
 
     def cleanup(self) -> None:
         """Write the figures of each table."""
@@ -78,7 +78,7 @@ class InProcessRolloutProcessor:
 class RecordedRolloutProcessor(InProcessRolloutProcessor):
     """Plays nothing: takes what rows hold as what was said and done, grades it, and keeps a run folder."""
 
-    async def _play(self, table: Table, row: EvaluationRow, slot: Slot, open_stage: OpenStage) -> EpisodeRecord:  # noqa: ARG002
+    async def _play(self, table: Table, row: EvaluationRow, slot: Slot, open_backend: OpenBackend) -> EpisodeRecord:  # noqa: ARG002
         setting = table.setting
         record = as_record(row, setting.domain, slot, setting.mode, solo=setting.solo, variant=setting.variant)
         table.journal.append(EPISODES, record.line())

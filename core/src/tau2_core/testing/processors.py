@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from tau2_core.runs.journal import Journal
+from tau2_core.records.journal import Journal
 from tau2_core.testing.exceptions import ExceptionHandlerConfig
 from tau2_core.testing.rows import Code, EvaluationRow, Status
 

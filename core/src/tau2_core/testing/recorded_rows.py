@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from tau2_core.adapters.eval_protocol.dataset_rows import CUSTOMER_MODEL, as_row
-from tau2_core.episode.cast import agent_tools
+from tau2_core.episode.participants import agent_tools
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import RunError
 from tau2_core.model.tasks import Task
-from tau2_core.runs.recorded import RecordedRun
+from tau2_core.records.reader import RecordedRun
 from tau2_core.testing.datasets import dataset_rows
 from tau2_core.testing.rows import EvaluationRow
 from tau2_core.testing.transcripts import as_result, fill

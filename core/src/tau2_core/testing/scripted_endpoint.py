@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from tau2_core.own_process import loop_factory
+from tau2_core.event_loop import loop_factory
 
 PRICED = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
 

@@ -12,12 +12,12 @@ from typing import Any
 
 from tau2_core.adapters.eval_protocol.dataset_rows import as_task
 from tau2_core.agents.llm import LLMAgent
-from tau2_core.episode.cast import Cast
 from tau2_core.episode.conversation import Limits
+from tau2_core.episode.participants import Participants
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import UsageError
 from tau2_core.evaluators.grade import Grader
-from tau2_core.llm.model import Line, Patience
+from tau2_core.llm.model import Patience, RoleModel
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.llm import ModelRole, ModelSettings
@@ -25,13 +25,13 @@ from tau2_core.model.participants import Agent, AgentContext
 from tau2_core.model.registrations import AgentSpec
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.records.journal import CONFIGURATION, GRADES, SUMMARY, TASKS, Journal
+from tau2_core.records.summary import figures
 from tau2_core.runs.configuration import configuration
 from tau2_core.runs.evaluation import choose_evaluators
-from tau2_core.runs.journal import CONFIGURATION, GRADES, SUMMARY, TASKS, Journal
 from tau2_core.runs.judgements import Judging, probe_judge
 from tau2_core.runs.listeners import Listeners
-from tau2_core.runs.metrics import figures
-from tau2_core.runs.models import hire
+from tau2_core.runs.models import open_models
 from tau2_core.runs.plan import DEFAULT_SEED, Plan
 from tau2_core.runs.prepare import open_catalogue, prepare, with_dataset_args
 from tau2_core.testing.processors import RolloutProcessorConfig
@@ -70,47 +70,49 @@ class Table:
     started: float = field(default_factory=time.monotonic)
     records: dict[Slot, EpisodeRecord] = field(default_factory=dict)
     grades: dict[Slot, Grade] = field(default_factory=dict)
-    lines: dict[str, Line] = field(default_factory=dict)
+    role_models: dict[str, RoleModel] = field(default_factory=dict)
 
     @cached_property
     def judging(self) -> Judging:
         """The judge's part, which keeps what is said beside the episodes."""
-        return Judging(self.plan.cast.lines.get("judge"), self.grader, self.journal, {})
+        return Judging(self.plan.participants.role_models.get("judge"), self.grader, self.journal, {})
 
     _probing: asyncio.Task[None] | None = None
 
     async def probe(self) -> None:
         """See once, before anything is played, that there is a judge of use where one is named. Raises RunError."""
         if self._probing is None:
-            self._probing = asyncio.create_task(probe_judge(self.plan.cast.lines.get("judge")))
+            self._probing = asyncio.create_task(probe_judge(self.plan.participants.role_models.get("judge")))
         await asyncio.shield(self._probing)
 
-    def all_lines(self) -> list[Line]:
-        """Return every line to a model that was opened."""
-        return [*self.plan.cast.lines.values(), *self.lines.values()]
+    def all_lines(self) -> list[RoleModel]:
+        """Return the models that were opened."""
+        return [*self.plan.participants.role_models.values(), *self.role_models.values()]
 
     @property
     def setting(self) -> Setting:
         return self.plan.setting
 
-    def cast_for(self, row: EvaluationRow) -> Cast:
+    def cast_for(self, row: EvaluationRow) -> Participants:
         """Return who plays a row: the customer's model and the agent's system prompt may be the row's own."""
-        cast = self.plan.cast
+        participants = self.plan.participants
         system = next((message.text for message in row.messages if message.role == "system"), None)
-        if system and cast.agent.name == "llm":
-            cast = replace(cast, agent=_prompted(cast.agent, system))
+        if system and participants.agent.name == "llm":
+            participants = replace(participants, agent=_prompted(participants.agent, system))
         if self.config.kwargs.get("user") is not None or self.setting.solo:
-            return cast
+            return participants
         wished = customer(row)
         if wished is None:
-            return replace(cast, user=self.catalogue.user("scripted"))
+            return replace(participants, user=self.catalogue.user("scripted"))
         model = with_dataset_args(self.catalogue, _datasets(self.config), {"user": wished})["user"]
-        if model != cast.lines["user"].settings:
+        if model != participants.role_models["user"].settings:
             key = model.model_dump_json()
-            if key not in self.lines:
-                self.lines.update({key: hire({"user": model}, patience=Patience())["user"]})
-            cast = replace(cast, lines={**cast.lines, "user": self.lines[key]})
-        return cast
+            if key not in self.role_models:
+                self.role_models.update({key: open_models({"user": model}, patience=Patience())["user"]})
+            participants = replace(
+                participants, role_models={**participants.role_models, "user": self.role_models[key]}
+            )
+        return participants
 
     async def grade(self, record: EpisodeRecord) -> Grade:
         """Grade an episode that is on disk already, with the judge where its word counts, and keep the grade."""
@@ -152,14 +154,16 @@ def open_table(config: RolloutProcessorConfig) -> Table:
         mode=kwargs.get("mode"),
     )
     tasks = read_tasks(setting, rows)
-    cast = _cast(catalogue, setting, config)
+    participants = _participants(catalogue, setting, config)
     graded_by = choose_evaluators(catalogue, kwargs.get("evaluators"), setting)
     grader = graded_by.grader(setting)
     seed, at_once = kwargs.get("seed", DEFAULT_SEED), config.concurrency
     chosen = list(tasks.values())
-    plan = Plan(setting, cast, chosen, config.num_runs, seed, None, graded_by.name, at_once, evaluator_set=graded_by)
+    plan = Plan(
+        setting, participants, chosen, config.num_runs, seed, None, graded_by.name, at_once, evaluator_set=graded_by
+    )
     graded_by.refuse_ungradable(grader, chosen)
-    _refuse_what_nobody_judges(tasks, cast, grader)
+    _refuse_what_nobody_judges(tasks, participants, grader)
     config.journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))
     config.journal.write(CONFIGURATION, configuration(plan, catalogue))
     setting.bases()
@@ -193,7 +197,7 @@ def read_tasks(setting: Setting, rows: Sequence[EvaluationRow]) -> dict[str, Tas
     return tasks
 
 
-def _cast(catalogue: Catalogue, setting: Setting, config: RolloutProcessorConfig) -> Cast:
+def _participants(catalogue: Catalogue, setting: Setting, config: RolloutProcessorConfig) -> Participants:
     kwargs = config.kwargs
     name, model = split_params(config.completion_params)
     models: dict[ModelRole, ModelSettings] = {"agent": model} if model else {}
@@ -211,9 +215,9 @@ def _cast(catalogue: Catalogue, setting: Setting, config: RolloutProcessorConfig
         raise UsageError('nobody plays: give completion_params=[{"model": …}], or {"agent": …} for one without a model')
     limits = Limits(config.steps, kwargs.get("max_errors", 10), kwargs.get("timeout"))
     spec = catalogue.user(user or ("none" if setting.solo else "scripted"))
-    lines = hire(with_dataset_args(catalogue, _datasets(config), models), patience=Patience())
+    role_models = open_models(with_dataset_args(catalogue, _datasets(config), models), patience=Patience())
     wrappers, user_first = catalogue.tool_call_wrappers(), bool(kwargs.get("user_first"))
-    return Cast(catalogue.agent(name), spec, limits, wrappers, lines, user_first=user_first)
+    return Participants(catalogue.agent(name), spec, limits, wrappers, role_models, user_first=user_first)
 
 
 def _datasets(config: RolloutProcessorConfig) -> list[Path]:
@@ -242,8 +246,8 @@ def _prompted(spec: AgentSpec, system: str) -> AgentSpec:
     return replace(spec, create=create)
 
 
-def _refuse_what_nobody_judges(tasks: Mapping[str, Task], cast: Cast, grader: Grader) -> None:
-    if "judge" in cast.lines:
+def _refuse_what_nobody_judges(tasks: Mapping[str, Task], participants: Participants, grader: Grader) -> None:
+    if "judge" in participants.role_models:
         return
     for name, task in tasks.items():
         criteria = task.evaluation_criteria

@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tau2_core.evaluators.reasons import reasons
 from tau2_core.llm.chat import UNPARSABLE
 from tau2_core.model.episodes import ArgumentMode, EpisodeRecord, Slot, Termination
 from tau2_core.model.evaluation import Grade, Outcome, Status, Verdict
 from tau2_core.model.messages import AssistantMessage, Requestor, SystemMessage, ToolCall, ToolMessage, UserMessage
 from tau2_core.model.messages import Message as RecordedMessage
+from tau2_core.records.reasons import reasons
 from tau2_core.testing.rows import (
     CompletionUsage,
     EvaluateResult,

@@ -11,8 +11,8 @@ import re
 from tau2_core.evaluators.action import all_calls
 from tau2_core.evaluators.strict.action import made
 from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
-from tau2_core.model.exchanges import exchanges
 from tau2_core.model.messages import AssistantMessage, ToolCall, ToolMessage, UserMessage
+from tau2_core.model.paired_calls import paired_calls
 from tau2_core.model.tasks import Action
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
@@ -62,7 +62,7 @@ def _what_happened(evidence: Evidence, outcome: str) -> Check:
 
 
 def _succeeded(evidence: Evidence) -> list[str]:
-    return [each.call.name for each in exchanges(evidence.record.messages) if each.succeeded]
+    return [each.call.name for each in paired_calls(evidence.record.messages) if each.succeeded]
 
 
 def _spoke(evidence: Evidence) -> bool:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
-from tau2_core.model.exchanges import exchanges
 from tau2_core.model.messages import AssistantMessage, Message, ToolCall, UserMessage
+from tau2_core.model.paired_calls import paired_calls
 from tau2_core.model.policy_rules import CUSTOMER, PolicyRule
 
 _NO = re.compile(r"\W*(no|not|don'?t|wait|stop)\b", re.IGNORECASE)
@@ -77,7 +77,7 @@ def _crowded(messages: Sequence[Message]) -> Iterator[Breach]:
 
 def _succeeded(messages: Sequence[Message]) -> Iterator[tuple[int, ToolCall]]:
     """Yield the agent's calls that did not fail, with the number of their message."""
-    for each in exchanges(messages):
+    for each in paired_calls(messages):
         if each.by is AssistantMessage and each.succeeded:
             yield each.turn, each.call
 
@@ -100,7 +100,7 @@ def _called(rule: PolicyRule, before: Sequence[Message]) -> bool:
 def _known(value: str, sources: Sequence[str], before: Sequence[Message]) -> bool:
     texts = [
         each.result.content or ""
-        for each in exchanges(before)
+        for each in paired_calls(before)
         if each.by is AssistantMessage and each.succeeded and each.result is not None and each.call.name in sources
     ]
     if CUSTOMER in sources:

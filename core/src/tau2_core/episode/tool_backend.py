@@ -1,4 +1,4 @@
-"""The stage: where tool calls of a conversation are carried out, here in process, elsewhere behind a server."""
+"""A tool backend: where tool calls of a conversation are carried out, here in process, elsewhere behind a server."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tau2_core.plugins.catalogue import Wrapper
 
 
 class BrokenOffError(Tau2GymError):
-    """The episode behind a stage has ended in the middle of a call; the message says why."""
+    """The episode behind a backend has ended in the middle of a call; the message says why."""
 
 
-class Stage(Protocol):
+class ToolBackend(Protocol):
     """One private world that a conversation acts on."""
 
     async def call(self, call: ToolCall) -> ToolResult:
@@ -30,7 +30,7 @@ class Stage(Protocol):
         """Return each side's digest."""
 
 
-class LocalStage:
+class LocalBackend:
     """An environment of this process, with the plugins' wrappers around its calls."""
 
     def __init__(self, environment: Environment, wrappers: Sequence[Wrapper] = ()) -> None:

@@ -9,7 +9,7 @@ from tau2_core.model.messages import AssistantMessage, Message, ToolCall, ToolMe
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class PairedCall:
     """One call and its result; `turn` is the number of the message that made the call. None: it was never answered."""
 
     turn: int
@@ -23,7 +23,7 @@ class Exchange:
         return self.result is not None and not self.result.error
 
 
-def exchanges(messages: Sequence[Message]) -> Iterator[Exchange]:
+def paired_calls(messages: Sequence[Message]) -> Iterator[PairedCall]:
     """Yield every call in order: the results of a message's calls follow it, one each, in the order of the calls."""
     for turn, message in enumerate(messages):
         if not isinstance(message, AssistantMessage | UserMessage):
@@ -33,4 +33,4 @@ def exchanges(messages: Sequence[Message]) -> Iterator[Exchange]:
             following = messages[place] if answered and place < len(messages) else None
             result = following if isinstance(following, ToolMessage) else None
             answered = result is not None
-            yield Exchange(turn, type(message), call, result)
+            yield PairedCall(turn, type(message), call, result)

@@ -13,9 +13,8 @@ from tau2_core.errors import RunError, UsageError
 from tau2_core.model.episodes import ArgumentMode, EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.model.tasks import Task
-from tau2_core.runs.configuration import FORMAT
-from tau2_core.runs.journal import CONFIGURATION, TASKS, TIMINGS, Journal
-from tau2_core.runs.resume import read_finished
+from tau2_core.records.finished import read_finished
+from tau2_core.records.journal import CONFIGURATION, FORMAT, TASKS, TIMINGS, Journal
 
 
 class _Named(BaseModel):

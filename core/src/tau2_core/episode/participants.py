@@ -9,7 +9,7 @@ from tau2_core.episode.conversation import Limits
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.solo import DONE_TOOL
 from tau2_core.errors import PluginError, UsageError
-from tau2_core.llm.model import EpisodeModel, Line
+from tau2_core.llm.model import EpisodeModel, RoleModel
 from tau2_core.model.llm import Model, ModelRole
 from tau2_core.model.participants import AgentContext, UserContext
 from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
@@ -19,7 +19,7 @@ from tau2_core.plugins.catalogue import Wrapper
 
 
 @dataclass(frozen=True)
-class Cast:
+class Participants:
     """Who plays, under which limits, and what is wrapped around their tool calls.
 
     With `user_first` the agent's model does not see what stands before the customer's first words.
@@ -29,18 +29,18 @@ class Cast:
     user: UserSpec
     limits: Limits = field(default_factory=Limits)
     wrappers: Sequence[Wrapper] = ()
-    lines: Mapping[ModelRole, Line] = field(default_factory=dict)
+    role_models: Mapping[ModelRole, RoleModel] = field(default_factory=dict)
     faults: Sequence[Callable[[str], Wrapper]] = ()
     user_first: bool = False
 
     def check(self, setting: Setting) -> None:
-        """Refuse a cast that cannot play the setting. Raises UsageError, or PluginError if its code cannot be used."""
+        """Refuse participants who cannot play the setting. Raises UsageError, PluginError."""
         if setting.solo and not self.user.solo:
             raise UsageError(f"solo play has no customer: use --user none, not {self.user.name!r}")
         if self.user.solo and not setting.solo:
             raise UsageError(f"user {self.user.name!r} is for solo play: add --solo, or choose another user")
         for spec, role in ((self.agent, "agent"), (self.user, "user")):
-            if spec.needs_model and role not in self.lines:
+            if spec.needs_model and role not in self.role_models:
                 raise UsageError(f"{role} {spec.name!r} needs a model: give --{role}-model PROVIDER/NAME")
         for name, create in ((self.agent.name, loaded(self.agent.create)), (self.user.name, loaded(self.user.create))):
             if not callable(create):
@@ -50,12 +50,16 @@ class Cast:
         """Return what is wrapped around the tool calls of one episode: plugins, and faults drawn by its seed."""
         return [*self.wrappers, *(make(f"{task_id}/{seed}") for make in self.faults)]
 
-    def models(self, key: str, seed: int) -> dict[ModelRole, EpisodeModel]:
+    def episode_models(self, key: str, seed: int) -> dict[ModelRole, EpisodeModel]:
         """Return the models of agent and customer for one episode; `key` names it in a cassette."""
-        return {role: line.model_for(key, seed) for role, line in self.lines.items() if role != "judge"}
+        return {
+            role: role_model.model_for(key, seed) for role, role_model in self.role_models.items() if role != "judge"
+        }
 
 
-def agent_context(setting: Setting, task: Task, cast: Cast, seed: int, model: Model | None) -> AgentContext:
+def agent_context(
+    setting: Setting, task: Task, participants: Participants, seed: int, model: Model | None
+) -> AgentContext:
     """Return what the agent of an episode is given."""
     return AgentContext(
         domain=setting.domain,
@@ -66,9 +70,9 @@ def agent_context(setting: Setting, task: Task, cast: Cast, seed: int, model: Mo
         ticket=task.ticket if setting.solo else None,
         instruction=setting.instruction,
         request=setting.solo_request,
-        gold=task if cast.agent.sees_gold else None,
+        gold=task if participants.agent.sees_gold else None,
         model=model,
-        user_first=cast.user_first,
+        user_first=participants.user_first,
     )
 
 
@@ -84,9 +88,11 @@ def user_tools(setting: Setting, task: Task) -> list[Tool]:
     return [tool for name, tool in tools if task.user_tools is None or name in task.user_tools]
 
 
-def user_context(setting: Setting, task: Task, cast: Cast, seed: int, model: Model | None) -> UserContext:
+def user_context(
+    setting: Setting, task: Task, participants: Participants, seed: int, model: Model | None
+) -> UserContext:
     """Return what the simulated customer of an episode is given."""
     tools = user_tools(setting, task)
     guidelines = setting.dataset.user_guidelines.get(bool(tools)) if setting.dataset else None
-    gold = task if cast.user.sees_gold else None
+    gold = task if participants.user.sees_gold else None
     return UserContext(setting.domain, task.user_scenario, tools, seed, guidelines, gold, model)

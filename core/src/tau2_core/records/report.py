@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from tau2_core.model.episodes import Usage
 from tau2_core.model.evaluation import Grade, Outcome, Status
 from tau2_core.model.messages import AssistantMessage, UserMessage
-from tau2_core.runs.recorded import RecordedRun
-from tau2_core.runs.statistics import CONFIDENCE, Estimate, clustered_rate, pass_hat_k_estimates
+from tau2_core.records.reader import RecordedRun
+from tau2_core.records.statistics import CONFIDENCE, Estimate, clustered_rate, pass_hat_k_estimates
 
 ATTRIBUTION = {
     "agent": Outcome.AGENT_ERROR,

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from tau2_core.errors import UsageError
 from tau2_core.model.llm import ADDRESSES, decides
 from tau2_core.names import did_you_mean
-from tau2_core.runs.recorded import RecordedRun
-from tau2_core.runs.statistics import Estimate, clustered_rate, paired_difference, sign_flip_test
+from tau2_core.records.reader import RecordedRun
+from tau2_core.records.statistics import Estimate, clustered_rate, paired_difference, sign_flip_test
 
 # What is compared is the agent, with its model and its prompt. Seeds, where a dataset lies, and what a judge is asked
 # beside the reward decide nothing that should matter; of a split, only the tasks do, which are compared by themselves.
@@ -45,7 +45,7 @@ class Difference(BaseModel):
         return f"{self.name}: {_short(self.a)} in A, {_short(self.b)} in B"
 
 
-class Side(BaseModel):
+class ComparedRun(BaseModel):
     """One of the two runs, over what both have in common."""
 
     model_config = ConfigDict(extra="forbid")
@@ -74,8 +74,8 @@ class Comparison(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    a: Side
-    b: Side
+    a: ComparedRun
+    b: ComparedRun
     gate: Gate
     alpha: float
     margin: float | None
@@ -237,11 +237,11 @@ def _short(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-def _side(run: RecordedRun, tasks: Sequence[str], trials: int, alpha: float) -> Side:
+def _side(run: RecordedRun, tasks: Sequence[str], trials: int, alpha: float) -> ComparedRun:
     rate = clustered_rate([run.solved(task, trials) for task in tasks], [trials] * len(tasks), confidence=1 - alpha)
     assert rate is not None
     model = run.config["models"].get("agent")
-    return Side(
+    return ComparedRun(
         name=run.name,
         folder=str(run.folder),
         agent=run.config["agent"]["name"],

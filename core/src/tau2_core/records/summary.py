@@ -6,11 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from math import comb
 
-from tau2_core.evaluators.reasons import reasons
 from tau2_core.model.episodes import EpisodeRecord, Usage
 from tau2_core.model.evaluation import Grade, Judgement, Outcome
-from tau2_core.model.runs import RunSummary
-from tau2_core.runs.plan import Inventory
+from tau2_core.model.runs import Inventory, RunSummary
+from tau2_core.records.reasons import reasons
 
 
 def pass_hat_k(successes: Sequence[int], trials: int) -> dict[int, float]:

@@ -25,6 +25,7 @@ except ImportError:  # on Windows, where nothing keeps two processes from writin
 
 
 Content = TypeVar("Content", bound=BaseModel)
+FORMAT = 1  # of run.json
 CONFIGURATION = "run.json"
 TASKS = "tasks.jsonl"
 EPISODES = "episodes.jsonl"

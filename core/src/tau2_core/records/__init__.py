@@ -1,0 +1,1 @@
+"""Run folders: their files, reading them, summing them up, and comparing them. Nothing here plays anything."""
