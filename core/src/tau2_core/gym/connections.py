@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -39,6 +40,26 @@ class _RefusedRequest(Exception):  # noqa: N818 - it ends the parser, and is no 
     """Stops the parser within a head that is too large."""
 
 
+class _OpenOnly:
+    """A transport that takes nothing once it is closed.
+
+    uvicorn tells only the latest request of a connection that its client is gone. Answers to earlier ones, which it is
+    still sending, would raise in uvloop.
+    """
+
+    __slots__ = ("_transport",)
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def write(self, data: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 def bounded_protocol(limits: ConnectionLimits) -> type[HttpToolsProtocol]:
     """Return uvicorn's HTTP protocol with limits. A client that breaks one is answered, if it can be, and cut off."""
     # Those without a whole request so far, the oldest first, and what cuts them off.
@@ -55,7 +76,7 @@ def bounded_protocol(limits: ConnectionLimits) -> type[HttpToolsProtocol]:
         _unread: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
+            super().connection_made(cast("asyncio.Transport", _OpenOnly(transport)))
             if len(self.connections) > limits.connections and not self._cut_a_newcomer():
                 self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, f"{limits.connections} clients are connected; try later")
                 return

@@ -20,6 +20,11 @@ class Metrics:
         self._buckets = [0] * (len(BOUNDS) + 1)
         self._seconds = 0.0
 
+    @property
+    def events(self) -> int:
+        """How many episodes were created and calls made."""
+        return self.created + sum(self.calls.values())
+
     def called(self, domain: str, seconds: float, failure: str | None) -> None:
         """Count one tool call."""
         self.calls[domain] = self.calls.get(domain, 0) + 1
