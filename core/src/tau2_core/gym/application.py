@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -35,6 +37,8 @@ from tau2_core.gym.settings import Settings
 LONGEST_SWEEP_SECONDS = 10.0
 SESSION_SECONDS = 1800.0
 FEW_EPISODES = 1000  # among more, looking for garbage would hold up others
+GIVE_BACK_SECONDS = 10.0
+AFTERMATH_SECONDS = 600.0  # how long after the last call memory may still come free
 SHORTEST_SESSION_SECONDS = 60.0  # at /mcp, where a session can have a world again after its world has expired
 LAST_SECONDS = 1.0  # for calls that are still running when the server has stopped to answer
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -90,20 +94,26 @@ def limited(app: ASGIApp, settings: Settings) -> ASGIApp:
 async def _sweep(registry: Registry, sessions: Sessions, dialect: Compatibility, *, owns_process: bool) -> None:
     """Close what nobody has used for too long, and the sessions of what is closed; runs until cancelled.
 
-    Where nothing else is done in the process, memory is given back in the first quiet time after a busy one.
+    Where nothing else is done in the process, memory is given back in the quiet times after busy ones, more than once
+    since sessions end later than the episodes that they were for.
     """
-    before = given_back = registry.metrics.events
+    events, last_event, given_back = registry.metrics.events, -math.inf, -math.inf
     while True:
         await asyncio.sleep(min(registry.idle_seconds / 4, LONGEST_SWEEP_SECONDS))
         await registry.expire()
         await sessions.end_those_without(registry.opens)
         await dialect.release_sessions()
-        events = registry.metrics.events
-        quiet = events == before and len(registry.all()) < FEW_EPISODES
-        if owns_process and quiet and events != given_back:
-            given_back = events
+        now = time.monotonic()
+        if registry.metrics.events != events:
+            events, last_event = registry.metrics.events, now
+        elif (
+            owns_process
+            and len(registry.all()) < FEW_EPISODES
+            and now - last_event < AFTERMATH_SECONDS
+            and now - given_back >= GIVE_BACK_SECONDS
+        ):
             await asyncio.to_thread(give_memory_back)
-        before = events
+            given_back = now
 
 
 def _manager(
