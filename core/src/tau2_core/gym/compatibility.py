@@ -45,6 +45,8 @@ REMEMBERED = 20_000
 MAX_ID = 200
 WITHOUT_WORLD = ""  # as a key: sessions that have no world yet
 MAX_WITHOUT_WORLD = 1000
+WORLD_GONE = None  # as a key: sessions whose worlds are gone; the SDK holds 35 KB for each
+MAX_WORLD_GONE = 100
 INSTRUCTIONS = (
     "You act as a company's service agent. Use the tools to look things up and to change them, one call at a time. "
     "Tool calls are not seen by the customer. The policy that you follow, and the customer's words, come through "
@@ -72,7 +74,8 @@ class Compatibility:
         self.registry = registry
         self.settings = settings
         self.manager = manage(self._server())
-        self.sessions = Sessions(Messages(self.manager.handle_request, settings.max_body_bytes), MAX_WITHOUT_WORLD)
+        messages = Messages(self.manager.handle_request, settings.max_body_bytes)
+        self.sessions = Sessions(messages, MAX_WITHOUT_WORLD, {WORLD_GONE: MAX_WORLD_GONE})
         self._openings: OrderedDict[str, Opening] = OrderedDict()
         self._transports: OrderedDict[str, str] = OrderedDict()
 
@@ -101,9 +104,9 @@ class Compatibility:
             await self._open(scope, receive, send)
 
     async def release_sessions(self) -> None:
-        """Count sessions whose worlds are gone among those without one: a reset of the client makes another."""
+        """End sessions whose worlds are gone, but for the latest: a reset of their clients makes another world."""
         for session_id in self.sessions.keys_without(self._has_world):
-            await self.sessions.move_all(session_id, WITHOUT_WORLD)
+            await self.sessions.move_all(session_id, WORLD_GONE)
 
     def _has_world(self, session_id: str) -> bool:
         return session_id == WITHOUT_WORLD or self.registry.find(PREFIX + session_id) is not None
@@ -187,7 +190,8 @@ class Compatibility:
         if opening is not None:
             self._openings.move_to_end(session_id)
         transport = opening.transport if opening else session_id
-        await self.sessions.move(transport, WITHOUT_WORLD, session_id)
+        for key in (WITHOUT_WORLD, WORLD_GONE):
+            await self.sessions.move(transport, key, session_id)
         return self.registry.get(episode_id)
 
     def _build(self, session_id: str) -> HostedEpisode:
