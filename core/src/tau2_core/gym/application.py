@@ -181,17 +181,21 @@ class CleanHeaders:
 
 
 class LastWord:
-    """Answers a request that the stopping server no longer waits for, before its connection is closed."""
+    """Ends a request that the stopping server no longer waits for, before its connection is closed.
+
+    One that has no answer yet is refused, and a stream that is open ends.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
+        started = complete = False
 
         async def note(message: Message) -> None:
-            nonlocal started
+            nonlocal started, complete
             started = True
+            complete = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
         try:
@@ -199,8 +203,11 @@ class LastWord:
         except ClientDisconnect:
             return  # in the middle of its request, so nobody is there to be answered
         except asyncio.CancelledError:
-            if started or scope["type"] != "http":
+            if complete or scope["type"] != "http":
                 raise
+            if started:
+                await send({"type": "http.response.body", "body": b""})
+                return
             refusal = RefusedError(503, "stopping", "the server was stopped before this was done")
             await answer(scope, refusal)(scope, receive, send)
 
