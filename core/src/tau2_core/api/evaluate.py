@@ -25,8 +25,8 @@ def evaluate(domain: str | Path, *, progress: Progress | None = None, **options:
 
     Args:
         domain: a domain's name, or the folder of a pack.
-        progress: called after each episode with it, the number of episodes finished so far, and the number of all.
-            What it raises ends the run; what is finished is kept.
+        progress: called after each episode with it, the number of episodes that this call has finished, and the
+            number of all. What it raises ends the run; what is finished is kept.
         options: `agent`, `user`, `judge`, `split`, `tasks`, `trials`, `evaluators`, `out` and all others that
             `RunOptions` lists.
 

@@ -115,13 +115,8 @@ class Run:
     @cached_property
     def episodes(self) -> list[RunEpisode]:
         """The episodes that are finished, trial by trial, the tasks of each in their order."""
-        read = self._read
         slots = [Slot(task, trial) for trial in range(self.trials) for task in self.tasks]
-        return [
-            RunEpisode(read.records[slot], read.grades.get(slot), read.judgements.get(slot), read.seconds.get(slot))
-            for slot in slots
-            if slot in read.records
-        ]
+        return [self._episode(slot) for slot in slots if slot in self._read.records]
 
     def __iter__(self) -> Iterator[RunEpisode]:
         return iter(self.episodes)
@@ -131,18 +126,28 @@ class Run:
 
     def episode(self, task_id: str, trial: int = 0) -> RunEpisode:
         """Return one episode. Raises UsageError if it is not in the run, or not finished."""
-        if task_id not in self.tasks:
-            raise UsageError(f"{self.name} has no task {task_id!r} ({did_you_mean(task_id, self.tasks)})")
-        for each in self.episodes:
-            if (each.task_id, each.trial) == (task_id, trial):
-                return each
-        raise UsageError(f"{self.name} has no finished episode of task {task_id!r}, trial {trial} of {self.trials}")
+        self._refuse_unknown(task_id)
+        slot = Slot(task_id, trial)
+        if slot not in self._read.records:
+            raise UsageError(f"{self.name} has no finished episode of task {task_id!r}, trial {trial} of {self.trials}")
+        return self._episode(slot)
 
     def task(self, task_id: str) -> Task:
         """Return a task as it was played. Raises UsageError for another one, RunError if the file is damaged."""
+        self._refuse_unknown(task_id)
+        return self._tasks[task_id]
+
+    @cached_property
+    def _tasks(self) -> dict[str, Task]:
+        return self._read.task_models()
+
+    def _refuse_unknown(self, task_id: str) -> None:
         if task_id not in self.tasks:
             raise UsageError(f"{self.name} has no task {task_id!r} ({did_you_mean(task_id, self.tasks)})")
-        return self._read.task_models()[task_id]
+
+    def _episode(self, slot: Slot) -> RunEpisode:
+        read = self._read
+        return RunEpisode(read.records[slot], read.grades.get(slot), read.judgements.get(slot), read.seconds.get(slot))
 
     @cached_property
     def report(self) -> Report:
