@@ -50,12 +50,12 @@ OUTSIDE = {
     "../recorded-calls": ROOT.parent / "shared" / "conformance" / "calls",
 }
 # What of the repository commands read, by the path that it has there.
-READ = ("docs/cassettes",)
+READ = ("examples/cassettes",)
 # Documents that go on with the files of another: (which, below which folder).
 GOES_ON_WITH = {
-    "docs/hooks.md": ("README.md", "workbench/src/workbench"),
-    "docs/runs.md": ("README.md", "."),
-    "docs/grading.md": ("README.md", "."),
+    "docs/reference/hooks.md": ("README.md", "workbench/src/workbench"),
+    "docs/reference/runs.md": ("README.md", "."),
+    "docs/explanation/grading.md": ("README.md", "."),
 }
 
 CODE = {"python", "yaml", "toml", "jinja"}
@@ -295,7 +295,7 @@ def test_nothing_is_said_of_the_machine(document: Path) -> None:
 
 
 def test_every_hook_has_its_section_and_is_in_the_example() -> None:
-    document = ROOT / "docs" / "hooks.md"
+    document = ROOT / "docs" / "reference" / "hooks.md"
     hooks = {name for name in vars(hookspecs) if name.startswith("tau2_")}
     text = document.read_text(encoding="utf-8")
     assert set(re.findall(r"^## `(tau2_\w+)`$", text, re.MULTILINE)) == hooks

@@ -1,4 +1,4 @@
-"""Task families: the example of docs/task-families.md, composition and splits of any shape, and what a check finds.
+"""Task families: the example of docs/how-to/task-families.md, composition and splits, and what a check finds.
 
 Defects are seeded into the example by replacing a piece of its text; the check must point at the line.
 """
@@ -32,7 +32,7 @@ from tau2_core.runs.check import CheckReport, check_domain
 from tau2_core.runs.family_proofs import AT_MOST, family_tasks_to_play
 from tau2_core.runs.prepare import load_domain, open_catalogue, prepare
 
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "task-families.md"
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "how-to" / "task-families.md"
 FAMILIES, SPLITS = "families/cold.yaml", "splits.yaml"
 _numbers = itertools.count(1)
 

@@ -1,4 +1,4 @@
-"""docs/gym.md holds: its walk-through with curl runs, and its tables name every refusal, limit and path."""
+"""docs/reference/gym-server.md holds: its curl walk-through runs, and its tables name every refusal, limit and path."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tau2_core.gym import errors
 if TYPE_CHECKING:
     from tests.gym.conftest import Start
 
-TEXT = (Path(__file__).parents[2] / "docs" / "gym.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[2] / "docs" / "reference" / "gym-server.md").read_text(encoding="utf-8")
 SOURCES = [file.read_text(encoding="utf-8") for file in Path(next(iter(tau2_core.gym.__path__))).glob("*.py")]
 SHOWN_ADDRESS = "http://127.0.0.1:8700"
 MARK = "====="

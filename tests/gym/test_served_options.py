@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from tests.gym.conftest import Server, Start
 
 PLACE = ("--user-args", '{"api_base": "http://127.0.0.1:9/v1"}')
-DOCS = Path(__file__).parents[2] / "docs"
-CASSETTE = DOCS / "cassettes/mock.jsonl"
+ROOT = Path(__file__).parents[2]
+CASSETTE = ROOT / "examples/cassettes/mock.jsonl"
 # What decides results is in run.json, which is the same for one configuration in both commands.
 RUNS = {
     "models": [
@@ -82,7 +82,7 @@ def test_every_option_of_run_is_one_of_these() -> None:
     assert options_of("run") == effective | ABSENT
     assert effective <= options_of("serve")
     assert not ABSENT & options_of("serve")
-    text = (DOCS / "gym.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/reference/gym-server.md").read_text(encoding="utf-8")
     flags = {f"`--{name.replace('_', '-').removesuffix('-output')}`" for name in ABSENT}
     assert [flag for flag in flags if flag not in text] == []
     for file, word in SHOWN_ELSEWHERE.values():

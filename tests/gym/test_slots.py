@@ -204,7 +204,7 @@ def test_without_a_token_of_ones_own_one_is_printed(start: Start) -> None:
     assert server.http.get("/v1/episodes").status_code == 200
 
 
-CASSETTES = Path(__file__).parents[2] / "docs/cassettes"
+CASSETTES = Path(__file__).parents[2] / "examples/cassettes"
 MODELS = ("--config", CASSETTES / "models.yaml", "--task", "transfer_deletion", "--replay", CASSETTES / "mock.jsonl")
 
 

@@ -1,4 +1,4 @@
-"""The server scenarios of the MCP conformance suite pass against an episode, or docs/gym-conformance.md says why not.
+"""The server scenarios of the MCP conformance suite pass, or docs/reference/mcp-conformance.md says why not.
 
 The episode is of a pack with those of the tools that the suite calls by name which a domain can have.
 """
@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "gym-conformance.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "mcp-conformance.md"
 ROW = re.compile(r"^\| (?P<names>`[^|]+`) \| (?P<result>pass|empty|warning|fail) \|(?P<why>[^|]*)\|$", re.MULTILINE)
 FOLDER_NAME = re.compile(r"server-(?P<scenario>.+)-\d{4}-\d\d-\d\dT[\d-]+Z$")
 SUITES = {

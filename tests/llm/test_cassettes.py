@@ -27,7 +27,7 @@ from .conftest import MODELS, Played, models_of
 
 Play = Callable[..., Played]
 Gym = Callable[..., CompletedProcess[str]]
-CASSETTES = Path(__file__).parents[2] / "docs" / "cassettes"
+CASSETTES = Path(__file__).parents[2] / "examples" / "cassettes"
 ALL = {**MODELS, "judge": "openai/judge"}
 NAMED = [option for role, model in ALL.items() for option in (f"--{role}-model", model)]
 NO_LITELLM = "raise ImportError('a cassette needs no client')"

@@ -1,6 +1,6 @@
 """What goes wrong between a run and its models: each fault has one outcome, laid at the right door.
 
-docs/models.md has the same as a table.
+docs/reference/models.md has the same as a table.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Make the documents' cassettes anew, with models behind a scripted endpoint: `python docs/cassettes/record.py`.
+"""Make the documents' cassettes anew, with models behind a scripted endpoint: `python examples/cassettes/record.py`.
 
 They need that when a prompt, the mock's policy, its tools or its tasks have changed.
 """
