@@ -9,9 +9,9 @@ import mcp_types as types
 import uvicorn
 from mcp.server.lowlevel import Server
 from tau2_core.gym.data_plane import as_mcp_tool
-from tau2_core.runs.prepare import open_catalogue, prepare
+from tau2_core.runs.loading import load_setting, open_catalogue
 
-TOOLS = [as_mcp_tool(tool) for tool in prepare(open_catalogue(), "retail").tools("agent").values()]
+TOOLS = [as_mcp_tool(tool) for tool in load_setting(open_catalogue(), "retail").tools("agent").values()]
 
 
 async def _list_tools(_context: Any, _params: Any) -> types.ListToolsResult:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tau2_core.runs.prepare import open_catalogue, prepare
+from tau2_core.runs.loading import load_setting, open_catalogue
 
 from benchmarks.load import LEGACY, MODERN, calls_a_second
 
@@ -73,7 +73,7 @@ def _compare(era: str, sessions: int, bare: str, gym: str, user_id: str, text: s
 
 def _a_user() -> tuple[str, str]:
     """Return a retail user's id, and what asking for that user answers, for the bare server to echo."""
-    setting = prepare(open_catalogue(), "retail")
+    setting = load_setting(open_catalogue(), "retail")
     users = setting.bases()["agent"].fields["users"]
     user_id = next(iter(users))
     return user_id, json.dumps(users[user_id].model_dump())

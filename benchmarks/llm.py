@@ -25,9 +25,9 @@ from tau2_core.episode.participants import Participants
 from tau2_core.llm.model import Patience
 from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.runs.execute import RunResult, execute
-from tau2_core.runs.models import close_models, open_models
+from tau2_core.runs.loading import load_setting, open_catalogue
+from tau2_core.runs.model_clients import close_models, open_models
 from tau2_core.runs.plan import Plan
-from tau2_core.runs.prepare import open_catalogue, prepare
 
 from benchmarks.measure import Figure
 
@@ -71,7 +71,7 @@ def llm_figures(provider: str) -> list[Figure]:
     episodes = EPISODES[provider]
     with endpoint() as url, tempfile.TemporaryDirectory() as folder:
         watch = Watch()
-        result, seconds, cpu, waited = event_loop.run(_play(url, Path(folder) / "run", watch, provider, episodes))
+        result, seconds, cpu, waited = event_loop.run_async(_play(url, Path(folder) / "run", watch, provider, episodes))
     solved = result.summary.outcomes.get("solved", 0)
     if solved != episodes:
         raise RuntimeError(f"{solved} of {episodes} episodes are solved: {list(result.summary.failed.items())[:3]}")
@@ -111,7 +111,7 @@ async def _play(
     url: str, folder: Path, watch: Watch, provider: str, episodes: int
 ) -> tuple[RunResult, float, float, float]:
     catalogue = open_catalogue()
-    setting = prepare(catalogue, DOMAIN)
+    setting = load_setting(catalogue, DOMAIN)
     tasks = setting.select()
     setting.bases()
     trials = next(

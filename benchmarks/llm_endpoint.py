@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import sys
 
-from tau2_core.runs.prepare import open_catalogue, prepare
+from tau2_core.runs.loading import load_setting, open_catalogue
 from tau2_core.testing.gold_script import GoldScript
 from tau2_core.testing.scripted_endpoint import ScriptedEndpoint
 
 if __name__ == "__main__":
     domain, seconds = sys.argv[1], float(sys.argv[2])
-    script = GoldScript.of(prepare(open_catalogue(), domain))
+    script = GoldScript.of(load_setting(open_catalogue(), domain))
     with ScriptedEndpoint(script, latency=seconds, keep=False) as endpoint:
         print(endpoint.url, flush=True)
         sys.stdin.read()

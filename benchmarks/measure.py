@@ -25,8 +25,8 @@ from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.messages import ToolCall
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.execute import execute
+from tau2_core.runs.loading import load_setting, open_catalogue
 from tau2_core.runs.plan import Plan
-from tau2_core.runs.prepare import open_catalogue, prepare
 
 # Measured with tau2-bench 1.0.1: reset, digest (s), memory (KB), rollouts a second, import (s).
 OFFICIAL: dict[str, dict[str, float]] = {
@@ -66,8 +66,8 @@ class Figure:
 def domain_figures(domain: str) -> list[Figure]:
     """Return a domain's figures; its databases are loaded before anything is timed."""
     catalogue = open_catalogue()
-    loading = _timed(lambda: prepare(catalogue, domain).bases(), 1)
-    setting = prepare(catalogue, domain)
+    loading = _timed(lambda: load_setting(catalogue, domain).bases(), 1)
+    setting = load_setting(catalogue, domain)
     setting.bases()
     Environment(setting).digests()
     official = OFFICIAL.get(domain, {})

@@ -25,7 +25,7 @@ from tau2_core.model.episodes import ArgumentMode, EpisodeRecord, Slot
 from tau2_core.model.messages import AssistantMessage, Message, ToolCall, UserMessage
 from tau2_core.model.registrations import AgentSpec, UserSpec
 from tau2_core.model.tasks import Task
-from tau2_core.runs.prepare import open_catalogue, prepare
+from tau2_core.runs.loading import load_setting, open_catalogue
 
 from tests.forked import Forks
 
@@ -113,7 +113,7 @@ def setting_of() -> Callable[..., Setting]:
     def get(domain: str, *, mode: ArgumentMode = "strict", dataset: Path | None = None, solo: bool = False) -> Setting:
         key = f"{domain} {mode} {dataset} {solo}"
         if key not in known:
-            known[key] = prepare(open_catalogue(), domain, dataset=dataset, mode=mode, solo=solo)
+            known[key] = load_setting(open_catalogue(), domain, dataset=dataset, mode=mode, solo=solo)
         return known[key]
 
     return get
@@ -171,7 +171,7 @@ def small_pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
             file = folder / place
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text if isinstance(text, str) else json.dumps(text), encoding="utf-8")
-        return prepare(open_catalogue([folder]), name, mode=mode)
+        return load_setting(open_catalogue([folder]), name, mode=mode)
 
     yield make
     for module in [module for module in sys.modules if module.partition(".")[0] in names]:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tau2_core import Database, Record
-from tau2_core.state.difference import ABSENT, Change, Path, compare, differences
+from tau2_core.state.difference import ABSENT, Change, Path, value_changes, world_changes
 from tau2_core.state.world import Base, View, World
 
 
@@ -88,13 +88,13 @@ def apply(dump: Any, changes: list[Change]) -> Any:
 
 @given(CONTENTS, CONTENTS)
 def test_making_the_changes_turns_the_old_state_into_the_new(first: Content, second: Content) -> None:
-    changes = differences(world_of(first), world_of(second))
+    changes = world_changes(world_of(first), world_of(second))
     assert text(apply(dump_of(first), changes)) == text(dump_of(second))
 
 
 @given(CONTENTS, CONTENTS)
 def test_every_path_that_is_named_differs_and_is_named_once(first: Content, second: Content) -> None:
-    changes = differences(world_of(first), world_of(second))
+    changes = world_changes(world_of(first), world_of(second))
     assert len({change.path for change in changes}) == len(changes)
     for change in changes:
         old, new = at(dump_of(first), change.path), at(dump_of(second), change.path)
@@ -107,14 +107,14 @@ def test_every_path_that_is_named_differs_and_is_named_once(first: Content, seco
 
 @given(CONTENTS, CONTENTS)
 def test_the_other_way_round_old_and_new_are_exchanged(first: Content, second: Content) -> None:
-    there, back = differences(world_of(first), world_of(second)), differences(world_of(second), world_of(first))
+    there, back = world_changes(world_of(first), world_of(second)), world_changes(world_of(second), world_of(first))
     assert {str(change) for change in there} == {str(Change(change.path, change.new, change.old)) for change in back}
 
 
 def test_paths_read_as_they_would_be_written_in_code() -> None:
     old = world_of(({"a": {"x": [1, {"y": 2}]}, "b": 0}, [0]))
     new = world_of(({"a": {"x": [1, {"y": 3}]}, "c": 0}, [0, 1]))
-    assert [str(change) for change in differences(old, new)] == [
+    assert [str(change) for change in world_changes(old, new)] == [
         "notes[1]: (absent) → 1",
         "rows.a.data.x[1].y: 2 → 3",
         "rows.b: {'data': 0} → (absent)",
@@ -123,7 +123,7 @@ def test_paths_read_as_they_would_be_written_in_code() -> None:
 
 
 def test_json_leaves_out_the_side_that_lacks_the_path() -> None:
-    changes = [*compare({"gone": None, "kept": 1}, {"kept": None, "come": None})]
+    changes = [*value_changes({"gone": None, "kept": 1}, {"kept": None, "come": None})]
     assert [change.as_json() for change in changes] == [
         {"path": "gone", "old": None},
         {"path": "kept", "old": 1, "new": None},
@@ -136,15 +136,15 @@ def test_json_leaves_out_the_side_that_lacks_the_path() -> None:
 )
 def test_values_that_the_official_hash_takes_for_equal_are_no_difference(first: Any, second: Any) -> None:
     one, other = world_of(({"a": first, "b": [first]}, [0])), world_of(({"a": second, "b": [second]}, [1]))
-    assert [change.path for change in differences(one, other)] == [("notes", 0)]
+    assert [change.path for change in world_changes(one, other)] == [("notes", 0)]
     View(other, writing=True).notes[0] = 0
     assert (one.digest(), one.official_hash()) == (other.digest(), other.official_hash())
 
 
 def test_an_absent_value_is_not_its_own_name() -> None:
-    assert [change.path for change in compare({"k": repr(ABSENT)}, {})] == [("k",)]
+    assert [change.path for change in value_changes({"k": repr(ABSENT)}, {})] == [("k",)]
 
 
 def test_worlds_of_different_databases_cannot_be_compared() -> None:
     with pytest.raises(ValueError, match="same database"):
-        differences(World(BASE), World(Base(Box(rows={}, notes=[]))))
+        world_changes(World(BASE), World(Base(Box(rows={}, notes=[]))))

@@ -23,14 +23,14 @@ from hypothesis import strategies as st
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import PackError, UsageError
 from tau2_core.model.tasks import Instructions
-from tau2_core.packs.composition import Combination, combine, compose
+from tau2_core.packs.combinations import Combination, block_combinations, family_combinations
 from tau2_core.packs.manifest import TaskFiles
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.task_defaults import TaskDefaults
 from tau2_core.packs.tasks import TaskSet, read_tasks
 from tau2_core.runs.check import CheckReport, check_domain
 from tau2_core.runs.family_proofs import AT_MOST, family_tasks_to_play
-from tau2_core.runs.prepare import load_domain, open_catalogue, prepare
+from tau2_core.runs.loading import load_domain_pack, load_setting, open_catalogue
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "how-to" / "task-families.md"
 FAMILIES, SPLITS = "families/cold.yaml", "splits.yaml"
@@ -72,7 +72,7 @@ def checked(folder: Path) -> CheckReport:
 
 
 def setting_of(folder: Path, **options: Any) -> Setting:
-    return prepare(open_catalogue([folder]), "heating", **options)
+    return load_setting(open_catalogue([folder]), "heating", **options)
 
 
 def line_of(file: Path, text: str) -> int:
@@ -183,7 +183,7 @@ class TestTheExample:
     def test_says_where_each_part_stands(self, heating: Callable[..., Path]) -> None:
         folder = heating()
         file = folder / FAMILIES
-        task_set = load_domain(open_catalogue([folder]), "heating").task_set()
+        task_set = load_domain_pack(open_catalogue([folder]), "heating").task_set()
         solvable = task_set.source("cold_home[not_delivered|thermostat_low|water_low]brisk")
         unsolvable = task_set.source("cold_home[not_delivered|pump_broken]")
         assert solvable.source().line == line_of(file, "  cold_home:")
@@ -267,7 +267,7 @@ class TestComposition:
     @given(choosing())
     def test_takes_every_choice_that_counts_once(self, choice: tuple[list[list[str]], list[str] | None]) -> None:
         select, enough = choice
-        found = list(combine(select, enough))
+        found = list(block_combinations(select, enough))
         idle = math.prod(1 + sum(enough is not None and block not in enough for block in line) for line in select)
         assert len(found) == len(set(found)) == math.prod(len(line) + 1 for line in select) - idle
         for blocks in found:
@@ -284,7 +284,7 @@ class TestComposition:
         def rank(blocks: tuple[str, ...]) -> tuple[int, ...]:
             return len(blocks), *(next((i for i, name in enumerate(line) if name in blocks), 9) for line in select)
 
-        found = list(combine(select, enough))
+        found = list(block_combinations(select, enough))
         assert found == sorted(found, key=rank)
 
     @given(choosing(), st.lists(st.sampled_from(["none", "easy", "hard", "odd"]), max_size=4), st.randoms())
@@ -292,10 +292,10 @@ class TestComposition:
         self, choice: tuple[list[list[str]], list[str] | None], personas: list[str], random: Any
     ) -> None:
         select, enough = choice
-        found = list(compose("f", select, enough, personas))
+        found = list(family_combinations("f", select, enough, personas))
         shuffled = None if enough is None else random.sample(enough, len(enough))
-        assert found == list(compose("f", select, shuffled, personas))
-        assert [each.blocks for each in found] == list(combine(select, enough))
+        assert found == list(family_combinations("f", select, shuffled, personas))
+        assert [each.blocks for each in found] == list(block_combinations(select, enough))
         assert [each.persona for each in found] == [
             (personas or ["none"])[i % len(personas or ["none"])] for i in range(len(found))
         ]
@@ -324,7 +324,7 @@ class TestComposition:
         found = [
             combination
             for name, (select, enough) in families.items()
-            for combination in compose(
+            for combination in family_combinations(
                 name, select, [block for line in enough for block in line], ["None", "Easy", "Hard"]
             )
         ]

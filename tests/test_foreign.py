@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from tau2_core.foreign import MAX_TEXT, ForeignExit, describe, error_text, foreign
+from tau2_core.foreign import MAX_TEXT, ForeignExit, describe_error, error_text, foreign
 
 
 class Own(BaseException):
@@ -128,7 +128,7 @@ def test_closing_a_coroutine_passes() -> None:
 
 
 def test_an_error_whose_text_raises_has_a_description() -> None:
-    assert describe(UnreadableError()) == "UnreadableError: (its text cannot be read: SystemExit)"
+    assert describe_error(UnreadableError()) == "UnreadableError: (its text cannot be read: SystemExit)"
 
 
 def test_a_huge_text_is_cut() -> None:

@@ -22,7 +22,7 @@ for name in ("SIGKILL", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGPIPE", "SIGALRM", "S
     delattr(signal, name)
 
 import tau2_core
-from tau2_core.runs.prepare import open_catalogue
+from tau2_core.runs.loading import open_catalogue
 
 imported = 0
 packages = [tau2_core, *(importlib.import_module(each.package) for each in open_catalogue().domains() if each.package)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tau2_core.packs.prompts import PromptError, render_prompt
-from tau2_core.runs.prepare import load_domain, open_catalogue
+from tau2_core.runs.loading import load_domain_pack, open_catalogue
 
 DOUBLING = "{{% set ns = namespace(x='ab') %}}{{% for i in range(99) %}}{}{{% endfor %}}"
 ENDLESS = {
@@ -67,7 +67,7 @@ def test_whatever_a_template_raises_has_file_and_line(render: Any, tmp_path: Pat
 
 
 def test_what_is_given_cannot_be_changed(render: Any) -> None:
-    setting = load_domain(open_catalogue(), "mock")
+    setting = load_domain_pack(open_catalogue(), "mock")
     values = setting.prompt_values(variant="", solo=False)
     tool = values["tools"][0]
     before = dict(tool.parameters)

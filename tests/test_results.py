@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tau2_core.episode.environment import Environment
-from tau2_core.episode.serialise import result_text
+from tau2_core.episode.result_text import result_text
 from tau2_core.episode.setting import Setting
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tools import Failure, ToolResult

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 from tau2_core import Database, Record, reading
-from tau2_core.state.difference import differences
+from tau2_core.state.difference import world_changes
 from tau2_core.state.records import plain
 from tau2_core.state.world import Base, View, World
 
@@ -246,7 +246,7 @@ def test_digest_depends_on_content_alone_not_on_history(steps: Steps) -> None:
     for name, value in reversed(list(pair.plain.model_copy(deep=True))):
         setattr(view, name, dict(reversed(value.items())) if isinstance(value, dict) else value)
     assert rebuilt.digest() == pair.world.digest()
-    assert differences(rebuilt, pair.world) == []
+    assert world_changes(rebuilt, pair.world) == []
 
 
 @given(STEPS, STEPS)
@@ -257,7 +257,7 @@ def test_digests_and_official_hashes_are_equal_in_the_same_cases(first: Steps, s
     same = canonical(sorted_deep(one.dump())) == canonical(sorted_deep(other.dump()))
     assert (one.world.digest() == other.world.digest()) is same
     assert (one.world.official_hash() == other.world.official_hash()) is same
-    assert (differences(one.world, other.world) == []) is same
+    assert (world_changes(one.world, other.world) == []) is same
 
 
 def sorted_deep(value: Any) -> Any:
@@ -282,7 +282,7 @@ def test_an_odd_value_survives_and_is_hashed_as_the_official_dump_is(value: Any)
     text = json.dumps(pair.dump(), sort_keys=True, default=str)
     assert pair.world.official_hash() == hashlib.sha256(text.encode()).hexdigest()
     assert pair.world.digest() == other.world.digest()
-    assert differences(pair.world, other.world) == []
+    assert world_changes(pair.world, other.world) == []
     assert canonical(pair.content()["flag"]) == canonical(value)
 
 
@@ -296,4 +296,4 @@ def test_kinds_of_equal_values_are_told_apart(inside: Callable[[Any], Any]) -> N
         worlds.append(pair.world)
     assert len({world.digest() for world in worlds}) == len(worlds)
     assert len({world.official_hash() for world in worlds}) == len(worlds)
-    assert all(differences(first, second) for first, second in pairwise(worlds))
+    assert all(world_changes(first, second) for first, second in pairwise(worlds))

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tau2_core.runs.prepare import open_catalogue, prepare
+from tau2_core.runs.loading import load_setting, open_catalogue
 from tau2_core.testing.gold_script import GoldScript
 from tau2_core.testing.scripted_endpoint import ScriptedEndpoint
 
@@ -24,7 +24,7 @@ def record(file: Path) -> None:
     file.unlink(missing_ok=True)
     options = [option for task in TASKS for option in ("--task", task)]
     with (
-        ScriptedEndpoint(GoldScript.of(prepare(open_catalogue(), "mock"))) as endpoint,
+        ScriptedEndpoint(GoldScript.of(load_setting(open_catalogue(), "mock"))) as endpoint,
         tempfile.TemporaryDirectory() as out,
     ):
         arguments = json.dumps({"api_base": endpoint.url, "api_key": "none"})

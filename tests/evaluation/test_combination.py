@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tau2_core.episode.setting import Setting
-from tau2_core.evaluators.combine import Combination
+from tau2_core.evaluators.combine import RewardRule
 from tau2_core.evaluators.grade import Grader
 from tau2_core.model.episodes import EpisodeRecord, Termination
 from tau2_core.model.evaluation import Check, Evidence, Grade, Outcome, Status, Verdict
@@ -57,7 +57,7 @@ def grade(setting_of: Callable[..., Setting]) -> Graded:
             "solo": False,
         }
         ended = EpisodeRecord(**fields, messages=messages, termination=Termination.USER_STOP)
-        return Grader(setting, "own", specs, Combination(**how)).grade(ended, task)
+        return Grader(setting, "own", specs, RewardRule(**how)).grade(ended, task)
 
     return run
 

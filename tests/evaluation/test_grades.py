@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
-from tau2_core.evaluators.combine import Combination
+from tau2_core.evaluators.combine import RewardRule
 from tau2_core.model.episodes import Termination
 from tau2_core.model.evaluation import Check, Evidence, Grade, JudgedStatement, Judgement, Outcome, Status, Verdict
 from tau2_core.model.messages import ToolCall
@@ -243,7 +243,7 @@ class TestFaults:
 
     @pytest.mark.parametrize("reward", [0.0, 0.5, 0.999, 1.0])
     def test_a_gate_that_is_not_fully_met_leaves_nothing(self, grade: GradeOf, reward: float) -> None:
-        combination = Combination(weights={"A": 1.0, "B": 3.0}, gates=["A"])
+        combination = RewardRule(weights={"A": 1.0, "B": 3.0}, gates=["A"])
         expected = (reward + 3) / 4 if reward == 1.0 else 0.0
         assert combination.reward({"A": reward, "B": 1.0}) == expected
         assert combination.reward({"B": 0.5}) == 0.5  # a gate that this task does not have

@@ -12,7 +12,7 @@ from tau2_core.episode.setup import start as set_up
 from tau2_core.evaluators.grade import Grader
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.messages import ToolCall
-from tau2_core.runs.prepare import open_catalogue
+from tau2_core.runs.loading import open_catalogue
 
 if TYPE_CHECKING:
     from tests.gym.conftest import Server, Start

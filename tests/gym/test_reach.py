@@ -12,8 +12,8 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Mount, Route
 from tau2_core.gym.application import WebPages, build_application
 from tau2_core.gym.registry import Registry
-from tau2_core.gym.settings import Settings
-from tau2_core.runs.prepare import open_catalogue
+from tau2_core.gym.server_settings import ServerSettings
+from tau2_core.runs.loading import open_catalogue
 
 if TYPE_CHECKING:
     from tests.gym.conftest import Server, Start, World
@@ -41,7 +41,7 @@ def paths() -> list[str]:
     """Every path that the application serves."""
     catalogue = open_catalogue()
     registry = Registry(catalogue, None, max_episodes=1, idle_seconds=1)
-    return [*DATA_PLANE, *walk(routes_of(build_application(registry, Settings(catalogue, ["mock"]))), "")]
+    return [*DATA_PLANE, *walk(routes_of(build_application(registry, ServerSettings(catalogue, ["mock"]))), "")]
 
 
 def walk(routes: Sequence[BaseRoute], above: str) -> Iterator[str]:

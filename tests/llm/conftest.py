@@ -15,8 +15,8 @@ import pytest
 from tau2_core.cli.app import app
 from tau2_core.episode.setting import Setting
 from tau2_core.model.llm import ModelSettings
-from tau2_core.runs.models import open_client
-from tau2_core.runs.prepare import open_catalogue, prepare
+from tau2_core.runs.loading import load_setting, open_catalogue
+from tau2_core.runs.model_clients import open_client
 from tau2_core.testing.gold_script import GoldScript
 from tau2_core.testing.scripted_endpoint import Answer, Asked, Script, ScriptedEndpoint, say
 from typer.testing import CliRunner
@@ -171,4 +171,4 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Setting:
         file.write_text(file.read_text().replace(MOCK.name, folder.name))
     manifest = folder / "domain.yaml"
     manifest.write_text(manifest.read_text().replace("[DB, COMMUNICATE]", "[DB, COMMUNICATE, NL_ASSERTION]"))
-    return prepare(open_catalogue([folder]), "mock")
+    return load_setting(open_catalogue([folder]), "mock")

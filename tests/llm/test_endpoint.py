@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tau2_core.model.llm import Completion, ModelError, ModelSettings
-from tau2_core.runs.models import open_client
+from tau2_core.runs.model_clients import open_client
 from tau2_core.testing.scripted_endpoint import Answer, Asked, Raw, Refusal, ScriptedEndpoint, Stalled, say
 
 from .conftest import Played, models_of

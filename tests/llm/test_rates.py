@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tau2_core.cli.app import app
 from tau2_core.records.reader import read_run
-from tau2_core.records.report import report
+from tau2_core.records.report import build_report
 from typer.testing import CliRunner
 
 TRIALS = 3
@@ -29,7 +29,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def rates(folder: Path) -> dict[str, float]:
     """Return every rate over all slots that a report has; those named evaluable leave out what failed by rule."""
-    told = report(read_run(folder))
+    told = build_report(read_run(folder))
     found = {"mean_reward": told.mean_reward, "coverage": told.coverage, "strict_rate": told.strict_rate.value}
     found |= {f"pass^{k}": estimate.value for k, estimate in told.pass_hat_k.items()}
     strict = {name: criterion.strict_rate for name, criterion in told.criteria.items()}

@@ -18,7 +18,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from tau2_core.cli.safe_text import safe
 from tau2_core.errors import UsageError
-from tau2_core.terminal_text import plain, plain_json
+from tau2_core.terminal_text import printable, printable_json
 
 Command = Callable[..., Any]
 Folders = Callable[..., Any]
@@ -231,8 +231,8 @@ def test_any_text_is_printed_as_it_is_or_as_escapes(text: str) -> None:
     said = captured.get()
     assert not re.search("[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]", said)
     assert said.count("\x1b") in (0, 2)  # bold on and off, nothing else
-    assert json.loads(plain_json(json.dumps([text], ensure_ascii=False))) == [text]
-    assert plain(plain(text)) == plain(text)
+    assert json.loads(printable_json(json.dumps([text], ensure_ascii=False))) == [text]
+    assert printable(printable(text)) == printable(text)
 
 
 def test_the_demo_names_the_command_as_it_can_be_called(tau2_gym: Command, monkeypatch: pytest.MonkeyPatch) -> None:

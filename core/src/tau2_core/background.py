@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from tau2_core.foreign import describe, foreign
+from tau2_core.foreign import describe_error, foreign
 
 log = logging.getLogger(__name__)
 _background: ContextVar[Background | None] = ContextVar("background", default=None)
@@ -63,7 +63,7 @@ class Background:
         self._tasks.discard(task)
         error = task.exception() if failed else None
         if error is not None:
-            log.warning("a background task, %s, failed: %s", task.get_name(), describe(error))
+            log.warning("a background task, %s, failed: %s", task.get_name(), describe_error(error))
 
 
 def new_task(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:

@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 
 from tau2_core.background import watched
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 ALLOCATIONS = 20_000  # between two looks; after Python's 700, what many open requests still need is looked through
 
 
-def run(work: Coroutine[Any, Any, Result]) -> Result:
+def run_async(work: Coroutine[Any, Any, T]) -> T:
     """Do asynchronous work to its end, as `asyncio.run` does. Raises what it raises, and KeyboardInterrupt."""
-    with seldom_collected(), asyncio.Runner(loop_factory=loop_factory()) as runner:
+    with rare_garbage_collection(), asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(work)
 
 
@@ -31,7 +31,7 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 @contextmanager
-def seldom_collected() -> Iterator[None]:
+def rare_garbage_collection() -> Iterator[None]:
     """Look for garbage less often, and never among what exists already: packs and databases, which stay.
 
     It changes the whole process, and costs a few MB at most.
@@ -46,7 +46,7 @@ def seldom_collected() -> Iterator[None]:
         gc.unfreeze()
 
 
-def give_memory_back() -> None:
+def release_memory() -> None:
     """Collect garbage, and give free memory back to the system where the C library can (glibc). Takes milliseconds."""
     gc.collect()
     try:

@@ -22,7 +22,7 @@ class ForeignExit(Exception):  # noqa: N818 - it says what the code tried, an ex
     """Foreign code raised something that would have ended the process, the task or the generator around it."""
 
     def __init__(self, what: str, error: BaseException) -> None:
-        super().__init__(f"{what} raised {describe(error)}" if what else describe(error))
+        super().__init__(f"{what} raised {describe_error(error)}" if what else describe_error(error))
         self.raised = type_name(error)
 
 
@@ -45,7 +45,7 @@ def error_text(error: BaseException) -> str:
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()  # a lone surrogate is no UTF-8
 
 
-def describe(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return `Type: text` of any error. Never raises."""
     text = error_text(error)
     if isinstance(error, ForeignExit):

@@ -10,17 +10,17 @@ _UNSAFE = re.compile(
 )
 
 
-def plain(text: object) -> str:
+def printable(text: object) -> str:
     r"""Return text with control characters written as escapes (`\x1b`), and line ends as they are."""
     return _UNSAFE.sub(_escaped, str(text).replace("\r\n", "\n"))
 
 
-def plain_line(text: object) -> str:
-    """Return text as `plain` does, on one line."""
-    return plain(text).replace("\n", "\\n").replace("\t", " ")
+def printable_line(text: object) -> str:
+    """Return text as `printable` does, on one line."""
+    return printable(text).replace("\n", "\\n").replace("\t", " ")
 
 
-def plain_json(text: str) -> str:
+def printable_json(text: str) -> str:
     r"""Return JSON text with the same characters as JSON escapes, so that it still is the same JSON."""
     return _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 

@@ -9,7 +9,7 @@ from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
 from tau2_core.model.messages import Requestor, ToolCall
 from tau2_core.model.tasks import Assertion, FunctionCall
-from tau2_core.runs.prepare import open_catalogue, prepare
+from tau2_core.runs.loading import load_setting, open_catalogue
 
 PACK = Path(__file__).parents[1]
 DATASET = Path(__file__).parents[4] / "shared" / "tau2-bench"
@@ -67,19 +67,19 @@ NewWorld = Callable[[], World]
 
 @pytest.fixture(scope="session")
 def own() -> Setting:
-    return prepare(open_catalogue([PACK]), "telecom")
+    return load_setting(open_catalogue([PACK]), "telecom")
 
 
 @pytest.fixture(scope="session")
 def lenient() -> Setting:
-    return prepare(open_catalogue([PACK]), "telecom", mode="tau2")
+    return load_setting(open_catalogue([PACK]), "telecom", mode="tau2")
 
 
 @pytest.fixture(scope="session")
 def official() -> Setting:
     if not (DATASET / "data" / "tau2" / "domains" / "telecom" / "db.toml").is_file():
         pytest.skip(f"no dataset at {DATASET}")
-    return prepare(open_catalogue([PACK]), "telecom", dataset=DATASET)
+    return load_setting(open_catalogue([PACK]), "telecom", dataset=DATASET)
 
 
 @pytest.fixture

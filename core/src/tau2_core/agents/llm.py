@@ -8,7 +8,7 @@ from typing import Any
 from tau2_core.errors import UsageError
 from tau2_core.llm.chat import Chat, chat_tools
 from tau2_core.llm.prompts import own_prompt
-from tau2_core.llm.speaker import speak
+from tau2_core.llm.reply import request_reply
 from tau2_core.model.messages import AssistantMessage, Message
 from tau2_core.model.participants import SOLO_REQUEST, AgentContext
 
@@ -36,7 +36,7 @@ class LLMAgent:
             self._begin_with_user(chat)
         elif len(chat) == 1 and self.request:
             chat.append({"role": "user", "content": self.request})
-        speech = await speak(self.model, chat, self.tools, "assistant", **self.options)
+        speech = await request_reply(self.model, chat, self.tools, "assistant", **self.options)
         return AssistantMessage(**speech.fields())
 
     def _begin_with_user(self, chat: list[dict[str, Any]]) -> None:

@@ -10,7 +10,7 @@ from tau2_core.api.options import find_domain
 from tau2_core.episode.setting import Setting
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Role, Tool
-from tau2_core.runs.prepare import open_catalogue, prepare
+from tau2_core.runs.loading import load_setting, open_catalogue
 from tau2_core.state.records import plain
 
 
@@ -40,7 +40,7 @@ def load_domain(
     name, pack = find_domain(domain)
     folders = [Path(each) for each in packs] + ([pack] if pack else [])
     data = None if dataset is None else Path(dataset)
-    return LoadedDomain(prepare(open_catalogue(folders, blocked), name, dataset=data, variant=variant, solo=solo))
+    return LoadedDomain(load_setting(open_catalogue(folders, blocked), name, dataset=data, variant=variant, solo=solo))
 
 
 class LoadedDomain:

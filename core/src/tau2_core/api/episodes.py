@@ -16,7 +16,7 @@ from tau2_core.episode.participants import Participants
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import EpisodeError, UsageError
 from tau2_core.evaluators.grade import Grader
-from tau2_core.evaluators.time_limit import aside
+from tau2_core.evaluators.time_limit import run_aside
 from tau2_core.llm.judge import judge
 from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
@@ -26,9 +26,9 @@ from tau2_core.model.tasks import Task, UserScenario
 from tau2_core.model.tools import Tool, ToolResult
 from tau2_core.names import did_you_mean
 from tau2_core.runs.composition import compose
-from tau2_core.runs.models import close_models
+from tau2_core.runs.model_clients import close_models
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 HOW_TO_AWAIT = "`async with open_episode(…)`, and await each step"
 
 
@@ -134,7 +134,7 @@ class OpenedEpisode:
             model = role_model.model_for(str(record.slot))
             said = await judge(model, record.messages, (criteria and criteria.nl_assertions) or [])
             said.model, said.usage = role_model.settings.model, model.usage
-        return await aside(partial(self._grader.grade, record, self._task, said))
+        return await run_aside(partial(self._grader.grade, record, self._task, said))
 
 
 class SyncSide:
@@ -224,7 +224,7 @@ class SyncEpisode:
         """Start again in the task's start state."""
         self.wait(self._episode.reset(seed))
 
-    def wait(self, steps: Coroutine[Any, Any, Result]) -> Result:
+    def wait(self, steps: Coroutine[Any, Any, T]) -> T:
         """Run steps to their end. Raises what they raise."""
         try:
             refuse_running_loop(HOW_TO_AWAIT)

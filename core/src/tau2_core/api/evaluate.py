@@ -13,12 +13,12 @@ from tau2_core.errors import UsageError
 from tau2_core.event_loop import loop_factory
 from tau2_core.runs.composition import Composition, compose
 from tau2_core.runs.execute import FinishedEpisode, RunResult, execute
-from tau2_core.runs.models import closing
+from tau2_core.runs.model_clients import closing
 
-Progress = Callable[[FinishedEpisode, int, int], None]
+OnProgress = Callable[[FinishedEpisode, int, int], None]
 
 
-def evaluate(domain: str | Path, *, progress: Progress | None = None, **options: Unpack[RunOptions]) -> Run:
+def evaluate(domain: str | Path, *, progress: OnProgress | None = None, **options: Unpack[RunOptions]) -> Run:
     """Play tasks of a domain, grade every episode, and return the run, which is kept in a folder.
 
     This is `tau2-gym run` for programs: it takes the same options, and refuses the same with the same words.
@@ -47,7 +47,7 @@ def evaluate(domain: str | Path, *, progress: Progress | None = None, **options:
     return run
 
 
-async def aevaluate(domain: str | Path, *, progress: Progress | None = None, **options: Unpack[RunOptions]) -> Run:
+async def aevaluate(domain: str | Path, *, progress: OnProgress | None = None, **options: Unpack[RunOptions]) -> Run:
     """Do what `evaluate` does, in a running event loop.
 
     When it is cancelled, what is finished is kept and summed up, then the cancellation goes on.
@@ -59,7 +59,7 @@ async def aevaluate(domain: str | Path, *, progress: Progress | None = None, **o
     return run
 
 
-async def _evaluate(domain: str | Path, progress: Progress | None, given: RunOptions) -> Run:
+async def _evaluate(domain: str | Path, progress: OnProgress | None, given: RunOptions) -> Run:
     told = told_run(domain, given)
     for spec in (told.agent, told.user):
         if spec is not None and spec.external:
@@ -70,7 +70,7 @@ async def _evaluate(domain: str | Path, progress: Progress | None, given: RunOpt
 
 
 async def play_composed(
-    composed: Composition, *, via: str, resume: bool, on_finished: Progress | None = None
+    composed: Composition, *, via: str, resume: bool, on_finished: OnProgress | None = None
 ) -> RunResult:
     """Play and grade what is composed, in this process or `via` "mcp"; then close the connections to the models."""
     plan, slots = composed.plan, len(composed.plan.slots())
@@ -88,7 +88,7 @@ async def play_composed(
 
 def _executor(via: str) -> Callable[..., Awaitable[RunResult]]:
     if via == "mcp":
-        from tau2_core.gym.via import execute_via_mcp
+        from tau2_core.gym.run_over_mcp import execute_via_mcp
 
         return execute_via_mcp
     return execute

@@ -15,8 +15,7 @@ from tau2_core.model.tasks import Task
 from tau2_core.names import did_you_mean
 from tau2_core.records.reader import read_run
 from tau2_core.records.reasons import reasons
-from tau2_core.records.report import Report
-from tau2_core.records.report import report as report_of
+from tau2_core.records.report import Report, build_report
 
 if TYPE_CHECKING:
     from tau2_core.model.messages import Message
@@ -156,7 +155,7 @@ class Run:
         Raises RunError if the grades are of more than one set of evaluators, MissingExtraError without
         `tau2-core[stats]`.
         """
-        return report_of(self._read)
+        return build_report(self._read)
 
     @property
     def mean_reward(self) -> float:

@@ -35,9 +35,9 @@ from tau2_core.cli import (
 from tau2_core.cli.leftovers import leave_threads_behind
 from tau2_core.cli.output import own_output
 from tau2_core.errors import Tau2GymError, UsageError
-from tau2_core.foreign import describe as words_of
+from tau2_core.foreign import describe_error as words_of
 from tau2_core.redaction import printed
-from tau2_core.terminal_text import plain
+from tau2_core.terminal_text import printable
 
 app = typer.Typer(
     name="tau2-gym",
@@ -151,5 +151,5 @@ def _run() -> int | str | None:
 
 def _complain(message: str, code: int = 1) -> int:
     with suppress(OSError):
-        typer.echo(plain(printed(message)), err=True)
+        typer.echo(printable(printed(message)), err=True)
     return code

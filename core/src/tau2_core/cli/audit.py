@@ -31,11 +31,11 @@ def audit_domains(
 
     from tau2_core.cli.progress import progress
     from tau2_core.runs.audit import audit
-    from tau2_core.runs.prepare import prepare
+    from tau2_core.runs.loading import load_setting
 
     audits = []
     for name in names:
-        setting = prepare(catalogue, name, dataset=dataset)
+        setting = load_setting(catalogue, name, dataset=dataset)
         with progress(f"auditing {name}", None, quiet=json_output) as advance:
             audits.append(asyncio.run(audit(setting, catalogue, evaluators, split=split, on_task=advance)))
     if json_output:

@@ -39,7 +39,7 @@ def check(
     from tau2_core.cli.progress import progress
     from tau2_core.errors import Problem, UsageError
     from tau2_core.runs.check import CheckReport, check_domain
-    from tau2_core.runs.prepare import folder_domain, open_catalogue
+    from tau2_core.runs.loading import folder_domain, open_catalogue
 
     catalogue = open_catalogue(pack or (), no_plugin or ())
     names = domain or [folder_domain(path).name for path in pack or ()] or catalogue.domain_names()

@@ -31,10 +31,10 @@ def demo(domain: Annotated[str, typer.Argument(help="The domain to show.")] = "a
     from tau2_core.cli.episode_view import show_calls, show_conversation, show_verdicts
     from tau2_core.cli.tables import console, reward_text
     from tau2_core.records.reasons import reasons
-    from tau2_core.runs.prepare import open_catalogue, prepare
+    from tau2_core.runs.loading import load_setting, open_catalogue
 
     catalogue = open_catalogue((), ())
-    setting = prepare(catalogue, domain)
+    setting = load_setting(catalogue, domain)
     with tempfile.TemporaryDirectory() as place:
         informed = _played(setting, catalogue, INFORMED, Path(place))
         idle = _played(setting, catalogue, IDLE, Path(place))
@@ -98,14 +98,14 @@ def _played(setting: Setting, catalogue: Catalogue, agent: str, place: Path) -> 
     from tau2_core.episode.conversation import Limits
     from tau2_core.episode.participants import Participants
     from tau2_core.records.reader import read_run
-    from tau2_core.runs.evaluation import choose_evaluators
+    from tau2_core.runs.evaluator_sets import choose_evaluators
     from tau2_core.runs.execute import execute
     from tau2_core.runs.plan import DEFAULT_SEED, Plan
 
     graded_by = choose_evaluators(catalogue, None, setting)
     participants = Participants(catalogue.agent(agent), catalogue.user("scripted"), Limits())
     plan = Plan(setting, participants, setting.select(), 1, DEFAULT_SEED, None, graded_by.name, evaluator_set=graded_by)
-    event_loop.run(execute(plan, catalogue, place / agent))
+    event_loop.run_async(execute(plan, catalogue, place / agent))
     return read_run(place / agent)
 
 

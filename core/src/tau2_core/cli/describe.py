@@ -27,9 +27,9 @@ def describe(
     """Show a domain's tools as a model sees them, or one tool with its parameters and its place in the code."""
     from tau2_core.errors import UsageError
     from tau2_core.names import did_you_mean
-    from tau2_core.runs.prepare import open_catalogue, prepare
+    from tau2_core.runs.loading import load_setting, open_catalogue
 
-    setting = prepare(open_catalogue(pack or (), no_plugin or ()), domain, dataset=dataset)
+    setting = load_setting(open_catalogue(pack or (), no_plugin or ()), domain, dataset=dataset)
     tools = [item for role in setting.pack.tools for item in setting.tools(role).values()]
     if tool is not None:
         chosen = [item for item in tools if item.name == tool]

@@ -18,14 +18,14 @@ def domains(json_output: JsonOption = False, pack: PackOption = None, no_plugin:
     Exits with 1 if none can be played because something is broken.
     """
     from tau2_core.errors import PackError, UsageError
-    from tau2_core.runs.prepare import load_domain, open_catalogue
+    from tau2_core.runs.loading import load_domain_pack, open_catalogue
 
     catalogue = open_catalogue(pack or (), no_plugin or ())
     rows: list[dict[str, Any]] = []
     for name in catalogue.domain_names():
         row: dict[str, Any] = {"name": name, "from": catalogue.origin("domain", name)}
         try:
-            loaded = load_domain(catalogue, name)
+            loaded = load_domain_pack(catalogue, name)
             tasks = loaded.task_set()
         except (PackError, UsageError) as error:
             row["broken"] = str(error).split("\n", 1)[0]

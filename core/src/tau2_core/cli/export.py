@@ -40,11 +40,11 @@ def export(
     from tau2_core.records.reader import read_run
     from tau2_core.runs.export import export_tau2_bench, task_lines, write_lines
     from tau2_core.runs.grading import setting_of
-    from tau2_core.runs.prepare import open_catalogue, prepare
+    from tau2_core.runs.loading import load_setting, open_catalogue
 
     catalogue = open_catalogue(pack or (), no_plugin or ())
     if not Path(source).is_dir() and to == "eval-protocol":
-        setting = prepare(catalogue, source, dataset=dataset, variant=variant, solo=solo)
+        setting = load_setting(catalogue, source, dataset=dataset, variant=variant, solo=solo)
         lines = task_lines(setting, split=split, customer_model=user_model)
         write_lines(out, lines)
         say(f"{len(lines)} rows written to {out}")

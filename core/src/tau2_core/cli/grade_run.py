@@ -52,9 +52,9 @@ def grade_runs(
     from tau2_core.llm.cassette import Cassette
     from tau2_core.llm.model import Patience
     from tau2_core.runs.grading import grade_run, models_for
-    from tau2_core.runs.models import closing, open_models
+    from tau2_core.runs.loading import open_catalogue
+    from tau2_core.runs.model_clients import closing, open_models
     from tau2_core.runs.options import read_options
-    from tau2_core.runs.prepare import open_catalogue
 
     if judged.record and judged.replay:
         raise UsageError("give --record or --replay, not both")
@@ -83,7 +83,7 @@ def grade_runs(
                 on_judged=advance,
             )
             try:
-                graded = event_loop.run(closing(lines, work))
+                graded = event_loop.run_async(closing(lines, work))
             except KeyboardInterrupt:
                 kept = f"what was judged is kept in {folder}, its grades are as before"
                 raise RunError(f"interrupted; {kept}. Grade it again to go on") from None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def plugins(json_output: JsonOption = False, pack: PackOption = None, no_plugin: NoPluginOption = None) -> None:
     """List the plugins: where each is from, what it brings, and, if it is broken, the file, line and cause."""
     from tau2_core.cli.tables import console, folding_table
-    from tau2_core.runs.prepare import open_catalogue
+    from tau2_core.runs.loading import open_catalogue
 
     catalogue = open_catalogue(pack or (), no_plugin or ())
     rows = [_row(catalogue, plugin) for plugin in catalogue.plugins]

@@ -32,14 +32,14 @@ def replay(
 ) -> None:
     """Play recorded calls, compare results and hashes, and name every mismatch. Exits with 1 if there is one."""
     from tau2_core.cli.progress import progress
-    from tau2_core.runs.prepare import open_catalogue, prepare
+    from tau2_core.runs.loading import load_setting, open_catalogue
     from tau2_core.runs.replay import ReplayReport, replay_file
 
     catalogue = open_catalogue(pack or (), no_plugin or ())
 
     @cache
     def setting_of(domain: str) -> Setting:
-        return prepare(catalogue, domain, dataset=dataset, mode=mode)
+        return load_setting(catalogue, domain, dataset=dataset, mode=mode)
 
     report = ReplayReport()
     shown = 0

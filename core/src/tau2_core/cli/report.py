@@ -28,9 +28,9 @@ def report(
 ) -> None:
     """Show rates with confidence intervals, criteria, errors by cause, cost and length of runs."""
     from tau2_core.records.reader import latest_run, read_run
-    from tau2_core.records.report import report as report_of
+    from tau2_core.records.report import build_report
 
-    reports = [report_of(read_run(folder)) for folder in run or [latest_run(Path("runs"))]]
+    reports = [build_report(read_run(folder)) for folder in run or [latest_run(Path("runs"))]]
     if json_output:
         say_json(json.dumps([each.model_dump(mode="json") for each in reports], indent=2, ensure_ascii=False))
         return

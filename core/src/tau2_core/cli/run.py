@@ -161,7 +161,7 @@ def _play(composed: Composition, *, quiet: bool, via: str, resume: bool) -> RunR
     with progress(title, len(plan.slots()), quiet=quiet or plan.interactive) as advance:
         work = play_composed(composed, via=via, resume=resume, on_finished=lambda *_: advance())
         try:
-            return event_loop.run(work)
+            return event_loop.run_async(work)
         except KeyboardInterrupt:  # a second Ctrl-C, when something would not let go after the first
             raise RunError(f"interrupted; finished episodes are kept in {composed.folder}") from None
 

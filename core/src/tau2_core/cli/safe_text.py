@@ -5,25 +5,25 @@ from __future__ import annotations
 import typer
 from rich.markup import escape
 
-from tau2_core.terminal_text import plain, plain_json, plain_line
+from tau2_core.terminal_text import printable, printable_json, printable_line
 
 
 def safe(text: object) -> str:
     """Return text for rich to print on one line, with no control character and no markup in force."""
-    shown = escape(plain_line(text))
+    shown = escape(printable_line(text))
     return f"{shown}\\" if shown.endswith("\\") and not shown.endswith("\\\\") else shown
 
 
 def safe_lines(text: object) -> str:
     """Return text as `safe` does, with its line ends."""
-    return "\n".join(safe(line) for line in plain(text).split("\n"))
+    return "\n".join(safe(line) for line in printable(text).split("\n"))
 
 
 def say(text: object, *, err: bool = False) -> None:
     """Print text as it is, but for control characters, which are written as escapes."""
-    typer.echo(plain(text), err=err)
+    typer.echo(printable(text), err=err)
 
 
 def say_json(text: str) -> None:
     """Print JSON text; control characters in it are JSON escapes."""
-    typer.echo(plain_json(text))
+    typer.echo(printable_json(text))

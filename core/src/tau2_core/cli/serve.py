@@ -22,9 +22,9 @@ from tau2_core.cli.options import (
 from tau2_core.cli.safe_text import say
 
 if TYPE_CHECKING:
-    from tau2_core.gym.hosted import Blueprint
+    from tau2_core.gym.hosted_episode import Blueprint
     from tau2_core.gym.served_runs import ServedRuns
-    from tau2_core.gym.settings import Settings
+    from tau2_core.gym.server_settings import ServerSettings
     from tau2_core.plugins.catalogue import Catalogue
     from tau2_core.runs.options import Options
 
@@ -133,15 +133,15 @@ def serve(
 
 
 def _serve(options: Options) -> None:
+    from tau2_core.cli.serve_options import left_to_run, refuse_without_effect
     from tau2_core.errors import UsageError
     from tau2_core.gym.application import LOOPBACK
     from tau2_core.gym.registry import Registry
     from tau2_core.gym.serve import bind, serve_http, serve_stdio
-    from tau2_core.gym.served_options import left_to_run, refuse_without_effect
     from tau2_core.gym.served_runs import ServedRuns
     from tau2_core.redaction import remember, run_redactor
     from tau2_core.runs.composition import refuse_contradictions
-    from tau2_core.runs.prepare import open_catalogue
+    from tau2_core.runs.loading import open_catalogue
     from tau2_core.runs.stopping import Stopping
 
     refuse_contradictions(options)
@@ -183,7 +183,7 @@ def _serve(options: Options) -> None:
         serve_http(registry, settings, listeners, begin)
 
 
-def _only_episode(options: Options, settings: Settings) -> Blueprint:
+def _only_episode(options: Options, settings: ServerSettings) -> Blueprint:
     """Return what is played over stdio; a task as the first trial of a run."""
     from tau2_core.runs.plan import trial_seeds
 
@@ -197,27 +197,27 @@ def _only_episode(options: Options, settings: Settings) -> Blueprint:
     )
 
 
-def _settings(options: Options, catalogue: Catalogue) -> Settings:
+def _settings(options: Options, catalogue: Catalogue) -> ServerSettings:
     from tau2_core.episode.conversation import Limits
     from tau2_core.episode.episode import EXTERNAL_AGENT
     from tau2_core.gym.connections import ConnectionLimits
-    from tau2_core.gym.settings import Settings, named_datasets
+    from tau2_core.gym.server_settings import ServerSettings, named_datasets
     from tau2_core.runs.composition import open_role_models
-    from tau2_core.runs.evaluation import choose_evaluators
+    from tau2_core.runs.evaluator_sets import choose_evaluators
+    from tau2_core.runs.loading import load_domain_pack, open_faults
     from tau2_core.runs.options import RoleOptions
-    from tau2_core.runs.prepare import load_domain, open_faults
     from tau2_core.runs.stopping import refuse_unknown_prices
 
     domains = list(dict.fromkeys(options.domain or catalogue.domain_names()))
     for name in options.domain:  # of all domains, one that is broken does not keep the others from being served
-        load_domain(catalogue, name)
+        load_domain_pack(catalogue, name)
     if options.evaluators is not None:
         choose_evaluators(catalogue, options.evaluators)  # a wrong name is refused now, not by the first episode
     # The agent is at the other end of the network, so a model of its own needs no key here.
     role_models = open_role_models(options.model_copy(update={"agent": RoleOptions()}), catalogue)
     if options.max_cost is not None:
         refuse_unknown_prices(role_models)
-    settings = Settings(
+    settings = ServerSettings(
         catalogue,
         domains,
         named_datasets(options.dataset),
@@ -240,11 +240,11 @@ def _settings(options: Options, catalogue: Catalogue) -> Settings:
     return settings
 
 
-def _open_run(options: Options, catalogue: Catalogue, settings: Settings, runs: ServedRuns) -> str:
+def _open_run(options: Options, catalogue: Catalogue, settings: ServerSettings, runs: ServedRuns) -> str:
     """Open the run that the options describe, if they do; return what to say of it."""
-    from tau2_core.gym.served_options import serves_a_run
+    from tau2_core.cli.serve_options import serves_a_run
+    from tau2_core.runs.checked_plan import check_plan
     from tau2_core.runs.composition import compose_run
-    from tau2_core.runs.opening import check_plan
 
     if not serves_a_run(options):
         return ""
@@ -255,7 +255,7 @@ def _open_run(options: Options, catalogue: Catalogue, settings: Settings, runs: 
     return f"\n{len(run.plan.slots())} slots of {run.folder}: POST {settings.base_url}/v1/slots claims the next one"
 
 
-def _guard(settings: Settings) -> str:
+def _guard(settings: ServerSettings) -> str:
     if settings.token is not None:
         return "the control plane asks for the token"
     if settings.overview_token is not None:

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from tau2_core.cli.safe_text import safe
 from tau2_core.records.reasons import reasons
-from tau2_core.terminal_text import plain_line
+from tau2_core.terminal_text import printable_line
 
 if TYPE_CHECKING:
     from tau2_core.model.evaluation import Grade, Verdict
@@ -81,7 +81,7 @@ def show_episodes(finished: Sequence[FinishedEpisode], screen: Console) -> None:
         return
     criteria = list(dict.fromkeys(name for item in finished for name in item.grade.verdicts))
     named = [name for name in criteria if any(_mark(item, name) not in ("·", "") for item in finished)]
-    widest = max(cell_len(plain_line(item.record.task_id)) for item in finished)
+    widest = max(cell_len(printable_line(item.record.task_id)) for item in finished)
     for columns, figures in ((criteria, FIGURES), (named, FIGURES), (named, ("calls",)), (named, ())):
         fixed = [len(title) for title in ("trial", "reward", *columns, *figures)]
         fixed[-1 if "ms" in figures else 0] += 3 if "ms" in figures else 0  # milliseconds are wider than their title

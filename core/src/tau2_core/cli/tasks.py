@@ -26,9 +26,9 @@ def tasks(
     no_plugin: NoPluginOption = None,
 ) -> None:
     """List a domain's tasks: what the customer wants, the splits, and what counts for the reward."""
-    from tau2_core.runs.prepare import open_catalogue, prepare
+    from tau2_core.runs.loading import load_setting, open_catalogue
 
-    setting = prepare(open_catalogue(pack or (), no_plugin or ()), domain, dataset=dataset)
+    setting = load_setting(open_catalogue(pack or (), no_plugin or ()), domain, dataset=dataset)
     found = setting.select(split=split) if split is not None else list(setting.tasks().values())
     ids = {task.id for task in found}
     splits = {name: ids & set(members) for name, members in setting.splits().items()}

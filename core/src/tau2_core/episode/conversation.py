@@ -11,7 +11,7 @@ from typing import Any, Literal
 from tau2_core.episode.solo import DONE
 from tau2_core.episode.tool_backend import BrokenOffError, ToolBackend
 from tau2_core.errors import UsageError
-from tau2_core.foreign import describe, error_text, foreign
+from tau2_core.foreign import describe_error, error_text, foreign
 from tau2_core.json_values import json_problem
 from tau2_core.llm.answers import reported_figures
 from tau2_core.llm.chat import CUT_OFF
@@ -151,7 +151,7 @@ class Conversation:
         try:
             await self.backend.settle()
         except Exception as error:  # noqa: BLE001 - a pack's sync may raise anything; the record says so
-            self.interrupt(f"the sync failed: {describe(error)}")
+            self.interrupt(f"the sync failed: {describe_error(error)}")
         self._check_limits()
 
     async def _ask(self, speaker: Role, participant: Agent | User) -> None:
@@ -160,7 +160,7 @@ class Conversation:
                 message = await participant.reply(visible_to(speaker, self.messages))
         except Exception as error:  # noqa: BLE001 - a participant may raise anything; it is recorded as its error
             _raise_if_not_its_fault(error)
-            self._fail(speaker, describe(error))
+            self._fail(speaker, describe_error(error))
             return
         self._take(speaker, message)
 
@@ -169,7 +169,7 @@ class Conversation:
             with foreign():
                 message = _own(speaker, message)
         except Exception as error:  # noqa: BLE001 - a message class of somebody's own may raise anything
-            self._fail(speaker, error_text(error) if isinstance(error, ValueError) else describe(error))
+            self._fail(speaker, error_text(error) if isinstance(error, ValueError) else describe_error(error))
             return
         for call in message.tool_calls or []:
             call.requestor = requestor_of(speaker)
@@ -231,7 +231,7 @@ class Conversation:
                 return await self.backend.call(call)
         except Exception as error:  # noqa: BLE001 - a wrapper may raise anything; the record says so
             broken = isinstance(error, BrokenOffError)
-            why = str(error) if broken else f"the call of {call.name} was broken off: {describe(error)}"
+            why = str(error) if broken else f"the call of {call.name} was broken off: {describe_error(error)}"
             self.interrupt(why)
             return ToolResult(f"Error: {why}", Failure.CRASHED, {"code": Failure.CRASHED.value}, skipped=True)
 

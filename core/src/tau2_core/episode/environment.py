@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
-from tau2_core.episode.serialise import result_text
+from tau2_core.episode.result_text import result_text
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import TaskError, ToolError
 from tau2_core.foreign import contain, error_text, type_name
@@ -24,7 +24,7 @@ from tau2_core.state.world import View, World
 ERROR_PREFIX = "Error: "
 MAX_PROBLEMS = 20  # more are not listed
 MAX_NAME = 100
-Result = TypeVar("Result")
+T = TypeVar("T")
 
 
 class UnknownToolError(ToolError):
@@ -97,7 +97,7 @@ class Environment:
         """Make a call directly, nothing caught: how gold calls run. In mode `tau2` without the sync, as officially."""
         return self._transact(call, lambda value: value, sync=self._strict)
 
-    def _transact(self, call: ToolCall, finish: Callable[[Any], Result], *, sync: bool) -> Result:
+    def _transact(self, call: ToolCall, finish: Callable[[Any], T], *, sync: bool) -> T:
         """Make a call and return what `finish` makes of its value; in strict mode all of it counts, or nothing."""
         tool = self._route(call)
         if not self._strict:

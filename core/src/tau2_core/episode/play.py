@@ -10,7 +10,7 @@ from tau2_core.episode.episode import Episode, empty_record, local_backend
 from tau2_core.episode.participants import Participants
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.tool_backend import ToolBackend
-from tau2_core.foreign import describe
+from tau2_core.foreign import describe_error
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.tasks import Task
 
@@ -46,7 +46,7 @@ async def play(
             return await episode.final_record()
     except Exception as error:  # noqa: BLE001 - one episode's failure is recorded; the run goes on
         record = empty_record(setting, slot, seed) if episode is None else episode.record_without_digests()
-        record.termination, record.error = Termination.INFRASTRUCTURE_ERROR, describe(error)
+        record.termination, record.error = Termination.INFRASTRUCTURE_ERROR, describe_error(error)
         record.usage = {role: model.usage for role, model in models.items()}
         return record
 

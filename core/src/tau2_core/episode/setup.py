@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tau2_core.episode.environment import ERROR_PREFIX, Environment
 from tau2_core.errors import TaskError
-from tau2_core.foreign import ForeignExit, describe, foreign
+from tau2_core.foreign import ForeignExit, describe_error, foreign
 from tau2_core.model.messages import AssistantMessage, Message, ToolCall, ToolMessage, UserMessage
 from tau2_core.model.tasks import InitialState, Task
 from tau2_core.state.merge import merge_data
@@ -48,19 +48,19 @@ def set_state(environment: Environment, initial: InitialState | None, history: S
             with foreign("the model of its data"):
                 _merge(environment, initial)
         except ForeignExit as error:
-            raise TaskError(f"initial data does not fit: {describe(error)}") from error
+            raise TaskError(f"initial data does not fit: {describe_error(error)}") from error
         for action in initial.initialization_actions or []:
             try:
                 environment.call_function(action)
             except TaskError:
                 raise
             except Exception as error:
-                raise TaskError(f"initialization action {action.func_name} failed: {describe(error)}") from error
+                raise TaskError(f"initialization action {action.func_name} failed: {describe_error(error)}") from error
     mismatches = [mismatch for call, result in paired(history) if (mismatch := _replay(environment, call, result))]
     try:
         environment.sync()
     except Exception as error:
-        raise TaskError(f"the sync after the start state failed: {describe(error)}") from error
+        raise TaskError(f"the sync after the start state failed: {describe_error(error)}") from error
     return mismatches
 
 

@@ -10,7 +10,7 @@ from tau2_core.model.evaluation import Grade, Outcome, Status, reaches
 
 
 @dataclass(frozen=True)
-class Combination:
+class RewardRule:
     """How the verdicts of a task's basis make its reward.
 
     Without `weights` it is their product (spec/evaluation.md, 4); with them the mean, by weight, 1 where none is
@@ -34,7 +34,7 @@ class Combination:
         return sum(weights[criterion] * rewards[criterion] for criterion in rewards) / total if total else 1.0
 
 
-def combine(grade: Grade, combination: Combination) -> None:
+def apply_reward_rule(grade: Grade, combination: RewardRule) -> None:
     """Give a grade its reward and outcome; what is pending counts as met, and shows in the outcome.
 
     A criterion of the basis whose evaluator crashed makes it an evaluator's error, and one that cannot be graded for

@@ -12,14 +12,14 @@ from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import Mismatch, set_state
 from tau2_core.errors import TaskError
 from tau2_core.evaluators.meaning import Meaning, semantic_differences
-from tau2_core.foreign import ForeignExit, describe, foreign
+from tau2_core.foreign import ForeignExit, describe_error, foreign
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import AssertionResult, Check, Judgement, State
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.policy_rules import PolicyRule
 from tau2_core.model.tasks import Action, Task
 from tau2_core.model.tools import Role, Tool, ToolResult
-from tau2_core.state.difference import Change, differences
+from tau2_core.state.difference import Change, world_changes
 from tau2_core.state.world import World
 
 
@@ -47,9 +47,9 @@ def play_gold(setting: Setting, task: Task, seed: int = 0) -> Gold:
             with foreign():
                 environment.run(call)
         except ForeignExit as error:  # no answer of a tool: skipping it would let whoever makes the same call pass
-            raise TaskError(f"gold call {action.text()} cannot be made: {describe(error)}") from error
+            raise TaskError(f"gold call {action.text()} cannot be made: {describe_error(error)}") from error
         except Exception as error:  # noqa: BLE001 - the rule: a failing gold call is skipped, its effects stay
-            failures.append((action, describe(error)))
+            failures.append((action, describe_error(error)))
     return Gold(environment, failures)
 
 
@@ -139,7 +139,7 @@ class ReplayedEvidence:
         for role, expected in gold.environment.worlds.items():
             actual = self.predicted.worlds[role]
             same = expected.base is actual.base and gold.digests[role] == self.predicted_digests[role]
-            found[role] = [] if same else differences(expected, actual)
+            found[role] = [] if same else world_changes(expected, actual)
         return found
 
     def live_checks(self) -> list[Check]:
@@ -166,5 +166,5 @@ class ReplayedEvidence:
                     holds = environment.holds(assertion)
                 results.append(AssertionResult(assertion=assertion, met=holds))
             except Exception as error:  # noqa: BLE001 - an assertion may raise anything; it is evidence, not an end
-                results.append(AssertionResult(assertion=assertion, met=None, error=describe(error)))
+                results.append(AssertionResult(assertion=assertion, met=None, error=describe_error(error)))
         return results

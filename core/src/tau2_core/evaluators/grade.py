@@ -7,10 +7,10 @@ from functools import partial
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import TaskError
-from tau2_core.evaluators.combine import Combination, combine
+from tau2_core.evaluators.combine import RewardRule, apply_reward_rule
 from tau2_core.evaluators.evidence import Gold, ReplayedEvidence
 from tau2_core.evaluators.guard import guarded, is_own
-from tau2_core.evaluators.time_limit import TimeLimitError, aside, within
+from tau2_core.evaluators.time_limit import TimeLimitError, run_aside, run_within
 from tau2_core.model.episodes import EpisodeRecord, Termination
 from tau2_core.model.evaluation import Grade, Judgement, Outcome, Status, Verdict
 from tau2_core.model.messages import ToolMessage
@@ -18,7 +18,7 @@ from tau2_core.model.registrations import EVALUATOR_SECONDS, EvaluatorSpec, load
 from tau2_core.model.tasks import Task
 
 LONGEST_CAUSE = 120
-PRODUCT = Combination()
+PRODUCT = RewardRule()
 KNOWN_GOLD = 1000
 ENDED_WELL = (Termination.AGENT_STOP, Termination.USER_STOP)
 _ERRORS = {
@@ -36,7 +36,7 @@ class Grader:
         setting: Setting,
         set_name: str,
         evaluators: Mapping[str, EvaluatorSpec],
-        combination: Combination = PRODUCT,
+        combination: RewardRule = PRODUCT,
     ) -> None:
         self.setting = setting
         self.set_name = set_name
@@ -69,7 +69,7 @@ class Grader:
         """Return what `grade` does; other episodes go on while an evaluator may take long."""
         if all(seconds is None for seconds in self.seconds.values()):
             return self.grade(record, task, judgement)
-        return await aside(partial(self.grade, record, task, judgement))
+        return await run_aside(partial(self.grade, record, task, judgement))
 
     def grade(self, record: EpisodeRecord, task: Task, judgement: Judgement | None = None) -> Grade:
         """Return the grade of one record. An evaluator that crashes is an outcome of its own, never a pass.
@@ -105,7 +105,7 @@ class Grader:
             grade.verdicts[criterion] = verdict
             if verdict.status is Status.ERROR:
                 evidence = fresh()  # whoever did not end may still be at work on the other
-        combine(grade, self.combination)
+        apply_reward_rule(grade, self.combination)
         if judgement is not None and judgement.error and "NL_ASSERTION" in grade.pending:
             grade.outcome, grade.reward = Outcome.JUDGE_ERROR, None
             grade.note = f"the judge failed: {judgement.error}"
@@ -132,7 +132,7 @@ def _report_replay(grade: Grade, evidence: ReplayedEvidence, seconds: float | No
     """Say in what the replay did not go as the live episode did: whatever is graded then is in doubt."""
     said = [grade.note] if grade.note else []
     try:
-        checks = evidence.live_checks() if seconds is None else within(seconds, evidence.live_checks)
+        checks = evidence.live_checks() if seconds is None else run_within(seconds, evidence.live_checks)
         differing = [check for check in checks if not check.met]
     except (TaskError, TimeLimitError):
         differing = []  # it cannot be replayed at all, which the verdicts say

@@ -12,8 +12,8 @@ from types import FrameType, TracebackType
 from pydantic import TypeAdapter
 
 from tau2_core.errors import TaskError
-from tau2_core.evaluators.time_limit import TimeLimitError, within
-from tau2_core.foreign import contain, describe
+from tau2_core.evaluators.time_limit import TimeLimitError, run_within
+from tau2_core.foreign import contain, describe_error
 from tau2_core.model.evaluation import Check, Evidence, Grade, Status, Verdict, reaches
 
 OWN = "tau2_core"
@@ -39,19 +39,19 @@ def guarded(
         return _checked(verdict, evaluate)
 
     try:
-        return work() if seconds is None else within(seconds, work)
+        return work() if seconds is None else run_within(seconds, work)
     except TimeLimitError as error:
         place = _innermost(reversed(error.stack), evaluate) or _defined_at(evaluate)
         trace = "".join(traceback.StackSummary.extract(reversed(error.stack)).format())
-        return _failed(criterion, f"{error} ({place})", _shortened(f"{trace}{describe(error)}"))
+        return _failed(criterion, f"{error} ({place})", _shortened(f"{trace}{describe_error(error)}"))
     except BaseException as error:  # noqa: BLE001 - somebody's evaluator may raise anything; the verdict says so
         contained = contain(error)
         if isinstance(error, TaskError) and _module(error.__traceback__).startswith(f"{OWN}."):
-            return _failed(criterion, describe(error), "")
+            return _failed(criterion, describe_error(error), "")
         place = _defined_at(evaluate)
         if not returned:
             place = _innermost(traceback.walk_tb(error.__traceback__), evaluate) or place
-        return _failed(criterion, f"{describe(contained)} ({place})", _traceback(error))
+        return _failed(criterion, f"{describe_error(contained)} ({place})", _traceback(error))
 
 
 def crashes(grades: Iterable[Grade]) -> list[str]:
@@ -93,7 +93,7 @@ def _traceback(error: BaseException) -> str:
     try:
         text = "".join(traceback.format_exception(error))
     except Exception:  # noqa: BLE001 - an exception may refuse to be shown; its frames can be shown all the same
-        text = "".join(traceback.format_tb(error.__traceback__)) + describe(error)
+        text = "".join(traceback.format_tb(error.__traceback__)) + describe_error(error)
     return _shortened(text.encode(errors="backslashreplace").decode())
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from tau2_core.state.difference import Change, compare, content_at, path_text
+from tau2_core.state.difference import Change, content_at, path_text, value_changes
 from tau2_core.state.world import World
 
 
@@ -31,7 +31,7 @@ def semantic_differences(expected: World, actual: World, meaning: Meaning) -> li
         path = (unit[0],) if unit[1] is None else (unit[0], unit[1])
         before = normalised(content_at(expected, unit, old), path, meaning)
         after = normalised(content_at(actual, unit, new), path, meaning)
-        found += compare(before, after, path)
+        found += value_changes(before, after, path)
     return [change for change in found if not _matches(change.path, meaning.ignored)]
 
 

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from tau2_core.foreign import contain
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 
 
 Stack = list[tuple[FrameType, int]]
@@ -33,13 +33,13 @@ class _Stop(SystemExit):
     """What is raised in a thread whose work nobody waits for any more."""
 
 
-class _Thread(Generic[Result]):
+class _Thread(Generic[T]):
     """A thread that does one piece of work. It ends with the process, even in the middle of it."""
 
-    def __init__(self, work: Callable[[], Result], on_done: Callable[[], object]) -> None:
+    def __init__(self, work: Callable[[], T], on_done: Callable[[], object]) -> None:
         self._work = work
         self._on_done = on_done
-        self._result: Result | None = None
+        self._result: T | None = None
         self._error: Exception | None = None
         self._thread = threading.Thread(target=copy_context().run, args=(self._run,), daemon=True)
         self._thread.start()
@@ -51,7 +51,7 @@ class _Thread(Generic[Result]):
             self._error = contain(error)
         self._on_done()
 
-    def result(self) -> Result:
+    def result(self) -> T:
         if self._error is not None:
             raise self._error
         return self._result  # type: ignore[return-value]
@@ -70,7 +70,7 @@ def _is_of_work(place: tuple[FrameType, int]) -> bool:
     return place[0].f_code is not _Thread._run.__code__
 
 
-def within(seconds: float, work: Callable[[], Result]) -> Result:
+def run_within(seconds: float, work: Callable[[], T]) -> T:
     """Do work in a thread and return its result. Raises what it raises, always an Exception, and TimeLimitError."""
     done = threading.Event()
     thread = _Thread(work, done.set)
@@ -79,7 +79,7 @@ def within(seconds: float, work: Callable[[], Result]) -> Result:
     return thread.result()
 
 
-async def aside(work: Callable[[], Result]) -> Result:
+async def run_aside(work: Callable[[], T]) -> T:
     """Do work in a thread while the event loop goes on. Raises what it raises, always an Exception.
 
     If it is cancelled, the work goes on, but nobody waits for it, not even the end of the process.

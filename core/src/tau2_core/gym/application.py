@@ -22,7 +22,7 @@ from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tau2_core.errors import Tau2GymError
-from tau2_core.event_loop import give_memory_back
+from tau2_core.event_loop import release_memory
 from tau2_core.gym.body_limit import BodyLimit
 from tau2_core.gym.compatibility import Compatibility
 from tau2_core.gym.control_plane import build_control_plane
@@ -31,8 +31,8 @@ from tau2_core.gym.data_plane import SIDE, build_server
 from tau2_core.gym.errors import RefusedError, answer, refuse, refuse_http
 from tau2_core.gym.messages import Messages
 from tau2_core.gym.registry import Registry
+from tau2_core.gym.server_settings import ServerSettings
 from tau2_core.gym.sessions import Sessions
-from tau2_core.gym.settings import Settings
 
 LONGEST_SWEEP_SECONDS = 10.0
 SESSION_SECONDS = 1800.0
@@ -45,7 +45,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 LOOPBACK_ORIGIN = r"https?://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?"
 
 
-def build_application(registry: Registry, settings: Settings) -> ASGIApp:
+def build_application(registry: Registry, settings: ServerSettings) -> ASGIApp:
     """Return the server. Its lifespan expires idle episodes, and at the end keeps the records of all that are open.
 
     The data plane stands before the router, since nearly all requests are for it, and a call should cost little more
@@ -86,7 +86,7 @@ def build_application(registry: Registry, settings: Settings) -> ASGIApp:
     return LastWord(CleanHeaders(LocalOnly(WebPages(planes, settings), settings)))
 
 
-def limited(app: ASGIApp, settings: Settings) -> ASGIApp:
+def limited(app: ASGIApp, settings: ServerSettings) -> ASGIApp:
     """Return an application that answers 413 to a body over the limit; the SDK's manager does so itself."""
     return BodyLimit(app, settings.max_body_bytes)
 
@@ -112,12 +112,12 @@ async def _sweep(registry: Registry, sessions: Sessions, dialect: Compatibility,
             and now - last_event < AFTERMATH_SECONDS
             and now - given_back >= GIVE_BACK_SECONDS
         ):
-            await asyncio.to_thread(give_memory_back)
+            await asyncio.to_thread(release_memory)
             given_back = now
 
 
 def _manager(
-    server: Server[Any], settings: Settings, idle_seconds: float = SESSION_SECONDS
+    server: Server[Any], settings: ServerSettings, idle_seconds: float = SESSION_SECONDS
 ) -> StreamableHTTPSessionManager:
     # `Sessions` limits their number. Before 2.1 the SDK has no such options.
     known = inspect.signature(StreamableHTTPSessionManager).parameters
@@ -218,7 +218,7 @@ class WebPages:
     The latter may only do what an agent does; its URL is a secret, and the control plane of a page is not.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
         loopback = LOOPBACK_ORIGIN if settings.host in LOOPBACK else None
         self.agents = _cors(app, settings.origins, loopback) if settings.origins or loopback else app
         self.others = _cors(app, settings.origins) if settings.origins else app
@@ -242,7 +242,7 @@ def _cors(app: ASGIApp, origins: Sequence[str], pattern: str | None = None) -> C
 class LocalOnly:
     """On loopback, refuse requests that a web page or a foreign host name brought here (DNS rebinding)."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
         self.app = app
         self.active = settings.host in LOOPBACK
         self.origins = {origin.encode() for origin in settings.origins}

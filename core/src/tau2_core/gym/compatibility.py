@@ -29,14 +29,14 @@ from starlette.types import Message, Receive, Scope, Send
 
 from tau2_core.errors import Tau2GymError
 from tau2_core.gym.credentials import check_token
-from tau2_core.gym.data_plane import as_mcp_tool, call_counted, within
+from tau2_core.gym.data_plane import as_mcp_tool, bounded_text, call_counted
 from tau2_core.gym.errors import RefusedError, answer, as_refusal
-from tau2_core.gym.hosted import HostedEpisode
-from tau2_core.gym.json_values import parse
+from tau2_core.gym.hosted_episode import HostedEpisode
 from tau2_core.gym.messages import Messages
 from tau2_core.gym.registry import Registry
+from tau2_core.gym.request_json import parse_body
+from tau2_core.gym.server_settings import ServerSettings
 from tau2_core.gym.sessions import Sessions
-from tau2_core.gym.settings import Settings
 from tau2_core.model.tools import ToolResult
 
 HEADER = "mcp-session-id"
@@ -70,7 +70,7 @@ class Opening:
 class Compatibility:
     """Sessions of compatible clients: client-made ids, their seeds and configuration, and their worlds."""
 
-    def __init__(self, registry: Registry, settings: Settings, manage: Manage) -> None:
+    def __init__(self, registry: Registry, settings: ServerSettings, manage: Manage) -> None:
         self.registry = registry
         self.settings = settings
         self.manager = manage(self._server())
@@ -218,7 +218,7 @@ class Compatibility:
             return types.CallToolResult(content=[types.TextContent(text=f"Error: {error}")], is_error=True)
         result = await call_counted(self.registry, episode, "agent", params)
         text = as_object(result)
-        sent = within(text, self.settings.max_result_chars)
+        sent = bounded_text(text, self.settings.max_result_chars)
         failed = result.failure is not None or sent is not text
         return types.CallToolResult(content=[types.TextContent(text=sent)], is_error=failed)
 
@@ -270,7 +270,7 @@ def as_object(result: ToolResult) -> str:
 def _opening(body: bytes) -> tuple[str, Opening]:
     """Return the session id that a compatible client adds to its clientInfo ("" if there is none), and its wishes."""
     try:
-        extra = parse(body)["params"]["clientInfo"]["_extra"]
+        extra = parse_body(body)["params"]["clientInfo"]["_extra"]
         session_id, config, seed = extra["session_id"], extra.get("config"), extra.get("seed")
     except (RefusedError, AttributeError, KeyError, TypeError):
         return "", Opening()
@@ -286,7 +286,7 @@ def _header(request: Request) -> str:
 
 
 def _seed(body: bytes) -> int | None:
-    content = parse(body) if body else {}
+    content = parse_body(body) if body else {}
     seed = content.get("seed") if isinstance(content, dict) else content
     if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
         raise RefusedError(422, "invalid_request", "seed: should be an integer or null")

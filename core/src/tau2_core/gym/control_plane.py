@@ -19,10 +19,10 @@ from tau2_core.errors import Tau2GymError
 from tau2_core.gym.credentials import check_token
 from tau2_core.gym.errors import RefusedError, answer, refuse, refuse_http
 from tau2_core.gym.front_page import front_page
-from tau2_core.gym.hosted import HostedEpisode
-from tau2_core.gym.json_values import parse
+from tau2_core.gym.hosted_episode import HostedEpisode
 from tau2_core.gym.registry import Registry
-from tau2_core.gym.settings import Settings
+from tau2_core.gym.request_json import parse_body
+from tau2_core.gym.server_settings import ServerSettings
 from tau2_core.gym.slots import SlotStatus
 from tau2_core.model.episodes import ArgumentMode, EpisodeRecord
 from tau2_core.model.evaluation import Grade, Outcome
@@ -80,7 +80,7 @@ class SlotState(BaseModel):
     attempts: int
 
 
-class Progress(BaseModel):
+class RunProgress(BaseModel):
     """How far a run has come; `mean_reward` is over the graded episodes, of which `pending` ones await a judge.
 
     `stopped` says why no more slots are handed out, "" as long as they are.
@@ -129,17 +129,17 @@ class Reset(BaseModel):
     seed: int | None = Field(default=None, ge=-(2**63), lt=2**63, description="A new seed; 0 is one.")
 
 
-class Why(BaseModel):
+class ErrorDetail(BaseModel):
     """Why a request is refused: a stable code for programs, a message for people."""
 
     code: str
     message: str
 
 
-class Problem(BaseModel):
+class ErrorBody(BaseModel):
     """The body of every refusal."""
 
-    error: Why
+    error: ErrorDetail
 
 
 REFUSALS = {
@@ -156,10 +156,10 @@ REFUSALS = {
 
 
 def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": Problem, "description": REFUSALS[status]} for status in (401, *statuses)}
+    return {status: {"model": ErrorBody, "description": REFUSALS[status]} for status in (401, *statuses)}
 
 
-def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
+def build_control_plane(registry: Registry, settings: ServerSettings) -> FastAPI:
     """Return the control plane's application, with its OpenAPI document at /openapi.json."""
     app = FastAPI(title="tau2-gym control plane", version="1", docs_url=None, redoc_url=None)
     app.router.route_class = StrictRoute
@@ -196,12 +196,12 @@ def build_control_plane(registry: Registry, settings: Settings) -> FastAPI:
         return ClaimedSlot(**urls, trial=slot.trial, attempt=episode.attempt, deadline=deadline)
 
     @app.get("/v1/slots", dependencies=[overview], responses=_refusals(404), tags=["slots"])
-    async def progress() -> Progress:
+    async def progress() -> RunProgress:
         """Return how far the run that this server was started for has come."""
         run, slots = registry.served()
         await registry.expire()
         rewards = [grade.reward for grade in run.all_grades() if grade.reward is not None]
-        return Progress(
+        return RunProgress(
             run=run.journal.folder.name,
             stopped=slots.stopped,
             slots=[
@@ -305,7 +305,7 @@ class StrictRoute(APIRoute):
         async def handle_strictly(request: Request) -> Response:
             if request.method == "POST":
                 body = await request.body()
-                request = _Parsed(request.scope, request.receive, parse(body) if body else None, body)
+                request = _Parsed(request.scope, request.receive, parse_body(body) if body else None, body)
             return await handle(request)
 
         return handle_strictly
@@ -321,7 +321,7 @@ class _Parsed(Request):
         return self._value
 
 
-def _build(registry: Registry, settings: Settings, new: NewEpisode) -> HostedEpisode:
+def _build(registry: Registry, settings: ServerSettings, new: NewEpisode) -> HostedEpisode:
     blueprint = settings.blueprint(
         new.domain,
         task_id=new.task_id,

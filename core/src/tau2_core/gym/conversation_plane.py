@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tau2_core.gym.errors import RefusedError, answer, unknown_episode
-from tau2_core.gym.hosted import HostedEpisode
-from tau2_core.gym.json_values import parse
+from tau2_core.gym.hosted_episode import HostedEpisode
 from tau2_core.gym.registry import Registry
+from tau2_core.gym.request_json import parse_body
 from tau2_core.model.messages import Message, UserMessage
 
 
@@ -50,7 +50,7 @@ class ConversationPlane:
 
 def _utterance(body: bytes) -> Utterance:
     try:
-        return Utterance.model_validate(parse(body))
+        return Utterance.model_validate(parse_body(body))
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in detail["loc"]) or "body"

@@ -14,7 +14,7 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from opentelemetry import trace
 
-from tau2_core.gym.hosted import HostedEpisode
+from tau2_core.gym.hosted_episode import HostedEpisode
 from tau2_core.gym.registry import Registry
 from tau2_core.model.tools import Role, Tool, ToolResult
 
@@ -28,14 +28,14 @@ INSTRUCTIONS = (
     "reads what the customer has said). In solo play the prompt `ticket` holds the work to do, and `done` ends it."
 )
 
-Side = tuple[HostedEpisode, Role]
-Context = ServerRequestContext[Any, Any]
+HostedSide = tuple[HostedEpisode, Role]
+McpContext = ServerRequestContext[Any, Any]
 
 
-def side_of_request(context: Context) -> Side:
+def side_of_request(context: McpContext) -> HostedSide:
     """Return the side that the HTTP request's URL opened (the router put it into the scope)."""
     assert context.request is not None
-    side: Side = context.request.scope[SIDE]
+    side: HostedSide = context.request.scope[SIDE]
     return side
 
 
@@ -50,7 +50,7 @@ def as_mcp_result(result: ToolResult, max_chars: int) -> dict[str, Any]:
 
     As JSON and not as the SDK's model, which the SDK would turn back; it checks the shape for each era all the same.
     """
-    text = within(result.content, max_chars)
+    text = bounded_text(result.content, max_chars)
     failed = result.failure is not None or text is not result.content
     answer: dict[str, Any] = {
         "content": [{"type": "text", "text": text}],
@@ -62,7 +62,7 @@ def as_mcp_result(result: ToolResult, max_chars: int) -> dict[str, Any]:
     return answer
 
 
-def within(text: str, max_chars: int) -> str:
+def bounded_text(text: str, max_chars: int) -> str:
     """Return a result's text itself, or a word about it if it is too long to send."""
     if len(text) <= max_chars:
         return text
@@ -83,31 +83,33 @@ async def call_counted(
 
 
 def build_server(
-    registry: Registry, side_of: Callable[[Context], Side] = side_of_request, *, max_result_chars: int
+    registry: Registry, side_of: Callable[[McpContext], HostedSide] = side_of_request, *, max_result_chars: int
 ) -> Server[Any]:
     """Return the MCP server of the data plane."""
 
-    async def list_tools(context: Context, _params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+    async def list_tools(context: McpContext, _params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         episode, role = side_of(context)
         return types.ListToolsResult(tools=[as_mcp_tool(tool) for tool in episode.tools(role)])
 
-    async def call_tool(context: Context, params: types.CallToolRequestParams) -> dict[str, Any]:
+    async def call_tool(context: McpContext, params: types.CallToolRequestParams) -> dict[str, Any]:
         episode, role = side_of(context)
         result = await call_counted(registry, episode, role, params)
         return as_mcp_result(result, max_result_chars)
 
-    async def list_prompts(context: Context, _params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
+    async def list_prompts(
+        context: McpContext, _params: types.PaginatedRequestParams | None
+    ) -> types.ListPromptsResult:
         return types.ListPromptsResult(
             prompts=[types.Prompt(name=name, description=text[0]) for name, text in _texts(side_of(context)).items()]
         )
 
-    async def get_prompt(context: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+    async def get_prompt(context: McpContext, params: types.GetPromptRequestParams) -> types.GetPromptResult:
         description, text = _text(side_of(context), params.name)
         message = types.PromptMessage(role="user", content=types.TextContent(text=text))
         return types.GetPromptResult(description=description, messages=[message])
 
     async def list_resources(
-        context: Context, _params: types.PaginatedRequestParams | None
+        context: McpContext, _params: types.PaginatedRequestParams | None
     ) -> types.ListResourcesResult:
         return types.ListResourcesResult(
             resources=[
@@ -117,11 +119,11 @@ def build_server(
         )
 
     async def list_resource_templates(
-        _context: Context, _params: types.PaginatedRequestParams | None
+        _context: McpContext, _params: types.PaginatedRequestParams | None
     ) -> types.ListResourceTemplatesResult:
         return types.ListResourceTemplatesResult(resource_templates=[])  # clients ask, and take an error for a fault
 
-    async def read_resource(context: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
+    async def read_resource(context: McpContext, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
         uri = str(params.uri)
         _, text = _text(side_of(context), uri.removeprefix("tau2://").rstrip("/"), {"uri": uri})
         return types.ReadResourceResult(
@@ -152,7 +154,7 @@ def traced() -> bool:
     return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
-def _texts(side: Side) -> dict[str, tuple[str, str]]:
+def _texts(side: HostedSide) -> dict[str, tuple[str, str]]:
     """Return what a side may read: name to (what it is, text). The customer's side gets no policy."""
     episode, role = side
     setting = episode.blueprint.setting
@@ -164,7 +166,7 @@ def _texts(side: Side) -> dict[str, tuple[str, str]]:
     return texts
 
 
-def _text(side: Side, name: str, details: dict[str, str] | None = None) -> tuple[str, str]:
+def _text(side: HostedSide, name: str, details: dict[str, str] | None = None) -> tuple[str, str]:
     texts = _texts(side)
     if name not in texts:
         raise MCPError(types.INVALID_PARAMS, f"there is no {name!r}; there is: {', '.join(texts)}", details)

@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import RunError, TaskError, Tau2GymError
-from tau2_core.foreign import describe
+from tau2_core.foreign import describe_error
 from tau2_core.gym.errors import RefusedError, expired_episode, unknown_episode
-from tau2_core.gym.hosted import Blueprint, HostedEpisode
-from tau2_core.gym.keeping import Keeping, Kept
+from tau2_core.gym.hosted_episode import Blueprint, HostedEpisode
 from tau2_core.gym.metrics import Metrics
+from tau2_core.gym.record_keeping import Kept, RecordKeeper
 from tau2_core.gym.served_run import ServedRun
 from tau2_core.gym.served_runs import ServedRuns
 from tau2_core.gym.slots import Claim, Slots
@@ -27,12 +27,12 @@ from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.tools import Role
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.runs.evaluation import EvaluatorSet, choose_evaluators
+from tau2_core.runs.evaluator_sets import EvaluatorSet, choose_evaluators
 
 log = logging.getLogger(__name__)
 REMEMBERED = 10_000
-Result = TypeVar("Result")
-Work = Coroutine[Any, Any, Result]
+T = TypeVar("T")
+Work = Coroutine[Any, Any, T]
 
 
 class Registry:
@@ -62,7 +62,7 @@ class Registry:
         self._gone: OrderedDict[str, None] = OrderedDict()
         self.runs = runs
         self._works: set[asyncio.Task[Any]] = set()
-        self.keeping = Keeping(runs)
+        self.keeping = RecordKeeper(runs)
 
     def admit(self, episode_id: str | None = None) -> None:
         """Refuse what could not be added now. Raises RefusedError: 409 for a taken id, 503 if full or out of money."""
@@ -85,7 +85,7 @@ class Registry:
             raise
         except Exception as error:
             what = f"{blueprint.setting.domain} with user {blueprint.participants.user.name!r} cannot be set up"
-            raise RefusedError(424, "unusable_domain", f"{what}: {describe(error)}") from error
+            raise RefusedError(424, "unusable_domain", f"{what}: {describe_error(error)}") from error
 
     def add(self, episode: HostedEpisode) -> HostedEpisode:
         """Open an episode for requests. Raises RefusedError as `admit` does."""
@@ -181,7 +181,7 @@ class Registry:
     def all(self) -> list[HostedEpisode]:
         return list(self._episodes.values())
 
-    async def use(self, episode: HostedEpisode, work: Work[Result], *, at_once: bool = False) -> Result:
+    async def use(self, episode: HostedEpisode, work: Work[T], *, at_once: bool = False) -> T:
         """Do something with an episode, to the end even if the client goes away; it does not expire meanwhile.
 
         When this returns, the record of an episode that has ended is kept. `at_once` promises that the work waits for
@@ -190,7 +190,7 @@ class Registry:
         using = self._use(episode, work)
         return await (using if at_once else self._finish(using))
 
-    async def _use(self, episode: HostedEpisode, work: Work[Result]) -> Result:
+    async def _use(self, episode: HostedEpisode, work: Work[T]) -> T:
         episode.in_flight += 1
         try:
             return await work
@@ -200,7 +200,7 @@ class Registry:
             if episode.ended and not episode.kept:
                 await self._finish(self.keeping.try_to_keep(episode))
 
-    async def _finish(self, work: Work[Result]) -> Result:
+    async def _finish(self, work: Work[T]) -> T:
         """Await work in a task of its own, which neither a client nor a session that is cancelled takes with it."""
         task = asyncio.create_task(work)
         self._works.add(task)

@@ -20,16 +20,16 @@ from starlette.types import ASGIApp
 
 from tau2_core.background import watched
 from tau2_core.errors import UsageError
-from tau2_core.event_loop import loop_factory, seldom_collected
+from tau2_core.event_loop import loop_factory, rare_garbage_collection
 from tau2_core.gym.application import LOOPBACK, build_application
 from tau2_core.gym.connections import ConnectionLimits, bounded_protocol
 from tau2_core.gym.data_plane import build_server
-from tau2_core.gym.hosted import Blueprint, HostedEpisode
+from tau2_core.gym.hosted_episode import Blueprint, HostedEpisode
 from tau2_core.gym.registry import Registry
-from tau2_core.gym.settings import Settings
+from tau2_core.gym.server_settings import ServerSettings
 from tau2_core.gym.workers import short_turns
 from tau2_core.runs.judgements import probe_judge
-from tau2_core.runs.models import close_models
+from tau2_core.runs.model_clients import close_models
 
 RESERVED_FILES = 256  # of those that the process may open, for other things than clients
 GRACE_SECONDS = 3  # with what the application adds, less than the five seconds after which eval-protocol kills
@@ -71,7 +71,7 @@ def _listen(family: socket.AddressFamily, address: tuple[str | int, int]) -> soc
 
 
 def serve_http(
-    registry: Registry, settings: Settings, listeners: Sequence[socket.socket], begin: Callable[[], None]
+    registry: Registry, settings: ServerSettings, listeners: Sequence[socket.socket], begin: Callable[[], None]
 ) -> None:
     """Serve until SIGINT or SIGTERM; calls in flight are finished, then all records and grades kept.
 
@@ -84,7 +84,7 @@ def serve_http(
             settings.connections, connections=min(settings.connections.connections, files - RESERVED_FILES)
         )
         config = uvicorn_config(build_application(registry, settings), limits)
-        with seldom_collected(), short_turns():
+        with rare_garbage_collection(), short_turns():
             # Run by anyio, which then need not find out anew, some twenty times a request, what runs it.
             loop = {"loop_factory": loop_factory()}
             server = RecordKeepingServer(config, registry)
@@ -110,7 +110,7 @@ def _many_files() -> Iterator[int]:
 
 async def _run(
     registry: Registry,
-    settings: Settings,
+    settings: ServerSettings,
     serve: Callable[[], Awaitable[None]],
     begin: Callable[[], None] = lambda: None,
 ) -> None:
@@ -165,7 +165,7 @@ class RecordKeepingServer(uvicorn.Server):
             task.cancel()
 
 
-def serve_stdio(registry: Registry, settings: Settings, blueprint: Blueprint) -> None:
+def serve_stdio(registry: Registry, settings: ServerSettings, blueprint: Blueprint) -> None:
     """Serve one episode to one client over standard input and output; its record is kept when the client leaves.
 
     At the end the reward goes to standard error, for whoever launched the server. A signal ends it at once.
@@ -175,7 +175,7 @@ def serve_stdio(registry: Registry, settings: Settings, blueprint: Blueprint) ->
     anyio.run(_run, registry, settings, partial(_stdio, registry, settings, episode), backend_options=loop)
 
 
-async def _stdio(registry: Registry, settings: Settings, episode: HostedEpisode) -> None:
+async def _stdio(registry: Registry, settings: ServerSettings, episode: HostedEpisode) -> None:
     server = build_server(registry, lambda _context: (episode, "agent"), max_result_chars=settings.max_result_chars)
     with _signals() as (stop, again):
 

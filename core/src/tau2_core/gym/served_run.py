@@ -16,20 +16,20 @@ from typing import Any
 
 from tau2_core.errors import RunError
 from tau2_core.evaluators.grade import Grader
-from tau2_core.gym.hosted import Blueprint
+from tau2_core.gym.hosted_episode import Blueprint
 from tau2_core.gym.workers import Workers
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot, Termination
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.runs import Inventory, RunStart, RunSummary
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.records.finished import Finished
+from tau2_core.records.finished import FinishedSlots
 from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, Journal
 from tau2_core.records.summary import figures
+from tau2_core.runs.checked_plan import CheckedPlan
 from tau2_core.runs.digests import text_digest
 from tau2_core.runs.judgements import Judging
 from tau2_core.runs.listeners import Event, Listeners
-from tau2_core.runs.opening import CheckedPlan
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class ServedRun:
         self.journal = Journal(folder, resume=resume, redactor=redactor)
         stack.enter_context(self.journal.alone())
         self.config = dict(checked.config)
-        self.before = checked.resume(self.journal) if self.journal.begun else Finished()
+        self.before = checked.resume(self.journal) if self.journal.begun else FinishedSlots()
         self.grader: Grader = checked.grader
         self.judging = Judging(
             self.plan.participants.role_models.get("judge"),

@@ -10,7 +10,7 @@ from threading import Lock
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import RunError
-from tau2_core.gym.hosted import Blueprint
+from tau2_core.gym.hosted_episode import Blueprint
 from tau2_core.gym.served_run import ServedRun
 from tau2_core.gym.slots import Slots
 from tau2_core.gym.workers import Workers
@@ -18,9 +18,9 @@ from tau2_core.model.episodes import EpisodeStart, Slot
 from tau2_core.model.runs import RunSummary
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.journal import default_name
+from tau2_core.runs.checked_plan import CheckedPlan
 from tau2_core.runs.configuration import configuration
-from tau2_core.runs.evaluation import EvaluatorSet
-from tau2_core.runs.opening import CheckedPlan
+from tau2_core.runs.evaluator_sets import EvaluatorSet
 from tau2_core.runs.plan import Plan
 from tau2_core.runs.stopping import Stopping
 

@@ -23,7 +23,7 @@ from tau2_core.model.tools import Handler, ToolResult
 from tau2_core.plugins.catalogue import Wrapper
 
 log = logging.getLogger(__name__)
-Result = TypeVar("Result")
+T = TypeVar("T")
 THREADS = 256  # calls beyond these wait for a thread
 REST = 10.0  # seconds without work after which a thread ends
 PATIENCE = 0.001  # seconds that the loop itself waits for a thread
@@ -47,16 +47,16 @@ def short_turns() -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-class _Job(Generic[Result]):
+class _Job(Generic[T]):
     """One piece of work: what it returned or raised, and who is to be told."""
 
     __slots__ = ("done", "error", "finished", "loop", "result", "waiter", "work")
 
-    def __init__(self, work: Callable[[], Result], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, work: Callable[[], T], loop: asyncio.AbstractEventLoop) -> None:
         self.work = work
         self.loop = loop
         self.finished = False
-        self.result: Result | None = None
+        self.result: T | None = None
         self.error: BaseException | None = None
         self.waiter: asyncio.Future[None] | None = None
         self.done = threading.Lock()
@@ -80,7 +80,7 @@ class _Job(Generic[Result]):
         if self.waiter is not None and not self.waiter.done():
             self.waiter.set_result(None)
 
-    def outcome(self) -> Result:
+    def outcome(self) -> T:
         if self.error is not None:
             raise self.error
         return self.result  # type: ignore[return-value]
@@ -103,7 +103,7 @@ class Workers:
         self._under_way = 0
         self.slow: WeakSet[Handler] = WeakSet()
 
-    async def run(self, work: Callable[[], Result]) -> Result:
+    async def run(self, work: Callable[[], T]) -> T:
         """Do blocking work in a thread and return its result. Raises what it raises, always an Exception."""
         job = _Job(work, asyncio.get_running_loop())
         self._start(job)

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 
 from tau2_core.errors import UsageError
 from tau2_core.model.llm import Completion, ModelError, ModelFailure, ModelRole
-from tau2_core.state.difference import compare, path_text
+from tau2_core.state.difference import path_text, value_changes
 
-Place = tuple[str, ModelRole, int]
+ExchangeKey = tuple[str, ModelRole, int]
 Request = dict[str, Any]
 KEPT = 1000
 _BEGINNING = b'{"episode": '
@@ -57,14 +57,14 @@ class Cassette:
         """Open a cassette. Raises UsageError if it cannot be read, or written anew."""
         self.file = file
         self.replaying = replaying
-        self._lines: dict[Place, dict[str, Any]] = {}
+        self._lines: dict[ExchangeKey, dict[str, Any]] = {}
         self._last: dict[tuple[str, ModelRole], tuple[int, Request]] = {}
         if replaying:
             self._read()
         else:
             self._begin(resume=resume)
 
-    def record(self, place: Place, request: Request, answer: Completion | ModelError) -> None:
+    def record(self, place: ExchangeKey, request: Request, answer: Completion | ModelError) -> None:
         """Append one exchange, or how it failed for good. Raises ModelError if the file cannot be written."""
         episode, role, number = place
         line: dict[str, Any] = {"episode": episode, "role": role, "number": number}
@@ -79,7 +79,7 @@ class Cassette:
         except OSError as error:
             raise ModelError(ModelFailure.CASSETTE, f"cannot write {self.file}: {error.strerror}") from error
 
-    def play(self, place: Place, request: Request) -> Completion:
+    def play(self, place: ExchangeKey, request: Request) -> Completion:
         """Return what was answered then. Raises ModelError, naming the first difference, if something else is asked."""
         line = self._lines.get(place)
         episode, role, number = place
@@ -89,7 +89,7 @@ class Cassette:
         recorded = _restored(self._before(place), line["request"])
         self._keep(place, recorded)
         asked = json.loads(json.dumps(request))
-        difference = next(compare(recorded, asked), None)
+        difference = next(value_changes(recorded, asked), None)
         if difference is not None:
             raise ModelError(
                 ModelFailure.CASSETTE,
@@ -100,7 +100,7 @@ class Cassette:
             raise ModelError(ModelFailure(line["failure"]["kind"]), line["failure"]["message"])
         return Completion.model_validate(line["completion"])
 
-    def _before(self, place: Place) -> Request:
+    def _before(self, place: ExchangeKey) -> Request:
         """Return the request before this one, {} before the first."""
         episode, role, number = place
         known, request = self._last.get((episode, role), (-1, {}))
@@ -115,7 +115,7 @@ class Cassette:
             request = _restored(request, changes)
         return request
 
-    def _keep(self, place: Place, request: Request) -> None:
+    def _keep(self, place: ExchangeKey, request: Request) -> None:
         """Keep the last request of an episode's role at hand, but not those of all episodes that are over."""
         episode, role, number = place
         self._last.pop((episode, role), None)
@@ -205,7 +205,7 @@ def _changes(before: Mapping[str, Any], request: Request) -> Request:
 
 def _equal(one: Any, other: Any) -> bool:
     """Tell whether values are the same JSON; to Python alone, 1 and true are."""
-    return bool(one == other) and next(compare(one, other), None) is None
+    return bool(one == other) and next(value_changes(one, other), None) is None
 
 
 def _restored(before: Mapping[str, Any], changes: Request) -> Request:

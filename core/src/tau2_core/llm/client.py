@@ -16,9 +16,9 @@ from tau2_core.errors import MissingExtraError, UsageError
 from tau2_core.json_values import copy_json
 from tau2_core.llm.answers import completion, read_answer
 from tau2_core.llm.chat import request_arguments, standard_message
-from tau2_core.llm.exchange import EXCHANGE, Exchange, hang_up, listen
 from tau2_core.llm.failures import as_model_error, was_refused
 from tau2_core.llm.keys import refuse_bad_keys, refuse_missing_key, refuse_missing_package
+from tau2_core.llm.raw_response import RAW_RESPONSE, RawResponse, capture_responses, close_session
 from tau2_core.model.llm import PRICES, Completion, ModelError, ModelFailure, ModelSettings
 
 # They refuse messages with fields that they do not list. Others take back what they sent, and some insist on it:
@@ -104,13 +104,13 @@ class LiteLLMClient:
         """Make one request. Raises ModelError."""
         arguments = {**request_arguments(self._args, options, tools), "num_retries": 0, "max_retries": 0}
         arguments["messages"] = [self.outgoing(message) for message in messages]
-        exchange = Exchange()
-        token = EXCHANGE.set(exchange)
+        exchange = RawResponse()
+        token = RAW_RESPONSE.set(exchange)
         failed: Exception | None = None
         response = None
         heard: list[Any] = []
         try:
-            listen(_litellm())
+            capture_responses(_litellm())
             # What is sent is also what the next request is made of, and litellm may change what it is given.
             response = await _litellm().acompletion(
                 model=self.settings.model, logger_fn=partial(_listen, heard), **copy_json(arguments)
@@ -118,7 +118,7 @@ class LiteLLMClient:
         except Exception as error:  # noqa: BLE001 - what it raises of an answer says less than the answer
             failed = error
         finally:
-            EXCHANGE.reset(token)
+            RAW_RESPONSE.reset(token)
         if exchange.body is not None:
             answered = exchange.read()
         elif failed is not None:
@@ -135,7 +135,7 @@ class LiteLLMClient:
     async def close(self) -> None:
         """Close the connections of all of litellm's clients in this process, which it shares and reuses."""
         litellm = _litellm()
-        await hang_up(litellm)
+        await close_session(litellm)
         await litellm.close_litellm_async_clients()
         litellm.in_memory_llm_clients_cache.flush_cache()
 

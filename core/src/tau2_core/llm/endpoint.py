@@ -17,9 +17,9 @@ import msgspec
 from tau2_core.errors import UsageError
 from tau2_core.llm.answers import read_answer
 from tau2_core.llm.chat import request_arguments, standard_message
+from tau2_core.llm.eager_request import REQUEST_CLASS
 from tau2_core.llm.failures import as_model_error, refusal
 from tau2_core.llm.keys import refuse_bad_keys
-from tau2_core.llm.prompt_request import REQUEST
 from tau2_core.model.llm import PRICES, Completion, ModelError, ModelSettings
 
 PROVIDER = "endpoint"
@@ -115,7 +115,7 @@ class EndpointClient:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),  # the run's own limits hold
                 cookie_jar=aiohttp.DummyCookieJar(),
-                request_class=REQUEST,
+                request_class=REQUEST_CLASS,
                 timeout=aiohttp.ClientTimeout(total=self._seconds),
                 proxy=_proxy(self.url),
             )

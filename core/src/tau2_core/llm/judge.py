@@ -68,12 +68,12 @@ async def judge(model: Model, messages: Sequence[Message], statements: Sequence[
     try:
         answer = text_of(await model.complete(chat, response_format=SCHEMA)) or ""
         try:
-            return Judgement(statements=read_answer(answer, statements))
+            return Judgement(statements=read_verdicts(answer, statements))
         except UnusableAnswerError as error:
             complaint = f"That cannot be used: {error}. Answer again, with the JSON object alone."
             chat += [{"role": "assistant", "content": answer or "(empty)"}, {"role": "user", "content": complaint}]
             answer = text_of(await model.complete(chat, response_format=SCHEMA)) or ""
-            return Judgement(statements=read_answer(answer, statements))
+            return Judgement(statements=read_verdicts(answer, statements))
     except (ModelError, UnusableAnswerError) as error:
         return Judgement(error=str(error))
 
@@ -104,7 +104,7 @@ def transcript(messages: Sequence[Message]) -> str:
     return "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
 
 
-def read_answer(answer: str, statements: Sequence[str]) -> list[JudgedStatement]:
+def read_verdicts(answer: str, statements: Sequence[str]) -> list[JudgedStatement]:
     """Read the judge's JSON, also in a code fence or between sentences; each statement needs a verdict.
 
     Raises UnusableAnswerError, also where the answer holds two objects with verdicts, or a key twice.

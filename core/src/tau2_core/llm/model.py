@@ -55,7 +55,7 @@ class Patience:
         return error.kind in WORTH_RETRYING and (error.retry_after or 0.0) <= self.longest_asked_seconds
 
 
-Request = Callable[[], Awaitable[Completion]]
+SendRequest = Callable[[], Awaitable[Completion]]
 
 
 class Client(Protocol):
@@ -228,7 +228,7 @@ class EpisodeModel:
             return ModelError(ModelFailure.SETTINGS, f"the first request was refused: {text}")
         return ModelError(error.kind, text, error.retry_after)
 
-    async def _within_turn(self, request: Request) -> Completion:
+    async def _within_turn(self, request: SendRequest) -> Completion:
         seconds = self.role_model.patience.turn_seconds
         self.waiting += 1  # stays if a deadline of others strikes here: that is how it is attributed
         try:
@@ -246,7 +246,7 @@ class EpisodeModel:
         finally:
             self.waiting -= 1
 
-    async def _ask(self, request: Request) -> Completion:
+    async def _ask(self, request: SendRequest) -> Completion:
         """Try, wait, and try again. By a library this takes longer than all else here (docs/decisions/0014)."""
         patience = self.role_model.patience
         for attempt in range(1, patience.attempts):
@@ -259,7 +259,7 @@ class EpisodeModel:
             await asyncio.sleep(seconds)
         return await self._once(request)
 
-    async def _once(self, request: Request) -> Completion:
+    async def _once(self, request: SendRequest) -> Completion:
         seconds = self.role_model.patience.call_seconds
         async with self.role_model.gate.pass_through():
             try:

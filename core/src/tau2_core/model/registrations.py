@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tau2_core.errors import PluginError
-from tau2_core.foreign import describe, foreign
+from tau2_core.foreign import describe_error, foreign
 from tau2_core.model.tools import Role
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Lazy(Generic[Code]):
             with foreign():
                 code: Code = getattr(import_module(module), name)
         except Exception as error:
-            why = describe(error)
+            why = describe_error(error)
             raise PluginError(
                 f"{self.target} cannot be loaded: {why}; mend or block the plugin that names it"
             ) from error

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tau2_core.model.messages import Message, Requestor
 
-Outcome = Literal["done", "refused", "transferred"]
+ExpectedOutcome = Literal["done", "refused", "transferred"]
 RewardType = Literal["DB", "ENV_ASSERTION", "NL_ASSERTION", "ACTION", "COMMUNICATE"]
 OFFICIAL_REWARD_BASIS: tuple[RewardType, ...] = ("DB", "COMMUNICATE")
 
@@ -122,7 +122,7 @@ class Task(_Part):
     initial_state: InitialState | None = None
     evaluation_criteria: EvaluationCriteria | None = None
     user_tools: list[str] | None = None
-    outcome: Outcome | None = None
+    outcome: ExpectedOutcome | None = None
     tags: list[str] = Field(default_factory=list)
 
     def history(self) -> list[Message]:

@@ -12,7 +12,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
-from tau2_core.foreign import describe
+from tau2_core.foreign import describe_error
 from tau2_core.model.tools import Handler, Source
 from tau2_core.names import close_name
 from tau2_core.packs.context import Context
@@ -54,7 +54,7 @@ class Binder:
         for name, module in modules.items():
             if isinstance(module, Exception):
                 file, line = failure_place(module, folder / "handlers" / f"{name}.py")
-                problems.add(file, f"cannot be imported: {describe(module)}", line=line)
+                problems.add(file, f"cannot be imported: {describe_error(module)}", line=line)
 
     def bind(self, declaration: Declaration) -> Bound | None:
         """Return the handler of an entry, noting where the two disagree; None, noted too, if there is none."""

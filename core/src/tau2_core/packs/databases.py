@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tau2_core.foreign import describe, foreign
+from tau2_core.foreign import describe_error, foreign
 from tau2_core.packs.conversions import Conversions
 from tau2_core.packs.json_source import load_json
 from tau2_core.packs.source_error import SourceError, SourcePath
@@ -95,7 +95,7 @@ def load_base(model: type[Database], file: Path, *, exact: bool = True) -> Base:
     except UnshareableError as error:
         raise DataError(str(error), file) from error
     except Exception as error:  # a validator of the pack's own may raise anything
-        raise DataError(f"its model raised {describe(error)}", file) from error
+        raise DataError(f"its model raised {describe_error(error)}", file) from error
 
 
 def _dotted(path: SourcePath) -> str:

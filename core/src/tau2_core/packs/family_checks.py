@@ -8,7 +8,7 @@ from typing import Any
 
 from tau2_core.errors import PackError
 from tau2_core.names import did_you_mean
-from tau2_core.packs.composition import Combination
+from tau2_core.packs.combinations import Combination
 from tau2_core.packs.families import TEMPLATE_NAMES, Block, Family
 from tau2_core.packs.family_tasks import FamilySource, FamilyTasks
 from tau2_core.packs.pack import Pack

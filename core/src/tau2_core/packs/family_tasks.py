@@ -10,7 +10,7 @@ from typing import Any
 from tau2_core.errors import PackError
 from tau2_core.model.tasks import EvaluationCriteria, InitialState, Task
 from tau2_core.model.tools import Source
-from tau2_core.packs.composition import Combination, compose
+from tau2_core.packs.combinations import Combination, family_combinations
 from tau2_core.packs.families import Block, Families
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.task_defaults import TaskDefaults
@@ -39,7 +39,7 @@ class FamilyTasks(Mapping[str, Task]):
         return {
             combination.task_id: combination
             for name, family in self.families.families.items()
-            for combination in compose(name, family.select, family.at_least_one_of, family.personas)
+            for combination in family_combinations(name, family.select, family.at_least_one_of, family.personas)
         }
 
     def __getitem__(self, task_id: str) -> Task:

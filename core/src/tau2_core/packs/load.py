@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tau2_core.errors import PackError, UsageError
-from tau2_core.foreign import describe, foreign
+from tau2_core.foreign import describe_error, foreign
 from tau2_core.model.policy_rules import PolicyRule
 from tau2_core.model.registrations import Domain, Toolset
 from tau2_core.model.tools import Function, Role, Source, Tool
@@ -48,7 +48,7 @@ def load_pack(domain: Domain, problems: Problems, toolsets: Sequence[Toolset] = 
     except Exception as error:  # noqa: BLE001 - a package's own code may raise anything; it is reported
         place = domain.folder or Path(domain.package or "")
         file, line = failure_place(error, place / "__init__.py" if domain.folder else place)
-        what = f"package {domain.package or place.name!r} cannot be imported: {describe(error)}"
+        what = f"package {domain.package or place.name!r} cannot be imported: {describe_error(error)}"
         problems.add(file, what, line=line, hint="install or mend the package, or block its plugin with --no-plugin")
         return None
     file = folder / domain.manifest

@@ -53,7 +53,7 @@ class TaskFiles(_Section):
         return self
 
 
-class Argument(_Section):
+class AllowedPass(_Section):
     """Why baselines may pass some tasks (`*`: any): an entry of the audit's allow-list."""
 
     tasks: list[str] = Field(min_length=1)
@@ -75,7 +75,7 @@ class Evaluation(_Section):
     policy_checks: str | None = None
     unordered: list[str] = Field(default_factory=list)
     ignored: list[str] = Field(default_factory=list)
-    audit: dict[str, list[Argument]] = Field(default_factory=dict)
+    audit: dict[str, list[AllowedPass]] = Field(default_factory=dict)
 
 
 class Manifest(_Section):

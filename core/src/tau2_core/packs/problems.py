@@ -10,14 +10,14 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from tau2_core.errors import Problem
-from tau2_core.foreign import describe, foreign
+from tau2_core.foreign import describe_error, foreign
 from tau2_core.model.tools import Source
 from tau2_core.names import close_name
 from tau2_core.packs.conversions import Conversions
 from tau2_core.packs.source_error import SourceError
 from tau2_core.packs.yaml_source import Document, YamlPath, read_yaml
 
-Model = TypeVar("Model", bound=BaseModel)
+ModelT = TypeVar("ModelT", bound=BaseModel)
 Parsed = TypeVar("Parsed")
 
 
@@ -53,7 +53,7 @@ class Problems:
             return document
         return None
 
-    def validate(self, model: type[Model], document: Document, value: Any, path: YamlPath = ()) -> Model | None:
+    def validate(self, model: type[ModelT], document: Document, value: Any, path: YamlPath = ()) -> ModelT | None:
         """Build a model from a part of a document; None, with every problem noted by line, if that fails.
 
         A key that the model does not know is a problem here, even where other people's files may hold it, and so is
@@ -96,7 +96,7 @@ class Problems:
             with foreign():
                 return load()
         except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported, not swallowed
-            self.at(source, f"{what}: {describe(error)}", hint=hint)
+            self.at(source, f"{what}: {describe_error(error)}", hint=hint)
             return None
 
     def extend(self, problems: Iterable[Problem]) -> None:

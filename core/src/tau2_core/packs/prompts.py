@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import FileSystemLoader, TemplateError, TemplateNotFound, TemplateSyntaxError
 
-from tau2_core.foreign import ForeignExit, describe, error_text, foreign
+from tau2_core.foreign import ForeignExit, describe_error, error_text, foreign
 from tau2_core.json_values import copy_json
 from tau2_core.model.tools import Tool
 from tau2_core.packs.sandbox import BoundedSandbox, bounded_work
@@ -38,7 +38,7 @@ def render_prompt(folder: Path, template: str, values: dict[str, Any]) -> str:
     except TemplateSyntaxError as error:
         raise PromptError(error.message or "bad syntax", Path(error.filename or file), error.lineno) from error
     except Exception as error:
-        words = error_text(error) if isinstance(error, TemplateError) else describe(error)
+        words = error_text(error) if isinstance(error, TemplateError) else describe_error(error)
         raise PromptError(words, *_place(error, folder, file)) from error
 
 

@@ -18,17 +18,17 @@ from tau2_core.packs.task_defaults import TaskDefaults
 from tau2_core.packs.yaml_source import Place
 
 TaskSource = Place | FamilySource
-Value = TypeVar("Value", covariant=True)
+T = TypeVar("T", covariant=True)
 
 
-class Joined(Mapping[str, Value]):
+class Joined(Mapping[str, T]):
     """Two mappings of different keys, one after the other; a value is made when it is asked for."""
 
-    def __init__(self, first: Mapping[str, Value], second: Mapping[str, Value]) -> None:
+    def __init__(self, first: Mapping[str, T], second: Mapping[str, T]) -> None:
         self.first = first
         self.second = second
 
-    def __getitem__(self, key: str) -> Value:
+    def __getitem__(self, key: str) -> T:
         return self.first[key] if key in self.first else self.second[key]
 
     def __contains__(self, key: object) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Template, TemplateError
 from jinja2.meta import find_undeclared_variables
 
-from tau2_core.foreign import describe, error_text, foreign
+from tau2_core.foreign import describe_error, error_text, foreign
 from tau2_core.packs.sandbox import BoundedSandbox, bounded_work
 from tau2_core.packs.yaml_source import YamlPath
 
@@ -43,7 +43,7 @@ class Templates:
             with bounded_work(), foreign():
                 return self._compiled[text].render(facts)
         except Exception as error:
-            words = error_text(error) if isinstance(error, TemplateError) else describe(error)
+            words = error_text(error) if isinstance(error, TemplateError) else describe_error(error)
             raise TextError(words, path) from error
 
     def names(self, value: Any, path: YamlPath = ()) -> Iterator[tuple[YamlPath, frozenset[str]]]:

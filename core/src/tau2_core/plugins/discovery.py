@@ -15,7 +15,7 @@ import pluggy
 
 from tau2_core import hookspecs
 from tau2_core.errors import UsageError
-from tau2_core.foreign import describe, foreign
+from tau2_core.foreign import describe_error, foreign
 from tau2_core.model.registrations import Domain
 from tau2_core.names import did_you_mean
 from tau2_core.plugins import builtin, faults
@@ -139,7 +139,7 @@ def _records(hook: str, function: Callable[[], Any], wanted: type) -> list[Any]:
 
 def _broken(plugin: Plugin, error: BaseException, file: Path | None) -> Plugin:
     plugin.status = "broken"
-    plugin.cause = describe(error)
+    plugin.cause = describe_error(error)
     plugin.file, plugin.line = file, None
     if isinstance(error, SyntaxError) and error.filename:
         plugin.file, plugin.line = Path(error.filename), error.lineno

@@ -106,7 +106,7 @@ def compare_runs(
         raise UsageError(f"--alpha must be between 0 and 1, not {alpha:g}")
     if margin is not None and not 0 < margin < 1:
         raise UsageError(f"--margin must be between 0 and 1, not {margin:g}")
-    found = differences(a, b)
+    found = configuration_differences(a, b)
     names = _with_parents([*_leaves(a.config), *_leaves(b.config), "judge"])
     for name in ignore:
         if name not in names:
@@ -173,7 +173,7 @@ def decide(
     return gate, difference, p_value
 
 
-def differences(a: RecordedRun, b: RecordedRun) -> list[Difference]:
+def configuration_differences(a: RecordedRun, b: RecordedRun) -> list[Difference]:
     """Return everything in which two runs' configurations differ, also what may."""
     sides = [_leaves(run.config | {"evaluators": run.evaluators, "judge": run.judge}) for run in (a, b)]
     same_tasks = sides[0].pop("tasks") == sides[1].pop("tasks")

@@ -20,7 +20,7 @@ class _Place(BaseModel):
 
 
 @dataclass
-class Finished:
+class FinishedSlots:
     """What an earlier part of the run finished: records, judgements, and the grades of those that were graded.
 
     `spent` is what all that was played so far has used, by role, also what is to be played again.
@@ -35,9 +35,9 @@ class Finished:
         self.spent.setdefault(role, Usage.nothing()).add(usage)
 
 
-def read_finished(journal: Journal) -> Finished:
+def read_finished_slots(journal: Journal) -> FinishedSlots:
     """Read what a run's folder holds. Raises RunError with file and line if it is damaged."""
-    found = Finished()
+    found = FinishedSlots()
     for _number, record in journal.validated(EPISODES, EpisodeRecord):
         found.records[record.slot] = record
         for role, usage in record.usage.items():

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from tau2_core.errors import RunError
 from tau2_core.redaction import Redactor, environment_redactor
-from tau2_core.terminal_text import plain_line
+from tau2_core.terminal_text import printable_line
 
 try:
     import fcntl
@@ -212,7 +212,7 @@ def refused_name(name: str) -> str:
     """Return why a text is no name of a run's folder, "" if it is one."""
     if not name or name in (".", "..") or Path(name).name != name or "\\" in name:
         return "should be a folder's name alone; say with --out where it goes"
-    if plain_line(name) != name:
+    if printable_line(name) != name:
         return "holds characters that cannot be shown; use letters, digits, dots and dashes"
     if len(name.encode()) > LONGEST_NAME:
         return f"is {len(name.encode())} bytes long; file systems take {LONGEST_NAME}"

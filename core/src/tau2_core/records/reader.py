@@ -13,7 +13,7 @@ from tau2_core.errors import RunError, UsageError
 from tau2_core.model.episodes import ArgumentMode, EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.model.tasks import Task
-from tau2_core.records.finished import read_finished
+from tau2_core.records.finished import read_finished_slots
 from tau2_core.records.journal import CONFIGURATION, FORMAT, TASKS, TIMINGS, Journal
 
 
@@ -30,7 +30,7 @@ class _Dataset(BaseModel):
     folder: str
 
 
-class _Told(BaseModel):
+class _RunConfig(BaseModel):
     """What reading a run needs of run.json; the rest is compared as it is."""
 
     domain: str
@@ -175,12 +175,12 @@ def read_run(folder: Path) -> RecordedRun:
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise RunError(f"{folder / CONFIGURATION} is not of format {FORMAT}; read it with the version that wrote it")
     try:
-        told = _Told.model_validate(config)
+        told = _RunConfig.model_validate(config)
     except ValidationError as error:
         what = error.errors(include_url=False)[0]
         place = ".".join(map(str, what["loc"]))
         raise RunError(f"{folder / CONFIGURATION}: {place}: {what['msg']}; restore it, or start a new run") from error
-    found = read_finished(journal)
+    found = read_finished_slots(journal)
     timings = (timing for _number, timing in journal.validated(TIMINGS, _Timing))
     seconds = {Slot(timing.task_id, timing.trial): timing.seconds for timing in timings}
     tasks = set(told.tasks)

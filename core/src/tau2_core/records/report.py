@@ -110,7 +110,7 @@ class Report(BaseModel):
     solved_by_task: dict[str, int]
 
 
-def report(run: RecordedRun) -> Report:
+def build_report(run: RecordedRun) -> Report:
     """Sum up a recorded run. Raises RunError if its grades are of more than one set of evaluators."""
     config, tasks, trials = run.config, run.tasks, run.trials
     solved = {task: run.solved(task) for task in tasks}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import get_args
 
-from tau2_core.adapters.tau2_bench.results import Conversation, RecordedVerdict
+from tau2_core.adapters.tau2_bench.results import RecordedConversation, RecordedVerdict
 from tau2_core.model.evaluation import Check, Grade, Status, agrees
 from tau2_core.model.tasks import RewardType
 from tau2_core.state.difference import ABSENT
@@ -58,7 +58,7 @@ class Agreement:
     disagreements: list[Disagreement] = field(default_factory=list)
     misplaced: dict[str, Misplaced] = field(default_factory=dict)
 
-    def add(self, conversation: Conversation, grade: Grade) -> None:
+    def add(self, conversation: RecordedConversation, grade: Grade) -> None:
         """Compare one conversation and count it."""
         self.conversations += 1
         verdict = conversation.verdict
@@ -107,7 +107,7 @@ class Agreement:
         return f"conversations {self.conversations}, {counts}"
 
 
-def disagreements(conversation: Conversation, grade: Grade, verdict: RecordedVerdict) -> Iterator[Disagreement]:
+def disagreements(conversation: RecordedConversation, grade: Grade, verdict: RecordedVerdict) -> Iterator[Disagreement]:
     """Yield what differs. What the file leaves out is not compared, nor a reward that awaits a judge."""
 
     def differs(component: str, recorded: object, ours: object, evidence: str = "") -> Disagreement:

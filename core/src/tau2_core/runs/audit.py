@@ -21,7 +21,7 @@ from tau2_core.model.tools import Tool
 from tau2_core.packs.splits import BASE
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.allow_list import AllowList, read_allow_list
-from tau2_core.runs.evaluation import choose_evaluators
+from tau2_core.runs.evaluator_sets import choose_evaluators
 from tau2_core.runs.plan import DEFAULT_SEED
 
 GOLD_PLUS, GOLD_MINUS = "gold-plus-one-unrelated-write", "gold-minus-one"

@@ -15,7 +15,7 @@ from tau2_core.packs.pack import Pack
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.task_checks import check_tasks
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.runs.evaluation import choose_evaluators
+from tau2_core.runs.evaluator_sets import choose_evaluators
 from tau2_core.runs.reproducibility import check_reproducible
 from tau2_core.runs.task_proofs import prove_tasks
 

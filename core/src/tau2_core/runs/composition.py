@@ -19,12 +19,12 @@ from tau2_core.packs.problems import Problems
 from tau2_core.packs.task_checks import check_own_tasks
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.journal import default_name, refused_name
-from tau2_core.runs.evaluation import choose_evaluators
-from tau2_core.runs.models import open_models
+from tau2_core.runs.evaluator_sets import choose_evaluators
+from tau2_core.runs.loading import load_setting, open_catalogue, open_faults, with_dataset_args
+from tau2_core.runs.model_clients import open_models
 from tau2_core.runs.options import Options
 from tau2_core.runs.plan import Plan
-from tau2_core.runs.prepare import open_catalogue, open_faults, prepare, with_dataset_args
-from tau2_core.terminal_text import plain_line
+from tau2_core.terminal_text import printable_line
 
 RoleModels = Mapping[ModelRole, RoleModel]
 
@@ -69,7 +69,7 @@ def compose_run(
     if len(options.dataset) > 1:
         raise UsageError("a run plays one dataset: give --dataset once")
     (domain,) = options.domain
-    setting = prepare(
+    setting = load_setting(
         catalogue,
         domain,
         dataset=options.dataset[0] if options.dataset else None,
@@ -157,7 +157,7 @@ def refuse_contradictions(options: Options) -> None:
     """Refuse options that do not fit together, before anything is opened. Raises UsageError."""
     name, threshold = options.name, options.fail_under
     if name is not None and refused_name(name):
-        raise UsageError(f"--name {plain_line(name)!r} {refused_name(name)}")
+        raise UsageError(f"--name {printable_line(name)!r} {refused_name(name)}")
     if threshold is not None and not 0 <= threshold <= 1:
         raise UsageError(f"--fail-under should be between 0 and 1, as rewards are, not {threshold:g}")
     if options.min_coverage is not None and not 0 <= options.min_coverage <= 1:

@@ -17,13 +17,13 @@ from tau2_core.model.evaluation import Grade
 from tau2_core.model.runs import RunSummary
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.records.finished import Finished
+from tau2_core.records.finished import FinishedSlots
 from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, Journal
 from tau2_core.records.summary import figures
-from tau2_core.runs.in_order import InOrder
+from tau2_core.runs.checked_plan import check_plan
 from tau2_core.runs.judgements import Judging, probe_judge
 from tau2_core.runs.listeners import Listeners
-from tau2_core.runs.opening import check_plan
+from tau2_core.runs.ordered_lines import OrderedLines
 from tau2_core.runs.plan import Plan
 from tau2_core.runs.stopping import Stopping
 
@@ -78,7 +78,7 @@ async def execute(
     redactor = next((role_model.redactor for role_model in plan.participants.role_models.values()), None)
     journal = Journal(folder, resume=resume, redactor=redactor)
     with journal.alone():
-        before = checked.resume(journal) if journal.begun else Finished()
+        before = checked.resume(journal) if journal.begun else FinishedSlots()
         journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))
         journal.write(CONFIGURATION, checked.config)
         return await _Run(plan, catalogue, journal, checked.grader, on_finished, open_backend, before, started).run()
@@ -93,7 +93,7 @@ class _Run:
         grader: Grader,
         on_finished: Callable[[FinishedEpisode], None] | None,
         open_backend: OpenBackend,
-        before: Finished,
+        before: FinishedSlots,
         started: float,
     ) -> None:
         self.plan = plan
@@ -106,7 +106,7 @@ class _Run:
         self.open_backend = open_backend
         self.before = before
         self.deadline = None if plan.run_seconds is None else started + plan.run_seconds
-        self.in_order = InOrder(journal)
+        self.in_order = OrderedLines(journal)
         self.finished: list[FinishedEpisode] = []
         self.stopped = ""
         self.stopping = Stopping(

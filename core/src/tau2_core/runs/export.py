@@ -19,7 +19,7 @@ from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.reader import RecordedRun
 from tau2_core.runs.digests import text_digest
-from tau2_core.runs.evaluation import choose_evaluators
+from tau2_core.runs.evaluator_sets import choose_evaluators
 
 
 def task_lines(

@@ -107,16 +107,16 @@ async def _random(setting: Setting, task: Task) -> list[Step]:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProbeResult:
     """What such a process has written: the steps of each task, and files that were read outside the pack."""
 
     steps: dict[str, list[Step]]
     outside: list[str]
 
 
-def read_answer(file: Path) -> Answer:
+def read_probe_result(file: Path) -> ProbeResult:
     """Read an answer. Raises OSError, ValueError."""
-    return Answer(**json.loads(file.read_bytes()))
+    return ProbeResult(**json.loads(file.read_bytes()))
 
 
 if __name__ == "__main__":

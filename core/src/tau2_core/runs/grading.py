@@ -22,10 +22,10 @@ from tau2_core.records.journal import GRADES, JUDGEMENTS, SUMMARY, Journal
 from tau2_core.records.reader import RecordedRun, read_run
 from tau2_core.records.summary import figures
 from tau2_core.runs.digests import content_digests
-from tau2_core.runs.evaluation import choose_evaluators
+from tau2_core.runs.evaluator_sets import choose_evaluators
 from tau2_core.runs.execute import FinishedEpisode, RunResult
 from tau2_core.runs.judgements import Judging, probe_judge
-from tau2_core.runs.prepare import prepare, with_dataset_args
+from tau2_core.runs.loading import load_setting, with_dataset_args
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def setting_of(run: RecordedRun, catalogue: Catalogue, dataset: Path | None = No
     Raises UsageError, PackError, DatasetError.
     """
     told = run.config
-    return prepare(
+    return load_setting(
         catalogue,
         told["domain"],
         dataset=_dataset_of(run, dataset),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from tau2_core.errors import RunError
-from tau2_core.foreign import describe, foreign
+from tau2_core.foreign import describe_error, foreign
 from tau2_core.plugins.catalogue import Catalogue
 
 Event = Literal["run_started", "episode_started", "episode_finished", "run_finished"]
@@ -35,7 +35,7 @@ class Listeners:
                     listener(subject)
             except Exception as error:
                 code = inspect.unwrap(listener).__code__
-                where, why = f"{code.co_filename}:{code.co_firstlineno}", describe(error)
+                where, why = f"{code.co_filename}:{code.co_firstlineno}", describe_error(error)
                 raise RunError(
                     f"a plugin's tau2_{event} ({where}) failed: {why}; what is finished is kept in "
                     f"{self.folder}. Mend the plugin, or block it with --no-plugin, then run again"

@@ -13,7 +13,7 @@ from tau2_core.errors import UsageError
 from tau2_core.model.episodes import Slot
 from tau2_core.model.runs import Inventory, RunStart
 from tau2_core.model.tasks import Task
-from tau2_core.runs.evaluation import EvaluatorSet
+from tau2_core.runs.evaluator_sets import EvaluatorSet
 from tau2_core.runs.stopping import refuse_unknown_prices
 
 DEFAULT_SEED = 300

@@ -19,8 +19,8 @@ from tau2_core.model.evaluation import Grade
 from tau2_core.names import did_you_mean
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.agreement import Agreement
-from tau2_core.runs.evaluation import choose_evaluators
-from tau2_core.runs.prepare import load_domain, open_catalogue, prepare
+from tau2_core.runs.evaluator_sets import choose_evaluators
+from tau2_core.runs.loading import load_domain_pack, load_setting, open_catalogue
 
 CHUNK = 40
 
@@ -129,7 +129,7 @@ def _catalogue(packs: Sequence[Path], blocked: Sequence[str]) -> Catalogue:
 def _setting(domain: str, how: Regrading, solo: bool, mode: ArgumentMode) -> Setting:
     catalogue = _catalogue(how.packs, how.blocked)
     name, variant = split_domain(catalogue, domain)
-    return prepare(catalogue, name, dataset=how.dataset, variant=variant, solo=solo, mode=mode)
+    return load_setting(catalogue, name, dataset=how.dataset, variant=variant, solo=solo, mode=mode)
 
 
 def split_domain(catalogue: Catalogue, official: str) -> tuple[str, str]:
@@ -139,7 +139,7 @@ def split_domain(catalogue: Catalogue, official: str) -> tuple[str, str]:
         return official, ""
     for name in names:
         variant = official.removeprefix(f"{name}-")
-        if variant != official and variant in load_domain(catalogue, name).manifest.variants:
+        if variant != official and variant in load_domain_pack(catalogue, name).manifest.variants:
             return name, variant
     more = catalogue.unknown_because_broken()
     raise UsageError(f"no domain {official!r} is installed ({did_you_mean(official, names)}){more}")

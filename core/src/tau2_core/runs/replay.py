@@ -18,7 +18,7 @@ from tau2_core.episode.setup import set_state
 from tau2_core.errors import TaskError, UsageError
 from tau2_core.model.messages import Requestor, ToolCall
 from tau2_core.model.tasks import Assertion, InitialState
-from tau2_core.state.difference import compare, path_text
+from tau2_core.state.difference import path_text, value_changes
 
 
 class RecordedCall(BaseModel):
@@ -161,7 +161,7 @@ def _call(environment: Environment, call: RecordedCall, path: str) -> Iterator[t
         recorded, ours = _parsed(call.content or ""), _parsed(result.content)
         if call.compare == "ignore_message":
             recorded, ours = _without_messages(recorded), _without_messages(ours)
-        for change in compare(recorded, ours):
+        for change in value_changes(recorded, ours):
             place = path_text(change.path)
             yield f"{path}.content{'.' if place and not place.startswith('[') else ''}{place}", change.old, change.new
 

@@ -112,7 +112,7 @@ def _short(text: str, both: tuple[str, str]) -> str:
     return repr(f"{'…' if start else ''}{text[start : start + _SHOWN]}{'…' if len(text) > start + _SHOWN else ''}")
 
 
-def _play(domain: Domain, toolsets: Sequence[Toolset], tasks: Sequence[str]) -> list[gold_probe.Answer]:
+def _play(domain: Domain, toolsets: Sequence[Toolset], tasks: Sequence[str]) -> list[gold_probe.ProbeResult]:
     """Play tasks in several processes at once, and return what their calls gave."""
     told = {**asdict(domain), "folder": str(domain.folder) if domain.folder else None}
     path = os.pathsep.join(place for place in sys.path if place)
@@ -136,7 +136,7 @@ def _play(domain: Domain, toolsets: Sequence[Toolset], tasks: Sequence[str]) -> 
             if child.wait(SECONDS) != 0:
                 said = (folder / f"{seed}.err").read_text(errors="replace").strip().splitlines()
                 raise ValueError(said[-1] if said else f"the process ended with {child.returncode}")
-        return [gold_probe.read_answer(folder / f"{seed}.out") for seed in HASH_SEEDS]
+        return [gold_probe.read_probe_result(folder / f"{seed}.out") for seed in HASH_SEEDS]
 
 
 def _may_vary(file: Path, package: str) -> bool:

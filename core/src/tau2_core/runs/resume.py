@@ -9,21 +9,21 @@ from pydantic import ValidationError
 from tau2_core.errors import RunError
 from tau2_core.model.episodes import Slot, Termination
 from tau2_core.model.llm import ModelSettings
-from tau2_core.records.finished import Finished, judgement_line, read_finished
+from tau2_core.records.finished import FinishedSlots, judgement_line, read_finished_slots
 from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, JUDGEMENTS, TIMINGS, Journal
 from tau2_core.runs.judgements import stands
 from tau2_core.runs.plan import Plan
-from tau2_core.state.difference import compare, path_text
+from tau2_core.state.difference import path_text, value_changes
 
 
-def resume_run(journal: Journal, config: dict[str, Any], plan: Plan) -> Finished:
+def resume_run(journal: Journal, config: dict[str, Any], plan: Plan) -> FinishedSlots:
     """Read what is finished, and leave files of whole lines, one a slot.
 
     Episodes that failed by infrastructure are dropped, to be played again. Raises RunError if the run was another one:
     any difference in configuration or content that could change a result.
     """
     try:
-        difference = next(compare(_deciding(journal.read(CONFIGURATION)), _deciding(config)), None)
+        difference = next(value_changes(_deciding(journal.read(CONFIGURATION)), _deciding(config)), None)
     except (ValidationError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{journal.folder / CONFIGURATION} is none of ours: {error}; start a new run") from error
     if difference is not None:
@@ -33,7 +33,7 @@ def resume_run(journal: Journal, config: dict[str, Any], plan: Plan) -> Finished
             "run it as before, or start a new one with another --name"
         )
     slots = set(plan.slots())
-    found = read_finished(journal)
+    found = read_finished_slots(journal)
     for slot, record in list(found.records.items()):
         if slot not in slots or record.termination is Termination.INFRASTRUCTURE_ERROR:
             del found.records[slot]

@@ -47,7 +47,7 @@ def path_text(path: Path) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 
-def differences(old: World, new: World) -> list[Change]:
+def world_changes(old: World, new: World) -> list[Change]:
     """Return where two worlds of one base differ, in the order of their paths; costs what both touched."""
     if old.base is not new.base:
         raise ValueError("only worlds of the same database can be compared")
@@ -56,7 +56,7 @@ def differences(old: World, new: World) -> list[Change]:
     for unit in sorted(old_units.keys() | new_units.keys(), key=lambda unit: (unit[0], unit[1] or "")):
         before, after = content_at(old, unit, old_units), content_at(new, unit, new_units)
         place: Path = (unit[0],) if unit[1] is None else (unit[0], unit[1])
-        changes.extend(compare(before, after, place))
+        changes.extend(value_changes(before, after, place))
     return changes
 
 
@@ -66,15 +66,15 @@ def content_at(world: World, unit: Unit, touched: dict[Unit, Any]) -> Any:
     return ABSENT if value is GONE else plain(value)
 
 
-def compare(old: Any, new: Any, path: Path = ()) -> Iterator[Change]:
+def value_changes(old: Any, new: Any, path: Path = ()) -> Iterator[Change]:
     """Yield the differences of two plain values, such as count in the official hash (1, 1.0 and true differ)."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(key for key in new if key not in old)]:
-            yield from compare(old.get(key, ABSENT), new.get(key, ABSENT), (*path, key))
+            yield from value_changes(old.get(key, ABSENT), new.get(key, ABSENT), (*path, key))
     elif isinstance(old, list | tuple) and isinstance(new, list | tuple):
         for index in range(max(len(old), len(new))):
             before = old[index] if index < len(old) else ABSENT
             after = new[index] if index < len(new) else ABSENT
-            yield from compare(before, after, (*path, index))
+            yield from value_changes(before, after, (*path, index))
     elif (old is ABSENT) is not (new is ABSENT) or official_text(old) != official_text(new):
         yield Change(path, old, new)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tau2_core.state.shared_values import SCALARS, caches, freeze_other, thaw_other
 
-Value = TypeVar("Value")
+T = TypeVar("T")
 
 
 class FrozenRecordError(TypeError):
@@ -109,7 +109,7 @@ def freeze(value: Any, place: str = "it") -> Any:
     return freeze_other(value, place, freeze)
 
 
-def text_of(record: Record, make: Callable[[Record], str]) -> str:
+def cached_text(record: Record, make: Callable[[Record], str]) -> str:
     """Return the text that `make` makes of a record; of one that all worlds share, which never changes, only once."""
     if not getattr(record, "_frozen", False):
         return make(record)
@@ -120,7 +120,7 @@ def text_of(record: Record, make: Callable[[Record], str]) -> str:
     return known
 
 
-def thaw(value: Value) -> Value:
+def thaw(value: T) -> T:
     """Return a private copy that may be changed; immutable leaves are shared."""
     return _thaw(value)  # type: ignore[no-any-return]
 
@@ -148,7 +148,7 @@ def _thaw(value: Any) -> Any:
     return thaw_other(value, _thaw)
 
 
-def unshared(value: Value) -> Value:
+def unshared(value: T) -> T:
     """Return what a world may keep: the value itself, or a private copy if it is one that all worlds share."""
     if isinstance(value, FrozenDict | FrozenList) or (isinstance(value, Record) and getattr(value, "_frozen", False)):
         return thaw(value)

@@ -99,7 +99,7 @@ class Overlay:
         return len(self.base) - sum(value is GONE for value in self.own.values()) + len(self.new)
 
 
-class LikeDict(Mapping[str, Any]):
+class TableView(Mapping[str, Any]):
     """What tables for reading and for writing share: all that a dict can do besides changing."""
 
     __slots__ = ("_overlay",)
@@ -132,7 +132,7 @@ class LikeDict(Mapping[str, Any]):
         return dict(self)
 
 
-class ReadTable(LikeDict):
+class ReadTable(TableView):
     """A table for reading, where this world differs from the base."""
 
     __slots__ = ()
@@ -141,7 +141,7 @@ class ReadTable(LikeDict):
         return self._overlay.peek(key)
 
 
-class Table(LikeDict, MutableMapping[str, Any]):
+class Table(TableView, MutableMapping[str, Any]):
     """A table for writing: whatever is taken from it belongs to this world alone."""
 
     __slots__ = ()

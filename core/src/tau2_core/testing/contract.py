@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tau2_core.runs.check import check_domain
-from tau2_core.runs.prepare import open_catalogue
+from tau2_core.runs.loading import open_catalogue
 
 
 def assert_pack_contract(domain: str, *, packs: Sequence[str | Path] = ()) -> None:

@@ -13,7 +13,7 @@ from tau2_core.agents.llm import system_prompt as prompt_of
 from tau2_core.episode.participants import agent_tools
 from tau2_core.errors import DatasetError
 from tau2_core.model.participants import AgentContext
-from tau2_core.runs.prepare import open_catalogue, prepare
+from tau2_core.runs.loading import load_setting, open_catalogue
 from tau2_core.testing.rows import EvaluationRow, InputMetadata, Message
 
 
@@ -46,5 +46,5 @@ def system_prompt(domain: str, *, variant: str = "", packs: tuple[str | Path, ..
 
     `packs` are folders of packs that are not installed. Raises UsageError, PackError.
     """
-    setting = prepare(open_catalogue([Path(pack) for pack in packs]), domain, variant=variant)
+    setting = load_setting(open_catalogue([Path(pack) for pack in packs]), domain, variant=variant)
     return prompt_of(AgentContext(setting.domain, setting.policy_text, agent_tools(setting), seed=0))

@@ -17,7 +17,7 @@ from tau2_core.episode.solo import DONE
 from tau2_core.model.messages import AssistantMessage
 from tau2_core.model.participants import STOP, TRANSFER
 from tau2_core.model.tasks import Action, Instructions, Task
-from tau2_core.runs.prepare import open_catalogue, prepare
+from tau2_core.runs.loading import load_setting, open_catalogue
 from tau2_core.testing.scripted_endpoint import Asked, Reply, call, say
 
 CLOSING = "That is everything."
@@ -44,7 +44,7 @@ class GoldScript:
     @classmethod
     def of_domain(cls, domain: str) -> Self:
         """Return the script for all tasks of an installed domain. Raises UsageError, PackError."""
-        return cls.of(prepare(open_catalogue(), domain))
+        return cls.of(load_setting(open_catalogue(), domain))
 
     def __call__(self, asked: Asked) -> Reply:
         if "judge" in asked.model:

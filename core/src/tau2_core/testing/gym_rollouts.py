@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tau2_core.episode.play import OpenBackend
 from tau2_core.gym.registry import Registry
-from tau2_core.gym.settings import Settings
-from tau2_core.gym.via import backend_through, serving
+from tau2_core.gym.run_over_mcp import backend_through, serving
+from tau2_core.gym.server_settings import ServerSettings
 from tau2_core.testing.children import server_of
 from tau2_core.testing.gym_client import GymClient
 from tau2_core.testing.in_process import InProcessRolloutProcessor
@@ -64,7 +64,7 @@ def _server(table: Table, config: RolloutProcessorConfig) -> AbstractAsyncContex
 async def _own(table: Table) -> AsyncIterator[OpenBackend]:
     """Our server, in this event loop: no child can be left behind, and no port can be taken by another meanwhile."""
     registry = Registry(table.catalogue, None, max_episodes=MORE_THAN_NEEDED, idle_seconds=24 * 3600)
-    settings = Settings(
+    settings = ServerSettings(
         table.catalogue, [table.setting.domain], max_body_bytes=sys.maxsize, max_result_chars=sys.maxsize
     )
     async with serving(registry, settings) as address:

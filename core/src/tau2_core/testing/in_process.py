@@ -9,7 +9,7 @@ from pathlib import Path
 from tau2_core.episode.play import OpenBackend, in_process, play
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
 from tau2_core.records.journal import EPISODES, TIMINGS
-from tau2_core.runs.models import close_models
+from tau2_core.runs.model_clients import close_models
 from tau2_core.testing.exceptions import RolloutError
 from tau2_core.testing.processors import RolloutProcessorConfig
 from tau2_core.testing.rows import EvaluationRow

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tau2_core.terminal_text import plain_line
+from tau2_core.terminal_text import printable_line
 from tau2_core.testing import problems
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     widths = [max(len(row[column]) for row in [COLUMNS, *rows]) for column in range(len(COLUMNS))]
     for row in [COLUMNS, *rows]:
         cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-        terminalreporter.write_line(plain_line("  ".join(cells)).rstrip())
+        terminalreporter.write_line(printable_line("  ".join(cells)).rstrip())
 
 
 def _row(summary: dict[str, Any]) -> tuple[str, ...]:

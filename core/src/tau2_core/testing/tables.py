@@ -28,12 +28,12 @@ from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.journal import CONFIGURATION, GRADES, SUMMARY, TASKS, Journal
 from tau2_core.records.summary import figures
 from tau2_core.runs.configuration import configuration
-from tau2_core.runs.evaluation import choose_evaluators
+from tau2_core.runs.evaluator_sets import choose_evaluators
 from tau2_core.runs.judgements import Judging, probe_judge
 from tau2_core.runs.listeners import Listeners
-from tau2_core.runs.models import open_models
+from tau2_core.runs.loading import load_setting, open_catalogue, with_dataset_args
+from tau2_core.runs.model_clients import open_models
 from tau2_core.runs.plan import DEFAULT_SEED, Plan
-from tau2_core.runs.prepare import open_catalogue, prepare, with_dataset_args
 from tau2_core.testing.processors import RolloutProcessorConfig
 from tau2_core.testing.rows import EvaluationRow
 
@@ -145,7 +145,7 @@ def open_table(config: RolloutProcessorConfig) -> Table:
     catalogue = open_catalogue([Path(pack) for pack in kwargs.get("packs", ())])
     datasets = _datasets(config)
     solo = kwargs.get("solo", context_of(rows, "solo") or False)
-    setting = prepare(
+    setting = load_setting(
         catalogue,
         kwargs.get("domain") or context_of(rows, "domain") or _no_domain(),
         dataset=datasets[0] if datasets else None,

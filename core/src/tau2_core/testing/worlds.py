@@ -14,8 +14,8 @@ from tau2_core.errors import UsageError
 from tau2_core.model.messages import Requestor, ToolCall
 from tau2_core.model.tools import Role, ToolResult
 from tau2_core.names import did_you_mean
-from tau2_core.runs.prepare import open_catalogue, prepare
-from tau2_core.state.difference import Change, differences
+from tau2_core.runs.loading import load_setting, open_catalogue
+from tau2_core.state.difference import Change, world_changes
 from tau2_core.state.world import View
 from tau2_core.state.world import World as State
 
@@ -45,7 +45,7 @@ class World:
 
     def changes(self, role: Role = "agent") -> list[Change]:
         """Return what is otherwise in a side's database than in the pack's, path by path."""
-        return differences(State(self.environment.setting.bases()[role]), self.environment.worlds[role])
+        return world_changes(State(self.environment.setting.bases()[role]), self.environment.worlds[role])
 
 
 OpenWorld = Callable[..., World]
@@ -61,4 +61,4 @@ def open_world(domain: str, task: str | None = None, *, packs: tuple[str | Path,
 
 @lru_cache
 def _setting(domain: str, packs: tuple[Path, ...], variant: str) -> Setting:
-    return prepare(open_catalogue(packs), domain, variant=variant)
+    return load_setting(open_catalogue(packs), domain, variant=variant)

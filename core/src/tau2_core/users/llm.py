@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tau2_core.errors import UsageError
 from tau2_core.llm.chat import Chat, chat_tools
 from tau2_core.llm.prompts import own_prompt
-from tau2_core.llm.speaker import speak
+from tau2_core.llm.reply import request_reply
 from tau2_core.model.messages import Message, UserMessage
 from tau2_core.model.participants import UserContext
 
@@ -24,5 +24,5 @@ class LLMUser:
         self.chat = Chat(f"{guidelines}\n\n<scenario>\n{context.scenario.text()}\n</scenario>", "user")
 
     async def reply(self, history: Sequence[Message]) -> UserMessage:
-        speech = await speak(self.model, self.chat.messages(history), self.tools, "user")
+        speech = await request_reply(self.model, self.chat.messages(history), self.tools, "user")
         return UserMessage(**speech.fields())

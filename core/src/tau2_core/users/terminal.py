@@ -14,7 +14,7 @@ from typing import Any
 
 from tau2_core.model.messages import Message, ToolMessage
 from tau2_core.model.tools import Tool
-from tau2_core.terminal_text import plain
+from tau2_core.terminal_text import printable
 
 HOW_TO_CALL = 'a tool is called with /name {"argument": "value"}'
 
@@ -36,7 +36,7 @@ class Call:
 
 def show(text: str) -> None:
     """Write a line for the person; to standard error, as standard output is for results."""
-    sys.stderr.write(f"{plain(text)}\n")
+    sys.stderr.write(f"{printable(text)}\n")
     sys.stderr.flush()
 
 

@@ -41,7 +41,7 @@ class RecordedVerdict:
 
 
 @dataclass(frozen=True)
-class Conversation:
+class RecordedConversation:
     """One conversation of a result file. `domain` is the official name, which may hold a variant.
 
     `checks_of` is the task whose checks the recorded verdict holds, where it is another one of the file.
@@ -107,7 +107,7 @@ class ResultFile:
                 self._parsed[task_id] = found
         return self._parsed[task_id]
 
-    def conversation(self, number: int, domain: str, find: FindTask = _no_task) -> Conversation:
+    def conversation(self, number: int, domain: str, find: FindTask = _no_task) -> RecordedConversation:
         """Return one simulation. Raises DatasetError naming it if it cannot be read."""
         simulation = self.simulations[number]
         if not isinstance(simulation, dict):
@@ -126,7 +126,7 @@ class ResultFile:
             why = f"{type(error).__name__}: {error}"
             raise DatasetError(f"{self.file}: simulation {name}: its reward_info cannot be read: {why}") from error
         checks_of = None if verdict is None or verdict.is_of(task) else self._owner(verdict)
-        return Conversation(self.file, name, domain, self.solo, record, task, verdict, checks_of)
+        return RecordedConversation(self.file, name, domain, self.solo, record, task, verdict, checks_of)
 
     def _owner(self, verdict: RecordedVerdict) -> str | None:
         """Return the id of a task of the file that asks for what a verdict has checked; None if there is none."""

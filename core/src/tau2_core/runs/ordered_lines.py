@@ -9,7 +9,7 @@ from tau2_core.records.journal import Journal
 Lines = list[tuple[str, Any]]
 
 
-class InOrder:
+class OrderedLines:
     """Keeps lines back until those of all earlier places are written, so that equal runs give equal files.
 
     Nobody waits for it: whoever is done early goes on. What a killed run had kept back is graded again on resume.

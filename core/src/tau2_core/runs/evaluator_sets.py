@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import UsageError
-from tau2_core.evaluators.combine import Combination
+from tau2_core.evaluators.combine import RewardRule
 from tau2_core.evaluators.grade import Grader
 from tau2_core.model.registrations import EVALUATOR_SECONDS, EvaluatorSpec
 from tau2_core.model.tasks import RewardType, Task
@@ -21,7 +21,7 @@ from tau2_core.names import did_you_mean
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.yaml_source import Place
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.runs.named_code import NamedCode, NamedCodeError
+from tau2_core.runs.evaluator_code import EvaluatorCode, EvaluatorCodeError
 
 DEFAULT_SET = "tau2"
 SUFFIXES = (".yaml", ".yml")
@@ -36,7 +36,7 @@ class EvaluatorSet:
 
     name: str
     specs: dict[str, EvaluatorSpec]
-    combination: Combination
+    combination: RewardRule
 
     def grader(self, setting: Setting) -> Grader:
         """Return what grades the episodes of a setting."""
@@ -58,7 +58,7 @@ class EvaluatorSet:
                 raise UsageError(f"--evaluators: {what}; let one of its criteria count, or leave the task out")
 
 
-class Entry(BaseModel):
+class EvaluatorEntry(BaseModel):
     """One evaluator: whose code (that of the extended set where none is named), its options, when it counts.
 
     One that has not ended after `seconds` is an evaluator error.
@@ -72,14 +72,14 @@ class Entry(BaseModel):
     seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
-class Configuration(BaseModel):
+class EvaluationFile(BaseModel):
     """`evaluation.yaml`: evaluators by criterion, laid over those of the set that it `extends`."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: str | None = Field(default=None, pattern=r"^[\w.-]+$")
     extends: str | None = None
-    evaluators: dict[str, Entry] = Field(default_factory=dict)
+    evaluators: dict[str, EvaluatorEntry] = Field(default_factory=dict)
     weights: dict[str, float] = Field(default_factory=dict)
     gates: list[str] = Field(default_factory=list)
     solved_from: float = Field(default=1.0, gt=0, le=1, allow_inf_nan=False)
@@ -101,7 +101,7 @@ def choose_evaluators(catalogue: Catalogue, chosen: str | None, setting: Setting
         if own is not None and own.name == chosen:
             return own
         raise UsageError(f"{chosen} is a configuration: name its file with --evaluators FILE")
-    return EvaluatorSet(chosen, catalogue.evaluators(chosen), Combination())
+    return EvaluatorSet(chosen, catalogue.evaluators(chosen), RewardRule())
 
 
 def read_evaluation(file: Path, catalogue: Catalogue) -> EvaluatorSet:
@@ -110,7 +110,7 @@ def read_evaluation(file: Path, catalogue: Catalogue) -> EvaluatorSet:
     document = problems.read(file)
     content = None
     if document is not None:
-        content = problems.validate(Configuration, document, document.value if document.value is not None else {})
+        content = problems.validate(EvaluationFile, document, document.value if document.value is not None else {})
     found = None
     if document is not None and content is not None:
         found = _Builder(content, Place(document, ()), catalogue, problems).build()
@@ -120,7 +120,7 @@ def read_evaluation(file: Path, catalogue: Catalogue) -> EvaluatorSet:
 
 
 class _Builder:
-    def __init__(self, content: Configuration, place: Place, catalogue: Catalogue, problems: Problems) -> None:
+    def __init__(self, content: EvaluationFile, place: Place, catalogue: Catalogue, problems: Problems) -> None:
         self.content = content
         self.place = place
         self.catalogue = catalogue
@@ -146,7 +146,7 @@ class _Builder:
             self._note("it has no evaluators", hint="name a set with `extends`, or write `evaluators`")
         name = f"{self.content.name or file.stem}@{self._digest()}"
         return EvaluatorSet(
-            name, specs, Combination(self.content.weights, self.content.gates, never, self.content.solved_from)
+            name, specs, RewardRule(self.content.weights, self.content.gates, never, self.content.solved_from)
         )
 
     def _note(self, what: str, *path: str | int, hint: str = "") -> None:
@@ -161,7 +161,7 @@ class _Builder:
             self._note(f"extends: {error}", "extends")
             return {}
 
-    def _spec(self, criterion: str, entry: Entry, known: EvaluatorSpec | None) -> EvaluatorSpec | None:
+    def _spec(self, criterion: str, entry: EvaluatorEntry, known: EvaluatorSpec | None) -> EvaluatorSpec | None:
         place = ("evaluators", criterion)
         if entry.use is None and known is None:
             hint = "name its code: `use: package.module:function`, or `./file.py:function`"
@@ -172,14 +172,14 @@ class _Builder:
             if entry.use is None or ":" not in entry.use:
                 spec = self._registered(entry.use) if entry.use is not None else known
                 assert spec is not None
-                code, seconds = NamedCode.of(spec.evaluate), spec.seconds
+                code, seconds = EvaluatorCode.of(spec.evaluate), spec.seconds
             else:
-                code = NamedCode.find(entry.use, self.place.document.file.parent)
+                code = EvaluatorCode.find(entry.use, self.place.document.file.parent)
                 self.code[criterion] = code.digest()
             always = entry.counts == "always" or (entry.counts is None and known is not None and known.always)
             options = code.with_options(entry.options)
             return EvaluatorSpec(criterion, "", criterion, options, always, entry.seconds or seconds)
-        except NamedCodeError as error:
+        except EvaluatorCodeError as error:
             part = ("options", *error.path) if error.path else ("use",) if entry.use else ()
             self._note(f"{criterion}: {error}", *place, *part, hint=error.hint)
             return None
@@ -187,7 +187,7 @@ class _Builder:
     def _registered(self, name: str) -> EvaluatorSpec:
         specs: dict[str, EvaluatorSpec] = {spec.name: spec for spec in self.catalogue.all_evaluators()}
         if name not in specs:
-            raise NamedCodeError(f"no evaluator {name!r}", did_you_mean(name, specs))
+            raise EvaluatorCodeError(f"no evaluator {name!r}", did_you_mean(name, specs))
         return specs[name]
 
     def _combination(self, specs: dict[str, EvaluatorSpec], never: list[str]) -> None:

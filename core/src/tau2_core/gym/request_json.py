@@ -10,7 +10,7 @@ from tau2_core.gym.errors import RefusedError
 from tau2_core.json_values import json_problem
 
 
-def parse(body: bytes) -> Any:
+def parse_body(body: bytes) -> Any:
     """Return a request body's value. Raises RefusedError (400) for what is not JSON, (422) for what is too deep."""
     try:
         value = from_json(body, allow_inf_nan=False)

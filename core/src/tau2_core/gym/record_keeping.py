@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from tau2_core.errors import RunError
-from tau2_core.gym.hosted import HostedEpisode
+from tau2_core.gym.hosted_episode import HostedEpisode
 from tau2_core.gym.served_runs import ServedRuns
 from tau2_core.gym.slots import Slots
 from tau2_core.model.episodes import EpisodeRecord, Slot
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 Kept = tuple[HostedEpisode, EpisodeRecord]
 
 
-class Keeping:
+class RecordKeeper:
     """Puts records and grades into the folders of `runs`; None keeps nothing."""
 
     def __init__(self, runs: ServedRuns | None) -> None:

@@ -17,10 +17,10 @@ from tau2_core.episode.setting import Setting
 from tau2_core.episode.tool_backend import ToolBackend
 from tau2_core.gym.application import build_application
 from tau2_core.gym.client import RemoteBackend, open_sides
-from tau2_core.gym.hosted import Blueprint, HostedEpisode
+from tau2_core.gym.hosted_episode import Blueprint, HostedEpisode
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.serve import RecordKeepingServer, bind, uvicorn_config
-from tau2_core.gym.settings import Settings
+from tau2_core.gym.server_settings import ServerSettings
 from tau2_core.model.messages import Requestor
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
@@ -39,7 +39,7 @@ class _QuietServer(RecordKeepingServer):
 
 
 @asynccontextmanager
-async def serving(registry: Registry, settings: Settings) -> AsyncIterator[str]:
+async def serving(registry: Registry, settings: ServerSettings) -> AsyncIterator[str]:
     """Run the server in this event loop for as long as the block lasts; the value is its address."""
     listeners = bind(settings.host, 0, settings.token)
     settings.port = listeners[0].getsockname()[1]
@@ -97,7 +97,7 @@ async def execute_via_mcp(
 ) -> RunResult:
     """Execute a plan with every tool call going through a server of its own on loopback; else as `execute`."""
     registry = Registry(catalogue, None, max_episodes=plan.concurrency + 1, idle_seconds=24 * 3600)
-    settings = Settings(
+    settings = ServerSettings(
         catalogue, [plan.setting.domain], max_body_bytes=sys.maxsize, max_result_chars=sys.maxsize
     )  # as there are no such limits in process
     async with serving(registry, settings) as address:

@@ -15,7 +15,7 @@ from tau2_core.episode.participants import Participants
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import DatasetError, Tau2GymError, UsageError
 from tau2_core.gym.connections import ConnectionLimits
-from tau2_core.gym.hosted import Blueprint, free_task
+from tau2_core.gym.hosted_episode import Blueprint, free_task
 from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.llm import ModelRole
@@ -23,7 +23,7 @@ from tau2_core.model.registrations import AgentSpec, UserSpec
 from tau2_core.model.tasks import Task
 from tau2_core.names import did_you_mean
 from tau2_core.plugins.catalogue import Catalogue, Wrapper
-from tau2_core.runs.prepare import load_domain, prepare
+from tau2_core.runs.loading import load_domain_pack, load_setting
 
 OWN_DATA = "pack"
 
@@ -43,7 +43,7 @@ def named_datasets(folders: Sequence[Path]) -> dict[str, Path]:
 
 
 @dataclass(eq=False)
-class Settings:
+class ServerSettings:
     """The server's resolved configuration. `datasets` maps the names that clients may use to folders.
 
     `origins` are those whose web pages may use the server. `owns_process` tells that nothing else is done in this
@@ -103,7 +103,7 @@ class Settings:
         with self._lock:
             if key not in self._settings:
                 folder = self.datasets.get(name)
-                made = prepare(self.catalogue, domain, dataset=folder, variant=variant, solo=solo, mode=mode)
+                made = load_setting(self.catalogue, domain, dataset=folder, variant=variant, solo=solo, mode=mode)
                 made.bases()
                 _ = made.policy_text  # all that could be missing or broken is read here, and not in an agent's request
                 self._settings[key] = made
@@ -180,7 +180,7 @@ class Settings:
         rows: list[dict[str, Any]] = []
         for name in self.domains:
             try:
-                pack = load_domain(self.catalogue, name)
+                pack = load_domain_pack(self.catalogue, name)
                 splits = {split: len(ids) for split, ids in pack.task_set().splits.items()}
             except Tau2GymError as error:
                 rows.append({"name": name, "broken": str(error).split("\n", 1)[0]})

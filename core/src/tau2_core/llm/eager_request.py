@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 
-class PromptRequest(aiohttp.ClientRequest):
+class EagerRequest(aiohttp.ClientRequest):
     """Writes its body at once, as aiohttp itself does from Python 3.12 on, where tasks can begin at once.
 
     A task of its own would wait until everything that is ready has run: with 64 conversations under way, five
@@ -49,4 +49,4 @@ def _steps(work: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, An
             return
 
 
-REQUEST = aiohttp.ClientRequest if sys.version_info >= (3, 12) else PromptRequest
+REQUEST_CLASS = aiohttp.ClientRequest if sys.version_info >= (3, 12) else EagerRequest

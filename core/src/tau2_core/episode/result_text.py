@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tau2_core.state.records import Record, text_of
+from tau2_core.state.records import Record, cached_text
 
 _ENCODER = json.JSONEncoder(default=str, check_circular=False)  # `_convert` leaves nothing that could hold itself
 
@@ -20,7 +20,7 @@ def result_text(value: Any) -> str:
     if isinstance(value, str):
         return value.value if isinstance(value, Enum) else value
     if isinstance(value, Record):
-        return text_of(value, _text)
+        return cached_text(value, _text)
     return _text(value)
 
 

@@ -30,7 +30,7 @@ def choices(select: Sequence[Sequence[str]]) -> int:
     return prod(len(line) + 1 for line in select)
 
 
-def combine(
+def block_combinations(
     select: Sequence[Sequence[str]], at_least_one_of: Collection[str] | None = None
 ) -> Iterator[tuple[str, ...]]:
     """Yield the combinations of blocks, those of fewer blocks first.
@@ -47,7 +47,7 @@ def combine(
     yield from sorted(found, key=len)
 
 
-def compose(
+def family_combinations(
     family: str,
     select: Sequence[Sequence[str]],
     at_least_one_of: Collection[str] | None = None,
@@ -55,5 +55,5 @@ def compose(
 ) -> Iterator[Combination]:
     """Yield a family's combinations in order, each with its persona: they take turns."""
     turns = personas or (NOBODY,)
-    for position, blocks in enumerate(combine(select, at_least_one_of)):
+    for position, blocks in enumerate(block_combinations(select, at_least_one_of)):
         yield Combination(family, blocks, turns[position % len(turns)])

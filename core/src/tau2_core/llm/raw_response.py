@@ -14,7 +14,7 @@ from tau2_core.llm.failures import refusal
 from tau2_core.model.llm import Completion
 
 
-class Exchange:
+class RawResponse:
     """The last response to a request, once it has come whole."""
 
     def __init__(self) -> None:
@@ -30,11 +30,11 @@ class Exchange:
         return read_answer(body)
 
 
-EXCHANGE: ContextVar[Exchange | None] = ContextVar("EXCHANGE", default=None)
+RAW_RESPONSE: ContextVar[RawResponse | None] = ContextVar("RAW_RESPONSE", default=None)
 
 
-def listen(litellm: Any) -> None:
-    """Let litellm's OpenAI client keep every response with the request that is under way (`EXCHANGE`)."""
+def capture_responses(litellm: Any) -> None:
+    """Let litellm's OpenAI client keep every response with the request that is under way (`RAW_RESPONSE`)."""
     if litellm.aclient_session is None:
         openai = litellm.OpenAIChatCompletion
         make = getattr(openai, "get_async_http_client", None) or openai._get_async_http_client  # its older name
@@ -43,15 +43,15 @@ def listen(litellm: Any) -> None:
         litellm.aclient_session = session
 
 
-async def hang_up(litellm: Any) -> None:
-    """Close the connections that `listen` opened."""
+async def close_session(litellm: Any) -> None:
+    """Close the connections that `capture_responses` opened."""
     session, litellm.aclient_session = litellm.aclient_session, None
     if session is not None:
         await session.aclose()
 
 
 async def _keep(response: Any) -> None:
-    exchange = EXCHANGE.get()
+    exchange = RAW_RESPONSE.get()
     if exchange is not None and not response.has_redirect_location:
         body = await response.aread()
         exchange.status, exchange.headers, exchange.body = response.status_code, dict(response.headers), body

@@ -10,10 +10,10 @@ from tau2_core.evaluators.grade import Grader
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.task_checks import check_tasks
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.records.finished import Finished
+from tau2_core.records.finished import FinishedSlots
 from tau2_core.records.journal import Journal
 from tau2_core.runs.configuration import configuration
-from tau2_core.runs.evaluation import choose_evaluators
+from tau2_core.runs.evaluator_sets import choose_evaluators
 from tau2_core.runs.plan import Plan
 from tau2_core.runs.resume import resume_run
 
@@ -26,7 +26,7 @@ class CheckedPlan:
     grader: Grader
     config: dict[str, Any]
 
-    def resume(self, journal: Journal) -> Finished:
+    def resume(self, journal: Journal) -> FinishedSlots:
         """Read what is finished in a run's folder. Raises RunError if that was another run."""
         return resume_run(journal, self.config, self.plan)
 

@@ -15,13 +15,13 @@ from types import ModuleType
 from typing import Any
 
 from tau2_core.errors import PluginError
-from tau2_core.foreign import describe, foreign
+from tau2_core.foreign import describe_error, foreign
 from tau2_core.model.registrations import Lazy, loaded
 from tau2_core.names import did_you_mean
 from tau2_core.runs.code_files import CodeFiles
 
 
-class NamedCodeError(Exception):
+class EvaluatorCodeError(Exception):
     """Code cannot be used as it is named; `path` leads to the option that is at fault, if one is."""
 
     def __init__(self, message: str, hint: str = "", path: tuple[str, ...] = ()) -> None:
@@ -31,36 +31,36 @@ class NamedCodeError(Exception):
 
 
 @dataclass(frozen=True)
-class NamedCode:
+class EvaluatorCode:
     """A function, and the file that it is from."""
 
     function: Callable[..., Any]
     file: Path | None = None
 
     @classmethod
-    def of(cls, code: Callable[..., Any] | Lazy[Callable[..., Any]]) -> NamedCode:
-        """Return what a plugin brings. Raises NamedCodeError."""
+    def of(cls, code: Callable[..., Any] | Lazy[Callable[..., Any]]) -> EvaluatorCode:
+        """Return what a plugin brings. Raises EvaluatorCodeError."""
         try:
             return cls(loaded(code))
         except PluginError as error:
-            raise NamedCodeError(str(error)) from error
+            raise EvaluatorCodeError(str(error)) from error
 
     @classmethod
-    def find(cls, target: str, folder: Path) -> NamedCode:
-        """Import what `target` names; a file's path begins at `folder`. Raises NamedCodeError."""
+    def find(cls, target: str, folder: Path) -> EvaluatorCode:
+        """Import what `target` names; a file's path begins at `folder`. Raises EvaluatorCodeError."""
         where, _, name = target.rpartition(":")
         try:
             with foreign():
                 module = _import_file(folder / where) if where.endswith(".py") else importlib.import_module(where)
         except FileNotFoundError as error:
-            raise NamedCodeError(f"there is no file {folder / where}", "correct the path") from error
+            raise EvaluatorCodeError(f"there is no file {folder / where}", "correct the path") from error
         except Exception as error:
-            what = f"{target} cannot be loaded: {describe(error)}"
-            raise NamedCodeError(what, "install or mend it; a file is named `./file.py:function`") from error
+            what = f"{target} cannot be loaded: {describe_error(error)}"
+            raise EvaluatorCodeError(what, "install or mend it; a file is named `./file.py:function`") from error
         function = getattr(module, name, None)
         if not callable(function):
             public = [each for each, value in vars(module).items() if callable(value) and not each.startswith("_")]
-            raise NamedCodeError(f"{where} has no function {name!r}", did_you_mean(name, public))
+            raise EvaluatorCodeError(f"{where} has no function {name!r}", did_you_mean(name, public))
         return cls(function, Path(module.__file__) if module.__file__ else None)
 
     def digest(self) -> str:
@@ -75,18 +75,18 @@ class NamedCode:
         return found.digest()
 
     def with_options(self, options: Mapping[str, Any]) -> Callable[..., Any]:
-        """Return the function with its options given. Raises NamedCodeError for one that it does not take."""
+        """Return the function with its options given. Raises EvaluatorCodeError for one that it does not take."""
         parameters = list(inspect.signature(self.function).parameters.values())
         names = [each.name for each in parameters[1:] if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
         anything = any(each.kind is each.VAR_KEYWORD for each in parameters)
         for name in options:
             if name not in names and not anything:
-                raise NamedCodeError(f"it has no option {name!r}", did_you_mean(name, names), (name,))
+                raise EvaluatorCodeError(f"it has no option {name!r}", did_you_mean(name, names), (name,))
         needed = [each.name for each in parameters[1:] if each.name in names and each.default is each.empty]
         lacking = [name for name in needed if name not in options]
         if not parameters or lacking:
             what = f"it needs the option {lacking[0]!r}" if lacking else "it should take the evidence"
-            raise NamedCodeError(what, "give it under `options`" if lacking else "def evaluate(evidence): …")
+            raise EvaluatorCodeError(what, "give it under `options`" if lacking else "def evaluate(evidence): …")
         return partial(self.function, **options) if options else self.function
 
 

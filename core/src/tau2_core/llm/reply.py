@@ -11,8 +11,8 @@ from tau2_core.model.llm import Completion, Model
 from tau2_core.model.messages import Requestor, ToolCall
 
 REPAIRS = 2
-EMPTY = "[Not from the other side: your last answer was empty, and nobody has got it. Answer again.]"
-CUT_OFF = (
+EMPTY_REMINDER = "[Not from the other side: your last answer was empty, and nobody has got it. Answer again.]"
+CUT_OFF_REMINDER = (
     "[Not from the other side: your last answer was cut off by the token limit before it said anything, and nobody has "
     "got it. Answer again, and think less.]"
 )
@@ -22,7 +22,7 @@ class EmptyAnswerError(Tau2GymError):
     """A model said nothing, however often it was asked."""
 
 
-class Speech:
+class ModelReply:
     """A model's message in our parts."""
 
     def __init__(self, completion: Completion, speaker: Requestor, first_call: int) -> None:
@@ -49,19 +49,19 @@ class Speech:
         }
 
 
-async def speak(
+async def request_reply(
     model: Model, chat: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]], speaker: Requestor, **options: Any
-) -> Speech:
+) -> ModelReply:
     """Ask for a message; an empty one is asked for again, twice at most.
 
     Raises ModelError, and EmptyAnswerError if the last answer is empty too.
     """
-    speech = Speech(await model.complete(chat, tools, **options), speaker, len(chat))
+    speech = ModelReply(await model.complete(chat, tools, **options), speaker, len(chat))
     for _ in range(REPAIRS):
         if not speech.empty():
             return speech
-        reminder = {"role": "user", "content": CUT_OFF if speech.cut_off else EMPTY}
-        speech = Speech(await model.complete([*chat, reminder], tools, **options), speaker, len(chat))
+        reminder = {"role": "user", "content": CUT_OFF_REMINDER if speech.cut_off else EMPTY_REMINDER}
+        speech = ModelReply(await model.complete([*chat, reminder], tools, **options), speaker, len(chat))
     if speech.empty():
         why = f"finish_reason {speech.finish_reason}"
         why = f"the token limit cut it off ({why}); raise max_tokens, or let it think less" if speech.cut_off else why

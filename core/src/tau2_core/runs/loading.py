@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import DatasetError, PackError, PluginError, Problem, Tau2GymError, UsageError
-from tau2_core.foreign import describe, foreign
+from tau2_core.foreign import describe_error, foreign
 from tau2_core.model.datasets import Dataset
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.llm import ModelRole, ModelSettings
@@ -22,7 +22,7 @@ from tau2_core.packs.yaml_source import read_yaml
 from tau2_core.plugins.catalogue import Catalogue, Wrapper
 from tau2_core.plugins.discovery import discover
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 
 
 def open_catalogue(packs: Sequence[Path] = (), blocked: Iterable[str] = ()) -> Catalogue:
@@ -60,7 +60,7 @@ def open_faults(catalogue: Catalogue, texts: Sequence[str]) -> list[Callable[[st
     return makers
 
 
-def load_domain(catalogue: Catalogue, name: str) -> Pack:
+def load_domain_pack(catalogue: Catalogue, name: str) -> Pack:
     """Load a domain's pack with the toolsets that other plugins add. Raises UsageError, PackError."""
     return open_pack(catalogue.domain(name), catalogue.toolsets(name))
 
@@ -83,7 +83,7 @@ def with_dataset_args(
     return {role: settings.with_dataset_args(args.get(role, {})) for role, settings in models.items()}
 
 
-def _with_adapter(catalogue: Catalogue, folder: Path, use: Callable[[AdapterSpec], Result]) -> Result:
+def _with_adapter(catalogue: Catalogue, folder: Path, use: Callable[[AdapterSpec], T]) -> T:
     if not folder.is_dir():
         raise DatasetError(f"--dataset {folder}: no such folder")
     adapters = catalogue.adapters()
@@ -97,7 +97,7 @@ def _with_adapter(catalogue: Catalogue, folder: Path, use: Callable[[AdapterSpec
             raise
         except Exception as error:  # noqa: BLE001 - an adapter may raise anything; another may know the folder still
             origin = catalogue.origin("adapter", adapter.name)
-            failed.append(f"adapter {adapter.name!r} of {origin} failed: {describe(error)}")
+            failed.append(f"adapter {adapter.name!r} of {origin} failed: {describe_error(error)}")
     if failed:
         raise PluginError(f"--dataset {folder}: {'; '.join(failed)}; mend the plugin, or block it with --no-plugin")
     known = "; ".join(f"{adapter.name}: {adapter.summary}" for adapter in adapters)
@@ -105,7 +105,7 @@ def _with_adapter(catalogue: Catalogue, folder: Path, use: Callable[[AdapterSpec
     raise DatasetError(f"--dataset {folder}: holds no dataset that an adapter knows ({known}){more}")
 
 
-def prepare(
+def load_setting(
     catalogue: Catalogue,
     domain: str,
     *,
@@ -118,6 +118,6 @@ def prepare(
 
     Raises UsageError, PackError or DatasetError.
     """
-    pack = load_domain(catalogue, domain)
+    pack = load_domain_pack(catalogue, domain)
     data = find_dataset(catalogue, dataset, domain) if dataset else None
     return Setting(pack, data, variant=variant, solo=solo, mode=mode or ("tau2" if data else "strict"))

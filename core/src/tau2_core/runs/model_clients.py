@@ -14,7 +14,7 @@ from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.names import did_you_mean
 from tau2_core.redaction import remember, run_redactor
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
 
 
@@ -60,7 +60,7 @@ def open_models(
     }
 
 
-async def closing(role_models: Mapping[ModelRole, RoleModel], work: Awaitable[Result]) -> Result:
+async def closing(role_models: Mapping[ModelRole, RoleModel], work: Awaitable[T]) -> T:
     """Await work, then close what is open to the models' providers: for a process that has no other use for it."""
     try:
         return await work
