@@ -1,0 +1,58 @@
+"""The name of a new pack, and the other names that follow from it."""
+
+from __future__ import annotations
+
+import importlib.util
+import keyword
+import re
+import sys
+from dataclasses import dataclass
+
+from tau2_core.errors import UsageError
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+LONGEST = 40
+
+
+@dataclass(frozen=True)
+class PackName:
+    """A domain's name, and its package: of the same name in a plain folder, `tau2_domain_NAME` in a distribution."""
+
+    domain: str
+    distributed: bool = False
+
+    @property
+    def package(self) -> str:
+        return f"tau2_domain_{self.domain}" if self.distributed else self.domain
+
+    @property
+    def distribution(self) -> str:
+        return f"tau2-domain-{self.domain.replace('_', '-')}"
+
+    @property
+    def camel(self) -> str:
+        """The name as classes begin: `bike_shop` is `BikeShop`."""
+        return "".join(part.capitalize() for part in self.domain.split("_"))
+
+    @property
+    def title(self) -> str:
+        """The name as a heading has it: `bike_shop` is `Bike shop`."""
+        return self.domain.replace("_", " ").strip().capitalize()
+
+
+def new_pack_name(text: str, taken: dict[str, str], *, distributed: bool = False) -> PackName:
+    """Return the names of a new pack. `taken`: installed domains, and who brings each.
+
+    Raises UsageError for what is no package name, and for a name that a domain or a module has already.
+    """
+    if not _NAME.match(text) or keyword.iskeyword(text) or len(text) > LONGEST:
+        likely = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:LONGEST]
+        usable = _NAME.match(likely) and not keyword.iskeyword(likely)
+        rule = f"use lower-case letters, digits and `_`, up to {LONGEST}, the first a letter, and no word of Python's"
+        raise UsageError(f"{text!r} is no name for a pack: {rule}" + (f"; {likely!r}, say" if usable else ""))
+    if text in taken:
+        raise UsageError(f"there is a domain {text!r} already, from {taken[text]}: choose another name")
+    name = PackName(text, distributed)
+    if name.package in sys.stdlib_module_names or importlib.util.find_spec(name.package) is not None:
+        raise UsageError(f"a Python module is called {name.package!r} already: choose another name, or use --package")
+    return name

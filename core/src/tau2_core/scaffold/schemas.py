@@ -1,0 +1,94 @@
+"""JSON schemas of the YAML files that people write, generated from the models that read these files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from tau2_core.errors import UsageError
+from tau2_core.model.policy_rules import PolicyRule
+from tau2_core.model.tasks import Task
+from tau2_core.names import did_you_mean
+from tau2_core.packs.declarations import FunctionEntry, ToolEntry
+from tau2_core.packs.families import Block, Family
+from tau2_core.packs.manifest import Manifest
+from tau2_core.packs.splits import Rule
+from tau2_core.runs.evaluator_sets import EvaluationFile
+from tau2_core.runs.options import Options
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class FamiliesFile(BaseModel):
+    """A file of task families; what several files hold is put together."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    blocks: dict[str, Block] = Field(default_factory=dict, description="What can be wrong, by name.")
+    personas: dict[str, str | None] = Field(
+        default_factory=dict, description="How a customer is, by name; null adds nothing to the scenario."
+    )
+    families: dict[str, Family] = Field(default_factory=dict, description="Which blocks go together, by name.")
+
+
+@dataclass(frozen=True)
+class SchemaSource:
+    """What a schema is made from, and which files it describes."""
+
+    about: str
+    content: Any
+
+
+SOURCES: dict[str, SchemaSource] = {
+    "domain": SchemaSource("The manifest of a pack: domain.yaml.", Manifest),
+    "tools": SchemaSource("Tools of one side, by name: tools/agent.yaml, tools/user.yaml.", dict[str, ToolEntry]),
+    "functions": SchemaSource(
+        "Set-up calls and assertions that tasks may name, by name: tools/functions.yaml.", dict[str, FunctionEntry]
+    ),
+    "tasks": SchemaSource("Hand-written tasks: data/tasks/*.yaml.", list[Task]),
+    "families": SchemaSource("Task families with their blocks and personas: data/families/*.yaml.", FamiliesFile),
+    "splits": SchemaSource(
+        "Splits by name, each a list of task ids or a rule: splits.yaml.", dict[str, list[str] | Rule]
+    ),
+    "policy_checks": SchemaSource("Rules of the policy that records are held against.", list[PolicyRule]),
+    "evaluation": SchemaSource("What grades a run: evaluation.yaml.", EvaluationFile),
+    "config": SchemaSource("Options of `tau2-gym run` and `serve`, models among them: --config FILE.", Options),
+}
+
+
+def json_schema(name: str) -> dict[str, Any]:
+    """Return the JSON schema of a kind of file. Raises UsageError for an unknown name."""
+    if name not in SOURCES:
+        raise UsageError(f"no schema {name!r} ({did_you_mean(name, SOURCES)})")
+    source = SOURCES[name]
+    made = _tidied(TypeAdapter(source.content).json_schema())
+    return {"$schema": DIALECT, "title": f"tau2-gym {name}", **made, "description": source.about}
+
+
+def schema_text(name: str) -> str:
+    """Return a schema as the text of a file."""
+    return json.dumps(json_schema(name), indent=2, ensure_ascii=False) + "\n"
+
+
+def _tidied(part: Any, *, names: bool = False) -> Any:
+    """Close every object of named keys, and leave out titles and formats that would only be in an editor's way.
+
+    `names` tells that the keys of `part` are names of the user's, and not words of JSON schema.
+    """
+    if isinstance(part, list):
+        return [_tidied(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    if names:
+        return {key: _tidied(value) for key, value in part.items()}
+    tidy = {
+        key: _tidied(value, names=key in ("properties", "$defs")) if key not in ("default", "enum", "const") else value
+        for key, value in part.items()
+        if key != "title" and (key, value) != ("format", "date-time")  # that demands a time zone
+    }
+    if "properties" in tidy:
+        tidy.setdefault("additionalProperties", False)
+    return tidy
