@@ -165,16 +165,16 @@ class TestControl:
 
 
 class TestSessions:
-    """Sessions cost memory, so those without a world are bounded in number, and what they say in size."""
+    """Sessions cost memory, so they are bounded in number, and what they say in size."""
 
     def test_too_many_without_a_world_end_the_oldest_of_them(self, start: Start, rollout_of: RolloutOf) -> None:
-        server = start("mock")
+        server = start("mock", "--max-episodes", 5)
         called = rollout_of("called", server=server).open()
         called.call("get_users")
         looked_at = rollout_of("looked-at", server=server).open()
         looked_at.control("initial_state").raise_for_status()
         oldest = rollout_of("oldest", server=server).open()
-        for number in range(1000):
+        for number in range(10):
             rollout_of(f"flood-{number}", server=server).open()
         assert [one.post({"id": 3, "method": "tools/list"}).status_code for one in (called, looked_at)] == [200, 200]
         assert oldest.post({"id": 3, "method": "tools/list"}).status_code == 404

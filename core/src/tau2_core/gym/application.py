@@ -39,7 +39,6 @@ SESSION_SECONDS = 1800.0
 FEW_EPISODES = 1000  # among more, looking for garbage would hold up others
 GIVE_BACK_SECONDS = 10.0
 AFTERMATH_SECONDS = 600.0  # how long after the last call memory may still come free
-SHORTEST_SESSION_SECONDS = 60.0  # at /mcp, where a session can have a world again after its world has expired
 LAST_SECONDS = 1.0  # for calls that are still running when the server has stopped to answer
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 LOOPBACK_ORIGIN = r"https?://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?"
@@ -53,8 +52,7 @@ def build_application(registry: Registry, settings: ServerSettings) -> ASGIApp:
     """
     data = _manager(build_server(registry, max_result_chars=settings.max_result_chars), settings)
     sessions = Sessions(Messages(data.handle_request, settings.max_body_bytes))
-    idle = max(registry.idle_seconds, SHORTEST_SESSION_SECONDS)
-    dialect = Compatibility(registry, settings, partial(_manager, settings=settings, idle_seconds=idle))
+    dialect = Compatibility(registry, settings, partial(_manager, settings=settings, stateless=True))
     mcp = Endpoint(limited(dialect.enter, settings))
     talk = Route("/{key}/conversation", ConversationPlane(registry).__call__, methods=["GET", "POST"])
 
@@ -102,7 +100,7 @@ async def _sweep(registry: Registry, sessions: Sessions, dialect: Compatibility,
         await asyncio.sleep(min(registry.idle_seconds / 4, LONGEST_SWEEP_SECONDS))
         await registry.expire()
         await sessions.end_those_without(registry.opens)
-        await dialect.release_sessions()
+        dialect.sessions.end_idle()
         now = time.monotonic()
         if registry.metrics.events != events:
             events, last_event = registry.metrics.events, now
@@ -116,15 +114,17 @@ async def _sweep(registry: Registry, sessions: Sessions, dialect: Compatibility,
             given_back = now
 
 
-def _manager(
-    server: Server[Any], settings: ServerSettings, idle_seconds: float = SESSION_SECONDS
-) -> StreamableHTTPSessionManager:
+def _manager(server: Server[Any], settings: ServerSettings, *, stateless: bool = False) -> StreamableHTTPSessionManager:
     # `Sessions` limits their number. Before 2.1 the SDK has no such options.
     known = inspect.signature(StreamableHTTPSessionManager).parameters
-    wished = {"max_sessions": None, "session_idle_timeout": idle_seconds}
+    wished = {"max_sessions": None, "session_idle_timeout": SESSION_SECONDS}
     options: dict[str, Any] = {name: value for name, value in wished.items() if name in known}
     return StreamableHTTPSessionManager(
-        server, json_response=True, max_request_body_size=settings.max_body_bytes, **options
+        server,
+        json_response=True,
+        stateless=stateless,
+        max_request_body_size=settings.max_body_bytes,
+        **options,
     )
 
 

@@ -1,15 +1,13 @@
 """The dialect of eval-protocol's MCP gym client: `/mcp` and `/control/*` (spec/mcp_gym.md).
 
 One world a client-made session id. The id comes in `clientInfo._extra` at `initialize`; the transport's own session
-id is mapped to it. Sessions expire like other episodes.
+id is mapped to it. Worlds expire like other episodes, and sessions after them.
 """
 
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -21,7 +19,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -30,23 +28,19 @@ from starlette.types import Message, Receive, Scope, Send
 from tau2_core.errors import Tau2GymError
 from tau2_core.gym.credentials import check_token
 from tau2_core.gym.data_plane import as_mcp_tool, bounded_text, call_counted
+from tau2_core.gym.dialect_sessions import DialectSessions, Session
 from tau2_core.gym.errors import RefusedError, answer, as_refusal
 from tau2_core.gym.hosted_episode import HostedEpisode
 from tau2_core.gym.messages import Messages
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.request_json import parse_body
 from tau2_core.gym.server_settings import ServerSettings
-from tau2_core.gym.sessions import Sessions
 from tau2_core.model.tools import ToolResult
 
 HEADER = "mcp-session-id"
 PREFIX = "compat-"
-REMEMBERED = 20_000
 MAX_ID = 200
-WITHOUT_WORLD = ""  # as a key: sessions that have no world yet
-MAX_WITHOUT_WORLD = 1000
-WORLD_GONE = None  # as a key: sessions whose worlds are gone; the SDK holds 35 KB for each
-MAX_WORLD_GONE = 100
+SHORTEST_SESSION_SECONDS = 60.0  # a session can have a world again after its world has expired
 INSTRUCTIONS = (
     "You act as a company's service agent. Use the tools to look things up and to change them, one call at a time. "
     "Tool calls are not seen by the customer. The policy that you follow, and the customer's words, come through "
@@ -57,16 +51,6 @@ Context = ServerRequestContext[Any, Any]
 Manage = Callable[[Server[Any]], StreamableHTTPSessionManager]
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """What a client wishes for a session's world."""
-
-    domain: str | None = None
-    task_id: str | None = None
-    seed: int = 0
-    transport: str = ""  # the transport's session id
-
-
 class Compatibility:
     """Sessions of compatible clients: client-made ids, their seeds and configuration, and their worlds."""
 
@@ -74,10 +58,9 @@ class Compatibility:
         self.registry = registry
         self.settings = settings
         self.manager = manage(self._server())
-        messages = Messages(self.manager.handle_request, settings.max_body_bytes)
-        self.sessions = Sessions(messages, MAX_WITHOUT_WORLD, {WORLD_GONE: MAX_WORLD_GONE})
-        self._openings: OrderedDict[str, Opening] = OrderedDict()
-        self._transports: OrderedDict[str, str] = OrderedDict()
+        self.messages = Messages(self.manager.handle_request, settings.max_body_bytes)
+        idle_seconds = max(registry.idle_seconds, SHORTEST_SESSION_SECONDS)
+        self.sessions = DialectSessions(2 * registry.max_episodes, idle_seconds, self._has_world)
 
     def _server(self) -> Server[Any]:
         return Server(
@@ -98,18 +81,30 @@ class Compatibility:
         refusal = self._refusal(headers)
         if refusal is not None:
             await answer(scope, refusal)(scope, receive, send)
-        elif scope["method"] != "POST" or HEADER in headers:
-            await self.sessions.handle(WITHOUT_WORLD, scope, receive, send)
-        else:
+        elif HEADER in headers:
+            await self._answer(headers[HEADER], scope, receive, send)
+        elif scope["method"] == "POST":
             await self._open(scope, receive, send)
+        else:
+            await _no_session(400, f"the header {HEADER} is missing")(scope, receive, send)
 
-    async def release_sessions(self) -> None:
-        """End sessions whose worlds are gone, but for the latest: a reset of their clients makes another world."""
-        for session_id in self.sessions.keys_without(self._has_world):
-            await self.sessions.move_all(session_id, WORLD_GONE)
+    async def _answer(self, transport_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        session = self.sessions.use(transport_id)
+        if session is None:
+            await _no_session(404, "Session not found")(scope, receive, send)
+        elif scope["method"] == "DELETE":
+            self.sessions.end(transport_id)
+            await Response()(scope, receive, send)
+        else:
+            session.requests += 1
+            try:
+                await self.messages(scope, receive, send)
+            finally:
+                session.requests -= 1
+                self.sessions.use(transport_id)
 
     def _has_world(self, session_id: str) -> bool:
-        return session_id == WITHOUT_WORLD or self.registry.find(PREFIX + session_id) is not None
+        return self.registry.find(PREFIX + session_id) is not None
 
     def _refusal(self, headers: Headers) -> RefusedError | None:
         try:
@@ -124,8 +119,8 @@ class Compatibility:
 
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await Request(scope, receive).body()
-        session_id, opening = _opening(body)
-        if max(map(len, (session_id, opening.domain or "", opening.task_id or ""))) > MAX_ID:
+        session = _asked_for(body)
+        if max(map(len, (session.session_id, session.domain or "", session.task_id or ""))) > MAX_ID:
             what = f"session_id, domain and task_id have at most {MAX_ID} characters"
             refusal = RefusedError(422, "invalid_request", what)
             await answer(scope, refusal)(scope, receive, send)
@@ -135,15 +130,12 @@ class Compatibility:
         async def replay() -> Message:
             return pending.pop() if pending else await receive()
 
-        async def note(message: Message) -> None:
-            if message["type"] == "http.response.start" and session_id:
-                transport = Headers(raw=message["headers"]).get(HEADER)
-                if transport:
-                    _remember(self._openings, session_id, replace(opening, transport=transport))
-                    _remember(self._transports, transport, session_id)
+        async def name_session(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 200:
+                MutableHeaders(raw=message["headers"])[HEADER] = self.sessions.open(session)
             await send(message)
 
-        await self.sessions.handle(WITHOUT_WORLD, scope, replay, note)
+        await self.messages(scope, replay, name_session)
 
     def routes(self) -> list[Route]:
         """Return the routes below /control."""
@@ -168,12 +160,9 @@ class Compatibility:
     def _session_id(self, context: Context) -> str:
         """Return the client's id for a session, or the transport's own if the client named none."""
         assert context.request is not None
-        transport: str = context.request.headers[HEADER]
-        session_id = self._transports.get(transport)
-        if session_id is None:
-            return transport
-        self._transports.move_to_end(transport)
-        return session_id
+        transport_id: str = context.request.headers[HEADER]
+        session = self.sessions.use(transport_id)
+        return session.session_id if session is not None else transport_id
 
     async def _episode(self, session_id: str, *, again: bool = False) -> HostedEpisode:
         """Return a session's world, made now if there is none. One that is gone is only made `again` if asked for.
@@ -186,24 +175,18 @@ class Compatibility:
             episode = await self.registry.workers.run(partial(self._build, session_id))
             if self.registry.find(episode_id) is None:  # others may have raced to here
                 self.registry.add(episode)
-        opening = self._openings.get(session_id)
-        if opening is not None:
-            self._openings.move_to_end(session_id)
-        transport = opening.transport if opening else session_id
-        for key in (WITHOUT_WORLD, WORLD_GONE):
-            await self.sessions.move(transport, key, session_id)
         return self.registry.get(episode_id)
 
     def _build(self, session_id: str) -> HostedEpisode:
-        opening = self._openings.get(session_id, Opening())
-        domain = opening.domain or self.settings.domains[0]
-        blueprint = self.settings.blueprint(domain, task_id=opening.task_id, seed=opening.seed, mode="tau2")
+        session = self.sessions.latest(session_id)
+        domain = session.domain or self.settings.domains[0]
+        blueprint = self.settings.blueprint(domain, task_id=session.task_id, seed=session.seed, mode="tau2")
         return self.registry.build(blueprint, PREFIX + session_id)
 
     async def _list_tools(
         self, context: Context, _params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        domain = self._openings.get(self._session_id(context), Opening()).domain or self.settings.domains[0]
+        domain = self.sessions.latest(self._session_id(context)).domain or self.settings.domains[0]
         try:
             find = partial(self.settings.setting, domain, dataset=None, mode="tau2")
             setting = await self.registry.workers.run(find)
@@ -267,15 +250,21 @@ def as_object(result: ToolResult) -> str:
     return result.content if isinstance(value, dict) else json.dumps({"observation": value})
 
 
-def _opening(body: bytes) -> tuple[str, Opening]:
-    """Return the session id that a compatible client adds to its clientInfo ("" if there is none), and its wishes."""
+def _asked_for(body: bytes) -> Session:
+    """Return a session for the id and the world that a compatible client adds to its clientInfo."""
     try:
         extra = parse_body(body)["params"]["clientInfo"]["_extra"]
         session_id, config, seed = extra["session_id"], extra.get("config"), extra.get("seed")
     except (RefusedError, AttributeError, KeyError, TypeError):
-        return "", Opening()
-    wishes = Opening(_text(config, "domain"), _text(config, "task_id"), seed if type(seed) is int else 0)
-    return (session_id, wishes) if isinstance(session_id, str) else ("", Opening())
+        return Session()
+    if not isinstance(session_id, str):
+        return Session()
+    return Session(session_id, _text(config, "domain"), _text(config, "task_id"), seed if type(seed) is int else 0)
+
+
+def _no_session(status: int, what: str) -> Response:
+    error = {"code": types.INVALID_REQUEST, "message": what}
+    return JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, status)
 
 
 def _header(request: Request) -> str:
@@ -296,10 +285,3 @@ def _seed(body: bytes) -> int | None:
 def _text(config: Any, key: str) -> str | None:
     value = config.get(key) if isinstance(config, dict) else None
     return value if isinstance(value, str) else None
-
-
-def _remember(store: OrderedDict[str, Any], key: str, value: Any) -> None:
-    store[key] = value
-    store.move_to_end(key)
-    while len(store) > REMEMBERED:
-        store.popitem(last=False)

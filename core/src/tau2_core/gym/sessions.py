@@ -6,8 +6,7 @@ The SDK keeps a session until its client deletes it or half an hour has passed, 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
 from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
 from starlette.datastructures import Headers
@@ -18,18 +17,14 @@ HEADER = MCP_SESSION_ID_HEADER.encode()  # as ASGI gives it, in lower case
 
 
 class Sessions:
-    """Hands requests to the SDK, and keeps a list of the sessions that come of them, by key.
+    """Hands requests to the SDK, and keeps a list of the sessions that come of them, by the key of their URL.
 
-    A key has at most `most` sessions, or as many as `most_of` says. Who opens one more loses the oldest.
+    Who opens one more than `SESSIONS_A_KEY` loses the oldest.
     """
 
-    def __init__(
-        self, app: ASGIApp, most: int = SESSIONS_A_KEY, most_of: Mapping[str | None, int] = MappingProxyType({})
-    ) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.most = most
-        self.most_of = most_of
-        self._opened: dict[str | None, OrderedDict[str, None]] = {}
+        self._opened: dict[str, OrderedDict[str, None]] = {}
         self._under_way: Counter[str] = Counter()
         self._to_end: set[str] = set()
 
@@ -51,26 +46,11 @@ class Sessions:
         if session_id is not None:
             await self._list(key, session_id)
 
-    async def _list(self, key: str | None, session_id: str) -> None:
+    async def _list(self, key: str, session_id: str) -> None:
         opened = self._opened.setdefault(key, OrderedDict())
         opened[session_id] = None
-        if len(opened) > self.most_of.get(key, self.most):
+        if len(opened) > SESSIONS_A_KEY:
             await self._end(opened.popitem(last=False)[0])
-
-    async def move(self, session_id: str, old: str | None, new: str | None) -> None:
-        """Count a session as another key's, if it is still the old one's."""
-        if session_id in self._opened.get(old, ()):
-            del self._opened[old][session_id]
-            await self._list(new, session_id)
-
-    async def move_all(self, old: str | None, new: str | None) -> None:
-        """Count all sessions of a key as another key's."""
-        for session_id in self._opened.pop(old, ()):
-            await self._list(new, session_id)
-
-    def keys_without(self, is_open: Callable[[str], bool]) -> list[str]:
-        """Return the keys with sessions that open nothing any more."""
-        return [key for key in self._opened if key is not None and not is_open(key)]
 
     async def _within(self, session_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
@@ -88,7 +68,7 @@ class Sessions:
 
     async def end_those_without(self, is_open: Callable[[str], bool]) -> None:
         """End the sessions of keys that open nothing any more."""
-        for key in self.keys_without(is_open):
+        for key in [key for key in self._opened if not is_open(key)]:
             for session_id in self._opened.pop(key):
                 await self._end(session_id)
 

@@ -1,0 +1,78 @@
+"""Sessions of the compatibility dialect: which world each of them is for, and when they end.
+
+The SDK would keep a task and streams of some 35 KB for each session. Here a session is an entry in a table, and each
+of its messages is answered by itself, so that clients who open many and leave cost next to nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+
+@dataclass(slots=True)
+class Session:
+    """One MCP session: the id that its client made itself ("" if none), and the world that it asked for."""
+
+    session_id: str = ""
+    domain: str | None = None
+    task_id: str | None = None
+    seed: int = 0
+    requests: int = 0  # being answered now
+    last_used: float = field(default_factory=time.monotonic)
+
+
+class DialectSessions:
+    """The open sessions by the transport's id, those used longest ago first."""
+
+    def __init__(self, most: int, idle_seconds: float, has_world: Callable[[str], bool]) -> None:
+        self.most = most
+        self.idle_seconds = idle_seconds
+        self.has_world = has_world
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._latest: dict[str, Session] = {}  # by the client's id
+
+    def open(self, session: Session) -> str:
+        """Add a session and return the transport's id of it. One too many ends the one that was used longest ago.
+
+        A session whose world is open ends only if all of them have one.
+        """
+        transport_id = uuid4().hex
+        session.session_id = session.session_id or transport_id
+        self._sessions[transport_id] = session
+        self._latest[session.session_id] = session
+        if len(self._sessions) > self.most:
+            without = (key for key, one in self._sessions.items() if not self.has_world(one.session_id))
+            self.end(next(without, next(iter(self._sessions))))
+        return transport_id
+
+    def use(self, transport_id: str) -> Session | None:
+        """Return a session, used now; None if it has ended or there never was one."""
+        session = self._sessions.get(transport_id)
+        if session is not None:
+            self._sessions.move_to_end(transport_id)
+            session.last_used = time.monotonic()
+        return session
+
+    def latest(self, session_id: str) -> Session:
+        """Return the session opened last with a client's id; one that asks for nothing if there is none."""
+        return self._latest.get(session_id) or Session(session_id)
+
+    def end(self, transport_id: str) -> None:
+        session = self._sessions.pop(transport_id, None)
+        if session is not None and self._latest.get(session.session_id) is session:
+            del self._latest[session.session_id]
+
+    def end_idle(self) -> None:
+        """End the sessions that nobody has used for too long and whose worlds are gone."""
+        now = time.monotonic()
+        idle = [
+            key
+            for key, one in self._sessions.items()
+            if not one.requests and one.last_used < now - self.idle_seconds and not self.has_world(one.session_id)
+        ]
+        for transport_id in idle:
+            self.end(transport_id)
