@@ -20,6 +20,7 @@ Gym = Callable[..., CompletedProcess[str]]
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECTS = ["core", *sorted(f"domains/{file.parent.name}" for file in ROOT.glob("domains/*/pyproject.toml"))]
+INTEGRATIONS = sorted(f"integrations/{file.parent.name}" for file in ROOT.glob("integrations/*/pyproject.toml"))
 # What a package needs besides its modules; a wheel without any of these would fail only when it is used.
 DATA = {".yaml", ".yml", ".json", ".toml", ".j2", ".typed"}
 
@@ -34,7 +35,7 @@ def build(project: Path, target: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return {name: build(ROOT / name, tmp_path_factory.mktemp("wheel")) for name in PROJECTS}
+    return {name: build(ROOT / name, tmp_path_factory.mktemp("wheel")) for name in [*PROJECTS, *INTEGRATIONS]}
 
 
 def metadata(archive: zipfile.ZipFile) -> Message:
@@ -42,7 +43,7 @@ def metadata(archive: zipfile.ZipFile) -> Message:
     return message_from_string(archive.read(name).decode())
 
 
-@pytest.mark.parametrize("project", PROJECTS)
+@pytest.mark.parametrize("project", [*PROJECTS, *INTEGRATIONS])
 def test_a_wheel_is_the_package_and_nothing_else(wheels: dict[str, Path], project: str) -> None:
     (source,) = [folder for folder in (ROOT / project / "src").iterdir() if folder.is_dir()]
     files = {

@@ -9,17 +9,20 @@ __version__: str
 
 if TYPE_CHECKING:
     from tau2_core.api.domains import LoadedDomain as LoadedDomain
+    from tau2_core.api.domains import installed_domains as installed_domains
     from tau2_core.api.domains import load_domain as load_domain
     from tau2_core.api.episodes import SyncEpisode as SyncEpisode
     from tau2_core.api.episodes import open_episode as open_episode
     from tau2_core.api.evaluate import aevaluate as aevaluate
     from tau2_core.api.evaluate import evaluate as evaluate
+    from tau2_core.api.factory import EpisodeFactory as EpisodeFactory
     from tau2_core.api.options import EpisodeOptions as EpisodeOptions
     from tau2_core.api.options import RunOptions as RunOptions
     from tau2_core.api.run import Run as Run
     from tau2_core.api.run import RunEpisode as RunEpisode
     from tau2_core.arithmetic import calculate as calculate
     from tau2_core.episode.episode import Episode as Episode
+    from tau2_core.episode.episode import Side as Side
     from tau2_core.errors import DatasetError as DatasetError
     from tau2_core.errors import EpisodeError as EpisodeError
     from tau2_core.errors import PackError as PackError
@@ -73,13 +76,14 @@ if TYPE_CHECKING:
     from tau2_core.state.world import reading as reading
 
 _HOMES = {
-    "api.domains": ["LoadedDomain", "load_domain"],
+    "api.domains": ["LoadedDomain", "installed_domains", "load_domain"],
     "api.episodes": ["SyncEpisode", "open_episode"],
     "api.evaluate": ["aevaluate", "evaluate"],
+    "api.factory": ["EpisodeFactory"],
     "api.options": ["EpisodeOptions", "RunOptions"],
     "api.run": ["Run", "RunEpisode"],
     "arithmetic": ["calculate"],
-    "episode.episode": ["Episode"],
+    "episode.episode": ["Episode", "Side"],
     "errors": [
         "DatasetError",
         "EpisodeError",

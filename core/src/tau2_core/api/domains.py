@@ -43,6 +43,14 @@ def load_domain(
     return LoadedDomain(load_setting(open_catalogue(folders, blocked), name, dataset=data, variant=variant, solo=solo))
 
 
+def installed_domains(blocked: Sequence[str] = ()) -> list[str]:
+    """Return the names of the domains whose packs are installed; no pack's data are read.
+
+    `blocked` are plugins that are not imported. Raises UsageError for one that is not installed.
+    """
+    return list(dict.fromkeys(domain.name for domain in open_catalogue(blocked=blocked).domains()))
+
+
 class LoadedDomain:
     """A domain as episodes play it. What it returns is shared with all episodes: read it, do not change it."""
 

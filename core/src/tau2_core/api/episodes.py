@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
-from tau2_core.api.options import EpisodeOptions, refuse_running_loop, told_run
+from tau2_core.api.factory import EpisodeFactory
+from tau2_core.api.options import EpisodeOptions, refuse_running_loop
 from tau2_core.background import watched
-from tau2_core.episode.episode import EXTERNAL_AGENT, EXTERNAL_USER, Episode, Side
-from tau2_core.episode.participants import Participants
-from tau2_core.episode.setting import Setting
+from tau2_core.episode.episode import EXTERNAL_USER, Episode, Side
 from tau2_core.errors import EpisodeError, UsageError
-from tau2_core.evaluators.grade import Grader
-from tau2_core.evaluators.time_limit import run_aside
-from tau2_core.llm.judge import judge
-from tau2_core.llm.model import RoleModel
-from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
+from tau2_core.model.episodes import EpisodeRecord, Termination
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.messages import AssistantMessage, Message, ParticipantMessage
 from tau2_core.model.tasks import Task, UserScenario
 from tau2_core.model.tools import Tool, ToolResult
-from tau2_core.names import did_you_mean
-from tau2_core.runs.composition import compose
-from tau2_core.runs.model_clients import close_models
 
 T = TypeVar("T")
 HOW_TO_AWAIT = "`async with open_episode(…)`, and await each step"
@@ -49,55 +40,29 @@ def open_episode(
         UsageError: a name, an option or a combination that does not exist.
         PackError, DatasetError: data are wrong.
     """
-    for name in options:
-        if name not in EpisodeOptions.__annotations__:
-            raise UsageError(
-                f"an episode has no option {name!r} ({did_you_mean(name, EpisodeOptions.__annotations__)})"
-            )
-    given: dict[str, Any] = {"agent": EXTERNAL_AGENT, **options}
+    given: dict[str, Any] = {**options}
     if task is None:
         given = {"user": EXTERNAL_USER, **given}
     made = Task(id="free", user_scenario=UserScenario(instructions="")) if task is None else task
-    told = told_run(domain, {**given, "tasks": [made]})
-    plan = compose(told.options, agent=told.agent, user=told.user, tasks=told.tasks).plan
-    assert plan.evaluator_set is not None
-    grader = plan.evaluator_set.grader(plan.setting)
+    factory = EpisodeFactory(domain, tasks=[made], **given)
     if task is not None:
-        plan.evaluator_set.refuse_ungradable(grader, plan.tasks)
-    return OpenedEpisode(plan.setting, plan.tasks[0], plan.participants, seed, grader, begins=task is not None)
+        factory.refuse_ungradable()
+    return OpenedEpisode(factory, seed, begins=task is not None)
 
 
 class OpenedEpisode:
     """An episode about to begin: `async with` gives an `Episode`, `with` a `SyncEpisode`."""
 
-    def __init__(
-        self,
-        setting: Setting,
-        task: Task,
-        participants: Participants,
-        seed: int,
-        grader: Grader,
-        *,
-        begins: bool = True,
-    ) -> None:
-        self._setting = setting
-        self._task = task
-        self._participants = participants
+    def __init__(self, factory: EpisodeFactory, seed: int, *, begins: bool = True) -> None:
+        self._factory = factory
         self._seed = seed
-        self._grader = grader
         self._begins = begins
         self._sync: SyncEpisode | None = None
         self._episode: Episode | None = None
 
     async def __aenter__(self) -> Episode:
-        episode = Episode(
-            self._setting,
-            self._task,
-            self._participants,
-            slot=Slot(self._task.id, 0),
-            seed=self._seed,
-            grade=self._grade,
-        )
+        (task,) = self._factory.tasks.values()
+        episode = self._factory.episode(task, seed=self._seed)
         self._episode = episode
         if self._begins:
             await episode.begin()
@@ -108,7 +73,7 @@ class OpenedEpisode:
     ) -> None:
         if self._episode is not None:
             self._episode.close()
-        await close_models(self._participants.role_models.values())
+        await self._factory.close()
 
     def __enter__(self) -> SyncEpisode:
         refuse_running_loop(HOW_TO_AWAIT)
@@ -125,16 +90,6 @@ class OpenedEpisode:
     ) -> None:
         assert self._sync is not None
         self._sync.close(self.__aexit__(kind, error, trace))
-
-    async def _grade(self, record: EpisodeRecord) -> Grade:
-        said = None
-        role_model: RoleModel | None = self._participants.role_models.get("judge")
-        if role_model is not None and self._grader.needs_judge(record, self._task):
-            criteria = self._task.evaluation_criteria
-            model = role_model.model_for(str(record.slot))
-            said = await judge(model, record.messages, (criteria and criteria.nl_assertions) or [])
-            said.model, said.usage = role_model.settings.model, model.usage
-        return await run_aside(partial(self._grader.grade, record, self._task, said))
 
 
 class SyncSide:

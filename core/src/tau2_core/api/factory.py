@@ -1,0 +1,131 @@
+"""`EpisodeFactory`: a domain read once, and any number of episodes of its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Unpack
+
+from tau2_core.api.options import EpisodeOptions, told_run
+from tau2_core.episode.episode import EXTERNAL_AGENT, Episode
+from tau2_core.episode.participants import agent_tools
+from tau2_core.errors import UsageError
+from tau2_core.evaluators.grade import Grader
+from tau2_core.llm.judge import judge
+from tau2_core.llm.model import RoleModel
+from tau2_core.model.episodes import EpisodeRecord, Slot
+from tau2_core.model.evaluation import Grade
+from tau2_core.model.tasks import Task
+from tau2_core.model.tools import Tool
+from tau2_core.names import did_you_mean
+from tau2_core.runs.composition import compose
+from tau2_core.runs.model_clients import close_models
+
+
+class EpisodeFactory:
+    """Makes episodes of one domain that your program plays, for training: one costs microseconds.
+
+    The domain, its databases and its evaluators are read once, and shared.
+    """
+
+    def __init__(
+        self,
+        domain: str | Path,
+        *,
+        split: str | None = None,
+        tasks: Sequence[str | Task] | None = None,
+        **options: Unpack[EpisodeOptions],
+    ) -> None:
+        """Read a domain.
+
+        Args:
+            domain: a domain's name, or the folder of a pack.
+            split: whose tasks to play, by default `base`.
+            tasks: ids, or tasks that you made, instead of a split.
+            options: see `EpisodeOptions`. By default your program is the agent, and the customer is scripted.
+
+        Raises:
+            UsageError: a name, an option or a combination that does not exist.
+            PackError, DatasetError: data are wrong.
+        """
+        for name in options:
+            if name not in EpisodeOptions.__annotations__:
+                raise UsageError(
+                    f"an episode has no option {name!r} ({did_you_mean(name, EpisodeOptions.__annotations__)})"
+                )
+        given: dict[str, Any] = {"agent": EXTERNAL_AGENT, **options, "split": split, "tasks": tasks}
+        told = told_run(domain, given)
+        plan = compose(told.options, agent=told.agent, user=told.user, tasks=told.tasks).plan
+        assert plan.evaluator_set is not None
+        self.split = split
+        self.setting = plan.setting
+        self.participants = plan.participants
+        self.tasks: Mapping[str, Task] = {task.id: task for task in plan.tasks}
+        self._grader: Grader = plan.evaluator_set.grader(plan.setting)
+        self._evaluators = plan.evaluator_set
+
+    @property
+    def domain(self) -> str:
+        """The domain's name."""
+        return self.setting.domain
+
+    @property
+    def policy(self) -> str:
+        """The policy that the agent must follow."""
+        return self.setting.policy_text
+
+    @property
+    def tools(self) -> Sequence[Tool]:
+        """What the agent may call."""
+        return agent_tools(self.setting)
+
+    @property
+    def splits(self) -> Mapping[str, Sequence[str]]:
+        """The ids of each split's tasks."""
+        return self.setting.splits()
+
+    def refuse_ungradable(self) -> None:
+        """Refuse tasks that the evaluators cannot grade. Raises UsageError."""
+        self._evaluators.refuse_ungradable(self._grader, self.tasks.values())
+
+    def episode(self, task: str | Task, *, seed: int = 0, trial: int = 0) -> Episode:
+        """Return an episode in its task's start state, which `begin` begins.
+
+        Raises UsageError for an id that is not among `tasks`, TaskError for a start state that does not apply.
+        """
+        if isinstance(task, str):
+            if task not in self.tasks:
+                among = f"split {self.split!r}" if self.split else f"the tasks chosen of {self.domain}"
+                raise UsageError(f"no task {task!r} in {among} ({did_you_mean(task, self.tasks)})")
+            task = self.tasks[task]
+        return Episode(
+            self.setting, task, self.participants, slot=Slot(task.id, trial), seed=seed, grade=_GradeOf(self, task)
+        )
+
+    async def grade(self, record: EpisodeRecord, task: Task) -> Grade:
+        """Grade a record of a task; the judge is asked where its word counts."""
+        said = None
+        role_model: RoleModel | None = self.participants.role_models.get("judge")
+        if role_model is not None and self._grader.needs_judge(record, task):
+            criteria = task.evaluation_criteria
+            model = role_model.model_for(str(record.slot))
+            said = await judge(model, record.messages, (criteria and criteria.nl_assertions) or [])
+            said.model, said.usage = role_model.settings.model, model.usage
+        return await self._grader.grade_aside(record, task, said)
+
+    async def close(self) -> None:
+        """Close the connections to models."""
+        await close_models(self.participants.role_models.values())
+
+
+class _GradeOf:
+    """Grades the records of one task."""
+
+    __slots__ = ("_factory", "_task")
+
+    def __init__(self, factory: EpisodeFactory, task: Task) -> None:
+        self._factory = factory
+        self._task = task
+
+    async def __call__(self, record: EpisodeRecord) -> Grade:
+        return await self._factory.grade(record, self._task)

@@ -1,0 +1,115 @@
+"""Actions and observations as text, in the forms that tau2-bench's gym takes and gives."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+from tau2_core import AssistantMessage, Message, ToolCall, UserMessage
+
+DONE = "done"
+MAX_LENGTH = 10_000_000
+NO_CALL = "invalid_action"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool call that an action asks for."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+class UnicodeText(gymnasium.spaces.Text):
+    """Any text up to a length. Gymnasium's own space refuses letters outside of its list, such as ü or “."""
+
+    def __init__(self, max_length: int = MAX_LENGTH) -> None:
+        super().__init__(max_length, min_length=0)
+
+    def contains(self, x: Any) -> bool:
+        return isinstance(x, str) and len(x) <= self.max_length
+
+    def sample(self, mask: Any = None, probability: Any = None) -> str:
+        """Return up to 100 random characters."""
+        if mask is None and probability is None:
+            mask = (int(self.np_random.integers(1, 100)), None)
+        return str(super().sample(mask, probability))
+
+
+def read_action(text: str) -> Call | str:
+    """Return the tool call that an action holds, or the text to be said.
+
+    Calls are a JSON object `{"name": …, "arguments": {…}}`, or Python's form, `name(argument='value')`. A text that
+    begins with `{` and is no such object becomes a call of a tool that does not exist: it is refused and counted, and
+    the other side never hears it.
+    """
+    stripped = text.strip()
+    if stripped.startswith("{"):
+        return _json_call(stripped)
+    if stripped.endswith(")"):
+        return _python_call(stripped) or text
+    return text
+
+
+def _json_call(text: str) -> Call:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return _no_call(text)
+    name, arguments = value.get("name"), value.get("arguments", {})
+    if not isinstance(name, str) or not isinstance(arguments, dict) or not _is_json([name, arguments]):
+        return _no_call(text)
+    return Call(name, arguments)
+
+
+def _python_call(text: str) -> Call | None:
+    try:
+        call = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
+        return None
+    arguments: dict[str, Any] = {}
+    for keyword in call.keywords:
+        try:
+            value = ast.literal_eval(keyword.value)
+        except (ValueError, TypeError, RecursionError, MemoryError):
+            return None
+        if keyword.arg is None:
+            return None
+        arguments[keyword.arg] = value
+    return Call(call.func.id, arguments) if _is_json(arguments) else _no_call(text)
+
+
+def _no_call(text: str) -> Call:
+    return Call(NO_CALL, {"action": text.encode("utf-8", "backslashreplace").decode()})
+
+
+def _is_json(value: Any) -> bool:
+    """Tell whether a record can hold a value: NaN, sets, bytes and half a character are no JSON."""
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, TypeError, RecursionError):
+        return False
+    return True
+
+
+def written_call(call: ToolCall | Call) -> str:
+    """Return a call in Python's form, which `read_action` reads."""
+    return f"{call.name}({', '.join(f'{name}={value!r}' for name, value in call.arguments.items())})"
+
+
+def observed(messages: Sequence[Message]) -> str:
+    """Return messages as lines of `role: content`; a call stands in Python's form."""
+    lines: list[str] = []
+    for message in messages:
+        if isinstance(message, AssistantMessage | UserMessage) and message.tool_calls:
+            content = ", ".join(map(written_call, message.tool_calls))
+        else:
+            content = message.content or ""
+        lines.append(f"{message.role}: {content}")
+    return "\n".join(lines)

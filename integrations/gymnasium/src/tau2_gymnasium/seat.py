@@ -1,0 +1,161 @@
+"""One side of one episode, stepped by text: what a single environment and each of a vector's stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+import numpy as np
+from tau2_core import (
+    AssistantMessage,
+    Episode,
+    EpisodeFactory,
+    EpisodeRecord,
+    Grade,
+    Side,
+    Task,
+    UserMessage,
+)
+
+from tau2_gymnasium.actions import DONE, Call, observed, read_action
+
+STOP = "###STOP###"
+OWN_ERROR = {"agent": "agent_error", "customer": "user_error"}
+NOT_ITS_DOING = {"agent_error", "user_error", "judge_error", "evaluator_error", "infrastructure_error"}
+ENDED = {"agent_stop", "user_stop"}
+Stepped = tuple[str, float, bool, bool, dict[str, Any]]
+RewardFunction = Callable[[EpisodeRecord, Task, Grade], float]
+
+
+class Seat:
+    """Plays one side (`agent` or `customer`) of the episodes of a factory, one after the other."""
+
+    def __init__(
+        self, factory: EpisodeFactory, side: str, *, whole: bool = False, reward: RewardFunction | None = None
+    ) -> None:
+        """Take a seat. `whole`: observe all messages so far, not only new ones. `reward`: in place of the grade's."""
+        self.factory = factory
+        self.side = side
+        self.whole = whole
+        self.reward = reward
+        self.episode: Episode | None = None
+        self.over = False
+
+    async def reset(self, task_id: str, seed: int) -> str:
+        """Begin an episode of a task; return what is observed first. An end so soon is told by the first step."""
+        self.close()
+        self.over = False
+        self.episode = episode = self.factory.episode(task_id, seed=seed)
+        await episode.begin()
+        if self.factory.setting.solo:
+            return f"user: {episode.task.ticket}"
+        return observed(self._played.messages)
+
+    @property
+    def _played(self) -> Side:
+        episode = self._begun()
+        return episode.agent if self.side == "agent" else episode.customer
+
+    def _begun(self) -> Episode:
+        if self.episode is None:
+            raise gymnasium.error.ResetNeeded("call reset before anything else")
+        return self.episode
+
+    async def step(self, action: str) -> Stepped:
+        """Take an action: a tool call, `done()`, or a text for the other side.
+
+        Raises ResetNeeded after the end, InvalidAction for what is no text.
+        """
+        episode = self._begun()
+        if self.over:
+            raise gymnasium.error.ResetNeeded("the episode is over; call reset before the next action")
+        if not isinstance(action, str):
+            raise gymnasium.error.InvalidAction(f"an action is a text, not {type(action).__name__}: {action!r}")
+        observation = ""
+        if episode.ended is None:  # it may have ended before anybody acted, or by the clock
+            observation = await self._act(episode, read_action(action))
+            self.over = self.over or episode.ended is not None
+        else:
+            self.over = True
+        if self.whole:
+            observation = observed(self._played.messages)
+        if not self.over:
+            return observation, 0.0, False, False, {}
+        return await self._finish(episode, observation)
+
+    async def _act(self, episode: Episode, action: Call | str) -> str:
+        side = self._played
+        if isinstance(action, Call) and (action.name != DONE or self.factory.setting.solo):
+            return f"tool: {(await side.call(action.name, **action.arguments)).content}"
+        if isinstance(action, Call) and self.side == "agent":
+            self.over = True
+            return ""
+        if self.side == "agent":
+            return observed(await episode.agent.step(AssistantMessage(content=str(action))))
+        return observed(await side.step(UserMessage(content=STOP if isinstance(action, Call) else action)))
+
+    async def _finish(self, episode: Episode, observation: str) -> Stepped:
+        record, grade = await episode.record(), await episode.grade()
+        end, own = record.termination.value, OWN_ERROR[self.side]
+        unscored = grade.reward is None or (grade.outcome.value in NOT_ITS_DOING and grade.outcome.value != own)
+        terminated = end in ENDED or end == own
+        reward = 0.0 if unscored or grade.reward is None else grade.reward
+        if self.reward is not None and not unscored:
+            reward = self.reward(record, episode.task, grade)
+        info = {
+            "task_id": record.task_id,
+            "termination": end,
+            "outcome": grade.outcome.value,
+            "unscored": unscored,
+            "criteria": {name: verdict.reward for name, verdict in grade.verdicts.items()},
+        }
+        return observation, reward, terminated, not terminated, info
+
+    async def record(self) -> EpisodeRecord:
+        """Return the record as it stands."""
+        return await self._begun().record()
+
+    async def grade(self) -> Grade:
+        """Grade the episode as it stands. A grade's checks tell the gold: they are not for who plays."""
+        return await self._begun().grade()
+
+    def close(self) -> None:
+        if self.episode is not None:
+            self.episode.close()
+
+
+class Draw:
+    """Which task is played next: one that is asked for, the one that is set, or one that is drawn."""
+
+    def __init__(self, factory: EpisodeFactory, task_id: str | None) -> None:
+        self.factory = factory
+        self.ids = [task_id] if task_id is not None else list(factory.tasks)
+
+    def task(self, random: np.random.Generator, options: dict[str, Any] | None) -> str:
+        """Return a task's id. Raises ValueError for options that there are not, and for a task of another split."""
+        options = dict(options or {})
+        task_id, split = options.pop("task_id", None), options.pop("split", None)
+        if options:
+            raise ValueError(f"reset: there is no option {next(iter(options))!r}; there are task_id and split")
+        ids = self.ids if split is None else self._of(split)
+        if task_id is None:
+            return ids[int(random.integers(len(ids)))]
+        if task_id not in ids:
+            where = self.factory.split if split is None else split
+            among = "the environment's tasks" if where is None else f"split {where!r}"
+            raise ValueError(f"reset: task {task_id!r} is not among {among}")
+        return str(task_id)
+
+    def _of(self, split: str) -> list[str]:
+        made_for = self.factory.split
+        if made_for is not None and split != made_for:
+            raise ValueError(
+                f"reset: this environment plays split {made_for!r}, not {split!r}; make another one, so that train and "
+                "test never mix"
+            )
+        splits = self.factory.splits
+        if split not in splits:
+            raise ValueError(f"reset: {self.factory.domain} has no split {split!r}; it has {', '.join(splits)}")
+        ids = set(splits[split])
+        return [task_id for task_id in self.ids if task_id in ids]

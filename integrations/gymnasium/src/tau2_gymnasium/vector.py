@@ -1,0 +1,232 @@
+"""Vectors of environments that share one event loop: thousands of episodes in a process wait for models together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, Unpack
+
+import gymnasium
+import numpy as np
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+from tau2_core import EpisodeOptions, EpisodeRecord, UsageError
+
+from tau2_gymnasium.actions import UnicodeText
+from tau2_gymnasium.environments import SEEDS, made_factory
+from tau2_gymnasium.seat import Draw, RewardFunction, Seat
+
+Result = TypeVar("Result")
+Observations = tuple[str, ...]
+Batch = tuple[Observations, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
+
+
+class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDArray[Any]]):
+    """Environments of texts in one process and one event loop. See `VectorAgentEnv`."""
+
+    side = "agent"
+
+    def __init__(
+        self,
+        domain: str | Path,
+        *,
+        num_envs: int = 1,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        split: str | None = None,
+        task_id: str | None = None,
+        all_messages_as_observation: bool = False,
+        reward: RewardFunction | None = None,
+        **options: Unpack[EpisodeOptions],
+    ) -> None:
+        if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
+            raise UsageError(f"num_envs: a vector has at least 1 environment, not {num_envs!r}")
+        self.num_envs = num_envs
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {"render_modes": [], "autoreset_mode": self.autoreset_mode}
+        self.factory = made_factory(domain, self.side, split, task_id, options)
+        self.single_observation_space = self.single_action_space = UnicodeText()
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.seats = [
+            Seat(self.factory, self.side, whole=all_messages_as_observation, reward=reward) for _ in range(num_envs)
+        ]
+        self._draw = Draw(self.factory, task_id)
+        self._randoms: list[np.random.Generator] = []
+        self._over = np.ones(num_envs, dtype=np.bool_)
+        self._observations: list[str] = [""] * num_envs
+        self._loop: asyncio.AbstractEventLoop | None = asyncio.new_event_loop()
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observations, dict[str, Any]]:
+        """Begin an episode in each environment; environment i has the seed `seed + i`, or the i-th of a list.
+
+        `options` are those of a single environment; there may also be `task_ids`, one for each, and `reset_mask`, an
+        array of booleans that says which ones to reset.
+        """
+        self._refuse_closed()
+        options = dict(options or {})
+        mask, task_ids = options.pop("reset_mask", None), options.pop("task_ids", None)
+        chosen = list(range(self.num_envs)) if mask is None else self._masked(mask)
+        if task_ids is not None and len(task_ids) != self.num_envs:
+            raise ValueError(f"reset: {len(task_ids)} task_ids for {self.num_envs} environments")
+        seeds = self._seeds(seed)
+        super().reset(seed=seed if isinstance(seed, int) else None)
+        if not self._randoms:
+            drawn = self.np_random.integers(SEEDS, size=self.num_envs)
+            self._randoms = [np.random.default_rng(int(each)) for each in drawn]
+        for index in chosen:
+            if seeds[index] is not None:
+                self._randoms[index], _ = seeding.np_random(seeds[index])
+        wanted = [options if task_ids is None else {**options, "task_id": task_ids[index]} for index in chosen]
+        infos = self._begin(chosen, wanted, [seeds[index] for index in chosen])
+        return tuple(self._observations), infos
+
+    def step(self, actions: Sequence[str]) -> Batch:
+        """Take an action in each environment, all of them side by side.
+
+        Raises ValueError for another number of actions, and ResetNeeded with autoreset disabled where an environment
+        is over.
+        """
+        self._refuse_closed()
+        actions = list(actions)
+        if len(actions) != self.num_envs:
+            raise ValueError(f"step: {len(actions)} actions for {self.num_envs} environments")
+        if not self._randoms:
+            raise gymnasium.error.ResetNeeded("call reset before step")
+        again = np.flatnonzero(self._over).tolist()
+        if again and self.autoreset_mode is AutoresetMode.DISABLED:
+            raise gymnasium.error.ResetNeeded(f"environments {again[:10]} are over; reset them with `reset_mask`")
+        going = np.flatnonzero(~self._over).tolist()
+        infos = self._begin(again) if again else {}
+        rewards = np.zeros(self.num_envs)
+        terminations = np.zeros(self.num_envs, dtype=np.bool_)
+        truncations = np.zeros(self.num_envs, dtype=np.bool_)
+        ends: dict[str, Any] = {}
+        results = self._run(_together([self.seats[index].step(actions[index]) for index in going]))
+        for index, (observation, reward, terminated, truncated, info) in zip(going, results, strict=True):
+            self._observations[index] = observation
+            rewards[index], terminations[index], truncations[index] = reward, terminated, truncated
+            if info:
+                ends = self._gathered(ends, info, index)
+        self._over |= terminations | truncations
+        if ends and self.autoreset_mode is AutoresetMode.SAME_STEP:
+            ended = terminations | truncations
+            final = np.full(self.num_envs, None, dtype=object)
+            for index in np.flatnonzero(ended).tolist():
+                final[index] = self._observations[index]
+            infos = self._begin(np.flatnonzero(ended).tolist())
+            infos |= {"final_obs": final, "_final_obs": ended, "final_info": ends, "_final_info": ended.copy()}
+        else:
+            infos = self._merged(infos, ends)
+        return tuple(self._observations), rewards, terminations, truncations, infos
+
+    def records(self) -> list[EpisodeRecord]:
+        """Return the records of the episodes as they stand."""
+        self._refuse_closed()
+        return self._run(_together([seat.record() for seat in self.seats]))
+
+    def close_extras(self, **_kwargs: Any) -> None:
+        """Close the connections to models."""
+        if self._loop is not None:
+            for seat in self.seats:
+                seat.close()
+            self._run(self.factory.close())
+            self._loop.close()
+            self._loop = None
+
+    def _begin(
+        self,
+        indexes: Sequence[int],
+        options: Sequence[dict[str, Any]] | None = None,
+        seeds: Sequence[int | None] | None = None,
+    ) -> dict[str, Any]:
+        """Begin new episodes in some environments; return their infos."""
+        infos: dict[str, Any] = {}
+        drawn: list[tuple[Seat, str, int]] = []
+        for place, index in enumerate(indexes):
+            random = self._randoms[index]
+            task_id = self._draw.task(random, options[place] if options else None)
+            seed = int(random.integers(SEEDS))
+            told = seeds[place] if seeds else None
+            drawn.append((self.seats[index], task_id, seed if told is None else told))
+            infos = self._gathered(infos, {"task_id": task_id, "episode_seed": drawn[-1][2]}, index)
+        begun = _together([seat.reset(task_id, seed) for seat, task_id, seed in drawn])
+        for index, observation in zip(indexes, self._run(begun), strict=True):
+            self._observations[index] = observation
+            self._over[index] = False
+        return infos
+
+    def _masked(self, mask: Any) -> list[int]:
+        array = np.asarray(mask)
+        if array.dtype != np.bool_ or array.shape != (self.num_envs,):
+            raise ValueError(f"reset_mask: give an array of {self.num_envs} booleans, not {mask!r}")
+        chosen: list[int] = np.flatnonzero(array).tolist()
+        return chosen
+
+    def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
+        if seed is None:
+            return [None] * self.num_envs
+        if isinstance(seed, int):
+            return [seed + index for index in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise ValueError(f"reset: {len(seed)} seeds for {self.num_envs} environments")
+        return list(seed)
+
+    def _gathered(self, infos: dict[str, Any], info: dict[str, Any], index: int) -> dict[str, Any]:
+        """Add one environment's info: an array for each key, and with a `_` before it which entries are set."""
+        for name, value in info.items():
+            if name not in infos:
+                kind = type(value) if type(value) in (int, float, bool) else object
+                infos[name] = np.full(self.num_envs, None if kind is object else 0, dtype=kind)
+                infos[f"_{name}"] = np.zeros(self.num_envs, dtype=np.bool_)
+            infos[name][index] = value
+            infos[f"_{name}"][index] = True
+        return infos
+
+    @staticmethod
+    def _merged(infos: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+        """Return the infos of environments that have begun and of others that have ended."""
+        merged = {**infos, **more}
+        for name in infos.keys() & more.keys():
+            if not name.startswith("_"):
+                mask = infos[f"_{name}"]
+                merged[name][mask] = infos[name][mask]
+                merged[f"_{name}"] = merged[f"_{name}"] | mask
+        return merged
+
+    def _refuse_closed(self) -> None:
+        if self._loop is None:
+            raise gymnasium.error.ClosedEnvironmentError("the environments are closed; make others")
+
+    def _run(self, steps: Coroutine[Any, Any, Result]) -> Result:
+        assert self._loop is not None
+        return self._loop.run_until_complete(steps)
+
+
+async def _together(steps: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """Await all, side by side. If some fail, the others go on to their end, and the first error is raised."""
+    results = await asyncio.gather(*steps, return_exceptions=True)
+    done: list[Result] = []
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+        done.append(result)
+    return done
+
+
+class VectorAgentEnv(_TextVectorEnv):
+    """Serve many simulated customers side by side; each environment is as `AgentEnv`.
+
+    `autoreset_mode` is one of Gymnasium's. Infos are arrays with the id and the seed of each new episode, and with
+    what `AgentEnv` tells of its end; policy and tools are the same for all: `factory.policy`, `factory.tools`.
+    """
+
+
+class VectorCustomerEnv(_TextVectorEnv):
+    """Be many customers side by side; each environment is as `CustomerEnv`."""
+
+    side = "customer"
