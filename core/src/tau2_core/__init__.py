@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tau2_core.api.evaluate import aevaluate as aevaluate
     from tau2_core.api.evaluate import evaluate as evaluate
     from tau2_core.api.factory import EpisodeFactory as EpisodeFactory
+    from tau2_core.api.factory import Pay as Pay
     from tau2_core.api.options import EpisodeOptions as EpisodeOptions
     from tau2_core.api.options import RunOptions as RunOptions
     from tau2_core.api.run import Run as Run
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tau2_core.errors import Tau2GymError as Tau2GymError
     from tau2_core.errors import ToolError as ToolError
     from tau2_core.errors import UsageError as UsageError
+    from tau2_core.evaluators.learning_rewards import RewardWeights as RewardWeights
     from tau2_core.hookspecs import Proceed as Proceed
     from tau2_core.hookspecs import hookimpl as hookimpl
     from tau2_core.model.datasets import Dataset as Dataset
@@ -79,7 +81,7 @@ _HOMES = {
     "api.domains": ["LoadedDomain", "installed_domains", "load_domain"],
     "api.episodes": ["SyncEpisode", "open_episode"],
     "api.evaluate": ["aevaluate", "evaluate"],
-    "api.factory": ["EpisodeFactory"],
+    "api.factory": ["EpisodeFactory", "Pay"],
     "api.options": ["EpisodeOptions", "RunOptions"],
     "api.run": ["Run", "RunEpisode"],
     "arithmetic": ["calculate"],
@@ -95,6 +97,7 @@ _HOMES = {
         "ToolError",
         "UsageError",
     ],
+    "evaluators.learning_rewards": ["RewardWeights"],
     "hookspecs": ["Proceed", "hookimpl"],
     "model.datasets": ["Dataset", "ToolText"],
     "model.episodes": ["EpisodeRecord", "EpisodeStart"],

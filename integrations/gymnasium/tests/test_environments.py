@@ -11,7 +11,7 @@ import gymnasium
 import pytest
 import tau2_gymnasium
 from gymnasium.utils.env_checker import check_env
-from tau2_core import EpisodeFactory, UsageError
+from tau2_core import EpisodeFactory, RewardWeights, UsageError
 from tau2_core.testing.scripted_endpoint import Refusal, ScriptedEndpoint, say
 from tau2_gymnasium.compat import AgentGymEnv, UserGymEnv, register_gym_agent
 
@@ -271,3 +271,16 @@ def test_programs_for_tau2_bench_change_an_import() -> None:
     customer = UserGymEnv("mock", TASK, agent_llm=None)
     assert customer.reset()[0].startswith("assistant: ")
     customer.close()
+
+
+def test_rewards_for_learning_pay_each_step() -> None:
+    env = made(task_id=TASK, reward=RewardWeights(actions=0.5, step_penalty=0.1))
+    env.reset()
+    assert env.step("get_users()")[1] == pytest.approx(-0.1)
+    assert env.step(SOLVED)[1] == pytest.approx(0.4)
+    assert env.step("done()")[1] == pytest.approx(1.0 - 0.5 - 0.1)
+    record, grade = env.record(), env.grade()
+    assert env.factory.learning_rewards(record, grade, RewardWeights(actions=0.5, step_penalty=0.1)) == pytest.approx(
+        [-0.1, 0.4, 0.4]
+    )
+    env.close()

@@ -9,14 +9,17 @@ from typing import Any, Unpack
 from tau2_core.api.options import EpisodeOptions, told_run
 from tau2_core.episode.episode import EXTERNAL_AGENT, Episode
 from tau2_core.episode.participants import agent_tools
+from tau2_core.episode.tool_backend import LocalBackend
 from tau2_core.errors import UsageError
+from tau2_core.evaluators.evidence import Gold
 from tau2_core.evaluators.grade import Grader
+from tau2_core.evaluators.learning_rewards import FOR_GOOD, Paid, Progress, RewardWeights, learning_rewards
 from tau2_core.llm.judge import judge
 from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.tasks import Task
-from tau2_core.model.tools import Tool
+from tau2_core.model.tools import Role, Tool
 from tau2_core.names import did_you_mean
 from tau2_core.runs.composition import compose
 from tau2_core.runs.model_clients import close_models
@@ -63,6 +66,7 @@ class EpisodeFactory:
         self.tasks: Mapping[str, Task] = {task.id: task for task in plan.tasks}
         self._grader: Grader = plan.evaluator_set.grader(plan.setting)
         self._evaluators = plan.evaluator_set
+        self._known_gold: dict[tuple[str, int | None], Gold] = {}
 
     @property
     def domain(self) -> str:
@@ -113,9 +117,46 @@ class EpisodeFactory:
             said.model, said.usage = role_model.settings.model, model.usage
         return await self._grader.grade_aside(record, task, said)
 
+    def pay(self, episode: Episode, weights: RewardWeights, *, side: Role = "agent") -> Pay:
+        """Return what pays the steps of an episode that has begun, one after the other. Raises TaskError."""
+        progress = None
+        if weights.need_progress:
+            progress = Progress(self.setting, episode.task, episode.seed, self._known_gold)
+        return Pay(episode, weights, side, progress)
+
+    def learning_rewards(
+        self, record: EpisodeRecord, grade: Grade, weights: RewardWeights, *, side: Role = "agent"
+    ) -> list[float]:
+        """Return what each step of a side is paid, from the record of an ended episode.
+
+        A step is a message of that side, with all that follows until its next one. An episode that is unscored (its
+        grade has no reward) is paid nothing. Raises TaskError for a record that cannot be replayed.
+        """
+        task = self.tasks[record.task_id]
+        return learning_rewards(self.setting, task, record, grade, weights, side=side, known_gold=self._known_gold)
+
     async def close(self) -> None:
         """Close the connections to models."""
         await close_models(self.participants.role_models.values())
+
+
+class Pay:
+    """Pays the steps of one episode as they are made: the sum is what `EpisodeFactory.learning_rewards` comes to."""
+
+    def __init__(self, episode: Episode, weights: RewardWeights, side: Role, progress: Progress | None) -> None:
+        assert isinstance(episode.backend, LocalBackend)
+        self._episode = episode
+        self._worlds = episode.backend.environment.worlds
+        self._paid = Paid(weights, side, progress, self._worlds, episode.conversation.messages)
+        self._seen = len(episode.conversation.messages)
+
+    def step(self, grade: Grade | None = None) -> float:
+        """Return what the step is paid that has just been made; the last one with its episode's grade."""
+        messages = self._episode.conversation.messages
+        new, self._seen = messages[self._seen :], len(messages)
+        ended = self._episode.ended
+        for_good = grade is not None and (ended is None or ended in FOR_GOOD)
+        return self._paid.step(self._worlds, messages, new, grade, for_good=for_good)
 
 
 class _GradeOf:

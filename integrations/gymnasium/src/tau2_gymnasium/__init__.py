@@ -11,13 +11,13 @@ from tau2_core import installed_domains
 
 from tau2_gymnasium.actions import UnicodeText, read_action, written_call
 from tau2_gymnasium.environments import AgentEnv, CustomerEnv
-from tau2_gymnasium.seat import RewardFunction
+from tau2_gymnasium.seat import Reward
 from tau2_gymnasium.vector import VectorAgentEnv, VectorCustomerEnv
 
 __all__ = [
     "AgentEnv",
     "CustomerEnv",
-    "RewardFunction",
+    "Reward",
     "UnicodeText",
     "VectorAgentEnv",
     "VectorCustomerEnv",

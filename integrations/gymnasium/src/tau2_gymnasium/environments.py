@@ -11,7 +11,7 @@ import gymnasium
 from tau2_core import EpisodeFactory, EpisodeOptions, EpisodeRecord, Grade, UsageError
 
 from tau2_gymnasium.actions import UnicodeText
-from tau2_gymnasium.seat import Draw, RewardFunction, Seat, Stepped
+from tau2_gymnasium.seat import Draw, Reward, Seat, Stepped
 
 Result = TypeVar("Result")
 SEEDS = 2**31
@@ -31,7 +31,7 @@ class _TextEnv(gymnasium.Env[str, str]):
         split: str | None = None,
         task_id: str | None = None,
         all_messages_as_observation: bool = False,
-        reward: RewardFunction | None = None,
+        reward: Reward | None = None,
         **options: Unpack[EpisodeOptions],
     ) -> None:
         self.factory = made_factory(domain, self.side, split, task_id, options)
@@ -108,7 +108,7 @@ class AgentEnv(_TextEnv):
     An action is a text: words for the customer, a tool call as `{"name": …, "arguments": {…}}` or `name(argument=…)`,
     or `done()` to end. An observation is what has come since, in lines of `role: content`; with
     `all_messages_as_observation` the whole conversation. The reward is 0 until the end, then the grade's, or what
-    `reward(record, task, grade)` returns.
+    `reward(record, task, grade)` returns; with `RewardWeights` each step is paid by them.
 
     `terminated`: one of the sides ended it. `truncated`: a limit, or an error that is not the agent's; where no reward
     may count, `info["unscored"]` is true. What `info` holds never tells the gold.

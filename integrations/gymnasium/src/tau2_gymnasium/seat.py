@@ -13,6 +13,8 @@ from tau2_core import (
     EpisodeFactory,
     EpisodeRecord,
     Grade,
+    Pay,
+    RewardWeights,
     Side,
     Task,
     UserMessage,
@@ -26,13 +28,14 @@ NOT_ITS_DOING = {"agent_error", "user_error", "judge_error", "evaluator_error", 
 ENDED = {"agent_stop", "user_stop"}
 Stepped = tuple[str, float, bool, bool, dict[str, Any]]
 RewardFunction = Callable[[EpisodeRecord, Task, Grade], float]
+Reward = RewardFunction | RewardWeights
 
 
 class Seat:
     """Plays one side (`agent` or `customer`) of the episodes of a factory, one after the other."""
 
     def __init__(
-        self, factory: EpisodeFactory, side: str, *, whole: bool = False, reward: RewardFunction | None = None
+        self, factory: EpisodeFactory, side: str, *, whole: bool = False, reward: Reward | None = None
     ) -> None:
         """Take a seat. `whole`: observe all messages so far, not only new ones. `reward`: in place of the grade's."""
         self.factory = factory
@@ -41,6 +44,7 @@ class Seat:
         self.reward = reward
         self.episode: Episode | None = None
         self.over = False
+        self._pay: Pay | None = None
 
     async def reset(self, task_id: str, seed: int) -> str:
         """Begin an episode of a task; return what is observed first. An end so soon is told by the first step."""
@@ -48,6 +52,8 @@ class Seat:
         self.over = False
         self.episode = episode = self.factory.episode(task_id, seed=seed)
         await episode.begin()
+        if isinstance(self.reward, RewardWeights):
+            self._pay = self.factory.pay(episode, self.reward, side="agent" if self.side == "agent" else "user")
         if self.factory.setting.solo:
             return f"user: {episode.task.ticket}"
         return observed(self._played.messages)
@@ -81,7 +87,7 @@ class Seat:
         if self.whole:
             observation = observed(self._played.messages)
         if not self.over:
-            return observation, 0.0, False, False, {}
+            return observation, 0.0 if self._pay is None else self._pay.step(), False, False, {}
         return await self._finish(episode, observation)
 
     async def _act(self, episode: Episode, action: Call | str) -> str:
@@ -101,7 +107,9 @@ class Seat:
         unscored = grade.reward is None or (grade.outcome.value in NOT_ITS_DOING and grade.outcome.value != own)
         terminated = end in ENDED or end == own
         reward = 0.0 if unscored or grade.reward is None else grade.reward
-        if self.reward is not None and not unscored:
+        if not unscored and self._pay is not None:
+            reward = self._pay.step(grade)
+        elif not unscored and callable(self.reward):
             reward = self.reward(record, episode.task, grade)
         info = {
             "task_id": record.task_id,

@@ -17,7 +17,7 @@ from tau2_core import EpisodeOptions, EpisodeRecord, UsageError
 
 from tau2_gymnasium.actions import UnicodeText
 from tau2_gymnasium.environments import SEEDS, made_factory
-from tau2_gymnasium.seat import Draw, RewardFunction, Seat
+from tau2_gymnasium.seat import Draw, Reward, Seat
 
 Result = TypeVar("Result")
 Observations = tuple[str, ...]
@@ -38,7 +38,7 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
         split: str | None = None,
         task_id: str | None = None,
         all_messages_as_observation: bool = False,
-        reward: RewardFunction | None = None,
+        reward: Reward | None = None,
         **options: Unpack[EpisodeOptions],
     ) -> None:
         if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:

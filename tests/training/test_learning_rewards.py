@@ -1,0 +1,164 @@
+"""Rewards for learning: shaping that changes no ranking, bounds, and the same sums live and from the record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import cache
+from math import isclose
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tau2_core import EpisodeFactory, EpisodeRecord, Grade, RewardWeights, UsageError
+
+pytestmark = pytest.mark.domain("mock", "telecom")
+TASK = "complete_task"
+SOLVED = ("update_task_status", {"task_id": "task_5", "status": "completed"})
+MOVES = st.sampled_from(
+    [
+        SOLVED,
+        ("update_task_status", {"task_id": "task_5", "status": "pending"}),
+        ("update_task_status", {"task_id": "task_1", "status": "completed"}),
+        ("create_task", {"user_id": "rosa_delgado", "title": "Another"}),
+        ("no_such_tool", {}),
+        "It is done.",
+    ]
+)
+Move = tuple[str, dict[str, str]] | str
+WEIGHTS = st.builds(
+    RewardWeights,
+    final=st.sampled_from([0.0, 1.0]),
+    partial=st.sampled_from([0.0, 0.5]),
+    actions=st.floats(0, 2),
+    database=st.floats(0, 2),
+    discount=st.sampled_from([1.0, 0.9]),
+    step_penalty=st.sampled_from([0.0, 0.01]),
+    error_penalty=st.sampled_from([0.0, 0.1]),
+)
+
+
+@cache
+def mock() -> EpisodeFactory:
+    return EpisodeFactory("mock")
+
+
+def played(moves: Sequence[Move], weights: RewardWeights, task: str = TASK) -> tuple[list[float], EpisodeRecord, Grade]:
+    """Play moves, and then until the customer ends; return what each step was paid live, the record and the grade."""
+
+    async def play() -> tuple[list[float], EpisodeRecord, Grade]:
+        episode = mock().episode(task)
+        await episode.begin()
+        pay = mock().pay(episode, weights)
+        paid: list[float] = []
+        for move in [*moves, *["Goodbye."] * 20]:
+            if episode.ended is not None:
+                break
+            if isinstance(move, str):
+                await episode.say(move)
+            else:
+                await episode.call(move[0], **move[1])
+            if episode.ended is None:
+                paid.append(pay.step())
+        grade = await episode.grade()
+        paid.append(pay.step(grade))
+        return paid, await episode.record(), grade
+
+    return asyncio.run(play())
+
+
+@given(st.lists(MOVES, max_size=6), WEIGHTS)
+@settings(max_examples=60)
+def test_live_and_from_the_record_every_step_is_paid_the_same(moves: list[Move], weights: RewardWeights) -> None:
+    paid, record, grade = played(moves, weights)
+    again = mock().learning_rewards(EpisodeRecord.model_validate(record.line()), grade, weights)
+    assert len(again) == len(paid)
+    assert all(isclose(one, other, abs_tol=1e-12) for one, other in zip(again, paid, strict=True))
+
+
+@given(
+    st.lists(MOVES, max_size=6),
+    st.lists(MOVES, max_size=6),
+    st.floats(0, 2),
+    st.floats(0, 2),
+    st.sampled_from([1.0, 0.9, 0.5]),
+)
+@settings(max_examples=60)
+def test_shaping_adds_the_same_to_every_way(
+    one: list[Move], other: list[Move], actions: float, database: float, discount: float
+) -> None:
+    """The discounted sum of the shaping is minus the potential at the start, whatever was done."""
+    plain, shaped = RewardWeights(), RewardWeights(actions=actions, database=database, discount=discount)
+    added = []
+    for moves in (one, other):
+        _, record, grade = played(moves, plain)
+        pairs = zip(
+            mock().learning_rewards(record, grade, plain), mock().learning_rewards(record, grade, shaped), strict=True
+        )
+        differences = [more - less for less, more in pairs]
+        assert all(abs(difference) <= actions + database + 1e-9 for difference in differences)
+        added.append(sum(discount**step * difference for step, difference in enumerate(differences)))
+    assert isclose(added[0], added[1], abs_tol=1e-9)
+    assert isclose(added[0], 0.0, abs_tol=1e-9)  # nothing of this task is done at the start
+
+
+def test_a_step_towards_the_gold_is_paid_at_once() -> None:
+    paid, _, _ = played(["I see to it.", SOLVED, "It is done."], RewardWeights(actions=0.5, database=0.5))
+    assert paid[:2] == [0.0, 1.0]
+    assert sum(paid) == 1.0
+
+
+def test_partial_credit_is_the_mean_of_both_shares() -> None:
+    weights = RewardWeights(final=0.0, partial=1.0)
+    assert played([SOLVED], weights)[0][-1] == 1.0
+    assert played([], weights)[0][-1] == 0.0
+    undone = played([SOLVED, ("update_task_status", {"task_id": "task_5", "status": "pending"})], weights)[0][-1]
+    assert undone == 0.5  # the call was made, and the database is as it was
+
+
+def test_criteria_and_penalties_are_paid_by_their_weights() -> None:
+    weights = RewardWeights(final=0.0, criteria={"DB": 0.25, "NONE": 3.0}, step_penalty=0.01, error_penalty=0.1)
+    paid, _, _ = played([("no_such_tool", {}), SOLVED], weights)
+    assert paid[:2] == pytest.approx([-0.11, -0.01])
+    assert paid[-1] == pytest.approx(0.25 - 0.01)
+
+
+def test_the_customers_steps_are_paid_too() -> None:
+    factory = EpisodeFactory("telecom", split="test", agent="oracle", user="scripted", tasks=None)
+    task = next(task for task in factory.tasks.values() if any(action.requestor == "user" for action in task.gold()))
+
+    async def play() -> tuple[EpisodeRecord, Grade]:
+        episode = factory.episode(task)
+        await episode.begin()
+        return await episode.record(), await episode.grade()
+
+    record, grade = asyncio.run(play())
+    assert grade.reward == 1.0
+    weights = RewardWeights(final=0.0, actions=1.0)
+    for side in ("agent", "user"):
+        paid = factory.learning_rewards(record, grade, weights, side=side)
+        assert len(paid) > 3
+        assert sum(paid) == pytest.approx(0.0)
+        assert max(paid) > 0
+
+
+def test_an_unscored_episode_is_paid_nothing() -> None:
+    _, record, grade = played([SOLVED], RewardWeights())
+    lost = grade.model_copy(update={"reward": None})
+    paid = mock().learning_rewards(record, lost, RewardWeights(step_penalty=1.0))
+    assert set(paid) == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ({"final": -1.0}, "final should be"),
+        ({"actions": float("nan")}, "actions should be"),
+        ({"discount": 1.5}, "discount should be"),
+        ({"criteria": {"DB": True}}, "DB should be"),
+        ({"partial": "much"}, "partial should be"),
+    ],
+)
+def test_what_is_no_weight_is_refused(weights: dict[str, float], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        RewardWeights(**weights)  # type: ignore[arg-type]
