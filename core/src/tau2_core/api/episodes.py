@@ -11,7 +11,9 @@ from typing import Any, TypeVar, Unpack
 from tau2_core.api.factory import EpisodeFactory
 from tau2_core.api.options import EpisodeOptions, refuse_running_loop
 from tau2_core.background import watched
-from tau2_core.episode.episode import EXTERNAL_USER, Episode, Side
+from tau2_core.episode.episode import Episode
+from tau2_core.episode.participants import EXTERNAL_USER
+from tau2_core.episode.side import Side
 from tau2_core.errors import EpisodeError, UsageError
 from tau2_core.model.episodes import EpisodeRecord, Termination
 from tau2_core.model.evaluation import Grade

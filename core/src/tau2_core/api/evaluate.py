@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Unpack
 
-from tau2_core.api.options import RunOptions, refuse_running_loop, told_run
+from tau2_core.api.options import RunOptions, refuse_running_loop, run_arguments
 from tau2_core.api.run import Run
 from tau2_core.errors import UsageError
 from tau2_core.event_loop import loop_factory
@@ -60,12 +60,13 @@ async def aevaluate(domain: str | Path, *, progress: OnProgress | None = None, *
 
 
 async def _evaluate(domain: str | Path, progress: OnProgress | None, given: RunOptions) -> Run:
-    told = told_run(domain, given)
-    for spec in (told.agent, told.user):
+    arguments = run_arguments(domain, given)
+    for spec in (arguments.agent, arguments.user):
         if spec is not None and spec.external:
             raise UsageError("evaluate plays both sides itself; step a side of your own with open_episode")
-    composed = compose(told.options, agent=told.agent, user=told.user, tasks=told.tasks)
-    result = await play_composed(composed, via=told.options.via, resume=told.options.resume, on_finished=progress)
+    composed = compose(arguments.options, agent=arguments.agent, user=arguments.user, tasks=arguments.tasks)
+    options = arguments.options
+    result = await play_composed(composed, via=options.via, resume=options.resume, on_finished=progress)
     return Run(composed.folder, stopped=result.stopped)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
-from tau2_core.api.options import EpisodeOptions, told_run
-from tau2_core.episode.episode import EXTERNAL_AGENT, Episode
+from tau2_core.api.options import EpisodeOptions, run_arguments
+from tau2_core.episode.episode import Episode
+from tau2_core.episode.participants import EXTERNAL_AGENT
 from tau2_core.episode.participants import agent_tools
 from tau2_core.episode.tool_backend import LocalBackend
 from tau2_core.errors import UsageError
@@ -57,8 +58,8 @@ class EpisodeFactory:
                     f"an episode has no option {name!r} ({did_you_mean(name, EpisodeOptions.__annotations__)})"
                 )
         given: dict[str, Any] = {"agent": EXTERNAL_AGENT, **options, "split": split, "tasks": tasks}
-        told = told_run(domain, given)
-        plan = compose(told.options, agent=told.agent, user=told.user, tasks=told.tasks).plan
+        arguments = run_arguments(domain, given)
+        plan = compose(arguments.options, agent=arguments.agent, user=arguments.user, tasks=arguments.tasks).plan
         assert plan.evaluator_set is not None
         self.split = split
         self.setting = plan.setting

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypedDict, get_type_hints
 
 from pydantic import ValidationError
 
-from tau2_core.api.participants import AgentLike, ModelLike, Told, UserLike, told_agent, told_judge, told_user
+from tau2_core.api.participants import AGENT, USER, AgentLike, ModelLike, UserLike, given_participant, role_options
 from tau2_core.errors import UsageError
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.registrations import AgentSpec, UserSpec
@@ -103,8 +103,8 @@ _PARTICIPANTS = {"agent", "user", "judge", "agent_model", "user_model", "config"
 
 
 @dataclass(frozen=True)
-class ToldRun:
-    """What a program says of a run: its options, and what no option can say."""
+class RunArguments:
+    """A run as a program describes it: its options, and the objects that no option can hold."""
 
     options: Options
     agent: AgentSpec | None
@@ -112,15 +112,15 @@ class ToldRun:
     tasks: list[Task] | None
 
 
-def told_run(domain: str | Path, given: Mapping[str, Any]) -> ToldRun:
-    """Return a run as a program describes it. Raises UsageError for an option or a value that does not exist."""
+def run_arguments(domain: str | Path, given: Mapping[str, Any]) -> RunArguments:
+    """Read the arguments of `evaluate`. Raises UsageError for an unknown option or an invalid value."""
     known = get_type_hints(RunOptions)
     for name in given:
         if name not in known:
             raise UsageError(f"there is no option {name!r} ({did_you_mean(name, known)})")
-    agent = told_agent(given.get("agent"), given.get("agent_model"))
-    user = told_user(given.get("user"), given.get("user_model"))
-    judge = told_judge(given.get("judge"))
+    agent = given_participant(AGENT, given.get("agent"), given.get("agent_model"))
+    user = given_participant(USER, given.get("user"), given.get("user_model"))
+    judge = role_options("judge", None, given.get("judge"))
     plain = {_NAMES.get(name, name): value for name, value in given.items() if name not in _PARTICIPANTS}
     plain = {name: _plain(name, value) for name, value in plain.items() if value is not None}
     tasks = plain.pop("task", None)
@@ -133,10 +133,10 @@ def told_run(domain: str | Path, given: Mapping[str, Any]) -> ToldRun:
         plain["pack"] = [*plain.get("pack", ()), pack]
     config = given.get("config")
     base = Options() if config is None else read_file(Path(config))
-    roles: dict[str, Told] = {"agent": agent, "user": user, "judge": judge}
-    changes = {role: told.participant.model_dump(exclude_unset=True) for role, told in roles.items()}
+    roles = {"agent": agent.options, "user": user.options, "judge": judge}
+    changes = {role: options.model_dump(exclude_unset=True) for role, options in roles.items()}
     try:
-        return ToldRun(merged(base, plain, changes), agent.agent, user.user, own)
+        return RunArguments(merged(base, plain, changes), agent.spec, user.spec, own)
     except ValidationError as error:
         what = error.errors(include_url=False)[0]
         place = ".".join(map(str, what["loc"]))

@@ -1,15 +1,15 @@
-"""Who takes part, as a program says it: a registered name, a model, a function, a class or an object."""
+"""Participants as a program gives them: a registered name, a model, a function, a class or an object."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import ValidationError
 
-from tau2_core.episode.episode import EXTERNAL_AGENT, EXTERNAL_USER
+from tau2_core.episode.participants import EXTERNAL_AGENT, EXTERNAL_USER
 from tau2_core.errors import UsageError
 from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.model.messages import AssistantMessage, Message, UserMessage
@@ -39,17 +39,34 @@ ACCEPTED = (
 )
 
 
-@dataclass(frozen=True)
-class Told:
-    """What a program says of one role: what an option could say too, or a participant of the program's own."""
+SpecT = TypeVar("SpecT", AgentSpec, UserSpec)
 
-    participant: RoleOptions
-    agent: AgentSpec | None = None
-    user: UserSpec | None = None
+
+@dataclass(frozen=True)
+class GivenParticipant(Generic[SpecT]):
+    """A role as a program gives it: what an option could say too, and the spec of a participant that is no option."""
+
+    options: RoleOptions
+    spec: SpecT | None = None
+
+
+@dataclass(frozen=True)
+class _Kind(Generic[SpecT]):
+    """What differs between the two participants."""
+
+    role: Literal["agent", "user"]
+    external: SpecT
+    spec: type[SpecT]
+    summary: str
+    message: type[AssistantMessage] | type[UserMessage]
+
+
+AGENT = _Kind("agent", EXTERNAL_AGENT, AgentSpec, "an agent given by a program", AssistantMessage)
+USER = _Kind("user", EXTERNAL_USER, UserSpec, "a customer given by a program", UserMessage)
 
 
 class _Function:
-    """A participant whose turns are calls of one coroutine function; a text that it returns is its message."""
+    """A participant that calls a coroutine function for each turn; a returned text becomes its message."""
 
     def __init__(self, function: Callable[[Sequence[Message]], Awaitable[Any]], message: type[Any]) -> None:
         self._function = function
@@ -60,37 +77,23 @@ class _Function:
         return self._message(content=said) if isinstance(said, str) else said
 
 
-def told_agent(agent: AgentLike | None, model: ModelLike | None = None) -> Told:
-    """Return who serves. Raises UsageError for what cannot be an agent."""
-    if isinstance(agent, str) and agent == EXTERNAL_AGENT.name:
-        return Told(_participant("agent", None, model), agent=EXTERNAL_AGENT)
-    if agent is None or isinstance(agent, str | Mapping | ModelSettings):
-        return Told(_participant("agent", agent, model))
-    spec = agent if isinstance(agent, AgentSpec) else None
+def given_participant(kind: _Kind[SpecT], given: Any, model: ModelLike | None = None) -> GivenParticipant[SpecT]:
+    """Return the agent or the customer that a program gives. Raises UsageError for what cannot be one."""
+    if isinstance(given, str) and given == kind.external.name:
+        return GivenParticipant(role_options(kind.role, None, model), kind.external)
+    if given is None or isinstance(given, str | Mapping | ModelSettings):
+        return GivenParticipant(role_options(kind.role, given, model))
+    spec = given if isinstance(given, kind.spec) else None
     if spec is None:
-        spec = AgentSpec(_name(agent), "an agent given by a program", _creator("agent", agent, AssistantMessage))
-    return Told(_participant("agent", None, model), agent=spec)
+        spec = kind.spec(_name(given), kind.summary, _creator(kind.role, given, kind.message))
+    return GivenParticipant(role_options(kind.role, None, model), spec)
 
 
-def told_user(user: UserLike | None, model: ModelLike | None = None) -> Told:
-    """Return who calls. Raises UsageError for what cannot be a customer."""
-    if isinstance(user, str) and user == EXTERNAL_USER.name:
-        return Told(_participant("user", None, model), user=EXTERNAL_USER)
-    if user is None or isinstance(user, str | Mapping | ModelSettings):
-        return Told(_participant("user", user, model))
-    spec = user if isinstance(user, UserSpec) else None
-    if spec is None:
-        spec = UserSpec(_name(user), "a customer given by a program", _creator("user", user, UserMessage))
-    return Told(_participant("user", None, model), user=spec)
+def role_options(role: ModelRole, who: ModelLike | None, model: ModelLike | None) -> RoleOptions:
+    """Return a role as a configuration file would describe it. A text with a slash is a model, any other a name.
 
-
-def told_judge(judge: ModelLike | None) -> Told:
-    """Return the model that judges. Raises UsageError."""
-    return Told(_participant("judge", None, judge))
-
-
-def _participant(role: ModelRole, who: ModelLike | None, model: ModelLike | None) -> RoleOptions:
-    """Return a role as a configuration file would hold it. A text with a slash is a model, another one a name."""
+    Raises UsageError.
+    """
     found: dict[str, Any] = {}
     if isinstance(who, str) and "/" not in who:
         found["name"] = who
@@ -135,6 +138,6 @@ def _creator(role: str, participant: Any, message: type[Any]) -> Callable[[Any],
 
 
 def _created_by(participant: Any, create: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Name the participant as what is behind its creator, so that a run's digests are those of its code."""
+    """Mark the participant as the code behind its creator, so that a run digests that code."""
     vars(create)["__wrapped__"] = participant
     return create

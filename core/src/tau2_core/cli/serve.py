@@ -199,7 +199,7 @@ def _only_episode(options: Options, settings: ServerSettings) -> Blueprint:
 
 def _settings(options: Options, catalogue: Catalogue) -> ServerSettings:
     from tau2_core.episode.conversation import Limits
-    from tau2_core.episode.episode import EXTERNAL_AGENT
+    from tau2_core.episode.participants import EXTERNAL_AGENT
     from tau2_core.gym.connections import ConnectionLimits
     from tau2_core.gym.server_settings import ServerSettings, named_datasets
     from tau2_core.runs.composition import open_role_models

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tau2_core.episode.recordable import recordable_message
 from tau2_core.episode.solo import DONE
 from tau2_core.episode.tool_backend import BrokenOffError, ToolBackend
+from tau2_core.episode.visibility import requestor_of, visible_to
 from tau2_core.errors import UsageError
 from tau2_core.foreign import describe_error, error_text, foreign
-from tau2_core.json_values import json_problem
-from tau2_core.llm.answers import reported_figures
 from tau2_core.llm.chat import CUT_OFF
 from tau2_core.model.episodes import Termination
 from tau2_core.model.llm import OWN_DOING, ModelError
@@ -21,7 +21,6 @@ from tau2_core.model.messages import (
     AssistantMessage,
     Message,
     ParticipantMessage,
-    Requestor,
     SystemMessage,
     ToolCall,
     ToolMessage,
@@ -167,7 +166,7 @@ class Conversation:
     def _take(self, speaker: Role, message: ParticipantMessage) -> None:
         try:
             with foreign():
-                message = _own(speaker, message)
+                message = recordable_message(speaker, message)
         except Exception as error:  # noqa: BLE001 - a message class of somebody's own may raise anything
             self._fail(speaker, error_text(error) if isinstance(error, ValueError) else describe_error(error))
             return
@@ -265,50 +264,3 @@ def _raise_if_not_its_fault(error: Exception) -> None:
     """A model that cannot be reached is no fault of the side that it plays: the episode fails as infrastructure."""
     if isinstance(error, ModelError) and error.kind not in OWN_DOING:
         raise error
-
-
-def requestor_of(speaker: Role) -> Requestor:
-    """Return what a side is called in its tool calls."""
-    return "assistant" if speaker == "agent" else "user"
-
-
-def visible_to(speaker: Role, messages: Sequence[Message]) -> list[Message]:
-    """Return what a side has seen: its own messages and results, and the other's text that carried no calls."""
-    own, other = (AssistantMessage, UserMessage) if speaker == "agent" else (UserMessage, AssistantMessage)
-    requestor = requestor_of(speaker)
-    return [
-        message
-        for message in messages
-        if isinstance(message, own)
-        or (isinstance(message, other) and message.tool_calls is None)
-        or (isinstance(message, ToolMessage) and message.requestor == requestor)
-    ]
-
-
-def _own(speaker: str, message: ParticipantMessage) -> ParticipantMessage:
-    """Return a copy that its sender cannot change any more. Raises ValueError for what a record cannot hold."""
-    expected = AssistantMessage if speaker == "agent" else UserMessage
-    if not isinstance(message, expected):
-        raise ValueError(f"the {speaker} returned a {type(message).__name__}, not a {expected.__name__}")
-    try:
-        content = message.model_dump(mode="json", warnings=False, exclude={"cost"})
-        own = expected.model_validate(content | reported_figures(message.cost, content["usage"]))
-    except ValueError as error:
-        raise ValueError(f"the {speaker}'s message is no JSON value of its type: {error}") from error
-    if not own.has_text() and not own.tool_calls:
-        raise ValueError(f"the {speaker} sent neither text nor a tool call")
-    own.tool_calls = own.tool_calls or None
-    for call in own.tool_calls or []:
-        problem = json_problem(call.arguments, strict=False)
-        if problem:
-            raise ValueError(f"the {speaker} made a call of {call.name} that cannot be recorded: {problem}")
-    return own
-
-
-def unrecordable(name: str, arguments: dict[str, Any], *, strict: bool = False) -> ToolResult | None:
-    """Return the refusal of a call that no record could hold (`strict`: as JSON), None for one that can be made."""
-    problem = json_problem(name, strict=strict) or json_problem(arguments, strict=strict)
-    if problem is None:
-        return None
-    why = f"Error: the call cannot be recorded as JSON: {problem}"
-    return ToolResult(why, Failure.INVALID_ARGUMENTS, {"code": "not_json"})

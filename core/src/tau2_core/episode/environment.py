@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -13,7 +13,7 @@ from tau2_core.episode.setting import Setting
 from tau2_core.errors import TaskError, ToolError
 from tau2_core.foreign import contain, error_text, type_name
 from tau2_core.json_values import copy_json, shortened
-from tau2_core.model.messages import ToolCall
+from tau2_core.model.messages import Requestor, ToolCall
 from tau2_core.model.tasks import Assertion, FunctionCall
 from tau2_core.model.tools import Failure, Function, Role, Tool, ToolResult, role_of
 from tau2_core.names import did_you_mean
@@ -81,8 +81,12 @@ class Environment:
 
     def call(self, call: ToolCall) -> ToolResult:
         """Make a call as one of the sides and return its text; whatever goes wrong is an error result, never raised."""
+        return self.call_tool(self.route(call), call)
+
+    def call_tool(self, tool: Tool | None, call: ToolCall) -> ToolResult:
+        """Make a call of a tool that `route` has found; otherwise as `call`."""
         try:
-            return ToolResult(self._transact(call, _text_of, sync=True))
+            return ToolResult(self._transact(tool, call, _text_of, sync=True))
         except UnknownToolError as error:
             return _failed(Failure.UNKNOWN_TOOL, error)
         except InvalidArgumentsError as error:
@@ -90,16 +94,20 @@ class Environment:
         except (ToolError, ValidationError) as error:  # building a record from arguments is how handlers validate
             return _failed(Failure.REFUSED, error)
         except Exception as error:  # noqa: BLE001 - a handler may raise anything; the caller sees it, the record counts it
-            fits = not argument_problems(self._route(call).parameters, call.arguments)
+            fits = tool is None or not argument_problems(tool.parameters, call.arguments)
             return _failed(Failure.CRASHED if fits else Failure.INVALID_ARGUMENTS, error)
 
     def run(self, call: ToolCall) -> Any:
         """Make a call directly, nothing caught: how gold calls run. In mode `tau2` without the sync, as officially."""
-        return self._transact(call, lambda value: value, sync=self._strict)
+        return self._transact(self.route(call), call, lambda value: value, sync=self._strict)
 
-    def _transact(self, call: ToolCall, finish: Callable[[Any], T], *, sync: bool) -> T:
-        """Make a call and return what `finish` makes of its value; in strict mode all of it counts, or nothing."""
-        tool = self._route(call)
+    def _transact(self, tool: Tool | None, call: ToolCall, finish: Callable[[Any], T], *, sync: bool) -> T:
+        """Make a call and return what `finish` makes of its value; in strict mode it applies wholly or not at all."""
+        if tool is None:
+            known = list(self._tools_of(call.requestor))
+            raise UnknownToolError(
+                f"there is no tool {shortened(call.name, MAX_NAME)!r} ({did_you_mean(call.name, known)})"
+            )
         if not self._strict:
             return finish(self._invoke(tool, call.arguments, sync=sync))
         problems = argument_problems(tool.parameters, call.arguments)
@@ -127,23 +135,15 @@ class Environment:
         setting = self.setting
         return setting.tools("agent").get(name) or setting.tools("user").get(name)
 
-    def _route(self, call: ToolCall) -> Tool:
-        """Find the tool on the caller's side; in solo play the agent has both sides' tools."""
-        setting = self.setting
-        if call.requestor == "assistant":
-            tools = setting.tools("agent")
-            tool = (setting.tools("user").get(call.name) if self.solo else None) or tools.get(call.name)
-            if tool is None:
-                self._unknown(call.name, [*tools, *(setting.tools("user") if self.solo else ())])
-            return tool
-        tools = {} if self.solo else setting.tools("user")
-        tool = tools.get(call.name)
-        if tool is None:
-            self._unknown(call.name, list(tools))
-        return tool
+    def route(self, call: ToolCall) -> Tool | None:
+        """Return the tool on the caller's side, None if it has none of that name."""
+        return self._tools_of(call.requestor).get(call.name)
 
-    def _unknown(self, name: str, known: list[str]) -> NoReturn:
-        raise UnknownToolError(f"there is no tool {shortened(name, MAX_NAME)!r} ({did_you_mean(name, known)})")
+    def _tools_of(self, requestor: Requestor) -> Mapping[str, Tool]:
+        """Return a side's tools. In solo play the agent has both sides' tools, and nobody else has any."""
+        if not self.solo:
+            return self.setting.tools("agent" if requestor == "assistant" else "user")
+        return self.setting.solo_tools if requestor == "assistant" else {}
 
     def _invoke(self, callee: Tool | Function, arguments: dict[str, Any], *, sync: bool) -> Any:
         writing = callee.mutates if isinstance(callee, Tool) else callee.kind == "setup"

@@ -7,79 +7,28 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 from tau2_core.background import Background
-from tau2_core.episode.conversation import Conversation, unrecordable, visible_to
-from tau2_core.episode.environment import Environment
-from tau2_core.episode.participants import Participants, agent_context, agent_tools, user_context, user_tools
+from tau2_core.episode.conversation import Conversation
+from tau2_core.episode.participants import Participants, agent_context, new_backend, user_context
+from tau2_core.episode.recordable import unrecordable
 from tau2_core.episode.setting import Setting
-from tau2_core.episode.setup import start
+from tau2_core.episode.side import Side
 from tau2_core.episode.tool_backend import LocalBackend, ToolBackend
+from tau2_core.episode.visibility import visible_to
 from tau2_core.errors import EpisodeError, UsageError
 from tau2_core.foreign import foreign
 from tau2_core.llm.model import EpisodeModel
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.llm import ModelError, ModelRole
-from tau2_core.model.messages import AssistantMessage, Message, ParticipantMessage, UserMessage
-from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
+from tau2_core.model.messages import AssistantMessage, Message, ParticipantMessage
+from tau2_core.model.registrations import loaded
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Role, Tool, ToolResult
 
-
-def _never_created(_context: Any) -> NoReturn:
-    raise AssertionError("a side that is played from outside has no participant")
-
-
-EXTERNAL_AGENT = AgentSpec(
-    "external", "an agent that is played from outside, step by step", _never_created, external=True
-)
-EXTERNAL_USER = UserSpec(
-    "external", "a customer who is played from outside, step by step", _never_created, external=True
-)
 GradeRecord = Callable[[EpisodeRecord], Awaitable[Grade]]
-
-
-class Side:
-    """One side of an episode, as whoever plays it sees it: what it may call, what it has seen, what it can do."""
-
-    def __init__(self, episode: Episode, role: Role) -> None:
-        self._episode = episode
-        self.role: Role = role
-
-    @property
-    def tools(self) -> Sequence[Tool]:
-        """What this side may call."""
-        episode = self._episode
-        if self.role == "agent":
-            return agent_tools(episode.setting)
-        return user_tools(episode.setting, episode.task)
-
-    @property
-    def messages(self) -> list[Message]:
-        """What this side has seen: its own messages and results, and what the other side said to it."""
-        return visible_to(self.role, self._episode.conversation.messages)
-
-    async def call(self, name: str, /, **arguments: Any) -> ToolResult:
-        """Make one tool call. What goes wrong with it is a result with a `failure`. Raises EpisodeError."""
-        return await self._episode.call_as(self.role, name, arguments)
-
-    async def say(self, text: str) -> str | None:
-        """Say something to the other side and return its answer.
-
-        Returns None where there is none: the episode has ended without one, or the other side is played from outside
-        too. Raises EpisodeError, and UsageError for an empty text.
-        """
-        if not isinstance(text, str) or not text.strip():
-            raise UsageError(f"say: give a text that is not empty, not {text!r}")
-        mine, other = (AssistantMessage, UserMessage) if self.role == "agent" else (UserMessage, AssistantMessage)
-        answers = [new for new in await self.step(mine(content=text)) if isinstance(new, other)]
-        return answers[-1].content if answers else None
-
-    async def step(self, message: ParticipantMessage) -> list[Message]:
-        """Send a text or tool calls; return what this side has seen since, results and answers. Raises EpisodeError."""
-        return await self._episode.step_as(self.role, message)
 
 
 class Episode:
@@ -115,7 +64,7 @@ class Episode:
         self.slot = slot or Slot(task.id, 0)
         self.agent = Side(self, "agent")
         self.customer = Side(self, "user")
-        self._open_backend = open_backend or partial(local_backend, setting, task, participants)
+        self._open_backend = open_backend or partial(new_backend, LocalBackend, setting, task, participants)
         self._grade = grade
         self._busy = False
         self.begun = False
@@ -278,13 +227,6 @@ class Episode:
     def interrupt(self, why: str) -> None:
         """End for a reason that is neither side's fault."""
         self.conversation.interrupt(why)
-
-
-def local_backend(setting: Setting, task: Task, participants: Participants, seed: int) -> ToolBackend:
-    """Return a fresh environment of this process in the task's start state. Raises TaskError."""
-    environment = Environment(setting, seed=seed)
-    start(environment, task)
-    return LocalBackend(environment, participants.wrappers_for(task.id, seed))
 
 
 def empty_record(setting: Setting, slot: Slot, seed: int) -> EpisodeRecord:

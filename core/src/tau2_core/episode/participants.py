@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NoReturn, TypeVar
 
 from tau2_core.episode.conversation import Limits
+from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
+from tau2_core.episode.setup import new_environment
 from tau2_core.episode.solo import DONE_TOOL
+from tau2_core.episode.tool_backend import ToolBackend
 from tau2_core.errors import PluginError, UsageError
 from tau2_core.llm.model import EpisodeModel, RoleModel
 from tau2_core.model.llm import Model, ModelRole
@@ -16,6 +20,20 @@ from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Tool
 from tau2_core.plugins.catalogue import Wrapper
+
+Backend = TypeVar("Backend", bound=ToolBackend)
+
+
+def _never_created(_context: Any) -> NoReturn:
+    raise AssertionError("a side that is played from outside has no participant")
+
+
+EXTERNAL_AGENT = AgentSpec(
+    "external", "an agent that is played from outside, step by step", _never_created, external=True
+)
+EXTERNAL_USER = UserSpec(
+    "external", "a customer who is played from outside, step by step", _never_created, external=True
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +73,20 @@ class Participants:
         return {
             role: role_model.model_for(key, seed) for role, role_model in self.role_models.items() if role != "judge"
         }
+
+
+def new_backend(
+    make: Callable[[Environment, Sequence[Wrapper]], Backend],
+    setting: Setting,
+    task: Task,
+    participants: Participants,
+    seed: int,
+) -> Backend:
+    """Make a backend over a new environment in the task's start state, with the wrappers of one episode.
+
+    Raises TaskError.
+    """
+    return make(new_environment(setting, task, seed), participants.wrappers_for(task.id, seed))
 
 
 def agent_context(

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from tau2_core.episode.episode import Episode, empty_record, local_backend
-from tau2_core.episode.participants import Participants
+from tau2_core.episode.episode import Episode, empty_record
+from tau2_core.episode.participants import Participants, new_backend
 from tau2_core.episode.setting import Setting
-from tau2_core.episode.tool_backend import ToolBackend
+from tau2_core.episode.tool_backend import LocalBackend, ToolBackend
 from tau2_core.foreign import describe_error
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.tasks import Task
@@ -20,7 +20,7 @@ OpenBackend = Callable[[Setting, Task, Participants, int], AbstractAsyncContextM
 @asynccontextmanager
 async def in_process(setting: Setting, task: Task, participants: Participants, seed: int) -> AsyncIterator[ToolBackend]:
     """Open a fresh environment of this process in the task's start state. Raises TaskError."""
-    yield local_backend(setting, task, participants, seed)
+    yield new_backend(LocalBackend, setting, task, participants, seed)
 
 
 async def play(

@@ -69,6 +69,16 @@ class Setting:
         """Return a side's tools by name, in listing order."""
         return self._tools[role]
 
+    @cached_property
+    def solo_tools(self) -> Mapping[str, Tool]:
+        """The tools of both sides, which the agent has in solo play."""
+        return {**self._tools["agent"], **self._tools["user"]}
+
+    @cached_property
+    def quick(self) -> bool:
+        """Whether all tools are declared quick, so that a server may call them on its event loop."""
+        return all(tool.quick for tool in self.solo_tools.values())
+
     def bases(self) -> dict[Role, Base]:
         """Return the shared databases by side. Raises PackError if one cannot be read."""
         if self._bases is None:

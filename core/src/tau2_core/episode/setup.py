@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tau2_core.episode.environment import ERROR_PREFIX, Environment
+from tau2_core.episode.setting import Setting
 from tau2_core.errors import TaskError
 from tau2_core.foreign import ForeignExit, describe_error, foreign
 from tau2_core.model.messages import AssistantMessage, Message, ToolCall, ToolMessage, UserMessage
@@ -24,6 +25,13 @@ class Mismatch:
     call: ToolCall
     recorded: str
     replayed: str
+
+
+def new_environment(setting: Setting, task: Task, seed: int = 0) -> Environment:
+    """Return a new environment in a task's start state. Raises TaskError."""
+    environment = Environment(setting, seed=seed)
+    start(environment, task)
+    return environment
 
 
 def start(environment: Environment, task: Task) -> None:
@@ -114,8 +122,7 @@ def paired(history: Sequence[Message]) -> Iterator[tuple[ToolCall, ToolMessage]]
 
 
 def _replay(environment: Environment, call: ToolCall, recorded: ToolMessage) -> Mismatch | None:
-    setting = environment.setting
-    tool = setting.tools("agent").get(call.name) or setting.tools("user").get(call.name)
+    tool = environment.find(call.name)
     if tool is None or not tool.mutates or recorded.skipped:
         return None
     result = environment.call(call)

@@ -75,7 +75,7 @@ async def call_counted(
     """Make a call, to the end even if the client goes away, and count it."""
     started = time.perf_counter()
     arguments = params.arguments or {}
-    at_once = episode.answers_at_once(params.name, arguments)
+    at_once = episode.answers_at_once(arguments)
     result = await registry.use(episode, episode.call(role, params.name, arguments), at_once=at_once)
     failure = result.failure.value if result.failure else None
     registry.metrics.called(episode.blueprint.setting.domain, time.perf_counter() - started, failure)

@@ -7,14 +7,13 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
-from tau2_core.episode.conversation import unrecordable
-from tau2_core.episode.environment import Environment
 from tau2_core.episode.episode import Episode
-from tau2_core.episode.participants import Participants
+from tau2_core.episode.participants import Participants, new_backend
+from tau2_core.episode.recordable import unrecordable
 from tau2_core.episode.setting import Setting
-from tau2_core.episode.setup import start
 from tau2_core.episode.solo import DONE
 from tau2_core.errors import EpisodeError
 from tau2_core.gym.errors import RefusedError
@@ -106,9 +105,8 @@ class HostedEpisode:
 
     def _open_backend(self, seed: int) -> ServedBackend:
         plan = self.blueprint
-        environment = Environment(plan.setting, seed=seed)
-        start(environment, plan.task)
-        self.backend = ServedBackend(environment, plan.participants.wrappers_for(plan.task.id, seed), self.workers)
+        make = partial(ServedBackend, workers=self.workers)
+        self.backend = new_backend(make, plan.setting, plan.task, plan.participants, seed)
         return self.backend
 
     @property
@@ -136,13 +134,13 @@ class HostedEpisode:
         """Return what a side may call."""
         return self.episode.agent.tools if role == "agent" else self.episode.customer.tools
 
-    def answers_at_once(self, name: str, arguments: dict[str, Any]) -> bool:
-        """Tell whether a call that is made now would wait for nothing: no other call, no thread, no plugin."""
+    def answers_at_once(self, arguments: dict[str, Any]) -> bool:
+        """Tell whether a call made now would wait for nothing: no other call, no thread, no plugin."""
         participants = self.blueprint.participants
         free = (
             not self.lock.locked() and self.trial is not None and not participants.wrappers and not participants.faults
         )
-        return free and self.backend.runs_on_loop(name, arguments)
+        return free and self.backend.runs_on_loop(arguments)
 
     async def call(self, role: Role, name: str, arguments: dict[str, Any]) -> ToolResult:
         """Make a call as one of the sides. What cannot be recorded is refused, and leaves no trace."""

@@ -10,8 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from tau2_core.episode.conversation import Limits
-from tau2_core.episode.episode import EXTERNAL_AGENT
-from tau2_core.episode.participants import Participants
+from tau2_core.episode.participants import EXTERNAL_AGENT, Participants
 from tau2_core.episode.play import OpenBackend
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.tool_backend import ToolBackend

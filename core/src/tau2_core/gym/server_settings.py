@@ -10,8 +10,7 @@ from threading import Lock
 from typing import Any
 
 from tau2_core.episode.conversation import Limits
-from tau2_core.episode.episode import EXTERNAL_AGENT
-from tau2_core.episode.participants import Participants
+from tau2_core.episode.participants import EXTERNAL_AGENT, Participants
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import DatasetError, Tau2GymError, UsageError
 from tau2_core.gym.connections import ConnectionLimits

@@ -19,7 +19,7 @@ from tau2_core.episode.tool_backend import LocalBackend
 from tau2_core.foreign import contain
 from tau2_core.json_values import is_small
 from tau2_core.model.messages import ToolCall
-from tau2_core.model.tools import Handler, ToolResult
+from tau2_core.model.tools import Handler, Tool, ToolResult
 from tau2_core.plugins.catalogue import Wrapper
 
 log = logging.getLogger(__name__)
@@ -166,22 +166,18 @@ class ServedBackend(LocalBackend):
         super().__init__(environment, wrappers)
         self.workers = workers
 
-    def runs_on_loop(self, name: str, arguments: Mapping[str, Any]) -> bool:
-        """Tell whether a call would be made on the event loop."""
-        tool = self.environment.find(name)
-        return tool is None or (
-            tool.quick
-            and tool.handler not in self.workers.slow
-            and is_small(arguments, MAX_PARTS, characters_a_part=CHARACTERS_A_PART)
-        )
+    def runs_on_loop(self, arguments: Mapping[str, Any]) -> bool:
+        """Tell whether a call with these arguments would be made on the event loop, whatever the tool."""
+        quick = self.environment.setting.quick and not self.workers.slow
+        return quick and is_small(arguments, MAX_PARTS, characters_a_part=CHARACTERS_A_PART)
 
     async def _call(self, call: ToolCall) -> ToolResult:
-        if not self.runs_on_loop(call.name, call.arguments):
-            return await self.workers.run(lambda: self.environment.call(call))
+        tool = self.environment.route(call)
+        if tool is not None and not self._is_quick(tool, call.arguments):
+            return await self.workers.run(lambda: self.environment.call_tool(tool, call))
         started = time.perf_counter()
-        result = self.environment.call(call)
+        result = self.environment.call_tool(tool, call)
         seconds = time.perf_counter() - started
-        tool = self.environment.find(call.name)
         if seconds > LONGEST_ON_LOOP and tool is not None:
             self.workers.slow.add(tool.handler)
             log.warning(
@@ -191,6 +187,13 @@ class ServedBackend(LocalBackend):
                 seconds * 1000,
             )
         return result
+
+    def _is_quick(self, tool: Tool, arguments: Mapping[str, Any]) -> bool:
+        return (
+            tool.quick
+            and tool.handler not in self.workers.slow
+            and is_small(arguments, MAX_PARTS, characters_a_part=CHARACTERS_A_PART)
+        )
 
     async def settle(self) -> None:
         if not self.environment.settled:

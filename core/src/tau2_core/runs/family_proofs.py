@@ -7,7 +7,7 @@ from typing import Protocol
 
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
-from tau2_core.episode.setup import start
+from tau2_core.episode.setup import new_environment
 from tau2_core.model.tasks import Action, Assertion, Task
 from tau2_core.model.tools import role_of
 from tau2_core.packs.family_tasks import FamilySource, FamilyTasks
@@ -61,8 +61,7 @@ class FamilyProofs:
             await self._each_fix(task, source)
 
     def _broken(self, task: Task, source: FamilySource) -> None:
-        environment = Environment(self.setting)
-        start(environment, task)
+        environment = new_environment(self.setting, task)
         for name in source.combination.blocks:
             place = self.tasks.families.place("blocks", name)
             for index, assertion in enumerate(self.tasks.families.blocks[name].broken):

@@ -17,11 +17,10 @@ from typing import Any
 
 from tau2_core.agents.random_calls import RandomCalls
 from tau2_core.episode.conversation import Limits
-from tau2_core.episode.environment import Environment
 from tau2_core.episode.participants import Participants
 from tau2_core.episode.play import play
 from tau2_core.episode.setting import Setting
-from tau2_core.episode.setup import start
+from tau2_core.episode.setup import new_environment
 from tau2_core.errors import Tau2GymError
 from tau2_core.model.episodes import Slot
 from tau2_core.model.messages import ToolCall
@@ -76,8 +75,7 @@ def _path(text: str | None) -> Path | None:
 
 
 def _gold(setting: Setting, task: Task) -> list[Step]:
-    environment = Environment(setting, seed=DEFAULT_SEED)
-    start(environment, task)
+    environment = new_environment(setting, task, DEFAULT_SEED)
     steps: list[Step] = [("", "", str(environment.digests()))]
     for action in task.gold():
         called = ToolCall(name=action.name, arguments=action.arguments, requestor=action.requestor)

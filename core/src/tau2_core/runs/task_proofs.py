@@ -8,7 +8,7 @@ from tau2_core.episode.environment import Environment
 from tau2_core.episode.participants import Participants
 from tau2_core.episode.play import play
 from tau2_core.episode.setting import Setting
-from tau2_core.episode.setup import start
+from tau2_core.episode.setup import new_environment
 from tau2_core.errors import PackError, Tau2GymError, ToolError
 from tau2_core.evaluators.grade import Grader
 from tau2_core.evaluators.strict.policy import breaches
@@ -105,14 +105,12 @@ class _Player:
             return None
         called |= {call.func_name for call in set_up}
         try:
-            environment = Environment(self.setting)
-            start(environment, task)
+            return new_environment(self.setting, task)
         except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported, not swallowed
             if not called & self.pack.unsound:
                 what = f"task {task.id!r}: its start state does not apply: {_words(error)}"
                 self.note(source, what, "initial_state")
             return None
-        return environment
 
     def _gold_call(
         self, environment: Environment, tool: Tool, action: Action, task: Task, source: TaskSource, index: int

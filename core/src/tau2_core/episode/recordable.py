@@ -1,0 +1,39 @@
+"""Checks that a message or call can be recorded, before it becomes part of an episode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tau2_core.json_values import json_problem
+from tau2_core.llm.answers import reported_figures
+from tau2_core.model.messages import AssistantMessage, ParticipantMessage, UserMessage
+from tau2_core.model.tools import Failure, ToolResult
+
+
+def recordable_message(speaker: str, message: ParticipantMessage) -> ParticipantMessage:
+    """Return a copy that its sender cannot change any more. Raises ValueError for what a record cannot hold."""
+    expected = AssistantMessage if speaker == "agent" else UserMessage
+    if not isinstance(message, expected):
+        raise ValueError(f"the {speaker} returned a {type(message).__name__}, not a {expected.__name__}")
+    try:
+        content = message.model_dump(mode="json", warnings=False, exclude={"cost"})
+        own = expected.model_validate(content | reported_figures(message.cost, content["usage"]))
+    except ValueError as error:
+        raise ValueError(f"the {speaker}'s message is no JSON value of its type: {error}") from error
+    if not own.has_text() and not own.tool_calls:
+        raise ValueError(f"the {speaker} sent neither text nor a tool call")
+    own.tool_calls = own.tool_calls or None
+    for call in own.tool_calls or []:
+        problem = json_problem(call.arguments, strict=False)
+        if problem:
+            raise ValueError(f"the {speaker} made a call of {call.name} that cannot be recorded: {problem}")
+    return own
+
+
+def unrecordable(name: str, arguments: dict[str, Any], *, strict: bool = False) -> ToolResult | None:
+    """Return the refusal of a call that no record could hold (`strict`: as JSON), None for one that can be made."""
+    problem = json_problem(name, strict=strict) or json_problem(arguments, strict=strict)
+    if problem is None:
+        return None
+    why = f"Error: the call cannot be recorded as JSON: {problem}"
+    return ToolResult(why, Failure.INVALID_ARGUMENTS, {"code": "not_json"})

@@ -1,0 +1,56 @@
+"""One side of an episode: what its player may call, what it has seen, and the steps it can take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tau2_core.episode.participants import agent_tools, user_tools
+from tau2_core.episode.visibility import visible_to
+from tau2_core.errors import UsageError
+from tau2_core.model.messages import AssistantMessage, Message, ParticipantMessage, UserMessage
+from tau2_core.model.tools import Role, Tool, ToolResult
+
+if TYPE_CHECKING:
+    from tau2_core.episode.episode import Episode
+
+
+class Side:
+    """One side of an episode, as whoever plays it sees it: what it may call, what it has seen, what it can do."""
+
+    def __init__(self, episode: Episode, role: Role) -> None:
+        self._episode = episode
+        self.role: Role = role
+
+    @property
+    def tools(self) -> Sequence[Tool]:
+        """What this side may call."""
+        episode = self._episode
+        if self.role == "agent":
+            return agent_tools(episode.setting)
+        return user_tools(episode.setting, episode.task)
+
+    @property
+    def messages(self) -> list[Message]:
+        """What this side has seen: its own messages and results, and what the other side said to it."""
+        return visible_to(self.role, self._episode.conversation.messages)
+
+    async def call(self, name: str, /, **arguments: Any) -> ToolResult:
+        """Make one tool call. What goes wrong with it is a result with a `failure`. Raises EpisodeError."""
+        return await self._episode.call_as(self.role, name, arguments)
+
+    async def say(self, text: str) -> str | None:
+        """Say something to the other side and return its answer.
+
+        Returns None where there is none: the episode has ended without one, or the other side is played from outside
+        too. Raises EpisodeError, and UsageError for an empty text.
+        """
+        if not isinstance(text, str) or not text.strip():
+            raise UsageError(f"say: give a text that is not empty, not {text!r}")
+        mine, other = (AssistantMessage, UserMessage) if self.role == "agent" else (UserMessage, AssistantMessage)
+        answers = [new for new in await self.step(mine(content=text)) if isinstance(new, other)]
+        return answers[-1].content if answers else None
+
+    async def step(self, message: ParticipantMessage) -> list[Message]:
+        """Send a text or tool calls; return what this side has seen since, results and answers. Raises EpisodeError."""
+        return await self._episode.step_as(self.role, message)

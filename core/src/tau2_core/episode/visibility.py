@@ -1,0 +1,26 @@
+"""Which messages each side of a conversation sees (spec/conversation.md, 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tau2_core.model.messages import AssistantMessage, Message, Requestor, ToolMessage, UserMessage
+from tau2_core.model.tools import Role
+
+
+def requestor_of(speaker: Role) -> Requestor:
+    """Return what a side is called in its tool calls."""
+    return "assistant" if speaker == "agent" else "user"
+
+
+def visible_to(speaker: Role, messages: Sequence[Message]) -> list[Message]:
+    """Return what a side has seen: its own messages and results, and the other's text that carried no calls."""
+    own, other = (AssistantMessage, UserMessage) if speaker == "agent" else (UserMessage, AssistantMessage)
+    requestor = requestor_of(speaker)
+    return [
+        message
+        for message in messages
+        if isinstance(message, own)
+        or (isinstance(message, other) and message.tool_calls is None)
+        or (isinstance(message, ToolMessage) and message.requestor == requestor)
+    ]
