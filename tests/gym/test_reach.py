@@ -10,7 +10,8 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Mount, Route
-from tau2_core.gym.application import WebPages, build_application
+from tau2_core.gym.application import build_application
+from tau2_core.gym.middleware import WebPages
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.server_settings import ServerSettings
 from tau2_core.runs.loading import open_catalogue

@@ -11,8 +11,8 @@ from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, TextContent
 
-from tau2_core.gym.application import LOOPBACK
 from tau2_core.gym.data_plane import FAILURE_KEY
+from tau2_core.gym.middleware import LOOPBACK
 from tau2_core.model.messages import Requestor, ToolCall
 from tau2_core.model.tools import Failure, ToolResult
 

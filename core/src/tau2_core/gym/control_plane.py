@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -10,137 +10,29 @@ from typing import Any
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
-from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
-from starlette.types import Receive, Scope
 
 from tau2_core.errors import Tau2GymError
+from tau2_core.gym.control_models import (
+    ClaimedSlot,
+    CreatedEpisode,
+    EpisodeState,
+    ErrorBody,
+    NewEpisode,
+    Reset,
+    Reward,
+    RunProgress,
+    SlotState,
+)
 from tau2_core.gym.credentials import check_token
 from tau2_core.gym.errors import RefusedError, answer, refuse, refuse_http
 from tau2_core.gym.front_page import front_page
 from tau2_core.gym.hosted_episode import HostedEpisode
 from tau2_core.gym.registry import Registry
-from tau2_core.gym.request_json import parse_body
+from tau2_core.gym.request_json import StrictRoute
 from tau2_core.gym.server_settings import ServerSettings
-from tau2_core.gym.slots import SlotStatus
-from tau2_core.model.episodes import ArgumentMode, EpisodeRecord
-from tau2_core.model.evaluation import Grade, Outcome
-from tau2_core.model.tasks import Task
-
-ID = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
-
-
-class NewEpisode(BaseModel):
-    """What to create: a domain, and a task by id or written out; without either, a world with nothing to reach."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    domain: str
-    task_id: str | None = None
-    task: Task | None = None
-    variant: str = ""
-    solo: bool = False
-    seed: int = Field(default=0, ge=-(2**63), lt=2**63)
-    dataset: str | None = Field(default=None, description="A dataset's name, or `pack` for the domain's own data.")
-    user: str | None = Field(default=None, description="Who answers on the conversation plane.")
-    mode: ArgumentMode | None = None
-    id: str | None = Field(default=None, pattern=ID, description="An id of your own.")
-
-
-class CreatedEpisode(BaseModel):
-    """Where to reach a new episode. Give an agent `mcp_url` and `conversation_url`, and nothing else.
-
-    `wrapped` tells that plugins stand around its tool calls, so that one may have been answered by a plugin alone.
-    """
-
-    id: str
-    mcp_url: str
-    user_mcp_url: str | None
-    conversation_url: str | None
-    control_url: str
-    expires_at: datetime
-    wrapped: bool
-
-
-class ClaimedSlot(CreatedEpisode):
-    """A slot of the run, and where to play it until `deadline`. What is not finished then is handed out again."""
-
-    trial: int
-    attempt: int
-    deadline: datetime
-
-
-class SlotState(BaseModel):
-    """One slot: `status` is open, claimed, finished, or lost (its attempts are used up)."""
-
-    task_id: str
-    trial: int
-    status: SlotStatus
-    attempts: int
-
-
-class RunProgress(BaseModel):
-    """How far a run has come; `mean_reward` is over the graded episodes, of which `pending` ones await a judge.
-
-    `stopped` says why no more slots are handed out, "" as long as they are.
-    """
-
-    run: str
-    stopped: str
-    counts: dict[SlotStatus, int]
-    graded: int
-    pending: int
-    mean_reward: float | None
-    slots: list[SlotState]
-
-
-class EpisodeState(BaseModel):
-    """How an episode stands. `digests` is null in lists, and while a call is being made.
-
-    `last_call_skipped` tells that a plugin answered the last call, and the environment never saw it.
-    """
-
-    id: str
-    domain: str
-    task_id: str
-    status: str
-    steps: int
-    tool_calls: int
-    termination: str | None
-    expires_at: datetime
-    last_call_skipped: bool
-    digests: dict[str, str] | None = None
-
-
-class Reward(BaseModel):
-    """The grade as the episode stands; `final` tells that it has ended."""
-
-    reward: float | None
-    final: bool
-    grade: Grade
-
-
-class Reset(BaseModel):
-    """What changes at a reset."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    seed: int | None = Field(default=None, ge=-(2**63), lt=2**63, description="A new seed; 0 is one.")
-
-
-class ErrorDetail(BaseModel):
-    """Why a request is refused: a stable code for programs, a message for people."""
-
-    code: str
-    message: str
-
-
-class ErrorBody(BaseModel):
-    """The body of every refusal."""
-
-    error: ErrorDetail
-
+from tau2_core.model.episodes import EpisodeRecord
+from tau2_core.model.evaluation import Outcome
 
 REFUSALS = {
     400: "The body is not JSON",
@@ -187,8 +79,8 @@ def build_control_plane(registry: Registry, settings: ServerSettings) -> FastAPI
     )
     async def claim(request: Request) -> ClaimedSlot:
         """Claim the next slot of the run that this server was started for."""
-        _, slots = registry.served()
-        episode = await registry.claim()
+        _, slots = registry.claims.served()
+        episode = await registry.claims.claim()
         slot = episode.blueprint.slot
         assert slot is not None
         urls = _created(registry, episode, request).model_dump()
@@ -198,7 +90,7 @@ def build_control_plane(registry: Registry, settings: ServerSettings) -> FastAPI
     @app.get("/v1/slots", dependencies=[overview], responses=_refusals(404), tags=["slots"])
     async def progress() -> RunProgress:
         """Return how far the run that this server was started for has come."""
-        run, slots = registry.served()
+        run, slots = registry.claims.served()
         await registry.expire()
         rewards = [grade.reward for grade in run.all_grades() if grade.reward is not None]
         return RunProgress(
@@ -294,31 +186,6 @@ def build_control_plane(registry: Registry, settings: ServerSettings) -> FastAPI
     app.add_exception_handler(HTTPException, refuse_http)
     app.add_exception_handler(RequestValidationError, _invalid)
     return app
-
-
-class StrictRoute(APIRoute):
-    """Lets in only bodies that a record can hold; the framework's parser takes NaN and half surrogate pairs."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def handle_strictly(request: Request) -> Response:
-            if request.method == "POST":
-                body = await request.body()
-                request = _Parsed(request.scope, request.receive, parse_body(body) if body else None, body)
-            return await handle(request)
-
-        return handle_strictly
-
-
-class _Parsed(Request):
-    def __init__(self, scope: Scope, receive: Receive, value: Any, body: bytes) -> None:
-        super().__init__(scope, receive)
-        self._body = body
-        self._value = value
-
-    async def json(self) -> Any:
-        return self._value
 
 
 def _build(registry: Registry, settings: ServerSettings, new: NewEpisode) -> HostedEpisode:

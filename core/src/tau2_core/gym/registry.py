@@ -18,10 +18,9 @@ from tau2_core.foreign import describe_error
 from tau2_core.gym.errors import RefusedError, expired_episode, unknown_episode
 from tau2_core.gym.hosted_episode import Blueprint, HostedEpisode
 from tau2_core.gym.metrics import Metrics
-from tau2_core.gym.record_keeping import Kept, RecordKeeper
-from tau2_core.gym.served_run import ServedRun
+from tau2_core.gym.record_keeping import RecordKeeper
 from tau2_core.gym.served_runs import ServedRuns
-from tau2_core.gym.slots import Claim, Slots
+from tau2_core.gym.slot_claims import SlotClaims
 from tau2_core.gym.workers import Workers
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Grade
@@ -61,8 +60,9 @@ class Registry:
         self._keys: dict[str, tuple[HostedEpisode, Role]] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
         self.runs = runs
-        self._works: set[asyncio.Task[Any]] = set()
+        self.works: set[asyncio.Task[Any]] = set()
         self.keeping = RecordKeeper(runs)
+        self.claims = SlotClaims(self)
 
     def admit(self, episode_id: str | None = None) -> None:
         """Refuse what could not be added now. Raises RefusedError: 409 for a taken id, 503 if full or out of money."""
@@ -94,60 +94,6 @@ class Registry:
         self._list(episode)
         self.metrics.created += 1
         return episode
-
-    async def claim(self) -> HostedEpisode:
-        """Open the episode of the run's next slot.
-
-        A task that cannot be set up is recorded as infrastructure's error, as in a run, and the next slot is taken.
-        Raises RefusedError: 404 without a run to play, 409 or 410 when no slot is left or the run was stopped, 503 when
-        the server is full.
-        """
-        run, slots = self.served()
-        await self.expire()  # a slot whose time is over is handed out again
-        while True:
-            self.stop_run_if_due()
-            slots.refuse_if_stopped()
-            self.admit()
-            claim = slots.claim()
-            try:
-                episode = await self._open_slot(run, claim)
-            except BaseException:
-                slots.give_back(claim.slot)
-                raise
-            if episode is not None:
-                return episode
-            slots.finish(claim.slot)
-
-    async def _open_slot(self, run: ServedRun, claim: Claim) -> HostedEpisode | None:
-        """Open the episode of a slot; None if its task cannot be set up, which is recorded. Raises RefusedError."""
-        assert self.runs is not None
-        assert self.runs.slots is not None
-        blueprint = run.blueprint(claim.slot)
-        try:
-            episode = await self.workers.run(partial(self.build, blueprint))
-        except RefusedError as error:
-            self.runs.stopping.count(await run.keep_failed(claim.slot, blueprint.seed, str(error)))
-            return None
-        episode.attempt, episode.deadline = claim.attempt, time.monotonic() + self.runs.slots.seconds
-        return self.add(episode)
-
-    def stop_run_if_due(self) -> None:
-        """Hand out no more slots once the run's time, money or patience is over, or a model cannot be used."""
-        if self.runs is None or self.runs.slots is None or self.runs.slots.stopped:
-            return
-        if self.runs.out_of_time():
-            self.runs.slots.stopped = f"the run's {self.runs.run_seconds:g} s have passed"
-        elif self.runs.stopping.check():
-            self.runs.slots.stopped = self.runs.stopping.why
-        if self.runs.slots.stopped:
-            log.error("%s; --resume goes on", self.runs.slots.stopped)
-
-    def served(self) -> tuple[ServedRun, Slots]:
-        """Return the run that this server was started for, and its slots. Raises RefusedError (404)."""
-        if self.runs is None or self.runs.inventory is None or self.runs.slots is None:
-            what = "this server was started without a run; give it --split, --task or --trials"
-            raise RefusedError(404, "no_run", what)
-        return self.runs.inventory, self.runs.slots
 
     def create(self, blueprint: Blueprint, episode_id: str | None = None) -> HostedEpisode:
         """Build and add an episode. Raises RefusedError."""
@@ -203,8 +149,8 @@ class Registry:
     async def _finish(self, work: Work[T]) -> T:
         """Await work in a task of its own, which neither a client nor a session that is cancelled takes with it."""
         task = asyncio.create_task(work)
-        self._works.add(task)
-        task.add_done_callback(self._works.discard)
+        self.works.add(task)
+        task.add_done_callback(self.works.discard)
         return await asyncio.shield(task)
 
     async def grade(self, episode: HostedEpisode) -> Grade:
@@ -259,7 +205,7 @@ class Registry:
     async def _close(self, episode: HostedEpisode) -> None:
         if episode.closed:
             raise expired_episode()
-        self._unlist(episode)
+        self.unlist(episode)
         try:
             async with episode.lock:
                 await self.keeping.keep(episode)
@@ -275,7 +221,7 @@ class Registry:
 
     def forget(self, episode: HostedEpisode) -> None:
         """Let go of an episode whose record somebody else keeps. A call in flight goes on, and nobody waits for it."""
-        self._unlist(episode)
+        self.unlist(episode)
 
     def _list(self, episode: HostedEpisode) -> None:
         episode.closed = False
@@ -284,7 +230,8 @@ class Registry:
         if episode.blueprint.two_sided:
             self._keys[episode.user_key] = (episode, "user")
 
-    def _unlist(self, episode: HostedEpisode) -> None:
+    def unlist(self, episode: HostedEpisode) -> None:
+        """Close an episode's URLs, for good or until it is listed again."""
         episode.closed = True
         episode.episode.close()
         del self._episodes[episode.id]
@@ -302,7 +249,7 @@ class Registry:
     async def expire(self) -> None:
         """Close what nobody has used for too long, and keep what has come to an end by the time alone."""
         now = time.monotonic()
-        self.stop_run_if_due()
+        self.claims.stop_if_due()
         over = self.runs is not None and self.runs.out_of_time()
         for episode in self.all():
             if episode.in_flight or episode.closed:
@@ -332,44 +279,3 @@ class Registry:
     def hurry(self) -> None:
         """Let `close_all`, now or later, wait for nothing any more: neither calls in flight nor grades."""
         self.keeping.hurry()
-
-    async def close_all(self, grace: float) -> None:
-        """Close everything at shutdown: all records are kept first, then the grades.
-
-        Calls in flight have `grace` seconds to end; the record of one that does not ends there. Grades may take as
-        long as they need, unless `hurry` is called.
-        """
-        for episode in self.all():
-            if episode.blueprint.slot is not None and not episode.ended:
-                episode.lost, episode.stopping = "the server was stopped before the episode was over", True
-        works = set(self._works)
-        busy = [episode for episode in self.all() if episode.lock.locked()]
-        calling = {asyncio.create_task(self._after_call(episode)): episode for episode in busy}
-        records = [await self._last_record(episode) for episode in self.all() if episode not in busy]
-        await self.keeping.wait(works | set(calling), grace)
-        for task, episode in calling.items():
-            if not task.done():
-                task.cancel()
-                if not episode.kept:  # else it is only being graded
-                    log.error("a call of episode %s did not end in time; its record ends there", episode.id)
-                    episode.interrupt("the server was stopped in the middle of a call")
-            records.append(await self._last_record(episode))
-        for work in works:
-            work.cancel()
-        await self.keeping.wait(works, grace)
-        await self.keeping.last_grades([kept for kept in records if kept is not None])
-        await self.keeping.sum_up()
-
-    async def _after_call(self, episode: HostedEpisode) -> None:
-        async with episode.lock:
-            pass
-
-    async def _last_record(self, episode: HostedEpisode) -> Kept | None:
-        if not episode.closed:
-            self._unlist(episode)
-        try:
-            record = await self.keeping.keep_record(episode)
-        except Tau2GymError as error:
-            log.error("the record of episode %s is lost: %s", episode.id, error)
-            return None
-        return None if record is None else (episode, record)

@@ -1,10 +1,14 @@
-"""Request bodies: finite, of valid text and bounded depth, so that whatever is let in can be written out again."""
+"""Request bodies, parsed strictly: finite numbers, valid text and bounded depth, so that all of it can be recorded."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from typing import Any
 
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
 from pydantic_core import from_json
+from starlette.types import Receive, Scope
 
 from tau2_core.gym.errors import RefusedError
 from tau2_core.json_values import json_problem
@@ -20,3 +24,28 @@ def parse_body(body: bytes) -> Any:
     if problem:
         raise RefusedError(422, "invalid_request", f"body: {problem}")
     return value
+
+
+class StrictRoute(APIRoute):
+    """Lets in only bodies that a record can hold; the framework's parser takes NaN and half surrogate pairs."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_strictly(request: Request) -> Response:
+            if request.method == "POST":
+                body = await request.body()
+                request = _Parsed(request.scope, request.receive, parse_body(body) if body else None, body)
+            return await handle(request)
+
+        return handle_strictly
+
+
+class _Parsed(Request):
+    def __init__(self, scope: Scope, receive: Receive, value: Any, body: bytes) -> None:
+        super().__init__(scope, receive)
+        self._body = body
+        self._value = value
+
+    async def json(self) -> Any:
+        return self._value

@@ -21,12 +21,14 @@ from starlette.types import ASGIApp
 from tau2_core.background import watched
 from tau2_core.errors import UsageError
 from tau2_core.event_loop import loop_factory, rare_garbage_collection
-from tau2_core.gym.application import LOOPBACK, build_application
+from tau2_core.gym.application import build_application
 from tau2_core.gym.connections import ConnectionLimits, bounded_protocol
 from tau2_core.gym.data_plane import build_server
 from tau2_core.gym.hosted_episode import Blueprint, HostedEpisode
+from tau2_core.gym.middleware import LOOPBACK
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.server_settings import ServerSettings
+from tau2_core.gym.shutdown import close_all
 from tau2_core.gym.workers import short_turns
 from tau2_core.runs.judgements import probe_judge
 from tau2_core.runs.model_clients import close_models
@@ -201,7 +203,7 @@ async def _stdio(registry: Registry, settings: ServerSettings, episode: HostedEp
 
 async def _last_words(registry: Registry, episode: HostedEpisode, hurry: asyncio.Future[int]) -> None:
     """Keep the record, then say what it is worth, unless there is a hurry."""
-    await registry.close_all(GRACE_SECONDS)
+    await close_all(registry, GRACE_SECONDS)
     if episode.blueprint.task.evaluation_criteria and not hurry.done():
         grading = asyncio.create_task(registry.grade(episode))
         hurry.add_done_callback(lambda _hurry: grading.cancel())

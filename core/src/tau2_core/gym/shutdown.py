@@ -1,0 +1,57 @@
+"""Closing all episodes of a server when it stops: records first, then grades."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from tau2_core.errors import Tau2GymError
+from tau2_core.gym.hosted_episode import HostedEpisode
+from tau2_core.gym.record_keeping import Kept
+from tau2_core.gym.registry import Registry
+
+log = logging.getLogger(__name__)
+
+
+async def close_all(registry: Registry, grace: float) -> None:
+    """Close everything at shutdown: all records are kept first, then the grades.
+
+    Calls in flight have `grace` seconds to end; the record of one that does not ends there. Grades may take as
+    long as they need, unless `registry.hurry` is called.
+    """
+    for episode in registry.all():
+        if episode.blueprint.slot is not None and not episode.ended:
+            episode.lost, episode.stopping = "the server was stopped before the episode was over", True
+    works = set(registry.works)
+    busy = [episode for episode in registry.all() if episode.lock.locked()]
+    calling = {asyncio.create_task(_after_call(episode)): episode for episode in busy}
+    records = [await _last_record(registry, episode) for episode in registry.all() if episode not in busy]
+    await registry.keeping.wait(works | set(calling), grace)
+    for task, episode in calling.items():
+        if not task.done():
+            task.cancel()
+            if not episode.kept:  # else it is only being graded
+                log.error("a call of episode %s did not end in time; its record ends there", episode.id)
+                episode.interrupt("the server was stopped in the middle of a call")
+        records.append(await _last_record(registry, episode))
+    for work in works:
+        work.cancel()
+    await registry.keeping.wait(works, grace)
+    await registry.keeping.last_grades([kept for kept in records if kept is not None])
+    await registry.keeping.sum_up()
+
+
+async def _after_call(episode: HostedEpisode) -> None:
+    async with episode.lock:
+        pass
+
+
+async def _last_record(registry: Registry, episode: HostedEpisode) -> Kept | None:
+    if not episode.closed:
+        registry.unlist(episode)
+    try:
+        record = await registry.keeping.keep_record(episode)
+    except Tau2GymError as error:
+        log.error("the record of episode %s is lost: %s", episode.id, error)
+        return None
+    return None if record is None else (episode, record)
