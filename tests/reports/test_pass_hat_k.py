@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tau2_core.records.statistics import pass_hat_k_estimates
-from tau2_core.records.summary import pass_hat_k
+from tau2_core.records.tally import pass_hat_k
 
 
 @st.composite

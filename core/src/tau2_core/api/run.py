@@ -16,6 +16,7 @@ from tau2_core.names import did_you_mean
 from tau2_core.records.reader import read_run
 from tau2_core.records.reasons import reasons
 from tau2_core.records.report import Report, build_report
+from tau2_core.records.tally import Tally
 
 if TYPE_CHECKING:
     from tau2_core.model.messages import Message
@@ -160,12 +161,12 @@ class Run:
     @property
     def mean_reward(self) -> float:
         """The mean reward over all slots; one without a reward counts as 0."""
-        return self._rewards() / self._slots()
+        return self._tally.mean_reward
 
     @property
     def coverage(self) -> float:
         """The share of all slots that have a reward, 0 to 1."""
-        return sum(each.reward is not None for each in self.episodes) / self._slots()
+        return self._tally.coverage
 
     @property
     def solved(self) -> list[RunEpisode]:
@@ -175,9 +176,7 @@ class Run:
     @property
     def pass_hat_k(self) -> dict[int, float]:
         """pass^k for k from 1 to `trials`: the chance that a task is solved in all of k trials."""
-        from tau2_core.records.summary import pass_hat_k
-
-        return pass_hat_k([self._read.solved(task) for task in self.tasks], self.trials)
+        return self._tally.pass_hat_k
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one flat dictionary an episode, for a data frame: `pandas.DataFrame(run.rows())`.
@@ -211,15 +210,13 @@ class Run:
             **{name: _verdict(grade, name) for name in criteria},
         }
 
-    def _rewards(self) -> float:
-        return sum(each.reward or 0.0 for each in self.episodes)
-
-    def _slots(self) -> int:
-        return len(self.tasks) * self.trials
+    @cached_property
+    def _tally(self) -> Tally:
+        return self._read.tally()
 
     def __repr__(self) -> str:
         unscored = sum(each.reward is None for each in self.episodes)
-        words = f"{len(self)} of {self._slots()} episodes, mean reward {self.mean_reward:.4f}"
+        words = f"{len(self)} of {self._tally.slots} episodes, mean reward {self.mean_reward:.4f}"
         without = f", {unscored} without a reward" if unscored else ""
         return f"<Run {self.name}: {words}{without}{f', stopped: {self.stopped}' if self.stopped else ''}>"
 

@@ -59,8 +59,9 @@ def demo(domain: Annotated[str, typer.Argument(help="The domain to show.")] = "a
             screen.print(f"  {safe(why)}")
         screen.print()
     screen.rule(f"[bold]3. Scores[/bold]: all {len(informed.tasks)} tasks of {safe(domain)}", align="left")
-    screen.print(f"{_mean(idle):.4f}  agent {IDLE}: does nothing")
-    screen.print(f"{_mean(informed):.4f}  agent {INFORMED}: reads the gold (the right calls), which no real agent may")
+    means = idle.tally().mean_reward, informed.tally().mean_reward
+    screen.print(f"{means[0]:.4f}  agent {IDLE}: does nothing")
+    screen.print(f"{means[1]:.4f}  agent {INFORMED}: reads the gold (the right calls), which no real agent may")
     screen.print("Both need no model. An agent of yours should land between them.\n")
     screen.rule("[bold]4. Go on[/bold]", align="left")
     for arguments in (
@@ -107,7 +108,3 @@ def _played(setting: Setting, catalogue: Catalogue, agent: str, place: Path) -> 
     plan = Plan(setting, participants, setting.select(), 1, DEFAULT_SEED, None, graded_by.name, evaluator_set=graded_by)
     event_loop.run_async(execute(plan, catalogue, place / agent))
     return read_run(place / agent)
-
-
-def _mean(run: RecordedRun) -> float:
-    return sum(grade.reward or 0.0 for grade in run.grades.values()) / (len(run.tasks) * run.trials)

@@ -25,7 +25,8 @@ from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.finished import FinishedSlots
 from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, Journal
-from tau2_core.records.summary import figures
+from tau2_core.records.summary import summarise
+from tau2_core.records.tally import Tally
 from tau2_core.runs.checked_plan import CheckedPlan
 from tau2_core.runs.digests import text_digest
 from tau2_core.runs.judgements import Judging
@@ -201,8 +202,9 @@ class ServedRun:
         grades = self.all_grades()
         folder = self.journal.folder
         seconds = time.monotonic() - self._started
-        judged = list(self.judging.known.values())
-        summary = figures(self._inventory(), folder.name, str(folder), records, grades, seconds, judged)
+        inventory = self._inventory()
+        tally = Tally(inventory.tasks, inventory.trials, grades, records, list(self.judging.known.values()))
+        summary = summarise(inventory, folder.name, str(folder), tally, seconds)
         self.journal.write(CONFIGURATION, self.config)  # which a full disk may have kept from being written before
         self.journal.write(SUMMARY, summary.model_dump(mode="json"))
         return summary

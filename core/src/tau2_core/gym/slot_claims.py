@@ -23,6 +23,7 @@ class SlotClaims:
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
+        self.runs = registry.runs
 
     async def claim(self) -> HostedEpisode:
         """Open the episode of the run's next slot.
@@ -49,31 +50,31 @@ class SlotClaims:
 
     async def _open_slot(self, run: ServedRun, claim: Claim) -> HostedEpisode | None:
         """Open the episode of a slot; None if its task cannot be set up, which is recorded. Raises RefusedError."""
-        assert self.registry.runs is not None
-        assert self.registry.runs.slots is not None
+        assert self.runs is not None
+        assert self.runs.slots is not None
         blueprint = run.blueprint(claim.slot)
         try:
             episode = await self.registry.workers.run(partial(self.registry.build, blueprint))
         except RefusedError as error:
-            self.registry.runs.stopping.count(await run.keep_failed(claim.slot, blueprint.seed, str(error)))
+            self.runs.stopping.count(await run.keep_failed(claim.slot, blueprint.seed, str(error)))
             return None
-        episode.attempt, episode.deadline = claim.attempt, time.monotonic() + self.registry.runs.slots.seconds
+        episode.attempt, episode.deadline = claim.attempt, time.monotonic() + self.runs.slots.seconds
         return self.registry.add(episode)
 
     def stop_if_due(self) -> None:
         """Hand out no more slots once the run's time, money or patience is over, or a model cannot be used."""
-        if self.registry.runs is None or self.registry.runs.slots is None or self.registry.runs.slots.stopped:
+        if self.runs is None or self.runs.slots is None or self.runs.slots.stopped:
             return
-        if self.registry.runs.out_of_time():
-            self.registry.runs.slots.stopped = f"the run's {self.registry.runs.run_seconds:g} s have passed"
-        elif self.registry.runs.stopping.check():
-            self.registry.runs.slots.stopped = self.registry.runs.stopping.why
-        if self.registry.runs.slots.stopped:
-            log.error("%s; --resume goes on", self.registry.runs.slots.stopped)
+        if self.runs.out_of_time():
+            self.runs.slots.stopped = f"the run's {self.runs.run_seconds:g} s have passed"
+        elif self.runs.stopping.check():
+            self.runs.slots.stopped = self.runs.stopping.why
+        if self.runs.slots.stopped:
+            log.error("%s; --resume goes on", self.runs.slots.stopped)
 
     def served(self) -> tuple[ServedRun, Slots]:
         """Return the run that this server was started for, and its slots. Raises RefusedError (404)."""
-        if self.registry.runs is None or self.registry.runs.inventory is None or self.registry.runs.slots is None:
+        if self.runs is None or self.runs.inventory is None or self.runs.slots is None:
             what = "this server was started without a run; give it --split, --task or --trials"
             raise RefusedError(404, "no_run", what)
-        return self.registry.runs.inventory, self.registry.runs.slots
+        return self.runs.inventory, self.runs.slots

@@ -13,6 +13,7 @@ from tau2_core.model.llm import ADDRESSES, decides
 from tau2_core.names import did_you_mean
 from tau2_core.records.reader import RecordedRun
 from tau2_core.records.statistics import Estimate, clustered_rate, paired_difference, sign_flip_test
+from tau2_core.records.tally import Tally
 
 # What is compared is the agent, with its model and its prompt. Seeds, where a dataset lies, and what a judge is asked
 # beside the reward decide nothing that should matter; of a split, only the tasks do, which are compared by themselves.
@@ -124,16 +125,17 @@ def compare_runs(
     if not tasks:
         raise UsageError(f"{a.name} and {b.name} have no task in common")
     trials = min(a.trials, b.trials)
-    solved = [(a.solved(task, trials), b.solved(task, trials)) for task in tasks]
-    gate, difference, p_value = decide([after - before for before, after in solved], trials, alpha=alpha, margin=margin)
+    before, after = a.tally(tasks, trials), b.tally(tasks, trials)
+    solved = [(before.solved[task], after.solved[task]) for task in tasks]
+    gate, difference, p_value = decide([y - x for x, y in solved], trials, alpha=alpha, margin=margin)
     changed = [
-        TaskChange(task_id=task, a=before / trials, b=after / trials, difference=(after - before) / trials)
-        for task, (before, after) in zip(tasks, solved, strict=True)
-        if before != after
+        TaskChange(task_id=task, a=x / trials, b=y / trials, difference=(y - x) / trials)
+        for task, (x, y) in zip(tasks, solved, strict=True)
+        if x != y
     ]
     return Comparison(
-        a=_side(a, tasks, trials, alpha),
-        b=_side(b, tasks, trials, alpha),
+        a=_compared(a, before, alpha),
+        b=_compared(b, after, alpha),
         gate=gate,
         alpha=alpha,
         margin=margin,
@@ -237,8 +239,9 @@ def _short(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-def _side(run: RecordedRun, tasks: Sequence[str], trials: int, alpha: float) -> ComparedRun:
-    rate = clustered_rate([run.solved(task, trials) for task in tasks], [trials] * len(tasks), confidence=1 - alpha)
+def _compared(run: RecordedRun, tally: Tally, alpha: float) -> ComparedRun:
+    solved = list(tally.solved.values())
+    rate = clustered_rate(solved, [tally.trials] * len(solved), confidence=1 - alpha)
     assert rate is not None
     model = run.config["models"].get("agent")
     return ComparedRun(
@@ -247,5 +250,5 @@ def _side(run: RecordedRun, tasks: Sequence[str], trials: int, alpha: float) -> 
         agent=run.config["agent"]["name"],
         model=model["model"] if model else None,
         strict_rate=rate,
-        coverage=sum(run.evaluable(task, trials) for task in tasks) / (len(tasks) * trials),
+        coverage=tally.coverage,
     )

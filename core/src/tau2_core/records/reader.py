@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.model.tasks import Task
 from tau2_core.records.finished import read_finished_slots
 from tau2_core.records.journal import CONFIGURATION, FORMAT, TASKS, TIMINGS, Journal
+from tau2_core.records.tally import Tally
 
 
 class _Named(BaseModel):
@@ -106,15 +108,17 @@ class RecordedRun:
         """Return a task's slots, played or not; all, or of the first `trials`."""
         return [Slot(task_id, trial) for trial in range(self.trials if trials is None else trials)]
 
-    def solved(self, task_id: str, trials: int | None = None) -> int:
-        """Return how many of a task's slots are solved; one without a usable grade is not."""
-        slots = self.slots(task_id, trials)
-        return sum(slot in self.grades and self.grades[slot].solved for slot in slots)
-
-    def evaluable(self, task_id: str, trials: int | None = None) -> int:
-        """Return how many of a task's slots have a reward."""
-        slots = self.slots(task_id, trials)
-        return sum(slot in self.grades and self.grades[slot].reward is not None for slot in slots)
+    def tally(self, tasks: Sequence[str] | None = None, trials: int | None = None) -> Tally:
+        """Return the counts of the run; of some tasks or of the first `trials` only, if they are given."""
+        tasks, trials = self.tasks if tasks is None else tasks, self.trials if trials is None else trials
+        slots = [slot for task in tasks for slot in self.slots(task, trials)]
+        return Tally(
+            tasks,
+            trials,
+            [self.grades[slot] for slot in slots if slot in self.grades],
+            [self.records[slot] for slot in slots if slot in self.records],
+            [self.judgements[slot] for slot in slots if slot in self.judgements],
+        )
 
     def task_contents(self) -> dict[str, Any]:
         """Return the tasks as they were played, by id."""

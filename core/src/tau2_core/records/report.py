@@ -18,6 +18,7 @@ from tau2_core.model.evaluation import Grade, Outcome, Status
 from tau2_core.model.messages import AssistantMessage, UserMessage
 from tau2_core.records.reader import RecordedRun
 from tau2_core.records.statistics import CONFIDENCE, Estimate, clustered_rate, pass_hat_k_estimates
+from tau2_core.records.tally import Tally
 
 ATTRIBUTION = {
     "agent": Outcome.AGENT_ERROR,
@@ -112,15 +113,10 @@ class Report(BaseModel):
 
 def build_report(run: RecordedRun) -> Report:
     """Sum up a recorded run. Raises RunError if its grades are of more than one set of evaluators."""
-    config, tasks, trials = run.config, run.tasks, run.trials
-    solved = {task: run.solved(task) for task in tasks}
-    evaluable = [run.evaluable(task) for task in tasks]
-    slots = len(tasks) * trials
-    strict = clustered_rate(list(solved.values()), [trials] * len(tasks))
+    config, tally = run.config, run.tally()
+    solved, evaluable = list(tally.solved.values()), list(tally.evaluable.values())
+    strict = clustered_rate(solved, [tally.trials] * len(solved))
     assert strict is not None  # a run has at least one slot
-    grades = run.grades.values()
-    outcomes = Counter(grade.outcome.value for grade in grades)
-    records = run.records.values()
     return Report(
         name=run.name,
         folder=str(run.folder),
@@ -129,27 +125,27 @@ def build_report(run: RecordedRun) -> Report:
         user=config["user"]["name"],
         models={role: model["model"] for role, model in config["models"].items()},
         evaluators=run.evaluators,
-        tasks=len(tasks),
-        trials=trials,
-        slots=slots,
-        finished=len(grades),
+        tasks=len(tally.tasks),
+        trials=tally.trials,
+        slots=tally.slots,
+        finished=len(tally.grades),
         evaluable=sum(evaluable),
-        coverage=sum(evaluable) / slots,
+        coverage=tally.coverage,
         strict_rate=strict,
-        evaluable_rate=clustered_rate(list(solved.values()), evaluable),
-        mean_reward=fsum(grade.reward or 0.0 for grade in grades) / slots,
-        pass_hat_k=pass_hat_k_estimates(list(solved.values()), trials),
-        criteria={name: _criterion(run, name) for name in _criteria(grades)},
-        outcomes=dict(sorted(outcomes.items())),
-        pending=outcomes[Outcome.PENDING.value],
-        errors={who: outcomes[outcome.value] for who, outcome in ATTRIBUTION.items()}
-        | {"unfinished": slots - len(grades)},
-        terminations=dict(sorted(Counter(record.termination.value for record in records).items())),
-        tool_calls=sum(record.tool_calls for record in records),
-        tool_errors=dict(sorted(sum((Counter(record.tool_errors) for record in records), Counter()).items())),
-        usage=_usage(run),
+        evaluable_rate=clustered_rate(solved, evaluable),
+        mean_reward=tally.mean_reward,
+        pass_hat_k=pass_hat_k_estimates(solved, tally.trials),
+        criteria={name: _criterion(run, name) for name in _criteria(tally.grades)},
+        outcomes=tally.outcomes,
+        pending=tally.pending,
+        errors={who: tally.outcomes.get(outcome.value, 0) for who, outcome in ATTRIBUTION.items()}
+        | {"unfinished": tally.slots - len(tally.grades)},
+        terminations=dict(sorted(Counter(record.termination.value for record in tally.records).items())),
+        tool_calls=tally.tool_calls,
+        tool_errors=tally.tool_errors,
+        usage=_usage(run, tally),
         spread=_spreads(run),
-        solved_by_task=solved,
+        solved_by_task=tally.solved,
     )
 
 
@@ -197,19 +193,17 @@ def _state(grade: Grade | None, name: str) -> str:
     return "met" if verdict.met else "unmet"
 
 
-def _usage(run: RecordedRun) -> dict[str, RoleUsage]:
-    """Sum up what models used; the judge is asked of some episodes only, each other role in all of them."""
-    records = run.records.values()
-    roles = sorted({*run.config["models"], *(role for record in records for role in record.usage)} - {"judge"})
-    used = {role: _role_usage([record.usage.get(role) for record in records]) for role in roles}
+def _usage(run: RecordedRun, tally: Tally) -> dict[str, RoleUsage]:
+    """Sum up what models used; the judge is asked about some episodes only, every other role plays in all of them."""
+    roles = sorted(({*run.config["models"]} | tally.usages.keys()) - {"judge"})
+    used = {role: _role_usage(tally.usages.get(role, []), len(tally.records)) for role in roles}
     if run.judgements or "judge" in run.config["models"]:
-        used["judge"] = _role_usage([judgement.usage for judgement in run.judgements.values()])
+        used["judge"] = _role_usage(tally.usages.get("judge", []), len(tally.judgements))
     return used
 
 
-def _role_usage(usages: Sequence[Usage | None]) -> RoleUsage:
-    known = [usage for usage in usages if usage is not None]
-    if len(known) < len(usages):
+def _role_usage(known: Sequence[Usage], episodes: int) -> RoleUsage:
+    if len(known) < episodes:
         return RoleUsage()
     total = RoleUsage(requests=sum(usage.requests for usage in known))
     costs = [usage.cost for usage in known if usage.cost is not None]

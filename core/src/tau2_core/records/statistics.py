@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from tau2_core.errors import MissingExtraError
-from tau2_core.records.summary import pass_hat_k
+from tau2_core.records.tally import pass_hat_k
 
 CONFIDENCE = 0.95
 

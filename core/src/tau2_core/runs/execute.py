@@ -19,7 +19,8 @@ from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.finished import FinishedSlots
 from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, Journal
-from tau2_core.records.summary import figures
+from tau2_core.records.summary import summarise
+from tau2_core.records.tally import Tally
 from tau2_core.runs.checked_plan import check_plan
 from tau2_core.runs.judgements import Judging, probe_judge
 from tau2_core.runs.listeners import Listeners
@@ -202,8 +203,9 @@ class _Run:
         ]
         finished = [*taken_over, *self.finished]
         records, grades = [item.record for item in finished], [item.grade for item in finished]
-        judged = list(self.judging.known.values())
-        summary = figures(self.plan.inventory(), folder.name, str(folder), records, grades, seconds, judged)
+        inventory = self.plan.inventory()
+        tally = Tally(inventory.tasks, inventory.trials, grades, records, list(self.judging.known.values()))
+        summary = summarise(inventory, folder.name, str(folder), tally, seconds)
         self.journal.write(SUMMARY, summary.model_dump(mode="json"))
         self.listeners.tell("run_finished", summary)
         return RunResult(summary, self.plan.tasks, finished, self.stopped or self.stopping.why)

@@ -20,7 +20,8 @@ from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.journal import GRADES, JUDGEMENTS, SUMMARY, Journal
 from tau2_core.records.reader import RecordedRun, read_run
-from tau2_core.records.summary import figures
+from tau2_core.records.summary import summarise
+from tau2_core.records.tally import Tally
 from tau2_core.runs.digests import content_digests
 from tau2_core.runs.evaluator_sets import choose_evaluators
 from tau2_core.runs.execute import FinishedEpisode, RunResult
@@ -153,7 +154,8 @@ def _summed_up(
     inventory = Inventory(*names, evaluators, dataset, told.get("split"), run.tasks, run.trials)
     seconds = _seconds(journal)
     records, grades = [each.record for each in finished], [each.grade for each in finished]
-    summary = figures(inventory, run.name, str(run.folder), records, grades, seconds, judged)
+    tally = Tally(inventory.tasks, inventory.trials, grades, records, judged)
+    summary = summarise(inventory, run.name, str(run.folder), tally, seconds)
     journal.write(SUMMARY, summary.model_dump(mode="json"))
     return RunResult(summary, tasks, finished)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tau2_core.model.evaluation import Outcome, reaches
 from tau2_core.records.statistics import Estimate, clustered_rate
-from tau2_core.records.summary import pass_hat_k
+from tau2_core.records.tally import pass_hat_k
 from tau2_core.testing.experiment import ROWS, Experiment
 from tau2_core.testing.rows import Code, EvaluationRow, Status
 from tau2_core.testing.thresholds import Uncertainty, aggregate, is_reached, uncertainty

@@ -26,7 +26,8 @@ from tau2_core.model.registrations import AgentSpec
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.journal import CONFIGURATION, GRADES, SUMMARY, TASKS, Journal
-from tau2_core.records.summary import figures
+from tau2_core.records.summary import summarise
+from tau2_core.records.tally import Tally
 from tau2_core.runs.configuration import configuration
 from tau2_core.runs.evaluator_sets import choose_evaluators
 from tau2_core.runs.judgements import Judging, probe_judge
@@ -130,7 +131,9 @@ class Table:
         """Write the figures of what was played, and tell plugins. Raises RunError if one of them raises."""
         folder, seconds = self.journal.folder, time.monotonic() - self.started
         records, grades, said = ([*each.values()] for each in (self.records, self.grades, self.judging.known))
-        summary = figures(self.plan.inventory(), folder.name, str(folder), records, grades, seconds, said)
+        inventory = self.plan.inventory()
+        tally = Tally(inventory.tasks, inventory.trials, grades, records, said)
+        summary = summarise(inventory, folder.name, str(folder), tally, seconds)
         self.journal.write(SUMMARY, summary.model_dump(mode="json"))
         self.listeners.tell("run_finished", summary)
 
