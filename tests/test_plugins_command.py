@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -53,6 +56,16 @@ BROKEN = {
     "wrapping": Broken(
         f"{IMPORTS}\n@hookimpl(wrapper=True)\ndef tau2_agents():\n    return (yield)\n",
         "hook 'tau2_agents' is a wrapper, and none is run (tau2_tool_call goes around a call",
+        3,
+    ),
+    "old_wrapping": Broken(
+        f"{IMPORTS}\n@hookimpl(hookwrapper=True)\ndef tau2_run_started():\n    yield\n",
+        "hook 'tau2_run_started' is a wrapper, and none is run (tau2_tool_call goes around a call",
+        3,
+    ),
+    "wrapping_calls": Broken(
+        f"{IMPORTS}\n@hookimpl(wrapper=True)\ndef tau2_tool_call(call):\n    return (yield)\n",
+        "hook 'tau2_tool_call' is a wrapper, and none is run (tau2_tool_call goes around a call",
         3,
     ),
     "raising_hook": Broken(
@@ -320,3 +333,65 @@ def tau2_run_started(start):
         site = plugin(f"plugin_{name}", source)
     assert gym("run", "mock", "--num-tasks", 1, paths=[site]).returncode == 0
     assert (tmp_path / "order").read_text() == "becd"
+
+
+NAMED_HOOKS = """
+import pathlib
+from tau2_core import hookimpl
+
+def note(text):
+    with pathlib.Path("notes").open("a") as file:
+        file.write(text + "\\n")
+
+@hookimpl(specname="tau2_run_started")
+def begin(start):
+    note("run_started")
+
+@hookimpl(specname="tau2_episode_started")
+def begin_episode(start):
+    note("episode_started")
+
+@hookimpl(specname="tau2_episode_finished")
+def end_episode(record):
+    note("episode_finished")
+
+@hookimpl(specname="tau2_run_finished")
+def end(summary):
+    note("run_finished")
+"""
+EVALUATE = "import tau2_core; tau2_core.evaluate('mock', num_tasks=1)"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["-m", "tau2_core", "run", "mock", "--num-tasks", "1"],
+        ["-m", "tau2_core", "run", "mock", "--num-tasks", "1", "--via", "mcp"],
+        ["-c", EVALUATE],
+    ],
+    ids=["run", "run via mcp", "evaluate"],
+)
+def test_listeners_with_names_of_their_own_are_called_however_a_run_is_played(
+    plugin: Plugin, tmp_path: Path, command: list[str]
+) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(plugin("listens", NAMED_HOOKS))}
+    subprocess.run([sys.executable, *command], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    notes = (tmp_path / "notes").read_text().split()
+    assert notes == ["run_started", "episode_started", "episode_finished", "run_finished"]
+
+
+def test_wrappers_go_around_calls_in_the_order_that_they_ask_for(gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
+    for name, options in {"b": "tryfirst=True", "c": "", "d": "trylast=True", "e": ""}.items():
+        source = f"""
+import pathlib
+from tau2_core import hookimpl
+
+@hookimpl(specname="tau2_tool_call", {options})
+async def around(proceed, call):
+    with pathlib.Path("order").open("a") as file:
+        file.write("{name}")
+    return await proceed(call)
+"""
+        site = plugin(f"plugin_{name}", source)
+    assert gym("run", "mock", "--task", "complete_task", paths=[site]).returncode == 0
+    assert (tmp_path / "order").read_text()[:4] == "becd"  # the first is the outermost
