@@ -259,4 +259,4 @@ class TestWrappers:
 
         record, *_ = converse(agent=[LOOK], user=["hi"], wrappers=[broken])
         assert record.termination is Termination.INFRASTRUCTURE_ERROR
-        assert record.error == "the call of get_users was broken off: ConnectionError: gone"
+        assert record.error == "the call of get_users was aborted: ConnectionError: gone"

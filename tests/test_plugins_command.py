@@ -55,17 +55,17 @@ BROKEN = {
     ),
     "wrapping": Broken(
         f"{IMPORTS}\n@hookimpl(wrapper=True)\ndef tau2_agents():\n    return (yield)\n",
-        "hook 'tau2_agents' is a wrapper, and none is run (tau2_tool_call goes around a call",
+        "hook 'tau2_agents' is a wrapper, which is not supported (tau2_tool_call wraps a call",
         3,
     ),
     "old_wrapping": Broken(
         f"{IMPORTS}\n@hookimpl(hookwrapper=True)\ndef tau2_run_started():\n    yield\n",
-        "hook 'tau2_run_started' is a wrapper, and none is run (tau2_tool_call goes around a call",
+        "hook 'tau2_run_started' is a wrapper, which is not supported (tau2_tool_call wraps a call",
         3,
     ),
     "wrapping_calls": Broken(
         f"{IMPORTS}\n@hookimpl(wrapper=True)\ndef tau2_tool_call(call):\n    return (yield)\n",
-        "hook 'tau2_tool_call' is a wrapper, and none is run (tau2_tool_call goes around a call",
+        "hook 'tau2_tool_call' is a wrapper, which is not supported (tau2_tool_call wraps a call",
         3,
     ),
     "raising_hook": Broken(
@@ -80,7 +80,7 @@ BROKEN = {
     ),
     "returns_names": Broken(
         f"{IMPORTS}\n@hookimpl\ndef tau2_environments():\n    return ['mock']\n",
-        "hook 'tau2_environments' returned 'mock' in its list, which is no Domain",
+        "hook 'tau2_environments' returned 'mock' in its list, which is not of type Domain",
         3,
     ),
     "lost_package": Broken(
@@ -161,7 +161,7 @@ class TestBroken:
     def test_an_unknown_name_may_be_one_that_a_broken_plugin_would_bring(self, gym: Gym, site: Path) -> None:
         done = gym("run", "mock", "--agent", "oracel", paths=[site])
         assert done.returncode == 2
-        assert "no agent 'oracel' (did you mean 'oracle'?)\nit may come from a plugin that is broken: " in done.stderr
+        assert "no agent 'oracel' (did you mean 'oracle'?)\nit may come from a broken plugin: " in done.stderr
         assert f"{site / 'torn_syntax.py'}:2: the plugin is broken: SyntaxError: invalid syntax" in done.stderr
 
     def test_check_of_all_and_domains_name_it(self, gym: Gym, site: Path) -> None:

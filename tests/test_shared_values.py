@@ -151,7 +151,7 @@ def test_what_never_changes_is_shared(value: Any) -> None:
 
 
 def test_a_record_that_keeps_what_it_computes_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"Lazy\.lines keeps what it computes"):
+    with pytest.raises(TypeError, match=r"Lazy\.lines caches its result"):
 
         class Lazy(Record):
             n: int

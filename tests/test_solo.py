@@ -78,7 +78,7 @@ def test_a_record_that_ends_with_done_can_be_replayed(alone: Converse, setting_o
 def test_text_is_an_error_because_nobody_reads_it(alone: Converse) -> None:
     record, *_ = alone(agent=[LOOK, "Shall I?"])
     assert record.termination is Termination.AGENT_ERROR
-    assert "nobody is there to read it" in (record.error or "")
+    assert "there is nobody to read it" in (record.error or "")
 
 
 def test_text_with_the_stop_token_ends_it(alone: Converse) -> None:

@@ -58,7 +58,7 @@ def errors(folder: Path) -> set[tuple[str, str, str | None]]:
     [
         (["--call-timeout", "0.2", "--attempts", "2"], "timeout: no answer within 0.2 s"),
         (["--turn-timeout", "0.3"], "timeout: no answer within the turn's 0.3 s"),
-        (["--timeout", "0.3"], "the episode's 0.3 s passed while the user's model was awaited"),
+        (["--timeout", "0.3"], "the episode's 0.3 s passed while waiting for the user's model"),
     ],
     ids=["call", "turn", "episode"],
 )

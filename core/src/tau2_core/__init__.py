@@ -1,4 +1,4 @@
-"""tau2-core: the public names, imported when they are first used so that the command line starts quickly."""
+"""tau2-core: the public names. Each is imported on first use, so that the command line starts quickly."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ _HOMES = {
     "state.world": ["reading"],
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
-__all__ = ["__version__", *sorted(_MODULES)]  # noqa: PLE0604 - all of them are texts
+__all__ = ["__version__", *sorted(_MODULES)]  # noqa: PLE0604 - all of them are strings
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Arithmetic on text, for the calculators of packs: Python's numbers and operators, and nothing else of Python."""
+"""Safe arithmetic on text for packs' calculators: numbers and operators only, no other Python."""
 
 import ast
 import operator
@@ -12,8 +12,8 @@ Number = int | float
 _ALLOWED = frozenset("0123456789+-*/(). ")
 MAX_CHARACTERS = 2000
 MAX_OPERATIONS = 400
-# Larger integers than this (1,233 digits) are refused: they cost time, and only if divided or cancelled out could a
-# result come of them, since a result must fit a float (1024 bits).
+# Integers above this size (1,233 digits) are refused. They cost time and are rarely useful, since a result must fit
+# a float (1024 bits).
 MAX_BITS = 2**12
 _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {ast.UAdd: operator.pos, ast.USub: operator.neg}
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -29,35 +29,35 @@ def calculate(expression: str) -> str:
     """Compute an expression of numbers, brackets and `+ - * / // **`.
 
     Args:
-        expression: the text; digits, operators, brackets, decimal points and spaces only, at most 2,000 of them, with
-            400 operators at most.
+        expression: the text: only digits, operators, brackets, decimal points and spaces, at most 2,000 characters and
+            400 operators.
 
     Returns:
         The value as a float rounded to two decimals, in Python's notation: `4.0`, `0.33`, `1e+16`, `inf`.
 
     Raises:
-        ToolError: the text is no such expression, it is too long, a number on the way has more than 4,096 bits, or its
-            value is not a real number that fits a float.
+        ToolError: the text is not such an expression or too long, an intermediate number has more than 4,096 bits, or
+            the value is not a real number that fits a float.
     """
     if not isinstance(expression, str):
-        raise ToolError(f"an expression is a text, not a {type(expression).__name__}")
+        raise ToolError(f"an expression should be a string, not a {type(expression).__name__}")
     if len(expression) > MAX_CHARACTERS:
         raise ToolError(f"an expression has at most {MAX_CHARACTERS} characters, not {len(expression)}")
     if not _ALLOWED.issuperset(expression):
-        raise ToolError(f"{_short(expression)} may hold nothing but digits, + - * / ( ) . and spaces")
+        raise ToolError(f"{_short(expression)} may contain only digits, + - * / ( ) . and spaces")
     try:
         value = _evaluate(ast.parse(expression.strip(" "), mode="eval").body)
         return str(round(float(value), 2))
     except SyntaxError as error:
         raise ToolError(f"{_short(expression)} is not an arithmetic expression: {error.msg}") from error
-    except (MemoryError, RecursionError) as error:  # this is how Python's parser tells of its limits
+    except (MemoryError, RecursionError) as error:  # how Python's parser reports its limits
         raise ToolError("the expression is nested too deeply") from error
     except ArithmeticError as error:
         raise ToolError(f"{_short(expression)} has no value: {error}") from error
 
 
 def _evaluate(root: ast.expr) -> Number:
-    """Compute a syntax tree bottom-up; without recursion, because a long sum is a deep tree."""
+    """Compute a syntax tree bottom-up, without recursion because a long sum is a deep tree."""
     pending: list[ast.AST] = [root]
     values: list[Number] = []
     operations = 0
@@ -89,7 +89,7 @@ def _apply(sign: ast.operator, first: Number, second: Number) -> Number:
 
 def _bounded(value: Number) -> Number:
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
-        raise OverflowError("a number on the way is too large")
+        raise OverflowError("an intermediate number is too large")
     return value
 
 

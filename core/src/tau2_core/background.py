@@ -1,4 +1,4 @@
-"""Tasks that plugins start in an episode and leave: cancelled with it, and whatever they raise ends nothing else."""
+"""Background tasks that plugins start during an episode. They are cancelled with it, and their errors stay local."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _background: ContextVar[Background | None] = ContextVar("background", default=No
 
 
 class Background:
-    """The tasks that some packages start while `started_here` lasts, in an event loop that has `new_task`.
+    """The tasks that some packages start within `tracking()`, in an event loop whose task factory is `new_task`.
 
-    Tasks of others, such as the workers of a model's client, outlive an episode and are left alone.
+    Other tasks, such as the workers of a model's client, may outlive an episode and are left alone.
     """
 
     def __init__(self, owners: Iterable[object]) -> None:
@@ -27,8 +27,8 @@ class Background:
         self._over = False
 
     @contextmanager
-    def started_here(self) -> Iterator[None]:
-        """Take hold of what is started while the block lasts, by whoever it is awaited."""
+    def tracking(self) -> Iterator[None]:
+        """Track the tasks that are started within the block."""
         if not self._packages:
             yield
             return
@@ -48,7 +48,7 @@ class Background:
         task.add_done_callback(self._done)
 
     def cancel(self) -> None:
-        """Cancel what has not ended yet, and tell of failures that nobody has looked at."""
+        """Cancel the tasks that are still running, and log failures that nobody has retrieved."""
         self._over = True
         for task in list(self._tasks):
             if not task.done():
@@ -57,7 +57,7 @@ class Background:
                 self._done(task)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
-        failed = getattr(task, "_log_traceback", False)  # that of a task whose exception was retrieved is false
+        failed = getattr(task, "_log_traceback", False)  # False once the exception was retrieved
         if failed and not self._over:
             return  # it may still be awaited
         self._tasks.discard(task)
@@ -67,7 +67,7 @@ class Background:
 
 
 def new_task(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:
-    """Start a task, as an event loop's task factory."""
+    """Start a task; for use as an event loop's task factory."""
     background = _background.get()
     if background is None or not background.owns(work):
         return asyncio.Task(work, loop=loop, **options)
@@ -78,13 +78,13 @@ def new_task(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyn
 
 
 async def _contained(work: Coroutine[Any, Any, Any]) -> Any:
-    """Await work; what would end the process (`sys.exit()`) is an error of the task alone."""
+    """Await work. A `sys.exit()` in it fails only this task, not the process."""
     with foreign("a background task"):
         return await work
 
 
-def watched(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> Callable[[], asyncio.AbstractEventLoop]:
-    """Return what makes event loops whose tasks a Background can take hold of."""
+def tracked_loops(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return a factory of event loops whose tasks a Background can track."""
 
     def make() -> asyncio.AbstractEventLoop:
         loop = new_loop()

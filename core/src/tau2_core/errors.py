@@ -1,4 +1,4 @@
-"""Every error that the project raises on purpose, each with the place and the next step."""
+"""The errors that the project raises on purpose. Each names the place and the next step."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 
 class ToolError(Exception):
-    """Fail a tool call: raised by handlers, shown to the model as the call's error result."""
+    """Fails a tool call: raised by handlers, and shown to the model as the call's error result."""
 
 
 class Tau2GymError(Exception):
-    """Base of what a user of the project can do something about; the message says what."""
+    """Base of errors that a user of the project can fix; the message says how."""
 
 
 class UsageError(Tau2GymError):
@@ -20,31 +20,31 @@ class UsageError(Tau2GymError):
 
 
 class MissingExtraError(UsageError):
-    """What was asked for needs a library that an extra of tau2-core installs, and that is not there."""
+    """A feature needs a library from an extra of tau2-core that is not installed."""
 
     def __init__(self, what: str, library: str, extra: str) -> None:
         super().__init__(f"{what} need {library}, which is not installed: pip install 'tau2-core[{extra}]'")
 
 
 class EpisodeError(UsageError):
-    """A step that an episode cannot take now: it has ended, another step runs, or it is the other side's turn."""
+    """A step is not possible now: the episode has ended, another step is running, or it is the other side's turn."""
 
 
 class DatasetError(UsageError):
-    """A folder given as a dataset is none, or lacks what is asked of it."""
+    """A folder given as a dataset is not one, or lacks what was requested."""
 
 
 class PluginError(Tau2GymError):
-    """What a plugin brought cannot be used."""
+    """Something that a plugin provides cannot be used."""
 
 
 class RunError(Tau2GymError):
-    """A run cannot start or go on; what is finished has been kept."""
+    """A run cannot start or continue; finished episodes have been kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong in a pack: where, what, and the next step."""
+    """One problem in a pack: where it is, what is wrong, and the next step."""
 
     pack: str
     file: Path
@@ -58,7 +58,7 @@ class Problem:
 
 
 class PackError(Tau2GymError):
-    """A pack is wrong; carries every problem found, not only the first."""
+    """A pack has problems; carries all of them, not only the first."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = list(problems)
@@ -66,4 +66,4 @@ class PackError(Tau2GymError):
 
 
 class TaskError(Tau2GymError):
-    """A task cannot be set up in its world: its initial state or history does not apply."""
+    """A task cannot be set up: its initial state or history does not apply to its world."""

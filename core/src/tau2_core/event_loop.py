@@ -1,4 +1,4 @@
-"""How a process runs that is all ours, as the command line's is: on the faster loop, looking for garbage seldom."""
+"""Running a process that belongs to us, such as the command line: on a faster event loop, with rare collections."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from tau2_core.background import watched
+from tau2_core.background import tracked_loops
 
 T = TypeVar("T")
-ALLOCATIONS = 20_000  # between two looks; after Python's 700, what many open requests still need is looked through
+ALLOCATIONS = 20_000  # between collections; Python's 700 would keep scanning the data of many open requests
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Do asynchronous work to its end, as `asyncio.run` does. Raises what it raises, and KeyboardInterrupt."""
+    """Run a coroutine to its end, as `asyncio.run` does. Raises what it raises, and KeyboardInterrupt."""
     with rare_garbage_collection(), asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(work)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """Return what makes uvloop's event loops, which are faster; asyncio's own where there is no uvloop."""
+    """Return a factory of uvloop's event loops, which are faster, or of asyncio's where uvloop is not available."""
     try:
         import uvloop
     except ImportError:  # on Windows
-        return watched(asyncio.new_event_loop)
-    return watched(uvloop.new_event_loop)
+        return tracked_loops(asyncio.new_event_loop)
+    return tracked_loops(uvloop.new_event_loop)
 
 
 @contextmanager
 def rare_garbage_collection() -> Iterator[None]:
-    """Look for garbage less often, and never among what exists already: packs and databases, which stay.
+    """Collect garbage less often, and never scan what exists already, such as packs and databases.
 
-    It changes the whole process, and costs a few MB at most.
+    This affects the whole process and costs a few MB at most.
     """
     before = gc.get_threshold()
     gc.freeze()
@@ -47,7 +47,7 @@ def rare_garbage_collection() -> Iterator[None]:
 
 
 def release_memory() -> None:
-    """Collect garbage, and give free memory back to the system where the C library can (glibc). Takes milliseconds."""
+    """Collect garbage and return free memory to the system if the C library can (glibc). Takes milliseconds."""
     gc.collect()
     try:
         trim = ctypes.CDLL(None).malloc_trim

@@ -1,10 +1,10 @@
-"""A guard around code that others wrote: handlers, plugins, prompts, evaluators. Whatever it raises stays an Exception.
+"""A guard around code from outside: handlers, plugins, prompts, evaluators. Whatever it raises becomes an Exception.
 
     with foreign("handler book_flight"):
         value = handler(db, **arguments)
 
 `except Exception` around that block then catches everything: `sys.exit()`, a raised KeyboardInterrupt, CancelledError
-or GeneratorExit, and other BaseExceptions arrive as ForeignExit. A real Ctrl-C and a real cancellation pass unchanged.
+or GeneratorExit, and other BaseExceptions become ForeignExit. A real Ctrl-C and a real cancellation pass unchanged.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ MAX_TEXT = 2000
 _RAISE = opcode.opmap["RAISE_VARARGS"]
 
 
-class ForeignExit(Exception):  # noqa: N818 - it says what the code tried, an exit
-    """Foreign code raised something that would have ended the process, the task or the generator around it."""
+class ForeignExit(Exception):  # noqa: N818 - named after what the code attempted
+    """Foreign code raised something that would have ended the surrounding process, task or generator."""
 
     def __init__(self, what: str, error: BaseException) -> None:
         super().__init__(f"{what} raised {describe_error(error)}" if what else describe_error(error))
@@ -27,12 +27,12 @@ class ForeignExit(Exception):  # noqa: N818 - it says what the code tried, an ex
 
 
 def type_name(error: BaseException) -> str:
-    """Return the name of an error's type as one would read it in a traceback, also of a ForeignExit's cause."""
+    """Return the name of an error's type as in a traceback; for a ForeignExit, that of its cause."""
     return error.raised if isinstance(error, ForeignExit) else type(error).__name__
 
 
 def error_text(error: BaseException) -> str:
-    """Return an error's text, of at most 2,000 characters; it may be "", and never raises."""
+    """Return an error's text, at most 2,000 characters, possibly empty. Never raises."""
     try:
         text = str(error)
     except BaseException as again:
@@ -42,11 +42,11 @@ def error_text(error: BaseException) -> str:
     size = len(text)
     if size > MAX_TEXT:
         text = f"{text[:MAX_TEXT]}… ({size} characters)"
-    return text if text.isascii() else text.encode(errors="backslashreplace").decode()  # a lone surrogate is no UTF-8
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()  # for lone surrogates
 
 
 def describe_error(error: BaseException) -> str:
-    """Return `Type: text` of any error. Never raises."""
+    """Return `Type: text` for any error. Never raises."""
     text = error_text(error)
     if isinstance(error, ForeignExit):
         return text
@@ -54,21 +54,21 @@ def describe_error(error: BaseException) -> str:
 
 
 def contain(error: BaseException, what: str = "") -> Exception:
-    """Return an error of foreign code as an Exception, to be raised or recorded. Raises a real interrupt again.
+    """Return an error from foreign code as an Exception, to be raised or recorded. Re-raises a real interrupt.
 
-    Call it in an `except BaseException` block. StopIteration counts as an exit too, since no coroutine can raise it.
+    Call it in an `except BaseException` block. StopIteration is converted too, since a coroutine cannot raise it.
     """
     if isinstance(error, Exception) and not isinstance(error, StopIteration | StopAsyncIteration):
         return error
     if is_real_interrupt(error):
         raise error
-    contained = ForeignExit(what, error).with_traceback(error.__traceback__)  # whose end is where it was raised
+    contained = ForeignExit(what, error).with_traceback(error.__traceback__)  # ends where it was raised
     contained.__cause__ = error
     return contained
 
 
 class foreign:  # noqa: N801 - reads as a statement
-    """Contain what a block of foreign code raises; `what` names the code in the error. Works around `await` too."""
+    """Contain what a block of foreign code raises. `what` names the code in the error. May surround an `await`."""
 
     __slots__ = ("_what",)
 
@@ -89,15 +89,15 @@ class foreign:  # noqa: N801 - reads as a statement
 
 
 def is_real_interrupt(error: BaseException) -> bool:
-    """Tell whether an error is a person's Ctrl-C, a cancellation or the closing of a coroutine, and not foreign code's.
+    """Tell whether an error is a real Ctrl-C, a cancellation or a closed coroutine, and not raised by foreign code.
 
-    A signal and a `close()` strike at any instruction. What was raised by a `raise` statement outside asyncio and
-    this package is foreign code's own doing.
+    A signal or a `close()` may interrupt any instruction. An error from a `raise` statement outside asyncio and this
+    package comes from foreign code.
     """
     if isinstance(error, asyncio.CancelledError):
         try:
             task = asyncio.current_task()
-        except RuntimeError:  # no loop runs in this thread
+        except RuntimeError:  # no event loop in this thread
             return False
         return task is not None and task.cancelling() > 0
     if isinstance(error, KeyboardInterrupt) and threading.current_thread() is not threading.main_thread():

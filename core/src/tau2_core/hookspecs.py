@@ -1,4 +1,4 @@
-"""The hooks: what a plugin may add, and what it may watch. Words and types, no logic."""
+"""The hooks: what a plugin may add and what it may observe. Documentation and types only, no logic."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Proceed = Callable[[ToolCall], Awaitable[ToolResult]]
 def tau2_environments() -> list[Domain]:  # type: ignore[empty-body]
     """Add domains: each a manifest with tools, prompts and data.
 
-    The entry point's name blocks them all. A name that two plugins use is refused when it is asked for.
+    Blocking the entry point blocks them all. A name that two plugins use is refused when it is requested.
     """
 
 
@@ -34,18 +34,18 @@ def tau2_environments() -> list[Domain]:  # type: ignore[empty-body]
 def tau2_toolsets() -> list[Toolset]:  # type: ignore[empty-body]
     """Add tools to a domain of another package.
 
-    They are listed after the domain's own. A tool name that the domain has is refused.
+    They are listed after the domain's own tools. A name that the domain already has is refused.
     """
 
 
 @hookspec
 def tau2_user_simulators() -> list[UserSpec]:  # type: ignore[empty-body]
-    """Add simulated customers, to be chosen with `--user`."""
+    """Add simulated customers, selected with `--user`."""
 
 
 @hookspec
 def tau2_agents() -> list[AgentSpec]:  # type: ignore[empty-body]
-    """Add agents, to be chosen with `--agent`."""
+    """Add agents, selected with `--agent`."""
 
 
 @hookspec
@@ -55,14 +55,14 @@ def tau2_adapters() -> list[AdapterSpec]:  # type: ignore[empty-body]
 
 @hookspec
 def tau2_evaluators() -> list[EvaluatorSpec]:  # type: ignore[empty-body]
-    """Add evaluators, each to a named set, to be chosen with `--evaluators`."""
+    """Add evaluators, each to a named set, selected with `--evaluators`."""
 
 
 @hookspec
 def tau2_faults() -> list[FaultSpec]:  # type: ignore[empty-body]
-    """Add faults for tool calls, to be chosen with `--fault NAME=RATE`.
+    """Add faults for tool calls, selected with `--fault NAME=RATE`.
 
-    A fault that answers in the world's place returns a result with `skipped=True`, so that grading does not replay it.
+    A fault that answers instead of the tool returns a result with `skipped=True`, so that grading does not replay it.
     """
 
 
@@ -70,27 +70,27 @@ def tau2_faults() -> list[FaultSpec]:  # type: ignore[empty-body]
 async def tau2_tool_call(call: ToolCall, proceed: Proceed) -> ToolResult:  # type: ignore[empty-body]
     """Wrap every tool call of an episode, for faults, latency, redaction, budgets or tracing.
 
-    Return `await proceed(call)`, or something else instead. The plugin registered last is the outermost. Grading
-    replays what the conversation recorded, so a result changed here is what both sides saw. A wrapper that answers
-    without `proceed` returns a result with `skipped=True`: then the replay does not make the call either.
+    Return `await proceed(call)` or another result. The plugin registered last is the outermost. Grading replays the
+    recorded conversation, so a result changed here is the one that both sides saw. A wrapper that answers without
+    `proceed` returns a result with `skipped=True`, so that the replay does not make the call either.
     """
 
 
 @hookspec
 def tau2_episode_started(start: EpisodeStart) -> None:
-    """Be told that an episode begins."""
+    """Called when an episode begins."""
 
 
 @hookspec
 def tau2_episode_finished(record: EpisodeRecord) -> None:
-    """Be told that an episode ended; its record is already on disk."""
+    """Called when an episode has ended; its record is already on disk."""
 
 
 @hookspec
 def tau2_run_started(start: RunStart) -> None:
-    """Be told that a run begins: its plan and its folder."""
+    """Called when a run begins, with its plan and its folder."""
 
 
 @hookspec
 def tau2_run_finished(summary: RunSummary) -> None:
-    """Be told that a run ended, with its figures."""
+    """Called when a run has ended, with its figures."""

@@ -1,4 +1,4 @@
-"""JSON values from elsewhere: whether a record can hold them, how much of them there is, and copies of them."""
+"""JSON values from outside: whether they can be recorded, how large they are, and copies of them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
-MAX_DEPTH = 64  # of what may be said or done
-DEEPEST = 200  # of what may be read from a file
+MAX_DEPTH = 64  # of messages and calls
+DEEPEST = 200  # of what is read from a file
 MAX_DIGITS = 1000
 _HUGE = 10**MAX_DIGITS
 
 
 def json_problem(value: Any, depth: int = 0, *, strict: bool = True) -> str | None:
-    """Return why a value is refused, None if it is not.
+    """Return why a value cannot be recorded, None if it can.
 
-    Parsers let through what no record could be written with, and what is no JSON (NaN, half a surrogate pair); our own
-    records can hold the latter, so only `strict` refuses it.
+    Parsers accept values that are too deep or too large for a record, and values that are not JSON (NaN, a lone
+    surrogate). Our own records can hold the latter, so only `strict` refuses them.
     """
     if depth > MAX_DEPTH:
         return f"nested more than {MAX_DEPTH} levels deep"
@@ -25,13 +25,13 @@ def json_problem(value: Any, depth: int = 0, *, strict: bool = True) -> str | No
     if isinstance(value, float):
         return None if isfinite(value) or not strict else f"{value} is not a JSON number"
     if isinstance(value, int):
-        return None if -_HUGE < value < _HUGE else f"a number of more than {MAX_DIGITS} digits"
+        return None if -_HUGE < value < _HUGE else f"a number with more than {MAX_DIGITS} digits"
     if isinstance(value, dict):
         parts = [*value, *value.values()]
     elif isinstance(value, list | tuple):
         parts = [*value]
     else:
-        return None if value is None else f"a {type(value).__name__} is no JSON value"
+        return None if value is None else f"a {type(value).__name__} is not a JSON value"
     for part in parts:
         problem = json_problem(part, depth + 1, strict=strict)
         if problem:
@@ -43,12 +43,12 @@ def _text_problem(value: str) -> str | None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        return "a text with half a surrogate pair"
+        return "a text with a lone surrogate"
     return None
 
 
 def writable(value: dict[str, Any]) -> dict[str, Any]:
-    """Return an object as it is. Raises ValueError if it is nested deeper than what can be written out again."""
+    """Return an object unchanged. Raises ValueError if it is nested too deeply to be written as JSON."""
     level: list[Any] = [value]
     for _ in range(DEEPEST):
         parts = (part for each in level for part in (each.values() if isinstance(each, dict) else each))
@@ -59,9 +59,9 @@ def writable(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_small(value: Any, parts: int, *, characters_a_part: int | None = None) -> bool:
-    """Tell whether a value holds at most so many values; with `characters_a_part`, long texts count as several.
+    """Tell whether a value holds at most `parts` values. With `characters_a_part`, a long text counts as several.
 
-    Looking takes no longer than the limit needs, however large the value is.
+    The check stops at the limit, however large the value is.
     """
     left = parts
     pending: list[Any] = [value]
@@ -83,7 +83,7 @@ def is_small(value: Any, parts: int, *, characters_a_part: int | None = None) ->
 
 
 def shortened(text: str, most: int) -> str:
-    """Return a text of at most so many characters, without its middle if it is longer."""
+    """Return a text of about `most` characters at most, without its middle if it is longer."""
     if len(text) <= most:
         return text
     half = most // 2
@@ -91,7 +91,7 @@ def shortened(text: str, most: int) -> str:
 
 
 def copy_json(value: Any) -> Any:
-    """Return a copy of objects and lists, at every depth; anything else as it is."""
+    """Return a deep copy of objects and lists; other values are shared."""
     if isinstance(value, dict):
         return {key: copy_json(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -10,15 +10,15 @@ LONGEST = 200
 
 
 def close_name(name: str, known: Iterable[str]) -> str:
-    """Return the known name that is most like this one, "" if none is close."""
-    if len(name) > LONGEST:  # comparing takes time by length
+    """Return the known name that is most similar to this one, "" if none is close."""
+    if len(name) > LONGEST:  # comparing long names is slow
         return ""
     close = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
     return close[0] if close else ""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return `did you mean 'x'?`, or a list of what there is if nothing is close."""
+    """Return `did you mean 'x'?`, or the list of known names if none is close."""
     names = sorted(known)
     close = close_name(name, names)
     if close:

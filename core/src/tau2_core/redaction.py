@@ -1,7 +1,7 @@
-"""Keeping secrets out of what is written: by their names in arguments, and by their values in every text.
+"""Keeping secrets out of everything that is written, by their names in arguments and by their values in texts.
 
-A run's `Redactor` knows the values: keys among the models' arguments and in the environment, logins in addresses,
-`?key=` parameters. What is written by a run (records, cassettes, errors) goes through it.
+A run's `Redactor` knows the values: keys in the models' arguments and in the environment, logins in URLs, and `?key=`
+parameters. Everything that a run writes (records, cassettes, errors) passes through it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _PARAMETER = re.compile(r"([?&;])([\w.%-]{1,40})=([^&#;\s\"'<>\\]+)")
 _ASSIGNED = re.compile(r"""((?<![\w.-])["']?([\w.-]{2,40})["']?\s*[:=]\s*)(?!\d+:)("[^"]*"?|'[^']*'?|[^,{}\[\]\n]+)""")
 _PAIR = re.compile(r"[\w.-]+=([^;,\s]+)")
 _ADDRESS = re.compile(r"[a-zA-Z][\w+.-]*://[^\s\"'<>]+")
-# What people write where a key is wanted and none is needed.
+# What people write as a key where none is needed.
 _PLACEHOLDERS = frozenset(
     {"anything", "changeme", "dummy-key", "lm-studio", "no-key", "not-needed", "password", "placeholder", "whatever"}
 )
@@ -51,7 +51,7 @@ _of_runs: deque[Redactor] = deque(maxlen=16)
 
 
 def is_secret_name(name: object) -> bool:
-    """Tell whether what a name or parameter of a request holds is to be kept secret, whatever its value."""
+    """Tell whether the value of a parameter with this name must be kept secret."""
     text = str(name)
     lowered = text.lower()
     if lowered.endswith(_NO_SECRETS):
@@ -61,7 +61,7 @@ def is_secret_name(name: object) -> bool:
 
 
 def without_secrets(value: Any) -> Any:
-    """Return a JSON value without what is secret by its name, at any depth, and without logins in addresses."""
+    """Return a JSON value without members whose names mark them as secret, at any depth, and without logins in URLs."""
     if isinstance(value, Mapping):
         return {name: without_secrets(part) for name, part in value.items() if not is_secret_name(name)}
     if isinstance(value, list | tuple):
@@ -70,14 +70,14 @@ def without_secrets(value: Any) -> Any:
 
 
 def without_logins(text: str) -> str:
-    """Return a text whose addresses have no login, and no value of a secret parameter such as `?key=`."""
+    """Return a text without logins in URLs and without values of secret parameters such as `?key=`."""
     if "://" not in text and "=" not in text:
         return text
     return _PARAMETER.sub(_parameter, _LOGIN.sub(REDACTED, text))
 
 
 def without_assigned_secrets(text: str) -> str:
-    """Return a text, such as a line of YAML, without the values of what is named like a secret."""
+    """Return a text, such as a line of YAML, without the values of names that mark a secret."""
     return _ASSIGNED.sub(lambda match: f"{match[1]}{REDACTED}" if is_secret_name(match[2]) else match[0], text)
 
 
@@ -87,7 +87,7 @@ def _parameter(match: re.Match[str]) -> str:
 
 
 class Redactor:
-    """Takes secrets that it knows by value out of texts."""
+    """Removes known secret values from texts."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         forms = {form for secret in secrets for form in _forms(secret)}
@@ -95,21 +95,21 @@ class Redactor:
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if forms else None
 
     def written(self, text: str) -> str:
-        """Return what may be written for a text, or for JSON."""
+        """Return a text, or JSON, with secrets replaced."""
         return text if self._pattern is None else self._pattern.sub(REDACTED, text)
 
     def found_in(self, text: str) -> bool:
-        """Tell whether a text, or JSON, holds a secret."""
+        """Tell whether a text, or JSON, contains a secret."""
         return self._pattern is not None and self._pattern.search(text) is not None
 
     def value(self, value: Any) -> Any:
-        """Return a JSON value whose texts hold no secret; the same one if there is none in it."""
+        """Return a JSON value with secrets replaced; the same object if it contains none."""
         if self._pattern is None or not self.found_in(json.dumps(value, ensure_ascii=False, default=str)):
             return value
         return self._redacted(value)
 
     def error(self, text: str) -> str:
-        """Return what may be shown of an error: addresses in it have no logins and no secret parameters either."""
+        """Return an error's text with secrets replaced, including logins and secret parameters in URLs."""
         return without_logins(self.written(text))
 
     def _redacted(self, value: Any) -> Any:
@@ -121,9 +121,9 @@ class Redactor:
 
 
 def run_redactor(arguments: Iterable[Mapping[str, Any]], variables: Iterable[str] = ()) -> Redactor:
-    """Return what knows the secrets of a run: those among its models' arguments, and in the environment.
+    """Return a redactor for a run: it knows the secrets in its models' arguments and in the environment.
 
-    `variables` are the environment variables that hold the providers' keys; all that are named like secrets count too.
+    `variables` are the environment variables with the providers' keys. Variables that are named like secrets count too.
     """
     given = {secret for each in arguments for secret in _secrets_in(each)}
     environment = {name: value for name in variables if (value := os.environ.get(name))}
@@ -132,30 +132,30 @@ def run_redactor(arguments: Iterable[Mapping[str, Any]], variables: Iterable[str
 
 
 def environment_redactor() -> Redactor:
-    """Return what knows the secrets in the environment."""
+    """Return a redactor that knows the secrets in the environment."""
     return run_redactor(())
 
 
 def remember(redactor: Redactor) -> None:
-    """Keep the secrets of a run out of what this process prints from now on; of the last 16 runs, that is."""
+    """Keep the secrets of a run, of the last 16 at most, out of what this process prints from now on."""
     _of_runs.append(redactor)
 
 
 def printed(text: str) -> str:
-    """Return what may be printed of a text: no secret of the environment or of a run, no login and no `?key=`."""
+    """Return a text as it may be printed: without secrets of the environment or a run, logins and `?key=` values."""
     for redactor in (environment_redactor(), *_of_runs):
         text = redactor.written(text)
     return without_logins(text)
 
 
 def _usable(secret: str) -> bool:
-    """Tell whether a value can be taken out of texts by itself: it is no short word that may stand there anyway."""
+    """Tell whether a value is distinctive enough to be replaced in texts: not a short word or a placeholder."""
     long_enough = len(secret) >= (SHORTEST_WORD if secret.isalpha() else SHORTEST)
     return long_enough and secret.lower() not in _PLACEHOLDERS
 
 
 def _environment() -> set[str]:
-    """Return the values of variables that are named like secrets, and the passwords of addresses such as a proxy's."""
+    """Return the values of variables that are named like secrets, and passwords in URLs such as a proxy's."""
     found: set[str] = set()
     for name, value in os.environ.items():
         if is_secret_name(name) and "/" not in value[:1]:
@@ -179,7 +179,7 @@ def _secrets_in(value: Any, *, secret: bool = False) -> Iterator[str]:
 
 
 def _parts(secret: str) -> Iterator[str]:
-    """Yield a secret, the values in a cookie, what stands behind a scheme (`Bearer`), the password in `Basic`."""
+    """Yield a secret and its parts: values of a cookie, the token after `Bearer`, the password in `Basic`."""
     text = secret.strip()
     yield text
     yield from _PAIR.findall(text)
@@ -211,7 +211,7 @@ def _address_secrets(text: str) -> Iterator[str]:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """Yield how a secret may stand in a text: as it is, in JSON, in an address, as a login of `Basic`."""
+    """Yield the forms in which a secret may occur in a text: plain, in JSON, in a URL."""
     yield secret
     yield json.dumps(secret)[1:-1]
     yield json.dumps(secret, ensure_ascii=False)[1:-1]

@@ -1,17 +1,17 @@
-"""Text from elsewhere made safe to show: no character in it can steer the terminal or turn other text around."""
+"""Text from outside, made safe to print: no character can control the terminal or reverse other text."""
 
 from __future__ import annotations
 
 import re
 
-# Control characters but tab and line feed, the marks that change the direction of text, and half surrogate pairs.
+# Control characters except tab and line feed, marks that change the direction of text, and lone surrogates.
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
 
 def printable(text: object) -> str:
-    r"""Return text with control characters written as escapes (`\x1b`), and line ends as they are."""
+    r"""Return text with control characters written as escapes (`\x1b`); line ends are kept."""
     return _UNSAFE.sub(_escaped, str(text).replace("\r\n", "\n"))
 
 
@@ -21,7 +21,7 @@ def printable_line(text: object) -> str:
 
 
 def printable_json(text: str) -> str:
-    r"""Return JSON text with the same characters as JSON escapes, so that it still is the same JSON."""
+    r"""Return JSON text with these characters written as JSON escapes, so that it remains the same JSON."""
     return _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 

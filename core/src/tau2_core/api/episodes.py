@@ -10,7 +10,7 @@ from typing import Any, TypeVar, Unpack
 
 from tau2_core.api.factory import EpisodeFactory
 from tau2_core.api.options import EpisodeOptions, refuse_running_loop
-from tau2_core.background import watched
+from tau2_core.background import tracked_loops
 from tau2_core.episode.episode import Episode
 from tau2_core.episode.participants import EXTERNAL_USER
 from tau2_core.episode.side import Side
@@ -79,7 +79,7 @@ class OpenedEpisode:
 
     def __enter__(self) -> SyncEpisode:
         refuse_running_loop(HOW_TO_AWAIT)
-        runner = asyncio.Runner(loop_factory=watched(asyncio.new_event_loop))
+        runner = asyncio.Runner(loop_factory=tracked_loops(asyncio.new_event_loop))
         try:
             self._sync = SyncEpisode(runner.run(self.__aenter__()), runner)
         except BaseException:

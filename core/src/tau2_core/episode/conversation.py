@@ -1,4 +1,4 @@
-"""The conversation: who speaks next, who sees what, and when it ends (spec/conversation.md, 3 to 7)."""
+"""The conversation: who speaks next, and when it ends (spec/conversation.md, 3 to 7)."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ Speaker = Role | Literal["environment"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a conversation is cut off. `max_errors` counts failed tool calls of both sides over the whole episode."""
+    """Limits of a conversation. `max_errors` counts failed tool calls of both sides over the whole episode."""
 
     max_steps: int = 200
     max_errors: int = 10
     timeout_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse limits that no conversation can keep. Raises UsageError."""
+        """Refuse impossible limits. Raises UsageError."""
         for name in ("max_steps", "max_errors"):
             if getattr(self, name) < 1:
                 raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}")
@@ -55,11 +55,11 @@ class Limits:
 
 @dataclass
 class Conversation:
-    """One conversation in progress. Environment executions are steps too; the opening line is none.
+    """One conversation in progress. Executing tool calls is a step too; the opening line is not.
 
-    A side without a participant (`agent` or `user` is None) is played from outside: its messages go to `accept`, and
-    its tool calls may go to `perform`. Between two of them everything else happens: calls are carried out, and the
-    other side answers.
+    A side without a participant (`agent` or `user` is None) is played from outside: its messages go to `accept`, its
+    tool calls may go to `perform`. Everything up to that side's next turn then happens by itself: calls are executed,
+    and the other side answers.
     """
 
     backend: ToolBackend
@@ -85,17 +85,17 @@ class Conversation:
         return self._turn
 
     def load(self, history: Sequence[Message]) -> None:
-        """Take over what was said before; nobody answers yet."""
+        """Load the messages from before the episode; nobody answers yet."""
         self.messages = [message.model_copy(deep=True) for message in history]
         self._history = len(self.messages)
 
     async def greet(self) -> None:
-        """Begin, and go on until a side that is played from outside has its turn, or to the end.
+        """Begin, and continue until the turn of a side that is played from outside, or to the end.
 
-        Without a history the customer answers the opening line. An ending that the history holds counts, with no step
-        made.
+        Without a history the customer answers the opening line. If the history already ends the conversation, no step
+        is made.
         """
-        history = self.messages[: self._history]  # a side may have acted since, before anybody spoke
+        history = self.messages[: self._history]  # without calls that a side has made since
         last = next((message for message in reversed(history) if not isinstance(message, SystemMessage)), None)
         if last is None:
             if self.solo:
@@ -112,15 +112,15 @@ class Conversation:
         await self._advance()
 
     async def accept(self, speaker: Role, message: ParticipantMessage) -> None:
-        """Take a message of a side that is played from outside; then go on as `greet` does."""
+        """Accept a message of a side that is played from outside; then continue as `greet` does."""
         self._take(speaker, message)
         await self._end_step()
         await self._advance()
 
     async def perform(self, speaker: Role, name: str, arguments: dict[str, Any]) -> ToolResult:
-        """Carry out one call of a side that acts over the network; nobody else answers.
+        """Execute one call of a side that is played from outside; nobody else answers.
 
-        What is called is taken as it is: it must be recordable, and nobody else's to change.
+        The arguments must be recordable, and the caller must not change them afterwards.
         """
         turn = self._turn
         at = len(self.messages)
@@ -149,7 +149,7 @@ class Conversation:
         self.steps += 1
         try:
             await self.backend.settle()
-        except Exception as error:  # noqa: BLE001 - a pack's sync may raise anything; the record says so
+        except Exception as error:  # noqa: BLE001 - a pack's sync may raise anything; it is recorded
             self.interrupt(f"the sync failed: {describe_error(error)}")
         self._check_limits()
 
@@ -157,7 +157,7 @@ class Conversation:
         try:
             with foreign():
                 message = await participant.reply(visible_to(speaker, self.messages))
-        except Exception as error:  # noqa: BLE001 - a participant may raise anything; it is recorded as its error
+        except Exception as error:  # noqa: BLE001 - a participant may raise anything; it is recorded
             _raise_if_not_its_fault(error)
             self._fail(speaker, describe_error(error))
             return
@@ -167,7 +167,7 @@ class Conversation:
         try:
             with foreign():
                 message = recordable_message(speaker, message)
-        except Exception as error:  # noqa: BLE001 - a message class of somebody's own may raise anything
+        except Exception as error:  # noqa: BLE001 - a custom message class may raise anything
             self._fail(speaker, error_text(error) if isinstance(error, ValueError) else describe_error(error))
             return
         for call in message.tool_calls or []:
@@ -189,7 +189,7 @@ class Conversation:
                 self.termination = Termination.AGENT_STOP
             else:
                 self._fail(
-                    "agent", "a solo agent sent text, but nobody is there to read it; it should call tools, then `done`"
+                    "agent", "a solo agent sent text, but there is nobody to read it; it should call tools, then `done`"
                 )
 
     async def _execute(self) -> list[ToolResult]:
@@ -220,7 +220,7 @@ class Conversation:
         return results
 
     async def _carry_out(self, call: ToolCall) -> ToolResult:
-        """Make a call. One that a plugin breaks ends the episode, and later calls of its message are not made."""
+        """Execute a call. If a plugin fails, the episode ends, and later calls of the same message are not made."""
         if self.termination is Termination.INFRASTRUCTURE_ERROR:
             return ToolResult("Error: the episode ended before this call", Failure.CRASHED, skipped=True)
         if CUT_OFF in call.arguments:
@@ -228,24 +228,24 @@ class Conversation:
         try:
             with foreign():
                 return await self.backend.call(call)
-        except Exception as error:  # noqa: BLE001 - a wrapper may raise anything; the record says so
+        except Exception as error:  # noqa: BLE001 - a wrapper may raise anything; it is recorded
             broken = isinstance(error, BrokenOffError)
-            why = str(error) if broken else f"the call of {call.name} was broken off: {describe_error(error)}"
+            why = str(error) if broken else f"the call of {call.name} was aborted: {describe_error(error)}"
             self.interrupt(why)
             return ToolResult(f"Error: {why}", Failure.CRASHED, {"code": Failure.CRASHED.value}, skipped=True)
 
     def check_time(self) -> None:
-        """End if the time is up. What a side from outside leaves unsaid takes no step, so others ask then."""
+        """End if the time is up. For callers too, since an idle side makes no step at which this would be noticed."""
         timeout = self.limits.timeout_seconds
         if self.termination is None and timeout is not None and time.monotonic() - self._started >= timeout:
             self.termination = Termination.TIMEOUT
 
     def interrupt(self, why: str) -> None:
-        """End for a reason that is neither side's fault."""
+        """End with an infrastructure error, which is neither side's fault."""
         self.termination, self.error = Termination.INFRASTRUCTURE_ERROR, why
 
     def _check_limits(self) -> None:
-        # Unlike the official loop, an end that was reached is never overwritten by a limit reached in the same step.
+        # Unlike in the official loop, a limit that is reached in the same step does not replace another end.
         if self.termination is not None or self._turn == "environment":
             return
         if self.failures.total() >= self.limits.max_errors:
@@ -261,6 +261,6 @@ class Conversation:
 
 
 def _raise_if_not_its_fault(error: Exception) -> None:
-    """A model that cannot be reached is no fault of the side that it plays: the episode fails as infrastructure."""
+    """Re-raise the error of a model that cannot be reached: it is an infrastructure error, not the participant's."""
     if isinstance(error, ModelError) and error.kind not in OWN_DOING:
         raise error

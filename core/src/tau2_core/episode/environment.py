@@ -22,17 +22,17 @@ from tau2_core.packs.context import Context
 from tau2_core.state.world import View, World
 
 ERROR_PREFIX = "Error: "
-MAX_PROBLEMS = 20  # more are not listed
+MAX_PROBLEMS = 20  # problems listed at most
 MAX_NAME = 100
 T = TypeVar("T")
 
 
 class UnknownToolError(ToolError):
-    """The caller's side has no tool of that name."""
+    """The caller's side has no tool with that name."""
 
 
 class InvalidArgumentsError(ToolError):
-    """The arguments do not fit the tool's schema; carries them as data."""
+    """The arguments do not fit the tool's schema; carries the problems as data."""
 
     def __init__(self, detail: dict[str, Any]) -> None:
         super().__init__(json.dumps(detail))
@@ -40,7 +40,7 @@ class InvalidArgumentsError(ToolError):
 
 
 class Environment:
-    """One private world. Making one costs microseconds; nothing it does reaches another."""
+    """The private environment of one episode. Creating one takes microseconds, and none affects another."""
 
     __slots__ = ("_strict", "_sync", "_unsynced", "context", "setting", "solo", "worlds")
 
@@ -56,7 +56,7 @@ class Environment:
         self.sync()
 
     def sync(self) -> None:
-        """Carry effects between the databases, where the domain has a rule for that. What it raises is raised on."""
+        """Run the domain's sync, if any, which carries effects between the databases. Raises what it raises."""
         if self._sync is None:
             return
         databases = {role: View(world, writing=True) for role, world in self.worlds.items()}
@@ -71,34 +71,34 @@ class Environment:
 
     @property
     def settled(self) -> bool:
-        """Whether the sync has seen all that happened. A call ends in a sync, so only a failed one can leave work."""
+        """Whether the sync has run since the last change. Every call syncs, so only a failed call leaves work."""
         return not self._unsynced
 
     def settle(self) -> None:
-        """Sync if anything happened since the last sync. A call syncs itself, so this rarely has work to do."""
+        """Sync if anything has changed since the last sync, which is rare, since every call syncs."""
         if self._unsynced:
             self.sync()
 
     def call(self, call: ToolCall) -> ToolResult:
-        """Make a call as one of the sides and return its text; whatever goes wrong is an error result, never raised."""
+        """Make a call for one of the sides. Every failure is an error result; nothing is raised."""
         return self.call_tool(self.route(call), call)
 
     def call_tool(self, tool: Tool | None, call: ToolCall) -> ToolResult:
-        """Make a call of a tool that `route` has found; otherwise as `call`."""
+        """Make a call of the tool that `route` found for it, as `call` does."""
         try:
             return ToolResult(self._transact(tool, call, _text_of, sync=True))
         except UnknownToolError as error:
             return _failed(Failure.UNKNOWN_TOOL, error)
         except InvalidArgumentsError as error:
             return ToolResult(f"{ERROR_PREFIX}{error}", Failure.INVALID_ARGUMENTS, error.detail)
-        except (ToolError, ValidationError) as error:  # building a record from arguments is how handlers validate
+        except (ToolError, ValidationError) as error:  # handlers validate by building records from arguments
             return _failed(Failure.REFUSED, error)
-        except Exception as error:  # noqa: BLE001 - a handler may raise anything; the caller sees it, the record counts it
+        except Exception as error:  # noqa: BLE001 - a handler may raise anything; it becomes the result
             fits = tool is None or not argument_problems(tool.parameters, call.arguments)
             return _failed(Failure.CRASHED if fits else Failure.INVALID_ARGUMENTS, error)
 
     def run(self, call: ToolCall) -> Any:
-        """Make a call directly, nothing caught: how gold calls run. In mode `tau2` without the sync, as officially."""
+        """Make a gold call and return its value. Raises what it raises. In mode `tau2` without sync, as officially."""
         return self._transact(self.route(call), call, lambda value: value, sync=self._strict)
 
     def _transact(self, tool: Tool | None, call: ToolCall, finish: Callable[[Any], T], *, sync: bool) -> T:
@@ -124,19 +124,19 @@ class Environment:
         except BaseException:
             for world in worlds:
                 world.rollback()
-            self._unsynced = False  # the world is as it was after the last sync
+            self._unsynced = False  # the worlds are as they were after the last sync
             raise
         for world in worlds:
             world.commit()
         return value
 
     def find(self, name: str) -> Tool | None:
-        """Return the tool of a name on either side, the agent's first."""
+        """Return a tool by name on either side, the agent's first."""
         setting = self.setting
         return setting.tools("agent").get(name) or setting.tools("user").get(name)
 
     def route(self, call: ToolCall) -> Tool | None:
-        """Return the tool on the caller's side, None if it has none of that name."""
+        """Return the tool of a call on the caller's side, None if there is none."""
         return self._tools_of(call.requestor).get(call.name)
 
     def _tools_of(self, requestor: Requestor) -> Mapping[str, Tool]:
@@ -150,7 +150,7 @@ class Environment:
         world = self.worlds.get(callee.role)
         if world is None:
             raise ToolError(f"the {callee.role} side has no database")
-        # A handler may keep or change what it is given, so that must not be a task's or a message's.
+        # A handler may keep or change its arguments, so it gets a copy of the task's or message's.
         given = copy_json(arguments)
         handler: Callable[..., Any] = callee.handler
         db = View(world, writing=writing)
@@ -167,7 +167,7 @@ class Environment:
         return value
 
     def call_function(self, call: FunctionCall) -> Any:
-        """Run a function or tool that a task names, then sync. Unknown names raise TaskError; the rest is raised on."""
+        """Call a function or tool that a task names, then sync. Raises what it raises, and TaskError for unknown names."""
         role = role_of(call.env_type)
         callees = self.setting.pack.callees(role)
         callee = callees.get(call.func_name)
@@ -178,7 +178,7 @@ class Environment:
         return self._invoke(callee, call.arguments, sync=True)
 
     def holds(self, assertion: Assertion) -> bool:
-        """Tell whether an assertion is met. What its function raises is raised on; no bool is a TaskError."""
+        """Tell whether an assertion is met. Raises what its function raises, and TaskError if that returns no bool."""
         result = self.call_function(assertion)
         if not isinstance(result, bool):
             raise TaskError(f"assertion {assertion.func_name} returned {type(result).__name__}, not a bool")
@@ -194,7 +194,7 @@ class Environment:
 
 
 def _text_of(value: Any) -> str:
-    """Return a result's text; making it may run the pack's code, as that of a field's serializer."""
+    """Return a result's text. This may run code of the pack, such as a field's serializer."""
     try:
         return result_text(value)
     except BaseException as error:

@@ -34,9 +34,9 @@ GradeRecord = Callable[[EpisodeRecord], Awaitable[Grade]]
 class Episode:
     """One episode of a task, from its start state to its record.
 
-    A side whose participant is external is played from outside, through `agent` or `customer`; the other one answers
-    by itself. Steps come one after the other: a second one at the same time raises EpisodeError, and so does one after
-    the end. Neither changes anything.
+    A side whose participant is external is played from outside, through `agent` or `customer`; the other side answers
+    by itself. Steps must not overlap: a step during another one, or after the end, raises EpisodeError and changes
+    nothing.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class Episode:
         models: Mapping[ModelRole, EpisodeModel] | None = None,
         grade: GradeRecord | None = None,
     ) -> None:
-        """Bring the task to its start state; nothing is said yet.
+        """Set up the task's start state; the conversation has not begun yet.
 
-        `open_backend` returns where tool calls go, for a seed; by default an environment of this process. `models` are
-        the participants' models, if they are there already. `grade` grades a record.
+        `open_backend` returns the backend of tool calls for a seed, by default an environment in this process. `models`
+        are the participants' models, if they exist already. `grade` grades a record.
 
-        Raises TaskError if the start state does not apply, and whatever a participant raises when it is made.
+        Raises TaskError if the start state does not apply, and whatever creating a participant raises.
         """
         self.setting = setting
         self.task = task
@@ -116,12 +116,12 @@ class Episode:
 
     @property
     def ended(self) -> Termination | None:
-        """How the episode ended; None while it goes on. It also ends when its time is up."""
+        """How the episode ended; None while it is in progress. It also ends when its time is up."""
         self.conversation.check_time()
         return self.conversation.termination
 
     async def call(self, name: str, /, **arguments: Any) -> ToolResult:
-        """Make one tool call as the agent. What goes wrong is a result with a `failure`. Raises EpisodeError."""
+        """Make one tool call as the agent. If it fails, the result has a `failure`. Raises EpisodeError."""
         return await self.agent.call(name, **arguments)
 
     async def say(self, text: str) -> str | None:
@@ -129,22 +129,22 @@ class Episode:
         return await self.agent.say(text)
 
     async def step(self, message: AssistantMessage) -> list[Message]:
-        """Send the agent's text or tool calls; return what the agent has seen since. Raises EpisodeError."""
+        """Send the agent's text or tool calls; return the messages that it has seen since. Raises EpisodeError."""
         return await self.agent.step(message)
 
     async def begin(self) -> None:
-        """Greet the customer; sides that play by themselves go on until it is the turn of one that does not."""
+        """Begin the conversation, and continue until the turn of a side that is played from outside."""
         with self._one_step():
             self.begun = True
             await self._recorded(self.conversation.greet())
 
     async def call_as(self, role: Role, name: str, arguments: dict[str, Any]) -> ToolResult:
-        """Make one tool call as one of the sides; nobody answers. Raises EpisodeError."""
+        """Make one tool call for a side; the other side does not answer. Raises EpisodeError."""
         with self._one_step():
             return unrecordable(name, arguments) or await self.conversation.perform(role, name, arguments)
 
     async def step_as(self, role: Role, message: ParticipantMessage) -> list[Message]:
-        """Send a message as one of the sides; return what that side has seen since. Raises EpisodeError."""
+        """Send a message for a side; return the messages that it has seen since. Raises EpisodeError."""
         with self._one_step():
             if self.conversation.turn != role:
                 raise EpisodeError(f"it is the {self.conversation.turn}'s turn; step that side")
@@ -153,17 +153,17 @@ class Episode:
             return visible_to(role, self.conversation.messages[seen:])
 
     async def reward(self) -> float | None:
-        """Grade the episode as it stands and return the reward, 0 to 1; None if it cannot be told."""
+        """Grade the episode in its present state and return the reward, 0 to 1, or None if there is none."""
         return (await self.grade()).reward
 
     async def grade(self) -> Grade:
-        """Grade the episode as it stands; one that is not over counts as ended by the agent."""
+        """Grade the episode in its present state. If it has not ended, it counts as ended by the agent."""
         if self._grade is None:
             raise UsageError("this episode was made without evaluators, so it cannot be graded")
         return await self._grade(await self.record())
 
     async def record(self) -> EpisodeRecord:
-        """Return the record as it stands: a copy that later steps do not change."""
+        """Return the present record, as a copy that later steps do not change."""
         self.conversation.check_time()
         record = await self.final_record()
         record.messages = [message.model_copy() for message in record.messages]
@@ -171,13 +171,13 @@ class Episode:
         return record
 
     async def final_record(self) -> EpisodeRecord:
-        """Return the record of an episode in which nothing more will happen, with no copy made of its messages."""
+        """Return the record without copying its messages, when nothing more will happen in the episode."""
         record = self.record_without_digests()
         record.digests = await self.backend.digests()
         return record
 
     def record_without_digests(self) -> EpisodeRecord:
-        """Return what `final_record` does, but for the digests of the databases, which are not asked for."""
+        """Return the record as `final_record` does, without the digests of the databases."""
         record, conversation = empty_record(self.setting, self.slot, self.seed), self.conversation
         record.termination = conversation.termination or Termination.AGENT_STOP
         record.error = conversation.error
@@ -189,9 +189,9 @@ class Episode:
         return record
 
     async def reset(self, seed: int | None = None) -> None:
-        """Start again in the task's start state, with another seed if one is given (0 is one)."""
+        """Start again in the task's start state, with a new seed if one is given (0 is a seed)."""
         if self._busy:
-            raise EpisodeError("a step of this episode is under way; await it before you reset")
+            raise EpisodeError("a step of this episode is in progress; await it before you reset")
         self.close()
         seed = self.seed if seed is None else seed
         self._start(seed)
@@ -201,12 +201,12 @@ class Episode:
     @contextmanager
     def _one_step(self) -> Iterator[None]:
         if self._busy:
-            raise EpisodeError("a step of this episode is under way; await it before the next one")
+            raise EpisodeError("a step of this episode is in progress; await it before the next one")
         if self.ended is not None:
             raise EpisodeError(f"the episode has ended ({self.ended.value}); reset it, or open another one")
         self._busy = True
         try:
-            with self._background.started_here():
+            with self._background.tracking():
                 yield
         finally:
             self._busy = False
@@ -214,23 +214,23 @@ class Episode:
                 self.close()
 
     def close(self) -> None:
-        """Cancel the tasks that participants and plugins have started in it and left; in the event loop's thread."""
+        """Cancel background tasks that participants and plugins started; call it in the event loop's thread."""
         self._background.cancel()
 
     async def _recorded(self, steps: Awaitable[None]) -> None:
-        """Await steps; a model that cannot be reached ends the episode as an infrastructure error."""
+        """Await steps. If a model cannot be reached, the episode ends with an infrastructure error."""
         try:
             await steps
         except ModelError as error:
             self.interrupt(str(error))
 
     def interrupt(self, why: str) -> None:
-        """End for a reason that is neither side's fault."""
+        """End with an infrastructure error, which is neither side's fault."""
         self.conversation.interrupt(why)
 
 
 def empty_record(setting: Setting, slot: Slot, seed: int) -> EpisodeRecord:
-    """Return the record of an episode in which nothing has happened."""
+    """Return an empty record for an episode."""
     return EpisodeRecord(
         domain=setting.domain,
         task_id=slot.task_id,

@@ -1,4 +1,4 @@
-"""Who plays an episode, and what each of them is given before its first message."""
+"""The participants of an episode, and what each of them gets before its first message."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ EXTERNAL_USER = UserSpec(
 
 @dataclass(frozen=True)
 class Participants:
-    """Who plays, under which limits, and what is wrapped around their tool calls.
+    """The agent and the user with their limits, models and wrappers of tool calls.
 
-    With `user_first` the agent's model does not see what stands before the customer's first words.
+    With `user_first` the agent's model does not see the messages before the customer's first one.
     """
 
     agent: AgentSpec
@@ -52,7 +52,7 @@ class Participants:
     user_first: bool = False
 
     def check(self, setting: Setting) -> None:
-        """Refuse participants who cannot play the setting. Raises UsageError, PluginError."""
+        """Refuse participants that do not fit the setting. Raises UsageError, PluginError."""
         if setting.solo and not self.user.solo:
             raise UsageError(f"solo play has no customer: use --user none, not {self.user.name!r}")
         if self.user.solo and not setting.solo:
@@ -62,14 +62,14 @@ class Participants:
                 raise UsageError(f"{role} {spec.name!r} needs a model: give --{role}-model PROVIDER/NAME")
         for name, create in ((self.agent.name, loaded(self.agent.create)), (self.user.name, loaded(self.user.create))):
             if not callable(create):
-                raise PluginError(f"{name!r} cannot play: what it names to create it is {create!r}, not callable")
+                raise PluginError(f"{name!r} cannot be created: its `create` is {create!r}, which is not callable")
 
     def wrappers_for(self, task_id: str, seed: int) -> list[Wrapper]:
-        """Return what is wrapped around the tool calls of one episode: plugins, and faults drawn by its seed."""
+        """Return the wrappers of one episode's tool calls: plugins, and faults seeded by the episode."""
         return [*self.wrappers, *(make(f"{task_id}/{seed}") for make in self.faults)]
 
     def episode_models(self, key: str, seed: int) -> dict[ModelRole, EpisodeModel]:
-        """Return the models of agent and customer for one episode; `key` names it in a cassette."""
+        """Return the agent's and the user's model for one episode; `key` names the episode in a cassette."""
         return {
             role: role_model.model_for(key, seed) for role, role_model in self.role_models.items() if role != "judge"
         }
@@ -92,7 +92,7 @@ def new_backend(
 def agent_context(
     setting: Setting, task: Task, participants: Participants, seed: int, model: Model | None
 ) -> AgentContext:
-    """Return what the agent of an episode is given."""
+    """Return the context of an episode's agent."""
     return AgentContext(
         domain=setting.domain,
         policy=setting.policy_text,
@@ -109,13 +109,13 @@ def agent_context(
 
 
 def agent_tools(setting: Setting) -> list[Tool]:
-    """Return what the agent may call; in solo play both sides' tools, and `done`."""
+    """Return the agent's tools; in solo play both sides' tools, and `done`."""
     tools = [*setting.tools("agent").values()]
     return [*tools, *setting.tools("user").values(), DONE_TOOL] if setting.solo else tools
 
 
 def user_tools(setting: Setting, task: Task) -> list[Tool]:
-    """Return what the customer may call in a task."""
+    """Return the customer's tools in a task."""
     tools = setting.tools("user").items()
     return [tool for name, tool in tools if task.user_tools is None or name in task.user_tools]
 
@@ -123,7 +123,7 @@ def user_tools(setting: Setting, task: Task) -> list[Tool]:
 def user_context(
     setting: Setting, task: Task, participants: Participants, seed: int, model: Model | None
 ) -> UserContext:
-    """Return what the simulated customer of an episode is given."""
+    """Return the context of an episode's simulated customer."""
     tools = user_tools(setting, task)
     guidelines = setting.dataset.user_guidelines.get(bool(tools)) if setting.dataset else None
     gold = task if participants.user.sees_gold else None

@@ -1,4 +1,4 @@
-"""Playing one episode by itself, from its start state to its record."""
+"""Playing one whole episode, from its start state to its record."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def play(
     seed: int,
     open_backend: OpenBackend = in_process,
 ) -> EpisodeRecord:
-    """Play one episode and return its record, ungraded; whatever goes wrong is in the record, not raised."""
+    """Play one episode and return its record, ungraded. Errors are recorded, not raised."""
     models = participants.episode_models(str(slot), seed)
     episode: Episode | None = None
     try:
@@ -44,7 +44,7 @@ async def play(
             finally:
                 episode.close()
             return await episode.final_record()
-    except Exception as error:  # noqa: BLE001 - one episode's failure is recorded; the run goes on
+    except Exception as error:  # noqa: BLE001 - a failed episode is recorded; the run continues
         record = empty_record(setting, slot, seed) if episode is None else episode.record_without_digests()
         record.termination, record.error = Termination.INFRASTRUCTURE_ERROR, describe_error(error)
         record.usage = {role: model.usage for role, model in models.items()}
@@ -52,7 +52,7 @@ async def play(
 
 
 async def _play_in_time(episode: Episode, seconds: float | None) -> None:
-    """Play to the end or the deadline; one that strikes while a model is awaited is infrastructure's."""
+    """Play to the end or the deadline. If a model is awaited at the deadline, that is an infrastructure error."""
     try:
         async with asyncio.timeout(seconds) as deadline:
             await episode.begin()
@@ -61,6 +61,6 @@ async def _play_in_time(episode: Episode, seconds: float | None) -> None:
             raise
         waiting = [role for role, model in episode.models.items() if model.waiting]
         if waiting:
-            episode.interrupt(f"the episode's {seconds:g} s passed while the {waiting[0]}'s model was awaited")
+            episode.interrupt(f"the episode's {seconds:g} s passed while waiting for the {waiting[0]}'s model")
         else:
             episode.conversation.termination = Termination.TIMEOUT

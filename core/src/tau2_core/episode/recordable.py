@@ -11,7 +11,7 @@ from tau2_core.model.tools import Failure, ToolResult
 
 
 def recordable_message(speaker: str, message: ParticipantMessage) -> ParticipantMessage:
-    """Return a copy that its sender cannot change any more. Raises ValueError for what a record cannot hold."""
+    """Return a copy of a message that its sender cannot change. Raises ValueError if it cannot be recorded."""
     expected = AssistantMessage if speaker == "agent" else UserMessage
     if not isinstance(message, expected):
         raise ValueError(f"the {speaker} returned a {type(message).__name__}, not a {expected.__name__}")
@@ -19,7 +19,7 @@ def recordable_message(speaker: str, message: ParticipantMessage) -> Participant
         content = message.model_dump(mode="json", warnings=False, exclude={"cost"})
         own = expected.model_validate(content | reported_figures(message.cost, content["usage"]))
     except ValueError as error:
-        raise ValueError(f"the {speaker}'s message is no JSON value of its type: {error}") from error
+        raise ValueError(f"the {speaker}'s message cannot be recorded as JSON: {error}") from error
     if not own.has_text() and not own.tool_calls:
         raise ValueError(f"the {speaker} sent neither text nor a tool call")
     own.tool_calls = own.tool_calls or None
@@ -31,7 +31,7 @@ def recordable_message(speaker: str, message: ParticipantMessage) -> Participant
 
 
 def unrecordable(name: str, arguments: dict[str, Any], *, strict: bool = False) -> ToolResult | None:
-    """Return the refusal of a call that no record could hold (`strict`: as JSON), None for one that can be made."""
+    """Return an error result if a call cannot be recorded (`strict`: as JSON), else None."""
     problem = json_problem(name, strict=strict) or json_problem(arguments, strict=strict)
     if problem is None:
         return None

@@ -12,11 +12,11 @@ from pydantic import BaseModel
 
 from tau2_core.state.records import Record, cached_text
 
-_ENCODER = json.JSONEncoder(default=str, check_circular=False)  # `_convert` leaves nothing that could hold itself
+_ENCODER = json.JSONEncoder(default=str, check_circular=False)  # `_convert` leaves no cycles
 
 
 def result_text(value: Any) -> str:
-    """Return what a model sees of a result. Raises TypeError for a value that has no text form."""
+    """Return the text of a result, as a model sees it. Raises TypeError for a value without a text form."""
     if isinstance(value, str):
         return value.value if isinstance(value, Enum) else value
     if isinstance(value, Record):

@@ -1,4 +1,4 @@
-"""A setting: a pack as one run plays it, with its own data or a dataset's, in one variant and one mode."""
+"""A setting: a domain as one run plays it, with its own data or a dataset's, in one variant and one mode."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OPENING = "Hello! What can I do for you today?"
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Tasks to play, and how many were passed over because they need a customer and solo play has none."""
+    """Tasks to play, and how many were left out because they need a customer, whom solo play does not have."""
 
     tasks: list[Task]
     left_out: int
@@ -32,10 +32,10 @@ class Selection:
 
 @dataclass(eq=False)
 class Setting:
-    """What all episodes of a run share. Raises UsageError where pack, dataset, variant and solo do not fit.
+    """What all episodes of a run share. Raises UsageError if pack, dataset, variant and solo do not fit together.
 
-    `mode`: in `strict` an argument that the schema refuses is an error that the model can read, and a failed call
-    leaves no trace; `tau2` lets through what the official environment does, and keeps what a failed call did.
+    `mode`: in `strict`, arguments that violate the schema are an error that the model can read, and a failed call has
+    no effect. `tau2` accepts the same arguments as the official environment, and keeps the effects of a failed call.
     """
 
     pack: Pack
@@ -97,14 +97,14 @@ class Setting:
 
     @property
     def instruction(self) -> str | None:
-        """What a dataset tells the agent beside the policy; None without one."""
+        """The dataset's instruction to the agent besides the policy; None without a dataset."""
         if self.dataset is None:
             return None
         return self.dataset.solo_instruction if self.solo else self.dataset.agent_instruction
 
     @property
     def solo_request(self) -> str:
-        """What an agent's model is asked first in solo play; "" for nothing."""
+        """The first user message to an agent's model in solo play; "" for none."""
         asked = self.dataset.solo_request if self.dataset else None
         return SOLO_REQUEST if asked is None else asked
 
@@ -139,9 +139,9 @@ class Setting:
         limit: int | None = None,
         draw_seed: int | None = None,
     ) -> Selection:
-        """Return what `select` does, and how many tasks were passed over; no other task is built.
+        """Return the tasks that `select` returns, and how many were left out. No other tasks are built.
 
-        With `draw_seed` the tasks within the limit are drawn by this seed, not the first ones; they keep their order.
+        With `draw_seed` the tasks within the limit are drawn at random with this seed; they keep their order.
         """
         tasks = self.tasks()
         if split is None and not ids:
@@ -178,7 +178,7 @@ class Setting:
         return Selection(sorted(found, key=lambda task: order[task.id]), left_out)
 
     def needs_customer(self, task: Task) -> bool:
-        """Tell whether solo play leaves a task out: it has no ticket, or a customer or agent has spoken."""
+        """Tell whether solo play must leave a task out: it has no ticket, or its history contains a conversation."""
         if not self.solo:
             return False
         spoken = any(
@@ -188,7 +188,7 @@ class Setting:
         return spoken or not task.ticket
 
     def origins(self) -> dict[str, Any]:
-        """Say where data, prompts and texts came from: for the run's record."""
+        """Return the sources of data, prompts and texts, for run.json."""
         if self.dataset is None:
             return {"tasks": "pack", "databases": "pack", "policy": "pack", "tools": "pack", "opening": "core"}
         origins = dict(self.dataset.origins)

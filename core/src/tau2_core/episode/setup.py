@@ -1,4 +1,4 @@
-"""Bringing an environment into a task's start state, and replaying what a conversation did to it."""
+"""Bringing an environment into a task's start state, and re-enacting a recorded conversation in it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tau2_core.state.merge import merge_data
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """A call whose replayed answer differs from the recorded one."""
+    """A call whose re-enacted result differs from the recorded one."""
 
     call: ToolCall
     recorded: str
@@ -35,7 +35,7 @@ def new_environment(setting: Setting, task: Task, seed: int = 0) -> Environment:
 
 
 def start(environment: Environment, task: Task) -> None:
-    """Apply a task's initial state, its message history included (strictly). Raises TaskError."""
+    """Apply a task's initial state and its message history. Raises TaskError, also if a call's result differs."""
     mismatches = set_state(environment, task.initial_state, task.history())
     if mismatches:
         first = mismatches[0]
@@ -45,7 +45,7 @@ def start(environment: Environment, task: Task) -> None:
 
 
 def set_state(environment: Environment, initial: InitialState | None, history: Sequence[Message]) -> list[Mismatch]:
-    """Apply initial data and actions, then replay a history; return the calls that answered otherwise.
+    """Apply initial data and actions, then re-enact a history; return the calls whose results differ.
 
     Raises TaskError if data, actions or the history's pairing of calls and results do not apply.
     """
@@ -95,13 +95,13 @@ def _merge(environment: Environment, initial: InitialState) -> None:
 
 
 def _alias(environment: Environment, role: Any, source: Any) -> None:
-    """Let both sides share one database, as officially after initial data (a quirk, so only in mode tau2)."""
+    """Let both sides share one database after initial data: an official quirk, so only in mode `tau2`."""
     if environment.setting.mode == "tau2" and "user" in environment.worlds:
         environment.worlds[role] = environment.worlds[source]
 
 
 def paired(history: Sequence[Message]) -> Iterator[tuple[ToolCall, ToolMessage]]:
-    """Yield every call with its result. Raises TaskError where one lacks the other (spec/environment.md, 10)."""
+    """Yield every call with its result. Raises TaskError if either is missing (spec/environment.md, 10)."""
     pairs: list[tuple[ToolCall, ToolMessage]] = []
     position = 0
     while position < len(history):
@@ -113,7 +113,7 @@ def paired(history: Sequence[Message]) -> Iterator[tuple[ToolCall, ToolMessage]]
             continue
         for call in message.tool_calls or []:
             result = history[position] if position < len(history) else None
-            # Ids decide nothing; two that contradict each other show that the record is damaged.
+            # Pairing goes by position; ids that contradict it show that the record is damaged.
             if not isinstance(result, ToolMessage) or (result.id and call.id and result.id != call.id):
                 raise TaskError(f"call {call.name} with id {call.id!r} is not followed by its result")
             pairs.append((call, result))
@@ -134,7 +134,7 @@ def _replay(environment: Environment, call: ToolCall, recorded: ToolMessage) -> 
 
 
 def same_content(recorded: str, replayed: str) -> bool:
-    """Compare two results as JSON where they are, else as text; two failures are equal whatever their words."""
+    """Compare two results as JSON if possible, else as text. Any two failures are equal."""
     if recorded == replayed or (recorded.startswith(ERROR_PREFIX) and replayed.startswith(ERROR_PREFIX)):
         return True
     return bool(_parsed(recorded) == _parsed(replayed))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Side:
-    """One side of an episode, as whoever plays it sees it: what it may call, what it has seen, what it can do."""
+    """One side of an episode: its tools, the messages that it sees, and the steps that it can take."""
 
     def __init__(self, episode: Episode, role: Role) -> None:
         self._episode = episode
@@ -32,25 +32,25 @@ class Side:
 
     @property
     def messages(self) -> list[Message]:
-        """What this side has seen: its own messages and results, and what the other side said to it."""
+        """The messages that this side has seen: its own, its results, and the other side's texts."""
         return visible_to(self.role, self._episode.conversation.messages)
 
     async def call(self, name: str, /, **arguments: Any) -> ToolResult:
-        """Make one tool call. What goes wrong with it is a result with a `failure`. Raises EpisodeError."""
+        """Make one tool call. If it fails, the result has a `failure`. Raises EpisodeError."""
         return await self._episode.call_as(self.role, name, arguments)
 
     async def say(self, text: str) -> str | None:
         """Say something to the other side and return its answer.
 
-        Returns None where there is none: the episode has ended without one, or the other side is played from outside
-        too. Raises EpisodeError, and UsageError for an empty text.
+        Returns None if there is no answer: the episode has ended, or the other side is played from outside too. Raises
+        EpisodeError, and UsageError for an empty text.
         """
         if not isinstance(text, str) or not text.strip():
-            raise UsageError(f"say: give a text that is not empty, not {text!r}")
+            raise UsageError(f"say: give a non-empty text, not {text!r}")
         mine, other = (AssistantMessage, UserMessage) if self.role == "agent" else (UserMessage, AssistantMessage)
         answers = [new for new in await self.step(mine(content=text)) if isinstance(new, other)]
         return answers[-1].content if answers else None
 
     async def step(self, message: ParticipantMessage) -> list[Message]:
-        """Send a text or tool calls; return what this side has seen since, results and answers. Raises EpisodeError."""
+        """Send text or tool calls; return the results and answers seen since. Raises EpisodeError."""
         return await self._episode.step_as(self.role, message)

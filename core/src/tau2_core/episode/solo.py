@@ -1,4 +1,4 @@
-"""Solo play: the agent works alone on a ticket, and calls `done` when it is finished."""
+"""Solo play: the agent works alone on a ticket, and calls `done` at the end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tau2_core.model.tools import Source, Tool
 DONE = "done"
 
 
-def _never_called(db: Any) -> str:  # noqa: ARG001 - a handler takes a database first
+def _never_called(db: Any) -> str:  # noqa: ARG001 - a handler's first parameter
     raise AssertionError("the conversation ends before `done` reaches an environment")
 
 

@@ -1,4 +1,4 @@
-"""A tool backend: where tool calls of a conversation are carried out, here in process, elsewhere behind a server."""
+"""Tool backends: where a conversation's tool calls are executed, in this process or behind a server."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from tau2_core.plugins.catalogue import Wrapper
 
 
 class BrokenOffError(Tau2GymError):
-    """The episode behind a backend has ended in the middle of a call; the message says why."""
+    """The episode behind a backend has ended during a call; the message says why."""
 
 
 class ToolBackend(Protocol):
-    """One private world that a conversation acts on."""
+    """Executes the tool calls of one episode."""
 
     async def call(self, call: ToolCall) -> ToolResult:
-        """Carry out a call; whatever goes wrong with it is an error result."""
+        """Execute a call. Every failure is an error result."""
 
     async def settle(self) -> None:
-        """Let effects spread between the databases, where a call has left that to do."""
+        """Run the sync between the databases, if a call has left it undone."""
 
     async def digests(self) -> dict[str, str]:
         """Return each side's digest."""
 
 
 class LocalBackend:
-    """An environment of this process, with the plugins' wrappers around its calls."""
+    """An environment in this process, with the plugins' wrappers around its calls."""
 
     def __init__(self, environment: Environment, wrappers: Sequence[Wrapper] = ()) -> None:
         self.environment = environment

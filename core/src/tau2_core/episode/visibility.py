@@ -9,12 +9,12 @@ from tau2_core.model.tools import Role
 
 
 def requestor_of(speaker: Role) -> Requestor:
-    """Return what a side is called in its tool calls."""
+    """Return the requestor of a role's tool calls."""
     return "assistant" if speaker == "agent" else "user"
 
 
 def visible_to(speaker: Role, messages: Sequence[Message]) -> list[Message]:
-    """Return what a side has seen: its own messages and results, and the other's text that carried no calls."""
+    """Return the messages that a side sees: its own, its results, and the other side's texts without calls."""
     own, other = (AssistantMessage, UserMessage) if speaker == "agent" else (UserMessage, AssistantMessage)
     requestor = requestor_of(speaker)
     return [

@@ -18,7 +18,7 @@ import uvicorn
 from mcp.server.stdio import stdio_server
 from starlette.types import ASGIApp
 
-from tau2_core.background import watched
+from tau2_core.background import tracked_loops
 from tau2_core.errors import UsageError
 from tau2_core.event_loop import loop_factory, rare_garbage_collection
 from tau2_core.gym.application import build_application
@@ -173,7 +173,7 @@ def serve_stdio(registry: Registry, settings: ServerSettings, blueprint: Bluepri
     At the end the reward goes to standard error, for whoever launched the server. A signal ends it at once.
     """
     episode = registry.create(blueprint)
-    loop = {"loop_factory": watched(asyncio.new_event_loop)}
+    loop = {"loop_factory": tracked_loops(asyncio.new_event_loop)}
     anyio.run(_run, registry, settings, partial(_stdio, registry, settings, episode), backend_options=loop)
 
 

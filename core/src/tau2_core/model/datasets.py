@@ -1,4 +1,4 @@
-"""A dataset: somebody else's data for a domain, played through our handlers."""
+"""A dataset: data from elsewhere for a domain, used with our handlers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tau2_core.model.tools import Role
 
 @dataclass(frozen=True, slots=True)
 class ToolText:
-    """What a dataset says of a tool: its description, and those of its parameters."""
+    """A dataset's own description of a tool and of its parameters."""
 
     description: str
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -20,13 +20,13 @@ class ToolText:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a dataset brings for one domain; whatever it lacks, the pack's own serves.
+    """What a dataset provides for one domain. For everything that it lacks, the pack's own is used.
 
-    `policies` maps (variant or "", solo) to a policy text. `origins` says for each part where it came from; it goes
-    into the run's record. `load_tasks` is called once, when tasks are first needed.
+    `policies` maps (variant or "", solo) to a policy text. `origins` names the source of each part, for run.json.
+    `load_tasks` is called once, when tasks are first needed.
 
-    `solo_instruction` is the agent's in solo play. `solo_request` is what its model is asked first there, before it has
-    said anything; "" for nothing but the system's message.
+    `solo_instruction` is the agent's instruction in solo play. `solo_request` is the first user message to its model
+    there; "" means that the model gets the system message only.
     """
 
     adapter: str

@@ -1,4 +1,4 @@
-"""What is recorded of an episode, before it is graded."""
+"""The record of an episode, written before it is graded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ArgumentMode = Literal["strict", "tau2"]
 
 
 class Termination(StrEnum):
-    """Why a conversation ended; the official names (spec/evaluation.md, 8.3), of which we never write the last two."""
+    """Why a conversation ended, by its official name (spec/evaluation.md, 8.3). We never write the last two."""
 
     USER_STOP = "user_stop"
     AGENT_STOP = "agent_stop"
@@ -31,7 +31,7 @@ class Termination(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One place in a run's inventory: a task and a trial (counted from 0)."""
+    """One place in a run: a task and a trial (counted from 0)."""
 
     task_id: str
     trial: int
@@ -51,10 +51,10 @@ class EpisodeStart:
 
 @validated(slots=True, config=ConfigDict(extra="forbid"))
 class Usage:
-    """What a role's model used in an episode, tokens and dollars where the price is known, and how its answers ended.
+    """What a role's model used in an episode: requests, tokens, dollars if the price is known, and finish reasons.
 
-    `cut_off` counts answers that the token limit cut off, `finish_reasons` all answers by what the provider says of
-    their end (`none` where it says nothing), also those that were asked for again.
+    `cut_off` counts answers that the token limit cut off. `finish_reasons` counts all answers by the provider's finish
+    reason (`none` if there is none), including answers that were requested again.
     """
 
     requests: int = 0
@@ -66,26 +66,26 @@ class Usage:
 
     @classmethod
     def nothing(cls) -> Usage:
-        """Return what to begin a sum with: nothing used, and nothing paid."""
+        """Return the start of a sum: nothing used, nothing paid."""
         return cls(cost=0.0)
 
     def add(self, other: Usage) -> None:
-        """Add another's; a sum with an unknown cost in it is unknown."""
+        """Add another usage. If either cost is unknown, so is the sum."""
         self.requests += other.requests
         self.prompt_tokens += other.prompt_tokens
         self.completion_tokens += other.completion_tokens
         self.cost = None if self.cost is None or other.cost is None else self.cost + other.cost
         self.cut_off += other.cut_off
-        reasons = {**self.finish_reasons}  # a copy of this usage may have the same ones
+        reasons = {**self.finish_reasons}  # a copy of this usage may share them
         for reason, count in other.finish_reasons.items():
             reasons[reason] = reasons.get(reason, 0) + count
         self.finish_reasons = reasons
 
 
 class EpisodeRecord(BaseModel):
-    """One finished episode. Holds nothing that the clock of the machine decides, so equal runs give equal records.
+    """One finished episode. Nothing in it depends on the machine's clock, so equal runs give equal records.
 
-    `id` is that of an episode which a server kept.
+    `id` is set for an episode that a server kept.
     """
 
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
@@ -113,5 +113,5 @@ class EpisodeRecord(BaseModel):
         return Slot(self.task_id, self.trial)
 
     def line(self) -> dict[str, Any]:
-        """Return the record as one JSON line's object, without what is empty in messages."""
+        """Return the record as an object for one JSON line, without empty fields of messages."""
         return self.model_dump(mode="json", exclude_none=True)

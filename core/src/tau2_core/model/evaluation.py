@@ -1,4 +1,4 @@
-"""What evaluators see and say."""
+"""What evaluators get as evidence and return as verdicts, and the grade made from them."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ TOLERANCE = 1e-6
 
 
 def reaches(reward: float, threshold: float = 1.0) -> bool:
-    """Tell whether a reward comes up to a threshold, by default the full reward, within the official 1e-6."""
+    """Tell whether a reward is at least a threshold, by default the full reward, within the official 1e-6."""
     return reward >= threshold - TOLERANCE
 
 
 def agrees(reward: float, other: float) -> bool:
-    """Tell whether two rewards are the same within the official 1e-6. NaN agrees with none."""
+    """Tell whether two rewards are equal within the official 1e-6. NaN equals nothing."""
     return abs(reward - other) <= TOLERANCE
 
 
 class Status(StrEnum):
-    """State of a verdict: `vacuous` means that the task names nothing for this criterion, so it is 1.0 by rule."""
+    """State of a verdict. `vacuous`: the task names nothing for this criterion, so its reward is 1.0 by rule."""
 
     GRADED = "graded"
     VACUOUS = "vacuous"
@@ -39,7 +39,7 @@ class Status(StrEnum):
 
 @validated(slots=True, config=ConfigDict(extra="forbid"))
 class Check:
-    """One single check with its evidence: what was asked, whether it holds, and why."""
+    """One check: what was checked, whether it is met, why, and the evidence."""
 
     what: str
     met: bool | None
@@ -49,7 +49,7 @@ class Check:
 
 @validated(slots=True, config=ConfigDict(extra="forbid"))
 class Verdict:
-    """One evaluator's verdict; `reward` is None while pending or after an error. `traceback`: the evaluator crashed."""
+    """One evaluator's verdict. `reward` is None while pending or after an error; `traceback` is set after a crash."""
 
     criterion: str
     status: Status
@@ -64,7 +64,7 @@ class Verdict:
 
 
 class Outcome(StrEnum):
-    """What an episode came to; errors are told apart from failures by who caused them."""
+    """The outcome of an episode. Errors are distinguished from failures, by who caused them."""
 
     SOLVED = "solved"
     FAILED = "failed"
@@ -77,12 +77,12 @@ class Outcome(StrEnum):
 
     @property
     def counts_as_solved(self) -> bool:
-        """Whether rates count it as solved: what is pending counts as met."""
+        """Whether rates count it as solved. Pending criteria count as met."""
         return self in (Outcome.SOLVED, Outcome.PENDING)
 
 
 class Grade(BaseModel):
-    """The verdict on one episode by one set of evaluators. `reward` counts what is graded; see `pending`."""
+    """The grade of one episode by one set of evaluators. `reward` counts the criteria that are not `pending`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -98,23 +98,23 @@ class Grade(BaseModel):
 
     @property
     def solved(self) -> bool:
-        """Tell whether the reward comes up to what the evaluators call solved; what is pending counts as met."""
+        """Whether the reward reaches the evaluators' threshold. Pending criteria count as met."""
         return self.outcome.counts_as_solved
 
 
 class StateDifference(Protocol):
-    """One differing path of two databases."""
+    """One path at which two databases differ."""
 
     @property
     def path(self) -> Sequence[str | int]:
-        """The keys and indexes that lead to it: the table, the record's id, the field and so on."""
+        """The keys and indexes of the path: the table, the record's id, the field and so on."""
 
     def as_json(self) -> dict[str, Any]:
-        """Return path, old and new value."""
+        """Return the path with the old and the new value."""
 
 
 class AssertionResult(BaseModel):
-    """What an environment assertion returned: met, not met, or (None) it raised `error`."""
+    """The result of an environment assertion: met, not met, or None if it raised `error`."""
 
     assertion: Assertion
     met: bool | None
@@ -130,7 +130,7 @@ class JudgedStatement(BaseModel):
 
 
 class Judgement(BaseModel):
-    """What a judge (`model`) said of a conversation, or why it gave no usable answer, and what that took."""
+    """A judge's decisions on a conversation, or the error if it gave no usable answer, and what it used."""
 
     statements: list[JudgedStatement] = Field(default_factory=list)
     error: str = ""
@@ -142,10 +142,10 @@ State = Literal["start", "end", "gold"]
 
 
 class Evidence(Protocol):
-    """All that an evaluator may look at; states are replayed once, when first asked for.
+    """Everything that an evaluator may look at. States are computed once, on first use.
 
-    A state is that of the environment in the task's start state (`start`), after the conversation (`end`), or after
-    the task's gold calls (`gold`).
+    A state is the environment at the task's start (`start`), after the conversation (`end`), or after the task's gold
+    calls (`gold`).
     """
 
     task: Task
@@ -154,11 +154,11 @@ class Evidence(Protocol):
 
     @property
     def roles(self) -> Sequence[Role]:
-        """The sides that have a database: the agent's, and in some domains the user's."""
+        """The roles that have a database: the agent and, in some domains, the user."""
 
     @property
     def rules(self) -> Sequence[PolicyRule]:
-        """The rules that the pack declares of its policy; none with a dataset, whose policy is another."""
+        """The policy rules that the pack declares; none with a dataset, which has a policy of its own."""
 
     @property
     def failed_gold(self) -> Sequence[Action]:
@@ -171,22 +171,22 @@ class Evidence(Protocol):
         """Return a copy of a side's database in a state, as JSON values."""
 
     def database_differences(self) -> Mapping[str, Sequence[StateDifference]]:
-        """Return, by role, where the conversation's end state (new) differs from the gold's (old)."""
+        """Return, by role, where the end state (new) differs from the gold state (old)."""
 
     def differences(
         self, old: State, new: State, role: Role, *, unordered: Sequence[str] = (), ignored: Sequence[str] = ()
     ) -> Sequence[StateDifference]:
-        """Return where two states of a side's database differ in meaning: 25 is 25.0.
+        """Return where two states of a side's database differ in meaning: 25 equals 25.0.
 
-        Path patterns such as `reservations.*.passengers` name lists whose order has no meaning, and what is not
-        compared at all, besides those that the pack declares.
+        `unordered` and `ignored` are path patterns such as `reservations.*.passengers`, in addition to those that the
+        pack declares: lists whose order does not matter, and parts that are not compared.
         """
 
     def live_checks(self) -> Sequence[Check]:
-        """Compare the digests of the live environment's end with those of its replay; none if none are recorded."""
+        """Compare the recorded digests of the live environment with those of its replay; [] if none are recorded."""
 
     def assertion_results(self) -> Sequence[AssertionResult]:
-        """Return the task's environment assertions, run on the conversation's end state."""
+        """Run the task's environment assertions on the end state and return the results."""
 
     def answer_at_start(self, call: ToolCall) -> ToolResult:
-        """Return what a call that only reads answers in the start state."""
+        """Return the result of a read-only call in the start state."""

@@ -1,4 +1,4 @@
-"""Talking to a language model: what is asked, what comes back, and what can go wrong."""
+"""Requests to a language model: settings, completions and errors."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tau2_core.redaction import without_secrets
 ModelRole = Literal["agent", "user", "judge"]
 
 
-# What reaches a model but does not decide its answer: where it is, how one gets in, how long one waits.
+# Arguments that do not affect a model's answer: its address, access and timeouts.
 ADDRESSES = frozenset({"api_base", "base_url"})
 _CONNECTION = ADDRESSES | {"timeout", "organization", "max_retries", "num_retries"}
 
-# In US dollars; a price of a run's own wins over a listed one.
+# In US dollars; a price given for a run overrides a listed one.
 PRICES = ("input_cost_per_token", "output_cost_per_token")
 
 _MOST_DOLLARS = 10**6  # for a token
@@ -29,16 +29,16 @@ Carry = Literal["auto", "all", "standard"]
 
 
 def decides(argument: str) -> bool:
-    """Tell whether an argument of a model decides its answer: it is nothing of the connection, and no price."""
+    """Tell whether an argument affects a model's answer: it is neither about the connection nor a price."""
     return argument not in _CONNECTION and not argument.endswith("_cost_per_token")
 
 
 class ModelSettings(BaseModel):
-    """Which model plays a role, and what goes along with every request (temperature, api_base, …).
+    """Which model plays a role, and the arguments of every request (temperature, api_base, …).
 
-    `carry` tells whether fields of the provider's own (reasoning, signatures) go back with the model's earlier
-    messages: `all`, none of them (`standard`), or as is known of the provider. `from_dataset` names the arguments
-    that nobody chose, and that a dataset's own runner sends.
+    `carry` decides whether provider-specific fields (reasoning, signatures) are sent back with the model's earlier
+    messages: `all`, `standard` for none, or `auto` by what is known about the provider. `from_dataset` names the
+    arguments that come from the dataset's own runner and not from the user.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -49,31 +49,31 @@ class ModelSettings(BaseModel):
     from_dataset: list[str] = Field(default_factory=list)
 
     def with_dataset_args(self, args: Mapping[str, Any]) -> ModelSettings:
-        """Return the settings with a dataset's arguments where these name none; a null here leaves one out."""
+        """Return the settings with a dataset's arguments as defaults. A null in these settings removes one."""
         own = {name: value for name, value in self.args.items() if value is not None or name not in args}
         added = {name: value for name, value in args.items() if name not in self.args}
         return self.model_copy(update={"args": {**added, **own}, "from_dataset": sorted(added)})
 
     def public_args(self) -> dict[str, Any]:
-        """Return the arguments as they may be written down: secrets are left out, at any depth."""
+        """Return the arguments without secrets, at any depth, so that they may be recorded."""
         public: dict[str, Any] = without_secrets(self.args)
         return public
 
     def deciding_args(self) -> dict[str, Any]:
-        """Return the arguments that decide an answer: no secrets, nothing of the connection, no prices."""
+        """Return the arguments that affect an answer: no secrets, no connection settings, no prices."""
         return {name: value for name, value in self.public_args().items() if decides(name)}
 
     @cached_property
     def price(self) -> tuple[float, float] | None:
-        """The dollars that a token of a prompt and one of a completion cost, if the arguments name both.
+        """The price in dollars of a prompt token and of a completion token, if the arguments name both.
 
-        Raises UsageError for what is no price.
+        Raises UsageError for an invalid price.
         """
         given = [_dollars(name, self.args[name]) for name in PRICES if self.args.get(name) is not None]
         return (given[0], given[1]) if len(given) == len(PRICES) else None
 
     def cost(self, counts: Mapping[str, int]) -> float | None:
-        """Return what so many `prompt_tokens` and `completion_tokens` cost at that price, None where it is unknown."""
+        """Return the cost of these `prompt_tokens` and `completion_tokens` at that price, None if it is unknown."""
         if self.price is None or not {"prompt_tokens", "completion_tokens"} <= counts.keys():
             return None
         prompt, completion = self.price
@@ -91,9 +91,9 @@ def _dollars(name: str, value: Any) -> float:
 
 
 class Completion(BaseModel):
-    """One answer of a model: the message as the provider sent it, unknown fields included.
+    """One answer of a model: the message as the provider sent it, including unknown fields.
 
-    `usage` counts tokens; `cost` is in US dollars, None where the price is unknown.
+    `usage` counts tokens; `cost` is in US dollars, None if the price is unknown.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -109,7 +109,7 @@ class Completion(BaseModel):
         return is_cut_off(self.finish_reason)
 
 
-# "length" in OpenAI's protocol, and what providers call it that do not keep to it.
+# "length" in OpenAI's protocol, and other providers' names for it.
 _CUT_OFF = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"})
 
 
@@ -119,9 +119,9 @@ def is_cut_off(finish_reason: str | None) -> bool:
 
 
 class ModelFailure(StrEnum):
-    """Why a model gave no answer; `context_length` and `refused_request` are the conversation's own doing.
+    """Why a model gave no answer. `context_length` and `refused_request` are caused by the conversation.
 
-    `settings` is a request that was refused before the model had answered once: then it is not the conversation.
+    `settings` means that the very first request was refused, so the conversation is not the cause.
     """
 
     RATE_LIMIT = "rate_limit"
@@ -145,14 +145,14 @@ WORTH_RETRYING = frozenset(
         ModelFailure.UNREADABLE,
     }
 )
-# What ends every other episode of a run in the same way; and what does so if the model has never answered.
+# Failures that would end every episode of a run; and those that would if the model has never answered.
 DEFINITE = frozenset({ModelFailure.CREDENTIALS, ModelFailure.CASSETTE})
 NOTHING_ANSWERS = frozenset({ModelFailure.CONNECTION, ModelFailure.TIMEOUT, ModelFailure.UNREADABLE})
 OWN_DOING = frozenset({ModelFailure.CONTEXT_LENGTH, ModelFailure.REFUSED_REQUEST})
 
 
 class ModelError(Tau2GymError):
-    """A model gave no usable answer. `retry_after` is what the provider asked for, in seconds."""
+    """A model gave no usable answer. `retry_after` is the wait that the provider requested, in seconds."""
 
     def __init__(self, kind: ModelFailure, message: str, retry_after: float | None = None) -> None:
         super().__init__(f"{kind.value}: {message}")
@@ -167,4 +167,4 @@ class Model(Protocol):
     async def complete(
         self, messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]] = (), **options: Any
     ) -> Completion:
-        """Answer chat-completions messages. Raises ModelError when every try has failed."""
+        """Answer chat-completions messages. Raises ModelError when every attempt has failed."""

@@ -19,7 +19,7 @@ class _Message(BaseModel):
 
 
 class ToolCall(BaseModel):
-    """A call that one side asks the environment to make; `arguments` is a JSON object."""
+    """A tool call by one side; `arguments` is a JSON object."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -35,7 +35,7 @@ class SystemMessage(_Message):
 
 
 class _ParticipantMessage(_Message):
-    """A message of either side; `finish_reason` is what a model's provider says of why its answer ends there."""
+    """A message of either side. `finish_reason` is the provider's, if a model wrote the message."""
 
     content: str | None = None
     tool_calls: list[ToolCall] | None = None
@@ -57,7 +57,7 @@ class UserMessage(_ParticipantMessage):
 
 
 class ToolMessage(_Message):
-    """The environment's answer to one tool call; `skipped`: a plugin answered, and the call never reached the world."""
+    """The result of one tool call. `skipped`: a plugin answered, and the call never reached the world."""
 
     role: Literal["tool"] = "tool"
     id: str

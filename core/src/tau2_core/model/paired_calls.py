@@ -1,4 +1,4 @@
-"""Calls with their results, paired by position. Agents and providers choose ids, so ids decide nothing."""
+"""Calls with their results, paired by position. Ids come from agents and providers, so they are not relied on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tau2_core.model.messages import AssistantMessage, Message, ToolCall, ToolMe
 
 @dataclass(frozen=True, slots=True)
 class PairedCall:
-    """One call and its result; `turn` is the number of the message that made the call. None: it was never answered."""
+    """One call and its result, None if it was never answered. `turn` is the index of the message with the call."""
 
     turn: int
     by: type[AssistantMessage] | type[UserMessage]
@@ -19,12 +19,12 @@ class PairedCall:
 
     @property
     def succeeded(self) -> bool:
-        """Tell whether the call was answered, and not by an error."""
+        """Whether the call has a result that is not an error."""
         return self.result is not None and not self.result.error
 
 
 def paired_calls(messages: Sequence[Message]) -> Iterator[PairedCall]:
-    """Yield every call in order: the results of a message's calls follow it, one each, in the order of the calls."""
+    """Yield every call in order. The results of a message's calls follow it, in the order of the calls."""
     for turn, message in enumerate(messages):
         if not isinstance(message, AssistantMessage | UserMessage):
             continue

@@ -1,4 +1,4 @@
-"""Who takes part in a conversation: what an agent or a simulated customer is given, and what it must be able to do."""
+"""The participants of a conversation: what an agent or a simulated customer gets, and its interface."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ SOLO_REQUEST = "Work on the ticket."
 
 @dataclass(frozen=True, slots=True)
 class AgentContext:
-    """What an agent knows before the first message. `gold` is set only for agents that declare that they need it.
+    """What an agent knows before the first message. `gold` is set only for agents that declare `sees_gold`.
 
-    `request` is what a model is asked first in solo play, "" for nothing. With `user_first` a model is not to see what
-    the agent said before the customer's first words, which is the opening line.
+    `request` is the first user message to a model in solo play, "" for none. With `user_first` a model does not see
+    the opening line, which comes before the customer's first message.
     """
 
     domain: str
@@ -41,7 +41,7 @@ class AgentContext:
 
 @dataclass(frozen=True, slots=True)
 class UserContext:
-    """What a simulated customer knows. `gold` is set only for simulators that declare that they need it."""
+    """What a simulated customer knows. `gold` is set only for simulators that declare `sees_gold`."""
 
     domain: str
     scenario: UserScenario
@@ -56,11 +56,11 @@ class Agent(Protocol):
     """The side under test."""
 
     async def reply(self, history: Sequence[Message]) -> AssistantMessage:
-        """Answer the last message of what this side has seen: text, or tool calls."""
+        """Answer the last message that this side has seen, with text or tool calls."""
 
 
 class User(Protocol):
     """The simulated customer."""
 
     async def reply(self, history: Sequence[Message]) -> UserMessage:
-        """Answer the last message of what this side has seen: text (with a stop token to end), or tool calls."""
+        """Answer the last message that this side has seen, with text (a stop token ends the episode) or tool calls."""

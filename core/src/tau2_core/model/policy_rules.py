@@ -1,4 +1,4 @@
-"""A rule of a pack's policy that a record shows to be kept or broken: which call needs what to have come before it."""
+"""A policy rule that can be checked on a record: what must have happened before a tool call."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 CUSTOMER = "customer"
 ALL = "*"
-# What counts as a yes, unless it begins with a no; a rule may say otherwise.
+# What counts as a yes unless the message begins with a no; a rule may override it.
 YES = r"\b(yes|yeah|yep|sure|ok|okay|correct|confirm(ed)?|agreed?|go ahead|please do|sounds good|do it|proceed)\b"
 
 Pattern = Annotated[str, Field(min_length=1)]
 
 
 class PolicyRule(BaseModel):
-    """One rule, about the agent's successful calls of `tools` (`*`: all), but for those of `but`.
+    """One rule about the agent's successful calls of `tools` (`*`: all), except those in `but`.
 
-    Exactly one of: `confirmed` (the customer's last words before the call are a yes, `yes`, to something that the
-    agent had said), `after` (one of these tools succeeded before), `known` (the value of each argument stands in the
-    answer of one of these tools, or in the customer's words, before) and `one_thing_a_turn` (a message of the agent is
-    one call, or words; of all tools).
+    Exactly one of these is required: `confirmed` (the customer's last message before the call is a yes, see `yes`, to
+    something that the agent said), `after` (one of these tools succeeded before), `known` (each argument's value
+    occurred before, in a result of one of these tools or in the customer's messages), or `one_thing_a_turn` (each
+    message of the agent is either one call or text; for all tools).
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -38,28 +38,28 @@ class PolicyRule(BaseModel):
     one_thing_a_turn: bool = False
 
     @model_validator(mode="after")
-    def _one_demand(self) -> PolicyRule:
+    def _one_requirement(self) -> PolicyRule:
         demands = [self.confirmed, bool(self.after), bool(self.known), self.one_thing_a_turn]
         if sum(demands) != 1:
-            raise ValueError("demand one of `confirmed`, `after`, `known` and `one_thing_a_turn`")
+            raise ValueError("require exactly one of `confirmed`, `after`, `known` and `one_thing_a_turn`")
         try:
             _search(self.yes)
         except SchemaError as error:
             raise ValueError(
-                f"`yes` is no usable regular expression: {str(error).partition('error: ')[2] or error}"
+                f"`yes` is not a usable regular expression: {str(error).partition('error: ')[2] or error}"
             ) from error
         return self
 
     def agrees(self, words: str) -> bool:
-        """Tell whether a customer's words hold what counts as a yes."""
+        """Tell whether a customer's message contains what counts as a yes."""
         return _search(self.yes).isinstance_python(words)
 
     def concerns(self, tool: str) -> bool:
-        """Tell whether the rule is about a tool's calls."""
+        """Tell whether the rule applies to calls of a tool."""
         return (ALL in self.tools or tool in self.tools) and tool not in self.but
 
 
 @lru_cache(maxsize=256)
 def _search(pattern: str) -> SchemaValidator:
-    """Compile a pattern that takes time in proportion to the text that it is searched for in. Raises SchemaError."""
+    """Compile a pattern whose search time is linear in the length of the text. Raises SchemaError."""
     return SchemaValidator(core_schema.str_schema(pattern=f"(?i){pattern}", regex_engine="rust-regex"))

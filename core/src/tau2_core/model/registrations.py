@@ -1,4 +1,4 @@
-"""What plugins return from hooks: typed records, whose code is loaded only when it is asked for."""
+"""The typed records that plugins return from hooks. Their code is loaded only when it is needed."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ class Lazy(Generic[Code]):
         except Exception as error:
             why = describe_error(error)
             raise PluginError(
-                f"{self.target} cannot be loaded: {why}; mend or block the plugin that names it"
+                f"{self.target} cannot be loaded: {why}; fix or block the plugin that names it"
             ) from error
         return code
 
 
 def loaded(code: Code | Lazy[Code]) -> Code:
-    """Return code itself, importing it if it is only named."""
+    """Return the code itself, importing it if it is only named."""
     return code.load() if isinstance(code, Lazy) else code
 
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """A domain pack: the package, or the folder, that holds its manifest."""
+    """A domain pack: the package or the folder that contains its manifest."""
 
     name: str
     package: str | None = None
@@ -60,7 +60,7 @@ class Domain:
 
 @dataclass(frozen=True, slots=True)
 class Toolset:
-    """More tools for a domain of any package: a YAML file and the `handlers` folder of `package`."""
+    """Additional tools for a domain of any package: a YAML file and the `handlers` folder of `package`."""
 
     name: str
     domain: str
@@ -71,11 +71,11 @@ class Toolset:
 
 @dataclass(frozen=True, slots=True)
 class AgentSpec:
-    """An agent. `sees_gold` asks for the task with its gold calls, which a run's record then says.
+    """An agent. With `sees_gold` it gets the task with its gold calls, and run.json says so.
 
-    `needs_model` asks for a language model (`--agent-model`). `interactive` means that a person is asked, so that a run
-    plays one episode at a time. `external` means that the side is played from outside, step by step, so that `create`
-    is never called.
+    `needs_model` requires a language model (`--agent-model`). `interactive` means that a person answers, so a run plays
+    one episode at a time. `external` means that the side is played from outside, step by step, so `create` is never
+    called.
     """
 
     name: str
@@ -89,7 +89,7 @@ class AgentSpec:
 
 @dataclass(frozen=True, slots=True)
 class UserSpec:
-    """A user simulator; `solo` marks the one that stands for nobody."""
+    """A user simulator. `solo` marks the placeholder for solo play, which has no user."""
 
     name: str
     summary: str
@@ -103,7 +103,7 @@ class UserSpec:
 
 @dataclass(frozen=True, slots=True)
 class FaultSpec:
-    """A fault for `--fault NAME=RATE`: `create(rate, seed)` returns a wrapper as of tau2_tool_call."""
+    """A fault for `--fault NAME=RATE`. `create(rate, seed)` returns a wrapper like tau2_tool_call."""
 
     name: str
     summary: str
@@ -114,7 +114,8 @@ class FaultSpec:
 class AdapterSpec:
     """A reader of datasets: `detect(folder)` and `open(folder, domain)`, which raises DatasetError.
 
-    `model_args` are what the dataset's own runner sends to the models of each role; the run's own arguments win.
+    `model_args` are the arguments that the dataset's own runner sends to each role's model; a run's arguments override
+    them.
     """
 
     name: str
@@ -126,10 +127,10 @@ class AdapterSpec:
 
 @dataclass(frozen=True, slots=True)
 class EvaluatorSpec:
-    """One evaluator of a named set; `criterion` is the reward basis entry that it serves.
+    """One evaluator of a named set; `criterion` is the entry of the reward basis that it decides.
 
-    `always`: it counts for every task's reward, whatever the task's own basis says. One that has not ended after
-    `seconds` is an evaluator error.
+    With `always` it counts for every task's reward, whatever the task's basis says. If it takes longer than `seconds`,
+    that is an evaluator error.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What a run is told to do, and what it came to."""
+"""The start of a run, its inventory and its summary."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RunStart:
 
 @dataclass(frozen=True)
 class Inventory:
-    """What a run's figures are about: its names, and its fixed slots, played or not."""
+    """What a run's figures refer to: its names, and its fixed slots, played or not."""
 
     domain: str
     agent: str
@@ -41,7 +41,7 @@ class Inventory:
 class RunSummary(BaseModel):
     """The figures of a run. Rates are over the whole inventory; `coverage` is the share of it that has a reward.
 
-    `usage` is what each role's model used, by role; costs are in dollars, null where a price is unknown.
+    `usage` is by role; costs are in dollars, null if a price is unknown.
     """
 
     model_config = ConfigDict(extra="forbid")

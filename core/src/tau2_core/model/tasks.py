@@ -1,4 +1,4 @@
-"""Tasks, in the official JSON shape (spec/evaluation.md, 1) and with what our own packs add."""
+"""Tasks in the official JSON shape (spec/evaluation.md, 1), with the additions of our own packs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Description(_Part):
 
 
 class Instructions(_Part):
-    """What the customer wants and knows; `domain` is filled in by the loader where a pack leaves it out."""
+    """What the customer wants and knows. The loader fills in `domain` if a pack omits it."""
 
     domain: str = ""
     reason_for_call: str
@@ -58,7 +58,7 @@ def indent(text: str) -> str:
 
 
 class FunctionCall(_Part):
-    """A call of any function of one side: set-up of a task."""
+    """A call of a function on one side, for the set-up of a task."""
 
     env_type: Requestor
     func_name: str
@@ -73,7 +73,7 @@ class Assertion(FunctionCall):
 
 
 class Action(_Part):
-    """One gold call. `compare_args`: None compares all, [] the name alone."""
+    """One gold call. `compare_args`: None compares all arguments, [] only the name."""
 
     action_id: str = ""
     name: str
@@ -99,9 +99,9 @@ class InitialState(_Part):
 
 
 class EvaluationCriteria(_Part):
-    """What a reward is made of; None and [] differ for `actions` (spec/evaluation.md, 3.1).
+    """What the reward is computed from. None and [] differ for `actions` (spec/evaluation.md, 3.1).
 
-    `communicate_forbidden` is ours: values that would be wrong, looked at by the set `strict`.
+    `communicate_forbidden` is our addition: wrong values, checked by the set `strict`.
     """
 
     actions: list[Action] | None = None
@@ -113,7 +113,7 @@ class EvaluationCriteria(_Part):
 
 
 class Task(_Part):
-    """One task: a customer's wish, a start state, and what a good ending is."""
+    """One task: what the customer wants, the start state, and the evaluation criteria."""
 
     id: str
     description: Description | None = None
@@ -126,7 +126,7 @@ class Task(_Part):
     tags: list[str] = Field(default_factory=list)
 
     def history(self) -> list[Message]:
-        """Return what was said before the task begins."""
+        """Return the messages from before the task begins."""
         return (self.initial_state.message_history if self.initial_state else None) or []
 
     def gold(self) -> list[Action]:

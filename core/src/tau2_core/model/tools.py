@@ -1,4 +1,4 @@
-"""Tools as YAML declares them, and the results of calling them."""
+"""Tools as declared in YAML, and the results of calling them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Role = Literal["agent", "user"]
 
 
 def role_of(side: str) -> Role:
-    """Return the role of a `requestor` or `env_type`; only the customer's side is called the same in both."""
+    """Return the role for a `requestor` or `env_type`: `assistant` is the agent."""
     return "user" if side == "user" else "agent"
 
 
@@ -34,10 +34,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Callee:
-    """A handler with the parameters it declares: what tools and functions share.
+    """A handler with its declared parameters; the base of tools and functions.
 
-    `parameters` is the JSON schema of the arguments object. `wants_context` tells that the handler asks for the
-    environment's clock and ids.
+    `parameters` is the JSON schema of the arguments object. With `wants_context` the handler gets the environment's
+    clock and ids.
     """
 
     name: str
@@ -52,9 +52,9 @@ class Callee:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tool(Callee):
-    """A tool that a model may call. `mutates` (only kind `write`) decides what its handler may change.
+    """A tool that a model may call. Only with `mutates` (kind `write`) may its handler change the database.
 
-    `quick` tells that its pack declares handlers and sync to be quick, so that a server may run them on its event loop.
+    `quick`: the pack declares its handlers and sync to be quick, so a server may run them on its event loop.
     """
 
     kind: Kind = "read"
@@ -68,7 +68,7 @@ class Tool(Callee):
         return {"type": "function", "function": function}
 
     def mcp_tool(self) -> dict[str, Any]:
-        """Return the tool as MCP lists it; hints follow from its kind."""
+        """Return the tool in MCP's format, with hints according to its kind."""
         hints = {
             "readOnlyHint": not self.mutates,
             "destructiveHint": self.mutates,
@@ -81,13 +81,13 @@ class Tool(Callee):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Function(Callee):
-    """A set-up call or an assertion that tasks may name; never shown to a model."""
+    """A set-up function or an assertion that tasks may call; never shown to a model."""
 
     kind: FunctionKind = "setup"
 
 
 class Failure(StrEnum):
-    """Why a tool call ended in an error result."""
+    """Why a tool call failed."""
 
     UNKNOWN_TOOL = "unknown_tool"
     INVALID_ARGUMENTS = "invalid_arguments"
@@ -97,9 +97,9 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a call gave: the text that the caller sees and, if it failed, why.
+    """The result of a call: the text that the caller sees and, if it failed, why.
 
-    `skipped` tells that a wrapper answered in the world's place, so that a replay must not make the call either.
+    `skipped`: a wrapper answered instead of the world, so a replay must not make the call either.
     """
 
     content: str

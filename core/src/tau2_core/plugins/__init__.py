@@ -1,1 +1,1 @@
-"""Plugins: finding them, blocking them, and telling who brought what."""
+"""Plugins: discovery, blocking, and the catalogue of what they provide."""

@@ -1,4 +1,4 @@
-"""What the core itself brings, through the same hooks as everybody's plugins."""
+"""The core's own agents, users, adapters and evaluators, registered through the same hooks as any plugin's."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def tau2_agents() -> list[AgentSpec]:
         ),
         AgentSpec("llm", "a language model (--agent-model)", Lazy("tau2_core.agents.llm:LLMAgent"), needs_model=True),
         AgentSpec("human", "you, at the terminal", Lazy("tau2_core.agents.human:HumanAgent"), interactive=True),
-        AgentSpec("silent", "says nothing of use and calls nothing", Lazy("tau2_core.agents.silent:Silent")),
+        AgentSpec("silent", "says nothing useful and calls nothing", Lazy("tau2_core.agents.silent:Silent")),
         AgentSpec(
-            "always-transfer", "hands every customer over at once", Lazy("tau2_core.agents.transfer:AlwaysTransfer")
+            "always-transfer", "transfers every customer at once", Lazy("tau2_core.agents.transfer:AlwaysTransfer")
         ),
-        AgentSpec("always-refuse", "refuses every wish at once", Lazy("tau2_core.agents.baselines:AlwaysRefuse")),
+        AgentSpec("always-refuse", "refuses every request at once", Lazy("tau2_core.agents.baselines:AlwaysRefuse")),
         AgentSpec(
             "random",
-            "makes seeded calls whose arguments fit the schemas",
+            "makes random seeded calls that fit the schemas",
             Lazy("tau2_core.agents.random_calls:RandomCalls"),
         ),
     ]
@@ -35,7 +35,7 @@ def tau2_user_simulators() -> list[UserSpec]:
     return [
         UserSpec(
             "scripted",
-            "tells the task's own texts and performs the gold's customer actions when asked",
+            "says the task's own texts, and makes the customer's gold calls when asked",
             Lazy("tau2_core.users.scripted:Scripted"),
             sees_gold=True,
         ),

@@ -1,4 +1,4 @@
-"""The catalogue: everything that plugins bring, by kind and name, with who brought it."""
+"""The catalogue: everything that plugins provide, by kind and name, with its origin."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ Wrapper = Callable[[ToolCall, Proceed], Any]
 
 @dataclass(eq=False)
 class Plugin:
-    """One plugin: where it is from, whether it works, and what it brings (kind to records).
+    """One plugin: its origin, its status, and what it provides (kind to records).
 
-    `places` says which of its hooks, by kind, ask to come first (-1) or last (1).
+    `places` holds, by kind, whether its hook should come first (-1) or last (1).
     """
 
     name: str
@@ -69,12 +69,12 @@ class Plugin:
         return self.distribution or self.target
 
     def provides(self) -> list[str]:
-        """Return what it brings as `kind:name`."""
+        """Return what it provides as `kind:name`."""
         return [f"{kind}:{record.name}" for kind, records in self.records.items() for record in records]
 
 
 class Catalogue:
-    """All plugins of a process. Names are resolved here, with a suggestion or both packages of a conflict."""
+    """All plugins of a process. Resolves names; errors suggest a similar name, or name both packages of a conflict."""
 
     def __init__(self, manager: pluggy.PluginManager, plugins: list[Plugin]) -> None:
         self.plugins = plugins
@@ -114,22 +114,22 @@ class Catalogue:
         return names
 
     def broken(self) -> list[Problem]:
-        """Return what is wrong with each broken plugin."""
+        """Return the problem of each broken plugin."""
         return [
             Problem(
                 plugin.name,
                 plugin.file or Path(plugin.target),
                 f"the plugin is broken: {plugin.cause}",
                 plugin.line,
-                f"mend or reinstall {plugin.origin}, or block it with --no-plugin {plugin.name}",
+                f"fix or reinstall {plugin.origin}, or block it with --no-plugin {plugin.name}",
             )
             for plugin in self.plugins
             if plugin.status == "broken"
         ]
 
     def unknown_because_broken(self) -> str:
-        """Return a further line for an error about a name that is not there: a broken plugin may bring it."""
-        return "".join(f"\nit may come from a plugin that is broken: {problem}" for problem in self.broken())
+        """Return extra lines for an error about an unknown name, which a broken plugin may provide."""
+        return "".join(f"\nit may come from a broken plugin: {problem}" for problem in self.broken())
 
     def adapters(self) -> list[AdapterSpec]:
         return self._all("adapter")
@@ -160,14 +160,14 @@ class Catalogue:
         return self._all("evaluator")
 
     def origin(self, kind: str, name: str) -> str:
-        """Return which distribution or folder brings something."""
+        """Return the distribution or folder that provides something."""
         return next((plugin.origin for record, plugin in self._attributed(kind) if record.name == name), "")
 
     def taking_part(self, named: Iterable[tuple[str, str]], domain: str) -> dict[str, str | None]:
         """Return the plugins that take part in a run, by name, with the distribution and version of each.
 
-        They are those that bring what is `named` (kind and name) and toolsets of the domain, and those with a hook
-        that is called while a run is played. One that is not installed has no distribution.
+        They are the plugins that provide what is `named` (kind and name) or a toolset of the domain, and those with a
+        hook that is called during a run. One that is not installed has no distribution.
         """
         wanted = {*named, *(("toolset", toolset.name) for toolset in self.toolsets(domain))}
         found = [
@@ -183,7 +183,7 @@ class Catalogue:
         return {plugin.name: plugin.distribution for plugin in sorted(found, key=lambda plugin: plugin.name)}
 
     def conflicts(self) -> dict[str, list[Plugin]]:
-        """Return every `kind:name` that several plugins bring."""
+        """Return every `kind:name` that several plugins provide."""
         owners: dict[str, list[Plugin]] = {}
         for plugin in self.plugins:
             for provided in plugin.provides():
@@ -191,12 +191,12 @@ class Catalogue:
         return {provided: plugins for provided, plugins in owners.items() if len(plugins) > 1}
 
     def listeners(self, hook: str) -> list[Callable[[Any], object]]:
-        """Return the plain functions behind a notification hook, in the order of pluggy: the last plugin first."""
+        """Return the functions of a notification hook, in pluggy's order: the last registered plugin first."""
         implementations = getattr(self._manager.hook, hook).get_hookimpls()
         return [_one_argument(implementation) for implementation in reversed(implementations)]
 
     def tool_call_wrappers(self) -> list[Wrapper]:
-        """Return the plain functions around every tool call, outermost first."""
+        """Return the functions around every tool call, outermost first."""
         return [_two_arguments(each) for each in reversed(self._manager.hook.tau2_tool_call.get_hookimpls())]
 
     def _attributed(self, kind: str) -> list[tuple[Any, Plugin]]:
@@ -225,7 +225,7 @@ class Catalogue:
 
 
 def _two_arguments(implementation: Any) -> Wrapper:
-    """A wrapper may take its arguments in any order, and leave out one, as pluggy allows."""
+    """Adapt a wrapper that takes its arguments in another order, or only one of them, as pluggy allows."""
     function: Callable[..., Any] = implementation.function
     names = implementation.argnames
     if names == ("call", "proceed"):
@@ -239,7 +239,7 @@ def _two_arguments(implementation: Any) -> Wrapper:
 
 
 def _one_argument(implementation: Any) -> Callable[[Any], object]:
-    """A listener may leave the argument out, as pluggy allows."""
+    """Adapt a listener without a parameter, as pluggy allows."""
     function: Callable[..., object] = implementation.function
     if implementation.argnames:
         return function

@@ -1,4 +1,4 @@
-"""Finding plugins by entry point, and loading each so that a broken one harms no other."""
+"""Finding plugins by entry point, and loading each so that a broken one affects no other."""
 
 from __future__ import annotations
 
@@ -25,12 +25,11 @@ DISABLE_VARIABLE = "TAU2_GYM_DISABLE"
 
 
 def discover(*, blocked: Iterable[str] = (), packs: Sequence[Domain] = ()) -> Catalogue:
-    """Load all plugins that are installed, but those that `blocked` or TAU2_GYM_DISABLE (a comma list) name.
+    """Load all installed plugins, except those named in `blocked` or TAU2_GYM_DISABLE (comma-separated).
 
-    A plugin is blocked by its own name, or by that of the distribution which brings it.
+    A plugin is blocked by its own name or by its distribution's name.
 
-    `packs` are domains loaded from folders; they come first, so that a folder stands in for an installed pack of the
-    same name. Raises UsageError for a blocked name that is not installed.
+    `packs` are domains loaded from folders; such a folder replaces an installed pack of the same name. Raises UsageError for a blocked name that is not installed.
     """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
@@ -54,7 +53,7 @@ def discover(*, blocked: Iterable[str] = (), packs: Sequence[Domain] = ()) -> Ca
             plugin.status = "blocked"
             plugins.append(plugin)
         elif point.name in folders:
-            plugin.status, plugin.cause = "replaced", "a folder given with --pack stands in for it"
+            plugin.status, plugin.cause = "replaced", "a folder given with --pack replaces it"
             plugins.append(plugin)
         else:
             plugins.append(_load(manager, plugin, point))
@@ -65,7 +64,7 @@ def _load(manager: pluggy.PluginManager, plugin: Plugin, point: EntryPoint) -> P
     try:
         with foreign():
             module = point.load()
-    except Exception as error:  # noqa: BLE001 - it may raise anything; it becomes a row with its cause
+    except Exception as error:  # noqa: BLE001 - it may raise anything; the plugin is then broken
         return _broken(plugin, error, _module_file(point))
     return _register(manager, plugin, module)
 
@@ -75,7 +74,7 @@ def _register(manager: pluggy.PluginManager, plugin: Plugin, module: ModuleType 
     try:
         with foreign():
             _check_hooks(manager, module)
-        manager.register(module, name=f"{plugin.name} of {plugin.origin}")  # two packages may use one name
+        manager.register(module, name=f"{plugin.name} of {plugin.origin}")  # two packages may use the same name
         for hook, kind in RECORD_HOOKS.items():
             for implementation in getattr(manager.hook, hook).get_hookimpls():
                 if implementation.plugin is module:
@@ -93,7 +92,7 @@ def _register(manager: pluggy.PluginManager, plugin: Plugin, module: ModuleType 
 
 
 class HookError(TypeError):
-    """A hook's implementation is not what its specification asks for; carries the place of that function."""
+    """A hook's implementation does not match its specification; carries the location of the function."""
 
     def __init__(self, message: str, function: Callable[..., Any]) -> None:
         super().__init__(message)
@@ -111,8 +110,8 @@ def _check_hooks(manager: pluggy.PluginManager, module: Any) -> None:
         function = getattr(module, attribute)
         name = options.get("specname") or attribute
         if options.get("wrapper") or options.get("hookwrapper"):
-            advice = "tau2_tool_call goes around a call by its argument `proceed`; other hooks cannot be wrapped"
-            raise HookError(f"hook {name!r} is a wrapper, and none is run ({advice})", function)
+            advice = "tau2_tool_call wraps a call by its argument `proceed`; other hooks cannot be wrapped"
+            raise HookError(f"hook {name!r} is a wrapper, which is not supported ({advice})", function)
         if name not in known:
             if options.get("optionalhook"):
                 continue
@@ -120,7 +119,7 @@ def _check_hooks(manager: pluggy.PluginManager, module: Any) -> None:
         wanted = list(inspect.signature(known[name]).parameters)
         for parameter in inspect.signature(function).parameters:
             if parameter not in wanted:
-                takes = f"it may take {', '.join(wanted)}" if wanted else "it takes none"
+                takes = f"it may take {', '.join(wanted)}" if wanted else "it takes no arguments"
                 raise HookError(f"hook {name!r} has no argument {parameter!r}; {takes}", function)
         if inspect.iscoroutinefunction(function) and not inspect.iscoroutinefunction(known[name]):
             raise HookError(f"hook {name!r} is called, not awaited; write `def`, not `async def`", function)
@@ -133,7 +132,9 @@ def _records(hook: str, function: Callable[[], Any], wanted: type) -> list[Any]:
         raise HookError(f"hook {hook!r} returned {found!r}, not a list of {wanted.__name__}", function)
     for record in found:
         if not isinstance(record, wanted):
-            raise HookError(f"hook {hook!r} returned {record!r} in its list, which is no {wanted.__name__}", function)
+            raise HookError(
+                f"hook {hook!r} returned {record!r} in its list, which is not of type {wanted.__name__}", function
+            )
     return list(found)
 
 
@@ -160,6 +161,6 @@ def _module_file(point: EntryPoint) -> Path | None:
     try:
         with foreign():
             spec = importlib.util.find_spec(point.module)
-    except Exception:  # noqa: BLE001 - finding a submodule imports its parents; their failure is reported already
+    except Exception:  # noqa: BLE001 - importing its parents may fail, which is already reported
         return None
     return Path(spec.origin) if spec and spec.origin else None

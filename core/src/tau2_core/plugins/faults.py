@@ -1,4 +1,4 @@
-"""Faults for tool calls, at a seeded rate: a plugin like any other, and an example of one."""
+"""Faults for tool calls, drawn with a seed at a given rate. Also an example of a plugin."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ KEPT_CHARACTERS = 200
 @hookimpl
 def tau2_faults() -> list[FaultSpec]:
     return [
-        FaultSpec("tool-error", "a call fails and does nothing", tool_error),
+        FaultSpec("tool-error", "a call fails and has no effect", tool_error),
         FaultSpec("latency", f"a call takes up to {LATENCY_SECONDS:g} s longer", latency),
         FaultSpec("truncated", f"a result is cut off after {KEPT_CHARACTERS} characters", truncated),
     ]
 
 
 def tool_error(rate: float, seed: str) -> Callable[..., Any]:
-    """Return a wrapper that lets calls fail before they reach the world."""
+    """Return a wrapper that makes calls fail before they reach the world."""
     random = Random(f"tool-error/{seed}")
 
     async def wrapper(call: ToolCall, proceed: Proceed) -> ToolResult:
@@ -40,7 +40,7 @@ def tool_error(rate: float, seed: str) -> Callable[..., Any]:
 
 
 def latency(rate: float, seed: str) -> Callable[..., Any]:
-    """Return a wrapper that lets calls wait."""
+    """Return a wrapper that delays calls."""
     random = Random(f"latency/{seed}")
 
     async def wrapper(call: ToolCall, proceed: Proceed) -> ToolResult:
@@ -52,7 +52,7 @@ def latency(rate: float, seed: str) -> Callable[..., Any]:
 
 
 def truncated(rate: float, seed: str) -> Callable[..., Any]:
-    """Return a wrapper that cuts results off; what the calls did is done."""
+    """Return a wrapper that truncates results; the calls take effect all the same."""
     random = Random(f"truncated/{seed}")
 
     async def wrapper(call: ToolCall, proceed: Proceed) -> ToolResult:

@@ -1,1 +1,1 @@
-"""The world: a shared, frozen base and what one episode changed of it."""
+"""The world: a shared, frozen base, and the changes of one episode."""

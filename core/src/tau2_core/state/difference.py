@@ -1,4 +1,4 @@
-"""The difference between two states, as paths with both values: the explanation of a database verdict."""
+"""Differences between two states, as paths with both values; they explain a database verdict."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """Stands for a value that one side does not have."""
+    """Marks a value that exists on one side only."""
 
     def __repr__(self) -> str:
         return "(absent)"
@@ -37,18 +37,18 @@ class Change:
         return f"{path_text(self.path)}: {self.old!r} → {self.new!r}"
 
     def as_json(self) -> dict[str, Any]:
-        """Return path and values; a side that lacks the path has no key for its value."""
+        """Return the path and both values; an absent value has no key."""
         sides = {"old": self.old, "new": self.new}
         return {"path": path_text(self.path)} | {k: v for k, v in sides.items() if v is not ABSENT}
 
 
 def path_text(path: Path) -> str:
-    """Write a path as `reservations.HATHAT.passengers[0].dob`."""
+    """Return a path as text, such as `reservations.HATHAT.passengers[0].dob`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 
 def world_changes(old: World, new: World) -> list[Change]:
-    """Return where two worlds of one base differ, in the order of their paths; costs what both touched."""
+    """Return where two worlds of the same base differ, sorted by path. The cost depends on what they changed."""
     if old.base is not new.base:
         raise ValueError("only worlds of the same database can be compared")
     old_units, new_units = old.touched(), new.touched()
@@ -61,13 +61,13 @@ def world_changes(old: World, new: World) -> list[Change]:
 
 
 def content_at(world: World, unit: Unit, touched: dict[Unit, Any]) -> Any:
-    """Return the plain content of a place, ABSENT where there is none; `touched` is what the world owns."""
+    """Return the plain content of a unit, ABSENT if there is none; `touched` is what the world owns."""
     value = touched[unit] if unit in touched else world.base.unit(unit)
     return ABSENT if value is GONE else plain(value)
 
 
 def value_changes(old: Any, new: Any, path: Path = ()) -> Iterator[Change]:
-    """Yield the differences of two plain values, such as count in the official hash (1, 1.0 and true differ)."""
+    """Yield the differences of two plain values, as the official hash sees them: 1, 1.0 and true differ."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(key for key in new if key not in old)]:
             yield from value_changes(old.get(key, ABSENT), new.get(key, ABSENT), (*path, key))

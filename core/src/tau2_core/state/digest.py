@@ -1,4 +1,4 @@
-"""Digests of content: a quick one that costs what was touched, and the official one of the whole database."""
+"""Digests of content: a quick one whose cost depends on the changes, and the official one of the whole database."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ MODULUS = 1 << 256
 
 
 def unit_digest(field: str, key: str | None, value: Any) -> int:
-    """Return the digest of one record (or whole field, key None) at its place, below 2**256.
+    """Return the digest of one record (or of a whole field, with key None) at its place, below 2**256.
 
-    A state's digest is the sum of its units' digests modulo 2**256, so the order of changes and of map entries does
-    not matter, and changing one unit costs one subtraction and one addition.
+    A state's digest is the sum of its units' digests modulo 2**256. So the order of changes and entries does not
+    matter, and changing one unit costs one subtraction and one addition.
     """
     content = plain(value)
     try:
@@ -28,5 +28,5 @@ def unit_digest(field: str, key: str | None, value: Any) -> int:
 
 
 def official_text(content: Any) -> str:
-    """Return the canonical JSON text that enters the official hash (spec/environment.md, 5)."""
+    """Return the canonical JSON text for the official hash (spec/environment.md, 5)."""
     return json.dumps(content, sort_keys=True, default=str)

@@ -13,7 +13,7 @@ from tau2_core.state.world import World
 def merge_data(world: World, data: dict[str, Any] | None) -> None:
     """Merge nested data into the world, all or nothing.
 
-    Objects merge key by key, anything else replaces; what results is validated as its record type.
+    Objects are merged key by key, other values are replaced. The result is validated as its record type.
     Raises ValueError (pydantic's ValidationError is one) and leaves the world as it was.
     """
     merged: list[tuple[str, str | None, Any]] = []
@@ -25,7 +25,7 @@ def merge_data(world: World, data: dict[str, Any] | None) -> None:
             adapter = TypeAdapter(world.base.row_type(name))
             for key, row in patch.items():
                 if not isinstance(key, str):
-                    raise ValueError(f"{name} has keys of text, not {key!r}")
+                    raise ValueError(f"{name} should have strings as keys, not {key!r}")
                 content = deep_merge(plain(current[key]), row) if key in current else row
                 merged.append((name, key, adapter.validate_python(content)))
         else:
@@ -39,7 +39,7 @@ def merge_data(world: World, data: dict[str, Any] | None) -> None:
 
 
 def deep_merge(old: Any, patch: Any) -> Any:
-    """Return `old` with `patch` laid over it; lists and scalars are replaced whole."""
+    """Return `old` merged with `patch`; lists and scalars are replaced."""
     if not (isinstance(old, dict) and isinstance(patch, dict)):
         return patch
     return old | {key: deep_merge(old[key], value) if key in old else value for key, value in patch.items()}

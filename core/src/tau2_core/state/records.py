@@ -1,4 +1,4 @@
-"""Records: the typed rows of a database, shared while frozen, private once thawed."""
+"""Records: the typed rows of a database. Frozen records are shared; a thawed copy is private."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class FrozenRecordError(TypeError):
-    """Somebody tried to change a record that all worlds share."""
+    """An attempt to change a record that all worlds share."""
 
     def __init__(self, what: str) -> None:
         super().__init__(
@@ -23,7 +23,7 @@ class FrozenRecordError(TypeError):
 
 
 class Record(BaseModel):
-    """A row of a database. Building one validates; assigning to a field does not (spec/environment.md, 6)."""
+    """A row of a database. Creating one validates it; assigning to a field does not (spec/environment.md, 6)."""
 
     __slots__ = ("_frozen", "_text")
     model_config = ConfigDict(extra="ignore", protected_namespaces=())
@@ -36,7 +36,7 @@ class Record(BaseModel):
             )
         caching = next(caches(cls), None)
         if caching is not None:
-            raise TypeError(f"{cls.__name__}.{caching} keeps what it computes, which all worlds would share")
+            raise TypeError(f"{cls.__name__}.{caching} caches its result, which all worlds would share")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if getattr(self, "_frozen", False):
@@ -56,7 +56,7 @@ class Database(Record):
 
 
 class FrozenDict(dict[Any, Any]):
-    """A dict of the shared base: reads like any dict, refuses changes."""
+    """A read-only dict of the shared base."""
 
     __slots__ = ("flat",)
     flat: bool
@@ -68,11 +68,11 @@ class FrozenDict(dict[Any, Any]):
     clear = pop = popitem = setdefault = update = _refuse
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[type[dict[Any, Any]], tuple[list[tuple[Any, Any]]]]:
-        return dict, (list(self.items()),)  # copies and pickles are private, so ordinary
+        return dict, (list(self.items()),)  # copies and pickles are private, so ordinary dicts
 
 
 class FrozenList(list[Any]):
-    """A list of the shared base: reads like any list, refuses changes."""
+    """A read-only list of the shared base."""
 
     __slots__ = ()
 
@@ -87,9 +87,9 @@ class FrozenList(list[Any]):
 
 
 def freeze(value: Any, place: str = "it") -> Any:
-    """Make a value read-only in place where it can be, and return it (dicts and lists come back as frozen copies).
+    """Make a value read-only, in place if possible, and return it. Dicts and lists are replaced by frozen copies.
 
-    Raises UnshareableError, naming the `place`, for a value of a type that cannot be kept from changing.
+    Raises UnshareableError, naming the `place`, for a type that cannot be made read-only.
     """
     if isinstance(value, Record):
         fields = value.__dict__
@@ -110,7 +110,7 @@ def freeze(value: Any, place: str = "it") -> Any:
 
 
 def cached_text(record: Record, make: Callable[[Record], str]) -> str:
-    """Return the text that `make` makes of a record; of one that all worlds share, which never changes, only once."""
+    """Return `make(record)`. For a frozen record, which never changes, it is computed once."""
     if not getattr(record, "_frozen", False):
         return make(record)
     known: str | None = getattr(record, "_text", None)
@@ -121,7 +121,7 @@ def cached_text(record: Record, make: Callable[[Record], str]) -> str:
 
 
 def thaw(value: T) -> T:
-    """Return a private copy that may be changed; immutable leaves are shared."""
+    """Return a private copy that may be changed; immutable parts are shared."""
     return _thaw(value)  # type: ignore[no-any-return]
 
 
@@ -149,14 +149,14 @@ def _thaw(value: Any) -> Any:
 
 
 def unshared(value: T) -> T:
-    """Return what a world may keep: the value itself, or a private copy if it is one that all worlds share."""
+    """Return the value itself, or a private copy if all worlds share it."""
     if isinstance(value, FrozenDict | FrozenList) or (isinstance(value, Record) and getattr(value, "_frozen", False)):
         return thaw(value)
     return value
 
 
 def plain(value: Any) -> Any:
-    """Return records as dicts of all their fields, recursively; anything else as it is."""
+    """Return records as dicts of all their fields, recursively; other values are unchanged."""
     if isinstance(value, BaseModel):
         return value.model_dump(warnings=False)
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Values of a shared base that are neither records, dicts nor lists: frozen deeply by their type, or refused."""
+"""Other values of a shared base than records, dicts and lists: deeply frozen according to their type, or refused."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class UnshareableError(TypeError):
     def __init__(self, place: str, value: object, why: str = "") -> None:
         because = f" ({why})" if why else ""
         super().__init__(
-            f"{place} holds a {type(value).__name__}{because}, which all worlds would share and each could change; "
+            f"{place} holds a {type(value).__name__}{because}, which all worlds would share and could change; "
             "use a list, a dict, a tuple or a tau2_core.Record"
         )
 
 
 def freeze_other(value: Any, place: str, freeze: Convert) -> Any:
-    """Make a value read-only and return it; `freeze` does the same for what it holds.
+    """Make a value read-only and return it; `freeze` does the same for its contents.
 
-    Frozen dataclasses and frozen pydantic models are changed in place, tuples and frozensets made anew.
+    Frozen dataclasses and frozen pydantic models are changed in place, tuples and frozensets are rebuilt.
     Raises UnshareableError.
     """
     kind = value.__class__
@@ -60,7 +60,7 @@ def freeze_other(value: Any, place: str, freeze: Convert) -> Any:
     if is_frozen_holder(value):
         caching = next(caches(kind), None)
         if caching is not None:
-            raise UnshareableError(place, value, f"its {caching} keeps what it computes")
+            raise UnshareableError(place, value, f"its {caching} caches its result")
         for name, item in _items(value):
             if item.__class__ not in SCALARS:
                 _put(value, name, freeze(item, f"{kind.__name__}.{name}"))
@@ -69,11 +69,11 @@ def freeze_other(value: Any, place: str, freeze: Convert) -> Any:
 
 
 def thaw_other(value: Any, thaw: Callable[[Any], Any]) -> Any:
-    """Return a private copy of a value that `freeze_other` froze; `thaw` does the same for what it holds."""
+    """Return a private copy of a value that `freeze_other` froze; `thaw` does the same for its contents."""
     kind = value.__class__
     if isinstance(value, tuple):
         return _tuple(value, [thaw(item) for item in value])
-    if kind is set:  # no base holds one, but a handler may store one
+    if kind is set:  # not in a base, but a handler may store one
         return set(value)
     if not isinstance(value, type) and is_frozen_holder(value):
         copy = kind.__new__(kind)
@@ -91,15 +91,15 @@ def thaw_other(value: Any, thaw: Callable[[Any], Any]) -> Any:
 
 
 def is_frozen_holder(value: object) -> bool:
-    """Tell whether a value is a frozen dataclass, or a frozen pydantic model of declared fields only."""
+    """Tell whether a value is a frozen dataclass, or a frozen pydantic model with declared fields only."""
     if isinstance(value, BaseModel):
         config = value.model_config
         return bool(config.get("frozen")) and config.get("extra") != "allow" and not value.__private_attributes__
-    return is_dataclass(value) and bool(getattr(type(value), "__dataclass_params__").frozen)  # noqa: B009 - mypy knows of no such attribute
+    return is_dataclass(value) and bool(getattr(type(value), "__dataclass_params__").frozen)  # noqa: B009 - unknown to mypy
 
 
 def caches(kind: type) -> Iterator[str]:
-    """Yield the names of a class's properties and methods that keep what they compute, which worlds would share."""
+    """Yield the names of a class's properties and methods that cache results, which worlds would share."""
     for base in kind.__mro__:
         if base in (BaseModel, object):
             return
@@ -134,7 +134,7 @@ def _tuple(like: tuple[Any, ...], items: list[Any]) -> tuple[Any, ...]:
 
 
 def _items(value: Any) -> list[tuple[str, Any]]:
-    """Return what a holder holds by name: its fields, and what else its `__dict__` has."""
+    """Return the fields of a value, and the other entries of its `__dict__`, by name."""
     found = dict(getattr(value, "__dict__", {}))
     if is_dataclass(value):
         found.update({field.name: getattr(value, field.name) for field in fields(value) if hasattr(value, field.name)})

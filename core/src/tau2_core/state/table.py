@@ -1,4 +1,4 @@
-"""Tables as one world sees them: the shared base under what this world changed."""
+"""Tables as one world sees them: the shared base, overlaid with the changes of this world."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from tau2_core.state.records import FrozenDict, thaw, unshared
 
 
 class Gone:
-    """Stands for a base record that this world deleted."""
+    """Marks a base record that this world deleted."""
 
 
 GONE: Final = Gone()
 
 
 class Overlay:
-    """What one world changed in one table.
+    """The changes of one world in one table.
 
-    `own` holds replaced base records in their old place (or GONE), `new` the appended ones in order. A base key that
-    was deleted and set again is GONE in `own` and appended in `new`, as in a dict.
+    `own` holds changed base records (or GONE), which keep their place; `new` holds added records in order. A base key
+    that was deleted and set again is GONE in `own` and comes last, in `new`, as in a dict.
     """
 
     __slots__ = ("_saved", "base", "new", "own")
@@ -31,7 +31,7 @@ class Overlay:
         self._saved: tuple[dict[str, Any], dict[str, Any], dict[str, Any]] | None = None
 
     def begin(self) -> None:
-        """Remember the present state, for `rollback`; records are copied only when they are fetched for change."""
+        """Remember the present state for `rollback`. Records are copied only when they are fetched for change."""
         self._saved = (dict(self.own), dict(self.new), {})
 
     def commit(self) -> None:
@@ -47,7 +47,7 @@ class Overlay:
         self._saved = None
 
     def peek(self, key: str) -> Any:
-        """Return the record for reading: this world's if it has one, else the shared one. Raises KeyError."""
+        """Return a record for reading: this world's own, or the shared one. Raises KeyError."""
         if key in self.new:
             return self.new[key]
         value = self.own[key] if key in self.own else self.base[key]
@@ -56,7 +56,7 @@ class Overlay:
         return value
 
     def fetch(self, key: str) -> Any:
-        """Return the record for change: this world's own copy, made now if there was none. Raises KeyError."""
+        """Return a record for change: this world's own copy, made now if necessary. Raises KeyError."""
         place = self.new if key in self.new else self.own
         if key not in place:
             value = place[key] = thaw(self.base[key])
@@ -100,7 +100,7 @@ class Overlay:
 
 
 class TableView(Mapping[str, Any]):
-    """What tables for reading and for writing share: all that a dict can do besides changing."""
+    """The read-only dict interface, which tables for reading and for writing share."""
 
     __slots__ = ("_overlay",)
 
@@ -133,7 +133,7 @@ class TableView(Mapping[str, Any]):
 
 
 class ReadTable(TableView):
-    """A table for reading, where this world differs from the base."""
+    """A table for reading."""
 
     __slots__ = ()
 
@@ -142,7 +142,7 @@ class ReadTable(TableView):
 
 
 class Table(TableView, MutableMapping[str, Any]):
-    """A table for writing: whatever is taken from it belongs to this world alone."""
+    """A table for writing: every record taken from it belongs to this world alone."""
 
     __slots__ = ()
 
@@ -160,11 +160,11 @@ class Table(TableView, MutableMapping[str, Any]):
         return self
 
     def popitem(self) -> tuple[str, Any]:
-        """Take the last entry, as a dict does. Raises KeyError if there is none."""
+        """Remove and return the last entry. Raises KeyError if there is none."""
         for key in reversed(self):
             return key, self.pop(key)
         raise KeyError("the table is empty")
 
     def shows(self, overlay: Overlay) -> bool:
-        """Tell whether this is the table of that overlay."""
+        """Tell whether this is a view of that overlay."""
         return self._overlay is overlay

@@ -1,4 +1,4 @@
-"""A base that is parsed once and shared, and worlds that own only what they touched."""
+"""A base that is parsed once and shared, and worlds that own only what they changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Unit = tuple[str, str | None]
 
 
 class Base:
-    """A validated database, frozen and shared by all worlds of a process, with its digests memoised."""
+    """A validated database, frozen and shared by all worlds of a process, with memoised digests."""
 
     def __init__(self, database: Database) -> None:
         self.model = type(database)
@@ -40,7 +40,7 @@ class Base:
         return get_args(self.hints[table])[1]
 
     def units(self) -> Iterator[tuple[Unit, Any]]:
-        """Yield every record of every table, and every field that is no table, with its place."""
+        """Yield every record of every table, and every other field, with its place."""
         for name, value in self.fields.items():
             if name in self.tables:
                 for key, record in value.items():
@@ -49,7 +49,7 @@ class Base:
                 yield (name, None), value
 
     def unit(self, unit: Unit) -> Any:
-        """Return the content at a place, GONE where there is none."""
+        """Return the content at a place, GONE if there is none."""
         name, key = unit
         return self.fields[name] if key is None else self.fields[name].get(key, GONE)
 
@@ -79,7 +79,7 @@ class Base:
 
 
 class World:
-    """One episode's database: reads fall through to the base, changes stay here."""
+    """One episode's database: reads fall through to the base, changes are kept here."""
 
     __slots__ = ("_fields", "_saved", "_tables", "base")
 
@@ -107,7 +107,7 @@ class World:
         return self._fields[name]
 
     def set_field(self, name: str, value: Any) -> None:
-        """Replace a whole field; a table takes the new entries in their order."""
+        """Replace a whole field; a table gets the new entries in their order."""
         if name not in self.base.fields:
             raise AttributeError(f"{self.base.model.__name__} has no field {name!r}")
         if name not in self.base.tables:
@@ -115,7 +115,7 @@ class World:
             self._fields[name] = unshared(value)
             return
         overlay = self._overlay(name)
-        if isinstance(value, Table) and value.shows(overlay):  # `db.table |= …` ends in this
+        if isinstance(value, Table) and value.shows(overlay):  # from `db.table |= …`
             return
         entries = dict(value)
         table = Table(overlay)
@@ -139,13 +139,13 @@ class World:
             overlay.begin()
 
     def commit(self) -> None:
-        """Keep what happened since `begin`."""
+        """Keep the changes since `begin`."""
         self._saved = None
         for overlay in self._tables.values():
             overlay.commit()
 
     def rollback(self) -> None:
-        """Undo what happened since `begin`."""
+        """Undo the changes since `begin`."""
         for overlay in self._tables.values():
             overlay.rollback()
         for name, value in (self._saved or {}).items():
@@ -156,7 +156,7 @@ class World:
         self._saved = None
 
     def touched(self) -> dict[Unit, Any]:
-        """Return the units that this world owns: place to present content (GONE if deleted)."""
+        """Return the present content of the units that this world owns, by place (GONE if deleted)."""
         units: dict[Unit, Any] = {(name, None): value for name, value in self._fields.items()}
         for name, overlay in self._tables.items():
             for key, record in overlay.own.items():
@@ -178,7 +178,7 @@ class World:
         return content
 
     def digest(self) -> str:
-        """Return a digest of the content, 64 hex digits; equal content, equal digest. Costs what was touched."""
+        """Return a digest of the content, 64 hex digits. The cost depends on what was changed."""
         total = self.base.total()
         for unit, value in self.touched().items():
             if self.base.unit(unit) is not GONE:
@@ -188,7 +188,7 @@ class World:
         return f"{total % MODULUS:064x}"
 
     def official_hash(self) -> str:
-        """Return the hash that the official benchmark computes of the same content (spec/environment.md, 5)."""
+        """Return the official benchmark's hash of the same content (spec/environment.md, 5)."""
         return self.compute_official_hash() if self._tables or self._fields else self.base.official()
 
     def compute_official_hash(self) -> str:
@@ -209,7 +209,7 @@ class World:
 
 
 class View:
-    """What a handler receives as `db`: the fields of its database, for reading or for writing."""
+    """The `db` of a handler: the fields of its database, for reading or for writing."""
 
     __slots__ = ("_world", "_writing")
     _world: World
@@ -227,13 +227,13 @@ class View:
     def __setattr__(self, name: str, value: Any) -> None:
         if not self._writing:
             raise TypeError(
-                f"this tool reads only: `{name}` cannot be set; a tool that changes records needs `kind: write`"
+                f"this tool is read-only: `{name}` cannot be set; a tool that changes records needs `kind: write`"
             )
         self._world.set_field(name, value)
 
 
 def reading(db: Db) -> Db:
-    """Return the same database for reading, so that looking through a table copies nothing."""
+    """Return the same database for reading, so that searching a table copies no records."""
     if isinstance(db, View):
         return cast("Db", View(db._world, writing=False))
     return db
