@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tau2_core.api.run import RunEpisode as RunEpisode
     from tau2_core.arithmetic import calculate as calculate
     from tau2_core.episode.episode import Episode as Episode
-    from tau2_core.episode.episode import Side as Side
+    from tau2_core.episode.side import Side as Side
     from tau2_core.errors import DatasetError as DatasetError
     from tau2_core.errors import EpisodeError as EpisodeError
     from tau2_core.errors import PackError as PackError
@@ -85,7 +85,8 @@ _HOMES = {
     "api.options": ["EpisodeOptions", "RunOptions"],
     "api.run": ["Run", "RunEpisode"],
     "arithmetic": ["calculate"],
-    "episode.episode": ["Episode", "Side"],
+    "episode.episode": ["Episode"],
+    "episode.side": ["Side"],
     "errors": [
         "DatasetError",
         "EpisodeError",

@@ -29,7 +29,9 @@ def discover(*, blocked: Iterable[str] = (), packs: Sequence[Domain] = ()) -> Ca
 
     A plugin is blocked by its own name or by its distribution's name.
 
-    `packs` are domains loaded from folders; such a folder replaces an installed pack of the same name. Raises UsageError for a blocked name that is not installed.
+    `packs` are domains loaded from folders; such a folder replaces an installed pack of the same name.
+
+    Raises UsageError for a blocked name that is not installed.
     """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
