@@ -167,7 +167,7 @@ class Environment:
         return value
 
     def call_function(self, call: FunctionCall) -> Any:
-        """Call a function or tool that a task names, then sync. Raises what it raises, and TaskError if it is unknown."""
+        """Call a function or tool that a task names, then sync. Raises what it raises, and TaskError if unknown."""
         role = role_of(call.env_type)
         callees = self.setting.pack.callees(role)
         callee = callees.get(call.func_name)
