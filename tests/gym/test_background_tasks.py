@@ -104,3 +104,66 @@ def test_a_thread_that_stays_does_not_keep_a_command(gym: Gym, plugin: Plugin, t
         "run", "mock", "--agent", "silent", "--fail-under", "0.9", "--name", "s", paths=[plugin("stays", STAYING)]
     )
     assert done.returncode == 1
+
+
+STUBBORN = """
+import asyncio
+from tau2_core import AgentSpec, hookimpl
+from tau2_core.agents.oracle import Oracle
+
+async def refuses():
+    while True:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            pass
+
+async def polite():
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.sleep(0)
+
+async def start():
+    asyncio.create_task(refuses())
+    asyncio.create_task(polite())
+    await asyncio.sleep(0.01)
+
+class Stubborn(Oracle):
+    async def reply(self, history):
+        if len(history) == 2:
+            await start()
+        return await super().reply(history)
+
+@hookimpl
+async def tau2_tool_call(call, proceed):
+    if call.arguments.get("title") == "Tune the piano":
+        await start()
+    return await proceed(call)
+
+@hookimpl
+def tau2_agents():
+    return [AgentSpec("stubborn", "", Stubborn, sees_gold=True)]
+"""
+STOPPED = "a background task, refuses ({}/stays.py:6), went on for 1 s although it was cancelled, and was stopped\n"
+
+
+def test_one_that_swallows_its_cancellation_is_stopped_and_named(gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
+    site = plugin("stays", STUBBORN)
+    done = gym("run", "mock", "--agent", "stubborn", "--task", "complete_task", "--name", "r", paths=[site])
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == STOPPED.format(site)
+    (record,) = map(json.loads, (tmp_path / "runs/r/episodes.jsonl").read_text().splitlines())
+    assert record["stopped_tasks"] == ["refuses"]
+
+
+def test_one_that_swallows_its_cancellation_is_stopped_by_a_server(start: Start, plugin: Plugin) -> None:
+    site = plugin("stays", STUBBORN)
+    server = start("mock", PYTHONPATH=str(site))
+    world, other = server.create(task_id="create_plain"), server.create(task_id="create_plain")
+    world.text("create_task", {"user_id": "piet_lindgren", "title": "Tune the piano"})
+    world.delete()
+    other.text("get_users")
+    server.stop()
+    assert STOPPED.format(site) in server.log()
+    assert [record.get("stopped_tasks") for record in server.kept()] == [["refuses"], None]

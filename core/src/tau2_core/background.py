@@ -1,17 +1,19 @@
-"""Background tasks that plugins start during an episode. They are cancelled with it, and their errors stay local."""
+"""Background tasks that plugins start during an episode. They end with it, and their errors stay local."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from tau2_core.foreign import describe_error, foreign
+from tau2_core.watchdog import running
 
 log = logging.getLogger(__name__)
+SECONDS = 1.0  # that a task has to end after it was cancelled
 _background: ContextVar[Background | None] = ContextVar("background", default=None)
 
 
@@ -23,8 +25,8 @@ class Background:
 
     def __init__(self, owners: Iterable[object]) -> None:
         self._packages = {_package(getattr(owner, "__module__", "")) for owner in owners} - {"tau2_core", ""}
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._over = False
+        self._tasks: dict[asyncio.Task[Any], _Driven] = {}
+        self.over = False
 
     @contextmanager
     def tracking(self) -> Iterator[None]:
@@ -43,27 +45,87 @@ class Background:
         frame = getattr(work, "cr_frame", None)
         return frame is not None and _package(str(frame.f_globals.get("__name__", ""))) in self._packages
 
-    def add(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.add(task)
+    def add(self, task: asyncio.Task[Any], work: _Driven) -> None:
+        self._tasks[task] = work
         task.add_done_callback(self._done)
 
     def cancel(self) -> None:
         """Cancel the tasks that are still running, and log failures that nobody has retrieved."""
-        self._over = True
+        again, self.over = self.over, True
         for task in list(self._tasks):
-            if not task.done():
-                task.cancel()
-            else:
+            if task.done():
                 self._done(task)
+            elif not again:
+                task.cancel()
+                task.get_loop().call_later(SECONDS, self._stop, task)
+
+    async def ended(self) -> list[str]:
+        """Cancel what has not ended yet, and wait for it; return the names of tasks that had to be stopped."""
+        self.cancel()
+        left = {task: work for task, work in self._tasks.items() if task is not asyncio.current_task()}
+        if left:
+            await asyncio.wait(left)
+        return sorted(work.name for work in left.values() if work.stopped)
+
+    def _stop(self, task: asyncio.Task[Any]) -> None:
+        """Stop a task that goes on although it was cancelled: it gets no further turn."""
+        if not task.done():
+            self._tasks[task].stopped = True
+            task.cancel()
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         failed = getattr(task, "_log_traceback", False)  # False once the exception was retrieved
-        if failed and not self._over:
+        if failed and not self.over:
             return  # it may still be awaited
-        self._tasks.discard(task)
+        work = self._tasks.pop(task, None)
+        if work is not None and not work.begun:
+            work.work.close()  # or Python complains that nobody has awaited it
         error = task.exception() if failed else None
         if error is not None:
             log.warning("a background task, %s, failed: %s", task.get_name(), describe_error(error))
+
+
+class _Driven:
+    """A coroutine that gets its turns one by one from us, so that it can be stopped whatever it does."""
+
+    def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
+        code = getattr(work, "cr_code", None)
+        self.work = work
+        self.name = str(getattr(work, "__qualname__", "a task"))
+        self.place = f"{code.co_filename}:{code.co_firstlineno}" if code is not None else "a place unknown"
+        self.begun = False
+        self.stopped = False
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        self.begun = True
+        step: Callable[[Any], Any] = self.work.send
+        value: Any = None
+        while True:
+            try:
+                with running("a background task"):
+                    awaited = step(value)
+            except StopIteration as end:
+                return end.value
+            try:
+                step, value = self.work.send, (yield awaited)
+            except BaseException as error:
+                if self.stopped:
+                    self._give_up()
+                    raise
+                step, value = self.work.throw, error
+
+    def _give_up(self) -> None:
+        log.warning(
+            "a background task, %s (%s), went on for %g s although it was cancelled, and was stopped",
+            self.name,
+            self.place,
+            SECONDS,
+        )
+        try:
+            with foreign(), running("a background task"):
+                self.work.close()
+        except Exception as error:  # noqa: BLE001 - it may even refuse to be closed
+            log.warning("a background task, %s, raised as it was stopped: %s", self.name, describe_error(error))
 
 
 def new_task(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:
@@ -71,13 +133,14 @@ def new_task(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyn
     background = _background.get()
     if background is None or not background.owns(work):
         return asyncio.Task(work, loop=loop, **options)
+    driven = _Driven(work)
     name = options.get("name") or getattr(work, "__qualname__", "")
-    task = asyncio.Task(_contained(work), loop=loop, **{**options, "name": name})
-    background.add(task)
+    task = asyncio.Task(_contained(driven), loop=loop, **{**options, "name": name})
+    background.add(task, driven)
     return task
 
 
-async def _contained(work: Coroutine[Any, Any, Any]) -> Any:
+async def _contained(work: _Driven) -> Any:
     """Await work. A `sys.exit()` in it fails only this task, not the process."""
     with foreign("a background task"):
         return await work

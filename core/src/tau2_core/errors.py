@@ -11,6 +11,10 @@ class ToolError(Exception):
     """Fails a tool call: raised by handlers, and shown to the model as the call's error result."""
 
 
+class HeldUpError(BaseException):  # not an Exception, so that loops which try again do not swallow it
+    """Is raised in code of others that keeps the event loop busy for too long."""
+
+
 class Tau2GymError(Exception):
     """Base of errors that a user of the project can fix; the message says how."""
 

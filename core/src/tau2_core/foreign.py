@@ -10,6 +10,7 @@ or GeneratorExit, and other BaseExceptions become ForeignExit. A real Ctrl-C and
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import opcode
 import threading
 from types import TracebackType
@@ -65,6 +66,16 @@ def contain(error: BaseException, what: str = "") -> Exception:
     contained = ForeignExit(what, error).with_traceback(error.__traceback__)  # ends where it was raised
     contained.__cause__ = error
     return contained
+
+
+class Stop(SystemExit):
+    """What is raised in a thread whose work nobody waits for any more."""
+
+
+def stop_thread(thread: threading.Thread) -> None:
+    """Raise `Stop` where a thread is, which ends a loop but no call of C code."""
+    if thread.is_alive():
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Stop))
 
 
 class foreign:  # noqa: N801 - reads as a statement

@@ -28,6 +28,7 @@ from tau2_core.model.messages import (
 )
 from tau2_core.model.participants import STOP, STOP_TOKENS, Agent, User
 from tau2_core.model.tools import Failure, Role, ToolResult
+from tau2_core.watchdog import running
 
 CUT_OFF_CALL = (
     f"Error: {CUT_OFF}: your answer reached the token limit in this call, which may not be what you meant. It was not "
@@ -155,7 +156,7 @@ class Conversation:
 
     async def _ask(self, speaker: Role, participant: Agent | User) -> None:
         try:
-            with foreign():
+            with foreign(), running(f"the {speaker}"):
                 message = await participant.reply(visible_to(speaker, self.messages))
         except Exception as error:  # noqa: BLE001 - a participant may raise anything; it is recorded
             _raise_if_not_its_fault(error)

@@ -27,6 +27,7 @@ from tau2_core.model.messages import AssistantMessage, Message, ParticipantMessa
 from tau2_core.model.registrations import loaded
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Role, Tool, ToolResult
+from tau2_core.watchdog import running
 
 GradeRecord = Callable[[EpisodeRecord], Awaitable[Grade]]
 
@@ -77,12 +78,12 @@ class Episode:
         self.models = participants.episode_models(str(self.slot), seed) if models is None else models
         agent = user = None
         if not participants.agent.external:
-            with foreign(f"agent {participants.agent.name}"):
+            with foreign(f"agent {participants.agent.name}"), running("the agent that is made"):
                 agent = loaded(participants.agent.create)(
                     agent_context(setting, task, participants, seed, self.models.get("agent"))
                 )
         if not participants.user.external:
-            with foreign(f"user {participants.user.name}"):
+            with foreign(f"user {participants.user.name}"), running("the customer that is made"):
                 user = loaded(participants.user.create)(
                     user_context(setting, task, participants, seed, self.models.get("user"))
                 )
@@ -173,6 +174,8 @@ class Episode:
     async def final_record(self) -> EpisodeRecord:
         """Return the record without copying its messages, when nothing more will happen in the episode."""
         record = self.record_without_digests()
+        if self._background.over:
+            record.stopped_tasks = await self._background.ended() or None
         record.digests = await self.backend.digests()
         return record
 

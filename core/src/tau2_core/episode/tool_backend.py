@@ -11,6 +11,7 @@ from tau2_core.hookspecs import Proceed
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tools import ToolResult
 from tau2_core.plugins.catalogue import Wrapper
+from tau2_core.watchdog import running
 
 
 class BrokenOffError(Tau2GymError):
@@ -38,13 +39,16 @@ class LocalBackend:
         self._proceed = wrapped(self._call, wrappers)
 
     async def _call(self, call: ToolCall) -> ToolResult:
-        return self.environment.call(call)
+        with running(f"the handler of {call.name}"):
+            return self.environment.call(call)
 
     async def call(self, call: ToolCall) -> ToolResult:
         return await self._proceed(call)
 
     async def settle(self) -> None:
-        self.environment.settle()
+        if not self.environment.settled:
+            with running("a sync"):
+                self.environment.settle()
 
     async def digests(self) -> dict[str, str]:
         return self.environment.digests()
@@ -58,8 +62,13 @@ def wrapped(proceed: Proceed, wrappers: Sequence[Wrapper]) -> Proceed:
 
 
 def _around(wrapper: Wrapper, inner: Proceed) -> Proceed:
+    async def proceed(tool_call: ToolCall) -> ToolResult:
+        with running(None):
+            return await inner(tool_call)
+
     async def call(tool_call: ToolCall) -> ToolResult:
-        result: ToolResult = await wrapper(tool_call, inner)
+        with running("a wrapper of tool calls"):
+            result: ToolResult = await wrapper(tool_call, proceed)
         return result
 
     return call

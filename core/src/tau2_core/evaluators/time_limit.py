@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import sys
 import threading
 import traceback
@@ -13,7 +12,7 @@ from itertools import takewhile
 from types import FrameType
 from typing import Generic, TypeVar
 
-from tau2_core.foreign import contain
+from tau2_core.foreign import contain, stop_thread
 
 T = TypeVar("T")
 
@@ -27,10 +26,6 @@ class TimeLimitError(Exception):
     def __init__(self, seconds: float, stack: Stack) -> None:
         super().__init__(f"it did not end within {seconds:g} s")
         self.stack = stack
-
-
-class _Stop(SystemExit):
-    """What is raised in a thread whose work nobody waits for any more."""
 
 
 class _Thread(Generic[T]):
@@ -61,8 +56,7 @@ class _Thread(Generic[T]):
         ident = self._thread.ident or 0
         frame = sys._current_frames().get(ident)
         stack = list(takewhile(_is_of_work, traceback.walk_stack(frame))) if frame is not None else []
-        if self._thread.is_alive():
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(_Stop))
+        stop_thread(self._thread)
         return stack
 
 

@@ -32,8 +32,10 @@ from tau2_core.gym.shutdown import close_all
 from tau2_core.gym.workers import short_turns
 from tau2_core.runs.judgements import probe_judge
 from tau2_core.runs.model_clients import close_models
+from tau2_core.watchdog import watched_for
 
 RESERVED_FILES = 256  # of those that the process may open, for other things than clients
+BUSY_SECONDS = 2.0  # after which code of plugins that keeps the event loop busy is interrupted
 GRACE_SECONDS = 3  # with what the application adds, less than the five seconds after which eval-protocol kills
 
 
@@ -122,7 +124,8 @@ async def _run(
         begin()
         if registry.runs is not None and registry.runs.inventory is not None:
             await registry.runs.inventory.grade_what_is_left()
-        await serve()
+        with watched_for(BUSY_SECONDS):
+            await serve()
     finally:
         await close_models(settings.role_models.values())
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
-from asyncio import Lock
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -33,6 +33,7 @@ from tau2_core.runs.judgements import Judging
 from tau2_core.runs.listeners import Event, Listeners
 
 log = logging.getLogger(__name__)
+MOST_UNTOLD = 1000  # events that wait for slow plugins
 
 
 class ServedRun:
@@ -41,8 +42,8 @@ class ServedRun:
     With `fixed` the plan's tasks and trials are the inventory. Without it the inventory grows: a task that is played
     for the first time is added, and each play of it is its next trial.
 
-    Plugins are told what `tau2-gym run` tells them, in a thread and one at a time. What one of them raises is logged
-    and ends nobody's episode.
+    Plugins are told what `tau2-gym run` tells them, in the same order, but nobody waits for them. What one of them
+    raises is logged and ends nobody's episode.
     """
 
     def __init__(
@@ -72,8 +73,8 @@ class ServedRun:
             everywhere=self.plan.judge_all,
         )
         self.workers = workers
-        self.listeners = Listeners(catalogue, folder)
-        self._telling = Lock()
+        self.listeners = Listeners(catalogue, folder, self.plan.participants.limits.timeout_seconds)
+        self._tellings: set[asyncio.Task[None]] = set()
         self.tasks: dict[str, Task] = {}
         self._contents: list[str] = []
         self.played: Counter[str] = Counter()
@@ -95,14 +96,25 @@ class ServedRun:
         return start if self.fixed else replace(start, tasks=[], slots=0)
 
     async def tell(self, event: Event, subject: object) -> None:
-        """Tell plugins of something. What one of them raises is logged, since nobody's episode may end by it."""
+        """Tell plugins of something soon. Waits only while very much else is to be told before."""
         if not self.listeners.any(event):
             return
-        async with self._telling:
-            try:
-                await self.workers.run(partial(self.listeners.tell, event, subject))
-            except RunError as error:
-                log.error("%s", error)
+        while len(self._tellings) >= MOST_UNTOLD:
+            await asyncio.wait(self._tellings, return_when=asyncio.FIRST_COMPLETED)
+        telling = asyncio.create_task(self._tell(event, subject))
+        self._tellings.add(telling)
+        telling.add_done_callback(self._tellings.discard)
+
+    async def _tell(self, event: Event, subject: object) -> None:
+        try:
+            await self.listeners.tell(event, subject)
+        except RunError as error:
+            log.error("%s", error)
+
+    async def all_told(self) -> None:
+        """Wait until plugins have been told of everything."""
+        while self._tellings:
+            await asyncio.wait(set(self._tellings))
 
     def blueprint(self, slot: Slot) -> Blueprint:
         """Return what the episode of a slot is made from: as `tau2-gym run` would play it."""

@@ -55,7 +55,7 @@ class ServedRuns:
     ) -> None:
         """Open the folder of the run that is to be served, with its run.json, and tell plugins. Raises RunError."""
         run = self.inventory = self._open(checked, folder, fixed=True, resume=resume)
-        run.listeners.tell("run_started", run.started())
+        run.listeners.tell_now("run_started", run.started())
         self.stopping.spent += run.before.spent.values()
         self.run_seconds, self._began = checked.plan.run_seconds, time.monotonic()
         self.slots = Slots(checked.plan.slots(), run.before.records.keys(), attempts=attempts, seconds=seconds)
@@ -142,6 +142,9 @@ class ServedRuns:
                     failures.append(error)
             for run, summary in ended:
                 await run.tell("run_finished", summary)
+            for run in runs:
+                await run.all_told()
+                run.listeners.close()
         if failures:
             raise failures[0]
 

@@ -21,6 +21,7 @@ from tau2_core.json_values import is_small
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tools import Handler, Tool, ToolResult
 from tau2_core.plugins.catalogue import Wrapper
+from tau2_core.watchdog import running
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -176,7 +177,8 @@ class ServedBackend(LocalBackend):
         if tool is not None and not self._is_quick(tool, call.arguments):
             return await self.workers.run(lambda: self.environment.call_tool(tool, call))
         started = time.perf_counter()
-        result = self.environment.call_tool(tool, call)
+        with running(f"the handler of {call.name}"):
+            result = self.environment.call_tool(tool, call)
         seconds = time.perf_counter() - started
         if seconds > LONGEST_ON_LOOP and tool is not None:
             self.workers.slow.add(tool.handler)

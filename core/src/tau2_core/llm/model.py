@@ -25,6 +25,7 @@ from tau2_core.model.llm import (
     ModelSettings,
 )
 from tau2_core.redaction import Redactor
+from tau2_core.watchdog import running
 
 SHOWN = 500  # characters of an error
 REASON = 50  # and of a finish reason that is counted
@@ -178,6 +179,13 @@ class EpisodeModel:
 
     async def complete(
         self, messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]] = (), **options: Any
+    ) -> Completion:
+        """Ask, try again where that may help, and count what it costs. Raises ModelError."""
+        with running(None):
+            return await self._complete(messages, tools, options)
+
+    async def _complete(
+        self, messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]], options: Mapping[str, Any]
     ) -> Completion:
         role_model = self.role_model
         place = (self.episode, role_model.role, self.asked)

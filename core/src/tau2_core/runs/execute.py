@@ -27,6 +27,9 @@ from tau2_core.runs.listeners import Listeners
 from tau2_core.runs.ordered_lines import OrderedLines
 from tau2_core.runs.plan import Plan
 from tau2_core.runs.stopping import Stopping
+from tau2_core.watchdog import watched_for
+
+BUSY_SECONDS = 30.0  # after which code of others that keeps the event loop busy is interrupted
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,12 @@ async def execute(
         before = checked.resume(journal) if journal.begun else FinishedSlots()
         journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))
         journal.write(CONFIGURATION, checked.config)
-        return await _Run(plan, catalogue, journal, checked.grader, on_finished, open_backend, before, started).run()
+        run = _Run(plan, catalogue, journal, checked.grader, on_finished, open_backend, before, started)
+        with watched_for(min(BUSY_SECONDS, plan.participants.limits.timeout_seconds or BUSY_SECONDS)):
+            try:
+                return await run.run()
+            finally:
+                run.listeners.close()
 
 
 class _Run:
@@ -118,12 +126,12 @@ class _Run:
         )
         self.one_over = asyncio.Event()
         self.tasks = {task.id: task for task in plan.tasks}
-        self.listeners = Listeners(catalogue, journal.folder)
+        self.listeners = Listeners(catalogue, journal.folder, plan.participants.limits.timeout_seconds)
 
     async def run(self) -> RunResult:
         started = time.monotonic()
         plan = self.plan
-        self.listeners.tell("run_started", plan.begun_in(self.journal.folder))
+        await self.listeners.tell("run_started", plan.begun_in(self.journal.folder))
         try:
             async with asyncio.timeout_at(self.deadline), asyncio.TaskGroup() as group:
                 queue = self._missing()
@@ -174,14 +182,14 @@ class _Run:
         task = self.tasks[slot.task_id]
         record = self.before.records.get(slot)
         if record is None:
-            self.listeners.tell("episode_started", EpisodeStart(self.plan.setting.domain, slot, seed))
+            await self.listeners.tell("episode_started", EpisodeStart(self.plan.setting.domain, slot, seed))
             try:
                 record = await play(self.plan.setting, task, self.plan.participants, slot, seed, self.open_backend)
             except KeyboardInterrupt:  # a person hung up, or a second Ctrl-C came to one who never waits
                 self.stopped = "interrupted"
                 raise asyncio.CancelledError from None
             self.journal.append(EPISODES, record.line())
-            self.listeners.tell("episode_finished", record)
+            await self.listeners.tell("episode_finished", record)
             self.stopping.count(record)
         place = self.in_order.place()
         played = time.perf_counter()
@@ -207,7 +215,7 @@ class _Run:
         tally = Tally(inventory.tasks, inventory.trials, grades, records, list(self.judging.known.values()))
         summary = summarise(inventory, folder.name, str(folder), tally, seconds)
         self.journal.write(SUMMARY, summary.model_dump(mode="json"))
-        self.listeners.tell("run_finished", summary)
+        self.listeners.tell_now("run_finished", summary)
         return RunResult(summary, self.plan.tasks, finished, self.stopped or self.stopping.why)
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from tau2_core.background import watched
 from tau2_core.errors import RunError, Tau2GymError, UsageError
 from tau2_core.records.journal import Journal
 from tau2_core.redaction import Redactor, run_redactor
+from tau2_core.runs.execute import BUSY_SECONDS
 from tau2_core.testing.bodies import Evaluation, run_body
 from tau2_core.testing.cases import Case, cases, model_names
 from tau2_core.testing.experiment import Experiment
@@ -22,6 +24,7 @@ from tau2_core.testing.parameters import Parameters, Rows
 from tau2_core.testing.progress import Progress
 from tau2_core.testing.results import Result, as_property
 from tau2_core.testing.rows import EvaluationRow
+from tau2_core.watchdog import watched_for
 
 if TYPE_CHECKING:
     import pytest
@@ -149,7 +152,8 @@ class evaluation_test(Parameters):  # noqa: N801 - a decorator, named as eval-pr
                 stack.enter_context(experiment.journal.alone())
             stack.enter_context(progress)
             try:
-                asyncio.run(evaluation.run(experiments))
+                with asyncio.Runner(loop_factory=watched(asyncio.new_event_loop)) as runner:
+                    runner.run(_interrupting(evaluation.run(experiments)))
             except Exception as error:
                 error.add_note("\n".join(f"record: {experiment.journal.folder}" for experiment in experiments))
                 raise
@@ -157,6 +161,12 @@ class evaluation_test(Parameters):  # noqa: N801 - a decorator, named as eval-pr
 
 
 _KIND = inspect.Parameter.POSITIONAL_OR_KEYWORD
+
+
+async def _interrupting(work: Coroutine[Any, Any, None]) -> None:
+    """Await work in which code of others is interrupted when it keeps the event loop busy for too long."""
+    with watched_for(BUSY_SECONDS):
+        await work
 
 
 def _reraise(error: Tau2GymError) -> Rows:

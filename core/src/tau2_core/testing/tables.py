@@ -135,7 +135,8 @@ class Table:
         tally = Tally(inventory.tasks, inventory.trials, grades, records, said)
         summary = summarise(inventory, folder.name, str(folder), tally, seconds)
         self.journal.write(SUMMARY, summary.model_dump(mode="json"))
-        self.listeners.tell("run_finished", summary)
+        self.listeners.tell_now("run_finished", summary)
+        self.listeners.close()
 
 
 def open_table(config: RolloutProcessorConfig) -> Table:
@@ -170,8 +171,8 @@ def open_table(config: RolloutProcessorConfig) -> Table:
     config.journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))
     config.journal.write(CONFIGURATION, configuration(plan, catalogue))
     setting.bases()
-    listeners = Listeners(catalogue, config.journal.folder)
-    listeners.tell("run_started", plan.begun_in(config.journal.folder))
+    listeners = Listeners(catalogue, config.journal.folder, participants.limits.timeout_seconds)
+    listeners.tell_now("run_started", plan.begun_in(config.journal.folder))
     return Table(config, catalogue, plan, grader, tasks, config.journal, listeners)
 
 

@@ -1,0 +1,130 @@
+"""A watchdog of the event loop: code of others that keeps it busy is named in the log, then interrupted.
+
+    with running("the agent"):
+        message = await agent.reply(history)
+
+One event loop plays all episodes of a run or a server, so code of agents, customers and plugins should not compute or
+sleep in it without `await`. What does so all the same is interrupted after a while by an exception, also in the middle
+of a `time.sleep` or of a request. A signal brings it, so this works in the main thread, and not on Windows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import FrameType, TracebackType
+
+from tau2_core.errors import HeldUpError
+
+log = logging.getLogger(__name__)
+LOOK = 0.1  # seconds between two looks
+NAMED = 1.0  # seconds after which code is named
+ADVICE = "await what takes long, or give it to `asyncio.to_thread`"
+
+
+class running:  # noqa: N801 - reads as a statement
+    """Mark code of others that runs on the event loop, for as long as a block lasts. Works around `await` too.
+
+    `None` marks our own code that is called from there: it is not interrupted.
+    """
+
+    __slots__ = ("_before", "what")
+
+    def __init__(self, what: str | None) -> None:
+        self.what = what
+
+    def __enter__(self) -> None:
+        self._before = _running.get()
+        _running.set(self)
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        _running.set(self._before)  # not by a token: a coroutine that is given up may be closed anywhere
+
+
+_running: ContextVar[running | None] = ContextVar("running", default=None)
+
+
+class Watchdog:
+    """Looks at the event loop from a thread, and asks what runs there by a signal when it does not answer."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._over = threading.Event()
+        self._asked = False
+        self._seen: running | None = None
+        self._since = 0.0
+        self._named: running | None = None
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch for as long as the block lasts; where no signal can interrupt the loop, do nothing."""
+        if not hasattr(signal, "SIGURG") or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGURG, self._look)  # which everybody ignores who does not ask for it
+        thread = threading.Thread(target=self._watch, name="tau2-gym watchdog", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            thread.join()
+            signal.signal(signal.SIGURG, signal.SIG_DFL if before is None else before)
+
+    def _watch(self) -> None:
+        main = threading.main_thread().ident
+        assert main is not None
+        while not self._over.wait(LOOK):
+            if self._asked:
+                signal.pthread_kill(main, signal.SIGURG)
+                continue
+            self._asked = True
+            try:
+                self._loop.call_soon_threadsafe(self._answer)
+            except RuntimeError:  # the loop is closed
+                return
+
+    def _answer(self) -> None:
+        """Note that the loop goes on: what runs on it now has begun since."""
+        self._seen, self._asked = None, False
+
+    def _look(self, _signal: int, frame: FrameType | None) -> None:
+        code = _running.get()
+        if code is None or code.what is None:
+            self._seen = None
+            return
+        now = time.monotonic()
+        if code is not self._seen:
+            self._seen, self._since = code, now
+            return
+        seconds = now - self._since
+        if seconds >= min(NAMED, self.seconds / 2) and code is not self._named:
+            self._named = code
+            log.warning("%s keeps the event loop busy at %s, so that all wait; %s", code.what, place_of(frame), ADVICE)
+        if seconds >= self.seconds:
+            text = f"it kept the event loop busy for {self.seconds:g} s at {place_of(frame)}; {ADVICE}"
+            raise HeldUpError(text)
+
+
+def place_of(frame: FrameType | None) -> str:
+    """Return where code of others is, from its innermost frame: the line of its function that we have called."""
+    place = frame
+    while frame is not None and not str(frame.f_globals.get("__name__", "")).startswith("tau2_core."):
+        place, frame = frame, frame.f_back
+    return "a place unknown" if place is None else f"{place.f_code.co_filename}:{place.f_lineno}"
+
+
+@contextmanager
+def watched_for(seconds: float) -> Iterator[None]:
+    """Interrupt foreign code that keeps the running event loop busy for so many seconds, while the block lasts."""
+    with Watchdog(seconds).watching():
+        yield
