@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -35,6 +35,14 @@ def tau2_EVENT(subject):
     while HOW:
         time.sleep(0.01)
     threading.Event().wait(20)
+"""
+QUICK = """
+import time
+
+def wait(db, seconds: float) -> str:
+    db.log.append("waited")
+    time.sleep(seconds)
+    return "waited"
 """
 PLAY = {"user_id": "piet_lindgren", "title": "Tune the piano"}
 
@@ -81,3 +89,18 @@ def test_a_listener_that_hangs_does_not_keep_a_run(gym: Gym, plugin: Plugin, tmp
     what = f"a plugin's tau2_episode_finished ({place}5) did not end within 0.5 s, and is called no more; it was at"
     assert done.stderr.count(f"{what} {place}") == 1
     assert json.loads((tmp_path / "runs/r/summary.json").read_text())["mean_reward"] == 1.0
+
+
+def test_a_quick_handler_that_is_not_quick_is_interrupted(start: Start, small_pack: Callable[..., Any]) -> None:
+    setting = small_pack(QUICK, {"wait": {"kind": "write", "parameters": {"seconds": "number"}}}, quick=True)
+    server = start("--pack", str(setting.pack.folder))
+    world, other = server.create(setting.domain), server.create(setting.domain)
+    assert other.text("wait", {"seconds": 0}) == "waited"
+    before = world.digests()
+    result = world.call("wait", {"seconds": 600})
+    assert (result["isError"], world.digests()) == (True, before)
+    assert "it kept the event loop busy for 2 s at" in result["content"][0]["text"]
+    assert world.record()["tool_errors"] == {"crashed": 1}
+    assert other.text("wait", {"seconds": 0}) == "waited"
+    server.stop()
+    assert "declared `quick` but held up the server for" in server.log()

@@ -208,7 +208,7 @@ class TestEpisodes:
         server = start("mock", "--max-episodes", 2)
         first, _ = server.create("mock"), server.create("mock")
         refused = server.http.post("/v1/episodes", json={"domain": "mock"})
-        assert (refused.status_code, code_of(refused)) == (503, "full")
+        assert (refused.status_code, code_of(refused), refused.headers["Retry-After"]) == (503, "full", "5")
         compatible = server.http.get("/control/initial_state", headers={"mcp-session-id": "x"})
         assert (compatible.status_code, "2 episodes are open" in compatible.json()["error"]) == (503, True)
         first.delete()

@@ -59,8 +59,12 @@ def test_many_clients_claim_every_slot_once(start: Start) -> None:
         responses = list(pool.map(lambda _: server.http.post("/v1/slots"), range(40)))
     made = [response.json() for response in responses if response.status_code == 201]
     assert sorted(slot["trial"] for slot in made) == list(range(24))
-    assert {refusal(response) for response in responses if response.status_code != 201} == {(409, "all_claimed")}
+    refused = [response for response in responses if response.status_code != 201]
+    assert {(*refusal(response), response.headers["Retry-After"]) for response in refused} == {
+        (409, "all_claimed", "1")
+    }
     assert progress(server)["counts"] == {"open": 0, "claimed": 24, "finished": 0, "lost": 0}
+    assert "all_claimed" not in server.log()  # agents that ask again and again are no news
 
 
 def test_a_played_run_is_read_like_any_other(start: Start, gym: Gym) -> None:

@@ -23,12 +23,19 @@ PARTS = re.compile(
 
 
 class RefusedError(Tau2GymError):
-    """A refused request: HTTP status, stable code, message."""
+    """A refused request: HTTP status, stable code, message.
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    `retry_after` is in how many seconds the same request may succeed, `expected` whether asking is nobody's mistake.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, *, retry_after: int | None = None, expected: bool = False
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.retry_after = retry_after
+        self.expected = expected
 
     def body(self) -> dict[str, Any]:
         return {"error": {"code": self.code, "message": str(self)}}
@@ -54,9 +61,12 @@ def as_refusal(error: Tau2GymError) -> RefusedError:
 
 
 def answer(scope: Scope, refusal: RefusedError, body: dict[str, Any] | None = None) -> JSONResponse:
-    """Return a refusal as a response, and log it once."""
-    log.warning("%s %r: %s %s", scope["method"], shown_path(scope["path"]), refusal.status, refusal.code)
-    headers = {"WWW-Authenticate": "Bearer"} if refusal.status == HTTPStatus.UNAUTHORIZED else None
+    """Return a refusal as a response, and log it once; those that are expected are not for the log of a terminal."""
+    level = logging.DEBUG if refusal.expected else logging.WARNING
+    log.log(level, "%s %r: %s %s", scope["method"], shown_path(scope["path"]), refusal.status, refusal.code)
+    headers = {"WWW-Authenticate": "Bearer"} if refusal.status == HTTPStatus.UNAUTHORIZED else {}
+    if refusal.retry_after is not None:
+        headers["Retry-After"] = str(refusal.retry_after)
     return JSONResponse(body or refusal.body(), refusal.status, headers=headers)
 
 

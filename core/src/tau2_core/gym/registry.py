@@ -30,6 +30,7 @@ from tau2_core.runs.evaluator_sets import EvaluatorSet, choose_evaluators
 
 log = logging.getLogger(__name__)
 REMEMBERED = 10_000
+TRY_LATER = 5  # seconds after which a full server may have room
 T = TypeVar("T")
 Work = Coroutine[Any, Any, T]
 
@@ -69,7 +70,8 @@ class Registry:
         if episode_id in self._episodes:
             raise RefusedError(409, "taken_id", f"there is an episode {episode_id!r} already")
         if len(self._episodes) >= self.max_episodes:
-            raise RefusedError(503, "full", f"{self.max_episodes} episodes are open; delete one, or try later")
+            what = f"{self.max_episodes} episodes are open; delete one, or try later"
+            raise RefusedError(503, "full", what, retry_after=TRY_LATER)
         if self.runs is not None and self.runs.stopping.too_dear():
             raise RefusedError(503, "max_cost", "--max-cost is spent, so no more episodes are started")
 

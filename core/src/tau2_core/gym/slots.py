@@ -10,6 +10,7 @@ from typing import Literal
 from tau2_core.gym.errors import RefusedError
 from tau2_core.model.episodes import Slot
 
+ASK_AGAIN = 1  # seconds after which a slot may have come back
 SlotStatus = Literal["open", "claimed", "finished", "lost"]
 
 
@@ -47,8 +48,9 @@ class Slots:
         if not self._open:
             if self.counts()["claimed"]:
                 what = "every slot that is left is being played; one that is lost comes back, so ask again"
-                raise RefusedError(409, "all_claimed", what)
-            raise RefusedError(410, "all_played", "every slot of this run is played; there is nothing left to claim")
+                raise RefusedError(409, "all_claimed", what, retry_after=ASK_AGAIN, expected=True)
+            what = "every slot of this run is played; there is nothing left to claim"
+            raise RefusedError(410, "all_played", what, expected=True)
         slot = self._open.popleft()
         self._status[slot] = "claimed"
         self._tries[slot] += 1

@@ -11,7 +11,7 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from tau2_core.background import watched
+from tau2_core.background import tracked_loops
 from tau2_core.errors import RunError, Tau2GymError, UsageError
 from tau2_core.records.journal import Journal
 from tau2_core.redaction import Redactor, run_redactor
@@ -151,9 +151,10 @@ class evaluation_test(Parameters):  # noqa: N801 - a decorator, named as eval-pr
             for experiment in experiments:
                 stack.enter_context(experiment.journal.alone())
             stack.enter_context(progress)
+            timeout = (self.rollout_processor_kwargs or {}).get("timeout")
             try:
-                with asyncio.Runner(loop_factory=watched(asyncio.new_event_loop)) as runner:
-                    runner.run(_interrupting(evaluation.run(experiments)))
+                with asyncio.Runner(loop_factory=tracked_loops(asyncio.new_event_loop)) as runner:
+                    runner.run(_interrupting(evaluation.run(experiments), timeout))
             except Exception as error:
                 error.add_note("\n".join(f"record: {experiment.journal.folder}" for experiment in experiments))
                 raise
@@ -163,9 +164,10 @@ class evaluation_test(Parameters):  # noqa: N801 - a decorator, named as eval-pr
 _KIND = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
-async def _interrupting(work: Coroutine[Any, Any, None]) -> None:
+async def _interrupting(work: Coroutine[Any, Any, None], timeout: object) -> None:
     """Await work in which code of others is interrupted when it keeps the event loop busy for too long."""
-    with watched_for(BUSY_SECONDS):
+    seconds = timeout if isinstance(timeout, int | float) and timeout > 0 else BUSY_SECONDS
+    with watched_for(min(seconds, BUSY_SECONDS)):
         await work
 
 
