@@ -6,7 +6,7 @@ INTEGRATIONS := gymnasium
 DOMAIN ?= airline
 INSTALLED := .venv/.installed
 
-.PHONY: install run test coverage test-lowest interop check format bench clean
+.PHONY: install run test coverage test-lowest interop check format docs bench clean
 
 run: install
 	$(BIN)/tau2-gym demo $(DOMAIN)
@@ -41,6 +41,12 @@ check: install
 format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The documentation site, in build/site: `python -m http.server -d build/site` shows it. A warning is an error.
+docs: install
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt '.[docs]'
+	$(BIN)/python scripts/docs_pages.py
+	$(BIN)/zensical build --strict --clean
 
 bench: install
 	$(BIN)/python -m benchmarks

@@ -2,7 +2,9 @@
 
 In a ```console block a line that starts with `$ ` is a command, and the lines below it are what it prints. The first
 word after `console` says what is special: `no-test` is not run, `exit=1` ends with that code. A block of code begins
-with a comment that names its file; blocks of one file follow one another in it.
+with a comment that names its file; blocks of one file follow one another in it. They are written before the first
+command runs, unless the fence says `later` (added to the file at this place of the document) or `replace` (the file is
+written anew at this place).
 """
 
 from __future__ import annotations
@@ -20,29 +22,44 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from tau2_core import hookspecs
+import tau2_core
+from tau2_core import hookspecs, testing
 from tau2_core.cli.app import app
 
+from scripts import docs_pages
+
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-READMES = sorted([*ROOT.glob("core/README.md"), *ROOT.glob("domains/*/README.md")])
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+READMES = sorted([*ROOT.glob("core/README.md"), *ROOT.glob("domains/*/README.md"), *ROOT.glob("integrations/*/README.md")])
 
 # Commands that install things, run everything, this test included, need a key, or go on until they are stopped.
 NOT_RUN = {
+    ".venv/bin/python -m pytest tests/test_world.py",
+    ".venv/bin/python -m pytest tests/test_docs.py -k glossary",
     "make run",
-    "make test",
-    "tau2-gym serve airline",
-    "tau2-gym serve airline --split test --trials 4 --agent-name my-agent",
-    "tau2-gym serve airline --split test --trials 4 --agent-name my-agent --name monday",
-    'curl -s -X POST http://127.0.0.1:8700/v1/slots -H "Authorization: Bearer TOKEN"',
     "tau2-gym run airline --agent-model openai/gpt-4.1 --user-model openai/gpt-4.1 --record exchanges.jsonl",
-    "tau2-gym grade runs/first --pack library --judge-model openai/gpt-4.1",
+    "export TAU2_GYM_TOKEN=...",
+    "tau2-gym serve airline --host 0.0.0.0 --split test --trials 4 --agent-name my-agent --name monday",
+    "export OPENAI_API_KEY=...",
+    "tau2-gym run airline --trials 4 --agent-model openai/gpt-4.1 --user-model openai/gpt-4.1 --max-cost 20",
+    "tau2-gym serve airline --split test --trials 4 --agent-name my-agent --name monday",
+    "pip install build",
+    "python -m build bakery",
+    "pip install bakery/dist/*.whl",
+    "tau2-gym check bakery",
     "tau2-gym export airline examples/airline.jsonl --to eval-protocol --split test",
     "pytest examples/test_airline_agent.py",
     'EP_COMPLETION_PARAMS=\'{"agent": "silent"}\' pytest examples/test_airline_agent.py',
-    "pip install ./core ./domains/airline",
+    "tau2-gym serve airline --max-episodes 10000",
     "pip install ./hotel",
+    "tau2-gym serve airline",
+    'curl -s -X POST http://127.0.0.1:8700/v1/slots -H "Authorization: Bearer TOKEN"',
     "pip install ./workbench",
+    "tau2-gym grade runs/first --pack library --judge-model openai/gpt-4.1",
+    "pip install ./bakery",
+    "tau2-gym run bakery",
+    "tau2-gym serve bakery",
+    "pip install tau2-gym",
 }
 # What the documents call data that is not in the repository, and where it lies if it is there at all.
 OUTSIDE = {
@@ -53,9 +70,9 @@ OUTSIDE = {
 READ = ("examples/cassettes",)
 # Documents that go on with the files of another: (which, below which folder).
 GOES_ON_WITH = {
-    "docs/reference/hooks.md": ("README.md", "workbench/src/workbench"),
-    "docs/reference/runs.md": ("README.md", "."),
-    "docs/explanation/grading.md": ("README.md", "."),
+    "docs/reference/hooks.md": ("docs/tutorial/a-pack-by-hand.md", "workbench/src/workbench"),
+    "docs/reference/runs.md": ("docs/tutorial/a-pack-by-hand.md", "."),
+    "docs/explanation/grading.md": ("docs/tutorial/a-pack-by-hand.md", "."),
 }
 
 CODE = {"python", "yaml", "toml", "jinja"}
@@ -82,6 +99,17 @@ class Block:
     def file(self) -> str | None:
         match = FILE_COMMENT.match(self.text.split("\n", 1)[0])
         return match["file"] if match else None
+
+    @property
+    def waits(self) -> bool:
+        return "later" in self.info or "replace" in self.info
+
+    def write(self, folder: Path) -> None:
+        """Add the block to its file, or write the file anew."""
+        file = folder / (self.file or "")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("w" if "replace" in self.info else "a", encoding="utf-8") as target:
+            target.write(self.text + "\n\n")
 
     def __str__(self) -> str:
         return f"{name_of(self.document)}:{self.line}"
@@ -135,12 +163,15 @@ def blocks(document: Path) -> Iterator[Block]:
 
 def commands(document: Path) -> Iterator[Command]:
     for block in blocks(document):
-        if block.language != "console":
-            continue
-        assert block.text.startswith("$ "), f"{block}: a console block begins with a command"
-        for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
-            line, _, shown = part.partition("\n")
-            yield Command(block, line, shown.strip("\n"))
+        if block.language == "console":
+            yield from commands_of(block)
+
+
+def commands_of(block: Block) -> Iterator[Command]:
+    assert block.text.startswith("$ "), f"{block}: a console block begins with a command"
+    for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+        line, _, shown = part.partition("\n")
+        yield Command(block, line, shown.strip("\n"))
 
 
 def write_files(document: Path, folder: Path) -> None:
@@ -149,11 +180,8 @@ def write_files(document: Path, folder: Path) -> None:
         other, below = GOES_ON_WITH[name_of(document)]
         write_files(ROOT / other, folder / below)
     for block in blocks(document):
-        if block.language in CODE and block.file:
-            file = folder / block.file
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with file.open("a", encoding="utf-8") as target:
-                target.write(block.text + "\n\n")
+        if block.language in CODE and block.file and not block.waits:
+            block.write(folder)
 
 
 def install(folder: Path) -> list[str]:
@@ -245,11 +273,14 @@ def test_commands_do_what_the_document_shows(document: Path, tmp_path: Path, ins
         tmp_path.joinpath(place).symlink_to(ROOT / place)
     paths = install(tmp_path)
     skipped = []
-    for command in wanted:
-        if command.is_possible(installed_domains):
-            run(command, tmp_path, paths)
-        else:
-            skipped.append(command.line)
+    for block in blocks(document):
+        if block.waits:
+            block.write(tmp_path)
+        for command in commands_of(block) if block.language == "console" else ():
+            if command.is_run and command.is_possible(installed_domains):
+                run(command, tmp_path, paths)
+            elif command.is_run:
+                skipped.append(command.line)
     for block in blocks(document):
         if block.language == "json":
             assert_like(json.loads(block.text), first_value(tmp_path / block.info[1]), f"{block}: {block.info[1]}")
@@ -303,10 +334,32 @@ def test_every_hook_has_its_section_and_is_in_the_example() -> None:
     assert set(re.findall(r"@hookimpl\n(?:async )?def (tau2_\w+)\(", code)) == hooks
 
 
-def test_the_readme_shows_every_command() -> None:
+def test_the_documents_show_every_command() -> None:
     ours = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
-    lines = [command.line.split() for command in commands(ROOT / "README.md")]
+    lines = [command.line.split() for document in DOCUMENTS for command in commands(document)]
     assert {words[1] for words in lines if words[0] == "tau2-gym"} == ours
+
+
+def test_every_page_is_in_the_sites_navigation() -> None:
+    """Decisions are listed by a page that is generated; no entry leads nowhere."""
+    navigation = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]["nav"]
+    shown = set(re.findall(r"[\w/-]+\.md", str(navigation)))
+    written = {place for place in docs_pages.pages().values() if place.endswith(".md")}
+    assert shown == {page for page in written if not page.startswith("decisions/")} | set(docs_pages.generated_names())
+
+
+def test_every_page_links_to_pages_of_the_site() -> None:
+    for source, place in docs_pages.pages().items():
+        if source.endswith(".md"):
+            assert "](../../" not in docs_pages.as_site_page(source, place), source
+
+
+def test_every_public_name_is_in_the_generated_reference() -> None:
+    pages = "\n".join(docs_pages.python_api().values())
+    names = set(re.findall(r"^::: ([\w.]+)$", pages, re.MULTILINE))
+    hooks = {f"tau2_core.hookspecs.{name}" for name in vars(hookspecs) if name.startswith("tau2_")}
+    public = {f"tau2_core.{name}" for name in tau2_core.__all__ if name != "__version__"}
+    assert names == hooks | public | {f"tau2_core.testing.{name}" for name in dir(testing)}
 
 
 def test_every_decision_says_what_why_what_else_and_with_what_consequence() -> None:
