@@ -30,7 +30,9 @@ from scripts import docs_pages
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-READMES = sorted([*ROOT.glob("core/README.md"), *ROOT.glob("domains/*/README.md"), *ROOT.glob("integrations/*/README.md")])
+READMES = sorted(
+    [*ROOT.glob("core/README.md"), *ROOT.glob("domains/*/README.md"), *ROOT.glob("integrations/*/README.md")]
+)
 
 # Commands that install things, run everything, this test included, need a key, or go on until they are stopped.
 NOT_RUN = {
