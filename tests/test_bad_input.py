@@ -71,6 +71,8 @@ class TestPackFiles:
     def told(self, gym: Gym, pack: Path) -> str:
         message = refused(gym("run", "mock", "--pack", pack), 1)
         assert message.count("\n") == 0, message
+        message, _, code = message.rpartition(" [")
+        assert code.startswith("T2G")
         assert not (pack.parent / "runs").exists()
         return message
 

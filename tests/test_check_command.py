@@ -160,7 +160,7 @@ def test_json_has_the_same_report(gym: Gym, mock_copy: Path) -> None:
     for name, defect in TEN.items():
         start = defect.place(mock_copy) + defect.told.partition(" (")[0]
         assert any(line.startswith(start) for line in told), name
-    assert all(set(row) == {"pack", "file", "line", "message", "hint"} for row in report["problems"])
+    assert all(set(row) == {"pack", "code", "file", "line", "message", "hint"} for row in report["problems"])
 
 
 def test_our_packs_are_clean(gym: Gym) -> None:

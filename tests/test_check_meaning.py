@@ -73,8 +73,8 @@ class TestNames:
     @pytest.mark.parametrize(
         ("handler", "told"),
         [
-            ("counter:sel", "sell: handlers/counter.py has no function 'sel' (did you mean 'sell'?)"),
-            ("countr:sell", "sell: there is no handlers/countr.py (did you mean 'counter'?)"),
+            ("counter:sel", "sell: handlers/counter.py has no function 'sel' (did you mean 'sell'?) [T2G013]"),
+            ("countr:sell", "sell: there is no handlers/countr.py (did you mean 'counter'?) [T2G013]"),
         ],
     )
     def test_a_misspelt_handler_is_one_problem(self, tmp_path: Path, handler: str, told: str) -> None:
@@ -102,7 +102,7 @@ class TestNames:
         done = in_process("check", "--pack", pack)
         place = f"{pack / 'handlers' / 'counter.py'}:9: "
         hint = f"did you mean 'orders'? Declare it under `ids` in {pack / 'domain.yaml'}:6"
-        assert done.stdout.splitlines()[0] == f"bakery: {place}there is no pool of ids 'order' ({hint})"
+        assert done.stdout.splitlines()[0] == f"bakery: {place}there is no pool of ids 'order' ({hint}) [T2G022]"
         assert done.stdout.splitlines()[1].startswith("bakery: 1 problem ")
 
     @pytest.mark.parametrize("name", ["s" * 65, "продать", "sell item", "sell.item", "9lives", "-sell", "séll", ""])

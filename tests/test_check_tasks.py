@@ -228,6 +228,8 @@ def test_a_tool_that_writes_must_say_so(gym: Gym, mock_copy: Path) -> None:
     tools.write_text(tools.read_text().replace("kind: write", "kind: read"))
     done = gym("check", "--pack", mock_copy)
     assert done.returncode == 1
-    told = "tool 'dismiss_notification' is of kind 'read', but it changed the database (declare it `kind: write`)"
+    told = (
+        "tool 'dismiss_notification' is of kind 'read', but it changed the database (declare it `kind: write`) [T2G050]"
+    )
     assert f"mock: {tools}:7: {told}\n" in done.stdout
     assert "fails: FrozenRecordError: this Notification is shared by all worlds" in done.stdout

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tau2_core.problem_kinds import ProblemKind
+
 
 class ToolError(Exception):
     """Fails a tool call: raised by handlers, and shown to the model as the call's error result."""
@@ -51,6 +53,7 @@ class Problem:
     """One problem in a pack: where it is, what is wrong, and the next step."""
 
     pack: str
+    kind: ProblemKind
     file: Path
     message: str
     line: int | None = None
@@ -58,7 +61,8 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else str(self.file)
-        return f"{self.pack}: {place}: {self.message}" + (f" ({self.hint})" if self.hint else "")
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{self.pack}: {place}: {self.message}{hint} [{self.kind.code}]"
 
 
 class PackError(Tau2GymError):

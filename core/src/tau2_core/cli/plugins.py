@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tau2_core.cli.options import JsonOption, NoPluginOption, PackOption, example
 from tau2_core.cli.safe_text import safe, say_json
+from tau2_core.problem_kinds import ProblemKind
 
 if TYPE_CHECKING:
     from tau2_core.errors import Problem
@@ -96,7 +97,7 @@ def _problems(domain: Domain, toolsets: Sequence[Toolset] = ()) -> list[Problem]
     try:
         pack = load_pack(domain, problems, toolsets)
     except UsageError as error:
-        problems.add(domain.folder or Path(domain.package or ""), str(error))
+        problems.add(domain.folder or Path(domain.package or ""), ProblemKind.PLUGIN, str(error))
         return problems.found
     if pack is not None:
         pack.task_set(problems)

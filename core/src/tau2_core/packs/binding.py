@@ -18,6 +18,7 @@ from tau2_core.names import close_name
 from tau2_core.packs.context import Context
 from tau2_core.packs.declarations import Declaration
 from tau2_core.packs.problems import Problems
+from tau2_core.problem_kinds import ProblemKind
 
 _JSON_TYPES: dict[Any, str] = {
     str: "string",
@@ -54,7 +55,9 @@ class Binder:
         for name, module in modules.items():
             if isinstance(module, Exception):
                 file, line = failure_place(module, folder / "handlers" / f"{name}.py")
-                problems.add(file, f"cannot be imported: {describe_error(module)}", line=line)
+                problems.add(
+                    file, ProblemKind.HANDLER_IMPORT, f"cannot be imported: {describe_error(module)}", line=line
+                )
 
     def bind(self, declaration: Declaration) -> Bound | None:
         """Return the handler of an entry, noting where the two disagree; None, noted too, if there is none."""
@@ -81,7 +84,9 @@ class Binder:
             return None
         if not is_plain(handler):
             code = Source(Path(inspect.getsourcefile(handler) or ""), handler.__code__.co_firstlineno)
-            self.problems.at(code, f"{name}: {NOT_PLAIN}", hint="write `def`, and return a value")
+            self.problems.at(
+                code, ProblemKind.HANDLER_FORM, f"{name}: {NOT_PLAIN}", hint="write `def`, and return a value"
+            )
             return None
         return self._compare(declaration, handler)
 
@@ -89,18 +94,22 @@ class Binder:
         before = len(self.problems.found)
         code = Source(Path(inspect.getsourcefile(handler) or ""), handler.__code__.co_firstlineno)
         name = declaration.name
-        hints = self.problems.guard(code, f"{name}: annotations do not resolve", lambda: get_type_hints(handler))
+        hints = self.problems.guard(
+            code, ProblemKind.HANDLER_FORM, f"{name}: annotations do not resolve", lambda: get_type_hints(handler)
+        )
         if hints is None:
             return Bound(handler, wants_context=False, sound=False)
         parameters = list(inspect.signature(handler).parameters.values())
         if not parameters or parameters[0].name != "db":
-            self.problems.at(code, f"{name}: the first parameter should be `db`")
+            self.problems.at(code, ProblemKind.HANDLER_FORM, f"{name}: the first parameter should be `db`")
             return Bound(handler, wants_context=False, sound=False)
         context = [parameter for parameter in parameters[1:] if hints.get(parameter.name) is Context]
         own = {parameter.name: parameter for parameter in parameters[1:] if parameter not in context}
         for parameter in context:
             if parameter.name != "context":
-                self.problems.at(code, f"{name}: the Context comes as `context`, not as {parameter.name!r}")
+                self.problems.at(
+                    code, ProblemKind.HANDLER_FORM, f"{name}: the Context comes as `context`, not as {parameter.name!r}"
+                )
         if not declaration.sound:
             return Bound(handler, bool(context), sound=False)
         schemas = declaration.entry.parameters
@@ -108,6 +117,7 @@ class Binder:
             line = declaration.document.line((name, "parameters", missing))
             self.problems.add(
                 declaration.document.file,
+                ProblemKind.PARAMETER_NAME,
                 f"{name}: parameter {missing!r} is not one of the handler's",
                 line=line,
                 hint=f"{code} has {', '.join(own) or 'none'}",
@@ -116,23 +126,36 @@ class Binder:
             schema = schemas.get(parameter.name)
             if schema is None:
                 self.problems.at(
-                    code, f"{name}: parameter {parameter.name!r} is not in the YAML", hint="add it there, or remove it"
+                    code,
+                    ProblemKind.PARAMETER_NAME,
+                    f"{name}: parameter {parameter.name!r} is not in the YAML",
+                    hint="add it there, or remove it",
                 )
                 continue
             optional = bool(schema.get("optional", False))
             where = Source(declaration.document.file, declaration.document.line((name, "parameters", parameter.name)))
             if optional and parameter.default is inspect.Parameter.empty:
-                self.problems.at(where, f"{name}.{parameter.name} is optional here, but {code} gives it no default")
+                self.problems.at(
+                    where,
+                    ProblemKind.OPTIONAL,
+                    f"{name}.{parameter.name} is optional here, but {code} gives it no default",
+                )
             if not optional and parameter.default is not inspect.Parameter.empty:
-                self.problems.at(where, f"{name}.{parameter.name} is required here, but {code} gives it a default")
+                self.problems.at(
+                    where,
+                    ProblemKind.OPTIONAL,
+                    f"{name}.{parameter.name} is required here, but {code} gives it a default",
+                )
             mismatch = type_mismatch(hints.get(parameter.name, Any), schema, nullable=optional)
             if mismatch:
-                self.problems.at(where, f"{name}.{parameter.name}: {mismatch}", hint=f"handler: {code}")
+                self.problems.at(
+                    where, ProblemKind.PARAMETER_TYPE, f"{name}.{parameter.name}: {mismatch}", hint=f"handler: {code}"
+                )
         return Bound(handler, wants_context=bool(context), sound=len(self.problems.found) == before)
 
     def _missing(self, source: Source, what: str, close: str) -> None:
         hint = f"did you mean {close!r}?" if close else "write the handler, or correct `handler:`"
-        self.problems.at(source, what, hint=hint)
+        self.problems.at(source, ProblemKind.NO_HANDLER, what, hint=hint)
 
     def _functions(self, module_name: str) -> list[str]:
         """Return the public functions that a module itself defines."""
@@ -154,6 +177,7 @@ class Binder:
                 if (module_name, name) not in self.used:
                     self.problems.add(
                         self.folder / "handlers" / f"{module_name}.py",
+                        ProblemKind.UNBOUND_HANDLER,
                         f"function {name!r} is bound by no YAML entry",
                         line=getattr(module, name).__code__.co_firstlineno,
                         hint="declare it in tools or functions, or name it with a leading underscore",

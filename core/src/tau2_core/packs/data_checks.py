@@ -17,12 +17,14 @@ from tau2_core.packs.problems import Problems
 from tau2_core.packs.record_ids import differing_ids
 from tau2_core.packs.source_error import SourcePath
 from tau2_core.packs.tasks import TaskSource
+from tau2_core.problem_kinds import ProblemKind
 from tau2_core.state.merge import merge_data
 from tau2_core.state.world import World
 
 
 @dataclass(frozen=True)
 class _Note:
+    kind: ProblemKind
     path: SourcePath
     text: str
     group: tuple[str, ...]  # of several in one group only the first is told
@@ -43,7 +45,7 @@ def check_data(pack: Pack, warnings: Problems) -> None:
             where = f"databases.{role}.unchecked in {pack.manifest_source.file.name}"
             what = f"{'.'.join(map(str, first.path))}: {first.text}{more}"
             line = document.line(first.path) if document else None
-            warnings.add(file, what, line=line, hint=f"correct the data, or declare it under {where}")
+            warnings.add(file, first.kind, what, line=line, hint=f"correct the data, or declare it under {where}")
 
 
 def check_initial_data(pack: Pack, task: Task, source: TaskSource, problems: Problems, warnings: Problems) -> None:
@@ -77,16 +79,18 @@ def _check_patch(
     part = ("initial_state", "initialization_data", f"{role}_data")
     for each in found.converted:
         what = f"task {task.id!r}: {'.'.join(map(str, each.path))}: {each}"
-        problems.at(source.source(*part, *each.path), what)
+        problems.at(source.source(*part, *each.path), ProblemKind.DATA, what)
     for path, kind in found.unknown:
         if not _declared(path, _entry(pack, role).unchecked):
             what = f"task {task.id!r}: {'.'.join(map(str, path))}: {kind} has no such field, so it is dropped"
-            warnings.at(source.source(*part, *path), what, hint="correct the key, or leave it out")
+            warnings.at(
+                source.source(*part, *path), ProblemKind.UNKNOWN_FIELD, what, hint="correct the key, or leave it out"
+            )
     for note in _differing_ids(merged):
         given = data.get(str(note.path[0]))
         if isinstance(given, dict) and note.path[1] in given and not _declared(note.path, _entry(pack, role).unchecked):
             what = f"task {task.id!r}: {'.'.join(map(str, note.path))}: {note.text}"
-            warnings.at(source.source(*part, *note.path), what, hint="correct one of them")
+            warnings.at(source.source(*part, *note.path), ProblemKind.DIFFERING_ID, what, hint="correct one of them")
 
 
 def _entry(pack: Pack, role: Role) -> DatabaseEntry:
@@ -99,12 +103,14 @@ def _entry(pack: Pack, role: Role) -> DatabaseEntry:
 def _unknown_keys(unknown: Sequence[tuple[SourcePath, str]]) -> Iterator[_Note]:
     for path, kind in unknown:
         text = f"{kind} has no field {path[-1]!r}, so it is dropped"
-        yield _Note(path, text, (str(path[0]), kind, str(path[-1])))
+        yield _Note(ProblemKind.UNKNOWN_FIELD, path, text, (str(path[0]), kind, str(path[-1])))
 
 
 def _differing_ids(fields: Mapping[str, Any]) -> Iterator[_Note]:
     for path, table, value in differing_ids(fields):
-        yield _Note(path, f"the record's id is {value!r}, but its key is {path[-2]!r}", (table, "id"))
+        yield _Note(
+            ProblemKind.DIFFERING_ID, path, f"the record's id is {value!r}, but its key is {path[-2]!r}", (table, "id")
+        )
 
 
 def _declared(path: SourcePath, patterns: Sequence[str]) -> bool:

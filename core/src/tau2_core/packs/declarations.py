@@ -13,6 +13,7 @@ from tau2_core.packs.problems import Problems
 from tau2_core.packs.provider_names import LONGEST, TOOL_RULE, is_provider_name
 from tau2_core.packs.schemas import schema_problems
 from tau2_core.packs.yaml_source import Document
+from tau2_core.problem_kinds import ProblemKind
 
 
 class _Entry(BaseModel):
@@ -64,7 +65,7 @@ def read_entries(
 ) -> list[Declaration]:
     """Validate a file's entries and their schemas, and note what is wrong; one that says too little is left out."""
     if not isinstance(document.value, dict):
-        problems.add(document.file, "should be a mapping of names to entries", line=1)
+        problems.add(document.file, ProblemKind.WRONG_SHAPE, "should be a mapping of names to entries", line=1)
         return []
     declarations = []
     for name, value in document.value.items():
@@ -78,12 +79,17 @@ def read_entries(
         for parameter, schema in entry.parameters.items():
             if not isinstance(schema.get("optional", False), bool):
                 what = f"{name}.{parameter}: `optional` should be true or false, not {schema['optional']!r}"
-                problems.add(document.file, what, line=document.line((name, "parameters", parameter, "optional")))
+                problems.add(
+                    document.file,
+                    ProblemKind.PARAMETER_SCHEMA,
+                    what,
+                    line=document.line((name, "parameters", parameter, "optional")),
+                )
                 bad = True
         for path, what in schema_problems(entry.schema_object()):
             place = (name, "parameters", *path[1:])  # `properties` of the schema are `parameters` in the file
             where = ".".join(map(str, (name, *path[1:])))
-            problems.add(document.file, f"{where}: {what}", line=document.line(place))
+            problems.add(document.file, ProblemKind.PARAMETER_SCHEMA, f"{where}: {what}", line=document.line(place))
             bad = True
         declarations.append(Declaration(name, entry, document, sound=not bad))
     return declarations
@@ -98,7 +104,9 @@ def _note_names(name: str, entry: ToolEntry | FunctionEntry, document: Document,
             kind = "tool" if path == (name,) else "parameter"
             what = f"{named!r} is no name that all models' providers take for a {kind}"
             long = f", and this one has {len(named)}" if len(named) > LONGEST else ""
-            problems.add(document.file, what, line=document.line(path), hint=f"use {TOOL_RULE}{long}")
+            problems.add(
+                document.file, ProblemKind.TOOL_NAME, what, line=document.line(path), hint=f"use {TOOL_RULE}{long}"
+            )
             yield named
 
 

@@ -16,6 +16,7 @@ from tau2_core.packs.combinations import NOBODY, choices
 from tau2_core.packs.pack_files import matching_files
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.yaml_source import Document, Place
+from tau2_core.problem_kinds import ProblemKind
 from tau2_core.state.merge import deep_merge
 
 SECTIONS = ("blocks", "personas", "families")
@@ -87,7 +88,12 @@ def read_families(folder: Path, pattern: str, problems: Problems) -> Families:
     files = matching_files(folder, pattern)
     if not files:
         reader.whole = False
-        problems.add(folder / pattern, "no families file matches", hint="write one, or correct `tasks.families`")
+        problems.add(
+            folder / pattern,
+            ProblemKind.MISSING_FILE,
+            "no families file matches",
+            hint="write one, or correct `tasks.families`",
+        )
     for file in files:
         reader.read(file)
     return replace(reader.link(), whole=len(problems.found) == before)
@@ -107,17 +113,29 @@ class _Reader:
         if document is None or not isinstance(document.value, dict):
             self.whole = False
             if document is not None:
-                self.problems.add(file, f"should be a mapping with {', '.join(SECTIONS)}", line=1)
+                self.problems.add(
+                    file, ProblemKind.WRONG_SHAPE, f"should be a mapping with {', '.join(SECTIONS)}", line=1
+                )
             return
         for section, entries in document.value.items():
             if section not in SECTIONS:
                 line = document.line((section,))
                 self.problems.add(
-                    file, f"{section}: there is no such key", line=line, hint=did_you_mean(section, SECTIONS)
+                    file,
+                    ProblemKind.UNKNOWN_KEY,
+                    f"{section}: there is no such key",
+                    line=line,
+                    hint=did_you_mean(section, SECTIONS),
                 )
             elif not isinstance(entries, dict):
                 what = f"{section}: should be a mapping of names to entries"
-                self.problems.add(file, what, line=document.line((section,)), hint="`name: {…}`, one entry a line")
+                self.problems.add(
+                    file,
+                    ProblemKind.WRONG_SHAPE,
+                    what,
+                    line=document.line((section,)),
+                    hint="`name: {…}`, one entry a line",
+                )
             else:
                 for name, value in entries.items():
                     self._entry(document, section, name, value)
@@ -126,11 +144,15 @@ class _Reader:
         place = Place(document, (section, name))
         if not _NAME.match(name):
             hint = "use letters, digits, `_`, `-` and `.`: task ids are made of it"
-            self.problems.at(place.source(), f"{name!r} is no name for an entry of `{section}`", hint=hint)
+            self.problems.at(
+                place.source(), ProblemKind.FAMILY, f"{name!r} is no name for an entry of `{section}`", hint=hint
+            )
             return
         if (section, name) in self.documents:
             first = Place(self.documents[section, name], (section, name)).source()
-            self.problems.at(place.source(), f"{name!r} stands twice in `{section}`, first at {first}")
+            self.problems.at(
+                place.source(), ProblemKind.REPEATED_KEY, f"{name!r} stands twice in `{section}`, first at {first}"
+            )
             return
         self.documents[section, name] = document
         if section == "personas":
@@ -138,7 +160,7 @@ class _Reader:
                 self.personas[name] = value
             else:
                 what = f"persona {name!r} should be a text, or null, not {value!r}"
-                self.problems.at(place.source(), what, hint="describe who calls")
+                self.problems.at(place.source(), ProblemKind.FAMILY, what, hint="describe who calls")
         elif section == "blocks":
             block = self.problems.validate(Block, document, value, place.path)
             if block is not None and self._fixed(name, block, place):
@@ -152,13 +174,17 @@ class _Reader:
         """Tell whether a block says how it ends: it has a fix, or there is none."""
         if block.unsolvable and block.fix:
             what = f"block {name!r} is unsolvable, but it has a fix"
-            self.problems.at(place.source("fix"), what, hint="remove one of them")
+            self.problems.at(place.source("fix"), ProblemKind.FAMILY, what, hint="remove one of them")
         elif not block.unsolvable and not block.fix:
             what = f"block {name!r} has no fix"
-            self.problems.at(place.source(), what, hint="write one, or declare it `unsolvable: true`")
+            self.problems.at(
+                place.source(), ProblemKind.FAMILY, what, hint="write one, or declare it `unsolvable: true`"
+            )
         if block.found_by and not block.unsolvable:
             what = f"block {name!r} has a fix, which shows that it was found"
-            self.problems.at(place.source("found_by"), what, hint="remove `found_by`, or name its calls in `fix`")
+            self.problems.at(
+                place.source("found_by"), ProblemKind.FAMILY, what, hint="remove `found_by`, or name its calls in `fix`"
+            )
             return False
         return block.unsolvable != bool(block.fix)
 
@@ -181,7 +207,7 @@ class _Reader:
                 where = place.at("select", row, column)
                 if block in taken:
                     what = f"family {name!r} selects block {block!r} twice"
-                    self.problems.at(where.source(), what, hint="a block belongs in one line")
+                    self.problems.at(where.source(), ProblemKind.FAMILY, what, hint="a block belongs in one line")
                 elif self._known("blocks", block, name, where):
                     lines[-1].append(block)
                 taken.add(block)
@@ -189,7 +215,12 @@ class _Reader:
         for row, block in enumerate(enough or []):
             if block not in taken:
                 what = f"family {name!r}: block {block!r} of `at_least_one_of` is in no line of `select`"
-                self.problems.at(place.source("at_least_one_of", row), what, hint=did_you_mean(block, taken))
+                self.problems.at(
+                    place.source("at_least_one_of", row),
+                    ProblemKind.UNKNOWN_PART,
+                    what,
+                    hint=did_you_mean(block, taken),
+                )
         personas = [
             persona
             for row, persona in enumerate(family.personas)
@@ -197,7 +228,7 @@ class _Reader:
         ]
         if choices(lines) > MAX_CHOICES:
             what = f"family {name!r} has {choices(lines)} choices of blocks, more than {MAX_CHOICES}"
-            self.problems.at(place.source("select"), what, hint="make it several families")
+            self.problems.at(place.source("select"), ProblemKind.FAMILY, what, hint="make it several families")
             lines = []
         return family.model_copy(update={"select": [line for line in lines if line], "personas": personas})
 
@@ -206,7 +237,7 @@ class _Reader:
         if (section, entry) not in self.documents and self.whole:
             known = [name for kind, name in self.documents if kind == section]
             what = f"family {family!r}: there is no {section.removesuffix('s')} {entry!r}"
-            self.problems.at(place.source(), what, hint=did_you_mean(entry, known))
+            self.problems.at(place.source(), ProblemKind.UNKNOWN_PART, what, hint=did_you_mean(entry, known))
         return entry in (self.blocks if section == "blocks" else self.personas)
 
     def _sections_fit(self, name: str, family: Family, place: Place) -> bool:
@@ -215,10 +246,12 @@ class _Reader:
         hopeless = [block for line in family.select for block in line if self.blocks[block].unsolvable]
         if hopeless and family.unsolvable is None:
             what = f"family {name!r} selects block {hopeless[0]!r}, which has no fix, but has no section `unsolvable`"
-            self.problems.at(place.source("select"), what, hint="say there what a good agent does then")
+            self.problems.at(
+                place.source("select"), ProblemKind.FAMILY, what, hint="say there what a good agent does then"
+            )
         if family.unsolvable is not None and not hopeless and self.whole:
             what = f"family {name!r} has a section `unsolvable`, but selects no block that is"
-            self.problems.at(place.source("unsolvable"), what, hint="remove it")
+            self.problems.at(place.source("unsolvable"), ProblemKind.FAMILY, what, hint="remove it")
         for solvable, key in ((True, "task"), (False, "unsolvable")):
             if getattr(family, key) is None or len(self.problems.found) > before:
                 continue
@@ -229,7 +262,12 @@ class _Reader:
                     continue
                 if _holds(getattr(family, key), path):
                     where = place.source(key, *path)
-                    self.problems.at(where, f"family {name!r}: `{'.'.join(path)}` has no place here", hint=what)
+                    self.problems.at(
+                        where,
+                        ProblemKind.UNKNOWN_KEY,
+                        f"family {name!r}: `{'.'.join(path)}` has no place here",
+                        hint=what,
+                    )
         return len(self.problems.found) == before
 
 

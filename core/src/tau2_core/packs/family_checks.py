@@ -17,6 +17,7 @@ from tau2_core.packs.splits import check_rules
 from tau2_core.packs.task_checks import check_action, check_criteria, check_function, check_user_tools
 from tau2_core.packs.templates import TextError
 from tau2_core.packs.yaml_source import Place
+from tau2_core.problem_kinds import ProblemKind
 
 
 def check_families(pack: Pack, problems: Problems) -> None:
@@ -35,7 +36,7 @@ def _check_block(pack: Pack, name: str, block: Block, place: Place, problems: Pr
     owner = f"block {name!r}"
     for fact in sorted(TEMPLATE_NAMES & block.facts.keys()):
         what = f"{owner}: {fact!r} is what every text may use already"
-        problems.at(place.source("facts", fact), what, hint="rename the fact")
+        problems.at(place.source("facts", fact), ProblemKind.FACT, what, hint="rename the fact")
     if pack.incomplete:
         return
     for key, actions in (("fix", block.fix), ("found_by", block.found_by)):
@@ -57,7 +58,12 @@ def _check_use(tasks: FamilyTasks, problems: Problems) -> None:
     for section, entries in named.items():
         for name in sorted(entries.keys() - used[section]) if declared.whole else ():
             what = f"no family uses {section.removesuffix('s')} {name!r}"
-            problems.at(declared.place(section, name).source(), what, hint="name it in a family, or remove it")
+            problems.at(
+                declared.place(section, name).source(),
+                ProblemKind.UNUSED,
+                what,
+                hint="name it in a family, or remove it",
+            )
 
 
 class _Family:
@@ -79,13 +85,15 @@ class _Family:
     def check(self) -> None:
         if not any(self.kinds.values()):
             what = f"{self.owner} has no tasks"
-            self.problems.at(self.place.source(), what, hint="correct `select` and `at_least_one_of`")
+            self.problems.at(
+                self.place.source(), ProblemKind.FAMILY, what, hint="correct `select` and `at_least_one_of`"
+            )
         if not self.pack.incomplete:
             for index, call in enumerate(self.family.setup):
                 check_function(self.pack, self.owner, call, partial(self.place.source, "setup", index), self.problems)
         for fact in sorted(TEMPLATE_NAMES & self.family.facts.keys()):
             what = f"{self.owner}: {fact!r} is what every text may use already"
-            self.problems.at(self.place.source("facts", fact), what, hint="rename the fact")
+            self.problems.at(self.place.source("facts", fact), ProblemKind.FACT, what, hint="rename the fact")
         self._facts()
         for solvable, combinations in self.kinds.items():
             if combinations:
@@ -101,7 +109,9 @@ class _Family:
                     if other_row != row and other_value != value:
                         what = f"{self.owner}: blocks {other!r} and {name!r} give fact {fact!r} different values"
                         place = self.tasks.families.place("blocks", name).source("facts", fact)
-                        self.problems.at(place, what, hint="put the blocks in one line, or rename the fact")
+                        self.problems.at(
+                            place, ProblemKind.FACT, what, hint="put the blocks in one line, or rename the fact"
+                        )
 
     def _texts(self, combinations: list[Combination], *, solvable: bool) -> None:
         section = self.family.section(solvable=solvable)
@@ -113,7 +123,7 @@ class _Family:
                     self._undefined(name, path, combinations, source)
         except TextError as error:
             what = f"a text of {self.owner} cannot be made: {error}"
-            self.problems.at(source.source(*error.path), what, hint="correct the template")
+            self.problems.at(source.source(*error.path), ProblemKind.FAMILY_TEXT, what, hint="correct the template")
         if len(self.problems.found) == before:
             self._example(combinations[0], source)
 
@@ -125,7 +135,7 @@ class _Family:
             known = {fact for each in combinations for fact in self.tasks.facts(each)}
             what = f"{self.owner}: a text uses {name!r}, which task {lacking[0].task_id!r} does not define"
             hint = "give it a default under the family's `facts`" if name in known else did_you_mean(name, known)
-            self.problems.at(source.source(*path), what, hint=hint)
+            self.problems.at(source.source(*path), ProblemKind.FACT, what, hint=hint)
 
     def _example(self, combination: Combination, source: FamilySource) -> None:
         """Check what the family itself says in the first task of its kind; blocks are checked once each."""

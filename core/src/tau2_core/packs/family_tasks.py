@@ -16,6 +16,7 @@ from tau2_core.packs.problems import Problems
 from tau2_core.packs.task_defaults import TaskDefaults
 from tau2_core.packs.templates import Templates, TextError
 from tau2_core.packs.yaml_source import Place, YamlPath
+from tau2_core.problem_kinds import ProblemKind
 
 SETUP: YamlPath = ("initial_state", "initialization_actions")
 GOLD: YamlPath = ("evaluation_criteria", "actions")
@@ -83,7 +84,7 @@ class FamilyTasks(Mapping[str, Task]):
             problems = Problems(self.defaults.domain)
             place = FamilySource(self.families, combination).source(*error.path)
             what = f"a text of family {combination.family!r} cannot be made: {error}"
-            problems.at(place, what, hint="correct the template")
+            problems.at(place, ProblemKind.FAMILY_TEXT, what, hint="correct the template")
             raise PackError(problems.found) from error
         task = Task.model_validate({**content, "id": combination.task_id})
         if family.personas:

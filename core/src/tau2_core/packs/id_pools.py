@@ -10,6 +10,7 @@ from tau2_core.model.tools import Source
 from tau2_core.names import did_you_mean
 from tau2_core.packs.pack_files import matching_files
 from tau2_core.packs.problems import Problems
+from tau2_core.problem_kinds import ProblemKind
 
 
 def check_id_pools(folder: Path, pools: Collection[str], manifest: Source, problems: Problems) -> list[Source]:
@@ -20,7 +21,7 @@ def check_id_pools(folder: Path, pools: Collection[str], manifest: Source, probl
             if name not in pools:
                 source = Source(file, line)
                 hint = f"{did_you_mean(name, pools)} Declare it under `ids` in {manifest}"
-                problems.at(source, f"there is no pool of ids {name!r}", hint=hint)
+                problems.at(source, ProblemKind.ID_POOL, f"there is no pool of ids {name!r}", hint=hint)
                 found.append(source)
     return found
 

@@ -24,6 +24,7 @@ from tau2_core.packs.pack import ROLES, Pack
 from tau2_core.packs.policy_rules import read_policy_rules
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.yaml_source import Document, Place, YamlPath
+from tau2_core.problem_kinds import ProblemKind
 from tau2_core.state.records import Database
 
 CREATE = "create the file, or correct the path"
@@ -49,7 +50,13 @@ def load_pack(domain: Domain, problems: Problems, toolsets: Sequence[Toolset] = 
         place = domain.folder or Path(domain.package or "")
         file, line = failure_place(error, place / "__init__.py" if domain.folder else place)
         what = f"package {domain.package or place.name!r} cannot be imported: {describe_error(error)}"
-        problems.add(file, what, line=line, hint="install or mend the package, or block its plugin with --no-plugin")
+        problems.add(
+            file,
+            ProblemKind.PACKAGE,
+            what,
+            line=line,
+            hint="install or mend the package, or block its plugin with --no-plugin",
+        )
         return None
     file = folder / domain.manifest
     document = problems.read(file)
@@ -60,7 +67,7 @@ def load_pack(domain: Domain, problems: Problems, toolsets: Sequence[Toolset] = 
         return None
     if manifest.name != domain.name:
         what = f"the manifest's name is {manifest.name!r}, but it is registered as {domain.name!r}"
-        problems.add(file, what, line=document.line(("name",)))
+        problems.add(file, ProblemKind.DOMAIN_NAME, what, line=document.line(("name",)))
     return _Loader(domain, package, folder, document, manifest, problems, toolsets).load()
 
 
@@ -139,7 +146,7 @@ class _Loader:
             bound = binder.bind(declaration)
             if declaration.name in tools:
                 what = f"tool {declaration.name!r} exists already: {tools[declaration.name].source}"
-                self.problems.at(source, what, hint="rename one of them")
+                self.problems.at(source, ProblemKind.SAME_NAME, what, hint="rename one of them")
                 continue
             if bound is None or not isinstance(entry, ToolEntry):
                 continue
@@ -159,14 +166,18 @@ class _Loader:
             )
         transfers = [tool for tool in tools.values() if tool.transfers]
         if len(transfers) > 1:
-            self.problems.at(transfers[1].source, f"a second tool with `transfers`, after {transfers[0].name!r}")
+            self.problems.at(
+                transfers[1].source,
+                ProblemKind.TRANSFERS,
+                f"a second tool with `transfers`, after {transfers[0].name!r}",
+            )
 
     def _shared_names(self, tools: dict[Role, dict[str, Tool]]) -> None:
         """A name that both sides have would be mistaken in solo play, and where records are replayed."""
         for name, tool in tools["user"].items():
             if name in tools["agent"]:
                 what = f"tool {name!r} exists on the agent's side already: {tools['agent'][name].source}"
-                self.problems.at(tool.source, what, hint="rename one of them")
+                self.problems.at(tool.source, ProblemKind.SAME_NAME, what, hint="rename one of them")
 
     def _functions(self, binder: Binder, tools: dict[Role, dict[str, Tool]]) -> dict[Role, dict[str, Function]]:
         functions: dict[Role, dict[str, Function]] = {"agent": {}, "user": {}}
@@ -181,7 +192,7 @@ class _Loader:
             if declaration.name in tools[entry.role]:
                 tool = tools[entry.role][declaration.name]
                 what = f"function {declaration.name!r} has the name of a tool: {tool.source}"
-                self.problems.at(source, what, hint="tasks may name the tool itself")
+                self.problems.at(source, ProblemKind.SAME_NAME, what, hint="tasks may name the tool itself")
                 continue
             if bound is not None:
                 functions[entry.role][declaration.name] = Function(
@@ -202,19 +213,21 @@ class _Loader:
         if target is None:
             return None, False
         sync: Any = self.problems.guard(
-            self.source("sync"), f"sync {target!r}", lambda: load_name(self.package, target)
+            self.source("sync"), ProblemKind.SYNC, f"sync {target!r}", lambda: load_name(self.package, target)
         )
         if sync is None:
             return None, False
         module, _, name = target.partition(":")
         binder.used.add((module.removeprefix("handlers."), name))
         if not is_plain(sync):
-            self.problems.at(self.source("sync"), f"sync {target!r}: {NOT_PLAIN}")
+            self.problems.at(self.source("sync"), ProblemKind.SYNC, f"sync {target!r}: {NOT_PLAIN}")
             return None, False
         parameters = set(inspect.signature(sync).parameters)
         if not {"agent", "user"} <= parameters <= {"agent", "user", "context"}:
             self.problems.at(
-                self.source("sync"), f"sync {target!r} should take (agent, user) and, if it likes, context"
+                self.source("sync"),
+                ProblemKind.SYNC,
+                f"sync {target!r} should take (agent, user) and, if it likes, context",
             )
             return None, False
         return sync, "context" in parameters
@@ -244,15 +257,27 @@ class _Loader:
             if entry is None:
                 continue
             place = self.source("databases", role, "model")
-            model = self.problems.guard(place, f"model {entry.model!r}", partial(load_name, self.package, entry.model))
+            model = self.problems.guard(
+                place,
+                ProblemKind.DATABASE_MODEL,
+                f"model {entry.model!r}",
+                partial(load_name, self.package, entry.model),
+            )
             if model is None:
                 continue
             if not (isinstance(model, type) and issubclass(model, Database)):
-                self.problems.at(place, f"{entry.model} is no subclass of tau2_core.Database")
+                self.problems.at(
+                    place, ProblemKind.DATABASE_MODEL, f"{entry.model} is no subclass of tau2_core.Database"
+                )
                 continue
             data = self.folder / entry.data
             if not data.is_file():
-                self.problems.at(self.source("databases", role, "data"), f"there is no file {data}", hint=CREATE)
+                self.problems.at(
+                    self.source("databases", role, "data"),
+                    ProblemKind.MISSING_FILE,
+                    f"there is no file {data}",
+                    hint=CREATE,
+                )
                 continue
             models[role] = model
         return models
@@ -261,7 +286,11 @@ class _Loader:
         what = f"toolset {toolset.name!r}: package {toolset.package!r} cannot be imported"
         advice = "install or mend it, or block its plugin with --no-plugin"
         folder = self.problems.guard(
-            Source(Path(toolset.package)), what, lambda: package_folder(toolset.package, toolset.file), hint=advice
+            Source(Path(toolset.package)),
+            ProblemKind.TOOLSET,
+            what,
+            lambda: package_folder(toolset.package, toolset.file),
+            hint=advice,
         )
         if folder is None:
             return
@@ -271,10 +300,12 @@ class _Loader:
 
     def _prompt_files(self) -> None:
         if "policy" not in self.manifest.prompts:
-            self.problems.at(self.source("prompts"), "`prompts` should name a `policy`")
+            self.problems.at(self.source("prompts"), ProblemKind.NO_POLICY, "`prompts` should name a `policy`")
         named: list[tuple[YamlPath, str]] = [(("prompts", name), file) for name, file in self.manifest.prompts.items()]
         for variant, section in self.manifest.variants.items():
             named += [(("variants", variant, "prompts", name), file) for name, file in section.prompts.items()]
         for path, file in named:
             if not (self.folder / file).is_file():
-                self.problems.at(self.source(*path), f"there is no file {self.folder / file}", hint=CREATE)
+                self.problems.at(
+                    self.source(*path), ProblemKind.MISSING_FILE, f"there is no file {self.folder / file}", hint=CREATE
+                )

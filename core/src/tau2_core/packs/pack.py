@@ -16,6 +16,7 @@ from tau2_core.packs.problems import Problems
 from tau2_core.packs.prompts import PromptError, render_prompt
 from tau2_core.packs.task_defaults import TaskDefaults
 from tau2_core.packs.tasks import TaskSet, read_tasks
+from tau2_core.problem_kinds import ProblemKind
 from tau2_core.state.records import Database
 from tau2_core.state.world import Base
 
@@ -68,7 +69,9 @@ class Pack:
                 known = self._bases[role, file] = load_base(self.models[role], file, exact=own)
             except DataError as error:
                 problems = Problems(self.name)
-                problems.add(error.file, str(error), line=error.line, hint="mend or restore the data file")
+                problems.add(
+                    error.file, ProblemKind.DATA, str(error), line=error.line, hint="mend or restore the data file"
+                )
                 raise PackError(problems.found) from error
         return known
 
@@ -89,13 +92,18 @@ class Pack:
         template = self.manifest.prompt_file(name, variant)
         if template is None:
             problems = Problems(self.name)
-            problems.at(self.manifest_source, f"there is no prompt {name!r}", hint="name a template under `prompts`")
+            problems.at(
+                self.manifest_source,
+                ProblemKind.NO_POLICY,
+                f"there is no prompt {name!r}",
+                hint="name a template under `prompts`",
+            )
             raise PackError(problems.found)
         try:
             return render_prompt(self.folder, template, self.prompt_values(variant=variant, solo=solo))
         except PromptError as error:
             problems = Problems(self.name)
-            problems.add(error.file, f"prompt {name!r}: {error}", line=error.line)
+            problems.add(error.file, ProblemKind.PROMPT, f"prompt {name!r}: {error}", line=error.line)
             raise PackError(problems.found) from error
 
     def prompt_values(self, *, variant: str, solo: bool) -> dict[str, Any]:

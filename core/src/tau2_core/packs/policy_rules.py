@@ -10,6 +10,7 @@ from tau2_core.model.tools import Tool
 from tau2_core.names import did_you_mean
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.yaml_source import Place
+from tau2_core.problem_kinds import ProblemKind
 
 
 def read_policy_rules(
@@ -23,7 +24,7 @@ def read_policy_rules(
     if document is None:
         return []
     if not isinstance(document.value, list):
-        problems.add(file, "should be a list of rules", line=1)
+        problems.add(file, ProblemKind.WRONG_SHAPE, "should be a list of rules", line=1)
         return []
     rules: list[PolicyRule] = []
     for index, value in enumerate(document.value):
@@ -32,7 +33,12 @@ def read_policy_rules(
             continue
         place = Place(document, (index,))
         if rule.name in {other.name for other in rules}:
-            problems.at(place.source("name"), f"rule {rule.name!r} stands here twice", hint="rename one of them")
+            problems.at(
+                place.source("name"),
+                ProblemKind.POLICY_RULE,
+                f"rule {rule.name!r} stands here twice",
+                hint="rename one of them",
+            )
         _check_names(rule, tools, unbound, place, problems)
         rules.append(rule)
     return rules
@@ -46,15 +52,17 @@ def _check_names(
         for index, name in enumerate(names):
             if name not in known:
                 what = f"rule {rule.name!r}: the agent has no tool {name!r}"
-                problems.at(place.source(key, index), what, hint=did_you_mean(name, tools))
+                problems.at(place.source(key, index), ProblemKind.POLICY_RULE, what, hint=did_you_mean(name, tools))
     concerned = [tool for name, tool in tools.items() if rule.concerns(name)]
     parameters = {name for tool in concerned for name in tool.parameters["properties"]}
     for argument, sources in rule.known.items():
         if argument not in parameters and not unbound:
             what = f"rule {rule.name!r}: none of its tools has a parameter {argument!r}"
-            problems.at(place.source("known", argument), what, hint=did_you_mean(argument, parameters))
+            problems.at(
+                place.source("known", argument), ProblemKind.POLICY_RULE, what, hint=did_you_mean(argument, parameters)
+            )
         for index, name in enumerate(sources):
             if name != CUSTOMER and name not in tools and name not in unbound:
                 what = f"rule {rule.name!r}: the agent has no tool {name!r}"
                 hint = did_you_mean(name, {*tools, CUSTOMER})
-                problems.at(place.source("known", argument, index), what, hint=hint)
+                problems.at(place.source("known", argument, index), ProblemKind.POLICY_RULE, what, hint=hint)

@@ -16,6 +16,7 @@ from tau2_core.names import close_name
 from tau2_core.packs.conversions import Conversions
 from tau2_core.packs.source_error import SourceError
 from tau2_core.packs.yaml_source import Document, YamlPath, read_yaml
+from tau2_core.problem_kinds import ProblemKind
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Parsed = TypeVar("Parsed")
@@ -28,13 +29,13 @@ class Problems:
         self.pack = pack
         self.found: list[Problem] = []
 
-    def add(self, file: Path, message: str, *, line: int | None = None, hint: str = "") -> None:
-        problem = Problem(self.pack, file, message, line, hint)
+    def add(self, file: Path, kind: ProblemKind, message: str, *, line: int | None = None, hint: str = "") -> None:
+        problem = Problem(self.pack, kind, file, message, line, hint)
         if problem not in self.found:
             self.found.append(problem)
 
-    def at(self, source: Source, message: str, *, hint: str = "") -> None:
-        self.add(source.file, message, line=source.line, hint=hint)
+    def at(self, source: Source, kind: ProblemKind, message: str, *, hint: str = "") -> None:
+        self.add(source.file, kind, message, line=source.line, hint=hint)
 
     def read(self, file: Path, *, named_by: Source | None = None) -> Document | None:
         """Parse a YAML file; None, with the problem noted, if that fails."""
@@ -42,14 +43,29 @@ class Problems:
             document = read_yaml(file)
         except SourceError as error:
             self.add(
-                file, str(error), line=error.line, hint=f"correct the {'JSON' if file.suffix == '.json' else 'YAML'}"
+                file,
+                ProblemKind.SYNTAX,
+                str(error),
+                line=error.line,
+                hint=f"correct the {'JSON' if file.suffix == '.json' else 'YAML'}",
             )
         except OSError as error:
             where = named_by or Source(file)
-            self.at(where, f"cannot read {file}: {error.strerror}", hint="create the file, or correct the path")
+            self.at(
+                where,
+                ProblemKind.MISSING_FILE,
+                f"cannot read {file}: {error.strerror}",
+                hint="create the file, or correct the path",
+            )
         else:
             for repeat in document.repeats:
-                self.add(file, str(repeat), line=repeat.line, hint="rename one of them, or remove it")
+                self.add(
+                    file,
+                    ProblemKind.REPEATED_KEY,
+                    str(repeat),
+                    line=repeat.line,
+                    hint="rename one of them, or remove it",
+                )
             return document
         return None
 
@@ -66,7 +82,9 @@ class Problems:
             return None
         converted = Conversions().look(value, found, path).converted
         for each in converted:
-            self.add(document.file, f"{_dotted(each.path)}: {each}", line=document.line(each.path))
+            self.add(
+                document.file, ProblemKind.WRONG_VALUE, f"{_dotted(each.path)}: {each}", line=document.line(each.path)
+            )
         return None if converted else found
 
     def note(
@@ -82,21 +100,26 @@ class Problems:
                 continue  # it is misspelt, and the unknown key is noted
             name = _dotted((*path, *where))
             message, hint = f"{name}: {detail['msg']}", ""
+            kind = ProblemKind.MISSING_KEY if detail["type"] == "missing" else ProblemKind.WRONG_VALUE
             if detail["type"] == "extra_forbidden":
-                message = f"{name}: there is no such key"
+                kind, message = ProblemKind.UNKNOWN_KEY, f"{name}: there is no such key"
                 keys = keys_at(model, where[:-1]) if model else []
                 hint = _allowed(str(where[-1]), keys) if keys else ""
+            elif detail["type"] in ("model_type", "dict_type"):
+                message = f"{name}: should be a mapping of keys to values"
             elif not isinstance(detail["input"], dict | list):
                 message += f", not {detail['input']!r}"
-            self.add(document.file, message, line=document.line((*path, *where)), hint=hint)
+            self.add(document.file, kind, message, line=document.line((*path, *where)), hint=hint)
 
-    def guard(self, source: Source, what: str, load: Callable[[], Parsed], *, hint: str = "") -> Parsed | None:
+    def guard(
+        self, source: Source, kind: ProblemKind, what: str, load: Callable[[], Parsed], *, hint: str = ""
+    ) -> Parsed | None:
         """Run somebody's code; whatever it raises is noted with its cause."""
         try:
             with foreign():
                 return load()
         except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported, not swallowed
-            self.at(source, f"{what}: {describe_error(error)}", hint=hint)
+            self.at(source, kind, f"{what}: {describe_error(error)}", hint=hint)
             return None
 
     def extend(self, problems: Iterable[Problem]) -> None:

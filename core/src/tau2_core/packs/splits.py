@@ -14,6 +14,7 @@ from tau2_core.names import did_you_mean
 from tau2_core.packs.family_tasks import FamilyTasks
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.yaml_source import Document, Place
+from tau2_core.problem_kinds import ProblemKind
 
 BASE = "base"
 
@@ -164,7 +165,7 @@ def read_splits(
     for position, task_id in enumerate(lists.get("test", [])):
         if task_id in train:
             line = document.line(("test", position))
-            problems.add(file, f"task {task_id!r} is in both train and test", line=line)
+            problems.add(file, ProblemKind.SPLIT_OVERLAP, f"task {task_id!r} is in both train and test", line=line)
     return splits
 
 
@@ -200,9 +201,13 @@ def _check_list(
         if task_id not in tasks:
             if refused is not None and task_id not in refused:
                 what = f"split {name!r} names a task {task_id!r} that does not exist"
-                problems.add(document.file, what, line=line, hint=did_you_mean(task_id, tasks))
+                problems.add(
+                    document.file, ProblemKind.UNKNOWN_TASK, what, line=line, hint=did_you_mean(task_id, tasks)
+                )
         elif task_id in seen:
-            problems.add(document.file, f"split {name!r} names task {task_id!r} twice", line=line)
+            problems.add(
+                document.file, ProblemKind.SPLIT_OVERLAP, f"split {name!r} names task {task_id!r} twice", line=line
+            )
         seen.add(task_id)
 
 
@@ -218,21 +223,39 @@ def _check_rule(
     }
     for key, what in wrong.items():
         if what:
-            problems.at(place.source(key), f"split {name!r}: {what}", hint="remove one, or add what is missing")
+            problems.at(
+                place.source(key),
+                ProblemKind.SPLIT_RULE,
+                f"split {name!r}: {what}",
+                hint="remove one, or add what is missing",
+            )
     if not rule.model_fields_set:
-        problems.at(place.source(), f"split {name!r} is an empty rule", hint="{all: true} takes every task")
+        problems.at(
+            place.source(),
+            ProblemKind.SPLIT_RULE,
+            f"split {name!r} is an empty rule",
+            hint="{all: true} takes every task",
+        )
     span = rule.blocks
     if span is not None and span.max is not None and span.max < span.min:
         what = f"split {name!r}: no number of blocks is from {span.min} to {span.max}"
-        problems.at(place.source("blocks"), what, hint="exchange them")
+        problems.at(place.source("blocks"), ProblemKind.SPLIT_RULE, what, hint="exchange them")
     for key, other in rule.names().items():
         if other not in declared:
             hint = did_you_mean(other, declared.keys() - {name})
-            problems.at(place.source(key), f"split {name!r} goes by {other!r}, which is not declared", hint=hint)
+            problems.at(
+                place.source(key),
+                ProblemKind.SPLIT_RULE,
+                f"split {name!r} goes by {other!r}, which is not declared",
+                hint=hint,
+            )
         elif name in _behind(other, declared):
             what = "itself" if other == name else f"{other!r}, which goes by {name!r}"
             problems.at(
-                place.source(key), f"split {name!r} goes by {what}", hint="start from tasks, or from another split"
+                place.source(key),
+                ProblemKind.SPLIT_RULE,
+                f"split {name!r} goes by {what}",
+                hint="start from tasks, or from another split",
             )
 
 
@@ -256,14 +279,18 @@ def check_rules(splits: Splits, problems: Problems) -> None:
     place = Place(splits.document, ())
     for name, entry in splits.declared.items():
         if isinstance(entry, Rule) and not splits[name]:
-            problems.at(place.source(name), f"split {name!r} has no task", hint="correct its rule")
+            problems.at(
+                place.source(name), ProblemKind.SPLIT_RULE, f"split {name!r} has no task", hint="correct its rule"
+            )
     pair = [splits.declared[name] for name in ("train", "test") if name in splits.declared]
     if len(pair) == 2 and any(isinstance(entry, Rule) for entry in pair):
         train = set(splits["train"])
         shared = [task_id for task_id in splits["test"] if task_id in train]
         if shared:
             what = f"{len(shared)} tasks are in both train and test, the first is {shared[0]!r}"
-            problems.at(place.source("test"), what, hint="a rule of `test` may say `without: train`")
+            problems.at(
+                place.source("test"), ProblemKind.SPLIT_OVERLAP, what, hint="a rule of `test` may say `without: train`"
+            )
 
 
 _Content = RootModel[dict[str, Any]]

@@ -14,6 +14,7 @@ from tau2_core.names import did_you_mean
 from tau2_core.packs.arguments import argument_problems
 from tau2_core.packs.pack import Pack
 from tau2_core.packs.problems import Problems
+from tau2_core.problem_kinds import ProblemKind
 
 SIDES = {"assistant": "agent", "user": "user"}
 
@@ -81,7 +82,12 @@ def check_user_tools(pack: Pack, owner: str, task: Task, source: Part, problems:
     for index, name in enumerate(task.user_tools or []):
         if name not in user_tools and name not in pack.unbound:
             place = source.source("user_tools", index)
-            problems.at(place, f"{owner}: the customer has no tool {name!r}", hint=did_you_mean(name, user_tools))
+            problems.at(
+                place,
+                ProblemKind.UNKNOWN_TOOL,
+                f"{owner}: the customer has no tool {name!r}",
+                hint=did_you_mean(name, user_tools),
+            )
 
 
 def check_action(pack: Pack, owner: str, action: Action, where: Where, problems: Problems) -> None:
@@ -90,7 +96,7 @@ def check_action(pack: Pack, owner: str, action: Action, where: Where, problems:
     if action.name not in tools:
         if action.name not in pack.unbound:
             what = f"{owner}: the {action.requestor} has no tool {action.name!r}"
-            problems.at(where("name"), what, hint=did_you_mean(action.name, tools))
+            problems.at(where("name"), ProblemKind.UNKNOWN_TOOL, what, hint=did_you_mean(action.name, tools))
         return
     if action.name in pack.unsound:
         return
@@ -98,7 +104,7 @@ def check_action(pack: Pack, owner: str, action: Action, where: Where, problems:
     for index, name in enumerate(action.compare_args or []):
         if name not in tools[action.name].parameters["properties"]:
             what = f"{owner}: {action.name} has no parameter {name!r} to compare"
-            problems.at(where("compare_args", index), what)
+            problems.at(where("compare_args", index), ProblemKind.COMPARED_ARGUMENT, what)
 
 
 def check_function(pack: Pack, owner: str, call: FunctionCall, where: Where, problems: Problems) -> None:
@@ -108,26 +114,30 @@ def check_function(pack: Pack, owner: str, call: FunctionCall, where: Where, pro
     if callee is None:
         if call.func_name not in pack.unbound:
             what = f"{owner}: the {SIDES[call.env_type]} side has no function {call.func_name!r}"
-            problems.at(where("func_name"), what, hint=did_you_mean(call.func_name, callees))
+            problems.at(
+                where("func_name"), ProblemKind.UNKNOWN_FUNCTION, what, hint=did_you_mean(call.func_name, callees)
+            )
         return
     if call.func_name in pack.unsound:
         return
     if isinstance(call, Assertion) and callee.kind != "assertion":
         what = f"{owner}: {call.func_name} is of kind {callee.kind!r}, not an assertion"
-        problems.at(where("func_name"), what)
+        problems.at(where("func_name"), ProblemKind.UNKNOWN_FUNCTION, what)
     _check_arguments(owner, callee, call.arguments, where, problems)
 
 
 def _check_arguments(owner: str, callee: Callee, arguments: dict[str, Any], where: Where, problems: Problems) -> None:
     for problem in argument_problems(callee.parameters, arguments):
-        problems.at(where("arguments", *problem.path), f"{owner}: {callee.name}: {problem}")
+        problems.at(where("arguments", *problem.path), ProblemKind.ARGUMENTS, f"{owner}: {callee.name}: {problem}")
 
 
 def check_criteria(owner: str, task: Task, source: Part, problems: Problems) -> None:
     """Note criteria that grade nothing, and what is named but not graded."""
     criteria = task.evaluation_criteria
     if criteria is None:
-        problems.at(source.source(), f"{owner} has no evaluation_criteria, so that every agent passes it")
+        problems.at(
+            source.source(), ProblemKind.CRITERIA, f"{owner} has no evaluation_criteria, so that every agent passes it"
+        )
         return
     named = {
         "ACTION": criteria.actions,
@@ -137,10 +147,13 @@ def check_criteria(owner: str, task: Task, source: Part, problems: Problems) -> 
     place = source.source("evaluation_criteria")
     for criterion in criteria.reward_basis:
         if criterion in named and not named[criterion]:
-            problems.at(place, f"{owner}: {criterion} is in its reward basis, but it names nothing for it")
+            problems.at(
+                place, ProblemKind.CRITERIA, f"{owner}: {criterion} is in its reward basis, but it names nothing for it"
+            )
     if "DB" in criteria.reward_basis and criteria.actions is None:
         problems.at(
             place,
+            ProblemKind.CRITERIA,
             f"{owner}: DB is in its reward basis, but it has no `actions`",
             hint="[] if nothing may change",
         )
@@ -148,9 +161,11 @@ def check_criteria(owner: str, task: Task, source: Part, problems: Problems) -> 
         if "," in text:
             where = source.source("evaluation_criteria", "communicate_info", index)
             what = f"{owner}: {text!r} can never be found, as commas are taken out of what the agent says"
-            problems.at(where, what, hint="write it without the comma")
+            problems.at(where, ProblemKind.UNSAYABLE, what, hint="write it without the comma")
     # ACTION and NL_ASSERTION are reported beside the reward too, so they are useful outside the basis.
     decisive = {"ENV_ASSERTION": criteria.env_assertions, "COMMUNICATE": criteria.communicate_info}
     for name, values in decisive.items():
         if values and name not in criteria.reward_basis:
-            problems.at(place, f"{owner} names something for {name}, which is not in its reward basis")
+            problems.at(
+                place, ProblemKind.CRITERIA, f"{owner} names something for {name}, which is not in its reward basis"
+            )

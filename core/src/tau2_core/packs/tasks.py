@@ -16,6 +16,7 @@ from tau2_core.packs.problems import Problems
 from tau2_core.packs.splits import Rule, Splits, read_splits
 from tau2_core.packs.task_defaults import TaskDefaults
 from tau2_core.packs.yaml_source import Place
+from tau2_core.problem_kinds import ProblemKind
 
 TaskSource = Place | FamilySource
 T = TypeVar("T", covariant=True)
@@ -73,7 +74,12 @@ def read_tasks(folder: Path, files: TaskFiles, defaults: TaskDefaults, problems:
     families = FamilyTasks(declared, defaults)
     tasks = Joined(written.tasks, families)
     for task_id in [task_id for task_id in written.tasks if "[" in task_id and task_id in families]:
-        problems.at(written.places[task_id].source(), f"task {task_id!r} stands in a family, too", hint="rename it")
+        problems.at(
+            written.places[task_id].source(),
+            ProblemKind.REPEATED_TASK,
+            f"task {task_id!r} stands in a family, too",
+            hint="rename it",
+        )
     splits = read_splits(folder / files.splits, tasks, families, written.refused, problems)
     if splits is not None:
         _demand_splits(written, splits, files.splits, problems)
@@ -94,7 +100,12 @@ class _Written:
         files = matching_files(folder, pattern)
         if not files:
             self.refused = None
-            self.problems.add(folder / pattern, "no task file matches", hint="write tasks, or correct `tasks.files`")
+            self.problems.add(
+                folder / pattern,
+                ProblemKind.MISSING_FILE,
+                "no task file matches",
+                hint="write tasks, or correct `tasks.files`",
+            )
         for file in files:
             self._read(file)
 
@@ -102,7 +113,7 @@ class _Written:
         document = self.problems.read(file)
         if document is None or not isinstance(document.value, list):
             if document is not None:
-                self.problems.add(file, "should be a list of tasks", line=1)
+                self.problems.add(file, ProblemKind.WRONG_SHAPE, "should be a list of tasks", line=1)
             self.refused = None
             return
         for index, value in enumerate(document.value):
@@ -113,7 +124,9 @@ class _Written:
                     self.refused.add(value["id"])
             elif task.id in self.tasks:
                 first = self.places[task.id].source()
-                self.problems.at(place.source(), f"task {task.id!r} stands twice, first at {first}")
+                self.problems.at(
+                    place.source(), ProblemKind.REPEATED_TASK, f"task {task.id!r} stands twice, first at {first}"
+                )
             else:
                 self.tasks[task.id], self.places[task.id] = self.defaults.fill_in(task), place
 
@@ -126,4 +139,4 @@ def _demand_splits(written: _Written, splits: Splits, file: str, problems: Probl
             missing -= set(splits[name])
     for task_id in sorted(missing):
         what = f"task {task_id!r} is in no split"
-        problems.at(written.places[task_id].source(), what, hint=f"name it in {Path(file).name}")
+        problems.at(written.places[task_id].source(), ProblemKind.NO_SPLIT, what, hint=f"name it in {Path(file).name}")

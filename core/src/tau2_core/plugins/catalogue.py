@@ -15,6 +15,7 @@ from tau2_core.hookspecs import Proceed
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.registrations import AdapterSpec, AgentSpec, Domain, EvaluatorSpec, FaultSpec, Toolset, UserSpec
 from tau2_core.names import did_you_mean
+from tau2_core.problem_kinds import ProblemKind
 
 RECORD_HOOKS: Mapping[str, str] = {
     "tau2_environments": "domain",
@@ -118,6 +119,7 @@ class Catalogue:
         return [
             Problem(
                 plugin.name,
+                ProblemKind.PLUGIN,
                 plugin.file or Path(plugin.target),
                 f"the plugin is broken: {plugin.cause}",
                 plugin.line,

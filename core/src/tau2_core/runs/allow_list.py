@@ -10,6 +10,7 @@ from tau2_core.model.tools import Source
 from tau2_core.names import did_you_mean
 from tau2_core.packs.pack import Pack
 from tau2_core.packs.yaml_source import read_yaml
+from tau2_core.problem_kinds import ProblemKind
 
 ALL = "*"
 
@@ -50,7 +51,7 @@ class AllowList:
                 continue
             else:
                 what, hint = f"{baseline} does not pass {task!r}, so nothing is to be argued", "take it out"
-            yield Problem(self.pack, place.file, f"evaluation.audit: {what}", place.line, hint)
+            yield Problem(self.pack, ProblemKind.ALLOW_LIST, place.file, f"evaluation.audit: {what}", place.line, hint)
 
 
 def read_allow_list(pack: Pack, evaluators: str) -> AllowList:

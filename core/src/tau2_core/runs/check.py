@@ -15,6 +15,7 @@ from tau2_core.packs.pack import Pack
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.task_checks import check_tasks
 from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.problem_kinds import ProblemKind
 from tau2_core.runs.evaluator_sets import choose_evaluators
 from tau2_core.runs.reproducibility import check_reproducible
 from tau2_core.runs.task_proofs import prove_tasks
@@ -60,7 +61,7 @@ def _check_evaluators(pack: Pack, catalogue: Catalogue, problems: Problems) -> N
     try:
         choose_evaluators(catalogue, None, Setting(pack))
     except UsageError as error:
-        problems.at(pack.manifest_source, f"evaluation.evaluators: {error}")
+        problems.at(pack.manifest_source, ProblemKind.EVALUATION, f"evaluation.evaluators: {error}")
 
 
 def _bases_load(pack: Pack, problems: Problems) -> bool:

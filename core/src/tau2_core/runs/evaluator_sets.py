@@ -21,6 +21,7 @@ from tau2_core.names import did_you_mean
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.yaml_source import Place
 from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.problem_kinds import ProblemKind
 from tau2_core.runs.evaluator_code import EvaluatorCode, EvaluatorCodeError
 
 DEFAULT_SET = "tau2"
@@ -150,7 +151,7 @@ class _Builder:
         )
 
     def _note(self, what: str, *path: str | int, hint: str = "") -> None:
-        self.problems.at(self.place.source(*path), what, hint=hint)
+        self.problems.at(self.place.source(*path), ProblemKind.EVALUATION, what, hint=hint)
 
     def _extended(self) -> dict[str, EvaluatorSpec]:
         if self.content.extends is None:

@@ -14,6 +14,7 @@ from tau2_core.packs.family_tasks import FamilySource, FamilyTasks
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.splits import BASE
 from tau2_core.packs.tasks import TaskSet
+from tau2_core.problem_kinds import ProblemKind
 
 AT_MOST = 200
 
@@ -21,7 +22,9 @@ AT_MOST = 200
 class Note(Protocol):
     """Notes what is wrong with a part of a task."""
 
-    def __call__(self, source: FamilySource, message: str, *path: str | int, hint: str = "") -> None: ...
+    def __call__(
+        self, source: FamilySource, kind: ProblemKind, message: str, *path: str | int, hint: str = ""
+    ) -> None: ...
 
 
 def family_tasks_to_play(task_set: TaskSet) -> list[str]:
@@ -71,13 +74,15 @@ class FamilyProofs:
                 if not _holds(environment, assertion):
                     self._not_broken.add((name, index))
                     what = f"block {name!r}: {assertion.func_name} does not hold after the set-up of task {task.id!r}"
-                    self.problems.at(place.source("broken", index), what, hint="correct `setup` or `broken`")
+                    self.problems.at(
+                        place.source("broken", index), ProblemKind.NOT_BROKEN, what, hint="correct `setup` or `broken`"
+                    )
         criteria = task.evaluation_criteria
         wanted = (criteria.env_assertions if criteria else None) or []
         if wanted and self.tasks.solvable(source.combination) and all(_holds(environment, each) for each in wanted):
             what = f"task {task.id!r}: its assertions hold at the start, so nothing is broken"
             path = ("evaluation_criteria", "env_assertions")
-            self.note(source, what, *path, hint="demand what the blocks break")
+            self.note(source, ProblemKind.NOT_BROKEN, what, *path, hint="demand what the blocks break")
 
     async def _each_call(self, task: Task, source: FamilySource) -> None:
         """Leave out each gold call: the task must not pass without it."""
@@ -88,7 +93,7 @@ class FamilyProofs:
         for index, action in enumerate(gold):
             if await self.passes(task, [*gold[:index], *gold[index + 1 :]]):
                 what = f"task {task.id!r} passes without {action.text()}"
-                self.note(source, what, "evaluation_criteria", "actions", index, hint=hint)
+                self.note(source, ProblemKind.VACUOUS, what, "evaluation_criteria", "actions", index, hint=hint)
 
     async def _each_fix(self, task: Task, source: FamilySource) -> None:
         """Leave out the whole fix of each block that has several calls: the task must not pass without it."""
@@ -100,7 +105,9 @@ class FamilyProofs:
             if len(rest) < len(gold) - 1 and await self.passes(task, rest):
                 what = f"task {task.id!r} passes without the fix of block {name!r}"
                 hint = "the block breaks nothing, or no assertion looks at it"
-                self.note(source, what, "evaluation_criteria", "actions", owners.index(name), hint=hint)
+                self.note(
+                    source, ProblemKind.VACUOUS, what, "evaluation_criteria", "actions", owners.index(name), hint=hint
+                )
 
 
 def _holds(environment: Environment, assertion: Assertion) -> bool:

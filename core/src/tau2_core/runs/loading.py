@@ -21,6 +21,7 @@ from tau2_core.packs.source_error import SourceError
 from tau2_core.packs.yaml_source import read_yaml
 from tau2_core.plugins.catalogue import Catalogue, Wrapper
 from tau2_core.plugins.discovery import discover
+from tau2_core.problem_kinds import ProblemKind
 
 T = TypeVar("T")
 
@@ -37,10 +38,18 @@ def folder_domain(path: Path) -> Domain:
     try:
         content = read_yaml(manifest).value
     except SourceError as error:
-        raise PackError([Problem(folder.name, manifest, str(error), error.line, "mend the YAML")]) from error
+        raise PackError(
+            [Problem(folder.name, ProblemKind.SYNTAX, manifest, str(error), error.line, "mend the YAML")]
+        ) from error
     name = content.get("name") if isinstance(content, dict) else None
     if not isinstance(name, str):
-        raise PackError([Problem(folder.name, manifest, "the domain's `name` is missing", 1, "give it one")])
+        raise PackError(
+            [
+                Problem(
+                    folder.name, ProblemKind.DOMAIN_NAME, manifest, "the domain's `name` is missing", 1, "give it one"
+                )
+            ]
+        )
     return Domain(name=name, folder=folder)
 
 

@@ -18,6 +18,7 @@ from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Callee, Source, role_of
 from tau2_core.packs.pack import Pack
 from tau2_core.packs.problems import Problems
+from tau2_core.problem_kinds import ProblemKind
 from tau2_core.runs import gold_probe
 from tau2_core.runs.digests import pack_files
 
@@ -58,11 +59,11 @@ def check_reproducible(
         played = _play(domain, toolsets, [task.id for task in _covering(tasks)])
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         what = f"it could not be checked whether results are the same in every process: {error}"
-        warnings.at(pack.manifest_source, what)
+        warnings.at(pack.manifest_source, ProblemKind.UNPROVEN, what)
         return
     for file in played[0].outside:
         what = f"its code reads {file}, which is in no digest, so that nobody notices when it changes"
-        problems.at(pack.manifest_source, what, hint="move the file into the pack's folder")
+        problems.at(pack.manifest_source, ProblemKind.OUTSIDE_FILE, what, hint="move the file into the pack's folder")
     for task_id, steps in played[0].steps.items():
         for other in played[1:]:
             for (side, name, before), (_, _, after) in zip(steps, other.steps.get(task_id, []), strict=False):
@@ -90,7 +91,7 @@ def _note(pack: Pack, task_id: str, side: str, name: str, values: tuple[str, str
     if tool is None:
         if not any("not reproducible" in problem.message for problem in problems.found):
             what = f"task {task_id!r}: the databases are not reproducible: they differ from process to process"
-            problems.at(pack.manifest_source, what, hint=_HINT)
+            problems.at(pack.manifest_source, ProblemKind.NOT_REPRODUCIBLE, what, hint=_HINT)
         return
     what = f"tool {name!r} is not reproducible: from process to process"
     if any(what in problem.message for problem in problems.found):
@@ -99,6 +100,7 @@ def _note(pack: Pack, task_id: str, side: str, name: str, values: tuple[str, str
     before, after = (_short(value, values) for value in values)
     problems.at(
         Source(Path(code.co_filename), code.co_firstlineno),
+        ProblemKind.NOT_REPRODUCIBLE,
         f"{what} it gives {before} or {after} in task {task_id!r}",
         hint=_HINT,
     )

@@ -23,6 +23,7 @@ from tau2_core.packs.pack import Pack
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.tasks import TaskSource
 from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.problem_kinds import ProblemKind
 from tau2_core.records.reasons import reasons
 from tau2_core.runs.family_proofs import FamilyProofs, family_tasks_to_play
 from tau2_core.runs.plan import DEFAULT_SEED
@@ -109,7 +110,7 @@ class _Player:
         except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported, not swallowed
             if not called & self.pack.unsound:
                 what = f"task {task.id!r}: its start state does not apply: {_words(error)}"
-                self.note(source, what, "initial_state")
+                self.note(source, ProblemKind.START_STATE, what, "initial_state")
             return None
 
     def _gold_call(
@@ -119,7 +120,7 @@ class _Player:
         result = environment.call(ToolCall(name=action.name, arguments=action.arguments, requestor=action.requestor))
         if not tool.mutates and environment.digests() != digests:
             what = f"tool {tool.name!r} is of kind {tool.kind!r}, but it changed the database"
-            self.problems.at(tool.source, what, hint="declare it `kind: write`")
+            self.problems.at(tool.source, ProblemKind.READ_WRITES, what, hint="declare it `kind: write`")
         crashed = result.failure is Failure.CRASHED
         if result.failure is Failure.REFUSED or (crashed and tool.name not in self.pack.unsound):
             raised = f"{result.detail['raised']}: " if crashed else ""
@@ -130,7 +131,7 @@ class _Player:
             hint = f"mend the handler, {code.co_filename}:{code.co_firstlineno}" if crashed else "correct the call"
             named = [("arguments", key) for key, value in action.arguments.items() if repr(value) in result.content]
             place = ("evaluation_criteria", "actions", index, *(named[0] if named else ()))
-            self.note(source, what, *place, hint=hint)
+            self.note(source, ProblemKind.GOLD_CALL, what, *place, hint=hint)
         return result.failure is None
 
     def _assertions(self, task: Task, source: TaskSource, environment: Environment) -> bool:
@@ -147,16 +148,18 @@ class _Player:
                     what = (
                         f"task {task.id!r}: {assertion.func_name} is not met after the gold calls, so nobody can pass"
                     )
-                    self.note(source, what, *path)
+                    self.note(source, ProblemKind.ASSERTION, what, *path)
             except Exception as error:  # noqa: BLE001 - as above
                 if assertion.func_name not in self.pack.unsound:
                     what = f"task {task.id!r}: {assertion.func_name} raises after the gold calls: {_words(error)}"
-                    self.note(source, what, *path)
+                    self.note(source, ProblemKind.ASSERTION, what, *path)
         return sound
 
     def _outcome(self, task: Task, source: TaskSource) -> None:
         if task.outcome is None:
-            self.note(source, f"task {task.id!r} names no `outcome`", hint="done, refused or transferred")
+            self.note(
+                source, ProblemKind.OUTCOME, f"task {task.id!r} names no `outcome`", hint="done, refused or transferred"
+            )
             return
         found = [self.pack.tools[role_of(action.requestor)].get(action.name) for action in task.gold()]
         tools = [tool for tool in found if tool is not None]
@@ -165,10 +168,18 @@ class _Player:
         transfers = any(tool.transfers for tool in tools)
         if (task.outcome == "transferred") != transfers:
             what = "calls no tool that transfers" if task.outcome == "transferred" else "calls a tool that transfers"
-            self.note(source, f"task {task.id!r}: its outcome is {task.outcome!r}, but its gold {what}", "outcome")
+            self.note(
+                source,
+                ProblemKind.OUTCOME,
+                f"task {task.id!r}: its outcome is {task.outcome!r}, but its gold {what}",
+                "outcome",
+            )
         if task.outcome == "refused" and any(tool.mutates for tool in tools):
             self.note(
-                source, f"task {task.id!r}: its outcome is 'refused', but its gold changes the database", "outcome"
+                source,
+                ProblemKind.OUTCOME,
+                f"task {task.id!r}: its outcome is 'refused', but its gold changes the database",
+                "outcome",
             )
 
     async def oracle(self, task: Task, source: TaskSource, setting: Setting) -> None:
@@ -177,11 +188,23 @@ class _Player:
         how = " solo" if setting.solo else ""
         if not grade.solved:
             why = "; ".join(reasons(grade)[:3])
-            self.note(source, f"task {task.id!r}: the oracle{how} does not pass: {why}", "evaluation_criteria")
+            self.note(
+                source,
+                ProblemKind.ORACLE,
+                f"task {task.id!r}: the oracle{how} does not pass: {why}",
+                "evaluation_criteria",
+            )
         for rule in self.pack.rules:
             for breach in list(breaches(rule, record))[:1]:
                 what = f"task {task.id!r}: the oracle{how} breaks rule {rule.name!r}: {breach.why}"
-                self.note(source, what, "evaluation_criteria", "actions", hint="correct the gold, or the rule")
+                self.note(
+                    source,
+                    ProblemKind.RULE_BROKEN,
+                    what,
+                    "evaluation_criteria",
+                    "actions",
+                    hint="correct the gold, or the rule",
+                )
 
     async def baselines(self, task: Task, source: TaskSource) -> None:
         """An agent that does nothing must not pass where something is to be done."""
@@ -191,7 +214,13 @@ class _Player:
             _, grade = await self._play(task, name, self.setting)
             if grade.solved:
                 what = f"task {task.id!r}: its outcome is 'done', but agent {name!r} passes it"
-                self.note(source, what, "evaluation_criteria", hint="demand a change or something to communicate")
+                self.note(
+                    source,
+                    ProblemKind.VACUOUS,
+                    what,
+                    "evaluation_criteria",
+                    hint="demand a change or something to communicate",
+                )
 
     async def passes(self, task: Task, gold: Sequence[Action]) -> bool:
         """Tell whether the oracle passes a task when it is shown another gold."""
@@ -210,7 +239,7 @@ class _Player:
         record = await play(setting, played or task, participants, Slot(task.id, 0), DEFAULT_SEED)
         return record, Grader(setting, "tau2", self.evaluators).grade(record, task)
 
-    def note(self, source: TaskSource, message: str, *path: str | int, hint: str = "") -> None:
+    def note(self, source: TaskSource, kind: ProblemKind, message: str, *path: str | int, hint: str = "") -> None:
         """Note what is wrong with a part of a task; of a family's tasks that share a fault only the first is named."""
         place = source.source(*path)
         if isinstance(source, FamilySource):
@@ -220,7 +249,7 @@ class _Player:
                 return
             self.said.add(fault)
             hint = hint or "; ".join(f"{name}: {where}" for name, where in source.parts().items())
-        self.problems.at(place, message, hint=hint)
+        self.problems.at(place, kind, message, hint=hint)
 
 
 def _render_anyhow(setting: Setting) -> None:
