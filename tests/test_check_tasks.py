@@ -68,9 +68,9 @@ CRITERIA = f"""
     reward_basis: [DB]
 - id: empty_criterion
   {TASK}
-  evaluation_criteria:  #! ENV_ASSERTION is in its reward basis, but it names nothing for it
+  evaluation_criteria:
     actions: [{{name: create_task, arguments: {{user_id: rosa_delgado, title: x}}}}]
-    reward_basis: [DB, ENV_ASSERTION]
+    reward_basis: [DB, ENV_ASSERTION]  #! ENV_ASSERTION is in its reward basis, but it names nothing for it
 - id: idle_criterion
   {TASK}
   evaluation_criteria:  #! names something for COMMUNICATE, which is not in its reward basis
@@ -79,13 +79,13 @@ CRITERIA = f"""
     reward_basis: [DB]
 - id: comma
   {TASK}
-  evaluation_criteria:  #! the oracle does not pass: COMMUNICATE: Delgado, Rosa: holds a comma
+  evaluation_criteria:
     actions: []
     communicate_info:
       - Delgado, Rosa  #! 'Delgado, Rosa' can never be found, as commas are taken out of what the agent says
 - id: done_by_nobody
   {TASK}
-  evaluation_criteria:  #! its outcome is 'done', but agent 'silent' passes it #! its outcome is 'done', but agent 'alwa
+  evaluation_criteria:  #! its outcome is 'done', but agent 'silent' passes it
     actions: []
 - id: no_outcome  #! names no `outcome`
   user_scenario: {{instructions: Something.}}
@@ -182,7 +182,7 @@ def test_everything_wrong_is_told_at_its_line_and_nothing_else(gym: Gym, mock_co
         ("handlers/tasks.py", lambda text: text + "def (\n", "cannot be imported: SyntaxError"),
         ("handlers/tasks.py", lambda text: text + "raise SystemExit(4)\n", "cannot be imported: SystemExit: 4"),
         ("data/tasks/creating.yaml", lambda text: text + "- [\n", ""),
-        ("data/splits.yaml", lambda _: "- a list\n", "the file: Input should be a valid dictionary"),
+        ("data/splits.yaml", lambda _: "- a list\n", "the file: should be a mapping of keys to values"),
         ("data/db.yaml", lambda text: text.replace("[task_2]", "task_2"), "users.piet_lindgren.tasks: Input should be"),
         ("prompts/policy_solo.md.j2", lambda text: text.replace("rules.md", "laws.md"), "there is no template"),
         ("prompts/policy.md.j2", lambda _: None, "there is no file"),
@@ -232,4 +232,4 @@ def test_a_tool_that_writes_must_say_so(gym: Gym, mock_copy: Path) -> None:
         "tool 'dismiss_notification' is of kind 'read', but it changed the database (declare it `kind: write`) [T2G050]"
     )
     assert f"mock: {tools}:7: {told}\n" in done.stdout
-    assert "fails: FrozenRecordError: this Notification is shared by all worlds" in done.stdout
+    assert done.stdout.count("dismiss_notification") == 1

@@ -613,7 +613,11 @@ DECLARED = [
         "degrees: 21",
         "degrees: 31",
     ),
-    seed("block 'thermostat_low': set_thermostat: \"degrees\" is a required property", "degrees: 12", "degree: 12"),
+    seed(
+        "block 'thermostat_low': set_thermostat: Additional properties are not allowed ('degree'",
+        "degrees: 12",
+        "degree: 12",
+    ),
     seed(
         "block 'thermostat_low': drain is of kind 'setup', not an assertion",
         "[{env_type: user, func_name: is_warm, assert_value: false}]      #",
@@ -640,7 +644,7 @@ DECLARED = [
         "name: transfer",
     ),
     seed(
-        "family 'cold_home': transfer_to_human_agents: \"summary\" is a required property",
+        "family 'cold_home': transfer_to_human_agents: Additional properties are not allowed",
         "{summary: The pump is broken.}",
         "{sumary: The pump is broken.}",
     ),

@@ -113,24 +113,23 @@ class Binder:
         if not declaration.sound:
             return Bound(handler, bool(context), sound=False)
         schemas = declaration.entry.parameters
+        swapped = _renamed([each for each in schemas if each not in own], [each for each in own if each not in schemas])
         for missing in [each for each in schemas if each not in own]:
             line = declaration.document.line((name, "parameters", missing))
+            meant = f"did you mean {swapped[missing]!r}? " if missing in swapped else ""
             self.problems.add(
                 declaration.document.file,
                 ProblemKind.PARAMETER_NAME,
                 f"{name}: parameter {missing!r} is not one of the handler's",
                 line=line,
-                hint=f"{code} has {', '.join(own) or 'none'}",
+                hint=f"{meant}{code} has {', '.join(own) or 'none'}",
             )
         for parameter in own.values():
             schema = schemas.get(parameter.name)
             if schema is None:
-                self.problems.at(
-                    code,
-                    ProblemKind.PARAMETER_NAME,
-                    f"{name}: parameter {parameter.name!r} is not in the YAML",
-                    hint="add it there, or remove it",
-                )
+                if parameter.name not in swapped.values():
+                    what = f"{name}: parameter {parameter.name!r} is not in the YAML"
+                    self.problems.at(code, ProblemKind.PARAMETER_NAME, what, hint="add it there, or remove it")
                 continue
             optional = bool(schema.get("optional", False))
             where = Source(declaration.document.file, declaration.document.line((name, "parameters", parameter.name)))
@@ -182,6 +181,14 @@ class Binder:
                         line=getattr(module, name).__code__.co_firstlineno,
                         hint="declare it in tools or functions, or name it with a leading underscore",
                     )
+
+
+def _renamed(declared: list[str], own: list[str]) -> dict[str, str]:
+    """Return which of a handler's parameters each unknown one of the YAML is likely to be."""
+    if len(declared) == len(own) == 1:
+        return {declared[0]: own[0]}
+    pairs = {name: close_name(name, own) for name in declared}
+    return {name: close for name, close in pairs.items() if close}
 
 
 def is_plain(function: Callable[..., object]) -> bool:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from tau2_core.foreign import describe_error, foreign
+from tau2_core.names import close_name
 from tau2_core.packs.conversions import Conversions
 from tau2_core.packs.json_source import load_json
+from tau2_core.packs.problems import keys_at
 from tau2_core.packs.source_error import SourceError, SourcePath
 from tau2_core.packs.yaml_source import Document, read_yaml
 from tau2_core.state.records import Database
@@ -88,7 +92,7 @@ def load_base(model: type[Database], file: Path, *, exact: bool = True) -> Base:
         return Base(database)
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
-        message = f"{_dotted(detail['loc'])}: {detail['msg']}{_more(error.error_count())}"
+        message = f"{_dotted(detail['loc'])}: {detail['msg']}{_misspelt(detail, model)}{_more(error.error_count())}"
         raise DataError(message, file, _line(file, detail["loc"])) from error
     except DataError:
         raise
@@ -100,6 +104,15 @@ def load_base(model: type[Database], file: Path, *, exact: bool = True) -> Base:
 
 def _dotted(path: SourcePath) -> str:
     return ".".join(str(part) for part in path) or "the whole file"
+
+
+def _misspelt(detail: ErrorDetails, model: type[Database]) -> str:
+    """Return which key is likely to be meant for a field that is missing; "" if none is."""
+    if detail["type"] != "missing" or not isinstance(detail["input"], Mapping):
+        return ""
+    fields = keys_at(model, detail["loc"][:-1])
+    close = close_name(str(detail["loc"][-1]), [key for key in detail["input"] if key not in fields])
+    return f"; is it {close!r} that should be {detail['loc'][-1]!r}?" if close else ""
 
 
 def _more(count: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
@@ -98,6 +98,10 @@ class Splits(Mapping[str, Sequence[str]]):
 
     def __len__(self) -> int:
         return len(self.declared.keys() | {BASE})
+
+    def known_tasks(self) -> Set[str]:
+        """Return the ids of all tasks that there are."""
+        return self._tasks.keys()
 
     def _in_order(self, ids: set[str]) -> list[str]:
         return [task_id for task_id in self._tasks if task_id in ids]

@@ -14,6 +14,7 @@ from tau2_core.names import did_you_mean
 from tau2_core.packs.arguments import argument_problems
 from tau2_core.packs.pack import Pack
 from tau2_core.packs.problems import Problems
+from tau2_core.packs.source_error import SourcePath
 from tau2_core.problem_kinds import ProblemKind
 
 SIDES = {"assistant": "agent", "user": "user"}
@@ -127,8 +128,12 @@ def check_function(pack: Pack, owner: str, call: FunctionCall, where: Where, pro
 
 
 def _check_arguments(owner: str, callee: Callee, arguments: dict[str, Any], where: Where, problems: Problems) -> None:
+    by_place: dict[SourcePath, list[str]] = {}
     for problem in argument_problems(callee.parameters, arguments):
-        problems.at(where("arguments", *problem.path), ProblemKind.ARGUMENTS, f"{owner}: {callee.name}: {problem}")
+        by_place.setdefault(problem.path, []).append(str(problem))
+    for path, words in by_place.items():  # a misspelt name is both unknown and missing
+        what = f"{owner}: {callee.name}: {'; '.join(words)}"
+        problems.at(where("arguments", *path), ProblemKind.ARGUMENTS, what)
 
 
 def check_criteria(owner: str, task: Task, source: Part, problems: Problems) -> None:
@@ -148,7 +153,9 @@ def check_criteria(owner: str, task: Task, source: Part, problems: Problems) -> 
     for criterion in criteria.reward_basis:
         if criterion in named and not named[criterion]:
             problems.at(
-                place, ProblemKind.CRITERIA, f"{owner}: {criterion} is in its reward basis, but it names nothing for it"
+                source.source("evaluation_criteria", "reward_basis"),
+                ProblemKind.CRITERIA,
+                f"{owner}: {criterion} is in its reward basis, but it names nothing for it",
             )
     if "DB" in criteria.reward_basis and criteria.actions is None:
         problems.at(

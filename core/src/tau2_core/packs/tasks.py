@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tau2_core.model.tasks import Task
+from tau2_core.names import close_name
 from tau2_core.packs.families import Families, read_families
 from tau2_core.packs.family_tasks import FamilySource, FamilyTasks
 from tau2_core.packs.manifest import TaskFiles
@@ -123,6 +124,7 @@ class _Written:
                 if self.refused is not None and isinstance(value, dict) and isinstance(value.get("id"), str):
                     self.refused.add(value["id"])
             elif task.id in self.tasks:
+                self.refused = None  # a split may name the task that this one should be
                 first = self.places[task.id].source()
                 self.problems.at(
                     place.source(), ProblemKind.REPEATED_TASK, f"task {task.id!r} stands twice, first at {first}"
@@ -136,7 +138,9 @@ def _demand_splits(written: _Written, splits: Splits, file: str, problems: Probl
     missing = set(written.tasks)
     for name in sorted(splits.declared, key=lambda name: isinstance(splits.declared[name], Rule)):
         if missing:
-            missing -= set(splits[name])
+            named = set(splits[name])
+            # A misspelt name is noted where it stands, and means the task that it is like.
+            missing -= named | {close_name(each, splits.known_tasks()) for each in named - splits.known_tasks()}
     for task_id in sorted(missing):
         what = f"task {task_id!r} is in no split"
         problems.at(written.places[task_id].source(), ProblemKind.NO_SPLIT, what, hint=f"name it in {Path(file).name}")

@@ -27,6 +27,7 @@ from tau2_core.problem_kinds import ProblemKind
 from tau2_core.records.reasons import reasons
 from tau2_core.runs.family_proofs import FamilyProofs, family_tasks_to_play
 from tau2_core.runs.plan import DEFAULT_SEED
+from tau2_core.state.records import FrozenRecordError
 
 BASELINES = ("silent", "always-transfer")
 
@@ -122,6 +123,10 @@ class _Player:
             what = f"tool {tool.name!r} is of kind {tool.kind!r}, but it changed the database"
             self.problems.at(tool.source, ProblemKind.READ_WRITES, what, hint="declare it `kind: write`")
         crashed = result.failure is Failure.CRASHED
+        if crashed and result.detail["raised"] == FrozenRecordError.__name__ and not tool.mutates:
+            what = f"tool {tool.name!r} is of kind {tool.kind!r}, but it changed the database"
+            self.problems.at(tool.source, ProblemKind.READ_WRITES, what, hint="declare it `kind: write`")
+            return False
         if result.failure is Failure.REFUSED or (crashed and tool.name not in self.pack.unsound):
             raised = f"{result.detail['raised']}: " if crashed else ""
             what = (
@@ -132,7 +137,7 @@ class _Player:
             named = [("arguments", key) for key, value in action.arguments.items() if repr(value) in result.content]
             place = ("evaluation_criteria", "actions", index, *(named[0] if named else ()))
             self.note(source, ProblemKind.GOLD_CALL, what, *place, hint=hint)
-        return result.failure is None
+        return result.failure is None and tool.name not in self.pack.unsound
 
     def _assertions(self, task: Task, source: TaskSource, environment: Environment) -> bool:
         criteria = task.evaluation_criteria
@@ -168,12 +173,10 @@ class _Player:
         transfers = any(tool.transfers for tool in tools)
         if (task.outcome == "transferred") != transfers:
             what = "calls no tool that transfers" if task.outcome == "transferred" else "calls a tool that transfers"
-            self.note(
-                source,
-                ProblemKind.OUTCOME,
-                f"task {task.id!r}: its outcome is {task.outcome!r}, but its gold {what}",
-                "outcome",
-            )
+            lacking = not any(tool.transfers for tool in self.pack.tools["agent"].values())
+            hint = "declare `transfers: true` for the tool that hands the customer over" if lacking else ""
+            what = f"task {task.id!r}: its outcome is {task.outcome!r}, but its gold {what}"
+            self.note(source, ProblemKind.OUTCOME, what, "outcome", hint=hint)
         if task.outcome == "refused" and any(tool.mutates for tool in tools):
             self.note(
                 source,
@@ -186,7 +189,9 @@ class _Player:
         """The oracle must get the full reward."""
         record, grade = await self._play(task, "oracle", setting)
         how = " solo" if setting.solo else ""
-        if not grade.solved:
+        criteria = task.evaluation_criteria
+        unsayable = any("," in text for text in (criteria.communicate_info if criteria else None) or [])
+        if not grade.solved and not unsayable:  # that is noted already
             why = "; ".join(reasons(grade)[:3])
             self.note(
                 source,
@@ -214,13 +219,9 @@ class _Player:
             _, grade = await self._play(task, name, self.setting)
             if grade.solved:
                 what = f"task {task.id!r}: its outcome is 'done', but agent {name!r} passes it"
-                self.note(
-                    source,
-                    ProblemKind.VACUOUS,
-                    what,
-                    "evaluation_criteria",
-                    hint="demand a change or something to communicate",
-                )
+                hint = "demand a change or something to communicate"
+                self.note(source, ProblemKind.VACUOUS, what, "evaluation_criteria", hint=hint)
+                return
 
     async def passes(self, task: Task, gold: Sequence[Action]) -> bool:
         """Tell whether the oracle passes a task when it is shown another gold."""
