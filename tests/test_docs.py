@@ -38,6 +38,9 @@ READMES = sorted(
 NOT_RUN = {
     ".venv/bin/python -m pytest tests/test_world.py",
     ".venv/bin/python -m pytest tests/test_docs.py -k glossary",
+    "tau2-gym run airline --agent-model endpoint/my-model "
+    '--agent-args \'{"api_base": "http://127.0.0.1:8000/v1"}\' --token-traces --name traced',
+    "tau2-gym export runs/traced rows.parquet --to tokens",
     "make run",
     "tau2-gym run airline --agent-model openai/gpt-4.1 --user-model openai/gpt-4.1 --record exchanges.jsonl",
     "export TAU2_GYM_TOKEN=...",

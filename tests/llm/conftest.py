@@ -19,6 +19,7 @@ from tau2_core.runs.loading import load_setting, open_catalogue
 from tau2_core.runs.model_clients import open_client
 from tau2_core.testing.gold_script import GoldScript
 from tau2_core.testing.scripted_endpoint import Answer, Asked, Script, ScriptedEndpoint, say
+from tau2_core.testing.token_template import ByteTemplate
 from typer.testing import CliRunner
 
 MOCK = Path(__file__).parents[2] / "domains" / "mock" / "src" / "tau2_domain_mock"
@@ -146,13 +147,15 @@ def play(litellm_ready: None, tmp_path: Path, gold: Callable[[str], GoldScript])
         models: Mapping[str, str] = MODELS,
         arguments: Mapping[str, Mapping[str, Any]] | None = None,
         latency: float = 0.0,
+        template: ByteTemplate | None = None,
         name: str = "",
         **disturbances: Disturbance,
     ) -> Played:
         nonlocal count
         count += 1
         name = name or f"run{count}"
-        with ScriptedEndpoint(Disturbed(script or gold(domain), disturbances), latency=latency) as endpoint:
+        disturbed = Disturbed(script or gold(domain), disturbances)
+        with ScriptedEndpoint(disturbed, latency=latency, template=template) as endpoint:
             given = arguments_for(endpoint.url, models, arguments or {})
             started = ["run", domain, *given, "--out", str(tmp_path), "--name", name, *map(str, options)]
             done = CliRunner().invoke(app, started)

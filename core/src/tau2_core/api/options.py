@@ -57,6 +57,7 @@ class EpisodeOptions(TypedDict, total=False):
     attempts: int
     record: str | Path
     replay: str | Path
+    token_traces: bool
     faults: Mapping[str, float]
     packs: Sequence[str | Path]
     blocked: Sequence[str]

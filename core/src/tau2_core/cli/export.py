@@ -16,7 +16,7 @@ def export(
     source: Annotated[str, typer.Argument(metavar="RUN|DOMAIN", help="A run's folder; or a domain, for its tasks.")],
     out: Annotated[Path, typer.Argument(help="The file or, for the format dir, the folder to write.")],
     to: Annotated[
-        Literal["tau2-bench", "eval-protocol"], typer.Option(help="The tool that is to read it.")
+        Literal["tau2-bench", "eval-protocol", "tokens"], typer.Option(help="The tool that is to read it.")
     ] = "tau2-bench",
     layout: Annotated[
         Literal["json", "dir"],
@@ -33,6 +33,9 @@ def export(
     no_plugin: NoPluginOption = None,
 ) -> None:
     """Write a run for another tool: as official result files, or as rows of eval-protocol; or a domain's tasks as rows.
+
+    `tokens` writes what models were asked and sampled, as token ids with a mask, one row a sequence: JSON lines or, if
+    the file's name ends in .parquet, Parquet. The run must have been made with --token-traces.
 
     A domain's rows are a dataset of JSON lines that eval-protocol's and our `@evaluation_test` play.
     """
@@ -54,6 +57,14 @@ def export(
             f"{source}: --dataset, --split, --variant and --solo are for a domain's tasks; a run has its own"
         )
     finished = read_run(Path(source))
+    if to == "tokens":
+        from tau2_core.runs.token_rows import token_rows, write_token_rows
+
+        tokens = token_rows(finished)
+        write_token_rows(out, tokens)
+        forks = sum(row.sequence > 0 for row in tokens)
+        say(f"{len(tokens)} rows written to {out}" + (f"; {forks} of them begin where a prompt forks" if forks else ""))
+        return
     setting = setting_of(finished, catalogue)
     if to == "eval-protocol":
         from tau2_core.testing.recorded_rows import rows_of_run

@@ -92,6 +92,9 @@ def run(
     replay: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Take the models' answers from such a file: no network, no key.")
     ] = None,
+    token_traces: Annotated[
+        bool, typer.Option("--token-traces", help="Keep token ids and logprobs of models at an endpoint.")
+    ] = False,
     fault: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=RATE", help="Disturb tool calls: tool-error=0.1, latency, truncated."),

@@ -26,6 +26,7 @@ from tau2_core.model.llm import ModelError, ModelRole
 from tau2_core.model.messages import AssistantMessage, Message, ParticipantMessage
 from tau2_core.model.registrations import loaded
 from tau2_core.model.tasks import Task
+from tau2_core.model.tokens import TracedCall
 from tau2_core.model.tools import Role, Tool, ToolResult
 from tau2_core.watchdog import running
 
@@ -91,6 +92,8 @@ class Episode:
             self.backend, user, participants.limits, setting.opening(), solo=setting.solo, agent=agent
         )
         self.conversation.load(task.history())
+        for model in self.models.values():
+            model.turn = self.conversation.messages.__len__
         codes = [
             loaded(participants.agent.create),
             loaded(participants.user.create),
@@ -190,6 +193,10 @@ class Episode:
         record.messages = conversation.messages
         record.usage = {role: model.usage for role, model in self.models.items()}
         return record
+
+    def token_traces(self) -> list[TracedCall]:
+        """Return the calls of the models that take part, with their tokens, where these are traced."""
+        return [call for model in self.models.values() if model.trace is not None for call in model.trace.calls]
 
     async def reset(self, seed: int | None = None) -> None:
         """Start again in the task's start state, with a new seed if one is given (0 is a seed)."""

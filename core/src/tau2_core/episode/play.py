@@ -13,6 +13,7 @@ from tau2_core.episode.tool_backend import LocalBackend, ToolBackend
 from tau2_core.foreign import describe_error
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.tasks import Task
+from tau2_core.model.tokens import TracedCall
 
 OpenBackend = Callable[[Setting, Task, Participants, int], AbstractAsyncContextManager[ToolBackend]]
 
@@ -30,8 +31,12 @@ async def play(
     slot: Slot,
     seed: int,
     open_backend: OpenBackend = in_process,
+    on_traced: Callable[[TracedCall], None] | None = None,
 ) -> EpisodeRecord:
-    """Play one episode and return its record, ungraded. Errors are recorded, not raised."""
+    """Play one episode and return its record, ungraded. Errors are recorded, not raised.
+
+    `on_traced` is told of the models' calls when it is over, if their tokens are traced.
+    """
     models = participants.episode_models(str(slot), seed)
     episode: Episode | None = None
     try:
@@ -49,6 +54,11 @@ async def play(
         record.termination, record.error = Termination.INFRASTRUCTURE_ERROR, describe_error(error)
         record.usage = {role: model.usage for role, model in models.items()}
         return record
+    finally:
+        if on_traced is not None:
+            for model in models.values():
+                for call in model.trace.calls if model.trace is not None else ():
+                    on_traced(call)
 
 
 async def _play_in_time(episode: Episode, seconds: float | None) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from tau2_core.llm.failures import error_in_answer
 from tau2_core.llm.thinking import split_thinking
+from tau2_core.llm.token_answers import read_tokens
 from tau2_core.model.llm import Completion, ModelError, ModelFailure
 
 _BOM = b"\xef\xbb\xbf"
@@ -34,8 +35,11 @@ _FAILED = frozenset(
 )
 
 
-def read_answer(body: bytes) -> Completion:
-    """Read an answer's body; its cost is not known yet. Raises ModelError where it holds no usable answer."""
+def read_answer(body: bytes, *, tokens: bool = False) -> Completion:
+    """Read an answer's body; its cost is not known yet. `tokens`: it must hold the ids of its tokens.
+
+    Raises ModelError where it holds no usable answer.
+    """
     answer = _json(body)
     if not isinstance(answer, dict):
         raise _unreadable(f"it should be a JSON object, not {_kind(answer)}")
@@ -45,7 +49,10 @@ def read_answer(body: bytes) -> Completion:
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise _unreadable("it has no choices")
     choice = choices[0]
-    return completion(choice.get("message"), choice.get("finish_reason"), answer.get("usage"), choice.get("error"))
+    read = completion(choice.get("message"), choice.get("finish_reason"), answer.get("usage"), choice.get("error"))
+    if tokens:
+        read.tokens = read_tokens(answer, choice)
+    return read
 
 
 def completion(message: Any, finish_reason: Any, usage: Any, error: Any = None) -> Completion:

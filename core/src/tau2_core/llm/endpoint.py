@@ -20,6 +20,7 @@ from tau2_core.llm.chat import request_arguments, standard_message
 from tau2_core.llm.eager_request import REQUEST_CLASS
 from tau2_core.llm.failures import as_model_error, refusal
 from tau2_core.llm.keys import refuse_bad_keys
+from tau2_core.llm.token_answers import template_digest
 from tau2_core.model.llm import PRICES, Completion, ModelError, ModelSettings
 
 PROVIDER = "endpoint"
@@ -34,7 +35,8 @@ class EndpointClient:
 
     provider = PROVIDER
 
-    def __init__(self, settings: ModelSettings) -> None:
+    def __init__(self, settings: ModelSettings, *, token_traces: bool = False) -> None:
+        self.token_traces = token_traces
         self.settings = settings
         self.name = settings.model.partition("/")[2]
         args = settings.args
@@ -55,6 +57,9 @@ class EndpointClient:
         self._seconds = args.get("timeout")
         self._args = {name: value for name, value in args.items() if name not in _CONNECTION and name not in PRICES}
         self._args |= args.get("extra_body") or {}
+        if token_traces:
+            self._args |= {"return_token_ids": True, "logprobs": True}
+        self._template = template_digest(self._args)
         self._session: aiohttp.ClientSession | None = None
         self._tools: tuple[Mapping[str, Any], ...] = ()
         self._tools_json = msgspec.Raw(b"[]")
@@ -76,7 +81,9 @@ class EndpointClient:
                 answer = await response.read()
             if response.status != 200:
                 raise refusal(response.status, response.headers, answer.decode("utf-8", "replace"))
-            completion = read_answer(answer)
+            completion = read_answer(answer, tokens=self.token_traces)
+            if completion.tokens is not None:
+                completion.tokens.template = self._template
             completion.cost = self.settings.cost(completion.usage or {})
             return completion
         except ModelError:

@@ -24,6 +24,7 @@ from tau2_core.model.llm import (
     ModelRole,
     ModelSettings,
 )
+from tau2_core.model.tokens import TokenTrace
 from tau2_core.redaction import Redactor
 from tau2_core.watchdog import running
 
@@ -132,6 +133,7 @@ class RoleModel:
     gate: RequestLimit = field(default_factory=RequestLimit)
     patience: Patience = field(default_factory=Patience)
     cassette: Cassette | None = None
+    token_traces: bool = False
     usage: Usage = field(default_factory=Usage.nothing)
     redactor: Redactor = field(default_factory=Redactor)
     refusal: ModelError | None = None
@@ -165,6 +167,10 @@ class RoleModel:
         return EpisodeModel(self, episode, {} if seed is None else {"seed": seed})
 
 
+def _first_turn() -> int:
+    return 0
+
+
 class EpisodeModel:
     """A model in one role of one episode. Raises ModelError when every try has failed."""
 
@@ -175,6 +181,8 @@ class EpisodeModel:
         self.asked = 0
         self.usage = Usage.nothing()
         self.waiting = 0
+        self.trace = TokenTrace(role_model.role) if role_model.token_traces else None
+        self.turn: Callable[[], int] = _first_turn
         self._random = Random(f"{episode}/{role_model.role}")
 
     async def complete(
@@ -203,6 +211,11 @@ class EpisodeModel:
         try:
             if role_model.client is None:
                 completion = self._cassette().play(place, request)
+                if self.trace is not None and completion.tokens is None:
+                    raise ModelError(
+                        ModelFailure.CASSETTE,
+                        f"{self._cassette().file}: was recorded without --token-traces; record it again, with them",
+                    )
             else:
                 completion = await self._within_turn(partial(role_model.client.complete, messages, tools, options))
         except ModelError as error:
@@ -214,6 +227,9 @@ class EpisodeModel:
         completion.message = role_model.redactor.value(completion.message)
         if role_model.client is not None and role_model.cassette is not None:
             role_model.cassette.record(place, request, completion)
+        if self.trace is not None and completion.tokens is not None:
+            task_id, _, trial = self.episode.rpartition("#")
+            self.trace.add(task_id, int(trial), self.turn(), completion.tokens, completion.finish_reason)
         used = usage_of(completion)
         role_model.usage.add(used)
         role_model.tried.set()

@@ -90,10 +90,27 @@ def _dollars(name: str, value: Any) -> float:
     return price
 
 
+class CallTokens(BaseModel):
+    """The tokens of one call, as the engine sent them; None is what it did not send.
+
+    `template` is a digest of the chat template that the settings name.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt_ids: list[int]
+    completion_ids: list[int]
+    logprobs: list[float | None] | None = None
+    model: str | None = None
+    weight_version: str | None = None
+    template: str | None = None
+
+
 class Completion(BaseModel):
     """One answer of a model: the message as the provider sent it, including unknown fields.
 
-    `usage` counts tokens; `cost` is in US dollars, None if the price is unknown.
+    `usage` counts tokens; `cost` is in US dollars, None if the price is unknown. `tokens` are there if they were asked
+    for.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -102,6 +119,7 @@ class Completion(BaseModel):
     finish_reason: str | None = None
     usage: dict[str, int] | None = None
     cost: float | None = None
+    tokens: CallTokens | None = None
 
     @property
     def cut_off(self) -> bool:

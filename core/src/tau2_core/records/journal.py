@@ -33,6 +33,7 @@ JUDGEMENTS = "judgements.jsonl"
 GRADES = "grades.jsonl"
 TIMINGS = "timings.jsonl"
 SUMMARY = "summary.json"
+TOKENS = "tokens.jsonl"
 AS_IT_IS = getattr(os, "O_BINARY", 0)  # on Windows; without it a line would end in two characters
 LONGEST_NAME = 255
 MOST_OF_A_NAME = 120

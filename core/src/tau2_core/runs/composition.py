@@ -150,6 +150,7 @@ def open_role_models(options: Options, catalogue: Catalogue) -> dict[ModelRole, 
         limits=options.provider_limit,
         rates=options.provider_rate,
         cassette=cassette,
+        token_traces=options.token_traces,
     )
 
 

@@ -81,4 +81,6 @@ def _model(role_model: RoleModel) -> dict[str, Any]:
         known["from_dataset"] = settings.from_dataset
     if role_model.client is None:
         known["replayed"] = True
+    if role_model.token_traces:
+        known["token_traces"] = True
     return {**known, "takes_seed": role_model.client.takes_seed() if role_model.client else None}

@@ -16,9 +16,10 @@ from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.runs import RunSummary
 from tau2_core.model.tasks import Task
+from tau2_core.model.tokens import TracedCall
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.finished import FinishedSlots
-from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, Journal
+from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, TOKENS, Journal
 from tau2_core.records.summary import summarise
 from tau2_core.records.tally import Tally
 from tau2_core.runs.checked_plan import check_plan
@@ -184,7 +185,9 @@ class _Run:
         if record is None:
             await self.listeners.tell("episode_started", EpisodeStart(self.plan.setting.domain, slot, seed))
             try:
-                record = await play(self.plan.setting, task, self.plan.participants, slot, seed, self.open_backend)
+                record = await play(
+                    self.plan.setting, task, self.plan.participants, slot, seed, self.open_backend, self._keep_tokens
+                )
             except KeyboardInterrupt:  # a person hung up, or a second Ctrl-C came to one who never waits
                 self.stopped = "interrupted"
                 raise asyncio.CancelledError from None
@@ -202,6 +205,9 @@ class _Run:
         self.finished.append(finished)
         if self.on_finished is not None:
             self.on_finished(finished)
+
+    def _keep_tokens(self, call: TracedCall) -> None:
+        self.journal.append(TOKENS, call.model_dump(mode="json", exclude_none=True))
 
     def _sum_up(self, seconds: float) -> RunResult:
         self.in_order.write_rest()

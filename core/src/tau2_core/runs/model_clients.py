@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence, Set
 from math import isfinite
 from typing import TypeVar, get_args
 
@@ -25,8 +25,11 @@ def open_models(
     limits: Sequence[str] = (),
     rates: Sequence[str] = (),
     cassette: Cassette | None = None,
+    token_traces: bool = False,
 ) -> dict[ModelRole, RoleModel]:
     """Open the model of each role; models of one provider share its limits. Raises UsageError.
+
+    `token_traces`: models at an endpoint tell the ids of their tokens, but for the judge's.
 
     From a cassette nothing is opened, so that no client needs to be imported, which takes seconds.
     """
@@ -34,7 +37,12 @@ def open_models(
         _ = chosen.price  # what is no price is refused before anything is played
     at_once, a_minute = _by_provider("--provider-limit", limits), _by_provider("--provider-rate", rates)
     replaying = cassette is not None and cassette.replaying
-    clients = {} if replaying else {role: open_client(chosen) for role, chosen in settings.items()}
+    traced = traced_roles(settings) if token_traces else set()
+    clients = (
+        {}
+        if replaying
+        else {role: open_client(chosen, token_traces=role in traced) for role, chosen in settings.items()}
+    )
     providers = {role: client.provider for role, client in clients.items()}
     if not replaying:
         _refuse_unknown({"--provider-limit": at_once, "--provider-rate": a_minute}, set(providers.values()))
@@ -54,6 +62,7 @@ def open_models(
             gates.get(providers.get(role, ""), RequestLimit()),
             patience,
             cassette,
+            token_traces=role in traced,
             redactor=redactor,
         )
         for role, chosen in settings.items()
@@ -75,12 +84,21 @@ async def close_models(role_models: Iterable[RoleModel]) -> None:
             await role_model.client.close()
 
 
-def open_client(settings: ModelSettings) -> Client:
+def traced_roles(settings: Mapping[ModelRole, ModelSettings]) -> Set[ModelRole]:
+    """Return the roles whose models can tell their tokens. Raises UsageError if there is none."""
+    tellers = [role for role, chosen in settings.items() if chosen.model.startswith("endpoint/")]
+    found: Set[ModelRole] = {role for role in tellers if role != "judge"}
+    if not found:
+        raise UsageError("--token-traces: only models at an endpoint tell their tokens: use endpoint/NAME for a role")
+    return found
+
+
+def open_client(settings: ModelSettings, *, token_traces: bool = False) -> Client:
     """Return the client for a model. Raises UsageError."""
     if settings.model.startswith("endpoint/"):
         from tau2_core.llm.endpoint import EndpointClient
 
-        return EndpointClient(settings)
+        return EndpointClient(settings, token_traces=token_traces)
     from tau2_core.llm.client import LiteLLMClient
 
     return LiteLLMClient(settings)

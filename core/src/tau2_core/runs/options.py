@@ -85,6 +85,7 @@ class Options(BaseModel):
     min_coverage: float | None = None
     record: Path | None = None
     replay: Path | None = None
+    token_traces: bool = False
     fault: Names = Field(default_factory=list)
     judge_all: bool = False
     resume: bool = False

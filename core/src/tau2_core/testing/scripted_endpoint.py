@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from tau2_core.event_loop import loop_factory
+from tau2_core.testing.token_template import ByteTemplate
 
 PRICED = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
 
@@ -117,15 +118,25 @@ def _call(name: str, arguments: Mapping[str, Any] | str) -> dict[str, Any]:
 class ScriptedEndpoint:
     """Serves a script at `url` while the `with` block lasts, from a thread of its own.
 
-    `latency` is how many seconds after its request each answer is sent. `asked` keeps the requests (unless `keep` is
+    `latency` is how many seconds after its request each answer is sent; with a `template` it tells token ids to who
+    asks for them. `asked` keeps the requests (unless `keep` is
     false), `most_at_once` tells how many were under way side by side at most, `connections` how many were opened.
     """
 
-    def __init__(self, script: Script, *, latency: float = 0.0, port: int = 0, keep: bool = True) -> None:
+    def __init__(
+        self,
+        script: Script,
+        *,
+        latency: float = 0.0,
+        port: int = 0,
+        keep: bool = True,
+        template: ByteTemplate | None = None,
+    ) -> None:
         self.script = script
         self.latency = latency
         self.port = port
         self.keep = keep
+        self.template = template
         self.asked: list[Asked] = []
         self.count = 0
         self.under_way = 0
@@ -210,7 +221,7 @@ class ScriptedEndpoint:
     async def _answer(self, asked: Asked, answer: Answer, writer: asyncio.StreamWriter) -> bool:
         match answer:
             case Reply():
-                await _send(writer, 200, json.dumps(_completion(asked, answer)).encode())
+                await _send(writer, 200, json.dumps(self._completion(asked, answer)).encode())
             case Refusal():
                 error = {"message": answer.message, "type": "scripted", "param": None, "code": answer.code}
                 body = {"error": error} if answer.body is None else answer.body
@@ -224,6 +235,15 @@ class ScriptedEndpoint:
             case Stalled():
                 await asyncio.Event().wait()
         return True
+
+    def _completion(self, asked: Asked, answer: Reply) -> dict[str, Any]:
+        completion = _completion(asked, answer)
+        if self.template is not None:
+            (choice,) = completion["choices"]
+            told, told_of_choice = self.template.told(asked.body, choice["message"])
+            completion |= told
+            choice |= told_of_choice
+        return completion
 
 
 def _completion(asked: Asked, answer: Reply) -> dict[str, Any]:
