@@ -15,7 +15,7 @@ JsonObject = Annotated[dict[str, Any], AfterValidator(writable)]
 class _Message(BaseModel):
     model_config = ConfigDict(extra="ignore", ser_json_inf_nan="constants")
 
-    turn_idx: int | None = None
+    turn_idx: int | None = Field(default=None, description="The message's place in the conversation.")
 
 
 class ToolCall(BaseModel):
@@ -23,48 +23,48 @@ class ToolCall(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    id: str = ""
-    name: str
-    arguments: JsonObject
-    requestor: Requestor = "assistant"
+    id: str = Field(default="", description="A name that the call's result repeats.")
+    name: str = Field(description="The tool.")
+    arguments: JsonObject = Field(description="Its arguments.")
+    requestor: Requestor = Field(default="assistant", description="Who makes the call: `assistant` or `user`.")
 
 
 class SystemMessage(_Message):
-    role: Literal["system"] = "system"
-    content: str | None = None
+    role: Literal["system"] = Field(default="system", description="Who writes.")
+    content: str | None = Field(default=None, description="The text.")
 
 
 class _ParticipantMessage(_Message):
     """A message of either side. `finish_reason` is the provider's, if a model wrote the message."""
 
-    content: str | None = None
-    tool_calls: list[ToolCall] | None = None
-    cost: float | None = None
-    usage: JsonObject | None = None
-    finish_reason: str | None = None
-    provider_message: JsonObject | None = None
+    content: str | None = Field(default=None, description="The text.")
+    tool_calls: list[ToolCall] | None = Field(default=None, description="The calls.")
+    cost: float | None = Field(default=None, description="What the model's answer cost, in US dollars.")
+    usage: JsonObject | None = Field(default=None, description="What the provider counted.")
+    finish_reason: str | None = Field(default=None, description="Why the model stopped, as the provider says.")
+    provider_message: JsonObject | None = Field(default=None, description="The message as the provider gave it.")
 
     def has_text(self) -> bool:
         return bool(self.content and self.content.strip())
 
 
 class AssistantMessage(_ParticipantMessage):
-    role: Literal["assistant"] = "assistant"
+    role: Literal["assistant"] = Field(default="assistant", description="Who writes.")
 
 
 class UserMessage(_ParticipantMessage):
-    role: Literal["user"] = "user"
+    role: Literal["user"] = Field(default="user", description="Who writes.")
 
 
 class ToolMessage(_Message):
     """The result of one tool call. `skipped`: a plugin answered, and the call never reached the world."""
 
-    role: Literal["tool"] = "tool"
-    id: str
-    content: str | None = None
-    requestor: Requestor = "assistant"
-    error: bool = False
-    skipped: bool | None = None
+    role: Literal["tool"] = Field(default="tool", description="Who writes.")
+    id: str = Field(description="The call that this is the result of.")
+    content: str | None = Field(default=None, description="The result.")
+    requestor: Requestor = Field(default="assistant", description="Whose call it was: `assistant` or `user`.")
+    error: bool = Field(default=False, description="Whether the call failed.")
+    skipped: bool | None = Field(default=None, description="Whether a plugin answered in the world's place.")
 
 
 Message = Annotated[SystemMessage | AssistantMessage | UserMessage | ToolMessage, Field(discriminator="role")]

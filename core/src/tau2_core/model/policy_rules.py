@@ -27,15 +27,18 @@ class PolicyRule(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1)
-    rule: str = Field(min_length=1)
-    tools: list[str] = Field(default_factory=lambda: [ALL])
-    but: list[str] = Field(default_factory=list)
-    confirmed: bool = False
-    yes: Pattern = YES
-    after: list[str] = Field(default_factory=list)
-    known: dict[str, list[str]] = Field(default_factory=dict)
-    one_thing_a_turn: bool = False
+    name: str = Field(min_length=1, description="The rule's name.")
+    rule: str = Field(min_length=1, description="The rule in words.")
+    tools: list[str] = Field(default_factory=lambda: [ALL], description="Which tools' calls it is about; `*` is all.")
+    but: list[str] = Field(default_factory=list, description="Which tools' calls it is not about.")
+    confirmed: bool = Field(default=False, description="The customer's last words before the call must be a yes.")
+    yes: Pattern = Field(default=YES, description="What counts as a yes: a regular expression.")
+    after: list[str] = Field(default_factory=list, description="One of these tools must have succeeded before.")
+    known: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="By argument: tools, or `customer`, in whose words its value must stand before.",
+    )
+    one_thing_a_turn: bool = Field(default=False, description="A message is one call, or words.")
 
     @model_validator(mode="after")
     def _one_requirement(self) -> PolicyRule:

@@ -18,19 +18,19 @@ class _Part(BaseModel):
 
 
 class Description(_Part):
-    purpose: str | None = None
-    relevant_policies: str | None = None
-    notes: str | None = None
+    purpose: str | None = Field(default=None, description="What the task tests.")
+    relevant_policies: str | None = Field(default=None, description="Which rules of the policy it is about.")
+    notes: str | None = Field(default=None, description="Anything else worth knowing.")
 
 
 class Instructions(_Part):
     """What the customer wants and knows. The loader fills in `domain` if a pack omits it."""
 
-    domain: str = ""
-    reason_for_call: str
-    known_info: str | None = None
-    unknown_info: str | None = None
-    task_instructions: str
+    domain: str = Field(default="", description="The domain's name; filled in where it is left out.")
+    reason_for_call: str = Field(description="What the customer wants.")
+    known_info: str | None = Field(default=None, description="What the customer knows.")
+    unknown_info: str | None = Field(default=None, description="What the customer does not know.")
+    task_instructions: str = Field(description="How the customer is to behave.")
 
     def text(self) -> str:
         """Render as the user simulator reads it (spec/evaluation.md, string renderings)."""
@@ -42,8 +42,8 @@ class Instructions(_Part):
 
 
 class UserScenario(_Part):
-    persona: str | None = None
-    instructions: str | Instructions
+    persona: str | None = Field(default=None, description="How the customer is.")
+    instructions: str | Instructions = Field(description="What the customer wants and knows: one text, or its parts.")
 
     def text(self) -> str:
         """Render as the user simulator reads it."""
@@ -60,27 +60,29 @@ def indent(text: str) -> str:
 class FunctionCall(_Part):
     """A call of a function on one side, for the set-up of a task."""
 
-    env_type: Requestor
-    func_name: str
-    arguments: dict[str, Any] = Field(default_factory=dict)
+    env_type: Requestor = Field(description="Whose function: `assistant` or `user`.")
+    func_name: str = Field(description="The name of a function or a tool.")
+    arguments: dict[str, Any] = Field(default_factory=dict, description="Its arguments.")
 
 
 class Assertion(FunctionCall):
     """A call that must return `assert_value`, a real bool."""
 
-    assert_value: bool = True
-    message: str | None = None
+    assert_value: bool = Field(default=True, description="What it must return.")
+    message: str | None = Field(default=None, description="What to say if it does not.")
 
 
 class Action(_Part):
     """One gold call. `compare_args`: None compares all arguments, [] only the name."""
 
-    action_id: str = ""
-    name: str
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    requestor: Requestor = "assistant"
-    info: str | None = None
-    compare_args: list[str] | None = None
+    action_id: str = Field(default="", description="A name for the call; made up where it is left out.")
+    name: str = Field(description="The tool.")
+    arguments: dict[str, Any] = Field(default_factory=dict, description="Its arguments.")
+    requestor: Requestor = Field(default="assistant", description="Who makes the call: `assistant` or `user`.")
+    info: str | None = Field(default=None, description="Anything worth knowing about it.")
+    compare_args: list[str] | None = Field(
+        default=None, description="Which arguments count for ACTION: all if left out, none if empty."
+    )
 
     def text(self) -> str:
         """Render as `name(key=value, …)`."""
@@ -88,14 +90,16 @@ class Action(_Part):
 
 
 class InitializationData(_Part):
-    agent_data: dict[str, Any] | None = None
-    user_data: dict[str, Any] | None = None
+    agent_data: dict[str, Any] | None = Field(default=None, description="Laid over the agent's database.")
+    user_data: dict[str, Any] | None = Field(default=None, description="Laid over the customer's database.")
 
 
 class InitialState(_Part):
-    initialization_data: InitializationData | None = None
-    initialization_actions: list[FunctionCall] | None = None
-    message_history: list[Message] | None = None
+    initialization_data: InitializationData | None = Field(default=None, description="Data laid over the databases.")
+    initialization_actions: list[FunctionCall] | None = Field(
+        default=None, description="Set-up calls, made after that."
+    )
+    message_history: list[Message] | None = Field(default=None, description="What was said before the task begins.")
 
 
 class EvaluationCriteria(_Part):
@@ -104,26 +108,38 @@ class EvaluationCriteria(_Part):
     `communicate_forbidden` is our addition: wrong values, checked by the set `strict`.
     """
 
-    actions: list[Action] | None = None
-    env_assertions: list[Assertion] | None = None
-    communicate_info: list[str] | None = None
-    nl_assertions: list[str] | None = None
-    communicate_forbidden: list[str] | None = None
-    reward_basis: list[RewardType] = Field(default_factory=lambda: list(OFFICIAL_REWARD_BASIS))
+    actions: list[Action] | None = Field(
+        default=None,
+        description="The gold calls, whose end state is what DB compares with; empty if nothing may change.",
+    )
+    env_assertions: list[Assertion] | None = Field(default=None, description="What must hold at the end.")
+    communicate_info: list[str] | None = Field(default=None, description="Texts that the agent must say.")
+    nl_assertions: list[str] | None = Field(default=None, description="Statements that a judge decides.")
+    communicate_forbidden: list[str] | None = Field(
+        default=None, description="Values that would be wrong to say, for the set `strict`."
+    )
+    reward_basis: list[RewardType] = Field(
+        default_factory=lambda: list(OFFICIAL_REWARD_BASIS),
+        description="What the reward is made of, in place of the manifest's.",
+    )
 
 
 class Task(_Part):
     """One task: what the customer wants, the start state, and the evaluation criteria."""
 
-    id: str
-    description: Description | None = None
-    user_scenario: UserScenario
-    ticket: str | None = None
-    initial_state: InitialState | None = None
-    evaluation_criteria: EvaluationCriteria | None = None
-    user_tools: list[str] | None = None
-    outcome: ExpectedOutcome | None = None
-    tags: list[str] = Field(default_factory=list)
+    id: str = Field(description="The task's id, unique in the pack.")
+    description: Description | None = Field(
+        default=None, description="What the task is about; nobody who plays sees it."
+    )
+    user_scenario: UserScenario = Field(description="What the simulated customer is told.")
+    ticket: str | None = Field(default=None, description="What the agent is told in solo play.")
+    initial_state: InitialState | None = Field(default=None, description="How the world differs at the start.")
+    evaluation_criteria: EvaluationCriteria | None = Field(default=None, description="What a good ending is.")
+    user_tools: list[str] | None = Field(
+        default=None, description="Which of the customer's tools they have; all if left out."
+    )
+    outcome: ExpectedOutcome | None = Field(default=None, description="What a good agent brings about.")
+    tags: list[str] = Field(default_factory=list, description="Words to group tasks by.")
 
     def history(self) -> list[Message]:
         """Return the messages from before the task begins."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from tau2_core.model.tools import FunctionKind, Kind, Role
 from tau2_core.packs.problems import Problems
@@ -15,13 +15,34 @@ from tau2_core.packs.schemas import schema_problems
 from tau2_core.packs.yaml_source import Document
 from tau2_core.problem_kinds import ProblemKind
 
+_TYPE = {"enum": ["string", "integer", "number", "boolean", "array", "object", "null"]}
+# What editors are told of a parameter: the usual keys of a JSON schema. What else it may hold, `check` knows.
+_PARAMETER = {
+    "type": "object",
+    "properties": {
+        "type": {"anyOf": [_TYPE, {"type": "array", "items": _TYPE}], "description": "Which JSON values there may be."},
+        "description": {"type": "string", "description": "What it is, as a model reads it."},
+        "optional": {"type": "boolean", "description": "Whether it may be left out; the handler then has a default."},
+        "alias": {"type": "string", "description": "The handler's name for it, where this one is no Python name."},
+        "enum": {"type": "array", "description": "All values that there are."},
+        "items": {"type": ["object", "boolean"], "description": "The JSON schema of an array's items."},
+        "properties": {"type": "object", "description": "JSON schemas of an object's parts."},
+        "minimum": {"type": "number", "description": "The smallest number."},
+        "maximum": {"type": "number", "description": "The largest number."},
+        "pattern": {"type": "string", "description": "A regular expression that a text holds."},
+    },
+    "additionalProperties": True,
+}
+
 
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    description: str = Field(min_length=1)
-    handler: str = Field(pattern=r"^\w+:[a-zA-Z]\w*$")
-    parameters: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    description: str = Field(min_length=1, description="What it does, as a model reads it.")
+    handler: str = Field(pattern=r"^\w+:[a-zA-Z]\w*$", description="`module:function` in the folder `handlers`.")
+    parameters: dict[str, Annotated[dict[str, Any], WithJsonSchema(_PARAMETER)]] = Field(
+        default_factory=dict, description="JSON schemas by parameter; each is required unless it says `optional: true`."
+    )
 
     def schema_object(self) -> dict[str, Any]:
         """Return the JSON schema of the arguments object."""
@@ -39,15 +60,17 @@ OPEN_SCHEMA: Mapping[str, Any] = {"type": "object", "properties": {}, "required"
 class ToolEntry(_Entry):
     """A tool as YAML declares it."""
 
-    kind: Kind
-    transfers: bool = False
+    kind: Kind = Field(
+        description="`read` looks up, `write` may change the database, `think` and `generic` do neither."
+    )
+    transfers: bool = Field(default=False, description="Whether the tool hands the customer over to a human.")
 
 
 class FunctionEntry(_Entry):
     """A set-up call or an assertion as YAML declares it."""
 
-    role: Role
-    kind: FunctionKind
+    role: Role = Field(description="Whose database it works on.")
+    kind: FunctionKind = Field(description="`setup` may change the database, `assertion` returns a bool.")
 
 
 @dataclass(frozen=True)

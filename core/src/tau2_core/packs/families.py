@@ -37,26 +37,32 @@ class Block(_Section):
     `found_by` are the calls by which an agent comes to know of it, gold before what that section says.
     """
 
-    about: str = ""
-    setup: list[FunctionCall] = Field(default_factory=list)
-    fix: list[Action] = Field(default_factory=list)
-    broken: list[Assertion] = Field(default_factory=list)
-    assertions: list[Assertion] = Field(default_factory=list)
-    facts: dict[str, Any] = Field(default_factory=dict)
-    unsolvable: bool = False
-    found_by: list[Action] = Field(default_factory=list)
+    about: str = Field(default="", description="What is wrong, in a sentence.")
+    setup: list[FunctionCall] = Field(default_factory=list, description="Calls that bring it about.")
+    fix: list[Action] = Field(default_factory=list, description="Gold calls that put it right.")
+    broken: list[Assertion] = Field(default_factory=list, description="Assertions that hold after the set-up.")
+    assertions: list[Assertion] = Field(
+        default_factory=list, description="Assertions demanded of every task with this block."
+    )
+    facts: dict[str, Any] = Field(default_factory=dict, description="Values for the texts.")
+    unsolvable: bool = Field(default=False, description="Whether it cannot be put right.")
+    found_by: list[Action] = Field(
+        default_factory=list, description="Calls by which an agent finds an unsolvable block."
+    )
 
 
 class Family(_Section):
     """Tasks that share a wish and differ in what is wrong; `task` and `unsolvable` have templates for texts."""
 
-    select: list[list[str]] = Field(min_length=1)
-    at_least_one_of: list[str] | None = None
-    personas: list[str] = Field(default_factory=list)
-    setup: list[FunctionCall] = Field(default_factory=list)
-    facts: dict[str, Any] = Field(default_factory=dict)
-    task: dict[str, Any]
-    unsolvable: dict[str, Any] | None = None
+    select: list[list[str]] = Field(min_length=1, description="Lines of blocks; of each line a task has at most one.")
+    at_least_one_of: list[str] | None = Field(default=None, description="Blocks of which a task has at least one.")
+    personas: list[str] = Field(default_factory=list, description="Personas that take turns.")
+    setup: list[FunctionCall] = Field(default_factory=list, description="Calls that every task begins with.")
+    facts: dict[str, Any] = Field(default_factory=dict, description="Values for the texts.")
+    task: dict[str, Any] = Field(description="What the tasks have in common; texts are templates.")
+    unsolvable: dict[str, Any] | None = Field(
+        default=None, description="What is laid over `task` where a block cannot be put right."
+    )
 
     def section(self, *, solvable: bool) -> dict[str, Any]:
         """Return what a task is made from: `task`, with `unsolvable` laid over it where that applies."""

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from tau2_core.model.tasks import OFFICIAL_REWARD_BASIS, RewardType
+
+
+def _written(value: Any) -> Any:
+    """Refuse a number, which pydantic would take for seconds since 1970."""
+    if isinstance(value, int | float):
+        raise ValueError("should be a date and a time, such as 2025-03-01T09:00:00")
+    return value
+
+
+Clock = Annotated[datetime, BeforeValidator(_written, json_schema_input_type=str)]
 
 
 class _Section(BaseModel):
@@ -20,31 +31,33 @@ class DatabaseEntry(_Section):
     their record's key, of which `check` is not to warn.
     """
 
-    model: str
-    data: str
-    unchecked: list[str] = Field(default_factory=list)
+    model: str = Field(description="`module:Class` within the package: a subclass of tau2_core.Database.")
+    data: str = Field(description="The database: a .json, .yaml or .toml file.")
+    unchecked: list[str] = Field(
+        default_factory=list, description="Path patterns, such as `flights.*.colour`, of which `check` is not to warn."
+    )
 
 
 class Databases(_Section):
-    agent: DatabaseEntry
-    user: DatabaseEntry | None = None
+    agent: DatabaseEntry = Field(description="What the agent's tools work on.")
+    user: DatabaseEntry | None = Field(default=None, description="What the customer's own tools work on.")
 
 
 class ToolFiles(_Section):
-    agent: str
-    user: str | None = None
+    agent: str = Field(description="The file of the agent's tools.")
+    user: str | None = Field(default=None, description="The file of the customer's own tools.")
 
 
 class Variant(_Section):
-    prompts: dict[str, str]
+    prompts: dict[str, str] = Field(description="Templates in place of those under `prompts`, by name.")
 
 
 class TaskFiles(_Section):
     """`files` (hand-written tasks) and `families`: patterns, of which one is enough."""
 
-    files: str | None = None
-    families: str | None = None
-    splits: str
+    files: str | None = Field(default=None, description="A pattern for files of hand-written tasks.")
+    families: str | None = Field(default=None, description="A pattern for files of task families.")
+    splits: str = Field(description="The file of the splits.")
 
     @model_validator(mode="after")
     def _some(self) -> TaskFiles:
@@ -56,9 +69,9 @@ class TaskFiles(_Section):
 class AllowedPass(_Section):
     """Why baselines may pass some tasks (`*`: any): an entry of the audit's allow-list."""
 
-    tasks: list[str] = Field(min_length=1)
-    baselines: list[str] = Field(min_length=1)
-    because: str = Field(min_length=1)
+    tasks: list[str] = Field(min_length=1, description="Ids of tasks, or `*` for any.")
+    baselines: list[str] = Field(min_length=1, description="Names of baselines that may pass them.")
+    because: str = Field(min_length=1, description="Why.")
 
 
 class Evaluation(_Section):
@@ -70,12 +83,25 @@ class Evaluation(_Section):
     `policy_checks` is a file of rules, checked by the set `strict` and reported beside the reward.
     """
 
-    reward_basis: list[RewardType] = Field(default_factory=lambda: list(OFFICIAL_REWARD_BASIS))
-    evaluators: str | None = None
-    policy_checks: str | None = None
-    unordered: list[str] = Field(default_factory=list)
-    ignored: list[str] = Field(default_factory=list)
-    audit: dict[str, list[AllowedPass]] = Field(default_factory=dict)
+    reward_basis: list[RewardType] = Field(
+        default_factory=lambda: list(OFFICIAL_REWARD_BASIS),
+        description="What a reward is made of, unless a task says otherwise.",
+    )
+    evaluators: str | None = Field(
+        default=None, description="What grades the pack's own tasks where a run does not say: a set's name, or a file."
+    )
+    policy_checks: str | None = Field(
+        default=None, description="A file of rules of the policy that records are held against."
+    )
+    unordered: list[str] = Field(
+        default_factory=list, description="Path patterns of lists whose order does not matter to the set `strict`."
+    )
+    ignored: list[str] = Field(
+        default_factory=list, description="Path patterns of values that the set `strict` does not compare."
+    )
+    audit: dict[str, list[AllowedPass]] = Field(
+        default_factory=dict, description="Why baselines may pass some tasks, by set of evaluators."
+    )
 
 
 class Manifest(_Section):
@@ -85,19 +111,27 @@ class Manifest(_Section):
     no network, no sleep. A server then runs them on its event loop, which saves changing threads.
     """
 
-    name: str
-    description: str = ""
-    clock: datetime
-    quick: bool = False
-    databases: Databases
-    tools: ToolFiles
-    functions: str | None = None
-    sync: str | None = None
-    ids: dict[str, list[str]] = Field(default_factory=dict)
-    prompts: dict[str, str]
-    variants: dict[str, Variant] = Field(default_factory=dict)
-    tasks: TaskFiles
-    evaluation: Evaluation = Field(default_factory=Evaluation)
+    name: str = Field(description="The domain's name, as its entry point has it.")
+    description: str = Field(default="", description="One line, shown by `tau2-gym domains`.")
+    clock: Clock = Field(description='The world\'s "now", such as 2025-03-01T09:00:00.')
+    quick: bool = Field(
+        default=False, description="Promise that no handler takes more than a few milliseconds or waits for anything."
+    )
+    databases: Databases = Field(description="The databases of both sides.")
+    tools: ToolFiles = Field(description="The files of tools of both sides.")
+    functions: str | None = Field(
+        default=None, description="A file of set-up calls and assertions that tasks may name."
+    )
+    sync: str | None = Field(
+        default=None, description="`module:function` that runs in every call and carries effects between the databases."
+    )
+    ids: dict[str, list[str]] = Field(
+        default_factory=dict, description="Pools of identifiers that handlers may hand out, in this order."
+    )
+    prompts: dict[str, str] = Field(description="Templates by name: `policy`, and `solo` for play without a customer.")
+    variants: dict[str, Variant] = Field(default_factory=dict, description="Other texts over the same world, by name.")
+    tasks: TaskFiles = Field(description="Where the tasks and the splits are.")
+    evaluation: Evaluation = Field(default_factory=Evaluation, description="How the tasks are graded.")
 
     def prompt_file(self, name: str, variant: str) -> str | None:
         """Return the template of a prompt under a variant ("" for none)."""

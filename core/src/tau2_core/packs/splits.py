@@ -26,8 +26,8 @@ class _Section(BaseModel):
 class Range(_Section):
     """How many blocks a task may have, both ends included."""
 
-    min: int = Field(default=0, ge=0)
-    max: int | None = Field(default=None, ge=0)
+    min: int = Field(default=0, ge=0, description="At least so many.")
+    max: int | None = Field(default=None, ge=0, description="At most so many.")
 
     def holds(self, number: int) -> bool:
         return self.min <= number and (self.max is None or number <= self.max)
@@ -41,14 +41,16 @@ class Rule(_Section):
     blocks and persona, up to `sample` tasks or a `share` are drawn, with `random.Random(seed)`.
     """
 
-    all: Literal[True] | None = None
-    of: str | None = None
-    blocks: Range | None = None
-    without: str | None = None
-    sample: int | None = Field(default=None, ge=1)
-    share: float | None = Field(default=None, gt=0, lt=1)
-    by: list[Literal["family", "blocks", "persona"]] | None = None
-    seed: int | None = None
+    all: Literal[True] | None = Field(default=None, description="Start from all tasks, hand-written ones too.")
+    of: str | None = Field(default=None, description="Start from another split.")
+    blocks: Range | None = Field(default=None, description="Only tasks with so many blocks.")
+    without: str | None = Field(default=None, description="Leave out the tasks of another split.")
+    sample: int | None = Field(default=None, ge=1, description="Draw up to so many tasks of each bin.")
+    share: float | None = Field(default=None, gt=0, lt=1, description="Draw this share of each bin.")
+    by: list[Literal["family", "blocks", "persona"]] | None = Field(
+        default=None, description="What tells the bins apart."
+    )
+    seed: int | None = Field(default=None, description="The seed of the draw.")
 
     def names(self) -> dict[str, str]:
         """Return the splits that the rule goes by, each under its key."""

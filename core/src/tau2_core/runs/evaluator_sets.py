@@ -67,10 +67,12 @@ class EvaluatorEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    use: str | None = None
-    options: dict[str, Any] = Field(default_factory=dict)
-    counts: Literal["basis", "always", "never"] | None = None
-    seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    use: str | None = Field(default=None, description="Whose code: a registered evaluator, or a file and a function.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Options of the evaluator.")
+    counts: Literal["basis", "always", "never"] | None = Field(
+        default=None, description="When it counts for the reward: `basis`, `always` or `never`."
+    )
+    seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="How long it may take.")
 
 
 class EvaluationFile(BaseModel):
@@ -78,12 +80,16 @@ class EvaluationFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str | None = Field(default=None, pattern=r"^[\w.-]+$")
-    extends: str | None = None
-    evaluators: dict[str, EvaluatorEntry] = Field(default_factory=dict)
-    weights: dict[str, float] = Field(default_factory=dict)
-    gates: list[str] = Field(default_factory=list)
-    solved_from: float = Field(default=1.0, gt=0, le=1, allow_inf_nan=False)
+    name: str | None = Field(default=None, pattern=r"^[\w.-]+$", description="A name for it, shown in reports.")
+    extends: str | None = Field(default=None, description="The set that it begins with.")
+    evaluators: dict[str, EvaluatorEntry] = Field(default_factory=dict, description="Evaluators by criterion.")
+    weights: dict[str, float] = Field(
+        default_factory=dict, description="Weights by criterion; the reward is then a weighted mean."
+    )
+    gates: list[str] = Field(default_factory=list, description="Criteria that must be met for any reward.")
+    solved_from: float = Field(
+        default=1.0, gt=0, le=1, allow_inf_nan=False, description="The reward from which a task counts as solved."
+    )
 
 
 def choose_evaluators(catalogue: Catalogue, chosen: str | None, setting: Setting | None = None) -> EvaluatorSet:

@@ -25,8 +25,8 @@ def _several(value: Any) -> Any:
     return [value] if isinstance(value, str | Path) else value
 
 
-Names = Annotated[list[str], BeforeValidator(_several)]
-Folders = Annotated[list[Path], BeforeValidator(_several)]
+Names = Annotated[list[str], BeforeValidator(_several, json_schema_input_type=str | list[str])]
+Folders = Annotated[list[Path], BeforeValidator(_several, json_schema_input_type=Path | list[Path])]
 
 
 class RoleOptions(BaseModel):
@@ -34,17 +34,17 @@ class RoleOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str | None = None
-    model: str | None = None
-    args: dict[str, Any] = Field(default_factory=dict)
-    carry: Carry = "auto"
+    name: str | None = Field(default=None, description="A registered agent or user.")
+    model: str | None = Field(default=None, description="A model, as litellm names it.")
+    args: dict[str, Any] = Field(default_factory=dict, description="Arguments of the model.")
+    carry: Carry = Field(default="auto", description="What is carried along of a model's thinking.")
 
 
 def _role(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-RoleField = Annotated[RoleOptions, BeforeValidator(_role)]
+RoleField = Annotated[RoleOptions, BeforeValidator(_role, json_schema_input_type=str | RoleOptions)]
 
 
 class Options(BaseModel):
@@ -58,7 +58,7 @@ class Options(BaseModel):
     domain: Names = Field(default_factory=list)
     agent: RoleField = Field(default_factory=RoleOptions)
     user: RoleField = Field(default_factory=RoleOptions)
-    judge: RoleField = Field(default_factory=RoleOptions)
+    judge: RoleField = Field(default_factory=RoleOptions, description="The model that decides statements.")
     dataset: Folders = Field(default_factory=list)
     split: str | None = None
     task: Names = Field(default_factory=list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,18 +60,24 @@ SOURCES: dict[str, SchemaSource] = {
 }
 
 
-def json_schema(name: str) -> dict[str, Any]:
-    """Return the JSON schema of a kind of file. Raises UsageError for an unknown name."""
+def json_schema(name: str, option_help: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the JSON schema of a kind of file. Raises UsageError for an unknown name.
+
+    `option_help` are the descriptions of the command line's options, which `config` is made of.
+    """
     if name not in SOURCES:
         raise UsageError(f"no schema {name!r} ({did_you_mean(name, SOURCES)})")
     source = SOURCES[name]
     made = _tidied(TypeAdapter(source.content).json_schema())
+    for option, text in (option_help or {}).items() if source.content is Options else ():
+        if option in made["properties"]:
+            made["properties"][option].setdefault("description", text)
     return {"$schema": DIALECT, "title": f"tau2-gym {name}", **made, "description": source.about}
 
 
-def schema_text(name: str) -> str:
+def schema_text(name: str, option_help: Mapping[str, str] | None = None) -> str:
     """Return a schema as the text of a file."""
-    return json.dumps(json_schema(name), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(json_schema(name, option_help), indent=2, ensure_ascii=False) + "\n"
 
 
 def _tidied(part: Any, *, names: bool = False) -> Any:

@@ -1,0 +1,141 @@
+"""JSON schemas: one source with `check`, valid for all files of our packs, published as they are generated."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import yaml
+from tau2_core.packs.yaml_source import read_yaml
+from tau2_core.scaffold.schemas import SOURCES, json_schema
+
+from tests.bakery import in_process, write_bakery
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKS = sorted((ROOT / "domains").glob("*/src/*/domain.yaml"))
+MISTAKES_EACH = 12
+
+
+def validator(name: str) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(json_schema(name))
+
+
+def files_of(manifest: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the YAML files that a manifest names, each with its kind."""
+    folder, content = manifest.parent, read_yaml(manifest).value
+    yield "domain", manifest
+    yield from (("tools", folder / name) for name in content["tools"].values())
+    named = {"functions": content.get("functions"), "splits": content["tasks"].get("splits")}
+    named["policy_checks"] = content.get("evaluation", {}).get("policy_checks")
+    yield from ((kind, folder / name) for kind, name in named.items() if name)
+    for kind, pattern in (("tasks", "files"), ("families", "families")):
+        if pattern in content["tasks"]:
+            yield from ((kind, file) for file in sorted(folder.glob(content["tasks"][pattern])))
+
+
+@pytest.mark.parametrize("manifest", PACKS, ids=lambda file: file.parent.name)
+def test_all_files_of_our_packs_are_valid(manifest: Path) -> None:
+    kinds = set()
+    for kind, file in files_of(manifest):
+        errors = [f"{file}: {error.message}" for error in validator(kind).iter_errors(read_yaml(file).value)]
+        assert errors == []
+        kinds.add(kind)
+    assert {"domain", "tools", "splits"} <= kinds
+
+
+def test_our_configurations_are_valid() -> None:
+    assert validator("config").is_valid(read_yaml(ROOT / "examples" / "cassettes" / "models.yaml").value)
+    assert validator("config").is_valid({"domain": "mock", "agent": "oracle", "pack": ["hotel"], "trials": 2})
+    assert not validator("config").is_valid({"trails": 2})
+
+
+def test_every_field_has_a_description() -> None:
+    def bare(part: Any, path: str) -> Iterator[str]:
+        if isinstance(part, dict):
+            fields = part.get("properties")
+            if isinstance(fields, dict) and path.rpartition(".")[2] != "properties":
+                yield from (f"{path}: {name}" for name, field in fields.items() if "description" not in field)
+            for key, value in part.items():
+                yield from bare(value, f"{path}.{key}")
+        elif isinstance(part, list):
+            for value in part:
+                yield from bare(value, path)
+
+    published = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in published_files()}
+    assert [each for name, content in published.items() for each in bare(content, name)] == []
+
+
+def published_files() -> list[Path]:
+    return sorted((ROOT / "docs" / "reference" / "schemas").glob("*.json"))
+
+
+def test_the_published_schemas_are_those_that_the_command_writes(tmp_path: Path) -> None:
+    in_process("schema", "--out", tmp_path)
+    written = {file.name: file.read_text(encoding="utf-8") for file in tmp_path.iterdir()}
+    published = {file.name: file.read_text(encoding="utf-8") for file in published_files()}
+    assert written == published, "run `tau2-gym schema --out docs/reference/schemas`"
+    assert {Path(name).stem for name in written} == SOURCES.keys()
+
+
+def test_the_command_lists_and_prints(tmp_path: Path) -> None:
+    listed = in_process("schema").stdout
+    assert [line.split()[0] for line in listed.splitlines()] == list(SOURCES)
+    assert json.loads(in_process("schema", "tools").stdout) == json_schema("tools")
+    done = in_process("schema", "tool")
+    assert (done.returncode, "did you mean 'tools'?" in done.stderr) == (2, True)
+
+
+def spoilt(content: Any, rng: random.Random) -> Any:
+    """Return content with one mistake somewhere: a key that is unknown, missing or of another type."""
+    content = json.loads(json.dumps(content))
+    places = [(holder, key) for holder in containers(content) for key in keys(holder)]
+    holder, key = rng.choice(places)
+    mistake = rng.choice(["type", "missing", "unknown"])
+    if mistake == "type":
+        holder[key] = rng.choice([5, "text", [], {"a": 1}, True, None])
+    elif mistake == "missing" and isinstance(holder, dict):
+        del holder[key]
+    elif isinstance(holder, dict):
+        holder["unkown"] = 1
+    return content
+
+
+def containers(part: Any) -> Iterator[Any]:
+    if isinstance(part, dict | list):
+        yield part
+        for value in part.values() if isinstance(part, dict) else part:
+            yield from containers(value)
+
+
+def keys(holder: Any) -> list[Any]:
+    return list(holder) if isinstance(holder, dict) else list(range(len(holder)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "file"),
+    [
+        ("domain", "domain.yaml"),
+        ("tools", "tools/agent.yaml"),
+        ("tasks", "data/tasks/selling.yaml"),
+        ("splits", "data/splits.yaml"),
+    ],
+)
+def test_what_the_schema_refuses_check_refuses(tmp_path: Path, kind: str, file: str) -> None:
+    refused = 0
+    for seed in range(200):
+        pack = write_bakery(tmp_path / str(seed) / "bakery")
+        content = spoilt(read_yaml(pack / file).value, random.Random(seed))
+        if validator(kind).is_valid(content):
+            continue
+        (pack / file).write_text(yaml.safe_dump(content), encoding="utf-8")
+        done = in_process("check", "--pack", pack)
+        assert done.returncode != 0, f"{content}\n{done.stdout}"
+        refused += 1
+        if refused == MISTAKES_EACH:
+            break
+    assert refused == MISTAKES_EACH
