@@ -74,7 +74,7 @@ async def play_composed(
     composed: Composition, *, via: str, resume: bool, on_finished: OnProgress | None = None
 ) -> RunResult:
     """Play and grade what is composed, in this process or `via` "mcp"; then close the connections to the models."""
-    plan, slots = composed.plan, len(composed.plan.slots())
+    plan, slots = composed.plan, len(composed.plan.own_slots())
     done = 0
 
     def tell(finished: FinishedEpisode) -> None:

@@ -76,6 +76,7 @@ class RunOptions(EpisodeOptions, total=False):
     sample: int
     trials: int
     seed: int
+    shard: str
     timeout: float
     run_timeout: float
     provider_limits: Mapping[str, float]

@@ -57,6 +57,9 @@ def run(
     sample: Annotated[int | None, typer.Option(min=1, help="Only N tasks, drawn by the seed.")] = None,
     trials: Annotated[int, typer.Option(help="How often each task is played.")] = 1,
     seed: Annotated[int, typer.Option(help="Decides every trial's seed.")] = 300,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Play only part I of N; `tau2-gym merge` puts them together.")
+    ] = None,
     variant: Annotated[str, typer.Option(help="Other prompts over the same world.")] = "",
     solo: Annotated[bool, typer.Option("--solo", help="The agent works alone on a ticket.")] = False,
     user_first: Annotated[
@@ -161,7 +164,7 @@ def _play(composed: Composition, *, quiet: bool, via: str, resume: bool) -> RunR
 
     plan = composed.plan
     title = f"{plan.setting.domain} · {plan.participants.agent.name}"
-    with progress(title, len(plan.slots()), quiet=quiet or plan.interactive) as advance:
+    with progress(title, len(plan.own_slots()), quiet=quiet or plan.interactive) as advance:
         work = play_composed(composed, via=via, resume=resume, on_finished=lambda *_: advance())
         try:
             return event_loop.run_async(work)

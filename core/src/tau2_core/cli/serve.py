@@ -80,6 +80,7 @@ def serve(
     sample: Annotated[int | None, typer.Option(min=1, help="Serve a run of N tasks, drawn by the seed.")] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Serve a run with so many trials of each task.")] = None,
     seed: Annotated[int, typer.Option(help="Decides every trial's seed.")] = 300,
+    shard: Annotated[str | None, typer.Option(metavar="I/N", help="Serve only part I of N of the run.")] = None,
     variant: Annotated[str, typer.Option(help="The run's prompts.")] = "",
     solo: Annotated[bool, typer.Option("--solo", help="The run is played solo.")] = False,
     mode: Annotated[Literal["strict", "tau2"] | None, typer.Option(help="The run's mode.")] = None,
@@ -252,7 +253,7 @@ def _open_run(options: Options, catalogue: Catalogue, settings: ServerSettings, 
     attempts, seconds = options.slot_attempts, options.slot_timeout
     checked = check_plan(run.plan, catalogue)
     runs.open_inventory(checked, run.folder, resume=options.resume, attempts=attempts, seconds=seconds)
-    return f"\n{len(run.plan.slots())} slots of {run.folder}: POST {settings.base_url}/v1/slots claims the next one"
+    return f"\n{len(run.plan.own_slots())} slots of {run.folder}: POST {settings.base_url}/v1/slots claims the next one"
 
 
 def _guard(settings: ServerSettings) -> str:

@@ -10,7 +10,7 @@ from tau2_core.runs.options import Options, RoleOptions
 YEAR = 365 * 24 * 3600
 STARTS_A_RUN = ("split", "task", "num_tasks", "sample", "trials", "name")
 OF_A_SLOT = ("slot_timeout", "slot_attempts", "run_timeout", "max_infrastructure_errors", "resume")
-OF_AN_EPISODE = ("seed", "variant", "solo", "mode")
+OF_AN_EPISODE = ("seed", "shard", "variant", "solo", "mode")
 OF_RUN_ALONE = {
     "min_coverage": "a server's end is no gate; `tau2-gym report` shows the coverage of what was served",
     "fail_under": "a server's end is no gate; `tau2-gym report` shows the mean of what was served",

@@ -13,7 +13,7 @@ from tau2_core.model.episodes import Usage
 
 @dataclass(frozen=True, slots=True)
 class RunStart:
-    """A run that is about to begin: `slots` is tasks times trials."""
+    """A run that is about to begin: `slots` is how many are played here: tasks times trials, or a shard of them."""
 
     name: str
     folder: Path

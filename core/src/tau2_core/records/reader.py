@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 from tau2_core.errors import RunError, UsageError
 from tau2_core.model.episodes import ArgumentMode, EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade, Judgement
+from tau2_core.model.runs import Inventory
 from tau2_core.model.tasks import Task
 from tau2_core.records.finished import read_finished_slots
 from tau2_core.records.journal import CONFIGURATION, FORMAT, TASKS, TIMINGS, Journal
@@ -103,6 +104,13 @@ class RecordedRun:
         """Return the name of a role's model, None if it has none."""
         told = self.config["models"].get(role)
         return str(told["model"]) if told else None
+
+    def inventory(self, evaluators: str) -> Inventory:
+        """Return what the run's figures are about when a set of evaluators with this name grades it."""
+        told = self.config
+        dataset = told["dataset"]["folder"] if told.get("dataset") else None
+        names = (told["domain"], told["agent"]["name"], told["user"]["name"])
+        return Inventory(*names, evaluators, dataset, told.get("split"), self.tasks, self.trials)
 
     def slots(self, task_id: str, trials: int | None = None) -> list[Slot]:
         """Return a task's slots, played or not; all, or of the first `trials`."""

@@ -23,7 +23,7 @@ from tau2_core.runs.evaluator_sets import choose_evaluators
 from tau2_core.runs.loading import load_setting, open_catalogue, open_faults, with_dataset_args
 from tau2_core.runs.model_clients import open_models
 from tau2_core.runs.options import Options
-from tau2_core.runs.plan import Plan
+from tau2_core.runs.plan import Plan, parse_shard
 from tau2_core.terminal_text import printable_line
 
 RoleModels = Mapping[ModelRole, RoleModel]
@@ -108,6 +108,7 @@ def compose_run(
         run_seconds=options.run_timeout,
         judge_all=options.judge_all,
         evaluator_set=graded_by,
+        shard=None if options.shard is None else parse_shard(options.shard),
     )
     who = role_models["agent"].settings.model if spec.name == "llm" and "agent" in role_models else spec.name
     return Composition(catalogue, plan, options.out / (options.name or default_name(domain, who)), selection.left_out)
@@ -163,6 +164,12 @@ def refuse_contradictions(options: Options) -> None:
         raise UsageError(f"--fail-under should be between 0 and 1, as rewards are, not {threshold:g}")
     if options.min_coverage is not None and not 0 <= options.min_coverage <= 1:
         raise UsageError(f"--min-coverage should be between 0 and 1, not {options.min_coverage:g}")
+    if options.shard is not None:
+        parse_shard(options.shard)
+        for option in ("fail_under", "min_coverage"):
+            if getattr(options, option) is not None:
+                flag = f"--{option.replace('_', '-')}"
+                raise UsageError(f"{flag} is about a whole run, not a shard: merge the shards, then `tau2-gym report`")
     if options.resume and name is None:
         raise UsageError("--resume: say with --name which run to go on with")
     if options.record and options.replay:

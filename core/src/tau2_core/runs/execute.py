@@ -151,10 +151,10 @@ class _Run:
         return self._sum_up(time.monotonic() - started)
 
     def _missing(self) -> Iterator[tuple[Slot, int]]:
-        seeds = (seed for seed in self.plan.seeds() for _ in self.plan.tasks)
-        for slot, seed in zip(self.plan.slots(), seeds, strict=True):
+        seeds = self.plan.seeds()
+        for slot in self.plan.own_slots():
             if slot not in self.before.grades:
-                yield slot, seed
+                yield slot, seeds[slot.trial]
 
     async def _tried(self, first: asyncio.Task[None]) -> None:
         """Wait until every model has answered, or one episode is over: a model that cannot be used costs no second."""

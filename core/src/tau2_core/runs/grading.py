@@ -15,7 +15,6 @@ from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Judgement, Outcome
 from tau2_core.model.llm import ModelRole, ModelSettings
-from tau2_core.model.runs import Inventory
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.journal import GRADES, JUDGEMENTS, SUMMARY, Journal
@@ -147,12 +146,8 @@ async def _ask(
 def _summed_up(
     run: RecordedRun, tasks: list[Task], finished: list[FinishedEpisode], judged: list[Judgement], journal: Journal
 ) -> RunResult:
-    told = run.config
-    names = (told["domain"], told["agent"]["name"], told["user"]["name"])
-    evaluators = finished[0].grade.evaluators if finished else told["evaluators"]
-    dataset = told["dataset"]["folder"] if told.get("dataset") else None
-    inventory = Inventory(*names, evaluators, dataset, told.get("split"), run.tasks, run.trials)
-    seconds = _seconds(journal)
+    inventory = run.inventory(finished[0].grade.evaluators if finished else run.config["evaluators"])
+    seconds = recorded_seconds(journal)
     records, grades = [each.record for each in finished], [each.grade for each in finished]
     tally = Tally(inventory.tasks, inventory.trials, grades, records, judged)
     summary = summarise(inventory, run.name, str(run.folder), tally, seconds)
@@ -160,7 +155,7 @@ def _summed_up(
     return RunResult(summary, tasks, finished)
 
 
-def _seconds(journal: Journal) -> float:
+def recorded_seconds(journal: Journal) -> float:
     """Return how long the run took, 0 where it was stopped before it said so. Raises RunError."""
     if not os.path.lexists(journal.folder / SUMMARY):
         return 0.0

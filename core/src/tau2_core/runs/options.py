@@ -66,6 +66,7 @@ class Options(BaseModel):
     sample: int | None = Field(default=None, ge=1)
     trials: int | None = None
     seed: int = DEFAULT_SEED
+    shard: str | None = None
     variant: str = ""
     solo: bool = False
     user_first: bool = False

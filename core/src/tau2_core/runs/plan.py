@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,31 @@ from tau2_core.runs.stopping import refuse_unknown_prices
 DEFAULT_SEED = 300
 
 
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of `count` parts of a run's inventory, by number from 1: every `count`-th slot."""
+
+    number: int
+    count: int
+
+    def of(self, slots: Sequence[Slot]) -> list[Slot]:
+        return list(slots[self.number - 1 :: self.count])
+
+
+def parse_shard(text: str) -> Shard:
+    """Return the shard that a text such as `3/16` names. Raises UsageError."""
+    found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise UsageError(f"--shard should be a number and how many there are, such as 3/16, not {text!r}")
+    return Shard(int(found[1]), int(found[2]))
+
+
 @dataclass(frozen=True)
 class Plan:
     """Everything that decides what a run does. `seed` gives each trial its own seed, the same for every task.
 
     `evaluators` is the name of what grades; `evaluator_set` is that itself, where it is no registered set.
+    `shard` is the part of the inventory that is played here; None is all of it.
     """
 
     setting: Setting
@@ -40,6 +61,7 @@ class Plan:
     run_seconds: float | None = None
     judge_all: bool = False
     evaluator_set: EvaluatorSet | None = None
+    shard: Shard | None = None
 
     def __post_init__(self) -> None:
         if not self.tasks:
@@ -51,6 +73,8 @@ class Plan:
         for name, seconds in (("max-cost", self.max_cost), ("run-timeout", self.run_seconds)):
             if seconds is not None and not seconds > 0:
                 raise UsageError(f"--{name} must be more than 0, not {seconds}")
+        if self.shard is not None and self.shard.count > len(self.slots()):
+            raise UsageError(f"--shard: there are {len(self.slots())} slots, too few for {self.shard.count} shards")
         self.participants.check(self.setting)
         if self.max_cost is not None:
             refuse_unknown_prices(self.participants.role_models)
@@ -63,7 +87,7 @@ class Plan:
     @property
     def width(self) -> int:
         """How many episodes are under way side by side; a person talks to one at a time."""
-        return 1 if self.interactive else min(self.concurrency, len(self.slots()))
+        return 1 if self.interactive else min(self.concurrency, len(self.own_slots()))
 
     def inventory(self) -> Inventory:
         """Return what the run's figures are about."""
@@ -76,11 +100,15 @@ class Plan:
         """Return what plugins are told when the run begins."""
         setting, participants = self.setting, self.participants
         names = (setting.domain, participants.agent.name, participants.user.name)
-        return RunStart(folder.name, folder, *names, [task.id for task in self.tasks], len(self.slots()))
+        return RunStart(folder.name, folder, *names, [task.id for task in self.tasks], len(self.own_slots()))
 
     def slots(self) -> list[Slot]:
         """Return the inventory: all tasks of the first trial, then of the next."""
         return [Slot(task.id, trial) for trial in range(self.trials) for task in self.tasks]
+
+    def own_slots(self) -> list[Slot]:
+        """Return the slots that are played here: those of the shard, or all."""
+        return self.slots() if self.shard is None else self.shard.of(self.slots())
 
     def seeds(self) -> list[int]:
         """Return one seed a trial."""

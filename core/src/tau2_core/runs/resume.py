@@ -23,7 +23,7 @@ def resume_run(journal: Journal, config: dict[str, Any], plan: Plan) -> Finished
     any difference in configuration or content that could change a result.
     """
     try:
-        difference = next(value_changes(_deciding(journal.read(CONFIGURATION)), _deciding(config)), None)
+        difference = next(value_changes(deciding(journal.read(CONFIGURATION)), deciding(config)), None)
     except (ValidationError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{journal.folder / CONFIGURATION} is none of ours: {error}; start a new run") from error
     if difference is not None:
@@ -60,7 +60,7 @@ def _slot_of(timing: Any) -> Slot | None:
     return Slot(timing["task_id"], timing["trial"]) if known else None
 
 
-def _deciding(config: dict[str, Any]) -> dict[str, Any]:
+def deciding(config: dict[str, Any]) -> dict[str, Any]:
     """Return a configuration without what decides no result: where a model is, and how long it is waited for."""
     models = {
         role: {
