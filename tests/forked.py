@@ -133,6 +133,8 @@ class Forks:
                 command = [sys.executable, "-P", "-W", "error", __file__, imports, str(theirs.fileno())]
                 inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "TAU2_"))}
                 process = subprocess.Popen(command, env=inherited | LITELLM, pass_fds=[theirs.fileno()])
+            if not ours.recv(1):
+                raise RuntimeError("a module cannot be imported; its error is on standard error")
             self._origins[imports] = process, ours
         return self._origins[imports][1]
 
@@ -219,10 +221,11 @@ def _import_the_core() -> None:
 
 
 if __name__ == "__main__":
-    _import_the_core()
-    importlib.import_module(sys.argv[1])
-    gc.freeze()  # a look for garbage in a fork would copy the memory that it shares
     with socket.socket(fileno=int(sys.argv[2])) as asked:
+        _import_the_core()
+        importlib.import_module(sys.argv[1])
+        gc.freeze()  # a look for garbage in a fork would copy the memory that it shares
+        asked.send(b".")
         files = _serve(asked)
     if files is not None:
         _become(*files)

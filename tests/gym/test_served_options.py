@@ -55,6 +55,7 @@ SHOWN_BELOW = {"max_cost", "run_timeout", "max_infrastructure_errors", "attempts
 SHOWN_ELSEWHERE = {  # file of the tests and a word of theirs
     "dataset": ("test_slots.py", '"--dataset"'),
     "name": ("test_slots.py", '"--name"'),
+    "shard": ("test_slots.py", '"--shard"'),
     "resume": ("test_slots.py", '"--resume"'),
     "out": ("test_slots.py", '"--out"'),
     "pack": ("test_served_grading.py", '"--pack"'),

@@ -67,6 +67,20 @@ def test_many_clients_claim_every_slot_once(start: Start) -> None:
     assert "all_claimed" not in server.log()  # agents that ask again and again are no news
 
 
+def test_a_shard_hands_out_its_own_slots_alone(start: Start, gym: Gym) -> None:
+    server = start("mock", *ONE, "--trials", "3", "--shard", "2/2")
+    world = claim(server)
+    assert world.urls["trial"] == 1
+    play(world)
+    assert refusal(server.http.post("/v1/slots")) == (410, "all_played")
+    server.stop()
+    out = folder(server).parent
+    rest = ("run", "mock", "--task", "create_plain", "--trials", "3", "--shard", "1/2", "--name", "rest", "--out", out)
+    assert gym(*rest).returncode == 0
+    done = gym("merge", folder(server), out / "rest", "--into", out / "merged")
+    assert (done.returncode, "agent.name is 'someone' in the first and 'oracle'" in done.stderr) == (1, True)
+
+
 def test_a_played_run_is_read_like_any_other(start: Start, gym: Gym) -> None:
     server = start("mock", *ONE, "--trials", "2")
     assert json.loads((folder(server) / "run.json").read_text())["agent"]["name"] == "someone"

@@ -21,7 +21,7 @@ from tau2_core.records.journal import (
     Journal,
 )
 from tau2_core.records.reader import RecordedRun, read_run
-from tau2_core.records.summary import figures
+from tau2_core.records.summary import summarise
 from tau2_core.runs.grading import recorded_seconds
 from tau2_core.runs.resume import deciding
 from tau2_core.state.difference import path_text, value_changes
@@ -48,15 +48,8 @@ def merge_runs(folders: Sequence[Path], into: Path) -> RunSummary:
     with journal.alone():
         _write(journal, parts, owners)
         merged = read_run(into)
-        summary = figures(
-            merged.inventory(merged.evaluators),
-            merged.name,
-            str(into),
-            list(merged.records.values()),
-            list(merged.grades.values()),
-            sum(recorded_seconds(Journal(part.folder, resume=True)) for part in parts),
-            list(merged.judgements.values()),
-        )
+        seconds = sum(recorded_seconds(Journal(part.folder, resume=True)) for part in parts)
+        summary = summarise(merged.inventory(merged.evaluators), merged.name, str(into), merged.tally(), seconds)
         journal.write(SUMMARY, summary.model_dump(mode="json"))
     return summary
 
