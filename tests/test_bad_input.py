@@ -14,7 +14,7 @@ Gym = Callable[..., CompletedProcess[str]]
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9)
 )
-MEND = "(mend or restore the data file)"
+MEND = "(fix or restore the data file)"
 
 
 def refused(done: CompletedProcess[str], code: int) -> str:
@@ -80,7 +80,7 @@ class TestPackFiles:
         ("content", "told"),
         [
             (b"tasks: {task_1: {\n", ":2: "),
-            (b"tasks: {}\nusers: {}\ntasks: {}\n", ":3: 'tasks' stands here twice, first in line 1 "),
+            (b"tasks: {}\nusers: {}\ntasks: {}\n", ":3: 'tasks' occurs twice here, first in line 1 "),
             (b"\xff\xfe\x00", ": not UTF-8 text: invalid start byte at byte 0 "),
             (b"", ": the whole file: Input should be a valid dictionary or instance of MockDB "),
             (b"tasks: {}\n", ":1: users: Field required "),
@@ -105,7 +105,7 @@ class TestPackFiles:
     @pytest.mark.parametrize(
         ("name", "content", "told"),
         [
-            ("db.json", '{"tasks": {},\n "users": }', ':2: not JSON: no JSON value stands here: "users": } '),
+            ("db.json", '{"tasks": {},\n "users": }', ':2: not JSON: this is not a JSON value: "users": } '),
             ("db.json", "[" * 100_000, ":1: not JSON: nested more than 200 levels deep: …[["),
             (
                 "db.json",
@@ -113,7 +113,7 @@ class TestPackFiles:
                 ":3: tasks.t.task_id: Input should be a val",
             ),
             ("db.toml", "tasks = {}\nusers =", ": not TOML: "),
-            ("db.csv", "", ": .csv is none of .json, .yaml, .toml "),
+            ("db.csv", "", ": .csv is not one of .json, .yaml, .toml "),
         ],
     )
     def test_databases_in_other_formats(self, gym: Gym, mock_copy: Path, name: str, content: str, told: str) -> None:
@@ -150,7 +150,7 @@ class TestPackFiles:
             (
                 "domain.yaml",
                 "name: mock\n  clock: [",
-                ":2: a `:` stands where no key can be; put the text in quotes, or correct the indentation: clock: [ ",
+                ":2: a `:` is not allowed here; put the text in quotes, or correct the indentation: clock: [ ",
             ),
             ("domain.yaml", "nam: mock\n", ":1: the domain's `name` is missing (give it one)"),
         ],

@@ -121,4 +121,4 @@ class TestDepth:
                 assert record.termination == "agent_error"
                 return json.dumps(record.line())
 
-        assert "cannot be recorded" in asyncio.run(play()) or "no JSON value" in asyncio.run(play())
+        assert "cannot be recorded" in asyncio.run(play()) or "cannot be recorded as JSON" in asyncio.run(play())

@@ -69,7 +69,7 @@ TEN = {
         "tools/agent.yaml",
         old="summary: {type: string",
         new="reason: {type: string",
-        told="transfer_to_human_agents: parameter 'reason' is not one of the handler's",
+        told="transfer_to_human_agents: the handler has no parameter 'reason'",
         at="reason: {type: string",
     ),
     "undefined prompt variable": Defect(
@@ -83,7 +83,7 @@ TEN = {
         "tools/agent.yaml",
         old="",
         new="\nget_users: # again\n  description: List them.\n  kind: read\n  handler: users:get_users\n",
-        told="'get_users' stands here twice, first in line 11",
+        told="'get_users' occurs twice here, first in line 11",
         at="get_users: # again",
     ),
     "task in no split": Defect(

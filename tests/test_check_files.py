@@ -84,12 +84,12 @@ def test_tasks_as_json_dumps_writes_them(tmp_path: Path, suffix: str, indent: in
 @pytest.mark.parametrize(
     ("name", "text", "line", "told"),
     [
-        ("db.json", '{"loaves": {},\n "loaves": {}}', 2, "not JSON: 'loaves' stands here twice, first in line 1"),
-        ("db.json", '{"loaves": {"L1": {"loaf_id": "L1",\n"title": "x", "price": NaN}}}', 2, "NaN is no JSON value"),
-        ("db.json", '{"loaves":\n {"L1": {"price": -Infinity}}}', 2, "-Infinity is no JSON value"),
+        ("db.json", '{"loaves": {},\n "loaves": {}}', 2, "not JSON: 'loaves' occurs twice here, first in line 1"),
+        ("db.json", '{"loaves": {"L1": {"loaf_id": "L1",\n"title": "x", "price": NaN}}}', 2, "NaN is not a JSON value"),
+        ("db.json", '{"loaves":\n {"L1": {"price": -Infinity}}}', 2, "-Infinity is not a JSON value"),
         ("db.json", '{"loaves":\n\n {"L1": {"price": 1e400}}}', 3, "1e400 is too large for a number"),
-        ("db.json", '{"loaves":\n {"L1": {"title": "\\ud83d"}}}', 2, "half of a surrogate pair is no character"),
-        ("db.json", '{"loaves": {}\n}, 5', 2, "more text follows after the value"),
+        ("db.json", '{"loaves":\n {"L1": {"title": "\\ud83d"}}}', 2, "a lone surrogate is not a character"),
+        ("db.json", '{"loaves": {}\n}, 5', 2, "unexpected text after the value"),
         ("db.yaml", "loaves:\n  L1: {price: 1e400}\n", 2, "1e400 is too large for a number"),
         ("db.yaml", "loaves:\n  L1: {loaf_id: L1, title: x, price: .nan}\n", 2, "loaves.L1.price: "),
         ("db.yaml", "loaves:\n  L1: {loaf_id: L1, title: x, price: nan}\n", 2, "should be a number, not 'nan'"),
@@ -103,7 +103,7 @@ def test_tasks_as_json_dumps_writes_them(tmp_path: Path, suffix: str, indent: in
         ("db.yaml", "loaves:\n  L1: {loaf_id: L1, title: x, sliced: yes}\n", 2, "should be true or false, not 'yes'"),
         ("db.yaml", "loaves:\n  L1: {loaf_id: L1, title: x, sliced: 1}\n", 2, "should be true or false, not 1"),
         ("db.yaml", "loaves:\n  L1: {loaf_id: L1, title: x, left: '4'}\n", 2, "should be a whole number, not '4'"),
-        ("db.toml", "[loaves.L1]\nloaf_id = 'L1'\ntitle = 'x'\nprice = nan\n", None, "nan is no finite number"),
+        ("db.toml", "[loaves.L1]\nloaf_id = 'L1'\ntitle = 'x'\nprice = nan\n", None, "nan is not a finite number"),
         ("db.toml", "[loaves.L1]\nloaf_id = 'L1'\ntitle = 'x'\nsliced = 'on'\n", 4, "should be true or false"),
         ("db.toml", "[loaves]\n[loaves]\n", 2, "not TOML: "),
     ],
@@ -140,7 +140,7 @@ class TestPlaces:
         for name in ("one", "two"):
             write_bakery(tmp_path / "p" / name / "bakery")
         done = in_process("check", "--pack", tmp_path / "p")
-        assert (done.returncode, "several packs are there; name one of " in done.stderr) == (2, True), done.stderr
+        assert (done.returncode, "it contains several packs; name one of " in done.stderr) == (2, True), done.stderr
 
     @pytest.mark.parametrize("entries", [False, True], ids=["files", "folders-too"])
     def test_in_a_zip_file(self, gym: Gym, tmp_path: Path, entries: bool) -> None:

@@ -25,7 +25,7 @@ class TestData:
         done = in_process("check", "--pack", pack)
         file = pack / "data" / "db.yaml"
         keys, ids, state = done.stdout.splitlines()
-        told = "loaves.L1.colour: Loaf has no field 'colour', so it is dropped (and 1 more like it)"
+        told = "loaves.L1.colour: Loaf has no field 'colour', so it is ignored (and 1 more like it)"
         assert keys.startswith(f"warning: bakery: {file}:2: {told}")
         assert ids.startswith(
             f"warning: bakery: {file}:3: loaves.L2.loaf_id: the record's id is 'L3', but its key is 'L2'"
@@ -56,7 +56,7 @@ class TestData:
         state = f"  initial_state:\n    initialization_data:\n      agent_data: {data}\n"
         tasks = FILES["data/tasks/selling.yaml"].replace("  outcome", f"{state}  outcome")
         done = in_process("check", "--pack", write_bakery(tmp_path / "bakery", {"data/tasks/selling.yaml": tasks}))
-        assert "selling.yaml:4: task 'buy': loaves.L1.colour: Loaf has no such field, so it is dropped" in done.stdout
+        assert "selling.yaml:4: task 'buy': loaves.L1.colour: Loaf has no such field, so it is ignored" in done.stdout
         told = "selling.yaml:4: task 'buy': loaves.L8.loaf_id: the record's id is 'L9', but its key is 'L8'"
         assert told in done.stdout
         assert "selling.yaml:4: task 'buy': loaves.L1.sliced: should be true or false, not 'on'" in done.stdout
@@ -112,7 +112,9 @@ class TestNames:
         pack = write_bakery(tmp_path / "bakery", {"tools/agent.yaml": tools, "data/tasks/selling.yaml": tasks})
         done = in_process("check", "--pack", pack)
         problem = done.stdout.splitlines()[0]
-        assert f"{pack / 'tools' / 'agent.yaml'}:1: {name!r} is no name that all models' providers take" in problem
+        assert (
+            f"{pack / 'tools' / 'agent.yaml'}:1: {name!r} is not accepted by all model providers as the name" in problem
+        )
         assert "letters A to Z, digits, `_` and `-`, up to 64" in problem
         assert done.returncode == 1
 
@@ -139,7 +141,7 @@ class TestSchemas:
             ('{$ref: "other.json"}', "sell.loaf_id.$ref: $ref 'other.json' leads out of the schema"),
             ('{$ref: "file:///etc/hostname"}', "leads out of the schema"),
             ('{$ref: "#/$defs/loaf"}', "sell.loaf_id.$ref: $ref '#/$defs/loaf' leads nowhere"),
-            ('{type: string, pattern: "["}', "sell.loaf_id.pattern: pattern '[' is no regular expression"),
+            ('{type: string, pattern: "["}', "sell.loaf_id.pattern: pattern '[' is not a valid regular expression"),
             ('{type: string, pattern: "^(?=a)(a|a)+$"}', "has look-around, a back reference or too many repetitions"),
             ('{type: object, patternProperties: {"^(.+)\\\\1$": {}}}', "has look-around, a back reference"),
             ("{type: strng}", "sell.loaf_id.type: not a JSON schema: "),

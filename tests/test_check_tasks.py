@@ -58,7 +58,7 @@ CALLS = f"""
     reward_basis: [DB, ENV_ASSERTION]
 """
 CRITERIA = f"""
-- id: no_criteria  #! has no evaluation_criteria, so that every agent passes it
+- id: no_criteria  #! has no evaluation_criteria, so every agent passes it
   outcome: refused
   user_scenario: {{instructions: Something.}}
 - id: nothing_to_compare_with
@@ -82,7 +82,7 @@ CRITERIA = f"""
   evaluation_criteria:
     actions: []
     communicate_info:
-      - Delgado, Rosa  #! 'Delgado, Rosa' can never be found, as commas are taken out of what the agent says
+      - Delgado, Rosa  #! 'Delgado, Rosa' can never be found, as commas are removed from what the agent says
 - id: done_by_nobody
   {TASK}
   evaluation_criteria:  #! its outcome is 'done', but agent 'silent' passes it
@@ -143,7 +143,7 @@ SHAPE = f"""
 - id: stray_key
   {TASK}
   colour: red  #! 1.colour: there is no such key
-- id: create_plain  #! task 'create_plain' stands twice, first at
+- id: create_plain  #! task 'create_plain' occurs twice, first at
   {TASK}
 - id: [5]  #! 3.id: Input should be a valid string
   {TASK}

@@ -154,7 +154,10 @@ class TestFaults:
     @pytest.mark.parametrize("value", [object(), {1: object()}, [lambda: 0]])
     def test_arguments_that_are_no_json_are_the_senders_error(self, converse: Converse, value: Any) -> None:
         record, *_ = converse(agent=[AssistantMessage(tool_calls=[tool_call({"x": value})])], user=["hi"])
-        assert (record.termination, "no JSON value" in (record.error or "")) == (Termination.AGENT_ERROR, True)
+        assert (record.termination, "cannot be recorded as JSON" in (record.error or "")) == (
+            Termination.AGENT_ERROR,
+            True,
+        )
 
     def test_content_that_is_no_text_is_the_senders_error(self, converse: Converse) -> None:
         message = AssistantMessage(content="x")

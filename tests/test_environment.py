@@ -241,7 +241,9 @@ class TestContext:
 
     def test_a_handler_that_gives_it_another_name_is_refused(self, small_pack: Callable[..., Setting]) -> None:
         handlers = "from tau2_core import Context\n\ndef when(db, ctx: Context) -> str:\n    return str(ctx.now)\n"
-        with pytest.raises(PackError, match=r"tools\.py:3: when: the Context comes as `context`, not as 'ctx'"):
+        with pytest.raises(
+            PackError, match=r"tools\.py:3: when: the parameter for the Context should be `context`, not 'ctx'"
+        ):
             small_pack(handlers, {"when": {}})
 
 

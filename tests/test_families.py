@@ -441,16 +441,16 @@ class TestSplits:
                 '"block"',
                 "s.by.0: Input should be 'family', 'blocks' or 'persona', not 'block'",
             ),
-            ({"s": {"all": True, "seed": 1}}, '"seed"', "split 's': `seed` says nothing without `sample` or `share`"),
+            ({"s": {"all": True, "seed": 1}}, '"seed"', "split 's': `seed` has no effect without `sample` or `share`"),
             (
                 {"s": {"all": True, "by": ["family"]}},
                 '"by"',
-                "split 's': `by` says nothing without `sample` or `share`",
+                "split 's': `by` has no effect without `sample` or `share`",
             ),
             ({"s": {"blocks": {"min": 3, "max": 2}}}, '"blocks"', "split 's': no number of blocks is from 3 to 2"),
             ({"s": {"of": "t"}}, '"of"', "split 's' goes by 't', which is not declared"),
             ({"s": {"without": "s"}}, '"without"', "split 's' goes by itself"),
-            ({"s": {"of": "t"}, "t": {"without": "s"}}, '"of"', "split 's' goes by 't', which goes by 's'"),
+            ({"s": {"of": "t"}, "t": {"without": "s"}}, '"of"', "split 's' refers to 't', which refers to 's'"),
             ({"s": ["f[a]x"]}, '"f[a]x"', "split 's' names a task 'f[a]x' that does not exist"),
             ({"s": ["f[a]", "f[a]"]}, '"f[a]"\n', "split 's' names task 'f[a]' twice"),
             ({"s": 5}, '"s"', "s: Input should be a valid list, not 5"),
@@ -574,7 +574,7 @@ DECLARED = [
         "    fix: [{requestor: user, name: refill}]\n",
     ),
     seed(
-        "block 'valve_closed' has a fix, which shows that it was found",
+        "block 'valve_closed' has a fix, so it needs no `found_by`",
         "    setup: [{env_type: user, func_name: close_valve}]\n",
         "    found_by: [{requestor: user, name: look_at_pump}]\n",
     ),
@@ -586,20 +586,20 @@ DECLARED = [
         blamed="    select:",
     ),
     seed(
-        "family 'cold_home' has a section `unsolvable`, but selects no block that is",
+        "family 'cold_home' has a section `unsolvable`, but selects no unsolvable block",
         "water_low, pump_broken]\n",
         "water_low]\n",
         blamed=UNSOLVABLE[1],
     ),
     # what a family's task must leave to others
-    seed("family 'cold_home': `id` has no place here", "      outcome: done", "      id: cold\n      outcome: done"),
+    seed("family 'cold_home': `id` is not allowed here", "      outcome: done", "      id: cold\n      outcome: done"),
     seed(
-        "family 'cold_home': `initial_state.initialization_actions` has no place here",
+        "family 'cold_home': `initial_state.initialization_actions` is not allowed here",
         "      outcome: done",
         "      initial_state: {initialization_actions: []}\n      outcome: done",
     ),
     seed(
-        "family 'cold_home': `evaluation_criteria.actions` has no place here",
+        "family 'cold_home': `evaluation_criteria.actions` is not allowed here",
         "env_assertions: [{env_type: user, func_name: is_warm}]",
         "actions: []",
     ),
@@ -670,12 +670,12 @@ DECLARED = [
     seed("a text of family 'cold_home' cannot be made: expected name or number", "is {{ pump }}", "is {{ pump"),
     seed("a text of family 'cold_home' cannot be made: ", "is {{ pump }}", "is {{ pump + 1 }}"),
     seed(
-        "family 'cold_home': 'blocks' is what every text may use already",
+        "family 'cold_home': 'blocks' is already defined for every text",
         "facts: {pump: humming}",
         "facts: {pump: humming, blocks: many}",
     ),
     seed(
-        "block 'water_low': 'persona' is what every text may use already",
+        "block 'water_low': 'persona' is already defined for every text",
         "facts: {pump: silent}",
         "facts: {pump: silent, persona: odd}",
     ),
@@ -762,7 +762,7 @@ class TestTheCheck:
         (problem,) = checked(folder).problems
         first = line_of(folder / FAMILIES, "  water_low:")
         assert (problem.file, problem.line) == (other, 2)
-        assert problem.message == f"'water_low' stands twice in `blocks`, first at {folder / FAMILIES}:{first}"
+        assert problem.message == f"'water_low' occurs twice in `blocks`, first at {folder / FAMILIES}:{first}"
 
     def test_families_share_the_blocks_of_all_files(self, heating: Callable[..., Path]) -> None:
         folder = heating()
@@ -786,7 +786,7 @@ class TestTheCheck:
         problems = Problems("small")
         splits = {"full": {"all": True}}
         read_anyhow(tmp_path, families_of(SELECT), splits, [hand_written("i[a|d]"), hand_written("i[a]x")], problems)
-        assert [each.message for each in problems.found] == ["task 'i[a|d]' stands in a family, too"]
+        assert [each.message for each in problems.found] == ["task 'i[a|d]' is also a task of a family"]
 
     def test_leaves_out_the_whole_fix_of_a_block_too(self, heating: Callable[..., Path]) -> None:
         """Opening and closing again: each call undoes the other, so that both can be left out, but neither alone."""

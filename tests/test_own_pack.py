@@ -187,14 +187,14 @@ def test_the_folder_of_the_package_will_do(gym: Gym, pack: Path) -> None:
 @pytest.mark.parametrize("named", ["library/data", "nowhere"])
 def test_a_folder_without_a_pack_is_a_usage_error(gym: Gym, pack: Path, named: str) -> None:
     done = gym("run", "library", "--pack", named)
-    told = f"--pack {named}: no domain.yaml there, nor in src/<package>/; name the folder of a pack"
+    told = f"--pack {named}: there is no domain.yaml in it or in src/<package>/; name the folder of a pack"
     assert (done.returncode, done.stderr) == (2, f"error: {told}\n")
 
 
 def test_a_package_named_like_a_module_in_use_is_refused(gym: Gym, pack: Path) -> None:
     json_folder = (pack / "src" / "our_library").rename(pack / "src" / "json")
     done = gym("run", "library", "--pack", pack)
-    told = f"--pack {json_folder}: a module named 'json' is loaded from elsewhere; rename the folder"
+    told = f"--pack {json_folder}: another module named 'json' is already loaded; rename the folder"
     assert (done.returncode, done.stderr) == (2, f"error: {told}\n")
 
 

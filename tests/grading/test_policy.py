@@ -219,5 +219,5 @@ TOLD = {
     5: "4: Value error, require exactly one of `confirmed`, `after`, `known` and `one_thing_a_turn`",
     6: "5: Value error, require exactly one of `confirmed`, `after`, `known` and `one_thing_a_turn`",
     7: "6: Value error, `yes` is not a usable regular expression: ",
-    8: "rule 'a' stands here twice (rename one of them)",
+    8: "rule 'a' occurs twice (rename one of them)",
 }

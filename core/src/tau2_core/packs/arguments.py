@@ -1,4 +1,4 @@
-"""Arguments against a tool's JSON schema."""
+"""Validation of arguments against a tool's JSON schema."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_MESSAGE = 500
 
 @dataclass(frozen=True)
 class ArgumentProblem:
-    """One value that the schema refuses: where, and why."""
+    """One value that violates the schema: where, and why."""
 
     path: tuple[str | int, ...]
     message: str
@@ -36,7 +36,7 @@ class ArgumentProblem:
 
 
 class _Schema:
-    """Hashes by identity, so that a tool's schema is compiled once."""
+    """A schema that is hashed by identity, so that it is compiled once."""
 
     __slots__ = ("schema",)
 
@@ -56,20 +56,22 @@ def _validator(schema: _Schema) -> jsonschema_rs.Validator:
 
 
 def argument_problems(schema: Mapping[str, Any], arguments: Any) -> list[ArgumentProblem]:
-    """Return what a schema refuses in the arguments, in the order of the schema's checks; [] if they fit.
+    """Return how the arguments violate a schema, in the order of the schema's checks; [] if they fit.
 
-    At most MAX_PROBLEMS are told, in few words. Where there are very many values, none is looked at one by one: an
-    error for each, with the value written out, would take minutes.
+    At most MAX_PROBLEMS are returned, with short messages. Very many values are not checked one by one, since an error
+    message with the whole value for each of them would take minutes.
     """
     validator = _validator(_Schema(schema))
     try:
         if validator.is_valid(arguments):
             return []
         if not is_small(arguments, MAX_VALUES):
-            return [ArgumentProblem((), f"they do not fit the tool's schema, and hold more than {MAX_VALUES} values")]
+            return [
+                ArgumentProblem((), f"they do not fit the tool's schema, and contain more than {MAX_VALUES} values")
+            ]
         return [
             ArgumentProblem(tuple(error.instance_path), shortened(error.message, MAX_MESSAGE))
             for error in islice(validator.iter_errors(arguments), MAX_PROBLEMS)
         ]
-    except (ValueError, RecursionError) as error:  # not JSON at all: NaN, a lone surrogate, too deep
+    except (ValueError, RecursionError) as error:  # not JSON: NaN, a lone surrogate, too deep
         return [ArgumentProblem((), f"not a JSON value: {error}")]

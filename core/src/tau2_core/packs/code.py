@@ -21,16 +21,16 @@ from tau2_core.packs.pack_files import matching_files
 def import_folder(folder: Path) -> str:
     """Make a pack's folder importable as a package, and return its name.
 
-    A folder that is loaded already keeps its modules; another package of the same name is refused.
+    If the folder is already loaded, its modules are kept. Another package of the same name is refused.
     """
     name = package_name(folder)
     present = sys.modules.get(name)
     if present is not None:
         if folder.resolve() in (Path(place).resolve() for place in getattr(present, "__path__", [])):
             return name
-        raise UsageError(f"--pack {folder}: a module named {name!r} is loaded from elsewhere; rename the folder")
+        raise UsageError(f"--pack {folder}: another module named {name!r} is already loaded; rename the folder")
     if not (folder / "__init__.py").is_file():
-        raise UsageError(f"--pack {folder}: there is no __init__.py beside the manifest; add an empty one")
+        raise UsageError(f"--pack {folder}: there is no __init__.py next to the manifest; add an empty one")
     parent = name.rpartition(".")[0]
     if parent:
         _import_parent(parent, folder.parent)
@@ -39,7 +39,7 @@ def import_folder(folder: Path) -> str:
 
 
 def _import_parent(name: str, folder: Path) -> None:
-    """Import the package around a pack's, which may be a namespace package that is spread over several folders."""
+    """Import the parent package of a pack, which may be a namespace package across several folders."""
     above = name.rpartition(".")[0]
     if above:
         _import_parent(above, folder.parent)
@@ -54,7 +54,7 @@ def _import_parent(name: str, folder: Path) -> None:
         sys.modules[name] = importlib.util.module_from_spec(spec)
     elif str(folder) not in (places := getattr(present, "__path__", [])):
         if getattr(present, "__file__", None):
-            raise UsageError(f"--pack {folder}: a module named {name!r} is loaded from elsewhere; rename the folder")
+            raise UsageError(f"--pack {folder}: another module named {name!r} is already loaded; rename the folder")
         places.append(str(folder))
 
 
@@ -98,7 +98,7 @@ def load_name(package: str, target: str) -> Any:
 
 
 def handler_modules(package: str, folder: Path) -> dict[str, ModuleType | Exception]:
-    """Import every module of a pack's `handlers/` folder; one that fails stands with its exception."""
+    """Import every module of a pack's `handlers/` folder. A module that fails is represented by its exception."""
     modules: dict[str, ModuleType | Exception] = {}
     for file in matching_files(folder / "handlers", "*.py"):
         if file.stem == "__init__":
@@ -106,6 +106,6 @@ def handler_modules(package: str, folder: Path) -> dict[str, ModuleType | Except
         try:
             with foreign():
                 modules[file.stem] = importlib.import_module(f"{package}.handlers.{file.stem}")
-        except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported, not swallowed
+        except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported
             modules[file.stem] = error
     return modules

@@ -1,4 +1,4 @@
-"""Composing blocks: which combinations a family has, in which order, and whose turn it is (spec/telecom.md, 9.3)."""
+"""The combinations of a family's blocks, in order, each with a persona (spec/telecom.md, 9.3)."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ class Combination:
 
 
 def choices(select: Sequence[Sequence[str]]) -> int:
-    """Return how many choices there are: of each line one block, or nothing."""
+    """Return the number of choices: at most one block from each line."""
     return prod(len(line) + 1 for line in select)
 
 
 def block_combinations(
     select: Sequence[Sequence[str]], at_least_one_of: Collection[str] | None = None
 ) -> Iterator[tuple[str, ...]]:
-    """Yield the combinations of blocks, those of fewer blocks first.
+    """Yield the combinations of blocks, those with fewer blocks first.
 
-    `select`: from each line at most one block; lines and blocks decide the order, the last line varies fastest, and
-    taking nothing comes last. A combination without a block of `at_least_one_of` (default: without any) is left out.
+    From each line of `select` at most one block is taken. Lines and blocks determine the order: the last line varies
+    fastest, and taking nothing comes last. Combinations without a block of `at_least_one_of` (default: any block) are
+    left out.
     """
     enough = None if at_least_one_of is None else frozenset(at_least_one_of)
     found = []
@@ -53,7 +54,7 @@ def family_combinations(
     at_least_one_of: Collection[str] | None = None,
     personas: Sequence[str] = (),
 ) -> Iterator[Combination]:
-    """Yield a family's combinations in order, each with its persona: they take turns."""
+    """Yield a family's combinations in order, each with a persona; the personas take turns."""
     turns = personas or (NOBODY,)
     for position, blocks in enumerate(block_combinations(select, at_least_one_of)):
         yield Combination(family, blocks, turns[position % len(turns)])

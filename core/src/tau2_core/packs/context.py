@@ -1,4 +1,4 @@
-"""Clock, identifiers and randomness for handlers: always the environment's, never the machine's."""
+"""Clock, identifiers and randomness for handlers, from the environment and never from the machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tau2_core.names import did_you_mean
 
 
 class Context:
-    """What a handler may know of the episode besides its database."""
+    """What a handler may know about the episode besides its database."""
 
     __slots__ = ("_ids", "_manifest", "_random", "_seed", "now")
 
@@ -26,20 +26,20 @@ class Context:
 
     @property
     def random(self) -> Random:
-        """The episode's random numbers, seeded; made when first used, as that is most of a reset's time."""
+        """The episode's seeded random numbers; created on first use, since that would dominate the time of a reset."""
         if self._random is None:
             self._random = Random(self._seed)
         return self._random
 
     @property
     def has_drawn(self) -> bool:
-        """Whether anything may depend on the seed: random numbers were asked for."""
+        """Whether anything may depend on the seed, because random numbers were used."""
         return self._random is not None
 
     def free_id(self, pool: str, taken: Container[str]) -> str:
-        """Return the first identifier of the manifest's pool that is not in `taken`.
+        """Return the first identifier of a pool in the manifest that is not in `taken`.
 
-        Raises ToolError if none is left, and LookupError, which is a fault of the pack, if there is no such pool.
+        Raises ToolError if none is left, and LookupError (an error in the pack) if there is no such pool.
         """
         if pool not in self._ids:
             raise LookupError(

@@ -1,4 +1,4 @@
-"""What validation changed without a word: text taken for a number or a bool, and keys that no field takes."""
+"""What validation changed silently: text converted to a number or a bool, and keys without a field."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 @dataclass(frozen=True)
 class Converted:
-    """A value that was quietly taken for one of another type; `wanted` says what should stand there."""
+    """A value that was silently converted to another type; `wanted` describes the right one."""
 
     path: SourcePath
     given: Any
@@ -27,13 +27,13 @@ class Converted:
 
 @dataclass
 class Conversions:
-    """What `look` found: values of another type, and unknown keys with the name of the type that lacks them."""
+    """What `look` found: converted values, and unknown keys with the name of the type that has no such field."""
 
     converted: list[Converted] = field(default_factory=list)
     unknown: list[tuple[SourcePath, str]] = field(default_factory=list)
 
     def look(self, given: Any, value: Any, path: SourcePath = ()) -> Conversions:
-        """Compare parsed data with what was validated from it, part by part; return self."""
+        """Compare parsed data with the validated value, part by part; return self."""
         kind = value.__class__
         if kind is given.__class__ and kind in _SCALARS:
             return self
@@ -75,7 +75,7 @@ class Conversions:
 
 
 def _aliases(model: type[BaseModel]) -> dict[str, str]:
-    """Return the fields of a model by each other name that data may give them."""
+    """Return the fields of a model by their aliases."""
     found: dict[str, str] = {}
     for name, info in model.model_fields.items():
         for alias in (info.alias, info.validation_alias):

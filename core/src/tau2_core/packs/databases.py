@@ -29,7 +29,7 @@ _TOML_NAME = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
 
 
 class DataError(ValueError):
-    """A database file that cannot be read; says where."""
+    """A database file that cannot be read; carries the location."""
 
     def __init__(self, message: str, file: Path, line: int | None = None) -> None:
         super().__init__(message)
@@ -38,9 +38,9 @@ class DataError(ValueError):
 
 
 def read_data(file: Path) -> Any:
-    """Parse a .json, .yaml, .yml or .toml file. Raises DataError with the line where that shows.
+    """Parse a .json, .yaml, .yml or .toml file. Raises DataError, with the line if it is known.
 
-    Refused are keys that stand twice, numbers that are none (NaN, 1e400) and YAML's tags.
+    Duplicate keys, numbers that are not finite (NaN, 1e400) and YAML tags are refused.
     """
     try:
         if file.suffix == ".json":
@@ -59,27 +59,27 @@ def read_data(file: Path) -> Any:
         raise DataError(f"not TOML: {error}", file, int(found[1]) if found else None) from error
     except UnicodeDecodeError as error:
         raise DataError(f"not UTF-8 text: {error.reason} at byte {error.start}", file) from error
-    except (ValueError, RecursionError) as error:  # numbers too long or nesting too deep for Python
+    except (ValueError, RecursionError) as error:  # too long a number or too deep nesting for Python
         raise DataError(f"cannot be parsed: {error}", file) from error
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", file) from error
-    raise DataError(f"{file.suffix or 'no suffix'} is none of .json, .yaml, .toml", file)
+    raise DataError(f"{file.suffix or 'no suffix'} is not one of .json, .yaml, .toml", file)
 
 
 def _finite(text: str) -> float:
     number = float(text.replace("_", ""))
     if not isfinite(number):
-        raise ValueError(f"{text} is no finite number")
+        raise ValueError(f"{text} is not a finite number")
     return number
 
 
 def load_base(model: type[Database], file: Path, *, exact: bool = True) -> Base:
-    """Read and validate a database. Raises DataError with the place of the first wrong value.
+    """Read and validate a database. Raises DataError with the location of the first wrong value.
 
     Args:
         model: the database's type.
         file: a .json, .yaml, .yml or .toml file.
-        exact: refuse text where a number or a bool should stand, which pydantic would convert.
+        exact: refuse text in place of a number or a bool, which pydantic would convert.
     """
     content = read_data(file)
     try:
@@ -98,7 +98,7 @@ def load_base(model: type[Database], file: Path, *, exact: bool = True) -> Base:
         raise
     except UnshareableError as error:
         raise DataError(str(error), file) from error
-    except Exception as error:  # a validator of the pack's own may raise anything
+    except Exception as error:  # a validator in the pack may raise anything
         raise DataError(f"its model raised {describe_error(error)}", file) from error
 
 
@@ -120,7 +120,7 @@ def _more(count: int) -> str:
 
 
 def read_document(file: Path) -> Document:
-    """Parse a database file once more, with the line of each part; for a file that `read_data` has read."""
+    """Parse a database file again, with the line of each part, after `read_data` has read it."""
     return _toml_document(file) if file.suffix == ".toml" else read_yaml(file)
 
 
@@ -129,7 +129,7 @@ def _line(file: Path, path: SourcePath) -> int | None:
 
 
 def _toml_document(file: Path) -> Document:
-    """Return where the tables and keys of a TOML file stand; of values over several lines only the first."""
+    """Return a TOML document with the lines of its tables and keys; a multi-line value has its first line only."""
     text = file.read_text(encoding="utf-8-sig")
     document = Document(file, tomllib.loads(text), {(): 1})
     table: SourcePath = ()

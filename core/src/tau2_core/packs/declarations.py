@@ -75,7 +75,7 @@ class FunctionEntry(_Entry):
 
 @dataclass(frozen=True)
 class Declaration:
-    """An entry and where it stands; one that is not `sound` has its problems noted, and only its handler is of use."""
+    """An entry with its document. If it is not `sound`, its problems are noted, and only its handler is used."""
 
     name: str
     entry: ToolEntry | FunctionEntry
@@ -86,7 +86,7 @@ class Declaration:
 def read_entries(
     document: Document, model: type[ToolEntry] | type[FunctionEntry], problems: Problems
 ) -> list[Declaration]:
-    """Validate a file's entries and their schemas, and note what is wrong; one that says too little is left out."""
+    """Validate a file's entries and their schemas, and note problems. Entries without a usable handler are left out."""
     if not isinstance(document.value, dict):
         problems.add(document.file, ProblemKind.WRONG_SHAPE, "should be a mapping of names to entries", line=1)
         return []
@@ -110,7 +110,7 @@ def read_entries(
                 )
                 bad = True
         for path, what in schema_problems(entry.schema_object()):
-            place = (name, "parameters", *path[1:])  # `properties` of the schema are `parameters` in the file
+            place = (name, "parameters", *path[1:])  # the schema's `properties` are called `parameters` in the file
             where = ".".join(map(str, (name, *path[1:])))
             problems.add(document.file, ProblemKind.PARAMETER_SCHEMA, f"{where}: {what}", line=document.line(place))
             bad = True
@@ -119,13 +119,13 @@ def read_entries(
 
 
 def _note_names(name: str, entry: ToolEntry | FunctionEntry, document: Document, problems: Problems) -> Iterator[str]:
-    """Note, and yield, names of a tool and its parameters that not all models' providers take."""
+    """Note, and yield, names of a tool and its parameters that some model providers do not accept."""
     if isinstance(entry, FunctionEntry):
         return  # never shown to a model
     for named, path in [(name, (name,)), *((each, (name, "parameters", each)) for each in entry.parameters)]:
         if not is_provider_name(named):
             kind = "tool" if path == (name,) else "parameter"
-            what = f"{named!r} is no name that all models' providers take for a {kind}"
+            what = f"{named!r} is not accepted by all model providers as the name of a {kind}"
             long = f", and this one has {len(named)}" if len(named) > LONGEST else ""
             problems.add(
                 document.file, ProblemKind.TOOL_NAME, what, line=document.line(path), hint=f"use {TOOL_RULE}{long}"
@@ -134,7 +134,7 @@ def _note_names(name: str, entry: ToolEntry | FunctionEntry, document: Document,
 
 
 def _remains(model: type[ToolEntry] | type[FunctionEntry], value: Any) -> ToolEntry | FunctionEntry | None:
-    """Return what is left of a wrong entry, if that names a handler: enough for the rest of the pack to be checked."""
+    """Return the valid part of a wrong entry if it names a handler, so that the rest of the pack can be checked."""
     if not isinstance(value, dict):
         return None
     try:

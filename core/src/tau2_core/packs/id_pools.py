@@ -1,4 +1,4 @@
-"""Pools of identifiers that handlers ask for by name, compared with those that the manifest declares."""
+"""Checks that the pools of identifiers that handlers use are declared in the manifest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tau2_core.problem_kinds import ProblemKind
 
 
 def check_id_pools(folder: Path, pools: Collection[str], manifest: Source, problems: Problems) -> list[Source]:
-    """Note every `context.free_id("name", …)` of a pack's handlers that names no pool; return where they stand."""
+    """Note every `context.free_id("name", …)` in a pack's handlers that names no pool; return their locations."""
     found = []
     for file in matching_files(folder / "handlers", "**/*.py"):
         for name, line in _asked_for(file):
@@ -30,7 +30,7 @@ def _asked_for(file: Path) -> Iterator[tuple[str, int]]:
     try:
         tree = ast.parse(file.read_bytes())
     except (SyntaxError, ValueError, OSError):
-        return  # noted when the module was imported
+        return  # noted at the import of the module
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "free_id":
             given = (

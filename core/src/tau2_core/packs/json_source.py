@@ -1,4 +1,4 @@
-"""JSON with line numbers: what `json.loads` lets pass although it is ambiguous, or no JSON, is an error here."""
+"""JSON with line numbers. What `json.loads` accepts although it is ambiguous or invalid is an error here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class JsonParser:
-    """Parses a text into its value, the line of each part, and the keys that stand twice (the first one counts)."""
+    """Parses a text into its value, the line of each part, and duplicate keys (the first one counts)."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -32,7 +32,7 @@ class JsonParser:
         value, end = self._value(self._skip(0), ())
         end = self._skip(end)
         if end < len(self.text):
-            raise self._error("more text follows after the value", end)
+            raise self._error("unexpected text after the value", end)
         return value
 
     def _value(self, at: int, path: SourcePath) -> tuple[Any, int]:
@@ -51,13 +51,13 @@ class JsonParser:
                 return value, at + len(word)
         for word in _NO_NUMBERS:
             if self.text.startswith(word, at):
-                raise self._error(f"{word} is no JSON value; write null, or a number", at)
+                raise self._error(f"{word} is not a JSON value; write null or a number", at)
         return self._number(at)
 
     def _number(self, at: int) -> tuple[Any, int]:
         found = _NUMBER.match(self.text, at)
         if found is None:
-            what = "the text ends where a value should stand" if at >= len(self.text) else "no JSON value stands here"
+            what = "the text ends where a value is expected" if at >= len(self.text) else "this is not a JSON value"
             raise self._error(what, at)
         if not (found[1] or found[2]):
             try:
@@ -75,7 +75,7 @@ class JsonParser:
         except json.JSONDecodeError as error:
             raise self._error(error.msg, error.pos) from error
         if _SURROGATE.search(text):
-            raise self._error("half of a surrogate pair is no character", at)
+            raise self._error("a lone surrogate is not a character", at)
         return text, end
 
     def _object(self, at: int, path: SourcePath) -> tuple[dict[str, Any], int]:
@@ -85,7 +85,7 @@ class JsonParser:
             return result, at + 1
         while True:
             if not self.text.startswith('"', at):
-                raise self._error("a key in double quotes should stand here", at)
+                raise self._error("a key in double quotes is expected here", at)
             start, (key, at) = at, self._string(at)
             at = self._skip(at)
             if not self.text.startswith(":", at):
@@ -93,7 +93,7 @@ class JsonParser:
             again = key in result
             if again:
                 first = self.lines[(*path, key)]
-                what = f"{key!r} stands here twice, first in line {first}"
+                what = f"{key!r} occurs twice here, first in line {first}"
                 self.repeats.append(SourceError(what, self._line(start)))
             else:
                 self.lines[(*path, key)] = self._line(start)
@@ -121,7 +121,7 @@ class JsonParser:
         if self.text.startswith(end, at):
             return at + 1, False
         if not self.text.startswith(",", at):
-            raise self._error(f"a comma or `{end}` should stand here", at)
+            raise self._error(f"a comma or `{end}` is expected here", at)
         return self._skip(at + 1), True
 
     def _skip(self, at: int) -> int:
@@ -144,7 +144,7 @@ class JsonParser:
 def load_json(raw: bytes) -> Any:
     """Parse JSON quickly, and refuse what `JsonParser` refuses. Raises SourceError with the line, UnicodeDecodeError.
 
-    A key that stands twice, NaN, numbers beyond floating point and halves of surrogate pairs are refused.
+    Duplicate keys, NaN, numbers beyond floating point and lone surrogates are refused.
     """
     try:
         value = json.loads(raw, object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite)
@@ -161,7 +161,7 @@ def load_json(raw: bytes) -> Any:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) < len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a duplicate key")
     return result
 
 

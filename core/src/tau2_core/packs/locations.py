@@ -1,4 +1,4 @@
-"""Where a pack lies: the folder of an installed package, also within a zip file, and the folder that --pack names."""
+"""The location of a pack: the folder of an installed package, also in a zip file, or the folder given with --pack."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from tau2_core.errors import UsageError
 from tau2_core.packs.pack_files import is_left_behind, matching_files
 
 MANIFEST = "domain.yaml"
-# The folder itself, then a package below it, also in a namespace package, each with and without `src`.
+# The folder itself, then a package in it, also in a namespace package, each with and without `src`.
 _LAYOUTS = ("", "src/*/", "*/", "src/*/*/", "*/*/")
 _DEEPEST_NAME = 4
 
 
 def package_folder(package: str, file: str) -> Path:
-    """Return the folder of an importable package: of several (a namespace package) the one that holds `file`.
+    """Return the folder of an importable package; of several (a namespace package), the one that contains `file`.
 
-    A package within a zip file is unpacked for as long as this process runs. Raises ModuleNotFoundError.
+    A package in a zip file is unpacked for the lifetime of this process. Raises ModuleNotFoundError.
     """
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
@@ -56,26 +56,26 @@ def _unpack(archive: Path, inner: str, _changed: int) -> Path:
 
 
 def find_pack_folder(folder: Path) -> Path:
-    """Return where at or below `folder` the manifest lies. Raises UsageError for none, and for several.
+    """Return the folder of the manifest at or below `folder`. Raises UsageError if there is none, or several.
 
-    Links are not resolved: a package's name is that by which it is found.
+    Links are not resolved, since they determine the package's name.
     """
     top = Path(os.path.abspath(folder))  # noqa: PTH100 - `resolve` would follow the links
     for layout in _LAYOUTS:
         found = [file.parent for file in matching_files(top, f"{layout}{MANIFEST}") if not is_left_behind(file, top)]
         if len(found) > 1:
             names = ", ".join(str(each) for each in found)
-            raise UsageError(f"--pack {folder}: several packs are there; name one of {names}")
+            raise UsageError(f"--pack {folder}: it contains several packs; name one of {names}")
         if found:
             return found[0]
-    raise UsageError(f"--pack {folder}: no {MANIFEST} there, nor in src/<package>/; name the folder of a pack")
+    raise UsageError(f"--pack {folder}: there is no {MANIFEST} in it or in src/<package>/; name the folder of a pack")
 
 
 def package_name(folder: Path) -> str:
-    """Return the name under which a pack's folder is to be imported: the one that its own code uses.
+    """Return the name under which a pack's folder is imported: the one that its own code uses.
 
-    That may be `acme.kiosk`, or the name of the folder that a link leads to. By default it is the folder's own name.
-    Raises UsageError if no name will do.
+    It may be `acme.kiosk`, or the name of the folder behind a link. By default it is the folder's own name.
+    Raises UsageError if no name is possible.
     """
     code = "\n".join(file.read_text(encoding="utf-8", errors="replace") for file in matching_files(folder, "**/*.py"))
     names = list(dict.fromkeys([*_names(folder), *_names(folder.resolve())]))

@@ -1,4 +1,4 @@
-"""The manifest, `domain.yaml`: what a pack is made of."""
+"""The manifest, `domain.yaml`: the parts of a pack."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class _Section(BaseModel):
 class DatabaseEntry(_Section):
     """`model`: `module:Class` within the package; `data`: a .json, .yaml or .toml file.
 
-    `unchecked` holds path patterns, such as `flights.*.colour`: keys that no field takes, and ids that differ from
-    their record's key, of which `check` is not to warn.
+    `unchecked` holds path patterns such as `flights.*.colour`: keys without a field, and ids that differ from their
+    record's key, about which `check` must not warn.
     """
 
     model: str = Field(description="`module:Class` within the package: a subclass of tau2_core.Database.")
@@ -53,7 +53,7 @@ class Variant(_Section):
 
 
 class TaskFiles(_Section):
-    """`files` (hand-written tasks) and `families`: patterns, of which one is enough."""
+    """Patterns for `files` (hand-written tasks) and `families`; one of them is enough."""
 
     files: str | None = Field(default=None, description="A pattern for files of hand-written tasks.")
     families: str | None = Field(default=None, description="A pattern for files of task families.")
@@ -67,7 +67,7 @@ class TaskFiles(_Section):
 
 
 class AllowedPass(_Section):
-    """Why baselines may pass some tasks (`*`: any): an entry of the audit's allow-list."""
+    """An entry of the audit's allow-list: baselines that may pass some tasks (`*`: any), and why."""
 
     tasks: list[str] = Field(min_length=1, description="Ids of tasks, or `*` for any.")
     baselines: list[str] = Field(min_length=1, description="Names of baselines that may pass them.")
@@ -78,9 +78,9 @@ class Evaluation(_Section):
     """How a pack's tasks are graded.
 
     `unordered` and `ignored` are path patterns for the set `strict`: lists whose order, and parts whose value, do not
-    matter in a verdict. `audit` argues, by set of evaluators, for baselines that pass tasks. `evaluators` is what
-    grades the pack's own tasks where a run does not say: a set's name, or a file such as `evaluation.yaml`.
-    `policy_checks` is a file of rules, checked by the set `strict` and reported beside the reward.
+    matter for a verdict. `audit` lists, by evaluator set, the baselines that may pass tasks. `evaluators` grades the
+    pack's own tasks by default: the name of a set, or a file such as `evaluation.yaml`. `policy_checks` is a file of
+    rules, which the set `strict` checks and reports besides the reward.
     """
 
     reward_basis: list[RewardType] = Field(
@@ -107,8 +107,8 @@ class Evaluation(_Section):
 class Manifest(_Section):
     """A domain as `domain.yaml` declares it; paths are relative to that file.
 
-    `quick` promises that each handler, and the sync, takes a few milliseconds at most and waits for nothing: no file,
-    no network, no sleep. A server then runs them on its event loop, which saves changing threads.
+    `quick` promises that every handler, and the sync, takes a few milliseconds at most and never blocks: no files, no
+    network, no sleep. A server then runs them on its event loop, without switching threads.
     """
 
     name: str = Field(description="The domain's name, as its entry point has it.")

@@ -1,4 +1,4 @@
-"""Which files of a folder are its author's: not those that an operating system, an editor or Python left there."""
+"""The files of a folder that belong to its author, without leftovers of the system, an editor or Python."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-# Hidden names (.DS_Store, ._name, .ipynb_checkpoints, .name.swp, .#name) are left out by their dot.
+# Hidden names (.DS_Store, ._name, .ipynb_checkpoints, .name.swp, .#name) are excluded by their dot.
 _NAMES = frozenset({"__pycache__", "__MACOSX", "Thumbs.db", "desktop.ini", "Icon\r"})
 _ENDINGS = ("~", ".pyc", ".pyo", ".swp", ".swo", ".bak", ".orig", ".rej", ".tmp", "___jb_tmp___", "___jb_old___")
 
 
 def is_left_behind(file: Path, folder: Path) -> bool:
-    """Tell whether a file below `folder` belongs to an editor, a system or Python, by its name or its folders'."""
+    """Tell whether a file below `folder` is a leftover, by its name or the names of its folders."""
     parts = file.relative_to(folder).parts if file.is_relative_to(folder) else (file.name,)
     return any(map(_is_left_behind, parts))
 
 
 def _is_left_behind(name: str) -> bool:
-    # `..` leads out of the folder, and is no hidden name.
+    # `..` leads out of the folder; it is not a hidden name.
     hidden = name.startswith(".") and name not in (".", "..")
     return hidden or name in _NAMES or name.endswith(_ENDINGS) or (name.startswith("#") and name.endswith("#"))
 
@@ -29,7 +29,7 @@ def matching_files(folder: Path, pattern: str) -> list[Path]:
 
 
 def all_files(folder: Path) -> Iterator[Path]:
-    """Yield the author's files below a folder, also behind links; a folder that links lead back to is entered once."""
+    """Yield the author's files below a folder, following links; a folder in a cycle of links is entered once."""
     seen: set[str] = set()
     for place, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)

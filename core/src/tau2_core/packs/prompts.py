@@ -1,4 +1,4 @@
-"""Prompts: sandboxed Jinja templates of a pack, in which an undefined name is an error."""
+"""Prompts: a pack's sandboxed Jinja templates, in which an undefined name is an error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tau2_core.packs.sandbox import BoundedSandbox, bounded_work
 
 
 class PromptError(ValueError):
-    """A template that cannot be rendered; says where."""
+    """A template that cannot be rendered; carries the location."""
 
     def __init__(self, message: str, file: Path, line: int | None) -> None:
         super().__init__(message)
@@ -27,7 +27,7 @@ class PromptError(ValueError):
 def render_prompt(folder: Path, template: str, values: dict[str, Any]) -> str:
     """Render a template of a pack's folder. Raises PromptError with file and line.
 
-    The template gets copies: a tool as what is known of it, without its handler.
+    The template gets copies of the values, and tools without their handlers.
     """
     file = folder / template
     try:
@@ -56,7 +56,7 @@ class ShownTool:
 
 
 def _copied(value: Any) -> Any:
-    """Return a copy of what a template is given, which may be changed without harm."""
+    """Return a copy of a value for a template, which may be changed without side effects."""
     if isinstance(value, dict):
         return {key: _copied(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -71,7 +71,7 @@ def _copied(value: Any) -> Any:
 
 @lru_cache(maxsize=64)
 def _environment(folder: Path) -> BoundedSandbox:
-    """Return what keeps a folder's compiled templates, and compiles one anew when its file has changed."""
+    """Return the Jinja environment of a folder, which caches compiled templates until their files change."""
     return BoundedSandbox(FileSystemLoader(folder, encoding="utf-8-sig"))
 
 
@@ -81,7 +81,7 @@ def _place(error: BaseException, folder: Path, file: Path) -> tuple[Path, int | 
     while trace is not None:
         name = Path(trace.tb_frame.f_code.co_filename)
         if folder in name.parents and name.suffix == ".j2":
-            compiled = trace.tb_frame.f_globals.get("__jinja_template__")  # Jinja maps lines of an Exception only
+            compiled = trace.tb_frame.f_globals.get("__jinja_template__")  # Jinja maps lines only for an Exception
             place = (name, compiled.get_corresponding_lineno(trace.tb_lineno) if compiled else trace.tb_lineno)
         trace = trace.tb_next
     return place

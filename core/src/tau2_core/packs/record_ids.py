@@ -1,4 +1,4 @@
-"""Records whose id differs from the key under which they stand, in tables and in tables within records."""
+"""Finding records whose id differs from their key, in tables and in tables within records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 @dataclass
 class _Table:
-    """All records in places of one form, such as `users.*.cards`; `name` is the last name in it."""
+    """All records at paths of one form, such as `users.*.cards`; `name` is the last name in it."""
 
     name: str
     rows: list[tuple[SourcePath, BaseModel]] = field(default_factory=list)
@@ -52,7 +52,7 @@ def _collect(value: Any, path: SourcePath, form: Sequence[str], tables: dict[str
 
 
 def _id_field(table: _Table) -> str:
-    """Return the field that repeats the key: in at least half of the records, or by its name; "" if there is none."""
+    """Return the field that repeats the key, in at least half of the records or by its name; "" if there is none."""
     agreeing: dict[str, int] = {}
     for path, row in table.rows:
         for name, value in row.__dict__.items():

@@ -1,4 +1,4 @@
-"""A Jinja sandbox with a bound on work: a template of a pack can neither change what it is given nor run for long."""
+"""A Jinja sandbox with a limit on work: a pack's template can neither change its values nor run for long."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-MAX_STEPS = 100_000  # turns of loops, calls, filters and operations of one rendering
-MAX_SIZE = 1_000_000  # characters of a text, entries of a list
+MAX_STEPS = 100_000  # loop iterations, calls, filters and operations per rendering
+MAX_SIZE = 1_000_000  # characters of a text or entries of a list
 MAX_NUMBER = 10_000  # as an argument, where it may be a width or a count
 MAX_BITS = 1024
 _WIDE = re.compile(r"\d{5}|\*")
 
 
 class WorkError(SecurityError):
-    """A template did more than a prompt needs."""
+    """A template does more work than a prompt needs."""
 
 
 _steps: ContextVar[list[int]] = ContextVar("steps")
@@ -32,7 +32,7 @@ _steps: ContextVar[list[int]] = ContextVar("steps")
 
 @contextmanager
 def bounded_work() -> Iterator[None]:
-    """Count the steps of what is rendered in the block."""
+    """Count the steps of templates that are rendered in the block."""
     token = _steps.set([0])
     try:
         yield
@@ -58,7 +58,7 @@ def _checked(value: Any) -> Any:
 
 
 def _check_arguments(values: Iterable[Any]) -> None:
-    """Refuse arguments of which a filter or method could make something huge: wide columns, long times long."""
+    """Refuse arguments from which a filter or method could build something huge."""
     size = 1
     for value in values:
         if isinstance(value, int) and abs(value) > MAX_NUMBER:
@@ -71,7 +71,7 @@ def _check_arguments(values: Iterable[Any]) -> None:
 
 
 class _Generator(CodeGenerator):
-    """Joins texts within bounds."""
+    """Compiles string concatenation to `concat`, which has a limit."""
 
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802 - Jinja's name
         self.write("environment.concat(map(str, (")
@@ -89,12 +89,12 @@ def _counted(values: Iterable[Any]) -> Iterator[Any]:
 
 @pass_context
 def _turns(_context: Context, values: Iterable[Any]) -> Iterator[Any]:
-    """Count the turns of a loop over values. The context only keeps Jinja from doing this when it compiles."""
+    """Count the iterations of a loop. The context parameter keeps Jinja from evaluating this at compile time."""
     return _counted(values)
 
 
 class BoundedSandbox(ImmutableSandboxedEnvironment):
-    """An environment whose templates read what they are given, and stop with WorkError where they do too much."""
+    """An environment whose templates only read their values, and stop with WorkError if they do too much work."""
 
     intercepted_binops = frozenset({"+", "*", "**", "%", "//"})
     code_generator_class = _Generator
@@ -119,7 +119,7 @@ class BoundedSandbox(ImmutableSandboxedEnvironment):
 
     @staticmethod
     def concat(parts: Iterable[str]) -> str:
-        """Join texts, as long as they come to no more than is bearable."""
+        """Join texts up to the maximum size."""
         found: list[str] = []
         size = 0
         for part in parts:
@@ -133,7 +133,7 @@ class BoundedSandbox(ImmutableSandboxedEnvironment):
     def call(self, context: Context, target: Any, /, *args: Any, **kwargs: Any) -> Any:
         _step()
         owner = getattr(target, "__self__", None)
-        if target is not self.globals.get("range"):  # which has a bound of its own
+        if target is not self.globals.get("range"):  # which has its own limit
             _check_arguments(chain((owner,), args, kwargs.values()))
         return _checked(super().call(context, target, *args, **kwargs))
 

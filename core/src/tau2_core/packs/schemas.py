@@ -1,4 +1,4 @@
-"""JSON schemas of arguments: compiled without ever reading a file or an address, and checked in words."""
+"""JSON schemas of arguments: compiled without access to files or URLs, and checked with readable errors."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import jsonschema_rs
 
 from tau2_core.packs.source_error import SourcePath
 
-# Patterns see what agents write. This engine takes time in proportion to the text, whatever the pattern; that is why it
-# has no look-around and no back references.
+# Patterns are applied to what agents write. This engine takes linear time for any pattern; in exchange it has no
+# look-around and no back references.
 LINEAR = jsonschema_rs.RegexOptions()
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
-_DATA = ("enum", "const", "default", "examples")  # what stands there is a value, not a schema
+_DATA = ("enum", "const", "default", "examples")  # their content is a value, not a schema
 
 
 def compile_schema(schema: Mapping[str, Any]) -> jsonschema_rs.Validator:
-    """Return a validator. Raises ValueError for what is no schema, or refers to something outside it."""
+    """Return a validator. Raises ValueError for an invalid schema, or one that refers to something outside it."""
     return jsonschema_rs.validator_for(dict(schema), retriever=_refuse, pattern_options=LINEAR)
 
 
 def _refuse(address: str) -> Any:
-    raise ValueError(f"{address} is outside the schema, and is not read")
+    raise ValueError(f"{address} is outside the schema and is not read")
 
 
 def schema_problems(schema: Mapping[str, Any]) -> list[tuple[SourcePath, str]]:
-    """Return what is wrong with the schema of a tool's arguments, each with its path; [] if it can be used."""
+    """Return the problems of a schema for a tool's arguments, each with its path; [] if it can be used."""
     found = list(_references(schema, schema, ()))
     if found:
         return found
@@ -35,7 +35,7 @@ def schema_problems(schema: Mapping[str, Any]) -> list[tuple[SourcePath, str]]:
         compile_schema(schema)
     except jsonschema_rs.ValidationError as error:
         return [_as_problem(error)]
-    except (ValueError, TypeError, RecursionError) as error:  # a reference that the library cannot follow, NaN, depth
+    except (ValueError, TypeError, RecursionError) as error:  # an unresolvable reference, NaN, depth
         return [((), f"not a JSON schema: {error}")]
     return []
 
@@ -47,13 +47,13 @@ def _as_problem(error: jsonschema_rs.ValidationError) -> tuple[SourcePath, str]:
     try:
         jsonschema_rs.validator_for({"pattern": pattern})
     except ValueError:  # a ValidationError is one
-        return path, f"pattern {pattern!r} is no regular expression that JSON schemas know"
+        return path, f"pattern {pattern!r} is not a valid regular expression in JSON schemas"
     what = f"pattern {pattern!r} has look-around, a back reference or too many repetitions, and could take very long"
     return path, f"{what}: write it without them, or let the handler check the value"
 
 
 def _references(part: Any, root: Mapping[str, Any], path: SourcePath) -> Iterator[tuple[SourcePath, str]]:
-    """Yield every reference that leads out of the schema, or to nothing."""
+    """Yield every reference that leads out of the schema or nowhere."""
     if isinstance(part, list):
         for index, item in enumerate(part):
             yield from _references(item, root, (*path, index))

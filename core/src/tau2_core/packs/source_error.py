@@ -1,4 +1,4 @@
-"""What is wrong with the text of a YAML, JSON or TOML file, with the line and what it reads."""
+"""An error in the text of a YAML, JSON or TOML file, with its line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SourcePath = tuple[str | int, ...]
 
 
 class SourceError(ValueError):
-    """A file that cannot be parsed, or is ambiguous; carries the line, from 1, and the column, from 0, if known."""
+    """A file that cannot be parsed or is ambiguous; carries the line (from 1) and column (from 0) if known."""
 
     def __init__(self, message: str, line: int | None = None, column: int = 0) -> None:
         super().__init__(message)
@@ -18,7 +18,7 @@ class SourceError(ValueError):
         self.column = column
 
     def showing(self, text: str) -> SourceError:
-        """Return the same error with what its line reads in the file's `text`, around the column if it is long."""
+        """Return the same error with an excerpt of its line from the file's `text`."""
         lines = text.split("\n")
         if self.line is None or self.line > len(lines):
             return self

@@ -1,4 +1,4 @@
-"""What a task takes from its pack where it does not say otherwise."""
+"""Defaults that a task takes from its pack."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class TaskDefaults:
     basis: Sequence[RewardType]
 
     def fill_in(self, task: Task) -> Task:
-        """Give a task its reward basis, its instructions their domain and each gold call an id; return the task."""
+        """Fill in a task's reward basis, the domain of its instructions and ids of its gold calls; return the task."""
         if task.evaluation_criteria is not None:
             if "reward_basis" not in task.evaluation_criteria.model_fields_set:
                 task.evaluation_criteria.reward_basis = list(self.basis)

@@ -1,4 +1,4 @@
-"""Texts of task families: sandboxed Jinja templates in the YAML itself, in which an undefined name is an error."""
+"""Texts of task families: sandboxed Jinja templates in YAML, in which an undefined name is an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tau2_core.packs.yaml_source import YamlPath
 
 
 class TextError(ValueError):
-    """A text that cannot be rendered; says which part it is."""
+    """A text that cannot be rendered; carries its path."""
 
     def __init__(self, message: str, path: YamlPath) -> None:
         super().__init__(message)
@@ -22,7 +22,7 @@ class TextError(ValueError):
 
 
 class Templates:
-    """Renders the texts within nested data; each template is compiled once."""
+    """Renders the texts in nested data; each template is compiled once."""
 
     def __init__(self) -> None:
         self._jinja = BoundedSandbox(keep_trailing_newline=True)
@@ -47,7 +47,7 @@ class Templates:
             raise TextError(words, path) from error
 
     def names(self, value: Any, path: YamlPath = ()) -> Iterator[tuple[YamlPath, frozenset[str]]]:
-        """Yield each text of nested data that uses facts, with their names. Raises TextError for bad syntax."""
+        """Yield the path of each text in nested data with its variables. Raises TextError for bad syntax."""
         if isinstance(value, dict):
             for key, item in value.items():
                 yield from self.names(item, (*path, key))

@@ -1,4 +1,4 @@
-"""YAML and JSON with line numbers. YAML is read as the core of YAML 1.2: `no`, `on` and dates are text."""
+"""YAML and JSON with line numbers. YAML is read by the core schema of YAML 1.2: `no`, `on` and dates are text."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tau2_core.packs.yaml_words import explain
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_NODES = 500_000
-# Digits that begin with a zero are text: they are zip codes and phone numbers, whatever YAML says.
+# Digits with a leading zero are text: they are zip codes and phone numbers, whatever YAML says.
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)\.[0-9]*|(0|[1-9][0-9]*)(?=[eE]))([eE][-+]?[0-9]+)?\Z")
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 
-# A character beyond the first 65,536 as `json.dumps` writes it, which YAML does not know.
+# A surrogate pair as `json.dumps` writes it, which YAML does not support.
 _PAIR = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 YamlPath = SourcePath
@@ -32,7 +32,7 @@ YamlPath = SourcePath
 class Document:
     """A parsed file: its value, and the line on which each part of it begins.
 
-    Of a key that stands twice the first counts; the others are in `repeats`, for whoever reads on to report.
+    Of duplicate keys the first counts; the others are in `repeats`, to be reported by the caller.
     """
 
     file: Path
@@ -41,7 +41,7 @@ class Document:
     repeats: list[SourceError] = field(default_factory=list)
 
     def line(self, path: YamlPath) -> int | None:
-        """Return the line of a part, or of the nearest part around it."""
+        """Return the line of a part, or of the nearest enclosing part."""
         for length in range(len(path), -1, -1):
             if path[:length] in self.lines:
                 return self.lines[path[:length]]
@@ -50,7 +50,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Place:
-    """One part of a document, for saying where something stands."""
+    """One part of a document, used as a location."""
 
     document: Document
     path: YamlPath
@@ -60,15 +60,15 @@ class Place:
         return Place(self.document, (*self.path, *path))
 
     def source(self, *path: str | int) -> Source:
-        """Return file and line of a part of this part, or of the nearest around it."""
+        """Return file and line of a part of this part, or of the nearest enclosing part."""
         return Source(self.document.file, self.document.line((*self.path, *path)))
 
 
 def read_yaml(file: Path) -> Document:
     """Parse one YAML file, or a .json file as JSON.
 
-    Raises SourceError with the line for bad syntax, tags, keys that are no text, cycles, alias bombs and endless
-    nesting; OSError if the file cannot be read.
+    Raises SourceError with the line for bad syntax, tags, keys that are not text, cycles, alias bombs and deep nesting;
+    OSError if the file cannot be read.
     """
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -113,7 +113,7 @@ def _compose(text: str) -> yaml.Node | None:
     except yaml.reader.ReaderError as error:
         found = re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text)
         line = text.count("\n", 0, found.start()) + 1 if found else None
-        raise SourceError(f"control character {error.character!r} cannot stand in YAML; remove it", line) from error
+        raise SourceError(f"control character {error.character!r} is not allowed in YAML; remove it", line) from error
     except yaml.YAMLError as error:
         raise SourceError(str(error)) from error
     except RecursionError as error:
@@ -122,7 +122,7 @@ def _compose(text: str) -> yaml.Node | None:
 
 
 def _refuse_events(text: str) -> None:
-    """Refuse tags, and deep nesting before anything recurses into it: the C composer would end the process."""
+    """Refuse tags, and deep nesting before anything recurses into it, since the C composer would crash the process."""
     depth = 0
     for event in yaml.parse(text, Loader=LOADER):
         if isinstance(event, yaml.NodeEvent):
@@ -156,7 +156,7 @@ class _Builder:
         if isinstance(node, yaml.ScalarNode):
             try:
                 return _scalar(node)
-            except ValueError as error:  # an integer of more digits than Python converts
+            except ValueError as error:  # an integer with more digits than Python converts
                 raise SourceError(str(error), line) from error
         if id(node) in self.open:
             raise SourceError("an alias refers to something that contains it", line)
@@ -182,7 +182,7 @@ class _Builder:
                 raise SourceError("merge keys (`<<`) are not supported; write the keys out", line)
             if key in result:
                 first = self.document.lines[(*path, key)]
-                repeat = SourceError(f"{key!r} stands here twice, first in line {first}", line)
+                repeat = SourceError(f"{key!r} occurs twice here, first in line {first}", line)
                 self.document.repeats.append(repeat)
                 continue
             self.document.lines[(*path, key)] = line

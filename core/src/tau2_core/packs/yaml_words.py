@@ -1,23 +1,23 @@
-"""What the YAML parser says, in words that tell what to change."""
+"""The YAML parser's errors, in words that say what to change."""
 
 from __future__ import annotations
 
 import yaml
 
-# The parser's text, what it means, and whether the line to look at is where the part begins, not where it broke off.
+# The parser's text, our explanation, and whether to point to the start of the part instead of where parsing stopped.
 _WORDS: tuple[tuple[str, str, bool], ...] = (
     (
         "mapping values are not allowed",
-        "a `:` stands where no key can be; put the text in quotes, or correct the indentation",
+        "a `:` is not allowed here; put the text in quotes, or correct the indentation",
         False,
     ),
     (
         "could not find expected ':'",
-        "a key lacks its `:`, or a text goes on in a line that is indented too little",
+        "a key has no `:`, or a text continues on a line with too little indentation",
         True,
     ),
-    ("did not find expected key", "a key should stand here; check the indentation, and the quotes before it", False),
-    ("did not find expected '-' indicator", "a list item (`- `) should stand here; check the indentation", False),
+    ("did not find expected key", "a key is expected here; check the indentation and the quotes before it", False),
+    ("did not find expected '-' indicator", "a list item (`- `) is expected here; check the indentation", False),
     (
         "block sequence entries are not allowed",
         "a list item (`- `) cannot begin here; begin it on a line of its own",
@@ -42,25 +42,25 @@ _WORDS: tuple[tuple[str, str, bool], ...] = (
     ("found duplicate anchor", "an anchor (`&`) of this name exists already; rename one of them", False),
     (
         "found unknown escape character",
-        r"a backslash in double quotes begins no known escape; write \\, or use single quotes",
+        r"a backslash in double quotes does not begin a known escape; write \\, or use single quotes",
         False,
     ),
     ("did not find expected hexdecimal number", r"\x, \u and \U need 2, 4 and 8 hexadecimal digits", False),
-    ("found invalid Unicode character escape code", "half of a surrogate pair is no character", False),
+    ("found invalid Unicode character escape code", "a lone surrogate is not a character", False),
     ("did not find expected alphabetic or numeric character", "`&` and `*` need a name; put the text in quotes", False),
     ("expected a single document", "a second document begins here; keep one, without `---` between", False),
     (
         "did not find expected <document start>",
-        "the value of the file ends before this line; check the indentation",
+        "the value ends before this line; check the indentation",
         False,
     ),
-    ("did not find expected comment or line break", "text stands after `|` or `>`; begin it on the next line", False),
-    ("did not find expected node content", "a value should stand here; is a `[` or `{` before it not closed?", False),
+    ("did not find expected comment or line break", "there is text after `|` or `>`; begin it on the next line", False),
+    ("did not find expected node content", "a value is expected here; is a `[` or `{` before it not closed?", False),
 )
 
 
 def explain(error: yaml.MarkedYAMLError) -> tuple[str, int | None, int]:
-    """Return what a syntax error means, the line to look at, from 1 (None if the parser names none), and the column."""
+    """Return an explanation of a syntax error, its line (from 1, None if unknown) and its column."""
     problem = error.problem or error.context or "not YAML"
     mark = error.problem_mark or error.context_mark
     for text, words, at_start in _WORDS:
