@@ -163,7 +163,7 @@ def test_one_step_at_a_time() -> None:
             first = asyncio.create_task(episode.say("One moment."))
             await asyncio.sleep(0)
             for step in (episode.say("Hello?"), episode.call("get_users"), episode.reset()):
-                with pytest.raises(EpisodeError, match="under way"):
+                with pytest.raises(EpisodeError, match="in progress"):
                     await step
             answer.set()
             assert await first == "Yes?"
@@ -208,6 +208,6 @@ def test_wrong_options_are_refused(options: dict[str, Any], words: str) -> None:
 
 def test_an_empty_text_is_refused() -> None:
     with open_episode("mock", TASK) as episode:
-        with pytest.raises(UsageError, match="not empty"):
+        with pytest.raises(UsageError, match="non-empty"):
             episode.say("  ")
         assert episode.ended is None

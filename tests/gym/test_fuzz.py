@@ -173,7 +173,7 @@ ODD = {
     "1000 digits": "9" * 1000,
     "1001 digits": "9" * 1001,
     "5000 digits": "-" + "9" * 5000,
-    "half a surrogate pair": '"\\ud800"',
+    "lone surrogate": '"\\ud800"',
     "half a pair as a key": '{"\\udfff": 1}',
     "a zero byte": '"\\u0000"',
     "900 kB": f'"{"x" * 900_000}"',

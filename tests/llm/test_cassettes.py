@@ -185,19 +185,19 @@ def changed(**fields: Any) -> bytes:
 
 DAMAGED: dict[str, tuple[bytes | None, str]] = {
     "missing": (None, ": No such file"),
-    "empty": (b"", ": it is empty"),
-    "half a last line": (WHOLE + WHOLE[:40], ":2: it is cut off, as when a recording is killed; remove the line"),
-    "half a character": (WHOLE + '{"episode": "ä'.encode()[:-1], ":2: it is cut off"),
+    "empty": (b"", ": the file is empty"),
+    "half a last line": (WHOLE + WHOLE[:40], ":2: it is incomplete, as after a killed recording; remove the line"),
+    "half a character": (WHOLE + '{"episode": "ä'.encode()[:-1], ":2: it is incomplete"),
     "half a line between": (WHOLE[:40] + b"\n" + WHOLE, ":1: not an exchange: "),
     "two lines in one": (WHOLE + WHOLE[:-1] + WHOLE, ":2: not an exchange: Extra data"),
     "prose": (b"hello\n", ":1: not an exchange: "),
     "a list": (b"[]\n", ":1: not an exchange: Input should be"),
     "a line with nothing": (WHOLE + b"\n" + WHOLE, ":2: not an exchange: "),
     "nested too deeply": (b"[" * 200_000 + b"\n", ":1: not an exchange: it is nested too deeply"),
-    "UTF-16": (WHOLE.decode().encode("utf-16"), ":1: not an exchange: it is no UTF-8"),
-    "half a surrogate pair": (
+    "UTF-16": (WHOLE.decode().encode("utf-16"), ":1: not an exchange: it is not UTF-8"),
+    "lone surrogate": (
         changed(completion={"message": {"content": "\ud83d"}}),
-        ":2: not an exchange: it holds half a surrogate pair",
+        ":2: not an exchange: it contains a lone surrogate",
     ),
     "no answer": (changed(completion=None), ":2: not an exchange: it should have a completion or a failure"),
     "a field missing": (WHOLE + b'{"episode": "x"}\n', ":2: not an exchange: role: Field required"),

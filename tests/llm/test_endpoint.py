@@ -68,7 +68,7 @@ def without_null(body: Mapping[str, Any]) -> dict[str, Any]:
 def test_without_a_name_or_an_address_it_is_refused(play: Play, model: str, args: str) -> None:
     played = play(*ONE, "--agent-model", model, "--agent-args", args, models={})
     assert played.code != 0
-    assert 'write endpoint/NAME, and where it is, such as --agent-args \'{"api_base":' in played.error
+    assert 'write endpoint/NAME with its address, such as --agent-args \'{"api_base":' in played.error
 
 
 def test_every_argument_that_is_none_of_the_connection_goes_along(play: Play) -> None:

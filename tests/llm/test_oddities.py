@@ -66,7 +66,7 @@ USABLE: dict[str, tuple[Raw, dict[str, Any]]] = {
     "a finish reason of its own": (raw(look(), "eos_token"), {"finish_reason": "eos_token"}),
     "no finish reason": (raw(look(), None), {"finish_reason": None}),
     "a byte order mark": (Raw(b"\xef\xbb\xbf" + raw(look()).body), {"finish_reason": "stop"}),
-    "half a surrogate pair": (raw({**look(), "content": "\ud83d Hm."}), {"content": "\ufffd Hm."}),
+    "lone surrogate": (raw({**look(), "content": "\ud83d Hm."}), {"content": "\ufffd Hm."}),
     "arguments as an object": (
         raw(look(function={"name": "get_users", "arguments": {}})),
         {"tool_calls": [{"arguments": {}}]},

@@ -89,7 +89,7 @@ def test_a_wrong_file_is_refused_with_its_place(gym: Gym, tmp_path: Path, text: 
         (("--agent-args", "{}"), "--agent-args without a model"),
         (("--agent-model", "openai/x", "--agent-args", "[]"), "should be a JSON object"),
         (("--agent-model", "openai/x", "--agent-args", "{"), "not JSON"),
-        (("--agent-model", "nobody/x"), "no provider of that name; write PROVIDER/NAME"),
+        (("--agent-model", "nobody/x"), "there is no such provider; write PROVIDER/NAME"),
     ],
 )
 def test_wrong_options_are_refused(play: Play, options: tuple[str, ...], said: str) -> None:

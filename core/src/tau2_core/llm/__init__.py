@@ -1,1 +1,1 @@
-"""Language models: one small protocol, two clients behind it, and what makes a run survive bad days of a provider."""
+"""Language models: one small protocol with two clients, and retries, limits and cassettes around them."""

@@ -1,4 +1,4 @@
-"""Cassettes: every exchange with a model in a file, so that a run can be played again with no network and no key."""
+"""Cassettes: files with every exchange with a model, so that a run can be replayed without network and keys."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Failed(BaseModel):
 
 
 class _Exchange(BaseModel):
-    """One line of a cassette: how it was answered, or how it failed for good."""
+    """One line of a cassette: a request with its answer or its final failure."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -46,15 +46,15 @@ class _Exchange(BaseModel):
 
 
 class Cassette:
-    """Exchanges by place: (episode, role, how many were before it). Order in the file does not matter.
+    """Exchanges by key: (episode, role, number of exchanges before). Their order in the file does not matter.
 
-    A line holds of its request only what is not as in the exchange before: of the messages those after the `same`
-    first ones, of the rest (model, arguments, tools) what has changed. Of two lines for a place the later one counts,
-    so a run that was stopped goes on recording into the same file (`resume`).
+    A line stores its request as the difference to the exchange before: the messages after the first `same` ones, and
+    changed values of the rest (model, arguments, tools). Of two lines with the same key the later one counts, so a run
+    that was stopped can continue recording into the same file (`resume`).
     """
 
     def __init__(self, file: Path, *, replaying: bool, resume: bool = False) -> None:
-        """Open a cassette. Raises UsageError if it cannot be read, or written anew."""
+        """Open a cassette. Raises UsageError if it cannot be read or created."""
         self.file = file
         self.replaying = replaying
         self._lines: dict[ExchangeKey, dict[str, Any]] = {}
@@ -65,7 +65,7 @@ class Cassette:
             self._begin(resume=resume)
 
     def record(self, place: ExchangeKey, request: Request, answer: Completion | ModelError) -> None:
-        """Append one exchange, or how it failed for good. Raises ModelError if the file cannot be written."""
+        """Append one exchange, or its final failure. Raises ModelError if the file cannot be written."""
         episode, role, number = place
         line: dict[str, Any] = {"episode": episode, "role": role, "number": number}
         line["request"] = _changes(self._before(place), request)
@@ -80,7 +80,7 @@ class Cassette:
             raise ModelError(ModelFailure.CASSETTE, f"cannot write {self.file}: {error.strerror}") from error
 
     def play(self, place: ExchangeKey, request: Request) -> Completion:
-        """Return what was answered then. Raises ModelError, naming the first difference, if something else is asked."""
+        """Return the recorded answer. Raises ModelError, naming the first difference, if the request is another one."""
         line = self._lines.get(place)
         episode, role, number = place
         where = f"{self.file}: {episode}, {role}, exchange {number}"
@@ -101,7 +101,7 @@ class Cassette:
         return Completion.model_validate(line["completion"])
 
     def _before(self, place: ExchangeKey) -> Request:
-        """Return the request before this one, {} before the first."""
+        """Return the previous request, {} for the first."""
         episode, role, number = place
         known, request = self._last.get((episode, role), (-1, {}))
         steps: list[Request] = []
@@ -116,7 +116,7 @@ class Cassette:
         return request
 
     def _keep(self, place: ExchangeKey, request: Request) -> None:
-        """Keep the last request of an episode's role at hand, but not those of all episodes that are over."""
+        """Remember the last request of an episode's role, for a limited number of episodes."""
         episode, role, number = place
         self._last.pop((episode, role), None)
         self._last[episode, role] = (number, request)
@@ -129,14 +129,14 @@ class Cassette:
         except OSError as error:
             raise UsageError(f"--replay {self.file}: {error.strerror}") from error
         if not content.strip():
-            raise UsageError(f"--replay {self.file}: it is empty: nothing was recorded")
+            raise UsageError(f"--replay {self.file}: the file is empty; nothing was recorded")
         for exchange in _exchanges(f"--replay {self.file}", content):
             self._lines[exchange["episode"], exchange["role"], exchange["number"]] = exchange
 
     def _begin(self, *, resume: bool) -> None:
-        """Make sure that the file can be written; half a line that a kill left behind is cut off.
+        """Check that the file can be written, and remove an incomplete last line that a killed process has left.
 
-        Raises UsageError also for a file with anything else than exchanges in it, which is left as it is.
+        Raises UsageError also if the file contains anything else than exchanges; it is then not changed.
         """
         option = f"--record {self.file}"
         try:
@@ -146,7 +146,7 @@ class Cassette:
             whole = content[: content.rfind(b"\n") + 1]
             half = content[len(whole) :]
             if half[: len(_BEGINNING)] != _BEGINNING[: len(half)]:
-                raise UsageError(f"{option}: it is no cassette, and is left as it is; record into another file")
+                raise UsageError(f"{option}: it is not a cassette and was not changed; record into another file")
             for _ in _exchanges(option, whole):
                 pass
             self._append("")
@@ -161,7 +161,7 @@ class Cassette:
 
 
 def _exchanges(option: str, content: bytes) -> Iterator[dict[str, Any]]:
-    """Yield the exchanges of a cassette's content. Raises UsageError, with file and line, for what is none."""
+    """Yield the exchanges of a cassette. Raises UsageError with file and line for an invalid one."""
     lines = content.removeprefix(b"\xef\xbb\xbf").splitlines(keepends=True)
     for number, line in enumerate(lines, 1):
         wrong = ""
@@ -176,23 +176,21 @@ def _exchanges(option: str, content: bytes) -> Iterator[dict[str, Any]]:
             detail = error.errors(include_url=False)[0]
             wrong = f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}".removeprefix(": ")
         except UnicodeEncodeError:
-            wrong = "it holds half a surrogate pair"
+            wrong = "it contains a lone surrogate"
         except RecursionError:
             wrong = "it is nested too deeply"
         except ValueError as error:
             if number == len(lines) and not line.endswith(b"\n"):
-                wrong = (
-                    "it is cut off, as when a recording is killed; remove the line, or go on recording with --resume"
-                )
+                wrong = "it is incomplete, as after a killed recording; remove the line, or continue with --resume"
                 raise UsageError(f"{option}:{number}: {wrong}") from error
-            wrong = "it is no UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+            wrong = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
         if wrong:
-            raise UsageError(f"{option}:{number}: not an exchange: {wrong}; record it again, or mend the line")
+            raise UsageError(f"{option}:{number}: not an exchange: {wrong}; record it again, or fix the line")
         yield exchange
 
 
 def _changes(before: Mapping[str, Any], request: Request) -> Request:
-    """Return what of a request differs from the one before it; see `_restored`."""
+    """Return the difference of a request to the previous one; see `_restored`."""
     changed = {key: value for key, value in request.items() if key not in before or not _equal(before[key], value)}
     changed.pop("messages", None)
     old, new = before.get("messages", []), request["messages"]
@@ -204,7 +202,7 @@ def _changes(before: Mapping[str, Any], request: Request) -> Request:
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Tell whether values are the same JSON; to Python alone, 1 and true are."""
+    """Tell whether values are the same JSON. Python alone considers 1 and true equal."""
     return bool(one == other) and next(value_changes(one, other), None) is None
 
 

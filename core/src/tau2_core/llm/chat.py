@@ -1,4 +1,4 @@
-"""Between our messages and chat-completions messages, both ways, for either side of a conversation."""
+"""Conversion between our messages and chat-completions messages, for either side of a conversation."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from tau2_core.model.messages import (
 )
 from tau2_core.model.tools import Tool
 
-# What every chat-completions endpoint takes back of an assistant's message, and of each of its tool calls.
+# Fields of an assistant's message, and of its tool calls, that every chat-completions endpoint accepts.
 STANDARD_FIELDS = frozenset({"role", "content", "tool_calls", "name", "refusal"})
 STANDARD_CALL_FIELDS = frozenset({"id", "type", "function"})
 _MEANINGLESS = frozenset({"annotations", "function_call", "index"})
-_OWN_CHOICE = ("tool_choice", "response_format")  # what the settings say of these wins; null leaves them out
+_OWN_CHOICE = ("tool_choice", "response_format")  # values in the settings win; null removes them
 UNPARSABLE = "unparsable_arguments"
 CUT_OFF = "arguments_cut_off_by_token_limit"
 
 
 class Chat:
-    """What one side's model gets to see. Of a history that has grown since the last time only the new is turned."""
+    """The messages for one side's model. Only the new part of a growing history is converted."""
 
     def __init__(self, system: str, speaker: Requestor) -> None:
         self.system = {"role": "system", "content": system}
@@ -42,7 +42,7 @@ class Chat:
         self._messages: list[dict[str, Any]] = []
 
     def messages(self, history: Sequence[Message]) -> list[dict[str, Any]]:
-        """Return the system's message, and the history as chat messages."""
+        """Return the system message and the history as chat messages."""
         known = len(self._history)
         if known > len(history) or any(map(is_not, self._history, history)):
             known = 0
@@ -53,12 +53,12 @@ class Chat:
 
 @lru_cache(maxsize=64)
 def chat_tools(tools: tuple[Tool, ...]) -> tuple[dict[str, Any], ...]:
-    """Return tools as chat-completions functions; for the same tools the same ones, which nobody may change."""
+    """Return tools as chat-completions functions. They are cached and must not be changed."""
     return tuple(tool.chat_function() for tool in tools)
 
 
 def as_chat(history: Sequence[Message], speaker: Requestor) -> list[dict[str, Any]]:
-    """Return what a side has seen as its model sees it: its own words as `assistant`, the other's as `user`."""
+    """Return a history for a side's model: its own messages as `assistant`, the other side's as `user`."""
     own = AssistantMessage if speaker == "assistant" else UserMessage
     messages: list[dict[str, Any]] = []
     for message in history:
@@ -86,15 +86,15 @@ def _chat_call(call: ToolCall) -> dict[str, Any]:
 
 
 def provider_message(completion: Completion, calls: Sequence[ToolCall] | None) -> dict[str, Any] | None:
-    """Return the message as it is to be sent back, if it holds more than our own parts do.
+    """Return the provider's message for later requests, if it contains more than the standard fields.
 
-    Only what would make it unusable is put right: arguments that are no JSON object, ids that are missing.
+    Only what would make it unusable is repaired: arguments that are not a JSON object, and missing ids.
     """
     message = {key: value for key, value in completion.message.items() if key not in _MEANINGLESS}
     raw = message.get("tool_calls") or []
     more = (
         message.keys() - STANDARD_FIELDS
-        or isinstance(message.get("content"), list)  # whose parts may be thinking
+        or isinstance(message.get("content"), list)  # its parts may be thinking
         or any(each.keys() - STANDARD_CALL_FIELDS - _MEANINGLESS for each in raw)
     )
     if not more:
@@ -112,7 +112,7 @@ def _repaired(raw: dict[str, Any], call: ToolCall) -> dict[str, Any]:
 
 
 def standard_message(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an assistant's message without fields that only its own provider knows."""
+    """Return an assistant's message without provider-specific fields."""
     plain = {key: value for key, value in message.items() if key in STANDARD_FIELDS}
     if isinstance(plain.get("content"), list):
         plain["content"] = said_in_parts(plain["content"])
@@ -126,9 +126,9 @@ def standard_message(message: Mapping[str, Any]) -> dict[str, Any]:
 def tool_calls(completion: Completion, speaker: Requestor, first: int) -> list[ToolCall] | None:
     """Return a completion's tool calls, None if it has none.
 
-    Arguments that are no JSON object become one that no tool takes, so that the model gets an error that it can read
-    and the record keeps what it wrote. So do those of the last call of an answer that the token limit cut off: it may
-    not be what the model meant. `first` numbers calls that came without an id.
+    Arguments that are not a JSON object are wrapped in an object that no tool accepts, so that the model gets a
+    readable error and the record keeps the text. The same applies to the last call of an answer that the token limit
+    cut off, which may not be what the model meant. Calls without an id are numbered from `first`.
     """
     raw_calls = completion.message.get("tool_calls") or []
     calls = []
@@ -151,7 +151,7 @@ def _arguments(written: Any) -> dict[str, Any]:
     if isinstance(written, dict):
         return written
     try:
-        value = from_json(written or "{}", allow_inf_nan=False)  # refuses also what no record can hold
+        value = from_json(written or "{}", allow_inf_nan=False)  # also refuses what cannot be recorded
     except (ValueError, TypeError):
         value = None
     return value if isinstance(value, dict) else {UNPARSABLE: _text(written)}
@@ -162,7 +162,7 @@ def _text(written: Any) -> str:
 
 
 def text_of(completion: Completion) -> str | None:
-    """Return what a completion says, without its thinking; a refusal in a field of its own is text too."""
+    """Return the text of a completion without its thinking. A refusal in its own field is text too."""
     content = completion.message.get("content")
     if isinstance(content, list):
         content = said_in_parts(content)
@@ -175,7 +175,7 @@ def text_of(completion: Completion) -> str | None:
 def request_arguments(
     settings: Mapping[str, Any], options: Mapping[str, Any], tools: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return what goes along with the messages of one request: a model's settings, and what its role asks for."""
+    """Return the arguments of one request besides the messages: the model's settings, and the caller's options."""
     arguments = {**settings, **options}
     if tools:
         arguments = {"tool_choice": "auto", **arguments, "tools": list(tools)}

@@ -1,4 +1,4 @@
-"""The only importer of litellm: one request, its answer, and its price."""
+"""The client for litellm, and the only importer of it: one request, its answer, and its price."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from tau2_core.llm.keys import refuse_bad_keys, refuse_missing_key, refuse_missi
 from tau2_core.llm.raw_response import RAW_RESPONSE, RawResponse, capture_responses, close_session
 from tau2_core.model.llm import PRICES, Completion, ModelError, ModelFailure, ModelSettings
 
-# They refuse messages with fields that they do not list. Others take back what they sent, and some insist on it:
-# DeepSeek and Moonshot want `reasoning_content`, OpenRouter `reasoning_details`, Anthropic signed thinking.
+# They refuse messages with unknown fields. Others accept the fields that they sent, and some require them: DeepSeek
+# and Moonshot `reasoning_content`, OpenRouter `reasoning_details`, Anthropic signed thinking.
 STRICT_PROVIDERS = frozenset({"azure", "cerebras", "groq", "mistral"})
 OPENAI_HOSTS = ("api.openai.com", "openai.azure.com")
-# They speak OpenAI's protocol without being on litellm's list of those that do.
+# They use OpenAI's protocol but are not on litellm's list of such providers.
 _OPENAI_PROTOCOL = frozenset({"openai", "azure", "openrouter", "mistral", "databricks"})
 
 
 @cache
 def _litellm() -> ModuleType:
-    """Import litellm, which takes seconds, with everything switched off that would talk to others than the model."""
+    """Import litellm, which takes seconds, and disable all its network access except to models."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     os.environ.setdefault("LITELLM_MODE", "PRODUCTION")  # no .env file is read
     try:
@@ -39,22 +39,22 @@ def _litellm() -> ModuleType:
     except ImportError as error:
         words = "models other than endpoint/NAME"
         raise MissingExtraError(words, "litellm", "models") from error
-    # With the first tools it imports mcp in a thread, and openai, in another, looks into the half of it that is there.
+    # litellm would import mcp in a thread at its first tool call, while openai inspects the half-imported module.
     import_module("mcp")
     litellm.telemetry = False
     litellm.suppress_debug_info = True
     litellm.drop_params = True
-    logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)  # its words may hold keys, and are not for the terminal
-    # It copies answers through pydantic, which complains to the terminal of every field of an unusual type.
+    logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)  # its messages may contain keys
+    # It copies answers with pydantic, which warns about every field of an unexpected type.
     warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
-    warnings.filterwarnings("ignore", message=".*`ReadOnly` qualifier", category=UserWarning)  # of its Cohere classes
-    # It makes a coroutine in a thread; when a deadline strikes meanwhile, nobody is left to await it.
+    warnings.filterwarnings("ignore", message=".*`ReadOnly` qualifier", category=UserWarning)  # from its Cohere classes
+    # It creates a coroutine in a thread; if a deadline passes meanwhile, the coroutine is never awaited.
     warnings.filterwarnings("ignore", message="coroutine '.*acompletion' was never awaited", category=RuntimeWarning)
     return litellm
 
 
 def _listen(heard: list[Any], details: Mapping[str, Any]) -> None:
-    """Keep the body of an answer, as litellm logs it before it reads it; it logs the words of errors too."""
+    """Keep the body of an answer from litellm's log of raw responses, which also contains error texts."""
     body = details.get("original_response")
     if isinstance(body, str) and body.lstrip().startswith("{") and '"choices"' in body:
         heard.append(body)
@@ -80,8 +80,8 @@ class LiteLLMClient:
             )
         except litellm.exceptions.BadRequestError as error:
             raise UsageError(
-                f"model {settings.model!r}: no provider of that name; write PROVIDER/NAME, such as "
-                f"anthropic/{settings.model}, or openai/{settings.model} with api_base for an endpoint that speaks "
+                f"model {settings.model!r}: there is no such provider; write PROVIDER/NAME, such as "
+                f"anthropic/{settings.model}, or openai/{settings.model} with api_base for an endpoint with "
                 "OpenAI's protocol"
             ) from error
         refuse_missing_package(settings, self.provider)
@@ -91,10 +91,10 @@ class LiteLLMClient:
         self.carries_all = settings.carry == "all" or (settings.carry == "auto" and not strict)
         self.speaks_openai = self.provider in _OPENAI_PROTOCOL or self.provider in litellm.openai_compatible_providers
         if self.speaks_openai:
-            import_module("openai.resources")  # or the first request would, and hold up all others for seconds
+            import_module("openai.resources")  # else the first request would, and block all others for seconds
         self._args = {name: value for name, value in settings.args.items() if name not in PRICES}
         if own_endpoint and not os.environ.get("OPENAI_API_KEY"):
-            self._args.setdefault("api_key", "none")  # a local endpoint asks for none, but the client insists on one
+            self._args.setdefault("api_key", "none")  # a local endpoint needs no key, but the client requires one
         else:
             refuse_missing_key(settings, self.provider)
 
@@ -111,11 +111,11 @@ class LiteLLMClient:
         heard: list[Any] = []
         try:
             capture_responses(_litellm())
-            # What is sent is also what the next request is made of, and litellm may change what it is given.
+            # A copy, since litellm may change its arguments, and the messages are also part of the next request.
             response = await _litellm().acompletion(
                 model=self.settings.model, logger_fn=partial(_listen, heard), **copy_json(arguments)
             )
-        except Exception as error:  # noqa: BLE001 - what it raises of an answer says less than the answer
+        except Exception as error:  # noqa: BLE001 - the answer itself says more than the error
             failed = error
         finally:
             RAW_RESPONSE.reset(token)
@@ -124,8 +124,10 @@ class LiteLLMClient:
         elif failed is not None:
             if not heard or not self.speaks_openai or was_refused(failed):
                 raise as_model_error(failed) from failed
-            answered = read_answer(heard[-1].encode("utf-8", "replace"))  # it came, and litellm failed on it
-        elif response is None:  # what is left when it has dropped every parameter that the provider refused
+            answered = read_answer(
+                heard[-1].encode("utf-8", "replace")
+            )  # an answer arrived, but litellm failed to read it
+        elif response is None:  # litellm returns None after a provider refused every parameter
             raise ModelError(ModelFailure.REFUSED_REQUEST, "the provider cannot process the request (422)")
         else:
             answered = self._completion(response)
@@ -133,44 +135,44 @@ class LiteLLMClient:
         return answered
 
     async def close(self) -> None:
-        """Close the connections of all of litellm's clients in this process, which it shares and reuses."""
+        """Close the connections of all litellm clients in this process, which litellm shares."""
         litellm = _litellm()
         await close_session(litellm)
         await litellm.close_litellm_async_clients()
         litellm.in_memory_llm_clients_cache.flush_cache()
 
     def outgoing(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a message as this provider takes it: its own reasoning state goes back, unless it refuses that."""
+        """Return a message as this provider accepts it: with its own reasoning fields, unless it refuses them."""
         if message.get("role") != "assistant" or self.carries_all:
             return dict(message)
         return standard_message(message)
 
     def takes_seed(self) -> bool | None:
-        """Tell whether the provider takes a seed for this model; None if litellm does not know the model."""
+        """Tell whether the provider accepts a seed for this model; None if litellm does not know the model."""
         known = _litellm().get_supported_openai_params(self.name, self.provider)
         return None if known is None else "seed" in known
 
     def knows_price(self) -> bool:
-        """Tell whether a completion's cost can be told."""
+        """Tell whether the cost of completions is known."""
         return self.settings.price is not None or self._listed_price
 
     def _completion(self, response: Any) -> Completion:
-        """Return what litellm made of an answer; where the protocol is OpenAI's, the answer itself is read instead."""
+        """Return an answer as litellm parsed it. With OpenAI's protocol the raw answer is read instead."""
         if not getattr(response, "choices", None):
             raise ModelError(ModelFailure.UNREADABLE, "the answer has no choices")
         choice = response.choices[0]
         usage = getattr(response, "usage", None)
         counts = {name: getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens")}
-        # litellm has words of its own, and for Gemini says of every answer with calls that it ended with them.
+        # litellm maps finish reasons, and for Gemini reports every answer with calls as ending with them.
         own_words = getattr(choice, "provider_specific_fields", None) or {}
         reason = own_words.get("native_finish_reason") or choice.finish_reason
         return completion(self._message(choice.message), reason, counts)
 
     def _message(self, answered: Any) -> dict[str, Any]:
-        """Return the message as the provider wrote it, as far as litellm tells.
+        """Return the message as the provider wrote it, as far as litellm preserves it.
 
-        Where the protocol is OpenAI's, litellm puts fields that it does not know into one of its own, and adds
-        `reasoning_content` to a message with `reasoning`.
+        With OpenAI's protocol, litellm moves unknown fields into a field of its own, and adds `reasoning_content` to a
+        message with `reasoning`.
         """
         message: dict[str, Any] = {"content": None, **answered.model_dump(exclude_none=True)}
         own = {
@@ -178,7 +180,7 @@ class LiteLLMClient:
         }
         message.pop("provider_specific_fields", None)
         if isinstance(message["content"], str) and message.get("reasoning_content"):
-            message["content"] = message["content"].strip()  # it takes a block of thinking out, and leaves the blanks
+            message["content"] = message["content"].strip()  # litellm removes a block of thinking and leaves the blanks
         if not own:
             return message
         if not self.speaks_openai:
@@ -188,7 +190,7 @@ class LiteLLMClient:
         return {**own, **message}
 
     def _cost(self, response: Any, counts: Mapping[str, int]) -> float | None:
-        """Return the price in dollars; what is unknown has none, which is not the same as nothing."""
+        """Return the cost in dollars, None if it is unknown."""
         if len(counts) < 2:
             return None
         if self.settings.price is not None:
@@ -204,6 +206,6 @@ class LiteLLMClient:
     def _listed_price(self) -> bool:
         try:
             listed = _litellm().get_model_info(self.name, self.provider)
-        except Exception:  # noqa: BLE001 - litellm raises bare Exceptions for models that it does not list
+        except Exception:  # noqa: BLE001 - litellm raises bare Exceptions for unlisted models
             return False
         return any(listed.get(name) for name in PRICES)

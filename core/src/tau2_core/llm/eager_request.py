@@ -1,4 +1,4 @@
-"""Requests that go out where they are made, on Pythons where aiohttp leaves their writing to a task of its own."""
+"""HTTP requests that are written at once, on Python versions where aiohttp would use a separate task."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import aiohttp
 
 
 class EagerRequest(aiohttp.ClientRequest):
-    """Writes its body at once, as aiohttp itself does from Python 3.12 on, where tasks can begin at once.
+    """Writes its body at once, as aiohttp itself does from Python 3.12 on with eager tasks.
 
-    A task of its own would wait until everything that is ready has run: with 64 conversations under way, five
-    hundredths of a run's time. Should aiohttp change, its own way of writing is what remains.
+    A separate task waits until everything else that is ready has run; with 64 concurrent conversations that takes 5 %
+    of a run's time. If aiohttp changes, its own way of writing is used.
     """
 
     def write_bytes(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, None]:
@@ -36,12 +36,12 @@ async def _rest(work: Coroutine[Any, Any, None], waits_for: Any) -> None:
 
 @types.coroutine
 def _steps(work: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
-    """Go on with a coroutine that has begun, and waits for something."""
+    """Continue a coroutine that has started and awaits something."""
     while True:
         try:
             try:
                 sent = yield waits_for
-            except BaseException as error:  # noqa: BLE001 - a cancellation too is the coroutine's to hear of
+            except BaseException as error:  # noqa: BLE001 - cancellations are passed to the coroutine too
                 waits_for = work.throw(error)
             else:
                 waits_for = work.send(sent)

@@ -1,6 +1,6 @@
-"""Endpoints that speak OpenAI's chat completions, asked directly: at a tenth of what a request costs through litellm.
+"""A direct client for endpoints with OpenAI's chat-completions protocol, at a tenth of litellm's cost per request.
 
-docs/decisions/0014-two-clients.md tells why there are two clients.
+docs/decisions/0014-two-clients.md explains why there are two clients.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CONNECTION = frozenset({"api_base", "base_url", "api_key", "timeout", "extra_he
 class EndpointClient:
     """Sends single requests to `api_base`/chat/completions, with no retries of its own. Raises UsageError without it.
 
-    What is no matter of the connection among the settings' arguments goes into the body of each request as it is.
+    Arguments that are not about the connection are added to the body of each request unchanged.
     """
 
     provider = PROVIDER
@@ -44,7 +44,7 @@ class EndpointClient:
         if not self.name or not base.startswith(("http://", "https://")):
             arguments = '{"api_base": "http://127.0.0.1:8000/v1"}'
             raise UsageError(
-                f"model {settings.model!r}: write {PROVIDER}/NAME, and where it is, such as --agent-args '{arguments}'"
+                f"model {settings.model!r}: write {PROVIDER}/NAME with its address, such as --agent-args '{arguments}'"
             )
         self.url = f"{base}/chat/completions"
         refuse_bad_keys(settings, PROVIDER)
@@ -75,7 +75,7 @@ class EndpointClient:
             if tools and isinstance(tools, tuple):
                 body["tools"] = self._encoded(tools)
             content = msgspec.json.encode(body)
-            # Nowhere else than told: a redirect is an answer that cannot be used.
+            # Redirects are not followed: requests go to the given address only.
             request = self._connections().post(self.url, data=content, headers=self._headers, allow_redirects=False)
             async with request as response:
                 answer = await response.read()
@@ -98,13 +98,13 @@ class EndpointClient:
             self._session = None
 
     def outgoing(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a message as it is sent: with what the model put into it beside the standard, unless told not to."""
+        """Return a message as it is sent: with the model's non-standard fields, unless `carry` is `standard`."""
         if message.get("role") != "assistant" or self.settings.carry != "standard":
             return message
         return standard_message(message)
 
     def takes_seed(self) -> bool | None:
-        """Tell that it is not known whether the endpoint takes a seed; it gets it in any case."""
+        """Return None: it is not known whether the endpoint accepts a seed. It is sent in any case."""
         return None
 
     def knows_price(self) -> bool:
@@ -112,7 +112,7 @@ class EndpointClient:
         return self.settings.price is not None
 
     def _encoded(self, tools: tuple[Mapping[str, Any], ...]) -> msgspec.Raw:
-        """Return tools that do not change as JSON; a role's are the same ones in nearly all of a run's requests."""
+        """Return tools as JSON. It is cached, since a role's tools are the same in nearly all requests of a run."""
         if tools is not self._tools:
             self._tools, self._tools_json = tools, msgspec.Raw(msgspec.json.encode(tools))
         return self._tools_json
@@ -120,7 +120,7 @@ class EndpointClient:
     def _connections(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),  # the run's own limits hold
+                connector=aiohttp.TCPConnector(limit=0),  # the run has its own limits
                 cookie_jar=aiohttp.DummyCookieJar(),
                 request_class=REQUEST_CLASS,
                 timeout=aiohttp.ClientTimeout(total=self._seconds),
@@ -130,6 +130,6 @@ class EndpointClient:
 
 
 def _proxy(url: str) -> str | None:
-    """Return the proxy that the environment names for an address, as litellm and curl take it."""
+    """Return the proxy for an address from the environment, as litellm and curl choose it."""
     address = urlsplit(url)
     return None if proxy_bypass(address.hostname or "") else getproxies().get(address.scheme)

@@ -1,8 +1,7 @@
-"""What went wrong with a request, in our words: from an HTTP response, or an exception and those that caused it.
+"""Classification of failed requests, from an HTTP response, or from an exception and its causes.
 
-litellm's own classes say little (a dropped connection, a damaged answer and a real 500 are all its
-InternalServerError), so the HTTP response or the client's exception at the root of the chain decides, where there is
-one.
+litellm's own classes are too coarse: a dropped connection, a damaged answer and a real 500 are all InternalServerError.
+So the HTTP response, or the client's exception at the root of the chain, decides if there is one.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Any
 
 from tau2_core.model.llm import ModelError, ModelFailure
 
-# By the names of exception classes, so that nothing needs to be imported to look.
+# Names of exception classes, so that nothing has to be imported for the check.
 _DAMAGED = {"JSONDecodeError", "DecodeError", "DecodingError", "APIResponseValidationError", "ValidationError"}
 _TOO_LATE = {"TimeoutException", "Timeout", "APITimeoutError", "TimeoutError"}
 _LOST = {"TransportError", "ClientError", "ConnectionError", "OSError"}
@@ -29,7 +28,7 @@ _BY_STATUS = {
     406: ModelFailure.SETTINGS,
     407: ModelFailure.CREDENTIALS,
     408: ModelFailure.TIMEOUT,
-    410: ModelFailure.CREDENTIALS,  # a model that is served no more
+    410: ModelFailure.CREDENTIALS,  # a model that is no longer served
     411: ModelFailure.SETTINGS,
     413: ModelFailure.CONTEXT_LENGTH,
     415: ModelFailure.SETTINGS,
@@ -44,7 +43,7 @@ _BY_STATUS = {
     511: ModelFailure.CREDENTIALS,
     524: ModelFailure.TIMEOUT,
 }
-# What gateways call an error inside a 200.
+# Error codes of gateways inside a response with status 200.
 _BY_CODE = {
     "insufficient_quota": ModelFailure.CREDENTIALS,
     "invalid_api_key": ModelFailure.CREDENTIALS,
@@ -55,7 +54,7 @@ _BY_CODE = {
     "rate_limit_error": ModelFailure.RATE_LIMIT,
     "timeout": ModelFailure.TIMEOUT,
 }
-# Where there is no response: what litellm says of requests that it refused itself, and of errors inside a 200.
+# Without a response: litellm's errors for requests that it refused itself, and for errors inside a 200.
 _BY_CLASS = {
     "AuthenticationError": ModelFailure.CREDENTIALS,
     "BadRequestError": ModelFailure.REFUSED_REQUEST,
@@ -63,7 +62,7 @@ _BY_CLASS = {
     "APIError": ModelFailure.SERVER,
 }
 
-# What servers say of a conversation that is too long and have no code for: vLLM, SGLang, TGI, llama.cpp.
+# Messages about a conversation that is too long, from servers without a code for it: vLLM, SGLang, TGI, llama.cpp.
 _TOO_LONG = (
     "context_length_exceeded",
     "maximum context length is",
@@ -73,7 +72,7 @@ _TOO_LONG = (
 )
 
 
-# What providers say of a key in answers with another status than 401: Gemini and xAI use 400.
+# Messages about a wrong key in responses with another status than 401: Gemini and xAI use 400.
 _BAD_KEY = (
     "API_KEY_INVALID",
     "API key not valid",
@@ -84,8 +83,8 @@ _BAD_KEY = (
     "Missing Authentication header",
     "No auth credentials found",
 )
-# What providers say of a model that they do not have, or not for this key, in answers with another status than 404:
-# DeepSeek, Mistral, OpenRouter and Bedrock use 400.
+# Messages about a model that does not exist or is not allowed, in responses with another status than 404: DeepSeek,
+# Mistral, OpenRouter and Bedrock use 400.
 _NO_MODEL = (
     "model_not_found",
     "model_not_available",
@@ -94,7 +93,7 @@ _NO_MODEL = (
     "is not a valid model ID",
     "The provided model identifier is invalid",
 )
-# What libraries raise where no key is found, before anything is sent.
+# Exceptions of libraries that find no key, before anything is sent.
 _NO_KEY_CLASSES = {"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError"}
 _NO_KEY = (
     "api_key client option must be set",
@@ -106,7 +105,7 @@ _NO_KEY = (
 
 
 def refusal(status: int, headers: Mapping[str, str], body: str) -> ModelError:
-    """Return what an HTTP response with no answer means."""
+    """Return the error for an HTTP response without an answer."""
     text = f"HTTP {status}: {' '.join(body.split())}"
     too_long = 400 <= status < 500 and any(words in body for words in _TOO_LONG)
     kind = ModelFailure.CONTEXT_LENGTH if too_long else _of_status(status, body)
@@ -114,7 +113,7 @@ def refusal(status: int, headers: Mapping[str, str], body: str) -> ModelError:
 
 
 def error_in_answer(error: Any) -> ModelError:
-    """Return what an error inside a 200 means. A request that is refused there is the gateway's affair, tried again."""
+    """Return the error for an error inside a 200. A refused request there is the gateway's error, and retried."""
     content = error if isinstance(error, Mapping) else {}
     text = json.dumps(error, ensure_ascii=False, default=str) if content else str(error)
     kind = ModelFailure.SERVER
@@ -132,17 +131,17 @@ def error_in_answer(error: Any) -> ModelError:
 
 
 def as_model_error(error: Exception) -> ModelError:
-    """Return what an exception means, with what the provider asked to wait."""
+    """Return the error for an exception, with the wait that the provider requested."""
     chain = list(_chain(error))
     missing = next((each.name for each in chain if isinstance(each, ImportError) and each.name), None)
     if missing is not None:
-        return ModelError(ModelFailure.SETTINGS, f"the package {missing} is not installed, which this provider needs")
+        return ModelError(ModelFailure.SETTINGS, f"the package {missing}, which this provider needs, is not installed")
     text = " ".join(str(error).partition("Traceback (most recent call last)")[0].split())
     return ModelError(_kind(chain), text, _retry_after(chain))
 
 
 def was_refused(error: Exception) -> bool:
-    """Tell whether an exception is of a response that is an error, not of reading an answer."""
+    """Tell whether an exception comes from an error response, and not from reading an answer."""
     return _status(list(_chain(error))) is not None
 
 
@@ -172,12 +171,12 @@ def _kind(chain: list[BaseException]) -> ModelFailure:
 
 
 def _says(chain: list[BaseException], code: str) -> bool:
-    """Tell whether a code of OpenAI's protocol is in the error; its client puts the answer's body into its words."""
+    """Tell whether an error contains a code of OpenAI's protocol; its client includes the body in the message."""
     return any(code in str(error) for error in chain)
 
 
 def _status(chain: list[BaseException]) -> int | None:
-    """Return the status of the real response; litellm's exceptions carry made-up ones."""
+    """Return the status of the real response; litellm's exceptions have invented ones."""
     for error in reversed(chain):
         if type(error).__name__ == "HTTPStatusError":
             status: int = error.response.status_code  # type: ignore[attr-defined]
@@ -187,14 +186,14 @@ def _status(chain: list[BaseException]) -> int | None:
 
 def _of_status(status: int, body: str) -> ModelFailure:
     if status == 403 and any(words in body.lower() for words in ("flagged", "moderation")):
-        return ModelFailure.REFUSED_REQUEST  # a conversation that the provider's filter does not like
+        return ModelFailure.REFUSED_REQUEST  # the conversation was blocked by the provider's filter
     if status in (400, 403, 422) and any(words in body for words in (*_BAD_KEY, *_NO_MODEL)):
         return ModelFailure.CREDENTIALS
     if status == 429 and "insufficient_quota" in body:
-        return ModelFailure.CREDENTIALS  # nothing is left on the account: waiting does not help
+        return ModelFailure.CREDENTIALS  # the account has no credit left, so waiting does not help
     if 300 <= status < 400:
-        return ModelFailure.SETTINGS  # an address that has moved: nobody is followed elsewhere
-    # Of all others (409, 424, 425, 498, 499, …) none says that the conversation is wrong.
+        return ModelFailure.SETTINGS  # redirects are not followed
+    # None of the others (409, 424, 425, 498, 499, …) means that the conversation is wrong.
     return _BY_STATUS.get(status, ModelFailure.SERVER)
 
 

@@ -1,4 +1,4 @@
-"""The judge: natural-language assertions, decided by a model from the transcript, one verdict a statement."""
+"""The judge: a model decides natural-language assertions from the transcript, one verdict per statement."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ class _Answer(BaseModel):
 
 
 class UnusableAnswerError(ValueError):
-    """The judge's answer is not what was asked for."""
+    """The judge's answer does not have the requested form."""
 
 
 async def judge(model: Model, messages: Sequence[Message], statements: Sequence[str]) -> Judgement:
-    """Decide the statements. A malformed answer is sent back once with what is wrong; failure is in the judgement."""
+    """Decide the statements. A malformed answer is sent back once with the error; failures are in the judgement."""
     numbered = "\n".join(f"{number}. {statement}" for number, statement in enumerate(statements, 1))
     question = f"Transcript:\n\n{transcript(messages)}\n\nStatements:\n\n{numbered}"
     chat = [{"role": "system", "content": own_prompt("judge")}, {"role": "user", "content": question}]
@@ -79,7 +79,7 @@ async def judge(model: Model, messages: Sequence[Message], statements: Sequence[
 
 
 async def probe(model: Model) -> str:
-    """Let the judge decide something simple; return what is wrong with its answer, "" if nothing."""
+    """Let the judge decide a simple statement; return the error, "" if it succeeds."""
     said: list[Message] = [
         AssistantMessage(content="Hello, what can I do for you?"),
         UserMessage(content="Nothing, thank you."),
@@ -88,9 +88,9 @@ async def probe(model: Model) -> str:
 
 
 def transcript(messages: Sequence[Message]) -> str:
-    """Write a conversation for the judge: what was said, what was called, and what came back.
+    """Return a conversation for the judge: messages, calls and results.
 
-    It is JSON, one object a line, so that nobody can forge a line by what they write.
+    It is one JSON object per line, so that a message cannot forge a line.
     """
     lines: list[dict[str, Any]] = []
     for message in messages:
@@ -105,9 +105,9 @@ def transcript(messages: Sequence[Message]) -> str:
 
 
 def read_verdicts(answer: str, statements: Sequence[str]) -> list[JudgedStatement]:
-    """Read the judge's JSON, also in a code fence or between sentences; each statement needs a verdict.
+    """Read the judge's JSON, also from a code fence or between sentences. Each statement needs a verdict.
 
-    Raises UnusableAnswerError, also where the answer holds two objects with verdicts, or a key twice.
+    Raises UnusableAnswerError, also if the answer contains two objects with verdicts, or a duplicate key.
     """
     try:
         verdicts = _Answer.model_validate(_verdict_object(answer)).verdicts
@@ -127,7 +127,7 @@ def read_verdicts(answer: str, statements: Sequence[str]) -> list[JudgedStatemen
 
 
 def _verdict_object(answer: str) -> Any:
-    """Return the JSON that the answer is, or the only object in it that has verdicts. Raises UnusableAnswerError."""
+    """Return the answer as JSON, or the only object in it that has verdicts. Raises UnusableAnswerError."""
     text = answer.strip().removeprefix("\ufeff").strip()
     try:
         return _DECODER.decode(text)
@@ -148,7 +148,7 @@ def _verdict_object(answer: str) -> Any:
             found.append(value)
         at = text.find("{", end)
     if len(found) > 1:
-        raise UnusableAnswerError(f"{len(found)} objects with verdicts, where one is asked for")
+        raise UnusableAnswerError(f"{len(found)} objects with verdicts instead of one")
     if not found:
         raise UnusableAnswerError(f"not JSON: {wrong}")
     return found[0]
@@ -158,7 +158,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = [name for name, _ in pairs]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise UnusableAnswerError(f"the key {twice!r} is there twice in one object")
+        raise UnusableAnswerError(f"the key {twice!r} occurs twice in one object")
     return dict(pairs)
 
 

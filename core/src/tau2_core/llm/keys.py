@@ -1,4 +1,4 @@
-"""What providers need before they can be asked: keys, addresses and packages, and the variables that hold them."""
+"""What providers need before a request: keys, addresses and packages, and the environment variables for them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from tau2_core.errors import UsageError
 from tau2_core.model.llm import ModelSettings
 
-# Providers whose requests need one key, and nothing else, with the variables that litellm reads it from.
+# Providers that need exactly one key, with the variables that litellm reads it from.
 KEY_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "anthropic": ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
     "azure": ("AZURE_API_KEY", "AZURE_OPENAI_API_KEY", "AZURE_AD_TOKEN"),
@@ -27,12 +27,12 @@ KEY_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "together_ai": ("TOGETHERAI_API_KEY", "TOGETHER_API_KEY", "TOGETHER_AI_API_KEY", "TOGETHER_AI_TOKEN"),
     "xai": ("XAI_API_KEY",),
 }
-# Read from the environment where a provider is reached, beside the keys above.
+# Other variables with credentials that are read from the environment.
 _OTHER_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "endpoint": ("OPENAI_API_KEY",),
     "bedrock": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"),
 }
-# What else lets somebody in: arguments, and variables that hold no secret.
+# Other credentials: arguments, and variables that are not secret.
 _OTHER_WAYS: Mapping[str, tuple[str, ...]] = {
     "azure": ("azure_ad_token", "azure_ad_token_provider", "client_id", "azure_username", "AZURE_CLIENT_ID"),
 }
@@ -40,7 +40,7 @@ _WHAT_TO_SET: Mapping[str, str] = {
     "bedrock": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_BEARER_TOKEN_BEDROCK, to a key",
     "vertex_ai": "GOOGLE_APPLICATION_CREDENTIALS to the file of an account",
 }
-# Where the address of a provider is read from, if it is not among a model's arguments.
+# Variables with the address of a provider, if it is not among a model's arguments.
 _ADDRESS_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "anthropic": ("ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"),
     "azure": ("AZURE_API_BASE", "AZURE_OPENAI_ENDPOINT"),
@@ -56,23 +56,23 @@ _ADDRESS_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "together_ai": ("TOGETHER_AI_API_BASE",),
     "vertex_ai": ("VERTEXAI_API_BASE", "VERTEX_API_BASE"),
 }
-# Packages that litellm needs for a provider and does not install, with the names that they are installed under.
+# Modules that litellm needs for a provider but does not install, with the names of their packages.
 _PACKAGES: Mapping[str, tuple[str, str]] = {"bedrock": ("boto3", "boto3"), "vertex_ai": ("google.auth", "google-auth")}
 
 
 def what_to_set(provider: str) -> str:
-    """Return which variable should hold what, so that a provider lets somebody in."""
+    """Return which variables to set for access to a provider."""
     provider = _family(provider)
     return _WHAT_TO_SET.get(provider) or f"{variables_of(provider)[0]} to a key"
 
 
 def address_variables(provider: str) -> tuple[str, ...]:
-    """Return the environment variables that may hold a provider's address, the usual one first."""
+    """Return the environment variables for a provider's address, the usual one first."""
     return _ADDRESS_VARIABLES.get(_family(provider), ())
 
 
 def address_of(settings: ModelSettings, provider: str) -> str:
-    """Return where a provider is asked, by the arguments or the environment; "" for its own address."""
+    """Return a provider's address from the arguments or the environment; "" for its default address."""
     given = settings.args.get("api_base") or settings.args.get("base_url")
     found = (os.environ.get(name) for name in address_variables(provider))
     return str(given or next(filter(None, found), ""))
@@ -83,12 +83,12 @@ def _family(provider: str) -> str:
 
 
 def variables_of(provider: str) -> tuple[str, ...]:
-    """Return the environment variables that may hold a provider's key, the usual one first."""
+    """Return the environment variables for a provider's key, the usual one first."""
     return KEY_VARIABLES.get(provider) or _OTHER_VARIABLES.get(provider) or (f"{provider.upper()}_API_KEY",)
 
 
 def refuse_bad_keys(settings: ModelSettings, provider: str) -> None:
-    """Refuse keys and headers that no request can carry, such as a key with the end of a line. Raises UsageError."""
+    """Refuse keys and headers that cannot be sent, such as a key with a line end. Raises UsageError."""
     args = settings.args
     places = {f"api_key of {settings.model}": args.get("api_key")}
     if not args.get("api_key"):
@@ -105,7 +105,7 @@ def refuse_bad_keys(settings: ModelSettings, provider: str) -> None:
 
 
 def refuse_missing_key(settings: ModelSettings, provider: str) -> None:
-    """Refuse a model of a provider that wants a key, where there is none. Raises UsageError."""
+    """Refuse a model whose provider needs a key if there is none. Raises UsageError."""
     variables = KEY_VARIABLES.get(provider, ())
     args = settings.args
     ways = _OTHER_WAYS.get(provider, ())
@@ -124,7 +124,7 @@ def refuse_missing_key(settings: ModelSettings, provider: str) -> None:
 
 
 def refuse_missing_package(settings: ModelSettings, provider: str) -> None:
-    """Refuse a model of a provider for which litellm needs a package that is not installed. Raises UsageError."""
+    """Refuse a model for whose provider litellm needs a package that is not installed. Raises UsageError."""
     module, package = _PACKAGES.get(_family(provider), ("", ""))
     try:
         found = not module or find_spec(module) is not None
@@ -138,15 +138,15 @@ def refuse_missing_package(settings: ModelSettings, provider: str) -> None:
 
 
 def _wrong(value: Any) -> str:
-    """Return what is wrong with a key or header, "" if nothing; the value itself is not shown."""
+    """Return what is wrong with a key or header, "" if nothing, without showing the value."""
     if value is None:
         return ""
     if not isinstance(value, str):
         return f"should be text, not {type(value).__name__}"
     if value != value.rstrip("\r\n"):
-        return "ends with the end of a line (as read from a file?)"
+        return "ends with a line end (from a file?)"
     if value != value.strip():
         return "begins or ends with a space"
     if not value.isprintable():
-        return "holds a character that no header can carry"
+        return "contains a character that is not allowed in a header"
     return ""

@@ -1,4 +1,4 @@
-"""A model in one role: limits shared by a run, retries, deadlines, a cassette, and the bill."""
+"""A model in one role: limits shared by a run, retries, deadlines, a cassette, and its usage."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from tau2_core.redaction import Redactor
 from tau2_core.watchdog import running
 
 SHOWN = 500  # characters of an error
-REASON = 50  # and of a finish reason that is counted
+REASON = 50  # characters of a counted finish reason
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a run waits for models, in seconds, and how often it tries.
+    """How long a run waits for models, in seconds, and how many attempts it makes.
 
-    Between two tries of its own accord it waits up to `longest_wait_seconds`. What a provider asks for is waited, but
-    one that asks for more than `longest_asked_seconds` is not tried again.
+    Between attempts it waits up to `longest_wait_seconds`, or as long as the provider requests. If that is more than
+    `longest_asked_seconds`, there is no further attempt.
     """
 
     call_seconds: float = 120.0
@@ -66,7 +66,7 @@ class Client(Protocol):
     provider: str
 
     def takes_seed(self) -> bool | None:
-        """Tell whether the provider takes a seed; None if that is not known."""
+        """Tell whether the provider accepts a seed; None if that is not known."""
 
     def knows_price(self) -> bool:
         """Tell whether completions come with their cost."""
@@ -77,11 +77,11 @@ class Client(Protocol):
         """Make one request. Raises ModelError."""
 
     async def close(self) -> None:
-        """Close what is open to the provider; the client can still be used."""
+        """Close connections to the provider; the client can still be used."""
 
 
 class RequestLimit:
-    """Keeps a provider's requests below a number at once, and below a number a minute."""
+    """Limits a provider's concurrent requests and its requests per minute."""
 
     def __init__(self, concurrency: int | None = None, per_minute: float | None = None) -> None:
         self._semaphore = asyncio.Semaphore(concurrency) if concurrency else None
@@ -89,7 +89,7 @@ class RequestLimit:
         self._next = 0.0
 
     def pass_through(self) -> AbstractAsyncContextManager[None]:
-        """Wait for a turn, and hold it for as long as the block lasts."""
+        """Wait for a turn and hold it within the block."""
         return self._turn() if self._interval or self._semaphore else nullcontext()
 
     @asynccontextmanager
@@ -107,7 +107,7 @@ class RequestLimit:
 
 
 def usage_of(completion: Completion) -> Usage:
-    """Return what one completion used."""
+    """Return the usage of one completion."""
     tokens = completion.usage or {}
     return Usage(
         requests=1,
@@ -123,8 +123,8 @@ def usage_of(completion: Completion) -> Usage:
 class RoleModel:
     """The model of one role in a run; `model_for` gives each episode its own view of it.
 
-    `tried` is set once it has answered, or failed for good. Without a client, answers come from the cassette.
-    `redactor` takes secrets out of answers and errors: whatever comes from here may be written down.
+    `tried` is set once it has answered or finally failed. Without a client, answers come from the cassette. `redactor`
+    removes secrets from answers and errors, so that they may be recorded.
     """
 
     role: ModelRole
@@ -140,14 +140,14 @@ class RoleModel:
     tried: asyncio.Event = field(default_factory=asyncio.Event)
 
     def fail(self, error: ModelError) -> None:
-        """Take note of a request that failed for good; what every other episode would get too is the `refusal`."""
+        """Note a finally failed request. If every other episode would fail alike, it becomes the `refusal`."""
         never_answered = not self.usage.requests
         if error.kind in DEFINITE or (never_answered and error.kind in (ModelFailure.SETTINGS, *NOTHING_ANSWERS)):
             self.refusal = self.refusal or error
         self.tried.set()
 
     def refused(self) -> str:
-        """Say how the model was refused, where it is, and what to set; "" if it was not."""
+        """Return why the model cannot be used, its address, and what to set; "" if it can be used."""
         if self.refusal is None:
             return ""
         provider = self.client.provider if self.client else self.settings.model.partition("/")[0]
@@ -155,7 +155,7 @@ class RoleModel:
         place = f"provider {provider}, at {self.redactor.error(where)}" if where else f"provider {provider}"
         text = f"the {self.role}'s model {self.settings.model} ({place}) cannot be used: {self.refusal}"
         if self.refusal.kind is ModelFailure.CREDENTIALS:
-            return f"{text}; set {what_to_set(provider)} that may use this model, and check the model's name"
+            return f"{text}; set {what_to_set(provider)} with access to this model, and check the model's name"
         if self.refusal.kind in NOTHING_ANSWERS:
             variable = " or ".join(["", *address_variables(provider)[:1]])
             wrong = "start it, or correct the address" if where else "check the network, or name another address"
@@ -163,7 +163,7 @@ class RoleModel:
         return text
 
     def model_for(self, episode: str, seed: int | None = None) -> EpisodeModel:
-        """Return the model as one episode uses it. The seed goes along with every request."""
+        """Return the model for one episode. The seed is sent with every request."""
         return EpisodeModel(self, episode, {} if seed is None else {"seed": seed})
 
 
@@ -172,7 +172,7 @@ def _first_turn() -> int:
 
 
 class EpisodeModel:
-    """A model in one role of one episode. Raises ModelError when every try has failed."""
+    """A model in one role of one episode. Raises ModelError when every attempt has failed."""
 
     def __init__(self, role_model: RoleModel, episode: str, options: Mapping[str, Any]) -> None:
         self.role_model = role_model
@@ -199,7 +199,7 @@ class EpisodeModel:
         place = (self.episode, role_model.role, self.asked)
         self.asked += 1
         options = {**options, **self.options}
-        request: dict[str, Any] = {}  # what a cassette compares; without one nobody looks
+        request: dict[str, Any] = {}  # compared by a cassette only
         if role_model.cassette is not None:
             request = {
                 "model": role_model.settings.model,
@@ -223,7 +223,7 @@ class EpisodeModel:
             role_model.fail(failure)
             if role_model.client is not None and role_model.cassette is not None:
                 role_model.cassette.record(place, request, failure)
-            raise failure from None  # the client's own words are not redacted
+            raise failure from None  # the client's error is not redacted
         completion.message = role_model.redactor.value(completion.message)
         if role_model.client is not None and role_model.cassette is not None:
             role_model.cassette.record(place, request, completion)
@@ -242,11 +242,11 @@ class EpisodeModel:
         return self.role_model.cassette
 
     def _attributed(self, error: ModelError) -> ModelError:
-        """Return the error as it may be written, at the right door.
+        """Return the error without secrets and with the right cause.
 
-        A request that is refused before the model has answered once is the settings' fault, not a conversation's.
+        If the very first request is refused, the settings are the cause and not the conversation.
         """
-        text = self.role_model.redactor.error(error.message)  # before it is shortened: half a key is one too
+        text = self.role_model.redactor.error(error.message)  # before shortening, which could cut a key in half
         text = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
         if error.kind is ModelFailure.REFUSED_REQUEST and not self.usage.requests:
             return ModelError(ModelFailure.SETTINGS, f"the first request was refused: {text}")
@@ -254,7 +254,7 @@ class EpisodeModel:
 
     async def _within_turn(self, request: SendRequest) -> Completion:
         seconds = self.role_model.patience.turn_seconds
-        self.waiting += 1  # stays if a deadline of others strikes here: that is how it is attributed
+        self.waiting += 1  # stays positive if an outer deadline passes here, which shows who was waited for
         try:
             if seconds is None:
                 return await self._ask(request)
@@ -271,7 +271,7 @@ class EpisodeModel:
             self.waiting -= 1
 
     async def _ask(self, request: SendRequest) -> Completion:
-        """Try, wait, and try again. By a library this takes longer than all else here (docs/decisions/0014)."""
+        """Make attempts with pauses. A library would take longer than all the rest (docs/decisions/0014)."""
         patience = self.role_model.patience
         for attempt in range(1, patience.attempts):
             try:
@@ -293,7 +293,7 @@ class EpisodeModel:
                 raise ModelError(ModelFailure.TIMEOUT, f"no answer within {seconds:g} s") from error
 
     def _pause(self, attempt: int, asked: float | None) -> float:
-        """Return the seconds that the provider asks for; otherwise twice as many each time, with jitter."""
+        """Return the seconds that the provider requests, or an exponential backoff with jitter."""
         if asked is not None:
             return asked
         patience = self.role_model.patience

@@ -1,4 +1,4 @@
-"""The core's own prompts, used where neither a dataset nor a pack brings others."""
+"""The core's own prompts, used if neither a dataset nor a pack has others."""
 
 from __future__ import annotations
 

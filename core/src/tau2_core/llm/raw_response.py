@@ -1,7 +1,7 @@
-"""What goes over the wire below litellm: the answer of an endpoint that speaks OpenAI's protocol, as it came.
+"""The raw HTTP responses below litellm, from endpoints with OpenAI's protocol.
 
-litellm drops what it does not expect in an answer (a finish reason that means an error), and fails on odd fields that
-decide nothing. So the answer itself is read where its OpenAI client is used, as it is by the client for endpoints.
+litellm drops unexpected parts of an answer, such as a finish reason that means an error, and fails on unusual fields
+that do not matter. So where its OpenAI client is used, the raw answer is read, as in the client for endpoints.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tau2_core.model.llm import Completion
 
 
 class RawResponse:
-    """The last response to a request, once it has come whole."""
+    """The last complete response to a request."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -23,7 +23,7 @@ class RawResponse:
         self.body: bytes | None = None
 
     def read(self) -> Completion:
-        """Return what was answered; its cost is not known yet. Raises ModelError."""
+        """Return the answer; its cost is set later. Raises ModelError."""
         body = self.body or b""
         if self.status != 200:
             raise refusal(self.status, self.headers, body.decode("utf-8", "replace"))
@@ -34,7 +34,7 @@ RAW_RESPONSE: ContextVar[RawResponse | None] = ContextVar("RAW_RESPONSE", defaul
 
 
 def capture_responses(litellm: Any) -> None:
-    """Let litellm's OpenAI client keep every response with the request that is under way (`RAW_RESPONSE`)."""
+    """Make litellm's OpenAI client store every response in the `RAW_RESPONSE` of the current request."""
     if litellm.aclient_session is None:
         openai = litellm.OpenAIChatCompletion
         make = getattr(openai, "get_async_http_client", None) or openai._get_async_http_client  # its older name

@@ -1,4 +1,4 @@
-"""Getting one usable message out of a model: asked again when it is empty, and told why."""
+"""Requesting one usable message from a model; an empty answer is requested again, with the reason."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from tau2_core.model.llm import Completion, Model
 from tau2_core.model.messages import Requestor, ToolCall
 
 REPAIRS = 2
-EMPTY_REMINDER = "[Not from the other side: your last answer was empty, and nobody has got it. Answer again.]"
+EMPTY_REMINDER = "[Not from the other side: your last answer was empty and was not delivered. Answer again.]"
 CUT_OFF_REMINDER = (
-    "[Not from the other side: your last answer was cut off by the token limit before it said anything, and nobody has "
-    "got it. Answer again, and think less.]"
+    "[Not from the other side: your last answer was cut off by the token limit before it said anything, and was not "
+    "delivered. Answer again, and think less.]"
 )
 
 
 class EmptyAnswerError(Tau2GymError):
-    """A model said nothing, however often it was asked."""
+    """A model gave only empty answers."""
 
 
 class ModelReply:
-    """A model's message in our parts."""
+    """A model's answer as the fields of our messages."""
 
     def __init__(self, completion: Completion, speaker: Requestor, first_call: int) -> None:
         self.content = text_of(completion)
@@ -38,7 +38,7 @@ class ModelReply:
         return not (self.content and self.content.strip()) and not self.tool_calls
 
     def fields(self) -> dict[str, Any]:
-        """Return what a message of either side is made of."""
+        """Return the fields of a message of either side."""
         return {
             "content": self.content,
             "tool_calls": self.tool_calls,
@@ -52,7 +52,7 @@ class ModelReply:
 async def request_reply(
     model: Model, chat: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]], speaker: Requestor, **options: Any
 ) -> ModelReply:
-    """Ask for a message; an empty one is asked for again, twice at most.
+    """Request a message; an empty answer is requested again, at most twice.
 
     Raises ModelError, and EmptyAnswerError if the last answer is empty too.
     """

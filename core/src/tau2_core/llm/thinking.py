@@ -1,4 +1,4 @@
-"""Telling what a model thought from what it said, where a server leaves its thinking in the text."""
+"""Separating a model's thinking from its text, if a server leaves both in the content."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BLOCKS = (
         r"<\|end\|>(?:<\|start\|>assistant)?(?=<\|channel\|>)|(?:<\|end\|>)?<\|start\|>assistant",
     ),
 )
-# What stands around the words that are said, and is none of them.
+# Tags around the final text that are not part of it.
 _FRAME = (
     rf"<\s*(?:{_NAMES})\s*/>|(?:<\|start\|>assistant)?<\|channel\|>final[^<]*<\|message\|>|<\|(?:return|end)\|>"
     r"|<\|(?:START|END)_RESPONSE\|>|<\|(?:begin|end)_of_solution\|>"
@@ -40,17 +40,17 @@ _TAG = re.compile(
 _MARKS = ("<", "[", "◁")
 _BLANK = " \t\r\n\ufeff"
 _BRACKET = re.compile(r"[\[{]")
-_MOST_TRIES = 100  # of reading JSON in a text: what a model writes must not decide how long it takes
+_MOST_TRIES = 100  # of parsing JSON in a text, to limit the time for any text
 _DECODER = json.JSONDecoder()
 _TEXT_PARTS = ("text", "output_text", None)
 
 
 def split_thinking(text: str) -> tuple[str, str]:
-    """Return what a text says, and what is thinking in it.
+    """Return the text without thinking, and the thinking.
 
-    Thinking stands between tags such as `<think>` and `</think>`. Without a closing tag (the answer was cut off) all
-    behind the opening one is thinking; without an opening one (the chat template wrote it) all before the closing one.
-    Tags in the strings of JSON are quoted there, and mean nothing.
+    Thinking is between tags such as `<think>` and `</think>`. Without a closing tag (the answer was cut off) everything
+    after the opening tag is thinking; without an opening tag (the chat template wrote it) everything before the closing
+    tag. Tags in JSON strings are quotations and ignored.
     """
     if not any(mark in text for mark in _MARKS):
         return text, ""
@@ -79,7 +79,7 @@ def split_thinking(text: str) -> tuple[str, str]:
 
 
 class _Quotes:
-    """The JSON objects and lists in a text, found from left to right."""
+    """Finds the JSON objects and lists in a text from left to right."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -88,7 +88,7 @@ class _Quotes:
         self._tries = _MOST_TRIES
 
     def end_around(self, place: int, start: int) -> int:
-        """Return the end of the JSON from `start` on that a place is in, 0 if it is in none. Asked for in order."""
+        """Return the end of the JSON around `place`, 0 if there is none. To be called with increasing places."""
         self._at = max(self._at, start)
         while self._end <= place and self._tries:
             bracket = _BRACKET.search(self._text, self._at, place)
@@ -105,7 +105,7 @@ class _Quotes:
 
 
 def said_in_parts(parts: list[Any]) -> str:
-    """Return what a list of content parts says: its texts and refusals, and no part that holds thinking."""
+    """Return the text of a list of content parts: texts and refusals, without thinking."""
     said = []
     for part in parts:
         if isinstance(part, str):
