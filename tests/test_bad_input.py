@@ -47,7 +47,10 @@ class TestNames:
             (["run", "mock", "--max-errors", "-1"], "--max-errors must be at least 1, not -1"),
             (["run", "mock", "--timeout", "0"], "--timeout must be more than 0 seconds, not 0.0"),
             (["run", "mock", "--fail-under", "nan"], "--fail-under should be between 0 and 1"),
-            (["run", "mock", "--name", "../mock"], "--name '../mock' should be a folder's name alone; say with --out"),
+            (
+                ["run", "mock", "--name", "../mock"],
+                "--name '../mock' should be a folder name without a path; choose its parent with --out",
+            ),
             (["run"], "name one domain to play; `tau2-gym domains` lists them"),
             (["describe", "mock", "get_user"], "mock has no tool 'get_user' (did you mean 'get_users'?)"),
             (["check", "moc"], "no domain 'moc' (did you mean 'mock'?)"),
@@ -184,7 +187,7 @@ class TestDatasets:
             ("nowhere", "--dataset nowhere: no such folder"),
             (
                 "empty",
-                "--dataset empty: holds no dataset that an adapter knows (tau2-bench: a checkout of the official",
+                "--dataset empty: contains no dataset that an adapter knows (tau2-bench: a checkout of the official",
             ),
         ],
     )

@@ -155,7 +155,7 @@ class TestFolder:
         folder = tmp_path / "runs" / "tight"
         message = self.refused(gym(*twice, "--name", "tight", disk=room))
         assert message.startswith("error: cannot write runs/tight/")
-        assert ": File too large; what is finished is kept there. Make room, then " in message
+        assert ": File too large; finished episodes are kept there. Free some space, then " in message
         kept = lines(folder / "episodes.jsonl")
         assert 0 < len(kept) < len(roomy)
         assert kept == roomy[: len(kept)]
@@ -175,7 +175,9 @@ def test_a_listener_that_raises_is_named(gym: Gym, plugin: Plugin, tmp_path: Pat
     done = gym("run", "mock", "--concurrency", 1, "--name", "r", paths=[site])
     assert (done.returncode, done.stdout) == (1, "")
     place = f"{site / 'reports.py'}:4"
-    assert f"tau2_episode_finished ({place}) failed: LookupError: no such dashboard; what is finished is" in done.stderr
+    assert (
+        f"tau2_episode_finished ({place}) failed: LookupError: no such dashboard; finished episodes are" in done.stderr
+    )
     assert "--no-plugin" in done.stderr
     assert [record["task_id"] for record in lines(tmp_path / "runs" / "r" / "episodes.jsonl")][
         -1

@@ -114,7 +114,7 @@ TEN = {
         new='    if notification_id == "notice_4":\n        raise LookupError("lost")\n'
         "    find_notification(db, notification_id).status",
         told="task 'create_what_a_notification_asks_for': gold call dismiss_notification(notification_id='notice_4') "
-        "fails: LookupError: lost (mend the handler, ",
+        "fails: LookupError: lost (fix the handler, ",
         at="name: dismiss_notification, arguments: {notification_id: notice_4}",
         where="data/tasks/inbox.yaml",
     ),

@@ -190,7 +190,7 @@ def test_a_result_that_differs_from_process_to_process(tmp_path: Path, result: s
     pack = write_bakery(tmp_path / "bakery", {"handlers/counter.py": handlers})
     done = in_process("check", "--pack", pack)
     place = f"{pack / 'handlers' / 'counter.py'}:5: "
-    assert f"bakery: {place}tool 'sell' is not reproducible: from process to process it gives " in done.stdout
+    assert f"bakery: {place}tool 'sell' is not reproducible: in different processes it gives " in done.stdout
     assert done.returncode == 1
 
 
@@ -207,7 +207,7 @@ def test_a_file_that_handlers_read_outside_the_pack(tmp_path: Path) -> None:
     handlers = FILES["handlers/counter.py"].replace("    loaf.left", reading)
     pack = write_bakery(tmp_path / "bakery", {"handlers/counter.py": handlers})
     done = in_process("check", "--pack", pack)
-    told = f"bakery: {pack / 'domain.yaml'}:1: its code reads {prices}, which is in no digest"
+    told = f"bakery: {pack / 'domain.yaml'}:1: its code reads {prices}, which is not part of any digest"
     assert (done.returncode, told in done.stdout) == (1, True), done.stdout
     (pack / "prices.csv").write_text("L1,4")
     own = handlers.replace(repr(str(prices)), "__file__, '..', '..', 'prices.csv'")

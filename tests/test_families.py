@@ -448,8 +448,8 @@ class TestSplits:
                 "split 's': `by` has no effect without `sample` or `share`",
             ),
             ({"s": {"blocks": {"min": 3, "max": 2}}}, '"blocks"', "split 's': no number of blocks is from 3 to 2"),
-            ({"s": {"of": "t"}}, '"of"', "split 's' goes by 't', which is not declared"),
-            ({"s": {"without": "s"}}, '"without"', "split 's' goes by itself"),
+            ({"s": {"of": "t"}}, '"of"', "split 's' refers to 't', which is not declared"),
+            ({"s": {"without": "s"}}, '"without"', "split 's' refers to itself"),
             ({"s": {"of": "t"}, "t": {"without": "s"}}, '"of"', "split 's' refers to 't', which refers to 's'"),
             ({"s": ["f[a]x"]}, '"f[a]x"', "split 's' names a task 'f[a]x' that does not exist"),
             ({"s": ["f[a]", "f[a]"]}, '"f[a]"\n', "split 's' names task 'f[a]' twice"),
@@ -488,7 +488,9 @@ class TestLaziness:
         assert len(task_set.splits["base"]) == 10
         assert "f[a0|b1|c2|d3]" in task_set.tasks
         assert task_set.tasks["g[x|y]"].user_scenario.instructions == "Help!"
-        with pytest.raises(PackError, match=r"families\.yaml:1: .*family 'f' cannot be made: 'nonsense' is undefined"):
+        with pytest.raises(
+            PackError, match=r"families\.yaml:1: .*family 'f' cannot be rendered: 'nonsense' is undefined"
+        ):
             task_set.tasks["f[a0|b1|c2|d3]"]
         with pytest.raises(KeyError):
             task_set.tasks["f[a0|a1]"]
@@ -502,7 +504,7 @@ class TestLaziness:
         assert [task.id for task in setting.select(ids=["cold_home[valve_closed]"])] == ["cold_home[valve_closed]"]
         assert len(setting.select(split="full", limit=2)) == 2
         with pytest.raises(
-            PackError, match=r"cold\.yaml:\d+: a text of family 'cold_home' cannot be made: 'oh' is undef"
+            PackError, match=r"cold\.yaml:\d+: a text of family 'cold_home' cannot be rendered: 'oh' is undef"
         ):
             setting.select(split="full")
 
@@ -535,7 +537,7 @@ DECLARED = [
     seed("no family uses block 'spare'", "personas:\n", "  spare: {fix: [{name: start_delivery}]}\npersonas:\n"),
     seed("no family uses persona 'spare'", "  none: null\n", "  spare: Nobody.\n  none: null\n"),
     seed("persona 'spare' should be a text, or null, not 5", "  none: null\n", "  spare: 5\n  none: null\n"),
-    seed("'valve|closed' is no name for an entry of `blocks`", "  valve_closed:", "  valve|closed:"),
+    seed("'valve|closed' is not a valid name for an entry of `blocks`", "  valve_closed:", "  valve|closed:"),
     seed("blocks.thermostat_low.abut: there is no such key", "    about: The", "    abut: The"),
     seed("famlies: there is no such key", "families:\n", "famlies: {}\nfamilies:\n"),
     seed("blocks: should be a mapping of names", "blocks:  ", "blocks: []\nblock:  "),
@@ -667,8 +669,8 @@ DECLARED = [
         "facts: {}",
         blamed="is {{ pump",
     ),
-    seed("a text of family 'cold_home' cannot be made: expected name or number", "is {{ pump }}", "is {{ pump"),
-    seed("a text of family 'cold_home' cannot be made: ", "is {{ pump }}", "is {{ pump + 1 }}"),
+    seed("a text of family 'cold_home' cannot be rendered: expected name or number", "is {{ pump }}", "is {{ pump"),
+    seed("a text of family 'cold_home' cannot be rendered: ", "is {{ pump }}", "is {{ pump + 1 }}"),
     seed(
         "family 'cold_home': 'blocks' is already defined for every text",
         "facts: {pump: humming}",
@@ -699,7 +701,7 @@ PLAYED = [
         CLOSED.partition("\n")[2],
     ),
     seed(
-        "is_warm is not met after the gold calls, so nobody can pass",
+        "is_warm is not met after the gold calls, so no agent can pass",
         "name: open_valve",
         "name: refill",
         blamed="env_assertions: [{env_type: user, func_name: is_warm}]",
@@ -713,7 +715,7 @@ PLAYED = [
         "env_assertions: [{env_type: assistant, func_name: is_delivered}]",
     ),
     seed(
-        "is_warm is not met after the gold calls, so nobody can pass",
+        "is_warm is not met after the gold calls, so no agent can pass",
         "env_assertions: [{env_type: user, func_name: is_warm, assert_value: false}]",
         "env_assertions: [{env_type: user, func_name: is_warm}]",
     ),

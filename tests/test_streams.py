@@ -49,15 +49,15 @@ class TestStreams:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("..", "should be a folder's name alone"),
-        (".", "should be a folder's name alone"),
-        ("", "should be a folder's name alone"),
-        ("a/b", "should be a folder's name alone"),
+        ("..", "should be a folder name without a path"),
+        (".", "should be a folder name without a path"),
+        ("", "should be a folder name without a path"),
+        ("a/b", "should be a folder name without a path"),
         ("x" * 300, "is 300 bytes long"),
         ("é" * 200, "is 400 bytes long"),
-        ("bell\x07", "holds characters that cannot be shown"),
-        ("two\nlines", "holds characters that cannot be shown"),
-        ("not \udcff UTF-8", "holds characters that cannot be shown"),
+        ("bell\x07", "contains unprintable characters"),
+        ("two\nlines", "contains unprintable characters"),
+        ("not \udcff UTF-8", "contains unprintable characters"),
     ],
 )
 def test_a_name_that_a_file_system_refuses_is_an_error_in_words(gym: Gym, name: str, says: str, tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_what_decides_results_is_that_of_a_run(start: Start, tmp_path: Path, opt
         (["--transport", "stdio", "--trials", "2"], "--trials would have no effect: stdio serves one episode"),
         (["--transport", "stdio", "--max-cost", "1"], "--max-cost would have no effect: stdio"),
         (["--transport", "stdio", "--name", "r"], "--name would have no effect: stdio"),
-        (["--user", "human"], "is a person at a terminal, and a server has none"),
+        (["--user", "human"], "is a person at a terminal, which a server does not have"),
         (["--user", "scirpted"], "did you mean"),
         (["--timeout", "0"], "--timeout must be more than 0"),
         (["--max-cost", "1", "--user-model", "endpoint/x", *PLACE], "--max-cost: the price of endpoint/x is not known"),

@@ -89,7 +89,7 @@ def test_deadline_of_the_run(hole: Start, tmp_path: Path) -> None:
     ("deadline", "message"),
     [
         (["--call-timeout", "0.2", "--attempts", "2"], UNUSABLE_JUDGE),
-        (["--run-timeout", "1"], "error: the run's 1 s passed while the judge was tried; nothing was done\n"),
+        (["--run-timeout", "1"], "error: the run's 1 s passed while trying the judge; nothing was played\n"),
     ],
     ids=["call", "run"],
 )

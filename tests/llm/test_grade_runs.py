@@ -137,7 +137,7 @@ class TestJudging:
 
     def test_of_no_use(self, command: Callable[..., Result], played: Path) -> None:
         before = {file.name: file.read_bytes() for file in played.iterdir()}
-        with pytest.raises(Exception, match="the judge 'openai/judge' is of no use: not JSON"):
+        with pytest.raises(Exception, match="the judge 'openai/judge' is not usable: not JSON"):
             command("grade", played, judge=Judge(unusable=lambda _number: True))
         assert {file.name: file.read_bytes() for file in played.iterdir()} == before
 

@@ -46,7 +46,7 @@ def test_no_more_requests_a_minute_than_a_provider_gets(play: Play) -> None:
 @pytest.mark.parametrize(
     ("option", "word"),
     [
-        (("--provider-limit", "opnai=1"), "no model of this run is of that provider (did you mean 'openai'?)"),
+        (("--provider-limit", "opnai=1"), "no model of this run has that provider (did you mean 'openai'?)"),
         (("--provider-limit", "openai"), "should read PROVIDER=NUMBER"),
         (("--provider-limit", "openai=1.5"), "whole number"),
         (("--provider-rate", "openai=0"), "more than 0"),
@@ -67,9 +67,15 @@ def test_limits_that_mean_nothing_are_refused(play: Play, option: tuple[str, ...
         pytest.param(("--call-timeout", 0.2, "--attempts", 1), "user", Stalled(), "no answer within 0.2 s", id="call"),
         pytest.param(("--turn-timeout", 0.3), "user", Stalled(), "no answer within the turn's 0.3 s", id="turn"),
         pytest.param(("--turn-timeout", 0.3), "user", Dropped(), "the turn's 0.3 s", id="turn of retries"),
-        pytest.param(("--timeout", 0.3), "user", Stalled(), "0.3 s passed while the user's model", id="episode, user"),
         pytest.param(
-            ("--timeout", 1.5), "agent", Stalled(), "1.5 s passed while the agent's model", id="episode, agent"
+            ("--timeout", 0.3), "user", Stalled(), "0.3 s passed while waiting for the user's model", id="episode, user"
+        ),
+        pytest.param(
+            ("--timeout", 1.5),
+            "agent",
+            Stalled(),
+            "1.5 s passed while waiting for the agent's model",
+            id="episode, agent",
         ),
     ],
 )

@@ -118,7 +118,7 @@ def test_a_run_that_only_began_is_reported(copied: Folders, figures: Figures, ta
 def test_what_is_no_run_is_refused(
     recorded: Folders, tau2_gym: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UsageError, match=r"holds no run \(name a folder that `tau2-gym run` has left\)"):
+    with pytest.raises(UsageError, match=r"contains no run \(name a folder that `tau2-gym run` has created\)"):
         tau2_gym("report", tmp_path)
     monkeypatch.chdir(recorded("oracle").path.parent.parent)
     (tmp_path / "runs").symlink_to(recorded("oracle").path.parent)
@@ -131,10 +131,10 @@ def test_damage_is_named(copied: Folders, tau2_gym: Command) -> None:
     folder = copied("oracle")
     grades = folder.lines("grades")
     folder.write_lines("grades", [*grades[:-1], {**grades[-1], "evaluators": "strict"}])
-    with pytest.raises(RunError, match="grades of the sets strict and tau2; grade it anew with one"):
+    with pytest.raises(RunError, match="grades of the sets strict and tau2; grade it again with one"):
         tau2_gym("report", folder)
     folder.write_lines("grades", [{"task_id": "x"}])
-    with pytest.raises(RunError, match=r"grades\.jsonl:1: it is none of ours"):
+    with pytest.raises(RunError, match=r"grades\.jsonl:1: it has the wrong form"):
         tau2_gym("report", folder)
     folder.set_config(format=99)
     with pytest.raises(RunError, match=r"run\.json is not of format 1"):

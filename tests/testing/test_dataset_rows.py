@@ -105,7 +105,7 @@ def test_a_wrong_row_is_named(line: dict[str, Any], why: str) -> None:
     ("arguments", "why"),
     [
         (["hotel", "x.jsonl", "--to", "eval-protocol"], "no domain 'hotel'"),
-        (["mock", "there.jsonl", "--to", "eval-protocol"], "there.jsonl is there already"),
+        (["mock", "there.jsonl", "--to", "eval-protocol"], "there.jsonl already exists"),
         (["mock", "nowhere/x.jsonl", "--to", "eval-protocol"], "cannot write nowhere/x.jsonl"),
         (["mock", "x.json", "--split", "test"], "are for a domain's tasks"),
         (["mock", "x.json"], "mock holds no run"),

@@ -26,7 +26,7 @@ class Oracle:
         self.transfers = {tool.name for tool in context.tools if tool.transfers}
         self.writes = {tool.name for tool in context.tools if tool.mutates}
         self.next = 0
-        self.told = False
+        self.has_told = False
         self.heard_out = False
         self.asked = 0
 
@@ -43,8 +43,8 @@ class Oracle:
             return AssistantMessage(content=f"{REQUEST}{action.text()}.")
         if self.solo:
             return self._call(DONE, None)
-        if not self.told:
-            self.told = True
+        if not self.has_told:
+            self.has_told = True
             return AssistantMessage(content=self._closing())
         return AssistantMessage(content="That is all. Have a good day.")
 

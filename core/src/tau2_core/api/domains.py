@@ -1,4 +1,4 @@
-"""`load_domain`: a domain's tools, tasks, policy and data, to look at or to choose from."""
+"""`load_domain`: a domain's tools, tasks, policy and data for inspection."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def load_domain(
         domain: a domain's name, or the folder of a pack.
         dataset: a folder with data for the domain, such as a checkout of tau2-bench, instead of the pack's own.
         variant: other prompts over the same environment.
-        solo: as for an agent that works alone on a ticket.
+        solo: for an agent that works alone on a ticket.
         packs: folders of packs that are not installed.
         blocked: plugins that are not imported.
 
     Raises:
         UsageError: a name that does not exist.
-        PackError, DatasetError: the data are wrong.
+        PackError, DatasetError: the data are invalid.
     """
     name, pack = find_domain(domain)
     folders = [Path(each) for each in packs] + ([pack] if pack else [])
@@ -52,7 +52,7 @@ def installed_domains(blocked: Sequence[str] = ()) -> list[str]:
 
 
 class LoadedDomain:
-    """A domain as episodes play it. What it returns is shared with all episodes: read it, do not change it."""
+    """A domain as episodes use it. Its values are shared with all episodes and must not be changed."""
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
@@ -88,7 +88,7 @@ class LoadedDomain:
         return self._setting.splits()
 
     def select(self, *, split: str | None = None, ids: Sequence[str] = (), limit: int | None = None) -> list[Task]:
-        """Return tasks: of a split (default: `base`), or by id. Raises UsageError for one that does not exist."""
+        """Return tasks of a split (default: `base`) or by id. Raises UsageError for unknown ones."""
         return self._setting.select(split=split, ids=ids, limit=limit)
 
     def database(self, role: Role = "agent") -> dict[str, Any]:

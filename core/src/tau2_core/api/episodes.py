@@ -1,4 +1,4 @@
-"""`open_episode`: an episode that a program steps, awaited or not."""
+"""`open_episode`: an episode that a program steps, asynchronously or synchronously."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def open_episode(
         domain: a domain's name, or the folder of a pack.
         task: a task's id, or one that you made; without one the environment is in its base state, has no customer and
             nothing to reach.
-        seed: what randomness the environment and the participants have.
+        seed: the seed for the environment and the participants.
         options: see `EpisodeOptions`. By default your program is the agent, through `call`, `say` and `step`, and the
             customer is scripted.
 
     Raises:
-        UsageError: a name, an option or a combination that does not exist.
-        PackError, DatasetError: data are wrong.
+        UsageError: an unknown name or option, or an invalid combination.
+        PackError, DatasetError: the data are invalid.
     """
     given: dict[str, Any] = {**options}
     if task is None:
@@ -95,7 +95,7 @@ class OpenedEpisode:
 
 
 class SyncSide:
-    """A `Side` whose steps are not awaited."""
+    """The synchronous form of `Side`."""
 
     def __init__(self, episode: SyncEpisode, side: Side) -> None:
         self._episode = episode
@@ -125,7 +125,7 @@ class SyncSide:
 
 
 class SyncEpisode:
-    """An `Episode` whose steps are not awaited: each one returns when it is done. Not for a running event loop."""
+    """The synchronous form of `Episode`. It cannot be used in a running event loop."""
 
     def __init__(self, episode: Episode, runner: asyncio.Runner) -> None:
         self._episode = episode
@@ -150,7 +150,7 @@ class SyncEpisode:
 
     @property
     def ended(self) -> Termination | None:
-        """How the episode ended; None while it goes on."""
+        """How the episode ended; None while it is in progress."""
         return self._episode.ended
 
     def call(self, name: str, /, **arguments: Any) -> ToolResult:
@@ -166,15 +166,15 @@ class SyncEpisode:
         return self.agent.step(message)
 
     def grade(self) -> Grade:
-        """Grade the episode as it stands."""
+        """Grade the episode in its present state."""
         return self.wait(self._episode.grade())
 
     def reward(self) -> float | None:
-        """Grade the episode as it stands and return the reward."""
+        """Grade the episode in its present state and return the reward."""
         return self.wait(self._episode.reward())
 
     def record(self) -> EpisodeRecord:
-        """Return the record as it stands."""
+        """Return the present record."""
         return self.wait(self._episode.record())
 
     def reset(self, seed: int | None = None) -> None:
@@ -193,7 +193,7 @@ class SyncEpisode:
         return self._runner.run(steps)
 
     def close(self, last: Coroutine[Any, Any, None]) -> None:
-        """Run the last work of the episode, and close its event loop."""
+        """Finish the episode and close its event loop."""
         try:
             self.wait(last)
         finally:

@@ -1,4 +1,4 @@
-"""What a program says of a run, as the options that the command line and configuration files have."""
+"""The arguments of the Python API, converted to the options of the command line and configuration files."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from tau2_core.runs.options import Options, merged, read_file
 
 
 class EpisodeOptions(TypedDict, total=False):
-    """What can be said of one episode and of a whole run. What is not given is what `tau2-gym run` takes by default.
+    """The options of an episode and of a run. Defaults are those of `tau2-gym run`.
 
-    agent: who serves: a registered name; a model, as `PROVIDER/NAME` or `{"model": …, "args": {…}}`; an async function
-        of the messages so far; an object with an async method `reply`; or a class or function that makes such an
-        object for each episode from an `AgentContext`. One object plays all episodes, several at a time.
-    user: who calls, in the same forms; a class or function gets a `UserContext`.
+    agent: a registered name; a model, as `PROVIDER/NAME` or `{"model": …, "args": {…}}`; an async function of the
+        messages so far; an object with an async method `reply`; or a class or function that creates such an object for
+        each episode from an `AgentContext`. A single object plays all episodes, several at a time.
+    user: the same forms; a class or function gets a `UserContext`.
     judge: the model that decides natural-language assertions.
-    agent_model, user_model: the model of a participant that is not given as a model itself.
+    agent_model, user_model: the model of a participant that is not itself given as a model.
     faults: rates from 0 to 1 by the name of a fault.
     packs: folders of packs that are not installed. blocked: plugins that are not imported.
-    config: a configuration file; what is given here wins.
+    config: a configuration file; options given here override it.
 
-    All others are the options of `tau2-gym run` with the same name.
+    All others are the options of `tau2-gym run` with the same names.
     """
 
     agent: AgentLike
@@ -66,8 +66,8 @@ class EpisodeOptions(TypedDict, total=False):
 class RunOptions(EpisodeOptions, total=False):
     """The options of a run.
 
-    tasks: ids, or tasks that you made, instead of a split.
-    provider_limits, provider_rates: requests at once, and requests a minute, by provider.
+    tasks: ids, or tasks that you created, instead of a split.
+    provider_limits, provider_rates: concurrent requests, and requests per minute, by provider.
     """
 
     split: str
@@ -91,7 +91,7 @@ class RunOptions(EpisodeOptions, total=False):
     name: str
 
 
-# What has another name than on the command line, where an option is repeated.
+# Options with another name than on the command line, where they are repeated.
 _NAMES = {
     "tasks": "task",
     "faults": "fault",
@@ -146,7 +146,7 @@ def run_arguments(domain: str | Path, given: Mapping[str, Any]) -> RunArguments:
 
 
 def find_domain(domain: str | Path) -> tuple[str, Path | None]:
-    """Return a domain's name, and the folder of its pack if that is what was given. Raises UsageError, PackError."""
+    """Return a domain's name, and the folder of its pack if one was given. Raises UsageError, PackError."""
     if isinstance(domain, str) and not Path(domain, MANIFEST).is_file() and Path(domain).name == domain:
         return domain, None
     if not isinstance(domain, str | PathLike):
@@ -163,13 +163,13 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def _own_tasks(tasks: Any) -> list[Task] | None:
-    """Return tasks that the program made, None if it names ids. Raises UsageError for both at once."""
+    """Return the program's own tasks, None if it gives ids. Raises UsageError for a mixture."""
     if isinstance(tasks, str | Task):
         raise UsageError(f"tasks: give a list, such as [{tasks if isinstance(tasks, str) else tasks.id!r}]")
     found = list(tasks)
     made = [task for task in found if isinstance(task, Task)]
     if made and len(made) < len(found):
-        raise UsageError("tasks: give ids, or tasks that you made, not both")
+        raise UsageError("tasks: give ids or tasks that you created, not both")
     ids = [task.id for task in made]
     if twice := next((task_id for task_id in ids if ids.count(task_id) > 1), None):
         raise UsageError(f"tasks: two of them have the id {twice!r}")

@@ -1,4 +1,4 @@
-"""A run folder, read: its episodes, their grades, and the figures."""
+"""Reading a run folder: its episodes, grades and figures."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class RunEpisode:
     """One episode of a run: its record, and its grade if it has one.
 
-    `judgement` is what the judge said of its assertions, None where none was asked; `seconds` is how long the episode
-    took with its grading, None where that was not kept.
+    `judgement` is the judge's decision on its assertions, None without a judge; `seconds` is the duration of the
+    episode with its grading, None if it was not kept.
     """
 
     record: EpisodeRecord
@@ -47,7 +47,7 @@ class RunEpisode:
 
     @property
     def messages(self) -> Sequence[Message]:
-        """The whole conversation with all tool calls, of both sides."""
+        """The whole conversation of both sides, with all tool calls."""
         return self.record.messages
 
     @property
@@ -57,32 +57,32 @@ class RunEpisode:
 
     @property
     def reward(self) -> float | None:
-        """The reward, 0 to 1; None if it cannot be told."""
+        """The reward, 0 to 1; None if there is none."""
         return self.grade.reward if self.grade else None
 
     @property
     def solved(self) -> bool:
-        """Whether its reward is one that counts as solved."""
+        """Whether its reward counts as solved."""
         return self.grade is not None and self.grade.solved
 
     @property
     def reasons(self) -> list[str]:
-        """What was not met, a line each, and the error if there is one."""
+        """What was not met, one line each, and the error if there is one."""
         return reasons(self.grade) if self.grade else []
 
 
 class Run:
-    """A run, read from its folder: whole, stopped, or still going on.
+    """A run, read from its folder: complete, stopped, or still in progress.
 
-    It holds what was in the folder when it was made; make another one to see what has been added since.
+    It holds the content of the folder at its creation; create another one to see later additions.
     """
 
     def __init__(self, folder: str | Path, *, stopped: str = "") -> None:
         """Read a folder that `evaluate`, `tau2-gym run` or `tau2-gym serve` has left.
 
-        `stopped` is why the run came no further, if that is known.
+        `stopped` is the reason why the run stopped early, if it is known.
 
-        Raises UsageError if there is no run, RunError with file and line if one is damaged or of another format.
+        Raises UsageError if there is no run, RunError with file and line if it is damaged or of another format.
         """
         self._read = read_run(Path(folder))
         self.stopped = stopped
@@ -99,7 +99,7 @@ class Run:
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """The content of `run.json`: what the run was told, with digests of all that decides its results."""
+        """The content of `run.json`: the run's configuration, with digests of everything that affects its results."""
         return self._read.config
 
     @property
@@ -109,12 +109,12 @@ class Run:
 
     @property
     def trials(self) -> int:
-        """How often each task is to be played."""
+        """The number of trials of each task."""
         return self._read.trials
 
     @cached_property
     def episodes(self) -> list[RunEpisode]:
-        """The episodes that are finished, trial by trial, the tasks of each in their order."""
+        """The finished episodes, trial by trial, in the order of the tasks."""
         slots = [Slot(task, trial) for trial in range(self.trials) for task in self.tasks]
         return [self._episode(slot) for slot in slots if slot in self._read.records]
 
@@ -133,7 +133,7 @@ class Run:
         return self._episode(slot)
 
     def task(self, task_id: str) -> Task:
-        """Return a task as it was played. Raises UsageError for another one, RunError if the file is damaged."""
+        """Return a task as it was played. Raises UsageError for an unknown one, RunError if the file is damaged."""
         self._refuse_unknown(task_id)
         return self._tasks[task_id]
 
@@ -151,16 +151,16 @@ class Run:
 
     @cached_property
     def report(self) -> Report:
-        """All figures, with intervals: what `tau2-gym report` shows.
+        """All figures with intervals, as shown by `tau2-gym report`.
 
-        Raises RunError if the grades are of more than one set of evaluators, MissingExtraError without
+        Raises RunError if the grades are from more than one set of evaluators, MissingExtraError without
         `tau2-core[stats]`.
         """
         return build_report(self._read)
 
     @property
     def mean_reward(self) -> float:
-        """The mean reward over all slots; one without a reward counts as 0."""
+        """The mean reward over all slots; a slot without a reward counts as 0."""
         return self._tally.mean_reward
 
     @property
@@ -179,9 +179,9 @@ class Run:
         return self._tally.pass_hat_k
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one flat dictionary an episode, for a data frame: `pandas.DataFrame(run.rows())`.
+        """Return one flat dictionary per episode, for a data frame: `pandas.DataFrame(run.rows())`.
 
-        Verdicts are columns named after their criterion (`DB`, `COMMUNICATE`, …): 0 to 1, None where there is none.
+        Verdicts are columns named after their criterion (`DB`, `COMMUNICATE`, …): 0 to 1, None if there is none.
         """
         grades = [each.grade for each in self.episodes if each.grade]
         criteria = sorted({name for grade in grades for name in grade.verdicts})

@@ -58,8 +58,8 @@ def grade_runs(
 
     if judged.record and judged.replay:
         raise UsageError("give --record or --replay, not both")
-    told = {"judge_model": judged.model, "judge_args": judged.args}
-    models = read_options(None, {name: value for name, value in told.items() if value is not None}).models()
+    given = {"judge_model": judged.model, "judge_args": judged.args}
+    models = read_options(None, {name: value for name, value in given.items() if value is not None}).models()
     if not models and (judged.record or judged.replay):
         raise UsageError("--record and --replay are the judge's: give --judge-model too")
     cassette = None

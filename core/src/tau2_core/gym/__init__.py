@@ -1,1 +1,1 @@
-"""The MCP gym: private worlds behind unguessable URLs, on a control, a data and a conversation plane that never mix."""
+"""The MCP gym: private worlds behind unguessable URLs, on separate control, data and conversation planes."""

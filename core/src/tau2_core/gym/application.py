@@ -1,4 +1,4 @@
-"""The whole server as one ASGI application: which path leads to which plane."""
+"""The whole server as one ASGI application, with the paths of its planes."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ from tau2_core.gym.shutdown import close_all
 
 LONGEST_SWEEP_SECONDS = 10.0
 SESSION_SECONDS = 1800.0
-FEW_EPISODES = 1000  # among more, looking for garbage would hold up others
+FEW_EPISODES = 1000  # with more, a garbage collection would block requests
 GIVE_BACK_SECONDS = 10.0
-AFTERMATH_SECONDS = 600.0  # how long after the last call memory may still come free
-LAST_SECONDS = 1.0  # for calls that are still running when the server has stopped to answer
+AFTERMATH_SECONDS = 600.0  # how long after the last call memory may still be freed
+LAST_SECONDS = 1.0  # for calls that are still running after the server has stopped answering
 
 
 def build_application(registry: Registry, settings: ServerSettings) -> ASGIApp:
-    """Return the server. Its lifespan expires idle episodes, and at the end keeps the records of all that are open.
+    """Return the server. Its lifespan expires idle episodes, and finally keeps the records of all open ones.
 
-    The data plane stands before the router, since nearly all requests are for it, and a call should cost little more
+    The data plane comes before the router, since nearly all requests are for it, and a call should cost little more
     than its tool.
     """
     data = _manager(build_server(registry, max_result_chars=settings.max_result_chars), settings)
@@ -82,7 +82,7 @@ def build_application(registry: Registry, settings: ServerSettings) -> ASGIApp:
 
 
 def limited(app: ASGIApp, settings: ServerSettings) -> ASGIApp:
-    """Return an application that answers 413 to a body over the limit; the SDK's manager does so itself."""
+    """Return an application that answers 413 to a body above the limit. The SDK's manager does so itself."""
     return BodyLimit(app, settings.max_body_bytes)
 
 
@@ -114,8 +114,8 @@ async def _sweep(registry: Registry, sessions: Sessions, dialect: Compatibility,
 def _manager(server: Server[Any], settings: ServerSettings, *, stateless: bool = False) -> StreamableHTTPSessionManager:
     # `Sessions` limits their number. Before 2.1 the SDK has no such options.
     known = inspect.signature(StreamableHTTPSessionManager).parameters
-    wished = {"max_sessions": None, "session_idle_timeout": SESSION_SECONDS}
-    options: dict[str, Any] = {name: value for name, value in wished.items() if name in known}
+    wanted = {"max_sessions": None, "session_idle_timeout": SESSION_SECONDS}
+    options: dict[str, Any] = {name: value for name, value in wanted.items() if name in known}
     return StreamableHTTPSessionManager(
         server,
         json_response=True,
@@ -126,7 +126,7 @@ def _manager(server: Server[Any], settings: ServerSettings, *, stateless: bool =
 
 
 class Endpoint:
-    """An ASGI application as the endpoint of a route, whatever the method."""
+    """An ASGI application as the endpoint of a route, for every method."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -136,7 +136,7 @@ class Endpoint:
 
 
 class DataPlane:
-    """Finds the world that an agent's or a customer's URL opens, and lets the shared MCP server act on it."""
+    """Finds the episode of an agent's or a customer's URL, and passes the request to the shared MCP server."""
 
     def __init__(self, app: ASGIApp, registry: Registry, sessions: Sessions) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""A limit on request bodies. The MCP SDK has one too, but only from 2.1 on."""
+"""A limit on request bodies. The MCP SDK has one too, but only since 2.1."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class BodyLimit:
-    """An ASGI application that answers 413 to a body of more than `most` bytes; others are passed on once complete."""
+    """Middleware that answers 413 to a body of more than `most` bytes, and passes on complete bodies."""
 
     def __init__(self, app: ASGIApp, most: int) -> None:
         self.app = app
@@ -18,9 +18,9 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        told = Headers(scope=scope).get("content-length", "")
+        length = Headers(scope=scope).get("content-length", "")
         body = bytearray()
-        over = told.isdecimal() and int(told) > self.most if len(told) < 20 else True
+        over = length.isdecimal() and int(length) > self.most if len(length) < 20 else True
         left: list[Message] = []
         while not over:
             message = await receive()

@@ -1,4 +1,4 @@
-"""Clients of a gym server: MCP clients for an episode's sides, and the backend that is played through them."""
+"""Clients of a gym server: MCP clients for an episode's sides, and a tool backend over them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ ANSWER_SECONDS = 300.0
 
 
 def http_client(url: str, seconds: float = ANSWER_SECONDS, **headers: str) -> httpx2.AsyncClient:
-    """Return an HTTP client for a server. A proxy that the environment names is not asked for this machine's own."""
+    """Return an HTTP client for a server. Proxies from the environment are not used for this machine's own servers."""
     own = urlsplit(url).hostname in LOOPBACK
     return httpx2.AsyncClient(headers=headers, timeout=httpx2.Timeout(CONNECT_SECONDS, read=seconds), trust_env=not own)
 
 
 @asynccontextmanager
 async def open_sides(urls: Mapping[Requestor, str]) -> AsyncIterator[dict[Requestor, Client]]:
-    """Connect an MCP client to each side's URL for as long as the block lasts."""
+    """Connect an MCP client to each side's URL within the block."""
     async with AsyncExitStack() as stack:
         clients: dict[Requestor, Client] = {}
         for requestor, url in urls.items():
@@ -38,10 +38,10 @@ async def open_sides(urls: Mapping[Requestor, str]) -> AsyncIterator[dict[Reques
 
 
 class RemoteBackend:
-    """An environment behind a server. What the agent must not learn comes from the control plane.
+    """An environment behind a server. What the agent must not know comes from the control plane.
 
-    `was_skipped` tells whether a plugin answered the last call in the environment's place; `digests` returns the
-    digest of each database.
+    `was_skipped` tells whether a plugin answered the last call instead of the environment; `digests` returns the digest
+    of each database.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class RemoteBackend:
         return ToolResult(text, Failure(failure) if failure else None, skipped=await self._was_skipped())
 
     async def settle(self) -> None:
-        """Nothing to do here: the server settles its environments itself."""
+        """Do nothing: the server runs the sync itself."""
 
     async def digests(self) -> dict[str, str]:
         return await self._digests()

@@ -1,4 +1,4 @@
-"""Connections with limits: how large and how slow a request may be, and how many clients may be connected."""
+"""Limits on connections: the size and duration of a request, and the number of clients."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """Bounds of what a client may send before the application looks at it.
+    """Limits on what a client may send before the application sees it.
 
     Args:
         head_bytes: the request line and all headers together.
         headers: how many headers a request may have.
-        discarded_bytes: what is still read of a body whose request has been answered already.
-        request_seconds: the time in which a request must arrive, from the connection or its first byte to its last.
-        unread_seconds: the time in which a client must begin to read what it was sent.
-        connections: how many clients may be connected. One more cuts the one that has waited longest without ever
-            sending a whole request; where all have sent one, it is turned away.
+        discarded_bytes: how much is still read of a body whose request has already been answered.
+        request_seconds: the time for a request to arrive, from the connection or its first byte to its last byte.
+        unread_seconds: the time for a client to begin reading what it was sent.
+        connections: how many clients may be connected. A further one displaces the oldest client that has never sent a
+            complete request; if there is none, it is refused.
     """
 
     head_bytes: int = 64 * 1024
@@ -36,15 +36,15 @@ class ConnectionLimits:
     connections: int = 16_384
 
 
-class _RefusedRequest(Exception):  # noqa: N818 - it ends the parser, and is no error of ours
-    """Stops the parser within a head that is too large."""
+class _RefusedRequest(Exception):  # noqa: N818 - it stops the parser and is not reported as an error
+    """Stops the parser while it reads headers that are too large."""
 
 
 class _OpenOnly:
-    """A transport that takes nothing once it is closed.
+    """A transport that ignores writes once it is closed.
 
-    uvicorn tells only the latest request of a connection that its client is gone. Answers to earlier ones, which it is
-    still sending, would raise in uvloop.
+    uvicorn informs only the latest request of a connection that the client is gone. Writing answers to earlier requests
+    would raise in uvloop.
     """
 
     __slots__ = ("_transport",)
@@ -61,8 +61,8 @@ class _OpenOnly:
 
 
 def bounded_protocol(limits: ConnectionLimits) -> type[HttpToolsProtocol]:
-    """Return uvicorn's HTTP protocol with limits. A client that breaks one is answered, if it can be, and cut off."""
-    # Those without a whole request so far, the oldest first, and what cuts them off.
+    """Return uvicorn's HTTP protocol with limits. A client that exceeds one is answered if possible, then closed."""
+    # Clients without a complete request so far, oldest first, with the function that closes them.
     newcomers: dict[asyncio.Protocol, Callable[[], None]] = {}
 
     class BoundedProtocol(HttpToolsProtocol):
@@ -77,13 +77,13 @@ def bounded_protocol(limits: ConnectionLimits) -> type[HttpToolsProtocol]:
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(cast("asyncio.Transport", _OpenOnly(transport)))
-            if len(self.connections) > limits.connections and not self._cut_a_newcomer():
+            if len(self.connections) > limits.connections and not self._displace_newcomer():
                 self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, f"{limits.connections} clients are connected; try later")
                 return
             newcomers[self] = self.cut
             self._deadline = self.loop.call_later(limits.request_seconds, self._too_slow)
 
-        def _cut_a_newcomer(self) -> bool:
+        def _displace_newcomer(self) -> bool:
             oldest = next(iter(newcomers), None)
             if oldest is None:
                 return False
@@ -103,7 +103,7 @@ def bounded_protocol(limits: ConnectionLimits) -> type[HttpToolsProtocol]:
             super().data_received(data)
             if self.transport.is_closing():
                 return
-            if self._head_open:  # a line that is not complete is not counted by the parser's callbacks
+            if self._head_open:  # the parser's callbacks do not count an incomplete line
                 self._unfinished_bytes += len(data)
                 if self._unfinished_bytes > limits.head_bytes:
                     self._refuse(*self._head_too_large())
@@ -140,7 +140,7 @@ def bounded_protocol(limits: ConnectionLimits) -> type[HttpToolsProtocol]:
 
         def _head_too_large(self) -> tuple[HTTPStatus, str]:
             what = f"a request line and headers of at most {limits.head_bytes} bytes and {limits.headers} headers"
-            return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"this server takes {what}"
+            return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"this server accepts {what}"
 
         def on_headers_complete(self) -> None:
             self._head_open = False
@@ -155,25 +155,25 @@ def bounded_protocol(limits: ConnectionLimits) -> type[HttpToolsProtocol]:
             super().on_message_complete()
 
         def send_400_response(self, msg: str) -> None:
-            """Answer what the parser has refused, or what has stopped it."""
+            """Answer a request that the parser refused, or at which it was stopped."""
             self._refuse(*(self._refusal or (HTTPStatus.BAD_REQUEST, msg)))
 
         def _too_slow(self) -> None:
             self._deadline = None
-            if self.flow.read_paused:  # it is the server that is slow
+            if self.flow.read_paused:  # the server is slow, not the client
                 self._deadline = self.loop.call_later(limits.request_seconds, self._too_slow)
             elif self._head_open:
                 what = f"the request did not arrive within {limits.request_seconds:g} seconds"
                 self._refuse(HTTPStatus.REQUEST_TIMEOUT, what)
-            else:  # nothing was asked, or the application already waits for the rest of it
+            else:  # no request, or the application already waits for the rest of it
                 self.cut()
 
         def cut(self) -> None:
-            """Close the connection at once; an answer that is being made is for nobody."""
-            self._answer_nobody()
+            """Close the connection at once, and drop an answer in progress."""
+            self._drop_answer()
             self.transport.abort()
 
-        def _answer_nobody(self) -> None:
+        def _drop_answer(self) -> None:
             if self.cycle is not None and not self.cycle.response_complete:
                 self.cycle.disconnected = True
 
@@ -183,7 +183,7 @@ def bounded_protocol(limits: ConnectionLimits) -> type[HttpToolsProtocol]:
             head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
             head += f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
             self.transport.write(head.encode() + body)
-            self._answer_nobody()
+            self._drop_answer()
             self.transport.close()
             log.warning("a connection was refused: %s %s", status.value, message)
 

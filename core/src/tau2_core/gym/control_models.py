@@ -15,7 +15,7 @@ ID = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
 
 
 class NewEpisode(BaseModel):
-    """What to create: a domain, and a task by id or written out; without either, a world with nothing to reach."""
+    """An episode to create: a domain, and a task by id or in full. Without a task it is a free world without a goal."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -32,9 +32,9 @@ class NewEpisode(BaseModel):
 
 
 class CreatedEpisode(BaseModel):
-    """Where to reach a new episode. Give an agent `mcp_url` and `conversation_url`, and nothing else.
+    """The URLs of a new episode. Give an agent only `mcp_url` and `conversation_url`.
 
-    `wrapped` tells that plugins stand around its tool calls, so that one may have been answered by a plugin alone.
+    `wrapped`: plugins wrap its tool calls, so a call may be answered by a plugin alone.
     """
 
     id: str
@@ -47,7 +47,7 @@ class CreatedEpisode(BaseModel):
 
 
 class ClaimedSlot(CreatedEpisode):
-    """A slot of the run, and where to play it until `deadline`. What is not finished then is handed out again."""
+    """A claimed slot of the run, to be played until `deadline`. If it is not finished then, it is handed out again."""
 
     trial: int
     attempt: int
@@ -64,9 +64,9 @@ class SlotState(BaseModel):
 
 
 class RunProgress(BaseModel):
-    """How far a run has come; `mean_reward` is over the graded episodes, of which `pending` ones await a judge.
+    """The progress of a run. `mean_reward` is over the graded episodes, of which `pending` ones await a judge.
 
-    `stopped` says why no more slots are handed out, "" as long as they are.
+    `stopped` says why no more slots are handed out, "" while they are.
     """
 
     run: str
@@ -79,9 +79,9 @@ class RunProgress(BaseModel):
 
 
 class EpisodeState(BaseModel):
-    """How an episode stands. `digests` is null in lists, and while a call is being made.
+    """The state of an episode. `digests` is null in lists and during a call.
 
-    `last_call_skipped` tells that a plugin answered the last call, and the environment never saw it.
+    `last_call_skipped`: a plugin answered the last call, and the environment never saw it.
     """
 
     id: str
@@ -97,7 +97,7 @@ class EpisodeState(BaseModel):
 
 
 class Reward(BaseModel):
-    """The grade as the episode stands; `final` tells that it has ended."""
+    """The grade of the episode in its present state; `final` if it has ended."""
 
     reward: float | None
     final: bool
@@ -105,15 +105,15 @@ class Reward(BaseModel):
 
 
 class Reset(BaseModel):
-    """What changes at a reset."""
+    """The options of a reset."""
 
     model_config = ConfigDict(extra="forbid")
 
-    seed: int | None = Field(default=None, ge=-(2**63), lt=2**63, description="A new seed; 0 is one.")
+    seed: int | None = Field(default=None, ge=-(2**63), lt=2**63, description="A new seed; 0 is a seed.")
 
 
 class ErrorDetail(BaseModel):
-    """Why a request is refused: a stable code for programs, a message for people."""
+    """Why a request was refused: a stable code for programs, a message for people."""
 
     code: str
     message: str

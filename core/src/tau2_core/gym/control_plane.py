@@ -1,4 +1,4 @@
-"""The control plane: creating, watching, grading, resetting and deleting episodes. Only the harness may reach it."""
+"""The control plane: creating, observing, grading, resetting and deleting episodes. For the harness only."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ REFUSALS = {
     400: "The body is not JSON",
     401: "The server's token is missing or wrong",
     404: "There is no such episode, or no run to play",
-    409: "The id is taken; every slot that is left is being played",
-    410: "The episode was deleted or has expired; every slot is played, or the run was stopped",
+    409: "The id is taken; all remaining slots are being played",
+    410: "The episode was deleted or has expired; all slots are played, or the run was stopped",
     422: "The request does not fit: a name that does not exist, a task that cannot be set up",
     424: "The domain's pack or dataset is broken",
-    503: "The server is full, or --max-cost is spent",
+    503: "The server is full, or --max-cost is reached",
     507: "The record cannot be written; the episode stays open",
 }
 
@@ -89,7 +89,7 @@ def build_control_plane(registry: Registry, settings: ServerSettings) -> FastAPI
 
     @app.get("/v1/slots", dependencies=[overview], responses=_refusals(404), tags=["slots"])
     async def progress() -> RunProgress:
-        """Return how far the run that this server was started for has come."""
+        """Return the progress of the run that this server was started for."""
         run, slots = registry.claims.served()
         await registry.expire()
         rewards = [grade.reward for grade in run.all_grades() if grade.reward is not None]
@@ -145,9 +145,9 @@ def build_control_plane(registry: Registry, settings: ServerSettings) -> FastAPI
         responses=_refusals(400, 404, 410, 422, 507),
         tags=["episodes"],
     )
-    async def reset(episode_id: str, wish: Reset | None = None) -> EpisodeState:
+    async def reset(episode_id: str, options: Reset | None = None) -> EpisodeState:
         episode = registry.get(episode_id)
-        await registry.reset(episode, wish.seed if wish else None)
+        await registry.reset(episode, options.seed if options else None)
         return _state(registry, episode)
 
     @app.delete(
@@ -166,7 +166,7 @@ def build_control_plane(registry: Registry, settings: ServerSettings) -> FastAPI
 
     @app.get("/v1/domains/{domain}/tasks", dependencies=[overview], responses=_refusals(422, 424), tags=["server"])
     async def tasks(domain: str, split: str | None = None, dataset: str | None = None) -> list[dict[str, Any]]:
-        """Return the tasks of a domain: ids, splits and a description for people."""
+        """Return the tasks of a domain: ids, splits and descriptions."""
         return await registry.workers.run(partial(settings.describe_tasks, domain, dataset=dataset, split=split))
 
     @app.get(
@@ -205,7 +205,7 @@ def _build(registry: Registry, settings: ServerSettings, new: NewEpisode) -> Hos
 
 
 def _created(registry: Registry, episode: HostedEpisode, request: Request) -> CreatedEpisode:
-    base = str(request.base_url).rstrip("/")  # the name under which the client knows this server
+    base = str(request.base_url).rstrip("/")  # under the name by which the client reached this server
     talk = f"{base}/episodes/{episode.agent_key}/conversation"
     return CreatedEpisode(
         id=episode.id,

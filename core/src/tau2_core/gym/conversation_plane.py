@@ -1,4 +1,4 @@
-"""The conversation plane: an agent of any language says something to the simulated customer and gets the answer."""
+"""The conversation plane: an agent in any language talks to the simulated customer over HTTP."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tau2_core.model.messages import Message, UserMessage
 
 
 class Utterance(BaseModel):
-    """What the agent says to the customer."""
+    """A message of the agent to the customer."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -26,12 +26,12 @@ class Utterance(BaseModel):
     @classmethod
     def _says_something(cls, content: str) -> str:
         if not content.strip():
-            raise ValueError("should say something")
+            raise ValueError("should not be empty")
         return content
 
 
 class ConversationPlane:
-    """`GET` returns what was said so far, the customer's first words included; `POST {"content": …}` answers."""
+    """`GET` returns the conversation so far, including the customer's first message; `POST {"content": …}` answers."""
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
@@ -58,7 +58,7 @@ def _utterance(body: bytes) -> Utterance:
 
 
 def _answer(episode: HostedEpisode, said: list[Message]) -> dict[str, Any]:
-    """Return the transcript as the agent sees it; the reply is the customer's last words, if they come last."""
+    """Return the transcript as the agent sees it; `reply` is the last message if it is the customer's."""
     last = said[-1] if said else None
     return {
         "status": "ended" if episode.ended else "open",

@@ -1,4 +1,4 @@
-"""The control plane's credential: one token for the whole server, which no agent is given."""
+"""The control plane's credential: one token for the whole server, not to be given to agents."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tau2_core.gym.errors import RefusedError
 
 
 def check_token(token: str | None, headers: Headers) -> None:
-    """Ask for `Authorization: Bearer TOKEN` where the server has one. Raises RefusedError (401)."""
+    """Require `Authorization: Bearer TOKEN` if the server has a token. Raises RefusedError (401)."""
     given = headers.get("authorization", "")
     if token is not None and not secrets.compare_digest(given.encode(), f"Bearer {token}".encode()):
         raise RefusedError(401, "unauthorised", "this needs the server's token, as `Authorization: Bearer TOKEN`")

@@ -1,4 +1,4 @@
-"""The data plane: one MCP server for all episodes; the URL of each request decides whose world it acts on."""
+"""The data plane: one MCP server for all episodes; the URL of a request determines its episode and side."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ SIDE = "tau2_gym_side"
 INSTRUCTIONS = (
     "You act for one side of a conversation between a company's service agent and a customer. As the agent, read the "
     "policy first (the prompt `policy`, or the resource tau2://policy) and follow it; use the tools to look things up "
-    "and to change them, one call at a time. Tool calls are not seen by the customer. What you want to say to the "
-    'customer goes through whoever runs you, or to the `conversation` URL beside this one (POST {"content": …}; GET '
-    "reads what the customer has said). In solo play the prompt `ticket` holds the work to do, and `done` ends it."
+    "and to change them, one call at a time. Tool calls are not seen by the customer. What you want to tell the "
+    "customer goes through the program that runs you, or to the `conversation` URL next to this one "
+    '(POST {"content": …}; GET reads what the customer has said). In solo play the prompt `ticket` holds the work to do, '
+    "and `done` ends it."
 )
 
 HostedSide = tuple[HostedEpisode, Role]
@@ -33,7 +34,7 @@ McpContext = ServerRequestContext[Any, Any]
 
 
 def side_of_request(context: McpContext) -> HostedSide:
-    """Return the side that the HTTP request's URL opened (the router put it into the scope)."""
+    """Return the side of the HTTP request's URL, which the router has put into the scope."""
     assert context.request is not None
     side: HostedSide = context.request.scope[SIDE]
     return side
@@ -41,14 +42,14 @@ def side_of_request(context: McpContext) -> HostedSide:
 
 @lru_cache(maxsize=1024)
 def as_mcp_tool(tool: Tool) -> types.Tool:
-    """Return a tool as MCP lists it."""
+    """Return a tool in MCP's format."""
     return types.Tool.model_validate(tool.mcp_tool())
 
 
 def as_mcp_result(result: ToolResult, max_chars: int) -> dict[str, Any]:
-    """Return a result as MCP carries it: one text, and the kind of failure in `_meta`.
+    """Return a result in MCP's format: one text, and the kind of failure in `_meta`.
 
-    As JSON and not as the SDK's model, which the SDK would turn back; it checks the shape for each era all the same.
+    It is plain JSON, since the SDK would convert its own model back; the SDK validates it in any case.
     """
     text = bounded_text(result.content, max_chars)
     failed = result.failure is not None or text is not result.content
@@ -63,7 +64,7 @@ def as_mcp_result(result: ToolResult, max_chars: int) -> dict[str, Any]:
 
 
 def bounded_text(text: str, max_chars: int) -> str:
-    """Return a result's text itself, or a word about it if it is too long to send."""
+    """Return a result's text, or an error about its length if it is too long to send."""
     if len(text) <= max_chars:
         return text
     return f"Error: the call was made, but its result has {len(text)} characters, and this server sends {max_chars}"
@@ -72,7 +73,7 @@ def bounded_text(text: str, max_chars: int) -> str:
 async def call_counted(
     registry: Registry, episode: HostedEpisode, role: Role, params: types.CallToolRequestParams
 ) -> ToolResult:
-    """Make a call, to the end even if the client goes away, and count it."""
+    """Make a call, to its end even if the client disconnects, and count it."""
     started = time.perf_counter()
     arguments = params.arguments or {}
     at_once = episode.answers_at_once(arguments)
@@ -121,7 +122,9 @@ def build_server(
     async def list_resource_templates(
         _context: McpContext, _params: types.PaginatedRequestParams | None
     ) -> types.ListResourceTemplatesResult:
-        return types.ListResourceTemplatesResult(resource_templates=[])  # clients ask, and take an error for a fault
+        return types.ListResourceTemplatesResult(
+            resource_templates=[]
+        )  # clients request them, and treat an error as a fault
 
     async def read_resource(context: McpContext, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
         uri = str(params.uri)
@@ -141,7 +144,7 @@ def build_server(
         on_list_resource_templates=list_resource_templates,
         on_read_resource=read_resource,
     )
-    # No parameter travels in a header, so there is nothing to look up. Not an argument: mcp 2.0 does not know it.
+    # No parameter is sent in a header, so there is nothing to look up. mcp 2.0 does not accept this as an argument.
     server.get_tool_input_schema = lambda _name: None
     server.add_request_handler("tools/call", types.CallToolRequestParams, call_tool)
     if not traced():
@@ -150,12 +153,12 @@ def build_server(
 
 
 def traced() -> bool:
-    """Tell whether anybody collects OpenTelemetry's spans; the SDK makes one for every message, and they cost time."""
+    """Tell whether OpenTelemetry spans are collected; the SDK creates one for every message, which takes time."""
     return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
 def _texts(side: HostedSide) -> dict[str, tuple[str, str]]:
-    """Return what a side may read: name to (what it is, text). The customer's side gets no policy."""
+    """Return the texts that a side may read, by name: (description, text). The customer's side gets no policy."""
     episode, role = side
     setting = episode.blueprint.setting
     texts = {"domain": ("What this domain is", setting.pack.manifest.description)}

@@ -1,4 +1,4 @@
-"""What the gym answers when it refuses: a status, a code for programs and a message for people."""
+"""Refused requests: a status, a code for programs and a message for people."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def expired_episode() -> RefusedError:
 
 
 def as_refusal(error: Tau2GymError) -> RefusedError:
-    """Return what is answered to an error of the project's own."""
+    """Return the refusal for one of the project's own errors."""
     if isinstance(error, RefusedError):
         return error
     if isinstance(error, UsageError):
         return RefusedError(422, "invalid_request", str(error))
     if isinstance(error, RunError):
         return RefusedError(507, "cannot_keep_record", str(error))
-    return RefusedError(424, "unusable_domain", str(error))  # a broken pack is the server's trouble, but a known one
+    return RefusedError(424, "unusable_domain", str(error))  # a broken pack is the server's fault, but a known one
 
 
 def answer(scope: Scope, refusal: RefusedError, body: dict[str, Any] | None = None) -> JSONResponse:
@@ -71,21 +71,21 @@ def answer(scope: Scope, refusal: RefusedError, body: dict[str, Any] | None = No
 
 
 def shown_path(path: str) -> str:
-    """Return a path as it may stand in a log: of its parts only those that are the same for all clients.
+    """Return a path for the log, with only those parts that are the same for all clients.
 
-    An episode's key is in its URL, and in whatever somebody made of it by mistake.
+    An episode's key is part of its URL, and may be part of a mistyped one.
     """
     return "/".join(part if PARTS.fullmatch(part) else "…" for part in path[:MAX_SHOWN].split("/"))
 
 
 async def refuse(request: Request, error: Exception) -> Response:
-    """Answer an error of the project's own that a route raised."""
+    """Answer one of the project's own errors that a route raised."""
     assert isinstance(error, Tau2GymError)
     return answer(request.scope, as_refusal(error))
 
 
 async def refuse_http(request: Request, error: Exception) -> Response:
-    """Answer what the frameworks refuse themselves (no such path, wrong method, unreadable body) in our words."""
+    """Answer refusals of the framework (no such path, wrong method, unreadable body) in our format."""
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
     response = answer(request.scope, RefusedError(status, status.phrase.lower().replace(" ", "_"), str(error.detail)))

@@ -1,4 +1,4 @@
-"""What `/` and `/docs` answer: what this server is, and where its planes are; for people and for programs."""
+"""The answer of `/` and `/docs`: what this server is and where its planes are, for people and programs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 ROUTES = {
     "POST /v1/episodes": "create an episode; the answer has the URLs for its agent and its customer",
     "POST /v1/slots": "claim the next episode of the run that this server was started for",
-    "GET /v1/slots": "see how far that run has come",
-    "GET /v1/episodes/{id}": "watch an episode; below it /reward, /record, POST /reset, and DELETE to end it",
+    "GET /v1/slots": "show the progress of that run",
+    "GET /v1/episodes/{id}": "show an episode; also /reward, /record, POST /reset, and DELETE to end it",
     "GET /v1/domains": "list the domains that can be played",
     "GET /v1/domains/{domain}/tasks": "list a domain's tasks",
-    "/episodes/{key}/mcp": "an agent's tools and policy, over MCP; the URL comes with an episode",
+    "/episodes/{key}/mcp": "an agent's tools and policy, over MCP; the URL is returned with an episode",
     "/episodes/{key}/conversation": "GET what the customer has said, POST what the agent says",
     "/mcp": "for clients of eval-protocol's MCP gym: a world for each session",
     "GET /openapi.json": "the control plane's OpenAPI document",
@@ -32,7 +32,7 @@ HOW = (
 
 
 async def front_page(request: Request) -> Response:
-    """Answer in HTML if the client asks for it, else in JSON. Tells nothing of any episode."""
+    """Answer in HTML if the client accepts it, else in JSON. Reveals nothing about episodes."""
     if "text/html" in request.headers.get("accept", ""):
         return HTMLResponse(_page())
     return JSONResponse(_content())

@@ -1,4 +1,4 @@
-"""One hosted episode: a world, its conversation, and its record, with calls to it one after the other."""
+"""One hosted episode: its world, conversation and record, with calls one after the other."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tau2_core.model.tools import Failure, Role, Tool, ToolResult
 
 @dataclass(frozen=True)
 class Blueprint:
-    """What an episode is made from, again at every reset. A free world has a task in name only."""
+    """What an episode is built from, also at every reset. A free world has a placeholder task."""
 
     setting: Setting
     task: Task
@@ -38,26 +38,26 @@ class Blueprint:
 
     @property
     def has_customer(self) -> bool:
-        """Whether somebody answers on the conversation plane."""
+        """Whether a customer answers on the conversation plane."""
         return not (self.free or self.setting.solo)
 
     @property
     def two_sided(self) -> bool:
-        """Whether the customer's side has a world of its own to act on."""
+        """Whether the customer's side has a database of its own."""
         return "user" in self.setting.pack.models and not self.setting.solo
 
 
 def free_task() -> Task:
-    """Return the task of a world in its base state, with nothing to reach."""
+    """Return the placeholder task of a free world in its base state."""
     return Task(id="free", user_scenario=UserScenario(instructions=""))
 
 
 @dataclass(eq=False)
 class HostedEpisode:
-    """An episode that others drive over the network. Raises TaskError if its start state does not apply.
+    """An episode that is driven over the network. Raises TaskError if its start state does not apply.
 
-    Making one runs the task's set-up calls, so it belongs into a worker thread. `call` and `converse` hold the lock for
-    as long as they take, and must not be cancelled: the registry sees to that.
+    Creating one runs the task's set-up calls, so it belongs in a worker thread. `call` and `converse` hold the lock
+    throughout and must not be cancelled, which the registry ensures.
     """
 
     id: str
@@ -71,12 +71,12 @@ class HostedEpisode:
     closed: bool = False
     kept: bool = False
     deadline: float | None = None
-    lost: str = ""  # why a slot's episode was not played to its end
+    lost: str = ""  # why a slot's episode was not finished
     stopping: bool = False
     attempt: int = 1
     grading: asyncio.Task[Grade | None] | None = None
-    before_first: Callable[[HostedEpisode], Awaitable[None]] | None = None  # awaited before anything happens
-    trial: int | None = None  # known once something happens
+    before_first: Callable[[HostedEpisode], Awaitable[None]] | None = None  # awaited before the first call or message
+    trial: int | None = None  # known from the first call or message on
 
     def __post_init__(self) -> None:
         self.begin()
@@ -116,22 +116,22 @@ class HostedEpisode:
 
     @property
     def ended(self) -> Termination | None:
-        """How the episode ended, if it has; it also does when its time is up."""
+        """How the episode ended, None while it is in progress. It also ends when its time is up."""
         return self.episode.ended
 
     @property
     def touched(self) -> bool:
-        """Whether anything has happened that is worth a record."""
+        """Whether anything has happened that must be recorded."""
         return self.episode.begun or len(self.messages) > self.history
 
     @property
     def last_call_skipped(self) -> bool:
-        """Whether a plugin answered the last call in the environment's place."""
+        """Whether a plugin answered the last call instead of the environment."""
         last = self.messages[-1] if self.messages else None
         return isinstance(last, ToolMessage) and bool(last.skipped)
 
     def tools(self, role: Role) -> Sequence[Tool]:
-        """Return what a side may call."""
+        """Return the tools of a side."""
         return self.episode.agent.tools if role == "agent" else self.episode.customer.tools
 
     def answers_at_once(self, arguments: dict[str, Any]) -> bool:
@@ -143,7 +143,7 @@ class HostedEpisode:
         return free and self.backend.runs_on_loop(arguments)
 
     async def call(self, role: Role, name: str, arguments: dict[str, Any]) -> ToolResult:
-        """Make a call as one of the sides. What cannot be recorded is refused, and leaves no trace."""
+        """Make a call for one of the sides. A call that cannot be recorded is refused without effect."""
         refusal = unrecordable(name, arguments, strict=True)
         if refusal is not None:
             return refusal
@@ -157,7 +157,7 @@ class HostedEpisode:
             await self.enter()
             try:
                 result = await self.episode.call_as(role, name, arguments)
-            except EpisodeError as error:  # its time was up just now
+            except EpisodeError as error:  # its time is up
                 return _refused(str(error), "ended")
             self.succeeded += result.failure is None
             if name == DONE and self.blueprint.setting.solo:
@@ -165,7 +165,7 @@ class HostedEpisode:
             return result
 
     async def converse(self, content: str | None = None) -> list[Message]:
-        """Give the customer the agent's words, if there are any; return what has been said, the answer last.
+        """Send the agent's message to the customer, if there is one; return the conversation with the answer.
 
         The customer answers the opening line first. Raises RefusedError.
         """
@@ -193,14 +193,14 @@ class HostedEpisode:
             await self.episode.begin()
 
     async def enter(self) -> None:
-        """See to it that the episode is part of its run; for whoever holds the lock."""
+        """Make the episode part of its run. The caller must hold the lock."""
         if self.trial is None and self.before_first is not None:
             await self.before_first(self)
-            for model in self.episode.models.values():  # under the name that a cassette finds again, unlike a random id
+            for model in self.episode.models.values():  # a name that a cassette can find again, unlike a random id
                 model.episode = str(Slot(self.blueprint.task.id, self.trial or 0))
 
     def interrupt(self, why: str) -> None:
-        """End for a reason that is neither side's fault."""
+        """End with an infrastructure error, which is neither side's fault."""
         self.episode.interrupt(why)
 
     def _said(self) -> list[Message]:
@@ -209,12 +209,12 @@ class HostedEpisode:
         ]
 
     async def record(self) -> EpisodeRecord:
-        """Return the record as it stands, between two calls; one that is not over is taken as ended by the agent."""
+        """Return the present record, between two calls. An episode in progress counts as ended by the agent."""
         async with self.lock:
             return await self.snapshot()
 
     async def snapshot(self) -> EpisodeRecord:
-        """Return the record; for whoever holds the lock."""
+        """Return the record. The caller must hold the lock."""
         record = await self.episode.record()
         if self.blueprint.slot is None:
             record.trial = self.trial or 0

@@ -1,4 +1,4 @@
-"""Figures of a running server, as Prometheus text."""
+"""Metrics of a running server in the Prometheus text format."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Metrics:
 
     @property
     def events(self) -> int:
-        """How many episodes were created and calls made."""
+        """The number of created episodes and tool calls."""
         return self.created + sum(self.calls.values())
 
     def called(self, domain: str, seconds: float, failure: str | None) -> None:
@@ -34,7 +34,7 @@ class Metrics:
         self._seconds += seconds
 
     def text(self) -> str:
-        """Return all figures in the Prometheus text format."""
+        """Return all metrics in the Prometheus text format."""
         lines = [
             *_metric("tau2_gym_open_episodes", "gauge", "Episodes that are open", {"": self._open()}),
             *_metric("tau2_gym_episodes_created_total", "counter", "Episodes created", {"": self.created}),

@@ -18,9 +18,9 @@ LOOPBACK_ORIGIN = r"https?://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?"
 
 
 class NormalHeaders:
-    """Takes away the spaces around headers' values, which httptools leaves, and reads a missing `Accept` as `*/*`.
+    """Strips spaces around header values, which httptools keeps, and treats a missing `Accept` as `*/*`.
 
-    Both as HTTP wants it (RFC 9110, 5.5 and 12.5.1).
+    Both are required by HTTP (RFC 9110, 5.5 and 12.5.1).
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -36,9 +36,9 @@ class NormalHeaders:
 
 
 class AnswerWhenStopped:
-    """Ends a request that the stopping server no longer waits for, before its connection is closed.
+    """Ends requests that are cancelled when the server stops, before their connections are closed.
 
-    One that has no answer yet is refused, and a stream that is open ends.
+    A request without an answer is refused; an open stream is ended.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -56,7 +56,7 @@ class AnswerWhenStopped:
         try:
             await self.app(scope, receive, note)
         except ClientDisconnect:
-            return  # in the middle of its request, so nobody is there to be answered
+            return  # during its request, so there is nobody to answer
         except asyncio.CancelledError:
             if complete or scope["type"] != "http":
                 raise
@@ -68,9 +68,9 @@ class AnswerWhenStopped:
 
 
 class WebPages:
-    """Lets web pages use the server: those of the origins that are allowed, and on loopback those of this machine.
+    """Allows web pages to use the server (CORS): those of allowed origins and, on loopback, those of this machine.
 
-    The latter may only do what an agent does; its URL is a secret, and the control plane of a page is not.
+    The latter may only use the agents' URLs, which are secret, and not the control plane.
     """
 
     def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
@@ -95,7 +95,7 @@ def _cors(app: ASGIApp, origins: Sequence[str], pattern: str | None = None) -> C
 
 
 class LocalOnly:
-    """On loopback, refuse requests that a web page or a foreign host name brought here (DNS rebinding)."""
+    """On loopback, refuses requests from foreign web pages or with foreign host names (DNS rebinding)."""
 
     def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
         self.app = app
@@ -117,6 +117,6 @@ class LocalOnly:
 
 
 def _local(netloc: bytes) -> bool:
-    """Tell whether `host[:port]` is a loopback name."""
+    """Tell whether `host[:port]` is a loopback address or name."""
     host = netloc[1:].partition(b"]")[0] if netloc.startswith(b"[") else netloc.partition(b":")[0]
     return host.decode("latin-1").lower() in LOOPBACK

@@ -1,4 +1,4 @@
-"""What is kept of hosted episodes: their records, then their grades, and what plugins are told."""
+"""Keeping hosted episodes: their records, then their grades, and the notification of plugins."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Kept = tuple[HostedEpisode, EpisodeRecord]
 
 
 class RecordKeeper:
-    """Puts records and grades into the folders of `runs`; None keeps nothing."""
+    """Writes records and grades into the folders of `runs`; nothing is kept if it is None."""
 
     def __init__(self, runs: ServedRuns | None) -> None:
         self.runs = runs
@@ -28,9 +28,9 @@ class RecordKeeper:
         self._hurried = asyncio.Event()
 
     async def enter_run(self, episode: HostedEpisode) -> None:
-        """Give an episode its place in a run, before anything happens in it.
+        """Give an episode its trial in a run, before its first call or message.
 
-        A folder that cannot be made or written ends no episode: it is tried again, and told of, when there is a record.
+        If the run's folder cannot be created or written, the episode goes on; the error is reported with its record.
         """
         if self.runs is None:
             episode.trial = 0
@@ -39,9 +39,9 @@ class RecordKeeper:
             episode.trial = await self.runs.begin(episode.blueprint)
 
     async def keep(self, episode: HostedEpisode) -> None:
-        """Write the record of an episode in which anything happened, once, and its grade if there is a task.
+        """Write the record of an episode once, if anything happened in it, and its grade if it has a task.
 
-        For whoever holds the episode's lock. Raises RunError.
+        The caller must hold the episode's lock. Raises RunError.
         """
         record = await self.keep_record(episode)
         if record is None or self.runs is None:
@@ -51,16 +51,16 @@ class RecordKeeper:
             await asyncio.shield(grading)
 
     def _start_grading(self, episode: HostedEpisode, record: EpisodeRecord) -> asyncio.Task[Grade | None]:
-        """Grade in a task that is not cancelled with whoever waits for it."""
+        """Grade in a task of its own, which is not cancelled together with its waiters."""
         grading = episode.grading = asyncio.create_task(self._keep_grade(episode, record))
         self._gradings.add(grading)
         grading.add_done_callback(self._gradings.discard)
         return grading
 
     async def keep_record(self, episode: HostedEpisode) -> EpisodeRecord | None:
-        """Write the record of an episode in which anything happened, once. Raises RunError.
+        """Write the record of an episode once, if anything happened in it. Raises RunError.
 
-        An episode of a slot that its agent lost leaves a record after the last attempt only, as infrastructure's.
+        A lost episode of a slot is recorded only after the last attempt, as an infrastructure error.
         """
         if episode.kept or self.runs is None:
             return None
@@ -74,14 +74,14 @@ class RecordKeeper:
         episode.kept = True
         if slot is not None and slots is not None:
             (slots.lose if episode.lost else slots.finish)(slot)
-            if not episode.lost:  # what agents do that go away says nothing about this server
+            if not episode.lost:  # vanished agents say nothing about this server
                 self.runs.stopping.count(record)
         return record
 
     def _is_result(self, episode: HostedEpisode, slot: Slot, slots: Slots) -> bool:
-        """Tell whether an episode of a slot is to be recorded; one that was lost goes back to be played again."""
+        """Tell whether an episode of a slot is to be recorded; a lost one is handed out again."""
         if not episode.touched and not episode.lost:
-            episode.lost = "it was deleted before anything had happened"
+            episode.lost = "it was deleted before anything happened"
         if not episode.lost:
             return True
         if not episode.stopping and not slots.is_last_attempt(slot):
@@ -92,10 +92,10 @@ class RecordKeeper:
         return episode.touched or not episode.stopping
 
     async def _keep_grade(self, episode: HostedEpisode, record: EpisodeRecord) -> Grade | None:
-        """Tell plugins of a record that is kept; then grade it if there is a task. Raises RunError."""
+        """Notify plugins of a kept record, then grade it if there is a task. Raises RunError."""
         assert self.runs is not None
         run, seconds = self.runs.run_for(episode.blueprint), time.monotonic() - episode.begun_at
-        await run.tell("episode_finished", record)
+        await run.notify("episode_finished", record)
         return None if episode.blueprint.free else await run.grade(record, episode.blueprint.task, seconds)
 
     async def try_to_keep(self, episode: HostedEpisode) -> None:
@@ -118,23 +118,23 @@ class RecordKeeper:
                 if error := grading.exception():
                     log.error("episode %s is not graded: %s", episode.id, error)
         if left:
-            log.error("%s of the records are not graded, since the server was to stop at once", left)
+            log.error("%s records are not graded, since the server had to stop at once", left)
 
     async def sum_up(self) -> None:
-        """Write the summaries of the runs that were served, tell plugins, and let go of the folders."""
+        """Write the summaries of the served runs, notify plugins, and release the folders."""
         if self.runs is None:
             return
         work = asyncio.create_task(self.runs.close())
         await self.wait({work}, None)
         if not work.done():
-            log.error("plugins are not told of the end of the run, since the server was to stop at once")
+            log.error("plugins are not notified of the end of the run, since the server had to stop at once")
             work.cancel()
             await asyncio.wait({work})
         elif error := work.exception():
             log.error("the summary of a run is lost, its records and grades are kept: %s", error)
 
     def hurry(self) -> None:
-        """Let `wait`, now or later, wait for nothing any more."""
+        """Make `wait` return at once, now and later."""
         self._hurried.set()
 
     async def wait(self, tasks: set[asyncio.Task[Any]], seconds: float | None) -> None:

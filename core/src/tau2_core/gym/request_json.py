@@ -15,7 +15,7 @@ from tau2_core.json_values import json_problem
 
 
 def parse_body(body: bytes) -> Any:
-    """Return a request body's value. Raises RefusedError (400) for what is not JSON, (422) for what is too deep."""
+    """Return the value of a request body. Raises RefusedError: 400 if it is not JSON, 422 if it is too deep."""
     try:
         value = from_json(body, allow_inf_nan=False)
     except ValueError as error:
@@ -27,7 +27,7 @@ def parse_body(body: bytes) -> Any:
 
 
 class StrictRoute(APIRoute):
-    """Lets in only bodies that a record can hold; the framework's parser takes NaN and half surrogate pairs."""
+    """Accepts only bodies that can be recorded; FastAPI's own parser accepts NaN and lone surrogates."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

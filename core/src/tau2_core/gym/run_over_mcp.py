@@ -1,4 +1,4 @@
-"""Playing a run through the server: every tool call goes over HTTP, through the SDK's client, and back."""
+"""Playing a run over MCP: every tool call goes through the SDK's client to a server on loopback."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.execute import FinishedEpisode, RunResult, execute
 from tau2_core.runs.plan import Plan
 
-UNLIMITED = Limits(max_steps=2**31, max_errors=2**31)  # the run's own conversation counts and ends
+UNLIMITED = Limits(max_steps=2**31, max_errors=2**31)  # the run's own conversation has the limits
 
 
 class _QuietServer(RecordKeepingServer):
@@ -39,7 +39,7 @@ class _QuietServer(RecordKeepingServer):
 
 @asynccontextmanager
 async def serving(registry: Registry, settings: ServerSettings) -> AsyncIterator[str]:
-    """Run the server in this event loop for as long as the block lasts; the value is its address."""
+    """Run the server in this event loop within the block; the value is its address."""
     listeners = bind(settings.host, 0, settings.token)
     settings.port = listeners[0].getsockname()[1]
     server = _QuietServer(uvicorn_config(build_application(registry, settings)), registry)
@@ -48,12 +48,12 @@ async def serving(registry: Registry, settings: ServerSettings) -> AsyncIterator
         yield settings.base_url
     finally:
         server.should_exit = True
-        server.hurry()  # whoever asked is gone: only a call that hangs can be under way
+        server.hurry()  # the clients are gone, so only a hanging call can be in progress
         await task
 
 
 def backend_through(registry: Registry, address: str) -> OpenBackend:
-    """Return what opens a backend behind a running server, for `play`."""
+    """Return a function for `play` that opens a backend behind a running server."""
 
     @asynccontextmanager
     async def open_backend(
@@ -94,11 +94,11 @@ async def execute_via_mcp(
     resume: bool = False,
     on_finished: Callable[[FinishedEpisode], None] | None = None,
 ) -> RunResult:
-    """Execute a plan with every tool call going through a server of its own on loopback; else as `execute`."""
+    """Execute a plan with every tool call going through a server on loopback; otherwise as `execute`."""
     registry = Registry(catalogue, None, max_episodes=plan.concurrency + 1, idle_seconds=24 * 3600)
     settings = ServerSettings(
         catalogue, [plan.setting.domain], max_body_bytes=sys.maxsize, max_result_chars=sys.maxsize
-    )  # as there are no such limits in process
+    )  # there are no such limits in process either
     async with serving(registry, settings) as address:
         open_backend = backend_through(registry, address)
         return await execute(plan, catalogue, folder, resume=resume, on_finished=on_finished, open_backend=open_backend)

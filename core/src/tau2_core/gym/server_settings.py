@@ -1,4 +1,4 @@
-"""What a server serves, and its limits."""
+"""The settings of a server: what it serves, and its limits."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ OWN_DATA = "pack"
 
 
 def named_datasets(folders: Sequence[Path]) -> dict[str, Path]:
-    """Return datasets by the names that clients use, those of their folders. Raises UsageError."""
+    """Return datasets by the names of their folders, which clients use. Raises UsageError."""
     datasets: dict[str, Path] = {}
     for folder in map(Path.resolve, folders):
         if not folder.is_dir():
             raise DatasetError(f"--dataset {folder}: no such folder")
         if folder.name in (OWN_DATA, *datasets):
             raise UsageError(
-                f"--dataset {folder}: there is a dataset {folder.name!r} already; rename or link the folder"
+                f"--dataset {folder}: there is already a dataset {folder.name!r}; rename or link the folder"
             )
         datasets[folder.name] = folder
     return datasets
@@ -43,14 +43,13 @@ def named_datasets(folders: Sequence[Path]) -> dict[str, Path]:
 
 @dataclass(eq=False)
 class ServerSettings:
-    """The server's resolved configuration. `datasets` maps the names that clients may use to folders.
+    """The server's resolved configuration. `datasets` maps the names for clients to folders.
 
-    `origins` are those whose web pages may use the server. `owns_process` tells that nothing else is done in this
-    process.
+    Web pages of `origins` may use the server. `owns_process`: the process does nothing but serve.
 
-    `token` is asked for by the whole control plane. `overview_token` (on loopback, where there is no other) is asked
-    for by what tells of episodes that are not the client's own: lists, figures, tasks, slots. An episode's id is random
-    and stands in none of its agent's URLs, so that an agent can neither find nor control its episode.
+    The whole control plane requires `token`. On loopback without one, `overview_token` is required for everything about
+    episodes that are not the client's own: lists, metrics, tasks and slots. An episode's id is random and not part of
+    its agent's URLs, so an agent can neither find nor control its episode.
     """
 
     catalogue: Catalogue
@@ -91,7 +90,7 @@ class ServerSettings:
         solo: bool = False,
         mode: ArgumentMode | None = None,
     ) -> Setting:
-        """Return a domain as an episode plays it; made once, then shared. Raises UsageError, PackError."""
+        """Return a domain's setting, created once and then shared. Raises UsageError, PackError."""
         if domain not in self.domains:
             raise UsageError(f"this server has no domain {domain!r} ({did_you_mean(domain, self.domains)})")
         name = dataset or next(iter(self.datasets), OWN_DATA)
@@ -104,9 +103,9 @@ class ServerSettings:
                 folder = self.datasets.get(name)
                 made = load_setting(self.catalogue, domain, dataset=folder, variant=variant, solo=solo, mode=mode)
                 made.bases()
-                _ = made.policy_text  # all that could be missing or broken is read here, and not in an agent's request
+                _ = made.policy_text  # read everything here, so that errors do not occur in an agent's request
                 self._settings[key] = made
-                if self.owns_process:  # what is loaded stays, so the garbage collector need not look at it again
+                if self.owns_process:  # loaded data stays, so the garbage collector need not scan it again
                     gc.collect()
                     gc.freeze()
             return self._settings[key]
@@ -124,7 +123,7 @@ class ServerSettings:
         user: str | None = None,
         mode: ArgumentMode | None = None,
     ) -> Blueprint:
-        """Return what to make an episode from. Raises UsageError for names that do not exist or do not fit."""
+        """Return the blueprint of an episode. Raises UsageError for names that do not exist or do not fit together."""
         setting = self.setting(domain, dataset=dataset, variant=variant, solo=solo, mode=mode)
         if task_id is not None and task is not None:
             raise UsageError("give `task_id` or `task`, not both")
@@ -138,9 +137,11 @@ class ServerSettings:
 
     @staticmethod
     def refuse_person(user: UserSpec) -> None:
-        """Refuse a customer who would be asked at the server's terminal. Raises UsageError."""
+        """Refuse a customer who would answer at the server's terminal. Raises UsageError."""
         if user.interactive:
-            raise UsageError(f"user {user.name!r} is a person at a terminal, and a server has none; name another")
+            raise UsageError(
+                f"user {user.name!r} is a person at a terminal, which a server does not have; name another user"
+            )
 
     def _default_user(self, *, solo: bool) -> str:
         if solo:
@@ -150,7 +151,7 @@ class ServerSettings:
     def describe_tasks(
         self, domain: str, *, dataset: str | None = None, split: str | None = None
     ) -> list[dict[str, Any]]:
-        """Return the tasks of a domain for people who choose: ids, splits and what they are about, nothing of gold.
+        """Return the tasks of a domain to choose from: ids, splits and descriptions, without gold.
 
         Raises UsageError for a domain, dataset or split that does not exist.
         """
@@ -166,9 +167,9 @@ class ServerSettings:
         ]
 
     def describe_domains(self) -> list[dict[str, Any]]:
-        """Return what can be played: for each domain its tools' names, splits, variants and datasets.
+        """Return what can be played: for each domain the names of its tools, splits, variants and datasets.
 
-        Packs are read once: what a server serves does not change while it runs.
+        Packs are read once; they do not change while the server runs.
         """
         with self._lock:
             if self._described is None:

@@ -14,14 +14,14 @@ log = logging.getLogger(__name__)
 
 
 async def close_all(registry: Registry, grace: float) -> None:
-    """Close everything at shutdown: all records are kept first, then the grades.
+    """Close everything at shutdown: keep all records first, then the grades.
 
-    Calls in flight have `grace` seconds to end; the record of one that does not ends there. Grades may take as
-    long as they need, unless `registry.hurry` is called.
+    Calls in flight have `grace` seconds to end; else the record ends before the call. Grading may take as long as it
+    needs, unless `registry.hurry` is called.
     """
     for episode in registry.all():
         if episode.blueprint.slot is not None and not episode.ended:
-            episode.lost, episode.stopping = "the server was stopped before the episode was over", True
+            episode.lost, episode.stopping = "the server was stopped before the episode had ended", True
     works = set(registry.works)
     busy = [episode for episode in registry.all() if episode.lock.locked()]
     calling = {asyncio.create_task(_after_call(episode)): episode for episode in busy}
@@ -30,9 +30,9 @@ async def close_all(registry: Registry, grace: float) -> None:
     for task, episode in calling.items():
         if not task.done():
             task.cancel()
-            if not episode.kept:  # else it is only being graded
-                log.error("a call of episode %s did not end in time; its record ends there", episode.id)
-                episode.interrupt("the server was stopped in the middle of a call")
+            if not episode.kept:  # else it is just being graded
+                log.error("a call of episode %s did not end in time; the record ends before it", episode.id)
+                episode.interrupt("the server was stopped during a call")
         records.append(await _last_record(registry, episode))
     for work in works:
         work.cancel()

@@ -1,4 +1,4 @@
-"""Claiming the slots of the run that a server was started for, until all are played or the run is stopped."""
+"""Handing out the slots of the run that a server was started for."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class SlotClaims:
-    """Opens an episode in the registry for each slot that somebody claims."""
+    """Opens an episode in the registry for each claimed slot."""
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
@@ -28,12 +28,12 @@ class SlotClaims:
     async def claim(self) -> HostedEpisode:
         """Open the episode of the run's next slot.
 
-        A task that cannot be set up is recorded as infrastructure's error, as in a run, and the next slot is taken.
+        A task that cannot be set up is recorded as an infrastructure error, as in a run, and the next slot is taken.
         Raises RefusedError: 404 without a run to play, 409 or 410 when no slot is left or the run was stopped, 503 when
         the server is full.
         """
         run, slots = self.served()
-        await self.registry.expire()  # a slot whose time is over is handed out again
+        await self.registry.expire()  # slots whose time is up are handed out again
         while True:
             self.stop_if_due()
             slots.refuse_if_stopped()
@@ -49,7 +49,7 @@ class SlotClaims:
             slots.finish(claim.slot)
 
     async def _open_slot(self, run: ServedRun, claim: Claim) -> HostedEpisode | None:
-        """Open the episode of a slot; None if its task cannot be set up, which is recorded. Raises RefusedError."""
+        """Open the episode of a slot; None, after recording it, if its task cannot be set up. Raises RefusedError."""
         assert self.runs is not None
         assert self.runs.slots is not None
         blueprint = run.blueprint(claim.slot)
@@ -62,7 +62,7 @@ class SlotClaims:
         return self.registry.add(episode)
 
     def stop_if_due(self) -> None:
-        """Hand out no more slots once the run's time, money or patience is over, or a model cannot be used."""
+        """Stop handing out slots if the run's time or budget is used up, or it cannot continue."""
         if self.runs is None or self.runs.slots is None or self.runs.slots.stopped:
             return
         if self.runs.out_of_time():
@@ -70,7 +70,7 @@ class SlotClaims:
         elif self.runs.stopping.check():
             self.runs.slots.stopped = self.runs.stopping.why
         if self.runs.slots.stopped:
-            log.error("%s; --resume goes on", self.runs.slots.stopped)
+            log.error("%s; --resume continues", self.runs.slots.stopped)
 
     def served(self) -> tuple[ServedRun, Slots]:
         """Return the run that this server was started for, and its slots. Raises RefusedError (404)."""

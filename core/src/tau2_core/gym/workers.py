@@ -1,4 +1,4 @@
-"""Where a server runs a pack's code: in threads, so that no handler holds up the event loop."""
+"""Worker threads for packs' code, so that no handler blocks the server's event loop."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 THREADS = 256  # calls beyond these wait for a thread
 REST = 10.0  # seconds without work after which a thread ends
-PATIENCE = 0.001  # seconds that the loop itself waits for a thread
+PATIENCE = 0.001  # seconds for which the loop itself waits for a thread
 TURN = 0.0005  # seconds
 LONGEST_ON_LOOP = 0.05  # seconds
 MAX_PARTS = 500
@@ -36,9 +36,9 @@ CHARACTERS_A_PART = 100
 
 @contextmanager
 def short_turns() -> Iterator[None]:
-    """Let threads take turns ten times as often as Python does by default, so that a busy one hardly delays the loop.
+    """Switch threads ten times as often as by default, so that a busy thread hardly delays the event loop.
 
-    It changes the whole process.
+    This affects the whole process.
     """
     before = sys.getswitchinterval()
     sys.setswitchinterval(TURN)
@@ -49,7 +49,7 @@ def short_turns() -> Iterator[None]:
 
 
 class _Job(Generic[T]):
-    """One piece of work: what it returned or raised, and who is to be told."""
+    """One piece of work with its result or error, and its waiter."""
 
     __slots__ = ("done", "error", "finished", "loop", "result", "waiter", "work")
 
@@ -67,14 +67,14 @@ class _Job(Generic[T]):
         """Do the work; in a worker thread."""
         try:
             self.result = self.work()
-        except BaseException as error:  # noqa: BLE001 - it is raised again where the result is awaited
+        except BaseException as error:  # noqa: BLE001 - re-raised where the result is awaited
             self.error = contain(error)
         self.finished = True
         self.done.release()
         if self.waiter is not None:
             try:
                 self.loop.call_soon_threadsafe(self.wake)
-            except RuntimeError:  # the loop is closed: the server has stopped without waiting for this
+            except RuntimeError:  # the loop is closed, since the server has stopped
                 return
 
     def wake(self) -> None:
@@ -88,12 +88,12 @@ class _Job(Generic[T]):
 
 
 class Workers:
-    """Threads that start as they are needed, and end when they have rested for a while.
+    """Threads that start on demand and end after some time without work.
 
-    They also end with the process, even in the middle of work.
+    They also end with the process, even during work.
 
-    Most handlers take microseconds, less than it costs to come back to the event loop. So the loop waits for a thread
-    itself, for a millisecond at most and only while no longer work is under way; then it goes on to other requests.
+    Most handlers take microseconds, less than switching back to the event loop. So the loop itself blocks for up to a
+    millisecond for the result, but only while no longer work is in progress; then it continues with other requests.
     """
 
     def __init__(self) -> None:
@@ -122,7 +122,7 @@ class Workers:
     def _start(self, job: _Job[Any]) -> None:
         with self._handing_over:
             if self._idle:
-                self._idle.pop().put(job)  # the one that came last, so that those that are not needed rest on
+                self._idle.pop().put(job)  # the most recent one, so that unneeded threads stay idle
                 return
             if self._count >= THREADS:
                 self._queued.append(job)
@@ -136,11 +136,11 @@ class Workers:
         del job
         while next_job is not None:
             next_job.run()
-            next_job = None  # so that what it holds is not kept while this thread rests
+            next_job = None  # release it while this thread is idle
             next_job = self._next(inbox)
 
     def _next(self, inbox: SimpleQueue[_Job[Any]]) -> _Job[Any] | None:
-        """Wait for work; None when there was none for so long that the thread should end."""
+        """Wait for work; None after a time without work, when the thread should end."""
         with self._handing_over:
             if self._queued:
                 return self._queued.popleft()
@@ -157,10 +157,10 @@ class Workers:
 
 
 class ServedBackend(LocalBackend):
-    """An environment whose calls run in worker threads, except for those of a pack that declares itself quick.
+    """An environment whose calls run in worker threads, except those of packs that declare themselves quick.
 
-    A call of a quick pack runs on the event loop if its arguments are small. A handler that takes long there all the
-    same is not trusted again by this server.
+    A call of a quick pack runs on the event loop if its arguments are small. If a handler takes long there, it runs in
+    a thread from then on.
     """
 
     def __init__(self, environment: Environment, wrappers: Sequence[Wrapper], workers: Workers) -> None:
@@ -183,7 +183,7 @@ class ServedBackend(LocalBackend):
         if seconds > LONGEST_ON_LOOP and tool is not None:
             self.workers.slow.add(tool.handler)
             log.warning(
-                "%s of %s is declared `quick` but held up the server for %.0f ms; it runs in a thread from now on",
+                "%s of %s is declared `quick` but blocked the server for %.0f ms; it runs in a thread from now on",
                 tool.name,
                 tool.pack,
                 seconds * 1000,

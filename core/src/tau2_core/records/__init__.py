@@ -1,1 +1,1 @@
-"""Run folders: their files, reading them, summing them up, and comparing them. Nothing here plays anything."""
+"""Run folders: writing and reading their files, figures, reports and comparisons. Nothing here plays episodes."""

@@ -1,4 +1,4 @@
-"""Comparing two runs of the same tasks: paired by task, with a gate for CI, and a refusal of what is not comparable."""
+"""Comparing two runs of the same tasks, paired by task, with a gate for CI. Runs that differ otherwise are refused."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tau2_core.records.reader import RecordedRun
 from tau2_core.records.statistics import Estimate, clustered_rate, paired_difference, sign_flip_test
 from tau2_core.records.tally import Tally
 
-# What is compared is the agent, with its model and its prompt. Seeds, where a dataset lies, and what a judge is asked
-# beside the reward decide nothing that should matter; of a split, only the tasks do, which are compared by themselves.
+# The agent is compared, with its model and prompt. Seeds, the location of a dataset, and what a judge decides besides
+# the reward should not matter. Of a split only its tasks matter, which are compared separately.
 MAY_DIFFER = (
     *("agent", "models.agent", "digests.prompts.agent", "digests.plugins.agent"),
     *("plugins", "seed", "seeds", "split", "dataset.folder", "judge_all"),
@@ -25,7 +25,7 @@ _SHOWN = 60
 
 
 class Gate(StrEnum):
-    """What is shown of run B against run A. `NOT_WORSE` is said only where a margin is given."""
+    """The result for run B against run A. `NOT_WORSE` is possible only with a margin."""
 
     BETTER = "better"
     NOT_WORSE = "not worse"
@@ -34,7 +34,7 @@ class Gate(StrEnum):
 
 
 class Difference(BaseModel):
-    """One thing in which the configurations of two runs differ, by its name in run.json."""
+    """One difference between the configurations of two runs, by its name in run.json."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -47,7 +47,7 @@ class Difference(BaseModel):
 
 
 class ComparedRun(BaseModel):
-    """One of the two runs, over what both have in common."""
+    """One of the two runs, over the tasks and trials that both have."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -96,12 +96,12 @@ def compare_runs(
 
     Args:
         a: the run to compare with.
-        b: the run in question.
-        alpha: the largest share of false alarms; intervals are of confidence 1 - alpha.
-        margin: the loss of strict rate that is still accepted; None asks for none.
-        ignore: names of differences, or of what holds them (`limits`), that are let pass.
+        b: the run to be judged.
+        alpha: the rate of false alarms; intervals have confidence 1 - alpha.
+        margin: the loss of strict rate that is still acceptable, None without a margin.
+        ignore: names of differences, or of groups of them (`limits`), that are accepted.
 
-    Raises UsageError if the runs differ in what matters, naming each difference, or have no task in common.
+    Raises UsageError if the runs differ otherwise, naming each difference, or have no task in common.
     """
     if not 0 < alpha < 1:
         raise UsageError(f"--alpha must be between 0 and 1, not {alpha:g}")
@@ -119,7 +119,7 @@ def compare_runs(
         listed = "\n".join(f"  {each}" for each in refused)
         raise UsageError(
             f"{a.name} and {b.name} were not played under the same conditions:\n{listed}\n"
-            "run one of them again, or let a difference pass with --ignore NAME"
+            "run one of them again, or accept a difference with --ignore NAME"
         )
     tasks = [task for task in a.tasks if task in set(b.tasks)]
     if not tasks:
@@ -152,17 +152,17 @@ def compare_runs(
 def decide(
     changes: Sequence[int], trials: int, *, alpha: float, margin: float | None = None
 ) -> tuple[Gate, Estimate, float]:
-    """Return the gate's word, the difference of rates with its interval, and the sign-flip test's p-value.
+    """Return the gate's result, the difference of rates with its interval, and the p-value of the sign-flip test.
 
-    Better or worse is said where the p-value is at most alpha. Of runs that are alike, at most the share alpha is told
-    apart, half of it as worse. With a margin, B is not worse where the interval of confidence 1 - alpha lies above
-    -margin, also if it is slightly, but surely, lower.
+    The result is better or worse if the p-value is at most alpha. So of identical runs at most the share alpha is
+    distinguished, half of it as worse. With a margin, B is not worse if the interval of confidence 1 - alpha is above
+    -margin, even if B is significantly lower.
 
     Args:
         changes: by task, how many more of its trials B solved than A.
         trials: how many trials each task had in each run.
-        alpha: the largest share of false alarms.
-        margin: the loss of strict rate that is still accepted.
+        alpha: the rate of false alarms.
+        margin: the loss of strict rate that is still acceptable.
     """
     difference, p_value = paired_difference(changes, trials, confidence=1 - alpha), sign_flip_test(changes)
     told_apart = p_value <= alpha
@@ -176,7 +176,7 @@ def decide(
 
 
 def configuration_differences(a: RecordedRun, b: RecordedRun) -> list[Difference]:
-    """Return everything in which two runs' configurations differ, also what may."""
+    """Return all differences between the configurations of two runs, including permitted ones."""
     sides = [_leaves(run.config | {"evaluators": run.evaluators, "judge": run.judge}) for run in (a, b)]
     same_tasks = sides[0].pop("tasks") == sides[1].pop("tasks")
     found = [] if same_tasks else list(_task_differences(a, b))
@@ -191,17 +191,17 @@ def configuration_differences(a: RecordedRun, b: RecordedRun) -> list[Difference
 
 
 def _decides_nothing(name: str, values: Sequence[Any], replayed: bool) -> bool:
-    """Tell whether what run.json says of a model has no part in its answers; `replayed`: a cassette gave them."""
+    """Tell whether a model's entry in run.json does not affect its answers; `replayed`: a cassette gave them."""
     _, _, what, *argument = name.split(".")
     if what == "takes_seed":
-        return None in values  # a cassette does not know what the model did with the seed, and plays what it answered
-    if what == "args":  # another address may be another model of that name, but a cassette has none
+        return None in values  # not known for a cassette, which gives the recorded answers
+    if what == "args":  # another address may be another model of that name, but not for a cassette
         return bool(argument) and not decides(argument[0]) and (replayed or argument[0] not in ADDRESSES)
-    return what in ("from_dataset", "replayed")  # who chose an argument decides nothing
+    return what in ("from_dataset", "replayed")  # the origin of an argument does not matter
 
 
 def _task_differences(a: RecordedRun, b: RecordedRun) -> Iterator[Difference]:
-    """Yield how two lists of tasks differ, and which common tasks differ in content; their order does not matter."""
+    """Yield how two lists of tasks differ, and which common tasks differ in content; order does not matter."""
     common = set(a.tasks) & set(b.tasks)
     if len(common) < max(len(a.tasks), len(b.tasks)):
         in_both = f" ({len(common)} in both)"
@@ -214,7 +214,7 @@ def _task_differences(a: RecordedRun, b: RecordedRun) -> Iterator[Difference]:
 
 
 def _leaves(value: Any, name: str = "") -> dict[str, Any]:
-    """Return the values of nested objects by dotted names; a list counts as one value."""
+    """Return the values in nested objects by dotted names; a list counts as one value."""
     if not isinstance(value, dict):
         return {name: value}
     found: dict[str, Any] = {}

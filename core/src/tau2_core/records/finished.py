@@ -1,4 +1,4 @@
-"""What a run folder holds of finished episodes: records, judgements and grades, by slot."""
+"""The finished episodes in a run folder: records, judgements and grades, by slot."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class _Place(BaseModel):
 
 @dataclass
 class FinishedSlots:
-    """What an earlier part of the run finished: records, judgements, and the grades of those that were graded.
+    """The slots that are finished in a run folder: records, judgements, and grades as far as they exist.
 
-    `spent` is what all that was played so far has used, by role, also what is to be played again.
+    `spent` is the usage of all episodes played so far, by role, including those that will be played again.
     """
 
     records: dict[Slot, EpisodeRecord] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class FinishedSlots:
 
 
 def read_finished_slots(journal: Journal) -> FinishedSlots:
-    """Read what a run's folder holds. Raises RunError with file and line if it is damaged."""
+    """Read a run's folder. Raises RunError with file and line if it is damaged."""
     found = FinishedSlots()
     for _number, record in journal.validated(EPISODES, EpisodeRecord):
         found.records[record.slot] = record
@@ -54,7 +54,7 @@ def read_finished_slots(journal: Journal) -> FinishedSlots:
 
 
 def read_judgements(journal: Journal) -> Iterator[tuple[Slot, Judgement]]:
-    """Yield what was said, in the order of the file; for a slot the last one counts. Raises RunError."""
+    """Yield judgements in the order of the file; the last one of a slot counts. Raises RunError."""
     for number, line in enumerate(journal.lines(JUDGEMENTS), 1):
         place = {key: line.pop(key, None) for key in ("task_id", "trial")} if isinstance(line, dict) else {}
         slot = journal.content(JUDGEMENTS, number, _Place, place)
@@ -62,5 +62,5 @@ def read_judgements(journal: Journal) -> Iterator[tuple[Slot, Judgement]]:
 
 
 def judgement_line(slot: Slot, judgement: Judgement) -> dict[str, Any]:
-    """Return a judgement as one JSON line's object."""
+    """Return a judgement as an object for one JSON line."""
     return {"task_id": slot.task_id, "trial": slot.trial, **judgement.model_dump(mode="json")}

@@ -1,4 +1,4 @@
-"""A run folder read back: its inventory, and what is recorded and graded of each slot."""
+"""Reading a run folder: its inventory, and the record and grade of each slot."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Dataset(BaseModel):
 
 
 class _RunConfig(BaseModel):
-    """What reading a run needs of run.json; the rest is compared as it is."""
+    """The part of run.json that is needed for reading a run."""
 
     domain: str
     variant: str
@@ -58,7 +58,7 @@ class _Timing(BaseModel):
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """What a run folder holds. Only slots of its inventory count, and only what is said of recorded episodes."""
+    """The content of a run folder, restricted to slots of its inventory with a record."""
 
     folder: Path
     config: dict[str, Any]
@@ -81,29 +81,29 @@ class RecordedRun:
 
     @property
     def graded_by(self) -> str:
-        """Return the set that graded, "" if there is none or more than one."""
+        """The name of the evaluator set that graded, "" if there is none or more than one."""
         names = {grade.evaluators for grade in self.grades.values()}
         return names.pop() if len(names) == 1 else ""
 
     @cached_property
     def evaluators(self) -> str:
-        """The set that graded. Raises RunError where there are two: they are never mixed in one number."""
+        """The evaluator set that graded. Raises RunError if there are two, which are never mixed in one number."""
         names = sorted({grade.evaluators for grade in self.grades.values()}) or [str(self.config["evaluators"])]
         if len(names) > 1:
-            raise RunError(f"{self.folder} holds grades of the sets {' and '.join(names)}; grade it anew with one")
+            raise RunError(f"{self.folder} contains grades of the sets {' and '.join(names)}; grade it again with one")
         return names[0]
 
     @property
     def judge(self) -> str | None:
-        """The model that judged, of all episodes or, where none is judged yet, is to; None without a judge."""
+        """The model that judged, or that will if nothing is judged yet; None without a judge."""
         names = {judgement.model for judgement in self.judgements.values() if not judgement.error}
-        told = self.config["models"].get("judge")
-        return " and ".join(sorted(names)) or (told and str(told["model"]))
+        judge = self.config["models"].get("judge")
+        return " and ".join(sorted(names)) or (judge and str(judge["model"]))
 
     def model(self, role: str) -> str | None:
         """Return the name of a role's model, None if it has none."""
-        told = self.config["models"].get(role)
-        return str(told["model"]) if told else None
+        settings = self.config["models"].get(role)
+        return str(settings["model"]) if settings else None
 
     def inventory(self, evaluators: str) -> Inventory:
         """Return what the run's figures are about when a set of evaluators with this name grades it."""
@@ -113,7 +113,7 @@ class RecordedRun:
         return Inventory(*names, evaluators, dataset, told.get("split"), self.tasks, self.trials)
 
     def slots(self, task_id: str, trials: int | None = None) -> list[Slot]:
-        """Return a task's slots, played or not; all, or of the first `trials`."""
+        """Return a task's slots, played or not, of all or of the first `trials` trials."""
         return [Slot(task_id, trial) for trial in range(self.trials if trials is None else trials)]
 
     def tally(self, tasks: Sequence[str] | None = None, trials: int | None = None) -> Tally:
@@ -133,12 +133,12 @@ class RecordedRun:
         contents = {}
         for number, line in enumerate(Journal(self.folder, resume=True).lines(TASKS), 1):
             if not isinstance(line, dict) or not isinstance(line.get("id"), str):
-                raise RunError(f"{self.folder / TASKS}:{number}: it is no task; restore the file")
+                raise RunError(f"{self.folder / TASKS}:{number}: this is not a task; restore the file")
             contents[line["id"]] = line
         return contents
 
     def task_models(self) -> dict[str, Task]:
-        """Return the tasks as they were played, by id. Raises RunError if one is damaged, or not there."""
+        """Return the tasks as they were played, by id. Raises RunError if one is damaged or missing."""
         contents = self.task_contents()
         journal = Journal(self.folder, resume=True)
         lines = {task_id: number for number, task_id in enumerate(contents, 1)}
@@ -155,39 +155,39 @@ def run_folders(place: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
-        raise UsageError(f"{place}: no folder that can be read: {error}") from error
+        raise UsageError(f"{place}: cannot be read as a folder: {error}") from error
 
 
 def latest_run(place: Path) -> Path:
-    """Return the run folder that was begun last. Raises UsageError if there is none."""
+    """Return the run folder that was started last. Raises UsageError if there is none."""
     found = run_folders(place)
     if not found:
-        raise UsageError(f"{place} holds no run; `tau2-gym run DOMAIN` makes one, or name a run's folder")
+        raise UsageError(f"{place} contains no run; `tau2-gym run DOMAIN` creates one, or name a run's folder")
     return max(found, key=lambda folder: (folder / CONFIGURATION).stat().st_mtime)
 
 
 def is_run(folder: Path) -> bool:
-    """Tell whether a folder is one that a run has left, whole or damaged."""
+    """Tell whether a folder is a run folder, complete or damaged."""
     try:
         return (folder / CONFIGURATION).exists()
-    except (OSError, ValueError):  # no name that the file system takes
+    except (OSError, ValueError):  # not a valid name for the file system
         return False
 
 
 def read_run(folder: Path) -> RecordedRun:
-    """Read a run folder, also one of a run that is going on or was stopped.
+    """Read a run folder, also of a run that is in progress or was stopped.
 
-    Raises UsageError if there is no run, RunError with the file and line if one is damaged or of another format.
+    Raises UsageError if there is no run, RunError with file and line if it is damaged or of another format.
     """
     if not is_run(folder):
         hint = f"did you mean {Path('runs') / folder}?" if is_run(Path("runs") / folder) else ""
-        raise UsageError(f"{folder} holds no run ({hint or 'name a folder that `tau2-gym run` has left'})")
+        raise UsageError(f"{folder} contains no run ({hint or 'name a folder that `tau2-gym run` has created'})")
     journal = Journal(folder, resume=True)
     config = journal.read(CONFIGURATION)
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise RunError(f"{folder / CONFIGURATION} is not of format {FORMAT}; read it with the version that wrote it")
     try:
-        told = _RunConfig.model_validate(config)
+        parsed = _RunConfig.model_validate(config)
     except ValidationError as error:
         what = error.errors(include_url=False)[0]
         place = ".".join(map(str, what["loc"]))
@@ -195,10 +195,10 @@ def read_run(folder: Path) -> RecordedRun:
     found = read_finished_slots(journal)
     timings = (timing for _number, timing in journal.validated(TIMINGS, _Timing))
     seconds = {Slot(timing.task_id, timing.trial): timing.seconds for timing in timings}
-    tasks = set(told.tasks)
+    tasks = set(parsed.tasks)
 
     def played(slot: Slot) -> bool:
-        return slot.task_id in tasks and 0 <= slot.trial < told.trials and slot in found.records
+        return slot.task_id in tasks and 0 <= slot.trial < parsed.trials and slot in found.records
 
     return RecordedRun(
         folder,

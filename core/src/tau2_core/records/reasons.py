@@ -1,4 +1,4 @@
-"""Why a grade is no full reward, in words: the check, and the path, the call or the text that made it so."""
+"""Explanations of a grade below the full reward: the check, and the path, the call or the text behind it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LONGEST_VALUE = 60
 
 
 def reasons(grade: Grade) -> list[str]:
-    """Return why a grade is no full reward: the checks that are not met first, then the note."""
+    """Return why a grade is not the full reward: unmet checks first, then the note."""
     note = [grade.note] if grade.note and not (grade.reward is not None and reaches(grade.reward)) else []
     if grade.reward is None:
         return note
@@ -31,14 +31,14 @@ def reasons(grade: Grade) -> list[str]:
 
 
 def explained(check: Check) -> str:
-    """Return a check in words, with what its evidence names: paths with both values, or the calls that came nearest."""
+    """Return the text of a check with its evidence: paths with both values, or the closest calls."""
     text = f"{check.what}: {check.why}" if check.why else check.what
     detail = _paths(check.evidence) or _calls(check)
     return f"{text}: {detail}" if detail else text
 
 
 def _state(grade: Grade) -> str:
-    """Return where the end state is not the gold's: an assertion does not say itself what it looked at."""
+    """Return where the end state differs from the gold state, since an assertion does not show what it checked."""
     verdicts: Sequence[Verdict] = [grade.verdicts[name] for name in ("DB", "COLLATERAL") if name in grade.verdicts]
     checks = [check for verdict in verdicts for check in verdict.checks if not check.met]
     parts = [f"{check.what}: {paths}" for check in reversed(checks) if (paths := _paths(check.evidence))]

@@ -1,7 +1,7 @@
 """The report of a run folder: rates with intervals, criteria, errors by cause, cost, and the length of episodes.
 
-A rate is strict (every slot of the inventory counts, one without a usable result as failed) unless it is named
-evaluable. No error of infrastructure can raise a strict rate.
+A rate is strict (every slot of the inventory counts; one without a usable result counts as failed) unless it is called
+evaluable. No infrastructure error can raise a strict rate.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ ATTRIBUTION = {
 class Criterion(BaseModel):
     """How often a criterion is met. `unchecked` slots have no verdict on it: an error, a cut-off, a missing judge.
 
-    Slots whose task names nothing for it are `vacuous` and in neither rate, which are None where no slot has a verdict.
-    `in_basis` counts verdicts that go into a reward.
+    Slots whose task names nothing for it are `vacuous` and not part of either rate. Both rates are None if no slot has
+    a verdict. `in_basis` counts verdicts that count for a reward.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -48,9 +48,9 @@ class Criterion(BaseModel):
 
 
 class RoleUsage(BaseModel):
-    """What a role's model used in all recorded episodes; None where it is not known of each of them.
+    """The usage of a role's model in all recorded episodes; None if it is not known for each of them.
 
-    `cut_off` counts answers that the token limit cut off, `finish_reasons` all answers by why they ended.
+    `cut_off` counts answers that the token limit cut off, `finish_reasons` all answers by finish reason.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -64,7 +64,7 @@ class RoleUsage(BaseModel):
 
 
 class Spread(BaseModel):
-    """How a count is spread over the recorded episodes."""
+    """The distribution of a count over the recorded episodes."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -77,7 +77,7 @@ class Spread(BaseModel):
 
 
 class Report(BaseModel):
-    """All figures of one run. `errors` counts slots by who is at fault, and those that were never finished."""
+    """All figures of one run. `errors` counts slots by who caused the error, and unfinished ones."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -112,7 +112,7 @@ class Report(BaseModel):
 
 
 def build_report(run: RecordedRun) -> Report:
-    """Sum up a recorded run. Raises RunError if its grades are of more than one set of evaluators."""
+    """Return the report of a recorded run. Raises RunError if its grades are from more than one evaluator set."""
     config, tally = run.config, run.tally()
     solved, evaluable = list(tally.solved.values()), list(tally.evaluable.values())
     strict = clustered_rate(solved, [tally.trials] * len(solved))
@@ -156,8 +156,8 @@ def _criteria(grades: Iterable[Grade]) -> list[str]:
 def _criterion(run: RecordedRun, name: str) -> Criterion:
     """Count one criterion's verdicts, task by task.
 
-    A slot whose grade has no verdicts at all is unchecked, even if the task's other trials are vacuous: else an error
-    in the place of an unmet criterion could raise the rate.
+    A slot whose grade has no verdicts at all is unchecked, even if the task's other trials are vacuous. Otherwise an
+    error instead of an unmet criterion could raise the rate.
     """
     counts: list[Counter[str]] = []
     in_basis = 0
@@ -212,7 +212,7 @@ def _role_usage(known: Sequence[Usage], episodes: int) -> RoleUsage:
     if all(usage.prompt_tokens or not usage.requests for usage in known):  # every request has a prompt
         total.prompt_tokens = sum(usage.prompt_tokens for usage in known)
         total.completion_tokens = sum(usage.completion_tokens for usage in known)
-    if all(usage.finish_reasons or not usage.requests for usage in known):  # older records do not have them
+    if all(usage.finish_reasons or not usage.requests for usage in known):  # older records have none
         total.cut_off = sum(usage.cut_off for usage in known)
         counts = sum((Counter(usage.finish_reasons) for usage in known), Counter[str]())
         total.finish_reasons = dict(sorted(counts.items()))
@@ -220,7 +220,7 @@ def _role_usage(known: Sequence[Usage], episodes: int) -> RoleUsage:
 
 
 def _spreads(run: RecordedRun) -> dict[str, Spread]:
-    """Return the spreads of turns (texts that one side says to the other), steps, tool calls, seconds and dollars."""
+    """Return the distributions of turns (texts between the sides), steps, tool calls, seconds and dollars."""
     records = run.records.values()
     counts: dict[str, Sequence[float]] = {
         "turns": [
@@ -236,7 +236,7 @@ def _spreads(run: RecordedRun) -> dict[str, Spread]:
 
 
 def _dollars(run: RecordedRun) -> Sequence[float]:
-    """Return what each episode cost, with its judge; nothing where no model took part, or any price is unknown."""
+    """Return the cost of each episode with its judge; [] if no model took part or a price is unknown."""
     judges = {slot: [judgement.usage] for slot, judgement in run.judgements.items()}
     costs = [
         [usage.cost for usage in (*record.usage.values(), *judges.get(slot, []))]

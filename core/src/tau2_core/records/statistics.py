@@ -1,7 +1,7 @@
 """Statistics of runs: intervals clustered by task, and the exact test of a paired difference.
 
-A run's trials of one task resemble one another, so the task, not the episode, is the unit that is drawn: intervals
-say what other tasks of the same kind would give.
+Trials of one task resemble one another, so the task and not the episode is the sampling unit: intervals describe the
+result for other tasks of the same kind.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def clustered_rate(totals: Sequence[float], sizes: Sequence[int], *, confidence:
     Sampling Techniques, 1977, 6.4; Miller, Adding Error Bars to Evals, arXiv:2411.00640). The interval is Wilson's
     with the sample size that would give this variance, `rate*(1-rate)/variance`, and Student's t with T-1 degrees of
     freedom (Franco, Little, Louis and Slud, Journal of Survey Statistics and Methodology 7, 2019). That size is at
-    most sum(sizes). Where the data say nothing of the variance (one task, only ones, only zeros) it is T, as if a
-    task's trials all ended alike. Other equal rates, whose variance is 0, get sum(sizes).
+    most sum(sizes). If the data do not determine the variance (one task, only ones, only zeros) it is T, as if all
+    trials of a task had the same result. Other equal rates, whose variance is 0, get sum(sizes).
 
     Args:
-        totals: what each task has reached, from 0 to its size.
+        totals: the total of each task, from 0 to its size.
         sizes: how many episodes of each task count; tasks of size 0 are left out.
-        confidence: the share of such intervals that hold the true rate.
+        confidence: the share of such intervals that contain the true rate.
 
     Returns:
         The estimate, or None if nothing counts.
@@ -85,7 +85,7 @@ def _wilson(rate: float, size: float, quantile: float) -> Estimate:
 
 
 def _student_t(freedom: int, confidence: float) -> float:
-    """Return the t that holds `confidence` of Student's distribution between -t and t."""
+    """Return t such that `confidence` of Student's distribution is between -t and t."""
     try:
         from scipy.special import stdtrit
     except ImportError as error:
@@ -100,12 +100,12 @@ def paired_difference(changes: Sequence[int], trials: int, *, confidence: float 
     The interval is Bonett and Price's adjusted Wald interval for paired proportions (Journal of Educational and
     Behavioral Statistics 37, 2012): two further tasks are counted that differ by plus and minus the largest difference
     seen, 1 if none is seen, so it has a width also where all tasks agree. Student's t stands for the normal quantile,
-    as tasks may be few. One task says nothing of others: its interval is all that is possible.
+    as tasks may be few. One task says nothing about others, so its interval is the whole range.
 
     Args:
         changes: by task, how many more of its trials the second run solved than the first.
         trials: how many trials each task had in each run.
-        confidence: the share of such intervals that hold the true difference.
+        confidence: the share of such intervals that contain the true difference.
     """
     tasks = len(changes)
     differences = [change / trials for change in changes]

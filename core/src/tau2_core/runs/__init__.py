@@ -1,1 +1,1 @@
-"""Runs: tasks times trials, played side by side, recorded as they finish, graded and summed up."""
+"""Runs: tasks times trials, played concurrently, recorded as they finish, graded and summarised."""

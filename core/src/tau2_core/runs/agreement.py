@@ -16,7 +16,7 @@ SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """One component in which a verdict of ours is not the recorded one, with what speaks for ours."""
+    """One component in which our verdict differs from the recorded one, with the evidence for ours."""
 
     file: str
     conversation: str
@@ -37,7 +37,7 @@ class Disagreement:
 
 @dataclass
 class Misplaced:
-    """Recorded checks of a file that belong to other tasks than their conversations: how many, and the first."""
+    """Recorded checks in a file that belong to other tasks than their conversations: their number, and the first."""
 
     conversations: int
     first: str
@@ -45,10 +45,10 @@ class Misplaced:
 
 @dataclass
 class Agreement:
-    """How many conversations agree. One without a recorded verdict, or that awaits a judge only here, is pending.
+    """The number of conversations that agree. One without a recorded verdict, or awaiting a judge here, is pending.
 
-    One whose recorded checks are of another task disagrees, and is counted by its file in `misplaced` instead of
-    being compared check by check.
+    One whose recorded checks are of another task disagrees; it is counted by its file in `misplaced` and not compared
+    check by check.
     """
 
     conversations: int = 0
@@ -81,7 +81,7 @@ class Agreement:
             self.agreed += 1
 
     def merge(self, other: Agreement) -> None:
-        """Add what another part came to."""
+        """Add the counts of another part."""
         self.conversations += other.conversations
         self.agreed += other.agreed
         self.disagreed += other.disagreed
@@ -95,7 +95,7 @@ class Agreement:
         known.conversations += misplaced.conversations
 
     def misplaced_lines(self) -> list[str]:
-        """Say of each file with checks of other tasks how many there are, and name the first."""
+        """Return a line for each file with checks of other tasks, with their number and the first."""
         return [
             f"{file}: the recorded checks of {each.conversations} conversations belong to other tasks of the file "
             f"({each.first}); its verdicts were mixed up, so they say nothing about these conversations"
@@ -108,7 +108,7 @@ class Agreement:
 
 
 def disagreements(conversation: RecordedConversation, grade: Grade, verdict: RecordedVerdict) -> Iterator[Disagreement]:
-    """Yield what differs. What the file leaves out is not compared, nor a reward that awaits a judge."""
+    """Yield the differences. Components missing in the file, and a reward awaiting a judge, are not compared."""
 
     def differs(component: str, recorded: object, ours: object, evidence: str = "") -> Disagreement:
         name = str(conversation.file)
@@ -118,7 +118,9 @@ def disagreements(conversation: RecordedConversation, grade: Grade, verdict: Rec
     reward = grade.reward or 0.0
     if not awaits and not agrees(reward, verdict.reward):
         yield differs("reward", verdict.reward, grade.reward, grade.note)
-    basis = [criterion for criterion in grade.basis if criterion in get_args(RewardType)]  # a set may add its own
+    basis = [
+        criterion for criterion in grade.basis if criterion in get_args(RewardType)
+    ]  # an evaluator set may add its own
     if verdict.basis is not None and list(verdict.basis) != basis:
         yield differs("reward_basis", list(verdict.basis), basis)
     if verdict.db_match is not None:
@@ -147,7 +149,7 @@ def _each(criterion: str, recorded: Sequence[bool], checks: Sequence[Check], dif
 
 
 def _paths(checks: Sequence[Check]) -> str:
-    """Say where the end states differ, the first few paths with both values (old: the gold's)."""
+    """Return the first few paths at which the end states differ, with both values (old: the gold state's)."""
     items = [item for check in checks for item in check.evidence]
     shown = [f"{item['path']}: {item.get('old', ABSENT)!r} → {item.get('new', ABSENT)!r}" for item in items[:SHOWN]]
     more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""

@@ -30,15 +30,15 @@ BASELINES: Mapping[str, str] = {
     "always-refuse": "refuses at once",
     "always-transfer": "hands over at once",
     "list-every-answer": "does nothing, says every number and answer",
-    "gold-and-every-answer": "does all, but says every number and answer",
-    GOLD_PLUS: "does all, and a write of another task",
-    GOLD_MINUS: "does all but one of the gold's writes",
+    "gold-and-every-answer": "does everything, but says every number and answer",
+    GOLD_PLUS: "does everything, and a write of another task",
+    GOLD_MINUS: "does everything except one of the gold writes",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """A task that a baseline passes: in which way, and why that is allowed ("": it is not)."""
+    """A task that a baseline passes: how, and why that is allowed ("" if it is not)."""
 
     task: str
     baseline: str
@@ -48,7 +48,7 @@ class Pass:
 
 @dataclass
 class Audit:
-    """What an audit came to. `played`: on how many tasks a baseline could be tried at all.
+    """The result of an audit. `played`: the number of tasks on which each baseline could be tried.
 
     `stale` are entries of the allow-list that allow nothing.
     """
@@ -62,7 +62,7 @@ class Audit:
 
     @property
     def refused(self) -> list[Pass]:
-        """The passes that nobody has argued for."""
+        """The passes that the allow-list does not allow."""
         return [each for each in self.passes if not each.allowed]
 
     def passed(self, baseline: str) -> list[Pass]:
@@ -77,13 +77,13 @@ async def audit(
     split: str | None = None,
     on_task: Callable[[], None] = lambda: None,
 ) -> Audit:
-    """Play every baseline on every task of a split (default: `base`), and name what passes.
+    """Play every baseline on every task of a split (default: `base`), and report what passes.
 
     Raises UsageError, PackError, DatasetError.
     """
     tasks = setting.select(split=split or (BASE if BASE in setting.splits() else None))
     auditor = _Auditor(setting, catalogue, evaluators, tasks)
-    # An allow-list argues about the pack's own tasks; a dataset's are somebody else's.
+    # An allow-list is about the pack's own tasks, not a dataset's.
     allowed = AllowList() if setting.dataset else read_allow_list(setting.pack, auditor.grader.set_name)
     report = Audit(setting.domain, auditor.grader.set_name, len(tasks))
     for task in tasks:
@@ -118,7 +118,7 @@ class _Auditor:
         self.doing = AgentSpec("gold-and-every-answer", "", partial(DoAndListAnswers, message), sees_gold=True)
 
     def trials(self, baseline: str, task: Task) -> Iterator[Trial]:
-        """Yield the ways in which a baseline plays a task: (in words, agent, the task as it sees it)."""
+        """Yield the ways in which a baseline plays a task: (description, agent, the task as it sees it)."""
         if baseline == "always-transfer" and not any(tool.transfers for tool in self.tools.values()):
             return
         if baseline in self.agents:
@@ -137,7 +137,7 @@ class _Auditor:
             yield "", self.doing, task
 
     async def passes(self, task: Task, agent: AgentSpec, played: Task) -> bool:
-        """Tell whether an agent gets the full reward; what only a judge could say is left out."""
+        """Tell whether an agent solves a task; criteria that need a judge are left out."""
         record = await play(self.setting, played, Participants(agent, self.user), Slot(task.id, 0), DEFAULT_SEED)
         return self.grader.grade(record, task).solved
 
@@ -146,7 +146,7 @@ class _Auditor:
         return tool is not None and tool.mutates
 
     def _writes(self, tasks: Sequence[Task]) -> list[tuple[str, Action]]:
-        """Return the agent's writes of all tasks, each once, with the task that it is of."""
+        """Return the agent's writes of all tasks, each once, with their task."""
         found: dict[str, tuple[str, Action]] = {}
         for task in tasks:
             for action in task.gold():
@@ -172,10 +172,10 @@ class _Auditor:
     def _after_gold(self, task: Task) -> Environment | None:
         try:
             environment = play_gold(self.setting, task, DEFAULT_SEED).environment
-            environment.sync()  # gold calls run without it officially, so that the next call would seem to change more
+            environment.sync()  # officially gold calls do not sync, so the next call would seem to change more
             return environment
         except Tau2GymError:
-            return None  # its start state does not apply: nothing can be played, and nobody passes
+            return None  # its start state does not apply, so nothing can be played
 
 
 def _communicated(task: Task) -> list[str]:

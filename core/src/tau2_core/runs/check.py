@@ -1,4 +1,4 @@
-"""Checking a pack before anybody runs it: what its files say, then what its tasks do when they are played."""
+"""Checking a pack: first its files, then its tasks by playing them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tau2_core.runs.task_proofs import prove_tasks
 
 @dataclass
 class CheckReport:
-    """What a check found, and how much it looked at. Warnings are about what loads, but is most likely not meant."""
+    """The result of a check. Warnings are about content that loads but is most likely a mistake."""
 
     domain: str
     problems: list[Problem] = field(default_factory=list)
@@ -34,7 +34,7 @@ class CheckReport:
 
 
 def check_domain(catalogue: Catalogue, name: str, on_task: Callable[[], None] = lambda: None) -> CheckReport:
-    """Check a domain and return all that is wrong with it. Raises UsageError if there is no such domain."""
+    """Check a domain and return all problems. Raises UsageError if there is no such domain."""
     problems = Problems(name)
     pack = load_pack(catalogue.domain(name), problems, catalogue.toolsets(name))
     warnings = Problems(name)
@@ -65,7 +65,7 @@ def _check_evaluators(pack: Pack, catalogue: Catalogue, problems: Problems) -> N
 
 
 def _bases_load(pack: Pack, problems: Problems) -> bool:
-    """Tell whether every database that the manifest declares is there to be played with."""
+    """Tell whether every database that the manifest declares can be loaded."""
     declared = pack.manifest.databases
     complete = len(pack.models) == (2 if declared.user else 1)
     for role in pack.models:
@@ -83,7 +83,7 @@ def _check_prompts(pack: Pack, problems: Problems) -> None:
         for name in dict.fromkeys([*manifest.prompts, *(manifest.variants[variant].prompts if variant else ())]):
             file = manifest.prompt_file(name, variant)
             if file is not None and not (pack.folder / file).is_file():
-                continue  # noted when the pack was loaded
+                continue  # already noted
             try:
                 pack.prompt(name, variant=variant, solo=name == "solo")
             except PackError as error:

@@ -1,4 +1,4 @@
-"""What is checked before a run begins, the same for one that is played here and one that is served."""
+"""The checks before a run begins, for played and served runs alike."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from tau2_core.runs.resume import resume_run
 
 @dataclass(frozen=True)
 class CheckedPlan:
-    """A plan whose data are loaded and right, what grades it, and its configuration as run.json holds it."""
+    """A plan with valid, loaded data, its grader, and its configuration for run.json."""
 
     plan: Plan
     grader: Grader
     config: dict[str, Any]
 
     def resume(self, journal: Journal) -> FinishedSlots:
-        """Read what is finished in a run's folder. Raises RunError if that was another run."""
+        """Read the finished slots of a run's folder. Raises RunError if it belongs to another run."""
         return resume_run(journal, self.config, self.plan)
 
 
 def check_plan(plan: Plan, catalogue: Catalogue) -> CheckedPlan:
-    """Load all that a plan needs, and refuse it where it cannot be played or graded.
+    """Load everything that a plan needs, and refuse a plan that cannot be played or graded.
 
-    Raises PackError or DatasetError if data are wrong, UsageError for tasks that the evaluators cannot grade.
+    Raises PackError or DatasetError if data are invalid, UsageError for tasks that the evaluators cannot grade.
     """
     chosen = plan.evaluator_set or choose_evaluators(catalogue, plan.evaluators, plan.setting)
     grader = chosen.grader(plan.setting)
@@ -45,7 +45,7 @@ def check_plan(plan: Plan, catalogue: Catalogue) -> CheckedPlan:
 
 
 def _refuse_wrong_tasks(plan: Plan) -> None:
-    """Refuse tasks of a pack's own whose calls or criteria cannot be right; a dataset's are played as they are."""
+    """Refuse a pack's own tasks with invalid calls or criteria; a dataset's tasks are played as they are."""
     if plan.setting.dataset is None:
         problems = Problems(plan.setting.domain)
         check_tasks(plan.setting.pack, problems, {task.id for task in plan.tasks})

@@ -1,4 +1,4 @@
-"""Which files code is made of: its package, data and all, and what that imports, however far; libraries by version."""
+"""The files that code consists of: its package with data, and everything that it imports; libraries by version."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CORE = __name__.partition(".")[0]
 
 
 class CodeFiles:
-    """Collects files, each under a name that is the same on every machine, and versions of installed libraries."""
+    """Collects files under names that are the same on every machine, and versions of installed libraries."""
 
     def __init__(self, files: Mapping[str, Path] | None = None) -> None:
         self.files = dict(files or {})
@@ -27,13 +27,13 @@ class CodeFiles:
         self._seen: set[str] = set()
 
     def add_folder(self, folder: Path, package: str) -> None:
-        """Add all files of a package's folder, by their place in it, and what its modules import."""
+        """Add all files of a package's folder, by relative path, and what its modules import."""
         self._seen.add(package)
         for file in all_files(folder):
             self._add_file(file, f"{package}/{file.relative_to(folder).as_posix()}", package)
 
     def add_module(self, name: str) -> None:
-        """Add the package that a module belongs to, or the module alone; nothing for the core and Python's own."""
+        """Add the package of a module, or the module alone; nothing for the core and the standard library."""
         if name.partition(".")[0] in (CORE, *sys.stdlib_module_names, *sys.builtin_module_names):
             return
         root = _root(name)
@@ -42,7 +42,7 @@ class CodeFiles:
         self._seen.add(root)
         file, is_package = _file(root)
         if file is None:
-            return  # a namespace package, whose parts are named one by one, or nothing that can be found
+            return  # a namespace package, whose parts are added separately, or not found
         if is_package:
             self.add_folder(package_folder(root, "__init__.py"), root)
         elif file.is_file():
@@ -78,7 +78,7 @@ class CodeFiles:
 
 
 def code_digest(code: Iterable[Any]) -> str | None:
-    """Return a digest of what functions, classes and objects of plugins are made of; None if all is the core's."""
+    """Return a digest of the files behind plugins' functions, classes and objects; None if all are the core's."""
     found = CodeFiles()
     for each in code:
         for module in _modules(each):
@@ -88,7 +88,7 @@ def code_digest(code: Iterable[Any]) -> str | None:
 
 @lru_cache(maxsize=1)
 def core_digest() -> str:
-    """Return a digest of the core's own files, which decide how a version of it that is worked on plays and grades."""
+    """Return a digest of the core's own files, which distinguishes development versions."""
     found = CodeFiles()
     folder = Path(sys.modules[CORE].__path__[0])
     for file in all_files(folder):
@@ -98,7 +98,7 @@ def core_digest() -> str:
 
 
 def _modules(code: Any) -> Iterator[str]:
-    """Yield the modules that a plugin's code is from, also through partials and decorators."""
+    """Yield the modules of a plugin's code, also behind partials and decorators."""
     if isinstance(code, Lazy):
         yield code.target.partition(":")[0]
         return
@@ -113,7 +113,7 @@ def _modules(code: Any) -> Iterator[str]:
 
 
 def _root(name: str) -> str:
-    """Return the outermost regular package around a module; of a namespace package, the part that holds it."""
+    """Return the outermost regular package around a module, within a namespace package if there is one."""
     parts = name.split(".")
     for length in range(1, len(parts)):
         root = ".".join(parts[:length])
@@ -123,7 +123,7 @@ def _root(name: str) -> str:
 
 
 def _file(name: str) -> tuple[Path | None, bool]:
-    """Return the file of a module, None if it has none, and whether it is a package's."""
+    """Return the file of a module, None if it has none, and whether it is a package."""
     module = sys.modules.get(name)
     if module is not None:
         file = getattr(module, "__file__", None)
@@ -138,7 +138,7 @@ def _spec(name: str) -> Any:
     try:
         return importlib.util.find_spec(name)
     except (ImportError, ValueError, AttributeError):
-        return None  # not to be found: the import would fail, or is one of those that may
+        return None  # not found; the import would fail or is optional
 
 
 def _imports(file: Path) -> Iterator[str]:
@@ -164,9 +164,9 @@ def _is_namespace(name: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _library(top: str) -> str:
-    """Return the installed distribution that brings a module, such as `numpy-2.1.0`; "" for a module of one's own.
+    """Return the installed distribution of a module, such as `numpy-2.1.0`; "" if there is none.
 
-    A distribution lists its files; looking only beside the module is much quicker than `packages_distributions`.
+    A distribution lists its files. Searching only next to the module is much faster than `packages_distributions`.
     """
     spec = _spec(top)
     places = list(spec.submodule_search_locations or [spec.origin]) if spec else []

@@ -1,4 +1,4 @@
-"""From options to what plays: catalogue, models, participants, tasks and evaluators; the same for `run` and `serve`."""
+"""From options to a run: catalogue, models, participants, tasks and evaluators, for `run`, `serve` and the API."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RoleModels = Mapping[ModelRole, RoleModel]
 
 @dataclass(frozen=True)
 class Composition:
-    """A run about to begin: its plan, and where its folder goes. `left_out` tasks cannot be played solo."""
+    """A run before its start: its plan and its folder. `left_out` tasks cannot be played solo."""
 
     catalogue: Catalogue
     plan: Plan
@@ -48,7 +48,8 @@ def compose(
 ) -> Composition:
     """Return the run that the options describe. Raises UsageError, PackError, DatasetError.
 
-    `agent` and `user` are ones that no plugin has registered, `tasks` are played in place of what the options select.
+    `agent` and `user` are participants that are not registered by a plugin; `tasks` replace the selection of the
+    options.
     """
     refuse_contradictions(options)
     catalogue = open_catalogue(options.pack, options.no_plugin)
@@ -63,7 +64,7 @@ def compose_run(
     user: UserSpec | None = None,
     tasks: Sequence[Task] | None = None,
 ) -> Composition:
-    """Return the run of an open catalogue and opened models; otherwise as `compose`."""
+    """Return the run for an existing catalogue and open models; otherwise as `compose`."""
     if len(options.domain) != 1:
         raise UsageError("name one domain to play; `tau2-gym domains` lists them")
     if len(options.dataset) > 1:
@@ -115,7 +116,7 @@ def compose_run(
 
 
 def refuse_own_tasks(setting: Setting, tasks: Sequence[Task]) -> None:
-    """Refuse tasks that a program made and whose calls the pack does not know. Raises PackError."""
+    """Refuse a program's own tasks with calls that the pack does not know. Raises PackError."""
     problems = Problems(setting.domain)
     if setting.dataset is None:
         check_own_tasks(setting.pack, tasks, problems)
@@ -130,7 +131,7 @@ def _select(setting: Setting, options: Options) -> Selection:
 
 
 def user_name(options: Options, *, solo: bool) -> str:
-    """Return who calls: who is named, nobody in solo play, a model where one is configured, or else a script."""
+    """Return the name of the user: the given one, `none` in solo play, `llm` with a model, else `scripted`."""
     if options.user.name is not None:
         return options.user.name
     return "none" if solo else "llm" if options.user.model is not None else "scripted"
@@ -139,7 +140,7 @@ def user_name(options: Options, *, solo: bool) -> str:
 def open_role_models(options: Options, catalogue: Catalogue) -> dict[ModelRole, RoleModel]:
     """Open the model of each role, with the options' patience, limits and cassette.
 
-    With a dataset a model gets what the dataset's own runner sends. Raises UsageError, DatasetError.
+    With a dataset, models get the arguments of the dataset's own runner. Raises UsageError, DatasetError.
     """
     cassette = None
     if options.replay or options.record:
@@ -156,7 +157,7 @@ def open_role_models(options: Options, catalogue: Catalogue) -> dict[ModelRole, 
 
 
 def refuse_contradictions(options: Options) -> None:
-    """Refuse options that do not fit together, before anything is opened. Raises UsageError."""
+    """Refuse options that contradict each other, before anything is opened. Raises UsageError."""
     name, threshold = options.name, options.fail_under
     if name is not None and refused_name(name):
         raise UsageError(f"--name {printable_line(name)!r} {refused_name(name)}")
@@ -171,8 +172,8 @@ def refuse_contradictions(options: Options) -> None:
                 flag = f"--{option.replace('_', '-')}"
                 raise UsageError(f"{flag} is about a whole run, not a shard: merge the shards, then `tau2-gym report`")
     if options.resume and name is None:
-        raise UsageError("--resume: say with --name which run to go on with")
+        raise UsageError("--resume: name the run to continue with --name")
     if options.record and options.replay:
         raise UsageError("give --record or --replay, not both")
     if options.sample and options.num_tasks:
-        raise UsageError("--sample draws tasks, --num-tasks takes the first ones: give one of them")
+        raise UsageError("--sample draws tasks at random, --num-tasks takes the first ones: give only one of them")

@@ -1,4 +1,4 @@
-"""The resolved configuration of a run, with digests of all content that decides its results."""
+"""The resolved configuration of a run, with digests of all content that affects its results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tau2_core.runs.plan import Plan
 
 
 def configuration(plan: Plan, catalogue: Catalogue) -> dict[str, Any]:
-    """Return the resolved configuration of a run, with digests of all content that decides its results."""
+    """Return the resolved configuration of a run, with digests of all content that affects its results."""
     setting, participants = plan.setting, plan.participants
     dataset, files = setting.dataset, pack_files(setting.pack)
     return {
@@ -71,9 +71,9 @@ def _plugins(plan: Plan, catalogue: Catalogue) -> dict[str, str | None]:
 
 
 def _model(role_model: RoleModel) -> dict[str, Any]:
-    """Return what may be written down of a model; `takes_seed` is null where nobody is asked, or knows.
+    """Return a model's entry without secrets. `takes_seed` is null if that is unknown.
 
-    `replayed` is there, and true, where a cassette answers.
+    `replayed` is present, and true, if a cassette answers.
     """
     settings = role_model.settings
     known: dict[str, Any] = {"model": settings.model, "args": settings.public_args(), "carry": settings.carry}

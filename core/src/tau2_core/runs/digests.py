@@ -1,4 +1,4 @@
-"""Digests of all content that decides a run's results: core, pack, dataset, prompts, and the plugins that take part."""
+"""Digests of all content that affects a run's results: core, pack, dataset, prompts, and the plugins involved."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def text_digest(text: str) -> str:
 
 
 def content_digests(setting: Setting, files: CodeFiles | None = None) -> dict[str, str | None]:
-    """Return what tells whether a pack (its `files`, where they are known already) and a dataset are still the same."""
+    """Return digests of a pack (of its `files`, if they are already known) and a dataset."""
     dataset = setting.dataset
     return {
         "pack": (files or pack_files(setting.pack)).digest(),
@@ -29,7 +29,7 @@ def content_digests(setting: Setting, files: CodeFiles | None = None) -> dict[st
 
 
 def pack_files(pack: Pack) -> CodeFiles:
-    """Return what a pack is made of: its folder, what its manifest names elsewhere, toolsets, and all their imports."""
+    """Return the files of a pack: its folder, files elsewhere that its manifest names, toolsets, and all imports."""
     found = CodeFiles()
     found.add_folder(pack.folder, pack.package)
     for file in _named(pack):
@@ -61,7 +61,7 @@ def _named(pack: Pack) -> Iterator[Path]:
 
 
 def plugin_digests(plan: Plan) -> dict[str, str | None]:
-    """Return a digest of each part that plugins play in a run; None where it is the core's own."""
+    """Return a digest of the plugins' code for each part of a run; None where the core's own code is used."""
     participants, dataset = plan.participants, plan.setting.dataset
     specs = plan.evaluator_set.specs.values() if plan.evaluator_set else ()
     return {

@@ -1,4 +1,4 @@
-"""Code that a configuration names: `package.module:function`, or `./file.py:function` beside the configuration."""
+"""Evaluator code that a configuration names: `package.module:function`, or `./file.py:function` relative to it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tau2_core.runs.code_files import CodeFiles
 
 
 class EvaluatorCodeError(Exception):
-    """Code cannot be used as it is named; `path` leads to the option that is at fault, if one is."""
+    """Named code cannot be used; `path` is the path of a wrong option, if any."""
 
     def __init__(self, message: str, hint: str = "", path: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -32,14 +32,14 @@ class EvaluatorCodeError(Exception):
 
 @dataclass(frozen=True)
 class EvaluatorCode:
-    """A function, and the file that it is from."""
+    """A function and its file."""
 
     function: Callable[..., Any]
     file: Path | None = None
 
     @classmethod
     def of(cls, code: Callable[..., Any] | Lazy[Callable[..., Any]]) -> EvaluatorCode:
-        """Return what a plugin brings. Raises EvaluatorCodeError."""
+        """Return the code of a plugin's evaluator. Raises EvaluatorCodeError."""
         try:
             return cls(loaded(code))
         except PluginError as error:
@@ -47,7 +47,7 @@ class EvaluatorCode:
 
     @classmethod
     def find(cls, target: str, folder: Path) -> EvaluatorCode:
-        """Import what `target` names; a file's path begins at `folder`. Raises EvaluatorCodeError."""
+        """Import what `target` names; file paths are relative to `folder`. Raises EvaluatorCodeError."""
         where, _, name = target.rpartition(":")
         try:
             with foreign():
@@ -56,7 +56,7 @@ class EvaluatorCode:
             raise EvaluatorCodeError(f"there is no file {folder / where}", "correct the path") from error
         except Exception as error:
             what = f"{target} cannot be loaded: {describe_error(error)}"
-            raise EvaluatorCodeError(what, "install or mend it; a file is named `./file.py:function`") from error
+            raise EvaluatorCodeError(what, "install or fix it; a file is named as `./file.py:function`") from error
         function = getattr(module, name, None)
         if not callable(function):
             public = [each for each, value in vars(module).items() if callable(value) and not each.startswith("_")]
@@ -64,18 +64,18 @@ class EvaluatorCode:
         return cls(function, Path(module.__file__) if module.__file__ else None)
 
     def digest(self) -> str:
-        """Return a digest of the file that the function is from and of what it imports; "" where there is none."""
+        """Return a digest of the function's file and its imports; "" if there is no file."""
         if self.file is None:
             return ""
         found = CodeFiles()
         found.add_file(self.file, self.file.name)
         module = getattr(self.function, "__module__", None)
-        if module in sys.modules:  # a file that is named by its path is not there
+        if module in sys.modules:  # not for a file that is named by its path
             found.add_module(module)
         return found.digest()
 
     def with_options(self, options: Mapping[str, Any]) -> Callable[..., Any]:
-        """Return the function with its options given. Raises EvaluatorCodeError for one that it does not take."""
+        """Return the function with its options applied. Raises EvaluatorCodeError for an unknown one."""
         parameters = list(inspect.signature(self.function).parameters.values())
         names = [each.name for each in parameters[1:] if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
         anything = any(each.kind is each.VAR_KEYWORD for each in parameters)
@@ -91,11 +91,11 @@ class EvaluatorCode:
 
 
 def _import_file(file: Path) -> ModuleType:
-    """Import a file by its path, under a name of its own, without touching sys.path or sys.modules."""
+    """Import a file by its path under a unique name, without changing sys.path or sys.modules."""
     text = file.read_bytes()
     spec = importlib.util.spec_from_file_location(f"tau2_evaluation_{hashlib.sha256(text).hexdigest()[:12]}", file)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{file} is no Python file")
+        raise ImportError(f"{file} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

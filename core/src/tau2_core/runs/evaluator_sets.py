@@ -1,4 +1,4 @@
-"""What grades a run: a set of evaluators by name, or one that `evaluation.yaml` puts together."""
+"""Evaluator sets: registered ones by name, or configured by a file such as `evaluation.yaml`."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ SUFFIXES = (".yaml", ".yml")
 
 @dataclass(frozen=True)
 class EvaluatorSet:
-    """Evaluators by criterion, and how their verdicts combine.
+    """Evaluators by criterion, and the rule that combines their verdicts.
 
-    `name` is what grades say: a registered set's name, or a configuration's with a digest of its content.
+    `name` is recorded in grades: the name of a registered set, or of a configuration with a digest of its content.
     """
 
     name: str
@@ -40,11 +40,11 @@ class EvaluatorSet:
     combination: RewardRule
 
     def grader(self, setting: Setting) -> Grader:
-        """Return what grades the episodes of a setting."""
+        """Return a grader for the episodes of a setting."""
         return Grader(setting, self.name, self.specs, self.combination)
 
     def refuse_ungradable(self, grader: Grader, tasks: Iterable[Task]) -> None:
-        """Refuse tasks that these evaluators cannot grade, before anything is played. Raises UsageError."""
+        """Refuse tasks that these evaluators cannot grade. Raises UsageError."""
         for task in tasks:
             if task.evaluation_criteria is None:
                 continue
@@ -53,16 +53,16 @@ class EvaluatorSet:
             if lacking:
                 known = ", ".join(sorted(self.specs))
                 what = f"{lacking[0]} is in the reward basis of task {task.id!r}, but {self.name!r} has no evaluator"
-                raise UsageError(f"--evaluators: {what} for it (it has {known}); add one, or leave the task out")
+                raise UsageError(f"--evaluators: {what} for it (it has {known}); add one, or exclude the task")
             if task.evaluation_criteria.reward_basis and not basis:
                 what = f"nothing counts for the reward of task {task.id!r} under {self.name!r}"
-                raise UsageError(f"--evaluators: {what}; let one of its criteria count, or leave the task out")
+                raise UsageError(f"--evaluators: {what}; let one of its criteria count, or exclude the task")
 
 
 class EvaluatorEntry(BaseModel):
-    """One evaluator: whose code (that of the extended set where none is named), its options, when it counts.
+    """One evaluator: its code (by default that of the extended set), its options, and when it counts.
 
-    One that has not ended after `seconds` is an evaluator error.
+    If it takes longer than `seconds`, that is an evaluator error.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -76,7 +76,7 @@ class EvaluatorEntry(BaseModel):
 
 
 class EvaluationFile(BaseModel):
-    """`evaluation.yaml`: evaluators by criterion, laid over those of the set that it `extends`."""
+    """`evaluation.yaml`: evaluators by criterion, added to or replacing those of the set that it `extends`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -93,7 +93,7 @@ class EvaluationFile(BaseModel):
 
 
 def choose_evaluators(catalogue: Catalogue, chosen: str | None, setting: Setting | None = None) -> EvaluatorSet:
-    """Return what is to grade: a set's name or a file; by default what the pack's manifest says of its own tasks.
+    """Return the evaluators for a set's name or a file; by default those of the pack's manifest for its own tasks.
 
     Raises UsageError with every problem of a file, by line.
     """
@@ -107,7 +107,7 @@ def choose_evaluators(catalogue: Catalogue, chosen: str | None, setting: Setting
         own = None if setting is None else choose_evaluators(catalogue, None, setting)
         if own is not None and own.name == chosen:
             return own
-        raise UsageError(f"{chosen} is a configuration: name its file with --evaluators FILE")
+        raise UsageError(f"{chosen} is a configuration: give its file with --evaluators FILE")
     return EvaluatorSet(chosen, catalogue.evaluators(chosen), RewardRule())
 
 
@@ -146,7 +146,7 @@ class _Builder:
             if entry.counts == "never":
                 never.append(criterion)
             if criterion not in inherited and entry.counts in (None, "basis") and criterion not in get_args(RewardType):
-                what = f"no task's reward basis can name {criterion}, so it counts for nothing"
+                what = f"no task's reward basis can name {criterion}, so it never counts"
                 self._note(what, "evaluators", criterion, hint="`counts: always`, or `never` to report it")
         self._combination(specs, never)
         if not specs:
@@ -212,10 +212,10 @@ class _Builder:
             hint = did_you_mean(criterion, {*specs, *self.content.evaluators})
             self._note(f"{section}: there is no evaluator for {criterion}", section, key, hint=hint)
         elif criterion in never:
-            what = f"{section}: {criterion} never counts, so it can have no part in the reward"
-            self._note(what, section, key, hint="take it out here, or let it count")
+            what = f"{section}: {criterion} never counts, so it cannot affect the reward"
+            self._note(what, section, key, hint="remove it here, or let it count")
 
     def _digest(self) -> str:
-        """Return what tells configurations of one name apart: their content, and that of the files they name."""
+        """Return a digest that distinguishes configurations of one name: of their content and the files they name."""
         content = {**self.content.model_dump(mode="json"), "code": self.code}
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""Exporting runs and tasks: put into another tool's format, with the texts that only the pack has."""
+"""Exporting runs and tasks into other tools' formats."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def task_lines(
     """Return a dataset row of eval-protocol for each task of a split. Raises UsageError."""
     tasks = setting.select(split=split)
     if not tasks:
-        raise UsageError(f"{setting.domain}: there is no such task to write")
+        raise UsageError(f"{setting.domain}: there is no such task to export")
     return [as_row(setting, task, customer_model or CUSTOMER_MODEL) for task in tasks]
 
 
 def write_lines(file: Path, lines: Iterable[dict[str, Any]]) -> None:
-    """Write JSON lines into a new file. Raises RunError if it is there already, or cannot be written."""
+    """Write JSON lines into a new file. Raises RunError if it already exists or cannot be written."""
     content = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
     try:
         with file.open("xb") as target:
             target.write(content.encode("utf-8", "backslashreplace"))
     except FileExistsError as error:
-        raise RunError(f"{file} is there already; remove it, or name another file") from error
+        raise RunError(f"{file} already exists; remove it, or name another file") from error
     except OSError as error:
         raise RunError(f"cannot write {file}: {error.strerror}") from error
 
@@ -47,16 +47,16 @@ def write_lines(file: Path, lines: Iterable[dict[str, Any]]) -> None:
 def export_tau2_bench(
     run: RecordedRun, setting: Setting, catalogue: Catalogue, target: Path, layout: Format
 ) -> tuple[Path, list[str]]:
-    """Write a run as official result files; return the results file, and what a reader should know of it.
+    """Write a run as official result files; return the results file and warnings about it.
 
-    Raises RunError if nothing is there to write, or something is in the way.
+    Raises RunError if there is nothing to write, or a file already exists.
     """
     if not run.records:
-        raise RunError(f"{run.folder} holds no finished episode")
-    told = run.config
+        raise RunError(f"{run.folder} contains no finished episode")
+    config = run.config
     warnings = []
-    if text_digest(setting.policy_text) != told["digests"]["policy"]:
-        warnings.append("the policy has changed since the run was made; the file holds the present one")
+    if text_digest(setting.policy_text) != config["digests"]["policy"]:
+        warnings.append("the policy has changed since the run; the file contains the present one")
     about = _about(run, setting)
     tasks = run.task_models()
     order = {task_id: index for index, task_id in enumerate(tasks)}
@@ -84,23 +84,23 @@ def _graded_anew(
 
 
 def _about(run: RecordedRun, setting: Setting) -> Exported:
-    told: dict[str, Any] = run.config
+    config: dict[str, Any] = run.config
     started = datetime.fromtimestamp((run.folder / "run.json").stat().st_mtime, UTC).replace(tzinfo=None)
     guidelines = setting.dataset.user_guidelines.get(False) if setting.dataset else None
     return Exported(
-        domain=told["domain"],
-        variant=told["variant"],
-        solo=told["solo"],
-        mode=told["mode"],
+        domain=config["domain"],
+        variant=config["variant"],
+        solo=config["solo"],
+        mode=config["mode"],
         policy=setting.policy_text,
         started=started,
-        trials=told["trials"],
-        max_steps=told["limits"]["max_steps"],
-        max_errors=told["limits"]["max_errors"],
-        seed=told["seed"],
-        agent=told["agent"]["name"],
-        user=told["user"]["name"],
-        models=told.get("models") or {},
+        trials=config["trials"],
+        max_steps=config["limits"]["max_steps"],
+        max_errors=config["limits"]["max_errors"],
+        seed=config["seed"],
+        agent=config["agent"]["name"],
+        user=config["user"]["name"],
+        models=config.get("models") or {},
         tool_kinds={tool.name: tool.kind for role in ("agent", "user") for tool in setting.pack.tools[role].values()},
         guidelines=guidelines,
     )

@@ -1,6 +1,6 @@
-"""A process of its own that plays tasks and writes down what each call gave: `python -m tau2_core.runs.gold_probe`.
+"""A separate process that plays tasks and records the result of each call: `python -m tau2_core.runs.gold_probe`.
 
-Standard input holds the request as JSON: the domain, its toolsets, the tasks, and the file to write.
+Standard input is the request as JSON: the domain, its toolsets, the tasks, and the file to write.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tau2_core.users.scripted import Scripted
 
 RANDOM_TASKS = 3
 RANDOM_STEPS = 40
-Step = tuple[str, str, str]  # side, tool, what it gave; "" and "" for the databases
+Step = tuple[str, str, str]  # requestor, tool, result; "" and "" for the databases
 
 
 def main() -> None:
@@ -58,7 +58,7 @@ def _note_opened(opened: dict[str, None], event: str, details: tuple[Any, ...]) 
 
 
 def _outside(opened: Iterable[str], pack: Pack) -> Iterator[str]:
-    """Yield the files that were read and belong neither to the pack nor to Python, its libraries or the system."""
+    """Yield the files that were read but do not belong to the pack, Python, its libraries or the system."""
     known = {file.resolve() for file in pack_files(pack).files.values()}
     homes = [Path(each).resolve() for each in (sys.prefix, sys.base_prefix, __file__.rpartition(CORE)[0] + CORE)]
     homes += [Path(each) for each in ("/proc", "/dev", "/sys", "/etc", "/usr")]
@@ -85,7 +85,7 @@ def _gold(setting: Setting, task: Task) -> list[Step]:
 
 
 async def _random(setting: Setting, task: Task) -> list[Step]:
-    """Call tools with arguments that fit their schemas: also those that no task needs."""
+    """Call tools with random arguments that fit their schemas, including tools that no task needs."""
     agent = AgentSpec("random", "", RandomCalls)
     participants = Participants(
         agent, UserSpec("scripted", "", Scripted, sees_gold=True), Limits(max_steps=RANDOM_STEPS)
@@ -106,14 +106,14 @@ async def _random(setting: Setting, task: Task) -> list[Step]:
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What such a process has written: the steps of each task, and files that were read outside the pack."""
+    """The result of such a process: the steps of each task, and files that were read outside the pack."""
 
     steps: dict[str, list[Step]]
     outside: list[str]
 
 
 def read_probe_result(file: Path) -> ProbeResult:
-    """Read an answer. Raises OSError, ValueError."""
+    """Read a result. Raises OSError, ValueError."""
     return ProbeResult(**json.loads(file.read_bytes()))
 
 

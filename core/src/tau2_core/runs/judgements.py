@@ -1,4 +1,4 @@
-"""The judge's part in a run: when it is asked, and what it said, kept beside the episodes."""
+"""The judge in a run: when it is asked, and the journal of its judgements."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from tau2_core.records.journal import JUDGEMENTS, Journal
 
 
 async def probe_judge(role_model: RoleModel | None) -> None:
-    """Ask the judge something simple before anything is played. Raises RunError if it is of no use."""
+    """Try the judge on a simple statement before anything is played. Raises RunError if it is not usable."""
     if role_model is not None:
         wrong = await probe(role_model.model_for("probe"))
         if wrong:
-            wrong = role_model.refused() or f"the judge {role_model.settings.model!r} is of no use: {wrong}"
+            wrong = role_model.refused() or f"the judge {role_model.settings.model!r} is not usable: {wrong}"
             raise RunError(f"{wrong}; nothing was done")
 
 
 class Judging:
-    """Asks the judge where its word counts, and keeps what it says before anything is made of it.
+    """Asks the judge where its decision counts, and keeps each judgement before it is used.
 
-    `everywhere` asks also where the task's reward basis does not. What was said before (`known`) is not asked again,
-    unless the judge had failed, or was another model.
+    With `everywhere` it is also asked where the task's reward basis does not need it. `known` judgements are not
+    requested again, unless the judge failed or was another model.
     """
 
     def __init__(
@@ -45,14 +45,14 @@ class Judging:
         self.everywhere = everywhere
 
     def asks(self, record: EpisodeRecord, task: Task) -> bool:
-        """Tell whether the judge is to be asked of an episode."""
+        """Tell whether the judge must be asked about an episode."""
         if self.role_model is None or not self.grader.needs_judge(record, task, everywhere=self.everywhere):
             return False
         known = self.known.get(record.slot)
         return known is None or not stands(known, self.role_model)
 
     async def judgement(self, record: EpisodeRecord, task: Task) -> Judgement | None:
-        """Return what the judge says, or said; None where it is not asked."""
+        """Return the judgement of an episode, new or known; None if the judge is not asked."""
         criteria = task.evaluation_criteria
         if self.role_model is None or not self.asks(record, task):
             return self.known.get(record.slot)
@@ -65,5 +65,5 @@ class Judging:
 
 
 def stands(judgement: Judgement, role_model: RoleModel | None) -> bool:
-    """Tell whether a judgement need not be asked for again; what two models said is not mixed in one number."""
+    """Tell whether a judgement is still valid; judgements of two models are never mixed in one number."""
     return role_model is None or (not judgement.error and judgement.model == role_model.settings.model)

@@ -1,4 +1,4 @@
-"""What the command line of `run` and `serve` can say, as one configuration that a file may hold too."""
+"""The options of `run` and `serve`, as one configuration that may also come from a file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Folders = Annotated[list[Path], BeforeValidator(_several, json_schema_input_type
 
 
 class RoleOptions(BaseModel):
-    """Who plays a role: a registered name, a model with its arguments, or both."""
+    """The player of a role: a registered name, a model with its arguments, or both."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,7 +48,7 @@ RoleField = Annotated[RoleOptions, BeforeValidator(_role, json_schema_input_type
 
 
 class Options(BaseModel):
-    """Everything that `run` and `serve` can be told. Each command takes what it has an option for.
+    """All options of `run` and `serve`. Each command uses those that it has.
 
     Paths are relative to the working directory, as on the command line.
     """
@@ -115,10 +115,10 @@ class Options(BaseModel):
         """Return the models by role. Raises UsageError for arguments without a model."""
         found: dict[ModelRole, ModelSettings] = {}
         for role in ROLES:
-            told: RoleOptions = getattr(self, role)
-            if told.model is not None:
-                found[role] = ModelSettings(model=told.model, args=told.args, carry=told.carry)
-            elif "args" in told.model_fields_set:
+            options: RoleOptions = getattr(self, role)
+            if options.model is not None:
+                found[role] = ModelSettings(model=options.model, args=options.args, carry=options.carry)
+            elif "args" in options.model_fields_set:
                 raise UsageError(f"--{role}-args without a model: give --{role}-model too")
         return found
 
@@ -134,16 +134,16 @@ class Options(BaseModel):
         return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
 
     @staticmethod
-    def _shown_role(role: str, told: dict[str, Any]) -> dict[str, Any]:
-        if told["model"] is not None:
-            told["args"] = ModelSettings(model=told["model"], args=told["args"]).public_args()
-        return {key: value for key, value in told.items() if role != "judge" or key != "name"}
+    def _shown_role(role: str, options: dict[str, Any]) -> dict[str, Any]:
+        if options["model"] is not None:
+            options["args"] = ModelSettings(model=options["model"], args=options["args"]).public_args()
+        return {key: value for key, value in options.items() if role != "judge" or key != "name"}
 
 
 def read_options(file: Path | None, given: Mapping[str, Any]) -> Options:
-    """Return the options of a file, and over them what the command line names. Raises UsageError, with file and line.
+    """Return the options of a file, overridden by those of the command line. Raises UsageError with file and line.
 
-    `given` is by parameter: `agent`, `agent_model` and `agent_args` (JSON) are one role's, and so on.
+    `given` is by parameter name: `agent`, `agent_model` and `agent_args` (JSON) belong to one role, and so on.
     """
     base = read_file(file) if file else Options()
     plain = {name: value for name, value in given.items() if name in Options.model_fields and name not in ROLES}
@@ -160,9 +160,11 @@ def read_options(file: Path | None, given: Mapping[str, Any]) -> Options:
 
 
 def merged(base: Options, plain: Mapping[str, Any], roles: Mapping[str, Mapping[str, Any]]) -> Options:
-    """Return options with others in their place; of a role only what is named. Raises pydantic's ValidationError."""
-    told = {role: getattr(base, role).model_copy(update=changes) for role, changes in roles.items()}
-    return Options.model_validate({**{name: getattr(base, name) for name in base.model_fields_set}, **plain, **told})
+    """Return options with some replaced; of a role only the given parts. Raises pydantic's ValidationError."""
+    participants = {role: getattr(base, role).model_copy(update=changes) for role, changes in roles.items()}
+    return Options.model_validate(
+        {**{name: getattr(base, name) for name in base.model_fields_set}, **plain, **participants}
+    )
 
 
 def read_file(file: Path) -> Options:

@@ -1,4 +1,4 @@
-"""Lines of a run's files in the order of its episodes, although some are graded sooner than others."""
+"""Writing lines in the order of episodes, although some are graded sooner than others."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ Lines = list[tuple[str, Any]]
 
 
 class OrderedLines:
-    """Keeps lines back until those of all earlier places are written, so that equal runs give equal files.
+    """Holds lines back until those of all earlier places are written, so that equal runs give equal files.
 
-    Nobody waits for it: whoever is done early goes on. What a killed run had kept back is graded again on resume.
+    Nothing waits for it. Lines that a killed run was holding back are graded again on resume.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -27,14 +27,14 @@ class OrderedLines:
         return self._places - 1
 
     def put(self, place: int, lines: Lines) -> None:
-        """Write the lines (file and content) of a place, or keep them back. Raises RunError."""
+        """Write the lines (file and content) of a place, or hold them back. Raises RunError."""
         self._ready[place] = lines
         while self._next in self._ready:
             self._write(self._ready.pop(self._next))
             self._next += 1
 
     def write_rest(self) -> None:
-        """Write what is kept back, where some places stay empty. Raises RunError."""
+        """Write all lines that are held back, when some places remain empty. Raises RunError."""
         for place in sorted(self._ready):
             self._write(self._ready.pop(place))
 

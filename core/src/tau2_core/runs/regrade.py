@@ -1,4 +1,4 @@
-"""Re-grading official result files in parallel, and comparing with the verdicts that they hold."""
+"""Regrading official result files in parallel, and comparing with the recorded verdicts."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ CHUNK = 40
 
 @dataclass(frozen=True)
 class Regrading:
-    """What to grade with; small, so that it can be handed to other processes.
+    """Options of regrading; small, so that they can be sent to other processes.
 
-    `fresh_tasks`: the tasks of the dataset (or the pack) count, not those that a file holds. `domain` says whose
-    the files are, whatever they say themselves.
+    `fresh_tasks`: use the tasks of the dataset (or the pack) instead of those in a file. `domain` overrides the domain
+    of the files.
     """
 
     evaluators: str = "tau2"
@@ -52,9 +52,9 @@ class Graded:
 
 @dataclass
 class Regraded:
-    """What a re-grading came to: grades, the agreement with what was recorded, and what could not be read.
+    """The result of regrading: grades, the agreement with recorded verdicts, and files that could not be read.
 
-    `kept` counts conversations that were graded by their file's task although fresh ones were asked for.
+    `kept` counts conversations that were graded by their file's task for lack of a fresh one.
     """
 
     agreement: Agreement = field(default_factory=Agreement)
@@ -82,10 +82,10 @@ class Regraded:
 def regrade(
     paths: Iterable[Path], how: Regrading, *, workers: int, on_done: Callable[[int], None] = lambda _number: None
 ) -> Regraded:
-    """Grade every conversation of the files, in `workers` processes; 1 stays in this one.
+    """Grade every conversation of the files, in `workers` processes, or in this one for 1.
 
-    A file, or a conversation, that cannot be read is a problem of the result; the others are graded. Raises
-    DatasetError for a path where nothing is, UsageError for an unknown set of evaluators.
+    Files and conversations that cannot be read are problems in the result; the others are graded. Raises DatasetError
+    for a path that does not exist, UsageError for an unknown evaluator set.
     """
     choose_evaluators(open_catalogue(how.packs, how.blocked), how.evaluators)
     files = list(dict.fromkeys(file for path in paths for file in result_files(path)))
@@ -151,9 +151,9 @@ def _grade_chunk(path: Path, start: int, how: Regrading) -> Regraded:
     domain = how.domain or file.domain
     try:
         if domain is None:
-            raise UsageError("it does not say its domain (info.environment_info.domain_name); give it with --domain")
+            raise UsageError("it does not name its domain (info.environment_info.domain_name); give it with --domain")
         setting = _setting(domain, how, file.solo, file.mode)
-        # A file's own tasks decide, and two files may hold different tasks of one id: gold states are kept by chunk.
+        # A file's own tasks count, and files may have different tasks with one id, so gold states are kept per chunk.
         grader = choose_evaluators(_catalogue(how.packs, how.blocked), how.evaluators).grader(setting)
     except Tau2GymError as error:
         result.problems += [f"{path}: {error}"] if start == 0 else []

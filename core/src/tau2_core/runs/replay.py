@@ -1,4 +1,4 @@
-"""Replaying recorded calls of the official implementation and comparing everything (spec/conformance.md)."""
+"""Replaying recorded calls of the official implementation and comparing all results (spec/conformance.md)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class RecordedEpisode(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ReplayMismatch:
-    """One place where our answer is not the recorded one."""
+    """One place where our result differs from the recorded one."""
 
     file: Path
     line: int
@@ -69,7 +69,7 @@ class ReplayMismatch:
 
 @dataclass
 class ReplayReport:
-    """What a replay came to."""
+    """The result of a replay."""
 
     episodes: int = 0
     calls: int = 0
@@ -112,9 +112,9 @@ def replay_file(
     report: ReplayReport,
     on_episode: Callable[[], None] = lambda: None,
 ) -> None:
-    """Replay all episodes of a file and add what came of it to the report. Raises UsageError for a damaged file.
+    """Replay all episodes of a file and add the results to the report. Raises UsageError for a damaged file.
 
-    `setting_of` gives a domain's setting.
+    `setting_of` returns a domain's setting.
     """
     for number, episode in read_episodes(file):
         differences = list(replay_episode(setting_of(episode.domain), episode))
@@ -125,7 +125,7 @@ def replay_file(
 
 
 def replay_episode(setting: Setting, episode: RecordedEpisode) -> Iterator[tuple[str, Any, Any]]:
-    """Yield (path, recorded, ours) of everything in which an episode differs."""
+    """Yield (path, recorded, ours) for every difference of an episode."""
     environment = Environment(setting)
     history = (episode.initial_state.message_history if episode.initial_state else None) or []
     try:
@@ -169,7 +169,7 @@ def _call(environment: Environment, call: RecordedCall, path: str) -> Iterator[t
 def _holds(environment: Environment, assertion: Assertion) -> bool | Literal["error"]:
     try:
         return environment.holds(assertion)
-    except Exception:  # noqa: BLE001 - that it raised is the result, and it is compared with the record
+    except Exception:  # noqa: BLE001 - raising is the result, which is compared
         return "error"
 
 

@@ -1,4 +1,4 @@
-"""When a run starts no more episodes: a model that cannot be used, failing infrastructure, or money spent."""
+"""When a run must not start more episodes: an unusable model, failing infrastructure, or the cost limit."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tau2_core.model.llm import ModelRole
 
 
 class Stopping:
-    """Watches the episodes of a run; `why` says why no more are started, "" as long as they are.
+    """Watches the episodes of a run; `why` says why no more are started, "" while they are.
 
-    `spent` is what an earlier part of the run has used. `max_cost` is in dollars, None without a limit.
+    `spent` is the usage from before a resume. `max_cost` is in dollars, None without a limit.
     """
 
     def __init__(
@@ -32,11 +32,11 @@ class Stopping:
         self._in_a_row: list[str] = []
 
     def check(self) -> bool:
-        """Tell whether no more episodes should be started."""
-        return self.refused() or self.too_dear()
+        """Tell whether no more episodes may be started."""
+        return self.refused() or self.over_budget()
 
     def refused(self) -> bool:
-        """Tell whether a model cannot be used at all, or infrastructure has failed too often in the same way."""
+        """Tell whether a model cannot be used, or infrastructure has failed too often in the same way."""
         for role_model in self.role_models.values():
             self.why = self.why or role_model.refused()
         if not self.why and len(self._in_a_row) >= self.most:
@@ -44,19 +44,19 @@ class Stopping:
             self.why = f"{what} ({self._in_a_row[-1]}); --max-infrastructure-errors {self.most} stops the run"
         return bool(self.why)
 
-    def too_dear(self) -> bool:
-        """Tell whether the money is spent."""
+    def over_budget(self) -> bool:
+        """Tell whether the cost limit is reached."""
         if self.max_cost is None:
             return False
         costs = [usage.cost for usage in (*self.spent, *(role_model.usage for role_model in self.role_models.values()))]
         if None not in costs and sum(cost or 0.0 for cost in costs) < self.max_cost:
             return False
-        unknown = "--max-cost cannot be kept: the price of a model is unknown"
-        self.why = self.why or (unknown if None in costs else f"--max-cost {self.max_cost:g} is spent")
+        unknown = "--max-cost cannot be checked: the price of a model is unknown"
+        self.why = self.why or (unknown if None in costs else f"--max-cost {self.max_cost:g} is reached")
         return True
 
     def count(self, record: EpisodeRecord) -> None:
-        """Take note of how an episode ended."""
+        """Note how an episode ended."""
         if record.termination is not Termination.INFRASTRUCTURE_ERROR:
             self._in_a_row = []
             return
@@ -67,9 +67,9 @@ class Stopping:
 
 
 def refuse_unknown_prices(role_models: Mapping[ModelRole, RoleModel]) -> None:
-    """Refuse --max-cost where nobody could tell what is spent. Raises UsageError."""
+    """Refuse --max-cost if the cost cannot be known. Raises UsageError."""
     for role, role_model in role_models.items():
         if role_model.client is not None and not role_model.client.knows_price():
             what = f"--max-cost: the price of {role_model.settings.model} is not known"
             prices = '{"input_cost_per_token": …, "output_cost_per_token": …}'
-            raise UsageError(f"{what}; say it with --{role}-args '{prices}'")
+            raise UsageError(f"{what}; give it with --{role}-args '{prices}'")
