@@ -76,7 +76,7 @@ class TestAllowList:
         line = replaced(manifest, "tasks: [transfer_deletion]", "tasks: [transfer_deletion, complete_task]")
         done = gym("check", "--audit", "--pack", mock_copy)
         assert done.returncode == 1
-        what = "evaluation.audit: always-transfer does not pass 'complete_task', so nothing is to be argued"
+        what = "evaluation.audit: always-transfer does not pass 'complete_task', so the entry is not needed"
         assert f"mock: {manifest}:{line}: {what} (take it out) [T2G086]\n" in done.stdout
 
     @pytest.mark.parametrize(

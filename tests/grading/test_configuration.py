@@ -194,7 +194,7 @@ class TestName:
         done = gym("grade", "runs/run0")
         assert (done.returncode, done.stderr) == (
             2,
-            f"error: {name} is a configuration: name its file with --evaluators FILE\n",
+            f"error: {name} is a configuration: give its file with --evaluators FILE\n",
         )
         assert gym("grade", "runs/run0", "--evaluators", file).returncode == 0
 
@@ -238,7 +238,7 @@ gates:
 TOLD = {
     4: "DB: no evaluator 'tau2.bd' (did you mean 'tau2.db'?)",
     5: "ACTION: it has no option 'orderd' (there is none)",
-    7: "no task's reward basis can name TONE, so it counts for nothing (`counts: always`, or `never` to report it)",
+    7: "no task's reward basis can name TONE, so it never counts (`counts: always`, or `never` to report it)",
     8: "MOOD: ./tone.py has no function 'evaluates' (did you mean 'evaluate'?)",
     9: "FORM: there is no file {folder}/tune.py (correct the path)",
     10: "PACE: tune.evil:evaluate cannot be loaded: ModuleNotFoundError: No module named 'tune' (install or mend it; a "
@@ -248,7 +248,7 @@ TOLD = {
     "`./file.py:function`)",
     14: "weights: there is no evaluator for ENV_ASERTION (did you mean 'ENV_ASSERTION'?)",
     15: "weights: NL_ASSERTION should be above 0, not 0",
-    17: "gates: COMMUNICATE never counts, so it can have no part in the reward (take it out here, or let it count)",
+    17: "gates: COMMUNICATE never counts, so it cannot affect the reward (remove it here, or let it count)",
     18: "gates: there is no evaluator for MOODY (did you mean 'MOOD'?)",
 }
 
@@ -272,7 +272,7 @@ class TestRefused:
             ("extends: tau2\nweight: {DB: 1}\n", 2, "weight: there is no such key"),
             ("evaluators: {}\n", 1, "it has no evaluators (name a set with `extends`, or write `evaluators`)"),
             ("- x\n", 1, "the file: should be a mapping of keys to values"),
-            ("extends: [\n", 2, "a value should stand here; is a `[` or `{` before it not closed?"),
+            ("extends: [\n", 2, "a value is expected here; is a `[` or `{` before it not closed?"),
         ],
     )
     def test_a_file_of_another_form_is_refused(

@@ -114,8 +114,8 @@ SAID = {
     "text": "a str, not a UserMessage",
     "agent": "a AssistantMessage, not a UserMessage",
     "empty": "neither text nor a tool call",
-    "surrogate": "no JSON value",
-    "calls": "no JSON value",
+    "surrogate": "cannot be recorded as JSON",
+    "calls": "cannot be recorded as JSON",
 }
 BLOCKING = [how for how, said in SAID.items() if "busy" in said]
 IDS = ("create_plain", "create_with_description")

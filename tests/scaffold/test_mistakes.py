@@ -97,10 +97,10 @@ MISTAKES = {
         "prompts/policy.md.j2", "", "{% if solo %}\n", "T2G034", "{% if solo %}", "endif"
     ),
     "a key stands twice": Mistake(
-        TOOLS, "", "\ntransfer_to_human_agents: 5 # again\n", "T2G003", "# again", "stands here twice"
+        TOOLS, "", "\ntransfer_to_human_agents: 5 # again\n", "T2G003", "# again", "occurs twice here"
     ),
     "a task id is used twice": Mistake(
-        TASKS, "- id: refuse_on_the_day", "- id: cancel_next_week # again", "T2G046", "# again", "stands twice"
+        TASKS, "- id: refuse_on_the_day", "- id: cancel_next_week # again", "T2G046", "# again", "occurs twice"
     ),
     "a task is in no split": Mistake(
         SPLITS,

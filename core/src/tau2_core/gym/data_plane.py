@@ -25,8 +25,8 @@ INSTRUCTIONS = (
     "policy first (the prompt `policy`, or the resource tau2://policy) and follow it; use the tools to look things up "
     "and to change them, one call at a time. Tool calls are not seen by the customer. What you want to tell the "
     "customer goes through the program that runs you, or to the `conversation` URL next to this one "
-    '(POST {"content": …}; GET reads what the customer has said). In solo play the prompt `ticket` holds the work to do, '
-    "and `done` ends it."
+    '(POST {"content": …}; GET reads what the customer has said). In solo play the prompt `ticket` holds the work to '
+    "do, and `done` ends it."
 )
 
 HostedSide = tuple[HostedEpisode, Role]

@@ -1,4 +1,4 @@
-"""All hosted episodes of a server: creation, look-up by key, expiry, and what is kept of the finished ones."""
+"""All hosted episodes of a server: creation, look-up by key, use, expiry and closing."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ Work = Coroutine[Any, Any, T]
 
 
 class Registry:
-    """The episodes of one server. `runs` keeps their records; None keeps nothing.
+    """The episodes of one server. `runs` keeps their records; if it is None, nothing is kept.
 
-    `evaluators` is a set's name or a file; without it, each domain is graded as `tau2-gym run` grades it.
+    `evaluators` is the name of a set or a file; by default each domain is graded as by `tau2-gym run`.
     """
 
     def __init__(
@@ -66,17 +66,17 @@ class Registry:
         self.claims = SlotClaims(self)
 
     def admit(self, episode_id: str | None = None) -> None:
-        """Refuse what could not be added now. Raises RefusedError: 409 for a taken id, 503 if full or out of money."""
+        """Refuse an episode that cannot be added. Raises RefusedError: 409 for a taken id, 503 if full or too dear."""
         if episode_id in self._episodes:
-            raise RefusedError(409, "taken_id", f"there is an episode {episode_id!r} already")
+            raise RefusedError(409, "taken_id", f"there is already an episode {episode_id!r}")
         if len(self._episodes) >= self.max_episodes:
             what = f"{self.max_episodes} episodes are open; delete one, or try later"
             raise RefusedError(503, "full", what, retry_after=TRY_LATER)
-        if self.runs is not None and self.runs.stopping.too_dear():
-            raise RefusedError(503, "max_cost", "--max-cost is spent, so no more episodes are started")
+        if self.runs is not None and self.runs.stopping.over_budget():
+            raise RefusedError(503, "max_cost", "--max-cost is reached, so no more episodes are started")
 
     def build(self, blueprint: Blueprint, episode_id: str | None = None) -> HostedEpisode:
-        """Make an episode, not added yet. Slow if the task's set-up is. Raises RefusedError: 422 for a bad task."""
+        """Build an episode without adding it; as slow as the task's set-up. Raises RefusedError: 422 for a bad task."""
         if self.runs is not None:
             self.runs.prepare(blueprint, self.graded_by)
         try:
@@ -109,31 +109,31 @@ class Registry:
         return episode
 
     def by_key(self, key: str) -> tuple[HostedEpisode, Role]:
-        """Return the episode and the side that a key opens. Raises RefusedError: 404, or 410 if it is gone."""
+        """Return the episode and the side of a key. Raises RefusedError: 404, or 410 if it is gone."""
         found = self._keys.get(key)
         if found is None:
             raise expired_episode() if key in self._gone else unknown_episode()
         return found
 
     def opens(self, key: str) -> bool:
-        """Tell whether a key opens an episode."""
+        """Tell whether a key belongs to an open episode."""
         return key in self._keys
 
     def find(self, episode_id: str) -> HostedEpisode | None:
         return self._episodes.get(episode_id)
 
     def is_gone(self, episode_id: str) -> bool:
-        """Tell whether there was such an episode, not long ago."""
+        """Tell whether such an episode existed recently."""
         return episode_id in self._gone and episode_id not in self._episodes
 
     def all(self) -> list[HostedEpisode]:
         return list(self._episodes.values())
 
     async def use(self, episode: HostedEpisode, work: Work[T], *, at_once: bool = False) -> T:
-        """Do something with an episode, to the end even if the client goes away; it does not expire meanwhile.
+        """Do work on an episode, to its end even if the client disconnects; the episode does not expire meanwhile.
 
-        When this returns, the record of an episode that has ended is kept. `at_once` promises that the work waits for
-        nothing: then nobody can go away in the middle, which spares it a task of its own.
+        When this returns and the episode has ended, its record is kept. `at_once` promises that the work never waits,
+        so it cannot be cancelled half-way and needs no task of its own.
         """
         using = self._use(episode, work)
         return await (using if at_once else self._finish(using))
@@ -149,14 +149,14 @@ class Registry:
                 await self._finish(self.keeping.try_to_keep(episode))
 
     async def _finish(self, work: Work[T]) -> T:
-        """Await work in a task of its own, which neither a client nor a session that is cancelled takes with it."""
+        """Await work in a task of its own, which is not cancelled with the client's request or session."""
         task = asyncio.create_task(work)
         self.works.add(task)
         task.add_done_callback(self.works.discard)
         return await asyncio.shield(task)
 
     async def grade(self, episode: HostedEpisode) -> Grade:
-        """Grade an episode as it stands, from its record; one that is over and kept, with the judge's word."""
+        """Grade an episode in its present state; if it has ended and is kept, with the judge's decision."""
         grade = await asyncio.shield(episode.grading) if episode.grading is not None else None
         if grade is not None:
             return grade
@@ -171,7 +171,7 @@ class Registry:
         return await self.workers.run(work)
 
     def graded_by(self, setting: Setting) -> EvaluatorSet:
-        """Return what grades the episodes of a setting; chosen once, then kept. Raises UsageError."""
+        """Return the evaluators for a setting's episodes, chosen once. Raises UsageError."""
         if setting not in self._graded_by:
             self._graded_by[setting] = choose_evaluators(self.catalogue, self.evaluators, setting)
         return self._graded_by[setting]
@@ -183,7 +183,7 @@ class Registry:
             chosen.refuse_ungradable(chosen.grader(blueprint.setting), [blueprint.task])
 
     async def reset(self, episode: HostedEpisode, seed: int | None = None) -> None:
-        """Start an episode again; what was played is kept first. Raises RunError if it cannot be."""
+        """Start an episode again, after keeping its record. Raises RunError if that is not possible."""
         await self._finish(self._reset(episode, seed))
 
     async def _reset(self, episode: HostedEpisode, seed: int | None) -> None:
@@ -198,7 +198,7 @@ class Registry:
             episode.last_used = time.monotonic()
 
     async def close(self, episode_id: str) -> None:
-        """Close an episode; its URLs are gone at once, and its record is kept when a call in flight has ended.
+        """Close an episode. Its URLs stop working at once; its record is kept after a call in flight has ended.
 
         Raises RefusedError: 404 or 410. Raises RunError if the record cannot be kept; the episode is then open again.
         """
@@ -214,15 +214,15 @@ class Registry:
         except RunError:
             self._list(episode)
             raise
-        except asyncio.CancelledError:  # at shutdown, when a call that this waits for does not end
-            if episode.kept:  # and it is a grade, or a plugin that is told of the record
+        except asyncio.CancelledError:  # at shutdown, if the call in flight does not end
+            if episode.kept:  # only the grade or a notified plugin is waited for
                 raise
-            log.error("a call of episode %s did not end in time; its record ends there", episode.id)
-            episode.interrupt("the server was stopped in the middle of a call")
+            log.error("a call of episode %s did not end in time; the record ends before it", episode.id)
+            episode.interrupt("the server was stopped during a call")
             await self.keeping.keep(episode)
 
     def forget(self, episode: HostedEpisode) -> None:
-        """Let go of an episode whose record somebody else keeps. A call in flight goes on, and nobody waits for it."""
+        """Remove an episode whose record is kept elsewhere. A call in flight continues, but is not waited for."""
         self.unlist(episode)
 
     def _list(self, episode: HostedEpisode) -> None:
@@ -249,7 +249,7 @@ class Registry:
         return datetime.now(UTC) + timedelta(seconds=max(0.0, left))
 
     async def expire(self) -> None:
-        """Close what nobody has used for too long, and keep what has come to an end by the time alone."""
+        """Close episodes that were not used for too long, and keep those that have ended because their time was up."""
         now = time.monotonic()
         self.claims.stop_if_due()
         over = self.runs is not None and self.runs.out_of_time()
@@ -260,9 +260,9 @@ class Registry:
             stopped = over and episode.blueprint.slot is not None and not episode.ended
             if late or stopped or episode.last_used < now - self.idle_seconds:
                 if stopped:
-                    episode.lost, episode.stopping = "the time of the run was over before the episode was", True
+                    episode.lost, episode.stopping = "the run's time was up before the episode had ended", True
                 elif not episode.ended:
-                    episode.lost = "the agent did not finish in time" if late else "the agent went away"
+                    episode.lost = "the agent did not finish in time" if late else "the agent disappeared"
                 await self._expire(episode)
             elif episode.ended and not episode.kept:
                 await self._finish(self.keeping.try_to_keep(episode))
@@ -271,7 +271,7 @@ class Registry:
         try:
             await self.close(episode.id)
         except RefusedError:
-            return  # somebody else has closed it meanwhile
+            return  # it was closed meanwhile
         except RunError as error:
             log.error("episode %s has expired but stays open, since its record cannot be kept: %s", episode.id, error)
         else:
@@ -279,5 +279,5 @@ class Registry:
             log.info("episode %s expired", episode.id)
 
     def hurry(self) -> None:
-        """Let `close_all`, now or later, wait for nothing any more: neither calls in flight nor grades."""
+        """Make `close_all`, now or later, stop waiting for calls in flight and grades."""
         self.keeping.hurry()

@@ -1,4 +1,4 @@
-"""Running the server: over HTTP until a signal comes, or one episode over stdio."""
+"""Running the server: over HTTP until a signal, or one episode over stdio."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ from tau2_core.runs.judgements import probe_judge
 from tau2_core.runs.model_clients import close_models
 from tau2_core.watchdog import watched_for
 
-RESERVED_FILES = 256  # of those that the process may open, for other things than clients
+RESERVED_FILES = 256  # open files for other purposes than clients
 BUSY_SECONDS = 2.0  # after which code of plugins that keeps the event loop busy is interrupted
-GRACE_SECONDS = 3  # with what the application adds, less than the five seconds after which eval-protocol kills
+GRACE_SECONDS = 3  # in total less than the five seconds after which eval-protocol kills the process
 
 
 def bind(host: str, port: int, token: str | None) -> list[socket.socket]:
-    """Return the listening sockets, all on one port: one, or for a name that has several addresses one for each.
+    """Return the listening sockets, all on one port: one for each address of the host.
 
     Raises UsageError for a port in use, or a public address without a token.
     """
     if host not in LOOPBACK and not token:
-        raise UsageError(f"--host {host} is reachable by others: give a --token that the control plane will ask for")
+        raise UsageError(f"--host {host} is reachable from other machines: give a --token for the control plane")
     listeners: list[socket.socket] = []
     try:
         for family, _, _, _, address in socket.getaddrinfo(host, port, proto=socket.IPPROTO_TCP):
@@ -59,10 +59,10 @@ def bind(host: str, port: int, token: str | None) -> list[socket.socket]:
 
 
 def _listen(family: socket.AddressFamily, address: tuple[str | int, int]) -> socket.socket:
-    # Named as TCP, since asyncio switches Nagle's algorithm off only then; with it every answer waits 40 ms.
+    # Explicitly TCP, since asyncio disables Nagle's algorithm only then; else every answer takes 40 ms longer.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        if os.name == "posix":  # on Windows it would let several servers share a port
+        if os.name == "posix":  # on Windows it would allow several servers on one port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family is socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -77,11 +77,11 @@ def _listen(family: socket.AddressFamily, address: tuple[str | int, int]) -> soc
 def serve_http(
     registry: Registry, settings: ServerSettings, listeners: Sequence[socket.socket], begin: Callable[[], None]
 ) -> None:
-    """Serve until SIGINT or SIGTERM; calls in flight are finished, then all records and grades kept.
+    """Serve until SIGINT or SIGTERM; then finish calls in flight, and keep all records and grades.
 
-    `begin` opens the run and says where the server is, once the judge has been tried. Raises RunError.
+    `begin` opens the run and prints the server's address, once the judge has been tried. Raises RunError.
 
-    A second signal cuts calls in flight and grades short; the records are kept all the same.
+    A second signal aborts calls in flight and grading; the records are kept in any case.
     """
     with _many_files() as files:
         limits = replace(
@@ -89,7 +89,7 @@ def serve_http(
         )
         config = uvicorn_config(build_application(registry, settings), limits)
         with rare_garbage_collection(), short_turns():
-            # Run by anyio, which then need not find out anew, some twenty times a request, what runs it.
+            # Run by anyio, which otherwise detects the async library about twenty times per request.
             loop = {"loop_factory": loop_factory()}
             server = RecordKeepingServer(config, registry)
             serve = partial(server.serve, sockets=[*listeners])
@@ -98,10 +98,10 @@ def serve_http(
 
 @contextmanager
 def _many_files() -> Iterator[int]:
-    """Let the process open as many files as the system allows; a connection is one. The value is their number."""
+    """Raise the limit of open files, which include connections, to the maximum; the value is that number."""
     try:
         import resource
-    except ImportError:  # on Windows, where sockets are no files
+    except ImportError:  # on Windows, where sockets are not files
         yield sys.maxsize
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -118,7 +118,7 @@ async def _run(
     serve: Callable[[], Awaitable[None]],
     begin: Callable[[], None] = lambda: None,
 ) -> None:
-    """Try the judge, begin, grade what an earlier part of the run left, then serve. Raises RunError."""
+    """Try the judge, begin, grade ungraded records of a resumed run, then serve. Raises RunError."""
     try:
         await probe_judge(settings.role_models.get("judge"))
         begin()
@@ -131,7 +131,7 @@ async def _run(
 
 
 def uvicorn_config(app: ASGIApp, limits: ConnectionLimits | None = None) -> uvicorn.Config:
-    """Return how the application is served."""
+    """Return uvicorn's configuration for the application."""
     return uvicorn.Config(
         app,
         http=bounded_protocol(limits or ConnectionLimits()),
@@ -146,7 +146,7 @@ def uvicorn_config(app: ASGIApp, limits: ConnectionLimits | None = None) -> uvic
 
 
 class RecordKeepingServer(uvicorn.Server):
-    """Keeps the records at any signal; uvicorn leaves out the application's end at a second Ctrl-C."""
+    """Keeps the records at any signal; uvicorn would skip the application's shutdown at a second Ctrl-C."""
 
     def __init__(self, config: uvicorn.Config, registry: Registry) -> None:
         super().__init__(config)
@@ -156,7 +156,7 @@ class RecordKeepingServer(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as uvicorn has it
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         again = self.should_exit
         self._captured_signals.append(sig)
         self.should_exit = True
@@ -164,16 +164,16 @@ class RecordKeepingServer(uvicorn.Server):
             self._loop.call_soon_threadsafe(self.hurry)
 
     def hurry(self) -> None:
-        """Wait for no request and no grade any more."""
+        """Stop waiting for requests and grades."""
         self.registry.hurry()
         for task in list(self.server_state.tasks):
             task.cancel()
 
 
 def serve_stdio(registry: Registry, settings: ServerSettings, blueprint: Blueprint) -> None:
-    """Serve one episode to one client over standard input and output; its record is kept when the client leaves.
+    """Serve one episode to one client over standard input and output; keep its record when the client leaves.
 
-    At the end the reward goes to standard error, for whoever launched the server. A signal ends it at once.
+    At the end the reward is printed to standard error. A signal ends the server at once.
     """
     episode = registry.create(blueprint)
     loop = {"loop_factory": tracked_loops(asyncio.new_event_loop)}
@@ -185,10 +185,10 @@ async def _stdio(registry: Registry, settings: ServerSettings, episode: HostedEp
     with _signals() as (stop, again):
 
         async def end_on_signal() -> None:
-            # What reads standard input cannot be interrupted, so the process ends from here.
+            # Reading standard input cannot be interrupted, so the process is ended here.
             number = await stop
             again.add_done_callback(lambda _again: registry.hurry())
-            await _last_words(registry, episode, again)
+            await _finish(registry, episode, again)
             sys.stdout.flush()
             sys.stderr.flush()
             signal.signal(number, signal.SIG_DFL)
@@ -201,11 +201,11 @@ async def _stdio(registry: Registry, settings: ServerSettings, episode: HostedEp
             if not stop.done():
                 group.cancel_scope.cancel()
         again.add_done_callback(lambda _again: registry.hurry())
-        await _last_words(registry, episode, again)
+        await _finish(registry, episode, again)
 
 
-async def _last_words(registry: Registry, episode: HostedEpisode, hurry: asyncio.Future[int]) -> None:
-    """Keep the record, then say what it is worth, unless there is a hurry."""
+async def _finish(registry: Registry, episode: HostedEpisode, hurry: asyncio.Future[int]) -> None:
+    """Keep the record, then print its reward, unless the server has to stop at once."""
     await close_all(registry, GRACE_SECONDS)
     if episode.blueprint.task.evaluation_criteria and not hurry.done():
         grading = asyncio.create_task(registry.grade(episode))
@@ -218,9 +218,9 @@ async def _last_words(registry: Registry, episode: HostedEpisode, hurry: asyncio
 
 @contextmanager
 def _signals() -> Iterator[tuple[asyncio.Future[int], asyncio.Future[int]]]:
-    """Take SIGINT and SIGTERM for as long as the block lasts: the first and the second one, as futures.
+    """Handle SIGINT and SIGTERM within the block: the first and the second one set futures.
 
-    With `signal.signal`, since event loops on Windows take none.
+    It uses `signal.signal`, since event loops on Windows do not support signals.
     """
     loop = asyncio.get_running_loop()
     first, second = loop.create_future(), loop.create_future()

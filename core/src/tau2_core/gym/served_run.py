@@ -1,4 +1,4 @@
-"""One run folder of a server: records as episodes end, then their grades, as `tau2-gym run` leaves them."""
+"""One run folder of a server: records as episodes end, then their grades, in the format of `tau2-gym run`."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ from tau2_core.runs.judgements import Judging
 from tau2_core.runs.listeners import Event, Listeners
 
 log = logging.getLogger(__name__)
-MOST_UNTOLD = 1000  # events that wait for slow plugins
+MOST_PENDING = 1000  # events that wait for slow plugins
 
 
 class ServedRun:
-    """A run folder, open for as long as the server runs. Raises RunError if it cannot be made or written.
+    """A run folder that is open while the server runs. Raises RunError if it cannot be created or written.
 
-    With `fixed` the plan's tasks and trials are the inventory. Without it the inventory grows: a task that is played
-    for the first time is added, and each play of it is its next trial.
+    With `fixed` the plan's tasks and trials are the inventory. Otherwise the inventory grows: a new task is added when
+    it is first played, and each episode of it is its next trial.
 
-    Plugins are told what `tau2-gym run` tells them, in the same order, but nobody waits for them. What one of them
-    raises is logged and ends nobody's episode.
+    Plugins get the same notifications as from `tau2-gym run`, in the same order, but episodes do not wait for them.
+    Their errors are logged and end no episode.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class ServedRun:
         )
         self.workers = workers
         self.listeners = Listeners(catalogue, folder, self.plan.participants.limits.timeout_seconds)
-        self._tellings: set[asyncio.Task[None]] = set()
+        self._notifications: set[asyncio.Task[None]] = set()
         self.tasks: dict[str, Task] = {}
         self._contents: list[str] = []
         self.played: Counter[str] = Counter()
@@ -86,43 +86,43 @@ class ServedRun:
             self.tasks = {task.id: task for task in self.plan.tasks}
             self.journal.rewrite(TASKS, (_line(task) for task in self.tasks.values()))
             self.journal.write(CONFIGURATION, self.config)
-        else:  # it becomes a run with its first task
+        else:  # the folder becomes a run with its first task
             self.config.update(tasks=[], trials=1, seeds=[], split=None)  # each record has its own seed
             self.config["digests"] = {**self.config["digests"], "tasks": None}
 
     def started(self) -> RunStart:
-        """Return what plugins are told when the run begins; an inventory that grows is empty then."""
-        start = self.plan.begun_in(self.journal.folder)
+        """Return the notification for plugins when the run begins; a growing inventory is empty then."""
+        start = self.plan.run_start(self.journal.folder)
         return start if self.fixed else replace(start, tasks=[], slots=0)
 
-    async def tell(self, event: Event, subject: object) -> None:
-        """Tell plugins of something soon. Waits only while very much else is to be told before."""
+    async def notify(self, event: Event, subject: object) -> None:
+        """Notify plugins soon. Waits only while very many notifications are pending."""
         if not self.listeners.any(event):
             return
-        while len(self._tellings) >= MOST_UNTOLD:
-            await asyncio.wait(self._tellings, return_when=asyncio.FIRST_COMPLETED)
-        telling = asyncio.create_task(self._tell(event, subject))
-        self._tellings.add(telling)
-        telling.add_done_callback(self._tellings.discard)
+        while len(self._notifications) >= MOST_PENDING:
+            await asyncio.wait(self._notifications, return_when=asyncio.FIRST_COMPLETED)
+        notification = asyncio.create_task(self._notify(event, subject))
+        self._notifications.add(notification)
+        notification.add_done_callback(self._notifications.discard)
 
-    async def _tell(self, event: Event, subject: object) -> None:
+    async def _notify(self, event: Event, subject: object) -> None:
         try:
-            await self.listeners.tell(event, subject)
+            await self.listeners.notify(event, subject)
         except RunError as error:
             log.error("%s", error)
 
-    async def all_told(self) -> None:
-        """Wait until plugins have been told of everything."""
-        while self._tellings:
-            await asyncio.wait(set(self._tellings))
+    async def all_notified(self) -> None:
+        """Wait until plugins have got all notifications."""
+        while self._notifications:
+            await asyncio.wait(set(self._notifications))
 
     def blueprint(self, slot: Slot) -> Blueprint:
-        """Return what the episode of a slot is made from: as `tau2-gym run` would play it."""
+        """Return the blueprint of a slot's episode, as `tau2-gym run` would play it."""
         plan = self.plan
         return Blueprint(plan.setting, self.tasks[slot.task_id], plan.participants, plan.seeds()[slot.trial], slot=slot)
 
     async def keep_failed(self, slot: Slot, seed: int, why: str) -> EpisodeRecord:
-        """Record that an episode could not begin, and grade it; return the record. Raises RunError."""
+        """Record and grade an episode that could not begin; return the record. Raises RunError."""
         setting = self.plan.setting
         record = EpisodeRecord(
             domain=setting.domain,
@@ -135,21 +135,21 @@ class ServedRun:
             variant=setting.variant,
             mode=setting.mode,
         )
-        await self.tell("episode_started", EpisodeStart(setting.domain, slot, seed))
+        await self.notify("episode_started", EpisodeStart(setting.domain, slot, seed))
         self.journal.append(EPISODES, record.line())
-        await self.tell("episode_finished", record)
+        await self.notify("episode_finished", record)
         await self.grade(record, self.tasks[slot.task_id], 0.0)
         return record
 
     def takes(self, task: Task) -> bool:
-        """Tell whether a task can be in this run: no other task has its id."""
+        """Tell whether a task can be part of this run: no different task has its id."""
         return self.tasks.get(task.id, task) == task
 
     def enter(self, blueprint: Blueprint) -> int:
-        """Take in an episode in which something is about to happen; return its trial.
+        """Add an episode before its first call or message; return its trial.
 
-        In an inventory that grows, its task is added and its trial is the next one. What is played in a `free` world is
-        recorded, but has no task and is no part of the inventory. Raises RunError.
+        In a growing inventory its task is added, and its trial is the next one. Episodes of a `free` world are
+        recorded, but are not part of the inventory. Raises RunError.
         """
         task, trial = blueprint.task, self.played[blueprint.task.id]
         if blueprint.slot is not None:
@@ -176,11 +176,11 @@ class ServedRun:
             self.journal.write(CONFIGURATION, self.config)
 
     def asks_judge(self, record: EpisodeRecord, task: Task) -> bool:
-        """Tell whether a model is to judge the episode, which takes seconds."""
+        """Tell whether a model must judge the episode, which takes seconds."""
         return self.judging.asks(record, task)
 
     async def grade(self, record: EpisodeRecord, task: Task, seconds: float) -> Grade:
-        """Grade a record that is kept, ask the judge where its word counts, and append the grade."""
+        """Grade a kept record, with the judge's decision if it counts, and append the grade."""
         judgement = await self.judging.judgement(record, task)
         grade = await self.workers.run(partial(self.grader.grade, record, task, judgement))
         self._note(record, grade, seconds)
@@ -189,22 +189,22 @@ class ServedRun:
     def _note(self, record: EpisodeRecord, grade: Grade, seconds: float) -> None:
         timing = {"task_id": record.task_id, "trial": record.trial, "play_seconds": seconds, "seconds": seconds}
         self.journal.append(TIMINGS, timing)
-        self.journal.append(GRADES, grade.model_dump(mode="json"))  # last: what is graded is done
+        self.journal.append(GRADES, grade.model_dump(mode="json"))  # last, since a graded episode is complete
         self.records.append(record.model_copy(update={"messages": []}))
-        # A summary has the reasons of a task's first failure; all others are in the file, and would fill memory.
+        # A summary explains a task's first failure only; all other verdicts are in the file and would fill the memory.
         explained = grade.solved or grade.task_id in self._explained
         if not explained:
             self._explained.add(grade.task_id)
         self.grades.append(grade.model_copy(update={"verdicts": {}}) if explained else grade)
 
     async def grade_what_is_left(self) -> None:
-        """Grade the records of an earlier part of the run that were not graded before it was stopped."""
+        """Grade records from before a resume that are not graded yet."""
         for slot, record in self.before.records.items():
             if slot not in self.before.grades:
                 await self.grade(record, self.tasks[slot.task_id], 0.0)
 
     def all_grades(self) -> list[Grade]:
-        """Return the grades of this run so far, an earlier part's too."""
+        """Return all grades of this run so far, including those from before a resume."""
         return [*self.before.grades.values(), *self.grades]
 
     def sum_up(self) -> RunSummary:
@@ -217,14 +217,14 @@ class ServedRun:
         inventory = self._inventory()
         tally = Tally(inventory.tasks, inventory.trials, grades, records, list(self.judging.known.values()))
         summary = summarise(inventory, folder.name, str(folder), tally, seconds)
-        self.journal.write(CONFIGURATION, self.config)  # which a full disk may have kept from being written before
+        self.journal.write(CONFIGURATION, self.config)  # a full disk may have prevented this before
         self.journal.write(SUMMARY, summary.model_dump(mode="json"))
         return summary
 
     def _inventory(self) -> Inventory:
-        told = self.plan.inventory()
+        fixed = self.plan.inventory()
         tasks: Sequence[str] = self.config["tasks"]
-        names = (told.domain, told.agent, told.user, told.evaluators, told.dataset, self.config["split"])
+        names = (fixed.domain, fixed.agent, fixed.user, fixed.evaluators, fixed.dataset, self.config["split"])
         return Inventory(*names, tasks, self.config["trials"])
 
 

@@ -1,4 +1,4 @@
-"""What a server keeps: the run that it was started for, and runs that grow with what clients wish."""
+"""The runs of a server: the one that it was started for, and others that grow with clients' requests."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ GradedBy = Callable[[Setting], EvaluatorSet]
 
 
 class ServedRuns:
-    """The run folders of a server: one a setting and customer, opened with its first record.
+    """The run folders of a server: one per setting and customer, opened at its first episode.
 
-    `inventory` is the run that the server was started for, if there is one, and `slots` is what is left of it to play.
-    `stopping` watches what the server's models cost, and how the slots' episodes end.
+    `inventory` is the run that the server was started for, if any, with its `slots`. `stopping` watches the cost of the
+    server's models and the outcomes of the slots' episodes.
     """
 
     def __init__(self, catalogue: Catalogue, out: Path, stopping: Stopping, *, judge_all: bool = False) -> None:
@@ -53,19 +53,19 @@ class ServedRuns:
     def open_inventory(
         self, checked: CheckedPlan, folder: Path, *, resume: bool, attempts: int, seconds: float
     ) -> None:
-        """Open the folder of the run that is to be served, with its run.json, and tell plugins. Raises RunError."""
+        """Open the folder of the run to serve, with its run.json, and notify plugins. Raises RunError."""
         run = self.inventory = self._open(checked, folder, fixed=True, resume=resume)
-        run.listeners.tell_now("run_started", run.started())
+        run.listeners.notify_now("run_started", run.started())
         self.stopping.spent += run.before.spent.values()
         self.run_seconds, self._began = checked.plan.run_seconds, time.monotonic()
         self.slots = Slots(checked.plan.own_slots(), run.before.records.keys(), attempts=attempts, seconds=seconds)
 
     def out_of_time(self) -> bool:
-        """Tell whether the time of the run that the server was started for is over."""
+        """Tell whether the time of the run that the server was started for is up."""
         return self.run_seconds is not None and time.monotonic() - self._began >= self.run_seconds
 
     def prepare(self, blueprint: Blueprint, graded_by: GradedBy) -> None:
-        """Digest what decides an episode's result, once a setting; slow, so for a worker thread."""
+        """Compute the configuration of an episode's run, once per setting. Slow, so for a worker thread."""
         key = _key(blueprint)
         with self._lock:
             if key not in self._checked:
@@ -94,24 +94,24 @@ class ServedRuns:
         )
 
     async def begin(self, blueprint: Blueprint) -> int:
-        """Take in an episode in which something is about to happen, and tell plugins; return its trial.
+        """Add an episode before its first call or message, and notify plugins; return its trial.
 
-        Raises RunError if its run's folder cannot be made or written.
+        Raises RunError if its run's folder cannot be created or written.
         """
         run, is_new = self._run_for(blueprint)
         trial = run.enter(blueprint)
         if is_new:
-            await run.tell("run_started", run.started())
+            await run.notify("run_started", run.started())
         slot = Slot(blueprint.task.id, trial)
-        await run.tell("episode_started", EpisodeStart(blueprint.setting.domain, slot, blueprint.seed))
+        await run.notify("episode_started", EpisodeStart(blueprint.setting.domain, slot, blueprint.seed))
         return trial
 
     def run_for(self, blueprint: Blueprint) -> ServedRun:
-        """Return the run that an episode's record goes to. Raises RunError if its folder cannot be made."""
+        """Return the run of an episode's record. Raises RunError if its folder cannot be created."""
         return self._run_for(blueprint)[0]
 
     def _run_for(self, blueprint: Blueprint) -> tuple[ServedRun, bool]:
-        """Return the run of an episode, and whether it was opened just now."""
+        """Return the run of an episode, and whether it was just opened."""
         if blueprint.slot is not None:
             assert self.inventory is not None
             return self.inventory, False
@@ -129,7 +129,7 @@ class ServedRuns:
         return grown if self.inventory is None else [self.inventory, *grown]
 
     async def close(self) -> None:
-        """Sum up all runs, tell plugins, and let go of their folders. Raises RunError, after all that."""
+        """Write all summaries, notify plugins, and release the folders. Raises RunError at the end."""
         failures: list[RunError] = []
         ended: list[tuple[ServedRun, RunSummary]] = []
         with self._stack:
@@ -141,9 +141,9 @@ class ServedRuns:
                 except RunError as error:
                     failures.append(error)
             for run, summary in ended:
-                await run.tell("run_finished", summary)
+                await run.notify("run_finished", summary)
             for run in runs:
-                await run.all_told()
+                await run.all_notified()
                 run.listeners.close()
         if failures:
             raise failures[0]

@@ -1,4 +1,4 @@
-"""The inventory of a served run: each slot (a task and a trial) is claimed once, by whoever comes."""
+"""The slots of a served run, each of which is claimed by one client."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ SlotStatus = Literal["open", "claimed", "finished", "lost"]
 
 @dataclass(frozen=True)
 class Claim:
-    """A slot that somebody plays; `attempt` counts from 1."""
+    """A slot that is being played; `attempt` counts from 1."""
 
     slot: Slot
     attempt: int
 
 
 class Slots:
-    """Which slots are to be played, are being played, are finished, or were lost `attempts` times.
+    """The state of every slot: open, claimed, finished, or lost `attempts` times.
 
-    `seconds` is how long an agent has for a slot. A slot whose episode was not finished in time, expired, or was
-    deleted before anything had happened is handed out again, after the others. `stopped` says why no more are handed
-    out, "" as long as they are.
+    An agent has `seconds` for a slot. If its episode is not finished in time, expires, or is deleted before anything
+    happened, the slot is handed out again after the others. `stopped` says why no more slots are handed out, "" while
+    they are.
     """
 
     def __init__(self, slots: Sequence[Slot], finished: Collection[Slot], *, attempts: int, seconds: float) -> None:
@@ -39,17 +39,17 @@ class Slots:
         self._tries: Counter[Slot] = Counter()
 
     def refuse_if_stopped(self) -> None:
-        """Refuse to hand out slots of a run that was stopped. Raises RefusedError (410)."""
+        """Refuse to hand out slots of a stopped run. Raises RefusedError (410)."""
         if self.stopped and not self.all_played():
             raise RefusedError(410, "stopped", f"{self.stopped}; no more slots of this run are handed out")
 
     def claim(self) -> Claim:
-        """Take the next slot. Raises RefusedError: 409 while all that is left is being played, 410 after that."""
+        """Take the next slot. Raises RefusedError: 409 while all remaining slots are being played, 410 after that."""
         if not self._open:
             if self.counts()["claimed"]:
-                what = "every slot that is left is being played; one that is lost comes back, so ask again"
+                what = "all remaining slots are being played; ask again later, since lost ones are handed out again"
                 raise RefusedError(409, "all_claimed", what, retry_after=ASK_AGAIN, expected=True)
-            what = "every slot of this run is played; there is nothing left to claim"
+            what = "all slots of this run are played; there is nothing left to claim"
             raise RefusedError(410, "all_played", what, expected=True)
         slot = self._open.popleft()
         self._status[slot] = "claimed"
@@ -72,18 +72,18 @@ class Slots:
             self._open.append(slot)
 
     def give_back(self, slot: Slot) -> None:
-        """Put a slot back whose episode could not be opened, as if it had not been claimed."""
+        """Return a slot whose episode could not be opened, as if it had not been claimed."""
         self._tries[slot] -= 1
         self._status[slot] = "open"
         self._open.appendleft(slot)
 
     def all_played(self) -> bool:
-        """Tell whether nothing is left to claim and nobody plays."""
+        """Tell whether no slot is open or claimed."""
         counts = self.counts()
         return not counts["open"] and not counts["claimed"]
 
     def counts(self) -> dict[SlotStatus, int]:
-        """Return how many slots there are of each status."""
+        """Return the number of slots by status."""
         found: Counter[SlotStatus] = Counter(self._status.values())
         return {
             "open": found["open"],
@@ -93,5 +93,5 @@ class Slots:
         }
 
     def items(self) -> list[tuple[Slot, SlotStatus, int]]:
-        """Return every slot, its status, and how often it was handed out by this server."""
+        """Return every slot with its status and how often this server has handed it out."""
         return [(slot, status, self._tries[slot]) for slot, status in self._status.items()]

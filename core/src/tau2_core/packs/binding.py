@@ -1,4 +1,4 @@
-"""Binding YAML entries to handlers: the function must be there, and agree in names, optionality and types."""
+"""Binding YAML entries to handlers. The function must exist and match in names, optionality and types."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NOT_PLAIN = "a handler should be a plain function, neither `async def` nor with 
 
 @dataclass(frozen=True)
 class Bound:
-    """An entry's handler; `sound` tells that both agree."""
+    """An entry's handler; `sound` if both match."""
 
     handler: Handler
     wants_context: bool
@@ -45,7 +45,7 @@ class Bound:
 
 
 class Binder:
-    """Binds the entries of one pack, and tells which public functions no entry names."""
+    """Binds the entries of one pack, and reports public functions that no entry names."""
 
     def __init__(self, folder: Path, modules: Mapping[str, ModuleType | Exception], problems: Problems) -> None:
         self.folder = folder
@@ -60,7 +60,7 @@ class Binder:
                 )
 
     def bind(self, declaration: Declaration) -> Bound | None:
-        """Return the handler of an entry, noting where the two disagree; None, noted too, if there is none."""
+        """Return the handler of an entry and note where they do not match; None, also noted, if there is no handler."""
         document, name = declaration.document, declaration.name
         source = Source(document.file, document.line((name, "handler")))
         module_name, _, function_name = declaration.entry.handler.partition(":")
@@ -75,7 +75,7 @@ class Binder:
             self._missing(source, f"{name}: there is no handlers/{module_name}.py", close)
             return None
         if not inspect.isfunction(handler):
-            # A misspelt name most likely means a function that no entry has named yet.
+            # A misspelt name most likely refers to a function that no entry has named yet.
             functions = self._functions(module_name)
             free = [each for each in functions if (module_name, each) not in self.used]
             close = close_name(function_name, free) or close_name(function_name, functions)
@@ -108,7 +108,9 @@ class Binder:
         for parameter in context:
             if parameter.name != "context":
                 self.problems.at(
-                    code, ProblemKind.HANDLER_FORM, f"{name}: the Context comes as `context`, not as {parameter.name!r}"
+                    code,
+                    ProblemKind.HANDLER_FORM,
+                    f"{name}: the parameter for the Context should be `context`, not {parameter.name!r}",
                 )
         if not declaration.sound:
             return Bound(handler, bool(context), sound=False)
@@ -120,7 +122,7 @@ class Binder:
             self.problems.add(
                 declaration.document.file,
                 ProblemKind.PARAMETER_NAME,
-                f"{name}: parameter {missing!r} is not one of the handler's",
+                f"{name}: the handler has no parameter {missing!r}",
                 line=line,
                 hint=f"{meant}{code} has {', '.join(own) or 'none'}",
             )
@@ -157,7 +159,7 @@ class Binder:
         self.problems.at(source, ProblemKind.NO_HANDLER, what, hint=hint)
 
     def _functions(self, module_name: str) -> list[str]:
-        """Return the public functions that a module itself defines."""
+        """Return the public functions that are defined in a module."""
         module = self.modules[module_name]
         if isinstance(module, Exception):
             return []
@@ -192,13 +194,13 @@ def _renamed(declared: list[str], own: list[str]) -> dict[str, str]:
 
 
 def is_plain(function: Callable[..., object]) -> bool:
-    """Tell whether calling a function runs it; that of an `async def`, or of one with `yield`, runs nothing yet."""
+    """Tell whether a function is plain: neither `async def` nor a generator, whose calls run nothing yet."""
     odd = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
     return not any(is_odd(function) for is_odd in odd)
 
 
 def failure_place(error: BaseException, default: Path) -> tuple[Path, int | None]:
-    """Return where an exception arose: the innermost frame beside `default`, or the syntax error's place."""
+    """Return where an exception was raised: the innermost frame in the folder of `default`, or the syntax error."""
     if isinstance(error, SyntaxError) and error.filename:
         return Path(error.filename), error.lineno
     place: tuple[Path, int | None] = (default, None)
@@ -212,9 +214,9 @@ def failure_place(error: BaseException, default: Path) -> tuple[Path, int | None
 
 
 def type_mismatch(hint: Any, schema: Mapping[str, Any], *, nullable: bool) -> str:
-    """Say how an annotation and a JSON schema disagree; "" if they agree or if either is open (Any, no type).
+    """Return how an annotation differs from a JSON schema; "" if they match or either is open (Any, no type).
 
-    `nullable`: the annotation may allow None although the schema does not, as an optional parameter's default does.
+    `nullable`: the annotation may allow None although the schema does not, as the default of an optional parameter.
     """
     wanted = schema_types(schema)
     given = annotation_types(hint)
@@ -231,7 +233,7 @@ def type_mismatch(hint: Any, schema: Mapping[str, Any], *, nullable: bool) -> st
 
 
 def schema_types(schema: Mapping[str, Any]) -> frozenset[str] | None:
-    """Return the JSON types that a schema allows, None if it does not say."""
+    """Return the JSON types that a schema allows, None if it does not restrict them."""
     if "type" in schema:
         declared = schema["type"]
         return frozenset([declared] if isinstance(declared, str) else declared)

@@ -1,4 +1,4 @@
-"""What looks wrong in a pack's data although it loads: keys that no field takes, ids that differ from their key."""
+"""Checks of a pack's data that loads but looks wrong: keys without a field, ids that differ from their key."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class _Note:
     kind: ProblemKind
     path: SourcePath
     text: str
-    group: tuple[str, ...]  # of several in one group only the first is told
+    group: tuple[str, ...]  # only the first note of a group is reported
 
 
 def check_data(pack: Pack, warnings: Problems) -> None:
-    """Note unknown keys and differing ids in the databases of a pack that loads, with file and line."""
+    """Note unknown keys and differing ids in a pack's databases, with file and line."""
     for role in pack.models:
         entry, file, base = _entry(pack, role), pack.data_file(role), pack.base(role)
         unknown = Conversions().look(read_data(file), dict(base.fields)).unknown
@@ -49,9 +49,9 @@ def check_data(pack: Pack, warnings: Problems) -> None:
 
 
 def check_initial_data(pack: Pack, task: Task, source: TaskSource, problems: Problems, warnings: Problems) -> None:
-    """Note text for numbers and bools in a task's initial data, and warn of keys that no field takes.
+    """Note text in place of numbers and bools in a task's initial data, and warn of keys without a field.
 
-    What does not apply at all is noted when the task is played.
+    Data that does not apply at all is noted when the task is played.
     """
     data = task.initial_state.initialization_data if task.initial_state else None
     patches: dict[Role, Any] = {"agent": data.agent_data, "user": data.user_data} if data else {}
@@ -82,9 +82,9 @@ def _check_patch(
         problems.at(source.source(*part, *each.path), ProblemKind.DATA, what)
     for path, kind in found.unknown:
         if not _declared(path, _entry(pack, role).unchecked):
-            what = f"task {task.id!r}: {'.'.join(map(str, path))}: {kind} has no such field, so it is dropped"
+            what = f"task {task.id!r}: {'.'.join(map(str, path))}: {kind} has no such field, so it is ignored"
             warnings.at(
-                source.source(*part, *path), ProblemKind.UNKNOWN_FIELD, what, hint="correct the key, or leave it out"
+                source.source(*part, *path), ProblemKind.UNKNOWN_FIELD, what, hint="correct the key, or remove it"
             )
     for note in _differing_ids(merged):
         given = data.get(str(note.path[0]))
@@ -102,7 +102,7 @@ def _entry(pack: Pack, role: Role) -> DatabaseEntry:
 
 def _unknown_keys(unknown: Sequence[tuple[SourcePath, str]]) -> Iterator[_Note]:
     for path, kind in unknown:
-        text = f"{kind} has no field {path[-1]!r}, so it is dropped"
+        text = f"{kind} has no field {path[-1]!r}, so it is ignored"
         yield _Note(ProblemKind.UNKNOWN_FIELD, path, text, (str(path[0]), kind, str(path[-1])))
 
 

@@ -22,7 +22,7 @@ from tau2_core.state.merge import deep_merge
 SECTIONS = ("blocks", "personas", "families")
 MAX_CHOICES = 100_000
 TEMPLATE_NAMES = frozenset({"family", "persona", "blocks"})
-_NAME = re.compile(r"[\w.-]+\Z")  # ids are made of names, so the signs between them are no part of a name
+_NAME = re.compile(r"[\w.-]+\Z")  # ids are composed of names, so a name must not contain the separators
 
 
 class _Section(BaseModel):
@@ -30,11 +30,11 @@ class _Section(BaseModel):
 
 
 class Block(_Section):
-    """One thing that is wrong: how it comes about, how it is put right, and how either shows.
+    """One fault: how it is set up, how it is fixed, and assertions about both states.
 
-    `broken` must hold after the set-up; `assertions` are demanded of every task that has this block; `facts` are
-    values for the texts. An `unsolvable` block has no fix: the family's section `unsolvable` says what is right then.
-    `found_by` are the calls by which an agent comes to know of it, gold before what that section says.
+    `broken` must hold after the set-up. `assertions` are required by every task with this block. `facts` are values for
+    the texts. An `unsolvable` block has no fix; the family's section `unsolvable` defines the right behaviour then.
+    `found_by` are the gold calls that reveal such a block, before the calls of that section.
     """
 
     about: str = Field(default="", description="What is wrong, in a sentence.")
@@ -52,7 +52,7 @@ class Block(_Section):
 
 
 class Family(_Section):
-    """Tasks that share a wish and differ in what is wrong; `task` and `unsolvable` have templates for texts."""
+    """Tasks with the same request and different faults. `task` and `unsolvable` contain templates for texts."""
 
     select: list[list[str]] = Field(min_length=1, description="Lines of blocks; of each line a task has at most one.")
     at_least_one_of: list[str] | None = Field(default=None, description="Blocks of which a task has at least one.")
@@ -65,16 +65,16 @@ class Family(_Section):
     )
 
     def section(self, *, solvable: bool) -> dict[str, Any]:
-        """Return what a task is made from: `task`, with `unsolvable` laid over it where that applies."""
+        """Return the section that a task is built from: `task`, merged with `unsolvable` if it is not solvable."""
         merged: dict[str, Any] = self.task if solvable else deep_merge(self.task, self.unsolvable or {})
         return merged
 
 
 @dataclass(frozen=True)
 class Families:
-    """All families of a pack with their blocks and personas, in the order of the files, and where each stands.
+    """All families of a pack with their blocks and personas, in the order of the files, with their locations.
 
-    `whole` tells that nothing was left out as wrong.
+    `whole`: nothing was left out because of errors.
     """
 
     blocks: Mapping[str, Block] = field(default_factory=dict)
@@ -84,12 +84,12 @@ class Families:
     whole: bool = True
 
     def place(self, section: str, name: str) -> Place:
-        """Return where an entry of `blocks`, `personas` or `families` stands."""
+        """Return the location of an entry of `blocks`, `personas` or `families`."""
         return Place(self.documents[section, name], (section, name))
 
 
 def read_families(folder: Path, pattern: str, problems: Problems) -> Families:
-    """Read all families files and merge them; what is wrong is noted and left out."""
+    """Read and merge all families files. Wrong entries are noted and left out."""
     reader, before = _Reader(problems), len(problems.found)
     files = matching_files(folder, pattern)
     if not files:
@@ -112,7 +112,7 @@ class _Reader:
         self.blocks: dict[str, Block] = {}
         self.personas: dict[str, str | None] = {}
         self.families: dict[str, Family] = {}
-        self.whole = True  # False: a file could not be read, so a name that is missing may be in it
+        self.whole = True  # False if a file could not be read, which may contain a missing name
 
     def read(self, file: Path) -> None:
         document = self.problems.read(file)
@@ -149,15 +149,18 @@ class _Reader:
     def _entry(self, document: Document, section: str, name: str, value: Any) -> None:
         place = Place(document, (section, name))
         if not _NAME.match(name):
-            hint = "use letters, digits, `_`, `-` and `.`: task ids are made of it"
+            hint = "use letters, digits, `_`, `-` and `.`; it becomes part of task ids"
             self.problems.at(
-                place.source(), ProblemKind.FAMILY, f"{name!r} is no name for an entry of `{section}`", hint=hint
+                place.source(),
+                ProblemKind.FAMILY,
+                f"{name!r} is not a valid name for an entry of `{section}`",
+                hint=hint,
             )
             return
         if (section, name) in self.documents:
             first = Place(self.documents[section, name], (section, name)).source()
             self.problems.at(
-                place.source(), ProblemKind.REPEATED_KEY, f"{name!r} stands twice in `{section}`, first at {first}"
+                place.source(), ProblemKind.REPEATED_KEY, f"{name!r} occurs twice in `{section}`, first at {first}"
             )
             return
         self.documents[section, name] = document
@@ -177,7 +180,7 @@ class _Reader:
                 self.families[name] = family
 
     def _fixed(self, name: str, block: Block, place: Place) -> bool:
-        """Tell whether a block says how it ends: it has a fix, or there is none."""
+        """Tell whether a block either has a fix or is declared unsolvable."""
         if block.unsolvable and block.fix:
             what = f"block {name!r} is unsolvable, but it has a fix"
             self.problems.at(place.source("fix"), ProblemKind.FAMILY, what, hint="remove one of them")
@@ -187,7 +190,7 @@ class _Reader:
                 place.source(), ProblemKind.FAMILY, what, hint="write one, or declare it `unsolvable: true`"
             )
         if block.found_by and not block.unsolvable:
-            what = f"block {name!r} has a fix, which shows that it was found"
+            what = f"block {name!r} has a fix, so it needs no `found_by`"
             self.problems.at(
                 place.source("found_by"), ProblemKind.FAMILY, what, hint="remove `found_by`, or name its calls in `fix`"
             )
@@ -195,7 +198,7 @@ class _Reader:
         return block.unsolvable != bool(block.fix)
 
     def link(self) -> Families:
-        """Return the families that are sound, of the blocks and personas that are."""
+        """Return the valid families, with the valid blocks and personas."""
         families: dict[str, Family] = {}
         for name, family in self.families.items():
             place = Place(self.documents["families", name], ("families", name))
@@ -239,7 +242,7 @@ class _Reader:
         return family.model_copy(update={"select": [line for line in lines if line], "personas": personas})
 
     def _known(self, section: str, entry: str, family: str, place: Place) -> bool:
-        """Tell whether a family's entry can be used; if it stands nowhere, note that."""
+        """Tell whether a family may use an entry; note it if it does not exist."""
         if (section, entry) not in self.documents and self.whole:
             known = [name for kind, name in self.documents if kind == section]
             what = f"family {family!r}: there is no {section.removesuffix('s')} {entry!r}"
@@ -247,16 +250,16 @@ class _Reader:
         return entry in (self.blocks if section == "blocks" else self.personas)
 
     def _sections_fit(self, name: str, family: Family, place: Place) -> bool:
-        """Tell whether both sections are tasks, but for what the blocks and the composition give."""
+        """Tell whether both sections are valid tasks, apart from what blocks and combinations add."""
         before = len(self.problems.found)
         hopeless = [block for line in family.select for block in line if self.blocks[block].unsolvable]
         if hopeless and family.unsolvable is None:
             what = f"family {name!r} selects block {hopeless[0]!r}, which has no fix, but has no section `unsolvable`"
             self.problems.at(
-                place.source("select"), ProblemKind.FAMILY, what, hint="say there what a good agent does then"
+                place.source("select"), ProblemKind.FAMILY, what, hint="describe there what a good agent does then"
             )
         if family.unsolvable is not None and not hopeless and self.whole:
-            what = f"family {name!r} has a section `unsolvable`, but selects no block that is"
+            what = f"family {name!r} has a section `unsolvable`, but selects no unsolvable block"
             self.problems.at(place.source("unsolvable"), ProblemKind.FAMILY, what, hint="remove it")
         for solvable, key in ((True, "task"), (False, "unsolvable")):
             if getattr(family, key) is None or len(self.problems.found) > before:
@@ -271,7 +274,7 @@ class _Reader:
                     self.problems.at(
                         where,
                         ProblemKind.UNKNOWN_KEY,
-                        f"family {name!r}: `{'.'.join(path)}` has no place here",
+                        f"family {name!r}: `{'.'.join(path)}` is not allowed here",
                         hint=what,
                     )
         return len(self.problems.found) == before
@@ -279,7 +282,7 @@ class _Reader:
 
 _ACTIONS = ("evaluation_criteria", "actions")
 _GIVEN = {
-    ("id",): "ids are made of the names of family, blocks and persona",
+    ("id",): "ids are composed of the names of family, blocks and persona",
     ("initial_state", "initialization_actions"): "name them under `setup`, of the family or of a block",
     _ACTIONS: "they are the fixes of the blocks",
 }

@@ -1,4 +1,4 @@
-"""What can be said of task families without playing them: once a block and once a family, not once a task."""
+"""Checks of task families without playing them: once per block and per family, not per task."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tau2_core.problem_kinds import ProblemKind
 
 
 def check_families(pack: Pack, problems: Problems) -> None:
-    """Note what is wrong with blocks, personas, families and the splits that rules draw from them."""
+    """Note problems of blocks, personas and families, and of splits that rules draw from them."""
     task_set = pack.task_set()
     tasks = task_set.families
     for name, block in tasks.families.blocks.items():
@@ -35,7 +35,7 @@ def check_families(pack: Pack, problems: Problems) -> None:
 def _check_block(pack: Pack, name: str, block: Block, place: Place, problems: Problems) -> None:
     owner = f"block {name!r}"
     for fact in sorted(TEMPLATE_NAMES & block.facts.keys()):
-        what = f"{owner}: {fact!r} is what every text may use already"
+        what = f"{owner}: {fact!r} is already defined for every text"
         problems.at(place.source("facts", fact), ProblemKind.FACT, what, hint="rename the fact")
     if pack.incomplete:
         return
@@ -67,7 +67,7 @@ def _check_use(tasks: FamilyTasks, problems: Problems) -> None:
 
 
 class _Family:
-    """The checks of one family; each kind of task, solvable or not, is looked at by its first combination."""
+    """The checks of one family. Solvable and unsolvable tasks are checked by the first combination of each kind."""
 
     def __init__(self, pack: Pack, tasks: FamilyTasks, name: str, family: Family, problems: Problems) -> None:
         self.pack = pack
@@ -92,7 +92,7 @@ class _Family:
             for index, call in enumerate(self.family.setup):
                 check_function(self.pack, self.owner, call, partial(self.place.source, "setup", index), self.problems)
         for fact in sorted(TEMPLATE_NAMES & self.family.facts.keys()):
-            what = f"{self.owner}: {fact!r} is what every text may use already"
+            what = f"{self.owner}: {fact!r} is already defined for every text"
             self.problems.at(self.place.source("facts", fact), ProblemKind.FACT, what, hint="rename the fact")
         self._facts()
         for solvable, combinations in self.kinds.items():
@@ -100,7 +100,7 @@ class _Family:
                 self._texts(combinations, solvable=solvable)
 
     def _facts(self) -> None:
-        """Note a fact that blocks of different lines give different values: which one counts would be an accident."""
+        """Note facts to which blocks of different lines give different values: the result would be arbitrary."""
         given: dict[str, tuple[int, str, Any]] = {}
         for row, line in enumerate(self.family.select):
             for name in line:
@@ -122,7 +122,7 @@ class _Family:
                 for name in sorted(names - TEMPLATE_NAMES - self.family.facts.keys()):
                     self._undefined(name, path, combinations, source)
         except TextError as error:
-            what = f"a text of {self.owner} cannot be made: {error}"
+            what = f"a text of {self.owner} cannot be rendered: {error}"
             self.problems.at(source.source(*error.path), ProblemKind.FAMILY_TEXT, what, hint="correct the template")
         if len(self.problems.found) == before:
             self._example(combinations[0], source)
@@ -138,7 +138,7 @@ class _Family:
             self.problems.at(source.source(*path), ProblemKind.FACT, what, hint=hint)
 
     def _example(self, combination: Combination, source: FamilySource) -> None:
-        """Check what the family itself says in the first task of its kind; blocks are checked once each."""
+        """Check what the family itself declares, on the first task of its kind; blocks are checked separately."""
         try:
             task = self.tasks.build(combination)
         except PackError as error:

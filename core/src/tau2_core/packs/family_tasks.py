@@ -1,4 +1,4 @@
-"""From combinations to tasks: ids are listed without building any, and a task is built when it is asked for."""
+"""Building tasks from combinations. Listing ids builds nothing; a task is built on request."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ ASSERTIONS: YamlPath = ("evaluation_criteria", "env_assertions")
 
 
 class FamilyTasks(Mapping[str, Task]):
-    """The tasks of all families by id, in order: family by family, those of fewer blocks first.
+    """The tasks of all families by id, in order: family by family, those with fewer blocks first.
 
-    Listing ids builds nothing; asking for a task builds it, anew each time. Raises PackError if a text cannot be made.
+    Listing ids builds nothing; each access builds the task anew. Raises PackError if a text cannot be rendered.
     """
 
     def __init__(self, families: Families, defaults: TaskDefaults) -> None:
@@ -36,7 +36,7 @@ class FamilyTasks(Mapping[str, Task]):
 
     @cached_property
     def combinations(self) -> Mapping[str, Combination]:
-        """All combinations by task id, composed when they are first asked for."""
+        """All combinations by task id, computed on first use."""
         return {
             combination.task_id: combination
             for name, family in self.families.families.items()
@@ -56,7 +56,7 @@ class FamilyTasks(Mapping[str, Task]):
         return len(self.combinations)
 
     def source(self, task_id: str) -> FamilySource:
-        """Return where the parts of a task stand."""
+        """Return the locations of a task's parts."""
         return FamilySource(self.families, self.combinations[task_id])
 
     def blocks(self, combination: Combination) -> list[Block]:
@@ -67,7 +67,7 @@ class FamilyTasks(Mapping[str, Task]):
         return not any(block.unsolvable for block in self.blocks(combination))
 
     def facts(self, combination: Combination) -> dict[str, Any]:
-        """Return what the texts of a task may use: the family's facts, the blocks', and what it is made of."""
+        """Return the variables of a task's texts: the facts of the family and the blocks, and their names."""
         facts = dict(self.families.families[combination.family].facts)
         for block in self.blocks(combination):
             facts |= block.facts
@@ -75,7 +75,7 @@ class FamilyTasks(Mapping[str, Task]):
         return facts | about
 
     def build(self, combination: Combination) -> Task:
-        """Return a new task. Raises PackError if one of its texts cannot be made."""
+        """Return a new task. Raises PackError if one of its texts cannot be rendered."""
         family, blocks = self.families.families[combination.family], self.blocks(combination)
         solvable = self.solvable(combination)
         try:
@@ -83,7 +83,7 @@ class FamilyTasks(Mapping[str, Task]):
         except TextError as error:
             problems = Problems(self.defaults.domain)
             place = FamilySource(self.families, combination).source(*error.path)
-            what = f"a text of family {combination.family!r} cannot be made: {error}"
+            what = f"a text of family {combination.family!r} cannot be rendered: {error}"
             problems.at(place, ProblemKind.FAMILY_TEXT, what, hint="correct the template")
             raise PackError(problems.found) from error
         task = Task.model_validate({**content, "id": combination.task_id})
@@ -106,7 +106,7 @@ class FamilyTasks(Mapping[str, Task]):
 
 @dataclass(frozen=True)
 class FamilySource:
-    """Where a family's task stands: its calls with the block that brings them, all else in the family."""
+    """The locations of a family's task: its calls are in their block, everything else is in the family."""
 
     families: Families
     combination: Combination
@@ -124,7 +124,7 @@ class FamilySource:
         return self._section(path).source()
 
     def parts(self) -> Mapping[str, Source]:
-        """Return the blocks by name, and where each stands."""
+        """Return the locations of the blocks by name."""
         return {name: self.families.place("blocks", name).source() for name in self.combination.blocks}
 
     def fixes(self) -> list[str]:
@@ -150,7 +150,7 @@ class FamilySource:
         return [*own, *more]
 
     def _section(self, path: YamlPath) -> Place:
-        """Return the nearest place around a part of `task`, or of `unsolvable` where that says something of it."""
+        """Return the nearest location of a part of `task`, or of `unsolvable` if that overrides it."""
         family = self.families.place("families", self.combination.family)
         hopeless = any(self.families.blocks[name].unsolvable for name in self.combination.blocks)
         for length in range(len(path), 0, -1):

@@ -1,4 +1,4 @@
-"""Loading a pack: everything that is wrong is found in one pass, with file and line."""
+"""Loading a pack: all problems are found in one pass, with file and line."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CREATE = "create the file, or correct the path"
 
 
 def open_pack(domain: Domain, toolsets: Sequence[Toolset] = ()) -> Pack:
-    """Load a pack that must be sound. Raises PackError with all that is wrong."""
+    """Load a pack. Raises PackError with all problems."""
     problems = Problems(domain.name)
     pack = load_pack(domain, problems, toolsets)
     if pack is None or problems.found:
@@ -40,13 +40,13 @@ def open_pack(domain: Domain, toolsets: Sequence[Toolset] = ()) -> Pack:
 
 
 def load_pack(domain: Domain, problems: Problems, toolsets: Sequence[Toolset] = ()) -> Pack | None:
-    """Load what can be loaded of a pack and note what is wrong; None if there is no usable manifest."""
+    """Load as much of a pack as possible and note problems; None if there is no usable manifest."""
     try:
         with foreign():
             package, folder = locate(domain)
     except UsageError:
         raise
-    except Exception as error:  # noqa: BLE001 - a package's own code may raise anything; it is reported
+    except Exception as error:  # noqa: BLE001 - a package's code may raise anything; it is reported
         place = domain.folder or Path(domain.package or "")
         file, line = failure_place(error, place / "__init__.py" if domain.folder else place)
         what = f"package {domain.package or place.name!r} cannot be imported: {describe_error(error)}"
@@ -55,7 +55,7 @@ def load_pack(domain: Domain, problems: Problems, toolsets: Sequence[Toolset] = 
             ProblemKind.PACKAGE,
             what,
             line=line,
-            hint="install or mend the package, or block its plugin with --no-plugin",
+            hint="install or fix the package, or block its plugin with --no-plugin",
         )
         return None
     file = folder / domain.manifest
@@ -162,18 +162,18 @@ class _Loader:
                 kind=entry.kind,
                 mutates=entry.kind == "write",
                 transfers=entry.transfers,
-                quick=self.manifest.quick and binder.folder == self.folder,  # a toolset's are another package's
+                quick=self.manifest.quick and binder.folder == self.folder,  # not for a toolset of another package
             )
         transfers = [tool for tool in tools.values() if tool.transfers]
         if len(transfers) > 1:
             self.problems.at(
                 transfers[1].source,
                 ProblemKind.TRANSFERS,
-                f"a second tool with `transfers`, after {transfers[0].name!r}",
+                f"there is there is a second tool with `transfers`, after {transfers[0].name!r}",
             )
 
     def _shared_names(self, tools: dict[Role, dict[str, Tool]]) -> None:
-        """A name that both sides have would be mistaken in solo play, and where records are replayed."""
+        """Note names that both sides have: they would be ambiguous in solo play and in replays."""
         for name, tool in tools["user"].items():
             if name in tools["agent"]:
                 what = f"tool {name!r} exists on the agent's side already: {tools['agent'][name].source}"
@@ -227,13 +227,13 @@ class _Loader:
             self.problems.at(
                 self.source("sync"),
                 ProblemKind.SYNC,
-                f"sync {target!r} should take (agent, user) and, if it likes, context",
+                f"sync {target!r} should take (agent, user) and optionally context",
             )
             return None, False
         return sync, "context" in parameters
 
     def _id_pools(self, tools: Sequence[Tool]) -> None:
-        """Note pools that are not declared; the tools of such a module fail, which need not be said again."""
+        """Note pools that are not declared. The tools of such a module would fail, which is not noted again."""
         wrong = {
             source.file.stem
             for source in check_id_pools(self.folder, self.manifest.ids, self.source("ids"), self.problems)
@@ -267,7 +267,7 @@ class _Loader:
                 continue
             if not (isinstance(model, type) and issubclass(model, Database)):
                 self.problems.at(
-                    place, ProblemKind.DATABASE_MODEL, f"{entry.model} is no subclass of tau2_core.Database"
+                    place, ProblemKind.DATABASE_MODEL, f"{entry.model} is not a subclass of tau2_core.Database"
                 )
                 continue
             data = self.folder / entry.data
@@ -284,7 +284,7 @@ class _Loader:
 
     def _toolset(self, toolset: Toolset, tools: dict[Role, dict[str, Tool]]) -> None:
         what = f"toolset {toolset.name!r}: package {toolset.package!r} cannot be imported"
-        advice = "install or mend it, or block its plugin with --no-plugin"
+        advice = "install or fix it, or block its plugin with --no-plugin"
         folder = self.problems.guard(
             Source(Path(toolset.package)),
             ProblemKind.TOOLSET,

@@ -25,11 +25,11 @@ ROLES: tuple[Role, ...] = ("agent", "user")
 
 @dataclass(eq=False)
 class Pack:
-    """One domain, ready to be played. What is heavy (databases, tasks) is read when first used, once a process.
+    """One domain, ready to be played. Databases and tasks are read on first use, once per process.
 
-    Of a pack that is wrong, which is only checked: `unbound` are declared names without a handler and their kinds,
-    `unsound` those whose handler does not agree with the declaration, and `incomplete` tells that declarations could
-    not be read at all.
+    For a pack with problems, which can only be checked: `unbound` are declared names without a handler, with their
+    kinds; `unsound` are names whose handler does not match the declaration; `incomplete` means that some declarations
+    could not be read.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Pack:
     _tasks: TaskSet | None = field(default=None, repr=False)
 
     def callees(self, role: Role) -> dict[str, Tool | Function]:
-        """Return all that tasks may call on a side: its functions and its tools."""
+        """Return everything that tasks may call on a side: its functions and its tools."""
         return {**self.tools[role], **self.functions[role]}
 
     def data_file(self, role: Role) -> Path:
@@ -61,7 +61,7 @@ class Pack:
 
     def base(self, role: Role, file: Path | None = None) -> Base:
         """Return the shared base of a side's database, from the pack's own file or a dataset's. Raises PackError."""
-        own = file is None  # a dataset's values are converted as the official code converts them
+        own = file is None  # a dataset's values are converted as in the official code
         file = file or self.data_file(role)
         known = self._bases.get((role, file))
         if known is None:
@@ -70,13 +70,13 @@ class Pack:
             except DataError as error:
                 problems = Problems(self.name)
                 problems.add(
-                    error.file, ProblemKind.DATA, str(error), line=error.line, hint="mend or restore the data file"
+                    error.file, ProblemKind.DATA, str(error), line=error.line, hint="fix or restore the data file"
                 )
                 raise PackError(problems.found) from error
         return known
 
     def task_set(self, problems: Problems | None = None) -> TaskSet:
-        """Return the pack's own tasks; problems are noted if a list is given, otherwise raised as PackError."""
+        """Return the pack's own tasks. Problems are noted in `problems` if it is given, else raised as PackError."""
         if self._tasks is None or problems is not None:
             found = Problems(self.name) if problems is None else problems
             before = len(found.found)
@@ -107,7 +107,7 @@ class Pack:
             raise PackError(problems.found) from error
 
     def prompt_values(self, *, variant: str, solo: bool) -> dict[str, Any]:
-        """Return what every template may use."""
+        """Return the variables that every template may use."""
         return {
             "domain": self.name,
             "now": self.manifest.clock,

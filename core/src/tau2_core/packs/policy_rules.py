@@ -16,9 +16,9 @@ from tau2_core.problem_kinds import ProblemKind
 def read_policy_rules(
     file: Path, tools: Mapping[str, Tool], unbound: Collection[str], named_by: Place, problems: Problems
 ) -> list[PolicyRule]:
-    """Read a pack's rules; what is wrong is noted and left out.
+    """Read a pack's rules. Wrong rules are noted and left out.
 
-    `unbound` are declared tools without a handler: that is noted already, so that rules may name them.
+    `unbound` are declared tools without a handler, which is already noted; rules may name them.
     """
     document = problems.read(file, named_by=named_by.source())
     if document is None:
@@ -36,7 +36,7 @@ def read_policy_rules(
             problems.at(
                 place.source("name"),
                 ProblemKind.POLICY_RULE,
-                f"rule {rule.name!r} stands here twice",
+                f"rule {rule.name!r} occurs twice",
                 hint="rename one of them",
             )
         _check_names(rule, tools, unbound, place, problems)

@@ -1,4 +1,4 @@
-"""Collecting what is wrong with a pack, so that all of it is reported at once."""
+"""Collecting the problems of a pack, so that all of them are reported at once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Problems:
         self.add(source.file, kind, message, line=source.line, hint=hint)
 
     def read(self, file: Path, *, named_by: Source | None = None) -> Document | None:
-        """Parse a YAML file; None, with the problem noted, if that fails."""
+        """Parse a YAML file. If that fails, note the problem and return None."""
         try:
             document = read_yaml(file)
         except SourceError as error:
@@ -70,10 +70,10 @@ class Problems:
         return None
 
     def validate(self, model: type[ModelT], document: Document, value: Any, path: YamlPath = ()) -> ModelT | None:
-        """Build a model from a part of a document; None, with every problem noted by line, if that fails.
+        """Build a model from a part of a document. If that fails, note every problem by line and return None.
 
-        A key that the model does not know is a problem here, even where other people's files may hold it, and so is
-        text where a number or a bool should stand.
+        Unknown keys are a problem here, even if the model accepts them in files from elsewhere, and so is text in place
+        of a number or a bool.
         """
         try:
             found = model.model_validate(value, extra="forbid")
@@ -90,14 +90,14 @@ class Problems:
     def note(
         self, error: ValidationError, document: Document, path: YamlPath = (), model: type[BaseModel] | None = None
     ) -> None:
-        """Note each of pydantic's errors by line; with the `model`, say which keys it has instead of an unknown one."""
+        """Note each of pydantic's errors by line. With the `model`, unknown keys get a hint with its known keys."""
         details = error.errors(include_url=False)
         unknown = {detail["loc"] for detail in details if detail["type"] == "extra_forbidden"}
         for detail in details:
             where = tuple(part for part in detail["loc"] if isinstance(part, str | int))
             siblings = [str(each[-1]) for each in unknown if each[:-1] == detail["loc"][:-1]]
             if detail["type"] == "missing" and where and close_name(str(where[-1]), siblings):
-                continue  # it is misspelt, and the unknown key is noted
+                continue  # it is misspelt; the unknown key is noted instead
             name = _dotted((*path, *where))
             message, hint = f"{name}: {detail['msg']}", ""
             kind = ProblemKind.MISSING_KEY if detail["type"] == "missing" else ProblemKind.WRONG_VALUE
@@ -114,11 +114,11 @@ class Problems:
     def guard(
         self, source: Source, kind: ProblemKind, what: str, load: Callable[[], Parsed], *, hint: str = ""
     ) -> Parsed | None:
-        """Run somebody's code; whatever it raises is noted with its cause."""
+        """Run foreign code; note whatever it raises."""
         try:
             with foreign():
                 return load()
-        except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported, not swallowed
+        except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported
             self.at(source, kind, f"{what}: {describe_error(error)}", hint=hint)
             return None
 
@@ -129,7 +129,7 @@ class Problems:
 
 
 def keys_at(model: Any, path: YamlPath) -> list[str]:
-    """Return the keys that a part of a model's data may have; [] if that is open."""
+    """Return the keys that a part of a model may have; [] if any are allowed."""
     for part in path:
         model = _inner(model)
         if isinstance(model, type) and issubclass(model, BaseModel):
@@ -149,7 +149,7 @@ def _allowed(key: str, keys: list[str]) -> str:
 
 
 def _inner(annotation: Any) -> Any:
-    """Return what an optional annotation is about; of a union of several, nothing is known."""
+    """Return the type in an optional annotation; None for a union of several types."""
     if get_origin(annotation) is Annotated:
         return _inner(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):

@@ -1,4 +1,4 @@
-"""Splits: lists of task ids, or rules that draw from the families' tasks and are followed when asked for."""
+"""Splits: lists of task ids, or rules that select from tasks and are evaluated on demand."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Range(_Section):
 
 
 class Rule(_Section):
-    """Which tasks a split has: first where from, then which of them are left, then what is drawn from each bin.
+    """The tasks of a split: a source, filters, and a random draw.
 
-    From all tasks of families, or with `all` from hand-written ones too, or from another split (`of`); only tasks of
-    families with so many `blocks`; none of the split `without`. Then of each bin, told apart `by` family, number of
-    blocks and persona, up to `sample` tasks or a `share` are drawn, with `random.Random(seed)`.
+    The source is all tasks of families, with `all` the hand-written ones too, or another split (`of`). Filters keep
+    family tasks with a number of `blocks`, and remove the split `without`. Then up to `sample` tasks, or a `share`, are
+    drawn from each bin with `random.Random(seed)`; bins are formed `by` family, number of blocks and persona.
     """
 
     all: Literal[True] | None = Field(default=None, description="Start from all tasks, hand-written ones too.")
@@ -53,15 +53,15 @@ class Rule(_Section):
     seed: int | None = Field(default=None, description="The seed of the draw.")
 
     def names(self) -> dict[str, str]:
-        """Return the splits that the rule goes by, each under its key."""
+        """Return the splits that the rule refers to, each under its key."""
         return {key: name for key, name in (("of", self.of), ("without", self.without)) if name is not None}
 
 
 class Splits(Mapping[str, Sequence[str]]):
-    """The splits of a pack by name. Without an entry `base`, it is the others together, or all tasks.
+    """The splits of a pack by name. Without an entry `base`, it is all other splits together, or all tasks.
 
-    `tasks` are all tasks in their order, `family_tasks` those among them that rules tell apart. What rules go by must
-    be declared, and no rule may go by itself.
+    `tasks` are all tasks in order, `family_tasks` those built from families. Rules may only refer to declared splits,
+    and not to themselves.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class Splits(Mapping[str, Sequence[str]]):
             passed += len(members)
             if rule.share is None:
                 number = min(rule.sample or 0, len(members))
-            else:  # what rounding takes from one bin it gives to the next, so that the shares add up
+            else:  # carry the rounding over to the next bin, so that the shares add up
                 number = round(rule.share * passed) - len(drawn)
             drawn |= set(random.sample(members, number))
         return drawn
@@ -154,9 +154,9 @@ def read_splits(
     refused: Container[str] | None,
     problems: Problems,
 ) -> Splits | None:
-    """Read the splits of a pack; what is wrong is noted. None if it cannot be told what is declared.
+    """Read the splits of a pack and note problems. Returns None if the declarations cannot be read.
 
-    `refused` are ids of tasks that were left out as wrong, None if not all of them are known.
+    `refused` are ids of tasks that were left out because of errors, None if not all of them are known.
     """
     document = problems.read(file)
     before = len(problems.found)
@@ -224,8 +224,8 @@ def _check_rule(
     wrong = {
         "all": rule.all and rule.of is not None and "`all` and `of` exclude each other",
         "share": rule.share is not None and rule.sample is not None and "`sample` and `share` exclude each other",
-        "by": rule.by is not None and not draws and "`by` says nothing without `sample` or `share`",
-        "seed": rule.seed is not None and not draws and "`seed` says nothing without `sample` or `share`",
+        "by": rule.by is not None and not draws and "`by` has no effect without `sample` or `share`",
+        "seed": rule.seed is not None and not draws and "`seed` has no effect without `sample` or `share`",
     }
     for key, what in wrong.items():
         if what:
@@ -245,28 +245,28 @@ def _check_rule(
     span = rule.blocks
     if span is not None and span.max is not None and span.max < span.min:
         what = f"split {name!r}: no number of blocks is from {span.min} to {span.max}"
-        problems.at(place.source("blocks"), ProblemKind.SPLIT_RULE, what, hint="exchange them")
+        problems.at(place.source("blocks"), ProblemKind.SPLIT_RULE, what, hint="swap them")
     for key, other in rule.names().items():
         if other not in declared:
             hint = did_you_mean(other, declared.keys() - {name})
             problems.at(
                 place.source(key),
                 ProblemKind.SPLIT_RULE,
-                f"split {name!r} goes by {other!r}, which is not declared",
+                f"split {name!r} refers to {other!r}, which is not declared",
                 hint=hint,
             )
         elif name in _behind(other, declared):
-            what = "itself" if other == name else f"{other!r}, which goes by {name!r}"
+            what = "itself" if other == name else f"{other!r}, which refers to {name!r}"
             problems.at(
                 place.source(key),
                 ProblemKind.SPLIT_RULE,
-                f"split {name!r} goes by {what}",
+                f"split {name!r} refers to {what}",
                 hint="start from tasks, or from another split",
             )
 
 
 def _behind(name: str, declared: Mapping[str, list[str] | Rule]) -> set[str]:
-    """Return a split and all that it goes by, however indirectly."""
+    """Return a split and all splits that it refers to, directly or indirectly."""
     found: set[str] = set()
     waiting = [name]
     while waiting:
@@ -279,7 +279,7 @@ def _behind(name: str, declared: Mapping[str, list[str] | Rule]) -> set[str]:
 
 
 def check_rules(splits: Splits, problems: Problems) -> None:
-    """Follow all rules; note those that leave nothing, and tasks that rules put in both train and test."""
+    """Evaluate all rules; note those that select nothing, and tasks that are in both train and test."""
     if splits.document is None:
         return
     place = Place(splits.document, ())

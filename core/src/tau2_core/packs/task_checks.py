@@ -1,4 +1,4 @@
-"""What can be said of tasks without playing them: names, arguments and criteria fit the pack."""
+"""Checks of tasks without playing them: whether names, arguments and criteria fit the pack."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SIDES = {"assistant": "agent", "user": "user"}
 
 
 class Part(Protocol):
-    """Tells where a part of a task is written."""
+    """Gives the location of a part of a task."""
 
     def source(self, *path: str | int) -> Source: ...
 
 
 @dataclass(frozen=True)
 class MadeByProgram:
-    """The place of a task that no file holds."""
+    """The location of a task that is in no file."""
 
     task_id: str
 
@@ -37,15 +37,15 @@ class MadeByProgram:
 
 
 class Where(Protocol):
-    """Tells where a part of a call stands."""
+    """Gives the location of a part of a call."""
 
     def __call__(self, *path: str | int) -> Source: ...
 
 
 def check_tasks(pack: Pack, problems: Problems, only: Container[str] | None = None) -> None:
-    """Note calls of hand-written tasks that their pack does not know or would refuse, and criteria that say nothing.
+    """Note calls of hand-written tasks that the pack does not know or would refuse, and criteria without content.
 
-    With `only`, look at these tasks, of a pack whose task files are known to be sound.
+    With `only`, check just these tasks, of a pack whose task files are already known to be valid.
     """
     task_set = pack.task_set(problems) if only is None else pack.task_set()
     for task_id, task in task_set.written.items():
@@ -58,7 +58,7 @@ def check_tasks(pack: Pack, problems: Problems, only: Container[str] | None = No
 
 
 def check_own_tasks(pack: Pack, tasks: Iterable[Task], problems: Problems) -> None:
-    """Note calls of tasks that a program made which the pack does not know or would refuse."""
+    """Note calls of a program's own tasks that the pack does not know or would refuse."""
     for task in tasks:
         _check_calls(pack, task, MadeByProgram(task.id), problems)
 
@@ -78,7 +78,7 @@ def _check_calls(pack: Pack, task: Task, source: Part, problems: Problems) -> No
 
 
 def check_user_tools(pack: Pack, owner: str, task: Task, source: Part, problems: Problems) -> None:
-    """Note every tool of the customer's that there is not."""
+    """Note names in `user_tools` that the customer has no tool for."""
     user_tools = pack.tools.get("user", {})
     for index, name in enumerate(task.user_tools or []):
         if name not in user_tools and name not in pack.unbound:
@@ -92,7 +92,7 @@ def check_user_tools(pack: Pack, owner: str, task: Task, source: Part, problems:
 
 
 def check_action(pack: Pack, owner: str, action: Action, where: Where, problems: Problems) -> None:
-    """Note what does not fit in a gold call of `owner`, a task or what tasks are made of."""
+    """Note problems of a gold call; `owner` names the task or block."""
     tools: Mapping[str, Callee] = pack.tools[role_of(action.requestor)]
     if action.name not in tools:
         if action.name not in pack.unbound:
@@ -109,7 +109,7 @@ def check_action(pack: Pack, owner: str, action: Action, where: Where, problems:
 
 
 def check_function(pack: Pack, owner: str, call: FunctionCall, where: Where, problems: Problems) -> None:
-    """Note what does not fit in a set-up call or an assertion of `owner`, a task or what tasks are made of."""
+    """Note problems of a set-up call or an assertion; `owner` names the task or block."""
     callees = pack.callees(role_of(call.env_type))
     callee = callees.get(call.func_name)
     if callee is None:
@@ -137,11 +137,11 @@ def _check_arguments(owner: str, callee: Callee, arguments: dict[str, Any], wher
 
 
 def check_criteria(owner: str, task: Task, source: Part, problems: Problems) -> None:
-    """Note criteria that grade nothing, and what is named but not graded."""
+    """Note criteria that grade nothing, and content that is not graded."""
     criteria = task.evaluation_criteria
     if criteria is None:
         problems.at(
-            source.source(), ProblemKind.CRITERIA, f"{owner} has no evaluation_criteria, so that every agent passes it"
+            source.source(), ProblemKind.CRITERIA, f"{owner} has no evaluation_criteria, so every agent passes it"
         )
         return
     named = {
@@ -167,9 +167,9 @@ def check_criteria(owner: str, task: Task, source: Part, problems: Problems) -> 
     for index, text in enumerate(criteria.communicate_info or []):
         if "," in text:
             where = source.source("evaluation_criteria", "communicate_info", index)
-            what = f"{owner}: {text!r} can never be found, as commas are taken out of what the agent says"
+            what = f"{owner}: {text!r} can never be found, as commas are removed from what the agent says"
             problems.at(where, ProblemKind.UNSAYABLE, what, hint="write it without the comma")
-    # ACTION and NL_ASSERTION are reported beside the reward too, so they are useful outside the basis.
+    # ACTION and NL_ASSERTION are also reported besides the reward, so they are useful outside the basis.
     decisive = {"ENV_ASSERTION": criteria.env_assertions, "COMMUNICATE": criteria.communicate_info}
     for name, values in decisive.items():
         if values and name not in criteria.reward_basis:

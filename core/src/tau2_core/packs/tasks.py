@@ -24,7 +24,7 @@ T = TypeVar("T", covariant=True)
 
 
 class Joined(Mapping[str, T]):
-    """Two mappings of different keys, one after the other; a value is made when it is asked for."""
+    """Two mappings with different keys, one after the other; values are looked up lazily."""
 
     def __init__(self, first: Mapping[str, T], second: Mapping[str, T]) -> None:
         self.first = first
@@ -46,9 +46,9 @@ class Joined(Mapping[str, T]):
 
 @dataclass(frozen=True)
 class TaskSet:
-    """All tasks of a pack, and the splits that name them: first the `written` ones in file order, then the families'.
+    """All tasks of a pack and its splits: first the hand-written tasks in file order, then the families'.
 
-    `tasks` lists ids without building anything; a family's task is built, anew, whenever it is asked for.
+    `tasks` lists ids without building anything; each access to a family's task builds it anew.
     """
 
     tasks: Mapping[str, Task]
@@ -58,12 +58,12 @@ class TaskSet:
     places: Mapping[str, Place]
 
     def source(self, task_id: str) -> TaskSource:
-        """Return where the parts of a task stand."""
+        """Return the locations of a task's parts."""
         return self.places[task_id] if task_id in self.places else self.families.source(task_id)
 
 
 def read_tasks(folder: Path, files: TaskFiles, defaults: TaskDefaults, problems: Problems) -> TaskSet:
-    """Read all task files, families and the splits; what is wrong is noted and left out."""
+    """Read all task files, families and the splits. Wrong entries are noted and left out."""
     written = _Written(defaults, problems)
     if files.files is not None:
         written.read_all(folder, files.files)
@@ -71,31 +71,31 @@ def read_tasks(folder: Path, files: TaskFiles, defaults: TaskDefaults, problems:
     if files.families is not None:
         declared = read_families(folder, files.families, problems)
     if len(problems.found) > before:
-        written.refused = None  # what is wrong with a family leaves out tasks of unknown number
+        written.refused = None  # a wrong family leaves out an unknown number of tasks
     families = FamilyTasks(declared, defaults)
     tasks = Joined(written.tasks, families)
     for task_id in [task_id for task_id in written.tasks if "[" in task_id and task_id in families]:
         problems.at(
             written.places[task_id].source(),
             ProblemKind.REPEATED_TASK,
-            f"task {task_id!r} stands in a family, too",
+            f"task {task_id!r} is also a task of a family",
             hint="rename it",
         )
     splits = read_splits(folder / files.splits, tasks, families, written.refused, problems)
     if splits is not None:
-        _demand_splits(written, splits, files.splits, problems)
+        _require_splits(written, splits, files.splits, problems)
     return TaskSet(tasks, splits or Splits({}, tasks, families), written.tasks, families, written.places)
 
 
 class _Written:
-    """The hand-written tasks, as far as they are read."""
+    """Reads the hand-written tasks."""
 
     def __init__(self, defaults: TaskDefaults, problems: Problems) -> None:
         self.defaults = defaults
         self.problems = problems
         self.tasks: dict[str, Task] = {}
         self.places: dict[str, Place] = {}
-        self.refused: set[str] | None = set()  # ids of tasks that are wrong; None: not all of them are known
+        self.refused: set[str] | None = set()  # ids of wrong tasks; None if not all of them are known
 
     def read_all(self, folder: Path, pattern: str) -> None:
         files = matching_files(folder, pattern)
@@ -127,14 +127,14 @@ class _Written:
                 self.refused = None  # a split may name the task that this one should be
                 first = self.places[task.id].source()
                 self.problems.at(
-                    place.source(), ProblemKind.REPEATED_TASK, f"task {task.id!r} stands twice, first at {first}"
+                    place.source(), ProblemKind.REPEATED_TASK, f"task {task.id!r} occurs twice, first at {first}"
                 )
             else:
                 self.tasks[task.id], self.places[task.id] = self.defaults.fill_in(task), place
 
 
-def _demand_splits(written: _Written, splits: Splits, file: str, problems: Problems) -> None:
-    """Note every hand-written task that no split names; rules are followed only if the lists leave any."""
+def _require_splits(written: _Written, splits: Splits, file: str, problems: Problems) -> None:
+    """Note every hand-written task that no split names; rules are evaluated only if the lists leave any."""
     missing = set(written.tasks)
     for name in sorted(splits.declared, key=lambda name: isinstance(splits.declared[name], Rule)):
         if missing:

@@ -1,4 +1,4 @@
-"""The audit's allow-list: which baselines may pass which tasks, and why; what it allows in vain is named."""
+"""The audit's allow-list: which baselines may pass which tasks, and why. Unneeded entries are reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALL = "*"
 
 @dataclass(frozen=True)
 class AllowList:
-    """What a pack argues for under one set: (task or `*`, baseline) to the reason, and where each stands."""
+    """A pack's allow-list for one evaluator set: reasons by (task or `*`, baseline), with their locations."""
 
     pack: str = ""
     because: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -34,9 +34,9 @@ class AllowList:
         tasks: Collection[str],
         known: Collection[str],
     ) -> Iterator[Problem]:
-        """Yield the entries that allow nothing: of names that there are not, and of passes that there are no more.
+        """Yield the entries that allow nothing: with unknown names, or for passes that do not occur any more.
 
-        `tasks` and `known` are all tasks and baselines; of a task that was not `played` nothing is said.
+        `tasks` and `known` are all tasks and baselines; entries for tasks that were not `played` are not reported.
         """
         for (task, baseline), place in self.places.items():
             if baseline not in known:
@@ -44,18 +44,18 @@ class AllowList:
             elif task == ALL:
                 if any(passes == baseline for _, passes in passed):
                     continue
-                what, hint = f"{baseline} passes nothing, so nothing is to be argued", "take it out"
+                what, hint = f"{baseline} passes nothing, so the entry is not needed", "remove it"
             elif task not in tasks:
                 what, hint = f"there is no task {task!r}", did_you_mean(task, tasks)
             elif task not in played or (task, baseline) in passed:
                 continue
             else:
-                what, hint = f"{baseline} does not pass {task!r}, so nothing is to be argued", "take it out"
+                what, hint = f"{baseline} does not pass {task!r}, so the entry is not needed", "remove it"
             yield Problem(self.pack, ProblemKind.ALLOW_LIST, place.file, f"evaluation.audit: {what}", place.line, hint)
 
 
 def read_allow_list(pack: Pack, evaluators: str) -> AllowList:
-    """Return what a pack argues for under a set of evaluators, or a configuration, whatever its digest."""
+    """Return a pack's allow-list for an evaluator set, or for a configuration with any digest."""
     evaluators = evaluators.partition("@")[0]
     document = read_yaml(pack.manifest_source.file)
     found = AllowList(pack.name)

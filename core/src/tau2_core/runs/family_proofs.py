@@ -1,4 +1,4 @@
-"""What a check proves of a family's tasks besides what it proves of all: broken at the start, and no fix to spare."""
+"""Additional checks of family tasks by playing them: the fault exists at the start, and every fix is needed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AT_MOST = 200
 
 
 class Note(Protocol):
-    """Notes what is wrong with a part of a task."""
+    """Notes a problem of a part of a task."""
 
     def __call__(
         self, source: FamilySource, kind: ProblemKind, message: str, *path: str | int, hint: str = ""
@@ -28,7 +28,7 @@ class Note(Protocol):
 
 
 def family_tasks_to_play(task_set: TaskSet) -> list[str]:
-    """Return the family tasks of split `base`; if no `base` is declared, up to 200 that are spread over all."""
+    """Return the family tasks of split `base`; without a declared `base`, up to 200 spread over all tasks."""
     if BASE in task_set.splits.declared:
         return [task_id for task_id in task_set.splits[BASE] if task_id in task_set.families]
     ids = list(task_set.families)
@@ -36,7 +36,7 @@ def family_tasks_to_play(task_set: TaskSet) -> list[str]:
 
 
 class FamilyProofs:
-    """Proves one task after the other.
+    """Checks one task after the other.
 
     `passes(task, gold)` tells whether an agent that makes only these gold calls gets the full reward.
     """
@@ -57,9 +57,9 @@ class FamilyProofs:
         self._not_broken: set[tuple[str, int]] = set()
 
     async def prove(self, task: Task, source: FamilySource) -> None:
-        """Note what shows that a task, whose gold works, is none: nothing is broken, or something may be left out."""
+        """Note a task whose gold works but that is not sound: nothing is broken, or a call can be omitted."""
         self._broken(task, source)
-        if task.outcome != "done" or len(task.gold()) > 1:  # what of a single call, the silent agent has shown already
+        if task.outcome != "done" or len(task.gold()) > 1:  # a single call is covered by the silent agent
             await self._each_call(task, source)
             await self._each_fix(task, source)
 
@@ -70,7 +70,7 @@ class FamilyProofs:
             for index, assertion in enumerate(self.tasks.families.blocks[name].broken):
                 callees = self.setting.pack.callees(role_of(assertion.env_type))
                 if assertion.func_name not in callees or (name, index) in self._not_broken:
-                    continue  # noted already
+                    continue  # already noted
                 if not _holds(environment, assertion):
                     self._not_broken.add((name, index))
                     what = f"block {name!r}: {assertion.func_name} does not hold after the set-up of task {task.id!r}"
@@ -82,21 +82,21 @@ class FamilyProofs:
         if wanted and self.tasks.solvable(source.combination) and all(_holds(environment, each) for each in wanted):
             what = f"task {task.id!r}: its assertions hold at the start, so nothing is broken"
             path = ("evaluation_criteria", "env_assertions")
-            self.note(source, ProblemKind.NOT_BROKEN, what, *path, hint="demand what the blocks break")
+            self.note(source, ProblemKind.NOT_BROKEN, what, *path, hint="require what the blocks break")
 
     async def _each_call(self, task: Task, source: FamilySource) -> None:
-        """Leave out each gold call: the task must not pass without it."""
+        """Omit each gold call: the task must not pass without it."""
         gold = task.gold()
-        hint = "name ACTION in the reward basis, or leave the call out"
+        hint = "name ACTION in the reward basis, or remove the call"
         if self.tasks.solvable(source.combination):
-            hint = "leave it out; if another block's fix does for it here, put both blocks in one line of `select`"
+            hint = "remove it; if another block's fix replaces it here, put both blocks in one line of `select`"
         for index, action in enumerate(gold):
             if await self.passes(task, [*gold[:index], *gold[index + 1 :]]):
                 what = f"task {task.id!r} passes without {action.text()}"
                 self.note(source, ProblemKind.VACUOUS, what, "evaluation_criteria", "actions", index, hint=hint)
 
     async def _each_fix(self, task: Task, source: FamilySource) -> None:
-        """Leave out the whole fix of each block that has several calls: the task must not pass without it."""
+        """Omit the whole fix of each block with several calls: the task must not pass without it."""
         if not self.tasks.solvable(source.combination):
             return
         gold, owners = task.gold(), source.fixes()
@@ -104,7 +104,7 @@ class FamilyProofs:
             rest = [action for action, owner in zip(gold, owners, strict=True) if owner != name]
             if len(rest) < len(gold) - 1 and await self.passes(task, rest):
                 what = f"task {task.id!r} passes without the fix of block {name!r}"
-                hint = "the block breaks nothing, or no assertion looks at it"
+                hint = "the block breaks nothing, or no assertion checks it"
                 self.note(
                     source, ProblemKind.VACUOUS, what, "evaluation_criteria", "actions", owners.index(name), hint=hint
                 )

@@ -1,4 +1,4 @@
-"""Telling plugins of runs and episodes: one place for runs that are played here, served, or tests."""
+"""Notifying plugins of runs and episodes, for runs, servers and tests."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from tau2_core.watchdog import place_of
 log = logging.getLogger(__name__)
 Event = Literal["run_started", "episode_started", "episode_finished", "run_finished"]
 Listener = Callable[[Any], object]
-SECONDS = 30.0  # that a listener has for an episode
-RUN_SECONDS = 60.0  # and for the beginning and the end of a run
+SECONDS = 30.0  # for a listener, per notification of an episode
+RUN_SECONDS = 60.0  # at the beginning and the end of a run
 
 
 class Listeners:
     """The notification hooks of all plugins, for the run in one folder.
 
-    All are called in one thread, one after the other, so that none holds up the event loop. One that does not come back
-    in time is named in the log and called no more; the run goes on. `episode_seconds` is its time for an episode, if
+    All are called in one thread, one after the other, so that none blocks the event loop. A listener that does not
+    return in time is logged and not called again; the run continues. `episode_seconds` is its time for an episode, if
     that is less than usual.
     """
 
@@ -44,35 +44,35 @@ class Listeners:
         }
         self._episode_seconds = SECONDS if episode_seconds is None else min(SECONDS, episode_seconds)
         self._thread: _Thread | None = None
-        self._turn = asyncio.Lock()  # given to those who wait in the order in which they came
+        self._turn = asyncio.Lock()  # waiters get it in the order of their arrival
 
     def any(self, event: Event) -> bool:
-        """Tell whether a plugin wants to be told of an event."""
+        """Tell whether a plugin listens to an event."""
         return bool(self._of[event])
 
-    async def tell(self, event: Event, subject: object) -> None:
-        """Tell every plugin, while the event loop goes on. Raises RunError with the listener's place if one raises."""
+    async def notify(self, event: Event, subject: object) -> None:
+        """Notify every plugin without blocking the event loop. Raises RunError, with a location, if one raises."""
         async with self._turn:
-            await self._tell(event, subject)
+            await self._notify(event, subject)
 
-    async def _tell(self, event: Event, subject: object) -> None:
+    async def _notify(self, event: Event, subject: object) -> None:
         for listener in list(self._of[event]):
             call = self._call(listener, subject)
             waiting = asyncio.wrap_future(call)
-            waiting.add_done_callback(lambda done: done.cancelled() or done.exception())  # which is looked at below
+            waiting.add_done_callback(lambda done: done.cancelled() or done.exception())  # checked below
             await asyncio.wait([waiting], timeout=self._seconds(event))
-            self._look_at(call, event, listener)
+            self._check(call, event, listener)
 
-    def tell_now(self, event: Event, subject: object) -> None:
-        """Do the same, and wait for it."""
+    def notify_now(self, event: Event, subject: object) -> None:
+        """Notify every plugin and block until that is done."""
         for listener in list(self._of[event]):
             call = self._call(listener, subject)
             with suppress(TooLate):
                 call.exception(self._seconds(event))
-            self._look_at(call, event, listener)
+            self._check(call, event, listener)
 
     def close(self) -> None:
-        """Let go of the thread, when nothing more is to be told."""
+        """Release the thread, when there are no more notifications."""
         if self._thread is not None:
             self._thread.end()
             self._thread = None
@@ -86,22 +86,22 @@ class Listeners:
             finalize(self, self._thread.end)
         return self._thread.do(partial(listener, subject))
 
-    def _look_at(self, call: Future[object], event: Event, listener: Listener) -> None:
+    def _check(self, call: Future[object], event: Event, listener: Listener) -> None:
         code = inspect.unwrap(listener).__code__
         what = f"a plugin's tau2_{event} ({code.co_filename}:{code.co_firstlineno})"
         if not call.done():
             self._give_up(event, listener, what)
         elif error := call.exception():
             raise RunError(
-                f"{what} failed: {describe_error(error)}; what is finished is kept in "
-                f"{self.folder}. Mend the plugin, or block it with --no-plugin, then run again"
+                f"{what} failed: {describe_error(error)}; finished episodes are kept in "
+                f"{self.folder}. Fix the plugin, or block it with --no-plugin, then run again"
             ) from error
 
     def _give_up(self, event: Event, listener: Listener, what: str) -> None:
         self._of[event].remove(listener)
         thread, self._thread = self._thread, None
         place = thread.stop() if thread is not None else ""
-        log.error("%s did not end within %g s, and is called no more; it was at %s", what, self._seconds(event), place)
+        log.error("%s did not end within %g s and is not called again; it was at %s", what, self._seconds(event), place)
 
 
 class _Thread:
@@ -116,17 +116,17 @@ class _Thread:
         self._thread.start()
 
     def do(self, work: Callable[[], object]) -> Future[object]:
-        """Make a call after those before it; its result or error will be in the future."""
+        """Queue a call; the future gets its result or error."""
         call: Future[object] = Future()
         self._calls.put((work, call))
         return call
 
     def end(self) -> None:
-        """End when there is nothing more to do."""
+        """End after the queued calls."""
         self._calls.put(None)
 
     def stop(self) -> str:
-        """Interrupt what is under way, which ends a loop but no call of C code; return where it was."""
+        """Interrupt the running call, which ends a loop but not a call of C code; return where it was."""
         self.end()
         place = place_of(sys._current_frames().get(self._thread.ident or 0))
         stop_thread(self._thread)

@@ -1,4 +1,4 @@
-"""From names and folders to what a run needs: the catalogue, a pack, a dataset, a setting."""
+"""Loading what a run needs by names and folders: the catalogue, a pack, a dataset, a setting."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ T = TypeVar("T")
 
 
 def open_catalogue(packs: Sequence[Path] = (), blocked: Iterable[str] = ()) -> Catalogue:
-    """Find all plugins, and the packs in folders that need no installation. Raises UsageError."""
+    """Find all plugins, and packs in folders that are not installed. Raises UsageError."""
     return discover(blocked=blocked, packs=list(dict.fromkeys(map(folder_domain, packs))))
 
 
 def folder_domain(path: Path) -> Domain:
-    """Return the domain that a pack's folder holds, by the name in its manifest. Raises UsageError, PackError."""
+    """Return the domain of a pack's folder, with the name in its manifest. Raises UsageError, PackError."""
     folder = find_pack_folder(path)
     manifest = folder / MANIFEST
     try:
         content = read_yaml(manifest).value
     except SourceError as error:
         raise PackError(
-            [Problem(folder.name, ProblemKind.SYNTAX, manifest, str(error), error.line, "mend the YAML")]
+            [Problem(folder.name, ProblemKind.SYNTAX, manifest, str(error), error.line, "correct the YAML")]
         ) from error
     name = content.get("name") if isinstance(content, dict) else None
     if not isinstance(name, str):
@@ -54,7 +54,7 @@ def folder_domain(path: Path) -> Domain:
 
 
 def open_faults(catalogue: Catalogue, texts: Sequence[str]) -> list[Callable[[str], Wrapper]]:
-    """Return what makes the wrappers of `NAME=RATE` faults for an episode's seed. Raises UsageError."""
+    """Return functions that create the wrappers of `NAME=RATE` faults from an episode's seed. Raises UsageError."""
     makers: list[Callable[[str], Wrapper]] = []
     for text in texts:
         name, _, number = text.partition("=")
@@ -82,10 +82,7 @@ def find_dataset(catalogue: Catalogue, folder: Path, domain: str) -> Dataset:
 def with_dataset_args(
     catalogue: Catalogue, folders: Sequence[Path], models: Mapping[ModelRole, ModelSettings]
 ) -> dict[ModelRole, ModelSettings]:
-    """Return models that are sent what the runner of the first dataset sends, where their own arguments say nothing.
-
-    Raises DatasetError, PluginError.
-    """
+    """Return models with the arguments of the first dataset's runner as defaults. Raises DatasetError, PluginError."""
     if not folders or not models:
         return dict(models)
     args = _with_adapter(catalogue, folders[0], lambda adapter: adapter.model_args)
@@ -104,14 +101,14 @@ def _with_adapter(catalogue: Catalogue, folder: Path, use: Callable[[AdapterSpec
                     return use(adapter)
         except Tau2GymError:
             raise
-        except Exception as error:  # noqa: BLE001 - an adapter may raise anything; another may know the folder still
+        except Exception as error:  # noqa: BLE001 - an adapter may raise anything; another may know the folder
             origin = catalogue.origin("adapter", adapter.name)
             failed.append(f"adapter {adapter.name!r} of {origin} failed: {describe_error(error)}")
     if failed:
-        raise PluginError(f"--dataset {folder}: {'; '.join(failed)}; mend the plugin, or block it with --no-plugin")
+        raise PluginError(f"--dataset {folder}: {'; '.join(failed)}; fix the plugin, or block it with --no-plugin")
     known = "; ".join(f"{adapter.name}: {adapter.summary}" for adapter in adapters)
     more = catalogue.unknown_because_broken()
-    raise DatasetError(f"--dataset {folder}: holds no dataset that an adapter knows ({known}){more}")
+    raise DatasetError(f"--dataset {folder}: contains no dataset that an adapter knows ({known}){more}")
 
 
 def load_setting(
@@ -123,7 +120,7 @@ def load_setting(
     solo: bool = False,
     mode: ArgumentMode | None = None,
 ) -> Setting:
-    """Return a domain as a run plays it; the mode is `tau2` with a dataset and `strict` without, unless it is given.
+    """Return a domain's setting. The mode is `tau2` with a dataset and `strict` without, unless it is given.
 
     Raises UsageError, PackError or DatasetError.
     """

@@ -1,4 +1,4 @@
-"""Whether tools give the same in every process: they are called in several, each with another seed for `hash()`."""
+"""Checks that tools give the same results in every process, by calling them in several with different hash seeds."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ HASH_SEEDS = (1, 2, 3)  # two leave a set of two elements in the same order half
 AT_LEAST = 10
 SECONDS = 120
 _SHOWN = 80
-_HINT = "results may depend neither on hash() or the order of a set, nor on the clock or randomness but the Context's"
-# Modules that give the same everywhere. What imports another one is played, and so is what uses sets or hash().
+_HINT = "results must not depend on hash(), the order of a set, or any clock or randomness except the Context's"
+# Modules with deterministic results. A pack that imports others, or uses sets or hash(), is played.
 _STEADY = frozenset(
     {
         *("__future__", "abc", "bisect", "calendar", "collections", "copy", "dataclasses", "datetime", "decimal"),
@@ -48,9 +48,9 @@ def check_reproducible(
     problems: Problems,
     warnings: Problems,
 ) -> None:
-    """Note each tool that gives something else in another process; a pack that has no occasion for that is not played.
+    """Note each tool whose results differ between processes. A pack that cannot vary is not played.
 
-    `tasks` are those whose gold works; some are played that together call every tool and function that all do.
+    `tasks` are those whose gold works; a subset is played that calls every tool and function which any of them calls.
     """
     files = pack_files(pack).files.values()
     if not tasks or not any(_may_vary(file, pack.package) for file in files if file.suffix == ".py"):
@@ -58,11 +58,11 @@ def check_reproducible(
     try:
         played = _play(domain, toolsets, [task.id for task in _covering(tasks)])
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        what = f"it could not be checked whether results are the same in every process: {error}"
+        what = f"could not check whether results are the same in every process: {error}"
         warnings.at(pack.manifest_source, ProblemKind.UNPROVEN, what)
         return
     for file in played[0].outside:
-        what = f"its code reads {file}, which is in no digest, so that nobody notices when it changes"
+        what = f"its code reads {file}, which is not part of any digest, so changes to it go unnoticed"
         problems.at(pack.manifest_source, ProblemKind.OUTSIDE_FILE, what, hint="move the file into the pack's folder")
     for task_id, steps in played[0].steps.items():
         for other in played[1:]:
@@ -73,7 +73,7 @@ def check_reproducible(
 
 
 def _covering(tasks: Sequence[Task]) -> list[Task]:
-    """Return the tasks that call what none before them calls, and then the first of the others."""
+    """Return the tasks that call something new, then the first of the others."""
     called: set[str] = set()
     chosen: dict[str, Task] = {}
     for task in tasks:
@@ -90,10 +90,10 @@ def _note(pack: Pack, task_id: str, side: str, name: str, values: tuple[str, str
     tool: Callee | None = pack.tools[role_of(side)].get(name) if name else None
     if tool is None:
         if not any("not reproducible" in problem.message for problem in problems.found):
-            what = f"task {task_id!r}: the databases are not reproducible: they differ from process to process"
+            what = f"task {task_id!r}: the databases are not reproducible: they differ between processes"
             problems.at(pack.manifest_source, ProblemKind.NOT_REPRODUCIBLE, what, hint=_HINT)
         return
-    what = f"tool {name!r} is not reproducible: from process to process"
+    what = f"tool {name!r} is not reproducible: in different processes"
     if any(what in problem.message for problem in problems.found):
         return
     code = tool.handler.__code__
@@ -107,7 +107,7 @@ def _note(pack: Pack, task_id: str, side: str, name: str, values: tuple[str, str
 
 
 def _short(text: str, both: tuple[str, str]) -> str:
-    """Return a text around the place where both begin to differ."""
+    """Return an excerpt around the first difference."""
     pairs = zip(*both, strict=False)
     same = next((index for index, (one, other) in enumerate(pairs) if one != other), min(map(len, both)))
     start = max(0, same - _SHOWN // 2)
@@ -115,14 +115,14 @@ def _short(text: str, both: tuple[str, str]) -> str:
 
 
 def _play(domain: Domain, toolsets: Sequence[Toolset], tasks: Sequence[str]) -> list[gold_probe.ProbeResult]:
-    """Play tasks in several processes at once, and return what their calls gave."""
-    told = {**asdict(domain), "folder": str(domain.folder) if domain.folder else None}
+    """Play tasks in several processes at once, and return the results of their calls."""
+    described = {**asdict(domain), "folder": str(domain.folder) if domain.folder else None}
     path = os.pathsep.join(place for place in sys.path if place)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tau2-gym-")))
         children = []
         for seed in HASH_SEEDS:
-            request = {"domain": told, "toolsets": [asdict(each) for each in toolsets], "tasks": list(tasks)}
+            request = {"domain": described, "toolsets": [asdict(each) for each in toolsets], "tasks": list(tasks)}
             (folder / f"{seed}.in").write_text(json.dumps({**request, "answer": str(folder / f"{seed}.out")}))
             child = subprocess.Popen(  # noqa: S603 - our own module
                 [sys.executable, "-P", "-m", gold_probe.__name__],
@@ -146,7 +146,7 @@ def _may_vary(file: Path, package: str) -> bool:
     try:
         tree = ast.parse(file.read_bytes())
     except (SyntaxError, ValueError):
-        return False  # noted when it was imported
+        return False  # already noted
     return any(_varies(node, package) for node in ast.walk(tree))
 
 

@@ -1,4 +1,4 @@
-"""Playing a pack's tasks to see that they are sound: the gold works, the oracle passes, agents that do nothing fail."""
+"""Checks of a pack's tasks by playing them: the gold works, the oracle passes, agents that do nothing fail."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BASELINES = ("silent", "always-transfer")
 async def prove_tasks(
     pack: Pack, catalogue: Catalogue, problems: Problems, warnings: Problems, on_task: Callable[[], None]
 ) -> tuple[int, list[Task]]:
-    """Play tasks; return how many, and those whose gold works."""
+    """Play tasks; return their number, and those whose gold works."""
     task_set = pack.task_set()
     player = _Player(pack, catalogue, problems)
     proofs = FamilyProofs(player.setting, task_set.families, player.passes, player.note, problems)
@@ -71,15 +71,15 @@ class _Player:
         self.solo_setting = Setting(pack, solo=True) if pack.supports_solo and not both else None
         self.catalogue = catalogue
         for setting in filter(None, (self.setting, self.solo_setting)):
-            _render_anyhow(setting)
+            _replace_broken_policy(setting)
         self.evaluators = catalogue.evaluators("tau2")
         self.said: set[tuple[str, str]] = set()
         self.repeated = 0
 
     def gold_works(self, task: Task, source: TaskSource) -> bool:
-        """Play the gold call by call in a fresh world; note what fails, and reads that change anything.
+        """Make the gold calls one by one in a new environment; note failures, and reads that change something.
 
-        What fails only because of a problem that is noted already (a tool without a handler, say) is not noted again.
+        Failures due to a problem that is already noted (such as a tool without a handler) are not noted again.
         """
         before = (len(self.problems.found), self.repeated)
         environment = self._started(task, source)
@@ -92,14 +92,14 @@ class _Player:
                 sound = False
                 if self.pack.unbound.get(action.name) in ("read", "think", "generic"):
                     continue
-                return False  # what follows may depend on it
+                return False  # later calls may depend on it
             sound = self._gold_call(environment, tool, action, task, source, index) and sound
         sound = self._assertions(task, source, environment) and sound
         self._outcome(task, source)
         return sound and (len(self.problems.found), self.repeated) == before
 
     def _started(self, task: Task, source: TaskSource) -> Environment | None:
-        """Return a world in the task's start state; None, with the reason noted, if that does not apply."""
+        """Return an environment in the task's start state; None, with the reason noted, if that does not apply."""
         called = {call.name for message in task.history() for call in getattr(message, "tool_calls", None) or []}
         set_up = (task.initial_state.initialization_actions if task.initial_state else None) or []
         known = all(call.func_name in self.pack.callees(role_of(call.env_type)) for call in set_up)
@@ -108,7 +108,7 @@ class _Player:
         called |= {call.func_name for call in set_up}
         try:
             return new_environment(self.setting, task)
-        except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported, not swallowed
+        except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported
             if not called & self.pack.unsound:
                 what = f"task {task.id!r}: its start state does not apply: {_words(error)}"
                 self.note(source, ProblemKind.START_STATE, what, "initial_state")
@@ -133,7 +133,7 @@ class _Player:
                 f"task {task.id!r}: gold call {action.text()} fails: {raised}{result.content.removeprefix('Error: ')}"
             )
             code = tool.handler.__code__
-            hint = f"mend the handler, {code.co_filename}:{code.co_firstlineno}" if crashed else "correct the call"
+            hint = f"fix the handler, {code.co_filename}:{code.co_firstlineno}" if crashed else "correct the call"
             named = [("arguments", key) for key, value in action.arguments.items() if repr(value) in result.content]
             place = ("evaluation_criteria", "actions", index, *(named[0] if named else ()))
             self.note(source, ProblemKind.GOLD_CALL, what, *place, hint=hint)
@@ -151,7 +151,7 @@ class _Player:
             try:
                 if not environment.holds(assertion):
                     what = (
-                        f"task {task.id!r}: {assertion.func_name} is not met after the gold calls, so nobody can pass"
+                        f"task {task.id!r}: {assertion.func_name} is not met after the gold calls, so no agent can pass"
                     )
                     self.note(source, ProblemKind.ASSERTION, what, *path)
             except Exception as error:  # noqa: BLE001 - as above
@@ -169,7 +169,7 @@ class _Player:
         found = [self.pack.tools[role_of(action.requestor)].get(action.name) for action in task.gold()]
         tools = [tool for tool in found if tool is not None]
         if len(tools) < len(found):
-            return  # which of its calls transfer or change anything is not known
+            return  # it is not known which of its calls transfer or change something
         transfers = any(tool.transfers for tool in tools)
         if (task.outcome == "transferred") != transfers:
             what = "calls no tool that transfers" if task.outcome == "transferred" else "calls a tool that transfers"
@@ -212,7 +212,7 @@ class _Player:
                 )
 
     async def baselines(self, task: Task, source: TaskSource) -> None:
-        """An agent that does nothing must not pass where something is to be done."""
+        """An agent that does nothing must not pass a task with the outcome `done`."""
         if task.outcome != "done":
             return
         for name in BASELINES:
@@ -224,7 +224,7 @@ class _Player:
                 return
 
     async def passes(self, task: Task, gold: Sequence[Action]) -> bool:
-        """Tell whether the oracle passes a task when it is shown another gold."""
+        """Tell whether the oracle passes a task when it gets other gold calls."""
         criteria = task.evaluation_criteria
         shown = criteria.model_copy(update={"actions": list(gold)}) if criteria else None
         played = task.model_copy(update={"evaluation_criteria": shown})
@@ -241,7 +241,7 @@ class _Player:
         return record, Grader(setting, "tau2", self.evaluators).grade(record, task)
 
     def note(self, source: TaskSource, kind: ProblemKind, message: str, *path: str | int, hint: str = "") -> None:
-        """Note what is wrong with a part of a task; of a family's tasks that share a fault only the first is named."""
+        """Note a problem of a part of a task; of family tasks with the same problem only the first is named."""
         place = source.source(*path)
         if isinstance(source, FamilySource):
             fault = (str(place), message.replace(source.combination.task_id, ""))
@@ -253,8 +253,8 @@ class _Player:
         self.problems.at(place, kind, message, hint=hint)
 
 
-def _render_anyhow(setting: Setting) -> None:
-    """Put a dash in the place of a policy that cannot be rendered; that is noted already, and nobody here reads it."""
+def _replace_broken_policy(setting: Setting) -> None:
+    """Replace a policy that cannot be rendered, which is already noted; it is not read here."""
     try:
         _ = setting.policy_text
     except Tau2GymError:

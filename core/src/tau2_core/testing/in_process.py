@@ -54,10 +54,10 @@ class InProcessRolloutProcessor:
 
     async def _play(self, table: Table, row: EvaluationRow, slot: Slot, open_backend: OpenBackend) -> EpisodeRecord:
         task, seed = table.tasks_by_id[slot.task_id], table.plan.seeds()[slot.trial]
-        await table.listeners.tell("episode_started", EpisodeStart(table.setting.domain, slot, seed))
+        await table.listeners.notify("episode_started", EpisodeStart(table.setting.domain, slot, seed))
         record = await play(table.setting, task, table.cast_for(row), slot, seed, open_backend)
         table.journal.append(EPISODES, record.line())
-        await table.listeners.tell("episode_finished", record)
+        await table.listeners.notify("episode_finished", record)
         return record
 
     async def backend(self, table: Table, config: RolloutProcessorConfig) -> OpenBackend:  # noqa: ARG002 - others need them

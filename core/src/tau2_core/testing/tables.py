@@ -135,7 +135,7 @@ class Table:
         tally = Tally(inventory.tasks, inventory.trials, grades, records, said)
         summary = summarise(inventory, folder.name, str(folder), tally, seconds)
         self.journal.write(SUMMARY, summary.model_dump(mode="json"))
-        self.listeners.tell_now("run_finished", summary)
+        self.listeners.notify_now("run_finished", summary)
         self.listeners.close()
 
 
@@ -172,7 +172,7 @@ def open_table(config: RolloutProcessorConfig) -> Table:
     config.journal.write(CONFIGURATION, configuration(plan, catalogue))
     setting.bases()
     listeners = Listeners(catalogue, config.journal.folder, participants.limits.timeout_seconds)
-    listeners.tell_now("run_started", plan.begun_in(config.journal.folder))
+    listeners.notify_now("run_started", plan.run_start(config.journal.folder))
     return Table(config, catalogue, plan, grader, tasks, config.journal, listeners)
 
 
