@@ -182,7 +182,7 @@ def test_misaligned_and_missing_calls_are_refused(play: Play) -> None:
         (shorten, "tokens.jsonl:2: "),
         (lose, "tokens.jsonl:2: call 2 of the agent"),
         (move, "the call begins at position"),
-        (spoil, "tokens.jsonl:2: it is none of ours: prompt_ids.0"),
+        (spoil, "tokens.jsonl:2: it has the wrong form: prompt_ids.0"),
     ]:
         played = play(*TASK, models=MODELS, template=ByteTemplate())
         assert words in damaged(played, change)

@@ -1,4 +1,4 @@
-"""Reading the body of a chat-completions answer, odd fields included: the same for every client."""
+"""Reading the body of a chat-completions answer, including unusual fields; the same for every client."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BOM = b"\xef\xbb\xbf"
 _COUNTS = ("prompt_tokens", "completion_tokens")
 MOST_TOKENS = 10**9
 MOST_DOLLARS = 10**6  # of one message
-# What servers say where the generation broke down: what there is of the answer is not the model's.
+# Finish reasons of a failed generation, whose partial answer must not be used.
 _FAILED = frozenset(
     {
         "error",
@@ -56,7 +56,7 @@ def read_answer(body: bytes, *, tokens: bool = False) -> Completion:
 
 
 def completion(message: Any, finish_reason: Any, usage: Any, error: Any = None) -> Completion:
-    """Return an answer in our form; its cost is not known yet. Raises ModelError where it is no usable answer."""
+    """Return a Completion; its cost is set later. Raises ModelError if the answer is not usable."""
     reason = None if finish_reason is None else str(finish_reason)
     if isinstance(message, dict):
         error = error or message.get("error")
@@ -66,16 +66,16 @@ def completion(message: Any, finish_reason: Any, usage: Any, error: Any = None) 
 
 
 def token_counts(usage: Any) -> dict[str, int]:
-    """Return the tokens that an answer counts, {} if it counts none.
+    """Return the token counts of an answer, {} if it has none.
 
-    A number as text and a fraction are taken (a fraction is rounded up). What cannot be a number of tokens is left
-    out; then the cost is unknown.
+    Numbers as text and fractions are accepted (fractions are rounded up). Impossible counts are left out; the cost is
+    then unknown.
     """
     if not isinstance(usage, Mapping):
         return {}
     counts = {name: _count(usage.get(name)) for name in _COUNTS}
     known = {name: count for name, count in counts.items() if count is not None}
-    return known if any(known.values()) else {}  # nobody reads nothing: zeros mean that nothing is counted
+    return known if any(known.values()) else {}  # every request has a prompt, so zeros mean that nothing was counted
 
 
 def _count(value: Any) -> int | None:
@@ -84,9 +84,9 @@ def _count(value: Any) -> int | None:
 
 
 def reported_figures(cost: Any, usage: Any) -> dict[str, Any]:
-    """Return the `cost` and `usage` that somebody's own agent or customer reports of a message, where they can be true.
+    """Return the plausible part of the `cost` and `usage` that a custom agent or customer reports for a message.
 
-    Impossible ones are left out, as those of a provider are: the cost is then unknown.
+    Impossible figures are left out, as with those of a provider; the cost is then unknown.
     """
     found: dict[str, Any] = {"cost": _number(cost, MOST_DOLLARS), "usage": None}
     if isinstance(usage, Mapping):
@@ -97,7 +97,7 @@ def reported_figures(cost: Any, usage: Any) -> dict[str, Any]:
 
 
 def _number(value: Any, most: int) -> float | None:
-    """Return a number from 0 to `most`, also where it is written as text; None for anything else."""
+    """Return a number from 0 to `most`, also from text; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -127,7 +127,7 @@ def _message(raw: Any) -> dict[str, Any]:
 
 
 def _call(raw: dict[str, Any]) -> dict[str, Any]:
-    """Return a tool call with an id that is text, or none, and a name that is text."""
+    """Return a tool call whose id is text or missing and whose name is text."""
     function = raw.get("function")
     if function is not None and not isinstance(function, dict):
         raise _unreadable(f"the function of a tool call should be an object, not {_kind(function)}")
@@ -148,14 +148,14 @@ def _json(body: bytes) -> Any:
         return msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
-    try:  # NaN, and half a surrogate pair, are no JSON; what holds them is an answer all the same
+    try:  # accept NaN and lone surrogates, which are not JSON
         return _recordable(json.loads(content))
     except (ValueError, RecursionError) as error:
-        raise _unreadable(f"it is no JSON: {error}") from error
+        raise _unreadable(f"it is not JSON: {error}") from error
 
 
 def _recordable(value: Any) -> Any:
-    """Return a value as UTF-8 and JSON can hold it: � for half a surrogate pair, a text for NaN and infinities."""
+    """Return a value that fits UTF-8 and JSON: � for a lone surrogate, text for NaN and infinities."""
     if isinstance(value, dict):
         return {_recordable(key): _recordable(part) for key, part in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The run folder: what a run was told, and every finished episode, appended at once and never lost."""
+"""The run folder: the run's configuration, and every finished episode, which is appended at once and never lost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tau2_core.terminal_text import printable_line
 
 try:
     import fcntl
-except ImportError:  # on Windows, where nothing keeps two processes from writing into one folder
+except ImportError:  # on Windows, where two processes writing into one folder are not prevented
     fcntl = None  # type: ignore[assignment]
 
 
@@ -34,16 +34,16 @@ GRADES = "grades.jsonl"
 TIMINGS = "timings.jsonl"
 SUMMARY = "summary.json"
 TOKENS = "tokens.jsonl"
-AS_IT_IS = getattr(os, "O_BINARY", 0)  # on Windows; without it a line would end in two characters
+AS_IT_IS = getattr(os, "O_BINARY", 0)  # on Windows, where a line would end in two characters without it
 LONGEST_NAME = 255
 MOST_OF_A_NAME = 120
 
 
 class Journal:
-    """One run's folder, with one writer. A finished episode's line is handed to the system in one piece.
+    """One run's folder, with one writer. A finished episode's line is written in one piece.
 
-    `resume` opens a folder that is there already; one in which a run was only about to begin (`begun` is false) will
-    do. Raises RunError, with what to do, when the folder cannot be made, found or written.
+    `resume` opens an existing folder, also one in which a run has not begun yet (`begun` is false). Raises RunError,
+    with advice, if the folder cannot be created, found or written.
     """
 
     def __init__(self, folder: Path, *, resume: bool = False, redactor: Redactor | None = None) -> None:
@@ -55,18 +55,20 @@ class Journal:
             raise RunError(f"the file system refuses the folder {str(folder)!r}: {_why(error)}") from error
         if resume:
             if not self.begun and not _about_to_begin(folder):
-                raise RunError(f"--resume: {folder} holds no run; name one with --name, or start it without --resume")
+                raise RunError(
+                    f"--resume: {folder} contains no run; name one with --name, or start it without --resume"
+                )
             return
         try:
             folder.mkdir(parents=True)
         except FileExistsError as error:
-            raise RunError(f"{folder} exists already; choose another --name, add --resume, or remove it") from error
+            raise RunError(f"{folder} already exists; choose another --name, add --resume, or remove it") from error
         except OSError as error:
             raise RunError(f"cannot create {folder}: {error.strerror}; choose another place with --out") from error
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep other processes from writing into the folder while the block lasts. Raises RunError if one does."""
+        """Lock the folder against other processes within the block. Raises RunError if one is writing into it."""
         handle = _locked(self.folder)
         try:
             yield
@@ -75,11 +77,11 @@ class Journal:
                 os.close(handle)
 
     def write(self, name: str, content: Any) -> None:
-        """Write a whole JSON file, through a temporary one so that it is never half there."""
+        """Write a whole JSON file atomically, through a temporary one."""
         self._replace(name, json.dumps(self.redactor.value(content), indent=2, ensure_ascii=False) + "\n")
 
     def rewrite(self, name: str, lines: Iterable[Any]) -> None:
-        """Write a whole file of JSON lines, through a temporary one."""
+        """Write a whole file of JSON lines atomically, through a temporary one."""
         self._replace(name, "".join(f"{self._line(line)}\n" for line in lines))
 
     def _line(self, content: Any) -> str:
@@ -108,7 +110,7 @@ class Journal:
                     while line:
                         line = line[os.write(handle, line) :]
                 except OSError:
-                    os.ftruncate(handle, before)  # half a line would spoil the file for whoever reads it
+                    os.ftruncate(handle, before)  # an incomplete line would damage the file
                     raise
             finally:
                 os.close(handle)
@@ -124,9 +126,9 @@ class Journal:
             raise RunError(f"cannot read {file}: {error}; restore it, or start a new run") from error
 
     def lines(self, name: str) -> list[Any]:
-        """Return the whole lines of a file; one that a kill cut off at the end is left out, damage before it is not.
+        """Return the complete lines of a file. An incomplete last line, as after a killed process, is ignored.
 
-        Raises RunError.
+        Raises RunError for other damage.
         """
         file = self.folder / name
         if not os.path.lexists(file):
@@ -154,11 +156,11 @@ class Journal:
             place = ".".join(map(str, what["loc"]))
             why = f"{place}: {what['msg']}" if place else what["msg"]
             what_to_do = "restore the file, or start a new run"
-            raise RunError(f"{self.folder / name}:{number}: it is none of ours: {why}; {what_to_do}") from error
+            raise RunError(f"{self.folder / name}:{number}: it has the wrong form: {why}; {what_to_do}") from error
 
 
 def _about_to_begin(folder: Path) -> bool:
-    """Tell whether a folder is one of a run that was killed before it had written its configuration."""
+    """Tell whether a folder is from a run that was killed before it wrote its configuration."""
     try:
         names = {file.name for file in folder.iterdir()}
     except OSError:
@@ -167,7 +169,7 @@ def _about_to_begin(folder: Path) -> bool:
 
 
 def _locked(folder: Path) -> int | None:
-    """Return a handle that keeps other processes from writing into a folder; the system lets go of a dead one's."""
+    """Lock a folder and return the handle. The system releases the lock of a process that dies."""
     if fcntl is None:
         return None
     try:
@@ -180,12 +182,12 @@ def _locked(folder: Path) -> int | None:
         os.close(handle)
         if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
             raise RunError(f"another process is writing into {folder}; wait for it, or stop it") from error
-        return None  # a file system that cannot lock
+        return None  # a file system without locks
     return handle
 
 
 def _encoded(text: str) -> bytes:
-    r"""Return JSON text as UTF-8. Half a surrogate pair, which UTF-8 lacks, becomes its JSON escape, as `\ud83d`."""
+    r"""Return JSON text as UTF-8. A lone surrogate, which UTF-8 cannot encode, becomes a JSON escape."""
     return text.encode("utf-8", "backslashreplace")
 
 
@@ -201,20 +203,22 @@ def _why(error: OSError | ValueError) -> str:
 
 
 def _cannot_write(file: Path, error: OSError) -> RunError:
-    return RunError(f"cannot write {file}: {error.strerror}; what is finished is kept there. Make room, then run again")
+    return RunError(
+        f"cannot write {file}: {error.strerror}; finished episodes are kept there. Free some space, then run again"
+    )
 
 
 def default_name(domain: str, agent: str) -> str:
-    """Return a name that sorts by time. What a file system might refuse in a model's name becomes dashes."""
+    """Return a name that sorts by time. Characters that a file system may refuse become dashes."""
     return f"{datetime.now():%Y%m%d-%H%M%S-%f}-" + re.sub(r"[^\w.@:+-]+", "-", f"{domain}-{agent}")[:MOST_OF_A_NAME]
 
 
 def refused_name(name: str) -> str:
-    """Return why a text is no name of a run's folder, "" if it is one."""
+    """Return why a text cannot be the name of a run's folder, "" if it can."""
     if not name or name in (".", "..") or Path(name).name != name or "\\" in name:
-        return "should be a folder's name alone; say with --out where it goes"
+        return "should be a folder name without a path; choose its parent with --out"
     if printable_line(name) != name:
-        return "holds characters that cannot be shown; use letters, digits, dots and dashes"
+        return "contains unprintable characters; use letters, digits, dots and dashes"
     if len(name.encode()) > LONGEST_NAME:
-        return f"is {len(name.encode())} bytes long; file systems take {LONGEST_NAME}"
+        return f"is {len(name.encode())} bytes long; the maximum is {LONGEST_NAME}"
     return ""

@@ -1,4 +1,4 @@
-"""Executing a plan: episodes side by side, one writer, records before grades, and going on after a stop."""
+"""Executing a plan: concurrent episodes, one writer, records before grades, and resuming."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ BUSY_SECONDS = 30.0  # after which code of others that keeps the event loop busy
 
 @dataclass(frozen=True, slots=True)
 class FinishedEpisode:
-    """One finished episode: its record, its grade, and the seconds that it took (0 for one taken over).
+    """One finished episode: its record, its grade, and its duration in seconds (0 from before a resume).
 
-    Of an episode just played the record has no messages: they are in the file, and would fill the memory.
+    The record of a just played episode has no messages: they are in the file and would fill the memory.
     """
 
     record: EpisodeRecord
@@ -47,13 +47,13 @@ class FinishedEpisode:
 
 @dataclass
 class RunResult:
-    """A run as far as it came; `stopped` says why it came no further, "" if it is complete."""
+    """The result of a run; `stopped` says why it stopped early, "" if it is complete."""
 
     summary: RunSummary
     tasks: Sequence[Task]
     finished: list[FinishedEpisode] = field(
         default_factory=list, repr=False
-    )  # asyncio.run writes out what its task returned
+    )  # asyncio.run formats the result of its task
     stopped: str = ""
 
 
@@ -66,10 +66,10 @@ async def execute(
     on_finished: Callable[[FinishedEpisode], None] | None = None,
     open_backend: OpenBackend = in_process,
 ) -> RunResult:
-    """Play and grade a plan into a run folder; `resume` goes on with exactly the slots that are missing there.
+    """Play and grade a plan into a run folder; `resume` plays exactly the slots that are missing there.
 
-    Raises RunError if the folder cannot be made, written or continued, or the judge is of no use; PackError or
-    DatasetError before the first episode if data are wrong. When cancelled, sums up what is finished.
+    Raises RunError if the folder cannot be created, written or continued, or the judge is not usable; PackError or
+    DatasetError before the first episode if data are invalid. When cancelled, it summarises the finished episodes.
     """
     started = asyncio.get_running_loop().time()
     checked = check_plan(plan, catalogue)
@@ -77,9 +77,7 @@ async def execute(
         async with asyncio.timeout(plan.run_seconds):
             await probe_judge(plan.participants.role_models.get("judge"))
     except TimeoutError as error:
-        raise RunError(
-            f"the run's {plan.run_seconds:g} s passed while the judge was tried; nothing was done"
-        ) from error
+        raise RunError(f"the run's {plan.run_seconds:g} s passed while trying the judge; nothing was played") from error
     redactor = next((role_model.redactor for role_model in plan.participants.role_models.values()), None)
     journal = Journal(folder, resume=resume, redactor=redactor)
     with journal.alone():
@@ -132,15 +130,15 @@ class _Run:
     async def run(self) -> RunResult:
         started = time.monotonic()
         plan = self.plan
-        await self.listeners.tell("run_started", plan.begun_in(self.journal.folder))
+        await self.listeners.notify("run_started", plan.run_start(self.journal.folder))
         try:
             async with asyncio.timeout_at(self.deadline), asyncio.TaskGroup() as group:
                 queue = self._missing()
                 first = group.create_task(self._work(queue))
-                await self._tried(first)
+                await self._await_first_answers(first)
                 for _ in range(1, plan.width):
                     group.create_task(self._work(queue))
-            self.stopping.refused()  # also where the last episode was the one that told
+            self.stopping.refused()  # the last episode may have shown it
         except TimeoutError:
             self.stopped = f"the run's {plan.run_seconds:g} s have passed"
         except asyncio.CancelledError:
@@ -156,8 +154,8 @@ class _Run:
             if slot not in self.before.grades:
                 yield slot, seeds[slot.trial]
 
-    async def _tried(self, first: asyncio.Task[None]) -> None:
-        """Wait until every model has answered, or one episode is over: a model that cannot be used costs no second."""
+    async def _await_first_answers(self, first: asyncio.Task[None]) -> None:
+        """Wait until every model has answered or one episode has ended: an unusable model costs only one episode."""
         role_models = [role_model for role, role_model in self.plan.participants.role_models.items() if role != "judge"]
         if not role_models:
             return
@@ -172,7 +170,7 @@ class _Run:
 
     async def _work(self, queue: Iterator[tuple[Slot, int]]) -> None:
         for slot, seed in queue:
-            await asyncio.sleep(0)  # gives Ctrl-C and the others their turn even if nobody here waits for anything
+            await asyncio.sleep(0)  # let Ctrl-C and other tasks run even if nothing here ever waits
             if self.stopped or self.stopping.check():
                 return
             await self._episode(slot, seed)
@@ -183,23 +181,23 @@ class _Run:
         task = self.tasks[slot.task_id]
         record = self.before.records.get(slot)
         if record is None:
-            await self.listeners.tell("episode_started", EpisodeStart(self.plan.setting.domain, slot, seed))
+            await self.listeners.notify("episode_started", EpisodeStart(self.plan.setting.domain, slot, seed))
             try:
                 record = await play(
                     self.plan.setting, task, self.plan.participants, slot, seed, self.open_backend, self._keep_tokens
                 )
-            except KeyboardInterrupt:  # a person hung up, or a second Ctrl-C came to one who never waits
+            except KeyboardInterrupt:  # a person left, or a second Ctrl-C in code that never waits
                 self.stopped = "interrupted"
                 raise asyncio.CancelledError from None
             self.journal.append(EPISODES, record.line())
-            await self.listeners.tell("episode_finished", record)
+            await self.listeners.notify("episode_finished", record)
             self.stopping.count(record)
         place = self.in_order.place()
         played = time.perf_counter()
         grade = await self.grader.grade_aside(record, task, await self.judging.judgement(record, task))
         seconds = time.perf_counter() - started
         timing = {"task_id": slot.task_id, "trial": slot.trial, "play_seconds": played - started, "seconds": seconds}
-        # The grade comes last: what is graded is done.
+        # The grade comes last: a graded episode is complete.
         self.in_order.put(place, [(TIMINGS, timing), (GRADES, grade.model_dump(mode="json"))])
         finished = FinishedEpisode(record.model_copy(update={"messages": []}), grade, seconds)
         self.finished.append(finished)
@@ -221,7 +219,7 @@ class _Run:
         tally = Tally(inventory.tasks, inventory.trials, grades, records, list(self.judging.known.values()))
         summary = summarise(inventory, folder.name, str(folder), tally, seconds)
         self.journal.write(SUMMARY, summary.model_dump(mode="json"))
-        self.listeners.tell_now("run_finished", summary)
+        self.listeners.notify_now("run_finished", summary)
         return RunResult(summary, self.plan.tasks, finished, self.stopped or self.stopping.why)
 
 

@@ -1,4 +1,4 @@
-"""Opening the models of a run: from the command line or a file, with limits by provider."""
+"""Opening and closing the models of a run, with limits by provider."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def open_models(
     From a cassette nothing is opened, so that no client needs to be imported, which takes seconds.
     """
     for chosen in settings.values():
-        _ = chosen.price  # what is no price is refused before anything is played
+        _ = chosen.price  # refuses an invalid price before anything is played
     at_once, a_minute = _by_provider("--provider-limit", limits), _by_provider("--provider-rate", rates)
     replaying = cassette is not None and cassette.replaying
     traced = traced_roles(settings) if token_traces else set()
@@ -70,7 +70,7 @@ def open_models(
 
 
 async def closing(role_models: Mapping[ModelRole, RoleModel], work: Awaitable[T]) -> T:
-    """Await work, then close what is open to the models' providers: for a process that has no other use for it."""
+    """Await work, then close the connections to the models' providers, in a process that no longer needs them."""
     try:
         return await work
     finally:
@@ -78,7 +78,7 @@ async def closing(role_models: Mapping[ModelRole, RoleModel], work: Awaitable[T]
 
 
 async def close_models(role_models: Iterable[RoleModel]) -> None:
-    """Close what is open to the models' providers, in a process that has no other use for it."""
+    """Close the connections to the models' providers, in a process that no longer needs them."""
     for role_model in role_models:
         if role_model.client is not None:
             await role_model.client.close()
@@ -115,7 +115,7 @@ def _by_provider(option: str, texts: Sequence[str]) -> dict[str, float]:
         if not isfinite(found[name]) or found[name] <= 0:
             raise UsageError(f"{option} {text}: the number should be more than 0")
         if option == "--provider-limit" and found[name] != int(found[name]):
-            raise UsageError(f"{option} {text}: so many requests at once should be a whole number")
+            raise UsageError(f"{option} {text}: the number of concurrent requests should be a whole number")
     return found
 
 
@@ -123,7 +123,7 @@ def _refuse_unknown(options: Mapping[str, Mapping[str, float]], providers: set[s
     for option, numbers in options.items():
         for name in numbers.keys() - providers:
             hint = did_you_mean(name, providers)
-            raise UsageError(f"{option} {name}: no model of this run is of that provider ({hint})")
+            raise UsageError(f"{option} {name}: no model of this run has that provider ({hint})")
 
 
 def _whole(number: float | None) -> int | None:
