@@ -241,8 +241,8 @@ TOLD = {
     7: "no task's reward basis can name TONE, so it never counts (`counts: always`, or `never` to report it)",
     8: "MOOD: ./tone.py has no function 'evaluates' (did you mean 'evaluate'?)",
     9: "FORM: there is no file {folder}/tune.py (correct the path)",
-    10: "PACE: tune.evil:evaluate cannot be loaded: ModuleNotFoundError: No module named 'tune' (install or mend it; a "
-    "file is named `./file.py:function`)",
+    10: "PACE: tune.evil:evaluate cannot be loaded: ModuleNotFoundError: No module named 'tune' (install or fix it; a "
+    "file is named as `./file.py:function`)",
     11: "WORD: it needs the option 'word' (give it under `options`)",
     12: "there is no evaluator for ODD to extend (name its code: `use: package.module:function`, or "
     "`./file.py:function`)",

@@ -1,4 +1,4 @@
-"""`evaluate`: play tasks of a domain, grade every episode, and return the run that is kept of it."""
+"""`evaluate`: play tasks of a domain, grade every episode, and return the run."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ OnProgress = Callable[[FinishedEpisode, int, int], None]
 def evaluate(domain: str | Path, *, progress: OnProgress | None = None, **options: Unpack[RunOptions]) -> Run:
     """Play tasks of a domain, grade every episode, and return the run, which is kept in a folder.
 
-    This is `tau2-gym run` for programs: it takes the same options, and refuses the same with the same words.
+    This is `tau2-gym run` for programs, with the same options and the same errors.
 
     Args:
         domain: a domain's name, or the folder of a pack.
-        progress: called after each episode with it, the number of episodes that this call has finished, and the
-            number of all. What it raises ends the run; what is finished is kept.
+        progress: called after each episode with it, the number of episodes finished by this call, and the total. If
+            it raises, the run ends; finished episodes are kept.
         options: `agent`, `user`, `judge`, `split`, `tasks`, `trials`, `evaluators`, `out` and all others that
             `RunOptions` lists.
 
     Returns:
-        The run. `run.stopped` says why it stopped before its end; it is "" if the run is complete.
+        The run. `run.stopped` says why it stopped early, "" if it is complete.
 
     Raises:
-        UsageError: an option or a combination that does not exist, or a running event loop (use `aevaluate`).
-        PackError, DatasetError: data are wrong.
-        RunError: the folder cannot be made, written or continued, or the judge cannot be used.
-        KeyboardInterrupt: after what is finished has been summed up.
+        UsageError: an unknown option or an invalid combination, or a running event loop (use `aevaluate`).
+        PackError, DatasetError: the data are invalid.
+        RunError: the folder cannot be created, written or continued, or the judge cannot be used.
+        KeyboardInterrupt: after the summary of the finished episodes was written.
     """
     refuse_running_loop("`await aevaluate(…)`")
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
@@ -50,7 +50,7 @@ def evaluate(domain: str | Path, *, progress: OnProgress | None = None, **option
 async def aevaluate(domain: str | Path, *, progress: OnProgress | None = None, **options: Unpack[RunOptions]) -> Run:
     """Do what `evaluate` does, in a running event loop.
 
-    When it is cancelled, what is finished is kept and summed up, then the cancellation goes on.
+    If it is cancelled, finished episodes are kept and summarised before it raises CancelledError.
     """
     run = await _evaluate(domain, progress, options)
     task = asyncio.current_task()
@@ -63,7 +63,7 @@ async def _evaluate(domain: str | Path, progress: OnProgress | None, given: RunO
     arguments = run_arguments(domain, given)
     for spec in (arguments.agent, arguments.user):
         if spec is not None and spec.external:
-            raise UsageError("evaluate plays both sides itself; step a side of your own with open_episode")
+            raise UsageError("evaluate plays both sides itself; to step a side yourself, use open_episode")
     composed = compose(arguments.options, agent=arguments.agent, user=arguments.user, tasks=arguments.tasks)
     options = arguments.options
     result = await play_composed(composed, via=options.via, resume=options.resume, on_finished=progress)
@@ -73,7 +73,7 @@ async def _evaluate(domain: str | Path, progress: OnProgress | None, given: RunO
 async def play_composed(
     composed: Composition, *, via: str, resume: bool, on_finished: OnProgress | None = None
 ) -> RunResult:
-    """Play and grade what is composed, in this process or `via` "mcp"; then close the connections to the models."""
+    """Play and grade a composed run in this process or `via` "mcp", then close the connections to the models."""
     plan, slots = composed.plan, len(composed.plan.own_slots())
     done = 0
 

@@ -52,7 +52,7 @@ class Journal:
         try:
             self.begun = (folder / CONFIGURATION).exists()
         except (OSError, ValueError) as error:
-            raise RunError(f"the file system refuses the folder {str(folder)!r}: {_why(error)}") from error
+            raise RunError(f"the file system does not allow the folder {str(folder)!r}: {_why(error)}") from error
         if resume:
             if not self.begun and not _about_to_begin(folder):
                 raise RunError(

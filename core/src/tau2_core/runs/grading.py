@@ -1,4 +1,4 @@
-"""Grading a run folder anew: nothing is played, the judge is asked what is missing, and one set grades all of it."""
+"""Grading a run folder again: nothing is played, missing judgements are requested, and one set grades everything."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tau2_core.runs.loading import load_setting, with_dataset_args
 
 @dataclass(frozen=True)
 class GradedRun:
-    """A run as it is graded now; `asked` episodes were judged in this go, `unjudged` are left as the judge failed."""
+    """A regraded run: `asked` episodes were judged now; for `unjudged` ones the judge failed."""
 
     result: RunResult
     asked: int
@@ -38,18 +38,18 @@ class GradedRun:
 
 
 def setting_of(run: RecordedRun, catalogue: Catalogue, dataset: Path | None = None) -> Setting:
-    """Return the setting that a run was played in; `dataset` says where its dataset lies now.
+    """Return the setting of a run; `dataset` is the present location of its dataset.
 
     Raises UsageError, PackError, DatasetError.
     """
-    told = run.config
+    config = run.config
     return load_setting(
         catalogue,
-        told["domain"],
+        config["domain"],
         dataset=_dataset_of(run, dataset),
-        variant=told.get("variant", ""),
-        solo=bool(told.get("solo")),
-        mode=told.get("mode"),
+        variant=config.get("variant", ""),
+        solo=bool(config.get("solo")),
+        mode=config.get("mode"),
     )
 
 
@@ -61,7 +61,7 @@ def _dataset_of(run: RecordedRun, moved: Path | None) -> Path | None:
 def models_for(
     folder: Path, catalogue: Catalogue, models: Mapping[ModelRole, ModelSettings], dataset: Path | None = None
 ) -> dict[ModelRole, ModelSettings]:
-    """Return models as they are asked about a run: with what its dataset's own runner sends. Raises RunError."""
+    """Return models with the arguments of the runner of a run's dataset. Raises RunError."""
     played = _dataset_of(read_run(folder), dataset) if models else None
     return with_dataset_args(catalogue, [played] if played else [], models)
 
@@ -78,9 +78,9 @@ async def grade_run(
 ) -> GradedRun:
     """Grade all finished episodes of a run folder with one set (default: the one that has graded them).
 
-    What `judge` says is kept as it comes; grades and summary are replaced once all is graded, so that whoever stops
-    this loses nothing and may begin again. Raises RunError if another process writes there, the folder is damaged,
-    pack or dataset are not those of the run, or the judge is of no use; UsageError for an unknown set.
+    Judgements are kept as they come; grades and summary are replaced at the end, so nothing is lost if this is stopped.
+    Raises RunError if another process writes there, the folder is damaged, pack or dataset have changed, or the judge
+    is not usable; UsageError for an unknown set.
     """
     journal = Journal(folder, resume=True)
     with journal.alone():
@@ -91,7 +91,7 @@ async def grade_run(
         grader = choose_evaluators(catalogue, name, setting).grader(setting)
         tasks = run.task_models()
         known = dict(run.judgements)
-        if (folder / JUDGEMENTS).exists():  # whole lines, to append to
+        if (folder / JUDGEMENTS).exists():  # complete lines, to append to
             journal.rewrite(JUDGEMENTS, journal.lines(JUDGEMENTS))
         judging = Judging(judge, grader, journal, known, everywhere=bool(run.config.get("judge_all")))
         asked = await _ask(judging, run, tasks, concurrency, on_judged)
@@ -113,15 +113,15 @@ def _refuse_changed(run: RecordedRun, setting: Setting) -> None:
     for what, digest in content_digests(setting).items():
         if run.config["digests"].get(what) != digest:
             raise RunError(
-                f"{run.folder} was played with another {what}: its files have changed since; grade it with what it "
-                "was played with, or play it again"
+                f"{run.folder} was played with another {what}, whose files have changed since; restore them, or "
+                "play it again"
             )
 
 
 async def _ask(
     judging: Judging, run: RecordedRun, tasks: Mapping[str, Task], width: int, on_judged: Callable[[], None]
 ) -> int:
-    """Ask the judge where its word is missing, `width` episodes side by side; return of how many."""
+    """Request missing judgements, of `width` episodes at a time; return their number."""
     wanted = [record for record in run.records.values() if judging.asks(record, tasks[record.task_id])]
     if not wanted:
         return 0
@@ -156,7 +156,7 @@ def _summed_up(
 
 
 def recorded_seconds(journal: Journal) -> float:
-    """Return how long the run took, 0 where it was stopped before it said so. Raises RunError."""
+    """Return the duration of the run, 0 if it was stopped before its summary. Raises RunError."""
     if not os.path.lexists(journal.folder / SUMMARY):
         return 0.0
     summary = journal.read(SUMMARY)

@@ -86,24 +86,24 @@ class Plan:
 
     @property
     def width(self) -> int:
-        """How many episodes are under way side by side; a person talks to one at a time."""
+        """The number of concurrent episodes; 1 if a person takes part."""
         return 1 if self.interactive else min(self.concurrency, len(self.own_slots()))
 
     def inventory(self) -> Inventory:
-        """Return what the run's figures are about."""
+        """Return the inventory that the run's figures refer to."""
         setting, participants = self.setting, self.participants
         dataset = str(setting.dataset.root) if setting.dataset else None
         names = (setting.domain, participants.agent.name, participants.user.name, self.evaluators, dataset, self.split)
         return Inventory(*names, [task.id for task in self.tasks], self.trials)
 
-    def begun_in(self, folder: Path) -> RunStart:
-        """Return what plugins are told when the run begins."""
+    def run_start(self, folder: Path) -> RunStart:
+        """Return the notification for plugins when the run begins."""
         setting, participants = self.setting, self.participants
         names = (setting.domain, participants.agent.name, participants.user.name)
         return RunStart(folder.name, folder, *names, [task.id for task in self.tasks], len(self.own_slots()))
 
     def slots(self) -> list[Slot]:
-        """Return the inventory: all tasks of the first trial, then of the next."""
+        """Return all slots: all tasks in the first trial, then in the next."""
         return [Slot(task.id, trial) for trial in range(self.trials) for task in self.tasks]
 
     def own_slots(self) -> list[Slot]:
@@ -111,11 +111,11 @@ class Plan:
         return self.slots() if self.shard is None else self.shard.of(self.slots())
 
     def seeds(self) -> list[int]:
-        """Return one seed a trial."""
+        """Return one seed per trial."""
         return trial_seeds(self.seed, self.trials)
 
 
 def trial_seeds(seed: int, trials: int) -> list[int]:
-    """Return one seed a trial, drawn as the official runner draws them (spec/conversation.md, 2)."""
+    """Return one seed per trial, drawn as in the official runner (spec/conversation.md, 2)."""
     random = Random(seed)
     return [random.randint(0, 1_000_000) for _ in range(trials)]

@@ -1,4 +1,4 @@
-"""Going on with a run that was stopped: what is finished stays, what is missing is played."""
+"""Resuming a run that was stopped: finished episodes are kept, missing ones are played."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from tau2_core.state.difference import path_text, value_changes
 
 
 def resume_run(journal: Journal, config: dict[str, Any], plan: Plan) -> FinishedSlots:
-    """Read what is finished, and leave files of whole lines, one a slot.
+    """Read the finished slots, and rewrite the files with complete lines, one per slot.
 
-    Episodes that failed by infrastructure are dropped, to be played again. Raises RunError if the run was another one:
-    any difference in configuration or content that could change a result.
+    Episodes with an infrastructure error are removed, to be played again. Raises RunError if it was another run: for
+    any difference in configuration or content that could affect a result.
     """
     try:
         difference = next(value_changes(deciding(journal.read(CONFIGURATION)), deciding(config)), None)
     except (ValidationError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{journal.folder / CONFIGURATION} is none of ours: {error}; start a new run") from error
+        raise RunError(f"{journal.folder / CONFIGURATION} has the wrong form: {error}; start a new run") from error
     if difference is not None:
         where = path_text(difference.path)
         raise RunError(
             f"--resume: {journal.folder} was another run: {where} was {difference.old!r}, now {difference.new!r}; "
-            "run it as before, or start a new one with another --name"
+            "restore that, or start a new run with another --name"
         )
     slots = set(plan.slots())
     found = read_finished_slots(journal)
@@ -43,7 +43,7 @@ def resume_run(journal: Journal, config: dict[str, Any], plan: Plan) -> Finished
         slot: grade
         for slot, grade in found.grades.items()
         if slot in found.records
-        and grade.evaluators == plan.evaluators  # `grade` may have used another set
+        and grade.evaluators == plan.evaluators  # `tau2-gym grade` may have used another set
         and (slot not in found.judgements or found.judgements[slot].error or stands(found.judgements[slot], judge))
     }
     timings = [line for line in journal.lines(TIMINGS) if _slot_of(line) in found.grades]
@@ -61,13 +61,13 @@ def _slot_of(timing: Any) -> Slot | None:
 
 
 def deciding(config: dict[str, Any]) -> dict[str, Any]:
-    """Return a configuration without what decides no result: where a model is, and how long it is waited for."""
+    """Return a configuration without what does not affect results, such as addresses and timeouts of models."""
     models = {
         role: {
-            **{name: value for name, value in told.items() if name not in ("from_dataset", "replayed")},
-            "args": ModelSettings(model=told["model"], args=told["args"]).deciding_args(),
+            **{name: value for name, value in model.items() if name not in ("from_dataset", "replayed")},
+            "args": ModelSettings(model=model["model"], args=model["args"]).deciding_args(),
         }
-        for role, told in config.get("models", {}).items()
+        for role, model in config.get("models", {}).items()
     }
-    told = {name: value for name, value in config.items() if name != "plugins"}  # their content is in the digests
-    return {**told, "models": models}
+    rest = {name: value for name, value in config.items() if name != "plugins"}  # their content is in the digests
+    return {**rest, "models": models}
