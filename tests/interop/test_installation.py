@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -36,7 +36,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
         pass
 
 
-def run(command: list[str | Path], cwd: Path, **env: str) -> str:
+def run(command: Sequence[str | Path], cwd: Path, **env: str) -> str:
     """Run a command to its end and return what it prints; variables that steer pip and Python do not reach it."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON"))}
     done = subprocess.run(
@@ -51,9 +51,13 @@ def interpreter(version: str) -> Path | None:
     """Return a Python of this version: the running one, one on the path, or one of pyenv's."""
     on_path = shutil.which(f"python{version}")
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
-    candidates = [sys.executable, *([on_path] if on_path else []), *sorted(pyenv.glob(f"{version}.*/bin/python"))]
+    candidates: list[str | Path] = [
+        sys.executable,
+        *([on_path] if on_path else []),
+        *sorted(pyenv.glob(f"{version}.*/bin/python")),
+    ]
     for candidate in candidates:
-        asked = [candidate, "-c", "import sys, venv; print('%d.%d' % sys.version_info[:2])"]
+        asked: list[str | Path] = [candidate, "-c", "import sys, venv; print('%d.%d' % sys.version_info[:2])"]
         done = subprocess.run(asked, capture_output=True, text=True, check=False)
         if done.returncode == 0 and done.stdout.strip() == version:
             return Path(candidate)
@@ -88,7 +92,17 @@ def wheels(new_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def index(wheels: Path, python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a package index that has our wheels and all that they need for one Python."""
     folder = tmp_path_factory.mktemp("index")
-    download = [python, "-m", "pip", "download", "-q", "-d", folder, *sorted(wheels.glob("*.whl")), *TOOLS]
+    download: list[str | Path] = [
+        python,
+        "-m",
+        "pip",
+        "download",
+        "-q",
+        "-d",
+        folder,
+        *sorted(wheels.glob("*.whl")),
+        *TOOLS,
+    ]
     subprocess.run(download, check=True, timeout=SECONDS, cwd=folder)
     for file in list(folder.iterdir()):
         project = re.sub(r"[-_.]+", "-", re.split(r"-(?=\d)", file.name)[0]).lower()
