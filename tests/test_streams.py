@@ -51,6 +51,13 @@ class TestStreams:
     [
         ("..", "should be a folder name without a path"),
         (".", "should be a folder name without a path"),
+        ("a:b", "contains ':', which Windows refuses in a name"),
+        ("why?", "contains '?', which Windows refuses in a name"),
+        ("a*|b", "contains '*', which Windows refuses in a name"),
+        ("CON", "contains 'CON', which Windows refuses in a name"),
+        ("nul.2", "contains 'nul.', which Windows refuses in a name"),
+        ("ends.", "contains '.', which Windows refuses in a name"),
+        ("ends ", "contains ' ', which Windows refuses in a name"),
         ("", "should be a folder name without a path"),
         ("a/b", "should be a folder name without a path"),
         ("x" * 300, "is 300 bytes long"),

@@ -75,7 +75,7 @@ HOW = {
     "text": lambda: "hello",
     "agent": lambda: AssistantMessage(content="I am the agent"),
     "empty": lambda: UserMessage(content=""),
-    "surrogate": lambda: UserMessage.model_construct(role="user", content=7, tool_calls=None),
+    "number": lambda: UserMessage.model_construct(role="user", content=7, tool_calls=None),
     "calls": lambda: UserMessage.model_construct(role="user", content=None, tool_calls=[{"name": 1}]),
 }
 
@@ -114,7 +114,7 @@ SAID = {
     "text": "a str, not a UserMessage",
     "agent": "a AssistantMessage, not a UserMessage",
     "empty": "neither text nor a tool call",
-    "surrogate": "cannot be recorded as JSON",
+    "number": "cannot be recorded as JSON",
     "calls": "cannot be recorded as JSON",
 }
 BLOCKING = [how for how, said in SAID.items() if "busy" in said]

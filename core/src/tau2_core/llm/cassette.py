@@ -156,7 +156,7 @@ class Cassette:
             raise UsageError(f"{option}: {error.strerror}") from error
 
     def _append(self, text: str) -> None:
-        with self.file.open("a", encoding="utf-8") as stream:
+        with self.file.open("a", encoding="utf-8", newline="\n") as stream:
             stream.write(text)
 
 

@@ -36,6 +36,7 @@ SUMMARY = "summary.json"
 TOKENS = "tokens.jsonl"
 AS_IT_IS = getattr(os, "O_BINARY", 0)  # on Windows, where a line would end in two characters without it
 LONGEST_NAME = 255
+REFUSED_BY_WINDOWS = re.compile(r'[<>:"|?*]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
 MOST_OF_A_NAME = 120
 
 
@@ -210,7 +211,7 @@ def _cannot_write(file: Path, error: OSError) -> RunError:
 
 def default_name(domain: str, agent: str) -> str:
     """Return a name that sorts by time. Characters that a file system may refuse become dashes."""
-    return f"{datetime.now():%Y%m%d-%H%M%S-%f}-" + re.sub(r"[^\w.@:+-]+", "-", f"{domain}-{agent}")[:MOST_OF_A_NAME]
+    return f"{datetime.now():%Y%m%d-%H%M%S-%f}-" + re.sub(r"[^\w.@+-]+", "-", f"{domain}-{agent}")[:MOST_OF_A_NAME]
 
 
 def refused_name(name: str) -> str:
@@ -219,6 +220,8 @@ def refused_name(name: str) -> str:
         return "should be a folder name without a path; choose its parent with --out"
     if printable_line(name) != name:
         return "contains unprintable characters; use letters, digits, dots and dashes"
+    if found := REFUSED_BY_WINDOWS.search(name):
+        return f"contains {found[0]!r}, which Windows refuses in a name; choose one that works everywhere"
     if len(name.encode()) > LONGEST_NAME:
         return f"is {len(name.encode())} bytes long; the maximum is {LONGEST_NAME}"
     return ""

@@ -49,7 +49,7 @@ def main() -> None:
     for task in list(tasks.values())[:RANDOM_TASKS]:
         found[f"{task.id} (random calls)"] = asyncio.run(_random(setting, task))
     answer = {"steps": found, "outside": list(_outside(opened, setting.pack))}
-    Path(request["answer"]).write_text(json.dumps(answer))
+    Path(request["answer"]).write_text(json.dumps(answer), encoding="utf-8")
 
 
 def _note_opened(opened: dict[str, None], event: str, details: tuple[Any, ...]) -> None:

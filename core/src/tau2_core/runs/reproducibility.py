@@ -122,8 +122,9 @@ def _play(domain: Domain, toolsets: Sequence[Toolset], tasks: Sequence[str]) -> 
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tau2-gym-")))
         children = []
         for seed in HASH_SEEDS:
-            request = {"domain": described, "toolsets": [asdict(each) for each in toolsets], "tasks": list(tasks)}
-            (folder / f"{seed}.in").write_text(json.dumps({**request, "answer": str(folder / f"{seed}.out")}))
+            request: dict[str, Any] = {"domain": described, "toolsets": [asdict(each) for each in toolsets], "tasks": list(tasks)}
+            request["answer"] = str(folder / f"{seed}.out")
+            (folder / f"{seed}.in").write_text(json.dumps(request), encoding="utf-8")
             child = subprocess.Popen(  # noqa: S603 - our own module
                 [sys.executable, "-P", "-m", gold_probe.__name__],
                 stdin=stack.enter_context((folder / f"{seed}.in").open("rb")),
@@ -136,7 +137,7 @@ def _play(domain: Domain, toolsets: Sequence[Toolset], tasks: Sequence[str]) -> 
             children.append(child)
         for seed, child in zip(HASH_SEEDS, children, strict=True):
             if child.wait(SECONDS) != 0:
-                said = (folder / f"{seed}.err").read_text(errors="replace").strip().splitlines()
+                said = (folder / f"{seed}.err").read_text(encoding="utf-8", errors="replace").strip().splitlines()
                 raise ValueError(said[-1] if said else f"the process ended with {child.returncode}")
         return [gold_probe.read_probe_result(folder / f"{seed}.out") for seed in HASH_SEEDS]
 

@@ -43,7 +43,7 @@ async def server_of(script: Path, domain: str, port: int | None, log: Path) -> A
             try:
                 await client.wait_until_ready(lambda: process.poll() is None)
             except RolloutError as error:
-                said = log.read_text(errors="replace")[-SHOWN_CHARACTERS:].strip()
+                said = log.read_text(encoding="utf-8", errors="replace")[-SHOWN_CHARACTERS:].strip()
                 raise RolloutError(f"{script}: {error}; it said:\n{said}") from error
             yield client
         finally:
