@@ -1,4 +1,4 @@
-"""Answers in the forms of Anthropic, Gemini and Bedrock, through litellm: calls that are cut off, and thinking."""
+"""Answers in the forms of Anthropic, Gemini, Bedrock and Cohere, through litellm: cut-off calls, and thinking."""
 
 from __future__ import annotations
 
@@ -54,10 +54,23 @@ def bedrock(text: str, calls: bool) -> dict[str, Any]:
     }
 
 
+def cohere(text: str, calls: bool) -> dict[str, Any]:
+    content = [{"type": "thinking", "thinking": THOUGHT}, {"type": "text", "text": text}]
+    function = {"name": "create_task", "arguments": json.dumps(CREATE)}
+    made = {"tool_calls": [{"id": "t1", "type": "function", "function": function}]} if calls else {}
+    return {
+        "id": "1",
+        "finish_reason": "MAX_TOKENS" if calls else "COMPLETE",
+        "message": {"role": "assistant", "content": content, **made},
+        "usage": {"tokens": {"input_tokens": 7, "output_tokens": 3}},
+    }
+
+
 FORMS: dict[str, Form] = {
     "anthropic/claude-sonnet-4-5": anthropic,
     "gemini/gemini-2.5-pro": gemini,
     "bedrock/anthropic.claude-3-7-sonnet-20250219-v1:0": bedrock,
+    "cohere_chat/command-a-reasoning-08-2025": cohere,
 }
 
 
@@ -81,5 +94,6 @@ def test_a_cut_off_call_is_not_carried_out_and_thinking_is_heard_by_nobody(
     used = played.record["usage"]["agent"]
     assert (used["cut_off"], sum(used["finish_reasons"].values())) == (1, 2)
     assert "arguments_cut_off_by_token_limit" in json.dumps(played.of("agent")[1].body)
-    assert [text for role, text in played.said if role == "assistant"][1:] == ["I create it.", CLOSING]
+    beside = None if model.startswith("cohere") else "I create it."  # litellm drops Cohere's text beside calls
+    assert [text for role, text in played.said if role == "assistant"][1:] == [beside, CLOSING]
     assert "Perhaps" not in json.dumps([asked.messages for asked in played.of("user")])

@@ -18,12 +18,20 @@ from tau2_core.llm.answers import completion, read_answer
 from tau2_core.llm.chat import request_arguments, standard_message
 from tau2_core.llm.failures import as_model_error, was_refused
 from tau2_core.llm.keys import refuse_bad_keys, refuse_missing_key, refuse_missing_package
-from tau2_core.llm.raw_response import RAW_RESPONSE, RawResponse, capture_responses, close_session
+from tau2_core.llm.raw_response import (
+    RAW_RESPONSE,
+    RawResponse,
+    capture_cohere_responses,
+    capture_responses,
+    close_session,
+)
 from tau2_core.model.llm import PRICES, Completion, ModelError, ModelFailure, ModelSettings
 
 # They refuse messages with unknown fields. Others accept the fields that they sent, and some require them: DeepSeek
 # and Moonshot `reasoning_content`, OpenRouter `reasoning_details`, Anthropic signed thinking.
 STRICT_PROVIDERS = frozenset({"azure", "cerebras", "groq", "mistral"})
+# litellm says `stop` of every answer of theirs.
+SAYS_STOP = frozenset({"cohere", "cohere_chat"})
 OPENAI_HOSTS = ("api.openai.com", "openai.azure.com")
 # They use OpenAI's protocol but are not on litellm's list of such providers.
 _OPENAI_PROTOCOL = frozenset({"openai", "azure", "openrouter", "mistral", "databricks"})
@@ -111,6 +119,8 @@ class LiteLLMClient:
         heard: list[Any] = []
         try:
             capture_responses(_litellm())
+            if self.provider in SAYS_STOP:
+                capture_cohere_responses(_litellm())
             # A copy, since litellm may change its arguments, and the messages are also part of the next request.
             response = await _litellm().acompletion(
                 model=self.settings.model, logger_fn=partial(_listen, heard), **copy_json(arguments)
@@ -119,7 +129,7 @@ class LiteLLMClient:
             failed = error
         finally:
             RAW_RESPONSE.reset(token)
-        if exchange.body is not None:
+        if exchange.body is not None and self.provider not in SAYS_STOP:
             answered = exchange.read()
         elif failed is not None:
             if not heard or not self.speaks_openai or was_refused(failed):
@@ -130,7 +140,7 @@ class LiteLLMClient:
         elif response is None:  # litellm returns None after a provider refused every parameter
             raise ModelError(ModelFailure.REFUSED_REQUEST, "the provider cannot process the request (422)")
         else:
-            answered = self._completion(response)
+            answered = self._completion(response, exchange.finish_reason())
         answered.cost = self._cost(response, answered.usage or {})
         return answered
 
@@ -156,8 +166,11 @@ class LiteLLMClient:
         """Tell whether the cost of completions is known."""
         return self.settings.price is not None or self._listed_price
 
-    def _completion(self, response: Any) -> Completion:
-        """Return an answer as litellm parsed it. With OpenAI's protocol the raw answer is read instead."""
+    def _completion(self, response: Any, reason: str | None) -> Completion:
+        """Return an answer as litellm parsed it. With OpenAI's protocol the raw answer is read instead.
+
+        `reason` is the finish reason as the provider wrote it, if that is known.
+        """
         if not getattr(response, "choices", None):
             raise ModelError(ModelFailure.UNREADABLE, "the answer has no choices")
         choice = response.choices[0]
@@ -165,7 +178,7 @@ class LiteLLMClient:
         counts = {name: getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens")}
         # litellm maps finish reasons, and for Gemini reports every answer with calls as ending with them.
         own_words = getattr(choice, "provider_specific_fields", None) or {}
-        reason = own_words.get("native_finish_reason") or choice.finish_reason
+        reason = reason or own_words.get("native_finish_reason") or choice.finish_reason
         return completion(self._message(choice.message), reason, counts)
 
     def _message(self, answered: Any) -> dict[str, Any]:

@@ -6,7 +6,9 @@ that do not matter. So where its OpenAI client is used, the raw answer is read, 
 
 from __future__ import annotations
 
+import json
 from contextvars import ContextVar
+from importlib import import_module
 from typing import Any
 
 from tau2_core.llm.answers import read_answer
@@ -29,6 +31,15 @@ class RawResponse:
             raise refusal(self.status, self.headers, body.decode("utf-8", "replace"))
         return read_answer(body)
 
+    def finish_reason(self) -> str | None:
+        """Return what an answer in a form of the provider's own says at its top about how it ended, None if nothing."""
+        try:
+            answer = json.loads(self.body or b"")
+        except ValueError:
+            return None
+        reason = answer.get("finish_reason") if isinstance(answer, dict) else None
+        return reason if isinstance(reason, str) else None
+
 
 RAW_RESPONSE: ContextVar[RawResponse | None] = ContextVar("RAW_RESPONSE", default=None)
 
@@ -41,6 +52,15 @@ def capture_responses(litellm: Any) -> None:
         session = make()
         session.event_hooks = {"response": [_keep]}
         litellm.aclient_session = session
+
+
+def capture_cohere_responses(litellm: Any) -> None:
+    """Let the HTTP client that litellm itself uses for Cohere keep every response in the same way."""
+    shared = import_module("litellm.llms.custom_httpx.http_handler").get_async_httpx_client
+    client = shared(llm_provider=litellm.LlmProviders("cohere_chat"), params={"ssl_verify": None}).client
+    hooks = client.event_hooks
+    if _keep not in hooks["response"]:
+        client.event_hooks = {**hooks, "response": [*hooks["response"], _keep]}
 
 
 async def close_session(litellm: Any) -> None:

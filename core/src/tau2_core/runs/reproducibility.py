@@ -122,7 +122,11 @@ def _play(domain: Domain, toolsets: Sequence[Toolset], tasks: Sequence[str]) -> 
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tau2-gym-")))
         children = []
         for seed in HASH_SEEDS:
-            request: dict[str, Any] = {"domain": described, "toolsets": [asdict(each) for each in toolsets], "tasks": list(tasks)}
+            request: dict[str, object] = {
+                "domain": described,
+                "toolsets": [asdict(each) for each in toolsets],
+                "tasks": list(tasks),
+            }
             request["answer"] = str(folder / f"{seed}.out")
             (folder / f"{seed}.in").write_text(json.dumps(request), encoding="utf-8")
             child = subprocess.Popen(  # noqa: S603 - our own module
