@@ -142,7 +142,7 @@ class TestFolder:
         assert gym("run", "mock", "--num-tasks", 1, "--name", "r").returncode == 0
         before = {file.name: file.read_bytes() for file in (tmp_path / "runs" / "r").iterdir()}
         message = self.refused(gym("run", "mock", "--num-tasks", 2, "--name", "r"))
-        assert message.startswith("error: runs/r exists already")
+        assert message.startswith("error: runs/r already exists")
         assert {file.name: file.read_bytes() for file in (tmp_path / "runs" / "r").iterdir()} == before
 
     def test_on_a_full_disk(self, gym: Gym, tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ class TestWhatCannotBeMerged:
         before = (runs / "part-1" / "episodes.jsonl").read_bytes()
         done = gym("merge", *parts, "--into", "runs/part-1")
         assert (done.returncode, done.stdout) == (1, "")
-        assert "runs/part-1 exists already" in done.stderr
+        assert "runs/part-1 already exists" in done.stderr
         assert (runs / "part-1" / "episodes.jsonl").read_bytes() == before
 
 

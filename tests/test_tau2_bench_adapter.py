@@ -401,7 +401,7 @@ class TestSourceTexts:
         write(sources, {f"src/tau2/{name}": f"{head}def (:\n"})
         message = refusal(lambda: open_dataset(sources, "shop"))
         assert f"src/tau2/{name}:2: not Python" in message
-        assert "or remove it: our own texts then serve" in message
+        assert "or remove it to use our own texts" in message
 
     def test_a_source_that_is_no_text(self, sources: Path) -> None:
         (sources / "src/tau2/domains/shop/tools.py").write_bytes(b"x = 1\0")

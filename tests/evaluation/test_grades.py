@@ -99,7 +99,7 @@ class TestProduct:
         live.call(ToolCall(**COMPLETE))
         graded = grade([], {"actions": [COMPLETE]}, digests=live.digests())
         (check,) = graded.verdicts["REPLAY"].checks  # the customer's database agrees, and is not named
-        assert check.why == "the live world ended otherwise than its replay, and as the gold's"
+        assert check.why == "the live state differs from the replayed one, and is like the gold state"
         assert check.evidence[0]["live"] == check.evidence[0]["gold"] != check.evidence[0]["replayed"]
 
     def test_reasons_name_each_unmet_check(self, grade: GradeOf) -> None:
@@ -251,7 +251,7 @@ class TestFaults:
     def test_answers_that_differ_in_replay_are_noted_beside_the_reasons(self, grade: GradeOf) -> None:
         messages = [MADE[0], {**MADE[1], "content": "other"}]
         solved = grade(messages, criteria(MET["DB"], basis=["DB"]))
-        note = "1 replayed calls answered otherwise than recorded, first update_task_status"
+        note = "1 replayed calls have other results than recorded, the first is update_task_status"
         assert (solved.outcome, solved.note, reasons(solved)) == (Outcome.SOLVED, note, [])
         failed = grade(messages, criteria(UNMET["DB"], basis=["DB"]))
         assert len(reasons(failed)) == 2

@@ -119,7 +119,7 @@ class TestOrder:
     def test_one_thing_a_turn(self, broken: Callable[..., dict[str, str]], made: Messages, says: Messages) -> None:
         beside = made(*FIND, content="One moment.")
         assert broken([*says("Hi", "user"), *beside]) == {
-            "one_thing_a_turn": "find_user_id_by_email: a call with words beside it"
+            "one_thing_a_turn": "find_user_id_by_email: a call together with text"
         }
 
 

@@ -39,11 +39,11 @@ def test_a_disagreement_is_named_by_database_and_fails_under_strict(
     grade = play(gym, tmp_path, "complete_task", evaluators, [plugin("thief", THIEF)])
     (check,) = grade["verdicts"]["REPLAY"]["checks"]
     assert check["what"] == "agent database: live state equals replayed state"
-    assert check["why"] == "the live world ended otherwise than its replay, and otherwise than the gold's"
+    assert check["why"] == "the live state differs from the replayed one, and is unlike the gold state"
     (digests,) = check["evidence"]
     assert digests["replayed"] == digests["gold"] != digests["live"]
     assert check["why"] in grade["note"]
-    assert "1 replayed calls answered otherwise than recorded, first update_task_status" in grade["note"]
+    assert "1 replayed calls have other results than recorded, the first is update_task_status" in grade["note"]
     assert grade["reward"] == reward
 
 

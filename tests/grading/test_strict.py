@@ -170,7 +170,7 @@ class TestOutcome:
         gold = [action("get_users")]
         refusal = says("I am sorry, that is not allowed.")
         verdict = outcome("refused", refusal, gold=gold)
-        assert (verdict.reward, verdict.checks[1].why) == (0.0, "never looked up, so not known")
+        assert (verdict.reward, verdict.checks[1].why) == (0.0, "never looked up")
         assert outcome("refused", made("get_users"), refusal, gold=gold).reward == 1.0
 
     def test_a_gold_that_changes_nothing_stands_for_an_outcome_that_is_not_named(

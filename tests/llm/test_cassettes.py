@@ -251,7 +251,7 @@ def test_a_cassette_is_not_overwritten(gym: Gym, cassette: Path) -> None:
     cassette.write_text("{}\n")
     done = gym("run", "mock", *NAMED[:4], "--record", cassette)
     assert done.returncode == 2
-    assert "exists already; remove it, or use --replay" in done.stderr
+    assert "already exists; remove it, or use --replay" in done.stderr
     assert gym("run", "mock", *NAMED[:4], "--record", cassette, "--replay", cassette).returncode == 2
 
 

@@ -53,7 +53,7 @@ def claim(simulation: dict[str, Any]) -> tuple[str, float]:
     return simulation["termination_reason"], simulation["reward_info"]["reward"]
 
 
-UNREADABLE = "a call's arguments were no JSON object, which officially breaks it off"
+UNREADABLE = "a call's arguments were not a JSON object, which officially aborts it"
 
 
 @pytest.mark.parametrize(

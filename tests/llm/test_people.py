@@ -82,7 +82,7 @@ def test_the_agent_alone(type_in: Callable[..., subprocess.CompletedProcess[str]
     lines = ["Hello?", '/create_task {"user_id": "piet_lindgren", "title": "Tune the piano"}', "/done"]
     done = type_in(lines, "--task", "create_plain", "--agent", "human", "--solo")
     assert done.returncode == 0, done.stderr
-    assert "nobody reads that" in done.stderr
+    assert "there is no customer to read that" in done.stderr
     assert record(tmp_path)["termination"] == "agent_stop"
     assert "solved 1" in done.stdout
 

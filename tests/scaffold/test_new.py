@@ -121,7 +121,7 @@ def test_a_folder_that_exists_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "bike_shop").mkdir()
     (tmp_path / "bike_shop" / "mine.txt").write_text("mine")
     done = in_process("new", "bike_shop", "--dir", tmp_path)
-    assert (done.returncode, "exists already" in done.stderr) == (2, True)
+    assert (done.returncode, "already exists" in done.stderr) == (2, True)
     assert [file.name for file in (tmp_path / "bike_shop").iterdir()] == ["mine.txt"]
 
 

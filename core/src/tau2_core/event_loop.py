@@ -32,7 +32,7 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 @contextmanager
 def rare_garbage_collection() -> Iterator[None]:
-    """Collect garbage less often, and never scan what exists already, such as packs and databases.
+    """Collect garbage less often, and never scan what already exists, such as packs and databases.
 
     This affects the whole process and costs a few MB at most.
     """

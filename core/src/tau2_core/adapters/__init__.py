@@ -1,1 +1,1 @@
-"""Readers of other people's datasets, one package each; they are registered as plugins, like everybody's."""
+"""Readers of datasets, one package each, registered as plugins."""

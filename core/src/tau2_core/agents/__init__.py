@@ -1,1 +1,1 @@
-"""Agents that need no model: a perfect one, and baselines that a sound task must not let pass."""
+"""Agents: the oracle, a language model, a person, and baselines that must not pass a sound task."""

@@ -1,4 +1,4 @@
-"""Baselines that say something: a refusal of every wish, and every answer that there could be."""
+"""Baselines that talk: one refuses every request, others say every possible answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LARGEST = 1000
 
 
 class AlwaysRefuse:
-    """Refuses politely, looks nothing up, and says no more."""
+    """Refuses politely without looking anything up, then says nothing more."""
 
     def __init__(self, context: AgentContext) -> None:
         self.solo = context.solo
@@ -26,12 +26,12 @@ class AlwaysRefuse:
 
 
 def every_answer(known: Sequence[str]) -> str:
-    """Return one message with all numbers up to a thousand, and all answers that a pack's tasks ask for."""
+    """Return one message with all numbers up to a thousand and all values that a pack's tasks require."""
     return ", ".join([*(str(number) for number in range(1, LARGEST + 1)), *dict.fromkeys(known)])
 
 
 class ListAnswers:
-    """Calls nothing and says everything, hoping that the right value is among it."""
+    """Calls nothing and says every possible value, hoping that the right one is among them."""
 
     def __init__(self, message: str, context: AgentContext) -> None:
         self.message = message
@@ -41,7 +41,7 @@ class ListAnswers:
 
 
 class DoAndListAnswers(Oracle):
-    """Makes the gold calls, then says everything instead of the one answer."""
+    """Makes the gold calls, then says every possible value instead of the right one."""
 
     def __init__(self, message: str, context: AgentContext) -> None:
         super().__init__(context)

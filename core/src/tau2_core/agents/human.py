@@ -10,7 +10,7 @@ from tau2_core.users.terminal import HOW_TO_CALL, Words, ask, show, show_last, s
 
 
 class HumanAgent:
-    """Shows the policy and the tools once, then asks for a line each turn; in solo play, for a call."""
+    """Shows the policy and the tools once, then reads a line for each turn; in solo play, a call."""
 
     def __init__(self, context: AgentContext) -> None:
         self.solo = context.solo
@@ -19,7 +19,7 @@ class HumanAgent:
         show_tools(context.tools)
         if self.solo:
             show(f"Ticket: {context.ticket}")
-            show(f"Nobody reads what you write; {HOW_TO_CALL}, at the end /done")
+            show(f"There is no customer to write to; {HOW_TO_CALL}, at the end /done")
         else:
             show(f"Write to the customer; {HOW_TO_CALL}")
 
@@ -27,7 +27,7 @@ class HumanAgent:
         show_last(history, "customer")
         said = await ask("agent> ")
         while self.solo and isinstance(said, Words):
-            show(f"nobody reads that; {HOW_TO_CALL}")
+            show(f"there is no customer to read that; {HOW_TO_CALL}")
             said = await ask("agent> ")
         if isinstance(said, Words):
             return AssistantMessage(content=said.text)

@@ -1,4 +1,4 @@
-"""The agent that a language model plays (spec/conversation.md, 8 and 9)."""
+"""An agent played by a language model (spec/conversation.md, 8 and 9)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tau2_core.model.participants import SOLO_REQUEST, AgentContext
 
 
 class LLMAgent:
-    """Gets the instructions, the policy and the tools; in solo play the ticket, and must call a tool each time.
+    """The model gets the instructions, the policy and the tools; in solo play the ticket, and must always call a tool.
 
-    `system` replaces all that it is told before the first message. With `user_first` in the context the model is not
-    shown the opening line, and what it is asked in solo play stays before its own messages.
+    `system` replaces the system message. With `user_first` in the context the model does not see the opening line, and
+    the request of solo play stays before its own messages.
     """
 
     def __init__(self, context: AgentContext, system: str | None = None) -> None:
@@ -47,7 +47,7 @@ class LLMAgent:
 
 
 def system_prompt(context: AgentContext) -> str:
-    """Return what the agent is told before the first message."""
+    """Return the agent's system message."""
     instruction = context.instruction or own_prompt("agent", solo=context.solo)
     sections = [("instructions", instruction), ("policy", context.policy)]
     if context.solo:

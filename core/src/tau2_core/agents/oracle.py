@@ -1,4 +1,4 @@
-"""The oracle: hears the customer out, makes the gold calls, asks the customer for theirs, says what is to be said."""
+"""The oracle: listens to the customer, makes the gold calls, requests the customer's, and says the required values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_QUESTIONS = 3
 
 
 class Oracle:
-    """Plays the gold as it is written; what fails there fails here. Asks for a yes before anything is changed."""
+    """Plays the gold as written, including calls that fail. Asks for a confirmation before each change."""
 
     def __init__(self, context: AgentContext) -> None:
         if context.gold is None:
@@ -49,12 +49,12 @@ class Oracle:
         return AssistantMessage(content="That is all. Have a good day.")
 
     def _question(self, action: Action, history: Sequence[Message]) -> str | None:
-        """Return what is to be asked before a gold call: about the matter at first, then for leave to change things."""
+        """Return the question before a gold call: first about the matter, then for confirmation of a change."""
         if not self.heard_out:
             self.heard_out = True
             return QUESTION
         if action.requestor != "assistant":
-            self.asked = 0  # what the customer does and reports comes between an earlier yes and what is next
+            self.asked = 0  # the customer's report separates an earlier yes from the next call
         elif action.name in self.writes and self.asked < MOST_QUESTIONS and not _agreed(history):
             self.asked += 1
             return f"Shall I go ahead with {action.name.replace('_', ' ')}?"
@@ -77,6 +77,6 @@ class Oracle:
 
 
 def _agreed(history: Sequence[Message]) -> bool:
-    """Tell whether the customer's last words are the yes of a customer who is asked."""
+    """Tell whether the customer's last message confirms a question."""
     words = [message.content or "" for message in history if isinstance(message, UserMessage) and message.has_text()]
     return bool(words) and words[-1].lower().startswith("yes")

@@ -1,4 +1,4 @@
-"""The random agent: seeded calls whose arguments fit the schemas."""
+"""The random agent: seeded random calls that fit the schemas."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WORD = re.compile(r"[\w#.+-]{3,}")
 
 
 class RandomCalls:
-    """Makes up to twelve calls of random tools, with words that it has seen as texts, then only talks."""
+    """Makes up to twelve calls of random tools, using words from the conversation as texts, then only talks."""
 
     def __init__(self, context: AgentContext) -> None:
         self.tools = [tool for tool in context.tools if not tool.transfers]

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def sample_arguments(schema: Mapping[str, Any], random: Random, words: Sequence[str]) -> dict[str, Any]:
-    """Return arguments that fit an object schema; texts are drawn from `words`, optional parameters come or not."""
+    """Return random arguments that fit an object schema. Texts are drawn from `words`; optional ones may be omitted."""
     required = set(schema.get("required", ()))
     return {
         name: sample(part, random, words)
@@ -18,7 +18,7 @@ def sample_arguments(schema: Mapping[str, Any], random: Random, words: Sequence[
 
 
 def sample(schema: Mapping[str, Any], random: Random, words: Sequence[str]) -> Any:
-    """Return one value that fits a schema (type, enum, const, anyOf, bounds, items, properties)."""
+    """Return a random value that fits a schema (type, enum, const, anyOf, bounds, items, properties)."""
     if "const" in schema:
         return schema["const"]
     if "enum" in schema:

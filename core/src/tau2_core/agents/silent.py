@@ -1,4 +1,4 @@
-"""The silent agent: a baseline that does nothing, which a sound task must not reward."""
+"""The silent agent: a baseline that does nothing and must not pass a sound task."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tau2_core.model.participants import AgentContext
 
 
 class Silent:
-    """Answers every message with an ellipsis; alone with a ticket, it finishes at once."""
+    """Answers every message with an ellipsis; in solo play it finishes at once."""
 
     def __init__(self, context: AgentContext) -> None:
         self.solo = context.solo

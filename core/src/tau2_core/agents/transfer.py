@@ -1,4 +1,4 @@
-"""The agent that hands every customer over at once: a baseline."""
+"""A baseline agent that transfers every customer at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tau2_core.model.participants import AgentContext
 
 
 class AlwaysTransfer:
-    """Calls the tool that the pack marks with `transfers`, tells the customer, and says no more."""
+    """Calls the tool that the pack marks with `transfers`, tells the customer, then says nothing more."""
 
     def __init__(self, context: AgentContext) -> None:
         self.tool = next((tool for tool in context.tools if tool.transfers), None)

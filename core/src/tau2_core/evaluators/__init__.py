@@ -1,1 +1,1 @@
-"""Evaluators of the set `tau2`: the official arithmetic, quirks included (spec/evaluation.md)."""
+"""Evaluators of the set `tau2`: the official arithmetic with its quirks (spec/evaluation.md)."""

@@ -1,4 +1,4 @@
-"""ACTION: every gold call must have been made, by either side, in any order (spec/evaluation.md, 3.2)."""
+"""ACTION: every gold call must have been made by either side, in any order (spec/evaluation.md, 3.2)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tau2_core.model.tasks import Action
 
 
 def evaluate(evidence: Evidence) -> Verdict:
-    """Look for each gold call among all calls, failed ones included; the evidence is what came nearest."""
+    """Look for each gold call among all calls, including failed ones; the evidence is the closest call."""
     actions = evidence.task.gold()
     if not actions:
         return Verdict(criterion="ACTION", status=Status.VACUOUS, reward=1.0)
@@ -31,10 +31,10 @@ def all_calls(messages: Sequence[Message]) -> list[ToolCall]:
 
 
 def matches(action: Action, call: ToolCall) -> bool:
-    """Tell whether a call is the gold's, by the official rule.
+    """Tell whether a call matches a gold call, by the official rule.
 
-    Without `compare_args` the keys of the *call* decide what is compared, so a call that leaves arguments out matches,
-    and a key that the gold lacks never does. A key that both lack counts as equal.
+    Without `compare_args` the keys of the *call* are compared, so a call that omits arguments matches, and one with a
+    key that the gold lacks never does. A key that both lack counts as equal.
     """
     if action.name != call.name:
         return False
@@ -53,5 +53,5 @@ def _check(action: Action, calls: Sequence[ToolCall]) -> Check:
 
 
 def near_miss(calls: int) -> str:
-    """Say that a tool was called, but not as the gold calls it."""
+    """Return a text that a tool was called, but with other arguments."""
     return f"called {'once' if calls == 1 else f'{calls} times'}, but with other arguments"

@@ -1,4 +1,4 @@
-"""From verdicts to one reward: the product, or a weighted mean, in either case nothing where a gate is not met."""
+"""Combining verdicts into one reward: the product or a weighted mean, and 0 if a gate is not met."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tau2_core.model.evaluation import Grade, Outcome, Status, reaches
 
 @dataclass(frozen=True)
 class RewardRule:
-    """How the verdicts of a task's basis make its reward.
+    """How the verdicts of a task's basis are combined into its reward.
 
-    Without `weights` it is their product (spec/evaluation.md, 4); with them the mean, by weight, 1 where none is
-    given, of those that are not vacuous. A criterion of `gates` that is not fully met makes it 0. What is in `never`
-    is reported beside the reward only. An episode is solved from a reward of `solved_from` on.
+    Without `weights` it is their product (spec/evaluation.md, 4). With them it is the weighted mean of the verdicts
+    that are not vacuous; the default weight is 1. A criterion of `gates` that is not fully met makes it 0. Criteria in
+    `never` are only reported. An episode is solved if its reward is at least `solved_from`.
     """
 
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -24,7 +24,7 @@ class RewardRule:
     solved_from: float = 1.0
 
     def reward(self, rewards: Mapping[str, float]) -> float:
-        """Return the reward of what is graded, by criterion."""
+        """Return the reward for the graded criteria."""
         if any(not reaches(rewards.get(gate, 1.0)) for gate in self.gates):
             return 0.0
         if not self.weights:
@@ -35,10 +35,10 @@ class RewardRule:
 
 
 def apply_reward_rule(grade: Grade, combination: RewardRule) -> None:
-    """Give a grade its reward and outcome; what is pending counts as met, and shows in the outcome.
+    """Set the reward and outcome of a grade. Pending criteria count as met, and make the outcome pending.
 
-    A criterion of the basis whose evaluator crashed makes it an evaluator's error, and one that cannot be graded for
-    another reason an error of infrastructure. Neither has a reward.
+    If the evaluator of a criterion in the basis crashed, the outcome is an evaluator error; if it cannot be graded for
+    another reason, an infrastructure error. Neither has a reward.
     """
     rewards: dict[str, float] = {}
     for criterion in grade.basis:

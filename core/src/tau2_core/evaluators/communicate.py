@@ -7,7 +7,7 @@ from tau2_core.model.messages import AssistantMessage
 
 
 def evaluate(evidence: Evidence) -> Verdict:
-    """Look for each text in what the agent said, ignoring case and the message's commas."""
+    """Look for each text in the agent's messages, ignoring case and commas in the messages."""
     criteria = evidence.task.evaluation_criteria
     wanted = (criteria.communicate_info if criteria else None) or []
     if not wanted:
@@ -27,6 +27,8 @@ def _check(text: str, said: list[str]) -> Check:
     if found is not None:
         return Check(what=text, met=True, why="said", evidence=[{"message": found}])
     why = (
-        "holds a comma, and commas are taken out of messages, so it can never be found" if "," in text else "never said"
+        "contains a comma, and commas are removed from messages, so it can never be found"
+        if "," in text
+        else "never said"
     )
     return Check(what=text, met=False, why=why)

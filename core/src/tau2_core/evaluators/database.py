@@ -1,4 +1,4 @@
-"""DB: the conversation must leave both databases as the gold calls do."""
+"""DB: both databases must end in the same state as after the gold calls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SHOWN = 50
 
 
 def evaluate(evidence: Evidence) -> Verdict:
-    """Compare end states by content; the evidence is every path that differs, up to fifty a side."""
+    """Compare end states by content; the evidence is every path that differs, up to fifty per side."""
     criteria = evidence.task.evaluation_criteria
     if criteria is None or (criteria.actions is None and criteria.env_assertions is None):
         return Verdict(criterion="DB", status=Status.VACUOUS, reward=1.0)
@@ -24,5 +24,5 @@ def evaluate(evidence: Evidence) -> Verdict:
 
 
 def count(changes: Sequence[object]) -> str:
-    """Return how many paths differ, in words."""
+    """Return the number of differing paths as text."""
     return f"{len(changes)} path{'' if len(changes) == 1 else 's'}"

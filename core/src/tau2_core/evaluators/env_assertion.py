@@ -1,4 +1,4 @@
-"""ENV_ASSERTION: functions of the environment that must return what the task says."""
+"""ENV_ASSERTION: functions of the environment that must return the values in the task."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
 
 
 def evaluate(evidence: Evidence) -> Verdict:
-    """Run the assertions; one that raises is unmet, with what it raised as the reason."""
+    """Run the assertions. One that raises is unmet, with its error as the reason."""
     results = evidence.assertion_results()
     if not results:
         return Verdict(criterion="ENV_ASSERTION", status=Status.VACUOUS, reward=1.0)

@@ -1,4 +1,4 @@
-"""The evidence of one episode: both end states, replayed when an evaluator first asks for them."""
+"""The evidence of one episode: its states, computed when an evaluator first needs them."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from tau2_core.state.world import World
 
 @dataclass(frozen=True)
 class Gold:
-    """The world after a task's gold calls, and those that failed on the way: (action, what it raised)."""
+    """The environment after a task's gold calls, and the calls that failed: (action, error)."""
 
     environment: Environment
     failures: Sequence[tuple[Action, str]]
 
     @cached_property
     def digests(self) -> dict[str, str]:
-        """Each side's digest; nothing acts on this world any more."""
+        """Each side's digest; the environment does not change any more."""
         return self.environment.digests()
 
 
 def play_gold(setting: Setting, task: Task, seed: int = 0) -> Gold:
-    """Bring a fresh world, never solo, to the gold's end state; failures are kept (spec/environment.md, 11)."""
+    """Bring a new environment, never solo, to the gold state; failures are kept (spec/environment.md, 11)."""
     environment = Environment(setting, seed=seed, solo=False)
     set_state(environment, task.initial_state, task.history())
     failures: list[tuple[Action, str]] = []
@@ -46,16 +46,16 @@ def play_gold(setting: Setting, task: Task, seed: int = 0) -> Gold:
         try:
             with foreign():
                 environment.run(call)
-        except ForeignExit as error:  # no answer of a tool: skipping it would let whoever makes the same call pass
+        except ForeignExit as error:  # not a tool error; skipping it would pass an agent that makes the same call
             raise TaskError(f"gold call {action.text()} cannot be made: {describe_error(error)}") from error
-        except Exception as error:  # noqa: BLE001 - the rule: a failing gold call is skipped, its effects stay
+        except Exception as error:  # noqa: BLE001 - by rule a failing gold call is skipped; its effects stay
             failures.append((action, describe_error(error)))
     return Gold(environment, failures)
 
 
 @dataclass(eq=False)
 class ReplayedEvidence:
-    """What a record says happened, re-enacted in a fresh world."""
+    """The evidence from a record, re-enacted in new environments."""
 
     setting: Setting
     task: Task
@@ -66,7 +66,7 @@ class ReplayedEvidence:
 
     @cached_property
     def predicted(self) -> Environment:
-        """The world after the conversation. Raises TaskError if the record's calls and results do not pair."""
+        """The environment after the conversation. Raises TaskError if the record's calls and results do not pair."""
         environment = Environment(self.setting, seed=self.record.seed, solo=self.record.solo)
         self.mismatches = set_state(environment, self.task.initial_state, self.record.messages)
         return environment
@@ -78,7 +78,7 @@ class ReplayedEvidence:
 
     @cached_property
     def start(self) -> Environment:
-        """The world in the task's start state."""
+        """The environment in the task's start state."""
         environment = Environment(self.setting, seed=self.record.seed, solo=False)
         set_state(environment, self.task.initial_state, self.task.history())
         return environment
@@ -90,7 +90,7 @@ class ReplayedEvidence:
 
     @property
     def rules(self) -> Sequence[PolicyRule]:
-        """The rules that the pack declares of its policy; none with a dataset, whose policy is another."""
+        """The policy rules that the pack declares; none with a dataset, which has a policy of its own."""
         return [] if self.setting.dataset else self.setting.pack.rules
 
     @property
@@ -115,7 +115,7 @@ class ReplayedEvidence:
         return semantic_differences(self._world(old, role), self._world(new, role), meaning)
 
     def answer_at_start(self, call: ToolCall) -> ToolResult:
-        """Return what a call that only reads answers in the start state."""
+        """Return the result of a read-only call in the start state."""
         return self.start.call(call)
 
     def _world(self, state: State, role: Role) -> World:
@@ -133,7 +133,7 @@ class ReplayedEvidence:
         return known
 
     def database_differences(self) -> dict[str, list[Change]]:
-        """Return, by role, where the conversation's end state (new) differs from the gold's (old)."""
+        """Return, by role, where the end state (new) differs from the gold state (old)."""
         found: dict[str, list[Change]] = {}
         gold = self.gold
         for role, expected in gold.environment.worlds.items():
@@ -143,20 +143,20 @@ class ReplayedEvidence:
         return found
 
     def live_checks(self) -> list[Check]:
-        """Compare, by role, the live world's end with its replay's; nothing where the record does not say it."""
+        """Compare, by role, the live end state with the re-enacted one, if the record has digests."""
         replayed, wanted = self.predicted_digests, self.gold.digests
         checks = []
         for role, live in sorted(self.record.digests.items()):
             same = live == replayed.get(role)
-            likeness = "as" if live == wanted.get(role) else "otherwise than"
-            why = f"the live world ended otherwise than its replay, and {likeness} the gold's"
+            likeness = "like" if live == wanted.get(role) else "unlike"
+            why = f"the live state differs from the replayed one, and is {likeness} the gold state"
             digests = {"live": live, "replayed": replayed.get(role), "gold": wanted.get(role)}
             what = f"{role} database: live state equals replayed state"
             checks.append(Check(what=what, met=same, why="" if same else why, evidence=[] if same else [digests]))
         return checks
 
     def assertion_results(self) -> list[AssertionResult]:
-        """Run the task's assertions on the end state, in order; one that raises is told apart from unmet."""
+        """Run the task's assertions on the end state, in order. Raising is distinguished from not being met."""
         criteria = self.task.evaluation_criteria
         results = []
         for assertion in (criteria.env_assertions if criteria else None) or []:
@@ -165,6 +165,6 @@ class ReplayedEvidence:
                 with foreign():
                     holds = environment.holds(assertion)
                 results.append(AssertionResult(assertion=assertion, met=holds))
-            except Exception as error:  # noqa: BLE001 - an assertion may raise anything; it is evidence, not an end
+            except Exception as error:  # noqa: BLE001 - an assertion may raise anything; it is evidence
                 results.append(AssertionResult(assertion=assertion, met=None, error=describe_error(error)))
         return results

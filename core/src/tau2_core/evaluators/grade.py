@@ -1,4 +1,4 @@
-"""Grading one record: a verdict by each evaluator, and what they come to (spec/evaluation.md, 4)."""
+"""Grading one record: a verdict by each evaluator, and their combination (spec/evaluation.md, 4)."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ _ERRORS = {
 
 
 class Grader:
-    """Grades episodes of one setting with one set of evaluators. Pure: equal records get equal grades."""
+    """Grades episodes of one setting with one evaluator set. Equal records get equal grades."""
 
     def __init__(
         self,
         setting: Setting,
         set_name: str,
         evaluators: Mapping[str, EvaluatorSpec],
-        combination: RewardRule = PRODUCT,
+        rule: RewardRule = PRODUCT,
     ) -> None:
         self.setting = setting
         self.set_name = set_name
-        self.combination = combination
+        self.rule = rule
         self.evaluators = {criterion: loaded(spec.evaluate) for criterion, spec in evaluators.items()}
-        quick = setting.pack.manifest.quick  # what such a pack brings does not hold up an evaluator of the core
+        quick = setting.pack.manifest.quick  # then the core's own evaluators need no time limit
         self.seconds = {
             criterion: None if quick and is_own(evaluate) else evaluators[criterion].seconds
             for criterion, evaluate in self.evaluators.items()
@@ -51,31 +51,28 @@ class Grader:
         self._gold: dict[tuple[str, int | None], Gold] = {}
 
     def needs_judge(self, record: EpisodeRecord, task: Task, *, everywhere: bool = False) -> bool:
-        """Tell whether a judge's word counts for an episode's reward (`everywhere`: or is wanted beside it)."""
+        """Tell whether a judge is needed for an episode's reward (`everywhere`: or just for the report)."""
         criteria = task.evaluation_criteria
         if criteria is None or not criteria.nl_assertions or record.termination not in ENDED_WELL:
             return False
         return everywhere or "NL_ASSERTION" in self.basis(task)
 
     def basis(self, task: Task) -> list[str]:
-        """Return the criteria that count for a task's reward: its own, and those that count always."""
+        """Return the criteria that count for a task's reward: its own, and those that always count."""
         criteria = task.evaluation_criteria
         if criteria is None:
             return []
         always = [criterion for criterion in self.always if criterion not in criteria.reward_basis]
-        return [each for each in [*criteria.reward_basis, *always] if each not in self.combination.never]
+        return [each for each in [*criteria.reward_basis, *always] if each not in self.rule.never]
 
     async def grade_aside(self, record: EpisodeRecord, task: Task, judgement: Judgement | None = None) -> Grade:
-        """Return what `grade` does; other episodes go on while an evaluator may take long."""
+        """Do what `grade` does without blocking the event loop during slow evaluators."""
         if all(seconds is None for seconds in self.seconds.values()):
             return self.grade(record, task, judgement)
         return await run_aside(partial(self.grade, record, task, judgement))
 
     def grade(self, record: EpisodeRecord, task: Task, judgement: Judgement | None = None) -> Grade:
-        """Return the grade of one record. An evaluator that crashes is an outcome of its own, never a pass.
-
-        So is one that does not end in time.
-        """
+        """Return the grade of one record. A crash or timeout of an evaluator is a separate outcome, never a pass."""
         criteria = task.evaluation_criteria
         grade = Grade(
             task_id=record.task_id,
@@ -94,7 +91,7 @@ class Grader:
             return grade.model_copy(
                 update={"reward": 1.0, "outcome": Outcome.SOLVED, "note": "the task has no criteria"}
             )
-        if len(self._gold) >= KNOWN_GOLD:  # in a server, which plays ever new tasks and seeds
+        if len(self._gold) >= KNOWN_GOLD:  # in a server with ever new tasks and seeds
             self._gold = {}
         fresh = partial(ReplayedEvidence, self.setting, task, record, judgement, self._gold)
         evidence = fresh()
@@ -104,8 +101,8 @@ class Grader:
             verdict = guarded(criterion, evaluate, evidence, self.seconds[criterion])
             grade.verdicts[criterion] = verdict
             if verdict.status is Status.ERROR:
-                evidence = fresh()  # whoever did not end may still be at work on the other
-        apply_reward_rule(grade, self.combination)
+                evidence = fresh()  # a timed-out evaluator may still be using the other one
+        apply_reward_rule(grade, self.rule)
         if judgement is not None and judgement.error and "NL_ASSERTION" in grade.pending:
             grade.outcome, grade.reward = Outcome.JUDGE_ERROR, None
             grade.note = f"the judge failed: {judgement.error}"
@@ -114,7 +111,7 @@ class Grader:
 
 
 def _cause(record: EpisodeRecord) -> str:
-    """Return what an end that is nobody's wish came from, as far as the record tells."""
+    """Return the cause of an abnormal end, as far as it is recorded."""
     if record.error:
         return f": {record.error}"
     if record.termination is Termination.TOO_MANY_ERRORS:
@@ -129,17 +126,17 @@ def _shortened(text: str) -> str:
 
 
 def _report_replay(grade: Grade, evidence: ReplayedEvidence, seconds: float | None) -> None:
-    """Say in what the replay did not go as the live episode did: whatever is graded then is in doubt."""
+    """Report differences between the replay and the live episode, which make the grade doubtful."""
     said = [grade.note] if grade.note else []
     try:
         checks = evidence.live_checks() if seconds is None else run_within(seconds, evidence.live_checks)
         differing = [check for check in checks if not check.met]
     except (TaskError, TimeLimitError):
-        differing = []  # it cannot be replayed at all, which the verdicts say
+        differing = []  # it cannot be replayed, which the verdicts report
     if differing:
         grade.verdicts["REPLAY"] = Verdict(criterion="REPLAY", status=Status.GRADED, reward=0.0, checks=differing)
         said += [f"{check.what}: {check.why}" for check in differing]
     if evidence.mismatches:
         first = evidence.mismatches[0].call.name
-        said.append(f"{len(evidence.mismatches)} replayed calls answered otherwise than recorded, first {first}")
+        said.append(f"{len(evidence.mismatches)} replayed calls have other results than recorded, the first is {first}")
     grade.note = "; ".join(said)

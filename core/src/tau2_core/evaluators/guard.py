@@ -1,4 +1,4 @@
-"""Running one evaluator: whatever it does, and even if it never ends, what comes out is a verdict."""
+"""Running one evaluator so that the result is always a verdict, even if it crashes or never ends."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _VERDICT: TypeAdapter[Verdict] = TypeAdapter(Verdict)
 def guarded(
     criterion: str, evaluate: Callable[[Evidence], object], evidence: Evidence, seconds: float | None = None
 ) -> Verdict:
-    """Return an evaluator's verdict, or one of status `error` that says why there is none.
+    """Return an evaluator's verdict, or one with status `error` and the reason.
 
-    The verdict of an evaluator that crashes, does not end within `seconds` (None: it may take as long as it wants), or
-    returns what is no verdict, has a traceback. That of an episode that cannot be replayed has none, because the record
-    is at fault and not the evaluator.
+    If the evaluator crashes, takes longer than `seconds` (None: no limit), or does not return a verdict, the error
+    verdict has a traceback. If the episode cannot be replayed it has none, since the record is the cause and not the
+    evaluator.
     """
     returned = False
 
@@ -44,7 +44,7 @@ def guarded(
         place = _innermost(reversed(error.stack), evaluate) or _defined_at(evaluate)
         trace = "".join(traceback.StackSummary.extract(reversed(error.stack)).format())
         return _failed(criterion, f"{error} ({place})", _shortened(f"{trace}{describe_error(error)}"))
-    except BaseException as error:  # noqa: BLE001 - somebody's evaluator may raise anything; the verdict says so
+    except BaseException as error:  # noqa: BLE001 - an evaluator may raise anything; it becomes the verdict
         contained = contain(error)
         if isinstance(error, TaskError) and _module(error.__traceback__).startswith(f"{OWN}."):
             return _failed(criterion, describe_error(error), "")
@@ -55,7 +55,7 @@ def guarded(
 
 
 def crashes(grades: Iterable[Grade]) -> list[str]:
-    """Return, one line each, the evaluators that crashed and on how many episodes, with the first reason."""
+    """Return a line for each evaluator that crashed, with the number of episodes and the first reason."""
     found: dict[str, list[str]] = {}
     for grade in grades:
         for criterion, verdict in grade.verdicts.items():
@@ -72,7 +72,7 @@ def _checked(verdict: object, evaluate: Callable[[Evidence], object]) -> Verdict
         raise TypeError(f"it should return a Verdict, not {type(verdict).__name__}")
     if is_own(evaluate):
         return verdict
-    # What is recorded is a copy: it is complete, valid, and stays as it is whatever the evaluator does later.
+    # Record a validated copy, which the evaluator cannot change later.
     copy = _VERDICT.validate_python(json.loads(json.dumps(_VERDICT.dump_python(verdict, mode="json"))))
     if (copy.reward is None) == (copy.status in (Status.GRADED, Status.VACUOUS)):
         raise ValueError(f"its verdict is {copy.status.value}, but has {'no' if copy.reward is None else 'a'} reward")
@@ -92,7 +92,7 @@ def _failed(criterion: str, why: str, trace: str) -> Verdict:
 def _traceback(error: BaseException) -> str:
     try:
         text = "".join(traceback.format_exception(error))
-    except Exception:  # noqa: BLE001 - an exception may refuse to be shown; its frames can be shown all the same
+    except Exception:  # noqa: BLE001 - formatting an exception may fail; show its frames only
         text = "".join(traceback.format_tb(error.__traceback__)) + describe_error(error)
     return _shortened(text.encode(errors="backslashreplace").decode())
 
@@ -102,9 +102,9 @@ def _shortened(text: str) -> str:
 
 
 def _innermost(frames: Iterable[tuple[FrameType, int]], evaluate: object) -> str:
-    """Return the last of the frames that is in the evaluator's own file, else the last one outside the core, else "".
+    """Return the last frame in the evaluator's own file, else the last one outside the core, else "".
 
-    For an evaluator of the core it is the other way round: what it calls of a pack is more likely at fault.
+    For an evaluator of the core it is the reverse, since code of a pack that it calls is more likely at fault.
     """
     own = getattr(_code(evaluate), "co_filename", None)
     inside = outside = ""

@@ -1,13 +1,13 @@
-"""Rewards for learning: what is paid for each step of an episode, as a pure function of its record.
+"""Rewards for learning: a reward for each step of an episode, as a pure function of its record.
 
-Let A be the share of the gold calls that have been made, by the rule of ACTION (1 if there are none), and let d count
-the paths in which the databases differ from the gold's end state. D = 1 - min(1, d / d_start); if nothing differs at
-the start, D is 1 while nothing differs, else 0. The potential of a state is
+Let A be the share of the gold calls that have been made, by the rule of ACTION (1 if there are none), and let d be
+the number of paths at which the databases differ from the gold state. D = 1 - min(1, d / d_start); if nothing differs at
+the number of paths at which the databases differ from the gold state. D = 1 - min(1, d / d_start); if nothing differs
 
     P = actions * A + database * D,    0 <= P <= actions + database
 
-and a step from s to s' is paid `discount * P(s') - P(s)`, with P(s') = 0 where the episode has ended for good. Such
-shaping adds the same to every way through an episode, so the best policy stays the best (Ng, Harada and Russell, 1999).
+and a step from s to s' gets `discount * P(s') - P(s)`, with P(s') = 0 if the episode has ended for good. This shaping
+adds the same to every path through an episode, so it does not change the best policy (Ng, Harada and Russell, 1999).
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ FOR_GOOD = frozenset({Termination.AGENT_STOP, Termination.USER_STOP, Termination
 
 @dataclass(frozen=True)
 class RewardWeights:
-    """What is paid for.
+    """The weights of the parts of a reward.
 
-    At the end: `final` times the grade's reward, and each criterion's reward times its weight in `criteria`; `partial`
-    times the mean of A and D, which rewards getting nearer, and may make another policy the best.
+    At the end: `final` times the grade's reward, each criterion's reward times its weight in `criteria`, and `partial`
+    times the mean of A and D, which rewards partial progress but may change the best policy.
 
-    At each step: the shaping by `actions` and `database` with `discount`, less `step_penalty`, and less `error_penalty`
-    for each failed tool call of one's own.
+    At each step: the shaping by `actions` and `database` with `discount`, minus `step_penalty`, and minus
+    `error_penalty` for each of the side's own failed tool calls.
     """
 
     final: float = 1.0
@@ -55,22 +55,22 @@ class RewardWeights:
     error_penalty: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what is no weight. Raises UsageError."""
+        """Refuse invalid weights. Raises UsageError."""
         named = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "criteria"}
         for name, weight in (named | dict(self.criteria)).items():
             if isinstance(weight, bool) or not isinstance(weight, int | float) or not isfinite(weight) or weight < 0:
-                raise UsageError(f"reward weights: {name} should be a number from 0, not {weight!r}")
+                raise UsageError(f"reward weights: {name} should be a number of at least 0, not {weight!r}")
         if self.discount > 1:
             raise UsageError(f"reward weights: discount should be from 0 to 1, not {self.discount!r}")
 
     @property
     def need_progress(self) -> bool:
-        """Whether the way to the gold is looked at."""
+        """Whether the progress towards the gold is needed."""
         return bool(self.partial or self.actions or self.database)
 
 
 class Progress:
-    """How far an episode of a task has come towards the gold. Raises TaskError where the gold cannot be played."""
+    """The progress of an episode towards the gold. Raises TaskError if the gold cannot be played."""
 
     def __init__(self, setting: Setting, task: Task, seed: int, known_gold: dict[tuple[str, int | None], Gold]) -> None:
         evidence = ReplayedEvidence(setting, task, empty_record(setting, Slot(task.id, 0), seed), None, known_gold)
@@ -79,7 +79,7 @@ class Progress:
         self._at_start = self.distance(evidence.start.worlds)
 
     def distance(self, worlds: Mapping[Role, World]) -> int:
-        """Count the paths in which databases differ from the gold's end state."""
+        """Count the paths at which databases differ from the gold state."""
         return sum(_differences(expected, worlds[role]) for role, expected in self._gold.items())
 
     def actions_made(self, messages: Sequence[Message]) -> float:
@@ -90,7 +90,7 @@ class Progress:
         return sum(any(matches(action, call) for call in calls) for action in self._actions) / len(self._actions)
 
     def database_right(self, worlds: Mapping[Role, World]) -> float:
-        """Return D, how near the databases are to the gold's end state."""
+        """Return D, the closeness of the databases to the gold state."""
         distance = self.distance(worlds)
         return 1 - min(1.0, distance / self._at_start) if self._at_start else float(distance == 0)
 
@@ -106,7 +106,7 @@ def _differences(expected: World, actual: World) -> int:
 
 
 class Paid:
-    """What the steps of one episode are paid, one after the other."""
+    """The rewards of one episode's steps, computed one after the other."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class Paid:
         worlds: Mapping[Role, World],
         messages: Sequence[Message],
     ) -> None:
-        """Begin in the state in which a side makes its first step; `progress` is needed where the weights say so."""
+        """Begin in the state of a side's first step; `progress` is required if the weights need it."""
         self.weights = weights
         self._own = "assistant" if side == "agent" else "user"
         self._progress = progress
@@ -137,9 +137,9 @@ class Paid:
         *,
         for_good: bool = False,
     ) -> float:
-        """Return what a step is paid that has led to a state; `new` are its messages, `grade` says that it is the end.
+        """Return the reward of a step that led to a state; `new` are its messages, `grade` is given at the end.
 
-        An episode that ended `for_good` has no potential any more, unlike one that a limit cut off.
+        If the episode ended `for_good`, its potential is 0, unlike after a cut-off by a limit.
         """
         weights = self.weights
         failed = sum(isinstance(each, ToolMessage) and each.error and each.requestor == self._own for each in new)
@@ -167,12 +167,12 @@ def learning_rewards(
     side: Role = "agent",
     known_gold: dict[tuple[str, int | None], Gold] | None = None,
 ) -> list[float]:
-    """Return what each step of a side is paid, from the record of an ended episode.
+    """Return the reward of each step of a side, from the record of an ended episode.
 
-    A step is a message of that side, with all that follows until its next one; an agent that ended a conversation
-    without a word has made one step more. An episode that is unscored (its grade has no reward) is paid nothing.
+    A step is a message of that side with everything up to its next one; an agent that ended a conversation without a
+    message has made one more step. An unscored episode (its grade has no reward) gets 0.
 
-    Raises TaskError for a record that cannot be replayed, or a gold that cannot be played.
+    Raises TaskError for a record that cannot be replayed, or gold that cannot be played.
     """
     own = AssistantMessage if side == "agent" else UserMessage
     steps = list(_steps(record.messages, len(task.history()), own))
@@ -201,10 +201,10 @@ def learning_rewards(
 
 
 def _steps(messages: Sequence[Message], history: int, own: type[Message]) -> Iterator[list[Message]]:
-    """Yield what stands before the first step, and then each step's messages."""
+    """Yield the messages before the first step, then each step's messages."""
     opening = history
     if history == 0 and messages and isinstance(messages[0], AssistantMessage) and not messages[0].tool_calls:
-        opening = 1  # the opening line is nobody's step
+        opening = 1  # the opening line is not a step
     step: list[Message] = list(messages[:opening])
     for message in messages[opening:]:
         if isinstance(message, own):

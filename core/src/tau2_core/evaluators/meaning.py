@@ -1,4 +1,4 @@
-"""Comparing database content by meaning: 25 is 25.0, and what a pack declares has no order or no weight has none."""
+"""Comparing database content by meaning: 25 equals 25.0, and declared lists and parts are unordered or ignored."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tau2_core.state.world import World
 
 @dataclass(frozen=True)
 class Meaning:
-    """What of a database has no meaning for a verdict: path patterns such as `reservations.*.passengers`.
+    """Path patterns such as `reservations.*.passengers` for a comparison by meaning.
 
-    `unordered` lists are compared as bags; `ignored` parts are not compared at all.
+    `unordered` lists are compared as multisets; `ignored` parts are not compared at all.
     """
 
     unordered: Sequence[str] = ()
@@ -24,7 +24,7 @@ class Meaning:
 
 
 def semantic_differences(expected: World, actual: World, meaning: Meaning) -> list[Change]:
-    """Return where two worlds of one base differ in meaning; costs what both touched."""
+    """Return where two worlds of the same base differ in meaning. The cost depends on what they changed."""
     old, new = expected.touched(), actual.touched()
     found: list[Change] = []
     for unit in sorted(old.keys() | new.keys(), key=lambda unit: (unit[0], unit[1] or "")):
@@ -36,7 +36,7 @@ def semantic_differences(expected: World, actual: World, meaning: Meaning) -> li
 
 
 def normalised(value: Any, path: tuple[str | int, ...], meaning: Meaning) -> Any:
-    """Return a plain value in the one form that all of its meaning share."""
+    """Return the canonical form of a plain value, which is the same for equal meanings."""
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, float):

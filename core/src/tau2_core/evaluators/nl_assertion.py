@@ -1,4 +1,4 @@
-"""NL_ASSERTION: statements about the conversation that a judge decides; pending as long as there is no judge."""
+"""NL_ASSERTION: statements about the conversation that a judge decides; pending without a judge."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
 
 
 def evaluate(evidence: Evidence) -> Verdict:
-    """Report what the judge decided; without a judgement, or with a failed one, the statements are pending."""
+    """Report the judge's decisions. Without a judgement, or with a failed one, the statements are pending."""
     criteria = evidence.task.evaluation_criteria
     statements = (criteria.nl_assertions if criteria else None) or []
     if not statements:

@@ -1,4 +1,4 @@
-"""A time limit for code that others wrote, also for code that never comes back."""
+"""A time limit for foreign code, also for code that never returns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Stack = list[tuple[FrameType, int]]
 
 
 class TimeLimitError(Exception):
-    """Work did not end in time; `stack` is where it was then: frames with lines, the innermost first."""
+    """Work did not end in time; `stack` is where it was: frames with lines, the innermost first."""
 
     def __init__(self, seconds: float, stack: Stack) -> None:
         super().__init__(f"it did not end within {seconds:g} s")
@@ -29,7 +29,7 @@ class TimeLimitError(Exception):
 
 
 class _Thread(Generic[T]):
-    """A thread that does one piece of work. It ends with the process, even in the middle of it."""
+    """A thread for one piece of work. It ends with the process, even during the work."""
 
     def __init__(self, work: Callable[[], T], on_done: Callable[[], object]) -> None:
         self._work = work
@@ -42,7 +42,7 @@ class _Thread(Generic[T]):
     def _run(self) -> None:
         try:
             self._result = self._work()
-        except BaseException as error:  # noqa: BLE001 - it is raised again where the result is wanted
+        except BaseException as error:  # noqa: BLE001 - re-raised with the result
             self._error = contain(error)
         self._on_done()
 
@@ -52,7 +52,7 @@ class _Thread(Generic[T]):
         return self._result  # type: ignore[return-value]
 
     def stop(self) -> Stack:
-        """Raise an error where the thread is, which ends a loop but no call of C code; return where it was."""
+        """Raise an error in the thread, which ends a loop but not a call of C code; return where it was."""
         ident = self._thread.ident or 0
         frame = sys._current_frames().get(ident)
         stack = list(takewhile(_is_of_work, traceback.walk_stack(frame))) if frame is not None else []
@@ -65,7 +65,7 @@ def _is_of_work(place: tuple[FrameType, int]) -> bool:
 
 
 def run_within(seconds: float, work: Callable[[], T]) -> T:
-    """Do work in a thread and return its result. Raises what it raises, always an Exception, and TimeLimitError."""
+    """Run work in a thread and return its result. Raises its error, always an Exception, and TimeLimitError."""
     done = threading.Event()
     thread = _Thread(work, done.set)
     if not done.wait(seconds):
@@ -74,9 +74,9 @@ def run_within(seconds: float, work: Callable[[], T]) -> T:
 
 
 async def run_aside(work: Callable[[], T]) -> T:
-    """Do work in a thread while the event loop goes on. Raises what it raises, always an Exception.
+    """Run work in a thread without blocking the event loop. Raises its error, always an Exception.
 
-    If it is cancelled, the work goes on, but nobody waits for it, not even the end of the process.
+    If this is cancelled, the work continues, but nothing waits for it, not even the end of the process.
     """
     loop = asyncio.get_running_loop()
     done = loop.create_future()
@@ -88,7 +88,7 @@ async def run_aside(work: Callable[[], T]) -> T:
     def tell() -> None:
         try:
             loop.call_soon_threadsafe(wake)
-        except RuntimeError:  # the loop is closed, nobody waits
+        except RuntimeError:  # the loop is closed, so nothing waits
             return
 
     thread = _Thread(work, tell)

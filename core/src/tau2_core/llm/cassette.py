@@ -142,7 +142,7 @@ class Cassette:
         try:
             content = self.file.read_bytes() if self.file.exists() else b""
             if content and not resume:
-                raise UsageError(f"{option}: it exists already; remove it, or use --replay")
+                raise UsageError(f"{option}: it already exists; remove it, or use --replay")
             whole = content[: content.rfind(b"\n") + 1]
             half = content[len(whole) :]
             if half[: len(_BEGINNING)] != _BEGINNING[: len(half)]:

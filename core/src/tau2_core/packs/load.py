@@ -145,7 +145,7 @@ class _Loader:
             entry, source = declaration.entry, Source(file, declaration.document.line((declaration.name,)))
             bound = binder.bind(declaration)
             if declaration.name in tools:
-                what = f"tool {declaration.name!r} exists already: {tools[declaration.name].source}"
+                what = f"tool {declaration.name!r} already exists: {tools[declaration.name].source}"
                 self.problems.at(source, ProblemKind.SAME_NAME, what, hint="rename one of them")
                 continue
             if bound is None or not isinstance(entry, ToolEntry):

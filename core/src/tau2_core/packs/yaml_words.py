@@ -39,7 +39,7 @@ _WORDS: tuple[tuple[str, str, bool], ...] = (
         "`*` refers to an anchor that is not there; put text that begins with * in quotes",
         False,
     ),
-    ("found duplicate anchor", "an anchor (`&`) of this name exists already; rename one of them", False),
+    ("found duplicate anchor", "an anchor (`&`) of this name already exists; rename one of them", False),
     (
         "found unknown escape character",
         r"a backslash in double quotes does not begin a known escape; write \\, or use single quotes",

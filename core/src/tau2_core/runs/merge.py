@@ -36,7 +36,7 @@ def merge_runs(folders: Sequence[Path], into: Path) -> RunSummary:
     Raises:
         UsageError: fewer than two folders, or one that holds no run.
         RunError: the parts are not of one run, two of them hold different episodes of one slot, a folder is damaged, or
-            the new one exists already or cannot be written.
+            the new one already exists or cannot be written.
     """
     if len({folder.resolve() for folder in folders}) < 2:
         raise UsageError("name two or more run folders to put together")

@@ -18,7 +18,7 @@ def write_folder(folder: Path, files: Mapping[str, str]) -> None:
     Raises UsageError if the folder exists, OSError if it cannot be written.
     """
     if os.path.lexists(folder):
-        raise UsageError(f"{folder} exists already: choose another name, or another place with --dir")
+        raise UsageError(f"{folder} already exists: choose another name, or another place with --dir")
     if not folder.parent.is_dir():
         raise UsageError(f"there is no folder {folder.parent}: create it, or choose another with --dir")
     try:

@@ -1,1 +1,1 @@
-"""Simulated customers that need no model."""
+"""Customers: a script, a language model, a person, and the placeholder of solo play."""

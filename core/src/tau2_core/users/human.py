@@ -10,7 +10,7 @@ from tau2_core.users.terminal import HOW_TO_CALL, Words, ask, show, show_last, s
 
 
 class HumanUser:
-    """Shows the scenario and the customer's own tools once, then asks for a line each turn."""
+    """Shows the scenario and the customer's own tools once, then reads a line for each turn."""
 
     def __init__(self, context: UserContext) -> None:
         show(context.scenario.text())

@@ -1,4 +1,4 @@
-"""The customer that a language model plays (spec/conversation.md, 6)."""
+"""A customer played by a language model (spec/conversation.md, 6)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tau2_core.model.participants import UserContext
 
 
 class LLMUser:
-    """Gets the guidelines and the scenario; sees its own words as the assistant's and the agent's as the user's."""
+    """The model gets the guidelines and the scenario; its own messages are `assistant`, the agent's are `user`."""
 
     def __init__(self, context: UserContext) -> None:
         if context.model is None:

@@ -1,4 +1,4 @@
-"""Nobody: the customer of solo play."""
+"""The placeholder for the customer in solo play."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tau2_core.model.participants import UserContext
 
 
 class Nobody:
-    """Never asked to speak; a setting that asks is wrong."""
+    """Never speaks; asking it for a message is an error."""
 
     def __init__(self, context: UserContext) -> None:
         pass

@@ -1,4 +1,4 @@
-"""The scripted customer: tells the task's own texts, does what is asked of the gold's customer actions, then ends."""
+"""The scripted customer: says the task's own texts, makes the gold's customer calls when asked, then ends."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ PATIENCE = 10
 
 
 class Scripted:
-    """Says the reason for the call, then the rest; agrees to questions a few times; ends when told no more.
+    """Says the reason for the call, then the rest; agrees to a few questions; then ends the conversation.
 
-    An agent's text that names a pending customer action of the gold makes the customer perform it and report.
+    If the agent's text names a pending customer call of the gold, the customer makes it and reports the result.
     """
 
     def __init__(self, context: UserContext) -> None:
@@ -59,7 +59,7 @@ class Scripted:
 
 
 def script(scenario: UserScenario) -> list[str]:
-    """Return what the customer says unasked, in order."""
+    """Return what the customer says on its own, in order."""
     instructions = scenario.instructions
     if not isinstance(instructions, Instructions):
         texts = [instructions]
@@ -70,7 +70,7 @@ def script(scenario: UserScenario) -> list[str]:
 
 
 def asked_for(pending: Sequence[Action], text: str) -> list[Action]:
-    """Return which pending actions a text asks for: those written out whole, or else by name; each call once."""
+    """Return the pending calls that a text requests: those written out in full, or else by name; each one once."""
     whole = {action.text(): action for action in reversed(pending) if action.text() in text}
     if whole:
         return [action for action in pending if any(action is chosen for chosen in whole.values())]
@@ -80,5 +80,5 @@ def asked_for(pending: Sequence[Action], text: str) -> list[Action]:
 
 
 def _named(name: str, text: str) -> bool:
-    """Tell whether a name stands in a text as a word, with underscores or with spaces."""
+    """Tell whether a text contains a name as a word, with underscores or with spaces."""
     return any(re.search(rf"(?<!\w){re.escape(form)}(?!\w)", text) for form in (name, name.replace("_", " ")))

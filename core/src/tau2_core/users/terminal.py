@@ -1,4 +1,4 @@
-"""Lines to and from a person at the terminal: what is said, and calls as `/name {"argument": "value"}`."""
+"""Input and output for a person at the terminal: messages, and calls as `/name {"argument": "value"}`."""
 
 from __future__ import annotations
 
@@ -21,40 +21,40 @@ HOW_TO_CALL = 'a tool is called with /name {"argument": "value"}'
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a person says to the other side."""
+    """A person's message to the other side."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A tool that a person calls."""
+    """A person's tool call."""
 
     name: str
     arguments: dict[str, Any]
 
 
 def show(text: str) -> None:
-    """Write a line for the person; to standard error, as standard output is for results."""
+    """Print a line to standard error, since standard output is for results."""
     sys.stderr.write(f"{printable(text)}\n")
     sys.stderr.flush()
 
 
 def show_tools(tools: Sequence[Tool]) -> None:
-    """List what a person may call."""
+    """List the person's tools."""
     for tool in tools:
         show(f"  /{tool.name} ({', '.join(tool.parameters.get('properties', {}))}): {tool.description}")
 
 
 def show_last(history: Sequence[Message], other: str) -> None:
-    """Show the last message that a person has got."""
+    """Show the last message to the person."""
     if history:
         last = history[-1]
         show(f"{'tool' if isinstance(last, ToolMessage) else other}: {last.content}")
 
 
 async def ask(prompt: str) -> Words | Call:
-    """Return what a person types. Raises KeyboardInterrupt, which ends the run, when the input ends."""
+    """Return the person's input. At the end of the input, raises KeyboardInterrupt, which ends the run."""
     while True:
         line = await _ask_line(prompt)
         if not line.startswith("/"):
@@ -83,7 +83,7 @@ async def _ask_line(prompt: str) -> str:
 
 
 async def _line() -> str:
-    """Read a line in a thread that nobody waits for when the run is interrupted, byte by byte so that none is lost."""
+    """Read a line byte by byte, so that nothing is lost, in a thread that does not block an interrupted run."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[str] = loop.create_future()
 

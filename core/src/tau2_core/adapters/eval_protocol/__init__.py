@@ -1,1 +1,1 @@
-"""Dataset rows of eval-protocol: tasks written as JSON lines, and read back (spec/evaluation_test.md, 9)."""
+"""Dataset rows of eval-protocol: writing and reading tasks as JSON lines (spec/evaluation_test.md, 9)."""

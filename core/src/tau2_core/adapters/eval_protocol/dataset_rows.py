@@ -1,8 +1,8 @@
-"""A dataset row for each task, and the task that a row holds.
+"""Conversion between tasks and dataset rows.
 
-The row's keys are eval-protocol's, with what their readers pass over: `task_id` in `environment_context` (which our
-server's compatibility route understands), the reward basis, environment assertions and the customer's gold calls in
-`evaluation_criteria`, and under `task` the rest of the task, so that nothing is lost on the way.
+The row's keys are eval-protocol's, with additions that its readers ignore: `task_id` in `environment_context` (for our
+server's compatibility route), the reward basis, environment assertions and the customer's gold calls in
+`evaluation_criteria`, and the rest of the task under `task`, so that nothing is lost.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def _criteria(criteria: EvaluationCriteria) -> dict[str, Any]:
 
 
 def as_task(name: str, row: Mapping[str, Any], known: Mapping[str, Task]) -> Task:
-    """Return the task of a row: of `known` tasks the one that it names, unless it holds one itself.
+    """Return the task of a row: the one that it contains, or the one of the `known` tasks that it names.
 
-    The row's own scenario and criteria win, as somebody may have edited them. Criteria without a `reward_basis` count
+    The row's own scenario and criteria win, as they may have been edited. Criteria without a `reward_basis` count
     DB and COMMUNICATE, as eval-protocol does. Raises DatasetError.
 
     Args:
@@ -84,7 +84,7 @@ def as_task(name: str, row: Mapping[str, Any], known: Mapping[str, Task]) -> Tas
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in detail["loc"])
-        raise DatasetError(f"row {name!r}: {place}: {detail['msg']}; mend the dataset") from error
+        raise DatasetError(f"row {name!r}: {place}: {detail['msg']}; correct the dataset") from error
     return task
 
 

@@ -1,1 +1,1 @@
-"""The `tau2-bench` adapter: a checkout of the official repository, or its data alone, read and never executed."""
+"""The `tau2-bench` adapter: it reads a checkout of the official repository, or its data alone, and executes nothing."""

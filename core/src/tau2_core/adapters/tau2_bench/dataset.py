@@ -1,4 +1,4 @@
-"""Opening a checkout: which parts it has for a domain, and where each came from."""
+"""Opening a checkout: the parts that it has for a domain, with their sources."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def detect(folder: Path) -> bool:
 
 
 def open_dataset(folder: Path, domain: str) -> Dataset:
-    """Open what a checkout has for a domain; tasks are read later. Raises DatasetError."""
+    """Open a checkout's data for a domain; tasks are read later. Raises DatasetError."""
     root = _checkout(folder)
     home = _domain_folder(root, domain)
     files = Files()
@@ -68,7 +68,7 @@ def open_dataset(folder: Path, domain: str) -> Dataset:
         tool_texts=texts.tools,
         agent_instruction=texts.agent_instruction,
         solo_instruction=texts.solo_instruction,
-        solo_request="",  # officially the first message is made from the system's alone (spec/conversation.md, 3)
+        solo_request="",  # officially the first request contains the system message only (spec/conversation.md, 3)
         opening=texts.opening,
         user_guidelines=user_guidelines,
         origins=origins,
@@ -90,7 +90,7 @@ def _checkout(folder: Path) -> Path:
         raise DatasetError(f"{folder}: there is no such folder; give the root of a tau2-bench checkout")
     above = next((each for each in folder.resolve().parents if (each / _DOMAINS).is_dir()), None)
     advice = f"did you mean {above}?" if above else "give the root of a checkout"
-    raise DatasetError(f"{folder} holds no tau2-bench dataset: it has no {_DOMAINS.as_posix()} ({advice})")
+    raise DatasetError(f"{folder} contains no tau2-bench dataset: it has no {_DOMAINS.as_posix()} ({advice})")
 
 
 def _domain_folder(root: Path, domain: str) -> Path:
@@ -106,7 +106,7 @@ def _databases(home: Path, files: Files) -> dict[Role, Path]:
         found = [file for suffix in _DATA_SUFFIXES if (file := home / f"{stem}{suffix}").is_file()]
         if len(found) > 1:
             names = " and ".join(file.name for file in found)
-            raise DatasetError(f"{home}: {names} are both a database of the {role} side; keep the one to be played")
+            raise DatasetError(f"{home}: {names} are both a database of the {role} side; keep one of them")
         if found:
             databases[role] = files.take(found[0])
     return databases

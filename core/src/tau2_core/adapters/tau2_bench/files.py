@@ -1,4 +1,4 @@
-"""Reading a checkout's files, and keeping which ones were of use."""
+"""Reading a checkout's files, and remembering which ones were used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RESTORE = "restore the file from its repository"
 
 @dataclass
 class Files:
-    """The files that a dataset is made of, each once, in the order in which they were taken."""
+    """The files of a dataset, each once, in the order of their use."""
 
     taken: list[Path] = field(default_factory=list)
 

@@ -1,4 +1,4 @@
-"""How the official loop would have ended an episode that ended well here (docs/decisions/0003 and 0017)."""
+"""How the official loop would have ended an episode that ended normally here (docs/decisions/0003 and 0017)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ ENDED_WELL = (Termination.AGENT_STOP, Termination.USER_STOP)
 
 
 def without_calls_beside_done(record: EpisodeRecord) -> EpisodeRecord | None:
-    """Return the record without the calls that a solo agent made beside `done`, which officially are not made.
+    """Return the record without the calls that a solo agent made together with `done`, which officially are not made.
 
-    None if there are none. The end state is then not known without a replay, so the copy names none.
+    None if there are none. The copy has no digests, since its end state is not known without a replay.
     """
     if not record.solo or record.termination is not Termination.AGENT_STOP:
         return None
@@ -30,11 +30,10 @@ def without_calls_beside_done(record: EpisodeRecord) -> EpisodeRecord | None:
 
 
 def official_end(record: EpisodeRecord, max_steps: int) -> tuple[Termination, str]:
-    """Return the end that the official loop would record, and why it differs from ours ("" where it does not).
+    """Return the end that the official loop would record, and why it differs from ours ("" if it does not).
 
-    Officially `max_steps` overwrites an end that is reached in the last step, and a message that cannot be read breaks
-    the attempt off. `max_errors` would overwrite it too, but nobody ends an episode in the step in which a call fails,
-    except beside `done`.
+    Officially `max_steps` replaces an end in the last step, and a message that cannot be read aborts the attempt.
+    `max_errors` would replace an end too, but an episode never ends in the step of a failed call, except with `done`.
     """
     if record.termination not in ENDED_WELL:
         return record.termination, ""
@@ -42,9 +41,9 @@ def official_end(record: EpisodeRecord, max_steps: int) -> tuple[Termination, st
         why = _unreadable(message, solo=record.solo)
         if why:
             side = Termination.USER_ERROR if isinstance(message, UserMessage) else Termination.AGENT_ERROR
-            return side, f"{why}, which officially breaks it off"
+            return side, f"{why}, which officially aborts it"
     done = record.solo and any(call.name == DONE for message in record.messages for call in _calls(message))
-    if record.steps - done >= max_steps:  # carrying out `done` is no step officially
+    if record.steps - done >= max_steps:  # officially executing `done` is not a step
         return Termination.MAX_STEPS, f"it ended in step {max_steps}, the last one"
     return record.termination, ""
 
@@ -52,9 +51,9 @@ def official_end(record: EpisodeRecord, max_steps: int) -> tuple[Termination, st
 def _unreadable(message: Message, *, solo: bool) -> str:
     calls = _calls(message)
     if any({UNPARSABLE, CUT_OFF} & call.arguments.keys() for call in calls):
-        return "a call's arguments were no JSON object"
+        return "a call's arguments were not a JSON object"
     stop = solo and calls and isinstance(message, AssistantMessage) and STOP in (message.content or "")
-    return f"{STOP} stood beside calls" if stop and all(call.name != DONE for call in calls) else ""
+    return f"{STOP} came together with calls" if stop and all(call.name != DONE for call in calls) else ""
 
 
 def _calls(message: Message) -> list[ToolCall]:

@@ -1,10 +1,10 @@
-"""Policies by variant and mode: one text, or two chapters put together (spec/telecom.md, 0.4).
+"""Policies by variant and mode: one text, or two chapters combined (spec/telecom.md, 0.4).
 
-Which layout a domain has is told by its files:
+The layout of a domain is determined by its files:
 
     policy.md         policy_solo.md                      one text
     main_policy.md    main_policy_solo.md                 the first chapter, the same in every variant
-    tech_support_<variant>.md    …_<variant>_solo.md      the second; one without a solo text serves both modes
+    tech_support_<variant>.md    …_<variant>_solo.md      the second; without a solo text it is used for both modes
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Official result files, read: conversations, their tasks, and the recorded verdicts (spec/evaluation.md, 8)."""
+"""Reading official result files: conversations, their tasks, and recorded verdicts (spec/evaluation.md, 8)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RESULTS = ("results.json", "results.json.gz")
 
 @dataclass(frozen=True)
 class RecordedVerdict:
-    """What a file says of a conversation; None where it says nothing, so that nothing is compared."""
+    """The recorded verdict on a conversation. Missing parts are None and not compared."""
 
     reward: float
     db_match: bool | None = None
@@ -36,15 +36,15 @@ class RecordedVerdict:
     checked: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def is_of(self, task: Task) -> bool:
-        """Tell whether what was checked is what a task asks for; also where the file does not say what was checked."""
+        """Tell whether the recorded checks fit a task, or the file does not say what was checked."""
         return all(_asked(task, criterion) == checked for criterion, checked in self.checked.items())
 
 
 @dataclass(frozen=True)
 class RecordedConversation:
-    """One conversation of a result file. `domain` is the official name, which may hold a variant.
+    """One conversation of a result file. `domain` is the official name, which may include a variant.
 
-    `checks_of` is the task whose checks the recorded verdict holds, where it is another one of the file.
+    `checks_of` is the task to which the recorded checks belong, if it is another one of the file.
     """
 
     file: Path
@@ -60,13 +60,13 @@ class RecordedConversation:
 FindTask = Callable[[str], Task | None]
 
 
-def _no_task(task_id: str) -> Task | None:  # noqa: ARG001 - stands for a search that finds nothing
+def _no_task(task_id: str) -> Task | None:  # noqa: ARG001 - a search that finds nothing
     return None
 
 
 @dataclass
 class ResultFile:
-    """A result file's parts: what it says of the run, its tasks, its simulations."""
+    """The parts of a result file: information about the run, tasks and simulations."""
 
     file: Path
     info: dict[str, Any]
@@ -76,7 +76,7 @@ class ResultFile:
 
     @property
     def domain(self) -> str | None:
-        """The official domain name; None if the file does not say it, as bare simulations do not."""
+        """The official domain name; None if the file does not name it, as in bare simulations."""
         name = _mapping(self.info.get("environment_info")).get("domain_name")
         return name if isinstance(name, str) else None
 
@@ -88,11 +88,11 @@ class ResultFile:
 
     @property
     def mode(self) -> ArgumentMode:
-        """How calls were taken: officially always as in `tau2`; what we write says so itself."""
+        """The argument mode of the calls: `tau2` in official files; our own files name it."""
         return "strict" if _mapping(self.info.get("environment_info")).get("argument_mode") == "strict" else "tau2"
 
     def task(self, task_id: str, find: FindTask = _no_task) -> Task:
-        """Return a task by id: the file's own, or what `find` knows. Raises DatasetError."""
+        """Return a task by id: the file's own, or the result of `find`. Raises DatasetError."""
         if task_id not in self._parsed:
             if task_id in self.tasks:
                 try:
@@ -102,7 +102,7 @@ class ResultFile:
             else:
                 found = find(task_id)
                 if found is None:
-                    what = f"{self.file}: it does not hold task {task_id!r}, which a simulation names"
+                    what = f"{self.file}: it does not contain task {task_id!r}, which a simulation names"
                     raise DatasetError(f"{what}; give its tasks with --dataset")
                 self._parsed[task_id] = found
         return self._parsed[task_id]
@@ -111,7 +111,7 @@ class ResultFile:
         """Return one simulation. Raises DatasetError naming it if it cannot be read."""
         simulation = self.simulations[number]
         if not isinstance(simulation, dict):
-            raise DatasetError(f"{self.file}: simulation {number} is no object")
+            raise DatasetError(f"{self.file}: simulation {number} is not an object")
         name = str(simulation.get("id", number))
         if not isinstance(simulation.get("task_id"), str):
             raise DatasetError(f"{self.file}: simulation {name}: `task_id` should be text")
@@ -129,9 +129,9 @@ class ResultFile:
         return RecordedConversation(self.file, name, domain, self.solo, record, task, verdict, checks_of)
 
     def _owner(self, verdict: RecordedVerdict) -> str | None:
-        """Return the id of a task of the file that asks for what a verdict has checked; None if there is none."""
+        """Return the id of a task in the file that fits the recorded checks; None if there is none."""
         for task_id in self.tasks:
-            with suppress(DatasetError):  # a task that cannot be read is a problem of its own conversations
+            with suppress(DatasetError):  # an unreadable task is reported with its own conversations
                 if verdict.is_of(self.task(task_id)):
                     return task_id
         return None
@@ -155,7 +155,7 @@ class ResultFile:
 
 
 def result_files(path: Path) -> list[Path]:
-    """Return the result files of a path: itself, or those of a folder of one run or of many. Raises DatasetError."""
+    """Return the result files of a path: the file itself, or those in a folder of runs. Raises DatasetError."""
     if path.is_file():
         return [path]
     if not path.is_dir():
@@ -165,7 +165,7 @@ def result_files(path: Path) -> list[Path]:
             return [path / name]
     files = sorted(matching_files(path, "**/*.json") + matching_files(path, "**/*.json.gz"))
     if not files:
-        raise DatasetError(f"{path}: holds no .json file")
+        raise DatasetError(f"{path}: contains no .json file")
     return [file for file in files if file.name in RESULTS] or files
 
 
@@ -175,10 +175,10 @@ def read_result_file(file: Path) -> ResultFile:
     if isinstance(content, dict) and "simulations" not in content and "messages" in content:
         content = {"simulations": [content]}
     if not isinstance(content, dict) or not ({"simulations", "simulation_index", "info"} & content.keys()):
-        raise DatasetError(f"{file}: no result file: it should be an object with `simulations`")
+        raise DatasetError(f"{file}: not a result file: it should be an object with `simulations`")
     simulations, tasks, info = (content.get(key) or [] for key in ("simulations", "tasks", "info"))
     if not isinstance(simulations, list) or not isinstance(tasks, list):
-        raise DatasetError(f"{file}: no result file: `simulations` and `tasks` should be lists")
+        raise DatasetError(f"{file}: not a result file: `simulations` and `tasks` should be lists")
     folder = file.parent / "simulations"
     if not simulations and file.name in RESULTS and folder.is_dir():
         simulations = _simulations(file, folder, content.get("simulation_index"))
@@ -188,7 +188,7 @@ def read_result_file(file: Path) -> ResultFile:
 
 
 def _refuse_copies(file: Path, simulations: Sequence[Any]) -> None:
-    """Refuse a file that holds a simulation twice, which would count twice: one id, or one content under two ids."""
+    """Refuse a file with a duplicate simulation, by id or by content, which would count twice."""
     ids: dict[Any, int] = {}
     contents: dict[str, int] = {}
     for number, each in enumerate(simulations):
@@ -200,7 +200,7 @@ def _refuse_copies(file: Path, simulations: Sequence[Any]) -> None:
         known = (ids.get(str(name)) if name is not None else None, contents.get(content))
         first = next((seen for seen in known if seen is not None), None)
         if first is not None:
-            what = f"{file}: it holds simulation {each.get('id', number)} (task {each.get('task_id')}) twice"
+            what = f"{file}: it contains simulation {each.get('id', number)} (task {each.get('task_id')}) twice"
             raise DatasetError(f"{what}, as numbers {first} and {number}; remove one, so that it counts once")
         contents[content] = number
         if name is not None:
@@ -208,7 +208,7 @@ def _refuse_copies(file: Path, simulations: Sequence[Any]) -> None:
 
 
 def _simulations(file: Path, folder: Path, index: Any) -> list[Any]:
-    """Read the folder format; an index must name exactly the files that are there, as officially."""
+    """Read the folder format. The index must name exactly the existing files, as officially."""
     parts = {part.name.partition(".json")[0]: part for part in matching_files(folder, "*.json*")}
     if isinstance(index, list):
         named = {str(_mapping(entry).get("id")) for entry in index}
@@ -224,7 +224,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def read_verdict(info: dict[str, Any] | None) -> RecordedVerdict | None:
-    """Return a recorded reward_info in our parts."""
+    """Return the recorded verdict of a reward_info."""
     if not info or info.get("reward") is None:
         return None
     db = info.get("db_check") or {}
@@ -263,7 +263,7 @@ def _flag(value: Any, key: str) -> bool | None:
 
 
 def _contents(checks: list[dict[str, Any]] | None, key: str) -> list[Any]:
-    """Return what recorded checks were about, in a form that `_asked` gives too; nothing where one does not say it."""
+    """Return the subjects of recorded checks, in the form of `_asked`; none if one of them does not name it."""
     asked = [_content(check.get(key)) for check in checks or []]
     return [] if None in asked else asked
 

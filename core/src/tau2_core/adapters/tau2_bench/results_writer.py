@@ -1,4 +1,4 @@
-"""Official result files, written: our runs for official tools (spec/evaluation.md, 5 and 8)."""
+"""Writing official result files: our runs for official tools (spec/evaluation.md, 5 and 8)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STEP = timedelta(milliseconds=1)
 
 @dataclass(frozen=True)
 class Exported:
-    """What an official file says of a run. `started` stands for all times, as our records hold none."""
+    """The information about a run in an official file. `started` is used for all times, which our records lack."""
 
     domain: str
     variant: str
@@ -46,7 +46,7 @@ class Exported:
     guidelines: str | None = None
 
     def info(self) -> dict[str, Any]:
-        """Return the file's `info`. `argument_mode` is ours: it says how the calls are to be replayed."""
+        """Return the file's `info`. `argument_mode` is our addition, needed for replaying the calls."""
         return {
             "git_commit": "unknown",
             "num_trials": self.trials,
@@ -80,7 +80,7 @@ class Exported:
 
 
 def simulation(run: Exported, record: EpisodeRecord, task: Task, grade: Grade | None, seconds: float) -> dict[str, Any]:
-    """Return one episode as an official SimulationRun; `reward_info` is null where nothing could be graded."""
+    """Return one episode as an official SimulationRun; `reward_info` is null if nothing could be graded."""
     name = f"{run.started.isoformat()}/{run.domain}/{record.task_id}/{record.trial}/{record.seed}"
     termination, doubt = official_end(record, run.max_steps)
     failed = record.termination is Termination.INFRASTRUCTURE_ERROR
@@ -108,7 +108,7 @@ def simulation(run: Exported, record: EpisodeRecord, task: Task, grade: Grade | 
 
 
 def _unclaimed(grade: Grade, doubt: str) -> dict[str, Any] | None:
-    """Return the reward of an episode that officially would not have ended well; None where it would."""
+    """Return the official reward of an episode that would not have ended normally; None if it would."""
     if not doubt:
         return None
     info = {"evaluators": grade.evaluators, "note": f"officially not graded: {doubt}", "own_reward": grade.reward}
@@ -122,7 +122,7 @@ def _cost(record: EpisodeRecord, side: type[AssistantMessage] | type[UserMessage
 
 
 def _messages(run: Exported, record: EpisodeRecord) -> list[dict[str, Any]]:
-    """Return the messages in official shape; that a solo agent is `done` is written as officially: as a stop token."""
+    """Return the messages in the official format, with a solo agent's `done` as a stop token."""
     written: list[dict[str, Any]] = []
     answered: list[str] = []  # the names of the calls whose results follow
     for message in record.messages:
@@ -131,7 +131,7 @@ def _messages(run: Exported, record: EpisodeRecord) -> list[dict[str, Any]]:
             if record.solo and answered and answered.pop(0) == DONE:
                 continue
             if message.skipped:
-                content["skipped"] = True  # ours: a plugin answered, so that nothing is to be replayed
+                content["skipped"] = True  # our addition: a plugin answered, so there is nothing to replay
         elif isinstance(message, AssistantMessage | UserMessage):
             calls = content["tool_calls"] or []
             answered = [call["name"] for call in calls]
@@ -150,7 +150,7 @@ def _messages(run: Exported, record: EpisodeRecord) -> list[dict[str, Any]]:
 def reward_info(grade: Grade, task: Task, tool_kinds: Mapping[str, str]) -> dict[str, Any] | None:
     """Return a grade as an official RewardInfo; None if there is no reward.
 
-    Criteria that are not official (a refusal as an outcome, say) are in `info`, as other keys would spoil the file.
+    Non-official criteria (such as OUTCOME) are in `info`, as other keys would make the file invalid.
     """
     if grade.reward is None:
         return None
@@ -235,7 +235,7 @@ def write_results(
     stray = results.parent / "simulations"
     if results.exists() or stray.exists():
         there = results if results.exists() else stray
-        raise RunError(f"{there} exists already; choose another place, or remove it")  # official readers mix them up
+        raise RunError(f"{there} already exists; choose another place, or remove it")  # official readers mix them up
     try:
         results.parent.mkdir(parents=True, exist_ok=True)
         if layout == "dir":

@@ -1,4 +1,4 @@
-"""Texts that a checkout keeps in its Python sources; they are parsed, and never imported or run."""
+"""Texts in a checkout's Python sources, which are parsed and never imported or run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FUNCTIONS: dict[str, Callable[[str], str]] = {"dedent": textwrap.dedent, "clean
 
 @dataclass
 class SourceTexts:
-    """The texts that were found; `files` says for each part where, and lacks what was not found."""
+    """The texts that were found; `files` holds the source of each part that was found."""
 
     tools: dict[Role, dict[str, ToolText]] = field(default_factory=dict)
     agent_instruction: str | None = None
@@ -83,10 +83,10 @@ def _tool_text(docstring: str) -> ToolText:
 def _find_constant(
     folder: Path, preferred: str, name: str, text_of: Callable[[ast.expr], str | None]
 ) -> tuple[str, Path] | None:
-    """Look for a module-level constant; the first file that defines it decides, whether or not it is a literal."""
+    """Find a module-level constant in the first file that defines it, literal or not."""
     for file in sorted(matching_files(folder, "*.py"), key=lambda file: (file.name != preferred, file.name)):
         content = _read(file)
-        # A file that never names the constant is not parsed: whatever is wrong there is none of our concern.
+        # A file that does not contain the name is not parsed, so errors in it do not matter.
         value = _assigned(_parse(file, content), name) if name.encode() in content else None
         if value is not None:
             text = text_of(value)
@@ -111,18 +111,18 @@ def _content(message: ast.expr) -> str | None:
 
 
 def _filled(node: ast.expr) -> str | None:
-    """Return a literal whose gaps `{…}` name the stop function or the stop token, filled; None if it has others."""
+    """Return a literal with the stop function and stop token filled in; None if it has other placeholders."""
     text = _literal(node)
     try:
         gaps = [] if text is None else [name for _, name, *_ in Formatter().parse(text) if name is not None]
-    except ValueError:  # braces that are no gaps
+    except ValueError:  # braces that are not placeholders
         return text
     words = {name: STOP if "token" in name else DONE for name in gaps if name.isidentifier() and "stop" in name}
     return None if text is None or len(words) < len(set(gaps)) else text.format(**words)
 
 
 def _literal(node: ast.expr) -> str | None:
-    """Return the text that an expression made of string literals stands for, or None if it holds anything else."""
+    """Return the value of an expression of string literals, None if it contains anything else."""
     match node:
         case ast.Constant(value=str(text)):
             return text
@@ -158,9 +158,9 @@ def _read(file: Path) -> bytes:
 def _parse(file: Path, content: bytes) -> ast.Module:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # another project's odd escapes are not for our users to see
+            warnings.simplefilter("ignore")  # do not show warnings about another project's escapes
             return ast.parse(content, str(file))
     except (SyntaxError, ValueError) as error:  # ValueError: a null byte, before Python 3.12
         line, reason = (error.lineno, error.msg) if isinstance(error, SyntaxError) else (None, str(error))
-        advice = f"{RESTORE}, or remove it: our own texts then serve"
-        raise DatasetError(f"{Source(file, line)}: not Python that can be parsed: {reason}; {advice}") from error
+        advice = f"{RESTORE}, or remove it to use our own texts"
+        raise DatasetError(f"{Source(file, line)}: cannot be parsed as Python: {reason}; {advice}") from error

@@ -1,4 +1,4 @@
-"""Tasks and splits of a dataset; keys that we do not know are passed over, as the official loader does."""
+"""Tasks and splits of a dataset; unknown keys are ignored, as in the official loader."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def load_tasks(file: Path) -> list[Task]:
     if isinstance(entries, dict):
         entries = entries.get("tasks")
     if not isinstance(entries, list):
-        raise DatasetError(f"{file}: should be a list of tasks, or an object that holds one as `tasks`")
+        raise DatasetError(f"{file}: should be a list of tasks, or an object with such a list as `tasks`")
     tasks: dict[str, Task] = {}
     places: dict[str, int] = {}
     for index, entry in enumerate(entries):
@@ -34,7 +34,7 @@ def load_tasks(file: Path) -> list[Task]:
 
 
 def load_splits(file: Path) -> dict[str, list[str]]:
-    """Return the splits as declared, also the ids that the tasks file lacks. Raises DatasetError."""
+    """Return the splits as declared, including ids that the tasks file lacks. Raises DatasetError."""
     try:
         return _Splits.model_validate(read_json(file)).root
     except ValidationError as error:

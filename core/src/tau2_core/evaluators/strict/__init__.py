@@ -1,1 +1,1 @@
-"""The set `strict`: what a task means is graded, not how an answer is spelt; the required outcome counts too."""
+"""The set `strict`: it compares by meaning and not by spelling, and also requires the right outcome."""

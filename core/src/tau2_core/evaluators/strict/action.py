@@ -1,4 +1,4 @@
-"""ACTION, strict: every gold call was made by the right side, with all of its arguments, by meaning."""
+"""ACTION, strict: every gold call was made by the right side with all its arguments, compared by meaning."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tau2_core.model.tools import Tool, role_of
 
 
 def evaluate(evidence: Evidence) -> Verdict:
-    """Look for each gold call among the calls of its side; a call that changes anything counts for one gold call."""
+    """Look for each gold call among the calls of its side. A write counts for one gold call only."""
     actions = evidence.task.gold()
     if not actions:
         return Verdict(criterion="ACTION", status=Status.VACUOUS, reward=1.0)
@@ -21,7 +21,7 @@ def evaluate(evidence: Evidence) -> Verdict:
         tool = evidence.tools(role_of(action.requestor)).get(action.name)
         found = next((call for call in left if made(action, call, tool, solo=evidence.record.solo)), None)
         if found is not None and (tool is None or tool.mutates):
-            left.remove(found)  # what was read once is known, but what is to be done twice is to be done twice
+            left.remove(found)  # a repeated write must be made repeatedly, unlike a read
         near = [{"made": call.arguments} for call in left if call.name == action.name] if found is None else []
         why = "" if found else near_miss(len(near)) if near else "never called"
         checks.append(Check(what=f"{action.action_id}: {action.text()}", met=found is not None, why=why, evidence=near))
@@ -30,7 +30,7 @@ def evaluate(evidence: Evidence) -> Verdict:
 
 
 def made(action: Action, call: ToolCall, tool: Tool | None, *, solo: bool = False) -> bool:
-    """Tell whether a call is a gold call: side, name, and the compared arguments, all of them by default."""
+    """Tell whether a call matches a gold call: side, name, and the compared arguments (by default all)."""
     if action.name != call.name or (action.requestor != call.requestor and not solo):
         return False
     keys = action.compare_args if action.compare_args is not None else [*action.arguments, *call.arguments]

@@ -1,4 +1,4 @@
-"""COMMUNICATE, strict: the agent states each value as a value of its kind, in a message that does not list them all."""
+"""COMMUNICATE, strict: the agent states each value as a value of its kind, and not in a list of everything."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tau2_core.model.messages import AssistantMessage
 
 
 def evaluate(evidence: Evidence) -> Verdict:
-    """Look for each value in the agent's messages that reached the customer, and for none of the forbidden ones."""
+    """Look for each value in the agent's messages to the customer, and check that no forbidden one is there."""
     criteria = evidence.task.evaluation_criteria
     wanted = (criteria.communicate_info if criteria else None) or []
     forbidden = (criteria.communicate_forbidden if criteria else None) or []

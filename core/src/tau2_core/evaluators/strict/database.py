@@ -1,4 +1,4 @@
-"""DB, strict: what the gold changes is changed in meaning, and nothing else is."""
+"""DB, strict: the databases are changed as by the gold, compared by meaning, and not elsewhere."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ SHOWN = 50
 
 
 def evaluate(evidence: Evidence, *, unordered: Sequence[str] = (), ignored: Sequence[str] = ()) -> Verdict:
-    """Compare end states; a difference where the gold changes nothing is named as collateral damage.
+    """Compare end states. A difference where the gold changes nothing is reported as collateral damage.
 
-    `unordered` and `ignored` are path patterns besides those that the pack declares to be without meaning.
+    `unordered` and `ignored` are path patterns in addition to those that the pack declares.
     """
     criteria = evidence.task.evaluation_criteria
     if criteria is None or criteria.actions is None:
@@ -36,11 +36,11 @@ def evaluate(evidence: Evidence, *, unordered: Sequence[str] = (), ignored: Sequ
 
 
 def near(change: StateDifference, wanted: Iterable[tuple[str | int, ...]]) -> bool:
-    """Tell whether a change is at a path that the gold changes, above one or below one."""
+    """Tell whether a change is at, above or below a path that the gold changes."""
     at = tuple(change.path)
     return any(path[: len(at)] == at or at[: len(path)] == path for path in wanted)
 
 
 def _kind(change: StateDifference, wanted: Iterable[tuple[str | int, ...]]) -> str:
-    """Tell a change that the gold makes too, or should have, from one that nobody asked for."""
+    """Return whether a difference is a missing or wrong change, or collateral damage."""
     return "wanted" if near(change, wanted) else "collateral"

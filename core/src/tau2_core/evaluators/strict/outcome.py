@@ -1,7 +1,7 @@
-"""OUTCOME: the agent brought about what the task requires; a refusal is no transfer, and silence is neither.
+"""OUTCOME: the agent achieved the outcome of the task. A refusal is not a transfer, and silence is neither.
 
-To refuse or hand over is right only when it is known to be: what the gold looks up must be known. Where a task of
-somebody else names no outcome and its gold changes nothing, so that silence would do, the gold tells what it is.
+Refusing or transferring is right only after looking up what the gold looks up. If a dataset's task names no outcome and
+its gold changes nothing, so that silence would pass, the outcome is derived from the gold.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LEAST_WORDS = 3
 
 
 def evaluate(evidence: Evidence) -> Verdict:
-    """Compare what happened with the task's `outcome`, or the gold's where nothing is to change."""
+    """Compare the actual outcome with the task's `outcome`, or with the gold's if that changes nothing."""
     outcome = evidence.task.outcome or _of_gold(evidence)
     if outcome is None:
         return Verdict(criterion="OUTCOME", status=Status.VACUOUS, reward=1.0)
@@ -32,7 +32,7 @@ def evaluate(evidence: Evidence) -> Verdict:
 
 
 def _of_gold(evidence: Evidence) -> str | None:
-    """Return what a gold that changes nothing comes to; None for one that does, or where there is none."""
+    """Return the outcome of gold that changes nothing; None for other gold, or if there is none."""
     criteria = evidence.task.evaluation_criteria
     if criteria is None or criteria.actions is None:
         return None
@@ -66,7 +66,7 @@ def _succeeded(evidence: Evidence) -> list[str]:
 
 
 def _spoke(evidence: Evidence) -> bool:
-    """Tell whether the agent said anything of substance after the customer had spoken."""
+    """Tell whether the agent said anything substantial after the customer's first message."""
     messages = evidence.record.messages
     first = next((index for index, message in enumerate(messages) if isinstance(message, UserMessage)), len(messages))
     texts = [m.content or "" for m in messages[first:] if isinstance(m, AssistantMessage)]
@@ -74,7 +74,7 @@ def _spoke(evidence: Evidence) -> bool:
 
 
 def _looked_up(evidence: Evidence) -> list[Check]:
-    """Check that what the gold looks up was looked up: by the same call, or another that gave the same answer."""
+    """Check that everything that the gold looks up was looked up, by the same call or one with the same result."""
     record = evidence.record
     calls = all_calls(record.messages)
     answers = {m.content for m in record.messages if isinstance(m, ToolMessage) and not m.error}
@@ -87,7 +87,7 @@ def _looked_up(evidence: Evidence) -> list[Check]:
         found = any(made(action, call, tool, solo=record.solo) for call in calls)
         if not found and not tool.transfers:
             found = _answer(evidence, action) in answers
-        checks.append(Check(what=action.text(), met=found, why="" if found else "never looked up, so not known"))
+        checks.append(Check(what=action.text(), met=found, why="" if found else "never looked up"))
     return checks
 
 

@@ -1,4 +1,4 @@
-"""POLICY: the ordered rules that a pack declares of its policy, reported beside the reward."""
+"""POLICY: the rules that a pack declares about its policy, reported besides the reward."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NO = re.compile(r"\W*(no|not|don'?t|wait|stop)\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A place where a rule is broken: the message's number, the call if it is one, and what is missing."""
+    """A violation of a rule: the message's number, the call if there is one, and what is missing."""
 
     turn: int
     call: ToolCall | None
@@ -25,7 +25,7 @@ class Breach:
 
 
 def evaluate(evidence: Evidence) -> Verdict:
-    """Check every rule of the pack; with a dataset, whose policy is another, nothing is said."""
+    """Check every rule of the pack; there are none with a dataset, which has a policy of its own."""
     rules = evidence.rules
     if not rules:
         return Verdict(criterion="POLICY", status=Status.VACUOUS, reward=1.0)
@@ -45,7 +45,7 @@ def _check(rule: PolicyRule, record: EpisodeRecord) -> Check:
 
 
 def breaches(rule: PolicyRule, record: EpisodeRecord) -> Iterator[Breach]:
-    """Yield where a record breaks a rule. In solo play there is no customer to agree or to tell anything."""
+    """Yield the violations of a rule in a record. In solo play there is no customer to confirm or inform."""
     messages = record.messages
     if rule.one_thing_a_turn:
         yield from _crowded(messages)
@@ -72,21 +72,21 @@ def _crowded(messages: Sequence[Message]) -> Iterator[Breach]:
             if len(message.tool_calls) > 1:
                 yield Breach(turn, message.tool_calls[1], f"{len(message.tool_calls)} calls at once")
             elif message.has_text():
-                yield Breach(turn, message.tool_calls[0], "a call with words beside it")
+                yield Breach(turn, message.tool_calls[0], "a call together with text")
 
 
 def _succeeded(messages: Sequence[Message]) -> Iterator[tuple[int, ToolCall]]:
-    """Yield the agent's calls that did not fail, with the number of their message."""
+    """Yield the agent's successful calls, with the numbers of their messages."""
     for each in paired_calls(messages):
         if each.by is AssistantMessage and each.succeeded:
             yield each.turn, each.call
 
 
 def _agreed(rule: PolicyRule, before: Sequence[Message]) -> bool:
-    """Tell whether the customer's last words are a yes, with words of the agent before them after other words."""
+    """Tell whether the customer's last message is a yes to a message of the agent that followed an earlier one."""
     spoken = [m for m in before if isinstance(m, AssistantMessage | UserMessage) and m.has_text() and not m.tool_calls]
     heard = [message for message in spoken if isinstance(message, UserMessage)]
-    if len(heard) < 2:  # the first words are the wish, which nobody has spelled out yet
+    if len(heard) < 2:  # the first message is the request, before the agent could explain the change
         return False
     words = heard[-1].content or ""
     asked = any(isinstance(message, AssistantMessage) for message in spoken[: spoken.index(heard[-1])])

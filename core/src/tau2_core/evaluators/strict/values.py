@@ -1,4 +1,4 @@
-"""Values that an agent must communicate: their kind, and whether texts state them with boundaries around them."""
+"""Values that an agent must communicate: their kind, and whether texts state them as separate values."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-# Who names more than this lists values instead of stating one. Of 9,782 messages of real agents (1,344 conversations,
-# shared/conformance) the richest holds 52 different numbers and 140 items; the richest conversation holds 72 numbers.
+# More values than this are a list and not a statement. Among 9,782 messages of real agents (1,344 conversations,
+# shared/conformance) the maximum is 52 different numbers and 140 items; the maximum per conversation is 72 numbers.
 MOST_NUMBERS = 60
 MOST_ITEMS = 200
 MOST_NUMBERS_IN_ALL = 150
@@ -34,7 +34,7 @@ NEVER = "never said"
 
 @dataclass(frozen=True)
 class Date:
-    """A day; one without a year stands for itself in any year."""
+    """A date; without a year it matches any year."""
 
     month: int
     day: int
@@ -46,11 +46,11 @@ class Date:
 
 
 def states(texts: Sequence[str], value: str) -> tuple[str, str]:
-    """Look for a text that states a value: return ("", that text), or why none does and "".
+    """Look for a text that states a value: return ("", that text), or the reason why there is none and "".
 
-    Numbers and money are compared as numbers (1,234.50 is 1234.5), dates as dates, anything else, also digits that
-    begin with a zero, as words, without regard to case, and never inside a longer word or number. A text that lists
-    values states none of them, nor do texts that do so together.
+    Numbers and amounts are compared as numbers (1,234.50 is 1234.5), dates as dates. Anything else, including digits
+    with a leading zero, is compared as words, ignoring case, and never inside a longer word or number. A text that
+    lists many values states none of them; the same applies to several texts together.
     """
     plain = [text.translate(_EMPHASIS) for text in texts]
     found = [index for index, text in enumerate(plain) if _holds(text, value)]
@@ -68,7 +68,7 @@ def states(texts: Sequence[str], value: str) -> tuple[str, str]:
 def _holds(text: str, value: str) -> bool:
     number = as_number(value)
     if number is not None:
-        signed = value.strip()[0] in "+-"  # where none is asked for, a difference of -60.78 is one of 60.78
+        signed = value.strip()[0] in "+-"  # without a sign in the value, -60.78 matches 60.78
         return number in (numbers(text) if signed else map(abs, numbers(text)))
     if _ISO_DATE.fullmatch(value.strip()):
         (wanted,) = dates(value)
@@ -78,18 +78,18 @@ def _holds(text: str, value: str) -> bool:
 
 
 def as_number(text: str) -> Decimal | None:
-    """Return a number or an amount of money by its value; None for anything else, as ids that begin with a zero."""
+    """Return the value of a number or an amount of money; None for anything else, such as ids with a leading zero."""
     plain = text.strip().lstrip("$€£").replace(",", "")
     return Decimal(plain) if _PLAIN_NUMBER.match(plain) else None
 
 
 def numbers(text: str) -> list[Decimal]:
-    """Return the numbers in a text, without those that are parts of dates, times, words or ids."""
+    """Return the numbers in a text, except parts of dates, times, words or ids."""
     return [Decimal(match.group().replace(",", "")) for match in _NUMBER.finditer(_NO_NUMBER.sub(" ", text))]
 
 
 def dates(text: str) -> list[Date]:
-    """Return the days in a text: 2024-05-15, 5/15/2024, May 15th, 15 May 2024."""
+    """Return the dates in a text: 2024-05-15, 5/15/2024, May 15th, 15 May 2024."""
     found = [Date(int(month), int(day), int(year)) for year, month, day in _ISO_DATE.findall(text)]
     found += [Date(int(month), int(day), int(year)) for month, day, year in _SLASH_DATE.findall(text)]
     found += [_date(month, day, year) for month, day, year in _MONTH_FIRST.findall(text)]
