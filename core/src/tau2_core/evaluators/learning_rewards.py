@@ -1,8 +1,8 @@
 """Rewards for learning: a reward for each step of an episode, as a pure function of its record.
 
 Let A be the share of the gold calls that have been made, by the rule of ACTION (1 if there are none), and let d be
-the number of paths at which the databases differ from the gold state. D = 1 - min(1, d / d_start); if nothing differs at
 the number of paths at which the databases differ from the gold state. D = 1 - min(1, d / d_start); if nothing differs
+at the start, D is 1 while nothing differs, else 0. The potential of a state is
 
     P = actions * A + database * D,    0 <= P <= actions + database
 
