@@ -57,9 +57,11 @@ NOT_RUN = {
     'EP_COMPLETION_PARAMS=\'{"agent": "silent"}\' pytest examples/test_airline_agent.py',
     "tau2-gym serve airline --max-episodes 10000",
     "pip install ./hotel",
+    "tau2-gym view",
+    "tau2-gym view runs --host 0.0.0.0 --token SECRET",
     "tau2-gym serve airline",
     'curl -s -X POST http://127.0.0.1:8700/v1/slots -H "Authorization: Bearer TOKEN"',
-    "pip install ./workbench",
+    "pip install ./bookcase",
     "tau2-gym grade runs/first --pack library --judge-model openai/gpt-4.1",
     "pip install ./bakery",
     "tau2-gym run bakery",
@@ -75,7 +77,7 @@ OUTSIDE = {
 READ = ("examples/cassettes",)
 # Documents that go on with the files of another: (which, below which folder).
 GOES_ON_WITH = {
-    "docs/reference/hooks.md": ("docs/tutorial/a-pack-by-hand.md", "workbench/src/workbench"),
+    "docs/reference/hooks.md": ("docs/tutorial/a-pack-by-hand.md", "bookcase/src/bookcase"),
     "docs/reference/runs.md": ("docs/tutorial/a-pack-by-hand.md", "."),
     "docs/explanation/grading.md": ("docs/tutorial/a-pack-by-hand.md", "."),
 }

@@ -101,7 +101,7 @@ MAIN = "from tau2_core.cli.app import main; main()"
     ("code", "needed"),
     [
         ("import tau2_core", ""),
-        (f"import sys; sys.argv = ['tau2-gym', '--help']; {MAIN}", ""),
+        (f"import sys; sys.argv = ['tau2-gym', '--help']; {MAIN}", "pydantic"),  # plugins' commands are listed
         (f"import sys; sys.argv = ['tau2-gym', 'run', '--help']; {MAIN}", "pydantic"),  # typer's own wish
         ("from tau2_core import AgentSpec, Domain, Lazy, hookimpl", "pydantic"),
     ],

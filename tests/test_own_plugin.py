@@ -42,7 +42,18 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from tau2_core import AdapterSpec, AgentSpec, EvaluatorSpec, FaultSpec, Lazy, Toolset, UserSpec, hookimpl
+from tau2_core import (
+    AdapterSpec,
+    AgentSpec,
+    CommandSpec,
+    EvaluatorSpec,
+    FaultSpec,
+    Lazy,
+    PageSpec,
+    Toolset,
+    UserSpec,
+    hookimpl,
+)
 
 HOME = "our_workshop.parts"
 
@@ -79,6 +90,19 @@ def tau2_faults():
 
 
 @hookimpl
+def tau2_commands():
+    return [CommandSpec("tally", "Count the episodes of a run.", Lazy(f"{HOME}:tally"), ["tau2-gym tally runs/first"])]
+
+
+@hookimpl
+def tau2_pages():
+    return [
+        PageSpec("ends", "How it ended", "episode", "our_workshop", "ends.html", Lazy(f"{HOME}:ends")),
+        PageSpec("folder", "The folder", "page", "our_workshop", "ends.html", Lazy(f"{HOME}:folder")),
+    ]
+
+
+@hookimpl
 async def tau2_tool_call(proceed, call):
     result = await proceed(call)
     return replace(result, content=result.content.replace('"6"', "half a dozen"))
@@ -111,7 +135,7 @@ def tau2_run_finished(summary):
     "our_workshop/parts.py": """
 from dataclasses import replace
 
-from tau2_core import AssistantMessage, Check, Dataset, Status, Task, ToolCall, ToolMessage, UserMessage, Verdict
+from tau2_core import AssistantMessage, Check, Dataset, Run, Status, Task, ToolCall, ToolMessage, UserMessage, Verdict
 
 
 class Counter:
@@ -146,6 +170,19 @@ def doubling(rate, seed):
     return wrapper
 
 
+def tally(run: str) -> None:
+    "Count the episodes of a run."
+    print(len(Run(run)), "episodes")
+
+
+def ends(episode):
+    return {"ended": f"<b>{episode.termination.value}</b>"}
+
+
+def folder(place):
+    return {"ended": place.name}
+
+
 def detect(folder):
     return (folder / "lines.txt").is_file()
 
@@ -162,6 +199,7 @@ def open_lines(folder, domain):
         adapter="lines", domain=domain, root=folder, databases={}, load_tasks=load, splits={}, default_split=None
     )
 """,
+    "our_workshop/ends.html": "<p>It ended: {{ ended }}</p>",
     "our_workshop/tools.yaml": """
 count_tasks:
   description: Count all tasks.
@@ -236,6 +274,20 @@ def test_fault(play: Play, rate: int, result: str) -> None:
 def test_no_hook_is_left_out() -> None:
     hooks = {name for name in vars(hookspecs) if name.startswith("tau2_")}
     assert set(re.findall(r"def (tau2_\w+)", FILES["our_workshop/plugin.py"])) == hooks - {"tau2_environments"}
+
+
+def test_command_and_panel(play: Play, gym: Gym, installed: Path, tmp_path: Path) -> None:
+    play("--task", "complete_task")
+    done = gym("tally", "runs/r", paths=[installed])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1 episodes\n", "")
+    help_text = gym("tally", "--help", paths=[installed]).stdout
+    assert "Count the episodes of a run." in help_text
+    assert "tau2-gym tally runs/first" in help_text
+    assert "tally" in gym("--help", paths=[installed]).stdout
+    done = gym("view", "--export", "pages", "runs/r", paths=[installed])
+    assert (done.returncode, done.stderr) == (0, "")
+    page = (tmp_path / "pages" / "runs" / "r" / "episode-0-0.html").read_text(encoding="utf-8")
+    assert "<p>It ended: &lt;b&gt;user_stop&lt;/b&gt;</p>" in page
 
 
 def test_its_evaluators_can_fail_too(play: Play) -> None:

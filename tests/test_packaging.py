@@ -19,10 +19,14 @@ import pytest
 Gym = Callable[..., CompletedProcess[str]]
 
 ROOT = Path(__file__).resolve().parents[1]
-PROJECTS = ["core", *sorted(f"domains/{file.parent.name}" for file in ROOT.glob("domains/*/pyproject.toml"))]
+PROJECTS = [
+    "core",
+    *sorted(f"domains/{file.parent.name}" for file in ROOT.glob("domains/*/pyproject.toml")),
+    "workbench",
+]
 INTEGRATIONS = sorted(f"integrations/{file.parent.name}" for file in ROOT.glob("integrations/*/pyproject.toml"))
 # What a package needs besides its modules; a wheel without any of these would fail only when it is used.
-DATA = {".yaml", ".yml", ".json", ".toml", ".j2", ".typed"}
+DATA = {".yaml", ".yml", ".json", ".toml", ".j2", ".typed", ".html", ".css", ".js", ".svg"}
 
 
 def build(project: Path, target: Path) -> Path:
@@ -72,9 +76,10 @@ def test_a_wheel_says_what_its_project_says(wheels: dict[str, Path], project: st
     if project == "core":
         assert dict(entry_points["console_scripts"]) == {"tau2-gym": "tau2_core.cli.app:main"}
         return
-    domain = Path(project).name
-    assert dict(entry_points["tau2_core"]) == {domain: f"tau2_domain_{domain}.plugin"}
-    # A pack works with the minor line of the core that it was made for.
+    name = Path(project).name
+    package = "tau2_gym_workbench" if name == "workbench" else f"tau2_domain_{name}"
+    assert dict(entry_points["tau2_core"]) == {name: f"{package}.plugin"}
+    # It works with the minor line of the core that it was made for.
     assert "tau2-core~=0.1.0" in (found.get_all("Requires-Dist") or [])
 
 
@@ -83,7 +88,8 @@ def test_the_root_brings_the_core_and_all_packs(tmp_path: Path) -> None:
         assert [name for name in archive.namelist() if ".dist-info/" not in name] == []
         required = metadata(archive).get_all("Requires-Dist") or []
     names = {each.partition("~=")[0] for each in required if "extra ==" not in each}
-    assert names == {"tau2-core[models,stats]", *(f"tau2-domain-{Path(name).name}" for name in PROJECTS[1:])}
+    packs = [f"tau2-domain-{Path(name).name}" for name in PROJECTS if name.startswith("domains/")]
+    assert names == {"tau2-core[models,stats]", "tau2-gym-workbench", *packs}
 
 
 def test_wheels_work_without_the_source_tree(gym: Gym, wheels: dict[str, Path], tmp_path: Path) -> None:
@@ -91,7 +97,7 @@ def test_wheels_work_without_the_source_tree(gym: Gym, wheels: dict[str, Path], 
     for wheel in wheels.values():
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(target)
-    others = ",".join(Path(name).name for name in PROJECTS[1:] if not name.endswith(("airline", "mock")))
+    others = ",".join(Path(name).name for name in PROJECTS[1:] if not name.endswith(("airline", "mock", "workbench")))
     shown = gym("describe", "mock", "get_users", paths=[target], TAU2_GYM_DISABLE=others)
     assert f"declared {target}" in shown.stdout
     for domain in ("airline", "mock"):

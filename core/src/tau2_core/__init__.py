@@ -59,10 +59,12 @@ if TYPE_CHECKING:
     from tau2_core.model.participants import UserContext as UserContext
     from tau2_core.model.registrations import AdapterSpec as AdapterSpec
     from tau2_core.model.registrations import AgentSpec as AgentSpec
+    from tau2_core.model.registrations import CommandSpec as CommandSpec
     from tau2_core.model.registrations import Domain as Domain
     from tau2_core.model.registrations import EvaluatorSpec as EvaluatorSpec
     from tau2_core.model.registrations import FaultSpec as FaultSpec
     from tau2_core.model.registrations import Lazy as Lazy
+    from tau2_core.model.registrations import PageSpec as PageSpec
     from tau2_core.model.registrations import Toolset as Toolset
     from tau2_core.model.registrations import UserSpec as UserSpec
     from tau2_core.model.runs import RunStart as RunStart
@@ -109,10 +111,12 @@ _HOMES = {
     "model.registrations": [
         "AdapterSpec",
         "AgentSpec",
+        "CommandSpec",
         "Domain",
         "EvaluatorSpec",
         "FaultSpec",
         "Lazy",
+        "PageSpec",
         "Toolset",
         "UserSpec",
     ],

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 import pluggy
 
 from tau2_core.model.messages import ToolCall
-from tau2_core.model.registrations import AdapterSpec, AgentSpec, Domain, EvaluatorSpec, FaultSpec, Toolset, UserSpec
+from tau2_core.model.registrations import (
+    AdapterSpec,
+    AgentSpec,
+    CommandSpec,
+    Domain,
+    EvaluatorSpec,
+    FaultSpec,
+    PageSpec,
+    Toolset,
+    UserSpec,
+)
 from tau2_core.model.tools import ToolResult
 
 if TYPE_CHECKING:
@@ -64,6 +74,16 @@ def tau2_faults() -> list[FaultSpec]:  # type: ignore[empty-body]
 
     A fault that answers instead of the tool returns a result with `skipped=True`, so that grading does not replay it.
     """
+
+
+@hookspec
+def tau2_commands() -> list[CommandSpec]:  # type: ignore[empty-body]
+    """Add commands to `tau2-gym`."""
+
+
+@hookspec
+def tau2_pages() -> list[PageSpec]:  # type: ignore[empty-body]
+    """Add pages to the workbench (`tau2-gym view`), and panels beside its episodes."""
 
 
 @hookspec

@@ -6,11 +6,8 @@ import errno
 import inspect
 import sys
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
-from functools import wraps
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -35,15 +32,14 @@ from tau2_core.cli import (
     streams,
     tasks,
 )
+from tau2_core.cli.guarded import complain, epilog, guarded
 from tau2_core.cli.leftovers import leave_threads_behind
-from tau2_core.cli.output import own_output
+from tau2_core.cli.plugin_commands import CommandGroup
 from tau2_core.errors import Tau2GymError, UsageError
-from tau2_core.foreign import describe_error as words_of
-from tau2_core.redaction import printed
-from tau2_core.terminal_text import printable
 
 app = typer.Typer(
     name="tau2-gym",
+    cls=CommandGroup,
     help="Evaluate AI agents that serve customers, in domains that are plugins.",
     no_args_is_help=True,
     add_completion=True,
@@ -53,37 +49,10 @@ app = typer.Typer(
 )
 
 
-def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
-    """End with a word and exit code 1 on Ctrl-C, before typer ends with 130 and none; no pack's code ends a command."""
-
-    @wraps(command)
-    def run_command(*args: Any, **kwargs: Any) -> None:
-        try:
-            with own_output():
-                command(*args, **kwargs)
-        except KeyboardInterrupt:
-            typer.echo("interrupted", err=True)
-            raise typer.Exit(1) from None
-        except BaseException as error:
-            if isinstance(error, Exception):
-                raise
-            _complain(f"error: {_place(error)} ended the command: {words_of(error)}; mend it, or block it")
-            raise typer.Exit(1) from None
-
-    return run_command
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"tau2-gym {version('tau2-core')}")
         raise typer.Exit
-
-
-def _place(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "something"
 
 
 @app.callback()
@@ -116,8 +85,7 @@ for command in (
     plugins.plugins,
 ):
     summary = inspect.cleandoc(command.__doc__ or "").partition("\n")[0]  # by itself click cuts it to fit one line
-    example = "\n".join(["\b", "Example:", *(f"  {line}" for line in vars(command)["example"])])  # \b: as it stands
-    app.command(epilog=example, short_help=summary)(_interruptible(command))
+    app.command(epilog=epilog(vars(command)["example"]), short_help=summary)(guarded(command))
 
 
 def main() -> None:
@@ -130,7 +98,7 @@ def main() -> None:
         streams.abandon_output()
         code = 1
         if error.errno != errno.EPIPE:
-            _complain(f"error: cannot write standard output: {error.strerror}")
+            complain(f"error: cannot write standard output: {error.strerror}")
     leave_threads_behind(code)
     streams.abandon_output()
     sys.exit(code)
@@ -142,20 +110,14 @@ def _run() -> int | str | None:
     except SystemExit as end:
         return end.code
     except UsageError as error:
-        return _complain(f"error: {error}", 2)
+        return complain(f"error: {error}", 2)
     except Tau2GymError as error:
-        return _complain(f"error: {error}")
+        return complain(f"error: {error}")
     except OSError as error:
         if error.filename is None and error.errno in streams.CANNOT_WRITE:
             raise
         where = f" {error.filename}" if error.filename is not None else ""
-        return _complain(f"error: the system refused{where}: {error.strerror or error}")
+        return complain(f"error: the system refused{where}: {error.strerror or error}")
     except Exception:  # noqa: BLE001 - a fault of the program: shown as Python does, but for secrets
-        return _complain(traceback.format_exc())
+        return complain(traceback.format_exc())
     return 0
-
-
-def _complain(message: str, code: int = 1) -> int:
-    with suppress(OSError):
-        typer.echo(printable(printed(message)), err=True)
-    return code

@@ -17,16 +17,17 @@ _OWN = frozenset({"tau2_core", "mcp"})
 class _OwnOutput:
     """Stands in for `sys.stdout`; looks at who writes, as JSON and the protocol on it must stay whole."""
 
-    def __init__(self, own: Any, other: Any) -> None:
+    def __init__(self, own: Any, other: Any, packages: frozenset[str]) -> None:
         self._own = own
         self._other = other
+        self._packages = packages
 
     def _stream(self) -> Any:
         frame: FrameType | None = sys._getframe(2)
         while frame is not None:
             package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
             if package not in _BETWEEN:
-                return self._own if package in _OWN else self._other
+                return self._own if package in self._packages else self._other
             frame = frame.f_back
         return self._own
 
@@ -64,13 +65,16 @@ class _WithoutSecrets:
 
 
 @contextmanager
-def own_output() -> Iterator[None]:
-    """Keep foreign code from printing to standard output while a command runs, and secrets out of standard error."""
+def own_output(package: str = "") -> Iterator[None]:
+    """Keep foreign code from printing to standard output while a command runs, and secrets out of standard error.
+
+    `package` is that of a plugin whose command it is.
+    """
     before = sys.stdout, sys.stderr
     if sys.stderr is not None:
         sys.stderr = _WithoutSecrets(sys.stderr)
     if sys.stdout is not None:
-        sys.stdout = _OwnOutput(sys.stdout, sys.stderr)
+        sys.stdout = _OwnOutput(sys.stdout, sys.stderr, _OWN | {package})
     try:
         yield
     finally:

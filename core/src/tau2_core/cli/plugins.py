@@ -71,6 +71,9 @@ def _trouble(catalogue: Catalogue, plugin: Plugin) -> dict[str, Any]:
             others = ", ".join(owner.origin for owner in owners if owner is not plugin) or "the same plugin"
             cause = f"{provided} is also brought by {others}; block one of these packages with --no-plugin"
             return {"status": "conflict", "cause": cause}
+    for command in plugin.records.get("command", []):
+        if command.name in _own_commands():
+            return {"status": "conflict", "cause": f"tau2-gym has a command {command.name!r} of its own, which is run"}
     for domain in plugin.records.get("domain", []):
         found = _problems(domain)
         if found:
@@ -86,6 +89,12 @@ def _trouble(catalogue: Catalogue, plugin: Plugin) -> dict[str, Any]:
         if found:
             return _broken(plugin, domain.name, found)
     return {}
+
+
+def _own_commands() -> set[str]:
+    from tau2_core.cli.app import app
+
+    return {str(command.name or getattr(command.callback, "__name__", "")) for command in app.registered_commands}
 
 
 def _problems(domain: Domain, toolsets: Sequence[Toolset] = ()) -> list[Problem]:

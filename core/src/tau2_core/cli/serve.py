@@ -136,9 +136,10 @@ def serve(
 def _serve(options: Options) -> None:
     from tau2_core.cli.serve_options import left_to_run, refuse_without_effect
     from tau2_core.errors import UsageError
+    from tau2_core.gym.listening import bind
     from tau2_core.gym.middleware import LOOPBACK
     from tau2_core.gym.registry import Registry
-    from tau2_core.gym.serve import bind, serve_http, serve_stdio
+    from tau2_core.gym.serve import serve_http, serve_stdio
     from tau2_core.gym.served_runs import ServedRuns
     from tau2_core.redaction import remember, run_redactor
     from tau2_core.runs.composition import refuse_contradictions

@@ -17,8 +17,9 @@ from tau2_core.episode.tool_backend import ToolBackend
 from tau2_core.gym.application import build_application
 from tau2_core.gym.client import RemoteBackend, open_sides
 from tau2_core.gym.hosted_episode import Blueprint, HostedEpisode
+from tau2_core.gym.listening import bind
 from tau2_core.gym.registry import Registry
-from tau2_core.gym.serve import RecordKeepingServer, bind, uvicorn_config
+from tau2_core.gym.serve import RecordKeepingServer, uvicorn_config
 from tau2_core.gym.server_settings import ServerSettings
 from tau2_core.model.messages import Requestor
 from tau2_core.model.tasks import Task

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 import sys
@@ -19,13 +18,11 @@ from mcp.server.stdio import stdio_server
 from starlette.types import ASGIApp
 
 from tau2_core.background import tracked_loops
-from tau2_core.errors import UsageError
 from tau2_core.event_loop import loop_factory, rare_garbage_collection
 from tau2_core.gym.application import build_application
 from tau2_core.gym.connections import ConnectionLimits, bounded_protocol
 from tau2_core.gym.data_plane import build_server
 from tau2_core.gym.hosted_episode import Blueprint, HostedEpisode
-from tau2_core.gym.middleware import LOOPBACK
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.server_settings import ServerSettings
 from tau2_core.gym.shutdown import close_all
@@ -37,41 +34,6 @@ from tau2_core.watchdog import watched_for
 RESERVED_FILES = 256  # open files for other purposes than clients
 BUSY_SECONDS = 2.0  # after which code of plugins that keeps the event loop busy is interrupted
 GRACE_SECONDS = 3  # in total less than the five seconds after which eval-protocol kills the process
-
-
-def bind(host: str, port: int, token: str | None) -> list[socket.socket]:
-    """Return the listening sockets, all on one port: one for each address of the host.
-
-    Raises UsageError for a port in use, or a public address without a token.
-    """
-    if host not in LOOPBACK and not token:
-        raise UsageError(f"--host {host} is reachable from other machines: give a --token for the control plane")
-    listeners: list[socket.socket] = []
-    try:
-        for family, _, _, _, address in socket.getaddrinfo(host, port, proto=socket.IPPROTO_TCP):
-            listeners.append(_listen(family, (address[0], port)))
-            port = listeners[0].getsockname()[1]
-    except OSError as error:
-        for listener in listeners:
-            listener.close()
-        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
-    return listeners
-
-
-def _listen(family: socket.AddressFamily, address: tuple[str | int, int]) -> socket.socket:
-    # Explicitly TCP, since asyncio disables Nagle's algorithm only then; else every answer takes 40 ms longer.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if os.name == "posix":  # on Windows it would allow several servers on one port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family is socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.bind(address)
-        listener.listen(2048)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def serve_http(

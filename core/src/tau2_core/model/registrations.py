@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from tau2_core.errors import PluginError
 from tau2_core.foreign import describe_error, foreign
@@ -139,3 +139,33 @@ class EvaluatorSpec:
     evaluate: Callable[[Evidence], Verdict] | Lazy[Callable[[Evidence], Verdict]]
     always: bool = False
     seconds: float = EVALUATOR_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSpec:
+    """A command of `tau2-gym`: `run` is a function whose parameters typer makes arguments and options of.
+
+    `example` are lines that its help ends with. A name that the core has is refused.
+    """
+
+    name: str
+    summary: str
+    run: Callable[..., None] | Lazy[Callable[..., None]]
+    example: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PageSpec:
+    """A page of the workbench, or a panel beside an episode: a template, and a function that says what is in it.
+
+    A panel's function gets the `RunEpisode` that is shown, a page's the folder of the runs as a `Path`. It returns the
+    template's variables, or None to show nothing. `template` is the path of a Jinja template in `package`; whatever it
+    prints is escaped.
+    """
+
+    name: str
+    title: str
+    place: Literal["page", "episode"]
+    package: str
+    template: str
+    content: Callable[[Any], Mapping[str, Any] | None] | Lazy[Callable[[Any], Mapping[str, Any] | None]]

@@ -13,7 +13,17 @@ import pluggy
 from tau2_core.errors import PackError, Problem, UsageError
 from tau2_core.hookspecs import Proceed
 from tau2_core.model.messages import ToolCall
-from tau2_core.model.registrations import AdapterSpec, AgentSpec, Domain, EvaluatorSpec, FaultSpec, Toolset, UserSpec
+from tau2_core.model.registrations import (
+    AdapterSpec,
+    AgentSpec,
+    CommandSpec,
+    Domain,
+    EvaluatorSpec,
+    FaultSpec,
+    PageSpec,
+    Toolset,
+    UserSpec,
+)
 from tau2_core.names import did_you_mean
 from tau2_core.problem_kinds import ProblemKind
 
@@ -25,6 +35,8 @@ RECORD_HOOKS: Mapping[str, str] = {
     "tau2_adapters": "adapter",
     "tau2_evaluators": "evaluator",
     "tau2_faults": "fault",
+    "tau2_commands": "command",
+    "tau2_pages": "page",
 }
 RECORD_TYPES: Mapping[str, type] = {
     "domain": Domain,
@@ -34,6 +46,8 @@ RECORD_TYPES: Mapping[str, type] = {
     "adapter": AdapterSpec,
     "evaluator": EvaluatorSpec,
     "fault": FaultSpec,
+    "command": CommandSpec,
+    "page": PageSpec,
 }
 
 RUN_HOOKS = (
@@ -96,6 +110,16 @@ class Catalogue:
     def fault(self, name: str) -> FaultSpec:
         found: FaultSpec = self._get("fault", name)
         return found
+
+    def command(self, name: str) -> CommandSpec:
+        found: CommandSpec = self._get("command", name)
+        return found
+
+    def commands(self) -> list[CommandSpec]:
+        return self._all("command")
+
+    def pages(self) -> list[PageSpec]:
+        return self._all("page")
 
     def domains(self) -> list[Domain]:
         return self._all("domain")

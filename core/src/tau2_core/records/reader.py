@@ -183,22 +183,14 @@ def read_run(folder: Path) -> RecordedRun:
         hint = f"did you mean {Path('runs') / folder}?" if is_run(Path("runs") / folder) else ""
         raise UsageError(f"{folder} contains no run ({hint or 'name a folder that `tau2-gym run` has created'})")
     journal = Journal(folder, resume=True)
-    config = journal.read(CONFIGURATION)
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise RunError(f"{folder / CONFIGURATION} is not of format {FORMAT}; read it with the version that wrote it")
-    try:
-        parsed = _RunConfig.model_validate(config)
-    except ValidationError as error:
-        what = error.errors(include_url=False)[0]
-        place = ".".join(map(str, what["loc"]))
-        raise RunError(f"{folder / CONFIGURATION}: {place}: {what['msg']}; restore it, or start a new run") from error
+    config = read_configuration(folder)
     found = read_finished_slots(journal)
     timings = (timing for _number, timing in journal.validated(TIMINGS, _Timing))
     seconds = {Slot(timing.task_id, timing.trial): timing.seconds for timing in timings}
-    tasks = set(parsed.tasks)
+    tasks = set(config["tasks"])
 
     def played(slot: Slot) -> bool:
-        return slot.task_id in tasks and 0 <= slot.trial < parsed.trials and slot in found.records
+        return slot.task_id in tasks and 0 <= slot.trial < config["trials"] and slot in found.records
 
     return RecordedRun(
         folder,
@@ -208,3 +200,17 @@ def read_run(folder: Path) -> RecordedRun:
         {slot: grade for slot, grade in found.grades.items() if played(slot)},
         {slot: each for slot, each in seconds.items() if played(slot)},
     )
+
+
+def read_configuration(folder: Path) -> dict[str, Any]:
+    """Return the content of a run's run.json. Raises RunError if it is damaged or of another format."""
+    config = Journal(folder, resume=True).read(CONFIGURATION)
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise RunError(f"{folder / CONFIGURATION} is not of format {FORMAT}; read it with the version that wrote it")
+    try:
+        _RunConfig.model_validate(config)
+    except ValidationError as error:
+        what = error.errors(include_url=False)[0]
+        place = ".".join(map(str, what["loc"]))
+        raise RunError(f"{folder / CONFIGURATION}: {place}: {what['msg']}; restore it, or start a new run") from error
+    return config

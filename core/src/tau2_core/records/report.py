@@ -162,7 +162,7 @@ def _criterion(run: RecordedRun, name: str) -> Criterion:
     counts: list[Counter[str]] = []
     in_basis = 0
     for task in run.tasks:
-        states = [_state(run.grades.get(slot), name) for slot in run.slots(task)]
+        states = [criterion_state(run.grades.get(slot), name) for slot in run.slots(task)]
         counts.append(Counter(states))
         in_basis += sum(slot in run.grades and name in run.grades[slot].basis for slot in run.slots(task))
     total = sum(counts, Counter[str]())
@@ -180,7 +180,8 @@ def _criterion(run: RecordedRun, name: str) -> Criterion:
     )
 
 
-def _state(grade: Grade | None, name: str) -> str:
+def criterion_state(grade: Grade | None, name: str) -> str:
+    """Return what a grade says of a criterion: met, unmet, vacuous (the task names nothing for it) or unchecked."""
     if grade is None or not grade.verdicts:
         return "unchecked"
     verdict = grade.verdicts.get(name)

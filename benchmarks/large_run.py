@@ -1,0 +1,30 @@
+"""A large run folder, made of a small one: the same episodes over and over, under other tasks' names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+FILES = ("tasks.jsonl", "episodes.jsonl", "grades.jsonl", "timings.jsonl")
+
+
+def make_large_run(source: Path, target: Path, *, episodes: int, trials: int) -> None:
+    """Write a run of `episodes` slots to `target`, whose lines are those of `source` in turn."""
+    target.mkdir(parents=True)
+    lines = {name: [json.loads(line) for line in (source / name).open(encoding="utf-8")] for name in FILES}
+    config = json.loads((source / "run.json").read_text(encoding="utf-8"))
+    names = [f"{lines['tasks.jsonl'][n % len(config['tasks'])]['id']}_{n}" for n in range(episodes // trials)]
+    config |= {"tasks": names, "trials": trials, "seeds": [*range(trials)]}
+    (target / "run.json").write_text(json.dumps(config), encoding="utf-8")
+    tasks = [lines["tasks.jsonl"][n % len(lines["tasks.jsonl"])] | {"id": name} for n, name in enumerate(names)]
+    _write(target / "tasks.jsonl", tasks)
+    slots = [{"task_id": name, "trial": trial} for trial in range(trials) for name in names]
+    for name in FILES[1:]:
+        known = lines[name]
+        _write(target / name, [known[n % len(known)] | slot for n, slot in enumerate(slots)])
+
+
+def _write(file: Path, rows: list[dict[str, Any]]) -> None:
+    with file.open("w", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -1,0 +1,57 @@
+"""What goes around every command, ours or a plugin's: Ctrl-C and foreign exits end it with a word and exit code 1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+from typing import Any
+
+import typer
+
+from tau2_core.cli.output import own_output
+from tau2_core.foreign import describe_error as words_of
+from tau2_core.redaction import printed
+from tau2_core.terminal_text import printable
+
+
+def guarded(command: Callable[..., None], package: str = "") -> Callable[..., None]:
+    """End with a word and exit code 1 on Ctrl-C, before typer ends with 130 and none; no pack's code ends a command.
+
+    What `package` prints goes to standard output, as what we print ourselves.
+    """
+
+    @wraps(command)
+    def run_command(*args: Any, **kwargs: Any) -> None:
+        try:
+            with own_output(package):
+                command(*args, **kwargs)
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(1) from None
+        except BaseException as error:
+            if isinstance(error, Exception):
+                raise
+            complain(f"error: {_place(error)} ended the command: {words_of(error)}; mend it, or block it")
+            raise typer.Exit(1) from None
+
+    return run_command
+
+
+def complain(message: str, code: int = 1) -> int:
+    """Print an error on standard error, without secrets, and return the exit code."""
+    with suppress(OSError):
+        typer.echo(printable(printed(message)), err=True)
+    return code
+
+
+def epilog(example: tuple[str, ...] | list[str]) -> str:
+    r"""Return what a command's help ends with; the mark `\b` keeps the lines as they are."""
+    return "\n".join(["\b", "Example:", *(f"  {line}" for line in example)])
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "something"

@@ -1,0 +1,64 @@
+"""The commands that plugins add: found when the list of commands, or a command that is not ours, is asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from typer.core import TyperGroup
+from typer.main import get_command_from_info
+from typer.models import CommandInfo
+
+from tau2_core.cli.guarded import epilog, guarded
+from tau2_core.errors import PluginError, UsageError
+
+if TYPE_CHECKING:
+    from tau2_core.model.registrations import CommandSpec
+    from tau2_core.plugins.catalogue import Catalogue
+
+
+class CommandGroup(TyperGroup):
+    """Our commands, then those of plugins. Nothing of a plugin is imported for a command of ours."""
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """All plugins. Raises UsageError if one is blocked that is not there."""
+        from tau2_core.plugins.discovery import discover
+
+        return discover()
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return all names; where plugins cannot be found, ours alone, as any command of a plugin then says why."""
+        ours = super().list_commands(ctx)
+        try:
+            theirs = [spec.name for spec in self.catalogue.commands()]
+        except UsageError:
+            return ours
+        return list(dict.fromkeys([*ours, *theirs]))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command, None if there is none of that name. Raises UsageError if two plugins bring it."""
+        ours = super().get_command(ctx, cmd_name)
+        if ours is not None or cmd_name not in {spec.name for spec in self.catalogue.commands()}:
+            return ours
+        return _command(self.catalogue.command(cmd_name))
+
+
+def _command(spec: CommandSpec) -> Any:
+    from tau2_core.model.registrations import loaded
+
+    try:
+        run = loaded(spec.run)
+    except PluginError as error:
+        cause = error  # the list of commands goes on; whoever calls this one is told
+
+        def run() -> NoReturn:
+            raise cause
+
+    info = CommandInfo(
+        name=spec.name,
+        callback=guarded(run, run.__module__.partition(".")[0]),
+        short_help=spec.summary,
+        epilog=epilog(list(spec.example) or [f"tau2-gym {spec.name}"]),
+    )
+    return get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)

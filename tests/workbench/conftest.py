@@ -1,0 +1,134 @@
+"""A folder of runs that the tests make themselves, the workbench over it, and one browser for all tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tau2_core import evaluate
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+AXE = Path(__file__).parent / "axe" / "axe.min.js"
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three runs of mock: two that can be compared, of which one fails, and one of another evaluator set."""
+    folder = tmp_path_factory.mktemp("workbench") / "runs"
+    evaluate("mock", agent="oracle", split="test", trials=2, name="oracle", out=folder)
+    evaluate("mock", agent="random", split="test", trials=2, name="random", out=folder)
+    evaluate("mock", agent="random", evaluators="strict", name="strict", out=folder / "more")
+    return folder
+
+
+@contextmanager
+def serving(*arguments: object, cwd: Path | None = None) -> Iterator[str]:
+    """Start a command of the workbench, and give its address once it says it; it must end well on Ctrl-C."""
+    command = [sys.executable, "-P", "-W", "error", "-m", "tau2_core", *map(str, arguments), "--no-open", "--port", "0"]
+    env = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd, env=env
+    ) as server:
+        assert server.stdout is not None
+        assert server.stderr is not None
+        line = server.stdout.readline()
+        try:
+            assert line.startswith("the workbench is at http://"), line + (server.stderr.read() if not line else "")
+            yield line.split()[4].rstrip(";")
+        finally:
+            server.send_signal(signal.SIGINT)
+            _, errors = server.communicate(timeout=20)
+    assert "Traceback" not in errors, errors
+
+
+@pytest.fixture(scope="session")
+def server(runs: Path) -> Iterator[str]:
+    """The address of the workbench over the runs."""
+    with serving("view", runs) as address:
+        yield address
+
+
+@pytest.fixture
+def get(server: str) -> Iterator[Callable[..., httpx.Response]]:
+    """Get a page of the workbench."""
+    with httpx.Client(base_url=server, timeout=60) as client:
+        yield client.get
+
+
+def chromium() -> str:
+    """Return the system's Chromium; without one the test is skipped, or fails where it must run."""
+    named = os.environ.get("CHROMIUM")
+    found = named or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found:
+        return found
+    advice = "no Chromium is there: install Debian's `chromium`, or set CHROMIUM to one"
+    if os.environ.get("TAU2_GYM_BROWSER_TESTS") == "required":
+        pytest.fail(advice)
+    pytest.skip(advice)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The one browser of all tests of a process."""
+    executable = chromium()
+    if os.environ.get("TAU2_GYM_BROWSER_TESTS") != "required":
+        pytest.importorskip("playwright.sync_api", reason="pip install playwright, which drives the browser")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Open pages in windows of their own; at the end none may have complained, or asked anybody but its server."""
+    contexts: list[Any] = []
+    complaints: list[str] = []
+    asked: list[str] = []
+
+    def open_window(address: str, *, width: int = 1400, scheme: str = "light", script: bool = True) -> Any:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=script
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("console", lambda said: complaints.append(f"{said.type}: {said.text}"))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        own = address.split("/", 3)[2] if address.startswith("http") else ""
+        page.goto(address)
+        page.own = own
+        return page
+
+    yield open_window
+    for context in contexts:
+        context.close()
+    assert complaints == []
+    allowed = ("http://127.0.0.1:", "file://")
+    assert [url for url in asked if not url.startswith(allowed)] == []
+
+
+def assert_accessible(page: Any) -> None:
+    """Check a page with axe-core: names, roles, contrast. The page must not be wider than the window either."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found: Sequence[Any] = page.evaluate("axe.run().then(found => found.violations)")
+    shown = [f"{each['id']}: {each['nodes'][0]['html'][:200]} {each['nodes'][0]['failureSummary']}" for each in found]
+    assert shown == [], page.url
+    wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wider <= 0, f"{page.url} is {wider} pixels wider than the window"

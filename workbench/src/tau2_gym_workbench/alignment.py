@@ -1,0 +1,84 @@
+"""The gold beside the play: each gold call with the call that was made for it, argument by argument."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tau2_core.evaluators.action import matches
+from tau2_core.model.tasks import Action
+
+from tau2_gym_workbench.episodes import MadeCall
+
+ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument on both sides; `compared` is false where the task does not look at it."""
+
+    name: str
+    gold: Any
+    made: Any
+    in_gold: bool
+    in_made: bool
+    compared: bool
+
+    @property
+    def same(self) -> bool:
+        return self.in_gold == self.in_made and bool(self.gold == self.made)
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """A gold call and what was made of it: matched, differs, missing; or a call that no gold call asks for: extra."""
+
+    status: str
+    gold: Action | None
+    made: MadeCall | None
+    arguments: Sequence[Argument]
+
+
+def align(gold: Sequence[Action], calls: Sequence[MadeCall]) -> list[Aligned]:
+    """Pair gold calls with calls: equal ones first, then calls of the same tool that share most arguments."""
+    taken: set[int] = set()
+    pairs: dict[int, tuple[str, MadeCall]] = {}
+    for number, action in enumerate(gold):
+        same = next((each for each in calls if each.number not in taken and matches(action, each.call)), None)
+        if same is not None:
+            taken.add(same.number)
+            pairs[number] = ("matched", same)
+    for number, action in enumerate(gold):
+        if number in pairs:
+            continue
+        near = [each for each in calls if each.number not in taken and each.call.name == action.name]
+        if near:
+            best = max(near, key=lambda each: _shared(action, each))
+            taken.add(best.number)
+            pairs[number] = ("differs", best)
+    rows = []
+    for number, action in enumerate(gold):
+        status, made = pairs.get(number, ("missing", None))
+        rows.append(Aligned(status, action, made, _arguments(action, made) if status == "differs" else []))
+    return rows + [Aligned("extra", None, each, []) for each in calls if each.number not in taken]
+
+
+def _shared(action: Action, made: MadeCall) -> int:
+    return sum(made.call.arguments.get(name, ABSENT) == value for name, value in action.arguments.items())
+
+
+def _arguments(action: Action, made: MadeCall | None) -> list[Argument]:
+    given = made.call.arguments if made else {}
+    compared = action.compare_args
+    return [
+        Argument(
+            name,
+            action.arguments.get(name),
+            given.get(name),
+            name in action.arguments,
+            name in given,
+            compared is None or name in compared,
+        )
+        for name in dict.fromkeys([*action.arguments, *given])
+    ]

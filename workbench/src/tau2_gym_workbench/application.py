@@ -1,0 +1,120 @@
+"""The web application: which address shows which page, and what is said where there is none."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from tau2_core.errors import Tau2GymError, UsageError
+from tau2_core.terminal_text import printable
+
+from tau2_gym_workbench.access import Access
+from tau2_gym_workbench.episodes import read_episode
+from tau2_gym_workbench.folder import Runs
+from tau2_gym_workbench.links import Links
+from tau2_gym_workbench.live import events
+from tau2_gym_workbench.pages import Reading
+from tau2_gym_workbench.panels import Panels
+from tau2_gym_workbench.settings import Settings
+
+log = logging.getLogger(__name__)
+LINKS = Links()
+STATIC = Path(__file__).parent / "static"
+
+
+def open_reading(folder: Path, settings: Settings) -> Reading:
+    """Return what the pages of a folder of runs are made of. Raises UsageError, PackError."""
+    panels = Panels(settings.catalogue.pages())
+    nav = [(spec.name, spec.title, f"/pages/{spec.name}") for spec in panels.pages()]
+    return Reading(Runs(folder), settings, panels, nav)
+
+
+class ReadingPages:
+    """The pages that only read."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Return the addresses."""
+        return [
+            Route("/", self.runs),
+            Route("/runs/{key}", self.run),
+            Route("/runs/{key}/events", self.events),
+            Route("/runs/{key}/{task:int}/{trial:int}", self.episode),
+            Route("/runs/{key}/{task:int}/{trial:int}/messages/{number:int}", self.message),
+            Route("/pages/{name}", self.page),
+        ]
+
+    def runs(self, request: Request) -> Response:
+        return HTMLResponse(self.reading.runs_page(LINKS, request.query_params))
+
+    def run(self, request: Request) -> Response:
+        return HTMLResponse(self.reading.run_page(LINKS, request.path_params["key"], request.query_params))
+
+    def episode(self, request: Request) -> Response:
+        start = request.query_params.get("from", "")
+        number = int(start) if start.isascii() and start.isdigit() and len(start) < 9 else 0
+        place = request.path_params
+        return HTMLResponse(self.reading.episode_page(LINKS, place["key"], place["task"], place["trial"], number))
+
+    def message(self, request: Request) -> Response:
+        place = request.path_params
+        index = self.reading.runs.index(place["key"])
+        messages = read_episode(index, place["key"], place["task"], place["trial"]).record.messages
+        if place["number"] >= len(messages):
+            raise UsageError(f"the episode has {len(messages)} messages, and no number {place['number']}")
+        return PlainTextResponse(message_text(messages[place["number"]]))
+
+    async def events(self, request: Request) -> Response:
+        stream = events(self.reading, LINKS, request.path_params["key"])
+        return StreamingResponse(stream, media_type="text/event-stream")
+
+    def page(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        panel = self.reading.panels.page(name, self.reading.runs.folder)
+        return HTMLResponse(self.reading.render("page.html", LINKS, name, panel.title, panel=panel))
+
+
+def message_text(message: Any) -> str:
+    """Return all of a message: its text, then its calls."""
+    calls = getattr(message, "tool_calls", None) or []
+    return "\n\n".join(
+        printable(part) for part in [message.content or "", *(each.model_dump_json(indent=2) for each in calls)]
+    )
+
+
+def application(reading: Reading, host: str, token: str | None, more: Sequence[BaseRoute] = ()) -> Access:
+    """Return the whole application."""
+
+    def problem(request: Request, error: Exception) -> Response:
+        status, title = _told(error)
+        if status == 500:
+            log.error("%s failed", request.url.path, exc_info=error)
+        page = reading.render("problem.html", LINKS, "", title, message=str(getattr(error, "detail", error)))
+        return HTMLResponse(page, status)
+
+    routes = [Mount("/static", StaticFiles(directory=STATIC)), *ReadingPages(reading).routes(), *more]
+    handlers: Any = {Tau2GymError: problem, HTTPException: problem, OSError: problem, Exception: problem}
+    return Access(Starlette(routes=routes, exception_handlers=handlers), host, token)
+
+
+def _told(error: Exception) -> tuple[int, str]:
+    """Return the status and the title of a page about an error."""
+    if isinstance(error, HTTPException):
+        return error.status_code, "There is no such page" if error.status_code == 404 else "This cannot be done"
+    if isinstance(error, UsageError):
+        return 404, "That is not there"
+    if isinstance(error, Tau2GymError):
+        return 409, "This cannot be shown"
+    if isinstance(error, OSError):
+        return 409, "A file cannot be read"
+    return 500, "The workbench itself failed"

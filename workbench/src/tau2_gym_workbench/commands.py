@@ -1,0 +1,65 @@
+"""`tau2-gym view`: the workbench over a folder of runs, or its pages as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+PackOption = Annotated[
+    list[Path] | None, typer.Option("--pack", metavar="PATH", help="Load a pack from a folder, without installing it.")
+]
+NoPluginOption = Annotated[
+    list[str] | None, typer.Option("--no-plugin", metavar="NAME", help="Block a plugin before it is imported.")
+]
+HostOption = Annotated[str, typer.Option(help="The address; loopback by default.")]
+PortOption = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")]
+TokenOption = Annotated[
+    str | None, typer.Option(envvar="TAU2_GYM_TOKEN", help="What a browser must show; needed beyond loopback.")
+]
+NoOpenOption = Annotated[bool, typer.Option("--no-open", help="Open no browser.")]
+
+
+def view(
+    folder: Annotated[
+        list[Path] | None, typer.Argument(help="Where run folders are; with --export the runs themselves.")
+    ] = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8710,
+    token: TokenOption = None,
+    no_open: NoOpenOption = False,
+    export: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the pages of these runs as files, and serve nothing.")
+    ] = None,
+    dataset: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the dataset of the runs lies now, if it was moved.")
+    ] = None,
+    pack: PackOption = None,
+    no_plugin: NoPluginOption = None,
+) -> None:
+    """Open the workbench: runs, episodes and domains in a web page, live or finished; or write its pages as files."""
+    from tau2_core.errors import UsageError
+
+    from tau2_gym_workbench.settings import Settings
+
+    folders = folder or [Path("runs")]
+    settings = Settings(pack or (), dataset, no_plugin or ())
+    if export is not None:
+        from tau2_gym_workbench.export import export_runs
+
+        typer.echo(export_runs(folders, export, settings))
+        return
+    if len(folders) > 1:
+        raise UsageError("view one folder; several runs are for --export")
+    from tau2_gym_workbench.application import application, open_reading
+    from tau2_gym_workbench.serve import serve
+
+    serve(
+        lambda: application(open_reading(folders[0], settings), host, token),
+        host,
+        port,
+        token,
+        say=typer.echo,
+        opens=not no_open,
+    )

@@ -1,0 +1,160 @@
+"""One episode, read from its places in the run's files, and its conversation as a page shows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from tau2_core import RunEpisode
+from tau2_core.errors import RunError, UsageError
+from tau2_core.model.episodes import EpisodeRecord
+from tau2_core.model.evaluation import Grade, Judgement
+from tau2_core.model.llm import is_cut_off
+from tau2_core.model.messages import AssistantMessage, Message, ToolCall, ToolMessage, UserMessage
+from tau2_core.model.paired_calls import paired_calls
+from tau2_core.model.tasks import Task
+from tau2_core.records.journal import EPISODES, GRADES, JUDGEMENTS, TASKS
+from tau2_core.records.lines import line_at
+
+from tau2_gym_workbench.index import RunIndex
+
+WINDOW = 300  # messages on one page
+
+
+@dataclass(frozen=True)
+class StoredEpisode:
+    """An episode of a run with its task. `task` is None where the run's tasks do not hold it any more."""
+
+    key: str
+    number: int
+    trial: int
+    task_id: str
+    shown: RunEpisode
+    task: Task | None
+
+    @property
+    def record(self) -> EpisodeRecord:
+        return self.shown.record
+
+    @property
+    def grade(self) -> Grade | None:
+        return self.shown.grade
+
+    @cached_property
+    def calls(self) -> list[MadeCall]:
+        """All calls of both sides, in order."""
+        return [call for turn in turns(self.record.messages) for call in turn.calls]
+
+
+@dataclass(frozen=True, slots=True)
+class MadeCall:
+    """A call with its result; `message` is the number of the message that made it, `number` that of the call."""
+
+    number: int
+    message: int
+    call: ToolCall
+    result: ToolMessage | None
+
+    @property
+    def failed(self) -> bool:
+        return self.result is None or self.result.error
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of a side with its calls and their results; `side` is agent, customer, system or tool."""
+
+    number: int
+    side: str
+    text: str | None
+    calls: Sequence[MadeCall]
+    cost: float | None = None
+    usage: dict[str, Any] | None = None
+    cut_off: bool = False
+
+    @property
+    def tokens(self) -> int | None:
+        """All tokens of the message, where its provider told them."""
+        found = self.usage or {}
+        total = found.get("total_tokens")
+        if isinstance(total, int):
+            return total
+        parts = [found.get(name) for name in ("prompt_tokens", "completion_tokens")]
+        return sum(each for each in parts if isinstance(each, int)) or None
+
+
+def turns(messages: Sequence[Message]) -> Iterator[Turn]:
+    """Yield the messages of a conversation, the results of calls beside their calls."""
+    made: dict[int, list[MadeCall]] = {}
+    results: set[int] = set()
+    for count, pair in enumerate(paired_calls(messages)):
+        calls = made.setdefault(pair.turn, [])
+        calls.append(MadeCall(count, pair.turn, pair.call, pair.result))
+        if pair.result is not None:
+            results.add(pair.turn + len(calls))
+    for number, message in enumerate(messages):
+        if number in results:
+            continue
+        if not isinstance(message, AssistantMessage | UserMessage):
+            yield Turn(number, "tool" if isinstance(message, ToolMessage) else "system", message.content, [])
+            continue
+        yield Turn(
+            number,
+            "agent" if isinstance(message, AssistantMessage) else "customer",
+            message.content,
+            made.get(number, []),
+            message.cost,
+            message.usage,
+            is_cut_off(message.finish_reason),
+        )
+
+
+def read_episode(index: RunIndex, key: str, task: int, trial: int) -> StoredEpisode:
+    """Read one episode. Raises UsageError if it is not finished, RunError if its lines are damaged or gone."""
+    names = index.config["tasks"]
+    if not 0 <= task < len(names):
+        raise UsageError(f"the run has {len(names)} tasks, and no number {task}")
+    with index.reading() as connection:
+
+        def row(table: str) -> Any:
+            query = f"SELECT * FROM {table} WHERE task = ? AND trial = ?"  # noqa: S608 - our own names
+            return connection.execute(query, (task, trial)).fetchone()
+
+        record, grade, judgement, timing = (row(name) for name in ("episodes", "grades", "judgements", "timings"))
+        told = connection.execute("SELECT begin, end FROM tasks WHERE task = ?", [task]).fetchone()
+    if record is None:
+        raise UsageError(f"{names[task]}, trial {trial} is not finished")
+    said = _read(index, JUDGEMENTS, judgement) if judgement else None
+    return StoredEpisode(
+        key,
+        task,
+        trial,
+        names[task],
+        RunEpisode(
+            _model(EpisodeRecord, index, EPISODES, _read(index, EPISODES, record)),
+            _model(Grade, index, GRADES, _read(index, GRADES, grade)) if grade else None,
+            _model(Judgement, index, JUDGEMENTS, {k: v for k, v in said.items() if k not in ("task_id", "trial")})
+            if said
+            else None,
+            timing["seconds"] if timing else None,
+        ),
+        _model(Task, index, TASKS, _read(index, TASKS, told)) if told else None,
+    )
+
+
+def _read(index: RunIndex, name: str, row: Any) -> Any:
+    try:
+        return json.loads(line_at(index.folder / name, row["begin"], row["end"]))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{index.folder / name} changed while it was read: {error}; load the page again") from error
+
+
+def _model(model: type[BaseModel], index: RunIndex, name: str, content: Any) -> Any:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise RunError(f"{index.folder / name} changed while it was read; load the page again") from error

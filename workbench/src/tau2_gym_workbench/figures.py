@@ -1,0 +1,245 @@
+"""The figures of a run, from its index: rates with intervals, outcomes, cost, and why episodes failed."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import Counter
+from dataclasses import dataclass, field
+from math import fsum
+from pathlib import Path
+from sqlite3 import Connection
+from typing import Any
+
+from tau2_core.errors import MissingExtraError, Tau2GymError
+from tau2_core.records.journal import SUMMARY, Journal
+from tau2_core.records.statistics import Estimate, clustered_rate, pass_hat_k_estimates
+from tau2_core.records.tally import pass_hat_k
+
+from tau2_gym_workbench.folder import is_written_to
+from tau2_gym_workbench.index import RunIndex
+
+BARS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionFigures:
+    """How often a criterion is met, as in `tau2-gym report`: strict counts what is unchecked as not met."""
+
+    name: str
+    met: int
+    unmet: int
+    unchecked: int
+    vacuous: int
+    rate: Estimate | None
+    in_basis: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """How a figure is spread over episodes: bars from least to most, and the quartiles."""
+
+    name: str
+    unit: str
+    bars: list[int]
+    least: float
+    median: float
+    most: float
+    mean: float
+
+
+@dataclass
+class Figures:
+    """All that is said of a run as a whole."""
+
+    state: str
+    slots: int
+    finished: int
+    evaluable: int
+    solved: int
+    pending: int
+    mean_reward: float
+    rate: Estimate | None
+    pass_hat_k: dict[int, Estimate]
+    outcomes: dict[str, int]
+    cost: float | None
+    tokens: int
+    seconds: float | None
+    damage: int
+    tool_calls: int = 0
+    tool_errors: int = 0
+    criteria: list[CriterionFigures] = field(default_factory=list)
+    solved_by_task: list[int] = field(default_factory=list)
+
+    @property
+    def coverage(self) -> float:
+        """The share of slots that have a reward."""
+        return self.evaluable / self.slots
+
+
+def figures(index: RunIndex) -> Figures:
+    """Sum a run up; every slot counts, one that was not played or graded as failed."""
+    tasks, trials = len(index.config["tasks"]), int(index.config["trials"])
+    with index.reading() as connection:
+        grades = connection.execute("SELECT task, solved, reward, outcome, states, basis FROM grades").fetchall()
+        episodes = connection.execute(
+            "SELECT count(*) AS number, sum(tool_calls) AS calls, sum(tool_errors) AS failed,"
+            " sum(prompt_tokens + completion_tokens) AS tokens, sum(cost) AS cost, count(cost) AS priced FROM episodes"
+        ).fetchone()
+        judged = connection.execute(
+            "SELECT count(*) AS number, sum(cost) AS cost, count(cost) AS priced, sum(tokens) AS tokens FROM judgements"
+        ).fetchone()
+        timed = connection.execute("SELECT sum(seconds) FROM timings").fetchone()[0]
+        damage = connection.execute("SELECT count(*) FROM damage").fetchone()[0]
+    solved = [0] * tasks
+    for grade in grades:
+        solved[grade["task"]] += grade["solved"]
+    outcomes = Counter(grade["outcome"] for grade in grades)
+    finished, slots = len(grades), tasks * trials
+    return Figures(
+        state=_state(index, finished, slots, damage),
+        slots=slots,
+        finished=finished,
+        evaluable=sum(grade["reward"] is not None for grade in grades),
+        solved=sum(solved),
+        pending=outcomes["pending"],
+        mean_reward=fsum(grade["reward"] or 0.0 for grade in grades) / slots,
+        rate=_rate(solved, [trials] * tasks),
+        pass_hat_k=_pass_hat_k(solved, trials),
+        outcomes=dict(outcomes.most_common()),
+        cost=_cost(index, episodes, judged),
+        tokens=(episodes["tokens"] or 0) + (judged["tokens"] or 0),
+        seconds=_seconds(index.folder) or timed,
+        damage=damage,
+        tool_calls=episodes["calls"] or 0,
+        tool_errors=episodes["failed"] or 0,
+        criteria=_criteria(grades, tasks, trials),
+        solved_by_task=solved,
+    )
+
+
+def _state(index: RunIndex, finished: int, slots: int, damage: int) -> str:
+    if finished < slots and is_written_to(index.folder):
+        return "running"
+    if damage:
+        return "damaged"
+    return "complete" if finished >= slots else "stopped"
+
+
+def _cost(index: RunIndex, episodes: Any, judged: Any) -> float | None:
+    """Return what the run cost; None where no model took part, or a price is not known."""
+    told = index.config["models"]
+    played = [role for role in told if role != "judge"]
+    if not told or (played and episodes["priced"] < episodes["number"]) or judged["priced"] < judged["number"]:
+        return None
+    return (episodes["cost"] or 0.0) + (judged["cost"] or 0.0)
+
+
+def _seconds(folder: Path) -> float | None:
+    """Return how long the run took, as its summary says; None while there is none that can be read."""
+    if not (folder / SUMMARY).exists():
+        return None
+    try:
+        found = Journal(folder, resume=True).read(SUMMARY)
+    except Tau2GymError:
+        return None
+    value = found.get("duration_seconds") if isinstance(found, dict) else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _rate(totals: list[int], sizes: list[int]) -> Estimate | None:
+    """Return a rate with its interval; without scipy, which is an extra, the rate alone."""
+    try:
+        return clustered_rate(totals, sizes)
+    except MissingExtraError:
+        value = sum(totals) / sum(sizes)
+        return Estimate(value, value, value)
+
+
+def _pass_hat_k(solved: list[int], trials: int) -> dict[int, Estimate]:
+    try:
+        return pass_hat_k_estimates(solved, trials)
+    except MissingExtraError:
+        return {k: Estimate(value, value, value) for k, value in pass_hat_k(solved, trials).items()}
+
+
+def _criteria(grades: list[Any], tasks: int, trials: int) -> list[CriterionFigures]:
+    """Count each criterion's verdicts as the report does: a slot without any verdict is unchecked."""
+    parsed: dict[str, Any] = {}  # the same few texts, over and over
+
+    def read(text: str) -> Any:
+        if text not in parsed:
+            parsed[text] = json.loads(text)
+        return parsed[text]
+
+    basis = {name for grade in grades for name in read(grade["basis"])}
+    names = basis | {name for grade in grades for name in read(grade["states"])}
+    found = []
+    for name in sorted(names):
+        counts = [Counter[str]() for _ in range(tasks)]
+        for grade in grades:
+            states = read(grade["states"])
+            counts[grade["task"]][states.get(name, "vacuous") if states else "unchecked"] += 1
+        for count in counts:
+            count["unchecked"] += trials - count.total()
+        total = sum(counts, Counter[str]())
+        every = [count["met"] + count["unmet"] + count["unchecked"] for count in counts]
+        rate = _rate([count["met"] for count in counts], every) if total["met"] + total["unmet"] else None
+        counted = (total["met"], total["unmet"], total["unchecked"], total["vacuous"])
+        found.append(CriterionFigures(name, *counted, rate, name in basis))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Episodes that failed in the same way."""
+
+    number: int
+    kind: str
+    key: str
+    episodes: int
+    tasks: int
+
+
+def failure_groups(connection: Connection) -> dict[str, list[Group]]:
+    """Return why episodes failed, by kind, the most frequent first."""
+    rows = connection.execute(
+        "SELECT number, kind, key, count(*) AS episodes, count(DISTINCT task) AS tasks"
+        " FROM findings JOIN groups USING (number) GROUP BY number ORDER BY episodes DESC, key"
+    )
+    found: dict[str, list[Group]] = {}
+    for row in rows:
+        found.setdefault(row["kind"], []).append(Group(*row))
+    return {kind: found[kind] for kind in ("criterion", "path", "tool", "error") if kind in found}
+
+
+def tools(connection: Connection) -> list[Any]:
+    """Return calls and failures by tool, the most called first."""
+    return connection.execute(
+        "SELECT side, name, sum(made) AS made, sum(failed) AS failed, count(*) AS episodes FROM calls"
+        " GROUP BY side, name ORDER BY made DESC, name"
+    ).fetchall()
+
+
+def distributions(connection: Connection) -> list[Distribution]:
+    """Return the spreads of turns, calls, dollars and seconds over episodes; of what is not known, none."""
+    wanted = {
+        "turns": ("", "SELECT turns FROM episodes"),
+        "tool calls": ("", "SELECT tool_calls FROM episodes"),
+        "cost": ("$", "SELECT cost FROM episodes WHERE cost IS NOT NULL"),
+        "time": ("s", "SELECT seconds FROM timings"),
+    }
+    found = []
+    for name, (unit, query) in wanted.items():
+        values = sorted(row[0] for row in connection.execute(query))
+        if values and (values[-1] or name == "turns"):
+            found.append(_distribution(name, unit, values))
+    return found
+
+
+def _distribution(name: str, unit: str, values: list[float]) -> Distribution:
+    least, most = values[0], values[-1]
+    width = (most - least) / BARS or 1
+    bars = Counter(min(BARS - 1, int((value - least) / width)) for value in values)
+    median, mean = statistics.median(values), statistics.fmean(values)
+    return Distribution(name, unit, [bars[n] for n in range(BARS)], least, median, most, mean)

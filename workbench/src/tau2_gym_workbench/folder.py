@@ -1,0 +1,117 @@
+"""The folder of runs: which there are, under which key each has its page, and the index of each."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from tau2_core.errors import Tau2GymError, UsageError
+from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES
+from tau2_core.records.reader import is_run
+
+from tau2_gym_workbench.index import RunIndex
+
+DEEPEST = 5  # folders below the one that is looked at
+QUIET_SECONDS = 60.0  # without a new line, a run that is not whole counts as stopped
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRun:
+    """A run folder, and the key that its addresses have: its path below the folder, with `~` for `/`."""
+
+    key: str
+    folder: Path
+    begun: float
+
+
+class Runs:
+    """All run folders below one, with their indexes, which are kept for as long as this lives."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._indexes: dict[Path, RunIndex] = {}
+        self._lock = Lock()
+
+    def found(self) -> list[FoundRun]:
+        """Return the run folders, newest first. Raises UsageError where the folder cannot be read."""
+        if self.folder.exists() and not self.folder.is_dir():
+            raise UsageError(f"{self.folder} is no folder; name one that holds runs")
+        runs = [FoundRun(self._key(each), each, begun) for each, begun in _walk(self.folder, DEEPEST)]
+        return sorted(runs, key=lambda run: (-run.begun, run.key))
+
+    def index(self, key: str) -> RunIndex:
+        """Return a run's index, up to date. Raises UsageError if there is no such run, RunError if it is damaged."""
+        folder = self._folder(key)
+        with self._lock:
+            index = self._indexes.setdefault(folder, RunIndex(folder))
+        try:
+            index.refresh()
+        except (OSError, Tau2GymError) as error:
+            if not is_run(folder):
+                with self._lock:
+                    self._indexes.pop(folder, None)
+                raise UsageError(f"there is no run {key!r} any more: its folder is gone") from error
+            raise
+        return index
+
+    def _folder(self, key: str) -> Path:
+        parts = [part for part in key.split("~") if part]
+        if key != ".":
+            if not parts or any(part in (".", "..") or "/" in part or "\0" in part for part in parts):
+                raise UsageError(f"there is no run {key!r}")
+            folder = self.folder.joinpath(*parts)
+        else:
+            folder = self.folder
+        if not is_run(folder):
+            raise UsageError(f"there is no run {key!r} in {self.folder}")
+        return folder
+
+    def _key(self, folder: Path) -> str:
+        return "~".join(folder.relative_to(self.folder).parts) or "."
+
+
+def _walk(folder: Path, deepest: int) -> Iterator[tuple[Path, float]]:
+    """Yield run folders with the time they were begun; what is inside of one is its own."""
+    if is_run(folder):
+        try:
+            yield folder, (folder / CONFIGURATION).stat().st_mtime
+        except OSError:  # it is being deleted
+            return
+        return
+    if not deepest:
+        return
+    try:
+        inside = [Path(each.path) for each in os.scandir(folder) if each.is_dir() and not each.name.startswith(".")]
+    except OSError:
+        return
+    for each in inside:
+        if "~" not in each.name:
+            yield from _walk(each, deepest - 1)
+
+
+def is_written_to(folder: Path) -> bool:
+    """Tell whether somebody is writing into a run's folder: it holds the lock, or a line is younger than a minute."""
+    if (locked := _is_locked(folder)) is not None:
+        return locked
+    newest = 0.0
+    for name in (EPISODES, GRADES, CONFIGURATION):
+        try:
+            newest = max(newest, (folder / name).stat().st_mtime)
+        except OSError:
+            continue
+    return time.time() - newest < QUIET_SECONDS
+
+
+def _is_locked(folder: Path) -> bool | None:
+    """Look for the writer's lock among those of the system; None where it cannot be told (taking it would disturb)."""
+    try:
+        held = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+        found = folder.stat()
+    except (OSError, ValueError):
+        return None
+    place = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    return True if any(" FLOCK " in line and place in line.split() for line in held) else None

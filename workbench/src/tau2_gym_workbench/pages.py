@@ -1,0 +1,296 @@
+"""The pages that are read: all runs, one run, one episode; made of the files on disk, for a server or an export."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tau2_core.errors import Tau2GymError
+from tau2_core.model.evaluation import Status, Verdict
+from tau2_core.terminal_text import printable
+
+from tau2_gym_workbench import rendering
+from tau2_gym_workbench.alignment import align
+from tau2_gym_workbench.episodes import WINDOW, StoredEpisode, read_episode, turns
+from tau2_gym_workbench.figures import Figures, distributions, failure_groups, figures, tools
+from tau2_gym_workbench.folder import FoundRun, Runs
+from tau2_gym_workbench.index import RunIndex
+from tau2_gym_workbench.links import Links
+from tau2_gym_workbench.matrix import PAGE, Filter, matrix, neighbours
+from tau2_gym_workbench.panels import Panels
+from tau2_gym_workbench.settings import Settings
+from tau2_gym_workbench.time_machine import TimeMachine, time_machine
+
+RUNS_PAGE = 100
+DAMAGE_SHOWN = 5
+SORTS: Mapping[str, Callable[[RunRow], Any]] = {
+    "newest": lambda row: -row.found.begun,
+    "name": lambda row: row.name,
+    "mean reward": lambda row: -(row.figures.mean_reward if row.figures else -1),
+    "cost": lambda row: -((row.figures.cost or 0) if row.figures else -1),
+    "episodes": lambda row: -(row.figures.slots if row.figures else -1),
+}
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A line of the list of runs; `damaged` says why a run cannot be read."""
+
+    found: FoundRun
+    figures: Figures | None
+    config: Mapping[str, Any]
+    evaluators: str = ""
+    damaged: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.found.key
+
+    @property
+    def name(self) -> str:
+        return self.found.key.replace("~", "/") if self.found.key != "." else self.found.folder.resolve().name
+
+    @property
+    def domain(self) -> str:
+        return str(self.config.get("domain", ""))
+
+    @property
+    def agent(self) -> str:
+        return who(self.config, "agent")
+
+    @property
+    def user(self) -> str:
+        return who(self.config, "user")
+
+    @property
+    def judge(self) -> str:
+        return who(self.config, "judge")
+
+    def says(self, text: str) -> bool:
+        """Tell whether a text is in what it is called, what it plays or who takes part."""
+        words = (self.name, self.domain, self.agent, self.user, self.judge, self.evaluators)
+        return any(text in word.casefold() for word in words)
+
+
+def who(config: Mapping[str, Any], role: str) -> str:
+    """Return who plays a role: the model, or else the name it is registered under."""
+    model = config.get("models", {}).get(role)
+    return str(model["model"]) if model else str(config.get(role, {}).get("name", ""))
+
+
+@dataclass
+class Reading:
+    """What pages are made of: the runs, the settings, and the panels of plugins."""
+
+    runs: Runs
+    settings: Settings
+    panels: Panels
+    nav: Sequence[tuple[str, str, str]] = ()
+    _figures: dict[Path, tuple[Any, Figures]] = field(default_factory=dict)
+
+    def figures(self, index: RunIndex) -> Figures:
+        """Return a run's figures, summed up again only when its files have changed, or may be written to."""
+        kept = self._figures.get(index.folder)
+        if kept is None or kept[0] != index.version or kept[1].state == "running":
+            kept = self._figures[index.folder] = (index.version, figures(index))
+        return kept[1]
+
+    def render(self, template: str, links: Links, here: str, title: str, **values: Any) -> str:
+        """Return a page."""
+        nav = [] if links.static else self.nav
+        given = {"links": links, "here": here, "title": title, "nav": nav, **values}
+        return rendering.own().get_template(f"workbench/{template}").render(given)
+
+    def rows(self) -> list[RunRow]:
+        """Return all runs, also those that cannot be read."""
+        return [self._row(found) for found in self.runs.found()]
+
+    def _row(self, found: FoundRun) -> RunRow:
+        try:
+            index = self.runs.index(found.key)
+            return RunRow(found, self.figures(index), index.config, _evaluators(index))
+        except (Tau2GymError, OSError) as error:
+            return RunRow(found, None, {}, damaged=str(error))
+
+    def runs_page(self, links: Links, query: Mapping[str, str], only: Sequence[str] | None = None) -> str:
+        """Return the list of all runs, or of those with the keys `only`."""
+        every = [row for row in self.rows() if only is None or row.key in only]
+        text, domain, state = (query.get(name, "") for name in ("q", "domain", "state"))
+        sort = query.get("sort") if query.get("sort") in SORTS else "newest"
+        rows = [
+            row
+            for row in every
+            if row.says(text.casefold().strip())
+            and domain in ("", row.domain)
+            and state in ("", row.figures.state if row.figures else "damaged")
+        ]
+        rows.sort(key=SORTS[sort or "newest"])
+        page, pages = _page(query, len(rows), RUNS_PAGE)
+        return self.render(
+            "runs.html",
+            links,
+            "runs",
+            "Runs",
+            rows=rows if links.static else rows[(page - 1) * RUNS_PAGE : page * RUNS_PAGE],
+            total=len(every),
+            folder=self.runs.folder,
+            domains=sorted({row.domain for row in every if row.domain}),
+            sorts=list(SORTS),
+            query={"q": text, "domain": domain, "state": state, "sort": sort},
+            page=page,
+            pages=1 if links.static else pages,
+            address=lambda number: links.runs(q=text, domain=domain, state=state, sort=sort, page=number),
+        )
+
+    def run_page(self, links: Links, key: str, query: Mapping[str, str]) -> str:
+        """Return one run. Raises UsageError, RunError."""
+        index = self.runs.index(key)
+        wanted = Filter.read(query)
+        found = self.figures(index)
+        shown = matrix(index, wanted, page=_number(query, "page"), length=None if links.static else PAGE)
+        with index.reading() as connection:
+            groups = failure_groups(connection)
+            made, spreads = tools(connection), distributions(connection)
+            damage = [tuple(row) for row in connection.execute("SELECT file, line, why FROM damage")]
+        every = [group for each in groups.values() for group in each]
+        chosen = next((f"{each.kind} {each.key}" for each in every if each.number == wanted.group), "")
+        config = index.config
+        return self.render(
+            "run.html",
+            links,
+            "run",
+            run_name(index, key),
+            key=key,
+            name=run_name(index, key),
+            folder=index.folder,
+            config=config,
+            told=shortened_config(config),
+            who={role: who(config, role) for role in ("agent", "user", "judge")},
+            evaluators=_evaluators(index) or config["evaluators"],
+            figures=found,
+            pace=None,
+            damage=_damage(index.folder, damage),
+            groups=groups,
+            chosen_group=chosen,
+            tools=made,
+            spreads=spreads,
+            wanted=wanted,
+            matrix=shown,
+            address=lambda number: links.run(key, **wanted.query(page=number)) + "#matrix",
+            live=links.page(f"runs/{key}/events") if found.state == "running" and not links.static else "",
+        )
+
+    def episode_page(self, links: Links, key: str, task: int, trial: int, start: int = 0) -> str:
+        """Return one episode. Raises UsageError, RunError."""
+        index = self.runs.index(key)
+        episode = read_episode(index, key, task, trial)
+        setting = self.settings.of(index.folder, index.config)
+        machine = self._machine(episode, setting.setting)
+        verdicts = list(episode.grade.verdicts.items()) if episode.grade else []
+        basis = episode.grade.basis if episode.grade else []
+        whole = list(turns(episode.record.messages))
+        windows = [whole[place].number for place in range(0, len(whole), WINDOW)] or [0]
+        start = max((each for each in windows if each <= start), default=0)
+        at = windows.index(start) * WINDOW
+        return self.render(
+            "episode.html",
+            links,
+            "run",
+            f"{printable(episode.task_id)[:100]} · {run_name(index, key)}",
+            key=key,
+            name=run_name(index, key),
+            episode=episode,
+            around=neighbours(index, task, trial),
+            verdicts=sorted(verdicts, key=lambda each: (each[1].met, each[0] not in basis)),
+            mark=mark,
+            opened=lambda criterion, verdict: mark(verdict) in ("unmet", "open") and criterion in basis,
+            aligned=align(episode.task.gold() if episode.task else [], episode.calls),
+            machine=machine,
+            panels=self.panels.beside(episode.shown),
+            task=episode.task,
+            task_content=episode.task.model_dump(mode="json", exclude_none=True) if episode.task else None,
+            policy=_policy(setting.setting),
+            missing=setting.missing,
+            changed=setting.changed,
+            turns=whole[at : at + WINDOW],
+            windows=windows,
+            start=start,
+            whole=lambda number: links.message(key, task, trial, number),
+            again=again(index, episode),
+            show=f"tau2-gym show {shlex.quote(str(index.folder))} {shlex.quote(f'{episode.task_id}#{trial}')}",
+        )
+
+    def _machine(self, episode: StoredEpisode, setting: Any) -> TimeMachine | None:
+        if setting is None or episode.task is None:
+            return None
+        return time_machine(setting, episode.task, episode.record, episode.calls)
+
+
+def run_name(index: RunIndex, key: str) -> str:
+    """Return what a run is called: the path of its folder below the one that is looked at."""
+    return key.replace("~", "/") if key != "." else index.folder.resolve().name
+
+
+def mark(verdict: Verdict) -> str:
+    """Return how a verdict is shown: met, unmet, open or vacuous."""
+    if verdict.status is Status.VACUOUS:
+        return "vacuous"
+    if verdict.reward is None:
+        return "open"
+    return "met" if verdict.met else "unmet"
+
+
+def again(index: RunIndex, episode: StoredEpisode) -> str:
+    """Return the command that plays an episode's task again, as far as a command line can say it."""
+    config = index.config
+    words = ["tau2-gym", "run", config["domain"], "--task", episode.task_id]
+    for role in ("agent", "user"):
+        model = config["models"].get(role)
+        words += [f"--{role}-model", model["model"]] if model else [f"--{role}", config[role]["name"]]
+    if config["models"].get("judge"):
+        words += ["--judge-model", config["models"]["judge"]["model"]]
+    words += ["--dataset", config["dataset"]["folder"]] if config.get("dataset") else []
+    words += ["--variant", config["variant"]] if config.get("variant") else []
+    words += ["--solo"] if config.get("solo") else []
+    words += ["--evaluators", config["evaluators"]] if config["evaluators"] != "tau2" else []
+    words += ["--seed", str(config.get("seed"))] if config.get("seed") is not None else []
+    words += ["--trials", str(episode.trial + 1)] if episode.trial else []
+    for fault in config.get("faults") or []:
+        words += ["--fault", fault]
+    return shlex.join(words)
+
+
+def shortened_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return run.json without its long lists of tasks."""
+    return {name: value for name, value in config.items() if name != "tasks"} | {"tasks": len(config["tasks"])}
+
+
+def _policy(setting: Any) -> str:
+    try:
+        return str(setting.policy_text) if setting is not None else ""
+    except Tau2GymError as error:
+        return f"The policy cannot be rendered: {error}"
+
+
+def _evaluators(index: RunIndex) -> str:
+    with index.reading() as connection:
+        return " and ".join(row[0] for row in connection.execute("SELECT DISTINCT evaluators FROM grades ORDER BY 1"))
+
+
+def _damage(folder: Path, rows: Sequence[tuple[Any, ...]]) -> list[str]:
+    shown = [f"{folder / file}:{line}: {why}" for file, line, why in rows[:DAMAGE_SHOWN]]
+    more = len(rows) - DAMAGE_SHOWN
+    return [*shown, f"and {more} more damaged lines"] if more > 0 else shown
+
+
+def _number(query: Mapping[str, str], name: str) -> int:
+    text = query.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
+
+
+def _page(query: Mapping[str, str], items: int, length: int) -> tuple[int, int]:
+    pages = max(1, -(-items // length))
+    return min(_number(query, "page"), pages) or 1, pages

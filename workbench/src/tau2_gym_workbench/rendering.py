@@ -1,0 +1,46 @@
+"""Templates: Jinja with everything escaped, and what is printed made harmless before."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, PrefixLoader, StrictUndefined
+
+from tau2_gym_workbench import text
+
+
+def environment(packages: tuple[tuple[str, str], ...] = ()) -> Environment:
+    """Return the templates of ours, and under each plugin's name the templates of its package."""
+    loaders: dict[str, Any] = {name: PackageLoader(package, "") for name, package in packages}
+    return _environment(PrefixLoader({"workbench": PackageLoader("tau2_gym_workbench"), **loaders}, delimiter="/"))
+
+
+@cache
+def own() -> Environment:
+    """Return our own templates."""
+    return environment()
+
+
+def _environment(loader: PrefixLoader) -> Environment:
+    made = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=text.shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters |= {
+        "formatted": text.formatted,
+        "compact": text.compact,
+        "one_line": text.one_line,
+        "arguments": text.arguments,
+        "clipped": text.clipped,
+        "money": text.money,
+        "count": text.count,
+        "seconds": text.seconds,
+        "percent": text.percent,
+    }
+    return made

@@ -1,0 +1,71 @@
+"""The settings that runs were played in: found once, kept, and compared with what the run says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from tau2_core.episode.setting import Setting
+from tau2_core.errors import Tau2GymError
+from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.records.reader import RecordedRun
+from tau2_core.runs.digests import content_digests
+from tau2_core.runs.grading import setting_of
+from tau2_core.runs.loading import open_catalogue
+
+
+@dataclass(frozen=True)
+class FoundSetting:
+    """A run's setting, or `missing`: why there is none. `changed` names what is another now than when it was played."""
+
+    setting: Setting | None
+    missing: str = ""
+    changed: Sequence[str] = ()
+
+
+class Settings:
+    """What is installed, and the settings of runs."""
+
+    def __init__(self, packs: Sequence[Path] = (), dataset: Path | None = None, blocked: Sequence[str] = ()) -> None:
+        self.packs = packs
+        self.dataset = dataset
+        self._blocked = blocked
+        self._catalogue: Catalogue | None = None
+        self._found: dict[str, FoundSetting] = {}
+        self._lock = Lock()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """All plugins, found when first asked for. Raises UsageError, PackError."""
+        if self._catalogue is None:
+            self._catalogue = open_catalogue(self.packs, self._blocked)
+        return self._catalogue
+
+    def forget(self) -> None:
+        """Read packs anew the next time: their files have changed."""
+        with self._lock:
+            self._found.clear()
+            self._catalogue = None
+
+    def of(self, folder: Path, config: dict[str, Any]) -> FoundSetting:
+        """Return the setting of a run; one for all runs of the same domain, dataset, variant and mode."""
+        told = {name: config.get(name) for name in ("domain", "variant", "solo", "mode", "dataset", "digests")}
+        key = repr(told)
+        with self._lock:
+            if key not in self._found:
+                self._found[key] = self._find(folder, config)
+            return self._found[key]
+
+    def _find(self, folder: Path, config: dict[str, Any]) -> FoundSetting:
+        run = RecordedRun(folder, config, {}, {}, {}, {})
+        try:
+            setting = setting_of(run, self.catalogue, self.dataset if config.get("dataset") else None)
+            setting.bases()
+            digests = content_digests(setting)
+        except Tau2GymError as error:
+            return FoundSetting(None, str(error))
+        told = config["digests"]
+        return FoundSetting(setting, "", [name for name, digest in digests.items() if told.get(name) != digest])
