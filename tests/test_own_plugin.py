@@ -337,9 +337,12 @@ def test_what_it_brings_is_listed(gym: Gym, installed: Path) -> None:
     assert sorted(rows["workshop"]["provides"]) == [
         "adapter:lines",
         "agent:counter",
+        "command:tally",
         "evaluator:busy.COMMUNICATE",
         "evaluator:busy.DB",
         "fault:doubling",
+        "page:ends",
+        "page:folder",
         "toolset:counting",
         "user:curt",
     ]

@@ -17,6 +17,8 @@ from tau2_core.errors import Tau2GymError, UsageError
 from tau2_core.terminal_text import printable
 
 from tau2_gym_workbench.access import Access
+from tau2_gym_workbench.compare_pages import ComparePages
+from tau2_gym_workbench.domain_pages import DomainPages
 from tau2_gym_workbench.episodes import read_episode
 from tau2_gym_workbench.folder import Runs
 from tau2_gym_workbench.links import Links
@@ -33,7 +35,8 @@ STATIC = Path(__file__).parent / "static"
 def open_reading(folder: Path, settings: Settings) -> Reading:
     """Return what the pages of a folder of runs are made of. Raises UsageError, PackError."""
     panels = Panels(settings.catalogue.pages())
-    nav = [(spec.name, spec.title, f"/pages/{spec.name}") for spec in panels.pages()]
+    nav = [("domains", "Domains", "/domains")]
+    nav += [(spec.name, spec.title, f"/pages/{spec.name}") for spec in panels.pages()]
     return Reading(Runs(folder), settings, panels, nav)
 
 
@@ -102,7 +105,13 @@ def application(reading: Reading, host: str, token: str | None, more: Sequence[B
         page = reading.render("problem.html", LINKS, "", title, message=str(getattr(error, "detail", error)))
         return HTMLResponse(page, status)
 
-    routes = [Mount("/static", StaticFiles(directory=STATIC)), *ReadingPages(reading).routes(), *more]
+    routes = [
+        Mount("/static", StaticFiles(directory=STATIC)),
+        *ReadingPages(reading).routes(),
+        *ComparePages(reading, LINKS).routes(),
+        *DomainPages(reading, LINKS).routes(),
+        *more,
+    ]
     handlers: Any = {Tau2GymError: problem, HTTPException: problem, OSError: problem, Exception: problem}
     return Access(Starlette(routes=routes, exception_handlers=handlers), host, token)
 

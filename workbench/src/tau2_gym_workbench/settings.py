@@ -10,11 +10,13 @@ from typing import Any
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import Tau2GymError
+from tau2_core.model.episodes import ArgumentMode
+from tau2_core.packs.pack import Pack
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.reader import RecordedRun
 from tau2_core.runs.digests import content_digests
 from tau2_core.runs.grading import setting_of
-from tau2_core.runs.loading import open_catalogue
+from tau2_core.runs.loading import find_dataset, load_domain_pack, open_catalogue
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Settings:
         self._blocked = blocked
         self._catalogue: Catalogue | None = None
         self._found: dict[str, FoundSetting] = {}
+        self._packs: dict[str, Pack] = {}
+        self._domains: dict[tuple[str, str, bool], Setting] = {}
         self._lock = Lock()
 
     @property
@@ -48,7 +52,21 @@ class Settings:
         """Read packs anew the next time: their files have changed."""
         with self._lock:
             self._found.clear()
+            self._packs.clear()
+            self._domains.clear()
             self._catalogue = None
+
+    def domain(self, name: str, *, variant: str = "", solo: bool = False) -> Setting:
+        """Return a domain as it is installed, with the dataset that was named; loaded once. Raises as `prepare`."""
+        key = (name, variant, solo)
+        with self._lock:
+            if key not in self._domains:
+                if name not in self._packs:
+                    self._packs[name] = load_domain_pack(self.catalogue, name)
+                data = find_dataset(self.catalogue, self.dataset, name) if self.dataset else None
+                mode: ArgumentMode = "tau2" if data else "strict"
+                self._domains[key] = Setting(self._packs[name], data, variant=variant, solo=solo, mode=mode)
+            return self._domains[key]
 
     def of(self, folder: Path, config: dict[str, Any]) -> FoundSetting:
         """Return the setting of a run; one for all runs of the same domain, dataset, variant and mode."""

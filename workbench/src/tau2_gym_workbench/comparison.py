@@ -1,0 +1,96 @@
+"""Two runs side by side: the gate's word, paired rates, the tasks that flipped, two episodes of one slot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tau2_core.errors import UsageError
+from tau2_core.model.episodes import Slot
+from tau2_core.model.evaluation import Grade, Judgement, Outcome
+from tau2_core.records.compare import Comparison, Difference, compare_runs, differences
+from tau2_core.records.reader import RecordedRun
+
+from tau2_gym_workbench.index import RunIndex
+from tau2_gym_workbench.matrix import Cell, one_cell
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A task whose trials did not end alike, with the cells of both runs; `a` and `b` are its numbers there."""
+
+    task_id: str
+    a: int
+    b: int
+    cells: list[tuple[int, Cell, Cell]]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A comparison, or why there is none: what the runs differ in, or the words of the refusal."""
+
+    comparison: Comparison | None
+    pairs: list[Pair]
+    refused: str = ""
+    unlike: list[Difference] | None = None
+
+
+def graded_run(index: RunIndex) -> RecordedRun:
+    """Return a run as comparing needs it: its grades, without conversations, so that a large one fits in memory."""
+    names = index.config["tasks"]
+    grades, judgements = {}, {}
+    with index.reading() as connection:
+        for row in connection.execute("SELECT task, trial, evaluators, reward, outcome FROM grades"):
+            slot = Slot(names[row["task"]], row["trial"])
+            grades[slot] = Grade(
+                task_id=slot.task_id,
+                trial=slot.trial,
+                evaluators=row["evaluators"],
+                reward=row["reward"],
+                outcome=Outcome(row["outcome"]),
+                basis=[],
+            )
+        for row in connection.execute("SELECT task, trial, model, failed FROM judgements"):
+            slot = Slot(names[row["task"]], row["trial"])
+            judgements[slot] = Judgement(model=row["model"], error="failed" if row["failed"] else "")
+    return RecordedRun(index.folder, index.config, {}, judgements, grades, {})
+
+
+def compare(a: RunIndex, b: RunIndex, *, ignore: list[str]) -> Compared:
+    """Compare two runs as `tau2-gym compare` does. What it refuses is said in the result."""
+    runs = graded_run(a), graded_run(b)
+    try:
+        comparison = compare_runs(*runs, ignore=ignore)
+    except UsageError as error:
+        return Compared(None, [], str(error), differences(*runs))
+    return Compared(comparison, _pairs(a, b, comparison))
+
+
+def _pairs(a: RunIndex, b: RunIndex, comparison: Comparison) -> list[Pair]:
+    """Return the tasks of which a trial was solved in one run and not in the other."""
+    cells = _cells(a), _cells(b)
+    numbers = [{task: number for number, task in enumerate(index.config["tasks"])} for index in (a, b)]
+    found = []
+    for task_id, number in numbers[0].items():
+        other = numbers[1].get(task_id)
+        if other is None:
+            continue
+        both = [
+            (trial, _at(cells[0], number, trial), _at(cells[1], other, trial)) for trial in range(comparison.trials)
+        ]
+        if any((before.kind == "solved") != (after.kind == "solved") for _, before, after in both):
+            found.append(Pair(task_id, number, other, both))
+    return found
+
+
+def _at(cells: dict[tuple[int, int], Cell], task: int, trial: int) -> Cell:
+    return cells.get((task, trial)) or one_cell(None, trial, chosen=True)
+
+
+def _cells(index: RunIndex) -> dict[tuple[int, int], Cell]:
+    with index.reading() as connection:
+        rows: list[Any] = connection.execute(
+            "SELECT e.task, e.trial, g.outcome, g.reward, g.reason FROM episodes e LEFT JOIN grades g"
+            " ON g.task = e.task AND g.trial = e.trial"
+        ).fetchall()
+    return {(row["task"], row["trial"]): one_cell(row, row["trial"], chosen=True) for row in rows}
