@@ -58,6 +58,7 @@ NOT_RUN = {
     "tau2-gym serve airline --max-episodes 10000",
     "pip install ./hotel",
     "tau2-gym view",
+    "tau2-gym dev bike_shop",
     "tau2-gym view runs --host 0.0.0.0 --token SECRET",
     "tau2-gym serve airline",
     'curl -s -X POST http://127.0.0.1:8700/v1/slots -H "Authorization: Bearer TOKEN"',

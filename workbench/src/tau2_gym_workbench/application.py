@@ -9,6 +9,8 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
@@ -18,6 +20,7 @@ from tau2_core.terminal_text import printable
 
 from tau2_gym_workbench.access import Access
 from tau2_gym_workbench.compare_pages import ComparePages
+from tau2_gym_workbench.dev_pages import DevPages
 from tau2_gym_workbench.domain_pages import DomainPages
 from tau2_gym_workbench.episodes import read_episode
 from tau2_gym_workbench.folder import Runs
@@ -25,6 +28,7 @@ from tau2_gym_workbench.links import Links
 from tau2_gym_workbench.live import events
 from tau2_gym_workbench.pages import Reading
 from tau2_gym_workbench.panels import Panels
+from tau2_gym_workbench.play_pages import PlayPages
 from tau2_gym_workbench.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -32,10 +36,14 @@ LINKS = Links()
 STATIC = Path(__file__).parent / "static"
 
 
-def open_reading(folder: Path, settings: Settings) -> Reading:
-    """Return what the pages of a folder of runs are made of. Raises UsageError, PackError."""
+def open_reading(folder: Path, settings: Settings, *, authors: bool = False) -> Reading:
+    """Return what the pages of a folder of runs are made of. Raises UsageError, PackError.
+
+    `authors`: a pack is being written, and has a page.
+    """
     panels = Panels(settings.catalogue.pages())
-    nav = [("domains", "Domains", "/domains")]
+    nav = [("domains", "Domains", "/domains"), ("play", "Play", "/play")]
+    nav += [("dev", "Author", "/dev")] if authors else []
     nav += [(spec.name, spec.title, f"/pages/{spec.name}") for spec in panels.pages()]
     return Reading(Runs(folder), settings, panels, nav)
 
@@ -95,8 +103,8 @@ def message_text(message: Any) -> str:
     )
 
 
-def application(reading: Reading, host: str, token: str | None, more: Sequence[BaseRoute] = ()) -> Access:
-    """Return the whole application."""
+def application(reading: Reading, host: str, token: str | None, pack: Path | None = None) -> Access:
+    """Return the whole application; `pack` is the folder of the pack that is being written."""
 
     def problem(request: Request, error: Exception) -> Response:
         status, title = _told(error)
@@ -105,15 +113,18 @@ def application(reading: Reading, host: str, token: str | None, more: Sequence[B
         page = reading.render("problem.html", LINKS, "", title, message=str(getattr(error, "detail", error)))
         return HTMLResponse(page, status)
 
+    author = DevPages(reading, LINKS, pack) if pack is not None else None
     routes = [
         Mount("/static", StaticFiles(directory=STATIC)),
         *ReadingPages(reading).routes(),
         *ComparePages(reading, LINKS).routes(),
         *DomainPages(reading, LINKS).routes(),
-        *more,
+        *PlayPages(reading, LINKS, pack).routes(),
+        *(author.routes() if author else ()),
     ]
     handlers: Any = {Tau2GymError: problem, HTTPException: problem, OSError: problem, Exception: problem}
-    return Access(Starlette(routes=routes, exception_handlers=handlers), host, token)
+    watching = [Middleware(BaseHTTPMiddleware, dispatch=author.fresh)] if author else []
+    return Access(Starlette(routes=routes, exception_handlers=handlers, middleware=watching), host, token)
 
 
 def _told(error: Exception) -> tuple[int, str]:

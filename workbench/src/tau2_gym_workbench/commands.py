@@ -1,4 +1,4 @@
-"""`tau2-gym view`: the workbench over a folder of runs, or its pages as files."""
+"""The commands `view` and `dev`: the workbench over a folder of runs, its pages as files, and author mode."""
 
 from __future__ import annotations
 
@@ -62,4 +62,33 @@ def view(
         token,
         say=typer.echo,
         opens=not no_open,
+    )
+
+
+def dev(
+    pack: Annotated[Path, typer.Argument(help="The folder of the pack that you write.")],
+    folder: Annotated[Path, typer.Option("--runs", help="Where run folders are.")] = Path("runs"),
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8710,
+    token: TokenOption = None,
+    no_open: NoOpenOption = False,
+    no_plugin: NoPluginOption = None,
+) -> None:
+    """Write a pack: check it whenever a file changes, play its tasks, and make tasks of what was played."""
+    from tau2_core.packs.locations import find_pack_folder
+
+    from tau2_gym_workbench.application import application, open_reading
+    from tau2_gym_workbench.serve import serve
+    from tau2_gym_workbench.settings import Settings
+
+    found = find_pack_folder(pack)
+    settings = Settings([found], None, no_plugin or ())
+    serve(
+        lambda: application(open_reading(folder, settings, authors=True), host, token, found),
+        host,
+        port,
+        token,
+        say=typer.echo,
+        opens=not no_open,
+        path="dev",
     )

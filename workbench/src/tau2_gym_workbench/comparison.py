@@ -8,7 +8,7 @@ from typing import Any
 from tau2_core.errors import UsageError
 from tau2_core.model.episodes import Slot
 from tau2_core.model.evaluation import Grade, Judgement, Outcome
-from tau2_core.records.compare import Comparison, Difference, compare_runs, differences
+from tau2_core.records.compare import Comparison, Difference, compare_runs, configuration_differences
 from tau2_core.records.reader import RecordedRun
 
 from tau2_gym_workbench.index import RunIndex
@@ -62,7 +62,7 @@ def compare(a: RunIndex, b: RunIndex, *, ignore: list[str]) -> Compared:
     try:
         comparison = compare_runs(*runs, ignore=ignore)
     except UsageError as error:
-        return Compared(None, [], str(error), differences(*runs))
+        return Compared(None, [], str(error), configuration_differences(*runs))
     return Compared(comparison, _pairs(a, b, comparison))
 
 

@@ -16,6 +16,12 @@ def tau2_commands() -> list[CommandSpec]:
             Lazy(f"{PACKAGE}.commands:view"),
             ["tau2-gym run mock --agent random --name first", "tau2-gym view --export pages runs/first"],
         ),
+        CommandSpec(
+            "dev",
+            "Write a pack: check it whenever a file changes, play its tasks, and make tasks of what was played.",
+            Lazy(f"{PACKAGE}.commands:dev"),
+            ["tau2-gym new bike_shop", "tau2-gym dev bike_shop"],
+        ),
     ]
 
 

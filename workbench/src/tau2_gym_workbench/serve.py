@@ -17,12 +17,22 @@ GRACE_SECONDS = 1  # for requests in flight when a signal comes; streams of even
 
 
 def serve(
-    make: Callable[[], Access], host: str, port: int, token: str | None, *, say: Callable[[str], None], opens: bool
+    make: Callable[[], Access],
+    host: str,
+    port: int,
+    token: str | None,
+    *,
+    say: Callable[[str], None],
+    opens: bool,
+    path: str = "",
 ) -> None:
-    """Serve until SIGINT or SIGTERM. Raises UsageError for a port in use, or a public address without a token."""
+    """Serve until SIGINT or SIGTERM; `path` is the page that is named and opened.
+
+    Raises UsageError for a port in use, or a public address without a token.
+    """
     with ExitStack() as stack:
         listeners = [stack.enter_context(each) for each in bind(host, port, token)]
-        address = f"http://{f'[{host}]' if ':' in host else host}:{listeners[0].getsockname()[1]}/"
+        address = f"http://{f'[{host}]' if ':' in host else host}:{listeners[0].getsockname()[1]}/{path}"
         opened = address + (f"?token={quote(token)}" if token else "")
         _run(make(), listeners, lambda: _begin(say, opened, opens=opens))
 

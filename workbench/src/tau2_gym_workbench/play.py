@@ -1,0 +1,172 @@
+"""Episodes that are played in the browser: you are one side, and a script, the oracle or a model is the other."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tau2_core.api.factory import EpisodeFactory
+from tau2_core.api.options import run_arguments
+from tau2_core.episode.episode import Episode
+from tau2_core.errors import UsageError
+from tau2_core.model.episodes import EpisodeRecord
+from tau2_core.model.evaluation import Grade
+from tau2_core.model.participants import STOP
+from tau2_core.model.tools import Role, Tool
+from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, Journal, default_name
+from tau2_core.records.summary import summarise
+from tau2_core.records.tally import Tally
+from tau2_core.runs.checked_plan import check_plan
+from tau2_core.runs.composition import compose
+
+from tau2_gym_workbench.settings import Settings
+
+MOST = 20  # plays that are kept open; the one that rested longest makes room
+OTHERS: Mapping[Role, Sequence[str]] = {"agent": ("scripted",), "user": ("oracle", "always-refuse", "always-transfer")}
+ARGUMENT = "argument:"  # before a tool's parameter in a form
+
+
+@dataclass
+class Play:
+    """One episode under way. `side` is yours; `other` is who plays the other one."""
+
+    id: str
+    domain: str
+    task_id: str
+    side: Role
+    other: str
+    factory: EpisodeFactory
+    episode: Episode
+    said: str = ""
+    grade: Grade | None = None
+    kept: str = ""
+    touched: float = field(default_factory=time.monotonic)
+
+    @property
+    def mine(self) -> Any:
+        """The side that is played here."""
+        return self.episode.agent if self.side == "agent" else self.episode.customer
+
+    @property
+    def tools(self) -> Sequence[Tool]:
+        """What you may call."""
+        tools: Sequence[Tool] = self.mine.tools
+        return tools
+
+
+class Plays:
+    """All episodes that are played here."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.settings = settings
+        self.folder = folder
+        self._open: dict[str, Play] = {}
+
+    def factory(self, domain: str, task_id: str, side: Role, other: str) -> EpisodeFactory:
+        """Read what an episode needs; it may take a second. Raises UsageError, PackError, DatasetError."""
+        return EpisodeFactory(domain, tasks=[task_id], **self._options(side, other))
+
+    def _options(self, side: Role, other: str) -> Any:
+        options: dict[str, Any] = {"packs": list(self.settings.packs)}
+        if self.settings.dataset is not None:
+            options["dataset"] = self.settings.dataset
+        if side == "agent":
+            return {**options, "agent": "external", "user": other}
+        return {**options, "agent": other, "user": "external"}
+
+    async def open(self, factory: EpisodeFactory, domain: str, task_id: str, side: Role, other: str) -> Play:
+        """Begin an episode. Raises TaskError."""
+        if len(self._open) >= MOST:
+            await self.close(min(self._open.values(), key=lambda play: play.touched).id)
+        episode = factory.episode(task_id)
+        await episode.begin()
+        play = Play(secrets.token_urlsafe(6), domain, task_id, side, other, factory, episode)
+        self._open[play.id] = play
+        return play
+
+    def get(self, play_id: str) -> Play:
+        """Return an episode. Raises UsageError if it is not open any more."""
+        if play_id not in self._open:
+            raise UsageError("this episode is not open any more; play the task again")
+        play = self._open[play_id]
+        play.touched = time.monotonic()
+        return play
+
+    async def close(self, play_id: str) -> None:
+        """Close an episode."""
+        play = self._open.pop(play_id)
+        play.episode.close()
+        await play.factory.close()
+
+    def keep(self, play: Play, record: EpisodeRecord, grade: Grade) -> str:
+        """Write an episode as a run of one slot, and return the folder's name. Raises RunError."""
+        options = {**self._options(play.side, play.other), "tasks": [play.task_id]}
+        arguments = run_arguments(play.domain, options)
+        plan = compose(arguments.options, agent=arguments.agent, user=arguments.user, tasks=arguments.tasks).plan
+        checked = check_plan(plan, self.settings.catalogue)
+        folder = self.folder / default_name(play.domain, "played")
+        journal = Journal(folder)
+        with journal.alone():
+            journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))
+            journal.write(CONFIGURATION, checked.config)
+            journal.append(EPISODES, record.line())
+            journal.append(GRADES, grade.model_dump(mode="json"))
+            tally = Tally([play.task_id], 1, [grade], [record])
+            summary = summarise(plan.inventory(), folder.name, str(folder), tally, 0.0)
+            journal.write(SUMMARY, summary.model_dump(mode="json"))
+        return folder.name
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A form's field for one parameter. `kind` is text, number, choice or json."""
+
+    name: str
+    kind: str
+    required: bool
+    choices: Sequence[str]
+    about: str
+
+
+def fields(tool: Tool) -> list[Field]:
+    """Return the fields of a tool's form, from its JSON schema."""
+    required = set(tool.parameters.get("required", ()))
+    found = []
+    for name, told in tool.parameters.get("properties", {}).items():
+        schema = told if isinstance(told, dict) else {}
+        choices: Sequence[str] = ()
+        kind = {"string": "text", "integer": "number", "number": "number"}.get(str(schema.get("type")), "json")
+        if isinstance(schema.get("enum"), list):
+            kind, choices = "choice", [json.dumps(value, ensure_ascii=False) for value in schema["enum"]]
+        elif schema.get("type") == "boolean":
+            kind, choices = "choice", ["true", "false"]
+        found.append(Field(name, kind, name in required, choices, str(schema.get("description", ""))))
+    return found
+
+
+def read_arguments(tool: Tool, form: Mapping[str, str]) -> dict[str, Any]:
+    """Return the arguments that a form holds; a field left empty is left out. Raises UsageError for what is no JSON."""
+    found: dict[str, Any] = {}
+    for each in fields(tool):
+        text = form.get(f"{ARGUMENT}{each.name}", "")
+        if text == "":
+            continue
+        if each.kind == "text":
+            found[each.name] = text
+            continue
+        try:
+            found[each.name] = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise UsageError(f'{each.name} should be JSON, such as 3 or ["a"]: {error}') from error
+    return found
+
+
+async def hang_up(play: Play) -> None:
+    """End the episode as your side does: the customer by hanging up; an agent's end is when it is graded."""
+    if play.side == "user" and play.episode.ended is None:
+        await play.mine.say(STOP)

@@ -1,0 +1,194 @@
+"""The pages on which an episode is played, graded, kept, and made a task of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+from tau2_core.errors import Tau2GymError, UsageError
+from tau2_core.model.episodes import EpisodeRecord
+from tau2_core.model.tools import Role
+from tau2_core.names import did_you_mean
+
+from tau2_gym_workbench.alignment import align
+from tau2_gym_workbench.authoring import OUTCOMES, task_content, task_yaml, write_task
+from tau2_gym_workbench.episodes import turns
+from tau2_gym_workbench.links import Links
+from tau2_gym_workbench.pages import Reading, mark
+from tau2_gym_workbench.play import OTHERS, Play, Plays, fields, hang_up, read_arguments
+from tau2_gym_workbench.time_machine import TimeMachine, time_machine
+
+LONGEST_FORM = 2_000_000  # bytes
+
+
+class PlayPages:
+    """Choosing a task, playing it, and what comes of it. `pack` is the folder that `tau2-gym dev` works on."""
+
+    def __init__(self, reading: Reading, links: Links, pack: Path | None = None) -> None:
+        self.reading = reading
+        self.links = links
+        self.pack = pack
+        self.plays = Plays(reading.settings, reading.runs.folder)
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the addresses."""
+        step = ("say", "call", "grade", "keep", "again", "task")
+        return [
+            Route("/play", self.choose),
+            Route("/play", self.begin, methods=["POST"]),
+            Route("/play/{id}", self.show),
+            *(Route(f"/play/{{id}}/{name}", getattr(self, name), methods=["POST"]) for name in step),
+        ]
+
+    def choose(self, request: Request) -> Response:
+        settings = self.reading.settings
+        names = sorted({domain.name for domain in settings.catalogue.domains()})
+        domain = request.query_params.get("domain") or (names[0] if names else "")
+        if domain not in names:
+            raise UsageError(f"there is no domain {domain!r} ({did_you_mean(domain, names)})")
+        tasks = list(settings.domain(domain).tasks())
+        return self._page(
+            "play_choose.html",
+            "Play",
+            domains=names,
+            domain=domain,
+            tasks=tasks,
+            task=request.query_params.get("task", tasks[0] if tasks else ""),
+            others=OTHERS,
+        )
+
+    async def begin(self, request: Request) -> Response:
+        form = await _form(request)
+        side: Role = "user" if form.get("side") == "user" else "agent"
+        other = form.get("model", "").strip() or form.get(f"other-{side}", "") or OTHERS[side][0]
+        domain, task = form.get("domain", ""), form.get("task", "")
+        factory = await run_in_threadpool(self.plays.factory, domain, task, side, other)
+        play = await self.plays.open(factory, domain, task, side, other)
+        return self._to(play)
+
+    async def show(self, request: Request) -> Response:
+        play = self.plays.get(request.path_params["id"])
+        return await self._shown(play, await play.episode.record())
+
+    async def say(self, request: Request) -> Response:
+        return await self._step(request, lambda play, form: play.mine.say(form.get("text", "")))
+
+    async def call(self, request: Request) -> Response:
+        async def make(play: Play, form: Mapping[str, str]) -> None:
+            tool = next((each for each in play.tools if each.name == form.get("tool")), None)
+            if tool is None:
+                raise UsageError(f"this side has no tool {form.get('tool')!r}")
+            await play.mine.call(tool.name, **read_arguments(tool, form))
+
+        return await self._step(request, make)
+
+    async def grade(self, request: Request) -> Response:
+        async def end(play: Play, _form: Mapping[str, str]) -> None:
+            await hang_up(play)
+            play.grade = await play.episode.grade()
+
+        return await self._step(request, end)
+
+    async def keep(self, request: Request) -> Response:
+        async def keep(play: Play, _form: Mapping[str, str]) -> None:
+            if play.grade is None:
+                raise UsageError("grade the episode before you keep it")
+            record = await play.episode.record()
+            play.kept = play.kept or await run_in_threadpool(self.plays.keep, play, record, play.grade)
+
+        return await self._step(request, keep)
+
+    async def again(self, request: Request) -> Response:
+        async def again(play: Play, _form: Mapping[str, str]) -> None:
+            await play.episode.reset()
+            play.grade, play.kept = None, ""
+
+        return await self._step(request, again)
+
+    async def task(self, request: Request) -> Response:
+        """Show the task that the form and the episode make; with `write`, write it into the pack."""
+        play, form = self.plays.get(request.path_params["id"]), await _form(request)
+        record = await play.episode.record()
+        setting = play.episode.setting
+        tools = {**setting.tools("user"), **setting.tools("agent")}
+        initial = play.episode.task.initial_state
+        state = initial.model_dump(mode="json", exclude_none=True) if initial else None
+        made, written = "", ""
+        try:
+            content = task_content(record, tools, form, state)
+            made = task_yaml(content)
+            if form.get("write") and self.pack is not None:
+                written = str(await run_in_threadpool(write_task, self.pack, content["id"], made))
+                self.reading.settings.forget()
+        except UsageError as error:
+            play.said = str(error)
+        return await self._shown(play, record, form=form, made=made, written=written)
+
+    async def _step(self, request: Request, step: Any) -> Response:
+        play, form = self.plays.get(request.path_params["id"]), await _form(request)
+        try:
+            await step(play, form)
+        except Tau2GymError as error:
+            play.said = str(error)
+        return self._to(play)
+
+    def _to(self, play: Play) -> Response:
+        return RedirectResponse(self.links.page(f"play/{play.id}") + "#last", 303)
+
+    async def _shown(
+        self,
+        play: Play,
+        record: EpisodeRecord,
+        form: Mapping[str, str] | None = None,
+        made: str = "",
+        written: str = "",
+    ) -> Response:
+        said, play.said = play.said, ""
+        every = list(turns(record.messages))
+        calls = [call for turn in every for call in turn.calls]
+        task = play.episode.task
+        machine: TimeMachine = await run_in_threadpool(time_machine, play.episode.setting, task, record, calls)
+        verdicts = list(play.grade.verdicts.items()) if play.grade else []
+        basis = play.grade.basis if play.grade else []
+        return self._page(
+            "play.html",
+            f"Play {play.task_id}",
+            play=play,
+            record=record,
+            grade=play.grade,
+            verdicts=verdicts,
+            mark=mark,
+            opened=lambda criterion, verdict: criterion in basis and not verdict.met,
+            aligned=align(task.gold(), calls) if play.grade else [],
+            machine=machine,
+            task=task,
+            turns=every,
+            whole=lambda _number: "",
+            tools=[(tool, fields(tool)) for tool in play.tools],
+            policy=play.episode.policy if play.side == "agent" else "",
+            said=said,
+            form=form or {},
+            made=made,
+            written=written,
+            outcomes=OUTCOMES,
+            pack=self.pack,
+        )
+
+    def _page(self, template: str, title: str, **values: Any) -> Response:
+        return HTMLResponse(self.reading.render(template, self.links, "play", title, **values))
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """Return a form's fields. Raises UsageError for one that is too long."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LONGEST_FORM:
+            raise UsageError(f"the form is longer than {LONGEST_FORM:,} bytes")
+    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))

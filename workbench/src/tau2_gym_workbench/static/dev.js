@@ -1,0 +1,9 @@
+// Author mode: the page is loaded again when a file of the pack changes.
+"use strict";
+(() => {
+  const source = new EventSource(document.querySelector("[data-changes]").dataset.changes);
+  source.addEventListener("message", () => {
+    source.close();
+    location.reload();
+  });
+})();
