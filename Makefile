@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PACKS := airline mock retail telecom
-INTEGRATIONS := gymnasium
+INTEGRATIONS := eval-protocol gymnasium
 DOMAIN ?= airline
 INSTALLED := .venv/.installed
 

@@ -10,7 +10,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tau2_core.testing import EvaluationRow, McpGymRolloutProcessor, dataset_rows, evaluation_test, system_prompt
+from tau2_gym_eval_protocol import (
+    EvaluationRow,
+    McpGymRolloutProcessor,
+    dataset_rows,
+    evaluation_test,
+    system_prompt,
+)
 
 CRITERIA = ["DB", "ACTION", "COMMUNICATE", "NL_ASSERTION"]
 

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 import tau2_core
+import tau2_gym_eval_protocol
 from tau2_core import testing
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,7 +34,7 @@ API_PAGES = {
     ),
     "packs": (("state", "packs", "arithmetic"), "For packs", "What handlers and records of a pack use."),
     "plugins": (
-        ("hookspecs", "model.registrations", "model.participants", "model.datasets", "model.llm"),
+        ("hookspecs", "model.registrations", "model.participants", "model.datasets", "model.exports", "model.llm"),
         "For plugins",
         "What hooks return and receive. [Hooks](../hooks.md) has an example of each.",
     ),
@@ -118,7 +119,7 @@ def generated_names() -> list[str]:
     return [
         "reference/commands.md",
         "decisions/index.md",
-        *(f"reference/api/{name}.md" for name in [*API_PAGES, "testing"]),
+        *(f"reference/api/{name}.md" for name in [*API_PAGES, "testing", "eval-protocol"]),
     ]
 
 
@@ -152,8 +153,11 @@ def python_api() -> dict[str, str]:
     found["reference/api/plugins.md"] += api_page("Hooks", "", "tau2_core.hookspecs", hooks()).replace(
         "# Hooks", "## Hooks"
     )
-    purpose = "`tau2_core.testing`: for tests of packs and evaluations in [pytest](../../how-to/pytest.md)."
+    purpose = "`tau2_core.testing`: for tests of packs in [pytest](../../how-to/pytest.md)."
     found["reference/api/testing.md"] = api_page("For tests", purpose, "tau2_core.testing", dir(testing))
+    package = tau2_gym_eval_protocol
+    purpose = f"`{package.__name__}`: evaluations in [pytest](../../how-to/pytest.md), in the words of eval-protocol."
+    found["reference/api/eval-protocol.md"] = api_page("For evaluations", purpose, package.__name__, dir(package))
     return found
 
 

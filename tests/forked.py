@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import IO, Any
 
 LITELLM = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}  # as our client imports it
-HEAVY = ("tau2_core.__main__", "tau2_core.testing")  # not imported: what runs, and what imports pytest
+HEAVY = ("tau2_core.__main__", "tau2_core.testing.pytest_plugin")  # not imported: what runs, and what imports pytest
+SCRIPTS = (".server_script", ".end_with_parent")
 
 
 class Forked:
@@ -72,7 +73,7 @@ class Forked:
 class Forks:
     """Starts commands as forks of a process that it starts with the first of them. Close it at the end.
 
-    Commands with models of litellm have an origin of their own: importing it takes seconds.
+    Commands with models of litellm have an origin of their own, as importing it takes seconds, and so has pytest.
     """
 
     def __init__(self) -> None:
@@ -86,12 +87,16 @@ class Forks:
         env: Mapping[str, str],
         stdout: IO[Any] | int,
         stderr: IO[Any] | int,
+        program: str = "tau2_core",
+        litellm: bool = False,
     ) -> Forked:
-        """Start `tau2-gym` with these arguments and nothing on its standard input.
+        """Start `tau2-gym` (or `program`, `pytest`) with these arguments and nothing on its standard input.
 
-        Output goes to open files, standard output also to a new pipe (`subprocess.PIPE`).
+        Output goes to open files, standard output also to a new pipe (`subprocess.PIPE`). `litellm` says that the
+        command will need it, where no argument names one of its models.
         """
-        requests = self._origin("litellm" if any(word.startswith("openai/") for word in arguments) else "tau2_core")
+        needed = ["litellm"] if litellm or any(word.startswith("openai/") for word in arguments) else []
+        requests = self._origin(program, *needed)
         ours, report = socket.socketpair()
         reader, writer = os.pipe() if stdout == subprocess.PIPE else (None, None)
         with report, tempfile.TemporaryFile() as request, Path(os.devnull).open("rb") as nothing:
@@ -106,11 +111,20 @@ class Forks:
             return Forked(ours, os.fdopen(reader, encoding="utf-8") if reader is not None else None)
 
     def run(
-        self, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], timeout: float
+        self,
+        arguments: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        timeout: float,
+        program: str = "tau2_core",
+        litellm: bool = False,
     ) -> subprocess.CompletedProcess[str]:
         """Do a command to its end. Raises TimeoutExpired where it does not end; it is killed then."""
         with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-            process = self.start(arguments, cwd=cwd, env=env, stdout=stdout, stderr=stderr)
+            process = self.start(
+                arguments, cwd=cwd, env=env, stdout=stdout, stderr=stderr, program=program, litellm=litellm
+            )
             try:
                 code = process.wait(timeout)
             finally:
@@ -126,17 +140,19 @@ class Forks:
             requests.close()
             process.wait(60)  # for its forks, which have all ended
 
-    def _origin(self, imports: str) -> socket.socket:
-        if imports not in self._origins:
+    def _origin(self, program: str, *imports: str) -> socket.socket:
+        key = " ".join([program, *imports])
+        if key not in self._origins:
             ours, theirs = socket.socketpair()
             with theirs:
-                command = [sys.executable, "-P", "-W", "error", __file__, imports, str(theirs.fileno())]
+                number = str(theirs.fileno())
+                command = [sys.executable, "-P", "-W", "error", __file__, number, program, *imports]
                 inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "TAU2_"))}
                 process = subprocess.Popen(command, env=inherited | LITELLM, pass_fds=[theirs.fileno()])
             if not ours.recv(1):
                 raise RuntimeError("a module cannot be imported; its error is on standard error")
-            self._origins[imports] = process, ours
-        return self._origins[imports][1]
+            self._origins[key] = process, ours
+        return self._origins[key][1]
 
 
 def _number(file: IO[Any] | int) -> int:
@@ -212,24 +228,28 @@ def _leave(end: SystemExit) -> None:
     os._exit(end.code)
 
 
-def _import_the_core() -> None:
-    import tau2_core
-
-    for module in pkgutil.walk_packages(tau2_core.__path__, "tau2_core."):
-        if not module.name.startswith(HEAVY):
+def _import_all_of(package: str) -> None:
+    for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+        if not module.name.startswith(HEAVY) and not module.name.endswith(SCRIPTS):
             importlib.import_module(module.name)
 
 
 if __name__ == "__main__":
-    with socket.socket(fileno=int(sys.argv[2])) as asked:
-        _import_the_core()
-        importlib.import_module(sys.argv[1])
+    _, number, program, *imports = sys.argv
+    with socket.socket(fileno=int(number)) as asked:
+        _import_all_of("tau2_core")
+        if program == "pytest":
+            import pytest  # noqa: F401
+
+            _import_all_of("tau2_gym_eval_protocol")
+        for name in imports:
+            importlib.import_module(name)
         gc.freeze()  # a look for garbage in a fork would copy the memory that it shares
         asked.send(b".")
         files = _serve(asked)
     if files is not None:
         _become(*files)
         try:
-            runpy.run_module("tau2_core", run_name="__main__", alter_sys=True)
+            runpy.run_module(program, run_name="__main__", alter_sys=True)
         except SystemExit as end:
             _leave(end)

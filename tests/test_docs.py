@@ -23,6 +23,7 @@ from xml.etree import ElementTree
 
 import pytest
 import tau2_core
+import tau2_gym_eval_protocol
 from tau2_core import hookspecs, testing
 from tau2_core.cli.app import app
 
@@ -367,7 +368,9 @@ def test_every_public_name_is_in_the_generated_reference() -> None:
     names = set(re.findall(r"^::: ([\w.]+)$", pages, re.MULTILINE))
     hooks = {f"tau2_core.hookspecs.{name}" for name in vars(hookspecs) if name.startswith("tau2_")}
     public = {f"tau2_core.{name}" for name in tau2_core.__all__ if name != "__version__"}
-    assert names == hooks | public | {f"tau2_core.testing.{name}" for name in dir(testing)}
+    for package in (testing, tau2_gym_eval_protocol):
+        public |= {f"{package.__name__}.{name}" for name in dir(package)}
+    assert names == hooks | public
 
 
 def test_every_decision_says_what_why_what_else_and_with_what_consequence() -> None:

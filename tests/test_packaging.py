@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -19,12 +20,10 @@ import pytest
 Gym = Callable[..., CompletedProcess[str]]
 
 ROOT = Path(__file__).resolve().parents[1]
-PROJECTS = [
-    "core",
-    *sorted(f"domains/{file.parent.name}" for file in ROOT.glob("domains/*/pyproject.toml")),
-    "workbench",
-]
+PACKS = sorted(f"domains/{file.parent.name}" for file in ROOT.glob("domains/*/pyproject.toml"))
+BROUGHT = ["integrations/eval-protocol", "workbench"]  # by the root, as it brings the core and all packs
 INTEGRATIONS = sorted(f"integrations/{file.parent.name}" for file in ROOT.glob("integrations/*/pyproject.toml"))
+PROJECTS = ["core", *PACKS, *BROUGHT]
 # What a package needs besides its modules; a wheel without any of these would fail only when it is used.
 DATA = {".yaml", ".yml", ".json", ".toml", ".j2", ".typed", ".html", ".css", ".js", ".svg"}
 
@@ -39,7 +38,7 @@ def build(project: Path, target: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return {name: build(ROOT / name, tmp_path_factory.mktemp("wheel")) for name in [*PROJECTS, *INTEGRATIONS]}
+    return {name: build(ROOT / name, tmp_path_factory.mktemp("wheel")) for name in {*PROJECTS, *INTEGRATIONS}}
 
 
 def metadata(archive: zipfile.ZipFile) -> Message:
@@ -47,7 +46,7 @@ def metadata(archive: zipfile.ZipFile) -> Message:
     return message_from_string(archive.read(name).decode())
 
 
-@pytest.mark.parametrize("project", [*PROJECTS, *INTEGRATIONS])
+@pytest.mark.parametrize("project", sorted({*PROJECTS, *INTEGRATIONS}))
 def test_a_wheel_is_the_package_and_nothing_else(wheels: dict[str, Path], project: str) -> None:
     (source,) = [folder for folder in (ROOT / project / "src").iterdir() if folder.is_dir()]
     files = {
@@ -77,19 +76,20 @@ def test_a_wheel_says_what_its_project_says(wheels: dict[str, Path], project: st
         assert dict(entry_points["console_scripts"]) == {"tau2-gym": "tau2_core.cli.app:main"}
         return
     name = Path(project).name
-    package = "tau2_gym_workbench" if name == "workbench" else f"tau2_domain_{name}"
+    package = f"tau2_domain_{name}" if project in PACKS else f"tau2_gym_{name.replace('-', '_')}"
     assert dict(entry_points["tau2_core"]) == {name: f"{package}.plugin"}
-    # It works with the minor line of the core that it was made for.
-    assert "tau2-core~=0.1.0" in (found.get_all("Requires-Dist") or [])
+    # A pack works with the minor line of the core that it was made for.
+    required = found.get_all("Requires-Dist") or []
+    assert any(re.fullmatch(r"tau2-core(\[.*\])?~=0\.1\.0", each) for each in required)
 
 
-def test_the_root_brings_the_core_and_all_packs(tmp_path: Path) -> None:
+def test_the_root_brings_the_core_all_packs_and_evaluations(tmp_path: Path) -> None:
     with zipfile.ZipFile(build(ROOT, tmp_path)) as archive:
         assert [name for name in archive.namelist() if ".dist-info/" not in name] == []
         required = metadata(archive).get_all("Requires-Dist") or []
     names = {each.partition("~=")[0] for each in required if "extra ==" not in each}
-    packs = [f"tau2-domain-{Path(name).name}" for name in PROJECTS if name.startswith("domains/")]
-    assert names == {"tau2-core[models,stats]", "tau2-gym-workbench", *packs}
+    packs = {f"tau2-domain-{Path(name).name}" for name in PACKS}
+    assert names == {"tau2-core[models,stats]", *packs, *(f"tau2-gym-{Path(name).name}" for name in BROUGHT)}
 
 
 def test_wheels_work_without_the_source_tree(gym: Gym, wheels: dict[str, Path], tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_wheels_work_without_the_source_tree(gym: Gym, wheels: dict[str, Path], 
     for wheel in wheels.values():
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(target)
-    others = ",".join(Path(name).name for name in PROJECTS[1:] if not name.endswith(("airline", "mock", "workbench")))
+    others = ",".join(Path(name).name for name in PACKS if not name.endswith(("airline", "mock")))
     shown = gym("describe", "mock", "get_users", paths=[target], TAU2_GYM_DISABLE=others)
     assert f"declared {target}" in shown.stdout
     for domain in ("airline", "mock"):

@@ -12,8 +12,8 @@ from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.policy_rules import PolicyRule
 from tau2_core.plugins.discovery import discover
-from tau2_core.testing.rows import EvaluationRow
-from tau2_core.testing.transcripts import as_messages, as_record
+from tau2_gym_eval_protocol.episodes_as_rows import as_messages, as_record
+from tau2_gym_eval_protocol.rows import EvaluationRow
 
 from tests.evaluation.messages import COMPLETE, LOOK, WRONG, gold
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.testing.conftest import lines, run_pytest
+from tests.eval_protocol.conftest import lines, run_pytest
+from tests.forked import Forks
 
 if TYPE_CHECKING:
     from tests.gym.conftest import Start
@@ -158,7 +159,7 @@ def test_a_server_goes_on(start: Start, plugin: Plugin) -> None:
     server.stop()
 
 
-def test_a_test_goes_on(plugin: Plugin, tmp_path: Path) -> None:
+def test_a_test_goes_on(forks: Forks, plugin: Plugin, tmp_path: Path) -> None:
     chosen = ["exit", "own", "locks", "nothing"]
     source = f"""
 @evaluation_test(
@@ -172,7 +173,10 @@ def test_HOW(row: EvaluationRow) -> EvaluationRow:
     return row
 """
     ran = run_pytest(
-        tmp_path, "".join(source.replace("HOW", how) for how in chosen), PYTHONPATH=str(plugin("customers", CUSTOMERS))
+        forks,
+        tmp_path,
+        "".join(source.replace("HOW", how) for how in chosen),
+        PYTHONPATH=str(plugin("customers", CUSTOMERS)),
     )
     for how in chosen:
         (folder,) = [folder for name, folder in ran.runs().items() if name.startswith(f"test_{how}")]

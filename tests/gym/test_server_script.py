@@ -16,7 +16,7 @@ import httpx
 import pytest
 from mcp.client.client import Client
 from mcp_types import TextContent
-from tau2_core.testing import server_script
+from tau2_gym_eval_protocol import server_script
 
 if TYPE_CHECKING:
     from tests.gym.conftest import Start

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from tau2_core.episode.setting import Setting
 from tau2_core.model.tasks import Task
-from tau2_core.testing import server_script
+from tau2_gym_eval_protocol import server_script
 
 FOLDER = Path(__file__).parent
 TOGETHER = 10

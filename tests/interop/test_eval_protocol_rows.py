@@ -11,15 +11,15 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
-from tau2_core.adapters.eval_protocol.dataset_rows import as_task
 from tau2_core.episode.setting import Setting
 from tau2_core.model.episodes import Slot
-from tau2_core.testing import dataset_rows
-from tau2_core.testing.transcripts import as_messages, as_record
+from tau2_gym_eval_protocol import dataset_rows
+from tau2_gym_eval_protocol.datasets import as_task
+from tau2_gym_eval_protocol.episodes_as_rows import as_messages, as_record
 
 SCRIPT = Path(__file__).with_name("eval_protocol_rows.py")
 AGENT = """
-from tau2_core.testing import dataset_rows, evaluation_test, EvaluationRow
+from tau2_gym_eval_protocol import EvaluationRow, dataset_rows, evaluation_test
 
 @evaluation_test(
     input_dataset=["rows.jsonl"], completion_params=[{"agent": "oracle"}], num_runs=2, max_dataset_rows=12,

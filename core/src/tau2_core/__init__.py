@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     from tau2_core.model.evaluation import Grade as Grade
     from tau2_core.model.evaluation import Status as Status
     from tau2_core.model.evaluation import Verdict as Verdict
+    from tau2_core.model.exports import Export as Export
+    from tau2_core.model.exports import ExportedEpisode as ExportedEpisode
+    from tau2_core.model.exports import ExportedRun as ExportedRun
     from tau2_core.model.llm import Completion as Completion
     from tau2_core.model.llm import Model as Model
     from tau2_core.model.llm import ModelSettings as ModelSettings
@@ -62,6 +65,7 @@ if TYPE_CHECKING:
     from tau2_core.model.registrations import CommandSpec as CommandSpec
     from tau2_core.model.registrations import Domain as Domain
     from tau2_core.model.registrations import EvaluatorSpec as EvaluatorSpec
+    from tau2_core.model.registrations import ExporterSpec as ExporterSpec
     from tau2_core.model.registrations import FaultSpec as FaultSpec
     from tau2_core.model.registrations import Lazy as Lazy
     from tau2_core.model.registrations import PageSpec as PageSpec
@@ -105,6 +109,7 @@ _HOMES = {
     "model.datasets": ["Dataset", "ToolText"],
     "model.episodes": ["EpisodeRecord", "EpisodeStart"],
     "model.evaluation": ["Check", "Evidence", "Grade", "Status", "Verdict"],
+    "model.exports": ["Export", "ExportedEpisode", "ExportedRun"],
     "model.llm": ["Completion", "Model", "ModelSettings"],
     "model.messages": ["AssistantMessage", "Message", "ToolCall", "ToolMessage", "UserMessage"],
     "model.participants": ["Agent", "AgentContext", "User", "UserContext"],
@@ -114,6 +119,7 @@ _HOMES = {
         "CommandSpec",
         "Domain",
         "EvaluatorSpec",
+        "ExporterSpec",
         "FaultSpec",
         "Lazy",
         "PageSpec",

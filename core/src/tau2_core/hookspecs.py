@@ -14,6 +14,7 @@ from tau2_core.model.registrations import (
     CommandSpec,
     Domain,
     EvaluatorSpec,
+    ExporterSpec,
     FaultSpec,
     PageSpec,
     Toolset,
@@ -61,6 +62,11 @@ def tau2_agents() -> list[AgentSpec]:  # type: ignore[empty-body]
 @hookspec
 def tau2_adapters() -> list[AdapterSpec]:  # type: ignore[empty-body]
     """Add readers of datasets for `--dataset`; the first that detects the folder opens it."""
+
+
+@hookspec
+def tau2_exporters() -> list[ExporterSpec]:  # type: ignore[empty-body]
+    """Add formats of other tools that runs and tasks are written in, to be chosen with `tau2-gym export --to`."""
 
 
 @hookspec

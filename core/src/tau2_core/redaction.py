@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -112,12 +112,21 @@ class Redactor:
         """Return an error's text with secrets replaced, including logins and secret parameters in URLs."""
         return without_logins(self.written(text))
 
+    def errors(self, value: Any) -> Any:
+        """Return a JSON value that quotes errors, each of its texts as `error` shows it."""
+        return _mapped(value, self.error)
+
     def _redacted(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {self._redacted(name): self._redacted(part) for name, part in value.items()}
-        if isinstance(value, list):
-            return [self._redacted(part) for part in value]
-        return self.written(value) if isinstance(value, str) else value
+        return _mapped(value, self.written)
+
+
+def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+    """Return a JSON value with all its texts changed, names too."""
+    if isinstance(value, dict):
+        return {_mapped(name, change): _mapped(part, change) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_mapped(part, change) for part in value]
+    return change(value) if isinstance(value, str) else value
 
 
 def run_redactor(arguments: Iterable[Mapping[str, Any]], variables: Iterable[str] = ()) -> Redactor:

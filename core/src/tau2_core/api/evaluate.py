@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Unpack
 
-from tau2_core.api.options import RunOptions, refuse_running_loop, run_arguments
+from tau2_core.api.options import RunOptions, refuse_external, refuse_running_loop, run_arguments
 from tau2_core.api.run import Run
-from tau2_core.errors import UsageError
+from tau2_core.episode.play import play
 from tau2_core.event_loop import loop_factory
 from tau2_core.runs.composition import Composition, compose
-from tau2_core.runs.execute import FinishedEpisode, RunResult, execute
+from tau2_core.runs.execute import FinishedEpisode, PlayEpisode, RunResult, execute
 from tau2_core.runs.model_clients import closing
 
 OnProgress = Callable[[FinishedEpisode, int, int], None]
@@ -61,9 +61,7 @@ async def aevaluate(domain: str | Path, *, progress: OnProgress | None = None, *
 
 async def _evaluate(domain: str | Path, progress: OnProgress | None, given: RunOptions) -> Run:
     arguments = run_arguments(domain, given)
-    for spec in (arguments.agent, arguments.user):
-        if spec is not None and spec.external:
-            raise UsageError("evaluate plays both sides itself; to step a side yourself, use open_episode")
+    refuse_external(arguments)
     composed = compose(arguments.options, agent=arguments.agent, user=arguments.user, tasks=arguments.tasks)
     options = arguments.options
     result = await play_composed(composed, via=options.via, resume=options.resume, on_finished=progress)
@@ -71,9 +69,17 @@ async def _evaluate(domain: str | Path, progress: OnProgress | None, given: RunO
 
 
 async def play_composed(
-    composed: Composition, *, via: str, resume: bool, on_finished: OnProgress | None = None
+    composed: Composition,
+    *,
+    via: str,
+    resume: bool,
+    on_finished: OnProgress | None = None,
+    play_episode: PlayEpisode = play,
 ) -> RunResult:
-    """Play and grade a composed run in this process or `via` "mcp", then close the connections to the models."""
+    """Play and grade a composed run in this process or `via` "mcp", then close the connections to the models.
+
+    `play_episode` plays one episode and returns its record, whatever goes wrong.
+    """
     plan, slots = composed.plan, len(composed.plan.own_slots())
     done = 0
 
@@ -83,7 +89,9 @@ async def play_composed(
         if on_finished is not None:
             on_finished(finished, done, slots)
 
-    work = _executor(via)(plan, composed.catalogue, composed.folder, resume=resume, on_finished=tell)
+    work = _executor(via)(
+        plan, composed.catalogue, composed.folder, resume=resume, on_finished=tell, play_episode=play_episode
+    )
     return await closing(plan.participants.role_models, work)
 
 

@@ -145,6 +145,13 @@ def run_arguments(domain: str | Path, given: Mapping[str, Any]) -> RunArguments:
         raise UsageError(f"{place}: {what['msg']}, not {what['input']!r}") from error
 
 
+def refuse_external(arguments: RunArguments) -> None:
+    """Refuse a side that is played from outside where a whole run is played. Raises UsageError."""
+    for spec in (arguments.agent, arguments.user):
+        if spec is not None and spec.external:
+            raise UsageError("evaluate plays both sides itself; to step a side yourself, use open_episode")
+
+
 def find_domain(domain: str | Path) -> tuple[str, Path | None]:
     """Return a domain's name, and the folder of its pack if one was given. Raises UsageError, PackError."""
     if isinstance(domain, str) and not Path(domain, MANIFEST).is_file() and Path(domain).name == domain:

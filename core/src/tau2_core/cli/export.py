@@ -10,14 +10,20 @@ import typer
 from tau2_core.cli.options import DatasetOption, NoPluginOption, PackOption, example
 from tau2_core.cli.safe_text import say
 
+OFFICIAL = "tau2-bench"
+BUILT_IN = (OFFICIAL, "tokens")
+
 
 @example("tau2-gym export airline airline.jsonl --to eval-protocol --split test")
 def export(
     source: Annotated[str, typer.Argument(metavar="RUN|DOMAIN", help="A run's folder; or a domain, for its tasks.")],
     out: Annotated[Path, typer.Argument(help="The file or, for the format dir, the folder to write.")],
     to: Annotated[
-        Literal["tau2-bench", "eval-protocol", "tokens"], typer.Option(help="The tool that is to read it.")
-    ] = "tau2-bench",
+        str,
+        typer.Option(
+            metavar="TOOL", help="Who is to read it: tau2-bench, tokens, eval-protocol, or a plugin's format."
+        ),
+    ] = OFFICIAL,
     layout: Annotated[
         Literal["json", "dir"],
         typer.Option("--format", help="tau2-bench: one file, or a folder with one a simulation."),
@@ -27,28 +33,29 @@ def export(
     variant: Annotated[str, typer.Option(help="A domain's: other prompts over the same world.")] = "",
     solo: Annotated[bool, typer.Option("--solo", help="A domain's: tasks that are played without a customer.")] = False,
     user_model: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="eval-protocol: the model that plays the customer.")
+        str | None, typer.Option(metavar="MODEL", help="Rows: the model that is to play the customer.")
     ] = None,
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
-    """Write a run for another tool: as official result files, or as rows of eval-protocol; or a domain's tasks as rows.
+    """Write a run for another tool: as official result files, or in a format that a plugin brings; or a domain's tasks.
 
     `tokens` writes what models were asked and sampled, as token ids with a mask, one row a sequence: JSON lines or, if
     the file's name ends in .parquet, Parquet. The run must have been made with --token-traces.
 
-    A domain's rows are a dataset of JSON lines that eval-protocol's and our `@evaluation_test` play.
+    tau2-gym-eval-protocol brings rows of eval-protocol: JSON lines that its `@evaluation_test` and ours play.
     """
     from tau2_core.errors import UsageError
     from tau2_core.records.reader import read_run
-    from tau2_core.runs.export import export_tau2_bench, task_lines, write_lines
+    from tau2_core.runs.export import export_tau2_bench, exported_lines, run_export, tasks_export, write_lines
     from tau2_core.runs.grading import setting_of
     from tau2_core.runs.loading import load_setting, open_catalogue
 
     catalogue = open_catalogue(pack or (), no_plugin or ())
-    if not Path(source).is_dir() and to == "eval-protocol":
+    exporter = None if to in BUILT_IN else catalogue.exporter(to)
+    if exporter is not None and not Path(source).is_dir():
         setting = load_setting(catalogue, source, dataset=dataset, variant=variant, solo=solo)
-        lines = task_lines(setting, split=split, customer_model=user_model)
+        lines = exported_lines(exporter, tasks_export(setting, split=split, user_model=user_model))
         write_lines(out, lines)
         say(f"{len(lines)} rows written to {out}")
         return
@@ -66,12 +73,10 @@ def export(
         say(f"{len(tokens)} rows written to {out}" + (f"; {forks} of them begin where a prompt forks" if forks else ""))
         return
     setting = setting_of(finished, catalogue)
-    if to == "eval-protocol":
-        from tau2_core.testing.recorded_rows import rows_of_run
-
-        rows = rows_of_run(finished, setting, user_model)
-        write_lines(out, [row.line() for row in rows])
-        say(f"{len(rows)} rows written to {out}")
+    if exporter is not None:
+        lines = exported_lines(exporter, run_export(finished, setting, user_model))
+        write_lines(out, lines)
+        say(f"{len(lines)} rows written to {out}")
         return
     written, warnings = export_tau2_bench(finished, setting, catalogue, out, layout)
     for warning in warnings:

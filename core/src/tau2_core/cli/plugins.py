@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tau2_core.model.registrations import Domain, Toolset
     from tau2_core.plugins.catalogue import Catalogue, Plugin
 
+WIDE = 100  # columns of a terminal
+
 
 @example("tau2-gym plugins --json")
 def plugins(json_output: JsonOption = False, pack: PackOption = None, no_plugin: NoPluginOption = None) -> None:
@@ -30,11 +32,13 @@ def plugins(json_output: JsonOption = False, pack: PackOption = None, no_plugin:
         say_json(json.dumps(rows, indent=2))
         return
     table = folding_table(("plugin", "from", "status", "brings"), [row["name"] for row in rows])
+    screen = console()
+    if screen.width < WIDE:  # so that what plugins bring is not cut within its names
+        table.columns[1].max_width = 22
     colours = {"ok": "green", "broken": "red", "conflict": "red", "blocked": "yellow", "replaced": "yellow"}
     for row in rows:
         status = f"[{colours[row['status']]}]{row['status']}[/]"
         table.add_row(safe(row["name"]), safe(row["from"]), status, safe(", ".join(row["provides"])))
-    screen = console()
     screen.print(table)
     for row in rows:
         if row["cause"]:

@@ -16,6 +16,7 @@ from tau2_core.model.tasks import Task
 from tau2_core.model.tokens import TracedCall
 
 OpenBackend = Callable[[Setting, Task, Participants, int], AbstractAsyncContextManager[ToolBackend]]
+OnTraced = Callable[[TracedCall], None]
 
 
 @asynccontextmanager
@@ -31,7 +32,7 @@ async def play(
     slot: Slot,
     seed: int,
     open_backend: OpenBackend = in_process,
-    on_traced: Callable[[TracedCall], None] | None = None,
+    on_traced: OnTraced | None = None,
 ) -> EpisodeRecord:
     """Play one episode and return its record, ungraded. Errors are recorded, not raised.
 

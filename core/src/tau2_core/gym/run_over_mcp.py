@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tau2_core.episode.conversation import Limits
 from tau2_core.episode.participants import EXTERNAL_AGENT, Participants
-from tau2_core.episode.play import OpenBackend
+from tau2_core.episode.play import OpenBackend, play
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.tool_backend import ToolBackend
 from tau2_core.gym.application import build_application
@@ -24,7 +24,7 @@ from tau2_core.gym.server_settings import ServerSettings
 from tau2_core.model.messages import Requestor
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.runs.execute import FinishedEpisode, RunResult, execute
+from tau2_core.runs.execute import FinishedEpisode, PlayEpisode, RunResult, execute
 from tau2_core.runs.plan import Plan
 
 UNLIMITED = Limits(max_steps=2**31, max_errors=2**31)  # the run's own conversation has the limits
@@ -94,6 +94,7 @@ async def execute_via_mcp(
     *,
     resume: bool = False,
     on_finished: Callable[[FinishedEpisode], None] | None = None,
+    play_episode: PlayEpisode = play,
 ) -> RunResult:
     """Execute a plan with every tool call going through a server on loopback; otherwise as `execute`."""
     registry = Registry(catalogue, None, max_episodes=plan.concurrency + 1, idle_seconds=24 * 3600)
@@ -101,5 +102,12 @@ async def execute_via_mcp(
         catalogue, [plan.setting.domain], max_body_bytes=sys.maxsize, max_result_chars=sys.maxsize
     )  # there are no such limits in process either
     async with serving(registry, settings) as address:
-        open_backend = backend_through(registry, address)
-        return await execute(plan, catalogue, folder, resume=resume, on_finished=on_finished, open_backend=open_backend)
+        return await execute(
+            plan,
+            catalogue,
+            folder,
+            resume=resume,
+            on_finished=on_finished,
+            open_backend=backend_through(registry, address),
+            play_episode=play_episode,
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
@@ -14,6 +14,7 @@ from tau2_core.model.tools import Role
 if TYPE_CHECKING:
     from tau2_core.model.datasets import Dataset
     from tau2_core.model.evaluation import Evidence, Verdict
+    from tau2_core.model.exports import Export
     from tau2_core.model.llm import ModelRole
     from tau2_core.model.participants import Agent, AgentContext, User, UserContext
 
@@ -139,6 +140,15 @@ class EvaluatorSpec:
     evaluate: Callable[[Evidence], Verdict] | Lazy[Callable[[Evidence], Verdict]]
     always: bool = False
     seconds: float = EVALUATOR_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class ExporterSpec:
+    """A writer of another tool's format, for `tau2-gym export --to NAME`: `lines(export)` returns JSON lines."""
+
+    name: str
+    summary: str
+    lines: Callable[[Export], Iterable[Mapping[str, Any]]] | Lazy[Callable[[Export], Iterable[Mapping[str, Any]]]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from tau2_core.model.registrations import (
     CommandSpec,
     Domain,
     EvaluatorSpec,
+    ExporterSpec,
     FaultSpec,
     PageSpec,
     Toolset,
@@ -33,6 +34,7 @@ RECORD_HOOKS: Mapping[str, str] = {
     "tau2_user_simulators": "user",
     "tau2_agents": "agent",
     "tau2_adapters": "adapter",
+    "tau2_exporters": "exporter",
     "tau2_evaluators": "evaluator",
     "tau2_faults": "fault",
     "tau2_commands": "command",
@@ -44,6 +46,7 @@ RECORD_TYPES: Mapping[str, type] = {
     "user": UserSpec,
     "agent": AgentSpec,
     "adapter": AdapterSpec,
+    "exporter": ExporterSpec,
     "evaluator": EvaluatorSpec,
     "fault": FaultSpec,
     "command": CommandSpec,
@@ -120,6 +123,10 @@ class Catalogue:
 
     def pages(self) -> list[PageSpec]:
         return self._all("page")
+
+    def exporter(self, name: str) -> ExporterSpec:
+        found: ExporterSpec = self._get("exporter", name)
+        return found
 
     def domains(self) -> list[Domain]:
         return self._all("domain")

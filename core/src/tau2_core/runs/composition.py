@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from tau2_core.runs.plan import Plan, parse_shard
 from tau2_core.terminal_text import printable_line
 
 RoleModels = Mapping[ModelRole, RoleModel]
+OwnTasks = Sequence[Task] | Callable[[Setting], Sequence[Task]]
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,12 @@ def compose(
     *,
     agent: AgentSpec | None = None,
     user: UserSpec | None = None,
-    tasks: Sequence[Task] | None = None,
+    tasks: OwnTasks | None = None,
 ) -> Composition:
     """Return the run that the options describe. Raises UsageError, PackError, DatasetError.
 
-    `agent` and `user` are participants that are not registered by a plugin; `tasks` replace the selection of the
-    options.
+    `agent` and `user` are participants that are not registered by a plugin; `tasks`, or what that function returns for
+    the setting, replace the selection of the options.
     """
     refuse_contradictions(options)
     catalogue = open_catalogue(options.pack, options.no_plugin)
@@ -62,7 +63,7 @@ def compose_run(
     role_models: RoleModels,
     agent: AgentSpec | None = None,
     user: UserSpec | None = None,
-    tasks: Sequence[Task] | None = None,
+    tasks: OwnTasks | None = None,
 ) -> Composition:
     """Return the run for an existing catalogue and open models; otherwise as `compose`."""
     if len(options.domain) != 1:
@@ -91,8 +92,9 @@ def compose_run(
     if tasks is None:
         selection = _select(setting, options)
     else:
-        refuse_own_tasks(setting, tasks)
-        selection = Selection(list(tasks), 0)
+        made = list(tasks(setting) if callable(tasks) else tasks)
+        refuse_own_tasks(setting, made)
+        selection = Selection(made, 0)
     graded_by = choose_evaluators(catalogue, options.evaluators, setting)
     plan = Plan(
         setting,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tau2_core.episode.play import OpenBackend, in_process, play
+from tau2_core.episode.participants import Participants
+from tau2_core.episode.play import OnTraced, OpenBackend, in_process, play
+from tau2_core.episode.setting import Setting
 from tau2_core.errors import RunError
 from tau2_core.evaluators.grade import Grader
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
@@ -32,12 +34,15 @@ from tau2_core.watchdog import watched_for
 
 BUSY_SECONDS = 30.0  # after which code of others that keeps the event loop busy is interrupted
 
+PlayEpisode = Callable[[Setting, Task, Participants, Slot, int, OpenBackend, OnTraced | None], Awaitable[EpisodeRecord]]
+
 
 @dataclass(frozen=True, slots=True)
 class FinishedEpisode:
     """One finished episode: its record, its grade, and its duration in seconds (0 from before a resume).
 
-    The record of a just played episode has no messages: they are in the file and would fill the memory.
+    In a run's result the record of a just played episode has no messages: they are in the file and would fill the
+    memory.
     """
 
     record: EpisodeRecord
@@ -65,8 +70,12 @@ async def execute(
     resume: bool = False,
     on_finished: Callable[[FinishedEpisode], None] | None = None,
     open_backend: OpenBackend = in_process,
+    play_episode: PlayEpisode = play,
 ) -> RunResult:
     """Play and grade a plan into a run folder; `resume` plays exactly the slots that are missing there.
+
+    `on_finished` is told of each episode with its whole record. `play_episode` plays one and returns its record,
+    whatever goes wrong.
 
     Raises RunError if the folder cannot be created, written or continued, or the judge is not usable; PackError or
     DatasetError before the first episode if data are invalid. When cancelled, it summarises the finished episodes.
@@ -84,7 +93,7 @@ async def execute(
         before = checked.resume(journal) if journal.begun else FinishedSlots()
         journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))
         journal.write(CONFIGURATION, checked.config)
-        run = _Run(plan, catalogue, journal, checked.grader, on_finished, open_backend, before, started)
+        run = _Run(plan, catalogue, journal, checked.grader, on_finished, open_backend, play_episode, before, started)
         with watched_for(min(BUSY_SECONDS, plan.participants.limits.timeout_seconds or BUSY_SECONDS)):
             try:
                 return await run.run()
@@ -101,6 +110,7 @@ class _Run:
         grader: Grader,
         on_finished: Callable[[FinishedEpisode], None] | None,
         open_backend: OpenBackend,
+        play_episode: PlayEpisode,
         before: FinishedSlots,
         started: float,
     ) -> None:
@@ -112,6 +122,7 @@ class _Run:
         )
         self.on_finished = on_finished
         self.open_backend = open_backend
+        self.play_episode = play_episode
         self.before = before
         self.deadline = None if plan.run_seconds is None else started + plan.run_seconds
         self.in_order = OrderedLines(journal)
@@ -183,7 +194,7 @@ class _Run:
         if record is None:
             await self.listeners.notify("episode_started", EpisodeStart(self.plan.setting.domain, slot, seed))
             try:
-                record = await play(
+                record = await self.play_episode(
                     self.plan.setting, task, self.plan.participants, slot, seed, self.open_backend, self._keep_tokens
                 )
             except KeyboardInterrupt:  # a person left, or a second Ctrl-C in code that never waits
@@ -199,10 +210,9 @@ class _Run:
         timing = {"task_id": slot.task_id, "trial": slot.trial, "play_seconds": played - started, "seconds": seconds}
         # The grade comes last: a graded episode is complete.
         self.in_order.put(place, [(TIMINGS, timing), (GRADES, grade.model_dump(mode="json"))])
-        finished = FinishedEpisode(record.model_copy(update={"messages": []}), grade, seconds)
-        self.finished.append(finished)
+        self.finished.append(FinishedEpisode(record.model_copy(update={"messages": []}), grade, seconds))
         if self.on_finished is not None:
-            self.on_finished(finished)
+            self.on_finished(FinishedEpisode(record, grade, seconds))
 
     def _keep_tokens(self, call: TracedCall) -> None:
         self.journal.append(TOKENS, call.model_dump(mode="json", exclude_none=True))

@@ -1,20 +1,23 @@
-"""Exporting runs and tasks into other tools' formats."""
+"""Exporting runs and tasks into other tools' formats: what exporters get, and official result files."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tau2_core.adapters.eval_protocol.dataset_rows import CUSTOMER_MODEL, as_row
 from tau2_core.adapters.tau2_bench.official_ends import without_calls_beside_done
 from tau2_core.adapters.tau2_bench.results_writer import Exported, Format, simulation, write_results
+from tau2_core.episode.participants import agent_tools
 from tau2_core.episode.setting import Setting
-from tau2_core.errors import RunError, UsageError
+from tau2_core.errors import PluginError, RunError, Tau2GymError, UsageError
+from tau2_core.foreign import describe_error, foreign
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Grade
+from tau2_core.model.exports import Export, ExportedEpisode, ExportedRun
+from tau2_core.model.registrations import ExporterSpec, loaded
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.reader import RecordedRun
@@ -22,17 +25,52 @@ from tau2_core.runs.digests import text_digest
 from tau2_core.runs.evaluator_sets import choose_evaluators
 
 
-def task_lines(
-    setting: Setting, *, split: str | None = None, customer_model: str | None = None
-) -> list[dict[str, Any]]:
-    """Return a dataset row of eval-protocol for each task of a split. Raises UsageError."""
+def tasks_export(setting: Setting, *, split: str | None = None, user_model: str | None = None) -> Export:
+    """Return what an exporter is given of a split's tasks. Raises UsageError if there is none."""
     tasks = setting.select(split=split)
     if not tasks:
         raise UsageError(f"{setting.domain}: there is no such task to export")
-    return [as_row(setting, task, customer_model or CUSTOMER_MODEL) for task in tasks]
+    return _export(setting, {task.id: task for task in tasks}, user_model, None)
 
 
-def write_lines(file: Path, lines: Iterable[dict[str, Any]]) -> None:
+def run_export(run: RecordedRun, setting: Setting, user_model: str | None = None) -> Export:
+    """Return what an exporter is given of a run. Raises RunError if no episode of it is finished."""
+    if not run.records:
+        raise RunError(f"{run.folder} holds no finished episode")
+    episodes = [
+        ExportedEpisode(record, run.grades.get(slot), run.judgements.get(slot), run.seconds.get(slot, 0.0))
+        for slot, record in run.records.items()
+    ]
+    return _export(setting, run.task_models(), user_model, ExportedRun(run.name, run.config, episodes))
+
+
+def _export(setting: Setting, tasks: Mapping[str, Task], user_model: str | None, run: ExportedRun | None) -> Export:
+    return Export(
+        domain=setting.domain,
+        variant=setting.variant,
+        solo=setting.solo,
+        policy=setting.policy_text,
+        tools=agent_tools(setting),
+        tasks=tasks,
+        user_model=user_model,
+        run=run,
+    )
+
+
+def exported_lines(exporter: ExporterSpec, export: Export) -> list[Mapping[str, Any]]:
+    """Return the lines that an exporter makes. Raises PluginError where it fails, and what it raises itself of ours."""
+    try:
+        with foreign():
+            return list(loaded(exporter.lines)(export))
+    except Tau2GymError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"exporter {exporter.name!r} failed: {describe_error(error)}; mend or block its plugin"
+        ) from error
+
+
+def write_lines(file: Path, lines: Iterable[Mapping[str, Any]]) -> None:
     """Write JSON lines into a new file. Raises RunError if it already exists or cannot be written."""
     content = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
     try:

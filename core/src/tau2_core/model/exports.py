@@ -1,0 +1,49 @@
+"""What exporters are given: a domain's tasks, and the episodes of a run where one is exported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tau2_core.model.episodes import EpisodeRecord
+from tau2_core.model.evaluation import Grade, Judgement
+from tau2_core.model.tasks import Task
+from tau2_core.model.tools import Tool
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedEpisode:
+    """One recorded episode: its grade and judgement, if it has them, and the seconds that it took (0 if unknown)."""
+
+    record: EpisodeRecord
+    grade: Grade | None
+    judgement: Judgement | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedRun:
+    """A recorded run: its name, the content of its `run.json`, and its episodes in the order of their records."""
+
+    name: str
+    configuration: Mapping[str, Any]
+    episodes: Sequence[ExportedEpisode]
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What is to be written for another tool: a domain's tasks by id, or a `run` with the tasks that it played.
+
+    `tools` are what the agent may call. `user_model` names the model that is to play the customer, None if the user of
+    the command named none.
+    """
+
+    domain: str
+    variant: str
+    solo: bool
+    policy: str
+    tools: Sequence[Tool]
+    tasks: Mapping[str, Task]
+    user_model: str | None = None
+    run: ExportedRun | None = None

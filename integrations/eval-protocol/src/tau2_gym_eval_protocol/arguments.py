@@ -1,0 +1,109 @@
+"""The arguments of `@evaluation_test`, checked (spec/evaluation_test.md, 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from tau2_core.errors import UsageError
+
+from tau2_gym_eval_protocol.environment_variables import override
+from tau2_gym_eval_protocol.retries import ExceptionHandlerConfig
+from tau2_gym_eval_protocol.rollout_processors import DEFAULT_STEPS, InProcessRolloutProcessor, RolloutProcessor
+from tau2_gym_eval_protocol.rows import EvaluationRow, EvaluationThreshold, Message
+from tau2_gym_eval_protocol.thresholds import Aggregation, read_threshold
+
+Mode = Literal["pointwise", "groupwise", "all"]
+Rows = list[EvaluationRow]
+INPUTS = ("input_dataset", "input_messages", "input_rows", "data_loaders")
+COUNTS = ("num_runs", "max_dataset_rows", "max_concurrent_rollouts", "max_concurrent_evaluations", "steps")
+
+
+@dataclass(kw_only=True, eq=False)
+class Arguments:
+    """Exactly one input is given. Raises UsageError for what does not fit.
+
+    Args:
+        completion_params: one experiment each: `model` and its arguments, or `agent` for one without a model.
+        input_dataset: JSONL files or http(s) URLs.
+        input_messages: payloads, each a list of conversations.
+        input_rows: lists of rows.
+        data_loaders: functions, or objects with a `load`, that return rows.
+        dataset_adapter: turns a dataset's lines into rows; by default both rows as we write them and tasks' rows do.
+        rollout_processor: what plays rows; in process by default.
+        rollout_processor_kwargs: options of `tau2_core.evaluate`, such as `domain`, `user` and `judge`, and those of
+            the processor, such as `url`.
+        evaluation_test_kwargs: further arguments of the body, one experiment each.
+        aggregation_method: makes one score of the runs' means; `bootstrap` of all scores.
+        passed_threshold: a score from 0 to 1, or `{"success": …, "standard_error": …}`.
+        num_runs: how often every row is played and evaluated.
+        filtered_row_ids: only rows of these ids.
+        max_dataset_rows: only the first so many lines of a dataset.
+        mode: the body gets one row, the rows of all models for one row id, or all rows of a run.
+        combine_datasets: whether all files make one experiment, or each one.
+        split_rows: whether each row is a test of its own, to be named, selected, and given to another worker.
+        max_concurrent_rollouts: how many rollouts of an experiment are under way at once.
+        max_concurrent_evaluations: how many bodies are.
+        server_script_path: the script of a server, for `McpGymRolloutProcessor`.
+        mcp_config_path: handed to the processor.
+        steps: cuts an episode off, in steps of the conversation.
+        preprocess_fn: rows to rows, after loading.
+        logger: its `log(row)` is called with every row before and after it is played.
+        exception_handler_config: which failed rollouts are tried again, and when.
+        disable_browser_open: nothing; there is no browser to open.
+    """
+
+    completion_params: list[dict[str, Any] | None] | None = None
+    input_dataset: Sequence[str | Path] | None = None
+    input_messages: Sequence[Sequence[Sequence[Message]]] | None = None
+    input_rows: Sequence[Rows] | None = None
+    data_loaders: Any = None
+    dataset_adapter: Callable[[list[dict[str, Any]]], Rows] | None = None
+    rollout_processor: RolloutProcessor | InProcessRolloutProcessor | None = None
+    rollout_processor_kwargs: Mapping[str, Any] | None = None
+    evaluation_test_kwargs: Sequence[Mapping[str, Any]] | None = None
+    aggregation_method: Aggregation = "mean"
+    passed_threshold: EvaluationThreshold | Mapping[str, float] | float | None = None
+    num_runs: int = 1
+    filtered_row_ids: Sequence[str] | None = None
+    max_dataset_rows: int | None = None
+    mode: Mode = "pointwise"
+    combine_datasets: bool = True
+    split_rows: bool = False
+    max_concurrent_rollouts: int = 96
+    max_concurrent_evaluations: int = 96
+    server_script_path: str | Path | None = None
+    mcp_config_path: str | None = None
+    steps: int = DEFAULT_STEPS
+    preprocess_fn: Callable[[Rows], Rows] | None = None
+    logger: Any = None
+    exception_handler_config: ExceptionHandlerConfig = field(default_factory=ExceptionHandlerConfig)
+    disable_browser_open: bool = False
+
+    def __post_init__(self) -> None:
+        override(self)
+        given = [name for name in INPUTS if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise UsageError(f"evaluation_test: give one of {', '.join(INPUTS)}, not {' and '.join(given) or 'none'}")
+        if self.preprocess_fn is not None and self.data_loaders is not None:
+            raise UsageError("evaluation_test: preprocess_fn does not go with data_loaders; do its work there")
+        if self.completion_params is not None and not isinstance(self.completion_params, list):
+            raise UsageError('evaluation_test: completion_params should be a list, such as [{"model": …}]')
+        if self.completion_params == []:
+            raise UsageError("evaluation_test: completion_params is empty, so nobody would be evaluated")
+        for name, known in (("mode", get_args(Mode)), ("aggregation_method", get_args(Aggregation))):
+            if getattr(self, name) not in known:
+                raise UsageError(f"evaluation_test: {name} {getattr(self, name)!r} should be one of {', '.join(known)}")
+        for name in COUNTS:
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise UsageError(f"evaluation_test: {name} {value!r} should be a whole number from 1 on")
+        self.passed_threshold = read_threshold(self.passed_threshold)
+
+    @property
+    def threshold(self) -> EvaluationThreshold | None:
+        """What is to be reached."""
+        assert self.passed_threshold is None or isinstance(self.passed_threshold, EvaluationThreshold)
+        return self.passed_threshold

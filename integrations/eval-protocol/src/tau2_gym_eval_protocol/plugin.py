@@ -1,0 +1,16 @@
+"""What tau2-gym finds at the entry point `eval-protocol`: the exporter."""
+
+from __future__ import annotations
+
+from tau2_core import ExporterSpec, Lazy, hookimpl
+
+
+@hookimpl
+def tau2_exporters() -> list[ExporterSpec]:
+    return [
+        ExporterSpec(
+            "eval-protocol",
+            "a dataset's lines for tasks, rows for a run's episodes",
+            Lazy("tau2_gym_eval_protocol.exporter:lines"),
+        )
+    ]

@@ -1,0 +1,196 @@
+"""What plays rows: our runner, here, over MCP or from what was recorded; or an object of eval-protocol's interface."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from tau2_core.episode.participants import Participants
+from tau2_core.episode.play import OnTraced, OpenBackend, play
+from tau2_core.episode.setting import Setting
+from tau2_core.model.episodes import EpisodeRecord, Slot
+from tau2_core.model.tasks import Task
+from tau2_core.runs.execute import PlayEpisode
+
+from tau2_gym_eval_protocol.episodes_as_rows import as_record
+from tau2_gym_eval_protocol.retries import ExceptionHandlerConfig
+from tau2_gym_eval_protocol.rows import Code, EvaluationRow, Status
+from tau2_gym_eval_protocol.running_server import RunningServer
+from tau2_gym_eval_protocol.server_process import server_of
+
+DEFAULT_STEPS = 200
+
+
+@dataclass
+class RolloutProcessorConfig:
+    """What a processor is told of an experiment; `run` counts from 0."""
+
+    completion_params: dict[str, Any]
+    semaphore: asyncio.Semaphore
+    server_script_path: str | None = None
+    mcp_config_path: str | None = None
+    steps: int = DEFAULT_STEPS
+    logger: Any = None
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    exception_handler_config: ExceptionHandlerConfig = field(default_factory=ExceptionHandlerConfig)
+    run: int = 0
+
+
+@runtime_checkable
+class RolloutProcessor(Protocol):
+    """Plays rows: called with those of one run, or with one that is tried again; returns a task a row, in order."""
+
+    def setup(self) -> None:
+        """Be told that an experiment begins."""
+
+    def __call__(self, rows: list[EvaluationRow], config: RolloutProcessorConfig) -> list[asyncio.Task[EvaluationRow]]:
+        """Begin to play."""
+
+    async def acleanup(self) -> None:
+        """Let go of everything, after all runs."""
+
+    def cleanup(self) -> None:
+        """Let go of everything where no event loop is there any more."""
+
+
+class NoOpRolloutProcessor:
+    """Plays nothing: for rows that hold what was said and done, graded or not."""
+
+    def setup(self) -> None:
+        """Nothing is needed."""
+
+    def __call__(
+        self,
+        rows: list[EvaluationRow],
+        config: RolloutProcessorConfig,  # noqa: ARG002 - the interface's
+    ) -> list[asyncio.Task[EvaluationRow]]:
+        return [asyncio.create_task(_as_it_is(row)) for row in rows]
+
+    async def acleanup(self) -> None:
+        """Nothing is held."""
+
+    def cleanup(self) -> None:
+        """Nothing is held."""
+
+
+async def _as_it_is(row: EvaluationRow) -> EvaluationRow:
+    if row.rollout_status.code == Code.RUNNING:
+        row.rollout_status = Status.finished()
+    return row
+
+
+@dataclass(frozen=True)
+class Playing:
+    """How the episodes of a run are played; `via` is where tool calls go, as in `tau2-gym run`.
+
+    `can_repeat` tells whether an episode that failed may end otherwise when it is played again.
+    """
+
+    play_episode: PlayEpisode = play
+    via: Literal["process", "mcp"] = "process"
+    can_repeat: bool = True
+
+
+class InProcessRolloutProcessor:
+    """Plays each row's task as `tau2-gym run` does: environments of this process, every episode graded and recorded."""
+
+    @asynccontextmanager
+    async def playing(
+        self,
+        domain: str,  # noqa: ARG002 - others need them
+        rows: Mapping[str, EvaluationRow],  # noqa: ARG002
+        config: RolloutProcessorConfig,  # noqa: ARG002
+        folder: Path,  # noqa: ARG002
+    ) -> AsyncIterator[Playing]:
+        """Open what an experiment needs, for as long as the block lasts. Raises UsageError, RolloutError.
+
+        `rows` are by the id of their task; the run makes its `folder` within the block.
+        """
+        yield Playing()
+
+
+class McpGymRolloutProcessor(InProcessRolloutProcessor):
+    """As in process, but each tool call goes to a server, over MCP.
+
+    The server is ours, on a free port of loopback, for as long as the experiment lasts; or what `server_script_path`
+    starts, as a child that ends with this process; or one that runs already, at the `url` of the processor's kwargs
+    (with its `token`). A script's or a running server's own limits apply besides ours.
+    """
+
+    @asynccontextmanager
+    async def playing(
+        self,
+        domain: str,
+        rows: Mapping[str, EvaluationRow],  # noqa: ARG002 - the interface's
+        config: RolloutProcessorConfig,
+        folder: Path,
+    ) -> AsyncIterator[Playing]:
+        kwargs = config.kwargs
+        if kwargs.get("url"):
+            server = RunningServer(str(kwargs["url"]), kwargs.get("token"))
+            await server.wait_until_ready()
+            yield Playing(_through(server.backend))
+        elif config.server_script_path:
+            script = Path(config.server_script_path)
+            with TemporaryDirectory() as place:
+                log = Path(place) / "server.log"
+                try:
+                    async with server_of(script, domain, kwargs.get("port"), log) as server:
+                        yield Playing(_through(server.backend))
+                finally:
+                    if folder.is_dir():
+                        shutil.copy(log, folder)
+        else:
+            yield Playing(via="mcp")
+
+
+MCPGymRolloutProcessor = McpGymRolloutProcessor  # as eval-protocol spells it
+
+
+class RecordedRolloutProcessor(InProcessRolloutProcessor):
+    """Plays nothing: takes what rows hold as what was said and done, grades it, and keeps a run folder."""
+
+    @asynccontextmanager
+    async def playing(
+        self,
+        domain: str,
+        rows: Mapping[str, EvaluationRow],
+        config: RolloutProcessorConfig,  # noqa: ARG002 - the interface's
+        folder: Path,  # noqa: ARG002
+    ) -> AsyncIterator[Playing]:
+        async def take(
+            setting: Setting,
+            task: Task,
+            _participants: Participants,
+            slot: Slot,
+            _seed: int,
+            _open_backend: OpenBackend,
+            _on_traced: OnTraced | None,
+        ) -> EpisodeRecord:
+            about = {"solo": setting.solo, "variant": setting.variant}
+            return as_record(rows[task.id], domain, slot, setting.mode, **about)
+
+        yield Playing(take, can_repeat=False)
+
+
+def _through(open_backend: OpenBackend) -> PlayEpisode:
+    """Return what plays an episode with a backend of its own."""
+
+    async def play_there(
+        setting: Setting,
+        task: Task,
+        participants: Participants,
+        slot: Slot,
+        seed: int,
+        _open_backend: OpenBackend,
+        on_traced: OnTraced | None,
+    ) -> EpisodeRecord:
+        return await play(setting, task, participants, slot, seed, open_backend, on_traced)
+
+    return play_there

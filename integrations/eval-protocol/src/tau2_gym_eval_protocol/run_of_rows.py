@@ -1,0 +1,254 @@
+"""Rows as a run of tau2-gym: their tasks, the options that they and the processor's arguments stand for, who plays."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tau2_core.agents.llm import LLMAgent
+from tau2_core.api.options import refuse_external, run_arguments
+from tau2_core.episode.participants import Participants
+from tau2_core.episode.play import OnTraced, OpenBackend
+from tau2_core.episode.setting import Setting
+from tau2_core.errors import UsageError
+from tau2_core.llm.model import RoleModel
+from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
+from tau2_core.model.llm import ModelSettings
+from tau2_core.model.participants import Agent, AgentContext
+from tau2_core.model.registrations import AgentSpec
+from tau2_core.model.tasks import Task
+from tau2_core.runs.composition import Composition, compose, open_role_models
+from tau2_core.runs.execute import PlayEpisode
+from tau2_core.runs.model_clients import close_models
+from tau2_core.runs.options import Options, RoleOptions
+
+from tau2_gym_eval_protocol.datasets import as_task
+from tau2_gym_eval_protocol.retries import ExceptionHandlerConfig, RolloutError
+from tau2_gym_eval_protocol.rollout_processors import Playing
+from tau2_gym_eval_protocol.rows import EvaluationRow
+
+# What the processors take themselves; the last two are eval-protocol's, and mean nothing here.
+OF_PROCESSORS = {"url", "token", "port", "server_mode", "start_server"}
+ELSEWHERE = {
+    "tasks": "the rows hold the tasks",
+    "split": "the rows hold the tasks",
+    "num_tasks": "use max_dataset_rows",
+    "sample": "the rows hold the tasks",
+    "trials": "use num_runs",
+    "concurrency": "use max_concurrent_rollouts",
+    "max_steps": "use steps",
+    "via": "choose the rollout_processor",
+    "resume": "a test is a run of its own",
+    "shard": "let pytest-xdist share the tests out",
+    "out": "use pytest's option --gym-out",
+    "name": "the test's name is in it",
+}
+NOT_SENT = ("model", "agent", "max_tools_per_turn", "max_tool_calls")  # among completion parameters, to the model
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What an experiment asks of a run, besides its rows."""
+
+    completion_params: Mapping[str, Any]
+    kwargs: Mapping[str, Any]
+    steps: int
+    num_runs: int
+    concurrency: int
+    folder: Path
+
+
+@dataclass(frozen=True, eq=False)
+class RunOfRows:
+    """A run about to begin, whose tasks are those of rows, by the tasks' ids.
+
+    `customers` are the models of the rows' own customers, by their settings as JSON; None where rows name none.
+    """
+
+    composed: Composition
+    rows: Mapping[str, EvaluationRow]
+    customers: Mapping[str, RoleModel] | None
+
+    def play_episode(self, how: Playing, handler: ExceptionHandlerConfig) -> PlayEpisode:
+        """Return what plays an episode: with the participants of its row, again where `handler` says so."""
+
+        async def play_row(
+            setting: Setting,
+            task: Task,
+            _participants: Participants,
+            slot: Slot,
+            seed: int,
+            open_backend: OpenBackend,
+            on_traced: OnTraced | None,
+        ) -> EpisodeRecord:
+            participants = self._participants(self.rows[task.id])
+            for retry in itertools.count():
+                record = await how.play_episode(setting, task, participants, slot, seed, open_backend, on_traced)
+                if record.termination is not Termination.INFRASTRUCTURE_ERROR or not how.can_repeat:
+                    break
+                refused = any(role_model.refused() for role_model in participants.role_models.values())
+                error = RolloutError(record.error or "")
+                if refused or retry >= handler.backoff_config.max_tries or not handler.is_worth_retrying(error):
+                    break
+                await asyncio.sleep(handler.backoff_config.wait(retry))
+            return record
+
+        return play_row
+
+    def _participants(self, row: EvaluationRow) -> Participants:
+        """Return who plays a row: the customer's model and the agent's system prompt may be the row's own."""
+        participants = self.composed.plan.participants
+        system = next((message.text for message in row.messages if message.role == "system"), None)
+        if system and participants.agent.name == "llm":
+            participants = replace(participants, agent=_prompted(participants.agent, system))
+        if self.customers is None:
+            return participants
+        wished = customer(row)
+        if wished is None:
+            return replace(participants, user=self.composed.catalogue.user("scripted"))
+        role_models = {**participants.role_models, "user": self.customers[wished.model_dump_json()]}
+        return replace(participants, role_models=role_models)
+
+    async def close(self) -> None:
+        """Close the connections to the models."""
+        await close_models([*self.composed.plan.participants.role_models.values(), *(self.customers or {}).values()])
+
+
+def compose_rows(rows: Sequence[EvaluationRow], wish: Wish) -> RunOfRows:
+    """Return the run that rows ask for. Raises UsageError, PackError, DatasetError."""
+    kwargs = {name: value for name, value in wish.kwargs.items() if name not in OF_PROCESSORS and value is not None}
+    for name in kwargs.keys() & ELSEWHERE.keys():
+        raise UsageError(f"rollout_processor_kwargs: {name!r} has no place there: {ELSEWHERE[name]}")
+    domain = kwargs.pop("domain", None) or context_of(rows, "domain")
+    if not domain:
+        raise UsageError('no row\'s environment_context names a domain; give rollout_processor_kwargs={"domain": …}')
+    for name in ("solo", "variant"):
+        if said := context_of(rows, name):
+            kwargs.setdefault(name, said)
+    own_user = "user" in kwargs or "user_model" in kwargs or bool(kwargs.get("solo"))
+    wished = [] if own_user else [*filter(None, map(customer, rows))]
+    given: dict[str, Any] = {
+        **kwargs,
+        **_agent(wish.completion_params, kwargs),
+        **{role: _participant(role, kwargs[role]) for role in ("user", "judge") if role in kwargs},
+        **({"user": wished[0]} if wished else {}),
+        "trials": wish.num_runs,
+        "concurrency": wish.concurrency,
+        "max_steps": wish.steps,
+        "out": wish.folder.parent,
+        "name": wish.folder.name,
+    }
+    try:
+        told = run_arguments(domain, given)
+    except UsageError as error:
+        raise UsageError(f"rollout_processor_kwargs: {error}") from error
+    refuse_external(told)
+    found: dict[str, EvaluationRow] = {}
+
+    def tasks_of(setting: Setting) -> list[Task]:
+        tasks = read_tasks(setting, rows)
+        found.update(zip((task.id for task in tasks), rows, strict=True))
+        return tasks
+
+    composed = compose(told.options, agent=told.agent, user=told.user, tasks=tasks_of)
+    _refuse_what_nobody_judges(composed, found)
+    return RunOfRows(composed, found, _customers(composed, told.options, wished) if wished else None)
+
+
+def _customers(composed: Composition, options: Options, wished: Sequence[ModelSettings]) -> dict[str, RoleModel]:
+    """Open the models of the rows' customers; the first one is the run's. Raises UsageError."""
+    settings = {model.model_dump_json(): model for model in wished}
+    first, *others = settings
+    found = {first: composed.plan.participants.role_models["user"]}
+    if others and (options.record or options.replay):
+        raise UsageError("the rows name several models for their customers, and a cassette is for one: give `user`")
+    for key in others:
+        model = settings[key]
+        user = RoleOptions(model=model.model, args=model.args)
+        alone = options.model_copy(update={"agent": RoleOptions(), "judge": RoleOptions(), "user": user})
+        found[key] = open_role_models(alone, composed.catalogue)["user"]
+    return found
+
+
+def context_of(rows: Sequence[EvaluationRow], key: str) -> Any:
+    """Return what all rows' `environment_context` says of a key, None if they say nothing. Raises UsageError."""
+    said = {((row.input_metadata.dataset_info or {}).get("environment_context") or {}).get(key) for row in rows}
+    if len(said) > 1:
+        raise UsageError(f"the rows name several of {key}: {sorted(map(str, said))}; evaluate them one by one")
+    return next(iter(said), None)
+
+
+def read_tasks(setting: Setting, rows: Sequence[EvaluationRow]) -> list[Task]:
+    """Return the rows' tasks in their order; of tasks with one id, all but the first are called as their rows are."""
+    tasks: dict[str, Task] = {}
+    for row in rows:
+        task = as_task(row.row_id, row.input_metadata.dataset_info or {}, setting.tasks())
+        if task.id in tasks:
+            task = task.model_copy(update={"id": row.row_id})
+        tasks[task.id] = task
+    return list(tasks.values())
+
+
+def split_params(params: Mapping[str, Any]) -> tuple[Any, ModelSettings | None]:
+    """Return the agent (None if not given) and the model that completion parameters describe."""
+    args = {name: value for name, value in params.items() if name not in NOT_SENT}
+    args |= args.pop("extra_body", None) or {}
+    if "base_url" in args:
+        args["api_base"] = args.pop("base_url")
+    model = params.get("model")
+    if isinstance(model, str) and model.startswith("accounts/"):
+        model = f"fireworks_ai/{model}"
+    return params.get("agent"), ModelSettings(model=model, args=args) if model else None
+
+
+def customer(row: EvaluationRow) -> ModelSettings | None:
+    """Return the model that a row wants its customer to be played by, None without one."""
+    simulation = (row.input_metadata.dataset_info or {}).get("user_simulation") or {}
+    if not simulation.get("enabled") or not simulation.get("llm"):
+        return None
+    return split_params({"model": simulation["llm"], **(simulation.get("llm_args") or {})})[1]
+
+
+def _agent(params: Mapping[str, Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    agent, model = split_params(params)
+    agent = agent or kwargs.get("agent")
+    if agent is None and model is None and "agent_model" not in kwargs:
+        raise UsageError('nobody plays: give completion_params=[{"model": …}], or {"agent": …} for one without a model')
+    if agent is None:
+        return {"agent": model} if model else {}
+    return {"agent": agent, **({"agent_model": model} if model else {})}
+
+
+def _participant(role: str, given: Any) -> Any:
+    """Return a model as it is told to a run; whoever is given in another form plays as he is."""
+    if not isinstance(given, Mapping):
+        return given
+    _, model = split_params(given)
+    if model is None:
+        raise UsageError(f"rollout_processor_kwargs: {role}: should name a `model`")
+    return model
+
+
+def _prompted(spec: AgentSpec, system: str) -> AgentSpec:
+    def create(context: AgentContext) -> Agent:
+        return LLMAgent(context, system)
+
+    return replace(spec, create=create)
+
+
+def _refuse_what_nobody_judges(composed: Composition, rows: Mapping[str, EvaluationRow]) -> None:
+    plan = composed.plan
+    if "judge" in plan.participants.role_models or plan.evaluator_set is None:
+        return
+    grader = plan.evaluator_set.grader(plan.setting)
+    for task in plan.tasks:
+        criteria = task.evaluation_criteria
+        if criteria and criteria.nl_assertions and "NL_ASSERTION" in grader.basis(task):
+            raise UsageError(
+                f"row {rows[task.id].row_id!r} counts natural-language assertions, which a model has to judge: give "
+                'rollout_processor_kwargs={"judge": {"model": …}}, or take NL_ASSERTION out of its reward_basis'
+            )

@@ -1,0 +1,77 @@
+"""A server's script, run as a child that ends with us, on a port that nobody else can take."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from tau2_core.errors import UsageError
+
+from tau2_gym_eval_protocol.retries import RolloutError
+from tau2_gym_eval_protocol.running_server import RunningServer
+
+END_SECONDS = 20
+SHOWN_CHARACTERS = 3000
+
+
+@asynccontextmanager
+async def server_of(script: Path, domain: str, port: int | None, log: Path) -> AsyncIterator[RunningServer]:
+    """Run `script --port PORT --domain DOMAIN` (and PORT in its environment) for as long as the block lasts.
+
+    The value is the server, once it answers. What the script prints goes to `log`. Raises UsageError,
+    RolloutError.
+    """
+    if not script.is_file():
+        raise UsageError(f"server_script_path {script}: there is no such file")
+    with _reserved(port) as free, log.open("wb") as output:
+        command = [sys.executable, str(script), "--port", str(free), "--domain", domain]
+        process = subprocess.Popen(  # noqa: S603 - the caller's own script
+            [sys.executable, "-P", "-m", "tau2_gym_eval_protocol.end_with_parent", *command],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PORT": str(free)},
+            start_new_session=True,
+        )
+        server = RunningServer(f"http://127.0.0.1:{free}")
+        try:
+            try:
+                await server.wait_until_ready(lambda: process.poll() is None)
+            except RolloutError as error:
+                said = log.read_text(encoding="utf-8", errors="replace")[-SHOWN_CHARACTERS:].strip()
+                raise RolloutError(f"{script}: {error}; it said:\n{said}") from error
+            yield server
+        finally:
+            await asyncio.shield(asyncio.to_thread(_end, process))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.close()  # which tells the keeper to end the script
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def _reserved(port: int | None) -> Iterator[int]:
+    """Hold a port (default: a free one) without listening: a script can listen there, and no other gets it by chance.
+
+    The system gives a bound port to nobody who asks for just any; servers may bind it beside us, as they set
+    SO_REUSEADDR.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            holder.bind(("127.0.0.1", port or 0))
+        except OSError as error:
+            raise UsageError(f"port {port}: {error.strerror}; leave `port` out to get a free one") from error
+        yield holder.getsockname()[1]
