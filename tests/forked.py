@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import IO, Any
 
 LITELLM = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}  # as our client imports it
-HEAVY = ("tau2_core.__main__", "tau2_core.testing.pytest_plugin")  # not imported: what runs, and what imports pytest
+HEAVY = ("tau2_core.__main__", "tau2_core.testing.plugin")  # not imported: what runs, and what imports pytest
 SCRIPTS = (".server_script", ".end_with_parent")
 
 

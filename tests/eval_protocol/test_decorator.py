@@ -27,7 +27,7 @@ def test_every_public_name_is_there() -> None:
 
 def test_the_plugins_cost_next_to_nothing() -> None:
     heavy = ["pydantic", "litellm", "mcp", "fastapi", "starlette", "jinja2", "yaml", "tau2_gym_eval_protocol.decorator"]
-    plugins = "tau2_core.testing.pytest_plugin, tau2_gym_eval_protocol.pytest_plugin"
+    plugins = "tau2_core.testing.plugin, tau2_gym_eval_protocol.pytest_plugin"
     code = f"import sys, {plugins}; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "[]\n"
