@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 __version__: str
 
 if TYPE_CHECKING:
+    from tau2_core.api.curriculum import Curriculum as Curriculum
     from tau2_core.api.domains import LoadedDomain as LoadedDomain
     from tau2_core.api.domains import installed_domains as installed_domains
     from tau2_core.api.domains import load_domain as load_domain
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
     from tau2_core.state.world import reading as reading
 
 _HOMES = {
+    "api.curriculum": ["Curriculum"],
     "api.domains": ["LoadedDomain", "installed_domains", "load_domain"],
     "api.episodes": ["SyncEpisode", "open_episode"],
     "api.evaluate": ["aevaluate", "evaluate"],

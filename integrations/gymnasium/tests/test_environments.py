@@ -11,7 +11,7 @@ import gymnasium
 import pytest
 import tau2_gymnasium
 from gymnasium.utils.env_checker import check_env
-from tau2_core import EpisodeFactory, RewardWeights, UsageError
+from tau2_core import Curriculum, EpisodeFactory, RewardWeights, UsageError
 from tau2_core.testing.scripted_endpoint import Refusal, ScriptedEndpoint, say
 from tau2_gymnasium.compat import AgentGymEnv, UserGymEnv, register_gym_agent
 
@@ -283,4 +283,20 @@ def test_rewards_for_learning_pay_each_step() -> None:
     assert env.factory.learning_rewards(record, grade, RewardWeights(actions=0.5, step_penalty=0.1)) == pytest.approx(
         [-0.1, 0.4, 0.4]
     )
+    env.close()
+
+
+def test_a_curriculum_draws_the_tasks_and_is_told_their_ends() -> None:
+    curriculum = Curriculum(EpisodeFactory("mock", split="train"), seed=3, floor=0.5)
+    before = dict(curriculum.success())
+    env = made(split="train", curriculum=curriculum)
+    drawn = set()
+    for _ in range(20):
+        drawn.add(env.reset()[1]["task_id"])
+        env.step("done()")
+    assert drawn <= set(env.factory.splits["train"])
+    assert len(drawn) > 3
+    assert curriculum.success() != before
+    with pytest.raises(UsageError, match="not both"):
+        made(task_id=TASK, curriculum=curriculum)
     env.close()

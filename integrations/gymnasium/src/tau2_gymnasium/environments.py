@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar, Unpack
 
 import gymnasium
-from tau2_core import EpisodeFactory, EpisodeOptions, EpisodeRecord, Grade, UsageError
+from tau2_core import Curriculum, EpisodeFactory, EpisodeOptions, EpisodeRecord, Grade, UsageError
 
 from tau2_gymnasium.actions import UnicodeText
 from tau2_gymnasium.seat import Draw, Reward, Seat, Stepped
@@ -32,13 +32,14 @@ class _TextEnv(gymnasium.Env[str, str]):
         task_id: str | None = None,
         all_messages_as_observation: bool = False,
         reward: Reward | None = None,
+        curriculum: Curriculum | None = None,
         **options: Unpack[EpisodeOptions],
     ) -> None:
         self.factory = made_factory(domain, self.side, split, task_id, options)
         self.observation_space = UnicodeText()
         self.action_space = UnicodeText()
         self._seat = Seat(self.factory, self.side, whole=all_messages_as_observation, reward=reward)
-        self._draw = Draw(self.factory, task_id)
+        self._draw = Draw(self.factory, task_id, curriculum)
         self._loop: asyncio.AbstractEventLoop | None = asyncio.new_event_loop()
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
@@ -71,7 +72,10 @@ class _TextEnv(gymnasium.Env[str, str]):
 
         Raises ResetNeeded after the end, InvalidAction for what is no text.
         """
-        return self._run(self._seat.step(action))
+        stepped = self._run(self._seat.step(action))
+        if stepped[4]:
+            self._draw.tell(stepped[4])
+        return stepped
 
     def record(self) -> EpisodeRecord:
         """Return the episode's record as it stands."""
@@ -109,6 +113,8 @@ class AgentEnv(_TextEnv):
     or `done()` to end. An observation is what has come since, in lines of `role: content`; with
     `all_messages_as_observation` the whole conversation. The reward is 0 until the end, then the grade's, or what
     `reward(record, task, grade)` returns; with `RewardWeights` each step is paid by them.
+
+    A `curriculum` draws the tasks, and is told how each was solved.
 
     `terminated`: one of the sides ended it. `truncated`: a limit, or an error that is not the agent's; where no reward
     may count, `info["unscored"]` is true. What `info` holds never tells the gold.

@@ -9,6 +9,7 @@ import gymnasium
 import numpy as np
 from tau2_core import (
     AssistantMessage,
+    Curriculum,
     Episode,
     EpisodeFactory,
     EpisodeRecord,
@@ -17,6 +18,7 @@ from tau2_core import (
     RewardWeights,
     Side,
     Task,
+    UsageError,
     UserMessage,
 )
 
@@ -116,6 +118,7 @@ class Seat:
             "termination": end,
             "outcome": grade.outcome.value,
             "unscored": unscored,
+            "grade_reward": grade.reward,
             "criteria": {name: verdict.reward for name, verdict in grade.verdicts.items()},
         }
         return observation, reward, terminated, not terminated, info
@@ -136,8 +139,11 @@ class Seat:
 class Draw:
     """Which task is played next: one that is asked for, the one that is set, or one that is drawn."""
 
-    def __init__(self, factory: EpisodeFactory, task_id: str | None) -> None:
+    def __init__(self, factory: EpisodeFactory, task_id: str | None, curriculum: Curriculum | None = None) -> None:
+        if curriculum is not None and task_id is not None:
+            raise UsageError("give a task_id or a curriculum, not both")
         self.factory = factory
+        self.curriculum = curriculum
         self.ids = [task_id] if task_id is not None else list(factory.tasks)
 
     def task(self, random: np.random.Generator, options: dict[str, Any] | None) -> str:
@@ -147,6 +153,8 @@ class Draw:
         if options:
             raise ValueError(f"reset: there is no option {next(iter(options))!r}; there are task_id and split")
         ids = self.ids if split is None else self._of(split)
+        if task_id is None and split is None and self.curriculum is not None:
+            return self.curriculum.draw()
         if task_id is None:
             return ids[int(random.integers(len(ids)))]
         if task_id not in ids:
@@ -154,6 +162,11 @@ class Draw:
             among = "the environment's tasks" if where is None else f"split {where!r}"
             raise ValueError(f"reset: task {task_id!r} is not among {among}")
         return str(task_id)
+
+    def tell(self, info: dict[str, Any]) -> None:
+        """Tell the curriculum, if there is one, how an episode ended."""
+        if self.curriculum is not None and info["task_id"] in self.curriculum:
+            self.curriculum.tell(info["task_id"], None if info["unscored"] else info["grade_reward"])
 
     def _of(self, split: str) -> list[str]:
         made_for = self.factory.split

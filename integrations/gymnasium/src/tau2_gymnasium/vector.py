@@ -13,7 +13,7 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
-from tau2_core import EpisodeOptions, EpisodeRecord, UsageError
+from tau2_core import Curriculum, EpisodeOptions, EpisodeRecord, UsageError
 
 from tau2_gymnasium.actions import UnicodeText
 from tau2_gymnasium.environments import SEEDS, made_factory
@@ -39,6 +39,7 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
         task_id: str | None = None,
         all_messages_as_observation: bool = False,
         reward: Reward | None = None,
+        curriculum: Curriculum | None = None,
         **options: Unpack[EpisodeOptions],
     ) -> None:
         if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
@@ -53,7 +54,7 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
         self.seats = [
             Seat(self.factory, self.side, whole=all_messages_as_observation, reward=reward) for _ in range(num_envs)
         ]
-        self._draw = Draw(self.factory, task_id)
+        self._draw = Draw(self.factory, task_id, curriculum)
         self._randoms: list[np.random.Generator] = []
         self._over = np.ones(num_envs, dtype=np.bool_)
         self._observations: list[str] = [""] * num_envs
@@ -111,6 +112,7 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
             self._observations[index] = observation
             rewards[index], terminations[index], truncations[index] = reward, terminated, truncated
             if info:
+                self._draw.tell(info)
                 ends = self._gathered(ends, info, index)
         self._over |= terminations | truncations
         if ends and self.autoreset_mode is AutoresetMode.SAME_STEP:
