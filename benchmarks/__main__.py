@@ -1,8 +1,8 @@
 """`python -m benchmarks [SECTION…] [--simulations DIR]`: what worlds, calls, grades, rollouts and a server cost here.
 
-Sections: the domains, `cli`, `grading` (of official result files, by default those in ../shared), and two that take
-minutes and want a machine that does nothing else: `gym`, and `llm`. `attack` attacks a server of its own on loopback
-for as many `--minutes` as it is told.
+Sections: the domains, `cli`, `grading` (of official result files, by default those in ../shared), `train`
+(environments for training), and two that take minutes and want a machine that does nothing else: `gym`, and `llm`.
+`attack` attacks a server of its own on loopback for as many `--minutes` as it is told.
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ def main(sections: list[str], simulations: Path | None, minutes: float = 1.0) ->
             from benchmarks.grading import SIMULATIONS, grading_figures
 
             screen.print(_table("grading: official result files", grading_figures(simulations or SIMULATIONS)))
+        elif section == "train":
+            from benchmarks.train import train_figures
+
+            screen.print(_table("train: retail, environments of one process", train_figures()))
         elif section == "llm":
             from benchmarks.llm import CONCURRENCY, EPISODES, LATENCY, llm_figures
 

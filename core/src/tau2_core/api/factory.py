@@ -18,6 +18,7 @@ from tau2_core.llm.judge import judge
 from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade
+from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Role, Tool
 from tau2_core.names import did_you_mean
@@ -88,6 +89,20 @@ class EpisodeFactory:
         """The ids of each split's tasks."""
         return self.setting.splits()
 
+    @property
+    def never_waits(self) -> bool:
+        """Whether its episodes wait for nobody: the other side is one of the core's scripts, and all else is quick.
+
+        Their coroutines then need no event loop.
+        """
+        participants = self.participants
+        sides: list[AgentSpec | UserSpec] = [
+            spec for spec in (participants.agent, participants.user) if not spec.external
+        ]
+        scripts = all(_is_of_the_core(spec) and not spec.needs_model and not spec.interactive for spec in sides)
+        disturbed = participants.role_models or participants.wrappers or participants.faults
+        return scripts and not disturbed and self._grader.is_quick
+
     def refuse_ungradable(self) -> None:
         """Refuse tasks that the evaluators cannot grade. Raises UsageError."""
         self._evaluators.refuse_ungradable(self._grader, self.tasks.values())
@@ -138,6 +153,11 @@ class EpisodeFactory:
     async def close(self) -> None:
         """Close the connections to models."""
         await close_models(self.participants.role_models.values())
+
+
+def _is_of_the_core(spec: AgentSpec | UserSpec) -> bool:
+    create: Any = spec.create
+    return str(loaded(create).__module__).startswith("tau2_core.")
 
 
 class Pay:

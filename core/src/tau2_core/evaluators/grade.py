@@ -50,6 +50,11 @@ class Grader:
         self.always = [criterion for criterion, spec in evaluators.items() if spec.always]
         self._gold: dict[tuple[str, int | None], Gold] = {}
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether no evaluator has a time limit, so that it grades at once."""
+        return all(seconds is None for seconds in self.seconds.values())
+
     def needs_judge(self, record: EpisodeRecord, task: Task, *, everywhere: bool = False) -> bool:
         """Tell whether a judge is needed for an episode's reward (`everywhere`: or just for the report)."""
         criteria = task.evaluation_criteria
@@ -67,7 +72,7 @@ class Grader:
 
     async def grade_aside(self, record: EpisodeRecord, task: Task, judgement: Judgement | None = None) -> Grade:
         """Do what `grade` does without blocking the event loop during slow evaluators."""
-        if all(seconds is None for seconds in self.seconds.values()):
+        if self.is_quick:
             return self.grade(record, task, judgement)
         return await run_aside(partial(self.grade, record, task, judgement))
 

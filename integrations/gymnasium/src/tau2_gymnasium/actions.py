@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
+import msgspec
 from tau2_core import AssistantMessage, Message, ToolCall, UserMessage
 
 DONE = "done"
@@ -57,11 +58,11 @@ def read_action(text: str) -> Call | str:
 
 def _json_call(text: str) -> Call:
     try:
-        value = json.loads(text)
+        value = msgspec.json.decode(text)  # unlike json.loads, it takes nothing that a record cannot hold
     except (ValueError, RecursionError):
         return _no_call(text)
     name, arguments = value.get("name"), value.get("arguments", {})
-    if not isinstance(name, str) or not isinstance(arguments, dict) or not _is_json([name, arguments]):
+    if not isinstance(name, str) or not isinstance(arguments, dict):
         return _no_call(text)
     return Call(name, arguments)
 

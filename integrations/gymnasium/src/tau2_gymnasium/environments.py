@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, Unpack
 
 import gymnasium
-from tau2_core import Curriculum, EpisodeFactory, EpisodeOptions, EpisodeRecord, Grade, UsageError
+from tau2_core import Curriculum, EpisodeFactory, EpisodeOptions, EpisodeRecord, Grade, Tool, UsageError
+from tau2_core.event_loop import loop_factory
 
 from tau2_gymnasium.actions import UnicodeText
 from tau2_gymnasium.seat import Draw, Reward, Seat, Stepped
@@ -40,7 +42,8 @@ class _TextEnv(gymnasium.Env[str, str]):
         self.action_space = UnicodeText()
         self._seat = Seat(self.factory, self.side, whole=all_messages_as_observation, reward=reward)
         self._draw = Draw(self.factory, task_id, curriculum)
-        self._loop: asyncio.AbstractEventLoop | None = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = loop_factory()()
+        self._at_once = self.factory.never_waits
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Begin an episode: of `options["task_id"]`, or of a task that is drawn from the split.
@@ -59,7 +62,7 @@ class _TextEnv(gymnasium.Env[str, str]):
         info: dict[str, Any] = {
             "task_id": task_id,
             "episode_seed": chosen,
-            "tools": [tool.chat_function() for tool in tools],
+            "tools": [*chat_functions(tuple(tools))],
         }
         if self.side == "agent":
             info["policy"] = self.factory.policy
@@ -101,7 +104,7 @@ class _TextEnv(gymnasium.Env[str, str]):
             steps.close()
             raise gymnasium.error.ClosedEnvironmentError("the environment is closed; make another one")
         try:
-            return self._loop.run_until_complete(steps)
+            return run_at_once(steps) if self._at_once else self._loop.run_until_complete(steps)
         finally:
             steps.close()
 
@@ -130,6 +133,22 @@ class CustomerEnv(_TextEnv):
     """
 
     side = "customer"
+
+
+@lru_cache(maxsize=64)
+def chat_functions(tools: tuple[Tool, ...]) -> tuple[dict[str, Any], ...]:
+    """Return tools as chat-completions functions; for the same tools the same ones."""
+    return tuple(tool.chat_function() for tool in tools)
+
+
+def run_at_once(steps: Coroutine[Any, Any, Result]) -> Result:
+    """Run steps that wait for nothing, with no event loop, which would take longer than they do."""
+    try:
+        steps.send(None)
+    except StopIteration as done:
+        result: Result = done.value
+        return result
+    raise RuntimeError("a step waited for something, though the factory said that none does")
 
 
 def made_factory(

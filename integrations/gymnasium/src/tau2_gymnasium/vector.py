@@ -14,9 +14,10 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from tau2_core import Curriculum, EpisodeOptions, EpisodeRecord, UsageError
+from tau2_core.event_loop import loop_factory
 
 from tau2_gymnasium.actions import UnicodeText
-from tau2_gymnasium.environments import SEEDS, made_factory
+from tau2_gymnasium.environments import SEEDS, made_factory, run_at_once
 from tau2_gymnasium.seat import Draw, Reward, Seat
 
 Result = TypeVar("Result")
@@ -58,7 +59,8 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
         self._randoms: list[np.random.Generator] = []
         self._over = np.ones(num_envs, dtype=np.bool_)
         self._observations: list[str] = [""] * num_envs
-        self._loop: asyncio.AbstractEventLoop | None = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = loop_factory()()
+        self._at_once = self.factory.never_waits
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
@@ -107,7 +109,7 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
         terminations = np.zeros(self.num_envs, dtype=np.bool_)
         truncations = np.zeros(self.num_envs, dtype=np.bool_)
         ends: dict[str, Any] = {}
-        results = self._run(_together([self.seats[index].step(actions[index]) for index in going]))
+        results = self._together([self.seats[index].step(actions[index]) for index in going])
         for index, (observation, reward, terminated, truncated, info) in zip(going, results, strict=True):
             self._observations[index] = observation
             rewards[index], terminations[index], truncations[index] = reward, terminated, truncated
@@ -129,7 +131,7 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
     def records(self) -> list[EpisodeRecord]:
         """Return the records of the episodes as they stand."""
         self._refuse_closed()
-        return self._run(_together([seat.record() for seat in self.seats]))
+        return self._together([seat.record() for seat in self.seats])
 
     def close_extras(self, **_kwargs: Any) -> None:
         """Close the connections to models."""
@@ -156,8 +158,8 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
             told = seeds[place] if seeds else None
             drawn.append((self.seats[index], task_id, seed if told is None else told))
             infos = self._gathered(infos, {"task_id": task_id, "episode_seed": drawn[-1][2]}, index)
-        begun = _together([seat.reset(task_id, seed) for seat, task_id, seed in drawn])
-        for index, observation in zip(indexes, self._run(begun), strict=True):
+        begun = self._together([seat.reset(task_id, seed) for seat, task_id, seed in drawn])
+        for index, observation in zip(indexes, begun, strict=True):
             self._observations[index] = observation
             self._over[index] = False
         return infos
@@ -204,12 +206,26 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
         if self._loop is None:
             raise gymnasium.error.ClosedEnvironmentError("the environments are closed; make others")
 
+    def _together(self, steps: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
+        """Await all, side by side, and return their results. If some fail, the others go on, and an error is raised."""
+        if not self._at_once:
+            return self._run(_gathered_results(steps))
+        done, failed = [], None
+        for each in steps:
+            try:
+                done.append(run_at_once(each))
+            except Exception as error:  # noqa: BLE001 - it is raised once the others have gone on
+                failed = failed or error
+        if failed is not None:
+            raise failed
+        return done
+
     def _run(self, steps: Coroutine[Any, Any, Result]) -> Result:
         assert self._loop is not None
         return self._loop.run_until_complete(steps)
 
 
-async def _together(steps: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
+async def _gathered_results(steps: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
     """Await all, side by side. If some fail, the others go on to their end, and the first error is raised."""
     results = await asyncio.gather(*steps, return_exceptions=True)
     done: list[Result] = []
