@@ -71,6 +71,7 @@ ABSENT = {
     "min_coverage",
     "fail_under",
     "json_output",
+    "token_traces",
 }
 
 

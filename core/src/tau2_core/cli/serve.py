@@ -63,6 +63,9 @@ def serve(
     transport: Annotated[
         Literal["http", "stdio"], typer.Option(help="stdio serves one episode of one domain.")
     ] = "http",
+    conversation_tools: Annotated[
+        bool, typer.Option("--conversation-tools", help="Let agents talk to the customer by MCP tools too.")
+    ] = False,
     user: Annotated[str | None, typer.Option(help="Who calls: scripted (default), llm, or a plugin's.")] = None,
     user_model: Annotated[str | None, typer.Option(metavar="MODEL", help="The customer's model; makes it llm.")] = None,
     judge_model: Annotated[
@@ -158,7 +161,9 @@ def _serve(options: Options) -> None:
     stopping = Stopping(
         settings.role_models, max_cost=options.max_cost, max_infrastructure_errors=options.max_infrastructure_errors
     )
-    runs = ServedRuns(catalogue, options.out, stopping, judge_all=options.judge_all)
+    runs = ServedRuns(
+        catalogue, options.out, stopping, judge_all=options.judge_all, conversation_tools=options.conversation_tools
+    )
     registry = Registry(
         catalogue,
         runs,
@@ -234,6 +239,7 @@ def _settings(options: Options, catalogue: Catalogue) -> ServerSettings:
         connections=options.max_connections, request_seconds=options.request_timeout
     )
     settings.role_models = role_models
+    settings.conversation_tools = options.conversation_tools
     settings.user = options.user.name
     if settings.user is not None:
         settings.refuse_person(catalogue.user(settings.user))

@@ -28,6 +28,9 @@ class NewEpisode(BaseModel):
     dataset: str | None = Field(default=None, description="A dataset's name, or `pack` for the domain's own data.")
     user: str | None = Field(default=None, description="Who answers on the conversation plane.")
     mode: ArgumentMode | None = None
+    conversation_tools: bool | None = Field(
+        default=None, description="Whether the agent also talks to the customer by MCP tools; default: the server's."
+    )
     id: str | None = Field(default=None, pattern=ID, description="An id of your own.")
 
 

@@ -199,6 +199,7 @@ def _build(registry: Registry, settings: ServerSettings, new: NewEpisode) -> Hos
         dataset=new.dataset,
         user=new.user,
         mode=new.mode,
+        conversation_tools=new.conversation_tools,
     )
     registry.refuse_ungradable(blueprint)
     return registry.build(blueprint, new.id)

@@ -14,6 +14,7 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from opentelemetry import trace
 
+from tau2_core.gym.conversation_tools import NAMES, TOOLS, converse, offered
 from tau2_core.gym.hosted_episode import HostedEpisode
 from tau2_core.gym.registry import Registry
 from tau2_core.model.tools import Role, Tool, ToolResult
@@ -90,11 +91,15 @@ def build_server(
 
     async def list_tools(context: McpContext, _params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         episode, role = side_of(context)
-        return types.ListToolsResult(tools=[as_mcp_tool(tool) for tool in episode.tools(role)])
+        more = TOOLS if offered(episode.blueprint, role) else ()
+        return types.ListToolsResult(tools=[as_mcp_tool(tool) for tool in (*episode.tools(role), *more)])
 
     async def call_tool(context: McpContext, params: types.CallToolRequestParams) -> dict[str, Any]:
         episode, role = side_of(context)
-        result = await call_counted(registry, episode, role, params)
+        if params.name in NAMES and offered(episode.blueprint, role):
+            result = await registry.use(episode, converse(episode, params.name, params.arguments or {}))
+        else:
+            result = await call_counted(registry, episode, role, params)
         return as_mcp_result(result, max_result_chars)
 
     async def list_prompts(

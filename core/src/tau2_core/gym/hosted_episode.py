@@ -35,6 +35,7 @@ class Blueprint:
     seed: int
     free: bool = False
     slot: Slot | None = None  # of the run that the server was started for
+    conversation_tools: bool = False  # the agent talks to the customer by tools
 
     @property
     def has_customer(self) -> bool:

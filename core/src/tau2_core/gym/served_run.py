@@ -56,9 +56,11 @@ class ServedRun:
         stack: ExitStack,
         catalogue: Catalogue,
         workers: Workers,
+        conversation_tools: bool = False,
     ) -> None:
         self.plan = checked.plan
         self.fixed = fixed
+        self.conversation_tools = conversation_tools
         redactor = next((role_model.redactor for role_model in self.plan.participants.role_models.values()), None)
         self.journal = Journal(folder, resume=resume, redactor=redactor)
         stack.enter_context(self.journal.alone())
@@ -119,7 +121,9 @@ class ServedRun:
     def blueprint(self, slot: Slot) -> Blueprint:
         """Return the blueprint of a slot's episode, as `tau2-gym run` would play it."""
         plan = self.plan
-        return Blueprint(plan.setting, self.tasks[slot.task_id], plan.participants, plan.seeds()[slot.trial], slot=slot)
+        task, seed = self.tasks[slot.task_id], plan.seeds()[slot.trial]
+        talk = self.conversation_tools
+        return Blueprint(plan.setting, task, plan.participants, seed, slot=slot, conversation_tools=talk)
 
     async def keep_failed(self, slot: Slot, seed: int, why: str) -> EpisodeRecord:
         """Record and grade an episode that could not begin; return the record. Raises RunError."""

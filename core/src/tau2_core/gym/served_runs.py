@@ -35,11 +35,20 @@ class ServedRuns:
     server's models and the outcomes of the slots' episodes.
     """
 
-    def __init__(self, catalogue: Catalogue, out: Path, stopping: Stopping, *, judge_all: bool = False) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        out: Path,
+        stopping: Stopping,
+        *,
+        judge_all: bool = False,
+        conversation_tools: bool = False,
+    ) -> None:
         self.catalogue = catalogue
         self.out = out
         self.stopping = stopping
         self.judge_all = judge_all
+        self.conversation_tools = conversation_tools
         self.inventory: ServedRun | None = None
         self.slots: Slots | None = None
         self.workers = Workers()
@@ -91,6 +100,7 @@ class ServedRuns:
             stack=self._stack,
             catalogue=self.catalogue,
             workers=self.workers,
+            conversation_tools=self.conversation_tools,
         )
 
     async def begin(self, blueprint: Blueprint) -> int:

@@ -14,6 +14,7 @@ from tau2_core.episode.participants import EXTERNAL_AGENT, Participants
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import DatasetError, Tau2GymError, UsageError
 from tau2_core.gym.connections import ConnectionLimits
+from tau2_core.gym.conversation_tools import refuse_clash
 from tau2_core.gym.hosted_episode import Blueprint, free_task
 from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import ArgumentMode
@@ -69,6 +70,7 @@ class ServerSettings:
     user: str | None = None
     faults: Sequence[Callable[[str], Wrapper]] = ()
     agent: AgentSpec = EXTERNAL_AGENT
+    conversation_tools: bool = False
     _settings: dict[tuple[Any, ...], Setting] = field(default_factory=dict, repr=False)
     _described: list[dict[str, Any]] | None = field(default=None, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
@@ -122,6 +124,7 @@ class ServerSettings:
         dataset: str | None = None,
         user: str | None = None,
         mode: ArgumentMode | None = None,
+        conversation_tools: bool | None = None,
     ) -> Blueprint:
         """Return the blueprint of an episode. Raises UsageError for names that do not exist or do not fit together."""
         setting = self.setting(domain, dataset=dataset, variant=variant, solo=solo, mode=mode)
@@ -133,7 +136,18 @@ class ServerSettings:
         self.refuse_person(user_spec)
         participants = Participants(self.agent, user_spec, self.limits, self._wrappers, self.role_models, self.faults)
         participants.check(setting)
-        return Blueprint(setting, task or free_task(), participants, seed, free=task is None)
+        if conversation_tools is None:
+            conversation_tools = self.conversation_tools
+        if conversation_tools:
+            refuse_clash(setting)
+        return Blueprint(
+            setting,
+            task or free_task(),
+            participants,
+            seed,
+            free=task is None,
+            conversation_tools=conversation_tools,
+        )
 
     @staticmethod
     def refuse_person(user: UserSpec) -> None:

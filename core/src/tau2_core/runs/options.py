@@ -110,6 +110,7 @@ class Options(BaseModel):
     slot_attempts: int = Field(default=3, ge=1)
     agent_name: str | None = None
     transport: Literal["http", "stdio"] = "http"
+    conversation_tools: bool = False
 
     def models(self) -> dict[ModelRole, ModelSettings]:
         """Return the models by role. Raises UsageError for arguments without a model."""
