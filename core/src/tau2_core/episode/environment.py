@@ -152,6 +152,8 @@ class Environment:
             raise ToolError(f"the {callee.role} side has no database")
         # A handler may keep or change its arguments, so it gets a copy of the task's or message's.
         given = copy_json(arguments)
+        if callee.aliases:
+            given = {callee.aliases.get(name, name): value for name, value in given.items()}
         handler: Callable[..., Any] = callee.handler
         db = View(world, writing=writing)
         self._unsynced = self._sync is not None

@@ -37,7 +37,7 @@ class Callee:
     """A handler with its declared parameters; the base of tools and functions.
 
     `parameters` is the JSON schema of the arguments object. With `wants_context` the handler gets the environment's
-    clock and ids.
+    clock and ids. `aliases` are the handler's names for parameters whose own are no Python names.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Callee:
     wants_context: bool
     source: Source
     pack: str
+    aliases: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,6 +6,7 @@ import inspect
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from keyword import iskeyword
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -114,17 +115,19 @@ class Binder:
                 )
         if not declaration.sound:
             return Bound(handler, bool(context), sound=False)
-        schemas = declaration.entry.parameters
+        aliases = declaration.entry.aliases()
+        written = {aliases.get(each, each): each for each in declaration.entry.parameters}
+        schemas = {each: declaration.entry.parameters[key] for each, key in written.items()}
         swapped = _renamed([each for each in schemas if each not in own], [each for each in own if each not in schemas])
         for missing in [each for each in schemas if each not in own]:
-            line = declaration.document.line((name, "parameters", missing))
+            line = declaration.document.line((name, "parameters", written[missing]))
             meant = f"did you mean {swapped[missing]!r}? " if missing in swapped else ""
             self.problems.add(
                 declaration.document.file,
                 ProblemKind.PARAMETER_NAME,
                 f"{name}: the handler has no parameter {missing!r}",
                 line=line,
-                hint=f"{meant}{code} has {', '.join(own) or 'none'}",
+                hint=f"{meant}{_no_python_name(missing)}{code} has {', '.join(own) or 'none'}",
             )
         for parameter in own.values():
             schema = schemas.get(parameter.name)
@@ -134,7 +137,9 @@ class Binder:
                     self.problems.at(code, ProblemKind.PARAMETER_NAME, what, hint="add it there, or remove it")
                 continue
             optional = bool(schema.get("optional", False))
-            where = Source(declaration.document.file, declaration.document.line((name, "parameters", parameter.name)))
+            where = Source(
+                declaration.document.file, declaration.document.line((name, "parameters", written[parameter.name]))
+            )
             if optional and parameter.default is inspect.Parameter.empty:
                 self.problems.at(
                     where,
@@ -183,6 +188,10 @@ class Binder:
                         line=getattr(module, name).__code__.co_firstlineno,
                         hint="declare it in tools or functions, or name it with a leading underscore",
                     )
+
+
+def _no_python_name(name: str) -> str:
+    return "" if name.isidentifier() and not iskeyword(name) else "give it an `alias` that is a Python name; "
 
 
 def _renamed(declared: list[str], own: list[str]) -> dict[str, str]:

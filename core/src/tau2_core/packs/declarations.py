@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
@@ -15,6 +16,8 @@ from tau2_core.packs.schemas import schema_problems
 from tau2_core.packs.yaml_source import Document
 from tau2_core.problem_kinds import ProblemKind
 
+# What a parameter says beside its JSON schema.
+OWN_KEYS = ("optional", "alias")
 _TYPE = {"enum": ["string", "integer", "number", "boolean", "array", "object", "null"]}
 # What editors are told of a parameter: the usual keys of a JSON schema. What else it may hold, `check` knows.
 _PARAMETER = {
@@ -47,11 +50,15 @@ class _Entry(BaseModel):
     def schema_object(self) -> dict[str, Any]:
         """Return the JSON schema of the arguments object."""
         properties = {
-            name: {key: value for key, value in schema.items() if key != "optional"}
+            name: {key: value for key, value in schema.items() if key not in OWN_KEYS}
             for name, schema in self.parameters.items()
         }
         required = [name for name, schema in self.parameters.items() if not schema.get("optional", False)]
         return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+    def aliases(self) -> dict[str, str]:
+        """Return the handler's names for those parameters that it calls otherwise."""
+        return {name: schema["alias"] for name, schema in self.parameters.items() if "alias" in schema}
 
 
 OPEN_SCHEMA: Mapping[str, Any] = {"type": "object", "properties": {}, "required": []}
@@ -109,6 +116,7 @@ def read_entries(
                     line=document.line((name, "parameters", parameter, "optional")),
                 )
                 bad = True
+        bad = bool(list(_note_aliases(name, entry, document, problems))) or bad
         for path, what in schema_problems(entry.schema_object()):
             place = (name, "parameters", *path[1:])  # the schema's `properties` are called `parameters` in the file
             where = ".".join(map(str, (name, *path[1:])))
@@ -131,6 +139,23 @@ def _note_names(name: str, entry: ToolEntry | FunctionEntry, document: Document,
                 document.file, ProblemKind.TOOL_NAME, what, line=document.line(path), hint=f"use {TOOL_RULE}{long}"
             )
             yield named
+
+
+def _note_aliases(name: str, entry: _Entry, document: Document, problems: Problems) -> Iterator[str]:
+    """Note, and yield, aliases that are no Python names, or that stand for two parameters."""
+    taken = {each for each in entry.parameters if each not in entry.aliases()}
+    for parameter, alias in entry.aliases().items():
+        place = document.line((name, "parameters", parameter, "alias"))
+        if not isinstance(alias, str) or not alias.isidentifier() or iskeyword(alias):
+            what = f"{name}.{parameter}: `alias` should be the name of a parameter in Python, not {alias!r}"
+            problems.add(document.file, ProblemKind.PARAMETER_SCHEMA, what, line=place)
+            yield parameter
+        elif alias in taken:
+            what = f"{name}.{parameter}: another parameter is {alias!r} already"
+            problems.add(document.file, ProblemKind.PARAMETER_SCHEMA, what, line=place, hint="use another alias")
+            yield parameter
+        else:
+            taken.add(alias)
 
 
 def _remains(model: type[ToolEntry] | type[FunctionEntry], value: Any) -> ToolEntry | FunctionEntry | None:

@@ -159,6 +159,7 @@ class _Loader:
                 bound.wants_context,
                 source,
                 self.domain.name,
+                aliases=entry.aliases(),
                 kind=entry.kind,
                 mutates=entry.kind == "write",
                 transfers=entry.transfers,
@@ -204,6 +205,7 @@ class _Loader:
                     bound.wants_context,
                     source,
                     self.domain.name,
+                    aliases=entry.aliases(),
                     kind=entry.kind,
                 )
         return functions
