@@ -89,7 +89,7 @@ def test_the_root_brings_the_core_all_packs_and_evaluations(tmp_path: Path) -> N
         required = metadata(archive).get_all("Requires-Dist") or []
     names = {each.partition("~=")[0] for each in required if "extra ==" not in each}
     packs = {f"tau2-domain-{Path(name).name}" for name in PACKS}
-    assert names == {"tau2-core[models,stats]", *packs, *(f"tau2-gym-{Path(name).name}" for name in BROUGHT)}
+    assert names == {"tau2-core[models,new,stats]", *packs, *(f"tau2-gym-{Path(name).name}" for name in BROUGHT)}
 
 
 def test_wheels_work_without_the_source_tree(gym: Gym, wheels: dict[str, Path], tmp_path: Path) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tau2_core.cli.options import example
 from tau2_core.cli.safe_text import say
+
+if TYPE_CHECKING:
+    from tau2_core.scaffold.pack_name import PackName
 
 
 @example("tau2-gym new bike_shop")
@@ -23,8 +26,15 @@ def new(
     package: Annotated[
         bool, typer.Option("--package", help="Make a distribution that pip can build and install.")
     ] = False,
+    from_openapi: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Make tools and records from an OpenAPI document, 3.0 or 3.1.")
+    ] = None,
+    from_mcp: Annotated[
+        str | None, typer.Option(metavar="URL|COMMAND", help="Make tools from those that an MCP server lists.")
+    ] = None,
 ) -> None:
     """Write a new pack that passes `check`, to be changed into your own."""
+    from tau2_core.errors import UsageError
     from tau2_core.runs.loading import open_catalogue
     from tau2_core.scaffold.folder import write_folder
     from tau2_core.scaffold.new_pack import new_pack
@@ -34,11 +44,37 @@ def new(
     taken = {domain: catalogue.origin("domain", domain) for domain in catalogue.domain_names()}
     pack = new_pack_name(name, taken, distributed=package)
     folder = directory / name
-    files = new_pack(pack, minimal=minimal, customer_tools=with_customer_tools)
+    notes: list[str] = []
+    if from_openapi is None and from_mcp is None:
+        files = new_pack(pack, minimal=minimal, customer_tools=with_customer_tools)
+    elif minimal or with_customer_tools or (from_openapi is not None and from_mcp is not None):
+        options = "--from-openapi, --from-mcp, --minimal and --with-customer-tools"
+        raise UsageError(f"{options} exclude each other: name one of them")
+    else:
+        files, notes = _from_source(pack, from_openapi, from_mcp)
     write_folder(folder, files)
+    for note in notes:
+        say(note)
     say(f"{folder}: {len(files)} files")
     say("Next:")
     place = shlex.quote(str(folder))
     say(f"  tau2-gym check --pack {place}")
     say(f"  tau2-gym run {name} --pack {place}")
-    say(f"  {'tau2-gym describe ' + name + ' --pack ' + place if minimal else 'python -m pytest ' + place}")
+    tested = any("tests/" in file for file in files)
+    say(f"  {'python -m pytest ' + place if tested else 'tau2-gym describe ' + name + ' --pack ' + place}")
+
+
+def _from_source(pack: PackName, openapi: Path | None, mcp: str | None) -> tuple[dict[str, str], list[str]]:
+    """Return the files of a pack for what a document or a server has, and what is to be said of it."""
+    from tau2_core.scaffold.imported_pack import imported_pack
+
+    if openapi is not None:
+        from tau2_core.scaffold.openapi import read_openapi
+
+        imported = read_openapi(openapi)
+    else:
+        from tau2_core.scaffold.mcp_server import read_mcp
+
+        imported = read_mcp(mcp or "")
+    files = imported_pack(pack, imported)
+    return files, [*imported.notes(), f"taken over: {len(imported.tools)} tools, {len(imported.records)} records"]

@@ -14,6 +14,7 @@ from tau2_core.packs.load import load_pack
 from tau2_core.packs.pack import Pack
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.task_checks import check_tasks
+from tau2_core.packs.unwritten import note_unwritten
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.problem_kinds import ProblemKind
 from tau2_core.runs.evaluator_sets import choose_evaluators
@@ -46,6 +47,7 @@ def check_domain(catalogue: Catalogue, name: str, on_task: Callable[[], None] = 
     _check_evaluators(pack, catalogue, problems)
     check_tasks(pack, problems)
     check_families(pack, problems)
+    pack.unsound |= note_unwritten(pack, problems)
     tasks = pack.task_set().tasks
     report.tasks = len(tasks)
     if _bases_load(pack, problems):

@@ -1,0 +1,142 @@
+"""`tau2-gym new --from-mcp`: the tools that a server lists become a pack; one that fails leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+from tau2_core.packs.yaml_source import read_yaml
+
+Gym = Callable[..., CompletedProcess[str]]
+
+# Answers `initialize` or `server/discover` and `tools/list`, as a server of either era does, with what TOOLS says.
+SERVER = """
+import json, sys
+TOOLS = json.loads(sys.argv[1])
+print("starting up", file=sys.stderr)
+for line in sys.stdin:
+    ask = json.loads(line)
+    if "id" not in ask:
+        continue
+    if ask["method"] == "initialize":
+        result = {"protocolVersion": ask["params"]["protocolVersion"], "capabilities": {"tools": {}},
+                  "serverInfo": {"name": "desk", "version": "1"}}
+    elif ask["method"] == "tools/list":
+        result = TOOLS if isinstance(TOOLS, dict) else {"tools": TOOLS}
+    else:
+        print(json.dumps({"jsonrpc": "2.0", "id": ask["id"], "error": {"code": -32601, "message": "no"}}), flush=True)
+        continue
+    print(json.dumps({"jsonrpc": "2.0", "id": ask["id"], "result": result}), flush=True)
+"""
+NODE = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}
+TOOLS = [
+    {
+        "name": "look_up",
+        "description": "Look an order up.",
+        "inputSchema": {"type": "object", "properties": {"order-id": {"type": "string"}}, "required": ["order-id"]},
+        "annotations": {"readOnlyHint": True},
+    },
+    {
+        "name": "cancel order",
+        "inputSchema": {
+            "type": "object",
+            "properties": {"node": {"$ref": "#/$defs/Node"}, "far": {"$ref": "http://127.0.0.1:9/x.json"}},
+            "$defs": {"Node": NODE},
+        },
+    },
+]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Callable[[Any], str]:
+    """Return the command of a server that lists tools."""
+    file = tmp_path / "server.py"
+    file.write_text(SERVER, encoding="utf-8")
+    return lambda tools: f"{sys.executable} {file} '{json.dumps(tools)}'"
+
+
+def test_tools_of_a_server_over_stdio(gym: Gym, tmp_path: Path, server: Callable[[Any], str]) -> None:
+    done = gym("new", "corner_shop", "--from-mcp", server(TOOLS))
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    for told in (
+        "left out: a cycle: #/$defs/Node (cancel order)",
+        "left out: a reference out of the document, which is never fetched: http://127.0.0.1:9/x.json (cancel order)",
+        "guessed: names that are taken, or that models' providers do not take: cancel order is cancel_order",
+        "guessed: descriptions of tools that have none: cancel order",
+        "guessed: kinds of tools that do not say whether they only read, as `write`: cancel order",
+        "taken over: 2 tools, 0 records",
+    ):
+        assert told in done.stdout
+    made = read_yaml(tmp_path / "corner_shop" / "tools" / "agent.yaml").value
+    assert {name: entry["kind"] for name, entry in made.items()} == {"look_up": "read", "cancel_order": "write"}
+    assert made["look_up"]["parameters"] == {"order-id": {"type": "string", "alias": "order_id"}}
+    report = json.loads(gym("check", "--pack", "corner_shop", "--json").stdout)
+    assert [row["code"] for row in report["problems"]] == ["T2G025", "T2G025"]
+
+
+@pytest.mark.domain("mock")
+def test_tools_of_a_server_over_http(gym: Gym, tmp_path: Path) -> None:
+    command = [sys.executable, "-P", "-m", "tau2_core", "serve", "mock", "--port", "0"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as serving:
+        try:
+            assert serving.stdout is not None
+            address = "http://" + serving.stdout.readline().partition("http://")[2].split(";")[0].split()[0].strip()
+            done = gym("new", "corner_shop", "--from-mcp", f"{address}/mcp")
+        finally:
+            serving.terminate()
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert "taken over: 4 tools, 0 records" in done.stdout
+    made = read_yaml(tmp_path / "corner_shop" / "tools" / "agent.yaml").value
+    assert {name: entry["kind"] for name, entry in made.items()} == {
+        "create_task": "write",
+        "get_users": "read",
+        "update_task_status": "write",
+        "transfer_to_human_agents": "read",
+    }
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "no-such-program --x",
+        f"{sys.executable} -c 'raise SystemExit(3)'",
+        f"{sys.executable} -c 'print(5)'",
+        "http://127.0.0.1:9/mcp",
+        "https://[",
+        "'unclosed",
+        "",
+    ],
+)
+def test_a_server_that_does_not_start(gym: Gym, tmp_path: Path, target: str) -> None:
+    done = gym("new", "corner_shop", "--from-mcp", target)
+    assert (done.returncode, done.stderr.startswith("error: --from-mcp")) == (2, True), done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [
+        [],
+        [{"name": "x"}],
+        [{"name": "x", "inputSchema": {"type": "string"}}],
+        {"tools": 5},
+        {"tools": [{"name": 5, "inputSchema": {"type": "object"}}]},
+    ],
+    ids=["none", "no schema", "no object", "no list", "no name"],
+)
+def test_a_server_that_lies(gym: Gym, tmp_path: Path, server: Callable[[Any], str], tools: Any) -> None:
+    done = gym("new", "corner_shop", "--from-mcp", server(tools))
+    assert (done.returncode, done.stderr.startswith("error: --from-mcp")) == (2, True), done.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["server.py"]
+
+
+def test_the_same_page_again_and_again_ends(gym: Gym, tmp_path: Path, server: Callable[[Any], str]) -> None:
+    done = gym("new", "corner_shop", "--from-mcp", server({"tools": TOOLS, "nextCursor": "again"}))
+    assert done.returncode == 0, done.stderr
+    assert "look_up is look_up_2" in done.stdout

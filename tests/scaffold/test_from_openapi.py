@@ -1,0 +1,251 @@
+"""`tau2-gym new --from-openapi`: what a document says becomes tools and records; what it does not say is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+import yaml
+from tau2_core.packs.yaml_source import read_yaml
+
+from tests.bakery import in_process
+
+Gym = Callable[..., CompletedProcess[str]]
+
+
+def operation(**more: Any) -> dict[str, Any]:
+    return {"responses": {"200": {"description": "done"}}, **more}
+
+
+def document(paths: dict[str, Any], version: str = "3.1.0", **schemas: Any) -> dict[str, Any]:
+    about = {"openapi": version, "info": {"title": "Shop", "version": "1"}}
+    return {**about, "paths": paths, "components": {"schemas": schemas}}
+
+
+ORDER = {
+    "type": "object",
+    "required": ["id", "state"],
+    "properties": {
+        "id": {"type": "string"},
+        "state": {"type": "string", "enum": ["open", "sent"]},
+        "note": {"type": ["string", "null"]},
+        "items": {"type": "array", "items": {"$ref": "#/components/schemas/Item"}},
+    },
+}
+ITEM = {"type": "object", "properties": {"sku": {"type": "string"}, "count": {"type": "integer"}}}
+SHOP = document(
+    {
+        "/orders/{order-id}": {
+            "parameters": [{"name": "order-id", "in": "path", "required": True, "schema": {"type": "string"}}],
+            "get": operation(
+                operationId="getOrder",
+                summary="Look an order up.",
+                responses={
+                    "200": {
+                        "description": "It.",
+                        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Order"}}},
+                    }
+                },
+            ),
+            "post": operation(
+                operationId="changeOrder",
+                summary="Change an order.",
+                parameters=[{"name": "X-Trace", "in": "header", "schema": {"type": "string"}}],
+                requestBody={
+                    "required": True,
+                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Order"}}},
+                },
+            ),
+        }
+    },
+    Order=ORDER,
+    Item=ITEM,
+)
+
+
+def imported(folder: Path, content: Any, *options: str, name: str = "shop.json") -> CompletedProcess[str]:
+    file = folder / name
+    file.write_text(json.dumps(content) if name.endswith("json") else yaml.safe_dump(content), encoding="utf-8")
+    return in_process("new", "corner_shop", "--dir", folder, "--from-openapi", file, *options)
+
+
+def tools(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = read_yaml(folder / "corner_shop" / "tools" / "agent.yaml").value
+    return content
+
+
+def unwritten_only(gym: Gym, folder: Path, count: int) -> None:
+    """Demand that `check` finds nothing in a pack but its handlers, which are to be written."""
+    report = json.loads(gym("check", "--pack", folder / "corner_shop", "--json").stdout)
+    assert [row["code"] for row in report["problems"]] == ["T2G025"] * count, report
+    assert report["warnings"] == []
+
+
+@pytest.mark.parametrize("name", ["shop.json", "shop.yaml"])
+def test_operations_become_tools(gym: Gym, tmp_path: Path, name: str) -> None:
+    done = imported(tmp_path, SHOP, name=name)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "left out: parameters in headers and cookies: X-Trace (POST /orders/{order-id})" in done.stdout
+    assert "guessed: tables, one for each record that has an id: order_table of Order" in done.stdout
+    made = tools(tmp_path)
+    assert {tool: entry["kind"] for tool, entry in made.items()} == {"getOrder": "read", "changeOrder": "write"}
+    assert made["getOrder"]["parameters"]["order-id"] == {"type": "string", "alias": "order_id"}
+    assert made["changeOrder"]["parameters"]["note"] == {"type": ["string", "null"], "optional": True}
+    assert made["changeOrder"]["parameters"]["items"]["items"] == ITEM
+    unwritten_only(gym, tmp_path, 2)
+
+
+def test_records_and_handlers_are_typed(gym: Gym, tmp_path: Path) -> None:
+    imported(tmp_path, SHOP, "--package")
+    source = tmp_path / "corner_shop" / "src" / "tau2_domain_corner_shop"
+    models = (source / "models.py").read_text(encoding="utf-8")
+    assert (
+        'class Order(Record):\n    """As shop.json has it."""\n\n    id: str\n    state: Literal["open", "sent"]'
+        in models
+    )
+    assert "order_table: dict[str, Order]" in models
+    handlers = (source / "handlers" / "orders.py").read_text(encoding="utf-8")
+    assert "def get_order(db: CornerShopDB, order_id: str) -> Order:" in handlers
+    assert 'raise NotImplementedError("get_order is not written yet")' in handlers
+
+
+def test_a_task_that_needs_an_unwritten_handler_says_nothing_more(gym: Gym, tmp_path: Path) -> None:
+    imported(tmp_path, SHOP)
+    data = tmp_path / "corner_shop" / "data"
+    task = {
+        "id": "look",
+        "outcome": "done",
+        "user_scenario": {"instructions": "You want to know the state of order 1."},
+        "evaluation_criteria": {"actions": [{"name": "getOrder", "arguments": {"order-id": "1"}}]},
+    }
+    (data / "tasks" / "tasks.yaml").write_text(json.dumps([task]), encoding="utf-8")
+    (data / "splits.yaml").write_text("base: [look]\n", encoding="utf-8")
+    unwritten_only(gym, tmp_path, 2)
+
+
+def test_3_0_is_read_as_it_means(gym: Gym, tmp_path: Path) -> None:
+    limits = {"type": "integer", "nullable": True, "minimum": 0, "exclusiveMinimum": True}
+    query = [{"name": "limit", "in": "query", "schema": limits}]
+    imported(tmp_path, document({"/a": {"get": operation(operationId="a", parameters=query)}}, "3.0.3"))
+    assert tools(tmp_path)["a"]["parameters"]["limit"] == {
+        "type": ["integer", "null"],
+        "exclusiveMinimum": 0,
+        "optional": True,
+    }
+    unwritten_only(gym, tmp_path, 1)
+
+
+def test_cycles_unions_and_missing_names(gym: Gym, tmp_path: Path) -> None:
+    node = {"type": "object", "properties": {"id": {"type": "string"}, "next": {"$ref": "#/components/schemas/Node"}}}
+    either = {"oneOf": [{"$ref": "#/components/schemas/Node"}, {"type": "string"}]}
+    body = {"content": {"application/json": {"schema": either}}}
+    done = imported(
+        tmp_path, document({"/nodes/{id}": {"post": operation(requestBody=body)}}, Node=node, Either=either)
+    )
+    assert "left out: a cycle: #/components/schemas/Node (POST /nodes/{id})" in done.stdout
+    assert "left out: schemas that are no records: Either" in done.stdout
+    assert "guessed: names of operations without an operationId: POST /nodes/{id} is post_nodes_id" in done.stdout
+    assert "guessed: bodies that are no plain objects, as one parameter `body`: POST /nodes/{id}" in done.stdout
+    assert len(tools(tmp_path)["post_nodes_id"]["parameters"]["body"]["oneOf"]) == 2
+    unwritten_only(gym, tmp_path, 1)
+
+
+def test_remote_references_are_never_fetched(gym: Gym, tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text('{"type": "object", "properties": {"secret": {"type": "string"}}}')
+    for reference in ("http://127.0.0.1:9/x.json", "other.json", (tmp_path / "other.json").as_uri()):
+        body = {"content": {"application/json": {"schema": {"$ref": reference}}}}
+        folder = tmp_path / str(abs(hash(reference)))
+        folder.mkdir()
+        done = imported(folder, document({"/a": {"post": operation(operationId="a", requestBody=body)}}))
+        assert f"left out: a reference out of the document, which is never fetched: {reference}" in done.stdout
+        assert "secret" not in json.dumps(tools(folder))
+
+
+def test_names_that_python_or_providers_do_not_take(gym: Gym, tmp_path: Path) -> None:
+    names = ["from", "class", "item-id", "db", "context", "item_id", "a b", "ü"]
+    query = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in names]
+    paths = {
+        "/a": {"get": operation(operationId="shop/list items", parameters=query)},
+        "/b": {"get": operation(operationId="shop_list_items"), "post": operation(operationId="import")},
+        "/c": {"get": operation(operationId="x" * 90), "post": operation(operationId="9lives")},
+    }
+    imported(tmp_path, document(paths))
+    made = tools(tmp_path)
+    assert list(made) == ["shop_list_items", "shop_list_items_2", "import", "x" * 64, "call_9lives"]
+    assert len({entry.get("alias", name) for name, entry in made["shop_list_items"]["parameters"].items()}) == len(
+        names
+    )
+    unwritten_only(gym, tmp_path, 5)
+
+
+def test_a_schema_that_cannot_be_used_is_left_out(gym: Gym, tmp_path: Path) -> None:
+    query = [
+        {"name": "code", "in": "query", "schema": {"type": "string", "pattern": "(?=x)y"}},
+    ]
+    done = imported(tmp_path, document({"/a": {"get": operation(operationId="a", parameters=query)}}))
+    assert "left out: parts of schemas that cannot be used: a.code: " in done.stdout
+    assert tools(tmp_path)["a"]["parameters"]["code"] == {"type": "string", "optional": True}
+    unwritten_only(gym, tmp_path, 1)
+
+
+def test_a_thousand_operations(gym: Gym, tmp_path: Path) -> None:
+    paths = {f"/things/{n}": {"get": operation(operationId=f"get{n}")} for n in range(1000)}
+    done = imported(tmp_path, document(paths))
+    assert "taken over: 1000 tools, 0 records" in done.stdout
+    assert "guessed: descriptions of operations that have none: GET /things/0, " in done.stdout
+    assert len(done.stdout) < 2000
+    unwritten_only(gym, tmp_path, 1000)
+
+
+def test_a_text_cannot_become_code(gym: Gym, tmp_path: Path) -> None:
+    nasty = '"""\nimport os; os.abort()\n"""\\'
+    enum = {"type": "string", "enum": ['"] ; import os', "\\", "\n"]}
+    paths = {
+        "/a": {
+            "get": operation(
+                operationId="a",
+                summary=nasty,
+                tags=['x"""\ny'],
+                parameters=[{"name": "e", "in": "query", "schema": enum}],
+            )
+        }
+    }
+    record = {"type": "object", "description": nasty, "properties": {"id; import os": {}, "copy": {}, "ok": enum}}
+    imported(tmp_path, document(paths, Thing=record))
+    unwritten_only(gym, tmp_path, 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({}, "it does not say which version it is"),
+        ([], "it does not say which version it is"),
+        ({"swagger": "2.0"}, "it says '2.0'"),
+        ({"openapi": "4.0.0"}, "it says '4.0.0'"),
+        ({"openapi": "3.1.0"}, "it has no `paths`"),
+        (document({}), "none of its operations can be made a tool"),
+        (document({"/a": {"get": operation(parameters="many")}}), "none of its operations can be made a tool"),
+    ],
+)
+def test_what_is_no_such_document(tmp_path: Path, content: Any, told: str) -> None:
+    done = imported(tmp_path, content)
+    assert (done.returncode, told in done.stderr) == (2, True), done.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["shop.json"]
+
+
+@pytest.mark.parametrize("text", ["{", "\x00", "a: [", "a: &a [*a]\nopenapi: 3.1.0\npaths: {/x: *a}\n"])
+def test_what_cannot_be_parsed(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "shop.yaml"
+    file.write_text(text, encoding="utf-8")
+    done = in_process("new", "corner_shop", "--dir", tmp_path, "--from-openapi", file)
+    assert (done.returncode, done.stderr.startswith("error: --from-openapi ")) == (2, True), done.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["shop.yaml"]
+
+
+def test_sources_exclude_each_other(tmp_path: Path) -> None:
+    done = imported(tmp_path, SHOP, "--minimal")
+    assert (done.returncode, "exclude each other" in done.stderr) == (2, True)
