@@ -121,7 +121,9 @@ def language_server(modules: Path, tmp_path: Path) -> Iterator[LanguageServer]:
     env = {**os.environ, "HOME": str(tmp_path)}
     with subprocess.Popen(command, cwd=tmp_path, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         server = LanguageServer(process)
-        abilities: dict[str, Any] = {"textDocument": {"completion": {"completionItem": {}}, "publishDiagnostics": {}, "hover": {}}}
+        abilities: dict[str, Any] = {
+            "textDocument": {"completion": {"completionItem": {}}, "publishDiagnostics": {}, "hover": {}}
+        }
         server.ask("initialize", {"processId": None, "rootUri": tmp_path.as_uri(), "capabilities": abilities})
         server.send("initialized", {})
         try:
