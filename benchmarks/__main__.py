@@ -1,8 +1,9 @@
 """`python -m benchmarks [SECTION…] [--simulations DIR]`: what worlds, calls, grades, rollouts and a server cost here.
 
-Sections: the domains, `cli`, `grading` (of official result files, by default those in ../shared), `train`
-(environments for training), and two that take minutes and want a machine that does nothing else: `gym`, and `llm`.
-`attack` attacks a server of its own on loopback for as many `--minutes` as it is told.
+Sections: the domains, `imports` (CPU seconds of a start, and the size of a light install, which pip fetches),
+`grading` (of official result files, by default those in ../shared), `train` (environments for training), and two that
+take minutes and want a machine that does nothing else: `gym`, and `llm`. `attack` attacks a server of its own on
+loopback for as many `--minutes` as it is told.
 """
 
 from __future__ import annotations
@@ -13,17 +14,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measure import Figure, command_line, domain_figures
+from benchmarks.imports import install_figures, start_figures
+from benchmarks.measure import Figure, domain_figures
 
 DOMAINS = ("airline", "mock", "retail", "telecom")
 
 
 def main(sections: list[str], simulations: Path | None, minutes: float = 1.0) -> None:
-    """Measure what is named, by default the domains and the command line, and print a table each."""
+    """Measure what is named, by default the domains and the imports, and print a table each."""
     screen = Console(width=130)
     for section in sections:
-        if section == "cli":
-            screen.print(_table("command line", command_line()))
+        if section == "imports":
+            screen.print(_table("imports: CPU seconds of a process, from start to end", start_figures()))
+            screen.print(_table("light install", install_figures()))
         elif section == "gym":
             _gym(screen)
         elif section == "attack":
@@ -78,7 +81,7 @@ def _table(title: str, figures: list[Figure]) -> Table:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("sections", nargs="*", default=[*DOMAINS, "cli"])
+    parser.add_argument("sections", nargs="*", default=[*DOMAINS, "imports"])
     parser.add_argument("--simulations", type=Path, help="where official result files are, a folder a domain")
     parser.add_argument("--minutes", type=float, default=1.0, help="how long `attack` attacks")
     told = parser.parse_args()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 import tracemalloc
@@ -93,17 +91,6 @@ def domain_figures(domain: str) -> list[Figure]:
         Figure("rollouts", _rollouts(setting, catalogue), "/s", 300, official.get("rollouts"), more_is_better=True),
         Figure("  with the run folder written", _run_rate(setting, catalogue), "/s"),
     ]
-
-
-def command_line() -> list[Figure]:
-    """Return how long `tau2-gym --help` takes from start to end, the median of nine."""
-    command = [str(Path(sys.executable).parent / "tau2-gym"), "--help"]
-    seconds = []
-    for _ in range(9):
-        started = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True)
-        seconds.append(time.perf_counter() - started)
-    return [Figure("tau2-gym --help", statistics.median(seconds), "s", 0.25, 5.0)]
 
 
 async def _oracle(setting: Setting, catalogue: Catalogue, task_id: str) -> EpisodeRecord:

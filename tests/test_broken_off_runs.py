@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
+
+from tests.forked import Forks
 
 Gym = Callable[..., CompletedProcess[str]]
 Plugin = Callable[..., Path]
@@ -63,6 +67,39 @@ def tau2_episode_finished(record):
 def lines(file: Path) -> list[dict[str, Any]]:
     """Parse every line of a file; half a line would not parse."""
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def test_the_bar_of_a_resumed_run_begins_where_the_run_stood(gym: Gym, forks: Forks, tmp_path: Path) -> None:
+    assert gym("run", "mock", "--split", "test", "--name", "r").returncode == 0
+    slots = len(lines(tmp_path / "runs/r/grades.jsonl"))
+    for name in ("episodes.jsonl", "grades.jsonl"):
+        kept = (tmp_path / "runs/r" / name).read_bytes().splitlines(keepends=True)[:2]
+        (tmp_path / "runs/r" / name).write_bytes(b"".join(kept))
+    terminal, other = os.openpty()
+    with (tmp_path / "stdout").open("w") as stdout:
+        process = forks.start(
+            ["run", "mock", "--split", "test", "--name", "r", "--resume"],
+            cwd=tmp_path,
+            env=dict(os.environ) | {"TERM": "xterm", "COLUMNS": "120"},
+            stdout=stdout,
+            stderr=other,
+        )
+    os.close(other)
+    shown = read_to_the_end(terminal)
+    assert process.wait(60) == 0, shown
+    counts = [int(count) for count in re.findall(rf"(\d+)/{slots}", shown)]
+    assert counts[0] == 0  # before anything was read
+    assert min(filter(None, counts)) == 2
+    assert counts[-1] == slots
+
+
+def read_to_the_end(terminal: int) -> str:
+    """Return what is shown in a terminal until nobody has it open any more."""
+    shown = b""
+    with os.fdopen(terminal, "rb", buffering=0) as file, suppress(OSError):  # how Linux tells the end
+        while part := file.read(4096):
+            shown += part
+    return shown.decode()
 
 
 class TestCtrlC:

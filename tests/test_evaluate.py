@@ -192,9 +192,14 @@ def test_it_goes_on_where_it_was_stopped() -> None:
 
     with pytest.raises(StopError):
         evaluate("mock", split="test", name="again", concurrency=1, progress=stop)
-    assert 0 < len(Run("runs/again")) < len(Run("runs/again").tasks)
-    run = evaluate("mock", split="test", name="again", resume=True)
-    assert len(run) == len(run.tasks)
+    before, slots = len(Run("runs/again")), len(Run("runs/again").tasks)
+    assert 0 < before < slots
+    seen: list[tuple[int, int]] = []
+    run = evaluate(
+        "mock", split="test", name="again", resume=True, progress=lambda _episode, done, of: seen.append((done, of))
+    )
+    assert len(run) == slots
+    assert seen == [(done, slots) for done in range(before + 1, slots + 1)]
     with pytest.raises(RunError, match=r"was another run: agent\.name"):
         evaluate("mock", agent="silent", split="test", name="again", resume=True)
 

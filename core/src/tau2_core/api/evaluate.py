@@ -25,8 +25,8 @@ def evaluate(domain: str | Path, *, progress: OnProgress | None = None, **option
 
     Args:
         domain: a domain's name, or the folder of a pack.
-        progress: called after each episode with it, the number of episodes finished by this call, and the total. If
-            it raises, the run ends; finished episodes are kept.
+        progress: called after each episode with it, the number of finished episodes, including those that a resumed
+            run had finished before, and the total. If it raises, the run ends; finished episodes are kept.
         options: `agent`, `user`, `judge`, `split`, `tasks`, `trials`, `evaluators`, `out` and all others that
             `RunOptions` lists.
 
@@ -73,15 +73,23 @@ async def play_composed(
     *,
     via: str,
     resume: bool,
+    on_begun: Callable[[int], None] | None = None,
     on_finished: OnProgress | None = None,
     play_episode: PlayEpisode = play,
 ) -> RunResult:
     """Play and grade a composed run in this process or `via` "mcp", then close the connections to the models.
 
-    `play_episode` plays one episode and returns its record, whatever goes wrong.
+    `on_begun` is called with the number of episodes that the run had finished before. `play_episode` plays one
+    episode and returns its record, whatever goes wrong.
     """
     plan, slots = composed.plan, len(composed.plan.own_slots())
     done = 0
+
+    def begin(finished_before: int) -> None:
+        nonlocal done
+        done = finished_before
+        if on_begun is not None:
+            on_begun(done)
 
     def tell(finished: FinishedEpisode) -> None:
         nonlocal done
@@ -90,7 +98,13 @@ async def play_composed(
             on_finished(finished, done, slots)
 
     work = _executor(via)(
-        plan, composed.catalogue, composed.folder, resume=resume, on_finished=tell, play_episode=play_episode
+        plan,
+        composed.catalogue,
+        composed.folder,
+        resume=resume,
+        on_begun=begin,
+        on_finished=tell,
+        play_episode=play_episode,
     )
     return await closing(plan.participants.role_models, work)
 

@@ -36,8 +36,8 @@ def audit_domains(
     audits = []
     for name in names:
         setting = load_setting(catalogue, name, dataset=dataset)
-        with progress(f"auditing {name}", None, quiet=json_output) as advance:
-            audits.append(asyncio.run(audit(setting, catalogue, evaluators, split=split, on_task=advance)))
+        with progress(f"auditing {name}", None, quiet=json_output) as bar:
+            audits.append(asyncio.run(audit(setting, catalogue, evaluators, split=split, on_task=bar.advance)))
     if json_output:
         say_json(json.dumps({"audits": [_as_json(each) for each in audits]}, indent=2))
     else:

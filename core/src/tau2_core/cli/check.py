@@ -61,9 +61,9 @@ def check(
     every = not domain and not pack
     reports = [CheckReport(problem.pack, [problem]) for problem in (catalogue.broken() if every else ())]
     for name in dict.fromkeys(names):
-        with progress(f"checking {name}", None, quiet=how is not Format.TEXT) as advance:
+        with progress(f"checking {name}", None, quiet=how is not Format.TEXT) as bar:
             try:
-                reports.append(check_domain(catalogue, name, advance))
+                reports.append(check_domain(catalogue, name, bar.advance))
             except (
                 UsageError
             ) as error:  # two packages bring it, say: of no concern for the others where all are checked

@@ -77,8 +77,8 @@ def grade(
     if judged.given:
         raise UsageError(f"{judged.given[0]} is for runs, and {path[0]} is none (it has no run.json)")
     how = Regrading(evaluators or "tau2", dataset, fresh_tasks, domain, tuple(pack or ()), tuple(no_plugin or ()))
-    with progress("grading", None, quiet=json_output) as advance:
-        result = regrade(path, how, workers=workers or os.cpu_count() or 1, on_done=lambda _number: advance())
+    with progress("grading", None, quiet=json_output) as bar:
+        result = regrade(path, how, workers=workers or os.cpu_count() or 1, on_done=lambda _number: bar.advance())
     if json_output:
         say_json(json.dumps(_as_json(result, compare=compare), indent=2))
     else:

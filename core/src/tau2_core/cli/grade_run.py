@@ -72,7 +72,7 @@ def grade_runs(
     for folder in folders:
         asked = models_for(folder, catalogue, models, dataset)
         lines = open_models(asked, patience=patience, cassette=cassette)  # what they share is of one event loop
-        with progress(f"grading {folder.name}", None, quiet=json_output) as advance:
+        with progress(f"grading {folder.name}", None, quiet=json_output) as bar:
             work = grade_run(
                 folder,
                 catalogue,
@@ -80,7 +80,7 @@ def grade_runs(
                 judge=lines.get("judge"),
                 dataset=dataset,
                 concurrency=judged.concurrency,
-                on_judged=advance,
+                on_judged=bar.advance,
             )
             try:
                 graded = event_loop.run_async(closing(lines, work))

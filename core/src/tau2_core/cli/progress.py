@@ -2,23 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from tau2_core.cli.safe_text import safe
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+class Bar:
+    """A bar with the number of finished parts, and where their total is known the time that the rest may take."""
+
+    def __init__(self, shown: Progress | None, title: str, total: int | None) -> None:
+        self._shown = shown
+        self._task = shown.add_task(safe(title), total=total) if shown is not None else None
+
+    def begin_at(self, finished: int) -> None:
+        """Count parts that were finished before; they do not count for the pace."""
+        if self._shown is not None and self._task is not None:
+            self._shown.reset(self._task, completed=finished)
+
+    def advance(self) -> None:
+        """Count one more finished part."""
+        if self._shown is not None and self._task is not None:
+            self._shown.advance(self._task)
+
 
 @contextmanager
-def progress(title: str, total: int | None, *, quiet: bool = False) -> Iterator[Callable[[], None]]:
-    """Show a bar while the block runs; the value is to be called once for every finished part."""
+def progress(title: str, total: int | None, *, quiet: bool = False) -> Iterator[Bar]:
+    """Show a bar while the block runs."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
-        yield lambda: None
+        yield Bar(None, title, total)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(safe(title), total=total)
-        yield lambda: bar.advance(task)
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+    if total is not None:
+        columns += [TextColumn("left:"), TimeRemainingColumn()]
+    with Progress(*columns, console=console, transient=True) as shown:
+        yield Bar(shown, title, total)

@@ -45,8 +45,8 @@ def replay(
     shown = 0
     for path in file:
         before = report.episodes
-        with progress(f"replaying {path.name}", None) as advance:
-            replay_file(path, setting_of, report, advance)
+        with progress(f"replaying {path.name}", None) as bar:
+            replay_file(path, setting_of, report, bar.advance)
         if report.episodes == before:  # a recording of nothing; the others still count
             say(f"note: {path} holds no recorded episode", err=True)
         for mismatch in report.mismatches[shown:]:

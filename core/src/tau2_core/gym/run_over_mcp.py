@@ -93,6 +93,7 @@ async def execute_via_mcp(
     folder: Path,
     *,
     resume: bool = False,
+    on_begun: Callable[[int], None] | None = None,
     on_finished: Callable[[FinishedEpisode], None] | None = None,
     play_episode: PlayEpisode = play,
 ) -> RunResult:
@@ -107,6 +108,7 @@ async def execute_via_mcp(
             catalogue,
             folder,
             resume=resume,
+            on_begun=on_begun,
             on_finished=on_finished,
             open_backend=backend_through(registry, address),
             play_episode=play_episode,

@@ -68,14 +68,15 @@ async def execute(
     folder: Path,
     *,
     resume: bool = False,
+    on_begun: Callable[[int], None] | None = None,
     on_finished: Callable[[FinishedEpisode], None] | None = None,
     open_backend: OpenBackend = in_process,
     play_episode: PlayEpisode = play,
 ) -> RunResult:
     """Play and grade a plan into a run folder; `resume` plays exactly the slots that are missing there.
 
-    `on_finished` is told of each episode with its whole record. `play_episode` plays one and returns its record,
-    whatever goes wrong.
+    `on_begun` is called with the number of episodes that are finished there already, `on_finished` with each episode
+    and its whole record. `play_episode` plays one and returns its record, whatever goes wrong.
 
     Raises RunError if the folder cannot be created, written or continued, or the judge is not usable; PackError or
     DatasetError before the first episode if data are invalid. When cancelled, it summarises the finished episodes.
@@ -93,6 +94,8 @@ async def execute(
         before = checked.resume(journal) if journal.begun else FinishedSlots()
         journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))
         journal.write(CONFIGURATION, checked.config)
+        if on_begun is not None:
+            on_begun(len(before.grades))
         run = _Run(plan, catalogue, journal, checked.grader, on_finished, open_backend, play_episode, before, started)
         with watched_for(min(BUSY_SECONDS, plan.participants.limits.timeout_seconds or BUSY_SECONDS)):
             try:
