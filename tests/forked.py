@@ -89,8 +89,9 @@ class Forks:
         stderr: IO[Any] | int,
         program: str = "tau2_core",
         litellm: bool = False,
+        script: Path | None = None,
     ) -> Forked:
-        """Start `tau2-gym` (or `program`, `pytest`) with these arguments and nothing on its standard input.
+        """Start `tau2-gym` (or `program`, `pytest`, or a script) with these arguments and no standard input.
 
         Output goes to open files, standard output also to a new pipe (`subprocess.PIPE`). `litellm` says that the
         command will need it, where no argument names one of its models.
@@ -100,7 +101,7 @@ class Forks:
         ours, report = socket.socketpair()
         reader, writer = os.pipe() if stdout == subprocess.PIPE else (None, None)
         with report, tempfile.TemporaryFile() as request, Path(os.devnull).open("rb") as nothing:
-            wish = {"arguments": list(arguments), "cwd": str(cwd), "env": dict(env)}
+            wish = {"arguments": list(arguments), "cwd": str(cwd), "env": dict(env), "script": str(script or "")}
             request.write(json.dumps(wish).encode())
             request.flush()
             out = writer if writer is not None else _number(stdout)
@@ -192,8 +193,8 @@ def _report(file: int, number: int) -> None:
     os.write(file, array("i", [number]).tobytes())
 
 
-def _become(request: int, *streams: int) -> None:
-    """Make of this process one that was started with what is asked for."""
+def _become(request: int, *streams: int) -> str:
+    """Make of this process one that was started with what is asked for; return the script that it is to run, or ""."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with os.fdopen(request, encoding="utf-8") as file:
         file.seek(0)
@@ -213,7 +214,9 @@ def _become(request: int, *streams: int) -> None:
     os.environ.update(wish["env"])
     time.tzset()
     sys.path[:0] = [path for path in wish["env"].get("PYTHONPATH", "").split(os.pathsep) if path]
+    sys.dont_write_bytecode = bool(wish["env"].get("PYTHONDONTWRITEBYTECODE"))
     sys.argv[1:] = wish["arguments"]
+    return str(wish["script"])
 
 
 def _leave(end: SystemExit) -> None:
@@ -248,8 +251,11 @@ if __name__ == "__main__":
         asked.send(b".")
         files = _serve(asked)
     if files is not None:
-        _become(*files)
+        script = _become(*files)
         try:
-            runpy.run_module(program, run_name="__main__", alter_sys=True)
+            if script:
+                runpy.run_path(script, run_name="__main__")
+            else:
+                runpy.run_module(program, run_name="__main__", alter_sys=True)
         except SystemExit as end:
             _leave(end)

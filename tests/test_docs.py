@@ -12,8 +12,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ from tau2_core import hookspecs, testing
 from tau2_core.cli.app import app
 
 from scripts import docs_pages
+from tests.forked import Forks
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -89,6 +92,7 @@ FILE_COMMENT = re.compile(r"(?:#|\{#) (?P<file>[\w./-]+\.\w+)(?: #\})?$")
 # Figures that differ from run to run: milliseconds at the end of a row, a run's seconds and rate, its default name.
 VOLATILE = re.compile(r"\d+\.\d$|\d+\.\d\d s \(\d+ episodes/s\)|\d{8}-\d{6}-\d{6}", re.MULTILINE)
 ANYTHING = "..."
+FOR_THE_SHELL = re.compile(r"[|&;<>$`*?~\\]")
 
 
 @dataclass(frozen=True)
@@ -231,21 +235,21 @@ def shows(output: str, shown: str) -> bool:
     return True
 
 
-def run(command: Command, folder: Path, paths: list[str]) -> None:
-    done = subprocess.run(
-        command.outside(),
-        shell=True,
-        cwd=folder,
-        env=environment(paths),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        encoding="utf-8",
-        timeout=300,
-    )
-    where = f"{command.block}: $ {command.line}\n{done.stdout}"
-    assert done.returncode == command.exit_code, where
-    assert shows(done.stdout, command.shown), where
+def run(command: Command, folder: Path, paths: list[str], forks: Forks) -> None:
+    """Run a command as a shell does; one that is ours alone, without signs for the shell, is a fork."""
+    line = command.outside()
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
+        if line.startswith("tau2-gym ") and not FOR_THE_SHELL.search(line):
+            process = forks.start(shlex.split(line)[1:], cwd=folder, env=environment(paths), stdout=file, stderr=file)
+            code = process.wait(300)
+        else:
+            told: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": file, "stderr": file, "timeout": 300}
+            code = subprocess.run(line, shell=True, cwd=folder, env=environment(paths), **told).returncode
+        file.seek(0)
+        output = file.read()
+    where = f"{command.block}: $ {command.line}\n{output}"
+    assert code == command.exit_code, where
+    assert shows(output, command.shown), where
 
 
 def assert_like(sample: Any, real: Any, where: str) -> None:
@@ -272,7 +276,9 @@ def first_value(file: Path) -> Any:
 
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, *READMES], ids=name_of)
-def test_commands_do_what_the_document_shows(document: Path, tmp_path: Path, installed_domains: frozenset[str]) -> None:
+def test_commands_do_what_the_document_shows(
+    document: Path, tmp_path: Path, installed_domains: frozenset[str], forks: Forks
+) -> None:
     wanted = [command for command in commands(document) if command.is_run]
     if not wanted:
         return
@@ -287,7 +293,7 @@ def test_commands_do_what_the_document_shows(document: Path, tmp_path: Path, ins
             block.write(tmp_path)
         for command in commands_of(block) if block.language == "console" else ():
             if command.is_run and command.is_possible(installed_domains):
-                run(command, tmp_path, paths)
+                run(command, tmp_path, paths, forks)
             elif command.is_run:
                 skipped.append(command.line)
     for block in blocks(document):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
@@ -14,6 +13,8 @@ from typing import Any
 import pytest
 from tau2_core.testing.gold_script import GoldScript
 from tau2_core.testing.scripted_endpoint import Answer, Asked, ScriptedEndpoint
+
+from tests.forked import Forked, Forks
 
 KILLS = 30
 MODELS = {"agent": "openai/agent", "user": "openai/customer", "judge": "openai/judge"}
@@ -57,16 +58,29 @@ def models_at(url: str) -> list[str]:
     return [part for role, model in MODELS.items() for part in (f"--{role}-model", model, f"--{role}-args", arguments)]
 
 
-def start(*command: object, cwd: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-P", *map(str, command)], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+class Runs:
+    """Runs the command in a folder, or a script that does."""
+
+    def __init__(self, forks: Forks) -> None:
+        self.forks = forks
+
+    def start(self, *told: object, cwd: Path, script: Path | None = None) -> Forked:
+        with (cwd / "output").open("w") as file:
+            inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "TAU2_GYM"))}
+            return self.forks.start(
+                list(map(str, told)), cwd=cwd, env=inherited, stdout=file, stderr=file, script=script
+            )
+
+    def run(self, *told: object, cwd: Path, script: Path | None = None) -> int:
+        """Return how it ended: well, or killed."""
+        code = self.start(*told, cwd=cwd, script=script).wait(120)
+        assert code in (0, -signal.SIGKILL), (cwd / "output").read_text()
+        return code
 
 
-def ended(process: subprocess.Popen[str]) -> int:
-    _, error = process.communicate(timeout=120)
-    assert process.returncode in (0, -signal.SIGKILL), error
-    return process.returncode
+@pytest.fixture(scope="module")
+def runs(forks: Forks) -> Runs:
+    return Runs(forks)
 
 
 def whole_lines(file: Path) -> list[bytes]:
@@ -98,18 +112,18 @@ def script(setting_of: Callable[..., Any]) -> GoldScript:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(script: GoldScript, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def undisturbed(script: GoldScript, runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that came to its end, recorded in `cassette.jsonl`."""
     place = tmp_path_factory.mktemp("undisturbed")
     with ScriptedEndpoint(script, keep=False) as endpoint:
         told = [*RUN, *models_at(endpoint.url), "--record", "cassette.jsonl"]
-        assert ended(start("-m", "tau2_core", *told, cwd=place)) == 0
+        assert runs.run(*told, cwd=place) == 0
     assert endpoint.failures == []
     return place
 
 
 @pytest.mark.timeout(400)
-def test_thirty_times(undisturbed: Path, tmp_path: Path) -> None:
+def test_thirty_times(undisturbed: Path, runs: Runs, tmp_path: Path) -> None:
     """Chains of runs from the cassette, each killed and resumed until it is done."""
     killed = tmp_path / "killed.py"
     killed.write_text(KILLED)
@@ -117,7 +131,7 @@ def test_thirty_times(undisturbed: Path, tmp_path: Path) -> None:
     models = [part for role, model in MODELS.items() for part in (f"--{role}-model", model)]
     told: Sequence[object] = [*RUN, *models, "--replay", cassette]
     (tmp_path / "whole").mkdir()
-    assert ended(start("-m", "tau2_core", *told, cwd=tmp_path / "whole")) == 0
+    assert runs.run(*told, cwd=tmp_path / "whole") == 0
     expected = contents(tmp_path / "whole" / "runs" / "r")
     assert expected["summary"]["finished"] == expected["summary"]["slots"] == len(expected["episodes.jsonl"])
     assert expected["episodes.jsonl"] == contents(undisturbed / "runs" / "r")["episodes.jsonl"]
@@ -134,16 +148,16 @@ def test_thirty_times(undisturbed: Path, tmp_path: Path) -> None:
             kept = {name: whole_lines(folder / name) for name in ("episodes.jsonl", "judgements.jsonl")}
             resume = ["--resume"] if folder.exists() else []
             step = moments.randint(1, 100 if resume else 12)  # how it begins has moments of its own
-            code = ended(start(killed, step, "runs/r", *told, *resume, cwd=place))
+            code = runs.run(step, "runs/r", *told, *resume, cwd=place, script=killed)
             kills += code != 0
             for name, before in kept.items():
                 assert set(before) <= set(whole_lines(folder / name)), f"chain {chains}, step {step}: {name} has lost"
         assert contents(folder) == expected
 
 
-def test_while_models_answer(script: GoldScript, undisturbed: Path, tmp_path: Path) -> None:
+def test_while_models_answer(script: GoldScript, undisturbed: Path, runs: Runs, tmp_path: Path) -> None:
     """Killed at a request, and resumed: the models are not asked again about what is finished."""
-    process: subprocess.Popen[str] | None = None
+    process: Forked | None = None
     expected = contents(undisturbed / "runs" / "r")
     requests = len(whole_lines(undisturbed / "cassette.jsonl"))
     moment = Random(6).randrange(requests // 4, requests * 3 // 4)
@@ -155,13 +169,13 @@ def test_while_models_answer(script: GoldScript, undisturbed: Path, tmp_path: Pa
 
     with ScriptedEndpoint(killing) as endpoint:
         told = [*RUN, *models_at(endpoint.url), "--record", "cassette.jsonl"]
-        process = start("-m", "tau2_core", *told, cwd=tmp_path)
-        assert ended(process) == -signal.SIGKILL
+        process = runs.start(*told, cwd=tmp_path)
+        assert process.wait(120) == -signal.SIGKILL
     finished = timed(tmp_path / "runs" / "r")
     assert 0 < len(finished) < expected["summary"]["slots"]
     with ScriptedEndpoint(script) as endpoint:
         told = [*RUN, *models_at(endpoint.url), "--record", "cassette.jsonl", "--resume"]
-        assert ended(start("-m", "tau2_core", *told, cwd=tmp_path)) == 0
+        assert runs.run(*told, cwd=tmp_path) == 0
     assert contents(tmp_path / "runs" / "r") == expected
     asked = [json.loads(line)["episode"] for line in whole_lines(tmp_path / "cassette.jsonl")]
     once = [json.loads(line)["episode"] for line in whole_lines(undisturbed / "cassette.jsonl")]
