@@ -11,8 +11,9 @@ INSTALLED := .venv/.installed
 run: install
 	$(BIN)/tau2-gym demo $(DOMAIN)
 
+# Each worker reads the compiled tests, if compiled code may be written, and takes over what another has still to do.
 test: install
-	$(BIN)/python -m pytest -n auto
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal
 
 # Which lines the tests execute, also in the processes that they start: a table, and a page for each file in htmlcov/.
 coverage: install

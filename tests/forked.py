@@ -120,11 +120,19 @@ class Forks:
         timeout: float,
         program: str = "tau2_core",
         litellm: bool = False,
+        script: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Do a command to its end. Raises TimeoutExpired where it does not end; it is killed then."""
         with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
             process = self.start(
-                arguments, cwd=cwd, env=env, stdout=stdout, stderr=stderr, program=program, litellm=litellm
+                arguments,
+                cwd=cwd,
+                env=env,
+                stdout=stdout,
+                stderr=stderr,
+                program=program,
+                litellm=litellm,
+                script=script,
             )
             try:
                 code = process.wait(timeout)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,6 +22,7 @@ COMMANDS = {
 }
 
 
+@cache
 def help_of(*arguments: str, columns: int) -> str:
     done = CliRunner().invoke(app, [*arguments, "--help"], env={"COLUMNS": str(columns)})
     assert done.exit_code == 0, done.output

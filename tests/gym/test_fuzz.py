@@ -7,24 +7,22 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from schemathesis.checks import not_a_server_error
-from schemathesis.core.result import Ok
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 if TYPE_CHECKING:
+    import schemathesis  # imported where it is used: every process that collects tests would wait for it
+
     from tests.gym.conftest import Server, Start, World
 
 META = '{"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}'
 MCP = {"accept": "application/json", "content-type": "application/json"}
 MODERN = {**MCP, "mcp-protocol-version": "2026-07-28"}
-ENOUGH: dict[str, Any] = {"max_examples": 60, "suppress_health_check": list(HealthCheck), "deadline": None}
+ENOUGH: dict[str, Any] = {
+    "max_examples": settings().max_examples // 3,
+    "suppress_health_check": list(HealthCheck),
+    "deadline": None,
+}
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +37,8 @@ def fuzzed(start_for_all: Start) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def control_plane(fuzzed: Server) -> schemathesis.BaseSchema:
+    import schemathesis
+
     return schemathesis.openapi.from_dict(fuzzed.http.get("/openapi.json").json())
 
 
@@ -54,17 +54,18 @@ OPERATIONS = {
     "/metrics": ("GET",),
     "/healthz": ("GET",),
 }
-CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
 def test_all_operations_are_tried(control_plane: schemathesis.BaseSchema) -> None:
+    from schemathesis.core.result import Ok
+
     results = list(control_plane.get_all_operations())
     assert all(isinstance(result, Ok) for result in results)
     described = {(result.ok().path, result.ok().method.upper()) for result in results if isinstance(result, Ok)}
     assert described == {(path, method) for path, methods in OPERATIONS.items() for method in methods}
 
 
-FITTING, UNFIT = schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE
+FITTING, UNFIT = "positive", "negative"
 TRIED = [(path, method, FITTING) for path in OPERATIONS for method in OPERATIONS[path]]
 TRIED += [(path, "POST", UNFIT) for path in OPERATIONS if "POST" in OPERATIONS[path] and path != "/v1/slots"]  # no body
 
@@ -75,16 +76,26 @@ def test_the_control_plane_does_what_its_document_says(
     control_plane: schemathesis.BaseSchema,
     path: str,
     method: str,
-    mode: schemathesis.GenerationMode,
+    mode: str,
 ) -> None:
     """Statuses, content types and bodies are the documented ones, for what fits the document and what does not."""
-    operation = control_plane[path][method]
+    from schemathesis import GenerationMode
+    from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi import checks as openapi
+
+    checks = [
+        not_a_server_error,
+        openapi.status_code_conformance,
+        openapi.content_type_conformance,
+        openapi.response_schema_conformance,
+    ]
+    operation, how = control_plane[path][method], GenerationMode(mode)
     known: dict[str, Any] = {"path_parameters": {"episode_id": "known"}} if "{" in path and method != "DELETE" else {}
 
     @settings(**ENOUGH)
-    @given(case=operation.as_strategy(generation_mode=mode) | operation.as_strategy(generation_mode=mode, **known))
+    @given(case=operation.as_strategy(generation_mode=how) | operation.as_strategy(generation_mode=how, **known))
     def try_it(case: schemathesis.Case[Any]) -> None:
-        case.call_and_validate(base_url=fuzzed.address, checks=CHECKS)
+        case.call_and_validate(base_url=fuzzed.address, checks=checks)
 
     try_it()
     assert fuzzed.http.get("/v1/episodes/known").status_code == 200
@@ -140,7 +151,7 @@ def test_any_task_is_played_or_refused(fuzzed: Server, control_plane: schemathes
     described = bodies.filter(lambda body: isinstance(body.get("task"), dict)).map(lambda body: body["task"])
     played: list[str] = []
 
-    @settings(**{**ENOUGH, "max_examples": 200})
+    @settings(**{**ENOUGH, "max_examples": settings().max_examples})
     @given(task=described | tasks, mode=st.sampled_from(["strict", "tau2"]))
     def try_it(task: Any, mode: str) -> None:
         wishes = {"domain": "mock", "task": task, "mode": mode}

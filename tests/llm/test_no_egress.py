@@ -16,6 +16,8 @@ import pytest
 from tau2_core.testing.gold_script import GoldScript
 from tau2_core.testing.scripted_endpoint import ScriptedEndpoint
 
+from tests.forked import Forks
+
 # Python runs this at the start of every process, also of children: whatever leaves loopback is written down and fails.
 GUARD = """
 import os, sys
@@ -37,24 +39,35 @@ def guard(event, args):
 
 sys.addaudithook(guard)
 """
+# What a fork runs, as Python runs nothing in it at its start. Its children have the guard from both.
+GUARDED = f"""{GUARD}
+import runpy
+runpy.run_module("tau2_core", run_name="__main__")
+"""
 COMMAND = [sys.executable, "-P", "-m", "tau2_core"]
 
 
 class Cut:
     """Commands in a place from which only loopback is reached."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, forks: Forks) -> None:
         self.place = place
+        self.forks = forks
         self.log = place / "egress"
         (place / "site").mkdir()
         (place / "site" / "sitecustomize.py").write_text(GUARD)
+        (place / "guarded.py").write_text(GUARDED)
         self.pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         env = os.environ | {"PYTHONPATH": str(place / "site"), "EGRESS": str(self.log)}
         self.around: dict[str, Any] = {"cwd": place, "env": env}
 
-    def run(self, *told: object) -> str:
-        """Return what a command prints; it ends well and says nothing else."""
-        done = subprocess.run([*COMMAND, *map(str, told)], **self.pipes, **self.around, timeout=120, check=False)
+    def run(self, *told: object, fresh: bool = False) -> str:
+        """Return what a command prints; it ends well and says nothing else. `fresh`: its imports are watched too."""
+        if fresh:
+            done = subprocess.run([*COMMAND, *map(str, told)], **self.pipes, **self.around, timeout=120, check=False)
+        else:
+            script = self.place / "guarded.py"
+            done = self.forks.run(list(map(str, told)), **self.around, timeout=120, script=script)
         assert (done.returncode, done.stderr) == (0, "")
         return str(done.stdout)
 
@@ -64,8 +77,8 @@ class Cut:
 
 
 @pytest.fixture
-def cut(tmp_path: Path) -> Cut:
-    return Cut(tmp_path)
+def cut(tmp_path: Path, forks: Forks) -> Cut:
+    return Cut(tmp_path, forks)
 
 
 def test_the_guard_sees_what_goes_out(cut: Cut) -> None:
@@ -82,7 +95,7 @@ def test_run_grade_and_replay(cut: Cut, setting_of: Callable[..., Any]) -> None:
         told = ["run", "mock", "--judge-all", "--name", "r", "--record", "cassette.jsonl"]
         for role, model in (("agent", "openai/gpt-4.1"), ("user", "endpoint/customer")):
             told += [f"--{role}-model", model, f"--{role}-args", arguments]
-        assert "solved 18" in cut.run(*told)
+        assert "solved 18" in cut.run(*told, fresh=True)
         judge = ["--judge-model", "openai/judge", "--judge-args", arguments]
         assert "judged 18 of the 18" in cut.run("grade", "runs/r", *judge)
     assert endpoint.failures == []
@@ -100,7 +113,7 @@ def test_run_grade_and_replay(cut: Cut, setting_of: Callable[..., Any]) -> None:
 
 
 def test_via_mcp(cut: Cut) -> None:
-    assert "solved 18" in cut.run("run", "mock", "--via", "mcp")
+    assert "solved 18" in cut.run("run", "mock", "--via", "mcp", fresh=True)
     assert cut.spoken_to() == {"127.0.0.1"}
 
 

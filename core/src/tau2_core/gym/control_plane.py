@@ -164,7 +164,7 @@ def build_control_plane(registry: Registry, settings: ServerSettings) -> FastAPI
     async def domains() -> list[dict[str, Any]]:
         return await registry.workers.run(settings.describe_domains)
 
-    @app.get("/v1/domains/{domain}/tasks", dependencies=[overview], responses=_refusals(422, 424), tags=["server"])
+    @app.get("/v1/domains/{domain}/tasks", dependencies=[overview], responses=_refusals(404, 422, 424), tags=["server"])
     async def tasks(domain: str, split: str | None = None, dataset: str | None = None) -> list[dict[str, Any]]:
         """Return the tasks of a domain: ids, splits and descriptions."""
         return await registry.workers.run(partial(settings.describe_tasks, domain, dataset=dataset, split=split))
