@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from tau2_core.model.messages import ToolCall
 from tau2_core.model.registrations import (
     AdapterSpec,
     AgentSpec,
@@ -20,17 +19,18 @@ from tau2_core.model.registrations import (
     Toolset,
     UserSpec,
 )
-from tau2_core.model.tools import ToolResult
 
 if TYPE_CHECKING:
     from tau2_core.model.episodes import EpisodeRecord, EpisodeStart
+    from tau2_core.model.messages import ToolCall
     from tau2_core.model.runs import RunStart, RunSummary
+    from tau2_core.model.tools import ToolResult
 
 PROJECT = "tau2_core"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
-Proceed = Callable[[ToolCall], Awaitable[ToolResult]]
+Proceed = Callable[["ToolCall"], Awaitable["ToolResult"]]
 
 
 @hookspec

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
 
 from tau2_core.errors import PackError, Problem, UsageError
 from tau2_core.hookspecs import Proceed
-from tau2_core.model.messages import ToolCall
 from tau2_core.model.registrations import (
     AdapterSpec,
     AgentSpec,
@@ -27,6 +26,9 @@ from tau2_core.model.registrations import (
 )
 from tau2_core.names import did_you_mean
 from tau2_core.problem_kinds import ProblemKind
+
+if TYPE_CHECKING:
+    from tau2_core.model.messages import ToolCall
 
 RECORD_HOOKS: Mapping[str, str] = {
     "tau2_environments": "domain",
@@ -61,7 +63,7 @@ RUN_HOOKS = (
     "tau2_episode_finished",
 )
 
-Wrapper = Callable[[ToolCall, Proceed], Any]
+Wrapper = Callable[["ToolCall", Proceed], Any]
 
 
 @dataclass(eq=False)

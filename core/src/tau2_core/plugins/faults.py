@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tau2_core.hookspecs import Proceed, hookimpl
-from tau2_core.model.messages import ToolCall
 from tau2_core.model.registrations import FaultSpec
 from tau2_core.model.tools import Failure, ToolResult
+
+if TYPE_CHECKING:
+    from tau2_core.model.messages import ToolCall
 
 LATENCY_SECONDS = 2.0
 KEPT_CHARACTERS = 200
