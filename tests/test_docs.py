@@ -352,7 +352,7 @@ def test_every_hook_has_its_section_and_is_in_the_example() -> None:
 def test_the_documents_show_every_command() -> None:
     ours = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
     lines = [command.line.split() for document in DOCUMENTS for command in commands(document)]
-    assert {words[1] for words in lines if words[0] == "tau2-gym"} == ours
+    assert ours <= {words[1] for words in lines if words[0] == "tau2-gym"}
 
 
 def test_every_page_is_in_the_sites_navigation() -> None:

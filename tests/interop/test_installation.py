@@ -21,7 +21,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ["core", *sorted(str(file.parent.relative_to(ROOT)) for file in ROOT.glob("*/*/pyproject.toml")), "."]
+FOUND = [*ROOT.glob("[a-z]*/pyproject.toml"), *ROOT.glob("[a-z]*/*/pyproject.toml")]
+OURS = [".", *sorted(str(file.parent.relative_to(ROOT)) for file in FOUND)]
 VERSIONS = ["3.11", "3.12", "3.13"]
 # What the workflow of a new pack installs besides the pack.
 TOOLS = ["pytest", "hatchling", "build", "twine"]
