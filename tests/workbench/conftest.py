@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from tau2_core import evaluate
 
@@ -35,13 +34,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def serving(*arguments: object, cwd: Path | None = None) -> Iterator[str]:
+def serving(*arguments: object, **variables: str) -> Iterator[str]:
     """Start a command of the workbench, and give its address once it says it; it must end well on Ctrl-C."""
     command = [sys.executable, "-P", "-W", "error", "-m", "tau2_core", *map(str, arguments), "--no-open", "--port", "0"]
-    env = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd, env=env
-    ) as server:
+    env = {**os.environ, "PYTHONUNBUFFERED": "1", **variables}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as server:
         assert server.stdout is not None
         assert server.stderr is not None
         line = server.stdout.readline()
@@ -59,13 +56,6 @@ def server(runs: Path) -> Iterator[str]:
     """The address of the workbench over the runs."""
     with serving("view", runs) as address:
         yield address
-
-
-@pytest.fixture
-def get(server: str) -> Iterator[Callable[..., httpx.Response]]:
-    """Get a page of the workbench."""
-    with httpx.Client(base_url=server, timeout=60) as client:
-        yield client.get
 
 
 def chromium() -> str:

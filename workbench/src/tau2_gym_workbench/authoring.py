@@ -53,14 +53,41 @@ def task_yaml(content: Mapping[str, Any]) -> str:
     return str(yaml.safe_dump([dict(content)], sort_keys=False, allow_unicode=True, width=110))
 
 
-def write_task(folder: Path, task_id: str, text: str) -> Path:
-    """Write a task to a pack's `data/tasks/`. Raises UsageError if there is a file of that name."""
-    file = folder / "data" / "tasks" / f"{task_id}.yaml"
+def write_task(folder: Path, splits: str, task_id: str, text: str) -> tuple[Path, str]:
+    """Write a task to a pack's `data/tasks/`, and its id into a split of the file `splits`; return file and split.
+
+    The split is `base`, or, where the file does not name that, the first one. Raises UsageError if there is a task file
+    of that name, or the split is not written in a way that an id can be added to.
+    """
+    file, place = folder / "data" / "tasks" / f"{task_id}.yaml", folder / splits
     if file.exists():
         raise UsageError(f"{file} is there already; choose another id")
+    before = place.read_text(encoding="utf-8")
+    known = yaml.safe_load(before) or {}
+    split = "base" if "base" in known else next(iter(known), "base")
+    after = with_id(before, split, task_id)
+    if yaml.safe_load(after) != {**known, split: [task_id, *known.get(split, [])]}:
+        raise UsageError(
+            f"{place}: {split!r} is no plain list of ids; paste the YAML, and add {task_id} there yourself"
+        )
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
-    return file
+    place.write_text(after, encoding="utf-8")
+    return file, split
+
+
+def with_id(text: str, split: str, task_id: str) -> str:
+    """Return the text of splits.yaml with one more id at the beginning of a split; all else stays as it is written."""
+    name = re.escape(split)
+    for pattern, new in (
+        (rf"^({name}:\s*)\[\s*\]", rf"\1[{task_id}]"),
+        (rf"^({name}:\s*)\[", rf"\1[{task_id}, "),
+        (rf"^({name}:[^\n]*\n(?:\s*#[^\n]*\n)*)( *)- ", rf"\1\2- {task_id}\n\2- "),
+    ):
+        changed = re.sub(pattern, new, text, count=1, flags=re.MULTILINE)
+        if changed != text:
+            return changed
+    return text
 
 
 def _lines(text: str) -> Sequence[str]:

@@ -124,7 +124,9 @@ class PlayPages:
             content = task_content(record, tools, form, state)
             made = task_yaml(content)
             if form.get("write") and self.pack is not None:
-                written = str(await run_in_threadpool(write_task, self.pack, content["id"], made))
+                splits = setting.pack.manifest.tasks.splits
+                file, split = await run_in_threadpool(write_task, self.pack, splits, content["id"], made)
+                written = f"{file}, and its id into the split {split}"
                 self.reading.settings.forget()
         except UsageError as error:
             play.said = str(error)

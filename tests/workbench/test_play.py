@@ -1,0 +1,151 @@
+"""Playing in the browser, writing a pack, comparing, and watching a run that is going on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tau2_gym_workbench.authoring import with_id
+
+from tests.workbench.conftest import assert_accessible, serving
+
+pytestmark = pytest.mark.domain("mock")
+Open = Callable[..., Any]
+MOCK = Path(__file__).parents[2] / "domains" / "mock" / "src" / "tau2_domain_mock"
+
+
+def test_a_task_is_played_to_its_reward_and_kept(runs: Path, tmp_path: Path, open_page: Open) -> None:
+    folder = tmp_path / "mine"
+    with serving("view", folder) as address:
+        page = open_page(f"{address}play?domain=mock&task=complete_task")
+        assert_accessible(page)
+        page.get_by_role("button", name="Begin").click()
+        complete_task_5(page)
+        page.get_by_role("button", name="Grade", exact=True).click()
+        assert page.locator(".title .outcome").inner_text() == "solved"
+        assert_accessible(page)
+        page.get_by_role("button", name="Keep it as a run").click()
+        page.get_by_role("link", name="mock-played").click()
+        assert page.locator("a.cell.solved").count() == 1
+    (kept,) = folder.iterdir()
+    assert json.loads((kept / "summary.json").read_text())["mean_reward"] == 1.0
+
+
+def complete_task_5(page: Any) -> None:
+    """Make the gold call of `complete_task`, and say so."""
+    page.locator("summary", has_text="update_task_status").click()
+    form = page.locator("form", has=page.get_by_role("button", name="Call update_task_status"))
+    form.get_by_label("task_id").fill("task_5")
+    form.get_by_label("status").select_option('"completed"')
+    form.get_by_role("button").click()
+    assert "tasks.task_5.status" in page.locator("#time-machine").inner_text()
+    page.get_by_label("Say to the customer").fill("It is done.")
+    page.get_by_role("button", name="Say it").click()
+
+
+def test_as_the_customer_with_an_error_said(server: str, open_page: Open) -> None:
+    page = open_page(f"{server}play?domain=mock&task=complete_task")
+    page.get_by_label("the customer; the agent is").first.check()
+    page.get_by_role("button", name="Begin").click()
+    for text in ("Please complete task_5.", "I am Rosa Delgado.", "Yes, do."):
+        page.get_by_label("Say to the agent").fill(text)
+        page.get_by_role("button", name="Say it").click()
+    page.get_by_role("button", name="Hang up and grade").click()
+    assert page.locator(".title .outcome").inner_text() == "solved"
+    address = page.url.partition("#")[0]
+    answer = page.request.post(f"{address}/say", form={"text": "more"}, headers={"Origin": server.rstrip("/")})
+    assert "has ended" in answer.text()
+
+
+def test_a_pack_is_checked_as_it_changes_and_gains_a_task(tmp_path: Path, open_page: Open) -> None:
+    pack = Path(shutil.copytree(MOCK, tmp_path / MOCK.name, ignore=shutil.ignore_patterns("__pycache__")))
+    # The installed pack of that name is blocked: two modules of one name cannot be loaded.
+    with serving("dev", pack, "--runs", tmp_path / "runs", TAU2_GYM_DISABLE="mock") as address:
+        page = open_page(address)
+        assert page.locator(".title .state").inner_text() == "clean"
+        assert_accessible(page)
+        tools = pack / "tools.yaml" if (pack / "tools.yaml").exists() else next((pack / "tools").glob("*.yaml"))
+        whole = tools.read_text()
+        tools.write_text(whole.replace("kind: write", "kind: wrong", 1))
+        page.locator(".notice.bad").first.wait_for()
+        assert tools.name in page.locator(".notice.bad").first.inner_text()
+        tools.write_text(whole)
+        page.locator(".notice.good").wait_for()
+        page.goto(f"{address.removesuffix('dev')}play?domain=mock&task=complete_task")
+        page.get_by_role("button", name="Begin").click()
+        complete_task_5(page)
+        page.locator("summary", has_text="Make a task of it").click()
+        page.get_by_label("Id", exact=True).fill("made_here")
+        page.get_by_label("Scenario").fill("You want task_5 completed.")
+        page.get_by_role("button", name="Write it").click()
+        assert "Written to" in page.locator(".notice.good").inner_text()
+        assert "update_task_status" in page.locator("#made").inner_text()
+        page.goto(f"{address.removesuffix('dev')}domains/mock/tasks?id=made_here")
+        assert "You want task_5 completed." in page.locator("main").inner_text()
+    assert "made_here" in (pack / "data" / "tasks" / "made_here.yaml").read_text()
+
+
+@pytest.mark.parametrize("text", ["base: [a, b]\n", "base:\n  # ours\n  - a\n  - b\n", "x: [c]\nbase:\n- a\n- b\n"])
+def test_an_id_is_added_to_a_split_as_it_is_written(text: str) -> None:
+    after = yaml.safe_load(with_id(text, "base", "new"))
+    assert after == {**yaml.safe_load(text), "base": ["new", "a", "b"]}
+    assert yaml.safe_load(with_id("base: []\n", "base", "new")) == {"base": ["new"]}
+
+
+def test_two_runs_side_by_side(runs: Path, server: str, open_page: Open) -> None:
+    page = open_page(server)
+    page.get_by_label("compare random").check()
+    page.get_by_label("compare more/strict").check()
+    page.get_by_role("button", name="Compare").click()
+    assert "were not played under the same conditions" in page.locator(".notice").first.inner_text()
+    assert_accessible(page)
+    page.goto(f"{server}compare?run=oracle&run=random&ignore=digests.plugins")
+    assert "B is worse" in page.locator(".title").inner_text()
+    assert_accessible(page)
+    page.locator("a.cell").first.click()
+    assert page.locator(".pair section").count() == 2
+    assert_accessible(page)
+
+
+def test_domains(server: str, open_page: Open) -> None:
+    page = open_page(f"{server}domains")
+    assert_accessible(page)
+    page.get_by_role("link", name="mock", exact=True).click()
+    assert_accessible(page)
+    page.get_by_role("link", name="tasks", exact=True).click()
+    assert_accessible(page)
+    page.goto(f"{server}domains/mock/check")
+    assert "Nothing is wrong." in page.locator("main").inner_text()
+
+
+def test_a_run_fills_in_while_it_goes_on(runs: Path, tmp_path: Path, open_page: Open) -> None:
+    """Another process, here the test, writes the lines; the page shows them as they come."""
+    folder, source = tmp_path / "live" / "run", runs / "random"
+    folder.mkdir(parents=True)
+    for name in ("run.json", "tasks.jsonl"):
+        shutil.copy(source / name, folder / name)
+    lines = {name: (source / name).read_text().splitlines(keepends=True) for name in ("episodes.jsonl", "grades.jsonl")}
+
+    def add(numbers: range) -> None:
+        for name, every in lines.items():
+            with (folder / name).open("a") as file:
+                file.writelines(every[number] for number in numbers)
+
+    add(range(2))
+    total = len(lines["grades.jsonl"])
+    with serving("view", folder.parent) as address:
+        page = open_page(f"{address}runs/run")
+        assert page.locator(".title .state").inner_text() == "running"
+        assert_accessible(page)
+        page.locator("a.cell:not(.legend .cell)").nth(1).wait_for()
+        add(range(2, 5))
+        page.locator("table.matrix a.cell").nth(4).wait_for()
+        assert f"5 of {total}" in page.locator("#live").inner_text()
+        add(range(5, total))
+        page.locator(".title .state.complete").wait_for()
+        assert page.locator("table.matrix a.cell").count() == total
