@@ -114,6 +114,7 @@ NO_ANSWERS: dict[str, tuple[Answer, str, int]] = {
     **{
         f"HTTP {status}": (Refusal(status, headers={"retry-after-ms": "1"}), kind, tries)
         for status, kind, tries in (
+            (202, "unreadable", 2),
             (405, "settings", 1),
             (407, "credentials", 1),
             (409, "server", 2),
@@ -124,6 +125,8 @@ NO_ANSWERS: dict[str, tuple[Answer, str, int]] = {
             (444, "server", 2),
             (498, "server", 2),
             (499, "server", 2),
+            (501, "settings", 1),
+            (505, "settings", 1),
             (520, "server", 2),
             (524, "timeout", 2),
             (529, "server", 2),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,11 @@ import pytest
 from tau2_core.errors import Tau2GymError
 
 Command = Callable[..., Any]
+
+
+def put_a_pipe(file: Path) -> None:
+    file.unlink(missing_ok=True)
+    os.mkfifo(file)
 
 
 def put_a_folder(file: Path) -> None:
@@ -22,6 +28,7 @@ FILES = ("run.json", "tasks.jsonl", "episodes.jsonl", "grades.jsonl", "timings.j
 # What is done to a file; each leaves something that is no file of ours.
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "a folder in its place": put_a_folder,
+    "a pipe in its place": put_a_pipe,
     "not JSON": lambda file: file.write_bytes(b"{\n"),
     "not UTF-8": lambda file: file.write_bytes(b'{"task_id": "\xff\xfe"}\n'),
     "another value": lambda file: file.write_bytes(b"[1]\n"),
@@ -78,3 +85,13 @@ def test_a_reward_that_is_none_is_refused(copied: Callable[..., Any], tau2_gym: 
     folder.write_lines("grades", grades)
     with pytest.raises(Tau2GymError, match=r"grades\.jsonl:4: the reward should be between 0 and 1"):
         tau2_gym("report", folder)
+
+
+@pytest.mark.parametrize("command", ["report", "grade", "show"])
+def test_an_episode_of_another_domain_is_named(copied: Callable[..., Any], tau2_gym: Command, command: str) -> None:
+    folder = copied("few")
+    episodes = folder.lines("episodes")
+    episodes[2]["domain"] = "elsewhere"
+    folder.write_lines("episodes", episodes)
+    with pytest.raises(Tau2GymError, match=r"episodes\.jsonl:3: an episode of 'elsewhere' in a run of"):
+        tau2_gym(command, folder)

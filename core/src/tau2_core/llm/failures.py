@@ -39,7 +39,9 @@ _BY_STATUS = {
     451: ModelFailure.REFUSED_REQUEST,
     495: ModelFailure.CREDENTIALS,
     496: ModelFailure.CREDENTIALS,
+    501: ModelFailure.SETTINGS,
     504: ModelFailure.TIMEOUT,
+    505: ModelFailure.SETTINGS,
     511: ModelFailure.CREDENTIALS,
     524: ModelFailure.TIMEOUT,
 }
@@ -137,7 +139,11 @@ def as_model_error(error: Exception) -> ModelError:
     if missing is not None:
         return ModelError(ModelFailure.SETTINGS, f"the package {missing}, which this provider needs, is not installed")
     text = " ".join(str(error).partition("Traceback (most recent call last)")[0].split())
-    return ModelError(_kind(chain), text, _retry_after(chain))
+    kind = _kind(chain)
+    cause = " ".join(str(chain[-1]).split())
+    if kind is ModelFailure.CONNECTION and cause not in text:  # litellm says no more than that there is no connection
+        text = f"{text} ({cause})"
+    return ModelError(kind, text, _retry_after(chain))
 
 
 def was_refused(error: Exception) -> bool:
@@ -191,6 +197,8 @@ def _of_status(status: int, body: str) -> ModelFailure:
         return ModelFailure.CREDENTIALS
     if status == 429 and "insufficient_quota" in body:
         return ModelFailure.CREDENTIALS  # the account has no credit left, so waiting does not help
+    if status < 300:
+        return ModelFailure.UNREADABLE
     if 300 <= status < 400:
         return ModelFailure.SETTINGS  # redirects are not followed
     # None of the others (409, 424, 425, 498, 499, …) means that the conversation is wrong.

@@ -35,10 +35,13 @@ class FinishedSlots:
         self.spent.setdefault(role, Usage.nothing()).add(usage)
 
 
-def read_finished_slots(journal: Journal) -> FinishedSlots:
-    """Read a run's folder. Raises RunError with file and line if it is damaged."""
+def read_finished_slots(journal: Journal, domain: str | None = None) -> FinishedSlots:
+    """Read a run's folder. Raises RunError with file and line if it is damaged, or holds another domain's episodes."""
     found = FinishedSlots()
-    for _number, record in journal.validated(EPISODES, EpisodeRecord):
+    for number, record in journal.validated(EPISODES, EpisodeRecord):
+        if domain is not None and record.domain != domain:
+            where = f"{journal.folder / EPISODES}:{number}"
+            raise RunError(f"{where}: an episode of {record.domain!r} in a run of {domain!r}; restore the file")
         found.records[record.slot] = record
         for role, usage in record.usage.items():
             found.spend(role, usage)

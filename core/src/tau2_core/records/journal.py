@@ -194,6 +194,8 @@ def _encoded(text: str) -> bytes:
 
 def _bytes(file: Path) -> bytes:
     try:
+        if file.exists() and not file.is_file() and not file.is_dir():  # a pipe would be waited for
+            raise RunError(f"cannot read {file}: it is no regular file; restore it, or start a new run")
         return file.read_bytes()
     except OSError as error:
         raise RunError(f"cannot read {file}: {_why(error)}; restore it, or start a new run") from error
@@ -204,8 +206,10 @@ def _why(error: OSError | ValueError) -> str:
 
 
 def _cannot_write(file: Path, error: OSError) -> RunError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    advice = "Free some space" if full else "Make room for it, or make it writable"
     return RunError(
-        f"cannot write {file}: {error.strerror}; finished episodes are kept there. Free some space, then run again"
+        f"cannot write {file}: {error.strerror}; finished episodes are kept there. {advice}, then run again"
     )
 
 

@@ -184,7 +184,7 @@ def read_run(folder: Path) -> RecordedRun:
         raise UsageError(f"{folder} contains no run ({hint or 'name a folder that `tau2-gym run` has created'})")
     journal = Journal(folder, resume=True)
     config = read_configuration(folder)
-    found = read_finished_slots(journal)
+    found = read_finished_slots(journal, config["domain"])
     timings = (timing for _number, timing in journal.validated(TIMINGS, _Timing))
     seconds = {Slot(timing.task_id, timing.trial): timing.seconds for timing in timings}
     tasks = set(config["tasks"])
