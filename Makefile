@@ -46,7 +46,7 @@ format: install
 # The documentation site, in build/site: `python -m http.server -d build/site` shows it. A warning is an error.
 docs: install
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[docs]'
-	$(BIN)/python scripts/docs_pages.py
+	$(BIN)/python -m scripts.docs_pages
 	$(BIN)/zensical build --strict --clean
 
 bench: install

@@ -1,4 +1,4 @@
-"""Assemble the pages of the documentation site in build/docs: `python scripts/docs_pages.py`, which `make docs` runs.
+"""Assemble the pages of the documentation site in build/docs: `python -m scripts.docs_pages`, which `make docs` runs.
 
 The pages are those of docs/, the project's own files (changelog, contributing, security, the packs' READMEs), and the
 reference: commands from the command line's help, the Python API from docstrings, an index of the decisions. What is
@@ -18,6 +18,8 @@ from pathlib import Path
 import tau2_core
 import tau2_gym_eval_protocol
 from tau2_core import testing
+
+from scripts.schema_page import schema_page
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "build" / "docs"
@@ -111,13 +113,16 @@ def as_site_page(source: str, place: str) -> str:
 
 def generated() -> dict[str, str]:
     """Return the pages that are made from the code, by their place in the site."""
-    return {"reference/commands.md": commands(), "decisions/index.md": decisions(), **python_api()}
+    schemas = schema_page(ROOT / "docs" / "reference" / "schemas")
+    own = {"reference/commands.md": commands(), "reference/schemas.md": schemas, "decisions/index.md": decisions()}
+    return own | python_api()
 
 
 def generated_names() -> list[str]:
     """Return the places of generated pages, which pages may link to."""
     return [
         "reference/commands.md",
+        "reference/schemas.md",
         "decisions/index.md",
         *(f"reference/api/{name}.md" for name in [*API_PAGES, "testing", "eval-protocol"]),
     ]

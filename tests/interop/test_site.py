@@ -20,7 +20,7 @@ FETCHED = re.compile(r"<(?:script|img|iframe|source)[^>]* src=\"?(https?:)?//|<l
 def site(python_with: Callable[..., Path]) -> Path:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     python = python_with("site", "-c", str(ROOT / "constraints.txt"), "-e", str(ROOT / "core"), *extras["docs"])
-    subprocess.run([python, "scripts/docs_pages.py"], cwd=ROOT, check=True)
+    subprocess.run([python, "-m", "scripts.docs_pages"], cwd=ROOT, check=True)
     build: list[str | Path] = [python.with_name("zensical"), "build", "--strict", "--clean"]
     subprocess.run(build, cwd=ROOT, check=True)
     return SITE
