@@ -1,9 +1,9 @@
 """`python -m benchmarks [SECTION…] [--simulations DIR]`: what worlds, calls, grades, rollouts and a server cost here.
 
 Sections: the domains, `imports` (CPU seconds of a start, and the size of a light install, which pip fetches),
-`grading` (of official result files, by default those in ../shared), `train` (environments for training), and two that
-take minutes and want a machine that does nothing else: `gym`, and `llm`. `attack` attacks a server of its own on
-loopback for as many `--minutes` as it is told.
+`grading` (of official result files, by default those in ../shared), `train` (environments for training), `equality`
+(the same episodes by every door), and two that take minutes and want a machine that does nothing else: `gym`, and
+`llm`. `attack` attacks a server of its own on loopback for as many `--minutes` as it is told.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.imports import install_figures, start_figures
@@ -37,6 +38,8 @@ def main(sections: list[str], simulations: Path | None, minutes: float = 1.0) ->
             from benchmarks.grading import SIMULATIONS, grading_figures
 
             screen.print(_table("grading: official result files", grading_figures(simulations or SIMULATIONS)))
+        elif section == "equality":
+            _equality(screen)
         elif section == "train":
             from benchmarks.train import train_figures
 
@@ -50,6 +53,24 @@ def main(sections: list[str], simulations: Path | None, minutes: float = 1.0) ->
         else:
             screen.print(_table(f"{section}: own data, own tasks", domain_figures(section)))
     screen.print("tau2-bench: as measured on a 2-core machine of this kind. ×: how many times better ours is.")
+
+
+def _equality(screen: Console) -> None:
+    from benchmarks.equality import equality
+
+    rows = equality()
+    table = Table(title="the same episodes by every door")
+    for title in ("domain", "agent", "task", *rows[0].doors, "rewards equal", "records equal"):
+        table.add_column(title)
+    for row in rows:
+        rewards = ["–" if done.reward is None else f"{done.reward:g}" for done in row.doors.values()]
+        equal = ["yes" if each else "NO" for each in (row.rewards_equal, row.records_equal)]
+        table.add_row(row.domain, row.agent, escape(row.task_id), *rewards, *equal)
+    screen.print(table)
+    unequal = sum(not (row.rewards_equal and row.records_equal) for row in rows)
+    screen.print(f"{len(rows)} episodes, {unequal} of them unequal")
+    if unequal:
+        raise SystemExit(1)
 
 
 def _gym(screen: Console) -> None:

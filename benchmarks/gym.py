@@ -47,9 +47,9 @@ class Comparison:
 def compare() -> tuple[list[Comparison], float]:
     """Return the comparisons, and MB a thousand open retail worlds take above the idle server."""
     user_id, text = _a_user()
-    with _server("benchmarks.echo_server", "{port}") as (_, bare), tempfile.TemporaryDirectory() as out:
+    with server("benchmarks.echo_server", "{port}") as (_, bare), tempfile.TemporaryDirectory() as out:
         options = ("serve", "retail", "--port", "{port}", "--max-steps", "1000000000", "--out", out)
-        with _server("tau2_core", *options) as (process, gym):
+        with server("tau2_core", *options) as (process, gym):
             rows = [
                 _compare(era, count, f"{bare}/mcp", gym, user_id, text)
                 for era in (LEGACY, MODERN)
@@ -88,7 +88,7 @@ def _create(gym: str) -> str:
 
 
 @contextmanager
-def _server(module: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def server(module: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", module, *(part.format(port=port) for part in arguments)]

@@ -1,0 +1,1 @@
+"""Lamps and who switches them: a pack to learn on."""
