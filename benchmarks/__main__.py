@@ -2,8 +2,8 @@
 
 Sections: the domains, `imports` (CPU seconds of a start, and the size of a light install, which pip fetches),
 `grading` (of official result files, by default those in ../shared), `train` (environments for training), `equality`
-(the same episodes by every door), and two that take minutes and want a machine that does nothing else: `gym`, and
-`llm`. `attack` attacks a server of its own on loopback for as many `--minutes` as it is told.
+(the same episodes by every door), `view` (the workbench over 20,000 episodes), and two that take minutes and want a
+machine that does nothing else: `gym`, and `llm`. `attack` attacks a server of its own on loopback for as many `--minutes` as it is told.
 """
 
 from __future__ import annotations
@@ -40,6 +40,10 @@ def main(sections: list[str], simulations: Path | None, minutes: float = 1.0) ->
             screen.print(_table("grading: official result files", grading_figures(simulations or SIMULATIONS)))
         elif section == "equality":
             _equality(screen)
+        elif section == "view":
+            from benchmarks.view import EPISODES, view_figures
+
+            screen.print(_table(f"view: a run of {EPISODES:,} episodes", view_figures()))
         elif section == "train":
             from benchmarks.train import train_figures
 

@@ -243,3 +243,20 @@ def _distribution(name: str, unit: str, values: list[float]) -> Distribution:
     bars = Counter(min(BARS - 1, int((value - least) / width)) for value in values)
     median, mean = statistics.median(values), statistics.fmean(values)
     return Distribution(name, unit, [bars[n] for n in range(BARS)], least, median, most, mean)
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What is said of a run beside its figures: why episodes failed, tools, spreads, and the sets that graded."""
+
+    groups: dict[str, list[Group]]
+    tools: list[Any]
+    spreads: list[Distribution]
+    evaluators: str
+
+
+def details(index: RunIndex) -> Details:
+    """Look through all episodes of a run; of a large one it takes some tenths of a second."""
+    with index.reading() as connection:
+        sets = [row[0] for row in connection.execute("SELECT DISTINCT evaluators FROM grades ORDER BY 1")]
+        return Details(failure_groups(connection), tools(connection), distributions(connection), " and ".join(sets))

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from tau2_core.errors import Tau2GymError
 
 from tau2_gym_workbench import rendering
-from tau2_gym_workbench.figures import Figures, failure_groups
+from tau2_gym_workbench.figures import Figures
 from tau2_gym_workbench.index import RunIndex
 from tau2_gym_workbench.links import Links
 from tau2_gym_workbench.matrix import Cell, one_cell
@@ -77,8 +77,7 @@ def _look(
     if not new and not first and found.state == "running":
         return found.state, None
     templates = rendering.own()
-    with index.reading() as connection:
-        groups = failure_groups(connection)
+    groups = reading.details(index).groups
     progress = templates.get_template("workbench/progress.html").render(figures=found, pace=pace.told(found))
     listed = templates.get_template("workbench/groups.html").render(figures=found, groups=groups, links=links, key=key)
     cells = [

@@ -15,7 +15,7 @@ from tau2_core.terminal_text import printable
 from tau2_gym_workbench import rendering
 from tau2_gym_workbench.alignment import align
 from tau2_gym_workbench.episodes import WINDOW, StoredEpisode, read_episode, turns
-from tau2_gym_workbench.figures import Figures, distributions, failure_groups, figures, tools
+from tau2_gym_workbench.figures import Details, Figures, details, figures
 from tau2_gym_workbench.folder import FoundRun, Runs
 from tau2_gym_workbench.index import RunIndex
 from tau2_gym_workbench.links import Links
@@ -89,13 +89,21 @@ class Reading:
     settings: Settings
     panels: Panels
     nav: Sequence[tuple[str, str, str]] = ()
-    _figures: dict[Path, tuple[Any, Figures]] = field(default_factory=dict)
+    _figures: dict[Path, tuple[int, Figures]] = field(default_factory=dict)
+    _details: dict[Path, tuple[int, Details]] = field(default_factory=dict)
 
     def figures(self, index: RunIndex) -> Figures:
         """Return a run's figures, summed up again only when its files have changed, or may be written to."""
         kept = self._figures.get(index.folder)
         if kept is None or kept[0] != index.version or kept[1].state == "running":
             kept = self._figures[index.folder] = (index.version, figures(index))
+        return kept[1]
+
+    def details(self, index: RunIndex) -> Details:
+        """Return what a run page shows beside the figures, looked for again only when the run's files have changed."""
+        kept = self._details.get(index.folder)
+        if kept is None or kept[0] != index.version:
+            kept = self._details[index.folder] = (index.version, details(index))
         return kept[1]
 
     def render(self, template: str, links: Links, here: str, title: str, **values: Any) -> str:
@@ -111,7 +119,7 @@ class Reading:
     def _row(self, found: FoundRun) -> RunRow:
         try:
             index = self.runs.index(found.key)
-            return RunRow(found, self.figures(index), index.config, _evaluators(index))
+            return RunRow(found, self.figures(index), index.config, self.details(index).evaluators)
         except (Tau2GymError, OSError) as error:
             return RunRow(found, None, {}, damaged=str(error))
 
@@ -152,10 +160,9 @@ class Reading:
         found = self.figures(index)
         shown = matrix(index, wanted, page=_number(query, "page"), length=None if links.static else PAGE)
         with index.reading() as connection:
-            groups = failure_groups(connection)
-            made, spreads = tools(connection), distributions(connection)
             damage = [tuple(row) for row in connection.execute("SELECT file, line, why FROM damage")]
-        every = [group for each in groups.values() for group in each]
+        more = self.details(index)
+        every = [group for each in more.groups.values() for group in each]
         chosen = next((f"{each.kind} {each.key}" for each in every if each.number == wanted.group), "")
         config = index.config
         return self.render(
@@ -169,14 +176,14 @@ class Reading:
             config=config,
             told=shortened_config(config),
             who={role: who(config, role) for role in ("agent", "user", "judge")},
-            evaluators=_evaluators(index) or config["evaluators"],
+            evaluators=more.evaluators or config["evaluators"],
             figures=found,
             pace=None,
             damage=_damage(index.folder, damage),
-            groups=groups,
+            groups=more.groups,
             chosen_group=chosen,
-            tools=made,
-            spreads=spreads,
+            tools=more.tools,
+            spreads=more.spreads,
             wanted=wanted,
             matrix=shown,
             address=lambda number: links.run(key, **wanted.query(page=number)) + "#matrix",
@@ -273,11 +280,6 @@ def _policy(setting: Any) -> str:
         return str(setting.policy_text) if setting is not None else ""
     except Tau2GymError as error:
         return f"The policy cannot be rendered: {error}"
-
-
-def _evaluators(index: RunIndex) -> str:
-    with index.reading() as connection:
-        return " and ".join(row[0] for row in connection.execute("SELECT DISTINCT evaluators FROM grades ORDER BY 1"))
 
 
 def _damage(folder: Path, rows: Sequence[tuple[Any, ...]]) -> list[str]:
