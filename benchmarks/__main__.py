@@ -3,7 +3,8 @@
 Sections: the domains, `imports` (CPU seconds of a start, and the size of a light install, which pip fetches),
 `grading` (of official result files, by default those in ../shared), `train` (environments for training), `equality`
 (the same episodes by every door), `view` (the workbench over 20,000 episodes), and two that take minutes and want a
-machine that does nothing else: `gym`, and `llm`. `attack` attacks a server of its own on loopback for as many `--minutes` as it is told.
+machine that does nothing else: `gym`, and `llm`. `attack` attacks a server of its own on loopback for as many
+`--minutes` as it is told.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Make the README's pictures of the workbench, from a run that is played for them: `python scripts/workbench_pictures.py`.
+"""Make the README's pictures of the workbench from a run played for them: `python scripts/workbench_pictures.py`.
 
 It needs playwright and the system's Chromium (CHROMIUM names another one).
 """
