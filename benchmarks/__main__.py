@@ -42,9 +42,9 @@ def main(sections: list[str], simulations: Path | None, minutes: float = 1.0) ->
         elif section == "equality":
             _equality(screen)
         elif section == "view":
-            from benchmarks.view import EPISODES, view_figures
+            from benchmarks.view import view_figures
 
-            screen.print(_table(f"view: a run of {EPISODES:,} episodes", view_figures()))
+            screen.print(_table("view: a run of 20,000 episodes", view_figures()))
         elif section == "train":
             from benchmarks.train import train_figures
 

@@ -17,7 +17,6 @@ from playwright.sync_api import sync_playwright
 from tau2_core import evaluate
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
-SIZE = {"width": 1400, "height": 820}
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run")
 QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync")
 
@@ -43,7 +42,7 @@ def _photograph(address: str) -> None:
     executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *QUIET])
-        page = browser.new_page(viewport=SIZE, color_scheme="light")
+        page = browser.new_page(viewport={"width": 1400, "height": 820}, color_scheme="light")
         page.goto(f"{address}/runs/first")
         page.screenshot(path=PICTURES / "workbench-run.png")
         page.goto(f"{address}/runs/first?outcome=failed#matrix")
