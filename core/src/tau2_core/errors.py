@@ -50,7 +50,10 @@ class RunError(Tau2GymError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem in a pack: where it is, what is wrong, and the next step."""
+    """One problem in a pack: where it is, what is wrong, and the next step.
+
+    `replace` is a word in that line and what should stand in its place, where that is beyond doubt.
+    """
 
     pack: str
     kind: ProblemKind
@@ -58,6 +61,7 @@ class Problem:
     message: str
     line: int | None = None
     hint: str = ""
+    replace: tuple[str, str] | None = None
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else str(self.file)

@@ -21,6 +21,7 @@ from tau2_core.cli import (
     grade,
     merge,
     new,
+    new_tool,
     plugins,
     replay,
     report,
@@ -76,6 +77,7 @@ for command in (
     export.export,
     serve.serve,
     new.new,
+    new_tool.new_tool,
     schema.schema,
     check.check,
     replay.replay,
@@ -85,7 +87,8 @@ for command in (
     plugins.plugins,
 ):
     summary = inspect.cleandoc(command.__doc__ or "").partition("\n")[0]  # by itself click cuts it to fit one line
-    app.command(epilog=epilog(vars(command)["example"]), short_help=summary)(guarded(command))
+    name = command.__name__.replace("_", "-")
+    app.command(name, epilog=epilog(vars(command)["example"]), short_help=summary)(guarded(command))
 
 
 def main() -> None:

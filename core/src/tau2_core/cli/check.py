@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from tau2_core.cli.check_formats import Format, write_reports
 from tau2_core.cli.options import DatasetOption, JsonOption, NoPluginOption, PackOption, example
+from tau2_core.cli.safe_text import say
 from tau2_core.problem_kinds import ProblemKind
 
 
@@ -29,6 +31,8 @@ def check(
     output: Annotated[
         Format, typer.Option("--format", help="How to print what is found; github: as annotations of a pull request.")
     ] = Format.TEXT,
+    fix: Annotated[bool, typer.Option("--fix", help="Mend misspelt names in the folders of --pack first.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Check again when a file of --pack changes.")] = False,
     json_output: JsonOption = False,
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
@@ -39,7 +43,15 @@ def check(
     from tau2_core.errors import Problem, UsageError
     from tau2_core.runs.check import CheckReport, check_domain
     from tau2_core.runs.loading import folder_domain, open_catalogue
+    from tau2_core.scaffold.mending import mend
 
+    if (fix or watch) and (audit or not pack):
+        raise UsageError(f"--{'fix' if fix else 'watch'} is for the folder of a pack: name it with --pack")
+    if watch:
+        from tau2_core.cli.watch import watch_folders
+
+        watch_folders(pack or (), [word for word in sys.argv[1:] if word != "--watch"])
+        return
     catalogue = open_catalogue(pack or (), no_plugin or ())
     names = domain or [folder_domain(path).name for path in pack or ()] or catalogue.domain_names()
     if audit:
@@ -60,7 +72,12 @@ def check(
     how = Format.JSON if json_output else output
     every = not domain and not pack
     reports = [CheckReport(problem.pack, [problem]) for problem in (catalogue.broken() if every else ())]
-    for name in dict.fromkeys(names):
+    names = list(dict.fromkeys(names))
+    if fix:
+        for name in names:
+            for line in mend(check_domain(catalogue, name).problems):
+                say(f"mended: {line}", err=True)
+    for name in names:
         with progress(f"checking {name}", None, quiet=how is not Format.TEXT) as bar:
             try:
                 reports.append(check_domain(catalogue, name, bar.advance))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from random import Random
 from typing import Any
 
 from tau2_core.errors import UsageError
-from tau2_core.model.datasets import Dataset, ToolText
+from tau2_core.model.datasets import Dataset
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.messages import AssistantMessage, UserMessage
 from tau2_core.model.participants import SOLO_REQUEST
@@ -53,10 +53,11 @@ class Setting:
             raise UsageError(f"{self.pack.name} has no variant {self.variant!r} ({hint})")
         if self.solo and not self.pack.supports_solo:
             raise UsageError(f"{self.pack.name} cannot be played solo: its manifest names no `solo` prompt")
-        for role, tools in self.pack.tools.items():
+        for role in self.pack.tools:
+            tools = self.pack.tools_in(self.variant, role)
             texts = (self.dataset.tool_texts if self.dataset else {}).get(role, {})
             self._tools[role] = {
-                name: _with_text(tool, texts[name]) if name in texts else tool for name, tool in tools.items()
+                name: texts[name].applied_to(tool) if name in texts else tool for name, tool in tools.items()
             }
         if self.solo and (shared := self._tools["agent"].keys() & self._tools["user"].keys()):
             raise UsageError(f"{self.pack.name} cannot be played solo: both sides have {', '.join(sorted(shared))}")
@@ -198,11 +199,3 @@ class Setting:
         if (self.variant, self.solo) not in self.dataset.policies:
             origins["policy"] = "pack"
         return origins
-
-
-def _with_text(tool: Tool, text: ToolText) -> Tool:
-    properties = {
-        name: {**schema, "description": text.parameters[name]} if name in text.parameters else schema
-        for name, schema in tool.parameters["properties"].items()
-    }
-    return replace(tool, description=text.description, parameters={**tool.parameters, "properties": properties})

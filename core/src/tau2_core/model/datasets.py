@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tau2_core.model.tasks import Task
-from tau2_core.model.tools import Role
+from tau2_core.model.tools import Role, Tool
 
 
 @dataclass(frozen=True, slots=True)
 class ToolText:
-    """A dataset's own description of a tool and of its parameters."""
+    """Another description of a tool and of its parameters: a dataset's own, or a variant's."""
 
     description: str
     parameters: Mapping[str, str] = field(default_factory=dict)
+
+    def applied_to(self, tool: Tool) -> Tool:
+        """Return the tool with these texts in place of its own."""
+        properties = {
+            name: {**schema, "description": self.parameters[name]} if name in self.parameters else schema
+            for name, schema in tool.parameters["properties"].items()
+        }
+        return replace(tool, description=self.description, parameters={**tool.parameters, "properties": properties})
 
 
 @dataclass(frozen=True)

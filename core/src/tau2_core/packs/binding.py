@@ -73,7 +73,7 @@ class Binder:
         if module is None:
             close = close_name(module_name, self.modules)
             self.used.add((close, function_name))
-            self._missing(source, f"{name}: there is no handlers/{module_name}.py", close)
+            self._missing(source, f"{name}: there is no handlers/{module_name}.py", module_name, close)
             return None
         if not inspect.isfunction(handler):
             # A misspelt name most likely refers to a function that no entry has named yet.
@@ -81,7 +81,9 @@ class Binder:
             free = [each for each in functions if (module_name, each) not in self.used]
             close = close_name(function_name, free) or close_name(function_name, functions)
             self.used.add((module_name, close))
-            self._missing(source, f"{name}: handlers/{module_name}.py has no function {function_name!r}", close)
+            self._missing(
+                source, f"{name}: handlers/{module_name}.py has no function {function_name!r}", function_name, close
+            )
             return None
         if not is_plain(handler):
             code = Source(Path(inspect.getsourcefile(handler) or ""), handler.__code__.co_firstlineno)
@@ -159,9 +161,9 @@ class Binder:
                 )
         return Bound(handler, wants_context=bool(context), sound=len(self.problems.found) == before)
 
-    def _missing(self, source: Source, what: str, close: str) -> None:
+    def _missing(self, source: Source, what: str, name: str, close: str) -> None:
         hint = f"did you mean {close!r}?" if close else "write the handler, or correct `handler:`"
-        self.problems.at(source, ProblemKind.NO_HANDLER, what, hint=hint)
+        self.problems.at(source, ProblemKind.NO_HANDLER, what, hint=hint, replace=(name, close))
 
     def _functions(self, module_name: str) -> list[str]:
         """Return the public functions that are defined in a module."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from tau2_core.errors import PackError, UsageError
 from tau2_core.foreign import describe_error, foreign
+from tau2_core.model.datasets import ToolText
 from tau2_core.model.policy_rules import PolicyRule
 from tau2_core.model.registrations import Domain, Toolset
 from tau2_core.model.tools import Function, Role, Source, Tool
@@ -23,6 +24,7 @@ from tau2_core.packs.manifest import DatabaseEntry, Manifest
 from tau2_core.packs.pack import ROLES, Pack
 from tau2_core.packs.policy_rules import read_policy_rules
 from tau2_core.packs.problems import Problems
+from tau2_core.packs.variant_texts import read_tool_texts
 from tau2_core.packs.yaml_source import Document, Place, YamlPath
 from tau2_core.problem_kinds import ProblemKind
 from tau2_core.state.records import Database
@@ -115,6 +117,7 @@ class _Loader:
             sync=sync,
             sync_wants_context=wants_context,
             rules=self._rules(tools["agent"]),
+            texts=self._texts(tools),
         )
 
     def source(self, *path: str | int) -> Source:
@@ -248,6 +251,15 @@ class _Loader:
             return []
         place = Place(self.document, ("evaluation", "policy_checks"))
         return read_policy_rules(self.folder / name, tools, self.unbound, place, self.problems)
+
+    def _texts(self, tools: Mapping[Role, Mapping[str, Tool]]) -> dict[str, dict[str, ToolText]]:
+        found: dict[str, dict[str, ToolText]] = {}
+        for variant, section in self.manifest.variants.items():
+            if section.tool_texts is not None and not self.incomplete:
+                named_by = self.source("variants", variant, "tool_texts")
+                file = self.folder / section.tool_texts
+                found[variant] = read_tool_texts(file, tools, self.unbound, named_by, self.problems)
+        return found
 
     def _models(self) -> dict[Role, type[Database]]:
         models: dict[Role, type[Database]] = {}

@@ -49,7 +49,12 @@ class ToolFiles(_Section):
 
 
 class Variant(_Section):
-    prompts: dict[str, str] = Field(description="Templates in place of those under `prompts`, by name.")
+    prompts: dict[str, str] = Field(
+        default_factory=dict, description="Templates in place of those under `prompts`, by name."
+    )
+    tool_texts: str | None = Field(
+        default=None, description="A file of descriptions of tools and parameters, such as those of another language."
+    )
 
 
 class TaskFiles(_Section):

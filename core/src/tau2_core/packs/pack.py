@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tau2_core.errors import PackError
+from tau2_core.model.datasets import ToolText
 from tau2_core.model.policy_rules import PolicyRule
 from tau2_core.model.tools import Function, Role, Source, Tool
 from tau2_core.packs.databases import DataError, load_base
@@ -46,12 +47,22 @@ class Pack:
     unbound: Mapping[str, str] = field(default_factory=dict)
     unsound: frozenset[str] = frozenset()
     incomplete: bool = False
+    texts: Mapping[str, Mapping[str, ToolText]] = field(default_factory=dict)
     _bases: dict[tuple[Role, Path], Base] = field(default_factory=dict, repr=False)
     _tasks: TaskSet | None = field(default=None, repr=False)
 
     def callees(self, role: Role) -> dict[str, Tool | Function]:
         """Return everything that tasks may call on a side: its functions and its tools."""
         return {**self.tools[role], **self.functions[role]}
+
+    def tools_in(self, variant: str, role: Role) -> Mapping[str, Tool]:
+        """Return a side's tools with the texts that a variant ("" for none) gives them."""
+        texts = self.texts.get(variant, {})
+        if not texts:
+            return self.tools[role]
+        return {
+            name: texts[name].applied_to(tool) if name in texts else tool for name, tool in self.tools[role].items()
+        }
 
     def data_file(self, role: Role) -> Path:
         entry = self.manifest.databases.agent if role == "agent" else self.manifest.databases.user
@@ -111,8 +122,8 @@ class Pack:
         return {
             "domain": self.name,
             "now": self.manifest.clock,
-            "tools": list(self.tools["agent"].values()),
-            "user_tools": list(self.tools["user"].values()),
+            "tools": list(self.tools_in(variant, "agent").values()),
+            "user_tools": list(self.tools_in(variant, "user").values()),
             "variant": variant,
             "solo": solo,
         }

@@ -29,13 +29,26 @@ class Problems:
         self.pack = pack
         self.found: list[Problem] = []
 
-    def add(self, file: Path, kind: ProblemKind, message: str, *, line: int | None = None, hint: str = "") -> None:
-        problem = Problem(self.pack, kind, file, message, line, hint)
+    def add(
+        self,
+        file: Path,
+        kind: ProblemKind,
+        message: str,
+        *,
+        line: int | None = None,
+        hint: str = "",
+        replace: tuple[str, str] = ("", ""),
+    ) -> None:
+        """Note a problem, once. `replace` is a word of the line and what should stand there; "" for nothing known."""
+        problem = Problem(self.pack, kind, file, message, line, hint, replace if all(replace) else None)
         if problem not in self.found:
             self.found.append(problem)
 
-    def at(self, source: Source, kind: ProblemKind, message: str, *, hint: str = "") -> None:
-        self.add(source.file, kind, message, line=source.line, hint=hint)
+    def at(
+        self, source: Source, kind: ProblemKind, message: str, *, hint: str = "", replace: tuple[str, str] = ("", "")
+    ) -> None:
+        """Note a problem at a place, as `add` does."""
+        self.add(source.file, kind, message, line=source.line, hint=hint, replace=replace)
 
     def read(self, file: Path, *, named_by: Source | None = None) -> Document | None:
         """Parse a YAML file. If that fails, note the problem and return None."""
@@ -100,16 +113,18 @@ class Problems:
                 continue  # it is misspelt; the unknown key is noted instead
             name = _dotted((*path, *where))
             message, hint = f"{name}: {detail['msg']}", ""
+            replace = ("", "")
             kind = ProblemKind.MISSING_KEY if detail["type"] == "missing" else ProblemKind.WRONG_VALUE
             if detail["type"] == "extra_forbidden":
                 kind, message = ProblemKind.UNKNOWN_KEY, f"{name}: there is no such key"
                 keys = keys_at(model, where[:-1]) if model else []
                 hint = _allowed(str(where[-1]), keys) if keys else ""
+                replace = (str(where[-1]), close_name(str(where[-1]), keys))
             elif detail["type"] in ("model_type", "dict_type"):
                 message = f"{name}: should be a mapping of keys to values"
             elif not isinstance(detail["input"], dict | list):
                 message += f", not {detail['input']!r}"
-            self.add(document.file, kind, message, line=document.line((*path, *where)), hint=hint)
+            self.add(document.file, kind, message, line=document.line((*path, *where)), hint=hint, replace=replace)
 
     def guard(
         self, source: Source, kind: ProblemKind, what: str, load: Callable[[], Parsed], *, hint: str = ""

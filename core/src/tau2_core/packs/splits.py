@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from tau2_core.model.tasks import Task
-from tau2_core.names import did_you_mean
+from tau2_core.names import close_name, did_you_mean
 from tau2_core.packs.family_tasks import FamilyTasks
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.yaml_source import Document, Place
@@ -207,9 +207,9 @@ def _check_list(
         if task_id not in tasks:
             if refused is not None and task_id not in refused:
                 what = f"split {name!r} names a task {task_id!r} that does not exist"
-                problems.add(
-                    document.file, ProblemKind.UNKNOWN_TASK, what, line=line, hint=did_you_mean(task_id, tasks)
-                )
+                close, hint = close_name(task_id, tasks), did_you_mean(task_id, tasks)
+                kind = ProblemKind.UNKNOWN_TASK
+                problems.add(document.file, kind, what, line=line, hint=hint, replace=(task_id, close))
         elif task_id in seen:
             problems.add(
                 document.file, ProblemKind.SPLIT_OVERLAP, f"split {name!r} names task {task_id!r} twice", line=line

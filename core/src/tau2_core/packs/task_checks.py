@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from tau2_core.model.tasks import Action, Assertion, FunctionCall, Task
 from tau2_core.model.tools import Callee, Source, role_of
-from tau2_core.names import did_you_mean
+from tau2_core.names import close_name, did_you_mean
 from tau2_core.packs.arguments import argument_problems
 from tau2_core.packs.pack import Pack
 from tau2_core.packs.problems import Problems
@@ -97,7 +97,9 @@ def check_action(pack: Pack, owner: str, action: Action, where: Where, problems:
     if action.name not in tools:
         if action.name not in pack.unbound:
             what = f"{owner}: the {action.requestor} has no tool {action.name!r}"
-            problems.at(where("name"), ProblemKind.UNKNOWN_TOOL, what, hint=did_you_mean(action.name, tools))
+            close = close_name(action.name, tools)
+            hint = did_you_mean(action.name, tools)
+            problems.at(where("name"), ProblemKind.UNKNOWN_TOOL, what, hint=hint, replace=(action.name, close))
         return
     if action.name in pack.unsound:
         return

@@ -17,6 +17,7 @@ from tau2_core.packs.declarations import FunctionEntry, ToolEntry
 from tau2_core.packs.families import Block, Family
 from tau2_core.packs.manifest import Manifest
 from tau2_core.packs.splits import Rule
+from tau2_core.packs.variant_texts import ToolTextEntry
 from tau2_core.runs.evaluator_sets import EvaluationFile
 from tau2_core.runs.options import Options
 
@@ -48,6 +49,9 @@ SOURCES: dict[str, SchemaSource] = {
     "tools": SchemaSource("Tools of one side, by name: tools/agent.yaml, tools/user.yaml.", dict[str, ToolEntry]),
     "functions": SchemaSource(
         "Set-up calls and assertions that tasks may name, by name: tools/functions.yaml.", dict[str, FunctionEntry]
+    ),
+    "tool_texts": SchemaSource(
+        "Other descriptions of the tools, by tool: the file that a variant names.", dict[str, ToolTextEntry]
     ),
     "tasks": SchemaSource("Hand-written tasks: data/tasks/*.yaml.", list[Task]),
     "families": SchemaSource("Task families with their blocks and personas: data/families/*.yaml.", FamiliesFile),

@@ -1,0 +1,66 @@
+"""`check --fix` mends misspelt names, and `check --watch` checks again after a change."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.bakery import FILES, in_process, write_bakery
+
+MISSPELT: dict[str, str | bytes] = {
+    "tools/agent.yaml": FILES["tools/agent.yaml"].replace("counter:sell", "countr:sell").replace("kind:", "knd:"),
+    "data/splits.yaml": b"base: [byu] # all\r\n",
+    "domain.yaml": FILES["domain.yaml"].replace("tasks:", "taks:"),
+}
+
+
+def test_misspelt_names_are_mended_until_none_is_left(tmp_path: Path) -> None:
+    pack = write_bakery(tmp_path / "bakery", MISSPELT)
+    for _ in range(3):
+        done = in_process("check", "--pack", pack, "--fix")
+    assert done.stdout == "bakery: clean (1 tools, 1 tasks, 1 played)\n"
+    assert done.stderr == ""
+    assert (pack / "data" / "splits.yaml").read_bytes() == b"base: [buy] # all\r\n"
+    for name in ("tools/agent.yaml", "domain.yaml"):
+        assert (pack / name).read_text(encoding="utf-8") == FILES[name].lstrip("\n")
+
+
+def test_what_was_mended_is_told(tmp_path: Path) -> None:
+    pack = write_bakery(tmp_path / "bakery", {"data/splits.yaml": "base: [byu]\n"})
+    done = in_process("check", "--pack", pack, "--fix")
+    assert done.stderr == f"mended: {pack / 'data' / 'splits.yaml'}:1: byu is now buy\n"
+    assert (done.returncode, done.stdout) == (0, "bakery: clean (1 tools, 1 tasks, 1 played)\n")
+
+
+def test_what_is_in_doubt_is_left_alone(tmp_path: Path) -> None:
+    tools = FILES["tools/agent.yaml"].replace("counter:sell", "sel:sel")
+    pack = write_bakery(tmp_path / "bakery", {"tools/agent.yaml": tools})
+    done = in_process("check", "--pack", pack, "--fix")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert (pack / "tools" / "agent.yaml").read_text(encoding="utf-8") == tools.lstrip("\n")
+
+
+@pytest.mark.parametrize("option", ["--fix", "--watch"])
+def test_only_folders_are_mended_and_watched(option: str) -> None:
+    done = in_process("check", option)
+    assert (done.returncode, f"{option} is for the folder of a pack" in done.stderr) == (2, True)
+
+
+def test_a_change_is_checked(tmp_path: Path) -> None:
+    pack = write_bakery(tmp_path / "bakery")
+    command = [sys.executable, "-P", "-m", "tau2_core", "check", "--pack", str(pack), "--watch"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "bakery: clean (1 tools, 1 tasks, 1 played)\n"
+            assert process.stdout.readline() == f"watching {pack}; Ctrl-C ends\n"
+            (pack / "data" / "splits.yaml").write_text("base: [byu]\n", encoding="utf-8")
+            assert "that does not exist (did you mean 'buy'?)" in process.stdout.readline()
+        finally:
+            process.send_signal(signal.SIGINT)
