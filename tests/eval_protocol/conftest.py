@@ -18,7 +18,7 @@ from tests.forked import Forks
 
 # Others' plugins that take long to import are left out.
 PYTEST = ["-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "no:hypothesispytest", "-p", "no:anyio"]
-PYTEST += ["-c", os.devnull]
+PYTEST += ["-c", os.devnull, "-W", "ignore::pytest.PytestAssertRewriteWarning"]  # as they are imported already
 # What most files begin with: rows of the mock domain, played by agents and a customer that need no model.
 HEAD = """
 from typing import Any
