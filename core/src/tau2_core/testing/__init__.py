@@ -1,7 +1,7 @@
-"""For the tests of others: worlds, scripted models, a pack's contract; imported when first used.
+"""For tests of packs and agents: worlds, scripted models, the contract of a pack; imported on first use.
 
-`evaluation_test`, its rows and processors are `tau2_gym_eval_protocol`'s. They are found here too where that package is
-installed.
+If the package `tau2_gym_eval_protocol` is installed, its names (`evaluation_test`, rows, processors) are available here
+too.
 """
 
 from __future__ import annotations

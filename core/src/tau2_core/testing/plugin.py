@@ -1,4 +1,4 @@
-"""What pytest loads (entry point `tau2_gym`): fixtures for authors of packs. Imports nothing heavy."""
+"""The pytest plugin (entry point `tau2_gym`): fixtures for authors of packs. Imports nothing heavy."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ COUNTS = ("num_runs", "max_dataset_rows", "max_concurrent_rollouts", "max_concur
 
 @dataclass(kw_only=True, eq=False)
 class Arguments:
-    """Exactly one input is given. Raises UsageError for what does not fit.
+    """The arguments; exactly one of the inputs must be given. Raises UsageError for invalid ones.
 
     Args:
         completion_params: one experiment each: `model` and its arguments, or `agent` for one without a model.

@@ -34,7 +34,7 @@ def row_id(domain: str, task_id: str) -> str:
 
 
 def as_line(export: Export, task: Task) -> dict[str, Any]:
-    """Return a task as one line of a dataset. Its `llm`, which plays the customer, is the export's `user_model`."""
+    """Return a task as one line of a dataset; the export's `user_model` plays the customer."""
     context: dict[str, Any] = {"domain": export.domain, "task_id": task.id}
     if export.variant:
         context["variant"] = export.variant
@@ -103,7 +103,7 @@ def _task_id(name: str, context: Mapping[str, Any]) -> str:
 def dataset_rows(lines: Sequence[dict[str, Any]], system: str | None = None) -> list[EvaluationRow]:
     """Return the rows of a dataset's lines, each a task (spec/evaluation_test.md, 9) or an `EvaluationRow` as it is.
 
-    `system` is what a task's agent is told first; without it, what the pack says. Raises DatasetError.
+    `system` is the system prompt of a task's agent, by default the pack's. Raises DatasetError.
     """
     return [_row(number, line, system) for number, line in enumerate(lines, 1)]
 
@@ -125,7 +125,7 @@ def _row(number: int, line: dict[str, Any], system: str | None) -> EvaluationRow
 
 @lru_cache
 def system_prompt(domain: str, *, variant: str = "", packs: tuple[str | Path, ...] = ()) -> str:
-    """Return what an agent of a domain is told before the first message: instructions and the pack's policy.
+    """Return the system prompt of a domain's agent: instructions and the pack's policy.
 
     `packs` are folders of packs that are not installed. Raises UsageError, PackError.
     """

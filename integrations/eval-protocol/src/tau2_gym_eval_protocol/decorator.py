@@ -1,4 +1,4 @@
-"""`@evaluation_test`: a function that judges rows, made a pytest test that plays them (spec/evaluation_test.md)."""
+"""The decorator `@evaluation_test`: it makes a pytest test of a function that scores rows (spec/evaluation_test.md)."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ Function = Callable[..., Any]
 
 
 class evaluation_test(Arguments):  # noqa: N801 - a decorator, named as eval-protocol's
-    """Make a test of a function that takes a row (or `rows`) and returns it with its `evaluation_result`.
+    """Make a pytest test of a function that takes a row (or `rows`) and returns it with its `evaluation_result`.
 
-    What our rollout processors play comes graded, so `return row` will do. Further parameters of the function are
-    fixtures, or keys of `evaluation_test_kwargs`. Called with rows, `await test(row)` runs the function alone.
+    Our rollout processors grade what they play, so `return row` is enough. Further parameters of the function are
+    fixtures or keys of `evaluation_test_kwargs`. `await test(row)` calls the function itself.
     """
 
     def __call__(self, function: Function) -> Function:
-        """Return the test. Raises UsageError for a signature that does not fit the mode."""
+        """Return the test. Raises UsageError if the signature does not fit the mode."""
         wanted = self._check_signature(function)
         given = {key for kwargs in self.evaluation_test_kwargs or () for key in kwargs}
         fixtures = [name for name in wanted if name not in given and name not in OURS]
@@ -65,7 +65,7 @@ class evaluation_test(Arguments):  # noqa: N801 - a decorator, named as eval-pro
         return test
 
     def _check_signature(self, function: Function) -> list[str]:
-        """Return the names of the parameters after the rows'."""
+        """Return the names of the parameters after `row` or `rows`."""
         name, kind = ("row", EvaluationRow) if self.mode == "pointwise" else ("rows", list[EvaluationRow])
         names = [each for each in inspect.signature(function).parameters if each != "self"]
         where = f"{function.__module__}.{function.__qualname__}, mode {self.mode}"
@@ -81,7 +81,7 @@ class evaluation_test(Arguments):  # noqa: N801 - a decorator, named as eval-pro
         return names[1:]
 
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
-        """Make one test a case and model; in mode groupwise all models are of one test."""
+        """Make one test for each case and model; in mode groupwise one test has all models."""
         params = self.completion_params or [None]
         names = model_names(params)
         marks = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize") if mark.args]
@@ -129,7 +129,7 @@ class evaluation_test(Arguments):  # noqa: N801 - a decorator, named as eval-pro
         completion_params: Any,
         case: Case,
     ) -> list[Figures]:
-        """Play and score a case, with each model; return the figures of each."""
+        """Play and score a case with each model; return the figures of each."""
         all_params = completion_params if self.mode == "groupwise" else [completion_params]
         rows = case.load()
         suite = str(request.node.originalname or request.node.name)

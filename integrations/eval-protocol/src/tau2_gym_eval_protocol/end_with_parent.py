@@ -1,8 +1,8 @@
-"""Runs a command until standard input ends, which it does when the process that began this one is gone.
+"""Run a command until standard input is closed, which happens at the latest when the parent process ends.
 
     python -m tau2_gym_eval_protocol.end_with_parent COMMAND…
 
-So a server that a test began does not outlive it, whatever ends the test.
+A server that a test has started therefore never outlives it, even if the test is killed.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from types import FrameType
 END_SECONDS = 10
 
 
-def keep(command: Sequence[str]) -> int:
-    """Run a command; end it when standard input ends or a signal says so. Return its exit code."""
+def run(command: Sequence[str]) -> int:
+    """Run a command; end it when standard input is closed or on SIGTERM. Return its exit code."""
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - what it is there for
 
     def end(_signal: int = 0, _frame: FrameType | None = None) -> None:
@@ -38,4 +38,4 @@ def keep(command: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(keep(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""What the environment says instead of a test's file, in eval-protocol's variables (spec/evaluation_test.md, 7)."""
+"""eval-protocol's environment variables, which override the decorator's arguments (spec/evaluation_test.md, 7)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COUNTS = {
 
 
 def override(arguments: Arguments) -> None:
-    """Put what the environment says into arguments. Raises UsageError for what cannot be read."""
+    """Apply the environment variables to arguments. Raises UsageError for invalid values."""
     for variable, name in COUNTS.items():
         if text := os.environ.get(variable):
             setattr(arguments, name, _whole(variable, text))
@@ -46,7 +46,7 @@ def override(arguments: Arguments) -> None:
 
 
 def raises_evaluation_errors() -> bool:
-    """Tell whether an exception of a test's body fails the test, or only gives its rows no valid score."""
+    """Tell whether an exception in the test's function fails the test; otherwise its rows get no valid score."""
     return os.environ.get("EP_RAISE_EVAL_EXCEPTIONS", "true").lower() != "false"
 
 

@@ -1,4 +1,4 @@
-"""An episode and its grade as a row, with chat-completions messages, and a row's messages as an episode's record."""
+"""Conversion of episodes and grades to rows with chat-completions messages, and of rows to episode records."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REASONS = 5
 
 
 def as_messages(messages: Sequence[RecordedMessage]) -> list[Message]:
-    """Return an episode's messages as a row holds them; whose result it is, and of an error, is kept beside."""
+    """Return an episode's messages as chat-completions messages. Requestor and error flags are stored as extra keys."""
     return [_as_message(message) for message in messages]
 
 
@@ -53,9 +53,9 @@ def _as_message(message: RecordedMessage) -> Message:
 
 
 def as_record(row: EvaluationRow, domain: str, slot: Slot, mode: ArgumentMode, **more: Any) -> EpisodeRecord:
-    """Return a row's messages as an episode's record, to be graded; system messages are left out.
+    """Return a row's messages, without system messages, as an episode record that can be graded.
 
-    A rollout without a reason for its end, as in rows that others made, is taken as ended by the agent.
+    A rollout without a termination reason, as in rows made elsewhere, counts as ended by the agent.
     """
     status, reason = row.rollout_status, row.rollout_status.termination_reason
     known = {each.value for each in Termination}
@@ -81,7 +81,7 @@ def as_record(row: EvaluationRow, domain: str, slot: Slot, mode: ArgumentMode, *
 
 
 def _with_callers(messages: Iterable[Message]) -> Iterator[tuple[Message, bool]]:
-    """Yield each message, and whether it answers a call of the user: by position, as ids may repeat or be missing."""
+    """Yield each message, and whether it answers a call of the user (by position: ids may be repeated or missing)."""
     waiting = 0
     caller = ""
     for message in messages:
@@ -125,7 +125,7 @@ def _as_call(call: Mapping[str, Any], requestor: Requestor) -> ToolCall:
 
 
 def fill(row: EvaluationRow, record: EpisodeRecord, seconds: float) -> None:
-    """Put into a row what an episode came to, after the row's own system messages. It took `seconds`."""
+    """Write an episode into a row, after the row's own system messages; `seconds` is its duration."""
     row.messages = [message for message in row.messages if message.role == "system"] + as_messages(record.messages)
     if record.termination is Termination.INFRASTRUCTURE_ERROR:
         row.rollout_status = RolloutStatus.failed(record.error or record.termination.value)
@@ -145,9 +145,9 @@ def fill(row: EvaluationRow, record: EpisodeRecord, seconds: float) -> None:
 
 
 def as_result(grade: Grade) -> EvaluateResult:
-    """Return a grade as a row's result: the score, why it is not 1, and each criterion beside it.
+    """Return a grade as a row's result: the score, the reasons why it is not 1, and each criterion as a metric.
 
-    Without a reward (the judge or the infrastructure failed) the score is 0 and not valid.
+    Without a reward (if the judge or the infrastructure failed) the score is 0 and invalid.
     """
     why = reasons(grade)[:REASONS]
     if grade.outcome is Outcome.PENDING:

@@ -1,4 +1,4 @@
-"""One experiment: the rows of one input with one model, played so many times, with the folder that keeps them."""
+"""One experiment: the rows of one input, played with one model in all runs, and their run folder."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from tau2_gym_eval_protocol.rows import Code, EvalMetadata, EvaluateResult, Eval
 from tau2_gym_eval_protocol.run_of_rows import Wish, compose_rows
 
 ROWS = "rows.jsonl"
-OnRow = Callable[[int, EvaluationRow], None]  # is told of a run (from 0) and a row whose rollout is over
+OnRow = Callable[[int, EvaluationRow], None]  # gets the number of a run, from 0, and a row whose rollout has ended
 
 
 class Experiment:
-    """Plays the rows of one model, in a run folder of its own.
+    """Plays rows with one model in a run folder of its own.
 
-    `suite` is the name of the test's function, `index` the model's place among several that share a test.
+    `suite` is the name of the test's function; `index` is the model's position among several that share a test.
     """
 
     def __init__(
@@ -114,9 +114,9 @@ class Experiment:
         return rows
 
     async def play(self, on_row: OnRow) -> None:
-        """Play all rows of all runs; whatever goes wrong with one is in the row.
+        """Play all rows of all runs; errors of a rollout are recorded in its row.
 
-        Raises UsageError, PackError, DatasetError, RunError or RolloutError for what is wrong with all of them.
+        Raises UsageError, PackError, DatasetError, RunError or RolloutError for errors that concern all of them.
         """
         processor = self.test.rollout_processor or InProcessRolloutProcessor()
         if isinstance(processor, InProcessRolloutProcessor):
@@ -125,7 +125,7 @@ class Experiment:
             await self._play_with(processor, on_row)
 
     async def _play_as_run(self, processor: InProcessRolloutProcessor, on_row: OnRow) -> None:
-        """Play the rows' tasks as one run of tau2-gym, whose trials are the test's runs."""
+        """Play the rows' tasks as one run of tau2-gym; its trials are the test's runs."""
         test, config = self.test, self._config
         wish = Wish(self.params, config.kwargs, test.steps, test.num_runs, test.max_concurrent_rollouts, self.folder)
         run = compose_rows(self._rows, wish)
@@ -154,14 +154,14 @@ class Experiment:
         finally:
             await run.close()
         task = asyncio.current_task()
-        if task is not None and task.cancelling():  # the runner has summed up what is finished
+        if task is not None and task.cancelling():  # the runner has summarised the finished episodes
             raise asyncio.CancelledError
         for slot, row in waiting.items():
             row.rollout_status = Status.failed(f"not played: {result.stopped}")
             self._rolled_out(slot.trial, row, on_row)
 
     async def _play_with(self, processor: RolloutProcessor, on_row: OnRow) -> None:
-        """Let an object of eval-protocol's interface play the rows, all runs side by side."""
+        """Play the rows with an object of eval-protocol's interface, all runs concurrently."""
         with ExitStack() as stack:
             self._journal = Journal(self.folder, redactor=self.redactor)
             stack.enter_context(self._journal.alone())
@@ -185,7 +185,7 @@ class Experiment:
             try:
                 row = await rollout
                 break
-            except Exception as error:  # noqa: BLE001 - a rollout may fail in any way; the row says how
+            except Exception as error:  # noqa: BLE001 - a rollout may raise anything; the row records it
                 if retries >= handler.backoff_config.max_tries or not handler.is_worth_retrying(error):
                     row.rollout_status = Status.failed(f"{type(error).__name__}: {error}")
                     break
@@ -209,13 +209,13 @@ class Experiment:
 
     @property
     def journal(self) -> Journal:
-        """The experiment's folder, where the run, or this, has made one. Raises RunError."""
+        """The run folder, which exists once something has been played. Raises RunError."""
         if self._journal is None:
             self._journal = Journal(self.folder, resume=True, redactor=self.redactor)
         return self._journal
 
     def keep(self, run: int, row: EvaluationRow) -> None:
-        """Keep a row that is evaluated. Raises RunError."""
+        """Store an evaluated row. Raises RunError."""
         if row.eval_metadata is not None and row.eval_metadata.status and row.eval_metadata.status.code == Code.RUNNING:
             row.eval_metadata.status = Status(code=Code.FINISHED, message="Evaluation finished")
         self.evaluated[run, row.row_id] = row
@@ -223,14 +223,14 @@ class Experiment:
         self._log(row)
 
     def line(self, row: EvaluationRow) -> dict[str, Any]:
-        """Return a row as a line of results; what it says of failures and scores holds no secret parameter."""
+        """Return a row as a line of a results file, without secrets in its errors and reasons."""
         content = row.line()
         said = {"rollout_status", "evaluation_result", "eval_metadata", "eval_details"} & content.keys()
         return content | {name: self.redactor.errors(content[name]) for name in said}
 
 
 def _public(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return completion parameters as they may be written down: an agent that is an object by its name."""
+    """Return completion parameters without secrets; an agent object is represented by its name."""
     agent = params.get("agent")
     named = {} if agent is None or isinstance(agent, str) else {"agent": str(getattr(agent, "__name__", type(agent)))}
     return ModelSettings(model="-", args={**params, **named}).public_args()
@@ -238,5 +238,5 @@ def _public(params: Mapping[str, Any]) -> dict[str, Any]:
 
 @lru_cache
 def invocation_id() -> str:
-    """Return the id that all rows of this process's tests share."""
+    """Return the id that is common to all rows of this process."""
     return os.environ.get("EP_INVOCATION_ID") or uuid.uuid4().hex

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,9 +24,9 @@ EVALUATION = "evaluation.json"
 
 
 def counted(row: EvaluationRow) -> float | None:
-    """Return the score that counts: 0 where an error left none, so that no error can raise a rate; None if left out.
+    """Return the score that counts: 0 if an error prevented one, so that no error can raise a rate; None if left out.
 
-    A row is left out where the test itself says that its score is not valid, and names no error.
+    A row is left out if the test itself declares its score invalid without naming an error.
     """
     result = row.evaluation_result
     if result is None or result.is_score_valid:
@@ -36,7 +35,7 @@ def counted(row: EvaluationRow) -> float | None:
 
 
 def is_solved(row: EvaluationRow) -> bool:
-    """Tell whether a row is solved: by the outcome that graders gave it, else by the full score."""
+    """Tell whether a row is solved: by its grade's outcome, or by a full score if the test has set the score."""
     score = counted(row)
     if score is None:
         return False
@@ -75,12 +74,12 @@ class Figures:
 
     @cached_property
     def official(self) -> Uncertainty | None:
-        """The standard error and interval by eval-protocol's formula, which are there for the mean alone."""
+        """The standard error and interval by eval-protocol's formula, which exist only for the mean."""
         return uncertainty(list(self.by_row_id.values())) if self.experiment.test.aggregation_method == "mean" else None
 
     @cached_property
     def interval(self) -> Estimate | None:
-        """The interval of the mean, clustered by row; None where scores are no rates or another figure is asked for."""
+        """The interval of the mean, clustered by row; None for another aggregation or scores outside 0 to 1."""
         scores = self.by_row_id.values()
         if self.experiment.test.aggregation_method != "mean" or any(not 0 <= x <= 1 for each in scores for x in each):
             return None
@@ -107,14 +106,14 @@ class Figures:
         return threshold is None or is_reached(threshold, self.score, error)
 
     def problem(self) -> str | None:
-        """Say what a row lacks; None if nothing."""
+        """Name the rows without a result; None if there are none."""
         without = sorted({row.row_id for row in self.rows if row.evaluation_result is None})
         if without:
             return f"no evaluation_result in {', '.join(without[:WORST])}: the test should set row.evaluation_result"
         return None
 
     def failure(self) -> str:
-        """Say why the threshold is not reached: rate, interval, runs, the worst rows, and where the record is."""
+        """Explain why the threshold is not reached: rate, interval, runs, the worst rows, and the run's folder."""
         experiment, threshold = self.experiment, self.experiment.test.threshold
         assert threshold is not None
         if self.score < threshold.success:
@@ -151,7 +150,7 @@ class Figures:
             yield f"{name} {statistics.fmean(scores):.2f} in {_count(len(scores), 'run')}" + (f": {why}" if why else "")
 
     def summary(self) -> dict[str, Any]:
-        """Return the figures as eval-protocol's summary holds them, with what ours adds: pass^k, interval, folder."""
+        """Return the figures of eval-protocol's summary, and ours: pass^k, interval, folder."""
         experiment, official = self.experiment, self.official
         content: dict[str, Any] = {
             "suite": experiment.suite,
@@ -188,7 +187,7 @@ class Figures:
         return found
 
     def keep(self) -> dict[str, Any]:
-        """Put the figures into the rows and the folder, and return them."""
+        """Write the figures into the rows and the run folder, and return them."""
         for row in self.rows:
             about, result = row.eval_metadata, row.evaluation_result
             if about is not None:
@@ -206,14 +205,9 @@ class Figures:
 
 
 def shown(interval: Estimate | None) -> str:
-    """Return an interval in words, "" without one."""
+    """Return an interval in words, or "" if there is none."""
     return f" (95 % interval {interval.low:.4f} to {interval.high:.4f})" if interval else ""
 
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" + ("" if number == 1 else "s")
-
-
-def as_property(summaries: list[dict[str, Any]]) -> str:
-    """Return summaries as one text, for a report of pytest's."""
-    return json.dumps(summaries)

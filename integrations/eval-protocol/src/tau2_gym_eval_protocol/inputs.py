@@ -1,4 +1,4 @@
-"""The cases of an evaluation test: each combination of an input and further arguments, with the rows it stands for."""
+"""The inputs of an evaluation test: rows from files, URLs, messages and loaders, one case for each input."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DOWNLOAD_SECONDS = 60
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One input: `load` returns its rows, `kwargs` are further arguments of the body."""
+    """One input: `load` returns its rows; `kwargs` are further arguments of the test's function."""
 
     name: str
     load: Callable[[], Rows]
@@ -32,7 +32,7 @@ class Case:
 
 
 def cases(test: Arguments) -> list[Case]:
-    """Return a test's cases; rows are read only where each is to be a case. Raises UsageError, DatasetError."""
+    """Return a test's cases; with `split_rows` this reads the rows. Raises UsageError, DatasetError."""
     found = [
         Case(_named(name, kwargs), partial(_rows, test, load), kwargs)
         for name, load in _inputs(test)
@@ -87,7 +87,7 @@ def _conversations(payload: Sequence[Sequence[Message]]) -> Rows:
 
 
 def _rows(test: Arguments, load: Callable[[], Rows]) -> Rows:
-    """Return copies of a case's rows: filtered, preprocessed, each with an id of its own. Raises UsageError."""
+    """Return copies of a case's rows, filtered and preprocessed. Raises UsageError for none, or for two with one id."""
     rows = [row.model_copy(deep=True) for row in load()]
     if test.filtered_row_ids is not None:
         rows = [row for row in rows if row.row_id in test.filtered_row_ids]
@@ -95,10 +95,10 @@ def _rows(test: Arguments, load: Callable[[], Rows]) -> Rows:
         rows = test.preprocess_fn(rows)
     ids = [row.row_id for row in rows]
     if not ids:
-        raise UsageError("there is no row to evaluate: look at the dataset, filtered_row_ids and preprocess_fn")
+        raise UsageError("there is no row to evaluate: check the dataset, filtered_row_ids and preprocess_fn")
     if len(set(ids)) < len(ids):
         twice = sorted({name for name in ids if ids.count(name) > 1})
-        raise UsageError(f"several rows have the id {', '.join(twice)}; give each its own, as results go by it")
+        raise UsageError(f"several rows have the id {', '.join(twice)}; give each row its own id")
     return rows
 
 
@@ -135,13 +135,13 @@ def _text(path: str) -> str:
 
 
 def model_name(params: Mapping[str, Any] | None) -> str:
-    """Return what completion parameters are called: the model, or the agent that needs none."""
+    """Return a name for completion parameters: the model's, or the agent's."""
     given = (params or {}).get("model") or (params or {}).get("agent") or "none"
     return given if isinstance(given, str) else str(getattr(given, "__name__", type(given).__name__))
 
 
 def model_names(all_params: Sequence[Mapping[str, Any] | None]) -> list[str]:
-    """Return a name for each of several completion parameters: with the arguments in which they differ, no secrets."""
+    """Return names for several completion parameters, with the arguments in which they differ but no secrets."""
     public = [_scalars(params or {}) for params in all_params]
     keys = {key for each in public for key in each}
     differing = sorted(key for key in keys if len({str(each.get(key)) for each in public}) > 1)

@@ -1,4 +1,4 @@
-"""How far an evaluation is, on the line of a terminal where somebody watches."""
+"""The progress of an evaluation, on one line of a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Called with every row whose rollout is over; shows nothing where pytest's output is no terminal."""
+    """Is called with every row whose rollout has ended. Shows nothing if pytest's output is not a terminal."""
 
     def __init__(self, config: pytest.Config, name: str, total: int) -> None:
         reporter: Any = config.pluginmanager.get_plugin("terminalreporter")

@@ -1,4 +1,4 @@
-"""What pytest loads (entry point `tau2_gym_eval_protocol`): evaluation tests and a summary. Imports nothing heavy."""
+"""The pytest plugin (entry point `tau2_gym_eval_protocol`): evaluation tests and a summary. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COLUMNS = ("test", "model", "rows", "runs", "score", "95 % interval", "pass^k", 
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Say where run folders go."""
+    """Add the option for the place of run folders."""
     default = os.environ.get("EP_OUTPUT_DIR", "runs")
     parser.getgroup("tau2-gym").addoption(
         "--gym-out", metavar="DIR", default=default, help=f"where evaluations leave their run folders ({default})"
@@ -23,14 +23,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Show every error in the set-up once."""
+    """Register the plugin that shows every set-up error once."""
     config.pluginmanager.register(setup_errors)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(setup_errors.OnceASession(config))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make an evaluation test's cases."""
+    """Parametrize evaluation tests."""
     test = getattr(metafunc.function, "__evaluation__", None)
     if test is not None:
         test.parametrize(metafunc)

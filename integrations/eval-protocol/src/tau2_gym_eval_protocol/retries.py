@@ -1,4 +1,4 @@
-"""Which failures of rollouts are tried again, and how long to wait before (spec/evaluation_test.md, 6)."""
+"""Which failed rollouts are played again, and after what delay (spec/evaluation_test.md, 6)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tau2_core.errors import Tau2GymError
 
 
 class RolloutError(Tau2GymError):
-    """A rollout ended for no reason of the agent's: a model or a server could not be reached."""
+    """A rollout failed through no fault of the agent: a model or a server could not be reached."""
 
 
 RETRYABLE: frozenset[type[BaseException]] = frozenset({ConnectionError, TimeoutError, OSError, RolloutError})
@@ -18,11 +18,11 @@ RETRYABLE: frozenset[type[BaseException]] = frozenset({ConnectionError, TimeoutE
 
 @dataclass(frozen=True)
 class BackoffConfig:
-    """How long to wait before each further try, in seconds.
+    """The delay before each retry, in seconds.
 
     `expo` waits `base_delay * factor ** n` before retry n (from 0), at most `max_delay`; `constant` waits
-    `base_delay`. `jitter` turns a wait into another, such as a random part of it. `giveup_func` tells of an exception
-    that it is not worth another try.
+    `base_delay`. `jitter` maps a delay to another one, for example a random part of it. No retry follows an exception
+    for which `giveup_func` returns True.
     """
 
     strategy: Literal["expo", "constant"] = "expo"
@@ -35,7 +35,7 @@ class BackoffConfig:
     giveup_func: Callable[[Exception], bool] = field(default=lambda _error: False)
 
     def wait(self, retry: int) -> float:
-        """Return the seconds to wait before a retry, counted from 0."""
+        """Return the delay in seconds before a retry, counted from 0."""
         seconds = self.base_delay * (self.factor**retry if self.strategy == "expo" else 1.0)
         seconds = min(seconds, self.max_delay)
         return self.jitter(seconds) if self.jitter else seconds
@@ -43,7 +43,7 @@ class BackoffConfig:
 
 @dataclass(frozen=True)
 class ExceptionHandlerConfig:
-    """Exceptions of these types are tried again, at most `backoff_config.max_tries` times after the first."""
+    """Retry after exceptions of these types, at most `backoff_config.max_tries` times."""
 
     retryable_exceptions: set[type[BaseException]] | frozenset[type[BaseException]] = RETRYABLE
     backoff_config: BackoffConfig = field(default_factory=BackoffConfig)

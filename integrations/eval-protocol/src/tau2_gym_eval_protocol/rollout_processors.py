@@ -1,4 +1,4 @@
-"""What plays rows: our runner, here, over MCP or from what was recorded; or an object of eval-protocol's interface."""
+"""Rollout processors: our runner in process, over MCP or from recorded rows, and eval-protocol's interface."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DEFAULT_STEPS = 200
 
 @dataclass
 class RolloutProcessorConfig:
-    """What a processor is told of an experiment; `run` counts from 0."""
+    """What a processor is told about an experiment; `run` counts from 0."""
 
     completion_params: dict[str, Any]
     semaphore: asyncio.Semaphore
@@ -47,20 +47,20 @@ class RolloutProcessor(Protocol):
     """Plays rows: called with those of one run, or with one that is tried again; returns a task a row, in order."""
 
     def setup(self) -> None:
-        """Be told that an experiment begins."""
+        """Prepare for an experiment."""
 
     def __call__(self, rows: list[EvaluationRow], config: RolloutProcessorConfig) -> list[asyncio.Task[EvaluationRow]]:
         """Begin to play."""
 
     async def acleanup(self) -> None:
-        """Let go of everything, after all runs."""
+        """Release all resources, after all runs."""
 
     def cleanup(self) -> None:
-        """Let go of everything where no event loop is there any more."""
+        """Release all resources without an event loop."""
 
 
 class NoOpRolloutProcessor:
-    """Plays nothing: for rows that hold what was said and done, graded or not."""
+    """Plays nothing: for rows that already contain a conversation, graded or not."""
 
     def setup(self) -> None:
         """Nothing is needed."""
@@ -89,7 +89,7 @@ async def _as_it_is(row: EvaluationRow) -> EvaluationRow:
 class Playing:
     """How the episodes of a run are played; `via` is where tool calls go, as in `tau2-gym run`.
 
-    `can_repeat` tells whether an episode that failed may end otherwise when it is played again.
+    `can_repeat` tells whether a failed episode can end differently when it is played again.
     """
 
     play_episode: PlayEpisode = play
@@ -98,7 +98,7 @@ class Playing:
 
 
 class InProcessRolloutProcessor:
-    """Plays each row's task as `tau2-gym run` does: environments of this process, every episode graded and recorded."""
+    """Plays each row's task as `tau2-gym run` does, in environments of this process, and grades it."""
 
     @asynccontextmanager
     async def playing(
@@ -108,19 +108,19 @@ class InProcessRolloutProcessor:
         config: RolloutProcessorConfig,  # noqa: ARG002
         folder: Path,  # noqa: ARG002
     ) -> AsyncIterator[Playing]:
-        """Open what an experiment needs, for as long as the block lasts. Raises UsageError, RolloutError.
+        """Provide what an experiment needs while the block lasts. Raises UsageError, RolloutError.
 
-        `rows` are by the id of their task; the run makes its `folder` within the block.
+        `rows` are by the id of their task; the run creates its `folder` within the block.
         """
         yield Playing()
 
 
 class McpGymRolloutProcessor(InProcessRolloutProcessor):
-    """As in process, but each tool call goes to a server, over MCP.
+    """As in process, but each tool call goes to a server over MCP.
 
-    The server is ours, on a free port of loopback, for as long as the experiment lasts; or what `server_script_path`
-    starts, as a child that ends with this process; or one that runs already, at the `url` of the processor's kwargs
-    (with its `token`). A script's or a running server's own limits apply besides ours.
+    The server is our own on a free loopback port, as with `--via mcp`; or the one that `server_script_path` starts, a
+    child that ends with this process; or one that is already running at the `url` of the processor's kwargs, with its
+    `token`. The limits of such a server apply in addition to ours.
     """
 
     @asynccontextmanager
@@ -154,7 +154,7 @@ MCPGymRolloutProcessor = McpGymRolloutProcessor  # as eval-protocol spells it
 
 
 class RecordedRolloutProcessor(InProcessRolloutProcessor):
-    """Plays nothing: takes what rows hold as what was said and done, grades it, and keeps a run folder."""
+    """Plays nothing: grades the conversations that the rows contain, and keeps a run folder."""
 
     @asynccontextmanager
     async def playing(
@@ -180,7 +180,7 @@ class RecordedRolloutProcessor(InProcessRolloutProcessor):
 
 
 def _through(open_backend: OpenBackend) -> PlayEpisode:
-    """Return what plays an episode with a backend of its own."""
+    """Return a function that plays an episode with another backend."""
 
     async def play_there(
         setting: Setting,

@@ -1,4 +1,4 @@
-"""The row of an evaluation and its parts, with the JSON of eval-protocol (spec/evaluation_test.md, 8)."""
+"""The row of an evaluation and its parts, with eval-protocol's JSON (spec/evaluation_test.md, 8)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 
 
 class _Part(BaseModel):
-    """Keys that are not known here are kept."""
+    """Unknown keys are kept."""
 
     model_config = ConfigDict(extra="allow", ser_json_inf_nan="constants")
 
@@ -36,19 +36,19 @@ class Message(_Part):
 
     @property
     def text(self) -> str:
-        """The content as one text; parts that are no text are left out."""
+        """The content as one text, without the parts that are not text."""
         if isinstance(self.content, list):
             return "".join(str(part.get("text") or "") for part in self.content)
         return self.content or ""
 
     def for_request(self) -> dict[str, Any]:
-        """Return what may be sent to a model's API."""
+        """Return the message as it may be sent to a model's API."""
         ours = {"control_plane_step", "reasoning_content", "weight", "logprobs"}
         return self.model_dump(mode="json", exclude=ours, exclude_none=True)
 
 
 class Code(IntEnum):
-    """The codes of `Status` that are in use here; gRPC's below 100."""
+    """The codes of `Status` that are used here; those below 100 are gRPC's."""
 
     OK = 0
     INTERNAL = 13
@@ -58,7 +58,7 @@ class Code(IntEnum):
 
 
 class Status(_Part):
-    """How a rollout or an evaluation stands."""
+    """The status of a rollout or an evaluation."""
 
     code: int
     message: str = ""
@@ -75,14 +75,14 @@ class Status(_Part):
 
     @classmethod
     def finished(cls, reason: str | None = None) -> Status:
-        """Return the status of a rollout that came to its end, and why it did."""
+        """Return the status of a rollout that has ended, with the reason."""
         detail = {"@type": ERROR_INFO, "reason": "TERMINATION_REASON", "domain": DOMAIN}
         metadata = {"metadata": {"termination_reason": reason}}
         return cls(code=Code.FINISHED, message="Rollout finished", details=[detail | metadata] if reason else [])
 
     @classmethod
     def failed(cls, why: str) -> Status:
-        """Return the status of a rollout that failed for no reason of the agent's."""
+        """Return the status of a rollout that failed through no fault of the agent."""
         return cls(code=Code.INTERNAL, message=why)
 
 
@@ -103,7 +103,7 @@ class MetricResult(_Part):
 
 
 class EvaluateResult(_Part):
-    """What an evaluation says of a row. A score that is not valid counts neither way."""
+    """The result of an evaluation for a row. An invalid score is left out, unless an error made it invalid."""
 
     score: float
     is_score_valid: bool = True
@@ -141,7 +141,7 @@ class ExecutionMetadata(_Part):
 
 
 class EvaluationThreshold(_Part):
-    """What an evaluation must reach: a rate of at least `success`, and a standard error of at most `standard_error`."""
+    """The threshold of an evaluation: a score of at least `success`, a standard error of at most `standard_error`."""
 
     success: float
     standard_error: float | None = Field(default=None, ge=0.0, le=1.0)
@@ -159,7 +159,7 @@ class EvalMetadata(_Part):
 
 
 class EvaluationRow(_Part):
-    """One thing to evaluate: what is known before, what was said and done, and what is thought of it."""
+    """One item of an evaluation: its input, the conversation, and the result."""
 
     messages: list[Message] = Field(default_factory=list)
     tools: list[dict[str, Any]] | None = None
@@ -174,25 +174,25 @@ class EvaluationRow(_Part):
 
     @property
     def row_id(self) -> str:
-        """The row's id, made from its content if it was given none."""
+        """The row's id, derived from its content if it has none."""
         known = self.input_metadata.row_id
         if known is None:
             known = self.input_metadata.row_id = f"row-{self.content_digest()[:12]}"
         return known
 
     def content_digest(self) -> str:
-        """Return a digest of what the row holds, without when, where and how often it is played."""
+        """Return a digest of the row's content, without the metadata of its execution."""
         content = self.model_dump(mode="json", exclude={"created_at", "execution_metadata", "pid"}, exclude_none=True)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
 
     @property
     def score(self) -> float | None:
-        """The score, None without one that is valid."""
+        """The score; None if there is no valid one."""
         result = self.evaluation_result
         return result.score if result is not None and result.is_score_valid else None
 
     def line(self) -> dict[str, Any]:
-        """Return the row as a line of results, with the score once more where readers of such files look for it."""
+        """Return the row as a line of a results file, with the score repeated where readers of such files expect it."""
         content = self.model_dump(mode="json", exclude_none=True)
         if self.evaluation_result is not None:
             details = {"score", "is_score_valid", "reason", "metrics"}

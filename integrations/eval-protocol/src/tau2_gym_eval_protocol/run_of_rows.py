@@ -1,4 +1,4 @@
-"""Rows as a run of tau2-gym: their tasks, the options that they and the processor's arguments stand for, who plays."""
+"""Composing a run of tau2-gym from rows: their tasks, the options of the run, and the participants."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tau2_gym_eval_protocol.retries import ExceptionHandlerConfig, RolloutError
 from tau2_gym_eval_protocol.rollout_processors import Playing
 from tau2_gym_eval_protocol.rows import EvaluationRow
 
-# What the processors take themselves; the last two are eval-protocol's, and mean nothing here.
+# Options of the processors; the last two are eval-protocol's and have no effect here.
 OF_PROCESSORS = {"url", "token", "port", "server_mode", "start_server"}
 ELSEWHERE = {
     "tasks": "the rows hold the tasks",
@@ -47,12 +47,12 @@ ELSEWHERE = {
     "out": "use pytest's option --gym-out",
     "name": "the test's name is in it",
 }
-NOT_SENT = ("model", "agent", "max_tools_per_turn", "max_tool_calls")  # among completion parameters, to the model
+NOT_SENT = ("model", "agent", "max_tools_per_turn", "max_tool_calls")  # completion parameters that no model gets
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What an experiment asks of a run, besides its rows."""
+    """What an experiment asks of its run, apart from the rows."""
 
     completion_params: Mapping[str, Any]
     kwargs: Mapping[str, Any]
@@ -64,7 +64,7 @@ class Wish:
 
 @dataclass(frozen=True, eq=False)
 class RunOfRows:
-    """A run about to begin, whose tasks are those of rows, by the tasks' ids.
+    """A composed run whose tasks are those of rows; `rows` are by the ids of their tasks.
 
     `customers` are the models of the rows' own customers, by their settings as JSON; None where rows name none.
     """
@@ -74,7 +74,7 @@ class RunOfRows:
     customers: Mapping[str, RoleModel] | None
 
     def play_episode(self, how: Playing, handler: ExceptionHandlerConfig) -> PlayEpisode:
-        """Return what plays an episode: with the participants of its row, again where `handler` says so."""
+        """Return a function that plays an episode with the participants of its row, with `handler`'s retries."""
 
         async def play_row(
             setting: Setting,
@@ -100,7 +100,7 @@ class RunOfRows:
         return play_row
 
     def _participants(self, row: EvaluationRow) -> Participants:
-        """Return who plays a row: the customer's model and the agent's system prompt may be the row's own."""
+        """Return the participants for a row, which may name its customer's model and its agent's system prompt."""
         participants = self.composed.plan.participants
         system = next((message.text for message in row.messages if message.role == "system"), None)
         if system and participants.agent.name == "llm":
@@ -119,10 +119,10 @@ class RunOfRows:
 
 
 def compose_rows(rows: Sequence[EvaluationRow], wish: Wish) -> RunOfRows:
-    """Return the run that rows ask for. Raises UsageError, PackError, DatasetError."""
+    """Compose a run of rows. Raises UsageError, PackError, DatasetError."""
     kwargs = {name: value for name, value in wish.kwargs.items() if name not in OF_PROCESSORS and value is not None}
     for name in kwargs.keys() & ELSEWHERE.keys():
-        raise UsageError(f"rollout_processor_kwargs: {name!r} has no place there: {ELSEWHERE[name]}")
+        raise UsageError(f"rollout_processor_kwargs: {name!r} is not an option there: {ELSEWHERE[name]}")
     domain = kwargs.pop("domain", None) or context_of(rows, "domain")
     if not domain:
         raise UsageError('no row\'s environment_context names a domain; give rollout_processor_kwargs={"domain": …}')
@@ -165,7 +165,7 @@ def _customers(composed: Composition, options: Options, wished: Sequence[ModelSe
     first, *others = settings
     found = {first: composed.plan.participants.role_models["user"]}
     if others and (options.record or options.replay):
-        raise UsageError("the rows name several models for their customers, and a cassette is for one: give `user`")
+        raise UsageError("the rows name several models for their customers, but a cassette supports one: give `user`")
     for key in others:
         model = settings[key]
         user = RoleOptions(model=model.model, args=model.args)
@@ -175,7 +175,7 @@ def _customers(composed: Composition, options: Options, wished: Sequence[ModelSe
 
 
 def context_of(rows: Sequence[EvaluationRow], key: str) -> Any:
-    """Return what all rows' `environment_context` says of a key, None if they say nothing. Raises UsageError."""
+    """Return a key's value in all rows' `environment_context`, or None. Raises UsageError if they differ."""
     said = {((row.input_metadata.dataset_info or {}).get("environment_context") or {}).get(key) for row in rows}
     if len(said) > 1:
         raise UsageError(f"the rows name several of {key}: {sorted(map(str, said))}; evaluate them one by one")
@@ -183,7 +183,7 @@ def context_of(rows: Sequence[EvaluationRow], key: str) -> Any:
 
 
 def read_tasks(setting: Setting, rows: Sequence[EvaluationRow]) -> list[Task]:
-    """Return the rows' tasks in their order; of tasks with one id, all but the first are called as their rows are."""
+    """Return the rows' tasks in order; of several tasks with the same id, all but the first get their row's id."""
     tasks: dict[str, Task] = {}
     for row in rows:
         task = as_task(row.row_id, row.input_metadata.dataset_info or {}, setting.tasks())
@@ -206,7 +206,7 @@ def split_params(params: Mapping[str, Any]) -> tuple[Any, ModelSettings | None]:
 
 
 def customer(row: EvaluationRow) -> ModelSettings | None:
-    """Return the model that a row wants its customer to be played by, None without one."""
+    """Return the model that a row names for its customer, None if it names none."""
     simulation = (row.input_metadata.dataset_info or {}).get("user_simulation") or {}
     if not simulation.get("enabled") or not simulation.get("llm"):
         return None
@@ -224,7 +224,7 @@ def _agent(params: Mapping[str, Any], kwargs: Mapping[str, Any]) -> dict[str, An
 
 
 def _participant(role: str, given: Any) -> Any:
-    """Return a model as it is told to a run; whoever is given in another form plays as he is."""
+    """Return a participant as a run's option: a model for a mapping, everything else unchanged."""
     if not isinstance(given, Mapping):
         return given
     _, model = split_params(given)

@@ -1,4 +1,4 @@
-"""A gym server that runs already: its worlds, opened on the control plane, acted on over MCP."""
+"""A gym server that is already running: opening its episodes on the control plane, and calling tools over MCP."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FIRST_WAIT_SECONDS = 0.02
 
 
 class RunningServer:
-    """Talks to the server at an address; `token` is what its control plane asks for."""
+    """A client of the server at an address; `token` is for its control plane."""
 
     def __init__(self, address: str, token: str | None = None) -> None:
         base = address.rstrip("/").removesuffix("/mcp")
@@ -35,7 +35,7 @@ class RunningServer:
         self.token = token
 
     async def wait_until_ready(self, is_alive: Callable[[], bool] = lambda: True) -> None:
-        """Wait until the server answers on its control plane. Raises RolloutError if it is dead, or takes too long."""
+        """Wait until the server's control plane answers. Raises RolloutError if it has ended or takes too long."""
         wait = FIRST_WAIT_SECONDS
         try:
             async with asyncio.timeout(READY_SECONDS):
@@ -52,7 +52,7 @@ class RunningServer:
         raise RolloutError(f"the server that should answer at {self.address} has ended")
 
     async def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Make a request of the control plane and return what it answers. Raises RolloutError."""
+        """Send a request to the control plane and return its answer. Raises RolloutError."""
         headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
         try:
             async with http_client(self.address, ANSWER_SECONDS, **headers) as http:

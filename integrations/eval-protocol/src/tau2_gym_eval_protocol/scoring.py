@@ -21,7 +21,7 @@ Place = tuple[int, int]  # of an experiment, and of a row in it
 
 
 async def call_function(function: Callable[..., Any], *arguments: Any, **kwargs: Any) -> Any:
-    """Call a test's function; one that is no coroutine runs in a thread, so that rollouts go on while it works."""
+    """Call a test's function; a synchronous one runs in a thread, so that rollouts continue meanwhile."""
     if inspect.iscoroutinefunction(function):
         return await function(*arguments, **kwargs)
     result = await asyncio.to_thread(function, *arguments, **kwargs)
@@ -29,9 +29,9 @@ async def call_function(function: Callable[..., Any], *arguments: Any, **kwargs:
 
 
 class Scoring:
-    """Plays experiments that one test node runs (one, or in mode groupwise one a model), and has their rows scored.
+    """Plays the experiments of one test (one, or one per model in mode groupwise) and scores their rows.
 
-    A function's call begins as soon as all its rows are there.
+    The function is called as soon as all rows of a call have been played.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Scoring:
         self._failed = False
 
     async def run(self) -> None:
-        """Play all rows, and leave every experiment its scored ones. What the function raises is raised on."""
+        """Play and score all rows. Raises what the function raises."""
         processor = self.test.rollout_processor
         foreign = None if processor is None or isinstance(processor, InProcessRolloutProcessor) else processor
         if foreign is not None:
@@ -70,9 +70,9 @@ class Scoring:
                 await foreign.acleanup()
 
     def _take(self, index: int, run: int, row: EvaluationRow) -> None:
-        """Take in a row whose rollout is over; score its group if it was the last one."""
+        """Add a row whose rollout has ended; score its group if that is complete."""
         self.on_row(row)
-        if self._failed:  # all is about to end
+        if self._failed:  # everything is being cancelled
             return
         key, size = {
             "pointwise": ((run, f"{index} {row.row_id}"), 1),
@@ -105,7 +105,7 @@ class Scoring:
             experiment.keep(run, row)
 
     async def _scored(self, rows: Rows) -> Rows:
-        """Return what the function makes of rows."""
+        """Return the rows as the function returns them."""
         pointwise = self.test.mode == "pointwise"
         try:
             made = await call_function(self.function, rows[0] if pointwise else rows, **self.kwargs)
@@ -134,7 +134,7 @@ def _name(function: Callable[..., Any]) -> str:
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first exception that is no group of others."""
+    """Return the first exception that is not a group."""
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

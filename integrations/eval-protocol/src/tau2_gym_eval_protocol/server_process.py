@@ -22,13 +22,12 @@ SHOWN_CHARACTERS = 3000
 
 @asynccontextmanager
 async def server_of(script: Path, domain: str, port: int | None, log: Path) -> AsyncIterator[RunningServer]:
-    """Run `script --port PORT --domain DOMAIN` (and PORT in its environment) for as long as the block lasts.
+    """Run `script --port PORT --domain DOMAIN`, with PORT in its environment, while the block lasts.
 
-    The value is the server, once it answers. What the script prints goes to `log`. Raises UsageError,
-    RolloutError.
+    The value is the server, once it answers. The script's output goes to `log`. Raises UsageError, RolloutError.
     """
     if not script.is_file():
-        raise UsageError(f"server_script_path {script}: there is no such file")
+        raise UsageError(f"server_script_path {script}: no such file")
     with _reserved(port) as free, log.open("wb") as output:
         command = [sys.executable, str(script), "--port", str(free), "--domain", domain]
         process = subprocess.Popen(  # noqa: S603 - the caller's own script
@@ -53,7 +52,7 @@ async def server_of(script: Path, domain: str, port: int | None, log: Path) -> A
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None
-    process.stdin.close()  # which tells the keeper to end the script
+    process.stdin.close()  # which makes `end_with_parent` end the script
     try:
         process.wait(END_SECONDS)
     except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""Errors in the set-up of evaluations, such as a wrong name: each fails its tests, and is shown once a session."""
+"""Errors in the set-up of evaluations, such as an unknown name: they fail their tests and are shown once a session."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ ATTRIBUTE = "tau2_gym_setup_error"
 
 
 def setup_error(message: str, notes: list[str]) -> BaseException:
-    """Return what a test raises to fail. Tests that fail with one message show it once, and each its notes."""
+    """Return the exception with which a test fails. A common message is shown once, the notes of every test."""
     failure = pytest.fail.Exception("\n".join([message, *notes]), pytrace=False)
     setattr(failure, ATTRIBUTE, (message, notes))
     return failure
 
 
 class Shown:
-    """What a report shows; pytest's short summary repeats texts, and the first line of tracebacks, but not this."""
+    """The text of a report. Unlike texts and tracebacks, it is not repeated in pytest's short summary."""
 
     def __init__(self, *lines: str) -> None:
         self.lines = lines
@@ -29,19 +29,19 @@ class Shown:
         return "\n".join(self.lines)
 
     def toterminal(self, writer: Any) -> None:
-        """Print it, as pytest asks for."""
+        """Print it, as pytest requires."""
         for line in self.lines:
             writer.line(line)
 
 
 class OnceASession:
-    """Shows every error once: registered where reports are shown, so not in the workers of pytest-xdist."""
+    """Shows every error once. It is registered where reports are shown, so not in the workers of pytest-xdist."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._only_summary = config.getoption("tbstyle") == "no"
         self._shown: dict[str, str] = {}
 
-    @pytest.hookimpl(trylast=True)  # after what writes reports to files, where each test has the whole message
+    @pytest.hookimpl(trylast=True)  # after plugins that write reports to files, where each test has the whole message
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._show(report)
 
@@ -61,7 +61,7 @@ class OnceASession:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let the report tell an error in the set-up; pytest-xdist carries it to where reports are shown."""
+    """Store an error in the report; pytest-xdist transfers it to where reports are shown."""
     report = yield
     found = getattr(call.excinfo and call.excinfo.value, ATTRIBUTE, None)
     if found is not None:
@@ -71,7 +71,7 @@ def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, py
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Show what is wrong with a decorator's arguments by its place, without a traceback."""
+    """Show an error in a decorator's arguments with its place and without a traceback."""
     report = yield
     excinfo = getattr(getattr(report, "call", None), "excinfo", None)
     errors = sys.modules.get("tau2_core.errors")  # not there if no test of ours was imported
@@ -82,7 +82,7 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 
 def _place(excinfo: pytest.ExceptionInfo[BaseException]) -> str:
-    """Return the file and line of the test suite that the error came from."""
+    """Return the file and line in the test suite that caused the error."""
     ours = Path(__file__).parent
     own = [
         f"{path.name}:{entry.lineno + 1}"

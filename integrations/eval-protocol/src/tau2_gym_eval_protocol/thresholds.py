@@ -1,4 +1,4 @@
-"""What an evaluation must reach, and whether it does (spec/evaluation_test.md, 4)."""
+"""Thresholds, and the aggregation and standard error of scores (spec/evaluation_test.md, 4)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ RESAMPLES = 100
 
 
 def read_threshold(given: object) -> EvaluationThreshold | None:
-    """Return a threshold from a number, a dict, a threshold, or text that holds one of the first two as JSON.
+    """Return a threshold from a number, a dict, a threshold, or JSON text of a number or a dict.
 
-    A whole number counts too; eval-protocol passes over it in silence. Raises UsageError.
+    An int is accepted too; eval-protocol silently ignores it. Raises UsageError.
     """
     if given is None or isinstance(given, EvaluationThreshold):
         return given
@@ -44,7 +44,7 @@ def read_threshold(given: object) -> EvaluationThreshold | None:
 
 @dataclass(frozen=True, slots=True)
 class Uncertainty:
-    """The standard error of a mean, and the interval that eval-protocol's summary holds."""
+    """The standard error of a mean, and the interval of eval-protocol's summary."""
 
     standard_error: float
     low: float
@@ -52,7 +52,7 @@ class Uncertainty:
 
 
 def aggregate(method: Aggregation, runs: Sequence[Sequence[float]], seed: int = 0) -> float:
-    """Return one score of several runs' scores; 0.0 of none. `bootstrap` draws with a seed."""
+    """Return one score for several runs' scores; 0.0 if there are none. `bootstrap` is seeded."""
     if method == "bootstrap":
         scores = [score for run in runs for score in run]
         random = Random(seed)  # noqa: S311 - repeatable on purpose
@@ -80,7 +80,7 @@ def uncertainty(questions: Sequence[Sequence[float]]) -> Uncertainty | None:
 
 
 def is_reached(threshold: EvaluationThreshold, score: float, error: float | None) -> bool:
-    """Tell whether a score, with its standard error where one is known, is good enough."""
+    """Tell whether a score, with its standard error if known, reaches the threshold."""
     if score < threshold.success:
         return False
     return threshold.standard_error is None or error is None or error <= threshold.standard_error
