@@ -285,3 +285,23 @@ def test_whatever_is_asked_is_restored_and_nothing_else_passes(
         other = {**requests[number], "messages": [*requests[number]["messages"], {"role": "user"}]}
         with pytest.raises(ModelError, match=r"messages\[\d+\] "):
             playing.play(("e", "agent", number), other)
+
+
+def test_true_is_not_one(tmp_path: Path) -> None:
+    """Python takes them for equal; JSON, which the cassette holds, does not."""
+    file = tmp_path / "c.jsonl"
+    recording = Cassette(file, replaying=False)
+    requests: list[dict[str, Any]] = [
+        {"model": "m", "tools": tools, "messages": [{"x": message}]}
+        for tools, message in ((1, 1), (True, 1), (True, True))
+    ]
+    for number, request in enumerate(requests):
+        recording.record(("e", "agent", number), request, Completion(message={"content": str(number)}))
+    for number, request in enumerate(requests):
+        for other in requests:
+            playing = Cassette(file, replaying=True)
+            if other is request:
+                assert playing.play(("e", "agent", number), other).message == {"content": str(number)}
+            else:
+                with pytest.raises(ModelError, match=r"was (1|True); now (1|True)"):
+                    playing.play(("e", "agent", number), other)
