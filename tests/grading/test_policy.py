@@ -67,6 +67,16 @@ class TestConfirmation:
         found = broken([*says("Hello!"), *says("Yes, cancel it.", "user"), *made(*FIND), *made(*LOOK), *made(*CANCEL)])
         assert list(found) == ["ask_before_a_change"]
 
+    @pytest.mark.parametrize("solo", [False, True])
+    def test_nobody_is_there_to_agree_in_solo_play(
+        self, strict: Grading, setting_of: Callable[..., Setting], made: Messages, solo: bool
+    ) -> None:
+        messages = [*made(*FIND), *made(*LOOK), *made(*CANCEL)]
+        criteria = {"actions": [], "reward_basis": ["DB"]}
+        checks = strict(messages, criteria, setting=setting_of("retail"), solo=solo).verdicts["POLICY"].checks
+        (check,) = [check for check in checks if check.what.startswith("ask_before_a_change:")]
+        assert check.met is solo
+
     def test_a_yes_lasts_until_the_customer_says_something_else(
         self, broken: Callable[..., dict[str, str]], made: Messages, says: Messages
     ) -> None:
@@ -146,11 +156,12 @@ class TestReport:
             rewards[evaluators] = grade["reward"]
         assert rewards == {"strict": 1.0, "hard.yaml": 0.0}
 
-    def test_a_pack_without_rules_and_a_dataset_say_nothing(
-        self, strict: Grading, setting_of: Callable[..., Setting], shared: Path
-    ) -> None:
+    def test_a_pack_without_rules_says_nothing(self, strict: Grading) -> None:
+        grade = strict([], {"actions": [], "reward_basis": ["DB"]})
+        assert grade.verdicts["POLICY"].status is Status.VACUOUS
+
+    def test_a_dataset_says_nothing(self, strict: Grading, setting_of: Callable[..., Setting], shared: Path) -> None:
         criteria = {"actions": [], "reward_basis": ["DB"]}
-        assert strict([], criteria).verdicts["POLICY"].status is Status.VACUOUS
         official = setting_of("retail", mode="tau2", dataset=shared / "tau2-bench")
         assert strict([], criteria, setting=official).verdicts["POLICY"].status is Status.VACUOUS
 

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
 from tau2_core.model.evaluation import Grade, Status, Verdict
+from tau2_core.model.messages import ToolCall
 
 Grading = Callable[..., Grade]
 Messages = Callable[..., list[dict[str, Any]]]
@@ -172,6 +174,29 @@ class TestOutcome:
         verdict = outcome("refused", refusal, gold=gold)
         assert (verdict.reward, verdict.checks[1].why) == (0.0, "never looked up")
         assert outcome("refused", made("get_users"), refusal, gold=gold).reward == 1.0
+        assert outcome("done", refusal, gold=gold).reward == 1.0  # what was done shows in the state
+        assert outcome("refused", made("get_users"), refusal, gold=[*gold, action(*COMPLETE)]).reward == 1.0
+        assert outcome("refused", refusal, gold=[action("no_such_tool")]).reward == 1.0
+
+    def test_another_call_with_the_same_answer_lets_it_be_known(
+        self,
+        outcome: Callable[..., Verdict],
+        made: Messages,
+        says: Messages,
+        setting_of: Callable[..., Setting],
+    ) -> None:
+        gold, refusal = [action("get_users")], says("I am sorry, that is not allowed.")
+        answer = Environment(setting_of("mock")).call(ToolCall(name="get_users", arguments={})).content
+        assert outcome("refused", made("list_people", {}, answer), refusal, gold=gold).reward == 1.0
+        assert outcome("refused", made("list_people", {}, f"{answer} "), refusal, gold=gold).reward == 0.0
+
+    @pytest.mark.parametrize(
+        ("words", "reward"), [("No.", 0.0), ("No, sorry!", 0.0), ("No, not today.", 1.0), ("1 2 3 a b c", 0.0)]
+    )
+    def test_a_refusal_takes_three_words(
+        self, outcome: Callable[..., Verdict], says: Messages, words: str, reward: float
+    ) -> None:
+        assert outcome("refused", says(words)).reward == reward
 
     def test_a_gold_that_changes_nothing_stands_for_an_outcome_that_is_not_named(
         self, outcome: Callable[..., Verdict], made: Messages, says: Messages
@@ -179,11 +204,17 @@ class TestOutcome:
         refusal, transfer = says("I am sorry, that is not allowed."), made(*TRANSFER)
         handing_over = [action(*TRANSFER, compare_args=[])]
         assert outcome(None, refusal).reward == 1.0
-        assert outcome(None, says("…")).reward == 0.0
+        silence = outcome(None, says("…"))
+        assert (silence.reward, silence.checks[0].why) == (0.0, "it was: silent")
         assert outcome(None, transfer, refusal).reward == 0.0
         assert outcome(None, transfer, refusal, gold=handing_over).reward == 1.0
         assert outcome(None, refusal, gold=handing_over).reward == 0.0
         assert outcome(None, refusal, gold=[action(*COMPLETE)]).status is Status.VACUOUS
+
+    def test_without_gold_only_an_outcome_that_is_named_counts(self, strict: Grading, says: Messages) -> None:
+        messages, criteria = [*says("A wish.", "user"), *says("…")], {"communicate_info": ["5"]}
+        assert strict(messages, criteria).verdicts["OUTCOME"].status is Status.VACUOUS
+        assert strict(messages, criteria, outcome="refused").verdicts["OUTCOME"].reward == 0.0
 
 
 class TestDatabase:
