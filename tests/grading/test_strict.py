@@ -210,6 +210,8 @@ class TestOutcome:
         assert outcome(None, transfer, refusal, gold=handing_over).reward == 1.0
         assert outcome(None, refusal, gold=handing_over).reward == 0.0
         assert outcome(None, refusal, gold=[action(*COMPLETE)]).status is Status.VACUOUS
+        failing = action(COMPLETE[0], {"task_id": "none", "status": "completed"})
+        assert outcome(None, refusal, gold=[failing]).reward == 1.0  # a gold call that fails changes nothing
 
     def test_without_gold_only_an_outcome_that_is_named_counts(self, strict: Grading, says: Messages) -> None:
         messages, criteria = [*says("A wish.", "user"), *says("…")], {"communicate_info": ["5"]}
