@@ -299,7 +299,7 @@ class TestConflicts:
 def test_tools_for_a_domain_that_is_not_there_are_told_of(gym: Gym, plugin: Plugin) -> None:
     source = f"{IMPORTS}\n@hookimpl\ndef tau2_toolsets():\n    return [Toolset('more', 'airlin', 'agent', 'x')]\n"
     found = rows(gym("plugins", "--json", paths=[plugin("adds", source)]))["adds"]
-    told = "toolset 'more' adds to domain 'airlin', which is not here (did you mean 'airline'?)"
+    told = "toolset 'more' adds to domain 'airlin', which does not exist (did you mean 'airline'?)"
     assert (found["status"], found["cause"]) == ("ok", told)
 
 

@@ -88,7 +88,7 @@ def test_a_file_without_episodes_is_named_and_the_others_count(gym: Gym, own_epi
     (empty := tmp_path / "empty.jsonl").write_text("\n")
     done = gym("replay", empty, write(tmp_path / "own.jsonl", own_episode))
     assert (done.returncode, done.stdout) == (0, "episodes 1, calls 2, mismatches 0\n")
-    assert done.stderr == f"note: {empty} holds no recorded episode\n"
+    assert done.stderr == f"note: {empty} contains no recorded episode\n"
 
 
 def test_messages_and_prose_are_compared_as_the_record_says(gym: Gym, own_episode: Episode, tmp_path: Path) -> None:

@@ -126,11 +126,11 @@ class TestWhatCannotBeMerged:
     def test_one_folder(self, gym: Gym, runs: Path) -> None:
         (part,) = play_shards(gym, 2, 1)
         message = self.refused(gym, part, f"{part}/../part-1", status=2)
-        assert message == "error: name two or more run folders to put together\n"
+        assert message == "error: name two or more run folders to merge\n"
 
     def test_no_run(self, gym: Gym) -> None:
         (part,) = play_shards(gym, 2, 1)
-        assert "runs/part-2 holds no run" in self.refused(gym, part, "runs/part-2", status=2)
+        assert "runs/part-2 contains no run" in self.refused(gym, part, "runs/part-2", status=2)
 
     def test_a_folder_that_exists_already_stays_as_it_is(self, gym: Gym, runs: Path) -> None:
         parts = play_shards(gym, 2)

@@ -135,8 +135,8 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("arguments", "told"),
         [
-            (["--evaluators", "tau2"], "--evaluators says how to audit: add --audit"),
-            (["--split", "base"], "--split says how to audit: add --audit"),
+            (["--evaluators", "tau2"], "--evaluators is an option of the audit: add --audit"),
+            (["--split", "base"], "--split is an option of the audit: add --audit"),
             (["--audit", "--evaluators", "strct"], "no evaluator set 'strct' (did you mean 'strict'?)"),
             (["--audit", "--split", "tset"], "mock has no split 'tset' (did you mean 'test'?)"),
         ],

@@ -194,7 +194,7 @@ class _Starter:
         line = process.stdout.readline()
         found = re.search(r" at (http://\S+);", line)
         assert found, f"{line}{(folder / 'stderr').read_text(encoding='utf-8')}"
-        printed = re.search(r"for the token (\S+)$", line)
+        printed = re.search(r"the token (\S+)$", line)
         token = str(options[options.index("--token") + 1]) if "--token" in options else printed and printed[1]
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         server = Server(process, found[1], folder, httpx.Client(base_url=found[1], timeout=SECONDS, headers=headers))

@@ -99,7 +99,7 @@ def tau2_run_finished(summary):
 def test_a_thread_that_stays_does_not_keep_a_command(gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
     done = gym("run", "mock", "--num-tasks", 1, "--fail-under", "0.9", "--name", "r", paths=[plugin("stays", STAYING)])
     assert done.returncode == 0, done.stderr
-    assert "leaves behind what a plugin started and did not end: stays for ever\n" in done.stderr
+    assert "the command is done; threads that a plugin started are still running: stays for ever\n" in done.stderr
     done = gym(
         "run", "mock", "--agent", "silent", "--fail-under", "0.9", "--name", "s", paths=[plugin("stays", STAYING)]
     )

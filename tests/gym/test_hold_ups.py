@@ -57,7 +57,7 @@ def test_a_wrapper_that_sleeps_ends_its_own_episode(start: Start, plugin: Plugin
     other.text("create_task", PLAY)
     assert other.reward() == 1.0
     place = f"{site / 'sleeps.py'}:8"
-    assert f"a wrapper of tool calls keeps the event loop busy at {place}, so that all wait" in server.log()
+    assert f"a wrapper of tool calls keeps the event loop busy at {place}, so everything waits" in server.log()
     record = world.record()
     assert record["termination"] == "infrastructure_error"
     assert f"HeldUpError: it kept the event loop busy for 2 s at {place}" in record["error"]

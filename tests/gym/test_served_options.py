@@ -105,7 +105,7 @@ def test_what_decides_results_is_that_of_a_run(start: Start, tmp_path: Path, opt
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--seed", "5"], "--seed would have no effect: it is of a served run: also give --split, --task"),
+        (["--seed", "5"], "--seed would have no effect: it is for a served run: also give --split, --task"),
         (["--solo"], "--solo would have no effect"),
         (["--mode", "tau2"], "--mode would have no effect"),
         (["--run-timeout", "5"], "--run-timeout would have no effect"),
@@ -150,7 +150,7 @@ def test_a_file_of_run_is_taken_and_what_is_of_run_alone_is_named(start: Start, 
         file.write_text(f"{text}{name}: 0.5\n")
         done = CliRunner().invoke(app, ["serve", "--config", str(file)])
         assert isinstance(done.exception, UsageError)
-        assert f"--{name.replace('_', '-')} is of `tau2-gym run`: " in str(done.exception)
+        assert f"--{name.replace('_', '-')} is an option of `tau2-gym run` only: " in str(done.exception)
     shown = CliRunner().invoke(app, ["serve", "mock", "--trials", "3", "--show-config"]).output
     assert "trials: 3" in shown
     assert "agent:" not in shown

@@ -194,7 +194,7 @@ def test_free_worlds_alone_are_no_run(start: Start, gym: Gym) -> None:
     server.stop()
     (run,) = (server.folder / "runs").iterdir()
     assert [line["task_id"] for line in server.kept()] == ["free"]
-    assert "holds no run" in gym("report", run).stderr
+    assert "contains no run" in gym("report", run).stderr
     listed = gym("runs", run.parent)
     assert (listed.returncode, listed.stderr) == (0, "")
 

@@ -222,7 +222,7 @@ class TestRefusals:
         before = {file.name: file.read_bytes() for file in played.iterdir()}
         for arguments, message in (
             (["--compare"], "--compare is for result files"),
-            (["results.json"], "results.json is no run"),
+            (["results.json"], "results.json is not a run"),
             (["--evaluators", "tua2"], "did you mean 'tau2'"),
             (["--judge-args", "{}"], "give --judge-model too"),
             (["--replay", "x"], "give --judge-model too"),

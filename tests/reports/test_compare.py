@@ -86,7 +86,7 @@ def test_other_conditions_are_refused_by_name(
     ignored = [option, "judge"] if "judge" in named else [option]
     done = tau2_gym("compare", recorded("oracle"), other, *(word for name in ignored for word in ("--ignore", name)))
     assert done.exit_code == 1
-    assert f"let pass: {named}" in done.stdout
+    assert f"accepted: {named}" in done.stdout
 
 
 @pytest.mark.parametrize("which", ["pack", "policy", "opening", "dataset"])
@@ -159,7 +159,7 @@ def test_a_run_that_was_stopped_shows_its_gaps(recorded: Folders, copied: Folder
     part.write_lines("grades", part.lines("grades")[:27])
     done = tau2_gym("compare", recorded("oracle"), part)
     assert done.exit_code == 1
-    assert "coverage 50%: what has no reward counts as failed" in done.stdout
+    assert "coverage 50%: slots without a reward count as failed" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -180,6 +180,6 @@ def test_it_ends_with_2_where_there_is_nothing_to_compare(gym: Any, recorded: Fo
     oracle = recorded("oracle").path
     done = gym("compare", oracle, oracle.parent)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"error: {oracle.parent} holds no run")
+    assert done.stderr.startswith(f"error: {oracle.parent} contains no run")
     done = gym("compare", oracle, recorded("silent"))
     assert (done.returncode, done.stderr) == (1, "")

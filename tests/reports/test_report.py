@@ -123,7 +123,7 @@ def test_what_is_no_run_is_refused(
     monkeypatch.chdir(recorded("oracle").path.parent.parent)
     (tmp_path / "runs").symlink_to(recorded("oracle").path.parent)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match=r"oracle holds no run \(did you mean runs/oracle\?\)"):
+    with pytest.raises(UsageError, match=r"oracle contains no run \(did you mean runs/oracle\?\)"):
         tau2_gym("report", "oracle")
 
 

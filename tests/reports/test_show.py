@@ -133,7 +133,7 @@ class TestShow:
         self, recorded: Folders, tau2_gym: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
-        with pytest.raises(UsageError, match="runs holds no run"):
+        with pytest.raises(UsageError, match="runs contains no run"):
             tau2_gym("show")
         shutil.copytree(recorded("few").path, tmp_path / "runs" / "few")
         assert "12 of 12 episodes of runs/few" in tau2_gym("show").stdout

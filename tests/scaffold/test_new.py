@@ -97,12 +97,12 @@ def test_every_schema_that_a_file_names_is_there(tmp_path: Path) -> None:
     [
         ("My Shop", "'my_shop', say"),
         ("bike-shop", "'bike_shop', say"),
-        ("1a", "is no name for a pack"),
-        ("class", "is no name for a pack"),
-        ("x" * 41, "is no name for a pack"),
+        ("1a", "is not a valid name for a pack"),
+        ("class", "is not a valid name for a pack"),
+        ("x" * 41, "is not a valid name for a pack"),
         ("../up", "'up', say"),
-        ("json", "a Python module is called 'json' already"),
-        ("pydantic", "a Python module is called 'pydantic' already"),
+        ("json", "there is already a Python module 'json'"),
+        ("pydantic", "there is already a Python module 'pydantic'"),
     ],
 )
 def test_a_name_that_will_not_do(tmp_path: Path, name: str, told: str) -> None:
@@ -114,7 +114,7 @@ def test_a_name_that_will_not_do(tmp_path: Path, name: str, told: str) -> None:
 def test_a_name_that_is_taken(tmp_path: Path) -> None:
     done = in_process("new", "mock", "--dir", tmp_path)
     assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
-    assert done.stderr.startswith("error: there is a domain 'mock' already, from tau2-domain-mock")
+    assert done.stderr.startswith("error: there is already a domain 'mock', from tau2-domain-mock")
 
 
 def test_a_folder_that_exists_is_left_alone(tmp_path: Path) -> None:

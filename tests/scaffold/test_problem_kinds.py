@@ -83,7 +83,10 @@ def test_a_line_end_in_a_message_ends_no_annotation(gym: Gym, tmp_path: Path) ->
 
 def test_an_audit_is_text_or_json(gym: Gym, wrong: Path) -> None:
     done = gym("check", "--audit", "--pack", wrong, "--format", "sarif")
-    assert (done.returncode, done.stderr) == (2, "error: --format sarif is not for --audit: take text or json\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: --format sarif is not supported with --audit: use text or json\n",
+    )
 
 
 def test_the_pre_commit_hook_runs_a_command_that_there_is(gym: Gym, wrong: Path) -> None:

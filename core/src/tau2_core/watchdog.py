@@ -1,11 +1,11 @@
-"""A watchdog of the event loop: code of others that keeps it busy is named in the log, then interrupted.
+"""A watchdog for the event loop: foreign code that keeps it busy is logged, then interrupted.
 
     with running("the agent"):
         message = await agent.reply(history)
 
-One event loop plays all episodes of a run or a server, so code of agents, customers and plugins should not compute or
-sleep in it without `await`. What does so all the same is interrupted after a while by an exception, also in the middle
-of a `time.sleep` or of a request. A signal brings it, so this works in the main thread, and not on Windows.
+One event loop plays all episodes of a run or a server, so agents, customers and plugins must not compute or sleep in it
+for long without `await`. Code that does so is interrupted by an exception after a while, even during a `time.sleep` or
+a request. This uses a signal, so it works in the main thread only, and not on Windows.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from types import FrameType, TracebackType
 from tau2_core.errors import HeldUpError
 
 log = logging.getLogger(__name__)
-LOOK = 0.1  # seconds between two looks
-NAMED = 1.0  # seconds after which code is named
-ADVICE = "await what takes long, or give it to `asyncio.to_thread`"
+LOOK = 0.1  # seconds between checks
+NAMED = 1.0  # seconds after which code is logged
+ADVICE = "await long operations, or run them with `asyncio.to_thread`"
 
 
 class running:  # noqa: N801 - reads as a statement
-    """Mark code of others that runs on the event loop, for as long as a block lasts. Works around `await` too.
+    """Mark foreign code that runs on the event loop within the block. May surround an `await`.
 
-    `None` marks our own code that is called from there: it is not interrupted.
+    `None` marks our own code that is called from there, which is not interrupted.
     """
 
     __slots__ = ("_before", "what")
@@ -46,14 +46,14 @@ class running:  # noqa: N801 - reads as a statement
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        _running.set(self._before)  # not by a token: a coroutine that is given up may be closed anywhere
+        _running.set(self._before)  # without a token, since an abandoned coroutine may be closed in another context
 
 
 _running: ContextVar[running | None] = ContextVar("running", default=None)
 
 
 class Watchdog:
-    """Looks at the event loop from a thread, and asks what runs there by a signal when it does not answer."""
+    """Checks the event loop from a thread, and uses a signal to find out what runs if it does not respond."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -66,11 +66,11 @@ class Watchdog:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watch for as long as the block lasts; where no signal can interrupt the loop, do nothing."""
+        """Watch within the block; do nothing where no signal can interrupt the loop."""
         if not hasattr(signal, "SIGURG") or threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = signal.signal(signal.SIGURG, self._look)  # which everybody ignores who does not ask for it
+        before = signal.signal(signal.SIGURG, self._look)  # a signal that is ignored by default
         thread = threading.Thread(target=self._watch, name="tau2-gym watchdog", daemon=True)
         thread.start()
         try:
@@ -94,7 +94,7 @@ class Watchdog:
                 return
 
     def _answer(self) -> None:
-        """Note that the loop goes on: what runs on it now has begun since."""
+        """Note that the loop responds, so what runs on it now has started since."""
         self._seen, self._asked = None, False
 
     def _look(self, _signal: int, frame: FrameType | None) -> None:
@@ -109,22 +109,24 @@ class Watchdog:
         seconds = now - self._since
         if seconds >= min(NAMED, self.seconds / 2) and code is not self._named:
             self._named = code
-            log.warning("%s keeps the event loop busy at %s, so that all wait; %s", code.what, place_of(frame), ADVICE)
+            log.warning(
+                "%s keeps the event loop busy at %s, so everything waits; %s", code.what, place_of(frame), ADVICE
+            )
         if seconds >= self.seconds:
             text = f"it kept the event loop busy for {self.seconds:g} s at {place_of(frame)}; {ADVICE}"
             raise HeldUpError(text)
 
 
 def place_of(frame: FrameType | None) -> str:
-    """Return where code of others is, from its innermost frame: the line of its function that we have called."""
+    """Return the location of foreign code from its innermost frame: the line in the function that we called."""
     place = frame
     while frame is not None and not str(frame.f_globals.get("__name__", "")).startswith("tau2_core."):
         place, frame = frame, frame.f_back
-    return "a place unknown" if place is None else f"{place.f_code.co_filename}:{place.f_lineno}"
+    return "an unknown place" if place is None else f"{place.f_code.co_filename}:{place.f_lineno}"
 
 
 @contextmanager
 def watched_for(seconds: float) -> Iterator[None]:
-    """Interrupt foreign code that keeps the running event loop busy for so many seconds, while the block lasts."""
+    """Within the block, interrupt foreign code that keeps the running event loop busy for this many seconds."""
     with Watchdog(seconds).watching():
         yield

@@ -1,4 +1,4 @@
-"""`EpisodeFactory`: a domain read once, and any number of episodes of its tasks."""
+"""`EpisodeFactory`: reads a domain once, and creates any number of episodes of its tasks."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from tau2_core.runs.model_clients import close_models
 
 
 class EpisodeFactory:
-    """Makes episodes of one domain that your program plays, for training: one costs microseconds.
+    """Creates episodes of one domain for your program to play, as in training, in microseconds each.
 
-    The domain, its databases and its evaluators are read once, and shared.
+    The domain, its databases and its evaluators are read once and shared.
     """
 
     def __init__(
@@ -44,13 +44,13 @@ class EpisodeFactory:
 
         Args:
             domain: a domain's name, or the folder of a pack.
-            split: whose tasks to play, by default `base`.
-            tasks: ids, or tasks that you made, instead of a split.
+            split: the split of tasks to play, by default `base`.
+            tasks: ids, or tasks that you created, instead of a split.
             options: see `EpisodeOptions`. By default your program is the agent, and the customer is scripted.
 
         Raises:
-            UsageError: a name, an option or a combination that does not exist.
-            PackError, DatasetError: data are wrong.
+            UsageError: an unknown name or option, or an invalid combination.
+            PackError, DatasetError: the data are invalid.
         """
         for name in options:
             if name not in EpisodeOptions.__annotations__:
@@ -108,7 +108,7 @@ class EpisodeFactory:
         self._evaluators.refuse_ungradable(self._grader, self.tasks.values())
 
     def episode(self, task: str | Task, *, seed: int = 0, trial: int = 0) -> Episode:
-        """Return an episode in its task's start state, which `begin` begins.
+        """Return an episode in its task's start state; call `begin` to start it.
 
         Raises UsageError for an id that is not among `tasks`, TaskError for a start state that does not apply.
         """
@@ -122,7 +122,7 @@ class EpisodeFactory:
         )
 
     async def grade(self, record: EpisodeRecord, task: Task) -> Grade:
-        """Grade a record of a task; the judge is asked where its word counts."""
+        """Grade a record of a task; the judge is asked if its decision counts."""
         said = None
         role_model: RoleModel | None = self.participants.role_models.get("judge")
         if role_model is not None and self._grader.needs_judge(record, task):
@@ -133,7 +133,7 @@ class EpisodeFactory:
         return await self._grader.grade_aside(record, task, said)
 
     def pay(self, episode: Episode, weights: RewardWeights, *, side: Role = "agent") -> Pay:
-        """Return what pays the steps of an episode that has begun, one after the other. Raises TaskError."""
+        """Return an object that computes the rewards of an episode's steps as they are made. Raises TaskError."""
         progress = None
         if weights.need_progress:
             progress = Progress(self.setting, episode.task, episode.seed, self._known_gold)
@@ -142,10 +142,10 @@ class EpisodeFactory:
     def learning_rewards(
         self, record: EpisodeRecord, grade: Grade, weights: RewardWeights, *, side: Role = "agent"
     ) -> list[float]:
-        """Return what each step of a side is paid, from the record of an ended episode.
+        """Return the reward of each step of a side, from the record of an ended episode.
 
-        A step is a message of that side, with all that follows until its next one. An episode that is unscored (its
-        grade has no reward) is paid nothing. Raises TaskError for a record that cannot be replayed.
+        A step is a message of that side with everything up to its next one. An unscored episode (its grade has no
+        reward) gets 0. Raises TaskError for a record that cannot be replayed.
         """
         task = self.tasks[record.task_id]
         return learning_rewards(self.setting, task, record, grade, weights, side=side, known_gold=self._known_gold)
@@ -161,7 +161,7 @@ def _is_of_the_core(spec: AgentSpec | UserSpec) -> bool:
 
 
 class Pay:
-    """Pays the steps of one episode as they are made: the sum is what `EpisodeFactory.learning_rewards` comes to."""
+    """Computes the rewards of one episode's steps as they are made, as `EpisodeFactory.learning_rewards` does later."""
 
     def __init__(self, episode: Episode, weights: RewardWeights, side: Role, progress: Progress | None) -> None:
         assert isinstance(episode.backend, LocalBackend)
@@ -171,7 +171,7 @@ class Pay:
         self._seen = len(episode.conversation.messages)
 
     def step(self, grade: Grade | None = None) -> float:
-        """Return what the step is paid that has just been made; the last one with its episode's grade."""
+        """Return the reward of the step that was just made; give the episode's grade with the last one."""
         messages = self._episode.conversation.messages
         new, self._seen = messages[self._seen :], len(messages)
         ended = self._episode.ended

@@ -1,4 +1,4 @@
-"""The command `tau2-gym`: its sub-commands, and how errors become exit codes."""
+"""The command `tau2-gym`: its sub-commands, and the conversion of errors to exit codes."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ for command in (
     describe.describe,
     plugins.plugins,
 ):
-    summary = inspect.cleandoc(command.__doc__ or "").partition("\n")[0]  # by itself click cuts it to fit one line
+    summary = inspect.cleandoc(command.__doc__ or "").partition("\n")[0]  # click would shorten it
     name = command.__name__.replace("_", "-")
     app.command(name, epilog=epilog(vars(command)["example"]), short_help=summary)(guarded(command))
 
@@ -97,7 +97,7 @@ def main() -> None:
     try:
         code = _run()
         streams.flush()
-    except OSError as error:  # standard output is full, or its reader left, as `| head` does
+    except OSError as error:  # standard output is full, or its reader has closed it, such as `| head`
         streams.abandon_output()
         code = 1
         if error.errno != errno.EPIPE:
@@ -121,6 +121,6 @@ def _run() -> int | str | None:
             raise
         where = f" {error.filename}" if error.filename is not None else ""
         return complain(f"error: the system refused{where}: {error.strerror or error}")
-    except Exception:  # noqa: BLE001 - a fault of the program: shown as Python does, but for secrets
+    except Exception:  # noqa: BLE001 - a bug: shown as by Python, without secrets
         return complain(traceback.format_exc())
     return 0

@@ -1,4 +1,4 @@
-"""What `tau2-gym check --audit` shows: a table for each domain, then every pass and the way to it."""
+"""The output of `tau2-gym check --audit`: a table for each domain, then every pass and how it was achieved."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def audit_domains(
     split: str | None,
     json_output: bool,
 ) -> None:
-    """Audit domains one after the other. Exits with 1 where a pack's own task is passed and nobody argues for it."""
+    """Audit domains in order. Exits with 1 if a baseline passes a pack's own task without being allowed to."""
     import asyncio
 
     from tau2_core.cli.progress import progress

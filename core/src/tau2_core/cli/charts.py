@@ -9,15 +9,15 @@ if TYPE_CHECKING:
     from tau2_core.records.statistics import Estimate
 
 WIDEST, NARROWEST = 51, 11
-FIGURES = len("+0.000 [+0.000, +0.000]")  # so that charts with signs and without stand below one another
+FIGURES = len("+0.000 [+0.000, +0.000]")  # so that charts with and without signs are aligned
 
 
 def interval_chart(
     rows: Sequence[tuple[str, Estimate | None]], screen: int, *, low: float = 0.0, high: float = 1.0
 ) -> list[str]:
-    """Return one line a row (a name, the figure with its interval, both drawn), and the scale below them.
+    """Return one line per row (a name, the figure with its interval, and a drawing), and the scale below them.
 
-    `screen` is how many characters fit into a line.
+    `screen` is the number of characters per line.
     """
     names = max((len(name) for name, _ in rows), default=0)
     texts = [shown(estimate, signed=low < 0) for _, estimate in rows]

@@ -1,4 +1,4 @@
-"""`tau2-gym check`: everything that is wrong with a pack, in one report."""
+"""`tau2-gym check`: all problems of a pack in one report."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def check(
         list[str] | None, typer.Argument(help="Domains to check; default: those of --pack, or all.")
     ] = None,
     audit: Annotated[
-        bool, typer.Option("--audit", help="Name tasks that baselines pass which do not serve the customer.")
+        bool, typer.Option("--audit", help="Report tasks that baselines pass without helping the customer.")
     ] = False,
     evaluators: Annotated[
-        str | None, typer.Option(metavar="SET|FILE", help="--audit: what grades; default: strict.")
+        str | None, typer.Option(metavar="SET|FILE", help="--audit: the evaluators; default: strict.")
     ] = None,
     dataset: DatasetOption = None,
     split: Annotated[str | None, typer.Option(help="--audit: a split of the tasks; default: base.")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings, too.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
     output: Annotated[
-        Format, typer.Option("--format", help="How to print what is found; github: as annotations of a pull request.")
+        Format, typer.Option("--format", help="The output format; github: annotations of a pull request.")
     ] = Format.TEXT,
     fix: Annotated[bool, typer.Option("--fix", help="Mend misspelt names in the folders of --pack first.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Check again when a file of --pack changes.")] = False,
@@ -56,7 +56,7 @@ def check(
     names = domain or [folder_domain(path).name for path in pack or ()] or catalogue.domain_names()
     if audit:
         if output not in (Format.TEXT, Format.JSON):
-            raise UsageError(f"--format {output.value} is not for --audit: take text or json")
+            raise UsageError(f"--format {output.value} is not supported with --audit: use text or json")
         audit_domains(
             catalogue,
             list(dict.fromkeys(names)),
@@ -68,7 +68,7 @@ def check(
         return
     for option, value in (("--evaluators", evaluators), ("--dataset", dataset), ("--split", split)):
         if value is not None:
-            raise UsageError(f"{option} says how to audit: add --audit")
+            raise UsageError(f"{option} is an option of the audit: add --audit")
     how = Format.JSON if json_output else output
     every = not domain and not pack
     reports = [CheckReport(problem.pack, [problem]) for problem in (catalogue.broken() if every else ())]
@@ -83,7 +83,7 @@ def check(
                 reports.append(check_domain(catalogue, name, bar.advance))
             except (
                 UsageError
-            ) as error:  # two packages bring it, say: of no concern for the others where all are checked
+            ) as error:  # for example provided by two packages; does not concern the others if all are checked
                 if domain:
                     raise
                 origin = Path(catalogue.origin("domain", name))

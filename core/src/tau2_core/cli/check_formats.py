@@ -1,4 +1,4 @@
-"""What `tau2-gym check` found, as text and as other programs read it: JSON, SARIF, GitHub's annotations."""
+"""The output formats of `tau2-gym check`: text, JSON, SARIF and GitHub's annotations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 class Format(StrEnum):
-    """How a check's report is written."""
+    """The format of a check's report."""
 
     TEXT = "text"
     JSON = "json"
@@ -28,7 +28,7 @@ class Format(StrEnum):
 
 
 def write_reports(reports: Sequence[CheckReport], how: Format) -> None:
-    """Print what was found, in one of the formats."""
+    """Print the reports in one of the formats."""
     _WRITERS[how](reports)
 
 
@@ -59,7 +59,7 @@ def _row(problem: Problem) -> dict[str, Any]:
 
 
 def _sarif(reports: Sequence[CheckReport]) -> None:
-    """Print a log of SARIF 2.1.0, which code scanning and editors read."""
+    """Print a SARIF 2.1.0 log, for code scanning and editors."""
     found = list(_levels(reports))
     kinds = sorted({problem.kind for _, problem in found}, key=lambda kind: kind.code)
     driver = {
@@ -89,13 +89,13 @@ def _location(problem: Problem) -> dict[str, Any]:
 
 
 def _uri(file: Path) -> str:
-    """Return a path as a reference from the working folder, or as a whole address if it lies elsewhere."""
+    """Return a path relative to the working folder, or as a full URI if it is elsewhere."""
     place = Path.cwd() / file
     return place.relative_to(Path.cwd()).as_posix() if place.is_relative_to(Path.cwd()) else place.as_uri()
 
 
 def _github(reports: Sequence[CheckReport]) -> None:
-    """Print workflow commands, which GitHub shows beside the lines of a pull request."""
+    """Print workflow commands, which GitHub shows next to the lines of a pull request."""
     for level, problem in _levels(reports):
         place = {"file": _shown_path(problem.file), "line": problem.line, "title": problem.kind.code}
         named = ",".join(f"{key}={_escaped(value, ':,')}" for key, value in place.items() if value is not None)

@@ -24,15 +24,17 @@ COLOURS = {"better": "green", "not worse": "green", "worse": "red", "inconclusiv
 )
 def compare(
     a: Annotated[Path, typer.Argument(metavar="A", help="The folder of the run to compare with.")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="The folder of the run in question.")],
-    alpha: Annotated[float, typer.Option(help="The largest share of false alarms.")] = 0.05,
+    b: Annotated[Path, typer.Argument(metavar="B", help="The folder of the run to be judged.")],
+    alpha: Annotated[float, typer.Option(help="The rate of false alarms.")] = 0.05,
     margin: Annotated[
-        float | None, typer.Option(metavar="X", help="The loss of rate that is accepted; asks whether B is not worse.")
+        float | None, typer.Option(metavar="X", help="The acceptable loss of rate, for the result: not worse.")
     ] = None,
     ignore: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Let a difference of the runs pass; may be repeated.")
+        list[str] | None, typer.Option(metavar="NAME", help="Accept a difference of the runs; may be repeated.")
     ] = None,
-    conclusive: Annotated[bool, typer.Option("--conclusive", help="Exit with 1 if it is inconclusive, too.")] = False,
+    conclusive: Annotated[
+        bool, typer.Option("--conclusive", help="Exit with 1 for an inconclusive result too.")
+    ] = False,
     json_output: JsonOption = False,
 ) -> None:
     """Tell whether run B is better or worse than run A. Exits with 1 if worse, 2 if they cannot be compared."""
@@ -60,7 +62,7 @@ def _show(found: Comparison) -> None:
         who = f"{side.agent} ({side.model})" if side.model else side.agent
         screen.print(f"[bold]{letter}[/bold]  {safe(side.name)} · agent {safe(who)}{_gaps(side)}", soft_wrap=True)
     for each in found.ignored:
-        screen.print(f"let pass: {safe(str(each))}", highlight=False, soft_wrap=True)
+        screen.print(f"accepted: {safe(str(each))}", highlight=False, soft_wrap=True)
     screen.print(f"\n{found.tasks} tasks × {found.trials} trials; strict rates, {1 - found.alpha:.0%} intervals")
     reach = max(abs(found.difference.low), abs(found.difference.high), found.margin or 0.0)
     scale = next(step for step in (0.1, 0.25, 0.5, 1.0) if reach <= step)
@@ -93,4 +95,4 @@ def _show(found: Comparison) -> None:
 
 
 def _gaps(side: ComparedRun) -> str:
-    return "" if side.coverage == 1 else f" · coverage {side.coverage:.0%}: what has no reward counts as failed"
+    return "" if side.coverage == 1 else f" · coverage {side.coverage:.0%}: slots without a reward count as failed"

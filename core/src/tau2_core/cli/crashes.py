@@ -1,4 +1,4 @@
-"""Evaluators that crashed, named on standard error; they make `run` and `grade` exit with 1."""
+"""Reporting crashed evaluators on standard error; `run` and `grade` then exit with 1."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def show_crashes(grades: Iterable[Grade], folder: str | None = None) -> bool:
-    """Name each evaluator that crashed, and what to do; tell whether there was one."""
+    """Report each evaluator that crashed, with advice; return whether there was one."""
     from tau2_core.evaluators.guard import crashes
 
     found = crashes(grades)
     for line in found:
         say(f"error: {line}", err=True)
     if found and folder is not None:
-        say(f"tracebacks are in {folder}/grades.jsonl; mend it, then `tau2-gym grade {folder}`", err=True)
+        say(f"tracebacks are in {folder}/grades.jsonl; fix it, then `tau2-gym grade {folder}`", err=True)
     return bool(found)

@@ -1,4 +1,4 @@
-"""`tau2-gym demo`: what this is, shown with a few episodes; no model, no key, no network."""
+"""`tau2-gym demo`: a few episodes as an introduction, without model, key or network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IDLE, INFORMED = "silent", "oracle"
 
 @example("tau2-gym demo airline")
 def demo(domain: Annotated[str, typer.Argument(help="The domain to show.")] = "airline") -> None:
-    """Show what this is: a conversation with its verdict, a failure explained, and how two extreme agents score."""
+    """Show a conversation with its verdict, an explained failure, and the scores of two extreme agents."""
     import tempfile
 
     from tau2_core.cli.episode_view import show_calls, show_conversation, show_verdicts
@@ -47,7 +47,7 @@ def demo(domain: Annotated[str, typer.Argument(help="The domain to show.")] = "a
         wish = task.user_scenario.instructions
         screen.rule(f"[bold]1. A conversation[/bold]: task {safe(chosen.task_id)} of {safe(domain)}", align="left")
         if not isinstance(wish, str):
-            screen.print(f"The customer's wish: {safe_lines(wish.reason_for_call)}\n")
+            screen.print(f"The customer's request: {safe_lines(wish.reason_for_call)}\n")
         show_conversation(informed.records[chosen].messages, screen, longest=LONGEST_RESULT)
         screen.print(f"\nreward {reward_text(informed.grades[chosen].reward)}")
         show_verdicts(informed.grades[chosen], screen)
@@ -73,13 +73,13 @@ def demo(domain: Annotated[str, typer.Argument(help="The domain to show.")] = "a
 
 
 def _command() -> str:
-    """Return how our command is called here; `make run` calls it by its path, which a shell may not look into."""
+    """Return the command as it can be called here; it may not be on the PATH, as with `make run`."""
     called = sys.argv[0]
     return called if Path(called).name == COMMAND and shutil.which(COMMAND) is None else COMMAND
 
 
 def _telling(informed: RecordedRun, idle: RecordedRun) -> list[Slot]:
-    """Return the episodes that doing nothing fails; those alone in which the database should have changed, if any."""
+    """Return the episodes that doing nothing fails, preferably those in which the database should have changed."""
     found = [
         slot
         for slot, grade in idle.grades.items()

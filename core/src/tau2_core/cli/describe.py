@@ -24,7 +24,7 @@ def describe(
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
-    """Show a domain's tools as a model sees them, or one tool with its parameters and its place in the code."""
+    """Show a domain's tools as a model sees them, or one tool with its parameters and its location in the code."""
     from tau2_core.errors import UsageError
     from tau2_core.names import did_you_mean
     from tau2_core.runs.loading import load_setting, open_catalogue

@@ -13,9 +13,9 @@ from tau2_core.cli.safe_text import safe, say, say_json
 
 @example("tau2-gym domains")
 def domains(json_output: JsonOption = False, pack: PackOption = None, no_plugin: NoPluginOption = None) -> None:
-    """List the domains: where each is from, its tools, tasks, splits and variants.
+    """List the domains: origin, tools, tasks, splits and variants.
 
-    Exits with 1 if none can be played because something is broken.
+    Exits with 1 if none can be played because of broken plugins.
     """
     from tau2_core.errors import PackError, UsageError
     from tau2_core.runs.loading import load_domain_pack, open_catalogue

@@ -1,4 +1,4 @@
-"""One episode in the terminal: the conversation, calls beside the gold's, verdicts, and what the judge said."""
+"""One episode in the terminal: the conversation, calls next to the gold calls, verdicts and judgements."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COLOURS = {"agent": "cyan", "customer": "magenta", "system": "dim"}
 
 
 def show_conversation(messages: Sequence[Message], screen: Console, *, longest: int | None = None) -> None:
-    """Print what was said and called, in order; a tool's result is cut to `longest` characters, None cuts nothing."""
+    """Print messages and calls in order; results are cut to `longest` characters, or not at all if it is None."""
     for message in messages:
         if message.role == "tool":
             content = message.content or ""
@@ -45,7 +45,7 @@ def show_conversation(messages: Sequence[Message], screen: Console, *, longest: 
 
 
 def show_calls(record: EpisodeRecord, task: Task, screen: Console) -> None:
-    """Print the gold's calls beside those that were made: equal ones in one row, in the gold's order."""
+    """Print the gold calls next to the actual ones, matching calls in one row, in the gold's order."""
     made = all_calls(record.messages)
     left = list(made)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
@@ -64,11 +64,11 @@ def show_calls(record: EpisodeRecord, task: Task, screen: Console) -> None:
     if table.row_count:
         screen.print(table)
     else:
-        screen.print("[dim]no calls, neither the gold's nor made[/dim]")
+        screen.print("[dim]no calls, neither gold nor actual[/dim]")
 
 
 def show_verdicts(grade: Grade, screen: Console) -> None:
-    """Print every verdict with its checks; what differs is named with both values."""
+    """Print every verdict with its checks; differences are shown with both values."""
     for criterion, verdict in grade.verdicts.items():
         beside = "" if criterion in grade.basis else " [dim](beside the reward)[/dim]"
         reward = "" if verdict.reward is None else f" {reward_text(verdict.reward)}"
@@ -85,7 +85,7 @@ def show_verdicts(grade: Grade, screen: Console) -> None:
 
 
 def show_judgement(judgement: Judgement, screen: Console) -> None:
-    """Print what a judge said of each statement, with its reason."""
+    """Print a judge's decision on each statement, with its reason."""
     screen.print(f"judge {safe(judgement.model)}" + (f" failed: {safe(judgement.error)}" if judgement.error else ""))
     for statement in judgement.statements:
         sign = "[green]✓[/green]" if statement.met else "[red]✗[/red]"

@@ -16,34 +16,36 @@ BUILT_IN = (OFFICIAL, "tokens")
 
 @example("tau2-gym export airline airline.jsonl --to eval-protocol --split test")
 def export(
-    source: Annotated[str, typer.Argument(metavar="RUN|DOMAIN", help="A run's folder; or a domain, for its tasks.")],
+    source: Annotated[str, typer.Argument(metavar="RUN|DOMAIN", help="A run folder, or a domain for its tasks.")],
     out: Annotated[Path, typer.Argument(help="The file or, for the format dir, the folder to write.")],
     to: Annotated[
         str,
         typer.Option(
-            metavar="TOOL", help="Who is to read it: tau2-bench, tokens, eval-protocol, or a plugin's format."
+            metavar="TOOL", help="The format: tau2-bench, tokens, eval-protocol, or that of a plugin."
         ),
     ] = OFFICIAL,
     layout: Annotated[
         Literal["json", "dir"],
-        typer.Option("--format", help="tau2-bench: one file, or a folder with one a simulation."),
+        typer.Option("--format", help="tau2-bench: one file, or a folder with one per simulation."),
     ] = "json",
     dataset: DatasetOption = None,
-    split: Annotated[str | None, typer.Option(help="A domain's: a split of the tasks; default: base.")] = None,
-    variant: Annotated[str, typer.Option(help="A domain's: other prompts over the same world.")] = "",
-    solo: Annotated[bool, typer.Option("--solo", help="A domain's: tasks that are played without a customer.")] = False,
+    split: Annotated[str | None, typer.Option(help="For a domain: a split of the tasks; default: base.")] = None,
+    variant: Annotated[str, typer.Option(help="For a domain: other prompts over the same world.")] = "",
+    solo: Annotated[
+        bool, typer.Option("--solo", help="For a domain: tasks that are played without a customer.")
+    ] = False,
     user_model: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Rows: the model that is to play the customer.")
     ] = None,
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
-    """Write a run for another tool: as official result files, or in a format that a plugin brings; or a domain's tasks.
+    """Write a run as official result files or in a plugin's format, or a domain's tasks in a plugin's format.
 
-    `tokens` writes what models were asked and sampled, as token ids with a mask, one row a sequence: JSON lines or, if
-    the file's name ends in .parquet, Parquet. The run must have been made with --token-traces.
+    `tokens` writes the token ids of prompts and samples with a mask, one row per sequence, as JSON lines or, if the
+    file's name ends in .parquet, Parquet. The run must have been made with --token-traces.
 
-    tau2-gym-eval-protocol brings rows of eval-protocol: JSON lines that its `@evaluation_test` and ours play.
+    The plugin tau2-gym-eval-protocol adds rows of eval-protocol: JSON lines for its `@evaluation_test` and ours.
     """
     from tau2_core.errors import UsageError
     from tau2_core.records.reader import read_run

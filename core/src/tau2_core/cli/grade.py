@@ -1,4 +1,4 @@
-"""`tau2-gym grade`: recorded conversations graded again, and compared with the verdicts that they hold; and runs."""
+"""`tau2-gym grade`: grading runs and recorded conversations again, and comparing with recorded verdicts."""
 
 from __future__ import annotations
 
@@ -26,36 +26,38 @@ if TYPE_CHECKING:
 def grade(
     path: Annotated[
         list[Path],
-        typer.Argument(help="Run folders; or official result files (.json, .json.gz), or folders of one or many."),
+        typer.Argument(help="Run folders, or official result files (.json, .json.gz) or folders of them."),
     ],
     dataset: DatasetOption = None,
     evaluators: Annotated[
-        str | None, typer.Option(metavar="SET|FILE", help="What grades; default: what graded the run, or tau2.")
+        str | None,
+        typer.Option(metavar="SET|FILE", help="The evaluators; default: those that graded the run, or tau2."),
     ] = None,
     judge_model: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Of a run: judge what is not judged yet, or by another model.")
+        str | None,
+        typer.Option(metavar="MODEL", help="For a run: judge what is not judged yet, or was by another model."),
     ] = None,
     judge_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the judge's model.")] = None,
     record: Annotated[Path | None, typer.Option(metavar="FILE", help="Store every exchange with the judge.")] = None,
     replay: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Take the judge's answers from such a file.")
     ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, help="How many episodes are judged side by side.")] = 8,
-    call_timeout: Annotated[float, typer.Option(help="Seconds the judge has for one request.")] = 120.0,
-    attempts: Annotated[int, typer.Option(min=1, help="How often a request is tried.")] = 5,
+    concurrency: Annotated[int, typer.Option(min=1, help="How many episodes are judged at a time.")] = 8,
+    call_timeout: Annotated[float, typer.Option(help="Seconds for one request to the judge.")] = 120.0,
+    attempts: Annotated[int, typer.Option(min=1, help="Attempts per request.")] = 5,
     compare: Annotated[
-        bool, typer.Option("--compare", help="Name every disagreement with the recorded verdicts; exit with 1 if any.")
+        bool, typer.Option("--compare", help="Report disagreements with recorded verdicts; exit with 1 if any.")
     ] = False,
     fresh_tasks: Annotated[
-        bool, typer.Option("--fresh-tasks", help="Grade by the dataset's tasks, not by those that a file holds.")
+        bool, typer.Option("--fresh-tasks", help="Grade by the dataset's tasks, not by those in the file.")
     ] = False,
-    domain: Annotated[str | None, typer.Option(help="The domain of the files, whatever they call it.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a processor.")] = None,
+    domain: Annotated[str | None, typer.Option(help="The domain of the files, whatever they say.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one per processor.")] = None,
     json_output: JsonOption = False,
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
-    """Grade recorded conversations again: result files, or runs, whose folders are then of the new grades.
+    """Grade recorded conversations again: result files, or runs, whose grades are replaced.
 
     Exits with 1 if a file cannot be read, the judge fails, an evaluator crashes, or (--compare) a verdict
     differs. Nothing is played.
@@ -75,7 +77,7 @@ def grade(
         grade_runs(path, evaluators, judged, dataset, pack or (), no_plugin or (), json_output=json_output)
         return
     if judged.given:
-        raise UsageError(f"{judged.given[0]} is for runs, and {path[0]} is none (it has no run.json)")
+        raise UsageError(f"{judged.given[0]} is for runs, and {path[0]} is not one (it has no run.json)")
     how = Regrading(evaluators or "tau2", dataset, fresh_tasks, domain, tuple(pack or ()), tuple(no_plugin or ()))
     with progress("grading", None, quiet=json_output) as bar:
         result = regrade(path, how, workers=workers or os.cpu_count() or 1, on_done=lambda _number: bar.advance())
@@ -94,7 +96,7 @@ def _refuse(path: list[Path], given: dict[str, object]) -> None:
 
     for folder in path:
         if not is_run(folder):
-            raise UsageError(f"{folder} is no run (it has no run.json); grade runs and result files one by one")
+            raise UsageError(f"{folder} is not a run (it has no run.json); grade runs and result files separately")
     for option, value in given.items():
         if value:
             raise UsageError(f"{option} is for result files, and {path[0]} is a run")
@@ -104,7 +106,7 @@ def _show(result: Regraded, *, compare: bool) -> None:
     for problem in result.problems:
         say(f"error: {problem}", err=True)
     if result.kept:
-        say(f"{result.kept} conversations are graded by their file's task: there is no fresh one", err=True)
+        say(f"{result.kept} conversations were graded by their file's task, for lack of a fresh one", err=True)
     for line in result.agreement.misplaced_lines():
         say(f"{'error' if compare else 'note'}: {line}", err=True)
     if compare:

@@ -1,4 +1,4 @@
-"""`tau2-gym grade` for run folders: what a run has finished is graded anew, judged where that is missing."""
+"""`tau2-gym grade` for run folders: finished episodes are graded again, and judged where that is missing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class JudgeOptions:
-    """Who judges, if anybody."""
+    """The options of the judge."""
 
     model: str | None
     args: str | None
@@ -61,7 +61,7 @@ def grade_runs(
     given = {"judge_model": judged.model, "judge_args": judged.args}
     models = read_options(None, {name: value for name, value in given.items() if value is not None}).models()
     if not models and (judged.record or judged.replay):
-        raise UsageError("--record and --replay are the judge's: give --judge-model too")
+        raise UsageError("--record and --replay are for the judge: give --judge-model too")
     cassette = None
     if judged.replay or judged.record:
         cassette = Cassette(judged.replay or judged.record or Path(), replaying=judged.replay is not None, resume=True)
@@ -71,7 +71,7 @@ def grade_runs(
     crashed = False
     for folder in folders:
         asked = models_for(folder, catalogue, models, dataset)
-        lines = open_models(asked, patience=patience, cassette=cassette)  # what they share is of one event loop
+        lines = open_models(asked, patience=patience, cassette=cassette)  # shared objects belong to one event loop
         with progress(f"grading {folder.name}", None, quiet=json_output) as bar:
             work = grade_run(
                 folder,
@@ -85,8 +85,8 @@ def grade_runs(
             try:
                 graded = event_loop.run_async(closing(lines, work))
             except KeyboardInterrupt:
-                kept = f"what was judged is kept in {folder}, its grades are as before"
-                raise RunError(f"interrupted; {kept}. Grade it again to go on") from None
+                kept = f"judgements are kept in {folder}; its grades are unchanged"
+                raise RunError(f"interrupted; {kept}. Grade it again to continue") from None
         failed += graded.unjudged
         _show(graded, judged.model, json_output=json_output)
         grades = (each.grade for each in graded.result.finished)
@@ -106,7 +106,7 @@ def _show(graded: GradedRun, judge: str | None, *, json_output: bool) -> None:
         if judge is not None:
             say(f"{judge} judged {graded.asked - graded.unjudged} of the {graded.asked} episodes asked about")
     if graded.unjudged:
-        again = "run the same again to ask it about these alone" if judge else "--judge-model MODEL asks it again"
+        again = "run the command again to judge only these" if judge else "judge them with --judge-model MODEL"
         say(f"the judge failed on {graded.unjudged} episodes of {summary.folder}: {again}", err=True)
     elif summary.pending and judge is None:
-        say(f"{summary.pending} episodes await a judge: --judge-model MODEL asks it", err=True)
+        say(f"{summary.pending} episodes await a judge: judge them with --judge-model MODEL", err=True)

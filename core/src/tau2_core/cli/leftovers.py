@@ -1,4 +1,4 @@
-"""Threads that plugins leave running: a command that is done does not wait for them for ever."""
+"""Threads that plugins leave running, for which a finished command does not wait forever."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 
 from tau2_core.cli.safe_text import say
 
-SECONDS = 5.0  # that they have to end by themselves, as the threads of a pool do
+SECONDS = 5.0  # for threads to end by themselves, such as those of a pool
 
 
 def leave_threads_behind(code: int | str | None) -> None:
-    """End the process after a while with this exit code, even if threads are running for which Python would wait."""
+    """End the process after a while with this exit code, even if Python would wait for running threads."""
     if _others():
         threading.Thread(target=_end_in_time, args=(code,), daemon=True).start()
 
@@ -26,5 +26,5 @@ def _end_in_time(code: int | str | None) -> None:
     main = threading.main_thread().name
     time.sleep(SECONDS)
     names = ", ".join(name for name in _others() if name != main)
-    say(f"the command is done, and leaves behind what a plugin started and did not end: {names}", err=True)
+    say(f"the command is done; threads that a plugin started are still running: {names}", err=True)
     os._exit(code if isinstance(code, int) else 0 if code is None else 1)

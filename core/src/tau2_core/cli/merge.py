@@ -1,4 +1,4 @@
-"""`tau2-gym merge`: put the parts of a run together."""
+"""`tau2-gym merge`: merge the parts of a run."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tau2_core.cli.safe_text import say, say_json
 )
 def merge(
     parts: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, such as those of shards.")],
-    into: Annotated[Path, typer.Option(help="The run folder to make.")],
+    into: Annotated[Path, typer.Option(help="The run folder to create.")],
     json_output: JsonOption = False,
 ) -> None:
-    """Put the parts of one run, such as shards, together in a new run folder.
+    """Merge the parts of one run, such as shards, into a new run folder.
 
-    The parts must have the same configuration and content, and each slot's episode is taken once. What no part has
-    played is missing, and `tau2-gym run --resume` plays it.
+    The parts must have the same configuration and content; each slot's episode is taken once. Slots that no part has
+    played are missing, and `tau2-gym run --resume` plays them.
     """
     from tau2_core.runs.merge import merge_runs
 

@@ -24,7 +24,7 @@ def new(
         bool, typer.Option("--with-customer-tools", help="Give the customer a database and tools of their own.")
     ] = False,
     package: Annotated[
-        bool, typer.Option("--package", help="Make a distribution that pip can build and install.")
+        bool, typer.Option("--package", help="Create a distribution that pip can build and install.")
     ] = False,
     from_openapi: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Make tools and records from an OpenAPI document, 3.0 or 3.1.")
@@ -33,7 +33,7 @@ def new(
         str | None, typer.Option(metavar="URL|COMMAND", help="Make tools from those that an MCP server lists.")
     ] = None,
 ) -> None:
-    """Write a new pack that passes `check`, to be changed into your own."""
+    """Write a new pack that passes `check`, as a starting point for your own."""
     from tau2_core.errors import UsageError
     from tau2_core.runs.loading import open_catalogue
     from tau2_core.scaffold.folder import write_folder

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the example that each command's help shows."""
+"""Options that several commands share, and the examples in each command's help."""
 
 from __future__ import annotations
 
@@ -21,27 +21,29 @@ DatasetOption = Annotated[
 ]
 EvaluatorsOption = Annotated[
     str | None,
-    typer.Option(metavar="SET|FILE", help="What grades: tau2, strict, a plugin's, an evaluation.yaml; default: tau2."),
+    typer.Option(
+        metavar="SET|FILE", help="The evaluators: tau2 (default), strict, a plugin's set, or an evaluation.yaml."
+    ),
 ]
 ConfigOption = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="A YAML file with any of these options; what the command line names wins."),
+    typer.Option(metavar="FILE", help="A YAML file with any of these options; the command line overrides it."),
 ]
 ShowConfigOption = Annotated[
-    bool, typer.Option("--show-config", help="Print all options as such a file, without secrets, and do nothing.")
+    bool, typer.Option("--show-config", help="Print all options as such a file, without secrets, and exit.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON on standard output.")]
 
 
 def given(ctx: typer.Context) -> dict[str, Any]:
-    """Return the parameters that the command line or the environment names; the others have their defaults."""
+    """Return the parameters that were given on the command line or in the environment."""
     sources = {name: ctx.get_parameter_source(name) for name in ctx.params}
     named = {name for name, source in sources.items() if source and source.name in ("COMMANDLINE", "ENVIRONMENT")}
     return {name: value for name, value in ctx.params.items() if name in named}
 
 
 def example(*commands: str) -> Callable[[Command], Command]:
-    """Attach the example that a command's help ends with: lines for a shell, which work in this order in any folder."""
+    """Attach the example at the end of a command's help: shell lines that work in this order in any folder."""
 
     def attach(command: Command) -> Command:
         vars(command)["example"] = commands

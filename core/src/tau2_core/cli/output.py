@@ -1,4 +1,4 @@
-"""Standard output is the command's own: what packs and plugins print goes to standard error."""
+"""Reserving standard output for the command: output of packs and plugins goes to standard error."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 from tau2_core.redaction import printed
 
-_BETWEEN = frozenset({"click", "typer", "rich", "codecs", "contextlib"})  # print for whoever calls them
+_BETWEEN = frozenset({"click", "typer", "rich", "codecs", "contextlib"})  # print on behalf of their caller
 _OWN = frozenset({"tau2_core", "mcp"})
 
 
 class _OwnOutput:
-    """Stands in for `sys.stdout`; looks at who writes, as JSON and the protocol on it must stay whole."""
+    """Replaces `sys.stdout` and checks who writes, since JSON and protocols on it must not be disturbed."""
 
     def __init__(self, own: Any, other: Any, packages: frozenset[str]) -> None:
         self._own = own
@@ -47,7 +47,7 @@ class _OwnOutput:
 
 
 class _WithoutSecrets:
-    """Stands in for `sys.stderr`: logs, tracebacks, warnings and what handlers print hold no key of the run."""
+    """Replaces `sys.stderr`, so that logs, tracebacks, warnings and prints contain no keys of the run."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -66,9 +66,9 @@ class _WithoutSecrets:
 
 @contextmanager
 def own_output(package: str = "") -> Iterator[None]:
-    """Keep foreign code from printing to standard output while a command runs, and secrets out of standard error.
+    """During a command, keep foreign code from printing to standard output, and secrets out of standard error.
 
-    `package` is that of a plugin whose command it is.
+    `package`: that of the plugin, for a plugin's command.
     """
     before = sys.stdout, sys.stderr
     if sys.stderr is not None:

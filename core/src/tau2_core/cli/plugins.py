@@ -1,4 +1,4 @@
-"""`tau2-gym plugins`: who brings what, and what is broken and why."""
+"""`tau2-gym plugins`: what each plugin provides, and which ones are broken and why."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WIDE = 100  # columns of a terminal
 
 @example("tau2-gym plugins --json")
 def plugins(json_output: JsonOption = False, pack: PackOption = None, no_plugin: NoPluginOption = None) -> None:
-    """List the plugins: where each is from, what it brings, and, if it is broken, the file, line and cause."""
+    """List the plugins: origin, what each provides and, if it is broken, the file, line and cause."""
     from tau2_core.cli.tables import console, folding_table
     from tau2_core.runs.loading import open_catalogue
 
@@ -67,13 +67,13 @@ def _row(catalogue: Catalogue, plugin: Plugin) -> dict[str, Any]:
 
 
 def _trouble(catalogue: Catalogue, plugin: Plugin) -> dict[str, Any]:
-    """A plugin that loads may still clash with another, or bring a pack or tools whose files are wrong."""
+    """Check a loaded plugin for conflicts with others, and for packs or tools with wrong files."""
     from tau2_core.names import did_you_mean
 
     for provided, owners in catalogue.conflicts().items():
         if plugin in owners:
             others = ", ".join(owner.origin for owner in owners if owner is not plugin) or "the same plugin"
-            cause = f"{provided} is also brought by {others}; block one of these packages with --no-plugin"
+            cause = f"{provided} is also provided by {others}; block one of these packages with --no-plugin"
             return {"status": "conflict", "cause": cause}
     for command in plugin.records.get("command", []):
         if command.name in _own_commands():
@@ -87,7 +87,9 @@ def _trouble(catalogue: Catalogue, plugin: Plugin) -> dict[str, Any]:
         domain = domains.get(toolset.domain)
         if domain is None:
             hint = did_you_mean(toolset.domain, domains)
-            return {"cause": f"toolset {toolset.name!r} adds to domain {toolset.domain!r}, which is not here ({hint})"}
+            return {
+                "cause": f"toolset {toolset.name!r} adds to domain {toolset.domain!r}, which does not exist ({hint})"
+            }
         own = _problems(domain)
         found = [problem for problem in _problems(domain, [toolset]) if problem not in own]
         if found:
@@ -119,9 +121,7 @@ def _problems(domain: Domain, toolsets: Sequence[Toolset] = ()) -> list[Problem]
 
 def _broken(plugin: Plugin, domain: str, found: Sequence[Problem]) -> dict[str, Any]:
     first, more = found[0], len(found) - 1
-    if (
-        not first.file.is_absolute()
-    ):  # a package that is not installed has no file; then it is the plugin's that names it
+    if not first.file.is_absolute():  # without an installed package, the file of the plugin is shown
         first = replace(first, file=Path(getattr(plugin.module, "__file__", None) or plugin.target), line=None)
     cause = first.message + (f" (and {more} more: tau2-gym check {domain})" if more else "")
     return {"status": "broken", "cause": cause, "file": str(first.file), "line": first.line}

@@ -1,4 +1,4 @@
-"""`tau2-gym replay`: recorded calls of the official implementation, played again and compared."""
+"""`tau2-gym replay`: replaying recorded calls of the official implementation, and comparing the results."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def replay(
     file: Annotated[list[Path], typer.Argument(help="Files of recorded calls, .jsonl or .jsonl.gz.")],
     dataset: DatasetOption = None,
     mode: Annotated[
-        Literal["strict", "tau2"], typer.Option(help="How arguments are taken: tau2, as officially, or strict.")
+        Literal["strict", "tau2"], typer.Option(help="The argument mode: tau2, as officially, or strict.")
     ] = "tau2",
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
-    """Play recorded calls, compare results and hashes, and name every mismatch. Exits with 1 if there is one."""
+    """Replay recorded calls, compare results and hashes, and report every mismatch. Exits with 1 if there is one."""
     from tau2_core.cli.progress import progress
     from tau2_core.runs.loading import load_setting, open_catalogue
     from tau2_core.runs.replay import ReplayReport, replay_file
@@ -47,8 +47,8 @@ def replay(
         before = report.episodes
         with progress(f"replaying {path.name}", None) as bar:
             replay_file(path, setting_of, report, bar.advance)
-        if report.episodes == before:  # a recording of nothing; the others still count
-            say(f"note: {path} holds no recorded episode", err=True)
+        if report.episodes == before:  # an empty recording; the others still count
+            say(f"note: {path} contains no recorded episode", err=True)
         for mismatch in report.mismatches[shown:]:
             say(str(mismatch))
         shown = len(report.mismatches)

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 @example("tau2-gym run mock --trials 3 --name first", "tau2-gym report runs/first")
 def report(
-    run: Annotated[
-        list[Path] | None, typer.Argument(help="Folders that runs have left; default: the newest in runs/.")
-    ] = None,
+    run: Annotated[list[Path] | None, typer.Argument(help="Run folders; default: the newest in runs/.")] = None,
     json_output: JsonOption = False,
 ) -> None:
     """Show rates with confidence intervals, criteria, errors by cause, cost and length of runs."""
@@ -59,7 +57,9 @@ def _show(each: Report, screen: Console) -> None:
         soft_wrap=True,
     )
     if each.pending:
-        screen.print(f"{each.pending} grades await a judge and count what is graded: rates are upper bounds")
+        screen.print(
+            f"{each.pending} grades await a judge and count their graded criteria only: rates are upper bounds"
+        )
     screen.print(f"\n[bold]rates[/bold], {each.confidence:.0%} intervals clustered by task", highlight=False)
     rows = [("strict", each.strict_rate), ("evaluable", each.evaluable_rate)]
     if each.trials > 1:
@@ -100,7 +100,7 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def _table(first: str, *titles: str) -> Table:
-    """Return a table whose figures are never cut off; the names before them are folded where the screen is narrow."""
+    """Return a table whose figures are never cut off; names are folded on a narrow screen."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -136,7 +136,7 @@ def _usage(each: Report) -> Table:
 def _dollars(cost: float | None) -> str:
     if cost is None:
         return "unknown"
-    return f"{cost:.2g}" if 0 < cost < 0.001 else f"{cost:.4f}"  # a little is not nothing
+    return f"{cost:.2g}" if 0 < cost < 0.001 else f"{cost:.4f}"  # do not round small amounts to 0
 
 
 def _spread(each: Report) -> Table:

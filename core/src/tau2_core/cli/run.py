@@ -33,13 +33,17 @@ def run(
         str | None, typer.Argument(help="The domain to play; `tau2-gym domains` lists them.", show_default=False)
     ] = None,
     agent: Annotated[
-        str | None, typer.Option(help="Who serves: oracle (default), llm, silent, human, … or a plugin's.")
+        str | None, typer.Option(help="The agent: oracle (default), llm, silent, human, … or a plugin's.")
     ] = None,
     user: Annotated[
-        str | None, typer.Option(help="Who calls: scripted (default), llm, human, none (solo), or a plugin's.")
+        str | None, typer.Option(help="The customer: scripted (default), llm, human, none (solo), or a plugin's.")
     ] = None,
-    agent_model: Annotated[str | None, typer.Option(metavar="MODEL", help="The agent's model; makes it llm.")] = None,
-    user_model: Annotated[str | None, typer.Option(metavar="MODEL", help="The customer's model; makes it llm.")] = None,
+    agent_model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="The agent's model; implies --agent llm.")
+    ] = None,
+    user_model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="The customer's model; implies --user llm.")
+    ] = None,
     judge_model: Annotated[
         str | None, typer.Option(metavar="MODEL", help="The model that decides natural-language assertions.")
     ] = None,
@@ -54,46 +58,47 @@ def run(
         list[str] | None, typer.Option("--task", metavar="ID", help="Only this task; may be repeated.")
     ] = None,
     num_tasks: Annotated[int | None, typer.Option(min=1, help="Only the first N tasks.")] = None,
-    sample: Annotated[int | None, typer.Option(min=1, help="Only N tasks, drawn by the seed.")] = None,
-    trials: Annotated[int, typer.Option(help="How often each task is played.")] = 1,
-    seed: Annotated[int, typer.Option(help="Decides every trial's seed.")] = 300,
+    sample: Annotated[int | None, typer.Option(min=1, help="Only N tasks, drawn at random with the seed.")] = None,
+    trials: Annotated[int, typer.Option(help="Episodes per task.")] = 1,
+    seed: Annotated[int, typer.Option(help="Determines the seed of every trial.")] = 300,
     shard: Annotated[
-        str | None, typer.Option(metavar="I/N", help="Play only part I of N; `tau2-gym merge` puts them together.")
+        str | None, typer.Option(metavar="I/N", help="Play only part I of N; `tau2-gym merge` merges them.")
     ] = None,
     variant: Annotated[str, typer.Option(help="Other prompts over the same world.")] = "",
     solo: Annotated[bool, typer.Option("--solo", help="The agent works alone on a ticket.")] = False,
     user_first: Annotated[
-        bool, typer.Option("--user-first", help="Do not show the agent's model the opening line, which is the agent's.")
+        bool, typer.Option("--user-first", help="Do not show the agent's own opening line to its model.")
     ] = False,
     mode: Annotated[
         Literal["strict", "tau2"] | None,
-        typer.Option(
-            help="Arguments against the schema: strict (default), or tau2, as officially (default with --dataset)."
-        ),
+        typer.Option(help="The argument mode: strict (default), or tau2, as officially (default with --dataset)."),
     ] = None,
     evaluators: EvaluatorsOption = None,
-    max_steps: Annotated[int, typer.Option(help="Cut an episode off after so many steps.")] = 200,
-    max_errors: Annotated[int, typer.Option(help="Cut an episode off after so many failed calls in all.")] = 10,
-    timeout: Annotated[float | None, typer.Option(help="Cut an episode off after so many seconds.")] = None,
-    run_timeout: Annotated[float | None, typer.Option(help="Stop the run after so many seconds.")] = None,
-    turn_timeout: Annotated[float | None, typer.Option(help="Seconds a model has for a turn, retries and all.")] = None,
-    call_timeout: Annotated[float, typer.Option(help="Seconds a model has for one request.")] = 120.0,
-    attempts: Annotated[int, typer.Option(min=1, help="How often a request is tried.")] = 5,
+    max_steps: Annotated[int, typer.Option(help="Maximum number of steps per episode.")] = 200,
+    max_errors: Annotated[int, typer.Option(help="Maximum number of failed calls per episode.")] = 10,
+    timeout: Annotated[float | None, typer.Option(help="Maximum seconds per episode.")] = None,
+    run_timeout: Annotated[float | None, typer.Option(help="Maximum seconds of the run.")] = None,
+    turn_timeout: Annotated[
+        float | None, typer.Option(help="Maximum seconds for a model's turn, including retries.")
+    ] = None,
+    call_timeout: Annotated[float, typer.Option(help="Maximum seconds for one request to a model.")] = 120.0,
+    attempts: Annotated[int, typer.Option(min=1, help="Attempts per request.")] = 5,
     provider_limit: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=N", help="At most N requests at once to a provider.")
+        list[str] | None, typer.Option(metavar="NAME=N", help="At most N concurrent requests to a provider.")
     ] = None,
     provider_rate: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=N", help="At most N requests a minute to a provider.")
+        list[str] | None, typer.Option(metavar="NAME=N", help="At most N requests per minute to a provider.")
     ] = None,
     max_cost: Annotated[
-        float | None, typer.Option(metavar="DOLLARS", help="Start no more episodes once this much is spent.")
+        float | None, typer.Option(metavar="DOLLARS", help="Start no more episodes once this cost is reached.")
     ] = None,
     max_infrastructure_errors: Annotated[
-        int, typer.Option(metavar="N", help="Stop after N infrastructure errors of one kind in a row.")
+        int, typer.Option(metavar="N", help="Stop after N consecutive infrastructure errors of one kind.")
     ] = 5,
     record: Annotated[Path | None, typer.Option(metavar="FILE", help="Store every exchange with a model.")] = None,
     replay: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Take the models' answers from such a file: no network, no key.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Take the models' answers from such a file, without network or keys."),
     ] = None,
     token_traces: Annotated[
         bool, typer.Option("--token-traces", help="Keep token ids and logprobs of models at an endpoint.")
@@ -105,15 +110,16 @@ def run(
     judge_all: Annotated[
         bool, typer.Option("--judge-all", help="Judge assertions outside the reward basis too.")
     ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run of this --name.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run of this --name.")] = False,
     via: Annotated[
-        Literal["process", "mcp"], typer.Option(help="Where tool calls go: this process, or a server, over MCP.")
+        Literal["process", "mcp"], typer.Option(help="Where tool calls go: this process, or a server over MCP.")
     ] = "process",
-    concurrency: Annotated[int, typer.Option(help="How many episodes are played side by side.")] = 8,
-    out: Annotated[Path, typer.Option(help="Where run folders go.")] = Path("runs"),
+    concurrency: Annotated[int, typer.Option(help="How many episodes are played at a time.")] = 8,
+    out: Annotated[Path, typer.Option(help="The folder for run folders.")] = Path("runs"),
     name: Annotated[str | None, typer.Option(help="The run folder's name; default: time, domain and agent.")] = None,
     min_coverage: Annotated[
-        float | None, typer.Option(metavar="X", help="Exit with 1 if fewer of the episodes have a reward, 0 to 1.")
+        float | None,
+        typer.Option(metavar="X", help="Exit with 1 if the share of episodes with a reward is lower, 0 to 1."),
     ] = None,
     fail_under: Annotated[
         float | None, typer.Option(metavar="X", help="Exit with 1 if the mean reward is lower.")
@@ -148,7 +154,7 @@ def run(
 
 
 def _uncovered(result: RunResult, least: float | None) -> str:
-    """Say that too few episodes have a reward, "" if enough have."""
+    """Return a message that too few episodes have a reward, "" if enough have."""
     summary = result.summary
     if summary.finished and not summary.evaluable:
         return f"no episode could be evaluated: {', '.join(f'{n} {what}' for what, n in summary.outcomes.items())}"
@@ -184,4 +190,4 @@ def _show(result: RunResult, *, json_output: bool) -> None:
         show_run(result)
     if result.stopped:
         kept = f"{summary.finished} of {summary.slots} episodes are kept in {summary.folder}"
-        say(f"{result.stopped}: {kept}; --resume --name {summary.name} goes on", err=True)
+        say(f"{result.stopped}: {kept}; continue with --resume --name {summary.name}", err=True)

@@ -1,4 +1,4 @@
-"""`tau2-gym runs`: the run folders that there are."""
+"""`tau2-gym runs`: the list of run folders."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tau2_core.cli.safe_text import safe, say, say_json
 
 @example("tau2-gym runs")
 def runs(
-    folder: Annotated[Path, typer.Argument(help="Where run folders are.")] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(help="The folder that contains run folders.")] = Path("runs"),
     json_output: JsonOption = False,
 ) -> None:
-    """List run folders: who played what, how far it came, and the mean reward. Exits with 1 if one is damaged."""
+    """List run folders: participants, progress and mean reward. Exits with 1 if one is damaged."""
     from tau2_core.errors import Tau2GymError
     from tau2_core.records.reader import read_run, run_folders
 
@@ -45,7 +45,7 @@ def runs(
     elif rows:
         _show(rows)
     else:
-        say(f"{folder} holds no run; `tau2-gym run DOMAIN` makes one")
+        say(f"{folder} contains no run; `tau2-gym run DOMAIN` creates one")
     if any("damaged" in row for row in rows):
         raise typer.Exit(1)
 

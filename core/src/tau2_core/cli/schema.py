@@ -1,4 +1,4 @@
-"""`tau2-gym schema`: the JSON schemas of the YAML files that people write."""
+"""`tau2-gym schema`: JSON schemas of the YAML files of packs and runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from tau2_core.cli.safe_text import say, say_json
 def schema(
     name: Annotated[str | None, typer.Argument(help="Which schema; default: list them.")] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write it there as NAME.json; without a name, write all.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Write it to this folder as NAME.json; without a name, write all."),
     ] = None,
 ) -> None:
     """Print the JSON schema of a kind of YAML file, for editors; without a name, list the kinds."""
@@ -39,7 +40,7 @@ def schema(
 
 
 def _option_help() -> Iterator[tuple[str, str]]:
-    """Yield the help of every option of `run` and `serve`, by the name that it has in a file."""
+    """Yield the help of every option of `run` and `serve`, by its name in a file."""
     commands: list[Callable[..., Any]] = [serve.serve, run.run]
     for command in commands:
         for parameter, hint in get_type_hints(command, include_extras=True).items():

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 def serve(
     ctx: typer.Context,
     domain: Annotated[list[str] | None, typer.Argument(help="Domains to serve; default: all.")] = None,
-    host: Annotated[str, typer.Option(help="The address; loopback by default.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8700,
+    host: Annotated[str, typer.Option(help="The address to listen on; default: loopback.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for a free one.")] = 8700,
     token: Annotated[
         str | None,
         typer.Option(
@@ -42,23 +42,23 @@ def serve(
         ),
     ] = None,
     no_token: Annotated[
-        bool, typer.Option("--no-token", help="On loopback: generate no token for lists, figures and slots.")
+        bool, typer.Option("--no-token", help="On loopback: require no token for lists, metrics and slots.")
     ] = False,
     allow_origin: Annotated[
         list[str] | None,
-        typer.Option(metavar="ORIGIN", help="Let web pages of this origin use the server; may be repeated."),
+        typer.Option(metavar="ORIGIN", help="Allow web pages of this origin; may be repeated."),
     ] = None,
-    max_episodes: Annotated[int, typer.Option(min=1, help="How many episodes may be open at once.")] = 10_000,
+    max_episodes: Annotated[int, typer.Option(min=1, help="Maximum number of open episodes.")] = 10_000,
     idle_timeout: Annotated[float, typer.Option(help="Seconds until an unused episode expires.")] = 1800.0,
-    max_steps: Annotated[int, typer.Option(min=1, help="Cut an episode off after so many steps.")] = 200,
-    max_errors: Annotated[int, typer.Option(min=1, help="Cut an episode off after so many failed calls.")] = 10,
-    timeout: Annotated[float | None, typer.Option(help="Cut an episode off after so many seconds.")] = None,
+    max_steps: Annotated[int, typer.Option(min=1, help="Maximum number of steps per episode.")] = 200,
+    max_errors: Annotated[int, typer.Option(min=1, help="Maximum number of failed calls per episode.")] = 10,
+    timeout: Annotated[float | None, typer.Option(help="Maximum seconds per episode.")] = None,
     max_cost: Annotated[
-        float | None, typer.Option(metavar="DOLLARS", help="Start no more episodes once this much is spent.")
+        float | None, typer.Option(metavar="DOLLARS", help="Start no more episodes once this cost is reached.")
     ] = None,
-    max_connections: Annotated[int, typer.Option(min=1, help="How many clients may be connected at once.")] = 16_384,
+    max_connections: Annotated[int, typer.Option(min=1, help="Maximum number of connected clients.")] = 16_384,
     request_timeout: Annotated[
-        float, typer.Option(min=0.001, help="Seconds a request has to arrive, from its first byte to its last.")
+        float, typer.Option(min=0.001, help="Maximum seconds for a request to arrive.")
     ] = 30.0,
     transport: Annotated[
         Literal["http", "stdio"], typer.Option(help="stdio serves one episode of one domain.")
@@ -66,8 +66,8 @@ def serve(
     conversation_tools: Annotated[
         bool, typer.Option("--conversation-tools", help="Let agents talk to the customer by MCP tools too.")
     ] = False,
-    user: Annotated[str | None, typer.Option(help="Who calls: scripted (default), llm, or a plugin's.")] = None,
-    user_model: Annotated[str | None, typer.Option(metavar="MODEL", help="The customer's model; makes it llm.")] = None,
+    user: Annotated[str | None, typer.Option(help="The customer: scripted (default), llm, or a plugin's.")] = None,
+    user_model: Annotated[str | None, typer.Option(metavar="MODEL", help="The customer's model; implies --user llm.")] = None,
     judge_model: Annotated[
         str | None, typer.Option(metavar="MODEL", help="The model that decides natural-language assertions.")
     ] = None,
@@ -80,30 +80,30 @@ def serve(
         list[str] | None, typer.Option("--task", metavar="ID", help="Serve a run of this task; with stdio, play it.")
     ] = None,
     num_tasks: Annotated[int | None, typer.Option(min=1, help="Serve a run of the first N tasks.")] = None,
-    sample: Annotated[int | None, typer.Option(min=1, help="Serve a run of N tasks, drawn by the seed.")] = None,
-    trials: Annotated[int | None, typer.Option(min=1, help="Serve a run with so many trials of each task.")] = None,
-    seed: Annotated[int, typer.Option(help="Decides every trial's seed.")] = 300,
+    sample: Annotated[int | None, typer.Option(min=1, help="Serve a run of N tasks, drawn at random with the seed.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Serve a run with this number of trials per task.")] = None,
+    seed: Annotated[int, typer.Option(help="Determines the seed of every trial.")] = 300,
     shard: Annotated[str | None, typer.Option(metavar="I/N", help="Serve only part I of N of the run.")] = None,
-    variant: Annotated[str, typer.Option(help="The run's prompts.")] = "",
+    variant: Annotated[str, typer.Option(help="The variant of the run's prompts.")] = "",
     solo: Annotated[bool, typer.Option("--solo", help="The run is played solo.")] = False,
-    mode: Annotated[Literal["strict", "tau2"] | None, typer.Option(help="The run's mode.")] = None,
-    agent_name: Annotated[str | None, typer.Option(help="What reports call the agent that plays.")] = None,
-    slot_timeout: Annotated[float, typer.Option(help="Seconds an agent has for a slot.")] = 1800.0,
-    slot_attempts: Annotated[int, typer.Option(min=1, help="How often a lost slot is handed out in all.")] = 3,
+    mode: Annotated[Literal["strict", "tau2"] | None, typer.Option(help="The run's argument mode.")] = None,
+    agent_name: Annotated[str | None, typer.Option(help="The agent's name in reports.")] = None,
+    slot_timeout: Annotated[float, typer.Option(help="Maximum seconds for an agent to play a slot.")] = 1800.0,
+    slot_attempts: Annotated[int, typer.Option(min=1, help="How often a slot is handed out in total, if it is lost.")] = 3,
     run_timeout: Annotated[
-        float | None, typer.Option(help="Stop the run that is served after so many seconds.")
+        float | None, typer.Option(help="Maximum seconds of the served run.")
     ] = None,
     max_infrastructure_errors: Annotated[
-        int, typer.Option(metavar="N", help="Stop the run that is served after N such errors of one kind in a row.")
+        int, typer.Option(metavar="N", help="Stop the served run after N consecutive infrastructure errors of one kind.")
     ] = 5,
-    turn_timeout: Annotated[float | None, typer.Option(help="Seconds a model has for a turn, retries and all.")] = None,
-    call_timeout: Annotated[float, typer.Option(help="Seconds a model has for one request.")] = 120.0,
-    attempts: Annotated[int, typer.Option(min=1, help="How often a request is tried.")] = 5,
+    turn_timeout: Annotated[float | None, typer.Option(help="Maximum seconds for a model's turn, including retries.")] = None,
+    call_timeout: Annotated[float, typer.Option(help="Maximum seconds for one request to a model.")] = 120.0,
+    attempts: Annotated[int, typer.Option(min=1, help="Attempts per request.")] = 5,
     provider_limit: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=N", help="At most N requests at once to a provider.")
+        list[str] | None, typer.Option(metavar="NAME=N", help="At most N concurrent requests to a provider.")
     ] = None,
     provider_rate: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=N", help="At most N requests a minute to a provider.")
+        list[str] | None, typer.Option(metavar="NAME=N", help="At most N requests per minute to a provider.")
     ] = None,
     record: Annotated[Path | None, typer.Option(metavar="FILE", help="Store every exchange with a model.")] = None,
     replay: Annotated[
@@ -115,14 +115,14 @@ def serve(
     judge_all: Annotated[
         bool, typer.Option("--judge-all", help="Judge assertions outside the reward basis too.")
     ] = False,
-    name: Annotated[str | None, typer.Option(help="The folder's name of the run that is served.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run of this --name.")] = False,
+    name: Annotated[str | None, typer.Option(help="The name of the served run's folder.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run of this --name.")] = False,
     dataset: Annotated[
         list[Path] | None,
-        typer.Option("--dataset", metavar="DIR", help="Datasets that clients may name by folder name."),
+        typer.Option("--dataset", metavar="DIR", help="A dataset, which clients name by its folder name; may be repeated."),
     ] = None,
     evaluators: EvaluatorsOption = None,
-    out: Annotated[Path, typer.Option(help="Where the folder with the records goes.")] = Path("runs"),
+    out: Annotated[Path, typer.Option(help="The folder for run folders.")] = Path("runs"),
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
@@ -154,7 +154,7 @@ def _serve(options: Options) -> None:
     for note in left_to_run(options):
         say(f"--config: {note}", err=True)
     if options.no_token and (options.token or options.host not in LOOPBACK):
-        raise UsageError("--no-token is for loopback alone, and not beside --token")
+        raise UsageError("--no-token is for loopback only, and not together with --token")
     stdio = options.transport == "stdio"
     catalogue = open_catalogue(options.pack, options.no_plugin)
     settings = _settings(options, catalogue)
@@ -191,7 +191,7 @@ def _serve(options: Options) -> None:
 
 
 def _only_episode(options: Options, settings: ServerSettings) -> Blueprint:
-    """Return what is played over stdio; a task as the first trial of a run."""
+    """Return the blueprint of the episode over stdio; a task is played as the first trial of a run."""
     from tau2_core.runs.plan import trial_seeds
 
     return settings.blueprint(
@@ -216,11 +216,11 @@ def _settings(options: Options, catalogue: Catalogue) -> ServerSettings:
     from tau2_core.runs.stopping import refuse_unknown_prices
 
     domains = list(dict.fromkeys(options.domain or catalogue.domain_names()))
-    for name in options.domain:  # of all domains, one that is broken does not keep the others from being served
+    for name in options.domain:  # among all domains, a broken one does not prevent serving the others
         load_domain_pack(catalogue, name)
     if options.evaluators is not None:
-        choose_evaluators(catalogue, options.evaluators)  # a wrong name is refused now, not by the first episode
-    # The agent is at the other end of the network, so a model of its own needs no key here.
+        choose_evaluators(catalogue, options.evaluators)  # refuse a wrong name now and not in the first episode
+    # The agent is a client, so its model needs no key here.
     role_models = open_role_models(options.model_copy(update={"agent": RoleOptions()}), catalogue)
     if options.max_cost is not None:
         refuse_unknown_prices(role_models)
@@ -249,7 +249,7 @@ def _settings(options: Options, catalogue: Catalogue) -> ServerSettings:
 
 
 def _open_run(options: Options, catalogue: Catalogue, settings: ServerSettings, runs: ServedRuns) -> str:
-    """Open the run that the options describe, if they do; return what to say of it."""
+    """Open the run that the options describe, if any; return a message about it."""
     from tau2_core.cli.serve_options import serves_a_run
     from tau2_core.runs.checked_plan import check_plan
     from tau2_core.runs.composition import compose_run
@@ -265,7 +265,7 @@ def _open_run(options: Options, catalogue: Catalogue, settings: ServerSettings, 
 
 def _guard(settings: ServerSettings) -> str:
     if settings.token is not None:
-        return "the control plane asks for the token"
+        return "the control plane requires the token"
     if settings.overview_token is not None:
-        return f"lists, figures and slots ask for the token {settings.overview_token}"
+        return f"lists, metrics and slots require the token {settings.overview_token}"
     return "the control plane is open to every process of this machine"

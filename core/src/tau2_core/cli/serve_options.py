@@ -1,4 +1,4 @@
-"""Which options of `tau2-gym serve` have an effect together; the others are refused by name, with the reason."""
+"""Refusing options of `tau2-gym serve` that would have no effect, with the reason."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ STARTS_A_RUN = ("split", "task", "num_tasks", "sample", "trials", "name")
 OF_A_SLOT = ("slot_timeout", "slot_attempts", "run_timeout", "max_infrastructure_errors", "resume")
 OF_AN_EPISODE = ("seed", "shard", "variant", "solo", "mode")
 OF_RUN_ALONE = {
-    "min_coverage": "a server's end is no gate; `tau2-gym report` shows the coverage of what was served",
-    "fail_under": "a server's end is no gate; `tau2-gym report` shows the mean of what was served",
+    "min_coverage": "a server's end is not a gate; `tau2-gym report` shows the coverage of the served run",
+    "fail_under": "a server's end is not a gate; `tau2-gym report` shows the mean reward of the served run",
 }
 OF_THE_AGENT = {
-    "agent": "agents come from elsewhere; --agent-name says what reports call them",
-    "user_first": "what an agent shows its model is its own affair",
-    "via": "agents always come over MCP",
-    "concurrency": "as many episodes are played at once as agents come; --max-episodes limits them",
+    "agent": "agents are clients; --agent-name sets their name in reports",
+    "user_first": "an agent decides itself what its model sees",
+    "via": "agents always use MCP",
+    "concurrency": "every agent plays its own episode; --max-episodes limits them",
 }
 
 
@@ -29,10 +29,10 @@ def serves_a_run(options: Options) -> bool:
 
 
 def refuse_without_effect(options: Options) -> None:
-    """Refuse what would have no effect, and values that make no sense. Raises UsageError."""
+    """Refuse options without effect, and invalid values. Raises UsageError."""
     for name, why in OF_RUN_ALONE.items():
         if _is_said(options, name):
-            raise UsageError(f"{_flag(name)} is of `tau2-gym run`: {why}")
+            raise UsageError(f"{_flag(name)} is an option of `tau2-gym run` only: {why}")
     for name in ("idle_timeout", "slot_timeout"):
         if not 0 < getattr(options, name) <= YEAR:
             what = f"should be more than 0 and at most {YEAR} seconds, not {getattr(options, name)}"
@@ -41,12 +41,12 @@ def refuse_without_effect(options: Options) -> None:
         several = [name for name in STARTS_A_RUN if name != "task"]
         _refuse(options, [*several, *OF_A_SLOT, "max_cost"], "stdio serves one episode, to one client")
     elif not serves_a_run(options):
-        said = "it is of a served run: also give --split, --task, --num-tasks, --sample, --trials or --name"
+        said = "it is for a served run: also give --split, --task, --num-tasks, --sample, --trials or --name"
         _refuse(options, [*OF_A_SLOT, *OF_AN_EPISODE], said)
 
 
 def left_to_run(options: Options) -> list[str]:
-    """Say what of a file for `run` is about its agent, and so has no effect on a server."""
+    """Return messages about options for `run` that concern its agent and have no effect on a server."""
     return [f"{name} has no effect: {why}" for name, why in OF_THE_AGENT.items() if _is_said(options, name)]
 
 

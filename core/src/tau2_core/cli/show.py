@@ -1,4 +1,4 @@
-"""`tau2-gym show`: one episode of a run, or the table of all of them."""
+"""`tau2-gym show`: one episode of a run, or a table of all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tau2_core.model.episodes import Slot
     from tau2_core.records.reader import RecordedRun
 
-LONGEST_RESULT = 500  # characters of what a tool answered, without --full
+LONGEST_RESULT = 500  # characters of a tool's result, without --full
 
 
 @example(
@@ -26,12 +26,12 @@ def show(
         Path | None, typer.Argument(metavar="RUN", help="A run's folder; default: the newest in runs/.")
     ] = None,
     episode: Annotated[
-        str | None, typer.Argument(metavar="TASK[#TRIAL]", help="The episode to show; without it, a table of all.")
+        str | None, typer.Argument(metavar="TASK[#TRIAL]", help="The episode to show; default: a table of all.")
     ] = None,
-    full: Annotated[bool, typer.Option("--full", help="Do not cut what tools answered.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Do not shorten the results of tools.")] = False,
     json_output: JsonOption = False,
 ) -> None:
-    """Show one episode: the conversation, calls beside the gold's, verdicts, and what the judge said; or list all."""
+    """Show one episode: the conversation, calls next to the gold calls, verdicts and judgements; or list all."""
     from tau2_core.records.reader import latest_run, read_run
 
     recorded = read_run(run if run is not None else latest_run(Path("runs")))

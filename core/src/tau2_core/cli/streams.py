@@ -1,4 +1,4 @@
-"""Standard input, output and error as a command needs them: open, and able to take any text."""
+"""Preparing standard input, output and error: open, and able to print any text."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ import sys
 from contextlib import suppress
 from io import TextIOWrapper
 
-# What a stream that cannot be written may say; anything else is no matter of the stream's.
+# Error numbers of a stream that cannot be written; other errors are not about the stream.
 CANNOT_WRITE = (errno.ENOSPC, errno.EPIPE, errno.EIO, errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EINVAL)
 
 
 def open_standard_streams() -> None:
-    """Open what is closed of standard input, output and error onto nothing, before a file takes its number.
+    """Open closed standard streams onto the null device, before another file takes their numbers.
 
-    An event loop ends the process (SIGABRT) where it finds one of them closed, and whatever was opened in its place
-    would get what is printed.
+    Otherwise an event loop aborts the process (SIGABRT), or another file gets the output.
     """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
@@ -28,20 +27,20 @@ def open_standard_streams() -> None:
                 os.close(opened)
             os.set_inheritable(number, True)
         if getattr(sys, name) is None:
-            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - it stays open
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - stays open
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a terminal that lacks a sign is no reason to lose a table
+        if isinstance(stream, TextIOWrapper):  # do not fail on a terminal that lacks a character
             stream.reconfigure(errors="backslashreplace")
 
 
 def flush() -> None:
-    """Write out what is printed. Raises OSError where that cannot be done: a full disk, a reader that left."""
+    """Flush standard output. Raises OSError if that is impossible: a full disk, a closed reader."""
     sys.stdout.flush()
     sys.stderr.flush()
 
 
 def abandon_output() -> None:
-    """Send what is still to be written to nowhere, so that Python does not try again when it ends."""
+    """Discard unwritten output, so that Python does not try to write it at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         try:

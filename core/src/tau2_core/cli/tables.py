@@ -1,4 +1,4 @@
-"""Results as tables, for people: as many columns as the screen is wide, with what the signs mean below."""
+"""Tables of results: as many columns as fit the screen, with a legend."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tau2_core.runs.execute import FinishedEpisode, RunResult
 
 PIPED_WIDTH = 140
-LEAST_TASK = 24  # how wide the tasks' column stays before other columns are left out
+LEAST_TASK = 24  # minimum width of the task column, before other columns are omitted
 SHOWN_REASONS = 3
 SHOWN_K = 8  # pass^k up to here, and the last; --json has all
 GAP = 2
@@ -39,12 +39,12 @@ FIGURES = ("calls", "errors", "ms")
 
 class _Screen(Console):
     def on_broken_pipe(self) -> None:
-        """Let the command end as whoever prints without rich does, instead of ending the process here."""
-        raise BrokenPipeError(errno.EPIPE, "the reader left")
+        """Raise the error as without rich, instead of ending the process here."""
+        raise BrokenPipeError(errno.EPIPE, "the reader has closed the pipe")
 
 
 def console() -> Console:
-    """Return where tables go. `COLUMNS` decides the width, else the terminal; 140 where there is neither."""
+    """Return the console for tables. The width is `COLUMNS`, else that of the terminal, else 140."""
     return _Screen(width=None if _wraps() else PIPED_WIDTH, highlight=False)
 
 
@@ -53,7 +53,7 @@ def _wraps() -> bool:
 
 
 def folding_table(titles: Sequence[str], names: Iterable[str]) -> Table:
-    """Return a table that folds what is too wide and cuts nothing; the names in its first column are folded last."""
+    """Return a table that folds wide cells and cuts nothing off; the first column is folded last."""
     longest = max(map(cell_len, names), default=0)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, title in enumerate(titles):
@@ -62,7 +62,7 @@ def folding_table(titles: Sequence[str], names: Iterable[str]) -> Table:
 
 
 def show_run(result: RunResult) -> None:
-    """Print one row an episode, why episodes were not solved, and the figures of the run."""
+    """Print a row per episode, why episodes were not solved, and the figures of the run."""
     screen = console()
     order = {task.id: index for index, task in enumerate(result.tasks)}
     finished = sorted(result.finished, key=lambda item: (item.record.trial, order[item.record.task_id]))
@@ -72,10 +72,10 @@ def show_run(result: RunResult) -> None:
 
 
 def show_episodes(finished: Sequence[FinishedEpisode], screen: Console) -> None:
-    """Print one row an episode, and a legend.
+    """Print a row per episode, and a legend.
 
-    Every criterion has a column with its own name. Where the screen is too narrow, columns are left out: criteria that
-    no task names, then time and counts; and if that is not enough, one column names the criteria that are not met.
+    Every criterion has a column. On a narrow screen columns are omitted: criteria that no task names, then time and
+    counts. If that is not enough, one column lists the unmet criteria.
     """
     if not finished:
         return
@@ -107,7 +107,7 @@ def show_episodes(finished: Sequence[FinishedEpisode], screen: Console) -> None:
 
 
 def _show_transposed(finished: Sequence[FinishedEpisode], criteria: Sequence[str], screen: Console) -> None:
-    """Print one row an episode, with the names of what is not met in place of a column for each criterion."""
+    """Print a row per episode, with a list of unmet criteria instead of a column for each."""
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     table.add_column("task", overflow="fold", ratio=3)
     table.add_column("trial", justify="right", no_wrap=True)
@@ -135,7 +135,7 @@ def _head(item: FinishedEpisode) -> tuple[str, str, str]:
 
 
 def reward_text(reward: float | None) -> str:
-    """Return a reward with one decimal, or two where it is a fraction; a fraction never reads as 0 or 1."""
+    """Return a reward with one decimal, or two for a fraction, which is never shown as 0 or 1."""
     if reward is None:
         return "–"
     if reward in (0.0, 1.0):
@@ -144,12 +144,12 @@ def reward_text(reward: float | None) -> str:
 
 
 def _mark(item: FinishedEpisode, criterion: str) -> str:
-    """Return a verdict in one sign, "" where there is none."""
+    """Return a verdict as one character, "" if there is none."""
     return verdict_sign(item.grade.verdicts.get(criterion))
 
 
 def verdict_sign(verdict: Verdict | None) -> str:
-    """Return a verdict in one sign, "" where there is none."""
+    """Return a verdict as one character, "" if there is none."""
     if verdict is None:
         return ""
     if verdict.status.value == "vacuous":
@@ -174,12 +174,12 @@ def _show_legend(signs: set[str], finished: Sequence[FinishedEpisode], columns: 
 
 
 def is_open(grade: Grade) -> bool:
-    """Tell whether there is something to be said of a grade: it is not solved, or awaits a judge."""
+    """Tell whether a grade needs an explanation: it is not solved, or awaits a judge."""
     return bool(grade.pending) or not grade.solved
 
 
 def show_unsolved(finished: Iterable[FinishedEpisode], screen: Console) -> None:
-    """Print why episodes were not solved: the path, the call or the text; and those that await a judge."""
+    """Print why episodes were not solved (the path, the call or the text), and those that await a judge."""
     unsolved = [item for item in finished if is_open(item.grade)]
     if not unsolved:
         return
@@ -193,7 +193,7 @@ def show_unsolved(finished: Iterable[FinishedEpisode], screen: Console) -> None:
         line = f"{safe(item.record.slot)}: {text}"
         if _wraps():
             screen.print(Padding(line, (0, 0, 0, 2)))
-        else:  # one line an episode, for whoever reads it by line
+        else:  # one line per episode, for programs that read lines
             screen.print(f"  {line}", soft_wrap=True)
 
 
@@ -228,7 +228,7 @@ def show_summary(result: RunResult, screen: Console) -> None:
 
 
 def _means(result: RunResult) -> list[str]:
-    """Return the mean reward; of a run that was stopped, that of what was played and that of all slots."""
+    """Return the mean reward; for a stopped run, of the played episodes and of all slots."""
     summary = result.summary
     if summary.mean_reward is None:
         return ["mean reward –"]
@@ -243,7 +243,7 @@ def _means(result: RunResult) -> list[str]:
 
 
 def _pace(result: RunResult) -> str:
-    """Return how long it took, and how fast; episodes that were taken over from an earlier part took no time here."""
+    """Return duration and speed, without the episodes from before a resume."""
     seconds = result.summary.duration_seconds
     now = sum(item.seconds > 0 for item in result.finished)
     rate = f" ({now / seconds:.0f} episodes/s)" if seconds and now else ""
@@ -261,7 +261,7 @@ def _cost(summary: RunSummary) -> str:
 
 
 def dollars(cost: float | None) -> str:
-    """Return an amount in dollars; a little is not nothing."""
+    """Return an amount in dollars, without rounding small amounts to 0."""
     if cost is None:
         return "unknown"
     return f"${cost:.2g}" if 0 < cost < 0.001 else f"${cost:.4f}"

@@ -1,4 +1,4 @@
-"""`tau2-gym tasks`: the tasks of a domain, with the splits that they are in."""
+"""`tau2-gym tasks`: the tasks of a domain with their splits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tau2_core.cli.safe_text import safe, say_json
 if TYPE_CHECKING:
     from tau2_core.model.tasks import Task
 
-SUMMARY = 300  # characters of a customer's wish; what does not fit the column is folded
+SUMMARY = 300  # characters of a customer's request; longer lines are folded
 
 
 @example("tau2-gym tasks airline --split test")

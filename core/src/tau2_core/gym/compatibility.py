@@ -1,7 +1,7 @@
 """The dialect of eval-protocol's MCP gym client: `/mcp` and `/control/*` (spec/mcp_gym.md).
 
-One world a client-made session id. The id comes in `clientInfo._extra` at `initialize`; the transport's own session
-id is mapped to it. Worlds expire like other episodes, and sessions after them.
+There is one world per session id of the client. The id comes in `clientInfo._extra` at `initialize`; the transport's
+own session id is mapped to it. Worlds expire like other episodes, and sessions after them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SHORTEST_SESSION_SECONDS = 60.0  # a session can have a world again after its wo
 INSTRUCTIONS = (
     "You act as a company's service agent. Use the tools to look things up and to change them, one call at a time. "
     "Tool calls are not seen by the customer. The policy that you follow, and the customer's words, come through "
-    "whoever runs you; so does what you want to say to the customer."
+    "the program that runs you; so does what you want to say to the customer."
 )
 
 Context = ServerRequestContext[Any, Any]
@@ -52,7 +52,7 @@ Manage = Callable[[Server[Any]], StreamableHTTPSessionManager]
 
 
 class Compatibility:
-    """Sessions of compatible clients: client-made ids, their seeds and configuration, and their worlds."""
+    """Sessions of compatible clients: the clients' ids, their seeds and configuration, and their worlds."""
 
     def __init__(self, registry: Registry, settings: ServerSettings, manage: Manage) -> None:
         self.registry = registry
@@ -72,9 +72,9 @@ class Compatibility:
         )
 
     async def enter(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request at `/mcp`; each `initialize` is looked at, to learn whose session it opens.
+        """Answer a request at `/mcp`. Each `initialize` is inspected for the client's session id.
 
-        The SDK's models drop members that they do not know, so the raw message is read. A world belongs to a session,
+        The SDK's models drop unknown members, so the raw message is read. A world belongs to a session,
         so revisions of the protocol without sessions are refused; clients then fall back to the handshake.
         """
         headers = Headers(scope=scope)
@@ -165,7 +165,7 @@ class Compatibility:
         return session.session_id if session is not None else transport_id
 
     async def _episode(self, session_id: str, *, again: bool = False) -> HostedEpisode:
-        """Return a session's world, made now if there is none. One that is gone is only made `again` if asked for.
+        """Return a session's world, created now if there is none. One that is gone is created only with `again`.
 
         Raises RefusedError, UsageError, PackError.
         """
@@ -173,7 +173,7 @@ class Compatibility:
         if self.registry.find(episode_id) is None and (again or not self.registry.is_gone(episode_id)):
             self.registry.admit(episode_id)
             episode = await self.registry.workers.run(partial(self._build, session_id))
-            if self.registry.find(episode_id) is None:  # others may have raced to here
+            if self.registry.find(episode_id) is None:  # another request may have added it
                 self.registry.add(episode)
         return self.registry.get(episode_id)
 
@@ -206,7 +206,7 @@ class Compatibility:
         return types.CallToolResult(content=[types.TextContent(text=sent)], is_error=failed)
 
     async def _initial_state(self, request: Request) -> dict[str, Any]:
-        """Make the world if need be; our domains have nothing to show before the first call."""
+        """Create the world if necessary; our domains have nothing to show before the first call."""
         await self._episode(_header(request), again=True)
         return {}
 
@@ -226,7 +226,7 @@ class Compatibility:
         return {}
 
     async def _reset_session(self, request: Request) -> dict[str, Any]:
-        """Start a session's world again. Unlike the reference, it says so of an unknown session; seed 0 is a seed."""
+        """Start a session's world again. Unlike in the reference, an unknown session is an error, and 0 is a seed."""
         seed = _seed(await request.body())
         await self.registry.reset(self._known(request), seed)
         return {"message": f"session {_header(request)} was reset"}
@@ -240,7 +240,7 @@ class Compatibility:
 
 
 def as_object(result: ToolResult) -> str:
-    """Return a result as the client wants it: a JSON object, others wrapped; a failure is text that is no JSON."""
+    """Return a result in the client's format: a JSON object, with others wrapped; a failure is text, not JSON."""
     if result.failure is not None:
         return result.content
     try:
@@ -251,7 +251,7 @@ def as_object(result: ToolResult) -> str:
 
 
 def _asked_for(body: bytes) -> Session:
-    """Return a session for the id and the world that a compatible client adds to its clientInfo."""
+    """Return a session with the id and the world in a compatible client's clientInfo."""
     try:
         extra = parse_body(body)["params"]["clientInfo"]["_extra"]
         session_id, config, seed = extra["session_id"], extra.get("config"), extra.get("seed")

@@ -1,7 +1,7 @@
-"""Sessions of the compatibility dialect: which world each of them is for, and when they end.
+"""Sessions of the compatibility dialect: the world of each, and when it ends.
 
-The SDK would keep a task and streams of some 35 KB for each session. Here a session is an entry in a table, and each
-of its messages is answered by itself, so that clients who open many and leave cost next to nothing.
+The SDK would keep a task and streams of about 35 KB for each session. Here a session is an entry in a table, and each
+message is answered separately, so that abandoned sessions cost next to nothing.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from uuid import uuid4
 
 @dataclass(slots=True)
 class Session:
-    """One MCP session: the id that its client made itself ("" if none), and the world that it asked for."""
+    """One MCP session: the id that its client chose ("" if none), and the world that it requested."""
 
     session_id: str = ""
     domain: str | None = None
     task_id: str | None = None
     seed: int = 0
-    requests: int = 0  # being answered now
+    requests: int = 0  # in progress
     last_used: float = field(default_factory=time.monotonic)
 
 
 class DialectSessions:
-    """The open sessions by the transport's id, those used longest ago first."""
+    """The open sessions by the transport's id, least recently used first."""
 
     def __init__(self, most: int, idle_seconds: float, has_world: Callable[[str], bool]) -> None:
         self.most = most
@@ -36,9 +36,9 @@ class DialectSessions:
         self._latest: dict[str, Session] = {}  # by the client's id
 
     def open(self, session: Session) -> str:
-        """Add a session and return the transport's id of it. One too many ends the one that was used longest ago.
+        """Add a session and return its transport id. If there are too many, the least recently used one ends.
 
-        A session whose world is open ends only if all of them have one.
+        A session whose world is open ends only if the worlds of all sessions are open.
         """
         transport_id = uuid4().hex
         session.session_id = session.session_id or transport_id
@@ -50,7 +50,7 @@ class DialectSessions:
         return transport_id
 
     def use(self, transport_id: str) -> Session | None:
-        """Return a session, used now; None if it has ended or there never was one."""
+        """Return a session and mark it as used; None if it has ended or never existed."""
         session = self._sessions.get(transport_id)
         if session is not None:
             self._sessions.move_to_end(transport_id)
@@ -58,7 +58,7 @@ class DialectSessions:
         return session
 
     def latest(self, session_id: str) -> Session:
-        """Return the session opened last with a client's id; one that asks for nothing if there is none."""
+        """Return the latest session with a client's id, or a default one if there is none."""
         return self._latest.get(session_id) or Session(session_id)
 
     def end(self, transport_id: str) -> None:
@@ -67,7 +67,7 @@ class DialectSessions:
             del self._latest[session.session_id]
 
     def end_idle(self) -> None:
-        """End the sessions that nobody has used for too long and whose worlds are gone."""
+        """End the sessions that were not used for too long and whose worlds are gone."""
         now = time.monotonic()
         idle = [
             key

@@ -1,8 +1,8 @@
-"""What the MCP SDK's HTTP transport takes wrongly, put right before it gets there.
+"""Correcting messages that the MCP SDK's HTTP transport would handle wrongly.
 
-The SDK keeps the answers of a session by request id, so that two requests with one id at a time get each other's
-answers, or none; it takes a request with an id that JSON-RPC does not allow for a notification; and it fails at a
-`Last-Event-ID`, because nothing is stored that could be sent again.
+The SDK stores the answers of a session by request id, so two concurrent requests with one id get each other's answers
+or none. It treats a request with an id that JSON-RPC does not allow as a notification. And it fails at a
+`Last-Event-ID`, because no events are stored.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NO_SESSION = (
 
 
 class Messages:
-    """Passes on MCP messages: requests of one id within a session one after the other, and none with a wrong id."""
+    """Passes on MCP messages: requests with one id in a session one after the other, and none with an invalid id."""
 
     def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
         self.app = app
@@ -58,7 +58,7 @@ class Messages:
             await self.app(scope, receive, send)
 
     async def _read(self, receive: Receive) -> tuple[bytes, Receive]:
-        """Return the body, and what gives it once more; one over the limit is cut, and refused further on."""
+        """Return the body, and a `receive` that returns it again. A body above the limit is cut and refused later."""
         read: list[Message] = []
         body = b""
         while True:
@@ -88,11 +88,11 @@ class Messages:
 
 
 class _Null:
-    """The id of a request that says `null`."""
+    """The id of a request with `null`."""
 
 
 def _request_id(body: bytes) -> Any:
-    """Return the id of a request, None for a notification, an answer, or what is no message at all."""
+    """Return the id of a request, None for a notification, an answer, or an invalid message."""
     try:
         message = from_json(body)
     except ValueError:
@@ -108,7 +108,7 @@ def _refusal(request_id: Any) -> JSONResponse:
 
 
 def _needs_session(scope: Scope, body: bytes) -> bool:
-    """Tell whether a request without a session's id is of a revision in which only `initialize` may come without."""
+    """Tell whether a request lacks a session id that its protocol revision requires for all but `initialize`."""
     version = next((value for name, value in scope["headers"] if name == VERSION), None)
     if version is not None and version.decode("latin-1") not in HANDSHAKE_PROTOCOL_VERSIONS:
         return False

@@ -1,6 +1,6 @@
-"""MCP sessions of the handshake era: which URL opened which, and their end with it. A world is none of their business.
+"""MCP sessions of clients with a handshake: which URL opened which, and ending them together with it.
 
-The SDK keeps a session until its client deletes it or half an hour has passed, and clients may leave without a word.
+The SDK keeps a session until its client deletes it or half an hour has passed, and clients may leave without notice.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SESSIONS_A_KEY = 32
-HEADER = MCP_SESSION_ID_HEADER.encode()  # as ASGI gives it, in lower case
+HEADER = MCP_SESSION_ID_HEADER.encode()  # lower case, as in ASGI
 
 
 class Sessions:
-    """Hands requests to the SDK, and keeps a list of the sessions that come of them, by the key of their URL.
+    """Passes requests to the SDK, and lists the resulting sessions by the key of their URL.
 
-    Who opens one more than `SESSIONS_A_KEY` loses the oldest.
+    A key has at most `SESSIONS_A_KEY` sessions; a further one ends the oldest.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -67,13 +67,13 @@ class Sessions:
                     await self._end(session_id)
 
     async def end_those_without(self, is_open: Callable[[str], bool]) -> None:
-        """End the sessions of keys that open nothing any more."""
+        """End the sessions of keys that are no longer valid."""
         for key in [key for key in self._opened if not is_open(key)]:
             for session_id in self._opened.pop(key):
                 await self._end(session_id)
 
     async def _end(self, session_id: str) -> None:
-        """Delete a session as its client would, once its messages are answered: the SDK would break them off."""
+        """Delete a session as its client would, after its messages are answered, which the SDK would abort."""
         if session_id in self._under_way:
             self._to_end.add(session_id)
             return

@@ -15,14 +15,14 @@ _VERSIONS = ("weight_version", "system_fingerprint")
 
 
 def read_tokens(answer: Mapping[str, Any], choice: Mapping[str, Any]) -> CallTokens:
-    """Return an answer's tokens. Raises ModelError where it holds no ids, or what cannot be ids."""
+    """Return an answer's tokens. Raises ModelError if it has no ids or invalid ones."""
     prompt, completion = answer.get("prompt_token_ids"), choice.get("token_ids")
     if prompt is None or completion is None:
         missing = "prompt_token_ids" if prompt is None else "choices[0].token_ids"
         raise ModelError(
             ModelFailure.SETTINGS,
             f"the endpoint sent no {missing}, which --token-traces needs; use one that knows `return_token_ids`, such "
-            "as vLLM, or leave out --token-traces",
+            "as vLLM, or omit --token-traces",
         )
     version = next((answer[name] for name in _VERSIONS if answer.get(name) is not None), None)
     return CallTokens(

@@ -1,4 +1,4 @@
-"""Tokens of model calls, as the engine that made them reports them; nothing here is ever tokenised again."""
+"""Tokens of model calls as reported by the engine; nothing is tokenised again."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Ids = list[Annotated[StrictInt, Field(ge=0)]]
 class TracedCall(BaseModel):
     """One call of a model: a line of `tokens.jsonl`.
 
-    `turn` is the number of the message that the call was for, `call` counts a role's calls in an episode. The prompt of
-    a call usually goes on where the call before ended: prompt and completion then belong to the same `sequence`, and
-    `prompt_ids` are only what has come since, from position `start` on. Where it does not, a new sequence begins with
-    the whole prompt, and `forked_at` is the first position that differs.
+    `turn` is the index of the message that the call was for, `call` counts a role's calls in an episode. The prompt of
+    a call usually continues the previous call: prompt and completion then belong to the same `sequence`, and
+    `prompt_ids` are only the new part from position `start` on. Otherwise a new sequence begins with the whole prompt,
+    and `forked_at` is the first position that differs.
 
-    Absent is not empty: `logprobs` is None where the engine sent none, and so is each that it left out.
+    `logprobs` is None if the engine sent none, and so is each single one that it omitted.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -50,7 +50,7 @@ class TokenTrace:
         self._so_far: list[int] = []
 
     def add(self, task_id: str, trial: int, turn: int, tokens: CallTokens, finish_reason: str | None) -> None:
-        """Add a call; where its prompt does not begin with all that came before, begin another sequence."""
+        """Add a call; if its prompt does not begin with everything before it, begin a new sequence."""
         prompt, so_far = tokens.prompt_ids, self._so_far
         sequence = self.calls[-1].sequence if self.calls else 0
         goes_on = prompt[: len(so_far)] == so_far

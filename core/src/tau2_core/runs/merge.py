@@ -1,4 +1,4 @@
-"""Putting the parts of one run together that were played in folders of their own, such as shards."""
+"""Merging the parts of one run that were played in separate folders, such as shards."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from tau2_core.state.difference import path_text, value_changes
 
 
 def merge_runs(folders: Sequence[Path], into: Path) -> RunSummary:
-    """Write the episodes of several run folders into a new one, in the order of the slots, and sum them up.
+    """Write the episodes of several run folders into a new one, in the order of the slots, and summarise them.
 
-    What no part has played is missing in the new run too, and `--resume` plays it. An episode that failed by
-    infrastructure gives way to one of the same slot that did not. The duration is the sum of the parts' durations.
+    Slots that no part has played are missing in the new run too; `--resume` plays them. An episode with an
+    infrastructure error is replaced by one of the same slot without. The duration is the sum of the parts' durations.
 
     Raises:
-        UsageError: fewer than two folders, or one that holds no run.
-        RunError: the parts are not of one run, two of them hold different episodes of one slot, a folder is damaged, or
+        UsageError: fewer than two folders, or one without a run.
+        RunError: the parts are not of one run, two of them have different episodes of one slot, a folder is damaged, or
             the new one already exists or cannot be written.
     """
     if len({folder.resolve() for folder in folders}) < 2:
-        raise UsageError("name two or more run folders to put together")
+        raise UsageError("name two or more run folders to merge")
     parts = [read_run(folder) for folder in folders]
     for part in parts[1:]:
         _refuse_another_run(parts[0], part)
@@ -64,7 +64,7 @@ def _refuse_another_run(first: RecordedRun, other: RecordedRun) -> None:
 
 
 def _owners(parts: Sequence[RecordedRun]) -> dict[Slot, RecordedRun]:
-    """Return which part's episode counts, for each slot that one has played, in the order of the slots."""
+    """Return the part whose episode counts for each played slot, in the order of the slots."""
     owners: dict[Slot, RecordedRun] = {}
     for part in parts:
         for slot, record in part.records.items():
@@ -73,7 +73,7 @@ def _owners(parts: Sequence[RecordedRun]) -> dict[Slot, RecordedRun]:
                 owners[slot] = part
             elif not _failed(part, slot) and owner.records[slot] != record:
                 raise RunError(
-                    f"{owner.folder} and {part.folder} hold different episodes of task {slot.task_id!r}, trial "
+                    f"{owner.folder} and {part.folder} have different episodes of task {slot.task_id!r}, trial "
                     f"{slot.trial}; leave one of the two folders out"
                 )
     first = parts[0]
@@ -86,7 +86,7 @@ def _failed(part: RecordedRun, slot: Slot) -> bool:
 
 
 def _write(journal: Journal, parts: Sequence[RecordedRun], owners: Mapping[Slot, RecordedRun]) -> None:
-    """Write the files of the merged run but for its summary; run.json comes last, so that half a run is none."""
+    """Write the files of the merged run except its summary; run.json comes last, when the others are complete."""
     journal.rewrite(TASKS, parts[0].task_contents().values())
     journal.rewrite(EPISODES, (part.records[slot].line() for slot, part in owners.items()))
     judged = {slot: part.judgements[slot] for slot, part in owners.items() if slot in part.judgements}

@@ -1,4 +1,4 @@
-"""Rows for training from a run's token traces: prompt and completion ids with a mask, one row a sequence."""
+"""Rows for training from a run's token traces: prompt and completion ids with a mask, one row per sequence."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ PARQUET = ".parquet"
 class TokenRow(BaseModel):
     """One sequence of one role in one episode.
 
-    `prompt_ids` are those of its first call. `completion_ids` are all that came after: what the model sampled, where
-    `mask` is 1, and what others put in between, where it is 0. `logprobs` are None where nothing was sampled, and
-    where the engine sent none. `reward` is None where no reward may count.
+    `prompt_ids` are those of its first call. `completion_ids` are all later ones: sampled by the model where `mask` is
+    1, and from other messages where it is 0. `logprobs` are None where nothing was sampled, and where the engine sent
+    none. `reward` is None if no reward may count.
 
-    `turns` are the numbers of the messages that were sampled, `weight_versions` those that the engine told for them.
-    `forked_at` is the position at which the first prompt departs from the sequence before, None for the first one.
+    `turns` are the indexes of the sampled messages, `weight_versions` those reported by the engine. `forked_at` is the
+    position at which the first prompt differs from the previous sequence, None for the first one.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -69,7 +69,7 @@ def token_rows(run: RecordedRun) -> list[TokenRow]:
     for number, call in journal.validated(TOKENS, TracedCall):
         of_role = attempts.setdefault((Slot(call.task_id, call.trial), call.role), [])
         if call.call == 0:
-            of_role.clear()  # an attempt that a stop cut short, or that infrastructure failed, is played again
+            of_role.clear()  # an interrupted attempt, or one with an infrastructure error, is played again
         of_role.append(_Line(number, call))
     rows: list[TokenRow] = []
     for slot in sorted(run.records, key=lambda slot: (run.tasks.index(slot.task_id), slot.trial)):
@@ -88,7 +88,7 @@ def _refuse_gaps(file: Path, lines: Sequence[_Line]) -> None:
         if line.call.call != wanted:
             raise RunError(
                 f"{file}:{line.number}: call {line.call.call} of the {line.call.role} in {line.call.task_id} follows "
-                f"call {wanted - 1}; a call is missing, so nothing can be made of this episode; play it again"
+                f"call {wanted - 1}; a call is missing, so this episode cannot be used; play it again"
             )
 
 
@@ -103,8 +103,8 @@ def _row(file: Path, lines: Sequence[_Line], reward: float | None) -> TokenRow:
         where = f"{file}:{line.number}"
         if call.logprobs is not None and len(call.logprobs) != len(call.completion_ids):
             raise RunError(
-                f"{where}: {len(call.logprobs)} logprobs for {len(call.completion_ids)} sampled tokens; positions that "
-                "do not fit must not be trained on"
+                f"{where}: {len(call.logprobs)} logprobs for {len(call.completion_ids)} sampled tokens; mismatched "
+                "positions must not be used for training"
             )
         if call.start != length:
             raise RunError(f"{where}: the call begins at position {call.start}, but {length} tokens came before it")
@@ -179,7 +179,7 @@ def _write_parquet(file: Path, rows: Sequence[TokenRow]) -> None:
     )
     table = pyarrow.Table.from_pylist(list(_lines(rows)), schema=schema)
     if file.exists():
-        raise RunError(f"{file} is there already; remove it, or name another file")
+        raise RunError(f"{file} already exists; remove it, or name another file")
     try:
         parquet.write_table(table, file)
     except OSError as error:

@@ -1,1 +1,1 @@
-"""Starting a pack: its files from templates, its schemas for editors, its tools from what a company has."""
+"""Creating a new pack: its files from templates, and its schemas for editors."""

@@ -1,4 +1,4 @@
-"""Which files a new pack has, for what is asked for."""
+"""The files of a new pack, depending on its options."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from tau2_core.scaffold.pack_name import PackName
 from tau2_core.scaffold.schemas import schema_text
 from tau2_core.scaffold.templates import SCHEMAS, render, template_files
 
-# Beside the package, where a pack is distributed; in it otherwise.
+# Next to the package in a distribution, otherwise in it.
 _OUTSIDE = ("tests/",)
 _PACKAGE_FILES = ("plugin.py",)
 _SCHEMAS = ("domain", "tools", "functions", "tasks", "splits")
 
 
 def new_pack(name: PackName, *, minimal: bool = False, customer_tools: bool = False) -> dict[str, str]:
-    """Return the files of a new pack by their path below its folder. Raises UsageError for options that exclude."""
+    """Return the files of a new pack by their path below its folder. Raises UsageError for contradicting options."""
     if minimal and customer_tools:
-        raise UsageError("--minimal and --with-customer-tools exclude each other: leave one out")
+        raise UsageError("--minimal and --with-customer-tools exclude each other: give only one of them")
     values = template_values(name, customer_tools=customer_tools)
     kinds = ["minimal"] if minimal else ["plain", *(["customer"] if customer_tools else [])]
     files: dict[str, str] = {}
@@ -31,7 +31,7 @@ def new_pack(name: PackName, *, minimal: bool = False, customer_tools: bool = Fa
 
 
 def template_values(name: PackName, **more: Any) -> dict[str, Any]:
-    """Return what every template of a pack may use."""
+    """Return the variables of every template."""
     major, minor, *_ = version("tau2-core").split(".")
     return {
         "name": name.domain,
@@ -52,14 +52,14 @@ def add_files(files: dict[str, str], kind: str, name: PackName, values: Mapping[
 
 
 def finish_package(files: dict[str, str], name: PackName, values: Mapping[str, Any]) -> None:
-    """Add the schemas that the files name and, where the pack is to be distributed, what a distribution needs."""
+    """Add the schemas that the files name and, for a distribution, its own files."""
     if name.distributed:
         files[_target("py.typed", name)] = ""
         for file in template_files("package"):
             target = _target(file, name) if file in _PACKAGE_FILES else file
             files[target] = render("package", file, target, values)
     elif any(file.startswith("tests/") for file in files):
-        files["tests/__init__.py"] = ""  # pytest then finds the package around it
+        files["tests/__init__.py"] = ""  # so that pytest finds the package around it
     named = "\n".join(files.values())
     for schema in _SCHEMAS:
         if f"{SCHEMAS}/{schema}.json" in named:

@@ -1,4 +1,4 @@
-"""The name of a new pack, and the other names that follow from it."""
+"""The name of a new pack, and the names derived from it."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ class PackName:
 
     @property
     def camel(self) -> str:
-        """The name as classes begin: `bike_shop` is `BikeShop`."""
+        """The prefix of class names: `BikeShop` for `bike_shop`."""
         return "".join(part.capitalize() for part in self.domain.split("_"))
 
     @property
     def title(self) -> str:
-        """The name as a heading has it: `bike_shop` is `Bike shop`."""
+        """The name in headings: `Bike shop` for `bike_shop`."""
         return self.domain.replace("_", " ").strip().capitalize()
 
 
 def new_pack_name(text: str, taken: dict[str, str], *, distributed: bool = False) -> PackName:
-    """Return the names of a new pack. `taken`: installed domains, and who brings each.
+    """Return the names of a new pack. `taken`: installed domains and their origins.
 
-    Raises UsageError for what is no package name, and for a name that a domain or a module has already.
+    Raises UsageError for an invalid package name, and for a name that a domain or a module already has.
     """
     if not _NAME.match(text) or keyword.iskeyword(text) or len(text) > LONGEST:
         likely = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:LONGEST]
         usable = _NAME.match(likely) and not keyword.iskeyword(likely)
-        rule = f"use lower-case letters, digits and `_`, up to {LONGEST}, the first a letter, and no word of Python's"
-        raise UsageError(f"{text!r} is no name for a pack: {rule}" + (f"; {likely!r}, say" if usable else ""))
+        rule = f"use lower-case letters, digits and `_`, up to {LONGEST}, the first a letter, and not a Python keyword"
+        raise UsageError(f"{text!r} is not a valid name for a pack: {rule}" + (f"; {likely!r}, say" if usable else ""))
     if text in taken:
-        raise UsageError(f"there is a domain {text!r} already, from {taken[text]}: choose another name")
+        raise UsageError(f"there is already a domain {text!r}, from {taken[text]}: choose another name")
     name = PackName(text, distributed)
     if name.package in sys.stdlib_module_names or importlib.util.find_spec(name.package) is not None:
-        raise UsageError(f"a Python module is called {name.package!r} already: choose another name, or use --package")
+        raise UsageError(f"there is already a Python module {name.package!r}: choose another name, or use --package")
     return name

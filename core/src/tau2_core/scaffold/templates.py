@@ -1,4 +1,4 @@
-"""The templates of a new pack's files. Their marks are `<< >>` and `<% %>`, as the files may be Jinja themselves."""
+"""Templates of a new pack's files. Delimiters are `<< >>` and `<% %>`: the files may be Jinja themselves."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ SCHEMAS = "schemas"
 
 
 def template_files(kind: str) -> list[str]:
-    """Return the files that a folder of templates makes, by their path in the pack."""
+    """Return the files of a folder of templates, by their path in the pack."""
     files = (FOLDER / kind).rglob(f"*{SUFFIX}")
     return sorted(file.relative_to(FOLDER / kind).as_posix().removesuffix(SUFFIX) for file in files)
 
 
 def render(kind: str, name: str, target: str, values: Mapping[str, Any]) -> str:
-    """Render the template of a file, which is to lie at `target` below the new folder."""
-    environment = Environment(  # noqa: S701 - it makes Python and YAML, not HTML
+    """Render the template of a file at `target` below the new folder."""
+    environment = Environment(  # noqa: S701 - the output is Python and YAML, not HTML
         loader=FileSystemLoader(FOLDER / kind, encoding="utf-8"),
         undefined=StrictUndefined,
         variable_start_string="<<",
@@ -39,7 +39,7 @@ def render(kind: str, name: str, target: str, values: Mapping[str, Any]) -> str:
 
 
 def schema_line_for(target: str) -> Callable[[str], str]:
-    """Return what makes the line by which editors find the schema of a file at `target`."""
+    """Return a function for the comment by which editors find the schema of a file at `target`."""
 
     def schema_line(schema: str) -> str:
         path = os.path.relpath(f"{SCHEMAS}/{schema}.json", PurePosixPath(target).parent)
