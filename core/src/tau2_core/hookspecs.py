@@ -66,7 +66,7 @@ def tau2_adapters() -> list[AdapterSpec]:  # type: ignore[empty-body]
 
 @hookspec
 def tau2_exporters() -> list[ExporterSpec]:  # type: ignore[empty-body]
-    """Add formats of other tools that runs and tasks are written in, to be chosen with `tau2-gym export --to`."""
+    """Add formats in which `tau2-gym export --to` writes runs and tasks."""
 
 
 @hookspec
@@ -89,7 +89,7 @@ def tau2_commands() -> list[CommandSpec]:  # type: ignore[empty-body]
 
 @hookspec
 def tau2_pages() -> list[PageSpec]:  # type: ignore[empty-body]
-    """Add pages to the workbench (`tau2-gym view`), and panels beside its episodes."""
+    """Add pages to the workbench (`tau2-gym view`), and panels next to its episodes."""
 
 
 @hookspec

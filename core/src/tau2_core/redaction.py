@@ -113,7 +113,7 @@ class Redactor:
         return without_logins(self.written(text))
 
     def errors(self, value: Any) -> Any:
-        """Return a JSON value that quotes errors, each of its texts as `error` shows it."""
+        """Return a JSON value whose texts quote errors, redacted as by `error`."""
         return _mapped(value, self.error)
 
     def _redacted(self, value: Any) -> Any:
@@ -121,7 +121,7 @@ class Redactor:
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:
-    """Return a JSON value with all its texts changed, names too."""
+    """Apply a function to all texts of a JSON value, including names."""
     if isinstance(value, dict):
         return {_mapped(name, change): _mapped(part, change) for name, part in value.items()}
     if isinstance(value, list):

@@ -20,9 +20,7 @@ def export(
     out: Annotated[Path, typer.Argument(help="The file or, for the format dir, the folder to write.")],
     to: Annotated[
         str,
-        typer.Option(
-            metavar="TOOL", help="The format: tau2-bench, tokens, eval-protocol, or that of a plugin."
-        ),
+        typer.Option(metavar="TOOL", help="The format: tau2-bench, tokens, eval-protocol, or that of a plugin."),
     ] = OFFICIAL,
     layout: Annotated[
         Literal["json", "dir"],

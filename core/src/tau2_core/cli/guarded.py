@@ -1,4 +1,4 @@
-"""What goes around every command, ours or a plugin's: Ctrl-C and foreign exits end it with a word and exit code 1."""
+"""A wrapper for every command: after Ctrl-C and foreign exits it ends with a message and exit code 1."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tau2_core.terminal_text import printable
 
 
 def guarded(command: Callable[..., None], package: str = "") -> Callable[..., None]:
-    """End with a word and exit code 1 on Ctrl-C, before typer ends with 130 and none; no pack's code ends a command.
+    """On Ctrl-C print a message and exit with 1, unlike typer. Also catch exits that a pack's code attempts.
 
-    What `package` prints goes to standard output, as what we print ourselves.
+    Output of `package` goes to standard output, like our own.
     """
 
     @wraps(command)
@@ -32,7 +32,7 @@ def guarded(command: Callable[..., None], package: str = "") -> Callable[..., No
         except BaseException as error:
             if isinstance(error, Exception):
                 raise
-            complain(f"error: {_place(error)} ended the command: {words_of(error)}; mend it, or block it")
+            complain(f"error: {_place(error)} ended the command: {words_of(error)}; fix it, or block it")
             raise typer.Exit(1) from None
 
     return run_command
@@ -46,7 +46,7 @@ def complain(message: str, code: int = 1) -> int:
 
 
 def epilog(example: tuple[str, ...] | list[str]) -> str:
-    r"""Return what a command's help ends with; the mark `\b` keeps the lines as they are."""
+    r"""Return the examples at the end of a command's help; `\b` keeps their line breaks."""
     return "\n".join(["\b", "Example:", *(f"  {line}" for line in example)])
 
 

@@ -1,4 +1,4 @@
-"""The commands that plugins add: found when the list of commands, or a command that is not ours, is asked for."""
+"""The commands that plugins add, which are only looked up for the list of commands and for unknown commands."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 class CommandGroup(TyperGroup):
-    """Our commands, then those of plugins. Nothing of a plugin is imported for a command of ours."""
+    """Our commands, then those of plugins. No plugin is imported for a command of ours."""
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        """All plugins. Raises UsageError if one is blocked that is not there."""
+        """All plugins. Raises UsageError if a plugin is blocked that does not exist."""
         from tau2_core.plugins.discovery import discover
 
         return discover()
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return all names; where plugins cannot be found, ours alone, as any command of a plugin then says why."""
+        """Return all names, or only ours if plugins cannot be loaded; calling one then gives the reason."""
         ours = super().list_commands(ctx)
         try:
             theirs = [spec.name for spec in self.catalogue.commands()]
@@ -37,7 +37,7 @@ class CommandGroup(TyperGroup):
         return list(dict.fromkeys([*ours, *theirs]))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command, None if there is none of that name. Raises UsageError if two plugins bring it."""
+        """Return a command, None if there is none of that name. Raises UsageError if two plugins add it."""
         ours = super().get_command(ctx, cmd_name)
         if ours is not None or cmd_name not in {spec.name for spec in self.catalogue.commands()}:
             return ours
@@ -50,7 +50,7 @@ def _command(spec: CommandSpec) -> Any:
     try:
         run = loaded(spec.run)
     except PluginError as error:
-        cause = error  # the list of commands goes on; whoever calls this one is told
+        cause = error  # raised when this command is called; the list of commands still works
 
         def run() -> NoReturn:
             raise cause

@@ -1,4 +1,4 @@
-"""Listening on an address: loopback for everybody on the machine, any other one only with a token."""
+"""Opening the sockets of a server. An address other than loopback requires a token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What exporters are given: a domain's tasks, and the episodes of a run where one is exported."""
+"""The input of exporters: a domain's tasks and, for the export of a run, its episodes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tau2_core.model.tools import Tool
 
 @dataclass(frozen=True, slots=True)
 class ExportedEpisode:
-    """One recorded episode: its grade and judgement, if it has them, and the seconds that it took (0 if unknown)."""
+    """One recorded episode: its grade and judgement, if it has them, and its duration in seconds (0 if unknown)."""
 
     record: EpisodeRecord
     grade: Grade | None
@@ -33,10 +33,9 @@ class ExportedRun:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What is to be written for another tool: a domain's tasks by id, or a `run` with the tasks that it played.
+    """The input of an exporter: a domain's tasks by id, or a `run` with the tasks that it played.
 
-    `tools` are what the agent may call. `user_model` names the model that is to play the customer, None if the user of
-    the command named none.
+    `tools`: the agent's. `user_model`: the model that is to play the customer, None if none was given.
     """
 
     domain: str

@@ -153,7 +153,7 @@ class ExporterSpec:
 
 @dataclass(frozen=True, slots=True)
 class CommandSpec:
-    """A command of `tau2-gym`: `run` is a function whose parameters typer makes arguments and options of.
+    """A command of `tau2-gym`: `run` is a function whose parameters become arguments and options, as in typer.
 
     `example` are lines that its help ends with. A name that the core has is refused.
     """
@@ -166,7 +166,7 @@ class CommandSpec:
 
 @dataclass(frozen=True, slots=True)
 class PageSpec:
-    """A page of the workbench, or a panel beside an episode: a template, and a function that says what is in it.
+    """A page of the workbench, or a panel next to an episode: a template, and a function for its variables.
 
     A panel's function gets the `RunEpisode` that is shown, a page's the folder of the runs as a `Path`. It returns the
     template's variables, or None to show nothing. `template` is the path of a Jinja template in `package`; whatever it

@@ -1,4 +1,4 @@
-"""The lines of a file that grows: read once each, by their place, so that a large run need not be held in memory."""
+"""Reading the lines of a growing file once each, by their position, without keeping a large run in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A whole line: its number from 1, where it begins and ends (bytes, without the line feed), and its content."""
+    """A complete line: its number from 1, its start and end in bytes, without the line feed, and its content."""
 
     number: int
     start: int
@@ -18,7 +18,7 @@ class Line:
 
 
 def whole_lines(file: Path, *, start: int = 0, number: int = 0) -> Iterator[Line]:
-    """Yield the lines that begin at `start` or later, after `number` lines; one that is not ended yet is left out.
+    """Yield the lines from position `start`, which follows `number` lines; an unfinished last line is left out.
 
     Raises OSError.
     """
@@ -34,7 +34,7 @@ def whole_lines(file: Path, *, start: int = 0, number: int = 0) -> Iterator[Line
 
 
 def line_at(file: Path, start: int, end: int) -> bytes:
-    """Return the content of the line at a place. Raises OSError."""
+    """Return the content of the line at a position. Raises OSError."""
     with file.open("rb") as stream:
         stream.seek(start)
         return stream.read(end - start)

@@ -1,4 +1,4 @@
-"""Exporting runs and tasks into other tools' formats: what exporters get, and official result files."""
+"""Exporting runs and tasks into other tools' formats, and into official result files."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from tau2_core.runs.evaluator_sets import choose_evaluators
 
 
 def tasks_export(setting: Setting, *, split: str | None = None, user_model: str | None = None) -> Export:
-    """Return what an exporter is given of a split's tasks. Raises UsageError if there is none."""
+    """Return the exporter's input for the tasks of a split. Raises UsageError if there is none."""
     tasks = setting.select(split=split)
     if not tasks:
-        raise UsageError(f"{setting.domain}: there is no such task to export")
+        raise UsageError(f"{setting.domain}: there are no tasks to export")
     return _export(setting, {task.id: task for task in tasks}, user_model, None)
 
 
 def run_export(run: RecordedRun, setting: Setting, user_model: str | None = None) -> Export:
-    """Return what an exporter is given of a run. Raises RunError if no episode of it is finished."""
+    """Return the exporter's input for a run. Raises RunError if no episode of it is finished."""
     if not run.records:
-        raise RunError(f"{run.folder} holds no finished episode")
+        raise RunError(f"{run.folder} contains no finished episode")
     episodes = [
         ExportedEpisode(record, run.grades.get(slot), run.judgements.get(slot), run.seconds.get(slot, 0.0))
         for slot, record in run.records.items()
@@ -58,7 +58,7 @@ def _export(setting: Setting, tasks: Mapping[str, Task], user_model: str | None,
 
 
 def exported_lines(exporter: ExporterSpec, export: Export) -> list[Mapping[str, Any]]:
-    """Return the lines that an exporter makes. Raises PluginError where it fails, and what it raises itself of ours."""
+    """Return an exporter's lines. Raises PluginError if it fails; our own errors pass unchanged."""
     try:
         with foreign():
             return list(loaded(exporter.lines)(export))
@@ -66,7 +66,7 @@ def exported_lines(exporter: ExporterSpec, export: Export) -> list[Mapping[str, 
         raise
     except Exception as error:
         raise PluginError(
-            f"exporter {exporter.name!r} failed: {describe_error(error)}; mend or block its plugin"
+            f"exporter {exporter.name!r} failed: {describe_error(error)}; fix or block its plugin"
         ) from error
 
 
