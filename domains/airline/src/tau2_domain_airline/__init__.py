@@ -1,1 +1,1 @@
-"""The airline domain: flights, travellers, reservations, and the desk that serves them."""
+"""The airline domain: flights, travellers, reservations, and the service desk."""

@@ -1,4 +1,4 @@
-"""Turn the objects in a tool's arguments into records."""
+"""Converting the objects in a tool's arguments into records."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
@@ -9,10 +9,10 @@ R = TypeVar("R", bound=Record)
 
 
 def as_records(values: Sequence[Any], record: type[R]) -> list[R]:
-    """Build one record an object; leave the value as it was given if anything in it is not an object.
+    """Build one record per object. Return the value unchanged if it contains anything but objects.
 
-    Arguments may reach a tool unvalidated, so `values` can be text or an object too. A value left alone is
-    refused later, except by a tool that stores it (see the README's list of quirks).
+    Arguments may reach a tool unvalidated, so `values` can be text or an object too. An unchanged value
+    is refused later, except by a tool that stores it (see the README's list of quirks).
     """
     if all(isinstance(value, dict) for value in values):
         return [record.model_validate(value) for value in values]

@@ -1,4 +1,4 @@
-"""What seats and extras cost."""
+"""The prices of seats and extras."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ BAG_PRICE = 50
 
 
 def quote(db: AirlineDB, wanted: FlightInfo, cabin: Cabin, travellers: int) -> ReservationFlight:
-    """Price a flight at today's fare; fail if it cannot be booked or cannot seat the travellers."""
+    """Return a flight at its present fare. Raises ToolError if it cannot be booked or has too few seats."""
     flight = find_flight(reading(db), wanted.flight_number)
     offer = find_bookable_date(flight, wanted.date)
     place = f"{cabin} on flight {wanted.flight_number} on {wanted.date}"

@@ -1,4 +1,4 @@
-"""Fetch records by their exact keys, or fail in words."""
+"""Look-up of records by their exact keys. Raises ToolError for unknown keys."""
 
 from tau2_core import ToolError
 

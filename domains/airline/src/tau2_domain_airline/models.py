@@ -1,4 +1,4 @@
-"""The records of the airline: field order is the order in which a tool's result shows them."""
+"""The records of the airline. The order of fields is the one in tool results."""
 
 from typing import Annotated, Literal
 
@@ -92,7 +92,7 @@ class Address(Record):
 
 
 class CreditCard(Record):
-    """A card of the user's; its balance is not ours to know."""
+    """A user's credit card; its balance is unknown."""
 
     source: Literal["credit_card"]
     id: str
@@ -152,7 +152,7 @@ class ReservationFlight(Record):
 
 
 class Payment(Record):
-    """Money taken, or given back where the amount is negative."""
+    """A payment, or a refund if the amount is negative."""
 
     payment_id: str
     amount: int
@@ -206,7 +206,7 @@ class AirportCode(Record):
 
 
 class AirlineDB(Database):
-    """Everything that the desk knows."""
+    """The database."""
 
     flights: dict[str, Flight]
     users: dict[str, User]

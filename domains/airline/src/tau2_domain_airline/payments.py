@@ -1,4 +1,4 @@
-"""Take and return money: one payment method for a change, any number for a booking."""
+"""Payments and refunds: one payment method for a change, any number for a booking."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ def settle_change(user: User, payment_id: str, total: int) -> Payment | None:
     """Charge what a change costs to one method, or refund it where `total` is negative.
 
     The method is checked even if nothing is due. A gift card is charged before the payment is recorded, so a
-    total that is no whole number (possible only with unvalidated arguments) fails with the card already charged.
+    total that is not a whole number (possible only with unvalidated arguments) fails with the card already charged.
     """
     method = _method(user, payment_id)
     if method.source == "certificate":
@@ -24,7 +24,7 @@ def settle_change(user: User, payment_id: str, total: int) -> Payment | None:
 
 
 def check_booking(user: User, payments: Sequence[Payment], total: int) -> None:
-    """Fail unless the payments are covered, each by itself, and add up to the total."""
+    """Raise ToolError unless each payment is covered and they add up to the total."""
     for payment in payments:
         method = _method(user, payment.payment_id)
         if method.source != "credit_card" and method.amount < payment.amount:
@@ -35,9 +35,9 @@ def check_booking(user: User, payments: Sequence[Payment], total: int) -> None:
 
 
 def charge_booking(user: User, payments: Sequence[Payment]) -> None:
-    """Reduce gift cards and use up certificates, one payment after the other.
+    """Reduce gift cards and use up certificates, in the order of the payments.
 
-    A certificate named twice is gone at its second turn: the booking fails there, and what was taken stays taken.
+    A certificate that is named twice does not exist at its second use: the booking fails, after earlier payments.
     """
     for payment in payments:
         method = _method(user, payment.payment_id)

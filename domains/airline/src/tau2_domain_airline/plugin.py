@@ -1,9 +1,9 @@
-"""Announce the airline domain to tau2_core."""
+"""The plugin: registers the airline domain."""
 
 from tau2_core import Domain, hookimpl
 
 
 @hookimpl
 def tau2_environments() -> list[Domain]:
-    """Name the one domain of this package."""
+    """Return the domain of this package."""
     return [Domain(name="airline", package=__package__)]

@@ -1,4 +1,4 @@
-"""The records of the task list and of the inbox: field order is the order in which a tool's result shows them."""
+"""The records of the task list and of the inbox. The order of fields is the one in tool results."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ TaskStatus = Literal["pending", "completed"]
 
 
 class Task(Record):
-    """Something to be done."""
+    """An item of the task list."""
 
     task_id: str
     title: str

@@ -1,9 +1,9 @@
-"""Announce the mock domain to tau2_core."""
+"""The plugin: registers the mock domain."""
 
 from tau2_core import Domain, hookimpl
 
 
 @hookimpl
 def tau2_environments() -> list[Domain]:
-    """Name the one domain of this package."""
+    """Return the domain of this package."""
     return [Domain(name="mock", package=__package__)]

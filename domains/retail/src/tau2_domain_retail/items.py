@@ -1,4 +1,4 @@
-"""Items of an order and the variants that are to take their place."""
+"""Items of an order and the variants that replace them."""
 
 from typing import NamedTuple
 
@@ -16,10 +16,10 @@ class Swap(NamedTuple):
 
 
 def require_ordered(order: Order, item_ids: list[str]) -> None:
-    """Fail if an id is named more often than the order holds it."""
+    """Raise ToolError if an id is named more often than the order contains it."""
     ordered = [item.item_id for item in order.items]
     for item_id in item_ids:
-        # `count` of whatever came in, not a Counter: that would read a JSON object as ready-made counts.
+        # `count` of the value itself, since a Counter would read a JSON object as counts.
         if item_ids.count(item_id) > ordered.count(item_id):
             raise ToolError(f"order {order.order_id!r} does not hold item {item_id!r} as often as it is named")
 
@@ -33,9 +33,9 @@ def plan_swaps(db: RetailDB, order: Order, item_ids: list[str], new_item_ids: li
 
 
 def price_difference(swaps: list[Swap]) -> float:
-    """Return what the variants cost more than the items, in unrounded dollars; the int 0 for no swap."""
+    """Return the difference in price, in unrounded dollars; the int 0 without exchanges."""
     total: float = 0
-    # Not `sum`: from Python 3.12 on it compensates rounding errors and ends in other digits.
+    # Not `sum`: since Python 3.12 it compensates rounding errors and gives other digits.
     for item, variant in swaps:
         total += variant.price - item.price
     return total

@@ -1,4 +1,4 @@
-"""Find a record by its id, or fail in words."""
+"""Look-up of records by id. Raises ToolError for unknown ids."""
 
 from tau2_core import ToolError
 

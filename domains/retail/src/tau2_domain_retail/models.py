@@ -42,7 +42,7 @@ class UserName(Record):
 
 
 class Address(Record):
-    """A postal address; a part may be empty, none may be missing."""
+    """A postal address; parts may be empty, but not missing."""
 
     address1: str
     address2: str
@@ -108,7 +108,7 @@ class Fulfillment(Record):
 
 
 class OrderPayment(Record):
-    """Money taken or given back for an order, in dollars, never negative."""
+    """A payment or refund for an order, in dollars, never negative."""
 
     transaction_type: Literal["payment", "refund"]
     amount: float
@@ -116,7 +116,7 @@ class OrderPayment(Record):
 
 
 class Order(Record):
-    """An order and what was asked for afterwards."""
+    """An order, with later requests for changes."""
 
     order_id: str
     user_id: str

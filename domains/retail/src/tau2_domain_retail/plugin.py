@@ -1,9 +1,9 @@
-"""Announce the retail domain to tau2-gym."""
+"""The plugin: registers the retail domain."""
 
 from tau2_core import Domain, hookimpl
 
 
 @hookimpl
 def tau2_environments() -> list[Domain]:
-    """Return the one domain that this package brings."""
+    """Return the domain of this package."""
     return [Domain(name="retail", package=__package__)]

@@ -1,4 +1,4 @@
-"""Billing cycles, which are calendar months, and the bills that charges go on."""
+"""Billing cycles, which are calendar months, and the bills for charges."""
 
 from datetime import date, timedelta
 from typing import NamedTuple
@@ -19,18 +19,18 @@ class Cycle(NamedTuple):
 
 
 def cycle_of(day: date) -> Cycle:
-    """Return the cycle that a day lies in."""
+    """Return the cycle of a day."""
     start = day.replace(day=1)
     return Cycle(start, (start + timedelta(days=31)).replace(day=1) - timedelta(days=1))
 
 
 def cycle_before(day: date) -> Cycle:
-    """Return the cycle before the one that a day lies in."""
+    """Return the cycle before that of a day."""
     return cycle_of(day.replace(day=1) - timedelta(days=1))
 
 
 def cycle_after(day: date) -> Cycle:
-    """Return the cycle after the one that a day lies in."""
+    """Return the cycle after that of a day."""
     return cycle_of(cycle_of(day).end + timedelta(days=1))
 
 
@@ -48,7 +48,7 @@ def new_bill(bill_id: str, customer_id: str, cycle: Cycle) -> Bill:
 
 
 def overdue_bill(bill_id: str, customer_id: str, line_id: str, plan: Plan, today: date) -> Bill:
-    """Return an overdue bill of the last cycle over one line's monthly price, not stored yet."""
+    """Return an overdue bill of the last cycle for one line's monthly price, not stored yet."""
     bill = new_bill(bill_id, customer_id, cycle_before(today))
     bill.status = "Overdue"
     _add(bill, f"Charge for line {line_id}", plan.price_per_month, today)
@@ -62,7 +62,7 @@ def store(db: TelecomDB, bill: Bill) -> None:
 
 
 def book(db: TelecomDB, context: Context, customer_id: str, description: str, amount: float) -> None:
-    """Put a charge on a customer's first draft; one for the next cycle is opened if there is none.
+    """Add a charge to a customer's first draft bill, or to a new one for the next cycle.
 
     Raises ToolError if a bill of the account does not exist.
     """

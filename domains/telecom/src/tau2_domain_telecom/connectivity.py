@@ -1,10 +1,10 @@
-"""What follows from the state of the phone: whether mobile data and picture messages work."""
+"""Whether mobile data and picture messages work, given the state of the phone."""
 
 from tau2_domain_telecom.phone import PhoneDB
 
 
 def mobile_data_works(db: PhoneDB) -> bool:
-    """Tell whether mobile data works at all, however slowly."""
+    """Return whether mobile data works at all, however slowly."""
     device, surroundings = db.device, db.surroundings
     if device.airplane_mode or device.network_signal_strength == "none":
         return False
@@ -16,7 +16,7 @@ def mobile_data_works(db: PhoneDB) -> bool:
 
 
 def mms_works(db: PhoneDB) -> bool:
-    """Tell whether the messaging app can send a picture message. Raises ToolError for unreadable APN settings."""
+    """Return whether the messaging app can send a picture message. Raises ToolError for unreadable APN settings."""
     device = db.device
     if not mobile_data_works(db) or device.network_technology_connected == "2G":
         return False

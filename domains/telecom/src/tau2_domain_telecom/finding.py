@@ -53,7 +53,7 @@ def find_bills_of(db: TelecomDB, customer: Customer) -> list[Bill]:
 
 
 def find_customer_by_phone(db: TelecomDB, phone_number: str) -> Customer:
-    """Return whoever has a number as contact or on a line. Raises ToolError if nobody has."""
+    """Return the customer with a number as contact or on a line. Raises ToolError if there is none."""
     for customer in db.customers:
         if customer.phone_number == phone_number:
             return customer

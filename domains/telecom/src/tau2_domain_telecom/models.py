@@ -1,4 +1,4 @@
-"""The carrier's records: field order is the order in which a tool's result shows them."""
+"""The carrier's records. The order of fields is the one in tool results."""
 
 from datetime import date, datetime
 from typing import Literal
@@ -16,7 +16,7 @@ PaymentMethodType = Literal["Credit Card", "Debit Card", "PayPal"]
 
 
 class Plan(StrictRecord):
-    """What a line costs a month, and how much data it includes."""
+    """The monthly price of a line, and its included data."""
 
     plan_id: str
     name: str
@@ -26,7 +26,7 @@ class Plan(StrictRecord):
 
 
 class Device(StrictRecord):
-    """A device as the carrier has it on file; its settings are the customer's side (phone.py)."""
+    """A device in the carrier's records; its settings are on the customer's side (phone.py)."""
 
     device_id: str
     device_type: DeviceType
@@ -39,7 +39,7 @@ class Device(StrictRecord):
 
 
 class Line(StrictRecord):
-    """A phone number with its plan, its device and what it used in the running cycle."""
+    """A phone number with its plan, its device and its usage in the present cycle."""
 
     line_id: str
     phone_number: str
@@ -65,7 +65,7 @@ class LineItem(StrictRecord):
 
 
 class Bill(StrictRecord):
-    """What a customer owes for one cycle."""
+    """A customer's bill for one cycle."""
 
     bill_id: str
     customer_id: str
@@ -88,7 +88,7 @@ class Address(StrictRecord):
 
 
 class PaymentMethod(StrictRecord):
-    """How a customer pays; `expiration_date` is MM/YYYY."""
+    """A payment method; `expiration_date` is MM/YYYY."""
 
     method_type: PaymentMethodType
     account_number_last_4: str
@@ -114,7 +114,7 @@ class Customer(StrictRecord):
 
 
 class TelecomDB(Database):
-    """Everything that the carrier knows. Lists, because their order counts: they are searched and hashed in it."""
+    """The carrier's database. Tables are lists, since searches and hashes depend on their order."""
 
     plans: list[Plan] = Field(default_factory=list)
     customers: list[Customer] = Field(default_factory=list)

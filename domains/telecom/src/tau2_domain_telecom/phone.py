@@ -1,4 +1,4 @@
-"""The customer's phone and what surrounds it; the defaults are a phone on which everything works."""
+"""The customer's phone and its surroundings; by default everything works."""
 
 from typing import Literal
 
@@ -16,7 +16,7 @@ Performance = Literal["unknown", "poor", "fair", "good", "excellent"]
 
 
 class ApnSettings(StrictRecord):
-    """How the phone reaches the carrier's data network, and its picture messages."""
+    """The settings for the carrier's data network and for picture messages."""
 
     apn_name: Literal["internet", "broken"] = "internet"
     reset_at_reboot: bool = False
@@ -27,7 +27,7 @@ class ApnSettings(StrictRecord):
 
 
 class VpnDetails(StrictRecord):
-    """The server that a VPN runs over."""
+    """The server of a VPN."""
 
     server_address: str | None = None
     protocol: str | None = None
@@ -35,7 +35,7 @@ class VpnDetails(StrictRecord):
 
 
 class AppPermissions(StrictRecord):
-    """What an app may do."""
+    """The permissions of an app."""
 
     sms: bool = False
     storage: bool = False
@@ -84,16 +84,16 @@ class Handset(StrictRecord):
     vpn_connected: bool = False
     vpn_details: VpnDetails | None = None
     app_statuses: dict[str, AppStatus] = Field(default_factory=_installed_apps)
-    # Officially the default VPN server is an object outside the database that `break_vpn` spoils for good; here it
+    # Officially the default VPN server is an object outside the database that `break_vpn` changes permanently; here it
     # is a field of this world's phone, left out of results and hashes.
     vpn_server_spoiled: bool = Field(default=False, exclude=True)
 
     def effective_sim(self) -> SimStatus:
-        """Return what the phone makes of its SIM card: one that is out of its tray is missing, whatever its lock."""
+        """Return the effective state of the SIM card: out of its tray it is missing, even if it is locked."""
         return "missing" if self.sim_card_missing else self.sim_card_status
 
     def apn(self) -> ApnSettings:
-        """Return the APN settings. Raises ToolError where a tool has stored something else in their place."""
+        """Return the APN settings. Raises ToolError if a tool has stored something else instead."""
         if not isinstance(self.active_apn_settings, ApnSettings):
             raise ToolError(f"the phone cannot read its APN settings: {self.active_apn_settings!r}")
         return self.active_apn_settings
@@ -123,7 +123,7 @@ class PaymentRequest(StrictRecord):
 
 
 class Surroundings(StrictRecord):
-    """Whose phone it is, where it is, and what the carrier's side means for it; every sync writes the latter anew."""
+    """The owner and location of the phone, and the state of the carrier's side, which every sync updates."""
 
     name: str | None = None
     phone_number: str | None = None

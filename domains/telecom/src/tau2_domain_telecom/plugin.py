@@ -1,9 +1,9 @@
-"""Announce the telecom domain to tau2_core."""
+"""The plugin: registers the telecom domain."""
 
 from tau2_core import Domain, hookimpl
 
 
 @hookimpl
 def tau2_environments() -> list[Domain]:
-    """Name the one domain of this package."""
+    """Return the domain of this package."""
     return [Domain(name="telecom", package=__package__)]

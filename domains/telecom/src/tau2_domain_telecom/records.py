@@ -1,10 +1,10 @@
-"""What all records of this pack share."""
+"""The base class of all records."""
 
 from pydantic import ConfigDict
 from tau2_core import Record
 
 
 class StrictRecord(Record):
-    """A record that refuses keys it does not know."""
+    """A record that refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid")

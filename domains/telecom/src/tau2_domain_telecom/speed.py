@@ -22,7 +22,7 @@ _BELOW: tuple[tuple[float, Description], ...] = ((1, "Very Poor"), (5, "Poor"), 
 
 
 class Speed(NamedTuple):
-    """A measured speed, in Mbps (0 without a connection), and the word for it."""
+    """A measured speed, in Mbps (0 without a connection), and its description."""
 
     mbps: float
     description: Description

@@ -1,4 +1,4 @@
-"""The icons at the top of the screen: the line that most replies of the phone end with."""
+"""The icons at the top of the screen: the last line of most replies of the phone."""
 
 from collections.abc import Mapping
 

@@ -23,7 +23,7 @@ from tau2_domain_airline.payments import settle_change
 def update_reservation_baggages(
     db: AirlineDB, reservation_id: str, total_baggages: int, nonfree_baggages: int, payment_id: str
 ) -> Reservation:
-    """Set the bag counts and charge the paid bags that are new."""
+    """Set the bag counts and charge additional paid bags."""
     reservation = find_reservation(db, reservation_id)
     user = find_user(db, reservation.user_id)
     total = BAG_PRICE * max(0, nonfree_baggages - reservation.nonfree_baggages)
@@ -51,7 +51,7 @@ def update_reservation_flights(
 
 
 def update_reservation_passengers(db: AirlineDB, reservation_id: str, passengers: list[dict[str, Any]]) -> Reservation:
-    """Replace the passengers by as many others."""
+    """Replace the passengers by the same number of others."""
     travellers = as_records(passengers, Passenger)
     reservation = find_reservation(db, reservation_id)
     if len(travellers) != len(reservation.passengers):
@@ -66,7 +66,8 @@ def _kept(reservation: Reservation, cabin: Cabin) -> dict[tuple[str, str], Reser
     """Return the reservation's flights by number and date: in an unchanged cabin they keep price and seat."""
     if cabin != reservation.cabin:
         return {}
-    return {(flight.flight_number, flight.date): flight for flight in reversed(reservation.flights)}  # the first counts
+    # Of duplicates, the first counts.
+    return {(flight.flight_number, flight.date): flight for flight in reversed(reservation.flights)}
 
 
 def _record(reservation: Reservation, payment: Payment | None) -> None:

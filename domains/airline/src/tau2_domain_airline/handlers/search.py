@@ -18,7 +18,7 @@ def search_onestop_flight(db: AirlineDB, origin: str, destination: str, date: st
         arrival = first.scheduled_arrival_time_est
         onward_date = _day_after(date) if "+1" in arrival else date
         for second in _bookable(db, first.destination, destination, onward_date):
-            # Times are compared as text, so a "+1" arrival misses a departure at the very same time.
+            # Times are compared as text, so after a "+1" arrival, a departure at the same time is missed.
             if second.scheduled_departure_time_est >= arrival:
                 second.date = onward_date
                 pairs.append([first, second])
@@ -47,5 +47,5 @@ def _bookable(db: AirlineDB, origin: str | None, destination: str | None, date: 
 
 
 def _day_after(date: str) -> str:
-    # For parity: always in May 2024, and the day is not padded, so the 1st to the 8th and the 31st lead nowhere.
+    # For parity: always in May 2024, and not padded, so the 1st to the 8th and the 31st have no next day.
     return f"2024-05-{int(date[-2:]) + 1}"

@@ -1,4 +1,4 @@
-"""What a task may assert of the end state; an id that does not exist is an error, not a no."""
+"""Assertions about the end state. An id that does not exist is an error, not False."""
 
 from typing import Literal
 
@@ -7,17 +7,17 @@ from tau2_domain_mock.models import MockDB, NotificationsDB, TaskStatus
 
 
 def assert_number_of_tasks(db: MockDB, user_id: str, expected_number: int) -> bool:
-    """Tell whether a user's list has so many entries."""
+    """Return whether a user's list has a number of entries."""
     return len(find_user(db, user_id).tasks) == expected_number
 
 
 def assert_task_status(db: MockDB, task_id: str, expected_status: TaskStatus) -> bool:
-    """Tell whether a task has a status."""
+    """Return whether a task has a status."""
     return find_task(db, task_id).status == expected_status
 
 
 def assert_notification_status(
     db: NotificationsDB, notification_id: str, expected_status: Literal["unread", "read"]
 ) -> bool:
-    """Tell whether a notification has a status."""
+    """Return whether a notification has a status."""
     return find_notification(db, notification_id).status == expected_status

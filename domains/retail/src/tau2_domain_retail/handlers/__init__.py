@@ -1,1 +1,1 @@
-"""The retail tools: one public function a tool."""
+"""The retail tools: one public function per tool."""

@@ -1,4 +1,4 @@
-"""Sums for the agent."""
+"""Arithmetic for the agent."""
 
 import tau2_core
 
@@ -6,5 +6,5 @@ from tau2_domain_retail.models import RetailDB
 
 
 def calculate(db: RetailDB, expression: str) -> str:
-    """Work out an arithmetic expression."""
+    """Compute an arithmetic expression."""
     return tau2_core.calculate(expression)

@@ -9,7 +9,7 @@ from tau2_domain_retail.payments import find_method, require_cover
 
 
 def return_delivered_order_items(db: RetailDB, order_id: str, item_ids: list[str], payment_method_id: str) -> Order:
-    """Note down that items of a delivered order are to come back; money moves later, outside the shop."""
+    """Record a return of items of a delivered order; the refund follows outside the shop."""
     order = find_order(db, order_id)
     _require_delivered(order)
     method = find_method(db, order.user_id, payment_method_id)
@@ -25,7 +25,7 @@ def return_delivered_order_items(db: RetailDB, order_id: str, item_ids: list[str
 def exchange_delivered_order_items(
     db: RetailDB, order_id: str, item_ids: list[str], new_item_ids: list[str], payment_method_id: str
 ) -> Order:
-    """Note down that items of a delivered order are to be exchanged; money and items move later."""
+    """Record an exchange of items of a delivered order; payment and shipment follow later."""
     order = find_order(db, order_id)
     _require_delivered(order)
     # Parity: an item may be exchanged for another of its own id, unlike in a pending order.
@@ -33,7 +33,7 @@ def exchange_delivered_order_items(
     require_cover(find_method(db, order.user_id, payment_method_id), difference)
     order.status = "exchange requested"
     order.exchange_items = sorted(item_ids)
-    # Parity: sorted on its own, so which item becomes which is lost.
+    # Parity: sorted separately, so the pairs are lost.
     order.exchange_new_items = sorted(new_item_ids)
     order.exchange_payment_method_id = payment_method_id
     order.exchange_price_difference = difference

@@ -35,7 +35,7 @@ def modify_pending_order_payment(db: RetailDB, order_id: str, payment_method_id:
         ]
     )
     charge(db, order.user_id, payment_method_id, amount)
-    # Parity: the old method is looked up last, so its absence fails the call with all of the above done.
+    # Parity: the old method is looked up last, so if it is missing, the call fails after all of the above.
     refund(db, order.user_id, old_id, amount)
     return order
 

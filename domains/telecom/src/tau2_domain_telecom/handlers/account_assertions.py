@@ -1,4 +1,4 @@
-"""What a task may assert of accounts; an id that does not exist is an error, not a no."""
+"""Assertions about accounts. An id that does not exist is an error, not False."""
 
 from tau2_core import ToolError
 
@@ -9,17 +9,17 @@ TOLERANCE = 1e-6  # GB
 
 
 def assert_data_refueling_amount(db: TelecomDB, customer_id: str, line_id: str, expected_amount: float) -> bool:
-    """Tell whether a line was refuelled by so many GB in all."""
+    """Return whether a line was refuelled by a number of GB in total."""
     return abs(find_owned_line(db, customer_id, line_id).data_refueling_gb - expected_amount) < TOLERANCE
 
 
 def assert_line_status(db: TelecomDB, customer_id: str, line_id: str, expected_status: str) -> bool:
-    """Tell whether a line has a status."""
+    """Return whether a line has a status."""
     return find_owned_line(db, customer_id, line_id).status == expected_status
 
 
 def assert_overdue_bill_exists(db: TelecomDB, customer_id: str, overdue_bill_id: str) -> bool:
-    """Tell that a bill is the customer's and overdue; anything else is an error."""
+    """Return True if a bill is the customer's and overdue; anything else is an error."""
     if overdue_bill_id not in find_customer(db, customer_id).bill_ids:
         raise ToolError(f"customer {customer_id!r} has no bill {overdue_bill_id!r}")
     bill = find_bill(db, overdue_bill_id)
@@ -29,5 +29,5 @@ def assert_overdue_bill_exists(db: TelecomDB, customer_id: str, overdue_bill_id:
 
 
 def assert_no_overdue_bill(db: TelecomDB, overdue_bill_id: str) -> bool:
-    """Tell whether one certain bill is paid, or never was."""
+    """Return whether a certain bill is paid, or does not exist."""
     return next((bill.status == "Paid" for bill in db.bills if bill.bill_id == overdue_bill_id), True)

@@ -1,4 +1,4 @@
-"""What tasks may do to an account before they begin."""
+"""Setting up accounts at the start of tasks."""
 
 from tau2_core import Context, ToolError, reading
 
@@ -13,7 +13,7 @@ def get_available_plan_ids(db: TelecomDB) -> list[str]:
 
 
 def set_data_usage(db: TelecomDB, customer_id: str, line_id: str, data_used_gb: float) -> str:
-    """Set what a line has used, as the value was given: 15 and 15.0 are different databases."""
+    """Set what a line has used, with the type unchanged: 15 and 15.0 give different databases."""
     find_owned_line(db, customer_id, line_id).data_used_gb = data_used_gb
     return f"Line {line_id} has used {data_used_gb} GB."
 

@@ -10,7 +10,7 @@ from tau2_domain_telecom.status_bar import with_status_bar
 
 
 def check_apn_settings(db: PhoneDB) -> str:
-    """Show the APN and where picture messages go."""
+    """Show the APN and the address for picture messages."""
     apn = db.device.apn()
     lines = [
         f"Current APN Name: {apn.apn_name}",
@@ -21,9 +21,9 @@ def check_apn_settings(db: PhoneDB) -> str:
 
 
 def set_apn_settings(db: PhoneDB, apn_settings: dict[str, Any]) -> str:
-    """Replace all APN settings; what is left out takes its default."""
+    """Replace all APN settings; omitted ones get their defaults."""
     if not isinstance(apn_settings, dict):
-        # Parity: stored all the same, after which most of the phone fails until settings are set that are some.
+        # Parity: stored anyway, after which most of the phone fails until proper settings are stored.
         db.device.active_apn_settings = apn_settings
         raise ToolError(f"APN settings must be an object, not {apn_settings!r}")
     apn = ApnSettings.model_validate(apn_settings)
@@ -33,7 +33,7 @@ def set_apn_settings(db: PhoneDB, apn_settings: dict[str, Any]) -> str:
 
 
 def reset_apn_settings(db: PhoneDB) -> str:
-    """Mark the APN settings for a reset, which the next reboot carries out."""
+    """Mark the APN settings for a reset, which the next reboot performs."""
     db.device.apn().reset_at_reboot = True
     search_network(db)
     return with_status_bar(db, "APN settings will reset at reboot.")

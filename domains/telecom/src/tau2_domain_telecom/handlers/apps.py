@@ -12,7 +12,7 @@ def check_installed_apps(db: PhoneDB) -> str:
 
 
 def check_app_status(db: PhoneDB, app_name: str) -> str:
-    """Show an app and its permissions, one a line."""
+    """Show an app and its permissions, one per line."""
     app = db.device.app_statuses.get(app_name)
     if app is None:
         return _no_app(app_name)
@@ -43,7 +43,7 @@ def grant_app_permission(db: PhoneDB, app_name: str, permission: str) -> str:
 
 
 def remove_app_permission(db: PhoneDB, app_name: str, permission: str) -> tuple[bool, str]:
-    """Take a permission from an app; tell whether that was possible, and what was done."""
+    """Remove a permission from an app; return success and a message."""
     return _set_permission(db, app_name, permission, granted=False)
 
 

@@ -17,7 +17,7 @@ _FINDERS: Mapping[str, Callable[[TelecomDB, str], Bill | Customer | Device | Lin
 
 
 def get_details_by_id(db: TelecomDB, id: str) -> Bill | Customer | Device | Line | Plan:
-    """Return the record of an id; its first letter tells what it is."""
+    """Return the record of an id; its first letter gives the type."""
     find = _FINDERS.get(id[:1])
     if find is None:
         raise ToolError(f"{id!r} is no id: one starts with {', '.join(_FINDERS)}")

@@ -1,4 +1,4 @@
-"""Suspend and resume lines, and let them roam."""
+"""Suspending and resuming lines, and their roaming."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from tau2_core import Context, ToolError
 from tau2_domain_telecom.finding import find_owned_line
 from tau2_domain_telecom.models import TelecomDB
 
-HOLDING_FEE = 5  # dollars a month; said, never booked
+HOLDING_FEE = 5  # dollars per month; mentioned, but never charged
 
 
 def suspend_line(db: TelecomDB, context: Context, customer_id: str, line_id: str, reason: str) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def suspend_line(db: TelecomDB, context: Context, customer_id: str, line_id: str
 
 
 def resume_line(db: TelecomDB, customer_id: str, line_id: str) -> dict[str, Any]:
-    """Make a suspended or pending line active; debts and the contract are not looked at."""
+    """Make a suspended or pending line active; debts and the contract are ignored."""
     line = find_owned_line(db, customer_id, line_id)
     if line.status not in ("Suspended", "Pending Activation"):
         raise ToolError(f"line {line_id!r} is {line.status!r}; only a suspended or pending line can be resumed")
@@ -32,7 +32,7 @@ def resume_line(db: TelecomDB, customer_id: str, line_id: str) -> dict[str, Any]
 
 
 def enable_roaming(db: TelecomDB, customer_id: str, line_id: str) -> str:
-    """Let a line roam."""
+    """Enable roaming for a line."""
     line = find_owned_line(db, customer_id, line_id)
     if line.roaming_enabled:
         return f"Roaming was on already for line {line_id}."
@@ -41,7 +41,7 @@ def enable_roaming(db: TelecomDB, customer_id: str, line_id: str) -> str:
 
 
 def disable_roaming(db: TelecomDB, customer_id: str, line_id: str) -> str:
-    """Stop a line from roaming."""
+    """Disable roaming for a line."""
     line = find_owned_line(db, customer_id, line_id)
     if not line.roaming_enabled:
         return f"Roaming was off already for line {line_id}."

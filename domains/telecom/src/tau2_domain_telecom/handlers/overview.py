@@ -50,14 +50,14 @@ def run_speed_test(db: PhoneDB) -> str:
 
 
 def can_send_mms(db: PhoneDB) -> str:
-    """Tell whether the messaging app can send a picture message."""
+    """Return whether the messaging app can send a picture message."""
     if mms_works(db):
         return "Your messaging app can send MMS messages."
     return "Your messaging app cannot send MMS messages."
 
 
 def reboot_device(db: PhoneDB) -> str:
-    """Restart the phone: a pending APN reset is carried out, and the network is searched anew."""
+    """Restart the phone: perform a pending APN reset, and search the network again."""
     device = db.device
     lines = []
     if device.apn().reset_at_reboot:

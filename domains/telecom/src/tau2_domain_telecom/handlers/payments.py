@@ -1,10 +1,10 @@
-"""Bills that the carrier asks the customer to pay."""
+"""Payment requests."""
 
 from tau2_domain_telecom.phone import PhoneDB
 
 
 def check_payment_request(db: PhoneDB) -> str:
-    """Show what the customer is asked to pay."""
+    """Show the payment request."""
     request = db.surroundings.payment_request
     if request is None:
         return "You have no payment request."
@@ -12,7 +12,7 @@ def check_payment_request(db: PhoneDB) -> str:
 
 
 def make_payment(db: PhoneDB) -> str:
-    """Pay what is asked for; the sync that follows settles the bill."""
+    """Pay the requested amount; the following sync settles the bill."""
     request = db.surroundings.payment_request
     if request is None:
         return "There is nothing to pay: you have no payment request."

@@ -1,7 +1,7 @@
-"""What tasks may do to a phone before they begin.
+"""Setting up the phone at the start of tasks.
 
-Switches are set by flipping them, once or twice: what else a flip does, such as searching the network or dropping the
-VPN, happens even where the switch stood right from the start, and results depend on it.
+Switches are set by flipping them, once or twice: the side effects of a flip, such as searching the network or dropping
+the VPN, happen even if the switch was already set, and results depend on them.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,14 +22,14 @@ _LOCKS: Mapping[str, SimStatus] = {"pin": "locked_pin", "puk": "locked_puk"}
 
 
 def set_user_info(db: PhoneDB, name: str, phone_number: str) -> str:
-    """Say whose phone it is; from now on the carrier's side reaches it."""
+    """Set the owner of the phone, which connects it to the carrier's side."""
     db.surroundings.name = name
     db.surroundings.phone_number = phone_number
     return f"The phone is {name}'s, number {phone_number}."
 
 
 def set_user_location(db: PhoneDB, abroad: bool) -> str:
-    """Say whether the phone is abroad."""
+    """Set whether the phone is abroad."""
     db.surroundings.is_abroad = abroad
     return f"The phone is {'abroad' if abroad else 'at home'}."
 
@@ -98,20 +98,20 @@ def lock_sim_card(db: PhoneDB, mode: str) -> str:
 
 
 def break_apn_settings(db: PhoneDB) -> str:
-    """Give the APN a name that leads nowhere."""
+    """Set a wrong name for the APN."""
     db.device.apn().apn_name = "broken"
     search_network(db)
     return "The APN is broken."
 
 
 def break_apn_mms_setting(db: PhoneDB) -> str:
-    """Remove the address that picture messages go to."""
+    """Remove the address for picture messages."""
     db.device.apn().mmsc_url = None
     return "The MMSC URL is gone."
 
 
 def set_wifi_calling(db: PhoneDB, enabled: bool, mms_over_wifi: bool | None = None) -> str:
-    """Set Wi-Fi Calling and, if said, whether picture messages use it."""
+    """Set Wi-Fi Calling and, if given, whether picture messages use it."""
     db.device.wifi_calling_enabled = enabled
     if mms_over_wifi is not None:
         db.device.wifi_calling_mms_over_wifi = mms_over_wifi
@@ -119,7 +119,7 @@ def set_wifi_calling(db: PhoneDB, enabled: bool, mms_over_wifi: bool | None = No
 
 
 def break_vpn(db: PhoneDB) -> str:
-    """Connect the VPN if it is not connected, and make its server slow for good."""
+    """Connect the VPN if it is not connected, and make its server slow permanently."""
     connect_vpn(db)
     device = db.device
     if device.vpn_details is None:

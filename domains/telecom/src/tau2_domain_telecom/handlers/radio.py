@@ -12,7 +12,7 @@ _MODES: tuple[NetworkMode, ...] = get_args(NetworkMode)
 
 
 def toggle_airplane_mode(db: PhoneDB) -> str:
-    """Flip airplane mode. Going in drops Wi-Fi and VPN, which do not come back by themselves."""
+    """Flip airplane mode. Switching it on drops Wi-Fi and VPN, which are not restored later."""
     device = db.device
     device.airplane_mode = not device.airplane_mode
     if device.airplane_mode:
@@ -44,7 +44,7 @@ def toggle_roaming(db: PhoneDB) -> str:
 
 
 def check_data_restriction_status(db: PhoneDB) -> str:
-    """Tell whether the data saver is on."""
+    """Return whether the data saver is on."""
     if db.device.data_saver_mode:
         return "Data Saver mode is ON; it limits the data that apps may use."
     return "Data Saver mode is OFF."
@@ -66,11 +66,11 @@ def check_network_mode_preference(db: PhoneDB) -> str:
 
 
 def set_network_mode_preference(db: PhoneDB, mode: str) -> str:
-    """Choose the networks that the phone may use; an unknown mode is refused in words."""
+    """Choose the networks that the phone may use; the result for an unknown mode is a refusal."""
     refusal = f"There is no network mode '{mode}'; choose one of {', '.join(_MODES)}."
     if isinstance(mode, str) and mode not in _MODES:
         return with_status_bar(db, refusal)
-    # Parity: what is no text, null included, is stored all the same, and the network searched with it.
+    # Parity: a value that is not text, such as null, is stored anyway, and the network searched with it.
     db.device.network_mode_preference = mode
     search_network(db)
     if mode is None:

@@ -17,7 +17,7 @@ _SENTENCES: Mapping[SimStatus, str] = {
 
 
 def check_sim_status(db: PhoneDB) -> str:
-    """Tell the state of the SIM card."""
+    """Show the state of the SIM card."""
     return _SENTENCES[db.device.effective_sim()]
 
 

@@ -1,4 +1,4 @@
-"""What the carrier's side means for the phone, and the other way round; runs after every call."""
+"""The effects of the carrier's side on the phone, and of the phone on it; runs after every call."""
 
 from tau2_core import reading
 
@@ -14,10 +14,10 @@ from tau2_domain_telecom.phone import PaymentRequest, PhoneDB
 
 
 def sync(agent: TelecomDB, user: PhoneDB) -> None:
-    """Carry line, allowance and payments across, once it is known whose phone it is.
+    """Copy line, allowance and payments between the sides, once the owner of the phone is set.
 
     No network is searched here: a line that was suspended keeps its signal until something searches. Raises ToolError
-    if the phone's number is no line; what was written before stays.
+    if the phone's number is not a line's, after earlier changes.
     """
     carrier = reading(agent)
     phone_number = reading(user).surroundings.phone_number

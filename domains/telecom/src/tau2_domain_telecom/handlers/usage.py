@@ -10,7 +10,7 @@ from tau2_domain_telecom.models import TelecomDB
 
 
 def get_data_usage(db: TelecomDB, context: Context, customer_id: str, line_id: str) -> dict[str, Any]:
-    """Show what a line used and may use in the running cycle."""
+    """Show a line's usage and allowance in the present cycle."""
     line = find_owned_line(db, customer_id, line_id)
     return {
         "line_id": line_id,
@@ -22,7 +22,7 @@ def get_data_usage(db: TelecomDB, context: Context, customer_id: str, line_id: s
 
 
 def refuel_data(db: TelecomDB, context: Context, customer_id: str, line_id: str, gb_amount: float) -> dict[str, Any]:
-    """Add to a line's allowance and book the price on the customer's draft bill."""
+    """Add to a line's allowance and charge the price on the customer's draft bill."""
     line = find_owned_line(db, customer_id, line_id)
     if gb_amount <= 0:
         raise ToolError(f"the amount must be more than 0 GB, not {gb_amount!r}")

@@ -1,4 +1,4 @@
-"""Wi-Fi and Wi-Fi Calling. There is no network to join here, so the radio never connects."""
+"""Wi-Fi and Wi-Fi Calling. There is no network to join, so Wi-Fi never connects."""
 
 from tau2_domain_telecom.phone import PhoneDB
 from tau2_domain_telecom.status_bar import with_status_bar
@@ -31,7 +31,7 @@ def check_wifi_calling_status(db: PhoneDB) -> str:
 
 
 def toggle_wifi_calling(db: PhoneDB) -> str:
-    """Flip Wi-Fi Calling; whether picture messages use it is a setting that nobody sees."""
+    """Flip Wi-Fi Calling; whether picture messages use it is a setting without a tool."""
     device = db.device
     device.wifi_calling_enabled = not device.wifi_calling_enabled
     return with_status_bar(db, f"Wi-Fi Calling is now {'ON' if device.wifi_calling_enabled else 'OFF'}.")
