@@ -42,7 +42,7 @@ def test_what_costs_too_much_or_has_no_value_is_refused(expression: str) -> None
         ("-(-(-1))", "-1.0"),
     ],
 )
-def test_what_lies_within_the_bounds_is_computed(expression: str, value: str) -> None:
+def test_values_within_the_bounds_are_computed(expression: str, value: str) -> None:
     assert calculate(expression) == value
 
 

@@ -132,7 +132,7 @@ class TestPackFiles:
         ("name", "line"),
         [("data/db.yaml", 6), ("tools/agent.yaml", 8), ("tools/functions.yaml", 9), ("prompts/policy.md.j2", 10)],
     )
-    def test_a_missing_file_is_told_where_the_manifest_names_it(
+    def test_a_missing_file_is_reported_at_its_line_in_the_manifest(
         self, gym: Gym, mock_copy: Path, name: str, line: int
     ) -> None:
         (mock_copy / name).unlink()
@@ -195,7 +195,7 @@ class TestDatasets:
         (tmp_path / "empty").mkdir()
         assert refused(gym("run", "mock", "--dataset", folder), 2).startswith(told)
 
-    def test_damage_is_told_with_file_and_line(self, gym: Gym, tmp_path: Path) -> None:
+    def test_damage_is_reported_with_file_and_line(self, gym: Gym, tmp_path: Path) -> None:
         home = tmp_path / "data" / "tau2" / "domains" / "mock"
         home.mkdir(parents=True)
         run = ["run", "mock", "--dataset", tmp_path]

@@ -168,7 +168,7 @@ class TestFolder:
         assert message == "error: cannot create file/runs/r: Not a directory; choose another place with --out\n"
 
     @pytest.mark.parametrize("place", ["/proc", "/sys"])
-    def test_where_nobody_may_write(self, gym: Gym, place: str) -> None:
+    def test_in_a_read_only_folder(self, gym: Gym, place: str) -> None:
         if not Path(place).is_dir():
             pytest.skip(f"there is no {place}")
         message = self.refused(gym("run", "mock", "--out", f"{place}/runs", "--name", "r"))

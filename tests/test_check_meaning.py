@@ -127,7 +127,7 @@ class TestNames:
 
 
 @pytest.mark.parametrize(("before", "after"), [("def sell", "async def sell"), ("loaf.left -= 1", "yield loaf")])
-def test_a_handler_that_is_no_plain_function(tmp_path: Path, before: str, after: str) -> None:
+def test_a_handler_that_is_not_a_plain_function(tmp_path: Path, before: str, after: str) -> None:
     handlers = FILES["handlers/counter.py"].replace(before, after)
     done = in_process("check", "--pack", write_bakery(tmp_path / "bakery", {"handlers/counter.py": handlers}))
     told = "counter.py:5: sell: a handler should be a plain function, neither `async def` nor with `yield`"

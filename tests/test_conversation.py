@@ -43,7 +43,7 @@ class TestEnding:
         record, *_ = converse(user=[text, STOP])
         assert (record.termination, record.steps) == (Termination.USER_STOP, 3)
 
-    def test_a_token_beside_a_tool_call_does_not_end_it(self, converse: Converse) -> None:
+    def test_a_token_next_to_a_tool_call_does_not_end_it(self, converse: Converse) -> None:
         call = ToolCall(name="check_notifications", arguments={})
         record, *_ = converse(user=[UserMessage(content=STOP, tool_calls=[call]), "no", STOP])
         assert (record.termination, record.steps) == (Termination.USER_STOP, 5)

@@ -185,7 +185,7 @@ class TestFailing:
         assert (result.failure, text in result.content) == (failure, True), result.content
         assert call(Environment(strict), name, **arguments).failure is Failure.INVALID_ARGUMENTS
 
-    def test_invalid_arguments_are_told_as_json_with_the_place_of_each(self, strict: Setting) -> None:
+    def test_invalid_arguments_are_reported_as_json_with_the_position_of_each(self, strict: Setting) -> None:
         result = call(Environment(strict), "half", key=1, parts=[{"name": "n"}, {"name": None}])
         told = json.loads(result.content.removeprefix("Error: "))
         assert told == result.detail

@@ -180,7 +180,7 @@ class TestTheExample:
         first.initial_state.initialization_actions = None
         assert tasks["cold_home[water_low]brisk"] == again
 
-    def test_says_where_each_part_stands(self, heating: Callable[..., Path]) -> None:
+    def test_says_where_each_part_is_defined(self, heating: Callable[..., Path]) -> None:
         folder = heating()
         file = folder / FAMILIES
         task_set = load_domain_pack(open_catalogue([folder]), "heating").task_set()
@@ -210,7 +210,7 @@ class TestTheExample:
             path: line_of(file, text) for path, text in wanted.items()
         }
 
-    def test_stands_beside_hand_written_tasks(self, heating: Callable[..., Path]) -> None:
+    def test_is_added_to_hand_written_tasks(self, heating: Callable[..., Path]) -> None:
         folder = heating(("domain.yaml", "{families:", "{files: tasks.yaml, families:"))
         tasks = [hand_written("b") | {"ticket": "Warm it."}, hand_written("a")]
         folder.joinpath("tasks.yaml").write_text(json.dumps(tasks))
@@ -757,7 +757,7 @@ class TestTheCheck:
             assert [(each.file.name, each.line) for each in found] == [(Path(file).name, line)]
         assert {each.pack for each in found} == {"heating"}
 
-    def test_names_both_places_of_what_stands_in_two_files(self, heating: Callable[..., Path]) -> None:
+    def test_names_both_files_that_define_the_same_thing(self, heating: Callable[..., Path]) -> None:
         folder = heating()
         other = folder / "families" / "more.yaml"
         other.write_text("blocks:\n  water_low: {fix: [{requestor: user, name: refill}]}\n")

@@ -296,7 +296,7 @@ class TestConflicts:
         assert found == [(str(mock_copy), "ok", ["domain:mock"]), ("tau2-domain-mock 0.1.0", "replaced", [])]
 
 
-def test_tools_for_a_domain_that_is_not_there_are_told_of(gym: Gym, plugin: Plugin) -> None:
+def test_tools_for_a_missing_domain_are_reported(gym: Gym, plugin: Plugin) -> None:
     source = f"{IMPORTS}\n@hookimpl\ndef tau2_toolsets():\n    return [Toolset('more', 'airlin', 'agent', 'x')]\n"
     found = rows(gym("plugins", "--json", paths=[plugin("adds", source)]))["adds"]
     told = "toolset 'more' adds to domain 'airlin', which does not exist (did you mean 'airline'?)"

@@ -42,7 +42,7 @@ def test_the_agent_has_both_sides_tools_and_done_and_the_ticket(alone: Converse,
     assert agent.context.policy == setting.policy_text != setting_of("mock").policy_text
 
 
-def test_the_agent_speaks_first_with_nothing_before_it_and_nobody_else_does(alone: Converse) -> None:
+def test_only_the_agent_may_speak_first_without_a_message_before(alone: Converse) -> None:
     _, agent, user = alone(agent=[LOOK, DONE])
     assert agent.saw[0] == []
     assert user.saw == []
@@ -60,7 +60,7 @@ def test_the_first_message_is_not_a_step(alone: Converse) -> None:
 
 
 @pytest.mark.parametrize("order", [[CREATE, DONE], [DONE, CREATE]])
-def test_calls_beside_done_are_made(alone: Converse, order: list[Any]) -> None:
+def test_calls_next_to_done_are_made(alone: Converse, order: list[Any]) -> None:
     record, *_ = alone(agent=[order])
     made, *_ = alone(agent=[CREATE, DONE])
     assert record.termination is Termination.AGENT_STOP
@@ -75,7 +75,7 @@ def test_a_record_that_ends_with_done_can_be_replayed(alone: Converse, setting_o
     assert environment.digests() == record.digests
 
 
-def test_text_is_an_error_because_nobody_reads_it(alone: Converse) -> None:
+def test_text_is_an_error_since_there_is_no_reader(alone: Converse) -> None:
     record, *_ = alone(agent=[LOOK, "Shall I?"])
     assert record.termination is Termination.AGENT_ERROR
     assert "there is nobody to read it" in (record.error or "")
@@ -86,7 +86,7 @@ def test_text_with_the_stop_token_ends_it(alone: Converse) -> None:
     assert (record.termination, record.error) == (Termination.AGENT_STOP, None)
 
 
-def test_text_beside_calls_is_no_error(alone: Converse) -> None:
+def test_text_next_to_calls_is_not_an_error(alone: Converse) -> None:
     both = AssistantMessage(content="Let me see.", tool_calls=[ToolCall(id="1", name="get_users", arguments={})])
     record, *_ = alone(agent=[both, DONE])
     assert record.termination is Termination.AGENT_STOP

@@ -34,7 +34,7 @@ class TestStreams:
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
     @pytest.mark.parametrize("options", ["", "--json"])
-    def test_a_full_disk_behind_standard_output_is_told(self, tmp_path: Path, options: str) -> None:
+    def test_a_full_disk_behind_standard_output_is_reported(self, tmp_path: Path, options: str) -> None:
         done = shell(f"{RUN} --name r {options} > /dev/full", tmp_path)
         assert done.returncode == 1
         assert done.stderr == "error: cannot write standard output: No space left on device\n"

@@ -223,7 +223,7 @@ class TestTasks:
         (checkout / SHOP / "tasks.json").unlink()
         assert "tasks.json does not exist" in refusal(lambda: open_dataset(checkout, "shop"))
 
-    def test_damage_is_told_with_its_line_when_tasks_are_needed(self, checkout: Path) -> None:
+    def test_damage_is_reported_with_its_line_when_tasks_are_needed(self, checkout: Path) -> None:
         write(checkout, {f"{SHOP}/tasks.json": '[\n {"id": "a",\n  oops}\n]'})
         dataset = open_dataset(checkout, "shop")
         message = refusal(dataset.load_tasks)
@@ -397,7 +397,7 @@ class TestSourceTexts:
             ("orchestrator/orchestrator.py", "DEFAULT_FIRST_AGENT_MESSAGE = M(content='x')\n"),
         ],
     )
-    def test_a_syntax_error_is_told_with_file_line_and_advice(self, sources: Path, name: str, head: str) -> None:
+    def test_a_syntax_error_is_reported_with_file_line_and_advice(self, sources: Path, name: str, head: str) -> None:
         write(sources, {f"src/tau2/{name}": f"{head}def (:\n"})
         message = refusal(lambda: open_dataset(sources, "shop"))
         assert f"src/tau2/{name}:2: not Python" in message
@@ -413,7 +413,7 @@ class TestSourceTexts:
         write(sources, {"src/tau2/agent/broken.py": "def (:", "src/tau2/domains/phone/tools.py": "def (:"})
         assert open_dataset(sources, "shop").agent_instruction
 
-    def test_odd_escapes_warn_nobody(self, sources: Path, recwarn: pytest.WarningsRecorder) -> None:
+    def test_odd_escapes_give_no_warning(self, sources: Path, recwarn: pytest.WarningsRecorder) -> None:
         assert open_dataset(sources, "shop").agent_instruction
         assert not list(recwarn)
 

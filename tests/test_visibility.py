@@ -61,7 +61,7 @@ class TestSides:
             *("user:  [check_notifications]", "tool: for the user", "user: so", "assistant: told"),
         ]
 
-    def test_text_beside_a_call_is_kept_and_stays_with_its_sender(self, converse: Converse) -> None:
+    def test_text_next_to_a_call_is_kept_and_private(self, converse: Converse) -> None:
         both = AssistantMessage(content="wait", tool_calls=[ToolCall(name="get_users", arguments={})])
         record, agent, user = converse(agent=[both, "told"], user=["hi", STOP])
         assert "assistant: wait [get_users]" in seen(record.messages)
@@ -70,7 +70,7 @@ class TestSides:
         assert isinstance(record.messages[3], ToolMessage)
         assert USERS in (record.messages[3].content or "")
 
-    def test_the_customers_text_beside_a_call_stays_with_the_customer(self, converse: Converse) -> None:
+    def test_the_customers_text_next_to_a_call_is_private(self, converse: Converse) -> None:
         both = UserMessage(content="wait", tool_calls=[ToolCall(name="check_notifications", arguments={})])
         _, agent, user = converse(agent=["ok"], user=[both, "hi", STOP])
         assert seen(agent.saw[0]) == [OPENING, "user: hi"]
@@ -154,7 +154,7 @@ class TestHistories:
 
 
 class TestContexts:
-    def test_the_agent_is_told_the_policy_and_its_own_tools(self, converse: Converse, setting_of: SettingOf) -> None:
+    def test_the_agent_gets_the_policy_and_its_own_tools(self, converse: Converse, setting_of: SettingOf) -> None:
         _, agent, _ = converse()
         setting = setting_of("mock")
         assert (agent.context.domain, agent.context.policy) == ("mock", setting.policy_text)
@@ -169,7 +169,7 @@ class TestContexts:
             ([], []),
         ],
     )
-    def test_the_customer_is_told_the_tools_that_the_task_allows(
+    def test_the_customer_gets_the_tools_that_the_task_allows(
         self, converse: Converse, allowed: Any, names: list[str]
     ) -> None:
         _, _, user = converse(task={"user_tools": allowed})

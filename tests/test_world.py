@@ -287,7 +287,7 @@ def test_an_odd_value_survives_and_is_hashed_as_the_official_dump_is(value: Any)
 
 
 @pytest.mark.parametrize("inside", [lambda value: value, lambda value: [value], lambda value: {"k": value}])
-def test_kinds_of_equal_values_are_told_apart(inside: Callable[[Any], Any]) -> None:
+def test_kinds_of_equal_values_are_distinguished(inside: Callable[[Any], Any]) -> None:
     worlds = []
     values: list[Any] = [1, 1.0, True, "1", 0, 0.0, -0.0, False, None, "", "null", [], {}]
     for value in values:

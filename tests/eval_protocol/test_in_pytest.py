@@ -224,7 +224,7 @@ def test_it(row: EvaluationRow) -> EvaluationRow:
         os.close(handle)
 
 
-def test_plugins_are_told_as_by_a_run(evaluate: Evaluate, plugin: Callable[..., Path]) -> None:
+def test_plugins_are_notified_as_by_a_run(evaluate: Evaluate, plugin: Callable[..., Path]) -> None:
     subjects = {"run_started": "start", "episode_started": "start", "episode_finished": "record"}
     subjects |= {"run_finished": "summary"}
     hooks = "".join(

@@ -114,7 +114,7 @@ class TestCommunication:
     def test_only_one_message_of_the_agents_counts(self, evaluate: Evaluate, messages: list[Any], met: bool) -> None:
         assert evaluate("COMMUNICATE", messages, communicate_info=["100"]).reward == float(met)
 
-    def test_text_beside_a_call_counts(self, evaluate: Evaluate) -> None:
+    def test_text_next_to_a_call_counts(self, evaluate: Evaluate) -> None:
         messages = [{**made(LOOK)[0], "content": "It is 100."}, made(LOOK)[1]]
         assert evaluate("COMMUNICATE", messages, communicate_info=["100"]).reward == 1.0
 

@@ -138,7 +138,7 @@ def test_a_record_that_cannot_be_replayed_is_no_crash(grade: Graded) -> None:
     assert graded.verdicts["A"].traceback == ""
 
 
-def test_a_crash_beside_the_reward_leaves_it(grade: Graded) -> None:
+def test_a_crash_outside_the_reward_does_not_change_it(grade: Graded) -> None:
     graded = grade({"A": 1.0}, beside={"B": ERROR})
     assert (graded.reward, graded.outcome, graded.note) == (1.0, Outcome.SOLVED, "")
     assert graded.verdicts["B"].status is Status.ERROR

@@ -177,7 +177,7 @@ class TestPending:
         wanted = criteria(STATEMENTS, basis=["NL_ASSERTION"])
         assert grade(MADE, wanted, judgement=Judgement(statements=words)).outcome is outcome
 
-    def test_a_judge_that_failed_is_told_apart(self, grade: GradeOf) -> None:
+    def test_a_failed_judge_is_reported_separately(self, grade: GradeOf) -> None:
         wanted = criteria(STATEMENTS, basis=["NL_ASSERTION"])
         graded = grade(MADE, wanted, judgement=Judgement(error="no answer"))
         assert (graded.reward, graded.outcome) == (None, Outcome.JUDGE_ERROR)
@@ -248,7 +248,7 @@ class TestFaults:
         assert combination.reward({"A": reward, "B": 1.0}) == expected
         assert combination.reward({"B": 0.5}) == 0.5  # a gate that this task does not have
 
-    def test_answers_that_differ_in_replay_are_noted_beside_the_reasons(self, grade: GradeOf) -> None:
+    def test_answers_that_differ_in_replay_are_noted_with_the_reasons(self, grade: GradeOf) -> None:
         messages = [MADE[0], {**MADE[1], "content": "other"}]
         solved = grade(messages, criteria(MET["DB"], basis=["DB"]))
         note = "1 replayed calls have other results than recorded, the first is update_task_status"

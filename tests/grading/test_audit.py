@@ -49,7 +49,7 @@ class TestOwnPacks:
             done.stdout.count(f"\n{baseline} ") + done.stdout.startswith(baseline) >= 3 for baseline in BASELINES
         )
 
-    def test_strict_lets_nobody_pass_by_silence_a_list_or_half_of_the_work(self, gym: Gym) -> None:
+    def test_strict_passes_neither_silence_nor_lists_nor_half_of_the_work(self, gym: Gym) -> None:
         found = audited(gym, "mock")
         assert {(each["task"], each["baseline"]) for each in found["passes"]} == {
             ("transfer_deletion", "always-transfer")
@@ -64,7 +64,7 @@ class TestOwnPacks:
 
 
 class TestAllowList:
-    def test_a_pass_that_nobody_argues_for_fails(self, gym: Gym, mock_copy: Path) -> None:
+    def test_a_pass_that_is_not_allowed_fails(self, gym: Gym, mock_copy: Path) -> None:
         replaced(mock_copy / "domain.yaml", "tasks: [transfer_deletion]", "tasks: [refuse_unknown_status]")
         done = gym("check", "--audit", "--pack", mock_copy)
         assert done.returncode == 1
@@ -110,7 +110,7 @@ class TestAllowList:
 
 
 class TestPasses:
-    def test_each_way_is_told(self, gym: Gym, mock_copy: Path) -> None:
+    def test_each_way_is_explained(self, gym: Gym, mock_copy: Path) -> None:
         tasks = mock_copy / "data" / "tasks" / "statuses.yaml"
         line = replaced(tasks, "- id: complete_task\n", "- id: complete_task\n  tags: [looked_at]\n")
         assert line > 0
@@ -123,7 +123,7 @@ class TestPasses:
         assert list(ways) == ["gold-plus-one-unrelated-write"]
         assert ways["gold-plus-one-unrelated-write"].startswith("with create_task(")
 
-    def test_a_datasets_passes_are_told_and_cost_nothing(self, gym: Gym, shared: Path) -> None:
+    def test_a_datasets_passes_are_reported_without_failing(self, gym: Gym, shared: Path) -> None:
         done = gym("check", "--audit", "mock", "--dataset", shared / "tau2-bench", "--evaluators", "tau2", "--json")
         audit = json.loads(done.stdout)["audits"][0]
         assert (done.returncode, audit["tasks"], audit["stale"]) == (0, 10, [])

@@ -83,7 +83,7 @@ class TestCombination:
         file = write(f"extends: tau2\nevaluators:\n  TONE: {entry}\n{more}\n")
         assert graded(tmp_path, gym, file, "--agent", agent)["reward"] == pytest.approx(reward)
 
-    def test_what_never_counts_is_reported_beside_the_reward(
+    def test_criteria_that_never_count_are_reported_with_the_reward(
         self, gym: Gym, tmp_path: Path, write: Callable[..., Path]
     ) -> None:
         text = 'extends: tau2\nevaluators:\n  TONE: {use: "./tone.py:evaluate", options: {word: ooh}, counts: never}\n'

@@ -61,7 +61,7 @@ class TestConfirmation:
         )
         assert found == expected
 
-    def test_the_wish_itself_is_no_yes(
+    def test_the_request_itself_is_not_a_confirmation(
         self, broken: Callable[..., dict[str, str]], made: Messages, says: Messages
     ) -> None:
         found = broken([*says("Hello!"), *says("Yes, cancel it.", "user"), *made(*FIND), *made(*LOOK), *made(*CANCEL)])
@@ -99,7 +99,7 @@ class TestConfirmation:
 
 
 class TestOrder:
-    def test_who_is_not_found_is_told_nothing(
+    def test_an_unknown_user_gets_no_information(
         self, broken: Callable[..., dict[str, str]], made: Messages, says: Messages
     ) -> None:
         why = "get_order_details: before it find_user_id_by_email or find_user_id_by_name_zip should have succeeded"

@@ -47,7 +47,7 @@ def test_a_disagreement_is_named_by_database_and_fails_under_strict(
     assert grade["reward"] == reward
 
 
-def test_the_customers_database_is_told_apart(gym: Gym, tmp_path: Path, plugin: Callable[..., Path]) -> None:
+def test_the_customers_database_is_compared_separately(gym: Gym, tmp_path: Path, plugin: Callable[..., Path]) -> None:
     grade = play(gym, tmp_path, "create_what_a_notification_asks_for", "strict", [plugin("thief", THIEF)])
     assert [check["what"] for check in grade["verdicts"]["REPLAY"]["checks"]] == [
         "user database: live state equals replayed state"

@@ -124,7 +124,7 @@ class TestCommunicate:
         verdict = strict(says("It is 6."), {"communicate_info": empty}).verdicts["COMMUNICATE"]
         assert (verdict.status, verdict.reward, verdict.checks) == (Status.VACUOUS, 1.0, [])
 
-    def test_words_beside_a_call_reach_nobody(self, strict: Grading, made: Messages) -> None:
+    def test_text_next_to_a_call_is_private(self, strict: Grading, made: Messages) -> None:
         messages = made("get_users", content="It is 5.")
         assert strict(messages, {"communicate_info": ["5"]}).verdicts["COMMUNICATE"].reward == 0.0
 
@@ -198,7 +198,7 @@ class TestOutcome:
     ) -> None:
         assert outcome("refused", says(words)).reward == reward
 
-    def test_a_gold_that_changes_nothing_stands_for_an_outcome_that_is_not_named(
+    def test_a_gold_without_changes_means_that_no_outcome_is_specified(
         self, outcome: Callable[..., Verdict], made: Messages, says: Messages
     ) -> None:
         refusal, transfer = says("I am sorry, that is not allowed."), made(*TRANSFER)
@@ -264,7 +264,7 @@ class TestDatabase:
 
 
 class TestCollateral:
-    def test_where_end_states_do_not_count_what_nobody_asked_for_does(self, strict: Grading, made: Messages) -> None:
+    def test_without_end_states_unrequested_calls_count(self, strict: Grading, made: Messages) -> None:
         criteria = {"actions": [action(*COMPLETE)], "reward_basis": ["ACTION"]}
         assert strict(made(*COMPLETE), criteria).reward == 1.0
         more = made("update_task_status", {"task_id": "task_2", "status": "completed"})
@@ -297,7 +297,7 @@ class TestAction:
         criteria = {"actions": [action("tool", wanted)], "reward_basis": ["ACTION"]}
         assert strict(made("tool", given), criteria).verdicts["ACTION"].reward == float(met)
 
-    def test_a_write_counts_once_and_a_look_for_ever(self, strict: Grading, made: Messages) -> None:
+    def test_a_write_counts_once_and_a_read_always(self, strict: Grading, made: Messages) -> None:
         twice = {"actions": [action(*COMPLETE), action(*COMPLETE)], "reward_basis": ["ACTION"]}
         assert strict(made(*COMPLETE), twice).verdicts["ACTION"].reward == 0.0
         assert strict([*made(*COMPLETE), *made(*COMPLETE)], twice).verdicts["ACTION"].reward == 1.0
@@ -343,7 +343,7 @@ class TestAction:
         found = [strict(made("tool", {"a": a}), criteria).verdicts["ACTION"].reward for a in (1, 2)]
         assert found == [1.0, 0.0]
 
-    def test_alone_the_agent_stands_for_both_sides(
+    def test_in_solo_play_the_agent_acts_for_both_sides(
         self, strict: Grading, made: Messages, setting_of: Callable[..., Setting]
     ) -> None:
         criteria = {"actions": [action("check_notifications", requestor="user")], "reward_basis": ["ACTION"]}

@@ -77,7 +77,7 @@ class TestConversationPlane:
         assert all(message.keys() == {"role", "content"} and message["content"] for message in seen)
         world.delete()
 
-    def test_solo_play_has_a_ticket_and_nobody_to_talk_to(self, server: Server) -> None:
+    def test_solo_play_has_a_ticket_and_no_customer(self, server: Server) -> None:
         world = server.create("mock", task_id="create_plain", solo=True)
         assert (world.urls["conversation_url"], world.urls["user_mcp_url"]) == (None, None)
         for method in ("GET", "POST"):
@@ -101,7 +101,7 @@ class TestConversationPlane:
         assert world.state()["status"] == "open"
         world.delete()
 
-    def test_a_customer_without_a_wish_has_nothing_to_add(self, server: Server) -> None:
+    def test_a_customer_without_a_request_has_nothing_to_add(self, server: Server) -> None:
         world = server.create("mock", task={"id": "free", "user_scenario": {"instructions": ""}})
         assert world.say().json()["reply"] == "Yes, please go ahead."  # to the question in the opening line
         assert world.say("That is all.").json()["reply"] == "###STOP###"

@@ -70,7 +70,7 @@ def test_the_front_page_says_where_the_planes_are(server: Server) -> None:
         assert "http" not in page.text.replace("<!doctype html>", "")  # nothing is fetched from elsewhere
 
 
-def test_a_call_without_a_session_is_told_what_is_missing(server: Server) -> None:
+def test_a_call_without_a_session_gets_an_explanation(server: Server) -> None:
     world = server.create(task_id="create_plain")
     request = {"jsonrpc": "2.0", "id": 5, "method": "tools/list", "params": {}}
     for url in (world.mcp_url, f"{server.address}/mcp"):
@@ -83,7 +83,7 @@ def test_a_call_without_a_session_is_told_what_is_missing(server: Server) -> Non
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])  # auto asks `server/discover`, of the revision without sessions
 @pytest.mark.parametrize("route", ["url", "customer", "/mcp", "stdio"])
-def test_an_agent_is_told_what_to_do_and_nothing_more(server: Server, tmp_path: Path, route: str, mode: str) -> None:
+def test_an_agent_gets_its_instructions_and_nothing_more(server: Server, tmp_path: Path, route: str, mode: str) -> None:
     world = server.create("telecom" if route == "customer" else "mock")
     urls = {"url": world.mcp_url, "customer": world.urls["user_mcp_url"], "/mcp": f"{server.address}/mcp"}
     command = ["-P", "-m", "tau2_core", "serve", "mock", "--transport", "stdio", "--task", "create_plain"]
@@ -116,7 +116,7 @@ def evaluate(evidence):
 """
 
 
-def test_an_evaluator_that_never_ends_holds_up_nobody(start: Start, tmp_path: Path) -> None:
+def test_an_evaluator_that_never_ends_does_not_delay_others(start: Start, tmp_path: Path) -> None:
     (tmp_path / "hangs.py").write_text(HANGS)
     file = tmp_path / "evaluation.yaml"
     entry = '{use: "./hangs.py:evaluate", counts: always, seconds: 0.3}'

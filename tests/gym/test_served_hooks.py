@@ -94,7 +94,7 @@ def test_a_served_run_tells_what_a_run_tells(start: Start, gym: Gym, plugin: Plu
     assert [notes[place] for place in order] == lines(local)
 
 
-def test_episodes_by_wish_and_free_worlds_are_told_of(start: Start, plugin: Plugin, tmp_path: Path) -> None:
+def test_episodes_by_request_and_free_worlds_are_announced(start: Start, plugin: Plugin, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     server = start("mock", PYTHONPATH=str(plugin("watcher", WATCHER)), NOTES=str(notes))
     first, second, free = server.create(task_id="create_plain"), server.create(task_id="create_plain"), server.create()
@@ -118,7 +118,7 @@ def test_episodes_by_wish_and_free_worlds_are_told_of(start: Start, plugin: Plug
     assert lines(notes)[0]["files"] == ["run.json", "tasks.jsonl"]
 
 
-def test_a_slot_that_is_lost_is_told_of_again(start: Start, plugin: Plugin, tmp_path: Path) -> None:
+def test_a_lost_slot_is_announced_again(start: Start, plugin: Plugin, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     options = ("--slot-timeout", "1e-9", "--slot-attempts", "2")
     server = start("mock", *ONE, *options, PYTHONPATH=str(plugin("watcher", WATCHER)), NOTES=str(notes))
@@ -136,7 +136,7 @@ def test_a_slot_that_is_lost_is_told_of_again(start: Start, plugin: Plugin, tmp_
 
 
 @pytest.mark.parametrize("event", ["episode_started", "episode_finished", "run_finished"])
-def test_a_listener_that_raises_ends_nobodys_episode(start: Start, plugin: Plugin, event: str) -> None:
+def test_a_listener_that_raises_does_not_end_an_episode(start: Start, plugin: Plugin, event: str) -> None:
     subject = {"episode_started": "start", "episode_finished": "record", "run_finished": "summary"}[event]
     site = plugin("reports", BROKEN.replace("EVENT", event).replace("subject", subject))
     server = start("mock", *ONE, PYTHONPATH=str(site))

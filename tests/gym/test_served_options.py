@@ -253,7 +253,7 @@ def test_a_model_that_is_refused_stops_a_run(start: Start, customer: list[str]) 
 
 
 @pytest.mark.parametrize("customer", [say("###STOP###")], indirect=True)
-def test_what_episodes_by_wish_said_is_found_again(start: Start, customer: list[str], tmp_path: Path) -> None:
+def test_requested_episodes_are_recorded(start: Start, customer: list[str], tmp_path: Path) -> None:
     cassette = tmp_path / "tape.jsonl"
     server = start("mock", *customer, "--record", cassette)
     first = server.create(task_id="create_plain")

@@ -67,7 +67,7 @@ def test_many_clients_claim_every_slot_once(start: Start) -> None:
     assert "all_claimed" not in server.log()  # agents that ask again and again are no news
 
 
-def test_a_shard_hands_out_its_own_slots_alone(start: Start, gym: Gym) -> None:
+def test_a_shard_hands_out_only_its_own_slots(start: Start, gym: Gym) -> None:
     server = start("mock", *ONE, "--trials", "3", "--shard", "2/2")
     world = claim(server)
     assert world.urls["trial"] == 1
@@ -171,7 +171,7 @@ def test_a_server_without_a_run_says_how_to_get_one(server: Server) -> None:
         assert "--split" in response.json()["error"]["message"]
 
 
-def test_episodes_that_clients_wish_for_are_a_run_too(start: Start, gym: Gym) -> None:
+def test_episodes_that_clients_request_are_a_run_too(start: Start, gym: Gym) -> None:
     server = start("mock")
     for task in ("create_plain", "complete_task", "create_plain"):
         world = server.create(task_id=task)

@@ -24,7 +24,7 @@ TOKENS = (("prompt_tokens", 100), ("completion_tokens", 10))
 PRICED = {"agent": PRICES, "user": PRICES, "judge": PRICES}
 
 
-def test_prices_are_told_by_role_call_and_episode(play: Play, judged: Setting) -> None:
+def test_prices_are_reported_by_role_call_and_episode(play: Play, judged: Setting) -> None:
     models = {**MODELS, "judge": "openai/judge"}
     options = (*ONE, "--pack", judged.pack.folder, "--trials", 2, "--concurrency", 1)
     played = play(*options, script=GoldScript.of(judged), models=models, arguments=PRICED)

@@ -51,7 +51,7 @@ def test_what_only_resembles_a_mark_ends_nothing(play: Play, text: str) -> None:
         pytest.param(say("<think>At the end I write ###STOP###</think>Yes."), id="tags in the text"),
     ],
 )
-def test_a_mark_in_the_customers_thoughts_ends_nothing_and_nobody_hears_them(play: Play, answer: Reply) -> None:
+def test_an_end_token_in_the_customers_thoughts_is_ignored_and_thoughts_are_private(play: Play, answer: Reply) -> None:
     played = play(*ONE, user=[None, answer])
     assert played.end == ("user_stop", "solved")
     assert ("user", "Yes.") in played.said
@@ -72,7 +72,7 @@ def test_the_agents_transfer_ends_nothing_but_the_customer_does(play: Play) -> N
     assert played.said[-1] == ("user", "###TRANSFER###")
 
 
-def test_text_beside_a_call_of_the_agent_is_recorded_and_reaches_nobody(play: Play) -> None:
+def test_text_next_to_a_call_of_the_agent_is_recorded_and_private(play: Play) -> None:
     played = play(*ONE, agent=[call(("get_users", {}), content="I look that up.")])
     assert played.end == ("user_stop", "solved")
     assert ("assistant", "I look that up.") in played.said
@@ -80,7 +80,7 @@ def test_text_beside_a_call_of_the_agent_is_recorded_and_reaches_nobody(play: Pl
     assert any("look that up" in str(asked.messages) for asked in played.of("agent"))
 
 
-def test_a_mark_beside_a_call_of_the_customer_ends_nothing(play: Play) -> None:
+def test_an_end_token_next_to_a_call_of_the_customer_is_ignored(play: Play) -> None:
     played = play(*REMINDED, user=[None, call(("check_notifications", {}), content="###STOP###")])
     assert played.end == ("user_stop", "solved")
     assert ("user", "###STOP###") in played.said[:-1]

@@ -150,7 +150,7 @@ def test_answers_that_are_none(answer: bytes, kind: str) -> None:
     assert refused(Raw(answer)).kind == kind
 
 
-def test_nobody_is_followed_elsewhere() -> None:
+def test_redirects_are_not_followed() -> None:
     error = refused(Refusal(307, headers={"Location": "/v2/chat/completions"}))
     assert (error.kind, "HTTP 307" in error.message) == ("settings", True)
 

@@ -104,7 +104,7 @@ def test_what_a_conversation_brings_about_is_its_sides(play: Play, role: str, an
     assert played.summary["coverage"] == 1.0
 
 
-def test_an_empty_answer_is_asked_for_again_twice_and_told_so(play: Play) -> None:
+def test_an_empty_answer_is_requested_again_twice_with_an_explanation(play: Play) -> None:
     played = play(*ONE, agent=[say(""), call()])
     assert played.end == ("user_stop", "solved")
     first, second, third = played.of("agent")[:3]

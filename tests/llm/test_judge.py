@@ -104,7 +104,7 @@ def test_a_malformed_answer_is_sent_back_once_with_what_is_wrong(judge: Callable
         '{"verdicts": []} at first.</think>{}',
     ],
 )
-def test_what_stands_around_the_object_is_taken_off(judge: Callable[..., Played], answer: str) -> None:
+def test_text_around_the_object_is_removed(judge: Callable[..., Played], answer: str) -> None:
     played = judge(judge=[None, say(answer.replace("{}", json.dumps({"verdicts": [verdict()]})))])
     assert played.end == ("user_stop", "solved")
     assert len(played.of("judge")) == 2

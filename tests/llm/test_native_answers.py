@@ -75,7 +75,7 @@ FORMS: dict[str, Form] = {
 
 
 @pytest.mark.parametrize("model", FORMS)
-def test_a_cut_off_call_is_not_carried_out_and_thinking_is_heard_by_nobody(
+def test_a_cut_off_call_is_not_executed_and_thinking_is_not_passed_on(
     play: Play, gold: Callable[[str], GoldScript], model: str
 ) -> None:
     texts = iter([("I create it.", True), (CLOSING, False)])

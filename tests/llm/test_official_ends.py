@@ -119,7 +119,7 @@ class TestSolo:
         )
 
     @pytest.mark.parametrize("before", [(), (call(LOOK),)])
-    def test_what_is_done_beside_done_is_not_done_officially(
+    def test_calls_next_to_done_do_not_count_officially(
         self, alone: Callable[..., Played], before: tuple[Answer, ...]
     ) -> None:
         played = alone(*before, call(CREATE, DONE))
@@ -129,7 +129,7 @@ class TestSolo:
         assert claim(simulation) == ("agent_stop", 0.0)
 
     @pytest.mark.parametrize("beside", [(LOOK, DONE), (DONE, LOOK), (DONE, DONE), (WRONG, DONE)])
-    def test_what_decides_nothing_beside_done_takes_nothing_away(
+    def test_irrelevant_calls_next_to_done_change_nothing(
         self, alone: Callable[..., Played], beside: tuple[tuple[str, dict[str, Any]], ...]
     ) -> None:
         played = alone(call(CREATE), call(*beside), max_errors=1)
@@ -153,7 +153,7 @@ class TestSolo:
         assert played.end == ("agent_stop", "solved")
         assert claim(exported(played)) == end
 
-    def test_a_stop_beside_calls_breaks_it_off_officially(self, alone: Callable[..., Played]) -> None:
+    def test_a_stop_token_next_to_calls_ends_the_official_episode(self, alone: Callable[..., Played]) -> None:
         played = alone(call(CREATE, content="###STOP###"), call(DONE))
         assert played.end == ("agent_stop", "solved")
         assert claim(exported(played)) == ("agent_error", 0.0)

@@ -159,7 +159,7 @@ class TestSolo:
             ("An object { is JSON.", "An object { is JSON."),
         ],
     )
-    def test_the_agent_is_told_what_the_checkouts_sources_say(
+    def test_the_agent_gets_the_texts_of_the_checkout(
         self, ask: Callable[..., tuple[Asked, Any]], checkout: Path, stop: str, told: str
     ) -> None:
         first, origin = ask("--dataset", with_sources(checkout, stop))

@@ -100,7 +100,7 @@ OWN_READING = product(["a block", "only closed", "part with texts in it", "block
 
 
 @pytest.mark.parametrize(("form", "provider"), [*product(FORMS, ["endpoint", "openai"]), *OWN_READING])
-def test_nobody_hears_what_a_model_thinks(play: Play, judged: Setting, form: str, provider: str) -> None:
+def test_thoughts_of_a_model_are_private(play: Play, judged: Setting, form: str, provider: str) -> None:
     judge = "openai" if provider in ("mistral", "groq") else provider  # asked for JSON by a tool, a script would differ
     models = {**models_of(provider), "judge": f"{judge}/judge"}
     played = play(*TASK, "--pack", judged.pack.folder, script=thinking(FORMS[form]), models=models)
@@ -134,7 +134,7 @@ def test_parts_go_back_to_the_model_as_they_came(play: Play) -> None:
 
 
 @given(st.text(alphabet="ab <>{}[]\"'\n", max_size=40))
-def test_a_text_without_such_tags_is_said_as_it_is(words: str) -> None:
+def test_a_text_without_such_tags_is_unchanged(words: str) -> None:
     assert split_thinking(words) == (words, "")
 
 

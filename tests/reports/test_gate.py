@@ -73,7 +73,7 @@ def test_false_alarms_stay_under_alpha_for_any_sizes_of_differences(sizes: list[
 
 @pytest.mark.parametrize("alpha", [0.05, 0.2])
 @pytest.mark.parametrize("shape", [(50, 50), (0.5, 0.5), (0.3, 2)], ids=["all alike", "all or nothing", "hard"])
-def test_the_same_agent_twice_is_seldom_told_apart(shape: tuple[float, float], alpha: float) -> None:
+def test_the_same_agent_twice_is_seldom_different(shape: tuple[float, float], alpha: float) -> None:
     random = np.random.default_rng(7)
     chances = random.beta(*shape, TASKS)
     a, b = (random.binomial(TRIALS, chances, (PAIRS, TASKS)) for _ in range(2))

@@ -90,7 +90,7 @@ def test_what_was_never_finished_counts_as_failed(
     assert found["pass_hat_k"]["3"]["value"] == 0.0
 
 
-def test_a_run_that_was_stopped_is_reported_as_far_as_it_came(
+def test_a_stopped_run_is_reported_with_its_finished_episodes(
     figures: Callable[..., dict[str, Any]], recorded: Callable[[str], Any], gym: Any, tmp_path: Path
 ) -> None:
     done = gym("run", "mock", "--trials", 40, "--out", tmp_path, "--name", "stopped", disk=100_000)

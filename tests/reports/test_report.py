@@ -62,7 +62,7 @@ def test_a_criterion_without_any_verdict_has_no_rate(recorded: Folders, figures:
     assert judged["strict_rate"] is judged["evaluable_rate"] is None
 
 
-def test_errors_are_told_apart_by_who_is_at_fault(copied: Folders, figures: Figures, tau2_gym: Command) -> None:
+def test_errors_are_classified_by_who_is_at_fault(copied: Folders, figures: Figures, tau2_gym: Command) -> None:
     folder = copied("oracle")
     ends = ["agent_error", "agent_error", "user_error", "infrastructure_error", "max_steps"]
     for number, end in enumerate(ends):

@@ -223,7 +223,7 @@ class TestPassengers:
             update_reservation_passengers(db, "OLD001", passengers)
 
     @pytest.mark.parametrize("passengers", ["ab", ["a", None], {"a": 1, "b": 2}, [ADA, 5]])
-    def test_stores_what_holds_no_objects_as_it_came(self, db: AirlineDB, passengers: Any) -> None:
+    def test_stores_values_without_objects_unchanged(self, db: AirlineDB, passengers: Any) -> None:
         assert update_reservation_passengers(db, "OLD001", passengers).passengers == passengers
 
 

@@ -89,7 +89,7 @@ class TestStatus:
         assert update_task_status(db, "task_3", "pending").status == "pending"
 
     @pytest.mark.parametrize("status", ["foo", None, [1], {"a": 1.0}])
-    def test_is_stored_as_it_came(self, db: MockDB, status: Any) -> None:
+    def test_is_stored_unchanged(self, db: MockDB, status: Any) -> None:
         assert update_task_status(db, "task_1", status).status == status
         assert assert_task_status(db, "task_1", status)
 

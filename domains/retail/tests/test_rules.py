@@ -204,7 +204,7 @@ class TestModifyingItems:
             pending.modify_pending_order_items(db, "#P", old, new, method_id)
         assert db.model_dump() == before
 
-    def test_an_object_stands_for_its_keys_as_new_items_and_fails_as_old_ones(self, db: RetailDB) -> None:
+    def test_an_object_counts_as_its_keys_for_new_items_and_fails_for_old_ones(self, db: RetailDB) -> None:
         wanted: Any = {"1B": 1}
         with pytest.raises(AttributeError):
             pending.modify_pending_order_items(db, "#P", wanted, ["1A"], "card")

@@ -24,7 +24,7 @@ class TestLookingUp:
     def test_numbers_are_exact(self, loose: Any, number: Any) -> None:
         loose.call("assistant", "get_customer_by_phone", {"phone_number": number}, fails=True)
 
-    def test_a_name_that_nobody_has_is_an_empty_list(self, loose: Any) -> None:
+    def test_an_unknown_name_gives_an_empty_list(self, loose: Any) -> None:
         found = loose.agent("get_customer_by_name", full_name="RUKMINI sarkar", dob="1993-07-28")
         assert [customer["customer_id"] for customer in shown(found)] == ["C2003"]
         assert loose.agent("get_customer_by_name", full_name="Rukmini Sarkar", dob="1993-7-28") == "[]"

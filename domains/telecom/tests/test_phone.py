@@ -160,7 +160,7 @@ class TestPictureMessages:
             ),
         ],
     )
-    def test_fail_until_mended(self, world: Any, breaks: Any, fixes: Any) -> None:
+    def test_fail_until_fixed(self, world: Any, breaks: Any, fixes: Any) -> None:
         works = world.user("can_send_mms")
         for name, arguments in breaks:
             world.phone(name, **arguments)

@@ -182,7 +182,7 @@ class TestSessions:
         assert not oldest.open().call("get_users")["isError"]  # nothing was lost: the client's own id opens a session
 
     @pytest.mark.parametrize("extra", [{"config": {"domain": "m" * 201}}, {"config": {"task_id": "t" * 201}}])
-    def test_long_wishes_are_refused(self, rollout_of: RolloutOf, extra: dict[str, Any]) -> None:
+    def test_long_requests_are_refused(self, rollout_of: RolloutOf, extra: dict[str, Any]) -> None:
         refused = rollout_of("long", **extra)
         with pytest.raises(httpx.HTTPStatusError, match="422"):
             refused.open()

@@ -102,7 +102,7 @@ def test_a_client_of_both_eras_falls_back_to_a_session(compatible: Server) -> No
     assert [asyncio.run(play()) for _ in range(2)] == [("2025-11-25", "task_7")] * 2
 
 
-def test_a_client_without_sessions_is_told_where_to_go(compatible: Server) -> None:
+def test_a_client_without_sessions_gets_the_address_for_it(compatible: Server) -> None:
     refused = compatible.rpc("/mcp", "tools/list")
     assert refused.status_code == 400
     assert "POST /v1/episodes" in refused.json()["error"]["message"]

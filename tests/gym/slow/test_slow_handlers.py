@@ -114,7 +114,7 @@ def test_many_of_them_hold_up_no_other_world(slow_server: Server, gate: Gate, ba
         world.delete()
 
 
-def test_a_slow_set_up_holds_up_nobody(slow_server: Server, gate: Gate, background: ThreadPoolExecutor) -> None:
+def test_a_slow_set_up_does_not_delay_others(slow_server: Server, gate: Gate, background: ThreadPoolExecutor) -> None:
     (row,) = slow_server.http.get("/v1/domains").json()
     first = {"env_type": "assistant", "func_name": "wait_at_first", "arguments": {"port": gate.port, "name": "set up"}}
     task = {"id": "t", "user_scenario": {"instructions": ""}, "initial_state": {"initialization_actions": [first]}}

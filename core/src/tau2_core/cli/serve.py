@@ -57,9 +57,7 @@ def serve(
         float | None, typer.Option(metavar="DOLLARS", help="Start no more episodes once this cost is reached.")
     ] = None,
     max_connections: Annotated[int, typer.Option(min=1, help="Maximum number of connected clients.")] = 16_384,
-    request_timeout: Annotated[
-        float, typer.Option(min=0.001, help="Maximum seconds for a request to arrive.")
-    ] = 30.0,
+    request_timeout: Annotated[float, typer.Option(min=0.001, help="Maximum seconds for a request to arrive.")] = 30.0,
     transport: Annotated[
         Literal["http", "stdio"], typer.Option(help="stdio serves one episode of one domain.")
     ] = "http",
@@ -67,7 +65,9 @@ def serve(
         bool, typer.Option("--conversation-tools", help="Let agents talk to the customer by MCP tools too.")
     ] = False,
     user: Annotated[str | None, typer.Option(help="The customer: scripted (default), llm, or a plugin's.")] = None,
-    user_model: Annotated[str | None, typer.Option(metavar="MODEL", help="The customer's model; implies --user llm.")] = None,
+    user_model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="The customer's model; implies --user llm.")
+    ] = None,
     judge_model: Annotated[
         str | None, typer.Option(metavar="MODEL", help="The model that decides natural-language assertions.")
     ] = None,
@@ -80,7 +80,9 @@ def serve(
         list[str] | None, typer.Option("--task", metavar="ID", help="Serve a run of this task; with stdio, play it.")
     ] = None,
     num_tasks: Annotated[int | None, typer.Option(min=1, help="Serve a run of the first N tasks.")] = None,
-    sample: Annotated[int | None, typer.Option(min=1, help="Serve a run of N tasks, drawn at random with the seed.")] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Serve a run of N tasks, drawn at random with the seed.")
+    ] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Serve a run with this number of trials per task.")] = None,
     seed: Annotated[int, typer.Option(help="Determines the seed of every trial.")] = 300,
     shard: Annotated[str | None, typer.Option(metavar="I/N", help="Serve only part I of N of the run.")] = None,
@@ -89,14 +91,17 @@ def serve(
     mode: Annotated[Literal["strict", "tau2"] | None, typer.Option(help="The run's argument mode.")] = None,
     agent_name: Annotated[str | None, typer.Option(help="The agent's name in reports.")] = None,
     slot_timeout: Annotated[float, typer.Option(help="Maximum seconds for an agent to play a slot.")] = 1800.0,
-    slot_attempts: Annotated[int, typer.Option(min=1, help="How often a slot is handed out in total, if it is lost.")] = 3,
-    run_timeout: Annotated[
-        float | None, typer.Option(help="Maximum seconds of the served run.")
-    ] = None,
+    slot_attempts: Annotated[
+        int, typer.Option(min=1, help="How often a slot is handed out in total, if it is lost.")
+    ] = 3,
+    run_timeout: Annotated[float | None, typer.Option(help="Maximum seconds of the served run.")] = None,
     max_infrastructure_errors: Annotated[
-        int, typer.Option(metavar="N", help="Stop the served run after N consecutive infrastructure errors of one kind.")
+        int,
+        typer.Option(metavar="N", help="Stop the served run after N consecutive infrastructure errors of one kind."),
     ] = 5,
-    turn_timeout: Annotated[float | None, typer.Option(help="Maximum seconds for a model's turn, including retries.")] = None,
+    turn_timeout: Annotated[
+        float | None, typer.Option(help="Maximum seconds for a model's turn, including retries.")
+    ] = None,
     call_timeout: Annotated[float, typer.Option(help="Maximum seconds for one request to a model.")] = 120.0,
     attempts: Annotated[int, typer.Option(min=1, help="Attempts per request.")] = 5,
     provider_limit: Annotated[
@@ -119,7 +124,9 @@ def serve(
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run of this --name.")] = False,
     dataset: Annotated[
         list[Path] | None,
-        typer.Option("--dataset", metavar="DIR", help="A dataset, which clients name by its folder name; may be repeated."),
+        typer.Option(
+            "--dataset", metavar="DIR", help="A dataset, which clients name by its folder name; may be repeated."
+        ),
     ] = None,
     evaluators: EvaluatorsOption = None,
     out: Annotated[Path, typer.Option(help="The folder for run folders.")] = Path("runs"),
