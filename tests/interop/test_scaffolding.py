@@ -58,13 +58,13 @@ def only_unwritten(folder: Path, name: str) -> int:
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_a_published_document_becomes_a_pack(modules: Path, tmp_path: Path, name: str) -> None:
     said = gym(tmp_path, "new", name, "--from-openapi", modules / DOCUMENTS[name])
-    assert f"taken over: {only_unwritten(tmp_path, name)} tools" in said
+    assert f"imported: {only_unwritten(tmp_path, name)} tools" in said
 
 
 def test_the_server_everything_becomes_a_pack(modules: Path, tmp_path: Path) -> None:
     command = f"{modules / '.bin' / 'node'} {modules / '.bin' / 'mcp-server-everything'}"
     said = gym(tmp_path, "new", "everything", "--from-mcp", command)
-    assert f"taken over: {only_unwritten(tmp_path, 'everything')} tools" in said
+    assert f"imported: {only_unwritten(tmp_path, 'everything')} tools" in said
 
 
 class LanguageServer:

@@ -66,11 +66,11 @@ def test_tools_of_a_server_over_stdio(gym: Gym, tmp_path: Path, server: Callable
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     for told in (
         "left out: a cycle: #/$defs/Node (cancel order)",
-        "left out: a reference out of the document, which is never fetched: http://127.0.0.1:9/x.json (cancel order)",
-        "guessed: names that are taken, or that models' providers do not take: cancel order is cancel_order",
-        "guessed: descriptions of tools that have none: cancel order",
-        "guessed: kinds of tools that do not say whether they only read, as `write`: cancel order",
-        "taken over: 2 tools, 0 records",
+        "left out: a reference to another document, which is never fetched: http://127.0.0.1:9/x.json (cancel order)",
+        "guessed: names that are taken, or that providers do not accept: cancel order is cancel_order",
+        "guessed: missing descriptions of tools: cancel order",
+        "guessed: `write` for tools that do not say whether they only read: cancel order",
+        "imported: 2 tools, 0 records",
     ):
         assert told in done.stdout
     made = read_yaml(tmp_path / "corner_shop" / "tools" / "agent.yaml").value
@@ -91,7 +91,7 @@ def test_tools_of_a_server_over_http(gym: Gym, tmp_path: Path) -> None:
         finally:
             serving.terminate()
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    assert "taken over: 4 tools, 0 records" in done.stdout
+    assert "imported: 4 tools, 0 records" in done.stdout
     made = read_yaml(tmp_path / "corner_shop" / "tools" / "agent.yaml").value
     assert {name: entry["kind"] for name, entry in made.items()} == {
         "create_task": "write",

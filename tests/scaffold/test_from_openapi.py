@@ -90,7 +90,7 @@ def test_operations_become_tools(gym: Gym, tmp_path: Path, name: str) -> None:
     done = imported(tmp_path, SHOP, name=name)
     assert (done.returncode, done.stderr) == (0, "")
     assert "left out: parameters in headers and cookies: X-Trace (POST /orders/{order-id})" in done.stdout
-    assert "guessed: tables, one for each record that has an id: order_table of Order" in done.stdout
+    assert "guessed: a table for each record with an id: order_table of Order" in done.stdout
     made = tools(tmp_path)
     assert {tool: entry["kind"] for tool, entry in made.items()} == {"getOrder": "read", "changeOrder": "write"}
     assert made["getOrder"]["parameters"]["order-id"] == {"type": "string", "alias": "order_id"}
@@ -104,7 +104,7 @@ def test_records_and_handlers_are_typed(gym: Gym, tmp_path: Path) -> None:
     source = tmp_path / "corner_shop" / "src" / "tau2_domain_corner_shop"
     models = (source / "models.py").read_text(encoding="utf-8")
     assert (
-        'class Order(Record):\n    """As shop.json has it."""\n\n    id: str\n    state: Literal["open", "sent"]'
+        'class Order(Record):\n    """From shop.json."""\n\n    id: str\n    state: Literal["open", "sent"]'
         in models
     )
     assert "order_table: dict[str, Order]" in models
@@ -147,9 +147,9 @@ def test_cycles_unions_and_missing_names(gym: Gym, tmp_path: Path) -> None:
         tmp_path, document({"/nodes/{id}": {"post": operation(requestBody=body)}}, Node=node, Either=either)
     )
     assert "left out: a cycle: #/components/schemas/Node (POST /nodes/{id})" in done.stdout
-    assert "left out: schemas that are no records: Either" in done.stdout
+    assert "left out: schemas that are not records: Either" in done.stdout
     assert "guessed: names of operations without an operationId: POST /nodes/{id} is post_nodes_id" in done.stdout
-    assert "guessed: bodies that are no plain objects, as one parameter `body`: POST /nodes/{id}" in done.stdout
+    assert "guessed: one parameter `body` for bodies that are not plain objects: POST /nodes/{id}" in done.stdout
     assert len(tools(tmp_path)["post_nodes_id"]["parameters"]["body"]["oneOf"]) == 2
     unwritten_only(gym, tmp_path, 1)
 
@@ -161,7 +161,7 @@ def test_remote_references_are_never_fetched(gym: Gym, tmp_path: Path) -> None:
         folder = tmp_path / str(abs(hash(reference)))
         folder.mkdir()
         done = imported(folder, document({"/a": {"post": operation(operationId="a", requestBody=body)}}))
-        assert f"left out: a reference out of the document, which is never fetched: {reference}" in done.stdout
+        assert f"left out: a reference to another document, which is never fetched: {reference}" in done.stdout
         assert "secret" not in json.dumps(tools(folder))
 
 
@@ -195,8 +195,8 @@ def test_a_schema_that_cannot_be_used_is_left_out(gym: Gym, tmp_path: Path) -> N
 def test_a_thousand_operations(gym: Gym, tmp_path: Path) -> None:
     paths = {f"/things/{n}": {"get": operation(operationId=f"get{n}")} for n in range(1000)}
     done = imported(tmp_path, document(paths))
-    assert "taken over: 1000 tools, 0 records" in done.stdout
-    assert "guessed: descriptions of operations that have none: GET /things/0, " in done.stdout
+    assert "imported: 1000 tools, 0 records" in done.stdout
+    assert "guessed: missing descriptions of operations: GET /things/0, " in done.stdout
     assert len(done.stdout) < 2000
     unwritten_only(gym, tmp_path, 1000)
 
@@ -227,8 +227,8 @@ def test_a_text_cannot_become_code(gym: Gym, tmp_path: Path) -> None:
         ({"swagger": "2.0"}, "it says '2.0'"),
         ({"openapi": "4.0.0"}, "it says '4.0.0'"),
         ({"openapi": "3.1.0"}, "it has no `paths`"),
-        (document({}), "none of its operations can be made a tool"),
-        (document({"/a": {"get": operation(parameters="many")}}), "none of its operations can be made a tool"),
+        (document({}), "none of its operations can become a tool"),
+        (document({"/a": {"get": operation(parameters="many")}}), "none of its operations can become a tool"),
     ],
 )
 def test_what_is_no_such_document(tmp_path: Path, content: Any, told: str) -> None:

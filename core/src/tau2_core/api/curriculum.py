@@ -20,7 +20,7 @@ _OF_FAMILY = re.compile(
 
 @dataclass(frozen=True, order=True, slots=True)
 class Level:
-    """Tasks of one family with as many blocks. Without a family, as many as the task has gold calls."""
+    """Tasks of one family with the same number of blocks; without a family, with the same number of gold calls."""
 
     family: str
     blocks: int
@@ -36,7 +36,7 @@ class Level:
 
 
 class Curriculum:
-    """Draws tasks so that most are of levels that are now and then solved: those teach most.
+    """Draws tasks mostly from levels that are solved sometimes, since those teach most.
 
     A level in which a share p of the episodes was solved has the weight `p * (1 - p) + floor`, where p begins at 1/2
     and counts `memory` episodes at most, so it follows a policy that learns. Within a level all tasks are alike. The
@@ -54,7 +54,7 @@ class Curriculum:
         floor: float = 0.05,
         memory: int = 50,
     ) -> None:
-        """Take a factory's tasks: of some families, or of so many blocks.
+        """Use a factory's tasks, optionally only those of some families or numbers of blocks.
 
         Raises UsageError if there are no such tasks, or if the factory mixes tasks of the splits train and test.
         """
@@ -76,7 +76,7 @@ class Curriculum:
             raise UsageError(f"no task has from {min_blocks} to {max_blocks} blocks; widen the limits")
         self._floor = floor
         self._memory = memory
-        self._random = Random(seed)  # noqa: S311 - repeatable on purpose
+        self._random = Random(seed)  # noqa: S311 - meant to be repeatable
         self._level_of = {task_id: level for level, ids in self.levels.items() for task_id in ids}
         self._solved = dict.fromkeys(self.levels, 1.0)
         self._played = dict.fromkeys(self.levels, 2.0)
@@ -92,7 +92,7 @@ class Curriculum:
         return task_id in self._level_of
 
     def tell(self, task_id: str, reward: float | None) -> None:
-        """Take note of an episode's reward, 0 to 1; None for one that is unscored, which counts for nothing.
+        """Record an episode's reward, 0 to 1. An unscored one (None) is ignored.
 
         Raises UsageError for a task that is not of this curriculum.
         """
@@ -108,11 +108,11 @@ class Curriculum:
             self._played[level] = float(self._memory)
 
     def success(self) -> Mapping[Level, float]:
-        """Return each level's share of solved episodes, as far as it is remembered."""
+        """Return each level's share of solved episodes among the remembered ones."""
         return {level: self._solved[level] / self._played[level] for level in sorted(self.levels)}
 
     def weights(self) -> Mapping[Level, float]:
-        """Return how likely each level is to be drawn; the weights do not add up to 1."""
+        """Return each level's weight in the draw; the weights do not add up to 1."""
         return {level: share * (1 - share) + self._floor for level, share in self.success().items()}
 
 

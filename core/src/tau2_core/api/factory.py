@@ -91,7 +91,7 @@ class EpisodeFactory:
 
     @property
     def never_waits(self) -> bool:
-        """Whether its episodes wait for nobody: the other side is one of the core's scripts, and all else is quick.
+        """Whether its episodes never wait: the other side is one of the core's scripts, and everything else is quick.
 
         Their coroutines then need no event loop.
         """

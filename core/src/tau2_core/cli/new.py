@@ -27,10 +27,10 @@ def new(
         bool, typer.Option("--package", help="Create a distribution that pip can build and install.")
     ] = False,
     from_openapi: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Make tools and records from an OpenAPI document, 3.0 or 3.1.")
+        Path | None, typer.Option(metavar="FILE", help="Create tools and records from an OpenAPI document, 3.0 or 3.1.")
     ] = None,
     from_mcp: Annotated[
-        str | None, typer.Option(metavar="URL|COMMAND", help="Make tools from those that an MCP server lists.")
+        str | None, typer.Option(metavar="URL|COMMAND", help="Create tools from those of an MCP server.")
     ] = None,
 ) -> None:
     """Write a new pack that passes `check`, as a starting point for your own."""
@@ -49,7 +49,7 @@ def new(
         files = new_pack(pack, minimal=minimal, customer_tools=with_customer_tools)
     elif minimal or with_customer_tools or (from_openapi is not None and from_mcp is not None):
         options = "--from-openapi, --from-mcp, --minimal and --with-customer-tools"
-        raise UsageError(f"{options} exclude each other: name one of them")
+        raise UsageError(f"{options} exclude each other: give only one of them")
     else:
         files, notes = _from_source(pack, from_openapi, from_mcp)
     write_folder(folder, files)
@@ -65,7 +65,7 @@ def new(
 
 
 def _from_source(pack: PackName, openapi: Path | None, mcp: str | None) -> tuple[dict[str, str], list[str]]:
-    """Return the files of a pack for what a document or a server has, and what is to be said of it."""
+    """Return the files of a pack for a document or a server, and notes for the user."""
     from tau2_core.scaffold.imported_pack import imported_pack
 
     if openapi is not None:
@@ -77,4 +77,4 @@ def _from_source(pack: PackName, openapi: Path | None, mcp: str | None) -> tuple
 
         imported = read_mcp(mcp or "")
     files = imported_pack(pack, imported)
-    return files, [*imported.notes(), f"taken over: {len(imported.tools)} tools, {len(imported.records)} records"]
+    return files, [*imported.notes(), f"imported: {len(imported.tools)} tools, {len(imported.records)} records"]

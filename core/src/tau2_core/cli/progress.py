@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class Bar:
-    """A bar with the number of finished parts, and where their total is known the time that the rest may take."""
+    """A bar with the number of finished parts and, if the total is known, the estimated time left."""
 
     def __init__(self, shown: Progress | None, title: str, total: int | None) -> None:
         self._shown = shown
         self._task = shown.add_task(safe(title), total=total) if shown is not None else None
 
     def begin_at(self, finished: int) -> None:
-        """Count parts that were finished before; they do not count for the pace."""
+        """Count parts that were finished before; they do not affect the estimate."""
         if self._shown is not None and self._task is not None:
             self._shown.reset(self._task, completed=finished)
 
@@ -32,7 +32,7 @@ class Bar:
 
 @contextmanager
 def progress(title: str, total: int | None, *, quiet: bool = False) -> Iterator[Bar]:
-    """Show a bar while the block runs."""
+    """Show a bar during the block."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,

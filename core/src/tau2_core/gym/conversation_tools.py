@@ -1,4 +1,4 @@
-"""The conversation as two MCP tools, for agents that know nothing but MCP.
+"""The conversation as two MCP tools, for agents that only support MCP.
 
 The record is that of the conversation plane. They are off by default: a server that is told so, or an episode that
 asks for them, lists them beside the domain's.
@@ -22,7 +22,7 @@ ENDED = "[The conversation has ended.]"
 
 
 def _never_called(db: Any) -> str:  # noqa: ARG001 - a handler's first parameter
-    raise AssertionError("the conversation's tools are no tools of an environment")
+    raise AssertionError("the conversation's tools are not tools of an environment")
 
 
 def _tool(name: str, description: str, properties: dict[str, Any]) -> Tool:
@@ -48,7 +48,7 @@ NAMES = frozenset(tool.name for tool in TOOLS)
 
 
 def offered(blueprint: Blueprint, role: Role) -> bool:
-    """Whether a side is shown these tools."""
+    """Whether a side has these tools."""
     return blueprint.conversation_tools and role == "agent" and blueprint.has_customer
 
 
@@ -56,15 +56,15 @@ def refuse_clash(setting: Setting) -> None:
     """Refuse to add them to a domain with a tool of the same name. Raises UsageError."""
     own = sorted(setting.tools("agent").keys() & NAMES)
     if own:
-        raise UsageError(f"{setting.domain} has a tool {own[0]!r} of its own, so it cannot have the conversation's")
+        raise UsageError(f"{setting.domain} already has a tool {own[0]!r}, so the conversation's cannot be added")
 
 
 async def converse(episode: HostedEpisode, name: str, arguments: dict[str, Any]) -> ToolResult:
-    """Begin the conversation, or say something; what is refused is an error result, and changes nothing."""
+    """Begin the conversation, or send a message. Refusals are error results without effect."""
     said = arguments.get("message")
     wrong = arguments.keys() != ({"message"} if name == SEND else set())
     if wrong or (name == SEND and (not isinstance(said, str) or not said.strip())):
-        wanted = "one argument, `message`, a text that is not empty" if name == SEND else "no arguments"
+        wanted = "one argument, `message`, a non-empty text" if name == SEND else "no arguments"
         return ToolResult(f"Error: {name} takes {wanted}", Failure.INVALID_ARGUMENTS, {"code": "invalid_arguments"})
     try:
         messages = await episode.converse(said if name == SEND else None)
@@ -74,7 +74,7 @@ async def converse(episode: HostedEpisode, name: str, arguments: dict[str, Any])
 
 
 def _heard(episode: HostedEpisode, messages: list[Message]) -> str:
-    """Return the customer's last words, if they come last, and whether there is more to come."""
+    """Return the customer's message, if it is the last one, and a note if the conversation has ended."""
     last = messages[-1] if messages else None
     words = [last.content or ""] if isinstance(last, UserMessage) else []
     return "\n".join([*words, *([ENDED] if episode.ended else [])])

@@ -16,7 +16,7 @@ from tau2_core.packs.schemas import schema_problems
 from tau2_core.packs.yaml_source import Document
 from tau2_core.problem_kinds import ProblemKind
 
-# What a parameter says beside its JSON schema.
+# Keys of a parameter beside its JSON schema.
 OWN_KEYS = ("optional", "alias")
 _TYPE = {"enum": ["string", "integer", "number", "boolean", "array", "object", "null"]}
 # What editors are told of a parameter: the usual keys of a JSON schema. What else it may hold, `check` knows.
@@ -57,7 +57,7 @@ class _Entry(BaseModel):
         return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
     def aliases(self) -> dict[str, str]:
-        """Return the handler's names for those parameters that it calls otherwise."""
+        """Return the handler's names for parameters with an alias."""
         return {name: schema["alias"] for name, schema in self.parameters.items() if "alias" in schema}
 
 
@@ -142,7 +142,7 @@ def _note_names(name: str, entry: ToolEntry | FunctionEntry, document: Document,
 
 
 def _note_aliases(name: str, entry: _Entry, document: Document, problems: Problems) -> Iterator[str]:
-    """Note, and yield, aliases that are no Python names, or that stand for two parameters."""
+    """Report and yield aliases that are not Python names, or are used for two parameters."""
     taken = {each for each in entry.parameters if each not in entry.aliases()}
     for parameter, alias in entry.aliases().items():
         place = document.line((name, "parameters", parameter, "alias"))

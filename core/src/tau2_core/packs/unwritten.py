@@ -1,4 +1,4 @@
-"""Handlers that do nothing yet but raise NotImplementedError, as scaffolded ones do."""
+"""Detecting handlers that only raise NotImplementedError, as scaffolded ones do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tau2_core.problem_kinds import ProblemKind
 
 
 def note_unwritten(pack: Pack, problems: Problems) -> frozenset[str]:
-    """Note every tool and function whose handler is to be written, and return their names."""
+    """Report every tool and function with an unwritten handler, and return their names."""
     found: set[str] = set()
     for role in ROLES:
         for name, callee in pack.callees(role).items():
@@ -21,11 +21,11 @@ def note_unwritten(pack: Pack, problems: Problems) -> frozenset[str]:
                 found.add(name)
                 place = Source(Path(code.co_filename), code.co_firstlineno)
                 what = f"{name}: its handler is not written yet"
-                problems.at(place, ProblemKind.NOT_WRITTEN, what, hint="write it in place of `raise`")
+                problems.at(place, ProblemKind.NOT_WRITTEN, what, hint="replace its `raise` with code")
     return frozenset(found)
 
 
 def is_unwritten(handler: Handler) -> bool:
-    """Tell whether all that a handler uses is NotImplementedError."""
+    """Return whether a handler uses nothing but NotImplementedError."""
     code: CodeType = handler.__code__
     return code.co_names == ("NotImplementedError",)

@@ -1,4 +1,4 @@
-"""Writing a pack for imported tools: entries, typed handlers that are to be written, records."""
+"""Creating a pack for imported tools: entries, stubs of typed handlers, and records."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _entry(tool: ImportedTool, function: str) -> dict[str, Any]:
 
 
 def _usable(tool: ImportedTool, imported: Imported) -> ImportedTool:
-    """Return the tool without what its schemas hold that cannot be used, which is noted."""
+    """Return the tool without unusable parts of its schemas, which are reported."""
     parameters: dict[str, Any] = json.loads(json.dumps(dict(tool.parameters), default=str))
     for name in parameters:
         for _ in range(MAX_REPAIRS):
@@ -88,7 +88,7 @@ def _problems(parameters: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...]
 
 
 def _remove(part: Any, path: tuple[str | int, ...]) -> bool:
-    """Remove what a path leads to; tell whether it was there."""
+    """Remove the value at a path; return whether it existed."""
     *above, last = path or (None,)
     for key in above:
         try:

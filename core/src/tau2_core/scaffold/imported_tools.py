@@ -1,4 +1,4 @@
-"""Tools and records as another description gives them, before they are written as a pack."""
+"""Tools and records from another description, before they are written as a pack."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ImportedTool:
 
 @dataclass
 class Imported:
-    """What a source holds. `left_out` are whole things that were not taken, `guessed` what the source does not say."""
+    """The content of a source. `left_out`: what was not imported. `guessed`: what the source does not state."""
 
     source: str
     tools: list[ImportedTool] = field(default_factory=list)
@@ -39,17 +39,17 @@ class Imported:
     examples: dict[str, list[str]] = field(default_factory=dict)
 
     def leave_out(self, what: str, where: str) -> None:
-        """Note something that was not taken over, and where it stands."""
+        """Record something that was not imported, with its position."""
         self.left_out[what] += 1
         self.examples.setdefault(what, []).append(where)
 
     def guess(self, what: str, where: str) -> None:
-        """Note something that the source does not say."""
+        """Record something that the source does not state."""
         self.guessed[what] += 1
         self.examples.setdefault(what, []).append(where)
 
     def notes(self) -> list[str]:
-        """Return one line for each kind of thing that was left out or guessed."""
+        """Return one line for each kind of omission or guess."""
         lines = []
         for word, counts in (("left out", self.left_out), ("guessed", self.guessed)):
             for what, count in counts.items():
@@ -60,7 +60,7 @@ class Imported:
 
 
 def tool_name(text: str, taken: Mapping[str, object]) -> str:
-    """Return a free name that providers take and that begins with a letter, as like `text` as can be."""
+    """Return an unused name that providers accept and that begins with a letter, similar to `text`."""
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_-") or "tool"
     if not name[0].isalpha():
         name = f"call_{name}"

@@ -1,4 +1,4 @@
-"""Tools from a running MCP server: what its `tools/list` says, over HTTP or stdio, in either era of the protocol."""
+"""Tools from the `tools/list` of a running MCP server, over HTTP or stdio, in either era of the protocol."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ GROUP = "server"
 
 
 def read_mcp(target: str) -> Imported:
-    """Read a server's tools: an address, or a command that is started. Raises UsageError, also after SECONDS."""
+    """Read the tools of a server from its address or start command. Raises UsageError, also after SECONDS."""
     log, quiet = logging.getLogger("mcp"), logging.NullHandler()
-    log.addHandler(quiet)  # what the library logs of a bad answer is in the error
+    log.addHandler(quiet)  # the error contains what the library logs about a bad answer
     try:
         tools = asyncio.run(_listed(target))
     except UsageError:
@@ -94,19 +94,19 @@ def _imported(target: str, tools: list[Tool]) -> Imported:
     for tool in tools:
         schema = tool.input_schema
         if schema.get("type") != "object":
-            found.leave_out("tools whose arguments are no object", tool.name)
+            found.leave_out("tools whose arguments are not an object", tool.name)
             continue
         free = tool_name(tool.name, named)
         if free != tool.name:
-            found.guess("names that are taken, or that models' providers do not take", f"{tool.name} is {free}")
+            found.guess("names that are taken, or that providers do not accept", f"{tool.name} is {free}")
         description = (tool.description or tool.title or "").strip()
         if not description:
-            found.guess("descriptions of tools that have none", tool.name)
+            found.guess("missing descriptions of tools", tool.name)
         named[free] = ImportedTool(
             free, GROUP, description or f"{tool.name}.", _kind(tool, found), _parameters(tool.name, schema, found)
         )
     if not named:
-        raise UsageError(f"--from-mcp {target}: it lists no tool that could be taken over")
+        raise UsageError(f"--from-mcp {target}: none of its tools can be imported")
     found.tools = list(named.values())
     return found
 
@@ -114,7 +114,7 @@ def _imported(target: str, tools: list[Tool]) -> Imported:
 def _kind(tool: Tool, found: Imported) -> Kind:
     hints = tool.annotations
     if hints is None or hints.read_only_hint is None:
-        found.guess("kinds of tools that do not say whether they only read, as `write`", tool.name)
+        found.guess("`write` for tools that do not say whether they only read", tool.name)
         return "write"
     return "read" if hints.read_only_hint else "write"
 

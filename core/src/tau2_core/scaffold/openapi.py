@@ -1,4 +1,4 @@
-"""Tools and records from an OpenAPI document, 3.0 or 3.1, in JSON or YAML. Nothing is ever fetched."""
+"""Tools and records from an OpenAPI document, 3.0 or 3.1, in JSON or YAML. Nothing else is ever fetched."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def _document(file: Path) -> Mapping[str, Any]:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         content = json.loads(text) if file.suffix == ".json" else yaml.load(text, Loader=loader)  # noqa: S506
     except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise UsageError(f"--from-openapi {file}: it cannot be parsed: {str(error).splitlines()[0]}") from error
+        raise UsageError(f"--from-openapi {file}: cannot be parsed: {str(error).splitlines()[0]}") from error
     if not isinstance(content, Mapping) or not str(content.get("openapi", "")).startswith(("3.0", "3.1")):
         found = content.get("openapi", content.get("swagger")) if isinstance(content, Mapping) else None
         says = f"it says {found!r}" if found is not None else "it does not say which version it is"
         raise UsageError(f"--from-openapi {file}: it should be an OpenAPI document of version 3.0 or 3.1; {says}")
     if not isinstance(content.get("paths"), Mapping):
-        raise UsageError(f"--from-openapi {file}: it has no `paths`, so there is nothing to make tools from")
+        raise UsageError(f"--from-openapi {file}: it has no `paths`, so no tools can be created")
     return content
 
 
@@ -66,10 +66,10 @@ class _Reader:
                 if isinstance(operation, Mapping):
                     self._operation(f"{method.upper()} {path}", method, str(path), operation, shared)
         if self.document.get("webhooks"):
-            self.found.leave_out("webhooks, which the customer's business calls", ", ".join(self.document["webhooks"]))
+            self.found.leave_out("webhooks", ", ".join(self.document["webhooks"]))
         self.found.tools = list(self.named.values())
         if not self.found.tools:
-            raise UsageError(f"--from-openapi {self.found.source}: none of its operations can be made a tool")
+            raise UsageError(f"--from-openapi {self.found.source}: none of its operations can become a tool")
         return self.found
 
     def _looked_up(self, part: Any, where: str) -> Mapping[str, Any]:
@@ -90,7 +90,7 @@ class _Reader:
             self.operation_model.model_validate({key: value for key, value in operation.items() if key != "callbacks"})
         except (ValidationError, RecursionError) as error:
             why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "it is nested too deeply"
-            self.found.leave_out("operations that are not as OpenAPI has them", f"{where} ({why})")
+            self.found.leave_out("operations that are not valid OpenAPI", f"{where} ({why})")
             return
         name = operation.get("operationId")
         if not isinstance(name, str) or not name.strip("_- "):
@@ -98,7 +98,7 @@ class _Reader:
             self.found.guess("names of operations without an operationId", f"{where} is {name}")
         free = tool_name(name, self.named)
         if free != name:
-            self.found.guess("names that are taken, or that models' providers do not take", f"{name} is {free}")
+            self.found.guess("names that are taken, or that providers do not accept", f"{name} is {free}")
         tags = operation.get("tags") or [next((part for part in path.split("/") if part and part[0] != "{"), "other")]
         self.named[free] = ImportedTool(
             free,
@@ -113,7 +113,7 @@ class _Reader:
         texts = [str(operation[key]).strip() for key in ("summary", "description") if operation.get(key)]
         text = "\n".join(dict.fromkeys(texts))
         if not text:
-            self.found.guess("descriptions of operations that have none", where)
+            self.found.guess("missing descriptions of operations", where)
             return f"{where}."
         return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
 
@@ -149,7 +149,7 @@ class _Reader:
         merged = merged_object(schema)
         needed = body.get("required") is True
         if merged is None:
-            self.found.guess("bodies that are no plain objects, as one parameter `body`", where)
+            self.found.guess("one parameter `body` for bodies that are not plain objects", where)
             self._add(found, "body", schema, required=needed, where=where)
             return
         for name, each in merged["properties"].items():
@@ -169,15 +169,15 @@ class _Reader:
         return found
 
     def _schemas(self) -> dict[str, str]:
-        """Take schemas that look like records; return the classes by the references to them."""
+        """Import schemas that look like records; return their classes by reference."""
         schemas = (self.document.get("components") or {}).get("schemas") or {}
         classes: dict[str, str] = {}
         for name, schema in schemas.items():
             written = self.references.written_out(schema)
-            self.references.cut.clear()  # told where an operation uses it
+            self.references.cut.clear()  # reported where an operation uses it
             record = merged_object(written)
             if record is None:
-                self.found.leave_out("schemas that are no records", str(name))
+                self.found.leave_out("schemas that are not records", str(name))
                 continue
             own = class_name(str(name))
             if own not in self.found.records:

@@ -1,4 +1,4 @@
-"""The Python of an imported pack: records, and handlers that are to be written."""
+"""The Python code of an imported pack: records, and stubs of handlers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tau2_core.state.records import Record
 
 WIDTH = 120
 LONGEST_DOCSTRING = 100
-_TAKEN = ("db", "context")  # what every handler may have
+_TAKEN = ("db", "context")  # parameters that every handler may have
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Table:
 
 
 def python_parameters(tool: ImportedTool) -> dict[str, str]:
-    """Return the handler's name for each parameter: its own, if that is a Python name and free."""
+    """Return the handler's name for each parameter: the same, if it is an unused Python name."""
     names: dict[str, str] = {}
     for name in tool.parameters:
         usable = name.isidentifier() and not iskeyword(name) and name not in _TAKEN
@@ -58,7 +58,7 @@ def handlers_source(
         code.append(_function(pack, tool, own))
     text = "\n\n\n".join(code)
     return (
-        f'"""The tools of {group!r}: each is to be written."""\n\n{_imports(pack, text, imported)}\n\n\n{text}\n',
+        f'"""The tools of {group!r}, still to be written."""\n\n{_imports(pack, text, imported)}\n\n\n{text}\n',
         functions,
     )
 
@@ -90,20 +90,20 @@ def _imports(pack: PackName, code: str, imported: Imported) -> str:
 
 
 def models_source(pack: PackName, imported: Imported) -> tuple[str, list[Table]]:
-    """Return the module of records, and the tables that are guessed for those that have an id."""
+    """Return the module of records, and guessed tables for those with an id."""
     classes: list[str] = []
     tables: list[Table] = []
     for name, schema in imported.records.items():
         fields, has_id = _fields(name, schema, imported)
-        about = schema.get("description") or f"As {imported.source} has it."
+        about = schema.get("description") or f"From {imported.source}."
         classes.append(
             "\n".join([f"class {name}(Record):", f"    {_docstring(about)}", *(["", *fields] if fields else [])])
         )
         if has_id:
             table = Table(f"{python_name(name)}_table", name)
             tables.append(table)
-            imported.guess("tables, one for each record that has an id", f"{table.name} of {name}")
-    about = '    """What the tools work on. A dict is a table of records, by their id."""'
+            imported.guess("a table for each record with an id", f"{table.name} of {name}")
+    about = '    """The database. Each dict is a table of records by id."""'
     fields = [f"    {table.name}: dict[str, {table.record}]" for table in tables]
     database = "\n".join([f"class {pack.camel}DB(Database):", about, *(["", *fields] if fields else [])])
     code = "\n\n\n".join([*classes, database])
@@ -121,7 +121,7 @@ def _fields(record: str, schema: Mapping[str, Any], imported: Imported) -> tuple
     has_id = False
     for name, each in schema["properties"].items():
         if not name.isidentifier() or iskeyword(name) or name.startswith("_") or hasattr(Record, name):
-            imported.leave_out("fields of records whose names Python cannot have", f"{record}.{name}")
+            imported.leave_out("fields of records whose names are invalid in Python", f"{record}.{name}")
             continue
         optional = name not in schema["required"]
         has_id = has_id or name in ids
@@ -135,7 +135,7 @@ def _docstring(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return the beginning of a text as it can stand in a docstring of one line."""
+    """Return the beginning of a text, for a docstring of one line."""
     words = " ".join(str(text).split())
     cut = words if len(words) <= LONGEST_DOCSTRING else f"{words[:LONGEST_DOCSTRING].rsplit(' ', 1)[0]} …"
     return "".join(_letters(cut)) or "-"

@@ -19,7 +19,7 @@ _PYTHON = {
 
 
 def annotation(schema: Mapping[str, Any], *, optional: bool = False) -> str:
-    """Return the annotation of a value that a schema describes; `Any` where it does not say."""
+    """Return the annotation for a schema; `Any` if it states no type."""
     try:
         types = schema_types(schema)
     except (TypeError, AttributeError):

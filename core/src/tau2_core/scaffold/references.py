@@ -1,4 +1,4 @@
-"""Schemas without references: `$ref`s within the document are written out, those that lead elsewhere never followed."""
+"""Resolving the `$ref`s of schemas within one document; references to other documents are never followed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from referencing.exceptions import Unresolvable
 
 MAX_NODES = 400
 MAX_DEPTH = 8
-# What JSON schema does not know, or what tells a model nothing.
+# Keys that JSON schema does not have, or that are useless to a model.
 _DROPPED = frozenset(
     {"example", "examples", "xml", "discriminator", "externalDocs", "deprecated", "readOnly", "writeOnly"}
 )
 
 
 class References:
-    """The references of one document. `cut` are those that could not be written out, each with the reason."""
+    """The references of one document. `cut`: those that could not be resolved, each with the reason."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         registry: Registry[Any] = Registry().with_resource("", Resource.opaque(document))
@@ -26,11 +26,11 @@ class References:
         self._nodes = 0
 
     def look_up(self, part: Any) -> Any:
-        """Return what a reference leads to, through further ones; other parts as they are, and {} for what is cut."""
+        """Resolve a reference, also through further ones. Other parts are unchanged; unresolved ones give {}."""
         seen: set[str] = set()
         while isinstance(part, Mapping) and isinstance(reference := part.get("$ref"), str):
             if not reference.startswith("#"):
-                self.cut.append(("a reference out of the document, which is never fetched", reference))
+                self.cut.append(("a reference to another document, which is never fetched", reference))
                 return {}
             if reference in seen:
                 self.cut.append(("a reference to itself", reference))
@@ -39,12 +39,12 @@ class References:
             try:
                 part = self._resolver.lookup(reference).contents
             except (Unresolvable, LookupError, TypeError, ValueError):
-                self.cut.append(("a reference that leads nowhere", reference))
+                self.cut.append(("a reference to a missing part", reference))
                 return {}
         return part
 
     def written_out(self, schema: Any) -> dict[str, Any]:
-        """Return a schema as JSON schema has it, without references; cycles and very large schemas are cut."""
+        """Return the JSON schema without references; cycles and very large schemas are cut."""
         self._nodes = 0
         found = self._schema(schema, (), 0)
         return found if isinstance(found, dict) else {}
@@ -62,7 +62,7 @@ class References:
                 return {}
             return self._schema(self.look_up(part), (*above, reference), depth)
         if depth > MAX_DEPTH or self._nodes > MAX_NODES:
-            self.cut.append(("what lies deeper in a very large schema", above[-1] if above else "inline"))
+            self.cut.append(("deeper parts of a very large schema", above[-1] if above else "inline"))
             return {key: part[key] for key in ("type", "description") if key in part and isinstance(part[key], str)}
         found = {key: self._value(key, value, above, depth) for key, value in part.items() if _is_kept(key)}
         return _modern(found)
@@ -82,7 +82,7 @@ def _is_kept(key: str) -> bool:
 
 
 def _modern(schema: dict[str, Any]) -> dict[str, Any]:
-    """Write what OpenAPI 3.0 says otherwise than JSON schema: `nullable`, and exclusive limits that are bools."""
+    """Convert what differs in OpenAPI 3.0: `nullable`, and exclusive limits that are bools."""
     if schema.pop("nullable", False) is True and isinstance(kind := schema.get("type"), str):
         schema["type"] = [kind, "null"]
         if isinstance(values := schema.get("enum"), list) and None not in values:
@@ -94,7 +94,7 @@ def _modern(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def merged_object(schema: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return an object schema with the properties of its `allOf` parts in one place; None for any other schema."""
+    """Return an object schema with the properties of its `allOf` parts merged; None for any other schema."""
     parts = [each for each in schema.get("allOf", []) if isinstance(each, Mapping)]
     merged = [found for each in parts if (found := merged_object(each)) is not None]
     if len(merged) < len(parts) or any(key in schema for key in ("oneOf", "anyOf", "not")):

@@ -1,4 +1,4 @@
-"""YAML as packs are read: text that would be read as something else is quoted."""
+"""Writing YAML for packs. Text that would be read as another type is quoted."""
 
 from __future__ import annotations
 
