@@ -223,11 +223,11 @@ def test_no_more_episodes_are_started_once_the_money_is_spent(
         world = World(server, claim(server).raise_for_status().json())
         assert world.say().json()["status"] == "ended"
     assert refusal(claim(server)) == (410, "stopped")
-    assert server.http.get("/v1/slots").json()["stopped"] == "--max-cost 150 is spent"
+    assert server.http.get("/v1/slots").json()["stopped"] == "--max-cost 150 is reached"
     response = server.http.post("/v1/episodes", json={"domain": "mock"})
     assert refusal(response) == (503, "max_cost")
     assert [line["episode"] for line in lines(cassette)] == ["create_plain#0", "create_plain#1"]
-    assert "--max-cost 150 is spent" in server.log()
+    assert "--max-cost 150 is reached" in server.log()
 
 
 @pytest.mark.parametrize("customer", [Refusal(500, "out of order")], indirect=True)

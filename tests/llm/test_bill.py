@@ -78,7 +78,7 @@ def test_no_episode_begins_once_the_limit_is_spent_and_resuming_remembers(play: 
     options = ("--num-tasks", 4, "--concurrency", 1, "--max-cost", 1.5)
     played = play(*options, arguments=PRICED, name="dear")
     assert played.code == 1
-    assert "--max-cost 1.5 is spent" in played.error
+    assert "--max-cost 1.5 is reached" in played.error
     costs = [sum(used["cost"] for used in record["usage"].values()) for record in played.lines("episodes.jsonl")]
     assert sum(costs[:-1]) < 1.5 <= sum(costs)
     assert played.summary["coverage"] == len(costs) / 4

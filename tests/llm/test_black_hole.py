@@ -80,7 +80,7 @@ def test_deadlines_of_an_episode(hole: Start, tmp_path: Path, deadline: list[str
 def test_deadline_of_the_run(hole: Start, tmp_path: Path) -> None:
     code, said = hole(("agent", "user"), "run", "mock", "--run-timeout", 1, "--name", "r")
     assert code == 1
-    assert said == "the run's 1 s have passed: 0 of 18 episodes are kept in runs/r; --resume --name r goes on\n"
+    assert said == "the run's 1 s have passed: 0 of 18 episodes are kept in runs/r; continue with --resume --name r\n"
     summary = json.loads((tmp_path / "runs" / "r" / "summary.json").read_text())
     assert (summary["slots"], summary["finished"], summary["coverage"]) == (18, 0, 0.0)
 
