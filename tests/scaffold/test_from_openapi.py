@@ -104,8 +104,7 @@ def test_records_and_handlers_are_typed(gym: Gym, tmp_path: Path) -> None:
     source = tmp_path / "corner_shop" / "src" / "tau2_domain_corner_shop"
     models = (source / "models.py").read_text(encoding="utf-8")
     assert (
-        'class Order(Record):\n    """From shop.json."""\n\n    id: str\n    state: Literal["open", "sent"]'
-        in models
+        'class Order(Record):\n    """From shop.json."""\n\n    id: str\n    state: Literal["open", "sent"]' in models
     )
     assert "order_table: dict[str, Order]" in models
     handlers = (source / "handlers" / "orders.py").read_text(encoding="utf-8")
