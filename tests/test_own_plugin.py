@@ -47,6 +47,7 @@ from tau2_core import (
     AgentSpec,
     CommandSpec,
     EvaluatorSpec,
+    ExporterSpec,
     FaultSpec,
     Lazy,
     PageSpec,
@@ -95,6 +96,11 @@ def tau2_commands():
 
 
 @hookimpl
+def tau2_exporters():
+    return [ExporterSpec("ids", "the ids of tasks", Lazy(f"{HOME}:ids"))]
+
+
+@hookimpl
 def tau2_pages():
     return [
         PageSpec("ends", "How it ended", "episode", "our_workshop", "ends.html", Lazy(f"{HOME}:ends")),
@@ -136,6 +142,10 @@ def tau2_run_finished(summary):
 from dataclasses import replace
 
 from tau2_core import AssistantMessage, Check, Dataset, Run, Status, Task, ToolCall, ToolMessage, UserMessage, Verdict
+
+
+def ids(export):
+    return [{"id": task_id} for task_id in export.tasks]
 
 
 class Counter:
@@ -290,6 +300,12 @@ def test_command_and_panel(play: Play, gym: Gym, installed: Path, tmp_path: Path
     assert "<p>It ended: &lt;b&gt;user_stop&lt;/b&gt;</p>" in page
 
 
+def test_exporter(gym: Gym, installed: Path, tmp_path: Path) -> None:
+    done = gym("export", "mock", "ids.jsonl", "--to", "ids", paths=[installed])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {"id": "complete_task"} in map(json.loads, (tmp_path / "ids.jsonl").read_text().splitlines())
+
+
 def test_its_evaluators_can_fail_too(play: Play) -> None:
     summary, _, (grade,), _ = play("--task", "tell_whose_task", "--agent", "silent", "--evaluators", "busy")
     assert (summary["mean_reward"], grade["verdicts"]["DB"]["checks"][0]["what"]) == (0.0, "0 calls")
@@ -303,7 +319,7 @@ def test_adapter(play: Play, tmp_path: Path) -> None:
     assert texts(records[1], "user")[0] == "You want less."
 
 
-def test_listeners_are_notified_in_order(play: Play) -> None:
+def test_listeners_are_told_in_order(play: Play) -> None:
     _, _, _, notes = play("--task", "complete_task", "--trials", 2, "--concurrency", 1)
     assert notes == [
         {"hook": "run_started", "tasks": ["complete_task"], "slots": 2, "folder_exists": True},
@@ -340,6 +356,7 @@ def test_what_it_brings_is_listed(gym: Gym, installed: Path) -> None:
         "command:tally",
         "evaluator:busy.COMMUNICATE",
         "evaluator:busy.DB",
+        "exporter:ids",
         "fault:doubling",
         "page:ends",
         "page:folder",

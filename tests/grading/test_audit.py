@@ -77,7 +77,7 @@ class TestAllowList:
         done = gym("check", "--audit", "--pack", mock_copy)
         assert done.returncode == 1
         what = "evaluation.audit: always-transfer does not pass 'complete_task', so the entry is not needed"
-        assert f"mock: {manifest}:{line}: {what} (take it out) [T2G086]\n" in done.stdout
+        assert f"mock: {manifest}:{line}: {what} (remove it) [T2G086]\n" in done.stdout
 
     @pytest.mark.parametrize(
         ("old", "new", "told"),

@@ -28,7 +28,7 @@ def test_a_handler_gets_the_alias(tmp_path: Path) -> None:
         ("item-id: {type: string}", "give it an `alias` that is a Python name"),
         ("item-id: {type: string, alias: from}", "`alias` should be the name of a parameter in Python, not 'from'"),
         ("item-id: {type: string, alias: 5}", "`alias` should be the name of a parameter in Python, not 5"),
-        ("from: {type: string, alias: item}", "from: parameter 'item' is not one of the handler's"),
+        ("from: {type: string, alias: item}", "from: the handler has no parameter 'item'"),
     ],
 )
 def test_an_alias_that_will_not_do(tmp_path: Path, entry: str, told: str) -> None:
