@@ -319,7 +319,7 @@ def test_adapter(play: Play, tmp_path: Path) -> None:
     assert texts(records[1], "user")[0] == "You want less."
 
 
-def test_listeners_are_told_in_order(play: Play) -> None:
+def test_listeners_are_notified_in_order(play: Play) -> None:
     _, _, _, notes = play("--task", "complete_task", "--trials", 2, "--concurrency", 1)
     assert notes == [
         {"hook": "run_started", "tasks": ["complete_task"], "slots": 2, "folder_exists": True},
