@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
+import sys
+import threading
 import tomllib
 from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,11 +21,18 @@ SITE = ROOT / "build" / "site"
 FETCHED = re.compile(r"<(?:script|img|iframe|source)[^>]* src=\"?(https?:)?//|<link[^>]* href=\"?(https?:)?//(?!127)")
 
 
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves files and logs nothing."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @pytest.fixture(scope="module")
 def site(python_with: Callable[..., Path]) -> Path:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    python = python_with("site", "-c", str(ROOT / "constraints.txt"), "-e", str(ROOT / "core"), *extras["docs"])
-    subprocess.run([python, "-m", "scripts.docs_pages"], cwd=ROOT, check=True)
+    python = python_with("site", "-c", str(ROOT / "constraints.txt"), *extras["docs"])
+    subprocess.run([sys.executable, "-m", "scripts.docs_pages"], cwd=ROOT, check=True)
     build: list[str | Path] = [python.with_name("zensical"), "build", "--strict", "--clean"]
     subprocess.run(build, cwd=ROOT, check=True)
     return SITE
@@ -44,3 +56,28 @@ def test_what_is_generated_can_be_searched(site: Path) -> None:
     text = json.dumps(index)
     for word in ("open_episode", "tau2-gym compare", "tau2_evaluators", "always-refuse", "T2G001"):
         assert word in text, word
+
+
+def test_a_reader_finds_a_word_and_nothing_else_is_asked(site: Path) -> None:
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("there is no Chromium on this machine")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(site)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/"
+    asked: list[str] = []
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(address)
+        page.keyboard.press("Control+k")
+        page.keyboard.type("collateral")
+        page.locator("a[href*='h=collateral']").first.wait_for()
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/explanation/grading/**")
+        browser.close()
+    server.shutdown()
+    server.server_close()
+    assert [url for url in asked if not url.startswith(address)] == []
