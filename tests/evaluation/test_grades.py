@@ -218,6 +218,9 @@ class TestFaults:
             Verdict("DB", Status.GRADED, 1.1),
             Verdict("DB", Status.GRADED, None),
             Verdict("DB", Status.VACUOUS, None),
+            Verdict("DB", Status.VACUOUS, 0.5),
+            Verdict("DB", Status.PENDING, 1.0),
+            Verdict("DB", Status.ERROR, 1.0),
             Verdict("DB", Status.GRADED, 1.0, [Check("x", True, "", [{"value": object()}])]),
         ],
     )
@@ -227,6 +230,26 @@ class TestFaults:
         assert (graded.reward, graded.outcome) == (None, Outcome.EVALUATOR_ERROR)
         assert __file__ in graded.note
         assert json.loads(graded.model_dump_json())["verdicts"]["DB"]["traceback"]
+
+    @pytest.mark.parametrize(("returned", "kind"), [(None, "NoneType"), ({"reward": 1.0}, "dict"), (..., "coroutine")])
+    def test_what_is_no_verdict_is_named(self, grade: GradeOf, returned: Any, kind: str) -> None:
+        async def later(_evidence: Evidence) -> Verdict:
+            return Verdict("DB", Status.GRADED, 1.0)
+
+        evaluate: Any = later if returned is ... else lambda _evidence: returned
+        specs = {**discover().evaluators("tau2"), "DB": EvaluatorSpec("odd", "tau2", "DB", evaluate)}
+        graded = grade(MADE, criteria(MET["DB"], basis=["DB"]), evaluators=specs)
+        (check,) = graded.verdicts["DB"].checks
+        assert check.why.startswith(f"TypeError: it should return a Verdict, not {kind} ({__file__}:")
+
+    def test_a_verdict_is_recorded_as_it_was_returned_and_did_not_crash(self, grade: GradeOf) -> None:
+        returned = Verdict("DB", Status.GRADED, 1.0, [Check("x", met=True)], traceback="Traceback: none")
+        specs = {**discover().evaluators("tau2"), "DB": EvaluatorSpec("own", "tau2", "DB", lambda _evidence: returned)}
+        graded = grade(MADE, criteria(MET["DB"], basis=["DB"]), evaluators=specs)
+        returned.checks.append(Check("later", met=False))
+        verdict = graded.verdicts["DB"]
+        assert (graded.outcome, verdict.traceback) == (Outcome.SOLVED, "")
+        assert [check.what for check in verdict.checks] == ["x"]
 
     @pytest.mark.parametrize(
         "error",

@@ -272,6 +272,27 @@ class TestCollateral:
         assert (grade.reward, grade.verdicts["ACTION"].reward) == (0.0, 1.0)
         (item,) = grade.verdicts["COLLATERAL"].checks[0].evidence
         assert item["path"] == "tasks.task_2.status"
+        (check, *_) = grade.verdicts["COLLATERAL"].checks
+        assert check.why.startswith("1 path changed that the gold does not change")
+
+    @pytest.mark.parametrize(
+        "criteria",
+        [
+            {"actions": [action(*COMPLETE)], "reward_basis": ["DB"]},  # which compares the whole end state
+            {"communicate_info": ["5"], "reward_basis": ["COMMUNICATE"]},
+        ],
+        ids=["DB", "no gold"],
+    )
+    def test_it_says_nothing_where_there_is_nothing_to_say(
+        self, strict: Grading, made: Messages, criteria: dict[str, Any]
+    ) -> None:
+        verdict = strict(made(*COMPLETE), criteria).verdicts["COLLATERAL"]
+        assert (verdict.status, verdict.reward) == (Status.VACUOUS, 1.0)
+
+    def test_a_live_state_that_is_not_the_replayed_one_is_damage(self, strict: Grading, made: Messages) -> None:
+        criteria = {"actions": [action(*COMPLETE)], "reward_basis": ["ACTION"]}
+        verdict = strict(made(*COMPLETE), criteria, digests={"agent": "another"}).verdicts["COLLATERAL"]
+        assert (verdict.status, verdict.reward) == (Status.GRADED, 0.0)
 
     def test_the_same_thing_done_otherwise_is_none(self, strict: Grading, made: Messages) -> None:
         criteria = {"actions": [action(*COMPLETE)], "reward_basis": ["ACTION"]}
