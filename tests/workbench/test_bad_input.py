@@ -34,7 +34,10 @@ def spoilt(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (hostile / name).write_text(text)
     change(hostile / "episodes.jsonl", evil_episode)
     change(hostile / "grades.jsonl", evil_grade)
-    change(copy("many") / "episodes.jsonl", lambda record: record | {"messages": many_calls(record["messages"])})
+    first, *others = (copy("many") / "episodes.jsonl").read_text().splitlines(keepends=True)
+    record = json.loads(first)
+    long = json.dumps(record | {"messages": many_calls(record["messages"])})
+    (folder / "many" / "episodes.jsonl").write_text("".join([f"{long}\n", *others]))
     (copy("damaged") / "run.json").write_text("{")
     newer = copy("newer") / "run.json"
     newer.write_text(json.dumps(json.loads(newer.read_text()) | {"format": 2}))
@@ -79,6 +82,7 @@ def many_calls(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def address(spoilt: Path) -> Iterator[str]:
     with serving("view", spoilt) as found:
+        httpx.get(found, timeout=60)  # the indexes are built
         yield found
 
 

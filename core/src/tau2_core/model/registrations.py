@@ -155,7 +155,7 @@ class ExporterSpec:
 class CommandSpec:
     """A command of `tau2-gym`: `run` is a function whose parameters become arguments and options, as in typer.
 
-    `example` are lines that its help ends with. A name that the core has is refused.
+    `example` are lines that its help ends with. A name that the core has stays the core's.
     """
 
     name: str
