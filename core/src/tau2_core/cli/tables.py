@@ -90,6 +90,7 @@ def show_episodes(finished: Sequence[FinishedEpisode], screen: Console) -> None:
     else:
         _show_transposed(finished, named, screen)
         return
+    room = screen.width - sum(fixed) - GAP * len(fixed)
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     table.add_column("task", overflow="fold")
     for title in ("trial", "reward", *columns, *figures):
@@ -101,9 +102,19 @@ def show_episodes(finished: Sequence[FinishedEpisode], screen: Console) -> None:
             "errors": str(sum(item.record.tool_errors.values())),
             "ms": f"{item.seconds * 1000:.1f}",
         }
-        table.add_row(*_head(item), *marks, *(counts[name] for name in figures))
+        task, *rest = _head(item)
+        table.add_row(folded_at_joints(task, room), *rest, *marks, *(counts[name] for name in figures))
     screen.print(table)
     _show_legend({_mark(item, name) for item in finished for name in columns}, finished, columns, screen)
+
+
+def folded_at_joints(name: str, width: int) -> str:
+    """Break a name that is wider than its column where its parts are joined."""
+    lines = []
+    while len(name) > width and (cut := max(name.rfind(joint, 0, width) for joint in "_-.|]") + 1):
+        lines.append(name[:cut])
+        name = name[cut:]
+    return "\n".join([*lines, name])
 
 
 def _show_transposed(finished: Sequence[FinishedEpisode], criteria: Sequence[str], screen: Console) -> None:
