@@ -119,6 +119,27 @@ def test_what_cannot_be_written_is_said(gym: Gym, tmp_path: Path, arguments: lis
     assert "Traceback" not in done.stderr
 
 
+def test_an_exporter_that_fails_is_named(gym: Gym, plugin: Callable[..., Path], tmp_path: Path) -> None:
+    source = """
+from tau2_core import ExporterSpec, hookimpl
+
+def lines(export):
+    yield {"domain": export.domain}
+    raise SystemExit("no more")
+
+@hookimpl
+def tau2_exporters():
+    return [ExporterSpec("torn", "breaks off", lines)]
+"""
+    done = gym("export", "mock", "x.jsonl", "--to", "torn", paths=[plugin("torn", source)])
+    assert done.returncode == 1
+    assert "exporter 'torn' failed: SystemExit: no more; " in done.stderr
+    assert not (tmp_path / "x.jsonl").exists()
+    done = gym("export", "mock", "x.jsonl", "--to", "eval-protokol")
+    assert done.returncode == 2
+    assert "no exporter 'eval-protokol' (did you mean 'eval-protocol'?)" in done.stderr
+
+
 def test_files_and_addresses_are_datasets(gym: Gym, evaluate: Evaluate, tmp_path: Path) -> None:
     exported(gym, tmp_path, "mock")
     handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))

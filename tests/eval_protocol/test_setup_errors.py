@@ -48,6 +48,7 @@ NUMBER = "test_agent.py:17: evaluation_test: num_runs 0 should be a whole number
 CASES = {"tests": (MISNAMED + NO_DATASET, {AGENT: 6, DATASET: 2}), "decorator": (WRONG_NUMBER, {NUMBER: 1})}
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "workers"])
 @pytest.mark.parametrize("case", CASES)
 def test_it_is_printed_once(evaluate: Evaluate, case: str, options: tuple[str, ...]) -> None:
