@@ -1,0 +1,69 @@
+"""Database content by meaning: which plain values are one, and which paths a pattern names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tau2_core.evaluators.meaning import Meaning, normalised
+
+NOTHING = Meaning()
+
+
+def form(value: Any, meaning: Meaning = NOTHING) -> str:
+    """Return the value's one form, with its types."""
+    return repr(normalised(value, ("t",), meaning))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (25, 25.0),
+        (0, -0.0),
+        (0.1 + 0.2, 0.3),
+        (1.0000001, 1),
+        (2.0**53 - 1, 2**53 - 1),
+        ({"a": 1, "b": 2.0}, {"b": 2, "a": 1.0}),
+        ([{"a": [1.0]}], [{"a": [1]}]),
+        (float("nan"), float("nan")),
+    ],
+)
+def test_values_of_one_meaning_have_one_form(one: Any, other: Any) -> None:
+    assert form(one) == form(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (True, 1),
+        (False, 0.0),
+        (None, False),
+        (None, 0),
+        (1.000001, 1),
+        (0.5, 0),
+        ("25", 25),
+        (2.0**53, 2**53),  # a float so large stands for more than one integer
+        (float("inf"), float("nan")),
+        ([1, 2], [2, 1]),
+        ([], {}),
+    ],
+)
+def test_values_of_other_meanings_have_others(one: Any, other: Any) -> None:
+    assert form(one) != form(other)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "same"),
+    [("t", True), ("t.*", False), ("*", True), ("t.inner", False), ("u", False)],
+)
+def test_lists_at_a_path_that_is_named_are_bags(pattern: str, same: bool) -> None:
+    meaning = Meaning(unordered=[pattern])
+    assert (form([1, "x", {"b": 1, "a": 2}], meaning) == form([{"a": 2, "b": 1}, 1.0, "x"], meaning)) is same
+
+
+def test_a_bag_counts_its_items_and_a_pattern_names_what_is_below() -> None:
+    meaning = Meaning(unordered=["t.inner"])
+    assert form({"inner": [1, 2, 2]}, meaning) == form({"inner": [2, 1, 2]}, meaning)
+    assert form({"inner": [1, 2, 2]}, meaning) != form({"inner": [1, 1, 2]}, meaning)
+    assert form({"inner": [[1, 2]]}, meaning) == form({"inner": [[2, 1]]}, meaning)
+    assert form({"other": [1, 2]}, meaning) != form({"other": [2, 1]}, meaning)
