@@ -262,6 +262,19 @@ class TestDatabase:
         grade = strict(made("put", {"values": values}), {"actions": gold, "reward_basis": ["DB"]}, setting=setting)
         assert grade.verdicts["DB"].reward == reward
 
+    def test_without_gold_it_says_nothing(self, strict: Grading, made: Messages) -> None:
+        verdict = strict(made(*COMPLETE), {"communicate_info": ["5"]}).verdicts["DB"]
+        assert (verdict.status, verdict.reward, verdict.checks) == (Status.VACUOUS, 1.0, [])
+
+    def test_a_live_state_that_is_not_the_replayed_one_is_a_difference(self, strict: Grading, made: Messages) -> None:
+        criteria = {"actions": [action(*COMPLETE)], "reward_basis": ["DB"]}
+        assert strict(made(*COMPLETE), criteria).verdicts["DB"].reward == 1.0
+        verdict = strict(made(*COMPLETE), criteria, digests={"agent": "another"}).verdicts["DB"]
+        assert [check.what for check in verdict.checks if not check.met] == [
+            "agent database: live state equals replayed state"
+        ]
+        assert verdict.reward == 0.0
+
 
 class TestCollateral:
     def test_without_end_states_unrequested_calls_count(self, strict: Grading, made: Messages) -> None:

@@ -37,11 +37,9 @@ def semantic_differences(expected: World, actual: World, meaning: Meaning) -> li
 
 def normalised(value: Any, path: tuple[str | int, ...], meaning: Meaning) -> Any:
     """Return the canonical form of a plain value, which is the same for equal meanings."""
-    if isinstance(value, bool) or value is None:
-        return value
     if isinstance(value, float):
         rounded = round(value, 6)
-        return int(rounded) if rounded == rounded and abs(rounded) < 2**53 and rounded.is_integer() else rounded
+        return int(rounded) if abs(rounded) < 2**53 and rounded.is_integer() else rounded
     if isinstance(value, dict):
         return {key: normalised(value[key], (*path, key), meaning) for key in sorted(value)}
     if isinstance(value, list):
