@@ -50,7 +50,7 @@ class Background:
         task.add_done_callback(self._done)
 
     def cancel(self) -> None:
-        """Cancel the tasks that are still running, and log failures that nobody has retrieved."""
+        """Cancel the tasks that are still running, and log failures that were not retrieved."""
         again, self.over = self.over, True
         for task in list(self._tasks):
             if task.done():
@@ -79,7 +79,7 @@ class Background:
             return  # it may still be awaited
         work = self._tasks.pop(task, None)
         if work is not None and not work.begun:
-            work.work.close()  # or Python complains that nobody has awaited it
+            work.work.close()  # or Python warns that it was never awaited
         error = task.exception() if failed else None
         if error is not None:
             log.warning("a background task, %s, failed: %s", task.get_name(), describe_error(error))

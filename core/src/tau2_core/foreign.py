@@ -69,7 +69,7 @@ def contain(error: BaseException, what: str = "") -> Exception:
 
 
 class Stop(SystemExit):
-    """What is raised in a thread whose work nobody waits for any more."""
+    """Raised in a thread whose result is no longer needed."""
 
 
 def stop_thread(thread: threading.Thread) -> None:

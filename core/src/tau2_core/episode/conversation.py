@@ -86,7 +86,7 @@ class Conversation:
         return self._turn
 
     def load(self, history: Sequence[Message]) -> None:
-        """Load the messages from before the episode; nobody answers yet."""
+        """Load the messages from before the episode, without answers."""
         self.messages = [message.model_copy(deep=True) for message in history]
         self._history = len(self.messages)
 

@@ -140,7 +140,7 @@ class Environment:
         return self._tools_of(call.requestor).get(call.name)
 
     def _tools_of(self, requestor: Requestor) -> Mapping[str, Tool]:
-        """Return a side's tools. In solo play the agent has both sides' tools, and nobody else has any."""
+        """Return a side's tools. In solo play the agent has both sides' tools, and the customer has none."""
         if not self.solo:
             return self.setting.tools("agent" if requestor == "assistant" else "user")
         return self.setting.solo_tools if requestor == "assistant" else {}

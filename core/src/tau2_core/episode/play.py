@@ -36,7 +36,7 @@ async def play(
 ) -> EpisodeRecord:
     """Play one episode and return its record, ungraded. Errors are recorded, not raised.
 
-    `on_traced` is told of the models' calls when it is over, if their tokens are traced.
+    `on_traced` gets the models' calls at the end, if their tokens are traced.
     """
     models = participants.episode_models(str(slot), seed)
     episode: Episode | None = None

@@ -87,7 +87,7 @@ def limited(app: ASGIApp, settings: ServerSettings) -> ASGIApp:
 
 
 async def _sweep(registry: Registry, sessions: Sessions, dialect: Compatibility, *, owns_process: bool) -> None:
-    """Close what nobody has used for too long, and the sessions of what is closed; runs until cancelled.
+    """Close episodes that were unused for too long, and the sessions of closed ones; runs until cancelled.
 
     Where nothing else is done in the process, memory is given back in the quiet times after busy ones, more than once
     since sessions end later than the episodes that they were for.

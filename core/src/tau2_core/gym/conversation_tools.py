@@ -1,7 +1,7 @@
 """The conversation as two MCP tools, for agents that only support MCP.
 
-The record is that of the conversation plane. They are off by default: a server that is told so, or an episode that
-asks for them, lists them beside the domain's.
+The record is that of the conversation plane. They are off by default. An option of the server, or
+of an episode, adds them to the domain's tools.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ PARTS = re.compile(
 class RefusedError(Tau2GymError):
     """A refused request: HTTP status, stable code, message.
 
-    `retry_after` is in how many seconds the same request may succeed, `expected` whether asking is nobody's mistake.
+    `retry_after`: seconds after which the request may succeed. `expected`: whether the request was not a mistake.
     """
 
     def __init__(

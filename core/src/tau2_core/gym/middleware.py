@@ -56,7 +56,7 @@ class AnswerWhenStopped:
         try:
             await self.app(scope, receive, note)
         except ClientDisconnect:
-            return  # during its request, so there is nobody to answer
+            return  # during its request, so no answer is possible
         except asyncio.CancelledError:
             if complete or scope["type"] != "http":
                 raise

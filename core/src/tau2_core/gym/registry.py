@@ -244,7 +244,7 @@ class Registry:
             self._gone.popitem(last=False)
 
     def expires_at(self, episode: HostedEpisode) -> datetime:
-        """Return when an episode will expire if nobody uses it."""
+        """Return when an episode will expire if it is not used."""
         left = self.idle_seconds - (time.monotonic() - episode.last_used)
         return datetime.now(UTC) + timedelta(seconds=max(0.0, left))
 

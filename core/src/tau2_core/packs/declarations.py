@@ -19,7 +19,7 @@ from tau2_core.problem_kinds import ProblemKind
 # Keys of a parameter beside its JSON schema.
 OWN_KEYS = ("optional", "alias")
 _TYPE = {"enum": ["string", "integer", "number", "boolean", "array", "object", "null"]}
-# What editors are told of a parameter: the usual keys of a JSON schema. What else it may hold, `check` knows.
+# Keys of a parameter for editors: the usual ones of a JSON schema. `check` knows all others.
 _PARAMETER = {
     "type": "object",
     "properties": {

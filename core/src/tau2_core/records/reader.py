@@ -107,10 +107,10 @@ class RecordedRun:
 
     def inventory(self, evaluators: str) -> Inventory:
         """Return what the run's figures are about when a set of evaluators with this name grades it."""
-        told = self.config
-        dataset = told["dataset"]["folder"] if told.get("dataset") else None
-        names = (told["domain"], told["agent"]["name"], told["user"]["name"])
-        return Inventory(*names, evaluators, dataset, told.get("split"), self.tasks, self.trials)
+        config = self.config
+        dataset = config["dataset"]["folder"] if config.get("dataset") else None
+        names = (config["domain"], config["agent"]["name"], config["user"]["name"])
+        return Inventory(*names, evaluators, dataset, config.get("split"), self.tasks, self.trials)
 
     def slots(self, task_id: str, trials: int | None = None) -> list[Slot]:
         """Return a task's slots, played or not, of all or of the first `trials` trials."""

@@ -139,6 +139,6 @@ def _work(calls: SimpleQueue[tuple[Callable[[], object], Future[object]] | None]
         try:
             with foreign():
                 call.set_result(work())
-        except Exception as error:  # noqa: BLE001 - it is told of where the future is looked at
+        except Exception as error:  # noqa: BLE001 - it is reported when the future is read
             call.set_exception(error)
         del job, work, call  # so that what they hold is not kept until the next one

@@ -13,7 +13,7 @@ from tau2_core.packs.schemas import schema_problems
 from tau2_core.scaffold.imported_tools import Imported, ImportedTool
 from tau2_core.scaffold.new_pack import add_files, finish_package, template_values
 from tau2_core.scaffold.pack_name import PackName
-from tau2_core.scaffold.python_source import Table, handlers_source, models_source, python_parameters
+from tau2_core.scaffold.python_source import GuessedTable, handlers_source, models_source, python_parameters
 from tau2_core.scaffold.templates import schema_line_for
 from tau2_core.scaffold.yaml_text import yaml_text
 
@@ -45,7 +45,7 @@ def imported_pack(name: PackName, imported: Imported) -> dict[str, str]:
     return dict(sorted(files.items()))
 
 
-def _data(tables: list[Table]) -> str:
+def _data(tables: list[GuessedTable]) -> str:
     return yaml.safe_dump({table.name: {} for table in tables}, sort_keys=False) if tables else "{}\n"
 
 

@@ -19,7 +19,7 @@ _TAKEN = ("db", "context")  # parameters that every handler may have
 
 
 @dataclass(frozen=True)
-class Table:
+class GuessedTable:
     """A table of the database: its field, and the class of its records."""
 
     name: str
@@ -89,10 +89,10 @@ def _imports(pack: PackName, code: str, imported: Imported) -> str:
     return "\n".join([*lines, line])
 
 
-def models_source(pack: PackName, imported: Imported) -> tuple[str, list[Table]]:
+def models_source(pack: PackName, imported: Imported) -> tuple[str, list[GuessedTable]]:
     """Return the module of records, and guessed tables for those with an id."""
     classes: list[str] = []
-    tables: list[Table] = []
+    tables: list[GuessedTable] = []
     for name, schema in imported.records.items():
         fields, has_id = _fields(name, schema, imported)
         about = schema.get("description") or f"From {imported.source}."
@@ -100,7 +100,7 @@ def models_source(pack: PackName, imported: Imported) -> tuple[str, list[Table]]
             "\n".join([f"class {name}(Record):", f"    {_docstring(about)}", *(["", *fields] if fields else [])])
         )
         if has_id:
-            table = Table(f"{python_name(name)}_table", name)
+            table = GuessedTable(f"{python_name(name)}_table", name)
             tables.append(table)
             imported.guess("a table for each record with an id", f"{table.name} of {name}")
     about = '    """The database. Each dict is a table of records by id."""'

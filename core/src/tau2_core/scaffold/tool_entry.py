@@ -64,11 +64,11 @@ def write_tool_entry(domain: Domain, target: str, kind: Kind | None = None) -> W
     with foreign():
         hints = get_type_hints(handler)
     file = pack.folder / _tools_file(pack, hints.get("db"))
-    told = parse(inspect.getdoc(handler) or "")
-    description = "\n".join(text for text in (told.short_description, told.long_description) if text)
+    documented = parse(inspect.getdoc(handler) or "")
+    description = "\n".join(text for text in (documented.short_description, documented.long_description) if text)
     if not description:
         raise UsageError(f"{target} has no docstring: write one, as its first lines are what a model reads of the tool")
-    about = {each.arg_name: " ".join((each.description or "").split()) for each in told.params}
+    about = {each.arg_name: " ".join((each.description or "").split()) for each in documented.params}
     parameters = _parameters(handler, hints, about)
     entry: dict[str, Any] = {
         "description": description,

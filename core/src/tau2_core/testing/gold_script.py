@@ -59,7 +59,7 @@ class GoldScript:
         return say(json.dumps({"verdicts": verdicts}))
 
     def customer(self, asked: Asked) -> Reply:
-        """Say the wish, do what is asked for, and end when told that it is over, or the same twice."""
+        """Send the request, follow the instructions, and end after the last one or a repeated message."""
         task = self._in_system(asked, _scenario)
         if not any(
             _MARK.match(str(message["content"])) for message in asked.messages if message["role"] == "assistant"

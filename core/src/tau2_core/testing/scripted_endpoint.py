@@ -214,7 +214,7 @@ class ScriptedEndpoint:
     def _scripted(self, asked: Asked) -> Answer:
         try:
             return self.script(asked)
-        except Exception as error:  # noqa: BLE001 - a script may be wrong in any way; the client is told, and the test
+        except Exception as error:  # noqa: BLE001 - a script may be wrong in any way; reported to the client, and the test
             self.failures.append(error)
             return Refusal(422, f"the script failed: {type(error).__name__}: {error}")
 
