@@ -29,6 +29,7 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
     """Environments of texts in one process and one event loop. See `VectorAgentEnv`."""
 
     side = "agent"
+    _loop: asyncio.AbstractEventLoop | None = None  # also where making one failed: it is closed all the same
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
         self._randoms: list[np.random.Generator] = []
         self._over = np.ones(num_envs, dtype=np.bool_)
         self._observations: list[str] = [""] * num_envs
-        self._loop: asyncio.AbstractEventLoop | None = loop_factory()()
+        self._loop = loop_factory()()
         self._at_once = self.factory.never_waits
 
     def reset(
