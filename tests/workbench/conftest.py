@@ -70,9 +70,12 @@ def chromium() -> str:
     pytest.skip(advice)
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """The one browser of all tests of a process."""
+@pytest.fixture(scope="module")
+def browser(runs: Path) -> Iterator[Any]:
+    """One browser for the tests of a file.
+
+    Meanwhile an event loop runs in this thread, so the runs are played before, and other files' tests never meet it.
+    """
     executable = chromium()
     if os.environ.get("TAU2_GYM_BROWSER_TESTS") != "required":
         pytest.importorskip("playwright.sync_api", reason="pip install playwright, which drives the browser")
