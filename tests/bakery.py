@@ -88,7 +88,8 @@ def write_files(folder: Path, files: dict[str, str | bytes]) -> Path:
 
 
 def in_process(*arguments: object) -> CompletedProcess[str]:
-    """Run the command in this process, which is much quicker; modules of packs are forgotten afterwards."""
+    """Run the command in this process, which is much quicker; modules of packs are forgotten before and after."""
+    forget_packs()
     words = [str(each) for each in arguments]
     done = CliRunner().invoke(app, words)
     code, said = done.exit_code, done.stderr

@@ -400,12 +400,12 @@ class TestSourceTexts:
     def test_a_syntax_error_is_reported_with_file_line_and_advice(self, sources: Path, name: str, head: str) -> None:
         write(sources, {f"src/tau2/{name}": f"{head}def (:\n"})
         message = refusal(lambda: open_dataset(sources, "shop"))
-        assert f"src/tau2/{name}:2: not Python" in message
+        assert f"src/tau2/{name}:2: cannot be parsed as Python" in message
         assert "or remove it to use our own texts" in message
 
     def test_a_source_that_is_no_text(self, sources: Path) -> None:
         (sources / "src/tau2/domains/shop/tools.py").write_bytes(b"x = 1\0")
-        assert "tools.py: not Python" in refusal(lambda: open_dataset(sources, "shop")).replace(
+        assert "tools.py: cannot be parsed as Python" in refusal(lambda: open_dataset(sources, "shop")).replace(
             "tools.py:1:", "tools.py:"
         )
 
