@@ -116,7 +116,7 @@ class Plays:
             journal.write(CONFIGURATION, checked.config)
             journal.append(EPISODES, record.line())
             journal.append(GRADES, grade.model_dump(mode="json"))
-            tally = Tally([play.task_id], 1, [grade], [record])
+            tally = Tally.of([play.task_id], 1, [grade], [record])
             summary = summarise(plan.inventory(), folder.name, str(folder), tally, 0.0)
             journal.write(SUMMARY, summary.model_dump(mode="json"))
         return folder.name

@@ -32,7 +32,6 @@ from tau2_core.gym.registry import Registry
 from tau2_core.gym.request_json import StrictRoute
 from tau2_core.gym.server_settings import ServerSettings
 from tau2_core.model.episodes import EpisodeRecord
-from tau2_core.model.evaluation import Outcome
 
 REFUSALS = {
     400: "The body is not JSON",
@@ -92,7 +91,7 @@ def build_control_plane(registry: Registry, settings: ServerSettings) -> FastAPI
         """Return the progress of the run that this server was started for."""
         run, slots = registry.claims.served()
         await registry.expire()
-        rewards = [grade.reward for grade in run.all_grades() if grade.reward is not None]
+        graded = run.tally.rewarded
         return RunProgress(
             run=run.journal.folder.name,
             stopped=slots.stopped,
@@ -101,9 +100,9 @@ def build_control_plane(registry: Registry, settings: ServerSettings) -> FastAPI
                 for slot, status, attempts in slots.items()
             ],
             counts=slots.counts(),
-            graded=len(rewards),
-            pending=sum(grade.outcome is Outcome.PENDING for grade in run.all_grades()),
-            mean_reward=sum(rewards) / len(rewards) if rewards else None,
+            graded=graded,
+            pending=run.tally.pending,
+            mean_reward=float(run.tally.rewards) / graded if graded else None,
         )
 
     @app.get("/v1/episodes", dependencies=[overview], responses=_refusals(), tags=["episodes"])

@@ -80,9 +80,9 @@ class ServedRun:
         self.tasks: dict[str, Task] = {}
         self._contents: list[str] = []
         self.played: Counter[str] = Counter()
-        self.records: list[EpisodeRecord] = []
-        self.grades: list[Grade] = []
-        self._explained = {grade.task_id for grade in self.before.grades.values() if not grade.solved}
+        self.tally = Tally([], 1)  # tasks and trials are known when it is summed up
+        for slot, grade in self.before.grades.items():
+            self._count(self.before.records[slot], grade)
         self._started = time.monotonic()
         if fixed:
             self.tasks = {task.id: task for task in self.plan.tasks}
@@ -194,12 +194,12 @@ class ServedRun:
         timing = {"task_id": record.task_id, "trial": record.trial, "play_seconds": seconds, "seconds": seconds}
         self.journal.append(TIMINGS, timing)
         self.journal.append(GRADES, grade.model_dump(mode="json"))  # last, since a graded episode is complete
-        self.records.append(record.model_copy(update={"messages": []}))
-        # A summary explains a task's first failure only; all other verdicts are in the file and would fill the memory.
-        explained = grade.solved or grade.task_id in self._explained
-        if not explained:
-            self._explained.add(grade.task_id)
-        self.grades.append(grade.model_copy(update={"verdicts": {}}) if explained else grade)
+        self._count(record, grade)
+
+    def _count(self, record: EpisodeRecord, grade: Grade) -> None:
+        """Count a graded episode; to hold all that were ever played would fill the memory."""
+        self.tally.add_record(record)
+        self.tally.add_grade(grade)
 
     async def grade_what_is_left(self) -> None:
         """Grade records from before a resume that are not graded yet."""
@@ -207,19 +207,14 @@ class ServedRun:
             if slot not in self.before.grades:
                 await self.grade(record, self.tasks[slot.task_id], 0.0)
 
-    def all_grades(self) -> list[Grade]:
-        """Return all grades of this run so far, including those from before a resume."""
-        return [*self.before.grades.values(), *self.grades]
-
     def sum_up(self) -> RunSummary:
         """Write summary.json. Raises RunError."""
-        before = [(self.before.records[slot], grade) for slot, grade in self.before.grades.items()]
-        records = [*(record for record, _ in before), *self.records]
-        grades = self.all_grades()
         folder = self.journal.folder
         seconds = time.monotonic() - self._started
         inventory = self._inventory()
-        tally = Tally(inventory.tasks, inventory.trials, grades, records, list(self.judging.known.values()))
+        tally = replace(self.tally, tasks=inventory.tasks, trials=inventory.trials, usage=dict(self.tally.usage))
+        for judgement in self.judging.known.values():
+            tally.add_judgement(judgement)
         summary = summarise(inventory, folder.name, str(folder), tally, seconds)
         self.journal.write(CONFIGURATION, self.config)  # a full disk may have prevented this before
         self.journal.write(SUMMARY, summary.model_dump(mode="json"))

@@ -120,12 +120,12 @@ class RecordedRun:
         """Return the counts of the run; of some tasks or of the first `trials` only, if they are given."""
         tasks, trials = self.tasks if tasks is None else tasks, self.trials if trials is None else trials
         slots = [slot for task in tasks for slot in self.slots(task, trials)]
-        return Tally(
+        return Tally.of(
             tasks,
             trials,
-            [self.grades[slot] for slot in slots if slot in self.grades],
-            [self.records[slot] for slot in slots if slot in self.records],
-            [self.judgements[slot] for slot in slots if slot in self.judgements],
+            (self.grades[slot] for slot in slots if slot in self.grades),
+            (self.records[slot] for slot in slots if slot in self.records),
+            (self.judgements[slot] for slot in slots if slot in self.judgements),
         )
 
     def task_contents(self) -> dict[str, Any]:

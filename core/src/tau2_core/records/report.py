@@ -18,7 +18,6 @@ from tau2_core.model.evaluation import Grade, Outcome, Status
 from tau2_core.model.messages import AssistantMessage, UserMessage
 from tau2_core.records.reader import RecordedRun
 from tau2_core.records.statistics import CONFIDENCE, Estimate, clustered_rate, pass_hat_k_estimates
-from tau2_core.records.tally import Tally
 
 ATTRIBUTION = {
     "agent": Outcome.AGENT_ERROR,
@@ -128,22 +127,22 @@ def build_report(run: RecordedRun) -> Report:
         tasks=len(tally.tasks),
         trials=tally.trials,
         slots=tally.slots,
-        finished=len(tally.grades),
+        finished=tally.finished,
         evaluable=sum(evaluable),
         coverage=tally.coverage,
         strict_rate=strict,
         evaluable_rate=clustered_rate(solved, evaluable),
         mean_reward=tally.mean_reward,
         pass_hat_k=pass_hat_k_estimates(solved, tally.trials),
-        criteria={name: _criterion(run, name) for name in _criteria(tally.grades)},
+        criteria={name: _criterion(run, name) for name in _criteria(run.grades.values())},
         outcomes=tally.outcomes,
         pending=tally.pending,
         errors={who: tally.outcomes.get(outcome.value, 0) for who, outcome in ATTRIBUTION.items()}
-        | {"unfinished": tally.slots - len(tally.grades)},
-        terminations=dict(sorted(Counter(record.termination.value for record in tally.records).items())),
+        | {"unfinished": tally.slots - tally.finished},
+        terminations=dict(sorted(Counter(record.termination.value for record in run.records.values()).items())),
         tool_calls=tally.tool_calls,
         tool_errors=tally.tool_errors,
-        usage=_usage(run, tally),
+        usage=_usage(run),
         spread=_spreads(run),
         solved_by_task=tally.solved,
     )
@@ -194,12 +193,15 @@ def criterion_state(grade: Grade | None, name: str) -> str:
     return "met" if verdict.met else "unmet"
 
 
-def _usage(run: RecordedRun, tally: Tally) -> dict[str, RoleUsage]:
+def _usage(run: RecordedRun) -> dict[str, RoleUsage]:
     """Sum up what models used; the judge is asked about some episodes only, every other role plays in all of them."""
-    roles = sorted(({*run.config["models"]} | tally.usages.keys()) - {"judge"})
-    used = {role: _role_usage(tally.usages.get(role, []), len(tally.records)) for role in roles}
+    usages: dict[str, list[Usage]] = {role: [] for role in run.config["models"]}
+    for record in run.records.values():
+        for role, usage in record.usage.items():
+            usages.setdefault(role, []).append(usage)
+    used = {role: _role_usage(usages[role], len(run.records)) for role in sorted(usages.keys() - {"judge"})}
     if run.judgements or "judge" in run.config["models"]:
-        used["judge"] = _role_usage(tally.usages.get("judge", []), len(tally.judgements))
+        used["judge"] = _role_usage([each.usage for each in run.judgements.values()], len(run.judgements))
     return used
 
 

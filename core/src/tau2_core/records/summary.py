@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from tau2_core.model.episodes import Usage
 from tau2_core.model.runs import Inventory, RunSummary
-from tau2_core.records.reasons import reasons
 from tau2_core.records.tally import Tally
 
 
 def summarise(inventory: Inventory, name: str, folder: str, tally: Tally, seconds: float) -> RunSummary:
     """Return the summary of a run that took so many seconds."""
-    failed: dict[str, str] = {}
-    for grade in tally.grades:
-        if not grade.solved:
-            failed.setdefault(grade.task_id, "; ".join(reasons(grade)[:3]))
     return RunSummary(
         name=name,
         folder=folder,
@@ -26,8 +18,8 @@ def summarise(inventory: Inventory, name: str, folder: str, tally: Tally, second
         dataset=inventory.dataset,
         split=inventory.split,
         slots=tally.slots,
-        finished=len(tally.grades),
-        evaluable=sum(tally.evaluable.values()),
+        finished=tally.finished,
+        evaluable=tally.rewarded,
         coverage=tally.coverage,
         mean_reward=tally.mean_reward,
         pass_hat_k=tally.pass_hat_k,
@@ -35,15 +27,8 @@ def summarise(inventory: Inventory, name: str, folder: str, tally: Tally, second
         tool_calls=tally.tool_calls,
         tool_errors=sum(tally.tool_errors.values()),
         pending=tally.pending,
-        usage={role: _total(usages) for role, usages in tally.usages.items()},
+        usage=tally.usage,
         duration_seconds=seconds,
         solved_tasks=[task_id for task_id, count in tally.solved.items() if count == inventory.trials],
-        failed=failed,
+        failed=tally.failed,
     )
-
-
-def _total(usages: Iterable[Usage]) -> Usage:
-    total = Usage.nothing()
-    for usage in usages:
-        total.add(usage)
-    return total

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from math import comb, fsum
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import comb
 
 from tau2_core.model.episodes import EpisodeRecord, Usage
 from tau2_core.model.evaluation import Grade, Judgement, Outcome
+from tau2_core.records.reasons import reasons
 
 
 def pass_hat_k(successes: Sequence[int], trials: int) -> dict[int, float]:
@@ -19,32 +20,84 @@ def pass_hat_k(successes: Sequence[int], trials: int) -> dict[int, float]:
     return {k: sum(comb(c, k) for c in successes) / comb(trials, k) / len(successes) for k in range(1, trials + 1)}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Tally:
-    """The counts over tasks times trials. A slot without a usable result counts as reward 0, so no failure helps."""
+    """The counts over tasks times trials, added up grade by grade and record by record; it holds no episode.
+
+    A slot without a usable result counts as reward 0, so no failure helps. `failed` says of each task's first failure
+    what was not met. `usage` is what each role's model used.
+    """
 
     tasks: Sequence[str]
     trials: int
-    grades: Sequence[Grade]
-    records: Sequence[EpisodeRecord] = ()
-    judgements: Sequence[Judgement] = ()
+    finished: int = 0
+    rewards: Fraction = Fraction(0)  # exact, so that the order of the episodes changes nothing
+    failed: dict[str, str] = field(default_factory=dict)
+    tool_calls: int = 0
+    usage: dict[str, Usage] = field(default_factory=dict)
+    _solved: Counter[str] = field(default_factory=Counter)
+    _evaluable: Counter[str] = field(default_factory=Counter)
+    _outcomes: Counter[str] = field(default_factory=Counter)
+    _tool_errors: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(
+        cls,
+        tasks: Sequence[str],
+        trials: int,
+        grades: Iterable[Grade],
+        records: Iterable[EpisodeRecord] = (),
+        judgements: Iterable[Judgement] = (),
+    ) -> Tally:
+        """Return the counts of these grades, records and judgements."""
+        tally = cls(tasks, trials)
+        for grade in grades:
+            tally.add_grade(grade)
+        for record in records:
+            tally.add_record(record)
+        for judgement in judgements:
+            tally.add_judgement(judgement)
+        return tally
+
+    def add_grade(self, grade: Grade) -> None:
+        self.finished += 1
+        self._outcomes[grade.outcome.value] += 1
+        if grade.reward is not None:
+            self._evaluable[grade.task_id] += 1
+            self.rewards += Fraction(grade.reward)
+        if grade.solved:
+            self._solved[grade.task_id] += 1
+        elif grade.task_id not in self.failed:
+            self.failed[grade.task_id] = "; ".join(reasons(grade)[:3])
+
+    def add_record(self, record: EpisodeRecord) -> None:
+        self.tool_calls += record.tool_calls
+        self._tool_errors.update(record.tool_errors)
+        for role, usage in sorted(record.usage.items()):
+            self.usage.setdefault(role, Usage.nothing()).add(usage)
+
+    def add_judgement(self, judgement: Judgement) -> None:
+        self.usage.setdefault("judge", Usage.nothing()).add(judgement.usage)
 
     @property
     def slots(self) -> int:
         """The number of slots, played or not."""
         return len(self.tasks) * self.trials
 
-    @cached_property
+    @property
     def solved(self) -> dict[str, int]:
         """How many slots of each task are solved."""
-        counts = Counter(grade.task_id for grade in self.grades if grade.solved)
-        return {task: counts[task] for task in self.tasks}
+        return {task: self._solved[task] for task in self.tasks}
 
-    @cached_property
+    @property
     def evaluable(self) -> dict[str, int]:
         """How many slots of each task have a reward."""
-        counts = Counter(grade.task_id for grade in self.grades if grade.reward is not None)
-        return {task: counts[task] for task in self.tasks}
+        return {task: self._evaluable[task] for task in self.tasks}
+
+    @property
+    def rewarded(self) -> int:
+        """How many grades have a reward."""
+        return self._evaluable.total()
 
     @property
     def coverage(self) -> float:
@@ -54,40 +107,24 @@ class Tally:
     @property
     def mean_reward(self) -> float:
         """The mean reward over all slots."""
-        return fsum(grade.reward or 0.0 for grade in self.grades) / self.slots
+        return float(self.rewards) / self.slots
 
     @property
     def pass_hat_k(self) -> dict[int, float]:
         """pass^k for k = 1 to the number of trials."""
         return pass_hat_k(list(self.solved.values()), self.trials)
 
-    @cached_property
+    @property
     def outcomes(self) -> dict[str, int]:
         """How many grades have each outcome."""
-        return dict(sorted(Counter(grade.outcome.value for grade in self.grades).items()))
+        return dict(sorted(self._outcomes.items()))
 
     @property
     def pending(self) -> int:
         """How many grades await a judge."""
-        return self.outcomes.get(Outcome.PENDING.value, 0)
-
-    @property
-    def tool_calls(self) -> int:
-        """The number of tool calls in all episodes."""
-        return sum(record.tool_calls for record in self.records)
+        return self._outcomes[Outcome.PENDING.value]
 
     @property
     def tool_errors(self) -> dict[str, int]:
         """How many tool calls failed, by kind of failure."""
-        return dict(sorted(sum((Counter(record.tool_errors) for record in self.records), Counter[str]()).items()))
-
-    @cached_property
-    def usages(self) -> dict[str, list[Usage]]:
-        """What each role's model used: one usage per episode that it took part in, or that it judged."""
-        found: dict[str, list[Usage]] = {}
-        for record in self.records:
-            for role, usage in sorted(record.usage.items()):
-                found.setdefault(role, []).append(usage)
-        if self.judgements:
-            found["judge"] = [judgement.usage for judgement in self.judgements]
-        return found
+        return dict(sorted(self._tool_errors.items()))

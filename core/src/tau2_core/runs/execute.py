@@ -229,7 +229,7 @@ class _Run:
         finished = [*taken_over, *self.finished]
         records, grades = [item.record for item in finished], [item.grade for item in finished]
         inventory = self.plan.inventory()
-        tally = Tally(inventory.tasks, inventory.trials, grades, records, list(self.judging.known.values()))
+        tally = Tally.of(inventory.tasks, inventory.trials, grades, records, list(self.judging.known.values()))
         summary = summarise(inventory, folder.name, str(folder), tally, seconds)
         self.journal.write(SUMMARY, summary.model_dump(mode="json"))
         self.listeners.notify_now("run_finished", summary)

@@ -149,7 +149,7 @@ def _summed_up(
     inventory = run.inventory(finished[0].grade.evaluators if finished else run.config["evaluators"])
     seconds = recorded_seconds(journal)
     records, grades = [each.record for each in finished], [each.grade for each in finished]
-    tally = Tally(inventory.tasks, inventory.trials, grades, records, judged)
+    tally = Tally.of(inventory.tasks, inventory.trials, grades, records, judged)
     summary = summarise(inventory, run.name, str(run.folder), tally, seconds)
     journal.write(SUMMARY, summary.model_dump(mode="json"))
     return RunResult(summary, tasks, finished)
