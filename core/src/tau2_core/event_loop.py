@@ -46,9 +46,18 @@ def rare_garbage_collection() -> Iterator[None]:
         gc.unfreeze()
 
 
+def collect_garbage() -> None:
+    """Collect all garbage but what existed when the process began to work. Takes milliseconds.
+
+    What requests leave behind refers to itself. Until an automatic collection, which comes seldom, it would fill memory
+    that the process may then not be able to return.
+    """
+    gc.collect()
+
+
 def release_memory() -> None:
     """Collect garbage and return free memory to the system if the C library can (glibc). Takes milliseconds."""
-    gc.collect()
+    collect_garbage()
     try:
         trim = ctypes.CDLL(None).malloc_trim
     except (OSError, TypeError, AttributeError):  # another C library

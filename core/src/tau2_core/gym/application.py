@@ -19,7 +19,7 @@ from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tau2_core.errors import Tau2GymError
-from tau2_core.event_loop import release_memory
+from tau2_core.event_loop import collect_garbage, release_memory
 from tau2_core.gym.body_limit import BodyLimit
 from tau2_core.gym.compatibility import Compatibility
 from tau2_core.gym.control_plane import build_control_plane
@@ -89,8 +89,8 @@ def limited(app: ASGIApp, settings: ServerSettings) -> ASGIApp:
 async def _sweep(registry: Registry, sessions: Sessions, dialect: Compatibility, *, owns_process: bool) -> None:
     """Close episodes that were unused for too long, and the sessions of closed ones; runs until cancelled.
 
-    Where nothing else is done in the process, memory is given back in the quiet times after busy ones, more than once
-    since sessions end later than the episodes that they were for.
+    Where nothing else is done in the process, garbage is collected while requests come, and memory is given back in the
+    quiet times after them, more than once since sessions end later than the episodes that they were for.
     """
     events, last_event, given_back = registry.metrics.events, -math.inf, -math.inf
     while True:
@@ -98,15 +98,13 @@ async def _sweep(registry: Registry, sessions: Sessions, dialect: Compatibility,
         await registry.expire()
         await sessions.end_those_without(registry.opens)
         dialect.sessions.end_idle()
+        if not owns_process or len(registry.all()) >= FEW_EPISODES:
+            continue
         now = time.monotonic()
         if registry.metrics.events != events:
             events, last_event = registry.metrics.events, now
-        elif (
-            owns_process
-            and len(registry.all()) < FEW_EPISODES
-            and now - last_event < AFTERMATH_SECONDS
-            and now - given_back >= GIVE_BACK_SECONDS
-        ):
+            collect_garbage()
+        elif now - last_event < AFTERMATH_SECONDS and now - given_back >= GIVE_BACK_SECONDS:
             await asyncio.to_thread(release_memory)
             given_back = now
 
