@@ -99,11 +99,11 @@ print(len(names))
 PLAYING = ["tau2_core.episode", "tau2_core.evaluators", "tau2_core.llm", "tau2_core.packs", "tau2_core.plugins"]
 RECORDS = [f"tau2_core.records.{module.name}" for module in pkgutil.iter_modules(records.__path__)]
 MAIN = "import sys; from tau2_core.cli.app import main; sys.argv = ['tau2-gym', {}]; main()"
-# What runs, and which heavy modules it needs.
+# What runs, and which heavy modules it may import.
 STARTS = {
     "import": ("import tau2_core", []),
     "help": (MAIN.format("'--help'"), ["tau2_core.plugins"]),  # their commands are listed
-    "help of a command": (MAIN.format("'run', '--help'"), ["pydantic"]),  # typer's own wish
+    "help of a command": (MAIN.format("'run', '--help'"), ["pydantic"]),  # by new versions of typer
     "what a plugin imports": ("from tau2_core import AgentSpec, Domain, Lazy, hookimpl", []),
     "records": (f"import {', '.join(RECORDS)}", ["pydantic"]),
     "report": (MAIN.format("'report', sys.argv[2]"), ["numpy", "pydantic", "rich.table", "scipy"]),
@@ -135,5 +135,5 @@ def test_little_is_imported(tmp_path: Path) -> None:
     codes = json.dumps({name: code for name, (code, _) in STARTS.items()})
     told = python(EACH_IN_A_FORK, codes, str(tmp_path / "run"), " ".join(HEAVY + PLAYING)).stderr
     for name, end, imported in map(json.loads, told.splitlines()):
-        assert (name, end or 0, sorted(imported)) == (name, 0, STARTS[name][1])
+        assert (name, end or 0, set(imported) - set(STARTS[name][1])) == (name, 0, set())
     assert len(told.splitlines()) == len(STARTS)

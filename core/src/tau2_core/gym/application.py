@@ -110,9 +110,9 @@ async def _sweep(registry: Registry, sessions: Sessions, dialect: Compatibility,
 
 
 def _manager(server: Server[Any], settings: ServerSettings, *, stateless: bool = False) -> StreamableHTTPSessionManager:
-    # `Sessions` limits their number. Before 2.1 the SDK has no such options.
+    # `Sessions` limits their number. Before 2.1 the SDK has no such options, or refuses them where it keeps no session.
     known = inspect.signature(StreamableHTTPSessionManager).parameters
-    wanted = {"max_sessions": None, "session_idle_timeout": SESSION_SECONDS}
+    wanted = {} if stateless else {"max_sessions": None, "session_idle_timeout": SESSION_SECONDS}
     options: dict[str, Any] = {name: value for name, value in wanted.items() if name in known}
     return StreamableHTTPSessionManager(
         server,

@@ -59,7 +59,7 @@ def read_action(text: str) -> Call | str:
 def _json_call(text: str) -> Call:
     try:
         value = msgspec.json.decode(text)  # unlike json.loads, it takes nothing that a record cannot hold
-    except (ValueError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):  # the first is a ValueError in new versions only
         return _no_call(text)
     name, arguments = value.get("name"), value.get("arguments", {})
     if not isinstance(name, str) or not isinstance(arguments, dict):
