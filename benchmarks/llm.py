@@ -24,7 +24,7 @@ from tau2_core import event_loop
 from tau2_core.episode.participants import Participants
 from tau2_core.llm.model import Patience
 from tau2_core.model.llm import ModelRole, ModelSettings
-from tau2_core.runs.execute import RunResult, execute
+from tau2_core.runs.execute import Execution, RunResult, execute
 from tau2_core.runs.loading import load_setting, open_catalogue
 from tau2_core.runs.model_clients import close_models, open_models
 from tau2_core.runs.plan import Plan
@@ -126,7 +126,7 @@ async def _play(
     looking = asyncio.create_task(watch.look())
     before, waited, started = _cpu(), _waited(), time.perf_counter()
     try:
-        result = await execute(plan, catalogue, folder, on_finished=watch.remember)
+        result = await execute(plan, catalogue, folder, Execution(on_finished=watch.remember))
         return result, time.perf_counter() - started, _cpu() - before, _waited() - waited
     finally:
         looking.cancel()

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from tau2_core.api.options import RunOptions, refuse_external, refuse_running_loop, run_arguments
 from tau2_core.api.run import Run
 from tau2_core.episode.play import play
 from tau2_core.event_loop import loop_factory
+from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.composition import Composition, compose
-from tau2_core.runs.execute import FinishedEpisode, PlayEpisode, RunResult, execute
+from tau2_core.runs.execute import Execution, FinishedEpisode, PlayEpisode, RunResult, execute
 from tau2_core.runs.model_clients import closing
+from tau2_core.runs.plan import Plan
 
 OnProgress = Callable[[FinishedEpisode, int, int], None]
 
@@ -97,19 +99,12 @@ async def play_composed(
         if on_finished is not None:
             on_finished(finished, done, slots)
 
-    work = _executor(via)(
-        plan,
-        composed.catalogue,
-        composed.folder,
-        resume=resume,
-        on_begun=begin,
-        on_finished=tell,
-        play_episode=play_episode,
-    )
+    execution = Execution(resume=resume, on_begun=begin, on_finished=tell, play_episode=play_episode)
+    work = _executor(via)(plan, composed.catalogue, composed.folder, execution)
     return await closing(plan.participants.role_models, work)
 
 
-def _executor(via: str) -> Callable[..., Awaitable[RunResult]]:
+def _executor(via: str) -> Callable[[Plan, Catalogue, Path, Execution], Coroutine[Any, Any, RunResult]]:
     if via == "mcp":
         from tau2_core.gym.run_over_mcp import execute_via_mcp
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from tau2_core.episode.conversation import Limits
 from tau2_core.episode.participants import EXTERNAL_AGENT, Participants
-from tau2_core.episode.play import OpenBackend, play
+from tau2_core.episode.play import OpenBackend
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.tool_backend import ToolBackend
 from tau2_core.gym.application import build_application
@@ -24,7 +25,7 @@ from tau2_core.gym.server_settings import ServerSettings
 from tau2_core.model.messages import Requestor
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.runs.execute import FinishedEpisode, PlayEpisode, RunResult, execute
+from tau2_core.runs.execute import LOCALLY, Execution, RunResult, execute
 from tau2_core.runs.plan import Plan
 
 UNLIMITED = Limits(max_steps=2**31, max_errors=2**31)  # the run's own conversation has the limits
@@ -87,29 +88,12 @@ async def _digests(episode: HostedEpisode) -> dict[str, str]:
     return (await episode.record()).digests
 
 
-async def execute_via_mcp(
-    plan: Plan,
-    catalogue: Catalogue,
-    folder: Path,
-    *,
-    resume: bool = False,
-    on_begun: Callable[[int], None] | None = None,
-    on_finished: Callable[[FinishedEpisode], None] | None = None,
-    play_episode: PlayEpisode = play,
-) -> RunResult:
+async def execute_via_mcp(plan: Plan, catalogue: Catalogue, folder: Path, execution: Execution = LOCALLY) -> RunResult:
     """Execute a plan with every tool call going through a server on loopback; otherwise as `execute`."""
     registry = Registry(catalogue, None, max_episodes=plan.concurrency + 1, idle_seconds=24 * 3600)
     settings = ServerSettings(
         catalogue, [plan.setting.domain], max_body_bytes=sys.maxsize, max_result_chars=sys.maxsize
     )  # there are no such limits in process either
     async with serving(registry, settings) as address:
-        return await execute(
-            plan,
-            catalogue,
-            folder,
-            resume=resume,
-            on_begun=on_begun,
-            on_finished=on_finished,
-            open_backend=backend_through(registry, address),
-            play_episode=play_episode,
-        )
+        through = replace(execution, open_backend=backend_through(registry, address))
+        return await execute(plan, catalogue, folder, through)

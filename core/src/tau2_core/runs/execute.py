@@ -50,6 +50,22 @@ class FinishedEpisode:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """How a plan is executed, and who is told of it.
+
+    `resume` plays exactly the slots that are missing in the run's folder. `on_begun` is called with the number of
+    episodes that are finished there already, `on_finished` with each episode and its whole record. `play_episode` plays
+    one and returns its record, whatever goes wrong; `open_backend` is where its tool calls are executed.
+    """
+
+    resume: bool = False
+    on_begun: Callable[[int], None] | None = None
+    on_finished: Callable[[FinishedEpisode], None] | None = None
+    open_backend: OpenBackend = in_process
+    play_episode: PlayEpisode = play
+
+
 @dataclass
 class RunResult:
     """The result of a run; `stopped` says why it stopped early, "" if it is complete."""
@@ -62,21 +78,11 @@ class RunResult:
     stopped: str = ""
 
 
-async def execute(
-    plan: Plan,
-    catalogue: Catalogue,
-    folder: Path,
-    *,
-    resume: bool = False,
-    on_begun: Callable[[int], None] | None = None,
-    on_finished: Callable[[FinishedEpisode], None] | None = None,
-    open_backend: OpenBackend = in_process,
-    play_episode: PlayEpisode = play,
-) -> RunResult:
-    """Play and grade a plan into a run folder; `resume` plays exactly the slots that are missing there.
+LOCALLY = Execution()
 
-    `on_begun` is called with the number of episodes that are finished there already, `on_finished` with each episode
-    and its whole record. `play_episode` plays one and returns its record, whatever goes wrong.
+
+async def execute(plan: Plan, catalogue: Catalogue, folder: Path, execution: Execution = LOCALLY) -> RunResult:
+    """Play and grade a plan into a run folder.
 
     Raises RunError if the folder cannot be created, written or continued, or the judge is not usable; PackError or
     DatasetError before the first episode if data are invalid. When cancelled, it summarises the finished episodes.
@@ -89,14 +95,14 @@ async def execute(
     except TimeoutError as error:
         raise RunError(f"the run's {plan.run_seconds:g} s passed while trying the judge; nothing was played") from error
     redactor = next((role_model.redactor for role_model in plan.participants.role_models.values()), None)
-    journal = Journal(folder, resume=resume, redactor=redactor)
+    journal = Journal(folder, resume=execution.resume, redactor=redactor)
     with journal.alone():
         before = checked.resume(journal) if journal.begun else FinishedSlots()
         journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))
         journal.write(CONFIGURATION, checked.config)
-        if on_begun is not None:
-            on_begun(len(before.grades))
-        run = _Run(plan, catalogue, journal, checked.grader, on_finished, open_backend, play_episode, before, started)
+        if execution.on_begun is not None:
+            execution.on_begun(len(before.grades))
+        run = _Run(plan, catalogue, journal, checked.grader, execution, before, started)
         with watched_for(min(BUSY_SECONDS, plan.participants.limits.timeout_seconds or BUSY_SECONDS)):
             try:
                 return await run.run()
@@ -111,9 +117,7 @@ class _Run:
         catalogue: Catalogue,
         journal: Journal,
         grader: Grader,
-        on_finished: Callable[[FinishedEpisode], None] | None,
-        open_backend: OpenBackend,
-        play_episode: PlayEpisode,
+        execution: Execution,
         before: FinishedSlots,
         started: float,
     ) -> None:
@@ -123,9 +127,7 @@ class _Run:
         self.judging = Judging(
             plan.participants.role_models.get("judge"), grader, journal, before.judgements, everywhere=plan.judge_all
         )
-        self.on_finished = on_finished
-        self.open_backend = open_backend
-        self.play_episode = play_episode
+        self.execution = execution
         self.before = before
         self.deadline = None if plan.run_seconds is None else started + plan.run_seconds
         self.in_order = OrderedLines(journal)
@@ -197,8 +199,14 @@ class _Run:
         if record is None:
             await self.listeners.notify("episode_started", EpisodeStart(self.plan.setting.domain, slot, seed))
             try:
-                record = await self.play_episode(
-                    self.plan.setting, task, self.plan.participants, slot, seed, self.open_backend, self._keep_tokens
+                record = await self.execution.play_episode(
+                    self.plan.setting,
+                    task,
+                    self.plan.participants,
+                    slot,
+                    seed,
+                    self.execution.open_backend,
+                    self._keep_tokens,
                 )
             except KeyboardInterrupt:  # a person left, or a second Ctrl-C in code that never waits
                 self.stopped = "interrupted"
@@ -214,8 +222,8 @@ class _Run:
         # The grade comes last: a graded episode is complete.
         self.in_order.put(place, [(TIMINGS, timing), (GRADES, grade.model_dump(mode="json"))])
         self.finished.append(FinishedEpisode(record.model_copy(update={"messages": []}), grade, seconds))
-        if self.on_finished is not None:
-            self.on_finished(FinishedEpisode(record, grade, seconds))
+        if self.execution.on_finished is not None:
+            self.execution.on_finished(FinishedEpisode(record, grade, seconds))
 
     def _keep_tokens(self, call: TracedCall) -> None:
         self.journal.append(TOKENS, call.model_dump(mode="json", exclude_none=True))
