@@ -1,0 +1,97 @@
+"""One file of a run as its index reads it: only the lines that are new, and anew if it was changed otherwise."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from tau2_core.records.journal import EPISODES, GRADES, JUDGEMENTS, TASKS, TIMINGS
+from tau2_core.records.lines import Line, whole_lines
+
+from tau2_gym_workbench.index_tables import put
+
+CHECKED_TAIL = 4096  # bytes before the end of what is indexed, to see whether a file was only appended to
+Take = Callable[[sqlite3.Connection, Line, Any], None]
+
+
+_TABLES = {
+    TASKS: ["tasks"],
+    EPISODES: ["episodes", "calls"],
+    JUDGEMENTS: ["judgements"],
+    TIMINGS: ["timings"],
+    GRADES: ["grades", "findings"],
+}
+
+
+class IndexedFile:
+    """A file of a run, read from where the index left off. Each line is validated as `model` and given to `take`."""
+
+    def __init__(self, file: Path, connection: sqlite3.Connection, model: type[BaseModel], take: Take) -> None:
+        self.file = file
+        self.connection = connection
+        self.name = file.name
+        self.model = model
+        self.take = take
+
+    def read(self) -> bool:
+        """Take the lines that are new; tell whether anything changed. Raises OSError."""
+        stamp = stamp_of(self.file)
+        known = self.connection.execute(
+            "SELECT inode, size, mtime, done, lines, tail FROM files WHERE name = ?", [self.name]
+        ).fetchone()
+        if stamp is None:
+            return self._forget() if known else False
+        if known and tuple(known[:3]) == stamp:
+            return False
+        done, lines = (known[3], known[4]) if known else (0, 0)
+        if known and (known[0] != stamp[0] or stamp[1] < done or known[5] != _tail(self.file, done)):
+            self._forget()
+            done = lines = 0
+        before = done
+        for line in whole_lines(self.file, start=done, number=lines):
+            done, lines = line.end + 1, line.number
+            self._take(line)
+        row = {"name": self.name, "inode": stamp[0], "size": stamp[1], "mtime": stamp[2]}
+        put(self.connection, "files", row | {"done": done, "lines": lines, "tail": _tail(self.file, done)})
+        return done != before
+
+    def _take(self, line: Line) -> None:
+        try:
+            content = self.model.model_validate_json(line.content)
+            self.take(self.connection, line, content)
+        except ValidationError as error:
+            what = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(map(str, what["loc"]))
+            self._note(line, f"{place}: {what['msg']}" if place else what["msg"])
+        except (ValueError, RecursionError) as error:
+            self._note(line, str(error))
+
+    def _note(self, line: Line, why: str) -> None:
+        put(self.connection, "damage", {"file": self.name, "line": line.number, "why": why[:300]})
+
+    def _forget(self) -> bool:
+        for table in _TABLES[self.name]:
+            self.connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
+        for table in ("files", "damage"):
+            column = "name" if table == "files" else "file"
+            self.connection.execute(f"DELETE FROM {table} WHERE {column} = ?", [self.name])  # noqa: S608 - as above
+        return True
+
+
+def stamp_of(file: Path) -> tuple[int, int, int] | None:
+    """Return what changes with a file: its number, size and time; None if it is not there. Raises OSError."""
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _tail(file: Path, end: int) -> str:
+    with file.open("rb") as stream:
+        stream.seek(max(0, end - CHECKED_TAIL))
+        return hashlib.sha256(stream.read(end - max(0, end - CHECKED_TAIL))).hexdigest()
