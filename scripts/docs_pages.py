@@ -23,6 +23,7 @@ from scripts.schema_page import schema_page
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "build" / "docs"
+SCHEMAS = ROOT / "core" / "src" / "tau2_core" / "schemas"
 # Files outside docs/ that are pages of the site, and where they stand there.
 PROJECT_FILES = {"CHANGELOG.md": "project/changelog.md", "CONTRIBUTING.md": "project/contributing.md"}
 PROJECT_FILES["SECURITY.md"] = "project/security.md"
@@ -77,6 +78,7 @@ def pages() -> dict[str, str]:
     """Return each file of the repository that is part of the site, with its place there."""
     documents = [file for file in (ROOT / "docs").rglob("*") if file.is_file()]
     found = {name_of(file): file.relative_to(ROOT / "docs").as_posix() for file in documents}
+    found |= {name_of(file): f"reference/schemas/{file.name}" for file in SCHEMAS.iterdir()}
     found |= {name: place for name, place in PROJECT_FILES.items() if (ROOT / name).exists()}
     readmes = [file for kind in ("domains", "integrations") for file in ROOT.glob(f"{kind}/*/README.md")]
     return found | {name_of(file): f"{file.parents[1].name}/{file.parent.name}.md" for file in readmes}
@@ -113,7 +115,7 @@ def as_site_page(source: str, place: str) -> str:
 
 def generated() -> dict[str, str]:
     """Return the pages that are made from the code, by their place in the site."""
-    schemas = schema_page(ROOT / "docs" / "reference" / "schemas")
+    schemas = schema_page(SCHEMAS)
     own = {"reference/commands.md": commands(), "reference/schemas.md": schemas, "decisions/index.md": decisions()}
     return own | python_api()
 

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import jsonschema_rs
 import pytest
 import yaml
 from tau2_core.problem_kinds import ProblemKind
 
-from tests.bakery import FILES, write_bakery
+from tests.bakery import FILES, in_process, write_bakery
 
 Gym = Callable[..., CompletedProcess[str]]
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,8 +54,16 @@ def test_github_shows_annotations(gym: Gym, wrong: Path) -> None:
     assert warning.startswith("::warning file=bakery/data/db.yaml,line=2,title=T2G032::bakery: loaves.L1.colour: ")
 
 
-def test_sarif_has_rules_and_places(gym: Gym, wrong: Path) -> None:
+@pytest.fixture(scope="module")
+def sarif() -> jsonschema_rs.Validator:
+    """The official schema of SARIF 2.1.0."""
+    schema = Path(__file__).parent / "sarif" / "sarif-schema-2.1.0.json"
+    return jsonschema_rs.validator_for(json.loads(schema.read_text(encoding="utf-8")), validate_formats=True)
+
+
+def test_sarif_has_rules_and_places(gym: Gym, wrong: Path, sarif: jsonschema_rs.Validator) -> None:
     done = gym("check", "--pack", wrong, "--format", "sarif")
+    sarif.validate(json.loads(done.stdout))
     (run,) = json.loads(done.stdout)["runs"]
     rules = run["tool"]["driver"]["rules"]
     for result, (level, code, file, line) in zip(
@@ -66,6 +75,19 @@ def test_sarif_has_rules_and_places(gym: Gym, wrong: Path) -> None:
         place = location["physicalLocation"]
         assert (result["level"], result["ruleId"], rules[result["ruleIndex"]]["id"]) == (level, code, code)
         assert (place["artifactLocation"]["uri"], place["region"]["startLine"]) == (file, line)
+
+
+def test_sarif_of_a_clean_pack_and_of_odd_places_is_valid(
+    gym: Gym, tmp_path: Path, sarif: jsonschema_rs.Validator
+) -> None:
+    clean = in_process("check", "--pack", write_bakery(tmp_path / "bakery"), "--format", "sarif")
+    sarif.validate(json.loads(clean.stdout))
+    write_bakery(tmp_path / "100% ü [a]" / "bakery", {"domain.yaml": "name: bakery\n"})
+    odd = gym("check", "--pack", "100% ü [a]/bakery", "--format", "sarif")
+    sarif.validate(log := json.loads(odd.stdout))
+    assert log["runs"][0]["results"]
+    log["runs"][0]["results"][0]["level"] = "bad"
+    assert not sarif.is_valid(log)
 
 
 def test_json_by_either_name(gym: Gym, wrong: Path) -> None:

@@ -12,7 +12,7 @@ import jsonschema_rs
 import pytest
 import yaml
 from tau2_core.packs.yaml_source import read_yaml
-from tau2_core.scaffold.schemas import SOURCES, json_schema
+from tau2_core.scaffold.schemas import SHIPPED, SOURCES, json_schema
 
 from tests.bakery import in_process, write_bakery
 
@@ -74,12 +74,13 @@ def published_files() -> list[Path]:
     return sorted((ROOT / "docs" / "reference" / "schemas").glob("*.json"))
 
 
-def test_the_published_schemas_are_those_that_the_command_writes(tmp_path: Path) -> None:
+def test_shipped_and_published_schemas_are_those_that_the_command_writes(tmp_path: Path) -> None:
     in_process("schema", "--out", tmp_path)
     written = {file.name: file.read_text(encoding="utf-8") for file in tmp_path.iterdir()}
-    published = {file.name: file.read_text(encoding="utf-8") for file in published_files()}
-    assert written == published, "run `tau2-gym schema --out docs/reference/schemas`"
     assert {Path(name).stem for name in written} == SOURCES.keys()
+    for files in (published_files(), list(SHIPPED.iterdir())):
+        found = {file.name: file.read_text(encoding="utf-8") for file in files}
+        assert found == written, "run `tau2-gym schema --out core/src/tau2_core/schemas`"
 
 
 def test_the_command_lists_and_prints(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from tau2_core.cli.safe_text import say, say_json
 
@@ -91,7 +92,7 @@ def _location(problem: Problem) -> dict[str, Any]:
 def _uri(file: Path) -> str:
     """Return a path relative to the working folder, or as a full URI if it is elsewhere."""
     place = Path.cwd() / file
-    return place.relative_to(Path.cwd()).as_posix() if place.is_relative_to(Path.cwd()) else place.as_uri()
+    return quote(place.relative_to(Path.cwd()).as_posix()) if place.is_relative_to(Path.cwd()) else place.as_uri()
 
 
 def _github(reports: Sequence[CheckReport]) -> None:

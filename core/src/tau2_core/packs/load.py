@@ -173,7 +173,7 @@ class _Loader:
             self.problems.at(
                 transfers[1].source,
                 ProblemKind.TRANSFERS,
-                f"there is there is a second tool with `transfers`, after {transfers[0].name!r}",
+                f"there is a second tool with `transfers`, after {transfers[0].name!r}",
             )
 
     def _shared_names(self, tools: dict[Role, dict[str, Tool]]) -> None:

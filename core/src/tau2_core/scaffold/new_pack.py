@@ -8,7 +8,7 @@ from typing import Any
 
 from tau2_core.errors import UsageError
 from tau2_core.scaffold.pack_name import PackName
-from tau2_core.scaffold.schemas import schema_text
+from tau2_core.scaffold.schemas import shipped_schema
 from tau2_core.scaffold.templates import SCHEMAS, render, template_files
 
 # Next to the package in a distribution, otherwise in it.
@@ -63,7 +63,7 @@ def finish_package(files: dict[str, str], name: PackName, values: Mapping[str, A
     named = "\n".join(files.values())
     for schema in _SCHEMAS:
         if f"{SCHEMAS}/{schema}.json" in named:
-            files[f"{SCHEMAS}/{schema}.json"] = schema_text(schema)
+            files[f"{SCHEMAS}/{schema}.json"] = shipped_schema(schema)
 
 
 def _target(file: str, name: PackName) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -22,6 +23,7 @@ from tau2_core.runs.evaluator_sets import EvaluationFile
 from tau2_core.runs.options import Options
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+SHIPPED = Path(__file__).parents[1] / "schemas"
 
 
 class FamiliesFile(BaseModel):
@@ -82,6 +84,11 @@ def json_schema(name: str, option_help: Mapping[str, str] | None = None) -> dict
 def schema_text(name: str, option_help: Mapping[str, str] | None = None) -> str:
     """Return a schema as the text of a file."""
     return json.dumps(json_schema(name, option_help), indent=2, ensure_ascii=False) + "\n"
+
+
+def shipped_schema(name: str) -> str:
+    """Return the text of a schema as this package ships it: as `tau2-gym schema` writes it."""
+    return (SHIPPED / f"{name}.json").read_text(encoding="utf-8")
 
 
 def _tidied(part: Any, *, names: bool = False) -> Any:
