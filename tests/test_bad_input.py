@@ -42,6 +42,10 @@ class TestNames:
             (["run", "mock", "--user", "none"], "user 'none' is for solo play: add --solo, or choose another user"),
             (["run", "mock", "--solo", "--user", "scripted"], "solo play has no customer: use --user none, not 'scr"),
             (["run", "mock", "--trials", "0"], "--trials must be at least 1, not 0"),
+            (
+                ["run", "mock", "--trials", "100000000"],
+                "episodes; a run has at most 10,000,000: take fewer trials or tasks",
+            ),
             (["run", "mock", "--concurrency", "0"], "--concurrency must be at least 1, not 0"),
             (["run", "mock", "--max-steps", "0"], "--max-steps must be at least 1, not 0"),
             (["run", "mock", "--max-errors", "-1"], "--max-errors must be at least 1, not -1"),

@@ -66,6 +66,14 @@ def test_damage_is_named_by_every_command(
         assert code == 0 or name in said or "was another run" in said
 
 
+@pytest.mark.parametrize("command", ["report", "grade"])
+def test_an_inventory_without_bounds_is_refused(copied: Callable[..., Any], tau2_gym: Command, command: str) -> None:
+    folder = copied("few")
+    folder.set_config(trials=10**11)
+    with pytest.raises(Tau2GymError, match=r"run\.json: trials: more than 10,000,000 episodes"):
+        tau2_gym(command, folder)
+
+
 def test_a_cut_summary_is_named_and_can_be_made_again(copied: Callable[..., Any], tau2_gym: Command) -> None:
     folder = copied("few")
     for text in ('{"name": "fe', "[]", '{"duration_seconds": "long"}', '{"duration_seconds": NaN}'):

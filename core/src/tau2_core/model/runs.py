@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tau2_core.model.episodes import Usage
 
+#: The largest number of episodes of a run. Beyond it the inventory alone takes minutes and gigabytes.
+MAX_EPISODES = 10_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class RunStart:

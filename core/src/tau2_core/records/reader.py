@@ -8,12 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from tau2_core.errors import RunError, UsageError
 from tau2_core.model.episodes import ArgumentMode, EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade, Judgement
-from tau2_core.model.runs import Inventory
+from tau2_core.model.runs import MAX_EPISODES, Inventory
 from tau2_core.model.tasks import Task
 from tau2_core.records.finished import read_finished_slots
 from tau2_core.records.journal import CONFIGURATION, FORMAT, TASKS, TIMINGS, Journal
@@ -48,6 +49,13 @@ class _RunConfig(BaseModel):
     evaluators: str
     tasks: list[str] = Field(min_length=1)
     trials: int = Field(ge=1)
+
+    @field_validator("trials")
+    @classmethod
+    def _bounded(cls, trials: int, given: ValidationInfo) -> int:
+        if len(given.data.get("tasks", [])) * trials > MAX_EPISODES:
+            raise PydanticCustomError("episodes", "more than {most} episodes", {"most": f"{MAX_EPISODES:,}"})
+        return trials
 
 
 class _Timing(BaseModel):

@@ -12,7 +12,7 @@ from tau2_core.episode.participants import Participants
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import UsageError
 from tau2_core.model.episodes import Slot
-from tau2_core.model.runs import Inventory, RunStart
+from tau2_core.model.runs import MAX_EPISODES, Inventory, RunStart
 from tau2_core.model.tasks import Task
 from tau2_core.runs.evaluator_sets import EvaluatorSet
 from tau2_core.runs.stopping import refuse_unknown_prices
@@ -70,6 +70,9 @@ class Plan:
         for name in ("trials", "concurrency", "max_infrastructure_errors"):
             if getattr(self, name) < 1:
                 raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}")
+        if (episodes := len(self.tasks) * self.trials) > MAX_EPISODES:
+            counted = f"--trials {self.trials} of {len(self.tasks)} tasks make {episodes:,} episodes"
+            raise UsageError(f"{counted}; a run has at most {MAX_EPISODES:,}: take fewer trials or tasks")
         for name, seconds in (("max-cost", self.max_cost), ("run-timeout", self.run_seconds)):
             if seconds is not None and not seconds > 0:
                 raise UsageError(f"--{name} must be more than 0, not {seconds}")
