@@ -22,7 +22,7 @@ from statistics import quantiles
 
 from tau2_core import event_loop
 from tau2_core.episode.participants import Participants
-from tau2_core.llm.model import Patience
+from tau2_core.llm.limits import Patience
 from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.runs.execute import Execution, RunResult, execute
 from tau2_core.runs.loading import load_setting, open_catalogue

@@ -50,7 +50,7 @@ def grade_runs(
     from tau2_core.cli.progress import progress
     from tau2_core.errors import RunError, UsageError
     from tau2_core.llm.cassette import Cassette
-    from tau2_core.llm.model import Patience
+    from tau2_core.llm.limits import Patience
     from tau2_core.runs.grading import grade_run, models_for
     from tau2_core.runs.loading import open_catalogue
     from tau2_core.runs.model_clients import closing, open_models

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 from typing import Any, Protocol
 
-from tau2_core.errors import UsageError
 from tau2_core.llm.cassette import Cassette
 from tau2_core.llm.keys import address_of, address_variables, what_to_set
+from tau2_core.llm.limits import Patience, RequestLimit
 from tau2_core.model.episodes import Usage
 from tau2_core.model.llm import (
     DEFINITE,
     NOTHING_ANSWERS,
-    WORTH_RETRYING,
     Completion,
     ModelError,
     ModelFailure,
@@ -30,31 +28,6 @@ from tau2_core.watchdog import running
 
 SHOWN = 500  # characters of an error
 REASON = 50  # characters of a counted finish reason
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a run waits for models, in seconds, and how many attempts it makes.
-
-    Between attempts it waits up to `longest_wait_seconds`, or as long as the provider requests. If that is more than
-    `longest_asked_seconds`, there is no further attempt.
-    """
-
-    call_seconds: float = 120.0
-    turn_seconds: float | None = None
-    attempts: int = 5
-    first_wait_seconds: float = 0.5
-    longest_wait_seconds: float = 60.0
-    longest_asked_seconds: float = 300.0
-
-    def __post_init__(self) -> None:
-        for option, seconds in (("--call-timeout", self.call_seconds), ("--turn-timeout", self.turn_seconds)):
-            if seconds is not None and not seconds > 0:
-                raise UsageError(f"{option} must be more than 0 seconds, not {seconds}")
-
-    def worth_retrying(self, error: ModelError) -> bool:
-        """Tell whether the same request may succeed later, soon enough."""
-        return error.kind in WORTH_RETRYING and (error.retry_after or 0.0) <= self.longest_asked_seconds
 
 
 SendRequest = Callable[[], Awaitable[Completion]]
@@ -78,32 +51,6 @@ class Client(Protocol):
 
     async def close(self) -> None:
         """Close connections to the provider; the client can still be used."""
-
-
-class RequestLimit:
-    """Limits a provider's concurrent requests and its requests per minute."""
-
-    def __init__(self, concurrency: int | None = None, per_minute: float | None = None) -> None:
-        self._semaphore = asyncio.Semaphore(concurrency) if concurrency else None
-        self._interval = 60.0 / per_minute if per_minute else 0.0
-        self._next = 0.0
-
-    def pass_through(self) -> AbstractAsyncContextManager[None]:
-        """Wait for a turn and hold it within the block."""
-        return self._turn() if self._interval or self._semaphore else nullcontext()
-
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        if self._interval:
-            now = asyncio.get_running_loop().time()
-            turn = max(now, self._next)
-            self._next = turn + self._interval
-            await asyncio.sleep(turn - now)
-        if self._semaphore is None:
-            yield
-            return
-        async with self._semaphore:
-            yield
 
 
 def usage_of(completion: Completion) -> Usage:

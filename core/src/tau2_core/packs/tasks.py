@@ -14,7 +14,8 @@ from tau2_core.packs.family_tasks import FamilySource, FamilyTasks
 from tau2_core.packs.manifest import TaskFiles
 from tau2_core.packs.pack_files import matching_files
 from tau2_core.packs.problems import Problems
-from tau2_core.packs.splits import Rule, Splits, read_splits
+from tau2_core.packs.split_rules import Rule
+from tau2_core.packs.splits import Splits, read_splits
 from tau2_core.packs.task_defaults import TaskDefaults
 from tau2_core.packs.yaml_source import Place
 from tau2_core.problem_kinds import ProblemKind

@@ -11,7 +11,8 @@ from tau2_core.episode.participants import Participants
 from tau2_core.episode.setting import Selection, Setting
 from tau2_core.errors import PackError, UsageError
 from tau2_core.llm.cassette import Cassette
-from tau2_core.llm.model import Patience, RoleModel
+from tau2_core.llm.limits import Patience
+from tau2_core.llm.model import RoleModel
 from tau2_core.model.llm import ModelRole
 from tau2_core.model.registrations import AgentSpec, UserSpec
 from tau2_core.model.tasks import Task

@@ -9,7 +9,8 @@ from typing import TypeVar, get_args
 from tau2_core.errors import UsageError
 from tau2_core.llm.cassette import Cassette
 from tau2_core.llm.keys import variables_of
-from tau2_core.llm.model import Client, Patience, RequestLimit, RoleModel
+from tau2_core.llm.limits import Patience, RequestLimit
+from tau2_core.llm.model import Client, RoleModel
 from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.names import did_you_mean
 from tau2_core.redaction import remember, run_redactor

@@ -17,7 +17,7 @@ from tau2_core.names import did_you_mean
 from tau2_core.packs.declarations import FunctionEntry, ToolEntry
 from tau2_core.packs.families import Block, Family
 from tau2_core.packs.manifest import Manifest
-from tau2_core.packs.splits import Rule
+from tau2_core.packs.split_rules import Rule
 from tau2_core.packs.variant_texts import ToolTextEntry
 from tau2_core.runs.evaluator_sets import EvaluationFile
 from tau2_core.runs.options import Options
