@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,11 @@ from tau2_core.foreign import describe_error, foreign
 from tau2_core.model.datasets import ToolText
 from tau2_core.model.policy_rules import PolicyRule
 from tau2_core.model.registrations import Domain, Toolset
-from tau2_core.model.tools import Function, Role, Source, Tool
-from tau2_core.packs.binding import NOT_PLAIN, Binder, Bound, failure_place, is_plain
+from tau2_core.model.tools import Role, Source
+from tau2_core.packs.binding import NOT_PLAIN, Binder, failure_place, is_plain
+from tau2_core.packs.callees import Callees
 from tau2_core.packs.code import handler_modules, load_name, locate
-from tau2_core.packs.declarations import OPEN_SCHEMA, Declaration, FunctionEntry, ToolEntry, read_entries
 from tau2_core.packs.id_pools import check_id_pools
-from tau2_core.packs.locations import package_folder
 from tau2_core.packs.manifest import DatabaseEntry, Manifest
 from tau2_core.packs.pack import ROLES, Pack
 from tau2_core.packs.policy_rules import read_policy_rules
@@ -82,25 +81,17 @@ class _Loader:
     manifest: Manifest
     problems: Problems
     toolsets: Sequence[Toolset]
-    unbound: dict[str, str] = field(default_factory=dict)
-    unsound: set[str] = field(default_factory=set)
-    incomplete: bool = False
 
     def load(self) -> Pack:
         binder = Binder(self.folder, handler_modules(self.package, self.folder), self.problems)
-        tools: dict[Role, dict[str, Tool]] = {"agent": {}, "user": {}}
-        for role in ROLES:
-            name = self.manifest.tools.agent if role == "agent" else self.manifest.tools.user
-            if name is not None:
-                self._tools(role, self.folder / name, binder, tools[role], self.source("tools", role))
-        functions = self._functions(binder, tools)
+        callees = self._callees(binder)
         sync, wants_context = self._sync(binder)
-        if not self.incomplete:
+        if not callees.incomplete:
             binder.unbound()
-        self._id_pools([*tools["agent"].values(), *tools["user"].values()])
+        self._id_pools(callees)
         for toolset in self.toolsets:
-            self._toolset(toolset, tools)
-        self._shared_names(tools)
+            callees.read_toolset(toolset)
+        callees.note_shared_names()
         self._prompt_files()
         return Pack(
             name=self.domain.name,
@@ -109,109 +100,30 @@ class _Loader:
             manifest=self.manifest,
             manifest_source=Source(self.document.file, 1),
             models=self._models(),
-            tools=tools,
-            functions=functions,
-            unbound=self.unbound,
-            unsound=frozenset(self.unsound),
-            incomplete=self.incomplete,
+            tools=callees.tools,
+            functions=callees.functions,
+            unbound=callees.unbound,
+            unsound=frozenset(callees.unsound),
+            incomplete=callees.incomplete,
             sync=sync,
             sync_wants_context=wants_context,
-            rules=self._rules(tools["agent"]),
-            texts=self._texts(tools),
+            rules=self._rules(callees),
+            texts=self._texts(callees),
         )
 
     def source(self, *path: str | int) -> Source:
         return Source(self.document.file, self.document.line(path))
 
-    def _declarations(
-        self, file: Path, model: type[ToolEntry] | type[FunctionEntry], named_by: Source
-    ) -> list[Declaration]:
-        document = self.problems.read(file, named_by=named_by)
-        if document is None or not isinstance(document.value, dict):
-            self.incomplete = True
-        else:
-            kinds = {
-                name: value.get("kind") if isinstance(value, dict) else "" for name, value in document.value.items()
-            }
-            self.unbound.update({name: str(kind) for name, kind in kinds.items()})
-        return read_entries(document, model, self.problems) if document else []
-
-    def _schema(self, declaration: Declaration, bound: Bound) -> Mapping[str, Any]:
-        self.unbound.pop(declaration.name, None)
-        if declaration.sound and bound.sound:
-            return declaration.entry.schema_object()
-        self.unsound.add(declaration.name)
-        return OPEN_SCHEMA
-
-    def _tools(self, role: Role, file: Path, binder: Binder, tools: dict[str, Tool], named_by: Source) -> None:
-        for declaration in self._declarations(file, ToolEntry, named_by):
-            entry, source = declaration.entry, Source(file, declaration.document.line((declaration.name,)))
-            bound = binder.bind(declaration)
-            if declaration.name in tools:
-                what = f"tool {declaration.name!r} already exists: {tools[declaration.name].source}"
-                self.problems.at(source, ProblemKind.SAME_NAME, what, hint="rename one of them")
-                continue
-            if bound is None or not isinstance(entry, ToolEntry):
-                continue
-            tools[declaration.name] = Tool(
-                declaration.name,
-                role,
-                entry.description,
-                self._schema(declaration, bound),
-                bound.handler,
-                bound.wants_context,
-                source,
-                self.domain.name,
-                aliases=entry.aliases(),
-                kind=entry.kind,
-                mutates=entry.kind == "write",
-                transfers=entry.transfers,
-                quick=self.manifest.quick and binder.folder == self.folder,  # not for a toolset of another package
-            )
-        transfers = [tool for tool in tools.values() if tool.transfers]
-        if len(transfers) > 1:
-            self.problems.at(
-                transfers[1].source,
-                ProblemKind.TRANSFERS,
-                f"there is a second tool with `transfers`, after {transfers[0].name!r}",
-            )
-
-    def _shared_names(self, tools: dict[Role, dict[str, Tool]]) -> None:
-        """Note names that both sides have: they would be ambiguous in solo play and in replays."""
-        for name, tool in tools["user"].items():
-            if name in tools["agent"]:
-                what = f"tool {name!r} exists on the agent's side already: {tools['agent'][name].source}"
-                self.problems.at(tool.source, ProblemKind.SAME_NAME, what, hint="rename one of them")
-
-    def _functions(self, binder: Binder, tools: dict[Role, dict[str, Tool]]) -> dict[Role, dict[str, Function]]:
-        functions: dict[Role, dict[str, Function]] = {"agent": {}, "user": {}}
-        if self.manifest.functions is None:
-            return functions
-        file = self.folder / self.manifest.functions
-        for declaration in self._declarations(file, FunctionEntry, self.source("functions")):
-            entry, source = declaration.entry, Source(file, declaration.document.line((declaration.name,)))
-            if not isinstance(entry, FunctionEntry):
-                continue
-            bound = binder.bind(declaration)
-            if declaration.name in tools[entry.role]:
-                tool = tools[entry.role][declaration.name]
-                what = f"function {declaration.name!r} has the name of a tool: {tool.source}"
-                self.problems.at(source, ProblemKind.SAME_NAME, what, hint="tasks may name the tool itself")
-                continue
-            if bound is not None:
-                functions[entry.role][declaration.name] = Function(
-                    declaration.name,
-                    entry.role,
-                    entry.description,
-                    self._schema(declaration, bound),
-                    bound.handler,
-                    bound.wants_context,
-                    source,
-                    self.domain.name,
-                    aliases=entry.aliases(),
-                    kind=entry.kind,
-                )
-        return functions
+    def _callees(self, binder: Binder) -> Callees:
+        callees = Callees(self.domain.name, self.folder, self.problems)
+        for role in ROLES:
+            name = self.manifest.tools.agent if role == "agent" else self.manifest.tools.user
+            if name is not None:
+                file, named_by = self.folder / name, self.source("tools", role)
+                callees.read_tools(role, file, binder, named_by, quick=self.manifest.quick)
+        if self.manifest.functions is not None:
+            callees.read_functions(self.folder / self.manifest.functions, binder, self.source("functions"))
+        return callees
 
     def _sync(self, binder: Binder) -> tuple[Callable[..., object] | None, bool]:
         target = self.manifest.sync
@@ -237,28 +149,30 @@ class _Loader:
             return None, False
         return sync, "context" in parameters
 
-    def _id_pools(self, tools: Sequence[Tool]) -> None:
+    def _id_pools(self, callees: Callees) -> None:
         """Note pools that are not declared. The tools of such a module would fail, which is not noted again."""
         wrong = {
             source.file.stem
             for source in check_id_pools(self.folder, self.manifest.ids, self.source("ids"), self.problems)
         }
-        self.unsound.update(tool.name for tool in tools if tool.handler.__module__.rpartition(".")[2] in wrong)
+        for tool in (*callees.tools["agent"].values(), *callees.tools["user"].values()):
+            if tool.handler.__module__.rpartition(".")[2] in wrong:
+                callees.unsound.add(tool.name)
 
-    def _rules(self, tools: Mapping[str, Tool]) -> list[PolicyRule]:
+    def _rules(self, callees: Callees) -> list[PolicyRule]:
         name = self.manifest.evaluation.policy_checks
-        if name is None or self.incomplete:
+        if name is None or callees.incomplete:
             return []
         place = Place(self.document, ("evaluation", "policy_checks"))
-        return read_policy_rules(self.folder / name, tools, self.unbound, place, self.problems)
+        return read_policy_rules(self.folder / name, callees.tools["agent"], callees.unbound, place, self.problems)
 
-    def _texts(self, tools: Mapping[Role, Mapping[str, Tool]]) -> dict[str, dict[str, ToolText]]:
+    def _texts(self, callees: Callees) -> dict[str, dict[str, ToolText]]:
         found: dict[str, dict[str, ToolText]] = {}
         for variant, section in self.manifest.variants.items():
-            if section.tool_texts is not None and not self.incomplete:
+            if section.tool_texts is not None and not callees.incomplete:
                 named_by = self.source("variants", variant, "tool_texts")
                 file = self.folder / section.tool_texts
-                found[variant] = read_tool_texts(file, tools, self.unbound, named_by, self.problems)
+                found[variant] = read_tool_texts(file, callees.tools, callees.unbound, named_by, self.problems)
         return found
 
     def _models(self) -> dict[Role, type[Database]]:
@@ -295,22 +209,6 @@ class _Loader:
                 continue
             models[role] = model
         return models
-
-    def _toolset(self, toolset: Toolset, tools: dict[Role, dict[str, Tool]]) -> None:
-        what = f"toolset {toolset.name!r}: package {toolset.package!r} cannot be imported"
-        advice = "install or fix it, or block its plugin with --no-plugin"
-        folder = self.problems.guard(
-            Source(Path(toolset.package)),
-            ProblemKind.TOOLSET,
-            what,
-            lambda: package_folder(toolset.package, toolset.file),
-            hint=advice,
-        )
-        if folder is None:
-            return
-        binder = Binder(folder, handler_modules(toolset.package, folder), self.problems)
-        named_by = Source(folder / toolset.file)
-        self._tools(toolset.role, folder / toolset.file, binder, tools[toolset.role], named_by)
 
     def _prompt_files(self) -> None:
         if "policy" not in self.manifest.prompts:

@@ -1,0 +1,139 @@
+"""The tools and functions of a pack: read from its YAML files, and bound to handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tau2_core.model.registrations import Toolset
+from tau2_core.model.tools import Function, Role, Source, Tool
+from tau2_core.packs.binding import Binder, Bound
+from tau2_core.packs.code import handler_modules
+from tau2_core.packs.declarations import OPEN_SCHEMA, Declaration, FunctionEntry, ToolEntry, read_entries
+from tau2_core.packs.locations import package_folder
+from tau2_core.packs.problems import Problems
+from tau2_core.problem_kinds import ProblemKind
+
+
+class Callees:
+    """What tasks may call on each side, as far as it could be read.
+
+    `unbound` are declared names without a handler, with their kinds; `unsound` are names whose handler does not match
+    the declaration; `incomplete` means that some declarations could not be read.
+    """
+
+    def __init__(self, pack: str, folder: Path, problems: Problems) -> None:
+        self.pack = pack
+        self.folder = folder
+        self.problems = problems
+        self.tools: dict[Role, dict[str, Tool]] = {"agent": {}, "user": {}}
+        self.functions: dict[Role, dict[str, Function]] = {"agent": {}, "user": {}}
+        self.unbound: dict[str, str] = {}
+        self.unsound: set[str] = set()
+        self.incomplete = False
+
+    def read_tools(self, role: Role, file: Path, binder: Binder, named_by: Source, *, quick: bool) -> None:
+        """Read a side's tools from a file. `quick`: the pack promises that they are."""
+        tools = self.tools[role]
+        for declaration in self._declarations(file, ToolEntry, named_by):
+            entry, source = declaration.entry, Source(file, declaration.document.line((declaration.name,)))
+            bound = binder.bind(declaration)
+            if declaration.name in tools:
+                what = f"tool {declaration.name!r} already exists: {tools[declaration.name].source}"
+                self.problems.at(source, ProblemKind.SAME_NAME, what, hint="rename one of them")
+                continue
+            if bound is None or not isinstance(entry, ToolEntry):
+                continue
+            tools[declaration.name] = Tool(
+                declaration.name,
+                role,
+                entry.description,
+                self._schema(declaration, bound),
+                bound.handler,
+                bound.wants_context,
+                source,
+                self.pack,
+                aliases=entry.aliases(),
+                kind=entry.kind,
+                mutates=entry.kind == "write",
+                transfers=entry.transfers,
+                quick=quick,
+            )
+        transfers = [tool for tool in tools.values() if tool.transfers]
+        if len(transfers) > 1:
+            self.problems.at(
+                transfers[1].source,
+                ProblemKind.TRANSFERS,
+                f"there is a second tool with `transfers`, after {transfers[0].name!r}",
+            )
+
+    def note_shared_names(self) -> None:
+        """Note names that both sides have: they would be ambiguous in solo play and in replays."""
+        for name, tool in self.tools["user"].items():
+            if name in self.tools["agent"]:
+                what = f"tool {name!r} exists on the agent's side already: {self.tools['agent'][name].source}"
+                self.problems.at(tool.source, ProblemKind.SAME_NAME, what, hint="rename one of them")
+
+    def read_functions(self, file: Path, binder: Binder, named_by: Source) -> None:
+        """Read the functions of both sides from a file, after the tools."""
+        for declaration in self._declarations(file, FunctionEntry, named_by):
+            entry, source = declaration.entry, Source(file, declaration.document.line((declaration.name,)))
+            if not isinstance(entry, FunctionEntry):
+                continue
+            bound = binder.bind(declaration)
+            if declaration.name in self.tools[entry.role]:
+                tool = self.tools[entry.role][declaration.name]
+                what = f"function {declaration.name!r} has the name of a tool: {tool.source}"
+                self.problems.at(source, ProblemKind.SAME_NAME, what, hint="tasks may name the tool itself")
+                continue
+            if bound is not None:
+                self.functions[entry.role][declaration.name] = Function(
+                    declaration.name,
+                    entry.role,
+                    entry.description,
+                    self._schema(declaration, bound),
+                    bound.handler,
+                    bound.wants_context,
+                    source,
+                    self.pack,
+                    aliases=entry.aliases(),
+                    kind=entry.kind,
+                )
+
+    def read_toolset(self, toolset: Toolset) -> None:
+        """Add the tools of a toolset, which another package provides."""
+        what = f"toolset {toolset.name!r}: package {toolset.package!r} cannot be imported"
+        advice = "install or fix it, or block its plugin with --no-plugin"
+        folder = self.problems.guard(
+            Source(Path(toolset.package)),
+            ProblemKind.TOOLSET,
+            what,
+            lambda: package_folder(toolset.package, toolset.file),
+            hint=advice,
+        )
+        if folder is None:
+            return
+        binder = Binder(folder, handler_modules(toolset.package, folder), self.problems)
+        file = folder / toolset.file
+        self.read_tools(toolset.role, file, binder, Source(file), quick=False)
+
+    def _declarations(
+        self, file: Path, model: type[ToolEntry] | type[FunctionEntry], named_by: Source
+    ) -> list[Declaration]:
+        document = self.problems.read(file, named_by=named_by)
+        if document is None or not isinstance(document.value, dict):
+            self.incomplete = True
+        else:
+            kinds = {
+                name: value.get("kind") if isinstance(value, dict) else "" for name, value in document.value.items()
+            }
+            self.unbound.update({name: str(kind) for name, kind in kinds.items()})
+        return read_entries(document, model, self.problems) if document else []
+
+    def _schema(self, declaration: Declaration, bound: Bound) -> Mapping[str, Any]:
+        self.unbound.pop(declaration.name, None)
+        if declaration.sound and bound.sound:
+            return declaration.entry.schema_object()
+        self.unsound.add(declaration.name)
+        return OPEN_SCHEMA
