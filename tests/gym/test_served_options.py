@@ -12,6 +12,7 @@ import pytest
 from tau2_core.cli.app import app
 from tau2_core.errors import UsageError
 from tau2_core.testing.scripted_endpoint import Answer, Asked, Refusal, ScriptedEndpoint, say
+from tau2_core.testing.token_template import ByteTemplate
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -51,7 +52,10 @@ IN_RUN_JSON = {
     *("user", "user_model", "user_args", "judge_model", "judge_args", "judge_all", "fault", "evaluators"),
     *("max_steps", "max_errors", "timeout", "replay", "no_plugin"),
 }
-SHOWN_BELOW = {"max_cost", "run_timeout", "max_infrastructure_errors", "attempts", "config", "show_config", "record"}
+SHOWN_BELOW = {
+    *("max_cost", "run_timeout", "max_infrastructure_errors", "attempts", "config", "show_config", "record"),
+    "token_traces",
+}
 SHOWN_ELSEWHERE = {  # file of the tests and a word of theirs
     "dataset": ("test_slots.py", '"--dataset"'),
     "name": ("test_slots.py", '"--name"'),
@@ -71,7 +75,6 @@ ABSENT = {
     "min_coverage",
     "fail_under",
     "json_output",
-    "token_traces",
 }
 
 
@@ -116,6 +119,7 @@ def test_what_decides_results_is_that_of_a_run(start: Start, tmp_path: Path, opt
         (["--transport", "stdio", "--name", "r"], "--name would have no effect: stdio"),
         (["--user", "human"], "is a person at a terminal, which a server does not have"),
         (["--user", "scirpted"], "did you mean"),
+        (["--token-traces"], "--token-traces: only models at an endpoint tell their tokens"),
         (["--timeout", "0"], "--timeout must be more than 0"),
         (["--max-cost", "1", "--user-model", "endpoint/x", *PLACE], "--max-cost: the price of endpoint/x is not known"),
         (["--trials", "1", "--max-cost", "-1", "--port", "0"], "--max-cost must be more than 0"),
@@ -264,3 +268,37 @@ def test_requested_episodes_are_recorded(start: Start, customer: list[str], tmp_
     said = again.say().json()
     assert (said["status"], said["reply"]) == ("ended", "###STOP###")
     assert first.id != again.id
+
+
+def test_the_customers_tokens_are_traced_and_kept_in_a_cassette(start: Start, tmp_path: Path) -> None:
+    cassette = tmp_path / "tape.jsonl"
+    run = ("mock", "--task", "create_plain", "--trials", "2", "--name", "r", "--token-traces")
+    with ScriptedEndpoint(lambda _asked: say("Please do."), template=ByteTemplate()) as endpoint:
+        place = ("--user-model", "endpoint/customer", "--user-args", json.dumps({"api_base": endpoint.url}))
+        server = start(*run, *place, "--record", cassette)
+        for trial in range(2):
+            world = World(server, claim(server).raise_for_status().json())
+            for _ in range(trial + 1):
+                world.say("What can I do?")
+            world.delete()
+        server.stop()
+    traced = lines(server.folder / "runs/r/tokens.jsonl")
+    assert [(line["trial"], line["role"], line["call"]) for line in traced] == [
+        *((0, "user", call) for call in range(2)),
+        *((1, "user", call) for call in range(3)),
+    ]
+    rows = CliRunner().invoke(app, ["export", str(server.folder / "runs/r"), str(tmp_path / "rows"), "--to", "tokens"])
+    assert rows.exit_code == 0, rows.output
+    again = start(*run, *place, "--replay", cassette)
+    world = World(again, claim(again).raise_for_status().json())
+    world.say("What can I do?")
+    world.delete()
+    assert lines(again.folder / "runs/r/tokens.jsonl") == traced[:2]
+
+
+def test_only_an_endpoint_tells_the_customers_tokens(start: Start) -> None:
+    with ScriptedEndpoint(lambda _asked: say("Please do.")) as endpoint:
+        place = ("--user-model", "endpoint/customer", "--user-args", json.dumps({"api_base": endpoint.url}))
+        world = start("mock", *place, "--token-traces").create(task_id="create_plain")
+        assert world.say().json()["status"] == "ended"
+        assert "sent no prompt_token_ids, which --token-traces needs" in world.record()["error"]

@@ -114,6 +114,9 @@ def serve(
     replay: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Take the models' answers from such a file.")
     ] = None,
+    token_traces: Annotated[
+        bool, typer.Option("--token-traces", help="Keep token ids and logprobs of the customer's endpoint model.")
+    ] = False,
     fault: Annotated[
         list[str] | None, typer.Option(metavar="NAME=RATE", help="Disturb tool calls: tool-error=0.1, …")
     ] = None,

@@ -70,7 +70,7 @@ class RecordKeeper:
         if episode.trial is None:
             episode.trial = await self.runs.begin(episode.blueprint)
         record = await episode.snapshot()
-        self.runs.run_for(episode.blueprint).keep(episode.id, record)
+        self.runs.run_for(episode.blueprint).keep(episode.id, record, episode.episode.token_traces())
         episode.kept = True
         if slot is not None and slots is not None:
             (slots.lose if episode.lost else slots.finish)(slot)

@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -22,9 +22,10 @@ from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot, Terminat
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.runs import Inventory, RunStart, RunSummary
 from tau2_core.model.tasks import Task
+from tau2_core.model.tokens import TracedCall
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.finished import FinishedSlots
-from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, Journal
+from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, TOKENS, Journal
 from tau2_core.records.summary import summarise
 from tau2_core.records.tally import Tally
 from tau2_core.runs.checked_plan import CheckedPlan
@@ -164,8 +165,11 @@ class ServedRun:
             self.played[task.id] += 1
         return trial
 
-    def keep(self, episode_id: str, record: EpisodeRecord) -> None:
-        """Append a record. Raises RunError."""
+    def keep(self, episode_id: str, record: EpisodeRecord, traced: Iterable[TracedCall]) -> None:
+        """Append a record, and before it the traced calls of its models. Raises RunError."""
+        for call in traced:
+            line = call.model_copy(update={"trial": record.trial}).model_dump(mode="json", exclude_none=True)
+            self.journal.append(TOKENS, line)
         self.journal.append(EPISODES, {"id": episode_id, **record.line()})
 
     def _grow(self, task: Task, trial: int) -> None:
