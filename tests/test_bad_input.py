@@ -44,7 +44,7 @@ class TestNames:
             (["run", "mock", "--trials", "0"], "--trials must be at least 1, not 0"),
             (
                 ["run", "mock", "--trials", "100000000"],
-                "episodes; a run has at most 10,000,000: take fewer trials or tasks",
+                "--trials 100000000 of 18 tasks make 1,800,000,000 episodes; a run has at most 10,000,000",
             ),
             (["run", "mock", "--concurrency", "0"], "--concurrency must be at least 1, not 0"),
             (["run", "mock", "--max-steps", "0"], "--max-steps must be at least 1, not 0"),
