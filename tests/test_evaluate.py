@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import signal
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -231,6 +233,30 @@ def test_a_running_loop_needs_await() -> None:
         return await aevaluate("mock", tasks=[TASK], via="mcp")
 
     assert asyncio.run(play()).mean_reward == 1.0
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGURG"), reason="nothing can interrupt the event loop on this system")
+def test_the_end_of_one_run_leaves_another_watched() -> None:
+    async def play() -> Run:
+        begun, over = asyncio.Event(), asyncio.Event()
+
+        async def first(history: Sequence[Message]) -> AssistantMessage | str:
+            await begun.wait()
+            return await complete(history)
+
+        async def second(_history: Sequence[Message]) -> str:
+            begun.set()
+            await over.wait()
+            time.sleep(10)
+            return "It is done."
+
+        other = asyncio.create_task(aevaluate("mock", agent=second, tasks=[TASK], timeout=2, name="held-up"))
+        await aevaluate("mock", agent=first, tasks=[TASK], name="first")
+        over.set()
+        return await other
+
+    (episode,) = asyncio.run(play())
+    assert "it kept the event loop busy for 2 s at" in (episode.record.error or "")
 
 
 @pytest.mark.parametrize(

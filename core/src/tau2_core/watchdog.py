@@ -52,33 +52,44 @@ class running:  # noqa: N801 - reads as a statement
 _running: ContextVar[running | None] = ContextVar("running", default=None)
 
 
-class Watchdog:
-    """Checks the event loop from a thread, and uses a signal to find out what runs if it does not respond."""
+class _Watchdog:
+    """Checks the event loop from a thread, and uses a signal to find out what runs if it does not respond.
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
+    All who want the loop watched at a time share one: a signal has one handler. The shortest of their limits applies.
+    """
+
+    def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._limits: list[float] = []
         self._over = threading.Event()
         self._asked = False
         self._seen: running | None = None
         self._since = 0.0
         self._named: running | None = None
+        self._before = signal.signal(signal.SIGURG, self._look)  # a signal that is ignored by default
+        self._thread = threading.Thread(target=self._watch, name="tau2-gym watchdog", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def of_running_loop(cls) -> _Watchdog:
+        """Return the watchdog of the running loop: the one that handles the signal, or a new one."""
+        present = getattr(signal.getsignal(signal.SIGURG), "__self__", None)
+        if isinstance(present, cls) and present._loop is asyncio.get_running_loop():
+            return present
+        return cls()
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Watch within the block; do nothing where no signal can interrupt the loop."""
-        if not hasattr(signal, "SIGURG") or threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.signal(signal.SIGURG, self._look)  # a signal that is ignored by default
-        thread = threading.Thread(target=self._watch, name="tau2-gym watchdog", daemon=True)
-        thread.start()
+    def watching(self, seconds: float) -> Iterator[None]:
+        """Watch within the block. The last to leave its block ends the watchdog."""
+        self._limits.append(seconds)
         try:
             yield
         finally:
-            self._over.set()
-            thread.join()
-            signal.signal(signal.SIGURG, signal.SIG_DFL if before is None else before)
+            self._limits.remove(seconds)
+            if not self._limits:
+                self._over.set()
+                self._thread.join()
+                signal.signal(signal.SIGURG, signal.SIG_DFL if self._before is None else self._before)
 
     def _watch(self) -> None:
         main = threading.main_thread().ident
@@ -99,21 +110,21 @@ class Watchdog:
 
     def _look(self, _signal: int, frame: FrameType | None) -> None:
         code = _running.get()
-        if code is None or code.what is None:
+        if code is None or code.what is None or not self._limits:
             self._seen = None
             return
         now = time.monotonic()
         if code is not self._seen:
             self._seen, self._since = code, now
             return
-        seconds = now - self._since
-        if seconds >= min(NAMED, self.seconds / 2) and code is not self._named:
+        seconds, limit = now - self._since, min(self._limits)
+        if seconds >= min(NAMED, limit / 2) and code is not self._named:
             self._named = code
             log.warning(
                 "%s keeps the event loop busy at %s, so everything waits; %s", code.what, place_of(frame), ADVICE
             )
-        if seconds >= self.seconds:
-            text = f"it kept the event loop busy for {self.seconds:g} s at {place_of(frame)}; {ADVICE}"
+        if seconds >= limit:
+            text = f"it kept the event loop busy for {limit:g} s at {place_of(frame)}; {ADVICE}"
             raise HeldUpError(text)
 
 
@@ -127,6 +138,12 @@ def place_of(frame: FrameType | None) -> str:
 
 @contextmanager
 def watched_for(seconds: float) -> Iterator[None]:
-    """Within the block, interrupt foreign code that keeps the running event loop busy for this many seconds."""
-    with Watchdog(seconds).watching():
+    """Within the block, interrupt foreign code that keeps the running event loop busy for this many seconds.
+
+    It does nothing where no signal can interrupt the loop.
+    """
+    if not hasattr(signal, "SIGURG") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with _Watchdog.of_running_loop().watching(seconds):
         yield
