@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from tau2_core.event_loop import loop_factory
+from tau2_core.testing import streamed
 from tau2_core.testing.token_template import ByteTemplate
 
 PRICED = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
@@ -119,8 +120,9 @@ class ScriptedEndpoint:
     """Serves a script at `url` while the `with` block lasts, from a thread of its own.
 
     `latency` is how many seconds after its request each answer is sent; with a `template` it tells token ids to who
-    asks for them. `asked` keeps the requests (unless `keep` is
-    false), `most_at_once` tells how many were under way side by side at most, `connections` how many were opened.
+    asks for them. A request with `"stream": true` gets its answer as server-sent events. `asked` keeps the requests
+    (unless `keep` is false), `most_at_once` tells how many were under way side by side at most, `connections` how many
+    were opened.
     """
 
     def __init__(
@@ -221,11 +223,17 @@ class ScriptedEndpoint:
     async def _answer(self, asked: Asked, answer: Answer, writer: asyncio.StreamWriter) -> bool:
         match answer:
             case Reply():
-                await _send(writer, 200, json.dumps(self._completion(asked, answer)).encode())
+                completion = self._completion(asked, answer)
+                if asked.body.get("stream"):
+                    options = asked.body.get("stream_options") or {}
+                    body = streamed.events(completion, include_usage=bool(options.get("include_usage")))
+                    await _send(writer, 200, body, {"Content-Type": "text/event-stream"})
+                else:
+                    await _send(writer, 200, json.dumps(completion).encode())
             case Refusal():
                 error = {"message": answer.message, "type": "scripted", "param": None, "code": answer.code}
-                body = {"error": error} if answer.body is None else answer.body
-                await _send(writer, answer.status, json.dumps(body).encode(), answer.headers)
+                error_body = {"error": error} if answer.body is None else answer.body
+                await _send(writer, answer.status, json.dumps(error_body).encode(), answer.headers)
             case Raw():
                 await _send(writer, 200, answer.body, missing=answer.missing)
                 return not answer.missing
@@ -266,11 +274,7 @@ def _completion(asked: Asked, answer: Reply) -> dict[str, Any]:
 async def _send(
     writer: asyncio.StreamWriter, status: int, body: bytes, headers: Mapping[str, str] | None = None, missing: int = 0
 ) -> None:
-    lines = [
-        f"HTTP/1.1 {status} Scripted",
-        "Content-Type: application/json",
-        f"Content-Length: {len(body) + missing}",
-        *(f"{name}: {value}" for name, value in (headers or {}).items()),
-    ]
+    told = {"Content-Type": "application/json", "Content-Length": len(body) + missing, **(headers or {})}
+    lines = [f"HTTP/1.1 {status} Scripted", *(f"{name}: {value}" for name, value in told.items())]
     writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
     await writer.drain()
