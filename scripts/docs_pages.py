@@ -27,6 +27,8 @@ SCHEMAS = ROOT / "core" / "src" / "tau2_core" / "schemas"
 # Files outside docs/ that are pages of the site, and where they stand there.
 PROJECT_FILES = {"CHANGELOG.md": "project/changelog.md", "CONTRIBUTING.md": "project/contributing.md"}
 PROJECT_FILES["SECURITY.md"] = "project/security.md"
+# Folders of docs/ that the site shows as a page.
+FOLDER_PAGES = {"docs/decisions": "decisions/index.md", "docs/reference/schemas": "reference/schemas.md"}
 
 # Pages of the Python API: the modules that define the names, a title, and what the page is for.
 API_PAGES = {
@@ -104,8 +106,8 @@ def as_site_page(source: str, place: str) -> str:
             return f"{match['image']}[{match['text']}]({relative}{hash_sign}{anchor})"
         if os.path.relpath(file, ROOT / "docs") in generated_pages:
             return match[0]
-        if name == "docs/decisions":
-            return f"[{match['text']}]({os.path.relpath('decisions/index.md', Path(place).parent)})"
+        if name in FOLDER_PAGES:
+            return f"[{match['text']}]({os.path.relpath(FOLDER_PAGES[name], Path(place).parent)})"
         if not file.exists():
             raise BrokenLinkError(f"{source}: {target} does not exist")
         return f"`{name}`" if match["text"] in {name, Path(name).name} else f"{match['text']} (`{name}`)"
