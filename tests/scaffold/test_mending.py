@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.bakery import FILES, in_process, write_bakery
+from tests.bakery import FILES, in_process, write_bakery, write_files
 
 MISSPELT: dict[str, str | bytes] = {
     "tools/agent.yaml": FILES["tools/agent.yaml"].replace("counter:sell", "countr:sell").replace("kind:", "knd:"),
@@ -46,9 +48,49 @@ def test_what_is_in_doubt_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["--fix", "--watch"])
-def test_only_folders_are_mended_and_watched(option: str) -> None:
+def test_only_packs_that_are_named_are_mended_and_watched(option: str) -> None:
     done = in_process("check", option)
-    assert (done.returncode, f"{option} is for the folder of a pack" in done.stderr) == (2, True)
+    assert (done.returncode, f"{option} is for packs of yours" in done.stderr) == (2, True)
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Put a misspelt pack where Python finds it as installed, and return its folder."""
+
+    def installed(where: str) -> Path:
+        folder = tmp_path / where
+        plugin = """
+            from tau2_core import Domain, hookimpl
+
+            @hookimpl
+            def tau2_environments():
+                return [Domain(name="bakery", package="bakery")]
+        """
+        changed = {"data/splits.yaml": "base: [byu]\n", "plugin.py": textwrap.dedent(plugin)}
+        about = {
+            "METADATA": "Metadata-Version: 2.1\nName: bakery\nVersion: 1\n",
+            "entry_points.txt": "[tau2_core]\nbakery = bakery.plugin\n",
+        }
+        write_files(folder / "bakery-1.dist-info", about)
+        monkeypatch.syspath_prepend(folder)
+        return write_bakery(folder / "bakery", changed)
+
+    return installed
+
+
+def test_a_pack_that_is_installed_editable_is_mended(tmp_path: Path, install: Callable[[str], Path]) -> None:
+    pack = install("src")
+    done = in_process("check", "bakery", "--fix")
+    assert done.stderr == f"mended: {pack / 'data' / 'splits.yaml'}:1: byu is now buy\n"
+    assert (done.returncode, done.stdout) == (0, "bakery: clean (1 tools, 1 tasks, 1 played)\n")
+
+
+@pytest.mark.parametrize("option", ["--fix", "--watch"])
+def test_a_copy_that_is_installed_is_left_alone(install: Callable[[str], Path], option: str) -> None:
+    pack = install("lib/site-packages")
+    done = in_process("check", "bakery", option)
+    assert (done.returncode, f"is installed as a copy, in {pack}" in done.stderr) == (2, True), done.stderr
+    assert (pack / "data" / "splits.yaml").read_text(encoding="utf-8") == "base: [byu]\n"
 
 
 def test_a_change_is_checked(tmp_path: Path) -> None:

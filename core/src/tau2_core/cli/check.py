@@ -31,8 +31,8 @@ def check(
     output: Annotated[
         Format, typer.Option("--format", help="The output format; github: annotations of a pull request.")
     ] = Format.TEXT,
-    fix: Annotated[bool, typer.Option("--fix", help="Mend misspelt names in the folders of --pack first.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Check again when a file of --pack changes.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Mend misspelt names in your packs' files first.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Check again when a file of your packs changes.")] = False,
     json_output: JsonOption = False,
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
@@ -41,19 +41,26 @@ def check(
     from tau2_core.cli.audit import audit_domains
     from tau2_core.cli.progress import progress
     from tau2_core.errors import Problem, UsageError
+    from tau2_core.packs.code import own_folder
     from tau2_core.runs.check import CheckReport, check_domain
     from tau2_core.runs.loading import folder_domain, open_catalogue
     from tau2_core.scaffold.mending import mend
 
-    if (fix or watch) and (audit or not pack):
-        raise UsageError(f"--{'fix' if fix else 'watch'} is for the folder of a pack: name it with --pack")
+    if (fix or watch) and audit:
+        raise UsageError(f"--{'fix' if fix else 'watch'} and --audit exclude each other")
+    if (fix or watch) and not (domain or pack):
+        raise UsageError(
+            f"--{'fix' if fix else 'watch'} is for packs of yours: name them, or their folders with --pack"
+        )
+    catalogue = open_catalogue(pack or (), no_plugin or ())
+    names = domain or [folder_domain(path).name for path in pack or ()] or catalogue.domain_names()
+    if fix or watch:
+        folders = [own_folder(catalogue.domain(name)) for name in dict.fromkeys(names)]
     if watch:
         from tau2_core.cli.watch import watch_folders
 
-        watch_folders(pack or (), [word for word in sys.argv[1:] if word != "--watch"])
+        watch_folders(folders, [word for word in sys.argv[1:] if word != "--watch"])
         return
-    catalogue = open_catalogue(pack or (), no_plugin or ())
-    names = domain or [folder_domain(path).name for path in pack or ()] or catalogue.domain_names()
     if audit:
         if output not in (Format.TEXT, Format.JSON):
             raise UsageError(f"--format {output.value} is not supported with --audit: use text or json")

@@ -85,6 +85,19 @@ def locate(domain: Domain) -> tuple[str, Path]:
     return domain.package, package_folder(domain.package, domain.manifest)
 
 
+def own_folder(domain: Domain) -> Path:
+    """Return the folder of a pack that its author works in, without importing it. Raises UsageError for a copy."""
+    if domain.folder is not None:
+        return domain.folder
+    folder = locate(domain)[1]
+    if {"site-packages", "dist-packages"} & set(folder.parts):
+        raise UsageError(
+            f"{domain.name} is installed as a copy, in {folder}: name your folder with --pack, or install it editable "
+            "(pip install -e FOLDER)"
+        )
+    return folder
+
+
 def load_name(package: str, target: str) -> Any:
     """Import `module:name` within a package. Raises ImportError or AttributeError."""
     where, _, name = target.partition(":")
