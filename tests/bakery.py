@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -73,12 +74,12 @@ loaves:
 }
 
 
-def write_bakery(folder: Path, changed: dict[str, str | bytes] | None = None) -> Path:
+def write_bakery(folder: Path, changed: Mapping[str, str | bytes] | None = None) -> Path:
     """Write the pack with some of its files changed, and return its folder."""
     return write_files(folder, {**FILES, **(changed or {})})
 
 
-def write_files(folder: Path, files: dict[str, str | bytes]) -> Path:
+def write_files(folder: Path, files: Mapping[str, str | bytes]) -> Path:
     """Write files below a folder."""
     for name, text in files.items():
         file = folder / name

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -134,6 +136,44 @@ def test_a_server_that_lies(gym: Gym, tmp_path: Path, server: Callable[[Any], st
     done = gym("new", "corner_shop", "--from-mcp", server(tools))
     assert (done.returncode, done.stderr.startswith("error: --from-mcp")) == (2, True), done.stderr
     assert [each.name for each in tmp_path.iterdir()] == ["server.py"]
+
+
+# Neither answers; the second does not end either when it is asked to.
+MUTE = {
+    "silent": "import os, sys, time; print(os.getpid(), file=open(sys.argv[1], 'w')); time.sleep(600)",
+    "stubborn": """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print(os.getpid(), file=open(sys.argv[1], "w"), flush=True)
+while True:
+    print("garbage", flush=True)
+    time.sleep(0.1)
+""",
+}
+
+
+@pytest.mark.parametrize("kind", MUTE)
+def test_a_server_that_starts_and_does_not_answer_is_given_up_and_ended(gym: Gym, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "mute.py").write_text(MUTE[kind], encoding="utf-8")
+    command = f"{sys.executable} {tmp_path / 'mute.py'} {tmp_path / 'pid'}"
+    done = gym("new", "corner_shop", "--from-mcp", command, "--timeout", "1")
+    assert (done.returncode, "it did not list its tools within 1 seconds" in done.stderr) == (2, True), done.stderr
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["mute.py", "pid"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_an_address_that_does_not_answer_is_given_up(gym: Gym, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"http://127.0.0.1:{mute.getsockname()[1]}/mcp"
+        done = gym("new", "corner_shop", "--from-mcp", address, "--timeout", "0.5")
+    assert (done.returncode, "it did not list its tools within 0.5 seconds" in done.stderr) == (2, True), done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_time_limit_is_for_servers(gym: Gym) -> None:
+    done = gym("new", "corner_shop", "--timeout", "5")
+    assert (done.returncode, done.stderr) == (2, "error: --timeout is an option of --from-mcp\n")
 
 
 def test_the_same_page_again_and_again_ends(gym: Gym, tmp_path: Path, server: Callable[[Any], str]) -> None:

@@ -32,6 +32,10 @@ def new(
     from_mcp: Annotated[
         str | None, typer.Option(metavar="URL|COMMAND", help="Create tools from those of an MCP server.")
     ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0.1, help="--from-mcp: how long to wait for the server; default: 60."),
+    ] = None,
 ) -> None:
     """Write a new pack that passes `check`, as a starting point for your own."""
     from tau2_core.errors import UsageError
@@ -45,13 +49,15 @@ def new(
     pack = new_pack_name(name, taken, distributed=package)
     folder = directory / name
     notes: list[str] = []
+    if timeout is not None and from_mcp is None:
+        raise UsageError("--timeout is an option of --from-mcp")
     if from_openapi is None and from_mcp is None:
         files = new_pack(pack, minimal=minimal, customer_tools=with_customer_tools)
     elif minimal or with_customer_tools or (from_openapi is not None and from_mcp is not None):
         options = "--from-openapi, --from-mcp, --minimal and --with-customer-tools"
         raise UsageError(f"{options} exclude each other: give only one of them")
     else:
-        files, notes = _from_source(pack, from_openapi, from_mcp)
+        files, notes = _from_source(pack, from_openapi, from_mcp, timeout or 60.0)
     write_folder(folder, files)
     for note in notes:
         say(note)
@@ -64,7 +70,9 @@ def new(
     say(f"  {'python -m pytest ' + place if tested else 'tau2-gym describe ' + name + ' --pack ' + place}")
 
 
-def _from_source(pack: PackName, openapi: Path | None, mcp: str | None) -> tuple[dict[str, str], list[str]]:
+def _from_source(
+    pack: PackName, openapi: Path | None, mcp: str | None, seconds: float
+) -> tuple[dict[str, str], list[str]]:
     """Return the files of a pack for a document or a server, and notes for the user."""
     from tau2_core.scaffold.imported_pack import imported_pack
 
@@ -75,6 +83,6 @@ def _from_source(pack: PackName, openapi: Path | None, mcp: str | None) -> tuple
     else:
         from tau2_core.scaffold.mcp_server import read_mcp
 
-        imported = read_mcp(mcp or "")
+        imported = read_mcp(mcp or "", seconds)
     files = imported_pack(pack, imported)
     return files, [*imported.notes(), f"imported: {len(imported.tools)} tools, {len(imported.records)} records"]

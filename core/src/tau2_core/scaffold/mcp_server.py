@@ -24,21 +24,23 @@ from tau2_core.model.tools import Kind
 from tau2_core.scaffold.imported_tools import Imported, ImportedTool, tool_name
 from tau2_core.scaffold.references import References, merged_object
 
-SECONDS = 60.0
 MAX_TOOLS = 5000
 GROUP = "server"
 
 
-def read_mcp(target: str) -> Imported:
-    """Read the tools of a server from its address or start command. Raises UsageError, also after SECONDS."""
+def read_mcp(target: str, seconds: float) -> Imported:
+    """Read the tools of a server from its address or start command. Raises UsageError, also when the time is over."""
     log, quiet = logging.getLogger("mcp"), logging.NullHandler()
     log.addHandler(quiet)  # the error contains what the library logs about a bad answer
     try:
-        tools = asyncio.run(_listed(target))
+        tools = asyncio.run(_listed(target, seconds))
     except UsageError:
         raise
     except TimeoutError as error:
-        raise UsageError(f"--from-mcp {target}: it did not list its tools within {SECONDS:.0f} seconds") from error
+        what = f"it did not list its tools within {seconds:g} seconds"
+        raise UsageError(
+            f"--from-mcp {target}: {what}; see whether it starts, or give it a longer --timeout"
+        ) from error
     except BaseExceptionGroup as error:
         first = _innermost(error)
         if not isinstance(first, Exception):
@@ -55,11 +57,11 @@ def _innermost(error: BaseException) -> BaseException:
     return _innermost(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
-async def _listed(target: str) -> list[Tool]:
-    with anyio.fail_after(SECONDS):
+async def _listed(target: str, seconds: float) -> list[Tool]:
+    with anyio.fail_after(seconds):
         async with AsyncExitStack() as stack:
             if target.startswith(("http://", "https://")):
-                http = await stack.enter_async_context(http_client(target, SECONDS))
+                http = await stack.enter_async_context(http_client(target, seconds))
                 client = Client(streamable_http_client(target, http_client=http))
             else:
                 command, *arguments = _words(target)
