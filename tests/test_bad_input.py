@@ -36,7 +36,7 @@ class TestNames:
             (["run", "mock", "--task", "create_plan"], "no task 'create_plan' in mock (did you mean 'create_plain'?)"),
             (["run", "mock", "--split", "test", "--task", "create_plain"], "no task 'create_plain' in split 'test' ("),
             (["run", "mock", "--evaluators", "tau"], "no evaluator set 'tau' (did you mean 'tau2'?)"),
-            (["run", "mock", "--variant", "short"], "mock has no variant 'short' (there is none)"),
+            (["run", "mock", "--variant", "short"], "mock has no variant 'short' (there are none)"),
             (["run", "airline", "--solo"], "airline cannot be played solo: its manifest names no `solo` prompt"),
             (["run", "mock", "--solo", "--task", "tell_whose_task"], "task 'tell_whose_task' cannot be played solo: "),
             (["run", "mock", "--user", "none"], "user 'none' is for solo play: add --solo, or choose another user"),

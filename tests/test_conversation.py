@@ -118,9 +118,9 @@ class TestFaults:
         ("", "sent neither text nor a tool call"),
         (" \n", "sent neither text nor a tool call"),
         ([], "sent neither text nor a tool call"),
-        (None, "returned a NoneType, not a"),
-        (ToolMessage(id="1", content="x"), "returned a ToolMessage, not a"),
-        ({"content": "x"}, "returned a dict, not a"),
+        (None, "Message, not NoneType"),
+        (ToolMessage(id="1", content="x"), "Message, not ToolMessage"),
+        ({"content": "x"}, "Message, not dict"),
     )
 
     @pytest.mark.parametrize(("line", "error"), WRONG)
@@ -139,7 +139,7 @@ class TestFaults:
         record, *_ = converse(agent=[UserMessage(content=STOP)], user=["hi"])
         assert (record.termination, record.error) == (
             Termination.AGENT_ERROR,
-            "the agent returned a UserMessage, not a AssistantMessage",
+            "the agent should return a message of type AssistantMessage, not UserMessage",
         )
 
     @pytest.mark.parametrize("depth", [300, 20_000])

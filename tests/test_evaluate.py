@@ -29,6 +29,7 @@ from tau2_core import (
     UserMessage,
     aevaluate,
     evaluate,
+    installed_domains,
     load_domain,
 )
 from tau2_core.cli.run import run as run_command
@@ -259,6 +260,10 @@ def test_the_end_of_one_run_leaves_another_watched() -> None:
     assert "it kept the event loop busy for 2 s at" in (episode.record.error or "")
 
 
+async def print_later(*_finished: Any) -> None:
+    raise AssertionError
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -270,20 +275,30 @@ def test_the_end_of_one_run_leaves_another_watched() -> None:
         ({"agent": object()}, "cannot play; give a registered name"),
         ({"agent": int}, "the class int has no method `reply`"),
         ({"agent": "external"}, "open_episode"),
-        ({"agent": {"modle": "x"}}, "agent.modle"),
+        ({"agent": ""}, "no agent ''"),
+        ({"agent": {"modle": "x"}}, "agent: there is no key 'modle' \\(did you mean 'model'"),
         ({"user": "llm"}, "needs a model"),
         ({"judge": 7}, "judge: give a model's name"),
+        ({"judge": {"name": "gpt"}}, "judge: 'gpt' names no model"),
+        ({"progress": print_later}, "called, not awaited"),
+        ({"progress": 7}, "called, not awaited"),
+        ({"tasks": []}, "tasks: the list is empty"),
+        ({"tasks": 7}, "tasks: give a list of ids or tasks, not 7"),
+        ({"tasks": [7]}, "tasks.0: .* not 7"),
         ({"tasks": TASK}, "give a list, such as \\['complete_task'\\]"),
         ({"tasks": ["complete_tas"]}, "did you mean 'complete_task'"),
         ({"split": "tset"}, "no split 'tset'"),
         ({"trials": 0}, "--trials must be at least 1, not 0"),
         ({"trials": "many"}, "trials: .* not 'many'"),
+        ({"trials": 10**30}, "a run has at most"),
         ({"max_steps": 0}, "max-steps must be at least 1"),
         ({"faults": {"tool-error": 2}}, "between 0 and 1"),
         ({"resume": True}, "name the run to continue with --name"),
         ({"name": "a/b"}, "folder name without a path"),
         ({"config": "nowhere.yaml"}, "nowhere.yaml"),
+        ({"config": {}}, "config: give a configuration file, not {}"),
         ({"evaluators": "tau3"}, "tau3"),
+        ({"evaluators": ""}, "no evaluator set ''"),
         ({"dataset": "nowhere"}, "no such folder"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
@@ -348,3 +363,36 @@ def test_an_evaluator_of_the_program_sees_all_states(here: Path, agent: str, sta
     first, *others = grade.verdicts["STATES"].checks
     assert (first.what, grade.reward) == (f"pending -> {status}, gold completed", reward)
     assert all(check.met for check in others)
+
+
+def test_a_text_is_no_list() -> None:
+    mock = load_domain("mock")
+    for read in (
+        lambda: load_domain("mock", packs="mock"),
+        lambda: load_domain("mock", blocked="retail"),
+        lambda: installed_domains("retail"),
+        lambda: mock.select(ids=TASK),
+    ):
+        with pytest.raises(UsageError, match="give a list, such as \\['"):
+            read()
+    with pytest.raises(UsageError, match="limit: give a number of tasks from 1, not 0"):
+        mock.select(limit=0)
+    with pytest.raises(UsageError, match="role: give 'agent' or 'user', not 'judge'"):
+        mock.database("judge")  # type: ignore[arg-type]
+
+
+class Unawaited:
+    def reply(self, _history: Sequence[Message]) -> str:
+        return "Hello"
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        (Unawaited(), "`reply` should be `async def`, but it returned str"),
+        (lambda _history: "Hello", "returned 'Hello', which has no method `reply`; give a registered name"),
+    ],
+)
+def test_an_agent_that_cannot_be_awaited_is_told_what_is_wrong(agent: Any, words: str) -> None:
+    (episode,) = evaluate("mock", agent=agent, tasks=[TASK], name="wrong")
+    assert words in (episode.record.error or "")

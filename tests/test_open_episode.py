@@ -206,8 +206,28 @@ def test_wrong_options_are_refused(options: dict[str, Any], words: str) -> None:
         open_episode(**{"domain": "mock", "task": TASK, **options})
 
 
-def test_an_empty_text_is_refused() -> None:
+def test_what_is_no_message_is_refused() -> None:
     with open_episode("mock", TASK) as episode:
+        before = episode.messages
         with pytest.raises(UsageError, match="non-empty"):
             episode.say("  ")
+        for wrong in (None, "Hello", UserMessage(content="Hello")):
+            with pytest.raises(UsageError, match="give a message of type AssistantMessage, not"):
+                episode.step(wrong)  # type: ignore[arg-type]
         assert episode.ended is None
+        assert episode.messages == before
+
+
+def test_a_seed_is_an_integer() -> None:
+    with pytest.raises(UsageError, match="seed: give an integer, not 'x'"):
+        open_episode("mock", TASK, seed="x").__enter__()  # type: ignore[arg-type]
+
+
+def test_no_step_after_the_block() -> None:
+    async def play() -> None:
+        async with open_episode("mock", TASK) as episode:
+            pass
+        with pytest.raises(EpisodeError, match="the episode is closed"):
+            await episode.say("Hello?")
+
+    asyncio.run(play())

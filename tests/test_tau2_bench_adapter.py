@@ -187,7 +187,7 @@ class TestFolder:
 
     def test_an_unknown_domain_suggests_a_name(self, checkout: Path) -> None:
         assert "did you mean 'shop'?" in refusal(lambda: open_dataset(checkout, "shopp"))
-        assert "there is: phone, shop" in refusal(lambda: open_dataset(checkout, "../domains/shop"))
+        assert "available: phone, shop" in refusal(lambda: open_dataset(checkout, "../domains/shop"))
 
     def test_data_folder_finds_the_sources(self, sources: Path) -> None:
         dataset = open_dataset(sources / "data", "shop")

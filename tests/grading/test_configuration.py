@@ -237,7 +237,7 @@ gates:
 """
 TOLD = {
     4: "DB: no evaluator 'tau2.bd' (did you mean 'tau2.db'?)",
-    5: "ACTION: it has no option 'orderd' (there is none)",
+    5: "ACTION: it has no option 'orderd' (there are none)",
     7: "no task's reward basis can name TONE, so it never counts (`counts: always`, or `never` to report it)",
     8: "MOOD: ./tone.py has no function 'evaluates' (did you mean 'evaluate'?)",
     9: "FORM: there is no file {folder}/tune.py (correct the path)",

@@ -24,4 +24,4 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean {close!r}?"
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"there is: {', '.join(names[:SHOWN])}{more}" if names else "there is none"
+    return f"available: {', '.join(names[:SHOWN])}{more}" if names else "there are none"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 from tau2_core.api.options import find_domain
 from tau2_core.episode.setting import Setting
+from tau2_core.errors import UsageError
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Role, Tool
 from tau2_core.runs.loading import load_setting, open_catalogue
 from tau2_core.state.records import plain
+
+T = TypeVar("T")
 
 
 def load_domain(
@@ -38,9 +41,13 @@ def load_domain(
         PackError, DatasetError: the data are invalid.
     """
     name, pack = find_domain(domain)
-    folders = [Path(each) for each in packs] + ([pack] if pack else [])
+    folders = [Path(each) for each in _listed("packs", packs)] + ([pack] if pack else [])
     data = None if dataset is None else Path(dataset)
-    return LoadedDomain(load_setting(open_catalogue(folders, blocked), name, dataset=data, variant=variant, solo=solo))
+    return LoadedDomain(
+        load_setting(
+            open_catalogue(folders, _listed("blocked", blocked)), name, dataset=data, variant=variant, solo=solo
+        )
+    )
 
 
 def installed_domains(blocked: Sequence[str] = ()) -> list[str]:
@@ -48,7 +55,14 @@ def installed_domains(blocked: Sequence[str] = ()) -> list[str]:
 
     `blocked` are plugins that are not imported. Raises UsageError for one that is not installed.
     """
-    return list(dict.fromkeys(domain.name for domain in open_catalogue(blocked=blocked).domains()))
+    return list(dict.fromkeys(domain.name for domain in open_catalogue(blocked=_listed("blocked", blocked)).domains()))
+
+
+def _listed(name: str, values: Sequence[T]) -> Sequence[T]:
+    """Refuse a text where a list is meant, since it would be read letter by letter. Raises UsageError."""
+    if isinstance(values, str):
+        raise UsageError(f"{name}: give a list, such as [{values!r}]")
+    return values
 
 
 class LoadedDomain:
@@ -89,13 +103,17 @@ class LoadedDomain:
 
     def select(self, *, split: str | None = None, ids: Sequence[str] = (), limit: int | None = None) -> list[Task]:
         """Return tasks of a split (default: `base`) or by id. Raises UsageError for unknown ones."""
-        return self._setting.select(split=split, ids=ids, limit=limit)
+        if limit is not None and limit < 1:
+            raise UsageError(f"limit: give a number of tasks from 1, not {limit}")
+        return self._setting.select(split=split, ids=_listed("ids", ids), limit=limit)
 
     def database(self, role: Role = "agent") -> dict[str, Any]:
         """Return a copy of a side's database in its base state, as JSON values; {} if there is none.
 
-        Raises PackError if it cannot be read.
+        Raises PackError if it cannot be read, UsageError for another role.
         """
+        if role not in get_args(Role):
+            raise UsageError(f"role: give 'agent' or 'user', not {role!r}")
         base = self._setting.bases().get(role)
         return {} if base is None else {name: plain(value) for name, value in base.fields.items()}
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any, Unpack
 
 from tau2_core.api.options import RunOptions, refuse_external, refuse_running_loop, run_arguments
 from tau2_core.api.run import Run
 from tau2_core.episode.play import play
+from tau2_core.errors import UsageError
 from tau2_core.event_loop import loop_factory
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.composition import Composition, compose
@@ -62,6 +64,8 @@ async def aevaluate(domain: str | Path, *, progress: OnProgress | None = None, *
 
 
 async def _evaluate(domain: str | Path, progress: OnProgress | None, given: RunOptions) -> Run:
+    if progress is not None and (not callable(progress) or iscoroutinefunction(progress)):
+        raise UsageError(f"progress: give a function that is called, not awaited, after each episode, not {progress!r}")
     arguments = run_arguments(domain, given)
     refuse_external(arguments)
     composed = compose(arguments.options, agent=arguments.agent, user=arguments.user, tasks=arguments.tasks)

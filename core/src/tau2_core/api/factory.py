@@ -117,6 +117,10 @@ class EpisodeFactory:
                 among = f"split {self.split!r}" if self.split else f"the tasks chosen of {self.domain}"
                 raise UsageError(f"no task {task!r} in {among} ({did_you_mean(task, self.tasks)})")
             task = self.tasks[task]
+        if not isinstance(task, Task):
+            raise UsageError(f"task: give an id or a task, not {task!r}")
+        if not isinstance(seed, int):
+            raise UsageError(f"seed: give an integer, not {seed!r}")
         return Episode(
             self.setting, task, self.participants, slot=Slot(task.id, trial), seed=seed, grade=_GradeOf(self, task)
         )

@@ -100,6 +100,7 @@ _NAMES = {
     "packs": "pack",
     "blocked": "no_plugin",
 }
+_OWN_NAMES = {option: name for name, option in _NAMES.items()}
 _BY_NAME = {"fault", "provider_limit", "provider_rate"}
 _PARTICIPANTS = {"agent", "user", "judge", "agent_model", "user_model", "config"}
 
@@ -125,15 +126,16 @@ def run_arguments(domain: str | Path, given: Mapping[str, Any]) -> RunArguments:
     judge = role_options("judge", None, given.get("judge"))
     plain = {_NAMES.get(name, name): value for name, value in given.items() if name not in _PARTICIPANTS}
     plain = {name: _plain(name, value) for name, value in plain.items() if value is not None}
-    tasks = plain.pop("task", None)
-    own = None if tasks is None else _own_tasks(tasks)
-    if own is None and tasks is not None:
-        plain["task"] = tasks
+    own, ids = _chosen_tasks(plain.pop("task", None))
+    if ids:
+        plain["task"] = ids
     name, pack = find_domain(domain)
     plain["domain"] = [name]
     if pack is not None:
         plain["pack"] = [*plain.get("pack", ()), pack]
     config = given.get("config")
+    if not isinstance(config, str | PathLike | None):
+        raise UsageError(f"config: give a configuration file, not {config!r}")
     base = Options() if config is None else read_file(Path(config))
     roles = {"agent": agent.options, "user": user.options, "judge": judge}
     changes = {role: options.model_dump(exclude_unset=True) for role, options in roles.items()}
@@ -141,7 +143,8 @@ def run_arguments(domain: str | Path, given: Mapping[str, Any]) -> RunArguments:
         return RunArguments(merged(base, plain, changes), agent.spec, user.spec, own)
     except ValidationError as error:
         what = error.errors(include_url=False)[0]
-        place = ".".join(map(str, what["loc"]))
+        name, *rest = map(str, what["loc"])
+        place = ".".join([_OWN_NAMES.get(name, name), *rest])
         raise UsageError(f"{place}: {what['msg']}, not {what['input']!r}") from error
 
 
@@ -169,18 +172,27 @@ def _plain(name: str, value: Any) -> Any:
     return value
 
 
-def _own_tasks(tasks: Any) -> list[Task] | None:
-    """Return the program's own tasks, None if it gives ids. Raises UsageError for a mixture."""
+def _chosen_tasks(tasks: Any) -> tuple[list[Task] | None, list[str]]:
+    """Return the program's own tasks, or None and the ids that it gives. Raises UsageError."""
+    if tasks is None:
+        return None, []
     if isinstance(tasks, str | Task):
         raise UsageError(f"tasks: give a list, such as [{tasks if isinstance(tasks, str) else tasks.id!r}]")
-    found = list(tasks)
+    try:
+        found = list(tasks)
+    except TypeError:
+        raise UsageError(f"tasks: give a list of ids or tasks, not {tasks!r}") from None
+    if not found:
+        raise UsageError("tasks: the list is empty; leave it out to play a split")
     made = [task for task in found if isinstance(task, Task)]
-    if made and len(made) < len(found):
+    if not made:
+        return None, found
+    if len(made) < len(found):
         raise UsageError("tasks: give ids or tasks that you created, not both")
     ids = [task.id for task in made]
     if twice := next((task_id for task_id in ids if ids.count(task_id) > 1), None):
         raise UsageError(f"tasks: two of them have the id {twice!r}")
-    return made or None
+    return made, []
 
 
 def refuse_running_loop(instead: str) -> None:

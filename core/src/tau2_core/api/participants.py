@@ -15,6 +15,7 @@ from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.model.messages import AssistantMessage, Message, UserMessage
 from tau2_core.model.participants import Agent, AgentContext, User, UserContext
 from tau2_core.model.registrations import AgentSpec, UserSpec
+from tau2_core.names import did_you_mean
 from tau2_core.runs.options import RoleOptions
 
 ModelLike = str | ModelSettings | Mapping[str, Any]
@@ -101,6 +102,9 @@ def role_options(role: ModelRole, who: ModelLike | None, model: ModelLike | None
         found |= _model(role, who)
     if model is not None:
         found |= _model(f"{role}_model" if role != "judge" else role, model)
+    for key in found:
+        if key not in RoleOptions.model_fields:
+            raise UsageError(f"{role}: there is no key {key!r} ({did_you_mean(str(key), RoleOptions.model_fields)})")
     try:
         return RoleOptions.model_validate(found)
     except ValidationError as error:
@@ -133,8 +137,16 @@ def _creator(role: str, participant: Any, message: type[Any]) -> Callable[[Any],
     if inspect.iscoroutinefunction(participant):
         return _created_by(participant, lambda _context: _Function(participant, message))
     if callable(participant):
-        return participant  # type: ignore[no-any-return]
+        return _created_by(participant, lambda context: _with_reply(role, participant, context))
     raise UsageError(f"{role}: {participant!r} cannot play; give {ACCEPTED}")
+
+
+def _with_reply(role: str, create: Callable[[Any], Any], context: Any) -> Any:
+    created = create(context)
+    if not callable(getattr(created, "reply", None)):
+        what = f"{_name(create)} returned {created!r}, which has no method `reply`"
+        raise UsageError(f"{role}: {what}; give {ACCEPTED}")
+    return created
 
 
 def _created_by(participant: Any, create: Callable[[Any], Any]) -> Callable[[Any], Any]:

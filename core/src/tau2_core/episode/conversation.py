@@ -157,7 +157,10 @@ class Conversation:
     async def _ask(self, speaker: Role, participant: Agent | User) -> None:
         try:
             with foreign(), running(f"the {speaker}"):
-                message = await participant.reply(visible_to(speaker, self.messages))
+                turn = participant.reply(visible_to(speaker, self.messages))
+                if not hasattr(turn, "__await__"):
+                    raise TypeError(f"`reply` should be `async def`, but it returned {type(turn).__name__}")
+                message = await turn
         except Exception as error:  # noqa: BLE001 - a participant may raise anything; it is recorded
             _raise_if_not_its_fault(error)
             self._fail(speaker, describe_error(error))

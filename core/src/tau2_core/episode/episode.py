@@ -74,6 +74,7 @@ class Episode:
 
     def _start(self, seed: int, models: Mapping[ModelRole, EpisodeModel] | None = None) -> None:
         setting, task, participants = self.setting, self.task, self.participants
+        self._closed = False
         self.seed = seed
         self.backend = self._open_backend(seed)
         self.models = participants.episode_models(str(self.slot), seed) if models is None else models
@@ -214,6 +215,8 @@ class Episode:
             raise EpisodeError("a step of this episode is in progress; await it before the next one")
         if self.ended is not None:
             raise EpisodeError(f"the episode has ended ({self.ended.value}); reset it, or open another one")
+        if self._closed:
+            raise EpisodeError("the episode is closed; reset it, or open another one")
         self._busy = True
         try:
             with self._background.tracking():
@@ -224,7 +227,11 @@ class Episode:
                 self.close()
 
     def close(self) -> None:
-        """Cancel background tasks that participants and plugins started; call it in the event loop's thread."""
+        """Refuse further steps, and cancel background tasks that participants and plugins started.
+
+        Call it in the event loop's thread.
+        """
+        self._closed = True
         self._background.cancel()
 
     async def _recorded(self, steps: Awaitable[None]) -> None:

@@ -14,7 +14,9 @@ def recordable_message(speaker: str, message: ParticipantMessage) -> Participant
     """Return a copy of a message that its sender cannot change. Raises ValueError if it cannot be recorded."""
     expected = AssistantMessage if speaker == "agent" else UserMessage
     if not isinstance(message, expected):
-        raise ValueError(f"the {speaker} returned a {type(message).__name__}, not a {expected.__name__}")
+        raise ValueError(
+            f"the {speaker} should return a message of type {expected.__name__}, not {type(message).__name__}"
+        )
     try:
         content = message.model_dump(mode="json", warnings=False, exclude={"cost"})
         own = expected.model_validate(content | reported_figures(message.cost, content["usage"]))

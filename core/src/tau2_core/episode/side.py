@@ -52,5 +52,11 @@ class Side:
         return answers[-1].content if answers else None
 
     async def step(self, message: ParticipantMessage) -> list[Message]:
-        """Send text or tool calls; return the results and answers seen since. Raises EpisodeError."""
+        """Send text or tool calls; return the results and answers seen since.
+
+        Raises EpisodeError, and UsageError for anything but a message of this side.
+        """
+        expected = AssistantMessage if self.role == "agent" else UserMessage
+        if not isinstance(message, expected):
+            raise UsageError(f"step: give a message of type {expected.__name__}, not {message!r}")
         return await self._episode.step_as(self.role, message)

@@ -177,5 +177,5 @@ def _texts(side: HostedSide) -> dict[str, tuple[str, str]]:
 def _text(side: HostedSide, name: str, details: dict[str, str] | None = None) -> tuple[str, str]:
     texts = _texts(side)
     if name not in texts:
-        raise MCPError(types.INVALID_PARAMS, f"there is no {name!r}; there is: {', '.join(texts)}", details)
+        raise MCPError(types.INVALID_PARAMS, f"there is no {name!r}; available: {', '.join(texts)}", details)
     return texts[name]

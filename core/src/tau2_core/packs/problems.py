@@ -160,7 +160,7 @@ def keys_at(model: Any, path: YamlPath) -> list[str]:
 def _allowed(key: str, keys: list[str]) -> str:
     close = close_name(key, keys)
     suggestion = f"did you mean {close!r}? " if close else ""
-    return f"{suggestion}There is: {', '.join(keys)}"
+    return f"{suggestion}Known keys: {', '.join(keys)}"
 
 
 def _inner(annotation: Any) -> Any:

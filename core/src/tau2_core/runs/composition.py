@@ -80,7 +80,7 @@ def compose_run(
         solo=options.solo,
         mode=options.mode,
     )
-    spec = agent or catalogue.agent(options.agent.name or ("llm" if "agent" in role_models else "oracle"))
+    spec = agent or catalogue.agent(agent_name(options))
     participants = Participants(
         spec,
         user or catalogue.user(user_name(options, solo=options.solo)),
@@ -131,6 +131,13 @@ def _select(setting: Setting, options: Options) -> Selection:
     draw = options.seed if options.sample else None
     limit = options.sample or options.num_tasks
     return setting.selection(split=options.split, ids=options.task, limit=limit, draw_seed=draw)
+
+
+def agent_name(options: Options) -> str:
+    """Return the name of the agent: the given one, `llm` with a model, else `oracle`."""
+    if options.agent.name is not None:
+        return options.agent.name
+    return "oracle" if options.agent.model is None else "llm"
 
 
 def user_name(options: Options, *, solo: bool) -> str:

@@ -100,7 +100,7 @@ def choose_evaluators(catalogue: Catalogue, chosen: str | None, setting: Setting
     base = Path()
     if chosen is None and setting is not None and setting.dataset is None:
         chosen, base = setting.pack.manifest.evaluation.evaluators, setting.pack.folder
-    chosen = chosen or DEFAULT_SET
+    chosen = DEFAULT_SET if chosen is None else chosen
     if chosen.endswith(SUFFIXES):
         return read_evaluation(base / chosen, catalogue)
     if "@" in chosen:

@@ -117,6 +117,8 @@ class Options(BaseModel):
         found: dict[ModelRole, ModelSettings] = {}
         for role in ROLES:
             options: RoleOptions = getattr(self, role)
+            if role == "judge" and options.name is not None:
+                raise UsageError(f"judge: {options.name!r} names no model: write judge: {{model: PROVIDER/NAME}}")
             if options.model is not None:
                 found[role] = ModelSettings(model=options.model, args=options.args, carry=options.carry)
             elif "args" in options.model_fields_set:
