@@ -1,4 +1,4 @@
-"""What authors of packs get for their tests: public names, a world, an endpoint, the contract."""
+"""What authors of packs get for their tests: public names, an environment, an endpoint, the contract."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 import pytest
 from tau2_core import testing
 from tau2_core.errors import UsageError
-from tau2_core.testing import assert_pack_contract, open_world, say
+from tau2_core.testing import assert_pack_contract, open_environment, say
 
 from tests.forked import Forks
 
@@ -40,19 +40,19 @@ except AttributeError as error:
     assert "evaluation_test and its rows come with pip install tau2-gym-eval-protocol" in done.stdout
 
 
-def test_a_world_is_called_and_looked_into(tau2_world: Callable[..., Any]) -> None:
-    world, other = tau2_world("mock"), open_world("mock")
-    assert world.digests() == other.digests()
-    made = world.call("create_task", user_id="piet_lindgren", title="Tune the piano")
+def test_an_environment_is_called_and_looked_into(tau2_environment: Callable[..., Any]) -> None:
+    environment, other = tau2_environment("mock"), open_environment("mock")
+    assert environment.digests() == other.digests()
+    made = environment.call("create_task", user_id="piet_lindgren", title="Tune the piano")
     assert made.failure is None
     assert json.loads(made.content)["title"] == "Tune the piano"
-    assert any(task.title == "Tune the piano" for task in world.db().tasks.values())
-    assert any("Tune the piano" in str(change) for change in world.changes())
-    assert world.digests() != other.digests()
+    assert any(task.title == "Tune the piano" for task in environment.db().tasks.values())
+    assert any("Tune the piano" in str(change) for change in environment.changes())
+    assert environment.digests() != other.digests()
     assert other.changes() == []
-    assert world.call("create_task", user_id="nobody", title="x").failure is not None
+    assert environment.call("create_task", user_id="nobody", title="x").failure is not None
     with pytest.raises(UsageError, match="mock has no task 'nothing'"):
-        tau2_world("mock", "nothing")
+        tau2_environment("mock", "nothing")
 
 
 def test_a_scripted_endpoint_is_a_model(tau2_endpoint: Callable[..., Any]) -> None:

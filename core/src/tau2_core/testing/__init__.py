@@ -1,4 +1,4 @@
-"""For tests of packs and agents: worlds, scripted models, the contract of a pack; imported on first use.
+"""For tests of packs and agents: environments, scripted models, the contract of a pack; imported on first use.
 
 If the package `tau2_gym_eval_protocol` is installed, its names (`evaluation_test`, rows, processors) are available here
 too.
@@ -10,21 +10,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tau2_core.testing.environments import DomainEnvironment as DomainEnvironment
+    from tau2_core.testing.environments import open_environment as open_environment
     from tau2_core.testing.gold_script import GoldScript as GoldScript
     from tau2_core.testing.pack_contract import assert_pack_contract as assert_pack_contract
     from tau2_core.testing.scripted_endpoint import Asked as Asked
     from tau2_core.testing.scripted_endpoint import ScriptedEndpoint as ScriptedEndpoint
     from tau2_core.testing.scripted_endpoint import call as call
     from tau2_core.testing.scripted_endpoint import say as say
-    from tau2_core.testing.worlds import World as World
-    from tau2_core.testing.worlds import open_world as open_world
 
 EVALUATIONS = "tau2_gym_eval_protocol"
 _HOMES = {
+    "environments": ["DomainEnvironment", "open_environment"],
     "gold_script": ["GoldScript"],
     "pack_contract": ["assert_pack_contract"],
     "scripted_endpoint": ["Asked", "ScriptedEndpoint", "call", "say"],
-    "worlds": ["World", "open_world"],
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 

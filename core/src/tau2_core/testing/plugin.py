@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from tau2_core.testing.environments import OpenEnvironment
     from tau2_core.testing.scripted_endpoint import ScriptedEndpoint
-    from tau2_core.testing.worlds import OpenWorld
 
 
 @pytest.fixture
-def tau2_world() -> OpenWorld:
-    """Open a world of a domain: `tau2_world("hotel", "refuse")` in a task's start state, without one as it begins."""
-    from tau2_core.testing.worlds import open_world
+def tau2_environment() -> OpenEnvironment:
+    """Open an environment of a domain: `tau2_environment("hotel")`, or in a task's start state with the task's id."""
+    from tau2_core.testing.environments import open_environment
 
-    return open_world
+    return open_environment
 
 
 @pytest.fixture

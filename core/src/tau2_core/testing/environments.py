@@ -1,4 +1,4 @@
-"""Worlds for the tests of a pack's tools: calls in, results and states out."""
+"""Environments for the tests of a pack's tools: calls in, results and states out."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from tau2_core.model.tools import Role, ToolResult
 from tau2_core.names import did_you_mean
 from tau2_core.runs.loading import load_setting, open_catalogue
 from tau2_core.state.difference import Change, world_changes
-from tau2_core.state.world import View
-from tau2_core.state.world import World as State
+from tau2_core.state.world import View, World
 
 
-class World:
-    """A private world, as an episode has one."""
+class DomainEnvironment:
+    """A private environment of a domain, as an episode has one."""
 
     def __init__(self, setting: Setting, task: str | None = None) -> None:
         self.environment = Environment(setting)
@@ -44,19 +43,23 @@ class World:
         return self.environment.digests()
 
     def changes(self, role: Role = "agent") -> list[Change]:
-        """Return what is otherwise in a side's database than in the pack's, path by path."""
-        return world_changes(State(self.environment.setting.bases()[role]), self.environment.worlds[role])
+        """Return what differs between a side's database and the pack's, path by path."""
+        return world_changes(World(self.environment.setting.bases()[role]), self.environment.worlds[role])
 
 
-OpenWorld = Callable[..., World]
+OpenEnvironment = Callable[..., DomainEnvironment]
 
 
-def open_world(domain: str, task: str | None = None, *, packs: tuple[str | Path, ...] = (), variant: str = "") -> World:
-    """Open a world of a domain, in a task's start state if one is named; `packs` are folders of packs not installed.
+def open_environment(
+    domain: str, task: str | None = None, *, packs: tuple[str | Path, ...] = (), variant: str = ""
+) -> DomainEnvironment:
+    """Open an environment of a domain, in a task's start state if one is named.
+
+    `packs` are folders of packs that are not installed.
 
     Raises UsageError, PackError, TaskError.
     """
-    return World(_setting(domain, tuple(map(Path, packs)), variant), task)
+    return DomainEnvironment(_setting(domain, tuple(map(Path, packs)), variant), task)
 
 
 @lru_cache
