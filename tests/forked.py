@@ -94,9 +94,9 @@ class Forks:
         """Start `tau2-gym` (or `program`, `pytest`, or a script) with these arguments and no standard input.
 
         Output goes to open files, standard output also to a new pipe (`subprocess.PIPE`). `litellm` says that the
-        command will need it, where no argument names one of its models.
+        command will need it.
         """
-        needed = ["litellm"] if litellm or any(word.startswith("openai/") for word in arguments) else []
+        needed = ["litellm"] if litellm else []
         requests = self._origin(program, *needed)
         ours, report = socket.socketpair()
         reader, writer = os.pipe() if stdout == subprocess.PIPE else (None, None)

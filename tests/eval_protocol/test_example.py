@@ -13,6 +13,7 @@ import pytest
 from tests.eval_protocol.conftest import PYTEST, lines, own_variables
 from tests.forked import Forks
 
+ROWS = 8
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
@@ -35,12 +36,12 @@ def example(
 
 @pytest.mark.timeout(400)
 def test_it_is_green_with_the_scripted_endpoint(example: Callable[..., CompletedProcess[str]], tmp_path: Path) -> None:
-    done = example()
+    done = example(EP_MAX_DATASET_ROWS=str(ROWS))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
     [folder] = tmp_path.glob("runs/*")
     rows = lines(folder / "rows.jsonl")
-    assert len(rows) > 32
+    assert len(rows) == ROWS
     for row in rows:
         assert row["messages"][0]["role"] == "system"
         assert "<policy>" in row["messages"][0]["content"]
@@ -52,7 +53,7 @@ def test_it_is_green_with_the_scripted_endpoint(example: Callable[..., Completed
 
 @pytest.mark.timeout(400)
 def test_it_is_red_with_an_agent_that_does_nothing(example: Callable[..., CompletedProcess[str]]) -> None:
-    done = example(EP_COMPLETION_PARAMS='{"agent": "silent"}', EP_MAX_DATASET_ROWS="8")
+    done = example(EP_COMPLETION_PARAMS='{"agent": "silent"}', EP_MAX_DATASET_ROWS=str(ROWS))
     assert done.returncode == 1
     assert "test_airline_agent: silent: rate 0.0000 (95 % interval 0.0000 to 0.3" in done.stdout
     assert "is below the threshold of 0.4\n8 rows × 1 run: 0 of 8 solved" in done.stdout

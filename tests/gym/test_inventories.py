@@ -112,7 +112,7 @@ def _essence(message: dict[str, Any]) -> Sequence[Any]:
 def test_a_whole_inventory_is_played_as_by_a_run(
     start: Start, gym: Gym, setting_of: Callable[..., Setting], how: signal.Signals
 ) -> None:
-    options = (*RUN, "--agent-name", "oracle", "--slot-timeout", "3", "--slot-attempts", "1000")
+    options = (*RUN, "--agent-name", "oracle", "--slot-timeout", "1", "--slot-attempts", "1000")
     setting = setting_of("mock")
     server = start(*options)
     play(server, setting, seed=1, stop_after=8)

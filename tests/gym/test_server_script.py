@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import httpx
 import pytest
@@ -19,21 +19,28 @@ from mcp_types import TextContent
 from tau2_gym_eval_protocol import server_script
 
 if TYPE_CHECKING:
+    from tests.forked import Forked, Forks
     from tests.gym.conftest import Start
 
-Launch = Callable[..., subprocess.Popen[bytes]]
+Process: TypeAlias = "subprocess.Popen[bytes] | Forked"
+Launch: TypeAlias = Callable[..., Process]
 
 
 @pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Launch]:
-    """Start the script as the client does: output to a file, the port as an option and in the environment."""
-    started: list[subprocess.Popen[bytes]] = []
+def launch(tmp_path: Path, forks: Forks) -> Iterator[Launch]:
+    """Start the script with its output in a file, as a fork; `fresh`: by Python, as the client does."""
+    started: list[Process] = []
+    script = server_script()
 
-    def start(*options: str, **variables: str) -> subprocess.Popen[bytes]:
+    def start(*options: str, fresh: bool = False, **variables: str) -> Process:
+        environment = {**os.environ, **variables}
         with (tmp_path / "server_output.log").open("wb") as log:
-            command = [sys.executable, str(server_script()), *options]
-            environment = {**os.environ, **variables}
-            process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=subprocess.STDOUT)
+            process: Process
+            if fresh:
+                command = [sys.executable, str(script), *options]
+                process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=subprocess.STDOUT)
+            else:
+                process = forks.start(options, cwd=tmp_path, env=environment, stdout=log, stderr=log, script=script)
         started.append(process)
         return process
 
@@ -43,7 +50,7 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
         process.wait()
 
 
-def until_ready(process: subprocess.Popen[bytes], port: int) -> None:
+def until_ready(process: Process, port: int) -> None:
     """Wait as the client does: until something at localhost takes a connection."""
     while process.poll() is None:
         try:
@@ -82,7 +89,7 @@ def test_it_serves_the_dialect(launch: Launch, free_port: int, tmp_path: Path, d
 
 
 def test_the_port_may_come_from_the_environment_alone(launch: Launch, free_port: int) -> None:
-    until_ready(launch("--domain", "mock", PORT=str(free_port)), free_port)
+    until_ready(launch("--domain", "mock", fresh=True, PORT=str(free_port)), free_port)
     assert httpx.get(f"http://127.0.0.1:{free_port}/healthz").status_code == 200
 
 

@@ -266,7 +266,7 @@ def test_what_awaits_a_judge_is_judged_later(start: Start, gym: Gym) -> None:
     (run,) = (server.folder / "runs").iterdir()
     with ScriptedEndpoint(GoldScript([])) as endpoint:
         place = json.dumps({"api_base": endpoint.url, "api_key": "none"})
-        done = gym("grade", run, "--judge-model", "openai/judge", "--judge-args", place)
+        done = gym("grade", run, "--judge-model", "endpoint/judge", "--judge-args", place)
     assert done.returncode == 0, done.stderr
     assert [grade["reward"] for grade in lines(run / "grades.jsonl")] == [1.0]
 

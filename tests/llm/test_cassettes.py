@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -255,9 +254,9 @@ def test_a_cassette_is_not_overwritten(gym: Gym, cassette: Path) -> None:
     assert gym("run", "mock", *NAMED[:4], "--record", cassette, "--replay", cassette).returncode == 2
 
 
-def test_the_documents_cassette_is_what_its_script_makes(tmp_path: Path) -> None:
+def test_the_documents_cassette_is_what_its_script_makes(litellm_ready: None, tmp_path: Path) -> None:
     """If it is not: a prompt, or the mock pack, has changed; run the script."""
-    subprocess.run([sys.executable, CASSETTES / "record.py", tmp_path / "mock.jsonl"], check=True, capture_output=True)
+    runpy.run_path(str(CASSETTES / "record.py"))["record"](tmp_path / "mock.jsonl")
     assert (tmp_path / "mock.jsonl").read_bytes() == (CASSETTES / "mock.jsonl").read_bytes()
 
 

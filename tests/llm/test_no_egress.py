@@ -96,7 +96,7 @@ def test_run_grade_and_replay(cut: Cut, setting_of: Callable[..., Any]) -> None:
         for role, model in (("agent", "openai/gpt-4.1"), ("user", "endpoint/customer")):
             told += [f"--{role}-model", model, f"--{role}-args", arguments]
         assert "solved 18" in cut.run(*told, fresh=True)
-        judge = ["--judge-model", "openai/judge", "--judge-args", arguments]
+        judge = ["--judge-model", "endpoint/judge", "--judge-args", arguments]
         assert "judged 18 of the 18" in cut.run("grade", "runs/r", *judge)
     assert endpoint.failures == []
     assert cut.spoken_to() == {"127.0.0.1"}
