@@ -46,6 +46,10 @@ if TYPE_CHECKING:
     from tau2_core.model.evaluation import Grade as Grade
     from tau2_core.model.evaluation import Status as Status
     from tau2_core.model.evaluation import Verdict as Verdict
+    from tau2_core.model.executors import ExecutorOptions as ExecutorOptions
+    from tau2_core.model.executors import Invitation as Invitation
+    from tau2_core.model.executors import Launcher as Launcher
+    from tau2_core.model.executors import WorkerProcess as WorkerProcess
     from tau2_core.model.exports import Export as Export
     from tau2_core.model.exports import ExportedEpisode as ExportedEpisode
     from tau2_core.model.exports import ExportedRun as ExportedRun
@@ -66,6 +70,7 @@ if TYPE_CHECKING:
     from tau2_core.model.registrations import CommandSpec as CommandSpec
     from tau2_core.model.registrations import Domain as Domain
     from tau2_core.model.registrations import EvaluatorSpec as EvaluatorSpec
+    from tau2_core.model.registrations import ExecutorSpec as ExecutorSpec
     from tau2_core.model.registrations import ExporterSpec as ExporterSpec
     from tau2_core.model.registrations import FaultSpec as FaultSpec
     from tau2_core.model.registrations import Lazy as Lazy
@@ -111,6 +116,7 @@ _HOMES = {
     "model.datasets": ["Dataset", "ToolText"],
     "model.episodes": ["EpisodeRecord", "EpisodeStart"],
     "model.evaluation": ["Check", "Evidence", "Grade", "Status", "Verdict"],
+    "model.executors": ["ExecutorOptions", "Invitation", "Launcher", "WorkerProcess"],
     "model.exports": ["Export", "ExportedEpisode", "ExportedRun"],
     "model.llm": ["Completion", "Model", "ModelSettings"],
     "model.messages": ["AssistantMessage", "Message", "ToolCall", "ToolMessage", "UserMessage"],
@@ -121,6 +127,7 @@ _HOMES = {
         "CommandSpec",
         "Domain",
         "EvaluatorSpec",
+        "ExecutorSpec",
         "ExporterSpec",
         "FaultSpec",
         "Lazy",

@@ -13,6 +13,7 @@ from tau2_core.model.registrations import (
     CommandSpec,
     Domain,
     EvaluatorSpec,
+    ExecutorSpec,
     ExporterSpec,
     FaultSpec,
     PageSpec,
@@ -72,6 +73,14 @@ def tau2_exporters() -> list[ExporterSpec]:  # type: ignore[empty-body]
 @hookspec
 def tau2_evaluators() -> list[EvaluatorSpec]:  # type: ignore[empty-body]
     """Add evaluators, each to a named set, selected with `--evaluators`."""
+
+
+@hookspec
+def tau2_executors() -> list[ExecutorSpec]:  # type: ignore[empty-body]
+    """Add executors, selected with `--executor`: each starts the workers that play and grade the episodes of a run.
+
+    Whatever starts them, workers reach their run over the network, and the run alone writes its folder.
+    """
 
 
 @hookspec

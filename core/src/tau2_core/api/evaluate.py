@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from inspect import iscoroutinefunction
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 from tau2_core.api.options import RunOptions, refuse_external, refuse_running_loop, run_arguments
 from tau2_core.api.run import Run
 from tau2_core.episode.play import play
 from tau2_core.errors import UsageError
 from tau2_core.event_loop import loop_factory
-from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.composition import Composition, compose
-from tau2_core.runs.execute import Execution, FinishedEpisode, PlayEpisode, RunResult, execute
+from tau2_core.runs.execute import Execution, FinishedEpisode, RunResult, execute
+from tau2_core.runs.executors.players import OpenBackends, PlayEpisode, local_backends
 from tau2_core.runs.model_clients import closing
-from tau2_core.runs.plan import Plan
 
 OnProgress = Callable[[FinishedEpisode, int, int], None]
 
@@ -103,14 +102,16 @@ async def play_composed(
         if on_finished is not None:
             on_finished(finished, done, slots)
 
-    execution = Execution(resume=resume, on_begun=begin, on_finished=tell, play_episode=play_episode)
-    work = _executor(via)(plan, composed.catalogue, composed.folder, execution)
+    execution = Execution(
+        resume=resume, on_begun=begin, on_finished=tell, play_episode=play_episode, backends=_backends(via)
+    )
+    work = execute(plan, composed.catalogue, composed.folder, execution)
     return await closing(plan.participants.role_models, work)
 
 
-def _executor(via: str) -> Callable[[Plan, Catalogue, Path, Execution], Coroutine[Any, Any, RunResult]]:
+def _backends(via: str) -> OpenBackends:
     if via == "mcp":
-        from tau2_core.gym.run_over_mcp import execute_via_mcp
+        from tau2_core.gym.run_over_mcp import server_backends
 
-        return execute_via_mcp
-    return execute
+        return server_backends
+    return local_backends

@@ -68,6 +68,7 @@ class RunOptions(EpisodeOptions, total=False):
 
     tasks: ids, or tasks that you created, instead of a split.
     provider_limits, provider_rates: concurrent requests, and requests per minute, by provider.
+    executor_options: values by the names of the executor's own options.
     """
 
     split: str
@@ -86,6 +87,9 @@ class RunOptions(EpisodeOptions, total=False):
     judge_all: bool
     resume: bool
     via: Literal["process", "mcp"]
+    executor: str
+    workers: int
+    executor_options: Mapping[str, str]
     concurrency: int
     out: str | Path
     name: str
@@ -97,11 +101,12 @@ _NAMES = {
     "faults": "fault",
     "provider_limits": "provider_limit",
     "provider_rates": "provider_rate",
+    "executor_options": "executor_option",
     "packs": "pack",
     "blocked": "no_plugin",
 }
 _OWN_NAMES = {option: name for name, option in _NAMES.items()}
-_BY_NAME = {"fault", "provider_limit", "provider_rate"}
+_BY_NAME = {"executor_option", "fault", "provider_limit", "provider_rate"}
 _PARTICIPANTS = {"agent", "user", "judge", "agent_model", "user_model", "config"}
 
 

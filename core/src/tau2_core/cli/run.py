@@ -114,7 +114,18 @@ def run(
     via: Annotated[
         Literal["process", "mcp"], typer.Option(help="Where tool calls go: this process, or a server over MCP.")
     ] = "process",
-    concurrency: Annotated[int, typer.Option(help="How many episodes are played at a time.")] = 8,
+    executor: Annotated[
+        str, typer.Option(help="Where episodes are played: async (this process), processes, or a plugin's.")
+    ] = "async",
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="How many processes play; default: one per processor.")
+    ] = None,
+    executor_option: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="An option of the executor itself.")
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(help="Episodes at a time, by all workers; default: 8, or 4 per worker.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="The folder for run folders.")] = Path("runs"),
     name: Annotated[str | None, typer.Option(help="The run folder's name; default: time, domain and agent.")] = None,
     min_coverage: Annotated[

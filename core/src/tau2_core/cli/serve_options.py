@@ -19,6 +19,9 @@ OF_THE_AGENT = {
     "agent": "agents are clients; --agent-name sets their name in reports",
     "user_first": "an agent decides itself what its model sees",
     "via": "agents always use MCP",
+    "executor": "the server plays no agent",
+    "workers": "the server plays no agent",
+    "executor_option": "the server plays no agent",
     "concurrency": "every agent plays its own episode; --max-episodes limits them",
 }
 

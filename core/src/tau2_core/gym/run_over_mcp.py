@@ -6,9 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from tau2_core.episode.conversation import Limits
 from tau2_core.episode.participants import EXTERNAL_AGENT, Participants
@@ -25,7 +23,6 @@ from tau2_core.gym.server_settings import ServerSettings
 from tau2_core.model.messages import Requestor
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.runs.execute import LOCALLY, Execution, RunResult, execute
 from tau2_core.runs.plan import Plan
 
 UNLIMITED = Limits(max_steps=2**31, max_errors=2**31)  # the run's own conversation has the limits
@@ -88,12 +85,12 @@ async def _digests(episode: HostedEpisode) -> dict[str, str]:
     return (await episode.record()).digests
 
 
-async def execute_via_mcp(plan: Plan, catalogue: Catalogue, folder: Path, execution: Execution = LOCALLY) -> RunResult:
-    """Execute a plan with every tool call going through a server on loopback; otherwise as `execute`."""
-    registry = Registry(catalogue, None, max_episodes=plan.concurrency + 1, idle_seconds=24 * 3600)
+@asynccontextmanager
+async def server_backends(plan: Plan, catalogue: Catalogue) -> AsyncIterator[OpenBackend]:
+    """Execute tool calls behind a server on loopback that runs in this event loop."""
+    registry = Registry(catalogue, None, max_episodes=len(plan.own_slots()) + 1, idle_seconds=24 * 3600)
     settings = ServerSettings(
         catalogue, [plan.setting.domain], max_body_bytes=sys.maxsize, max_result_chars=sys.maxsize
     )  # there are no such limits in process either
     async with serving(registry, settings) as address:
-        through = replace(execution, open_backend=backend_through(registry, address))
-        return await execute(plan, catalogue, folder, through)
+        yield backend_through(registry, address)

@@ -30,7 +30,7 @@ from tau2_core.records.summary import summarise
 from tau2_core.records.tally import Tally
 from tau2_core.runs.checked_plan import CheckedPlan
 from tau2_core.runs.digests import text_digest
-from tau2_core.runs.judgements import Judging
+from tau2_core.runs.judgements import Judging, append_judgement
 from tau2_core.runs.listeners import Event, Listeners
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class ServedRun:
         self.judging = Judging(
             self.plan.participants.role_models.get("judge"),
             self.grader,
-            self.journal,
+            partial(append_judgement, self.journal),
             self.before.judgements,
             everywhere=self.plan.judge_all,
         )

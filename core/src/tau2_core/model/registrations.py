@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
 from tau2_core.errors import PluginError
 from tau2_core.foreign import describe_error, foreign
@@ -14,12 +15,14 @@ from tau2_core.model.tools import Role
 if TYPE_CHECKING:
     from tau2_core.model.datasets import Dataset
     from tau2_core.model.evaluation import Evidence, Verdict
+    from tau2_core.model.executors import ExecutorOptions, Launcher
     from tau2_core.model.exports import Export
     from tau2_core.model.llm import ModelRole
     from tau2_core.model.participants import Agent, AgentContext, User, UserContext
 
 Code = TypeVar("Code")
 EVALUATOR_SECONDS = 60.0
+OpenLauncher: TypeAlias = "Callable[[ExecutorOptions], AbstractAsyncContextManager[Launcher]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,21 @@ class ExporterSpec:
     name: str
     summary: str
     lines: Callable[[Export], Iterable[Mapping[str, Any]]] | Lazy[Callable[[Export], Iterable[Mapping[str, Any]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorSpec:
+    """A place where the episodes of a run are played and graded, selected with `--executor NAME`.
+
+    `open` takes the `ExecutorOptions` and returns an async context manager of a `Launcher`, which starts the workers. It
+    raises UsageError for wrong options, RunError if no worker can be started. None is the process of the run itself.
+    `options` are the names that `--executor-option NAME=VALUE` knows, with a line of help each.
+    """
+
+    name: str
+    summary: str
+    open: OpenLauncher | Lazy[OpenLauncher] | None
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
-"""The core's own agents, users, adapters and evaluators, registered through the same hooks as any plugin's."""
+"""The core's own agents, users, adapters, evaluators and executors, registered through the same hooks as any plugin's."""
 
 from __future__ import annotations
 
 from tau2_core.hookspecs import hookimpl
-from tau2_core.model.registrations import AdapterSpec, AgentSpec, EvaluatorSpec, Lazy, UserSpec
+from tau2_core.model.registrations import AdapterSpec, AgentSpec, EvaluatorSpec, ExecutorSpec, Lazy, UserSpec
 
 
 @hookimpl
@@ -58,6 +58,11 @@ def tau2_adapters() -> list[AdapterSpec]:
             model_args={"agent": greedy, "user": greedy, "judge": greedy},
         )
     ]
+
+
+@hookimpl
+def tau2_executors() -> list[ExecutorSpec]:
+    return [ExecutorSpec("async", "one process plays all episodes, several at a time", None)]
 
 
 @hookimpl

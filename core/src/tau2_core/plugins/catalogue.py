@@ -18,6 +18,7 @@ from tau2_core.model.registrations import (
     CommandSpec,
     Domain,
     EvaluatorSpec,
+    ExecutorSpec,
     ExporterSpec,
     FaultSpec,
     PageSpec,
@@ -38,6 +39,7 @@ RECORD_HOOKS: Mapping[str, str] = {
     "tau2_adapters": "adapter",
     "tau2_exporters": "exporter",
     "tau2_evaluators": "evaluator",
+    "tau2_executors": "executor",
     "tau2_faults": "fault",
     "tau2_commands": "command",
     "tau2_pages": "page",
@@ -50,6 +52,7 @@ RECORD_TYPES: Mapping[str, type] = {
     "adapter": AdapterSpec,
     "exporter": ExporterSpec,
     "evaluator": EvaluatorSpec,
+    "executor": ExecutorSpec,
     "fault": FaultSpec,
     "command": CommandSpec,
     "page": PageSpec,
@@ -114,6 +117,10 @@ class Catalogue:
 
     def fault(self, name: str) -> FaultSpec:
         found: FaultSpec = self._get("fault", name)
+        return found
+
+    def executor(self, name: str) -> ExecutorSpec:
+        found: ExecutorSpec = self._get("executor", name)
         return found
 
     def command(self, name: str) -> CommandSpec:

@@ -79,30 +79,28 @@ class Journal:
 
     def write(self, name: str, content: Any) -> None:
         """Write a whole JSON file atomically, through a temporary one."""
-        self._replace(name, json.dumps(self.redactor.value(content), indent=2, ensure_ascii=False) + "\n")
+        self._replace(name, _encoded(json.dumps(self.redactor.value(content), indent=2, ensure_ascii=False) + "\n"))
 
     def rewrite(self, name: str, lines: Iterable[Any]) -> None:
         """Write a whole file of JSON lines atomically, through a temporary one."""
-        self._replace(name, "".join(f"{self._line(line)}\n" for line in lines))
+        self._replace(name, b"".join(encoded_line(line, self.redactor) for line in lines))
 
-    def _line(self, content: Any) -> str:
-        """Return content as one JSON line, without the run's secrets."""
-        line = json.dumps(content, ensure_ascii=False)
-        return json.dumps(self.redactor.value(content), ensure_ascii=False) if self.redactor.found_in(line) else line
-
-    def _replace(self, name: str, text: str) -> None:
+    def _replace(self, name: str, content: bytes) -> None:
         file = self.folder / name
         draft = file.with_suffix(".draft")
         try:
-            draft.write_bytes(_encoded(text))
+            draft.write_bytes(content)
             draft.replace(file)
         except OSError as error:
             raise _cannot_write(file, error) from error
 
     def append(self, name: str, content: Any) -> None:
         """Append one JSON line."""
+        self.append_line(name, encoded_line(content, self.redactor))
+
+    def append_line(self, name: str, line: bytes) -> None:
+        """Append a line that `encoded_line` has returned."""
         file = self.folder / name
-        line = _encoded(f"{self._line(content)}\n")
         try:
             handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | AS_IT_IS, 0o644)
             try:
@@ -185,6 +183,14 @@ def _locked(folder: Path) -> int | None:
             raise RunError(f"another process is writing into {folder}; wait for it, or stop it") from error
         return None  # a file system without locks
     return handle
+
+
+def encoded_line(content: Any, redactor: Redactor) -> bytes:
+    """Return content as one line of JSON, with its line break and without the run's secrets."""
+    line = json.dumps(content, ensure_ascii=False)
+    if redactor.found_in(line):
+        line = json.dumps(redactor.value(content), ensure_ascii=False)
+    return _encoded(f"{line}\n")
 
 
 def _encoded(text: str) -> bytes:

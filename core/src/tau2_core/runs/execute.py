@@ -4,37 +4,49 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tau2_core.episode.participants import Participants
-from tau2_core.episode.play import OnTraced, OpenBackend, in_process, play
-from tau2_core.episode.setting import Setting
+from tau2_core.episode.play import play
 from tau2_core.errors import RunError
-from tau2_core.evaluators.grade import Grader
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
-from tau2_core.model.evaluation import Grade
+from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.model.runs import RunSummary
 from tau2_core.model.tasks import Task
-from tau2_core.model.tokens import TracedCall
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.finished import FinishedSlots
-from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, TOKENS, Journal
+from tau2_core.records.journal import (
+    CONFIGURATION,
+    EPISODES,
+    GRADES,
+    SUMMARY,
+    TASKS,
+    TIMINGS,
+    TOKENS,
+    Journal,
+    encoded_line,
+)
 from tau2_core.records.summary import summarise
 from tau2_core.records.tally import Tally
 from tau2_core.runs.checked_plan import check_plan
-from tau2_core.runs.judgements import Judging, probe_judge
+from tau2_core.runs.executors.players import (
+    Executor,
+    Keep,
+    NewPlayer,
+    OpenBackends,
+    PlayEpisode,
+    Playing,
+    in_this_process,
+    local_backends,
+)
+from tau2_core.runs.judgements import append_judgement, probe_judge
 from tau2_core.runs.listeners import Listeners
 from tau2_core.runs.ordered_lines import OrderedLines
 from tau2_core.runs.plan import Plan
 from tau2_core.runs.stopping import Stopping
 from tau2_core.watchdog import watched_for
-
-BUSY_SECONDS = 30.0  # after which code of others that keeps the event loop busy is interrupted
-
-PlayEpisode = Callable[[Setting, Task, Participants, Slot, int, OpenBackend, OnTraced | None], Awaitable[EpisodeRecord]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +68,16 @@ class Execution:
 
     `resume` plays exactly the slots that are missing in the run's folder. `on_begun` is called with the number of
     episodes that are finished there already, `on_finished` with each episode and its whole record. `play_episode` plays
-    one and returns its record, whatever goes wrong; `open_backend` is where its tool calls are executed.
+    one and returns its record, whatever goes wrong; `backends` are where its tool calls are executed; `executor` is
+    where episodes are played and graded.
     """
 
     resume: bool = False
     on_begun: Callable[[int], None] | None = None
     on_finished: Callable[[FinishedEpisode], None] | None = None
-    open_backend: OpenBackend = in_process
+    backends: OpenBackends = local_backends
     play_episode: PlayEpisode = play
+    executor: Executor = in_this_process
 
 
 @dataclass
@@ -94,20 +108,21 @@ async def execute(plan: Plan, catalogue: Catalogue, folder: Path, execution: Exe
             await probe_judge(plan.participants.role_models.get("judge"))
     except TimeoutError as error:
         raise RunError(f"the run's {plan.run_seconds:g} s passed while trying the judge; nothing was played") from error
-    redactor = next((role_model.redactor for role_model in plan.participants.role_models.values()), None)
-    journal = Journal(folder, resume=execution.resume, redactor=redactor)
-    with journal.alone():
-        before = checked.resume(journal) if journal.begun else FinishedSlots()
-        journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))
-        journal.write(CONFIGURATION, checked.config)
-        if execution.on_begun is not None:
-            execution.on_begun(len(before.grades))
-        run = _Run(plan, catalogue, journal, checked.grader, execution, before, started)
-        with watched_for(min(BUSY_SECONDS, plan.participants.limits.timeout_seconds or BUSY_SECONDS)):
-            try:
-                return await run.run()
-            finally:
-                run.listeners.close()
+    playing = Playing(checked, catalogue, execution.play_episode, execution.backends)
+    async with execution.executor(playing) as new_player:
+        journal = Journal(folder, resume=execution.resume, redactor=plan.redactor())
+        with journal.alone():
+            before = checked.resume(journal) if journal.begun else FinishedSlots()
+            journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))
+            journal.write(CONFIGURATION, checked.config)
+            if execution.on_begun is not None:
+                execution.on_begun(len(before.grades))
+            run = _Run(plan, catalogue, journal, new_player, execution, before, started)
+            with watched_for(plan.busy_seconds()):
+                try:
+                    return await run.run()
+                finally:
+                    run.listeners.close()
 
 
 class _Run:
@@ -116,17 +131,14 @@ class _Run:
         plan: Plan,
         catalogue: Catalogue,
         journal: Journal,
-        grader: Grader,
+        new_player: NewPlayer,
         execution: Execution,
         before: FinishedSlots,
         started: float,
     ) -> None:
         self.plan = plan
         self.journal = journal
-        self.grader = grader
-        self.judging = Judging(
-            plan.participants.role_models.get("judge"), grader, journal, before.judgements, everywhere=plan.judge_all
-        )
+        self.player = new_player(Keep(self._keep_traced, self._keep_judgement, before.judgements))
         self.execution = execution
         self.before = before
         self.deadline = None if plan.run_seconds is None else started + plan.run_seconds
@@ -140,7 +152,6 @@ class _Run:
             spent=before.spent.values(),
         )
         self.one_over = asyncio.Event()
-        self.tasks = {task.id: task for task in plan.tasks}
         self.listeners = Listeners(catalogue, journal.folder, plan.participants.limits.timeout_seconds)
 
     async def run(self) -> RunResult:
@@ -152,7 +163,7 @@ class _Run:
                 queue = self._missing()
                 first = group.create_task(self._work(queue))
                 await self._await_first_answers(first)
-                for _ in range(1, plan.width):
+                for _ in range(1, plan.width(self.player.workers)):
                     group.create_task(self._work(queue))
             self.stopping.refused()  # the last episode may have shown it
         except TimeoutError:
@@ -193,40 +204,33 @@ class _Run:
             self.one_over.set()
 
     async def _episode(self, slot: Slot, seed: int) -> None:
-        started = time.perf_counter()
-        task = self.tasks[slot.task_id]
-        record = self.before.records.get(slot)
+        record, line, seconds = self.before.records.get(slot), None, 0.0
         if record is None:
             await self.listeners.notify("episode_started", EpisodeStart(self.plan.setting.domain, slot, seed))
             try:
-                record = await self.execution.play_episode(
-                    self.plan.setting,
-                    task,
-                    self.plan.participants,
-                    slot,
-                    seed,
-                    self.execution.open_backend,
-                    self._keep_tokens,
-                )
+                played = await self.player.play(slot, seed)
             except KeyboardInterrupt:  # a person left, or a second Ctrl-C in code that never waits
                 self.stopped = "interrupted"
                 raise asyncio.CancelledError from None
-            self.journal.append(EPISODES, record.line())
+            record, line, seconds = played.record, played.line, played.seconds
+            self.journal.append_line(EPISODES, line)
             await self.listeners.notify("episode_finished", record)
             self.stopping.count(record)
         place = self.in_order.place()
-        played = time.perf_counter()
-        grade = await self.grader.grade_aside(record, task, await self.judging.judgement(record, task))
-        seconds = time.perf_counter() - started
-        timing = {"task_id": slot.task_id, "trial": slot.trial, "play_seconds": played - started, "seconds": seconds}
+        graded = await self.player.grade(record, line)
+        whole = seconds + graded.seconds
+        timing = {"task_id": slot.task_id, "trial": slot.trial, "play_seconds": seconds, "seconds": whole}
         # The grade comes last: a graded episode is complete.
-        self.in_order.put(place, [(TIMINGS, timing), (GRADES, grade.model_dump(mode="json"))])
-        self.finished.append(FinishedEpisode(record.model_copy(update={"messages": []}), grade, seconds))
+        self.in_order.put(place, [(TIMINGS, encoded_line(timing, self.journal.redactor)), (GRADES, graded.line)])
+        self.finished.append(FinishedEpisode(record.model_copy(update={"messages": []}), graded.grade, whole))
         if self.execution.on_finished is not None:
-            self.execution.on_finished(FinishedEpisode(record, grade, seconds))
+            self.execution.on_finished(FinishedEpisode(record, graded.grade, whole))
 
-    def _keep_tokens(self, call: TracedCall) -> None:
-        self.journal.append(TOKENS, call.model_dump(mode="json", exclude_none=True))
+    def _keep_traced(self, line: bytes) -> None:
+        self.journal.append_line(TOKENS, line)
+
+    def _keep_judgement(self, slot: Slot, judgement: Judgement) -> None:
+        append_judgement(self.journal, slot, judgement)
 
     def _sum_up(self, seconds: float) -> RunResult:
         self.in_order.write_rest()
@@ -237,7 +241,7 @@ class _Run:
         finished = [*taken_over, *self.finished]
         records, grades = [item.record for item in finished], [item.grade for item in finished]
         inventory = self.plan.inventory()
-        tally = Tally.of(inventory.tasks, inventory.trials, grades, records, list(self.judging.known.values()))
+        tally = Tally.of(inventory.tasks, inventory.trials, grades, records, list(self.before.judgements.values()))
         summary = summarise(inventory, folder.name, str(folder), tally, seconds)
         self.journal.write(SUMMARY, summary.model_dump(mode="json"))
         self.listeners.notify_now("run_finished", summary)

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from tau2_core.records.tally import Tally
 from tau2_core.runs.digests import content_digests
 from tau2_core.runs.evaluator_sets import choose_evaluators
 from tau2_core.runs.execute import FinishedEpisode, RunResult
-from tau2_core.runs.judgements import Judging, probe_judge
+from tau2_core.runs.judgements import Judging, append_judgement, probe_judge
 from tau2_core.runs.loading import load_setting, with_dataset_args
 
 
@@ -93,7 +94,8 @@ async def grade_run(
         known = dict(run.judgements)
         if (folder / JUDGEMENTS).exists():  # complete lines, to append to
             journal.rewrite(JUDGEMENTS, journal.lines(JUDGEMENTS))
-        judging = Judging(judge, grader, journal, known, everywhere=bool(run.config.get("judge_all")))
+        keep = partial(append_judgement, journal)
+        judging = Judging(judge, grader, keep, known, everywhere=bool(run.config.get("judge_all")))
         asked = await _ask(judging, run, tasks, concurrency, on_judged)
         finished = [
             FinishedEpisode(

@@ -1,6 +1,8 @@
-"""The judge in a run: when it is asked, and the journal of its judgements."""
+"""The judge in a run: when it is asked, and keeping its judgements."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from tau2_core.errors import RunError
 from tau2_core.evaluators.grade import Grader
@@ -23,7 +25,7 @@ async def probe_judge(role_model: RoleModel | None) -> None:
 
 
 class Judging:
-    """Asks the judge where its decision counts, and keeps each judgement before it is used.
+    """Asks the judge where its decision counts; `keep` gets each judgement before it is used.
 
     With `everywhere` it is also asked where the task's reward basis does not need it. `known` judgements are not
     requested again, unless the judge failed or was another model.
@@ -33,14 +35,14 @@ class Judging:
         self,
         role_model: RoleModel | None,
         grader: Grader,
-        journal: Journal,
+        keep: Callable[[Slot, Judgement], None],
         known: dict[Slot, Judgement],
         *,
         everywhere: bool = False,
     ) -> None:
         self.role_model = role_model
         self.grader = grader
-        self.journal = journal
+        self.keep = keep
         self.known = known
         self.everywhere = everywhere
 
@@ -59,9 +61,14 @@ class Judging:
         model = self.role_model.model_for(str(record.slot))
         said = await judge(model, record.messages, (criteria and criteria.nl_assertions) or [])
         said.model, said.usage = self.role_model.settings.model, model.usage
-        self.journal.append(JUDGEMENTS, judgement_line(record.slot, said))
+        self.keep(record.slot, said)
         self.known[record.slot] = said
         return said
+
+
+def append_judgement(journal: Journal, slot: Slot, judgement: Judgement) -> None:
+    """Append a judgement to a run's folder. Raises RunError."""
+    journal.append(JUDGEMENTS, judgement_line(slot, judgement))
 
 
 def stands(judgement: Judgement, role_model: RoleModel | None) -> bool:

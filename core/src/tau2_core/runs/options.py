@@ -91,7 +91,10 @@ class Options(BaseModel):
     judge_all: bool = False
     resume: bool = False
     via: Literal["process", "mcp"] = "process"
-    concurrency: int = 8
+    executor: str = "async"
+    workers: int | None = Field(default=None, ge=1)
+    executor_option: Names = Field(default_factory=list)
+    concurrency: int | None = None
     out: Path = Path("runs")
     name: str | None = None
     fail_under: float | None = None

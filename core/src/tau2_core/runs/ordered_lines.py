@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tau2_core.records.journal import Journal
 
-Lines = list[tuple[str, Any]]
+Lines = list[tuple[str, bytes]]
 
 
 class OrderedLines:
@@ -27,7 +25,7 @@ class OrderedLines:
         return self._places - 1
 
     def put(self, place: int, lines: Lines) -> None:
-        """Write the lines (file and content) of a place, or hold them back. Raises RunError."""
+        """Write the lines (file and line) of a place, or hold them back. Raises RunError."""
         self._ready[place] = lines
         while self._next in self._ready:
             self._write(self._ready.pop(self._next))
@@ -39,5 +37,5 @@ class OrderedLines:
             self._write(self._ready.pop(place))
 
     def _write(self, lines: Lines) -> None:
-        for name, content in lines:
-            self._journal.append(name, content)
+        for name, line in lines:
+            self._journal.append_line(name, line)

@@ -14,10 +14,14 @@ from tau2_core.errors import UsageError
 from tau2_core.model.episodes import Slot
 from tau2_core.model.runs import MAX_EPISODES, Inventory, RunStart
 from tau2_core.model.tasks import Task
+from tau2_core.redaction import Redactor, environment_redactor
 from tau2_core.runs.evaluator_sets import EvaluatorSet
 from tau2_core.runs.stopping import refuse_unknown_prices
 
 DEFAULT_SEED = 300
+CONCURRENCY = 8  # episodes at a time
+CONCURRENCY_A_WORKER = 4
+BUSY_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,8 @@ class Plan:
     """Everything that decides what a run does. `seed` gives each trial its own seed, the same for every task.
 
     `evaluators` is the name of what grades; `evaluator_set` is that itself, where it is no registered set.
-    `shard` is the part of the inventory that is played here; None is all of it.
+    `shard` is the part of the inventory that is played here; None is all of it. `concurrency` is the number of episodes
+    at a time; None is 8, or 4 for each worker.
     """
 
     setting: Setting
@@ -54,7 +59,7 @@ class Plan:
     seed: int = DEFAULT_SEED
     split: str | None = None
     evaluators: str = "tau2"
-    concurrency: int = 8
+    concurrency: int | None = None
     faults: Sequence[str] = ()
     max_cost: float | None = None
     max_infrastructure_errors: int = 5
@@ -68,8 +73,9 @@ class Plan:
             how = " that can be played solo" if self.setting.solo else ""
             raise UsageError(f"{self.setting.domain}: no task{how} is selected")
         for name in ("trials", "concurrency", "max_infrastructure_errors"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}")
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {number}")
         if (episodes := len(self.tasks) * self.trials) > MAX_EPISODES:
             counted = f"--trials {self.trials} of {len(self.tasks)} tasks make {episodes:,} episodes"
             raise UsageError(f"{counted}; a run has at most {MAX_EPISODES:,}: take fewer trials or tasks")
@@ -87,10 +93,19 @@ class Plan:
         """Whether a person takes part."""
         return self.participants.agent.interactive or self.participants.user.interactive
 
-    @property
-    def width(self) -> int:
-        """The number of concurrent episodes; 1 if a person takes part."""
-        return 1 if self.interactive else min(self.concurrency, len(self.own_slots()))
+    def width(self, workers: int = 1) -> int:
+        """Return the number of concurrent episodes of the run, whatever its workers; 1 if a person takes part."""
+        wanted = self.concurrency or max(CONCURRENCY, workers * CONCURRENCY_A_WORKER)
+        return 1 if self.interactive else min(wanted, len(self.own_slots()))
+
+    def busy_seconds(self) -> float:
+        """Return the seconds after which code of others that keeps an event loop busy is interrupted."""
+        return min(BUSY_SECONDS, self.participants.limits.timeout_seconds or BUSY_SECONDS)
+
+    def redactor(self) -> Redactor:
+        """Return what removes the run's secrets from all that it writes."""
+        models = self.participants.role_models.values()
+        return next((role_model.redactor for role_model in models), None) or environment_redactor()
 
     def inventory(self) -> Inventory:
         """Return the inventory that the run's figures refer to."""

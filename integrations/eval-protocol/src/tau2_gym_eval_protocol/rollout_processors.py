@@ -16,7 +16,7 @@ from tau2_core.episode.play import OnTraced, OpenBackend, play
 from tau2_core.episode.setting import Setting
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.tasks import Task
-from tau2_core.runs.execute import PlayEpisode
+from tau2_core.runs.executors.players import PlayEpisode
 
 from tau2_gym_eval_protocol.episodes_as_rows import as_record
 from tau2_gym_eval_protocol.retries import ExceptionHandlerConfig

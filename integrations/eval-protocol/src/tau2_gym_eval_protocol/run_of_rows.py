@@ -22,7 +22,7 @@ from tau2_core.model.participants import Agent, AgentContext
 from tau2_core.model.registrations import AgentSpec
 from tau2_core.model.tasks import Task
 from tau2_core.runs.composition import Composition, compose, open_role_models
-from tau2_core.runs.execute import PlayEpisode
+from tau2_core.runs.executors.players import PlayEpisode
 from tau2_core.runs.model_clients import close_models
 from tau2_core.runs.options import Options, RoleOptions
 
