@@ -103,7 +103,12 @@ async def play_composed(
             on_finished(finished, done, slots)
 
     execution = Execution(
-        resume=resume, on_begun=begin, on_finished=tell, play_episode=play_episode, backends=_backends(via)
+        resume=resume,
+        on_begun=begin,
+        on_finished=tell,
+        play_episode=play_episode,
+        backends=_backends(via),
+        executor=composed.executor,
     )
     work = execute(plan, composed.catalogue, composed.folder, execution)
     return await closing(plan.participants.role_models, work)

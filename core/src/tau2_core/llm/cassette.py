@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,18 +51,54 @@ class Cassette:
     A line stores its request as the difference to the exchange before: the messages after the first `same` ones, and
     changed values of the rest (model, arguments, tools). Of two lines with the same key the later one counts, so a run
     that was stopped can continue recording into the same file (`resume`).
+
+    A worker's cassette (`record_line`) opens no file: it replays the lines that its run gives it, and hands over the
+    lines that it records.
     """
 
-    def __init__(self, file: Path, *, replaying: bool, resume: bool = False) -> None:
+    def __init__(
+        self,
+        file: Path,
+        *,
+        replaying: bool,
+        resume: bool = False,
+        record_line: Callable[[str], None] | None = None,
+    ) -> None:
         """Open a cassette. Raises UsageError if it cannot be read or created."""
         self.file = file
         self.replaying = replaying
-        self._lines: dict[ExchangeKey, dict[str, Any]] = {}
+        self._lines: dict[str, dict[tuple[ModelRole, int], bytes]] = {}  # as JSON: parsed, they would fill the memory
         self._last: dict[tuple[str, ModelRole], tuple[int, Request]] = {}
+        self._record_line = record_line or self.append_line
+        if record_line is not None:
+            return
         if replaying:
             self._read()
         else:
             self._begin(resume=resume)
+
+    def lines_of(self, episode: str) -> list[bytes]:
+        """Return the lines of one episode, to replay it elsewhere."""
+        return list(self._lines.get(episode, {}).values())
+
+    def insert(self, lines: Iterable[bytes]) -> None:
+        """Replay these lines too."""
+        for line in lines:
+            self._insert(json.loads(line), line)
+
+    def remove(self, episode: str) -> None:
+        """Forget the lines of one episode."""
+        self._lines.pop(episode, None)
+
+    def _insert(self, exchange: Mapping[str, Any], line: bytes) -> None:
+        self._lines.setdefault(exchange["episode"], {})[exchange["role"], exchange["number"]] = line
+
+    def append_line(self, line: str) -> None:
+        """Append a recorded line. Raises ModelError if the file cannot be written."""
+        try:
+            self._append(line)
+        except OSError as error:
+            raise ModelError(ModelFailure.CASSETTE, f"cannot write {self.file}: {error.strerror}") from error
 
     def record(self, place: ExchangeKey, request: Request, answer: Completion | ModelError) -> None:
         """Append one exchange, or its final failure. Raises ModelError if the file cannot be written."""
@@ -74,15 +110,12 @@ class Cassette:
             line["completion"] = answer.model_dump(mode="json", exclude_none=True)
         else:
             line["failure"] = {"kind": answer.kind.value, "message": answer.message}
-        try:
-            self._append(json.dumps(line, ensure_ascii=False) + "\n")
-        except OSError as error:
-            raise ModelError(ModelFailure.CASSETTE, f"cannot write {self.file}: {error.strerror}") from error
+        self._record_line(json.dumps(line, ensure_ascii=False) + "\n")
 
     def play(self, place: ExchangeKey, request: Request) -> Completion:
         """Return the recorded answer. Raises ModelError, naming the first difference, if the request is another one."""
-        line = self._lines.get(place)
         episode, role, number = place
+        line = self._exchange(place)
         where = f"{self.file}: {episode}, {role}, exchange {number}"
         if line is None:
             raise ModelError(ModelFailure.CASSETTE, f"{where}: not on the cassette; record it again")
@@ -108,12 +141,17 @@ class Cassette:
         for earlier in range(number - 1, -1, -1):
             if earlier == known:
                 break
-            steps.append(self._lines.get((episode, role, earlier), {"request": {}})["request"])
+            steps.append((self._exchange((episode, role, earlier)) or {"request": {}})["request"])
         else:
             request = {}
         for changes in filter(None, reversed(steps)):
             request = _restored(request, changes)
         return request
+
+    def _exchange(self, place: ExchangeKey) -> dict[str, Any] | None:
+        episode, role, number = place
+        line = self._lines.get(episode, {}).get((role, number))
+        return None if line is None else json.loads(line)
 
     def _keep(self, place: ExchangeKey, request: Request) -> None:
         """Remember the last request of an episode's role, for a limited number of episodes."""
@@ -130,8 +168,8 @@ class Cassette:
             raise UsageError(f"--replay {self.file}: {error.strerror}") from error
         if not content.strip():
             raise UsageError(f"--replay {self.file}: the file is empty; nothing was recorded")
-        for exchange in _exchanges(f"--replay {self.file}", content):
-            self._lines[exchange["episode"], exchange["role"], exchange["number"]] = exchange
+        for exchange, line in _exchanges(f"--replay {self.file}", content):
+            self._insert(exchange, line)
 
     def _begin(self, *, resume: bool) -> None:
         """Check that the file can be written, and remove an incomplete last line that a killed process has left.
@@ -160,8 +198,8 @@ class Cassette:
             stream.write(text)
 
 
-def _exchanges(option: str, content: bytes) -> Iterator[dict[str, Any]]:
-    """Yield the exchanges of a cassette. Raises UsageError with file and line for an invalid one."""
+def _exchanges(option: str, content: bytes) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """Yield the exchanges of a cassette with their lines. Raises UsageError with file and line for an invalid one."""
     lines = content.removeprefix(b"\xef\xbb\xbf").splitlines(keepends=True)
     for number, line in enumerate(lines, 1):
         wrong = ""
@@ -186,7 +224,7 @@ def _exchanges(option: str, content: bytes) -> Iterator[dict[str, Any]]:
             wrong = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
         if wrong:
             raise UsageError(f"{option}:{number}: not an exchange: {wrong}; record it again, or fix the line")
-        yield exchange
+        yield exchange, line
 
 
 def _changes(before: Mapping[str, Any], request: Request) -> Request:

@@ -40,13 +40,14 @@ class RequestLimit:
     """Limits a provider's concurrent requests and its requests per minute."""
 
     def __init__(self, concurrency: int | None = None, per_minute: float | None = None) -> None:
+        self.limits = bool(concurrency or per_minute)
         self._semaphore = asyncio.Semaphore(concurrency) if concurrency else None
         self._interval = 60.0 / per_minute if per_minute else 0.0
         self._next = 0.0
 
     def pass_through(self) -> AbstractAsyncContextManager[None]:
         """Wait for a turn and hold it within the block."""
-        return self._turn() if self._interval or self._semaphore else nullcontext()
+        return self._turn() if self.limits else nullcontext()
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

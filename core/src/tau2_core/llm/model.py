@@ -93,6 +93,11 @@ class RoleModel:
             self.refusal = self.refusal or error
         self.tried.set()
 
+    def used(self, usage: Usage) -> None:
+        """Note what a request used that was answered."""
+        self.usage.add(usage)
+        self.tried.set()
+
     def refused(self) -> str:
         """Return why the model cannot be used, its address, and what to set; "" if it can be used."""
         if self.refusal is None:
@@ -178,8 +183,7 @@ class EpisodeModel:
             task_id, _, trial = self.episode.rpartition("#")
             self.trace.add(task_id, int(trial), self.turn(), completion.tokens, completion.finish_reason)
         used = usage_of(completion)
-        role_model.usage.add(used)
-        role_model.tried.set()
+        role_model.used(used)
         self.usage.add(used)
         return completion
 

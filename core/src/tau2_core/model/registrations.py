@@ -158,7 +158,7 @@ class ExporterSpec:
 class ExecutorSpec:
     """A place where the episodes of a run are played and graded, selected with `--executor NAME`.
 
-    `open` takes the `ExecutorOptions` and returns an async context manager of a `Launcher`, which starts the workers. It
+    `open` takes `ExecutorOptions` and returns an async context manager of a `Launcher`, which starts the workers. It
     raises UsageError for wrong options, RunError if no worker can be started. None is the process of the run itself.
     `options` are the names that `--executor-option NAME=VALUE` knows, with a line of help each.
     """

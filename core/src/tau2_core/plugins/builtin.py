@@ -1,4 +1,4 @@
-"""The core's own agents, users, adapters, evaluators and executors, registered through the same hooks as any plugin's."""
+"""What the core itself brings, registered through the same hooks as any plugin's."""
 
 from __future__ import annotations
 
@@ -62,7 +62,14 @@ def tau2_adapters() -> list[AdapterSpec]:
 
 @hookimpl
 def tau2_executors() -> list[ExecutorSpec]:
-    return [ExecutorSpec("async", "one process plays all episodes, several at a time", None)]
+    return [
+        ExecutorSpec("async", "this process, in which all episodes take turns", None),
+        ExecutorSpec(
+            "processes",
+            "worker processes on this machine (--workers)",
+            Lazy("tau2_core.runs.executors.processes:open_processes"),
+        ),
+    ]
 
 
 @hookimpl

@@ -21,6 +21,9 @@ from tau2_core.packs.task_checks import check_own_tasks
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.journal import default_name, refused_name
 from tau2_core.runs.evaluator_sets import choose_evaluators
+from tau2_core.runs.executors.choice import choose_executor
+from tau2_core.runs.executors.players import Executor
+from tau2_core.runs.executors.recipe import Ingredients
 from tau2_core.runs.loading import load_setting, open_catalogue, open_faults, with_dataset_args
 from tau2_core.runs.model_clients import open_models
 from tau2_core.runs.options import Options
@@ -39,6 +42,7 @@ class Composition:
     plan: Plan
     folder: Path
     left_out: int
+    executor: Executor
 
 
 def compose(
@@ -115,7 +119,14 @@ def compose_run(
         shard=None if options.shard is None else parse_shard(options.shard),
     )
     who = role_models["agent"].settings.model if spec.name == "llm" and "agent" in role_models else spec.name
-    return Composition(catalogue, plan, options.out / (options.name or default_name(domain, who)), selection.left_out)
+    ingredients = Ingredients(options=options, agent=agent, user=user, tasks=None if tasks is None else selection.tasks)
+    return Composition(
+        catalogue,
+        plan,
+        options.out / (options.name or default_name(domain, who)),
+        selection.left_out,
+        choose_executor(catalogue, ingredients, plan),
+    )
 
 
 def refuse_own_tasks(setting: Setting, tasks: Sequence[Task]) -> None:
@@ -147,13 +158,14 @@ def user_name(options: Options, *, solo: bool) -> str:
     return "none" if solo else "llm" if options.user.model is not None else "scripted"
 
 
-def open_role_models(options: Options, catalogue: Catalogue) -> dict[ModelRole, RoleModel]:
-    """Open the model of each role, with the options' patience, limits and cassette.
+def open_role_models(
+    options: Options, catalogue: Catalogue, cassette: Cassette | None = None
+) -> dict[ModelRole, RoleModel]:
+    """Open the model of each role, with the options' patience and limits, and their cassette if none is given.
 
     With a dataset, models get the arguments of the dataset's own runner. Raises UsageError, DatasetError.
     """
-    cassette = None
-    if options.replay or options.record:
+    if cassette is None and (options.replay or options.record):
         replaying = options.replay is not None
         cassette = Cassette(options.replay or options.record or Path(), replaying=replaying, resume=options.resume)
     return open_models(

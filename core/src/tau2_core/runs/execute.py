@@ -204,7 +204,7 @@ class _Run:
             self.one_over.set()
 
     async def _episode(self, slot: Slot, seed: int) -> None:
-        record, line, seconds = self.before.records.get(slot), None, 0.0
+        record, seconds = self.before.records.get(slot), 0.0
         if record is None:
             await self.listeners.notify("episode_started", EpisodeStart(self.plan.setting.domain, slot, seed))
             try:
@@ -212,12 +212,12 @@ class _Run:
             except KeyboardInterrupt:  # a person left, or a second Ctrl-C in code that never waits
                 self.stopped = "interrupted"
                 raise asyncio.CancelledError from None
-            record, line, seconds = played.record, played.line, played.seconds
-            self.journal.append_line(EPISODES, line)
+            record, seconds = played.record, played.seconds
+            self.journal.append_line(EPISODES, played.line)
             await self.listeners.notify("episode_finished", record)
             self.stopping.count(record)
         place = self.in_order.place()
-        graded = await self.player.grade(record, line)
+        graded = await self.player.grade(record)
         whole = seconds + graded.seconds
         timing = {"task_id": slot.task_id, "trial": slot.trial, "play_seconds": seconds, "seconds": whole}
         # The grade comes last: a graded episode is complete.

@@ -63,8 +63,8 @@ class Player(Protocol):
     async def play(self, slot: Slot, seed: int) -> Played:
         """Play a slot, whatever goes wrong in it."""
 
-    async def grade(self, record: EpisodeRecord, line: bytes | None) -> Graded:
-        """Grade a record: one that was just played, with its line, or one from before a resume."""
+    async def grade(self, record: EpisodeRecord) -> Graded:
+        """Grade a record that was just played, or one from before a resume."""
 
 
 NewPlayer = Callable[[Keep], Player]
@@ -137,7 +137,7 @@ class LocalPlayer:
         )
         return Played(record, encoded_line(record.line(), self._redactor), time.perf_counter() - started)
 
-    async def grade(self, record: EpisodeRecord, line: bytes | None) -> Graded:
+    async def grade(self, record: EpisodeRecord) -> Graded:
         started = time.perf_counter()
         task = self._tasks[record.task_id]
         grade = await self._grader.grade_aside(record, task, await self._judging.judgement(record, task))

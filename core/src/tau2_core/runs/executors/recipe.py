@@ -1,0 +1,97 @@
+"""What a run sends to its workers, so that each of them prepares the same run for itself."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tau2_core.errors import RunError, UsageError
+from tau2_core.foreign import describe_error, foreign
+from tau2_core.model.llm import ModelRole
+from tau2_core.model.registrations import AgentSpec, UserSpec
+from tau2_core.model.tasks import Task
+from tau2_core.runs.executors.players import OpenBackends, PlayEpisode
+from tau2_core.runs.options import Options
+from tau2_core.runs.resume import deciding
+from tau2_core.state.difference import path_text, value_changes
+
+ADVICE = "define it in a module that workers can import, or play with --executor async"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingredients:
+    """What describes a run: its options, and the objects of a program that no option can hold."""
+
+    options: Options
+    agent: AgentSpec | None = None
+    user: UserSpec | None = None
+    tasks: Sequence[Task] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """The ingredients, how episodes are played, the configuration that must result, and the roles with limits."""
+
+    ingredients: Ingredients
+    play_episode: PlayEpisode
+    backends: OpenBackends
+    config: dict[str, Any]
+    limited: Sequence[ModelRole]
+
+    def packed(self) -> bytes:
+        """Return it in a form that can be sent. Raises UsageError for an object that workers could not import."""
+        packed = io.BytesIO()
+        given = {
+            "the agent": self.ingredients.agent,
+            "the user": self.ingredients.user,
+            "a task": self.ingredients.tasks,
+        }
+        for what, value in given.items():
+            _Pickler(io.BytesIO(), what).dump(value)
+        _Pickler(packed, "how an episode is played").dump(self)
+        return packed.getvalue()
+
+    def refuse_another(self, config: dict[str, Any], where: str) -> None:
+        """Refuse a worker with other content than the run's. Raises RunError."""
+        difference = next(value_changes(deciding(self.config), deciding(config)), None)
+        if difference is not None:
+            raise RunError(
+                f"the worker on {where} has something else than the run: {path_text(difference.path)} is "
+                f"{difference.new!r} there and {difference.old!r} here; install the same versions on both"
+            )
+
+
+def unpacked(packed: bytes) -> Recipe:
+    """Return a recipe that was packed by the run. Raises RunError if something in it cannot be imported here."""
+    try:
+        with foreign():
+            recipe: Recipe = pickle.loads(packed)  # noqa: S301 - the run has proved itself (`connection`)
+    except Exception as error:
+        raise RunError(f"what the run sends cannot be imported here: {describe_error(error)}") from error
+    return recipe
+
+
+class _Pickler(pickle.Pickler):
+    """Refuses what only the program itself can import, before a worker fails to."""
+
+    def __init__(self, file: io.BytesIO, what: str) -> None:
+        super().__init__(file)
+        self._what = what
+
+    def reducer_override(self, value: Any) -> Any:
+        if getattr(value, "__module__", None) == "__main__" and hasattr(value, "__qualname__"):
+            where = f"{value.__qualname__} is defined in the program that was started, which workers cannot import"
+            raise UsageError(f"{self._what} cannot be sent to workers: {where}; {ADVICE}")
+        return NotImplemented
+
+    def dump(self, value: Any) -> None:
+        try:
+            with foreign():
+                super().dump(value)
+        except UsageError:
+            raise
+        except Exception as error:
+            raise UsageError(f"{self._what} cannot be sent to workers: {describe_error(error)}; {ADVICE}") from error

@@ -1,0 +1,102 @@
+"""The models of a worker: limits, costs, failures and cassettes are those of the whole run, which is told of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from tau2_core.llm.cassette import Cassette
+from tau2_core.llm.limits import RequestLimit
+from tau2_core.llm.model import RoleModel
+from tau2_core.model.episodes import Usage
+from tau2_core.model.llm import ModelError, ModelRole
+from tau2_core.runs.executors.connection import Connection
+from tau2_core.runs.executors.messages import Failed, FromRun, Recorded, Released, Used, Wanted
+from tau2_core.runs.options import Options
+
+
+class Admissions:
+    """Asks the run for turns of requests to models with limits."""
+
+    def __init__(self, connection: Connection[FromRun]) -> None:
+        self._connection = connection
+        self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._count = 0
+
+    @asynccontextmanager
+    async def turn(self, role: ModelRole) -> AsyncIterator[None]:
+        """Wait for a turn and hold it within the block."""
+        number, self._count = self._count, self._count + 1
+        self._waiting[number] = asyncio.get_running_loop().create_future()
+        self._connection.send(Wanted(number, role))
+        try:
+            await self._waiting[number]
+            yield
+        finally:
+            self._waiting.pop(number, None)
+            self._connection.send(Released(number))
+
+    def admit(self, number: int) -> None:
+        """Begin a turn that the run has granted."""
+        waiting = self._waiting.get(number)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+
+class RunLimit(RequestLimit):
+    """The limits of a provider that hold for all workers together."""
+
+    def __init__(self, admissions: Admissions, role: ModelRole) -> None:
+        super().__init__()
+        self._admissions = admissions
+        self._role = role
+
+    def pass_through(self) -> AbstractAsyncContextManager[None]:
+        return self._admissions.turn(self._role)
+
+
+@dataclass(eq=False, kw_only=True)
+class ReportedRoleModel(RoleModel):
+    """The model of one role in a worker; what it uses and how it fails is told to the run, which decides."""
+
+    connection: Connection[FromRun] = field(repr=False)
+
+    def used(self, usage: Usage) -> None:
+        super().used(usage)
+        self.connection.send(Used(self.role, usage))
+
+    def fail(self, error: ModelError) -> None:
+        super().fail(error)
+        self.connection.send(Failed(self.role, error.kind, error.message, error.retry_after))
+
+
+def cassette_of(options: Options, connection: Connection[FromRun]) -> Cassette | None:
+    """Return a worker's cassette if the run replays or records one."""
+    file = options.replay or options.record
+    if file is None:
+        return None
+
+    def record(line: str) -> None:
+        connection.send(Recorded(line))
+
+    return Cassette(Path(file), replaying=options.replay is not None, record_line=record)
+
+
+def reported(
+    role_models: Mapping[ModelRole, RoleModel],
+    limited: Collection[ModelRole],
+    admissions: Admissions,
+    connection: Connection[FromRun],
+) -> dict[ModelRole, RoleModel]:
+    """Return a worker's models with the limits of its run."""
+    found: dict[ModelRole, RoleModel] = {}
+    for role, role_model in role_models.items():
+        known: dict[str, Any] = {each.name: getattr(role_model, each.name) for each in fields(role_model)}
+        if role in limited:
+            known["gate"] = RunLimit(admissions, role)
+        found[role] = ReportedRoleModel(**known, connection=connection)
+    return found

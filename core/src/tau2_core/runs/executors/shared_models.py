@@ -1,0 +1,46 @@
+"""The models of a run whose requests are made by workers: one count of costs and failures, one limit, one cassette."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from tau2_core.llm.model import RoleModel
+from tau2_core.model.episodes import Slot
+from tau2_core.model.llm import ModelError, ModelRole
+from tau2_core.runs.executors.messages import Failed, Recorded, Used
+
+
+class SharedModels:
+    """What workers tell of their requests, kept where a run looks for it: in its own role models."""
+
+    def __init__(self, role_models: Mapping[ModelRole, RoleModel]) -> None:
+        self._role_models = role_models
+        self._cassette = next((each.cassette for each in role_models.values()), None)
+
+    def limited(self) -> list[ModelRole]:
+        """Return the roles whose requests wait for a turn."""
+        return [role for role, role_model in self._role_models.items() if role_model.gate.limits]
+
+    def exchanges(self, slot: Slot) -> list[bytes]:
+        """Return the cassette's lines of a slot, if one is replayed."""
+        return [] if self._cassette is None else self._cassette.lines_of(str(slot))
+
+    def note(self, message: Used | Failed | Recorded) -> None:
+        """Note what a worker tells of a request."""
+        if isinstance(message, Used):
+            self._role_models[message.role].used(message.usage)
+        elif isinstance(message, Failed):
+            error = ModelError(message.kind, message.why, message.retry_after)
+            self._role_models[message.role].fail(error)
+        elif self._cassette is not None:
+            try:
+                self._cassette.append_line(message.line)
+            except ModelError as error:  # the run stops for it
+                next(iter(self._role_models.values())).fail(error)
+
+    async def turn(self, role: ModelRole, admit: Callable[[], None]) -> None:
+        """Hold a turn of a provider until this is cancelled; `admit` is called when it begins."""
+        async with self._role_models[role].gate.pass_through():
+            admit()
+            await asyncio.get_running_loop().create_future()

@@ -1,0 +1,155 @@
+"""A worker: it prepares the run that it is invited to, then plays and grades the slots that it gets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+
+from tau2_core.errors import Tau2GymError
+from tau2_core.event_loop import run_async
+from tau2_core.foreign import describe_error
+from tau2_core.llm.cassette import Cassette
+from tau2_core.model.episodes import EpisodeRecord, Slot
+from tau2_core.model.evaluation import Judgement
+from tau2_core.model.executors import Invitation
+from tau2_core.runs.checked_plan import check_plan
+from tau2_core.runs.composition import compose_run, open_role_models
+from tau2_core.runs.executors.connection import Connection, connect
+from tau2_core.runs.executors.messages import (
+    Admitted,
+    Broken,
+    FromRun,
+    GradedSlot,
+    Judged,
+    Play,
+    PlayedSlot,
+    Ready,
+    Refused,
+    Regrade,
+    Setup,
+    Traced,
+)
+from tau2_core.runs.executors.players import Keep, LocalPlayer, Playing
+from tau2_core.runs.executors.recipe import Recipe, unpacked
+from tau2_core.runs.executors.remote_models import Admissions, cassette_of, reported
+from tau2_core.runs.loading import open_catalogue
+from tau2_core.runs.model_clients import closing
+from tau2_core.watchdog import watched_for
+
+
+def run_worker(invitation: Invitation) -> None:
+    """Play and grade slots of the run that sent the invitation, until it has no more. Executors call it in a process.
+
+    Packs, plugins and datasets are those of this process and its working directory. Raises RunError if the run cannot
+    be reached; if the worker cannot play it, the run reports why.
+    """
+    run_async(_work(invitation))
+
+
+async def _work(invitation: Invitation) -> None:
+    connection = await connect(invitation)
+    try:
+        setup = await connection.receive()
+        if isinstance(setup, Setup):
+            await _take_part(setup, connection)
+    finally:
+        await connection.close()
+
+
+async def _take_part(setup: Setup, connection: Connection[FromRun]) -> None:
+    admissions = Admissions(connection)
+    try:
+        recipe = unpacked(setup.recipe)
+        cassette = cassette_of(recipe.ingredients.options, connection)
+        playing = _prepared(recipe, cassette, connection, admissions)
+    except Tau2GymError as error:
+        connection.send(Refused(str(error)))
+        return
+    plan = playing.checked.plan
+    worker = _Worker(connection, admissions, cassette)
+    with watched_for(plan.busy_seconds()):
+        await closing(plan.participants.role_models, worker.work(playing))
+
+
+def _prepared(
+    recipe: Recipe, cassette: Cassette | None, connection: Connection[FromRun], admissions: Admissions
+) -> Playing:
+    """Load what the run has loaded. Raises UsageError, PackError, DatasetError; RunError if it is not the same."""
+    given = recipe.ingredients
+    catalogue = open_catalogue(given.options.pack, given.options.no_plugin)
+    models = reported(open_role_models(given.options, catalogue, cassette), recipe.limited, admissions, connection)
+    composed = compose_run(given.options, catalogue, models, given.agent, given.user, given.tasks)
+    checked = check_plan(composed.plan, catalogue)
+    recipe.refuse_another(checked.config, socket.gethostname())
+    return Playing(checked, catalogue, recipe.play_episode, recipe.backends)
+
+
+class _Worker:
+    def __init__(self, connection: Connection[FromRun], admissions: Admissions, cassette: Cassette | None) -> None:
+        self._connection = connection
+        self._admissions = admissions
+        self._cassette = cassette
+        self._known: dict[Slot, Judgement] = {}
+
+    async def work(self, playing: Playing) -> None:
+        """Play and grade until the run closes the connection, or has ended."""
+        keep = Keep(self._keep_traced, self._keep_judgement, self._known)
+        async with playing.backends(playing.checked.plan, playing.catalogue) as open_backend:
+            player = LocalPlayer(playing.checked, keep, open_backend, playing.play_episode)
+            self._connection.send(Ready())
+            tasks: set[asyncio.Task[None]] = set()
+            while (message := await self._connection.receive()) is not None:
+                if isinstance(message, Admitted):
+                    self._admissions.admit(message.number)
+                elif isinstance(message, Play | Regrade):
+                    task = asyncio.create_task(self._do(message, player))
+                    tasks.add(task)
+                    task.add_done_callback(tasks.discard)
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks)
+
+    async def _do(self, message: Play | Regrade, player: LocalPlayer) -> None:
+        try:
+            slot = (
+                await self._play(message, player) if isinstance(message, Play) else await self._regrade(message, player)
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, the run must not wait for this slot
+            self._connection.send(Broken(str(error) if isinstance(error, Tau2GymError) else describe_error(error)))
+            return
+        self._known.pop(slot, None)
+        if self._cassette is not None:
+            self._cassette.remove(str(slot))
+        await self._connection.drained()
+
+    async def _play(self, message: Play, player: LocalPlayer) -> Slot:
+        slot = Slot(message.task_id, message.trial)
+        self._insert(message.exchanges)
+        played = await player.play(slot, message.seed)
+        self._connection.send(PlayedSlot(message.number, played.line, played.seconds))
+        await self._grade(message.number, played.record, player)
+        return slot
+
+    async def _regrade(self, message: Regrade, player: LocalPlayer) -> Slot:
+        record = EpisodeRecord.model_validate(json.loads(message.record))
+        if message.judgement is not None:
+            self._known[record.slot] = Judgement.model_validate_json(message.judgement)
+        self._insert(message.exchanges)
+        await self._grade(message.number, record, player)
+        return record.slot
+
+    async def _grade(self, number: int, record: EpisodeRecord, player: LocalPlayer) -> None:
+        graded = await player.grade(record)
+        self._connection.send(GradedSlot(number, graded.line, graded.seconds))
+
+    def _insert(self, exchanges: list[bytes]) -> None:
+        if self._cassette is not None:
+            self._cassette.insert(exchanges)
+
+    def _keep_traced(self, line: bytes) -> None:
+        self._connection.send(Traced(line))
+
+    def _keep_judgement(self, slot: Slot, judgement: Judgement) -> None:
+        self._connection.send(Judged(slot.task_id, slot.trial, judgement.model_dump_json().encode()))

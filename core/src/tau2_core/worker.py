@@ -1,0 +1,42 @@
+"""`python -m tau2_core.worker`: a worker of a run, started by an executor with an invitation on standard input."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from tau2_core.errors import Tau2GymError
+from tau2_core.model.executors import Invitation
+from tau2_core.runs.executors.work import run_worker
+
+
+def main() -> None:
+    """Take the invitation from the first line of standard input, and end when the input does."""
+    signal.signal(signal.SIGINT, _leave_to_the_run)
+    text = sys.stdin.readline()
+    threading.Thread(target=_end_with, args=(os.dup(0),), daemon=True).start()
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)  # handlers find an empty input
+    try:
+        run_worker(Invitation.parse(text))
+    except Tau2GymError as error:
+        sys.exit(f"error: {error}")
+
+
+def _leave_to_the_run(_signal: int, _frame: Any) -> None:
+    """Do nothing at Ctrl-C, which a terminal sends to the run too; unlike an ignored signal, this is not inherited."""
+
+
+def _end_with(handle: int) -> None:
+    """End the process at once when its input has ended, whatever it is doing: its run is gone."""
+    while os.read(handle, 1024):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
