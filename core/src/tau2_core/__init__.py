@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from tau2_core.model.tools import ToolResult as ToolResult
     from tau2_core.packs.context import Context as Context
     from tau2_core.runs.execute import FinishedEpisode as FinishedEpisode
+    from tau2_core.runs.executors.work import run_worker as run_worker
     from tau2_core.state.records import Database as Database
     from tau2_core.state.records import Record as Record
     from tau2_core.state.world import reading as reading
@@ -140,6 +141,7 @@ _HOMES = {
     "model.tools": ["Failure", "Tool", "ToolResult"],
     "packs.context": ["Context"],
     "runs.execute": ["FinishedEpisode"],
+    "runs.executors.work": ["run_worker"],
     "state.records": ["Database", "Record"],
     "state.world": ["reading"],
 }
