@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -110,3 +113,24 @@ def test_exported_pages_open_from_disk(gym: Any, runs: Path, tmp_path: Path, ope
     assert page.locator(".title .outcome.failed").count() == 1
     page.get_by_role("link", name="Runs").first.click()
     assert page.locator("tr[data-row]").count() == 2
+    page.get_by_role("link", name="random against oracle").click()
+    assert "B is worse" in page.locator(".title").inner_text()
+    page.locator("a.cell").first.click()
+    assert page.locator(".pair section").count() == 2
+    page.get_by_role("link", name="Domains").click()
+    page.get_by_role("link", name="mock", exact=True).click()
+    page.get_by_role("link", name="tasks", exact=True).click()
+    assert page.locator("tr[data-row]").count() >= 5
+    page.go_back()
+    page.locator("#tasks a").first.click()
+    assert page.get_by_role("heading", name="Gold").count() == 1
+    assert links_that_lead_nowhere(tmp_path / "pages") == []
+
+
+def links_that_lead_nowhere(folder: Path) -> list[str]:
+    return [
+        f"{file}: {link}"
+        for file in folder.rglob("*.html")
+        for link in re.findall(r'(?:href|src|action)="([^"#]+)', file.read_text())
+        if not (file.parent / unquote(unescape(link))).is_file()
+    ]

@@ -19,9 +19,9 @@ from tau2_core.errors import Tau2GymError, UsageError
 from tau2_core.terminal_text import printable
 
 from tau2_gym_workbench.access import Access
-from tau2_gym_workbench.compare_pages import ComparePages
+from tau2_gym_workbench.compare_pages import ComparePages, CompareRoutes
 from tau2_gym_workbench.dev_pages import DevPages
-from tau2_gym_workbench.domain_pages import DomainPages
+from tau2_gym_workbench.domain_pages import DomainPages, DomainRoutes
 from tau2_gym_workbench.episodes import read_episode
 from tau2_gym_workbench.folder import Runs
 from tau2_gym_workbench.links import Links
@@ -41,11 +41,7 @@ def open_reading(folder: Path, settings: Settings, *, authors: bool = False) -> 
 
     `authors`: a pack is being written, and has a page.
     """
-    panels = Panels(settings.catalogue.pages())
-    nav = [("domains", "Domains", "/domains"), ("play", "Play", "/play")]
-    nav += [("dev", "Author", "/dev")] if authors else []
-    nav += [(spec.name, spec.title, f"/pages/{spec.name}") for spec in panels.pages()]
-    return Reading(Runs(folder), settings, panels, nav)
+    return Reading(Runs(folder), settings, Panels(settings.catalogue.pages()), authors)
 
 
 class ReadingPages:
@@ -90,9 +86,7 @@ class ReadingPages:
         return StreamingResponse(stream, media_type="text/event-stream")
 
     def page(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        panel = self.reading.panels.page(name, self.reading.runs.folder)
-        return HTMLResponse(self.reading.render("page.html", LINKS, name, panel.title, panel=panel))
+        return HTMLResponse(self.reading.plugin_page(LINKS, request.path_params["name"]))
 
 
 def message_text(message: Any) -> str:
@@ -117,8 +111,8 @@ def application(reading: Reading, host: str, token: str | None, pack: Path | Non
     routes = [
         Mount("/static", StaticFiles(directory=STATIC)),
         *ReadingPages(reading).routes(),
-        *ComparePages(reading, LINKS).routes(),
-        *DomainPages(reading, LINKS).routes(),
+        *CompareRoutes(ComparePages(reading), LINKS).routes(),
+        *DomainRoutes(DomainPages(reading), LINKS).routes(),
         *PlayPages(reading, LINKS, pack).routes(),
         *(author.routes() if author else ()),
     ]

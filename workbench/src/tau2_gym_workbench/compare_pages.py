@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,10 +12,12 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 from tau2_core.errors import UsageError
 
-from tau2_gym_workbench.comparison import compare
+from tau2_gym_workbench.comparison import Compared, compare
 from tau2_gym_workbench.episodes import WINDOW, StoredEpisode, read_episode, turns
 from tau2_gym_workbench.links import Links
 from tau2_gym_workbench.pages import Reading, run_name
+
+PAIRS = 500  # tasks that flipped, on one page
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,58 @@ class _Side:
 
 
 class ComparePages:
-    """Two runs beside each other: B against A, the one that was begun first."""
+    """Two runs beside each other, B against A: each page as a text, for a server or an export."""
 
-    def __init__(self, reading: Reading, links: Links) -> None:
+    def __init__(self, reading: Reading) -> None:
         self.reading = reading
+
+    def runs(self, links: Links, keys: Sequence[str], ignore: Sequence[str] = ()) -> str:
+        """Return the comparison of two runs. Raises UsageError, RunError."""
+        found = self.compared(keys, ignore)
+        names = [run_name(self.reading.runs.index(key), key) for key in keys]
+        title = f"{names[0]} and {names[1]}"
+        return self.reading.render(
+            "compare.html", links, "compare", title, names=names, keys=keys, found=found, most=PAIRS
+        )
+
+    def compared(self, keys: Sequence[str], ignore: Sequence[str] = ()) -> Compared:
+        """Compare two runs."""
+        a, b = (self.reading.runs.index(key) for key in keys)
+        return compare(a, b, ignore=list(ignore))
+
+    def episodes(self, links: Links, keys: Sequence[str], task: int, other: int, trial: int) -> str:
+        """Return two episodes of one slot; the task has the number `other` in run B. Raises UsageError, RunError."""
+        sides = [self._side(links, key, number, trial) for key, number in zip(keys, (task, other), strict=True)]
+        first = next((side.episode for side in sides if side.episode), None)
+        return self.reading.render(
+            "side_by_side.html",
+            links,
+            "compare",
+            "Two episodes",
+            names=[side.name for side in sides],
+            keys=keys,
+            task_id=first.task_id if first else "",
+            trial=trial,
+            sides=sides,
+        )
+
+    def _side(self, links: Links, key: str, task: int, trial: int) -> _Side:
+        index = self.reading.runs.index(key)
+        whole = partial(links.message, key, task, trial)
+        name = run_name(index, key)
+        try:
+            episode = read_episode(index, key, task, trial)
+        except UsageError as error:
+            return _Side(key, name, None, [], 0, whole, str(error))
+        every = list(turns(episode.record.messages))
+        return _Side(key, name, episode, every[:WINDOW], max(0, len(every) - WINDOW), whole)
+
+
+class CompareRoutes:
+    """Where the server has these pages."""
+
+    def __init__(self, pages: ComparePages, links: Links) -> None:
+        self.pages = pages
         self.links = links
 
     def routes(self) -> list[BaseRoute]:
@@ -43,14 +94,9 @@ class ComparePages:
         keys = request.query_params.getlist("run")
         if len(keys) != 2:
             raise UsageError(f"tick two runs to compare them, not {len(keys)}")
-        order = {run.key: run.begun for run in self.reading.runs.found()}
-        keys.sort(key=lambda key: order.get(key, 0.0))
-        indexes = [self.reading.runs.index(key) for key in keys]
-        names = [run_name(index, key) for index, key in zip(indexes, keys, strict=True)]
-        found = compare(*indexes, ignore=request.query_params.getlist("ignore"))
-        title = f"{names[0]} and {names[1]}"
-        page = self.reading.render("compare.html", self.links, "compare", title, names=names, keys=keys, found=found)
-        return HTMLResponse(page)
+        order = {run.key: run.begun for run in self.pages.reading.runs.found()}
+        keys.sort(key=lambda key: order.get(key, 0.0))  # A is the one that was begun first
+        return HTMLResponse(self.pages.runs(self.links, keys, request.query_params.getlist("ignore")))
 
     def episodes(self, request: Request) -> Response:
         query = request.query_params
@@ -58,29 +104,6 @@ class ComparePages:
         if not all(text.isascii() and text.isdigit() and len(text) < 9 for text in numbers):
             raise UsageError("name two runs, the numbers of a task in both, and a trial")
         task, other, trial = map(int, numbers)
-        keys = [query.get("a", ""), query.get("b", "")]
-        sides = [self._side(key, number, trial) for key, number in zip(keys, (task, other), strict=True)]
-        first = next((side.episode for side in sides if side.episode), None)
-        page = self.reading.render(
-            "side_by_side.html",
-            self.links,
-            "compare",
-            "Two episodes",
-            names=[side.name for side in sides],
-            keys=keys,
-            task_id=first.task_id if first else "",
-            trial=trial,
-            sides=sides,
+        return HTMLResponse(
+            self.pages.episodes(self.links, [query.get("a", ""), query.get("b", "")], task, other, trial)
         )
-        return HTMLResponse(page)
-
-    def _side(self, key: str, task: int, trial: int) -> _Side:
-        index = self.reading.runs.index(key)
-        whole = partial(self.links.message, key, task, trial)
-        name = run_name(index, key)
-        try:
-            episode = read_episode(index, key, task, trial)
-        except UsageError as error:
-            return _Side(key, name, None, [], 0, whole, str(error))
-        every = list(turns(episode.record.messages))
-        return _Side(key, name, episode, every[:WINDOW], max(0, len(every) - WINDOW), whole)

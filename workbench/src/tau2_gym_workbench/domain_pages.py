@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import Any
 
 from starlette.requests import Request
@@ -21,10 +22,104 @@ TASKS = 100  # on a page
 
 
 class DomainPages:
-    """What is installed, and how it reads."""
+    """What is installed, and how it reads: each page as a text, for a server or an export."""
 
-    def __init__(self, reading: Reading, links: Links) -> None:
+    def __init__(self, reading: Reading) -> None:
         self.reading = reading
+
+    def list(self, links: Links, only: Collection[str] | None = None) -> str:
+        """Return the list of all domains, or of those named."""
+        rows = [row for row in domains.domain_rows(self.reading.settings) if only is None or row.name in only]
+        return self._page(links, "domains.html", "Domains", rows=rows)
+
+    def domain(
+        self, links: Links, name: str, *, text: str = "", page: int = 1, only: Collection[str] | None = None
+    ) -> str:
+        """Return a domain; of its tasks those that hold `text`, page by page, or all of `only`."""
+        settings = self.reading.settings
+        setting = settings.domain(name)
+        folded = text.casefold()
+        tasks = setting.tasks()  # made when they are looked at, so only those of the page are, unless all are searched
+        wanted = [
+            task_id
+            for task_id in (tasks if only is None else [each for each in tasks if each in only])
+            if folded in task_id.casefold() or folded in tasks[task_id].user_scenario.text().casefold()
+        ]
+        pages = 1 if only is not None else max(1, -(-len(wanted) // TASKS))
+        page = min(page, pages)
+        shown = wanted if only is not None else wanted[(page - 1) * TASKS : page * TASKS]
+        return self._page(
+            links,
+            "domain.html",
+            name,
+            name=name,
+            origin=settings.catalogue.origin("domain", name),
+            dataset=setting.dataset.root if setting.dataset else None,
+            policies=domains.policies(settings, setting),
+            tables=domains.tables(setting),
+            sides=[("The agent’s tools", setting.tools("agent")), ("The customer’s tools", setting.tools("user"))],
+            splits=setting.splits(),
+            families=domains.family_files(setting),
+            text=text,
+            tasks=[tasks[task_id] for task_id in shown],
+            total=len(tasks),
+            page=page,
+            pages=pages,
+            address=lambda number: links.domain(name, q=text, page=number) + "#tasks",
+        )
+
+    def task(self, links: Links, name: str, task_id: str) -> str:
+        """Return a task. Raises UsageError if the domain has none of that id."""
+        setting = self.reading.settings.domain(name)
+        tasks = setting.tasks()
+        if task_id not in tasks:
+            raise UsageError(f"{name} has no task {task_id!r} ({did_you_mean(task_id, tasks)})")
+        task = tasks[task_id]
+        return self._page(
+            links,
+            "domain_task.html",
+            task_id,
+            name=name,
+            task=task,
+            splits=[split for split, ids in setting.splits().items() if task_id in ids],
+            content=task.model_dump(mode="json", exclude_none=True),
+        )
+
+    def table(self, links: Links, name: str, role: str, table: str, *, text: str = "", page: int = 1) -> str:
+        """Return a page of a table. Raises UsageError if there is no such table."""
+        found = domains.table_page(self.reading.settings.domain(name), role, table, text=text, page=page)
+        return self._page(
+            links,
+            "domain_table.html",
+            table,
+            name=name,
+            table=table,
+            found=found,
+            text=text,
+            address=lambda number: links.table(name, role, table, q=text, page=number),
+        )
+
+    def check(self, links: Links, name: str) -> str:
+        """Return what `check` says; it plays all tasks."""
+        report = check_domain(self.reading.settings.catalogue, name)
+        problems = [("problem", each) for each in report.problems] + [("warning", each) for each in report.warnings]
+        return self._page(links, "domain_check.html", "Check", name=name, report=report, problems=problems, audit=None)
+
+    def audit(self, links: Links, name: str) -> str:
+        """Return what the audit says; it plays all tasks."""
+        setting = self.reading.settings.domain(name)
+        found = asyncio.run(audit(setting, self.reading.settings.catalogue))
+        return self._page(links, "domain_check.html", "Audit", name=name, report=None, audit=found, baselines=BASELINES)
+
+    def _page(self, links: Links, template: str, title: str, **values: Any) -> str:
+        return self.reading.render(template, links, "domains", title, **values)
+
+
+class DomainRoutes:
+    """Where the server has these pages."""
+
+    def __init__(self, pages: DomainPages, links: Links) -> None:
+        self.pages = pages
         self.links = links
 
     def routes(self) -> list[BaseRoute]:
@@ -39,85 +134,33 @@ class DomainPages:
         ]
 
     def list(self, _request: Request) -> Response:
-        return self._page("domains.html", "Domains", rows=domains.domain_rows(self.reading.settings))
+        return HTMLResponse(self.pages.list(self.links))
 
     def domain(self, request: Request) -> Response:
         name = request.path_params["name"]
-        settings = self.reading.settings
-        setting = settings.domain(name)
-        text = request.query_params.get("q", "").strip()
-        folded = text.casefold()
-        tasks = setting.tasks()  # made when they are looked at, so only those of the page are, unless all are searched
-        wanted = [
-            task_id
-            for task_id in tasks
-            if folded in task_id.casefold() or folded in tasks[task_id].user_scenario.text().casefold()
-        ]
-        pages = max(1, -(-len(wanted) // TASKS))
-        page = min(_number(request), pages)
-        return self._page(
-            "domain.html",
-            name,
-            name=name,
-            origin=settings.catalogue.origin("domain", name),
-            dataset=setting.dataset.root if setting.dataset else None,
-            policies=domains.policies(settings, setting),
-            tables=domains.tables(setting),
-            sides=[("The agent’s tools", setting.tools("agent")), ("The customer’s tools", setting.tools("user"))],
-            splits=setting.splits(),
-            families=domains.family_files(setting),
-            text=text,
-            tasks=[tasks[task_id] for task_id in wanted[(page - 1) * TASKS : page * TASKS]],
-            page=page,
-            pages=pages,
-            address=lambda number: self.links.page(f"domains/{name}", q=text, page=number) + "#tasks",
-        )
+        return HTMLResponse(self.pages.domain(self.links, name, text=_text(request), page=_number(request)))
 
     def task(self, request: Request) -> Response:
-        name, task_id = request.path_params["name"], request.query_params.get("id", "")
-        setting = self.reading.settings.domain(name)
-        tasks = setting.tasks()
-        if task_id not in tasks:
-            raise UsageError(f"{name} has no task {task_id!r} ({did_you_mean(task_id, tasks)})")
-        task = tasks[task_id]
-        return self._page(
-            "domain_task.html",
-            task_id,
-            name=name,
-            task=task,
-            splits=[split for split, ids in setting.splits().items() if task_id in ids],
-            content=task.model_dump(mode="json", exclude_none=True),
+        return HTMLResponse(
+            self.pages.task(self.links, request.path_params["name"], request.query_params.get("id", ""))
         )
 
     def table(self, request: Request) -> Response:
-        place, text = request.path_params, request.query_params.get("q", "").strip()
-        setting = self.reading.settings.domain(place["name"])
-        found = domains.table_page(setting, place["role"], place["table"], text=text, page=_number(request))
-        path = f"domains/{place['name']}/tables/{place['role']}/{place['table']}"
-        return self._page(
-            "domain_table.html",
-            place["table"],
-            name=place["name"],
-            table=place["table"],
-            found=found,
-            text=text,
-            address=lambda number: self.links.page(path, q=text, page=number),
+        place = request.path_params
+        page = self.pages.table(
+            self.links, place["name"], place["role"], place["table"], text=_text(request), page=_number(request)
         )
+        return HTMLResponse(page)
 
     def check(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        report = check_domain(self.reading.settings.catalogue, name)
-        problems = [("problem", each) for each in report.problems] + [("warning", each) for each in report.warnings]
-        return self._page("domain_check.html", "Check", name=name, report=report, problems=problems, audit=None)
+        return HTMLResponse(self.pages.check(self.links, request.path_params["name"]))
 
     def audit(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        setting = self.reading.settings.domain(name)
-        found = asyncio.run(audit(setting, self.reading.settings.catalogue))
-        return self._page("domain_check.html", "Audit", name=name, report=None, audit=found, baselines=BASELINES)
+        return HTMLResponse(self.pages.audit(self.links, request.path_params["name"]))
 
-    def _page(self, template: str, title: str, **values: Any) -> Response:
-        return HTMLResponse(self.reading.render(template, self.links, "domains", title, **values))
+
+def _text(request: Request) -> str:
+    return request.query_params.get("q", "").strip()
 
 
 def _number(request: Request) -> int:

@@ -29,7 +29,7 @@ class TableName:
 
 @dataclass(frozen=True, slots=True)
 class TablePage:
-    """Some rows of a table: keys with their values in the order of `columns`; a field that is no table has `value`."""
+    """Some rows of a table: keys with their values in the order of `columns`; a field that is no table has none."""
 
     columns: list[str]
     rows: list[tuple[str, list[Any]]]

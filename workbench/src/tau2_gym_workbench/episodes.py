@@ -113,6 +113,11 @@ def turns(messages: Sequence[Message]) -> Iterator[Turn]:
         )
 
 
+def starts(whole: Sequence[Turn]) -> list[int]:
+    """Return the number of the first message on each page of a conversation."""
+    return [turn.number for turn in whole[::WINDOW]] or [0]
+
+
 def read_episode(index: RunIndex, key: str, task: int, trial: int) -> StoredEpisode:
     """Read one episode. Raises UsageError if it is not finished, RunError if its lines are damaged or gone."""
     names = index.config["tasks"]

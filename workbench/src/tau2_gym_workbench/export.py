@@ -1,41 +1,58 @@
-"""The pages of runs as files: they open from disk, link to each other, and need no script to be read."""
+"""The pages as files: they open from disk, link to each other, and need no script to be read."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
+from urllib.parse import unquote
 
+from tau2_core.episode.setting import Setting
 from tau2_core.errors import UsageError
 from tau2_core.records.reader import is_run
 
 from tau2_gym_workbench.application import STATIC, message_text, open_reading
-from tau2_gym_workbench.episodes import WINDOW, StoredEpisode, read_episode, turns
-from tau2_gym_workbench.links import StaticLinks, episode_file, message_file
+from tau2_gym_workbench.compare_pages import PAIRS, ComparePages
+from tau2_gym_workbench.domain_pages import DomainPages
+from tau2_gym_workbench.domains import domain_rows, table_page, tables
+from tau2_gym_workbench.episodes import StoredEpisode, read_episode, starts, turns
+from tau2_gym_workbench.links import StaticLinks
 from tau2_gym_workbench.pages import Reading
 from tau2_gym_workbench.settings import Settings
 from tau2_gym_workbench.text import LONGEST_TEXT, formatted
+
+PLACES = StaticLinks(root="")  # from the folder of the export, so that what links lead to is where files are
+MOST_COMPARISONS = 100
 
 
 def export_runs(runs: Sequence[Path], target: Path, settings: Settings) -> str:
     """Write the pages of runs, or of all runs in a folder, into a new folder; return what was written, in words.
 
-    Raises UsageError if the folder is not empty or there is no run.
+    The comparisons of each two runs of a domain, and the domains of the runs, are among them. Raises UsageError if
+    the folder is not empty or there is no run.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"--export {target}: it is not empty; name a new folder")
     folder, only = _common(runs)
     reading = open_reading(folder, settings)
-    keys = [
-        row.key for row in reading.rows() if (only is None or row.found.folder.resolve() in only) and not row.damaged
-    ]
-    if not keys:
+    rows = [row for row in reading.rows() if (only is None or row.found.folder.resolve() in only) and not row.damaged]
+    if not rows:
         raise UsageError(f"{', '.join(map(str, runs))}: no run is there that can be read")
-    target.mkdir(parents=True, exist_ok=True)
+    keys = [row.key for row in rows]
+    oldest_first = [(row.key, row.domain) for row in reversed(rows)]
+    pairs = [(a, b) for (a, of_a), (b, of_b) in combinations(oldest_first, 2) if of_a == of_b][-MOST_COMPARISONS:]
+    export = _Export(reading, target)
+    export.write(PLACES.runs(), reading.runs_page, {}, keys, pairs)
     shutil.copytree(STATIC, target / "static")
-    _write(target / "index.html", reading.runs_page(StaticLinks(root=""), {}, keys))
-    episodes = sum(_export_run(reading, key, target) for key in keys)
-    return f"{len(keys)} runs, {episodes} episodes: open {target / 'index.html'}"
+    episodes = sum(export.run(key) for key in keys)
+    for pair in pairs:
+        export.comparison(pair)
+    export.domains({row.domain: _tasks(reading, keys, row.domain) for row in rows})
+    for spec in reading.panels.pages():
+        export.write(PLACES.plugin_page(spec.name), reading.plugin_page, spec.name)
+    count = f"{len(keys)} run{'s' * (len(keys) != 1)}, {episodes} episode{'s' * (episodes != 1)}"
+    return f"{count}: open {target / 'index.html'}"
 
 
 def _common(runs: Sequence[Path]) -> tuple[Path, set[Path] | None]:
@@ -52,32 +69,76 @@ def _common(runs: Sequence[Path]) -> tuple[Path, set[Path] | None]:
     return parents.pop(), set(resolved)
 
 
-def _export_run(reading: Reading, key: str, target: Path) -> int:
-    links = StaticLinks(root="../../")
-    folder = target / "runs" / key
-    folder.mkdir(parents=True)
-    _write(folder / "index.html", reading.run_page(links, key, {}))
-    index = reading.runs.index(key)
-    with index.reading() as connection:
-        slots = [tuple(row) for row in connection.execute("SELECT task, trial FROM episodes ORDER BY task, trial")]
-    for task, trial in slots:
-        episode = read_episode(index, key, task, trial)
-        parts = len(list(turns(episode.record.messages)))
-        starts = [each.number for each in list(turns(episode.record.messages))[:parts:WINDOW]] or [0]
-        for start in starts:
-            page = reading.episode_page(links, key, task, trial, start)
-            _write(folder / episode_file(task, trial, start if start != starts[0] else 0), page)
-        _write_long_messages(folder, episode)
-    return len(slots)
+def _tasks(reading: Reading, keys: Sequence[str], domain: str) -> set[str]:
+    """Return the tasks of a domain that runs play."""
+    configs = [reading.runs.index(key).config for key in keys]
+    return {task for config in configs if config["domain"] == domain for task in config["tasks"]}
 
 
-def _write_long_messages(folder: Path, episode: StoredEpisode) -> None:
-    """Write the messages that a page cuts, whole."""
-    for number, message in enumerate(episode.record.messages):
-        text = message_text(message)
-        if len(text) > LONGEST_TEXT or len(formatted(message.content or "")) > LONGEST_TEXT:
-            _write(folder / message_file(episode.number, episode.trial, number), text)
+class _Export:
+    """A folder that pages are written to."""
 
+    def __init__(self, reading: Reading, target: Path) -> None:
+        self.reading = reading
+        self.target = target
 
-def _write(file: Path, text: str) -> None:
-    file.write_text(text, encoding="utf-8", errors="backslashreplace")
+    def write(self, place: str, make: Callable[..., str], *about: object, **more: object) -> None:
+        """Write the page that `make` returns for the links as they are from its place, and for what it is about."""
+        text = make(StaticLinks(root="../" * place.count("/")), *about, **more)
+        self.write_text(place, text)
+
+    def write_text(self, place: str, text: str) -> None:
+        file = self.target / unquote(place)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+    def run(self, key: str) -> int:
+        """Write a run with its episodes; return how many these are."""
+        self.write(PLACES.run(key), self.reading.run_page, key, {})
+        index = self.reading.runs.index(key)
+        with index.reading() as connection:
+            slots = [tuple(row) for row in connection.execute("SELECT task, trial FROM episodes ORDER BY task, trial")]
+        for task, trial in slots:
+            episode = read_episode(index, key, task, trial)
+            for start in starts(list(turns(episode.record.messages))):
+                place = PLACES.episode(key, task, trial, start)
+                self.write(place, self.reading.episode_page, key, task, trial, start)
+            self._long_messages(key, episode)
+        return len(slots)
+
+    def _long_messages(self, key: str, episode: StoredEpisode) -> None:
+        """Write the messages that a page cuts, whole."""
+        for number, message in enumerate(episode.record.messages):
+            text = message_text(message)
+            if len(text) > LONGEST_TEXT or len(formatted(message.content or "")) > LONGEST_TEXT:
+                self.write_text(PLACES.message(key, episode.number, episode.trial, number), text)
+
+    def comparison(self, keys: tuple[str, str]) -> None:
+        """Write what compares two runs, and the episodes side by side that it links to."""
+        pages = ComparePages(self.reading)
+        self.write(PLACES.compare(*keys), pages.runs, keys)
+        for pair in pages.compared(keys).pairs[:PAIRS]:
+            for trial, *_cells in pair.cells:
+                place = PLACES.side_by_side(*keys, pair.a, pair.b, trial)
+                self.write(place, pages.episodes, keys, pair.a, pair.b, trial)
+
+    def domains(self, played: Mapping[str, Collection[str]]) -> None:
+        """Write the list of the domains with what belongs to each, and the tasks of it that are named."""
+        pages, settings = DomainPages(self.reading), self.reading.settings
+        self.write(PLACES.domains(), pages.list, played)
+        for row in domain_rows(settings):
+            if row.name in played and not row.problem:
+                self._domain(pages, settings.domain(row.name), played[row.name])
+
+    def _domain(self, pages: DomainPages, setting: Setting, tasks: Collection[str]) -> None:
+        name = setting.domain
+        self.write(PLACES.domain(name), pages.domain, name, only=tasks)
+        self.write(PLACES.check(name), pages.check, name)
+        self.write(PLACES.audit(name), pages.audit, name)
+        for task_id in setting.tasks():
+            if task_id in tasks:
+                self.write(PLACES.task(name, task_id), pages.task, name, task_id)
+        for table in tables(setting):
+            for page in range(1, table_page(setting, table.role, table.name).pages + 1):
+                place = PLACES.table(name, table.role, table.name, page=page)
+                self.write(place, pages.table, name, table.role, table.name, page=page)

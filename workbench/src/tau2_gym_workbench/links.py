@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from urllib.parse import quote, urlencode
 
 
@@ -37,36 +38,84 @@ class Links:
         """Return the whole text of one message."""
         return f"{self.root}runs/{quote(key)}/{task}/{trial}/messages/{number}"
 
+    def compare(self, a: str, b: str) -> str:
+        """Return the comparison of two runs."""
+        return self.page("compare", run=[a, b])
+
+    def side_by_side(self, a: str, b: str, task: int, other: int, trial: int) -> str:
+        """Return two episodes of one slot; the task has the number `other` in run B."""
+        return self.page("compare/episodes", a=a, b=b, task=task, other=other, trial=trial)
+
+    def domains(self) -> str:
+        """Return the list of domains."""
+        return self.page("domains")
+
+    def domain(self, name: str, **query: object) -> str:
+        """Return the page of one domain."""
+        return self.page(f"domains/{name}", **query)
+
+    def task(self, domain: str, task_id: str) -> str:
+        """Return the page of one task of a domain."""
+        return self.page(f"domains/{domain}/tasks", id=task_id)
+
+    def table(self, domain: str, role: str, table: str, **query: object) -> str:
+        """Return a page of a table in a side's database."""
+        return self.page(f"domains/{domain}/tables/{role}/{table}", **query)
+
+    def check(self, domain: str) -> str:
+        """Return what `check` says of a domain."""
+        return self.page(f"domains/{domain}/check")
+
+    def audit(self, domain: str) -> str:
+        """Return what the audit says of a domain's tasks."""
+        return self.page(f"domains/{domain}/audit")
+
+    def plugin_page(self, name: str) -> str:
+        """Return the page that a plugin adds."""
+        return self.page(f"pages/{name}")
+
 
 @dataclass(frozen=True, slots=True)
 class StaticLinks(Links):
-    """The files of an export, seen from a page whose way up is `root`."""
+    """The files of an export, seen from a page whose way up is `root`. What is asked of a server has none."""
 
     static: bool = True
 
+    def page(self, path: str, **_query: object) -> str:
+        return f"{self.root}{quote(path)}.html"
+
     def runs(self, **_query: object) -> str:
-        return f"{self.root}index.html"
+        return self.page("index")
 
     def run(self, key: str, **_query: object) -> str:
-        return f"{self.root}runs/{quote(key)}/index.html"
+        return self.page(f"runs/{key}/index")
 
     def episode(self, key: str, task: int, trial: int, start: int = 0) -> str:
-        return f"{self.root}runs/{quote(key)}/{episode_file(task, trial, start)}"
+        return self.page(f"runs/{key}/episode-{task}-{trial}{f'-from-{start}' if start else ''}")
 
     def message(self, key: str, task: int, trial: int, number: int) -> str:
-        return f"{self.root}runs/{quote(key)}/{message_file(task, trial, number)}"
+        return f"{self.root}{quote(f'runs/{key}')}/episode-{task}-{trial}-message-{number}.txt"
 
+    def compare(self, a: str, b: str) -> str:
+        return self.page(f"compare/{a}/{b}/index")
 
-def episode_file(task: int, trial: int, start: int = 0) -> str:
-    """Return the name of an exported episode's file."""
-    return f"episode-{task}-{trial}{f'-from-{start}' if start else ''}.html"
+    def side_by_side(self, a: str, b: str, task: int, other: int, trial: int) -> str:
+        return self.page(f"compare/{a}/{b}/{task}-{other}-{trial}")
 
+    def domains(self) -> str:
+        return self.page("domains/index")
 
-def message_file(task: int, trial: int, number: int) -> str:
-    """Return the name of an exported message's file."""
-    return f"episode-{task}-{trial}-message-{number}.txt"
+    def domain(self, name: str, **_query: object) -> str:
+        return self.page(f"domains/{name}/index")
+
+    def task(self, domain: str, task_id: str) -> str:
+        digest = sha256(task_id.encode("utf-8", "backslashreplace")).hexdigest()  # an id may hold any character
+        return self.page(f"domains/{domain}/task-{digest[:20]}")
+
+    def table(self, domain: str, role: str, table: str, **query: object) -> str:
+        return self.page(f"domains/{domain}/table-{role}-{table}-{query.get('page', 1)}")
 
 
 def _query(values: dict[str, object]) -> str:
-    given = {name.rstrip("_"): value for name, value in values.items() if value not in (None, "", [])}
+    given = {name: value for name, value in values.items() if value not in (None, "", [])}
     return f"?{urlencode(given, doseq=True)}" if given else ""

@@ -14,7 +14,7 @@ from tau2_core.terminal_text import printable
 
 from tau2_gym_workbench import rendering
 from tau2_gym_workbench.alignment import align
-from tau2_gym_workbench.episodes import WINDOW, StoredEpisode, read_episode, turns
+from tau2_gym_workbench.episodes import WINDOW, StoredEpisode, read_episode, starts, turns
 from tau2_gym_workbench.figures import Details, Figures, details, figures
 from tau2_gym_workbench.folder import FoundRun, Runs
 from tau2_gym_workbench.index import RunIndex
@@ -88,7 +88,7 @@ class Reading:
     runs: Runs
     settings: Settings
     panels: Panels
-    nav: Sequence[tuple[str, str, str]] = ()
+    authors: bool = False
     _figures: dict[Path, tuple[int, Figures]] = field(default_factory=dict)
     _details: dict[Path, tuple[int, Details]] = field(default_factory=dict)
 
@@ -108,9 +108,13 @@ class Reading:
 
     def render(self, template: str, links: Links, here: str, title: str, **values: Any) -> str:
         """Return a page."""
-        nav = [] if links.static else self.nav
-        given = {"links": links, "here": here, "title": title, "nav": nav, **values}
+        given = {"links": links, "here": here, "title": title, "nav": self._nav(links), **values}
         return rendering.own().get_template(f"workbench/{template}").render(given)
+
+    def _nav(self, links: Links) -> list[tuple[str, str, str]]:
+        served = [("play", "Play", links.page("play"))] + ([("dev", "Author", links.page("dev"))] * self.authors)
+        added = [(spec.name, spec.title, links.plugin_page(spec.name)) for spec in self.panels.pages()]
+        return [("domains", "Domains", links.domains()), *([] if links.static else served), *added]
 
     def rows(self) -> list[RunRow]:
         """Return all runs, also those that cannot be read."""
@@ -123,8 +127,14 @@ class Reading:
         except (Tau2GymError, OSError) as error:
             return RunRow(found, None, {}, damaged=str(error))
 
-    def runs_page(self, links: Links, query: Mapping[str, str], only: Sequence[str] | None = None) -> str:
-        """Return the list of all runs, or of those with the keys `only`."""
+    def runs_page(
+        self,
+        links: Links,
+        query: Mapping[str, str],
+        only: Sequence[str] | None = None,
+        compared: Sequence[tuple[str, str]] = (),
+    ) -> str:
+        """Return the list of all runs, or of those with the keys `only`, with links to comparisons of `compared`."""
         every = [row for row in self.rows() if only is None or row.key in only]
         text, domain, state = (query.get(name, "") for name in ("q", "domain", "state"))
         sort = query.get("sort") if query.get("sort") in SORTS else "newest"
@@ -142,6 +152,7 @@ class Reading:
             links,
             "runs",
             "Runs",
+            compared=compared,
             rows=rows if links.static else rows[(page - 1) * RUNS_PAGE : page * RUNS_PAGE],
             total=len(every),
             folder=self.runs.folder,
@@ -199,7 +210,7 @@ class Reading:
         verdicts = list(episode.grade.verdicts.items()) if episode.grade else []
         basis = episode.grade.basis if episode.grade else []
         whole = list(turns(episode.record.messages))
-        windows = [whole[place].number for place in range(0, len(whole), WINDOW)] or [0]
+        windows = starts(whole)
         start = max((each for each in windows if each <= start), default=0)
         at = windows.index(start) * WINDOW
         return self.render(
@@ -229,6 +240,11 @@ class Reading:
             again=again(index, episode),
             show=f"tau2-gym show {shlex.quote(str(index.folder))} {shlex.quote(f'{episode.task_id}#{trial}')}",
         )
+
+    def plugin_page(self, links: Links, name: str) -> str:
+        """Return a page that a plugin adds. Raises UsageError if there is none of that name."""
+        panel = self.panels.page(name, self.runs.folder)
+        return self.render("page.html", links, name, panel.title, panel=panel)
 
     def _machine(self, episode: StoredEpisode, setting: Any) -> TimeMachine | None:
         if setting is None or episode.task is None:

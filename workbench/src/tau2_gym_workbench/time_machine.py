@@ -52,19 +52,23 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A path in which the end is not the gold's end, the calls that touched it, and the gold calls that would have."""
+    """Paths in which the end is not the gold's end, the calls that touched them, and the gold calls that would have."""
 
-    change: PathChange
     made_by: Sequence[MadeCall]
     gold: Sequence[str]
+    changes: list[PathChange]
 
 
 @dataclass
 class TimeMachine:
-    """All steps and the final difference; `missing` says why there is no replay, `note` what is in doubt about it."""
+    """All steps, and what differs at the end.
+
+    `left` paths that differ are not shown, `missing` says why there is no replay, and `notes` what is in doubt about it.
+    """
 
     steps: Sequence[Step] = ()
     differences: Sequence[Difference] = ()
+    left: int = 0
     same: bool = False
     missing: str = ""
     notes: list[str] = field(default_factory=list)
@@ -110,10 +114,8 @@ def _replayed(setting: Setting, task: Task, record: EpisodeRecord, calls: Sequen
     found.notes += [f"the gold call {action.text()} fails: {why}" for action, why in gold.failures]
     changes = list(_between(gold.environment.worlds, environment.worlds))
     touched = _touched_by_gold(setting, task, record.seed) if changes else []
-    found.differences = [
-        Difference(each, _causes(each, steps), [text for text, paths in touched if _any_within(each, paths)])
-        for each in changes[:SHOWN]
-    ]
+    found.differences = _by_cause(changes[:SHOWN], steps, touched)
+    found.left = max(0, len(changes) - SHOWN)
     found.same = not changes
     return found
 
@@ -174,8 +176,17 @@ def _touched_by_gold(setting: Setting, task: Task, seed: int) -> list[tuple[str,
     return found
 
 
-def _causes(change: PathChange, steps: Iterable[Step]) -> list[MadeCall]:
-    return [step.call for step in steps if _any_within(change, step.changes)]
+def _by_cause(
+    changes: Sequence[PathChange], steps: Sequence[Step], gold: Sequence[tuple[str, Sequence[PathChange]]]
+) -> list[Difference]:
+    """Return paths that differ, those of the same calls together."""
+    found: dict[tuple[object, ...], Difference] = {}
+    for change in changes:
+        made_by = [step.call for step in steps if _any_within(change, step.changes)]
+        wanted = [text for text, paths in gold if _any_within(change, paths)]
+        cause = (*(each.number for each in made_by), *wanted)
+        found.setdefault(cause, Difference(made_by, wanted, [])).changes.append(change)
+    return list(found.values())
 
 
 def _any_within(change: PathChange, others: Iterable[PathChange]) -> bool:
