@@ -203,7 +203,7 @@ def test_it_goes_on_where_it_was_stopped() -> None:
     )
     assert len(run) == slots
     assert seen == [(done, slots) for done in range(before + 1, slots + 1)]
-    with pytest.raises(RunError, match=r"was another run: agent\.name"):
+    with pytest.raises(RunError, match=r"holds another run: agent\.name"):
         evaluate("mock", agent="silent", split="test", name="again", resume=True)
 
 

@@ -143,7 +143,10 @@ class TestPlugins:
         resumed = gym(*arguments, "--name", "a", "--resume", paths=[site])
         assert (resumed.returncode, "digests.plugins.agent was" in resumed.stderr) == (1, True), resumed.stderr
         assert gym(*arguments, "--name", "b", paths=[site]).returncode == 0
-        assert gym("compare", "runs/a", "runs/b", paths=[site]).returncode == 0
+        compared = gym("compare", "runs/a", "runs/b", paths=[site])
+        assert (compared.returncode, "differs: digests.plugins.agent: " in compared.stdout) == (0, True), (
+            compared.stdout
+        )
 
     def test_a_toolset(self, gym: Gym, plugin: Plugin) -> None:
         site = plugin("more_tools", TOOLSET)
@@ -171,8 +174,10 @@ class TestPlugins:
 @pytest.mark.domain("mock")
 def test_plugins_that_take_part_are_named_with_their_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    run = tau2_core.evaluate("mock", agent="silent", tasks=["complete_task"])
-    assert run.configuration["plugins"] == {
-        "core": "tau2-core",
-        "mock": f"tau2-domain-mock {version('tau2-domain-mock')}",
-    }
+    run = tau2_core.evaluate("mock", agent="silent", tasks=["complete_task"], name="a")
+    now = f"tau2-domain-mock {version('tau2-domain-mock')}"
+    assert run.configuration["plugins"] == {"core": "tau2-core", "mock": now}
+    file = run.folder / "run.json"
+    file.write_text(file.read_text().replace(now, "tau2-domain-mock 0.0.1"))
+    with pytest.raises(tau2_core.RunError, match=rf"plugins\.mock was 'tau2-domain-mock 0\.0\.1' and is now '{now}'"):
+        tau2_core.evaluate("mock", agent="silent", tasks=["complete_task"], name="a", resume=True)

@@ -162,7 +162,7 @@ def test_a_stopped_server_goes_on_with_what_is_missing(start: Start, gym: Gym, h
     assert json.loads((folder(server) / "summary.json").read_text())["mean_reward"] == 1.0
     other = gym("serve", "mock", *ONE, "--trials", "4", "--resume", "--port", 0, "--out", server.folder / "runs")
     assert other.returncode == 1
-    assert "was another run" in other.stderr
+    assert "holds another run" in other.stderr
 
 
 def test_a_server_without_a_run_says_how_to_get_one(server: Server) -> None:

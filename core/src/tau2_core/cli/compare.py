@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tau2_core.records.compare import ComparedRun, Comparison
 
 SHOWN_TASKS = 10
+SHOWN_ABOVE = ("agent.name", "models.agent.model")  # in the two lines at the top
 COLOURS = {"better": "green", "not worse": "green", "worse": "red", "inconclusive": "yellow"}
 
 
@@ -63,6 +64,9 @@ def _show(found: Comparison) -> None:
         screen.print(f"[bold]{letter}[/bold]  {safe(side.name)} · agent {safe(who)}{_gaps(side)}", soft_wrap=True)
     for each in found.ignored:
         screen.print(f"accepted: {safe(str(each))}", highlight=False, soft_wrap=True)
+    for each in found.differs:
+        if each.name not in SHOWN_ABOVE:
+            screen.print(f"differs: {safe(str(each))}", highlight=False, soft_wrap=True)
     screen.print(f"\n{found.tasks} tasks × {found.trials} trials; strict rates, {1 - found.alpha:.0%} intervals")
     reach = max(abs(found.difference.low), abs(found.difference.high), found.margin or 0.0)
     scale = next(step for step in (0.1, 0.25, 0.5, 1.0) if reach <= step)

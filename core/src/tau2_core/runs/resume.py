@@ -19,8 +19,8 @@ from tau2_core.state.difference import path_text, value_changes
 def resume_run(journal: Journal, config: dict[str, Any], plan: Plan) -> FinishedSlots:
     """Read the finished slots, and rewrite the files with complete lines, one per slot.
 
-    Episodes with an infrastructure error are removed, to be played again. Raises RunError if it was another run: for
-    any difference in configuration or content that could affect a result.
+    Episodes with an infrastructure error are removed, to be played again. Raises RunError if the run was configured
+    differently: for any difference in options, plugins or content that could affect a result.
     """
     try:
         difference = next(value_changes(deciding(journal.read(CONFIGURATION)), deciding(config)), None)
@@ -29,8 +29,8 @@ def resume_run(journal: Journal, config: dict[str, Any], plan: Plan) -> Finished
     if difference is not None:
         where = path_text(difference.path)
         raise RunError(
-            f"--resume: {journal.folder} was another run: {where} was {difference.old!r}, now {difference.new!r}; "
-            "restore that, or start a new run with another --name"
+            f"--resume: {journal.folder} holds another run: {where} was {difference.old!r} and is now "
+            f"{difference.new!r}; restore it, or start a new run with another --name"
         )
     slots = set(plan.slots())
     found = read_finished_slots(journal)
@@ -69,5 +69,4 @@ def deciding(config: dict[str, Any]) -> dict[str, Any]:
         }
         for role, model in config.get("models", {}).items()
     }
-    rest = {name: value for name, value in config.items() if name != "plugins"}  # their content is in the digests
-    return {**rest, "models": models}
+    return {**config, "models": models}
