@@ -41,7 +41,7 @@ class ProblemKind(Enum):
     DIFFERING_ID = "T2G033", "a record's id differs from its key"
     PROMPT = "T2G034", "a prompt cannot be rendered"
     NO_POLICY = "T2G035", "a policy is missing"
-    VARIANT_TEXT = "T2G036", "a variant's text names nothing that there is"
+    VARIANT_TEXT = "T2G036", "a variant's text does not fit what it replaces"
 
     UNKNOWN_TOOL = "T2G040", "a tool does not exist"
     UNKNOWN_FUNCTION = "T2G041", "a function does not exist or is of the wrong kind"

@@ -111,7 +111,8 @@ class Setting:
 
     def opening(self) -> str:
         """Return the agent's first line, to which the customer answers."""
-        return (self.dataset.opening if self.dataset else None) or OPENING
+        own = self.pack.manifest.variants[self.variant].opening if self.variant else None
+        return (self.dataset.opening if self.dataset else None) or own or OPENING
 
     def tasks(self) -> Mapping[str, Task]:
         """Return all tasks by id, in file order. Raises PackError or DatasetError."""
@@ -119,7 +120,7 @@ class Setting:
             if self.dataset:
                 self._tasks = {task.id: task for task in self.dataset.load_tasks()}
             else:
-                self._tasks = self.pack.task_set().tasks
+                self._tasks = self.pack.task_set().tasks_in(self.variant)
         return self._tasks
 
     def splits(self) -> Mapping[str, Sequence[str]]:

@@ -14,7 +14,7 @@ from tau2_core.packs.family_tasks import FamilySource, FamilyTasks
 from tau2_core.packs.pack import Pack
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.splits import check_rules
-from tau2_core.packs.task_checks import check_action, check_criteria, check_function, check_user_tools
+from tau2_core.packs.task_checks import Part, check_action, check_criteria, check_function, check_user_tools
 from tau2_core.packs.templates import TextError
 from tau2_core.packs.yaml_source import Place
 from tau2_core.problem_kinds import ProblemKind
@@ -30,6 +30,16 @@ def check_families(pack: Pack, problems: Problems) -> None:
     for name, family in tasks.families.families.items():
         _Family(pack, tasks, name, family, problems).check()
     check_rules(task_set.splits, problems)
+
+
+def check_variant_families(pack: Pack, problems: Problems) -> None:
+    """Note texts of families that a variant replaces and that cannot be rendered."""
+    for own in pack.task_set().variants.values():
+        if own.document is None:
+            continue
+        for name, family in own.families.families.families.items():
+            place = Place(own.document, ("families", name))
+            _Family(pack, own.families, name, family, problems).check_texts(place)
 
 
 def _check_block(pack: Pack, name: str, block: Block, place: Place, problems: Problems) -> None:
@@ -97,7 +107,19 @@ class _Family:
         self._facts()
         for solvable, combinations in self.kinds.items():
             if combinations:
-                self._texts(combinations, solvable=solvable)
+                source = FamilySource(self.tasks.families, combinations[0])
+                if self._texts(combinations, source, solvable=solvable):
+                    self._example(combinations[0], source)
+
+    def check_texts(self, place: Place) -> None:
+        """Check only the texts, which are declared at `place`."""
+        for solvable, combinations in self.kinds.items():
+            source = place.at("task" if solvable else "unsolvable")
+            if combinations and self._texts(combinations, source, solvable=solvable):
+                try:
+                    self.tasks.build(combinations[0])
+                except PackError as error:
+                    self.problems.at(source.source(), ProblemKind.VARIANT_TEXT, error.problems[0].message)
 
     def _facts(self) -> None:
         """Note facts to which blocks of different lines give different values: the result would be arbitrary."""
@@ -113,9 +135,9 @@ class _Family:
                             place, ProblemKind.FACT, what, hint="put the blocks in one line, or rename the fact"
                         )
 
-    def _texts(self, combinations: list[Combination], *, solvable: bool) -> None:
+    def _texts(self, combinations: list[Combination], source: Part, *, solvable: bool) -> bool:
+        """Tell whether all texts can be rendered, as far as their syntax and the facts say."""
         section = self.family.section(solvable=solvable)
-        source = FamilySource(self.tasks.families, combinations[0])
         before = len(self.problems.found)
         try:
             for path, names in self.tasks.templates.names(section):
@@ -124,12 +146,9 @@ class _Family:
         except TextError as error:
             what = f"a text of {self.owner} cannot be rendered: {error}"
             self.problems.at(source.source(*error.path), ProblemKind.FAMILY_TEXT, what, hint="correct the template")
-        if len(self.problems.found) == before:
-            self._example(combinations[0], source)
+        return len(self.problems.found) == before
 
-    def _undefined(
-        self, name: str, path: tuple[str | int, ...], combinations: list[Combination], source: FamilySource
-    ) -> None:
+    def _undefined(self, name: str, path: tuple[str | int, ...], combinations: list[Combination], source: Part) -> None:
         lacking = [each for each in combinations if name not in self.tasks.facts(each)]
         if lacking:
             known = {fact for each in combinations for fact in self.tasks.facts(each)}

@@ -23,6 +23,7 @@ from tau2_core.packs.manifest import DatabaseEntry, Manifest
 from tau2_core.packs.pack import ROLES, Pack
 from tau2_core.packs.policy_rules import read_policy_rules
 from tau2_core.packs.problems import Problems
+from tau2_core.packs.task_texts import VariantTexts
 from tau2_core.packs.variant_texts import read_tool_texts
 from tau2_core.packs.yaml_source import Document, Place, YamlPath
 from tau2_core.problem_kinds import ProblemKind
@@ -109,6 +110,11 @@ class _Loader:
             sync_wants_context=wants_context,
             rules=self._rules(callees),
             texts=self._texts(callees),
+            task_texts={
+                variant: VariantTexts(self.folder / section.task_texts, self.source("variants", variant, "task_texts"))
+                for variant, section in self.manifest.variants.items()
+                if section.task_texts is not None
+            },
         )
 
     def source(self, *path: str | int) -> Source:

@@ -55,6 +55,14 @@ class Variant(_Section):
     tool_texts: str | None = Field(
         default=None, description="A file of descriptions of tools and parameters, such as those of another language."
     )
+    task_texts: str | None = Field(
+        default=None, description="A file of texts of tasks, families and personas, such as those of another language."
+    )
+    opening: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The agent's first line, in place of `Hello! What can I do for you today?`",
+    )
 
 
 class TaskFiles(_Section):

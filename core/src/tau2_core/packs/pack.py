@@ -16,6 +16,7 @@ from tau2_core.packs.manifest import Manifest
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.prompts import PromptError, render_prompt
 from tau2_core.packs.task_defaults import TaskDefaults
+from tau2_core.packs.task_texts import VariantTexts
 from tau2_core.packs.tasks import TaskSet, read_tasks
 from tau2_core.problem_kinds import ProblemKind
 from tau2_core.state.records import Database
@@ -48,6 +49,7 @@ class Pack:
     unsound: frozenset[str] = frozenset()
     incomplete: bool = False
     texts: Mapping[str, Mapping[str, ToolText]] = field(default_factory=dict)
+    task_texts: Mapping[str, VariantTexts] = field(default_factory=dict)
     _bases: dict[tuple[Role, Path], Base] = field(default_factory=dict, repr=False)
     _tasks: TaskSet | None = field(default=None, repr=False)
 
@@ -92,7 +94,7 @@ class Pack:
             found = Problems(self.name) if problems is None else problems
             before = len(found.found)
             defaults = TaskDefaults(self.name, self.manifest.evaluation.reward_basis)
-            self._tasks = read_tasks(self.folder, self.manifest.tasks, defaults, found)
+            self._tasks = read_tasks(self.folder, self.manifest.tasks, defaults, found, self.task_texts)
             if problems is None and len(found.found) > before:
                 self._tasks = None
                 raise PackError(found.found)

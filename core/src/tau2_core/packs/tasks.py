@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +17,8 @@ from tau2_core.packs.problems import Problems
 from tau2_core.packs.split_rules import Rule
 from tau2_core.packs.splits import Splits, read_splits
 from tau2_core.packs.task_defaults import TaskDefaults
-from tau2_core.packs.yaml_source import Place
+from tau2_core.packs.task_texts import TaskTextsReader, VariantTexts
+from tau2_core.packs.yaml_source import Document, Place
 from tau2_core.problem_kinds import ProblemKind
 
 TaskSource = Place | FamilySource
@@ -46,6 +47,15 @@ class Joined(Mapping[str, T]):
 
 
 @dataclass(frozen=True)
+class VariantTasks:
+    """The tasks of a pack with the texts of a variant; `document` holds the texts, if it can be read."""
+
+    tasks: Mapping[str, Task]
+    families: FamilyTasks
+    document: Document | None
+
+
+@dataclass(frozen=True)
 class TaskSet:
     """All tasks of a pack and its splits: first the hand-written tasks in file order, then the families'.
 
@@ -57,14 +67,25 @@ class TaskSet:
     written: Mapping[str, Task]
     families: FamilyTasks
     places: Mapping[str, Place]
+    variants: Mapping[str, VariantTasks] = field(default_factory=dict)
+
+    def tasks_in(self, variant: str) -> Mapping[str, Task]:
+        """Return all tasks with the texts that a variant ("" for none) gives them."""
+        return self.variants[variant].tasks if variant in self.variants else self.tasks
 
     def source(self, task_id: str) -> TaskSource:
         """Return the locations of a task's parts."""
         return self.places[task_id] if task_id in self.places else self.families.source(task_id)
 
 
-def read_tasks(folder: Path, files: TaskFiles, defaults: TaskDefaults, problems: Problems) -> TaskSet:
-    """Read all task files, families and the splits. Wrong entries are noted and left out."""
+def read_tasks(
+    folder: Path,
+    files: TaskFiles,
+    defaults: TaskDefaults,
+    problems: Problems,
+    texts: Mapping[str, VariantTexts] | None = None,
+) -> TaskSet:
+    """Read all task files, families, the splits and the texts of variants. Wrong entries are noted and left out."""
     written = _Written(defaults, problems)
     if files.files is not None:
         written.read_all(folder, files.files)
@@ -85,7 +106,15 @@ def read_tasks(folder: Path, files: TaskFiles, defaults: TaskDefaults, problems:
     splits = read_splits(folder / files.splits, tasks, families, written.refused, problems)
     if splits is not None:
         _require_splits(written, splits, files.splits, problems)
-    return TaskSet(tasks, splits or Splits({}, tasks, families), written.tasks, families, written.places)
+    reader = TaskTextsReader(written.tasks, written.refused, declared, problems)
+    variants: dict[str, VariantTasks] = {}
+    for variant, place in (texts or {}).items():
+        own, document = reader.read(place)
+        changed = {task_id: own.of_task(task) for task_id, task in written.tasks.items()}
+        theirs = FamilyTasks(own.of_families(declared), defaults)
+        variants[variant] = VariantTasks(Joined(changed, theirs), theirs, document)
+    splits = splits or Splits({}, tasks, families)
+    return TaskSet(tasks, splits, written.tasks, families, written.places, variants)
 
 
 class _Written:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import PackError, Problem, UsageError
 from tau2_core.packs.data_checks import check_data
-from tau2_core.packs.family_checks import check_families
+from tau2_core.packs.family_checks import check_families, check_variant_families
 from tau2_core.packs.load import load_pack
 from tau2_core.packs.pack import Pack
 from tau2_core.packs.problems import Problems
@@ -47,6 +47,8 @@ def check_domain(catalogue: Catalogue, name: str, on_task: Callable[[], None] = 
     _check_evaluators(pack, catalogue, problems)
     check_tasks(pack, problems)
     check_families(pack, problems)
+    if not problems.found:
+        check_variant_families(pack, problems)
     pack.unsound |= note_unwritten(pack, problems)
     tasks = pack.task_set().tasks
     report.tasks = len(tasks)

@@ -48,10 +48,9 @@ def _named(pack: Pack) -> Iterator[Path]:
     manifest = pack.manifest
     names = [manifest.tools.agent, manifest.tools.user, manifest.functions, manifest.tasks.splits]
     names += [entry.data for entry in (manifest.databases.agent, manifest.databases.user) if entry]
-    names += [
-        *manifest.prompts.values(),
-        *(file for each in manifest.variants.values() for file in each.prompts.values()),
-    ]
+    names += manifest.prompts.values()
+    for variant in manifest.variants.values():
+        names += [*variant.prompts.values(), variant.tool_texts, variant.task_texts]
     names += [manifest.evaluation.policy_checks, manifest.evaluation.evaluators]
     for name in filter(None, names):
         if (pack.folder / name).is_file():

@@ -18,6 +18,7 @@ from tau2_core.packs.declarations import FunctionEntry, ToolEntry
 from tau2_core.packs.families import Block, Family
 from tau2_core.packs.manifest import Manifest
 from tau2_core.packs.split_rules import Rule
+from tau2_core.packs.task_texts import TaskTextsFile
 from tau2_core.packs.variant_texts import ToolTextEntry
 from tau2_core.runs.evaluator_sets import EvaluationFile
 from tau2_core.runs.options import Options
@@ -55,6 +56,7 @@ SOURCES: dict[str, SchemaSource] = {
     "tool_texts": SchemaSource(
         "Other descriptions of the tools, by tool: the file that a variant names.", dict[str, ToolTextEntry]
     ),
+    "task_texts": SchemaSource("Other texts of the tasks: the file that a variant names.", TaskTextsFile),
     "tasks": SchemaSource("Hand-written tasks: data/tasks/*.yaml.", list[Task]),
     "families": SchemaSource("Task families with their blocks and personas: data/families/*.yaml.", FamiliesFile),
     "splits": SchemaSource(
