@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from tau2_core.records.journal import EPISODES, GRADES, JUDGEMENTS, TASKS, TIMINGS
 from tau2_core.records.lines import Line, whole_lines
+from tau2_core.validation import first_wrong_part
 
 from tau2_gym_workbench.index_tables import put
 
@@ -64,9 +65,7 @@ class IndexedFile:
             content = self.model.model_validate_json(line.content)
             self.take(self.connection, line, content)
         except ValidationError as error:
-            what = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(map(str, what["loc"]))
-            self._note(line, f"{place}: {what['msg']}" if place else what["msg"])
+            self._note(line, first_wrong_part(error))
         except (ValueError, RecursionError) as error:
             self._note(line, str(error))
 

@@ -20,6 +20,7 @@ from tau2_core.names import did_you_mean
 from tau2_core.packs.arguments import argument_problems
 from tau2_core.packs.context import Context
 from tau2_core.state.world import View, World
+from tau2_core.validation import wrong_parts
 
 ERROR_PREFIX = "Error: "
 MAX_PROBLEMS = 20  # problems listed at most
@@ -206,6 +207,5 @@ def _text_of(value: Any) -> str:
 def _failed(failure: Failure, error: BaseException) -> ToolResult:
     text = error_text(error) or type_name(error)
     if isinstance(error, ValidationError):
-        found = error.errors(include_url=False, include_input=False, include_context=False)[:MAX_PROBLEMS]
-        text = "; ".join(f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in found)
+        text = "; ".join(wrong_parts(error)[:MAX_PROBLEMS])
     return ToolResult(f"{ERROR_PREFIX}{text}", failure, {"code": failure.value, "raised": type_name(error)})

@@ -16,6 +16,7 @@ from tau2_core.foreign import ForeignExit, describe_error, foreign
 from tau2_core.model.messages import AssistantMessage, Message, ToolCall, ToolMessage, UserMessage
 from tau2_core.model.tasks import InitialState, Task
 from tau2_core.state.merge import merge_data
+from tau2_core.validation import first_wrong_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +88,7 @@ def _merge(environment: Environment, initial: InitialState) -> None:
             merge_data(worlds["user"], data.user_data)
             _alias(environment, "agent", "user")
     except ValidationError as error:
-        detail = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in detail["loc"])
-        raise TaskError(f"initial data does not fit: {place}: {detail['msg']}") from error
+        raise TaskError(f"initial data does not fit: {first_wrong_part(error)}") from error
     except ValueError as error:
         raise TaskError(f"initial data does not fit: {error}") from error
 

@@ -13,6 +13,7 @@ from tau2_core.gym.hosted_episode import HostedEpisode
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.request_json import parse_body
 from tau2_core.model.messages import Message, UserMessage
+from tau2_core.validation import first_wrong_part
 
 
 class Utterance(BaseModel):
@@ -52,9 +53,7 @@ def _utterance(body: bytes) -> Utterance:
     try:
         return Utterance.model_validate(parse_body(body))
     except ValidationError as error:
-        detail = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in detail["loc"]) or "body"
-        raise RefusedError(422, "invalid_request", f"{place}: {detail['msg']}") from error
+        raise RefusedError(422, "invalid_request", first_wrong_part(error)) from error
 
 
 def _answer(episode: HostedEpisode, said: list[Message]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 from tau2_core.errors import UsageError
 from tau2_core.model.llm import Completion, ModelError, ModelFailure, ModelRole
 from tau2_core.state.difference import path_text, value_changes
+from tau2_core.validation import first_wrong_part
 
 ExchangeKey = tuple[str, ModelRole, int]
 Request = dict[str, Any]
@@ -211,8 +212,7 @@ def _exchanges(option: str, content: bytes) -> Iterator[tuple[dict[str, Any], by
             if (exchange.get("completion") is None) is (exchange.get("failure") is None):
                 wrong = "it should have a completion or a failure"
         except ValidationError as error:
-            detail = error.errors(include_url=False)[0]
-            wrong = f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}".removeprefix(": ")
+            wrong = first_wrong_part(error)
         except UnicodeEncodeError:
             wrong = "it contains a lone surrogate"
         except RecursionError:

@@ -13,6 +13,7 @@ from tau2_core.llm.prompts import own_prompt
 from tau2_core.model.evaluation import JudgedStatement, Judgement
 from tau2_core.model.llm import Model, ModelError
 from tau2_core.model.messages import AssistantMessage, Message, SystemMessage, ToolMessage, UserMessage
+from tau2_core.validation import first_wrong_part
 
 WHO = {"assistant": "agent", "user": "customer"}
 SCHEMA = {
@@ -112,8 +113,7 @@ def read_verdicts(answer: str, statements: Sequence[str]) -> list[JudgedStatemen
     try:
         verdicts = _Answer.model_validate(_verdict_object(answer)).verdicts
     except ValidationError as error:
-        detail = error.errors(include_url=False)[0]
-        raise UnusableAnswerError(f"{'.'.join(str(part) for part in detail['loc'])}: {detail['msg']}") from error
+        raise UnusableAnswerError(first_wrong_part(error)) from error
     by_number = {verdict.number: verdict for verdict in verdicts}
     missing = [number for number in range(1, len(statements) + 1) if number not in by_number]
     if missing or len(verdicts) != len(statements):

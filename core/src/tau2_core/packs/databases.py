@@ -22,6 +22,7 @@ from tau2_core.packs.yaml_source import Document, read_yaml
 from tau2_core.state.records import Database
 from tau2_core.state.shared_values import UnshareableError
 from tau2_core.state.world import Base
+from tau2_core.validation import dotted
 
 _TOML_HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(#.*)?$")
 _TOML_KEY = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
@@ -103,7 +104,7 @@ def load_base(model: type[Database], file: Path, *, exact: bool = True) -> Base:
 
 
 def _dotted(path: SourcePath) -> str:
-    return ".".join(str(part) for part in path) or "the whole file"
+    return dotted(path) or "the whole file"
 
 
 def _misspelt(detail: ErrorDetails, model: type[Database]) -> str:

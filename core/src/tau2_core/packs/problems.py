@@ -17,6 +17,7 @@ from tau2_core.packs.conversions import Conversions
 from tau2_core.packs.source_error import SourceError
 from tau2_core.packs.yaml_source import Document, YamlPath, read_yaml
 from tau2_core.problem_kinds import ProblemKind
+from tau2_core.validation import dotted
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Parsed = TypeVar("Parsed")
@@ -174,4 +175,4 @@ def _inner(annotation: Any) -> Any:
 
 
 def _dotted(path: YamlPath) -> str:
-    return ".".join(str(part) for part in path) or "the file"
+    return dotted(path) or "the file"

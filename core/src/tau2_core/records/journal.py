@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from tau2_core.errors import RunError
 from tau2_core.redaction import Redactor, environment_redactor
 from tau2_core.terminal_text import printable_line
+from tau2_core.validation import first_wrong_part
 
 try:
     import fcntl
@@ -151,11 +152,9 @@ class Journal:
         try:
             return model.model_validate(line)
         except ValidationError as error:
-            what = error.errors(include_url=False)[0]
-            place = ".".join(map(str, what["loc"]))
-            why = f"{place}: {what['msg']}" if place else what["msg"]
+            what = f"it has the wrong form: {first_wrong_part(error)}"
             what_to_do = "restore the file, or start a new run"
-            raise RunError(f"{self.folder / name}:{number}: it has the wrong form: {why}; {what_to_do}") from error
+            raise RunError(f"{self.folder / name}:{number}: {what}; {what_to_do}") from error
 
 
 def _about_to_begin(folder: Path) -> bool:

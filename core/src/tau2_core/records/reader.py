@@ -19,6 +19,7 @@ from tau2_core.model.tasks import Task
 from tau2_core.records.finished import read_finished_slots
 from tau2_core.records.journal import CONFIGURATION, FORMAT, TASKS, TIMINGS, Journal
 from tau2_core.records.tally import Tally
+from tau2_core.validation import first_wrong_part
 
 
 class _Named(BaseModel):
@@ -218,7 +219,6 @@ def read_configuration(folder: Path) -> dict[str, Any]:
     try:
         _RunConfig.model_validate(config)
     except ValidationError as error:
-        what = error.errors(include_url=False)[0]
-        place = ".".join(map(str, what["loc"]))
-        raise RunError(f"{folder / CONFIGURATION}: {place}: {what['msg']}; restore it, or start a new run") from error
+        wrong = first_wrong_part(error)
+        raise RunError(f"{folder / CONFIGURATION}: {wrong}; restore it, or start a new run") from error
     return config

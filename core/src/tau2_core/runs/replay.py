@@ -19,6 +19,7 @@ from tau2_core.errors import TaskError, UsageError
 from tau2_core.model.messages import Requestor, ToolCall
 from tau2_core.model.tasks import Assertion, InitialState
 from tau2_core.state.difference import path_text, value_changes
+from tau2_core.validation import first_wrong_part
 
 
 class RecordedCall(BaseModel):
@@ -99,9 +100,7 @@ def _read_episode(file: Path, number: int, line: str) -> RecordedEpisode:
     try:
         return RecordedEpisode.model_validate(json.loads(line))
     except ValidationError as error:
-        detail = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in detail["loc"])
-        raise UsageError(f"{file}:{number}: not a recorded episode: {place}: {detail['msg']}") from error
+        raise UsageError(f"{file}:{number}: not a recorded episode: {first_wrong_part(error)}") from error
     except ValueError as error:
         raise UsageError(f"{file}:{number}: not JSON: {error}") from error
 

@@ -20,6 +20,7 @@ from tau2_core.model.exports import Export
 from tau2_core.model.participants import AgentContext
 from tau2_core.model.tasks import EvaluationCriteria, Task, UserScenario
 from tau2_core.runs.loading import load_setting, open_catalogue
+from tau2_core.validation import first_wrong_part
 
 from tau2_gym_eval_protocol.rows import EvaluationRow, InputMetadata, Message
 
@@ -89,9 +90,7 @@ def as_task(name: str, row: Mapping[str, Any], known: Mapping[str, Task]) -> Tas
         if criteria is not None:
             task = task.model_copy(update={"evaluation_criteria": EvaluationCriteria.model_validate(criteria)})
     except ValidationError as error:
-        detail = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in detail["loc"])
-        raise DatasetError(f"row {name!r}: {place}: {detail['msg']}; correct the dataset") from error
+        raise DatasetError(f"row {name!r}: {first_wrong_part(error)}; correct the dataset") from error
     return task
 
 
@@ -113,9 +112,7 @@ def _row(number: int, line: dict[str, Any], system: str | None) -> EvaluationRow
         try:
             return EvaluationRow.model_validate(line)
         except ValidationError as error:
-            detail = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in detail["loc"])
-            raise DatasetError(f"row {number} of the dataset: {place}: {detail['msg']}") from error
+            raise DatasetError(f"row {number} of the dataset: {first_wrong_part(error)}") from error
     if "id" not in line:
         raise DatasetError(f"row {number} of the dataset has no `id`")
     about = {key: value for key, value in line.items() if key != "id"}

@@ -17,6 +17,7 @@ from tau2_core.errors import DatasetError
 from tau2_core.model.episodes import ArgumentMode, EpisodeRecord, Termination
 from tau2_core.model.tasks import Task
 from tau2_core.packs.pack_files import matching_files
+from tau2_core.validation import first_wrong_part
 
 SOLO_AGENT, SOLO_USER = "llm_agent_solo", "dummy_user"
 RESULTS = ("results.json", "results.json.gz")
@@ -98,7 +99,7 @@ class ResultFile:
                 try:
                     self._parsed[task_id] = Task.model_validate(self.tasks[task_id])
                 except ValidationError as error:
-                    raise DatasetError(f"{self.file}: task {task_id!r}: {_first(error)}") from error
+                    raise DatasetError(f"{self.file}: task {task_id!r}: {first_wrong_part(error)}") from error
             else:
                 found = find(task_id)
                 if found is None:
@@ -149,7 +150,7 @@ class ResultFile:
                 messages=simulation.get("messages") or [],
             )
         except ValidationError as error:
-            raise DatasetError(f"{self.file}: simulation {name}: {_first(error)}") from error
+            raise DatasetError(f"{self.file}: simulation {name}: {first_wrong_part(error)}") from error
         except ValueError as error:
             raise DatasetError(f"{self.file}: simulation {name}: {error}") from error
 
@@ -293,8 +294,3 @@ def _json(file: Path) -> Any:
         raise DatasetError(f"{file}: cannot be read: {error}") from error
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{file}: not JSON: {error}") from error
-
-
-def _first(error: ValidationError) -> str:
-    detail = error.errors(include_url=False)[0]
-    return f"{'.'.join(str(part) for part in detail['loc'])}: {detail['msg']}"
