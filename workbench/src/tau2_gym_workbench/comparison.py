@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tau2_core.errors import UsageError
-from tau2_core.model.episodes import Slot
-from tau2_core.model.evaluation import Grade, Judgement, Outcome
+from tau2_core.model.evaluation import Outcome
 from tau2_core.records.compare import Comparison, Difference, compare_runs, configuration_differences
-from tau2_core.records.reader import RecordedRun
+from tau2_core.records.reader import RunFolder, judge_of, one_set
+from tau2_core.records.tally import Tally
 
 from tau2_gym_workbench.index import RunIndex
 from tau2_gym_workbench.matrix import Cell, one_cell
@@ -35,30 +36,39 @@ class Compared:
     unlike: list[Difference] | None = None
 
 
-def graded_run(index: RunIndex) -> RecordedRun:
-    """Return a run as comparing needs it: its grades, without conversations, so that a large one fits in memory."""
-    names = index.config["tasks"]
-    grades, judgements = {}, {}
-    with index.reading() as connection:
-        for row in connection.execute("SELECT task, trial, evaluators, reward, outcome FROM grades"):
-            slot = Slot(names[row["task"]], row["trial"])
-            grades[slot] = Grade(
-                task_id=slot.task_id,
-                trial=slot.trial,
-                evaluators=row["evaluators"],
-                reward=row["reward"],
-                outcome=Outcome(row["outcome"]),
-                basis=[],
-            )
-        for row in connection.execute("SELECT task, trial, model, failed FROM judgements"):
-            slot = Slot(names[row["task"]], row["trial"])
-            judgements[slot] = Judgement(model=row["model"], error="failed" if row["failed"] else "")
-    return RecordedRun(index.folder, index.config, {}, judgements, grades, {})
+@dataclass(frozen=True)
+class IndexedRun(RunFolder):
+    """A run as comparing needs it, read from its index."""
+
+    index: RunIndex
+
+    @property
+    def evaluators(self) -> str:
+        """The evaluator set that graded. Raises RunError if there are two."""
+        return one_set(self.folder, self._names("SELECT DISTINCT evaluators FROM grades"), self.config)
+
+    @property
+    def judge(self) -> str | None:
+        """The model that judged, or that will if nothing is judged yet; None without a judge."""
+        return judge_of(self._names("SELECT DISTINCT model FROM judgements WHERE NOT failed"), self.config)
+
+    def tally_of_grades(self, tasks: Sequence[str], trials: int) -> Tally:
+        """Return the counts of the grades of some tasks and of the first `trials` trials."""
+        tally, names, wanted = Tally(tasks, trials), self.tasks, set(tasks)
+        with self.index.reading() as connection:
+            for row in connection.execute("SELECT task, trial, reward, outcome FROM grades"):
+                if row["trial"] < trials and names[row["task"]] in wanted:
+                    tally.count(names[row["task"]], Outcome(row["outcome"]), row["reward"])
+        return tally
+
+    def _names(self, query: str) -> list[str]:
+        with self.index.reading() as connection:
+            return [row[0] for row in connection.execute(query)]
 
 
 def compare(a: RunIndex, b: RunIndex, *, ignore: list[str]) -> Compared:
     """Compare two runs as `tau2-gym compare` does. What it refuses is said in the result."""
-    runs = graded_run(a), graded_run(b)
+    runs = [IndexedRun(index.folder, index.config, index) for index in (a, b)]
     try:
         comparison = compare_runs(*runs, ignore=ignore)
     except UsageError as error:

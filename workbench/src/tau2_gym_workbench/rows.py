@@ -14,8 +14,8 @@ from tau2_core.model.episodes import EpisodeRecord, Usage
 from tau2_core.model.evaluation import Check, Grade, Outcome
 from tau2_core.model.messages import AssistantMessage, UserMessage
 from tau2_core.model.paired_calls import paired_calls
+from tau2_core.records.counts import criterion_state
 from tau2_core.records.reasons import reasons
-from tau2_core.records.report import criterion_state
 
 LONGEST_REASON = 300
 _GOLD_CALL = re.compile(r"(?:^|: )(\w+)\(")

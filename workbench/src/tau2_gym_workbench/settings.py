@@ -13,7 +13,7 @@ from tau2_core.errors import Tau2GymError
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.packs.pack import Pack
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.records.reader import RecordedRun
+from tau2_core.records.reader import RunFolder
 from tau2_core.runs.digests import content_digests
 from tau2_core.runs.grading import setting_of
 from tau2_core.runs.loading import find_dataset, load_domain_pack, open_catalogue
@@ -78,7 +78,7 @@ class Settings:
             return self._found[key]
 
     def _find(self, folder: Path, config: dict[str, Any]) -> FoundSetting:
-        run = RecordedRun(folder, config, {}, {}, {}, {})
+        run = RunFolder(folder, config)
         try:
             setting = setting_of(run, self.catalogue, self.dataset if config.get("dataset") else None)
             setting.bases()

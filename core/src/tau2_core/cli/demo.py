@@ -28,9 +28,6 @@ def demo(domain: Annotated[str, typer.Argument(help="The domain to show.")] = "a
     """Show a conversation with its verdict, an explained failure, and the scores of two extreme agents."""
     import tempfile
 
-    from tau2_core.cli.episode_view import show_calls, show_conversation, show_verdicts
-    from tau2_core.cli.tables import console, reward_text
-    from tau2_core.records.reasons import reasons
     from tau2_core.runs.loading import load_setting, open_catalogue
 
     catalogue = open_catalogue((), ())
@@ -38,6 +35,14 @@ def demo(domain: Annotated[str, typer.Argument(help="The domain to show.")] = "a
     with tempfile.TemporaryDirectory() as place:
         informed = _played(setting, catalogue, INFORMED, Path(place))
         idle = _played(setting, catalogue, IDLE, Path(place))
+        _show(domain, setting, informed, idle)
+
+
+def _show(domain: str, setting: Setting, informed: RecordedRun, idle: RecordedRun) -> None:
+    from tau2_core.cli.episode_view import show_calls, show_conversation, show_verdicts
+    from tau2_core.cli.tables import console, reward_text
+    from tau2_core.records.reasons import reasons
+
     screen = console()
     tasks = setting.tasks()
     candidates = _telling(informed, idle)
@@ -59,7 +64,7 @@ def demo(domain: Annotated[str, typer.Argument(help="The domain to show.")] = "a
             screen.print(f"  {safe(why)}")
         screen.print()
     screen.rule(f"[bold]3. Scores[/bold]: all {len(informed.tasks)} tasks of {safe(domain)}", align="left")
-    means = idle.tally().mean_reward, informed.tally().mean_reward
+    means = [run.tally_of_grades(run.tasks, run.trials).mean_reward for run in (idle, informed)]
     screen.print(f"{means[0]:.4f}  agent {IDLE}: does nothing")
     screen.print(f"{means[1]:.4f}  agent {INFORMED}: reads the gold (the right calls), which no real agent may")
     screen.print("Both need no model. An agent of yours should land between them.\n")

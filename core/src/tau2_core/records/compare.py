@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from tau2_core.errors import UsageError
 from tau2_core.model.llm import ADDRESSES, decides
 from tau2_core.names import did_you_mean
-from tau2_core.records.reader import RecordedRun
 from tau2_core.records.statistics import Estimate, clustered_rate, paired_difference, sign_flip_test
 from tau2_core.records.tally import Tally
 
@@ -89,8 +89,29 @@ class Comparison(BaseModel):
     differs: list[Difference]
 
 
+class ComparableRun(Protocol):
+    """What comparing needs of a run; `RecordedRun` says what each part is."""
+
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def config(self) -> dict[str, Any]: ...
+    @property
+    def tasks(self) -> list[str]: ...
+    @property
+    def trials(self) -> int: ...
+    @property
+    def evaluators(self) -> str: ...
+    @property
+    def judge(self) -> str | None: ...
+    def task_contents(self) -> dict[str, Any]: ...
+    def tally_of_grades(self, tasks: Sequence[str], trials: int) -> Tally: ...
+
+
 def compare_runs(
-    a: RecordedRun, b: RecordedRun, *, alpha: float = 0.05, margin: float | None = None, ignore: Sequence[str] = ()
+    a: ComparableRun, b: ComparableRun, *, alpha: float = 0.05, margin: float | None = None, ignore: Sequence[str] = ()
 ) -> Comparison:
     """Compare two runs over the tasks and trials that both have in their inventory.
 
@@ -125,7 +146,7 @@ def compare_runs(
     if not tasks:
         raise UsageError(f"{a.name} and {b.name} have no task in common")
     trials = min(a.trials, b.trials)
-    before, after = a.tally(tasks, trials), b.tally(tasks, trials)
+    before, after = a.tally_of_grades(tasks, trials), b.tally_of_grades(tasks, trials)
     solved = [(before.solved[task], after.solved[task]) for task in tasks]
     gate, difference, p_value = decide([y - x for x, y in solved], trials, alpha=alpha, margin=margin)
     changed = [
@@ -175,7 +196,7 @@ def decide(
     return gate, difference, p_value
 
 
-def configuration_differences(a: RecordedRun, b: RecordedRun) -> list[Difference]:
+def configuration_differences(a: ComparableRun, b: ComparableRun) -> list[Difference]:
     """Return all differences between the configurations of two runs, including permitted ones."""
     sides = [_leaves(run.config | {"evaluators": run.evaluators, "judge": run.judge}) for run in (a, b)]
     same_tasks = sides[0].pop("tasks") == sides[1].pop("tasks")
@@ -200,7 +221,7 @@ def _decides_nothing(name: str, values: Sequence[Any], replayed: bool) -> bool:
     return what in ("from_dataset", "replayed")  # the origin of an argument does not matter
 
 
-def _task_differences(a: RecordedRun, b: RecordedRun) -> Iterator[Difference]:
+def _task_differences(a: ComparableRun, b: ComparableRun) -> Iterator[Difference]:
     """Yield how two lists of tasks differ, and which common tasks differ in content; order does not matter."""
     common = set(a.tasks) & set(b.tasks)
     if len(common) < max(len(a.tasks), len(b.tasks)):
@@ -239,7 +260,7 @@ def _short(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-def _compared(run: RecordedRun, tally: Tally, alpha: float) -> ComparedRun:
+def _compared(run: ComparableRun, tally: Tally, alpha: float) -> ComparedRun:
     solved = list(tally.solved.values())
     rate = clustered_rate(solved, [tally.trials] * len(solved), confidence=1 - alpha)
     assert rate is not None

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from tau2_core.errors import RunError
+from tau2_core.records.lines import Line, json_content, whole_lines
 from tau2_core.redaction import Redactor, environment_redactor
 from tau2_core.terminal_text import printable_line
 from tau2_core.validation import first_wrong_part
@@ -125,22 +126,22 @@ class Journal:
         except (ValueError, RecursionError) as error:
             raise RunError(f"cannot read {file}: {error}; restore it, or start a new run") from error
 
-    def lines(self, name: str) -> list[Any]:
-        """Return the complete lines of a file. An incomplete last line, as after a killed process, is ignored.
+    def raw_lines(self, name: str) -> Iterator[Line]:
+        """Yield the complete lines of a file. An incomplete last line, as after a killed process, is ignored.
 
-        Raises RunError for other damage.
+        Raises RunError if the file cannot be read.
         """
         file = self.folder / name
-        if not os.path.lexists(file):
-            return []
-        raw = _bytes(file).split(b"\n")[:-1]
-        found = []
-        for number, line in enumerate(raw, 1):
-            try:
-                found.append(json.loads(line.decode("utf-8")))
-            except (ValueError, RecursionError) as error:
-                raise RunError(f"{file}:{number}: not JSON: {error}; restore the file, or start a new run") from error
-        return found
+        try:
+            if os.path.lexists(file):
+                _refuse_special(file)
+                yield from whole_lines(file)
+        except OSError as error:
+            raise RunError(f"cannot read {file}: {_why(error)}; restore it, or start a new run") from error
+
+    def lines(self, name: str) -> list[Any]:
+        """Return the contents of the complete lines of a file. Raises RunError if it is damaged."""
+        return [json_content(self.folder / name, line) for line in self.raw_lines(name)]
 
     def validated(self, name: str, model: type[Content]) -> Iterator[tuple[int, Content]]:
         """Yield each line's number and its content as a model. Raises RunError with file and line."""
@@ -199,11 +200,16 @@ def _encoded(text: str) -> bytes:
 
 def _bytes(file: Path) -> bytes:
     try:
-        if file.exists() and not file.is_file() and not file.is_dir():  # a pipe would be waited for
-            raise RunError(f"cannot read {file}: it is no regular file; restore it, or start a new run")
+        _refuse_special(file)
         return file.read_bytes()
     except OSError as error:
         raise RunError(f"cannot read {file}: {_why(error)}; restore it, or start a new run") from error
+
+
+def _refuse_special(file: Path) -> None:
+    """Refuse a pipe or a device, whose content would be waited for. Raises RunError, OSError."""
+    if file.exists() and not file.is_file() and not file.is_dir():
+        raise RunError(f"cannot read {file}: it is no regular file; restore it, or start a new run")
 
 
 def _why(error: OSError | ValueError) -> str:

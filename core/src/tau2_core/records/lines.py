@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from tau2_core.errors import RunError
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +42,11 @@ def line_at(file: Path, start: int, end: int) -> bytes:
     with file.open("rb") as stream:
         stream.seek(start)
         return stream.read(end - start)
+
+
+def json_content(file: Path, line: Line) -> Any:
+    """Return a line's content. Raises RunError with file and line if it is not JSON."""
+    try:
+        return json.loads(line.content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{file}:{line.number}: not JSON: {error}; restore the file, or start a new run") from error

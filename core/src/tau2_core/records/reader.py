@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +16,10 @@ from tau2_core.model.episodes import ArgumentMode, EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.model.runs import MAX_EPISODES, Inventory
 from tau2_core.model.tasks import Task
-from tau2_core.records.finished import read_finished_slots
-from tau2_core.records.journal import CONFIGURATION, FORMAT, TASKS, TIMINGS, Journal
+from tau2_core.records.episode_lines import find_episodes
+from tau2_core.records.figures import EpisodeFigures, GradeFigures, GradePlace, JudgementFigures
+from tau2_core.records.journal import CONFIGURATION, FORMAT, TASKS, Journal
+from tau2_core.records.slot_lines import SlotLines, SlotNumbers
 from tau2_core.records.tally import Tally
 from tau2_core.validation import first_wrong_part
 
@@ -59,22 +61,12 @@ class _RunConfig(BaseModel):
         return trials
 
 
-class _Timing(BaseModel):
-    task_id: str
-    trial: int
-    seconds: float = Field(ge=0, allow_inf_nan=False)
-
-
 @dataclass(frozen=True)
-class RecordedRun:
-    """The content of a run folder, restricted to slots of its inventory with a record."""
+class RunFolder:
+    """A run folder with its configuration and tasks."""
 
     folder: Path
     config: dict[str, Any]
-    records: dict[Slot, EpisodeRecord]
-    judgements: dict[Slot, Judgement]
-    grades: dict[Slot, Grade]
-    seconds: dict[Slot, float]
 
     @property
     def name(self) -> str:
@@ -87,27 +79,6 @@ class RecordedRun:
     @property
     def trials(self) -> int:
         return int(self.config["trials"])
-
-    @property
-    def graded_by(self) -> str:
-        """The name of the evaluator set that graded, "" if there is none or more than one."""
-        names = {grade.evaluators for grade in self.grades.values()}
-        return names.pop() if len(names) == 1 else ""
-
-    @cached_property
-    def evaluators(self) -> str:
-        """The evaluator set that graded. Raises RunError if there are two, which are never mixed in one number."""
-        names = sorted({grade.evaluators for grade in self.grades.values()}) or [str(self.config["evaluators"])]
-        if len(names) > 1:
-            raise RunError(f"{self.folder} contains grades of the sets {' and '.join(names)}; grade it again with one")
-        return names[0]
-
-    @property
-    def judge(self) -> str | None:
-        """The model that judged, or that will if nothing is judged yet; None without a judge."""
-        names = {judgement.model for judgement in self.judgements.values() if not judgement.error}
-        judge = self.config["models"].get("judge")
-        return " and ".join(sorted(names)) or (judge and str(judge["model"]))
 
     def model(self, role: str) -> str | None:
         """Return the name of a role's model, None if it has none."""
@@ -124,18 +95,6 @@ class RecordedRun:
     def slots(self, task_id: str, trials: int | None = None) -> list[Slot]:
         """Return a task's slots, played or not, of all or of the first `trials` trials."""
         return [Slot(task_id, trial) for trial in range(self.trials if trials is None else trials)]
-
-    def tally(self, tasks: Sequence[str] | None = None, trials: int | None = None) -> Tally:
-        """Return the counts of the run; of some tasks or of the first `trials` only, if they are given."""
-        tasks, trials = self.tasks if tasks is None else tasks, self.trials if trials is None else trials
-        slots = [slot for task in tasks for slot in self.slots(task, trials)]
-        return Tally.of(
-            tasks,
-            trials,
-            (self.grades[slot] for slot in slots if slot in self.grades),
-            (self.records[slot] for slot in slots if slot in self.records),
-            (self.judgements[slot] for slot in slots if slot in self.judgements),
-        )
 
     def task_contents(self) -> dict[str, Any]:
         """Return the tasks as they were played, by id."""
@@ -155,6 +114,80 @@ class RecordedRun:
         if lacking:
             raise RunError(f"{self.folder / TASKS} lacks task {lacking[0]!r}, which run.json names; restore the file")
         return {task_id: journal.content(TASKS, lines[task_id], Task, contents[task_id]) for task_id in self.tasks}
+
+
+@dataclass(frozen=True)
+class RecordedRun(RunFolder):
+    """The content of a run folder, restricted to slots of its inventory with a record."""
+
+    records: SlotLines[EpisodeRecord]
+    judgements: SlotLines[Judgement]
+    grades: SlotLines[Grade]
+    seconds: SlotLines[float]
+
+    @cached_property
+    def _sets(self) -> set[str]:
+        return {grade.evaluators for grade in self.grades.figures(GradePlace)}
+
+    @property
+    def graded_by(self) -> str:
+        """The name of the evaluator set that graded, "" if there is none or more than one."""
+        return next(iter(self._sets)) if len(self._sets) == 1 else ""
+
+    @property
+    def evaluators(self) -> str:
+        """The evaluator set that graded. Raises RunError if there are two."""
+        return one_set(self.folder, self._sets, self.config)
+
+    @cached_property
+    def judge(self) -> str | None:
+        """The model that judged, or that will if nothing is judged yet; None without a judge."""
+        judged = (each.model for each in self.judgements.figures(JudgementFigures) if not each.error)
+        return judge_of(judged, self.config)
+
+    def tally(self) -> Tally:
+        """Return all counts of the run."""
+        tally = self.tally_of_grades(self.tasks, self.trials)
+        for grade in self._first_failures():
+            tally.note_failure(grade)
+        for record in self.records.figures(EpisodeFigures):
+            tally.add_record(record)
+        for judgement in self.judgements.figures(JudgementFigures):
+            tally.add_judgement(judgement)
+        return tally
+
+    def tally_of_grades(self, tasks: Sequence[str], trials: int) -> Tally:
+        """Return the counts of the grades of some tasks and of the first `trials` trials."""
+        tally, wanted = Tally(tasks, trials), SlotNumbers(tasks, trials)
+        for grade in self.grades.figures(GradeFigures):
+            if wanted.number(grade.task_id, grade.trial) is not None:
+                tally.count(grade.task_id, grade.outcome, grade.reward)
+        return tally
+
+    def _first_failures(self) -> Iterator[Grade]:
+        """Yield the grade of each task's first trial that was not solved."""
+        first: dict[str, int] = {}
+        for grade in self.grades.figures(GradeFigures):
+            if not grade.solved:
+                first[grade.task_id] = min(grade.trial, first.get(grade.task_id, grade.trial))
+        return (self.grades[Slot(task_id, first[task_id])] for task_id in self.tasks if task_id in first)
+
+
+def one_set(folder: Path, sets: Iterable[str], config: Mapping[str, Any]) -> str:
+    """Return the evaluator set that graded a run, or the one that will.
+
+    Raises RunError if there are two, which are never mixed in one number.
+    """
+    names = sorted(sets) or [str(config["evaluators"])]
+    if len(names) > 1:
+        raise RunError(f"{folder} contains grades of the sets {' and '.join(names)}; grade it again with one")
+    return names[0]
+
+
+def judge_of(judged: Iterable[str], config: Mapping[str, Any]) -> str | None:
+    """Return the models that judged, or the one that will if nothing is judged yet; None without a judge."""
+    judge = config["models"].get("judge")
+    return " and ".join(sorted(set(judged))) or (judge and str(judge["model"]))
 
 
 def run_folders(place: Path) -> list[Path]:
@@ -193,22 +226,8 @@ def read_run(folder: Path) -> RecordedRun:
         raise UsageError(f"{folder} contains no run ({hint or 'name a folder that `tau2-gym run` has created'})")
     journal = Journal(folder, resume=True)
     config = read_configuration(folder)
-    found = read_finished_slots(journal, config["domain"])
-    timings = (timing for _number, timing in journal.validated(TIMINGS, _Timing))
-    seconds = {Slot(timing.task_id, timing.trial): timing.seconds for timing in timings}
-    tasks = set(config["tasks"])
-
-    def played(slot: Slot) -> bool:
-        return slot.task_id in tasks and 0 <= slot.trial < config["trials"] and slot in found.records
-
-    return RecordedRun(
-        folder,
-        config,
-        {slot: record for slot, record in found.records.items() if played(slot)},
-        {slot: judgement for slot, judgement in found.judgements.items() if played(slot)},
-        {slot: grade for slot, grade in found.grades.items() if played(slot)},
-        {slot: each for slot, each in seconds.items() if played(slot)},
-    )
+    numbers = SlotNumbers(config["tasks"], config["trials"])
+    return RecordedRun(folder, config, *find_episodes(journal, numbers, config["domain"]))
 
 
 def read_configuration(folder: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from math import comb
 
 from tau2_core.model.episodes import EpisodeRecord, Usage
 from tau2_core.model.evaluation import Grade, Judgement, Outcome
+from tau2_core.records.figures import EpisodeFigures, JudgementFigures
 from tau2_core.records.reasons import reasons
 
 
@@ -60,23 +61,31 @@ class Tally:
         return tally
 
     def add_grade(self, grade: Grade) -> None:
-        self.finished += 1
-        self._outcomes[grade.outcome.value] += 1
-        if grade.reward is not None:
-            self._evaluable[grade.task_id] += 1
-            self.rewards += Fraction(grade.reward)
-        if grade.solved:
-            self._solved[grade.task_id] += 1
-        elif grade.task_id not in self.failed:
-            self.failed[grade.task_id] = "; ".join(reasons(grade)[:3])
+        self.count(grade.task_id, grade.outcome, grade.reward)
+        if not grade.solved and grade.task_id not in self.failed:
+            self.note_failure(grade)
 
-    def add_record(self, record: EpisodeRecord) -> None:
+    def count(self, task_id: str, outcome: Outcome, reward: float | None) -> None:
+        """Count a grade, but do not say why it failed."""
+        self.finished += 1
+        self._outcomes[outcome.value] += 1
+        if reward is not None:
+            self._evaluable[task_id] += 1
+            self.rewards += Fraction(reward)
+        if outcome.counts_as_solved:
+            self._solved[task_id] += 1
+
+    def note_failure(self, grade: Grade) -> None:
+        """Keep what was not met as the reason of the task's first failure."""
+        self.failed[grade.task_id] = "; ".join(reasons(grade)[:3])
+
+    def add_record(self, record: EpisodeRecord | EpisodeFigures) -> None:
         self.tool_calls += record.tool_calls
         self._tool_errors.update(record.tool_errors)
         for role, usage in sorted(record.usage.items()):
             self.usage.setdefault(role, Usage.nothing()).add(usage)
 
-    def add_judgement(self, judgement: Judgement) -> None:
+    def add_judgement(self, judgement: Judgement | JudgementFigures) -> None:
         self.usage.setdefault("judge", Usage.nothing()).add(judgement.usage)
 
     @property

@@ -19,7 +19,7 @@ from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.journal import GRADES, JUDGEMENTS, SUMMARY, Journal
-from tau2_core.records.reader import RecordedRun, read_run
+from tau2_core.records.reader import RecordedRun, RunFolder, read_run
 from tau2_core.records.summary import summarise
 from tau2_core.records.tally import Tally
 from tau2_core.runs.digests import content_digests
@@ -38,7 +38,7 @@ class GradedRun:
     unjudged: int
 
 
-def setting_of(run: RecordedRun, catalogue: Catalogue, dataset: Path | None = None) -> Setting:
+def setting_of(run: RunFolder, catalogue: Catalogue, dataset: Path | None = None) -> Setting:
     """Return the setting of a run; `dataset` is the present location of its dataset.
 
     Raises UsageError, PackError, DatasetError.
@@ -54,7 +54,7 @@ def setting_of(run: RecordedRun, catalogue: Catalogue, dataset: Path | None = No
     )
 
 
-def _dataset_of(run: RecordedRun, moved: Path | None) -> Path | None:
+def _dataset_of(run: RunFolder, moved: Path | None) -> Path | None:
     played = run.config.get("dataset")
     return (moved or Path(played["folder"])) if played else None
 
@@ -91,7 +91,7 @@ async def grade_run(
         name = evaluators or run.graded_by or str(run.config["evaluators"])
         grader = choose_evaluators(catalogue, name, setting).grader(setting)
         tasks = run.task_models()
-        known = dict(run.judgements)
+        known = dict(run.judgements.items())
         if (folder / JUDGEMENTS).exists():  # complete lines, to append to
             journal.rewrite(JUDGEMENTS, journal.lines(JUDGEMENTS))
         keep = partial(append_judgement, journal)

@@ -1,0 +1,160 @@
+"""The lines of a run's file by slot. Their positions are held, and a line is read when it is asked for.
+
+A run of a million episodes is gigabytes of text, of which a command needs a few figures, or one episode.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Generic, TypeVar
+
+from tau2_core.errors import RunError
+from tau2_core.model.episodes import Slot
+from tau2_core.records.decoding import Part, line_decoder
+from tau2_core.records.figures import PlaceFigures
+from tau2_core.records.journal import Journal
+from tau2_core.records.lines import Line
+
+Content = TypeVar("Content")
+Place = TypeVar("Place", bound=PlaceFigures)
+_ABSENT = -1
+
+
+class SlotNumbers:
+    """The slots of an inventory, each with a number: the trials of the first task, then those of the next."""
+
+    def __init__(self, tasks: Sequence[str], trials: int) -> None:
+        self._tasks, self._trials = tasks, trials
+        self._firsts = {task: index * trials for index, task in enumerate(tasks)}
+
+    def __len__(self) -> int:
+        return len(self._tasks) * self._trials
+
+    def number(self, task_id: object, trial: int) -> int | None:
+        """Return the number of a slot, None if it is not in the inventory."""
+        first = self._firsts.get(task_id)  # type: ignore[call-overload]  # any value may be looked up
+        return first + trial if first is not None and 0 <= trial < self._trials else None
+
+    def slot(self, number: int) -> Slot:
+        index, trial = divmod(number, self._trials)
+        return Slot(self._tasks[index], trial)
+
+
+class SlotLines(Mapping[Slot, Content], Generic[Content]):
+    """What a file of a run holds of each slot, in the order of the file; the last line of a slot counts.
+
+    Reading all values in turn reads the file once. Raises RunError with file and line if a line is damaged, and if the
+    file was rewritten since its positions were read.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        name: str,
+        slots: SlotNumbers,
+        place: type[Place],
+        read: Callable[[Line], Content],
+        *,
+        check: Callable[[Line, Place], object] | None = None,
+        within: SlotLines[Any] | None = None,
+    ) -> None:
+        """Find the lines of the inventory's slots. Raises RunError if the file is damaged.
+
+        Args:
+            journal: the run folder.
+            name: the file in it; it may be missing.
+            slots: the inventory; lines of other slots are ignored.
+            place: what is decoded of each line now.
+            read: returns the content of a line when it is asked for.
+            check: if given, is called with each line, and may raise RunError.
+            within: if given, the slots that count; lines of others are ignored.
+        """
+        self._file = journal.folder / name
+        self._slots, self._read = slots, read
+        self._starts = array("q", [_ABSENT]) * len(slots)
+        self._ends = array("q", [0]) * len(slots)
+        self._lines = array("q", [0]) * len(slots)
+        self._count = 0
+        self._identity = _identity(self._file)
+        decoded = line_decoder(self._file, place)
+        for line in journal.raw_lines(name):
+            found = decoded(line)
+            if check is not None:
+                check(line, found)
+            number = slots.number(found.task_id, found.trial)
+            if number is None or (within is not None and not within._has(number)):
+                continue
+            self._count += self._starts[number] == _ABSENT
+            self._starts[number], self._ends[number], self._lines[number] = line.start, line.end, line.number
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, slot: object) -> bool:
+        number = self._slots.number(slot.task_id, slot.trial) if isinstance(slot, Slot) else None
+        return number is not None and self._has(number)
+
+    def __getitem__(self, slot: Slot) -> Content:
+        if slot not in self:
+            raise KeyError(slot)
+        number = self._slots.number(slot.task_id, slot.trial)
+        assert number is not None
+        with self._opened() as stream:
+            return self._read(self._line(stream, number))
+
+    def __iter__(self) -> Iterator[Slot]:
+        return map(self._slots.slot, self._in_order())
+
+    def values(self) -> Iterator[Content]:  # type: ignore[override]
+        """Yield what each line holds, in the order of the file."""
+        return map(self._read, self._all_lines())
+
+    def items(self) -> Iterator[tuple[Slot, Content]]:  # type: ignore[override]
+        """Yield each slot and what its line holds, in the order of the file."""
+        return zip(self, self.values(), strict=True)
+
+    def figures(self, part: type[Part]) -> Iterator[Part]:
+        """Yield only the fields of `part` of each line, in the order of the file."""
+        return map(line_decoder(self._file, part), self._all_lines())
+
+    def contents(self) -> Iterator[bytes]:
+        """Yield each line as it is written, without the line feed, in the order of the file."""
+        return (line.content for line in self._all_lines())
+
+    def _has(self, number: int) -> bool:
+        return self._starts[number] != _ABSENT
+
+    def _in_order(self) -> list[int]:
+        starts = self._starts
+        return sorted(filter(self._has, range(len(starts))), key=starts.__getitem__)
+
+    def _all_lines(self) -> Iterator[Line]:
+        if not self._count:
+            return
+        with self._opened() as stream:
+            for number in self._in_order():
+                yield self._line(stream, number)
+
+    def _line(self, stream: BinaryIO, number: int) -> Line:
+        start, end = self._starts[number], self._ends[number]
+        stream.seek(start)
+        return Line(self._lines[number], start, end, stream.read(end - start))
+
+    def _opened(self) -> BinaryIO:
+        try:
+            stream = self._file.open("rb")
+        except OSError as error:
+            raise RunError(f"cannot read {self._file}: {error.strerror}; restore it, or start a new run") from error
+        if _identity(self._file) != self._identity:
+            stream.close()
+            raise RunError(f"{self._file} was rewritten while it was being read; read the run again")
+        return stream
+
+
+def _identity(file: Path) -> int | None:
+    try:
+        return file.stat().st_ino
+    except OSError:
+        return None
