@@ -119,7 +119,7 @@ def test_a_file_without_entries(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "told"),
     [
-        ("counter:sell", "'sell' is declared already"),
+        ("counter:sell", "'sell' is already declared"),
         ("counter:bak", "has no public function 'bak' (did you mean 'bake'?)"),
         ("conter:bake", "there is no handlers/conter.py (did you mean 'counter'?)"),
         ("counter", "name it as module:function"),

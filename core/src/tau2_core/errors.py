@@ -52,7 +52,7 @@ class RunError(Tau2GymError):
 class Problem:
     """One problem in a pack: where it is, what is wrong, and the next step.
 
-    `replace` is a word in that line and what should stand in its place, where that is beyond doubt.
+    `replace` is a word in that line and its replacement, if the right word is certain.
     """
 
     pack: str

@@ -13,27 +13,28 @@ PackOption = Annotated[
 NoPluginOption = Annotated[
     list[str] | None, typer.Option("--no-plugin", metavar="NAME", help="Block a plugin before it is imported.")
 ]
-HostOption = Annotated[str, typer.Option(help="The address; loopback by default.")]
-PortOption = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")]
+HostOption = Annotated[str, typer.Option(help="The address to listen on.")]
+PortOption = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for a free one.")]
 TokenOption = Annotated[
-    str | None, typer.Option(envvar="TAU2_GYM_TOKEN", help="What a browser must show; needed beyond loopback.")
+    str | None,
+    typer.Option(envvar="TAU2_GYM_TOKEN", help="The token of browsers; required beyond loopback."),
 ]
-NoOpenOption = Annotated[bool, typer.Option("--no-open", help="Open no browser.")]
+NoOpenOption = Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")]
 
 
 def view(
     folder: Annotated[
-        list[Path] | None, typer.Argument(help="Where run folders are; with --export the runs themselves.")
+        list[Path] | None, typer.Argument(help="Folders that contain run folders; with --export, run folders.")
     ] = None,
     host: HostOption = "127.0.0.1",
     port: PortOption = 8710,
     token: TokenOption = None,
     no_open: NoOpenOption = False,
     export: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write the pages of these runs as files, and serve nothing.")
+        Path | None, typer.Option(metavar="DIR", help="Write the pages of these runs as files instead of serving them.")
     ] = None,
     dataset: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where the dataset of the runs lies now, if it was moved.")
+        Path | None, typer.Option(metavar="DIR", help="The new place of the runs' dataset, if it was moved.")
     ] = None,
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
@@ -66,15 +67,15 @@ def view(
 
 
 def dev(
-    pack: Annotated[Path, typer.Argument(help="The folder of the pack that you write.")],
-    folder: Annotated[Path, typer.Option("--runs", help="Where run folders are.")] = Path("runs"),
+    pack: Annotated[Path, typer.Argument(help="The folder of your pack.")],
+    folder: Annotated[Path, typer.Option("--runs", help="The folder that contains run folders.")] = Path("runs"),
     host: HostOption = "127.0.0.1",
     port: PortOption = 8710,
     token: TokenOption = None,
     no_open: NoOpenOption = False,
     no_plugin: NoPluginOption = None,
 ) -> None:
-    """Write a pack: check it whenever a file changes, play its tasks, and make tasks of what was played."""
+    """Work on a pack: check it whenever a file changes, play its tasks, and turn what was played into tasks."""
     from tau2_core.packs.locations import find_pack_folder
 
     from tau2_gym_workbench.application import application, open_reading

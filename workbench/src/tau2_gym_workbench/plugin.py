@@ -18,7 +18,7 @@ def tau2_commands() -> list[CommandSpec]:
         ),
         CommandSpec(
             "dev",
-            "Write a pack: check it whenever a file changes, play its tasks, and make tasks of what was played.",
+            "Work on a pack: check it whenever a file changes, play its tasks, and turn what was played into tasks.",
             Lazy(f"{PACKAGE}.commands:dev"),
             ["tau2-gym new bike_shop", "tau2-gym dev bike_shop"],
         ),

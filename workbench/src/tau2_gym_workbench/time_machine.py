@@ -63,7 +63,7 @@ class Difference:
 class TimeMachine:
     """All steps, and what differs at the end.
 
-    `left` paths that differ are not shown, `missing` says why there is no replay, and `notes` what is in doubt about it.
+    `left` paths are not shown, `missing` says why there is no replay, and `notes` what is uncertain about it.
     """
 
     steps: Sequence[Step] = ()

@@ -31,7 +31,7 @@ def check(
     output: Annotated[
         Format, typer.Option("--format", help="The output format; github: annotations of a pull request.")
     ] = Format.TEXT,
-    fix: Annotated[bool, typer.Option("--fix", help="Mend misspelt names in your packs' files first.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Correct misspelt names in your packs' files first.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Check again when a file of your packs changes.")] = False,
     json_output: JsonOption = False,
     pack: PackOption = None,
@@ -44,7 +44,7 @@ def check(
     from tau2_core.packs.code import own_folder
     from tau2_core.runs.check import CheckReport, check_domain
     from tau2_core.runs.loading import folder_domain, open_catalogue
-    from tau2_core.scaffold.mending import mend
+    from tau2_core.scaffold.fixes import apply_fixes
 
     if (fix or watch) and audit:
         raise UsageError(f"--{'fix' if fix else 'watch'} and --audit exclude each other")
@@ -82,7 +82,7 @@ def check(
     names = list(dict.fromkeys(names))
     if fix:
         for name in names:
-            for line in mend(check_domain(catalogue, name).problems):
+            for line in apply_fixes(check_domain(catalogue, name).problems):
                 say(f"mended: {line}", err=True)
     for name in names:
         with progress(f"checking {name}", None, quiet=how is not Format.TEXT) as bar:

@@ -28,7 +28,7 @@ def compare(
     b: Annotated[Path, typer.Argument(metavar="B", help="The folder of the run to be judged.")],
     alpha: Annotated[float, typer.Option(help="The rate of false alarms.")] = 0.05,
     margin: Annotated[
-        float | None, typer.Option(metavar="X", help="The acceptable loss of rate, for the result: not worse.")
+        float | None, typer.Option(metavar="X", help="The loss of rate that still counts as not worse.")
     ] = None,
     ignore: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Accept a difference of the runs; may be repeated.")

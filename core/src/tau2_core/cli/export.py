@@ -28,7 +28,7 @@ def export(
     ] = "json",
     dataset: DatasetOption = None,
     split: Annotated[str | None, typer.Option(help="For a domain: a split of the tasks; default: base.")] = None,
-    variant: Annotated[str, typer.Option(help="For a domain: other prompts over the same world.")] = "",
+    variant: Annotated[str, typer.Option(help="For a domain: other prompts.")] = "",
     solo: Annotated[
         bool, typer.Option("--solo", help="For a domain: tasks that are played without a customer.")
     ] = False,

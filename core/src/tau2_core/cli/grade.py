@@ -35,7 +35,7 @@ def grade(
     ] = None,
     judge_model: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="For a run: judge what is not judged yet, or was by another model."),
+        typer.Option(metavar="MODEL", help="For a run: judge assertions that are not judged, or by another model."),
     ] = None,
     judge_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the judge's model.")] = None,
     record: Annotated[Path | None, typer.Option(metavar="FILE", help="Store every exchange with the judge.")] = None,
@@ -51,7 +51,7 @@ def grade(
     fresh_tasks: Annotated[
         bool, typer.Option("--fresh-tasks", help="Grade by the dataset's tasks, not by those in the file.")
     ] = False,
-    domain: Annotated[str | None, typer.Option(help="The domain of the files, whatever they say.")] = None,
+    domain: Annotated[str | None, typer.Option(help="The files' domain; overrides the one that they name.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one per processor.")] = None,
     json_output: JsonOption = False,
     pack: PackOption = None,

@@ -29,9 +29,9 @@ class ToolKind(StrEnum):
 def new_tool(
     pack: Annotated[Path, typer.Argument(help="The folder of a pack.")],
     handler: Annotated[str, typer.Argument(help="The handler, as module:function in the folder `handlers`.")],
-    kind: Annotated[ToolKind | None, typer.Option(help="What the tool does; default: by its code.")] = None,
+    kind: Annotated[ToolKind | None, typer.Option(help="The tool's kind; default: guessed from its code.")] = None,
 ) -> None:
-    """Write the YAML entry of a handler, from its signature and docstring; the YAML is what is read from then on."""
+    """Write a handler's YAML entry from its signature and docstring. From then on only the YAML is read."""
     from tau2_core.runs.loading import folder_domain
     from tau2_core.scaffold.tool_entry import write_tool_entry
 

@@ -17,7 +17,7 @@ NoPluginOption = Annotated[
     list[str] | None, typer.Option("--no-plugin", metavar="NAME", help="Block a plugin before it is imported.")
 ]
 DatasetOption = Annotated[
-    Path | None, typer.Option("--dataset", metavar="DIR", help="Play a dataset, such as a checkout of tau2-bench.")
+    Path | None, typer.Option("--dataset", metavar="DIR", help="Use a dataset, such as a checkout of tau2-bench.")
 ]
 EvaluatorsOption = Annotated[
     str | None,

@@ -64,7 +64,7 @@ def run(
     shard: Annotated[
         str | None, typer.Option(metavar="I/N", help="Play only part I of N; `tau2-gym merge` merges them.")
     ] = None,
-    variant: Annotated[str, typer.Option(help="Other prompts over the same world.")] = "",
+    variant: Annotated[str, typer.Option(help="Other prompts for the same domain.")] = "",
     solo: Annotated[bool, typer.Option("--solo", help="The agent works alone on a ticket.")] = False,
     user_first: Annotated[
         bool, typer.Option("--user-first", help="Do not show the agent's own opening line to its model.")
@@ -121,7 +121,7 @@ def run(
         int | None, typer.Option(metavar="N", help="How many processes play; default: one per processor.")
     ] = None,
     executor_option: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="An option of the executor itself.")
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="An option of the executor.")
     ] = None,
     concurrency: Annotated[
         int | None, typer.Option(help="Episodes at a time, by all workers; default: 8, or 4 per worker.")

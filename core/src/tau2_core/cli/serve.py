@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def serve(
     ctx: typer.Context,
     domain: Annotated[list[str] | None, typer.Argument(help="Domains to serve; default: all.")] = None,
-    host: Annotated[str, typer.Option(help="The address to listen on; default: loopback.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for a free one.")] = 8700,
     token: Annotated[
         str | None,
@@ -136,7 +136,7 @@ def serve(
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
-    """Serve domains over MCP: episodes with private worlds, graded, for agents in any language."""
+    """Serve domains over MCP: graded episodes with private worlds, for agents in any language."""
     from tau2_core.runs.options import read_options
 
     options = read_options(config, given(ctx))

@@ -40,7 +40,7 @@ class Problems:
         hint: str = "",
         replace: tuple[str, str] = ("", ""),
     ) -> None:
-        """Note a problem, once. `replace` is a word of the line and what should stand there; "" for nothing known."""
+        """Note a problem, once. `replace` is a word of the line and its replacement, ("", "") if none is certain."""
         problem = Problem(self.pack, kind, file, message, line, hint, replace if all(replace) else None)
         if problem not in self.found:
             self.found.append(problem)

@@ -29,7 +29,7 @@ GROUP = "server"
 
 
 def read_mcp(target: str, seconds: float) -> Imported:
-    """Read the tools of a server from its address or start command. Raises UsageError, also when the time is over."""
+    """Read the tools of a server from its address or start command. Raises UsageError, also after the time limit."""
     log, quiet = logging.getLogger("mcp"), logging.NullHandler()
     log.addHandler(quiet)  # the error contains what the library logs about a bad answer
     try:
@@ -38,9 +38,7 @@ def read_mcp(target: str, seconds: float) -> Imported:
         raise
     except TimeoutError as error:
         what = f"it did not list its tools within {seconds:g} seconds"
-        raise UsageError(
-            f"--from-mcp {target}: {what}; see whether it starts, or give it a longer --timeout"
-        ) from error
+        raise UsageError(f"--from-mcp {target}: {what}; check that it starts, or give a longer --timeout") from error
     except BaseExceptionGroup as error:
         first = _innermost(error)
         if not isinstance(first, Exception):

@@ -22,7 +22,7 @@ LONGEST_TEXT = 1000
 def read_openapi(file: Path) -> Imported:
     """Read a document's operations as tools and its schemas as records.
 
-    Raises UsageError for what is no such document, MissingExtraError without the library that knows its parts.
+    Raises UsageError for anything else, MissingExtraError if the library that parses it is not installed.
     """
     return _Reader(file, _document(file)).read()
 

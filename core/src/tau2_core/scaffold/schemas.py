@@ -28,20 +28,22 @@ SHIPPED = Path(__file__).parents[1] / "schemas"
 
 
 class FamiliesFile(BaseModel):
-    """A file of task families; what several files hold is put together."""
+    """A file of task families. The contents of several files are merged."""
 
     model_config = ConfigDict(extra="forbid")
 
-    blocks: dict[str, Block] = Field(default_factory=dict, description="What can be wrong, by name.")
+    blocks: dict[str, Block] = Field(default_factory=dict, description="The blocks: what can go wrong.")
     personas: dict[str, str | None] = Field(
-        default_factory=dict, description="How a customer is, by name; null adds nothing to the scenario."
+        default_factory=dict, description="The personas of customers; null adds nothing to the scenario."
     )
-    families: dict[str, Family] = Field(default_factory=dict, description="Which blocks go together, by name.")
+    families: dict[str, Family] = Field(
+        default_factory=dict, description="The families, by name: which blocks go together."
+    )
 
 
 @dataclass(frozen=True)
 class SchemaSource:
-    """What a schema is made from, and which files it describes."""
+    """The source of a schema, and the files that it describes."""
 
     about: str
     content: Any
@@ -54,7 +56,7 @@ SOURCES: dict[str, SchemaSource] = {
         "Set-up calls and assertions that tasks may name, by name: tools/functions.yaml.", dict[str, FunctionEntry]
     ),
     "tool_texts": SchemaSource(
-        "Other descriptions of the tools, by tool: the file that a variant names.", dict[str, ToolTextEntry]
+        "Other descriptions of the tools, by tool: the file named by a variant.", dict[str, ToolTextEntry]
     ),
     "task_texts": SchemaSource("Other texts of the tasks: the file that a variant names.", TaskTextsFile),
     "tasks": SchemaSource("Hand-written tasks: data/tasks/*.yaml.", list[Task]),
@@ -62,8 +64,8 @@ SOURCES: dict[str, SchemaSource] = {
     "splits": SchemaSource(
         "Splits by name, each a list of task ids or a rule: splits.yaml.", dict[str, list[str] | Rule]
     ),
-    "policy_checks": SchemaSource("Rules of the policy that records are held against.", list[PolicyRule]),
-    "evaluation": SchemaSource("What grades a run: evaluation.yaml.", EvaluationFile),
+    "policy_checks": SchemaSource("Rules of the policy that records are checked against.", list[PolicyRule]),
+    "evaluation": SchemaSource("The evaluators of a run: evaluation.yaml.", EvaluationFile),
     "config": SchemaSource("Options of `tau2-gym run` and `serve`, models among them: --config FILE.", Options),
 }
 
@@ -71,7 +73,7 @@ SOURCES: dict[str, SchemaSource] = {
 def json_schema(name: str, option_help: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return the JSON schema of a kind of file. Raises UsageError for an unknown name.
 
-    `option_help` are the descriptions of the command line's options, which `config` is made of.
+    `option_help` holds the descriptions of command-line options, for the schema `config`.
     """
     if name not in SOURCES:
         raise UsageError(f"no schema {name!r} ({did_you_mean(name, SOURCES)})")
@@ -89,14 +91,14 @@ def schema_text(name: str, option_help: Mapping[str, str] | None = None) -> str:
 
 
 def shipped_schema(name: str) -> str:
-    """Return the text of a schema as this package ships it: as `tau2-gym schema` writes it."""
+    """Return the text of a schema that this package ships, equal to the output of `tau2-gym schema`."""
     return (SHIPPED / f"{name}.json").read_text(encoding="utf-8")
 
 
 def _tidied(part: Any, *, names: bool = False) -> Any:
-    """Close every object of named keys, and leave out titles and formats that would only be in an editor's way.
+    """Forbid unknown keys in every object, and remove titles and formats that only disturb editors.
 
-    `names` tells that the keys of `part` are names of the user's, and not words of JSON schema.
+    `names` is true if the keys of `part` are chosen by the user instead of JSON schema's keywords.
     """
     if isinstance(part, list):
         return [_tidied(item) for item in part]
@@ -107,7 +109,7 @@ def _tidied(part: Any, *, names: bool = False) -> Any:
     tidy = {
         key: _tidied(value, names=key in ("properties", "$defs")) if key not in ("default", "enum", "const") else value
         for key, value in part.items()
-        if key != "title" and (key, value) != ("format", "date-time")  # that demands a time zone
+        if key != "title" and (key, value) != ("format", "date-time")  # JSON schema's format requires a time zone
     }
     if "properties" in tidy:
         tidy.setdefault("additionalProperties", False)

@@ -1,4 +1,4 @@
-"""Templates of a new pack's files. Delimiters are `<< >>` and `<% %>`: the files may be Jinja themselves."""
+"""Templates of a new pack's files. Delimiters are `<< >>` and `<% %>`, since the files may contain Jinja themselves."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _CHANGING = {"append", "extend", "insert", "remove", "pop", "clear", "update", "
 
 @dataclass(frozen=True)
 class WrittenEntry:
-    """What was written: where, and of which kind; `lacking` are parameters that the docstring does not describe."""
+    """A written entry: its place and kind. `lacking` are the parameters that the docstring does not describe."""
 
     name: str
     file: Path
@@ -47,8 +47,8 @@ class WrittenEntry:
 def write_tool_entry(domain: Domain, target: str, kind: Kind | None = None) -> WrittenEntry:
     """Add the entry of a handler, `module:function`, to the file of its side's tools.
 
-    The kind is guessed from the code unless it is given: `write` if that stores anything in what it is given.
-    Raises UsageError if there is no such handler, no docstring, or a tool of that name already.
+    Unless it is given, the kind is guessed from the code: `write` if the code assigns to parts of its arguments.
+    Raises UsageError if the handler or its docstring is missing, or if a tool of that name exists.
     """
     problems = Problems(domain.name)
     pack = load_pack(domain, problems)
@@ -60,14 +60,16 @@ def write_tool_entry(domain: Domain, target: str, kind: Kind | None = None) -> W
         each for side in (pack.tools, pack.functions) for each in {**side["agent"], **side["user"]}
     }
     if name in known:
-        raise UsageError(f"{domain.name}: {name!r} is declared already; `tau2-gym describe` shows it")
+        raise UsageError(f"{domain.name}: {name!r} is already declared; `tau2-gym describe` shows it")
     with foreign():
         hints = get_type_hints(handler)
     file = pack.folder / _tools_file(pack, hints.get("db"))
     documented = parse(inspect.getdoc(handler) or "")
     description = "\n".join(text for text in (documented.short_description, documented.long_description) if text)
     if not description:
-        raise UsageError(f"{target} has no docstring: write one, as its first lines are what a model reads of the tool")
+        raise UsageError(
+            f"{target} has no docstring: write one; its first lines become the description that models read"
+        )
     about = {each.arg_name: " ".join((each.description or "").split()) for each in documented.params}
     parameters = _parameters(handler, hints, about)
     entry: dict[str, Any] = {
@@ -114,7 +116,7 @@ def _parameters(handler: Handler, hints: Mapping[str, Any], about: Mapping[str, 
         if about.get(parameter.name):
             schema["description"] = about[parameter.name]
         name = parameter.name
-        if iskeyword(name.removesuffix("_")):  # as `from_` stands for `from`
+        if iskeyword(name.removesuffix("_")):  # `from_` is the argument for a parameter `from`
             name = name.removesuffix("_")
             schema["alias"] = parameter.name
         found[name] = {**schema, **({"optional": True} if optional else {})}
@@ -126,14 +128,14 @@ def _schema(hint: Any, name: str) -> dict[str, Any]:
         made = TypeAdapter(hint).json_schema()
     except Exception as error:
         raise UsageError(
-            f"parameter {name!r}: no JSON schema can be made of its type: {describe_error(error)}"
+            f"parameter {name!r}: there is no JSON schema for its type: {describe_error(error)}"
         ) from error
     schema: dict[str, Any] = _untitled(References(made).written_out(made))
     return schema
 
 
 def _untitled(schema: Any) -> Any:
-    """Leave out the titles that pydantic makes up."""
+    """Remove the titles that pydantic generates."""
     if isinstance(schema, list):
         return [_untitled(each) for each in schema]
     if not isinstance(schema, dict):

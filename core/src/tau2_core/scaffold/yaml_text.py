@@ -13,7 +13,7 @@ WIDTH = 120
 
 
 class _Dumper(yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the library prescribes it
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the library defines the signature
         return True
 
 

@@ -1,4 +1,4 @@
-"""Mending what is beyond doubt in a pack's files: a misspelt name gets the one that is meant."""
+"""`tau2-gym check --fix`: correcting misspelt names in a pack's files where the right name is certain."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from tau2_core.errors import Problem
 
 
-def mend(problems: Iterable[Problem]) -> list[str]:
-    """Replace the words that problems name, each in its line, and return what was done, a line each.
+def apply_fixes(problems: Iterable[Problem]) -> list[str]:
+    """Replace the misspelt words of problems in their lines, and return one text for each replacement.
 
-    A line that does not hold the word exactly once is left alone.
+    A line that does not contain the word exactly once is not changed.
     """
     done: list[str] = []
     for problem in problems:
