@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import pkgutil
@@ -30,6 +31,9 @@ from typing import IO, Any
 LITELLM = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}  # as our client imports it
 HEAVY = ("tau2_core.__main__", "tau2_core.testing.plugin")  # not imported: what runs, and what imports pytest
 SCRIPTS = (".server_script", ".end_with_parent")
+# What most commands import of other libraries only when they run; older versions lack some of it.
+LATER = ("concurrent.futures.thread", "rich.progress", "rich._emoji_codes", "typer._adapters", "uvloop")
+LATER_IN_SERVERS = ("anyio._backends._asyncio", "httpcore2", "pydantic.v1", "truststore", "uvicorn.lifespan.on")
 
 
 class Forked:
@@ -253,7 +257,7 @@ if __name__ == "__main__":
             import pytest  # noqa: F401
 
             _import_all_of("tau2_gym_eval_protocol")
-        for name in imports:
+        for name in (*filter(importlib.util.find_spec, (*LATER, *LATER_IN_SERVERS)), *imports):
             importlib.import_module(name)
         gc.freeze()  # a look for garbage in a fork would copy the memory that it shares
         asked.send(b".")

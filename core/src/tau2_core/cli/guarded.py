@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
@@ -35,6 +36,10 @@ def guarded(command: Callable[..., None], package: str = "") -> Callable[..., No
             complain(f"error: {_place(error)} ended the command: {words_of(error)}; fix it, or block it")
             raise typer.Exit(1) from None
 
+    # The annotations are texts. Typer would evaluate them twice each time it parses a command line.
+    signature = inspect.signature(command, eval_str=True)
+    run_command.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
+    vars(run_command)["__signature__"] = signature
     return run_command
 
 
