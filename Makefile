@@ -24,7 +24,7 @@ test-lowest: install
 	test -x .venv-lowest/tools/bin/uv || ($(PYTHON) -m venv .venv-lowest/tools && .venv-lowest/tools/bin/python -m pip install -q uv)
 	.venv-lowest/tools/bin/uv venv -q --seed --clear --python $(BIN)/python .venv-lowest/env
 	.venv-lowest/tools/bin/uv pip install -q --python .venv-lowest/env/bin/python --resolution lowest-direct \
-		-e 'core[models,new,stats,parquet]' $(PACKS:%=-e domains/%) $(INTEGRATIONS:%=-e integrations/%) -e workbench -e '.[dev]'
+		-e 'core[models,new,stats,parquet,openenv]' $(PACKS:%=-e domains/%) $(INTEGRATIONS:%=-e integrations/%) -e workbench -e '.[dev]'
 	.venv-lowest/env/bin/python -m pytest -n auto
 
 # Clients that others wrote (mcp 1.x, eval-protocol, Node's), each installed into an environment of its own.
@@ -57,7 +57,7 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt core/pyproject.toml workbench/pyproject.toml $(PACKS:%=domains/%/pyproject.toml) $(INTEGRATIONS:%=integrations/%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "tau2-gym needs Python 3.11 or newer; set PYTHON=python3.12, say")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e 'core[models,new,stats,parquet]' $(PACKS:%=-e domains/%) $(INTEGRATIONS:%=-e integrations/%) -e workbench -e '.[dev]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e 'core[models,new,stats,parquet,openenv]' $(PACKS:%=-e domains/%) $(INTEGRATIONS:%=-e integrations/%) -e workbench -e '.[dev]'
 	@$(BIN)/tau2-gym --version && $(BIN)/tau2-gym domains >/dev/null && echo "It is installed and finds its domains: $(PACKS). See $(BIN)/tau2-gym -h"
 	@touch $@
 

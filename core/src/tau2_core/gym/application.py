@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
@@ -25,9 +25,11 @@ from tau2_core.gym.compatibility import Compatibility
 from tau2_core.gym.control_plane import build_control_plane
 from tau2_core.gym.conversation_plane import ConversationPlane
 from tau2_core.gym.data_plane import SIDE, build_server
+from tau2_core.gym.dialect_sessions import DialectSessions
 from tau2_core.gym.errors import RefusedError, answer, refuse, refuse_http
 from tau2_core.gym.messages import Messages
 from tau2_core.gym.middleware import AnswerWhenStopped, LocalOnly, NormalHeaders, WebPages
+from tau2_core.gym.openenv.application import OpenEnv
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.server_settings import ServerSettings
 from tau2_core.gym.sessions import Sessions
@@ -50,6 +52,7 @@ def build_application(registry: Registry, settings: ServerSettings) -> ASGIApp:
     data = _manager(build_server(registry, max_result_chars=settings.max_result_chars), settings)
     sessions = Sessions(Messages(data.handle_request, settings.max_body_bytes))
     dialect = Compatibility(registry, settings, partial(_manager, settings=settings, stateless=True))
+    openenv = OpenEnv(registry, settings)
     mcp = Endpoint(limited(dialect.enter, settings))
     talk = Route("/{key}/conversation", ConversationPlane(registry).__call__, methods=["GET", "POST"])
 
@@ -58,7 +61,8 @@ def build_application(registry: Registry, settings: ServerSettings) -> ASGIApp:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(data.run())
             await stack.enter_async_context(dialect.manager.run())
-            sweeper = asyncio.create_task(_sweep(registry, sessions, dialect, owns_process=settings.owns_process))
+            dialects = (dialect.sessions, openenv.sessions)
+            sweeper = asyncio.create_task(_sweep(registry, sessions, dialects, owns_process=settings.owns_process))
             try:
                 yield
             finally:
@@ -71,6 +75,7 @@ def build_application(registry: Registry, settings: ServerSettings) -> ASGIApp:
             Route("/mcp", mcp),
             Route("/mcp/", mcp),
             Mount("/episodes", limited(Router([talk]), settings)),
+            Mount("/openenv/{domain}", limited(openenv.application, settings)),
             Mount("/control", limited(Router(dialect.routes()), settings)),
             Mount("/", limited(build_control_plane(registry, settings), settings)),
         ],
@@ -86,7 +91,9 @@ def limited(app: ASGIApp, settings: ServerSettings) -> ASGIApp:
     return BodyLimit(app, settings.max_body_bytes)
 
 
-async def _sweep(registry: Registry, sessions: Sessions, dialect: Compatibility, *, owns_process: bool) -> None:
+async def _sweep(
+    registry: Registry, sessions: Sessions, dialects: Iterable[DialectSessions[Any]], *, owns_process: bool
+) -> None:
     """Close episodes that were unused for too long, and the sessions of closed ones; runs until cancelled.
 
     Where nothing else is done in the process, garbage is collected while requests come, and memory is given back in the
@@ -97,7 +104,8 @@ async def _sweep(registry: Registry, sessions: Sessions, dialect: Compatibility,
         await asyncio.sleep(min(registry.idle_seconds / 4, LONGEST_SWEEP_SECONDS))
         await registry.expire()
         await sessions.end_those_without(registry.opens)
-        dialect.sessions.end_idle()
+        for of_dialect in dialects:
+            of_dialect.end_idle()
         if not owns_process or len(registry.all()) >= FEW_EPISODES:
             continue
         now = time.monotonic()

@@ -60,7 +60,9 @@ class Compatibility:
         self.manager = manage(self._server())
         self.messages = Messages(self.manager.handle_request, settings.max_body_bytes)
         idle_seconds = max(registry.idle_seconds, SHORTEST_SESSION_SECONDS)
-        self.sessions = DialectSessions(2 * registry.max_episodes, idle_seconds, self._has_world)
+        self.sessions: DialectSessions[Session] = DialectSessions(
+            2 * registry.max_episodes, idle_seconds, self._has_world
+        )
 
     def _server(self) -> Server[Any]:
         return Server(
@@ -103,8 +105,11 @@ class Compatibility:
                 session.requests -= 1
                 self.sessions.use(transport_id)
 
-    def _has_world(self, session_id: str) -> bool:
-        return self.registry.find(PREFIX + session_id) is not None
+    def _has_world(self, session: Session) -> bool:
+        return self.registry.find(PREFIX + session.session_id) is not None
+
+    def _latest(self, session_id: str) -> Session:
+        return self.sessions.latest(session_id) or Session(session_id)
 
     def _refusal(self, headers: Headers) -> RefusedError | None:
         try:
@@ -178,7 +183,7 @@ class Compatibility:
         return self.registry.get(episode_id)
 
     def _build(self, session_id: str) -> HostedEpisode:
-        session = self.sessions.latest(session_id)
+        session = self._latest(session_id)
         domain = session.domain or self.settings.domains[0]
         blueprint = self.settings.blueprint(domain, task_id=session.task_id, seed=session.seed, mode="tau2")
         return self.registry.build(blueprint, PREFIX + session_id)
@@ -186,7 +191,7 @@ class Compatibility:
     async def _list_tools(
         self, context: Context, _params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        domain = self.sessions.latest(self._session_id(context)).domain or self.settings.domains[0]
+        domain = self._latest(self._session_id(context)).domain or self.settings.domains[0]
         try:
             find = partial(self.settings.setting, domain, dataset=None, mode="tau2")
             setting = await self.registry.workers.run(find)
@@ -199,7 +204,7 @@ class Compatibility:
             episode = await self._episode(self._session_id(context))
         except Tau2GymError as error:
             return types.CallToolResult(content=[types.TextContent(text=f"Error: {error}")], is_error=True)
-        result = await call_counted(self.registry, episode, "agent", params)
+        result = await call_counted(self.registry, episode, "agent", params.name, params.arguments or {})
         text = as_object(result)
         sent = bounded_text(text, self.settings.max_result_chars)
         failed = result.failure is not None or sent is not text

@@ -154,6 +154,14 @@ def bounded_protocol(limits: ConnectionLimits) -> type[HttpToolsProtocol]:
                 self._deadline = None
             super().on_message_complete()
 
+        def handle_websocket_upgrade(self) -> None:
+            """Leave the connection to the protocol for WebSockets, which has limits of its own."""
+            newcomers.pop(self, None)
+            for timer in (self._deadline, self._unread):
+                if timer is not None:
+                    timer.cancel()
+            super().handle_websocket_upgrade()
+
         def send_400_response(self, msg: str) -> None:
             """Answer a request that the parser refused, or at which it was stopped."""
             self._refuse(*(self._refusal or (HTTPStatus.BAD_REQUEST, msg)))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
 from starlette.exceptions import HTTPException
@@ -24,8 +23,8 @@ from tau2_core.gym.control_models import (
     RunProgress,
     SlotState,
 )
-from tau2_core.gym.credentials import check_token
-from tau2_core.gym.errors import RefusedError, answer, refuse, refuse_http
+from tau2_core.gym.credentials import require_token
+from tau2_core.gym.errors import refuse, refuse_http, refuse_invalid
 from tau2_core.gym.front_page import front_page
 from tau2_core.gym.hosted_episode import HostedEpisode
 from tau2_core.gym.registry import Registry
@@ -54,8 +53,8 @@ def build_control_plane(registry: Registry, settings: ServerSettings) -> FastAPI
     """Return the control plane's application, with its OpenAPI document at /openapi.json."""
     app = FastAPI(title="tau2-gym control plane", version="1", docs_url=None, redoc_url=None)
     app.router.route_class = StrictRoute
-    allowed = Depends(_authorised(settings.token))
-    overview = Depends(_authorised(settings.token or settings.overview_token))
+    allowed = Depends(require_token(settings.token))
+    overview = Depends(require_token(settings.token or settings.overview_token))
 
     @app.post(
         "/v1/episodes",
@@ -183,7 +182,7 @@ def build_control_plane(registry: Registry, settings: ServerSettings) -> FastAPI
 
     app.add_exception_handler(Tau2GymError, refuse)
     app.add_exception_handler(HTTPException, refuse_http)
-    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(RequestValidationError, refuse_invalid)
     return app
 
 
@@ -231,16 +230,3 @@ def _state(registry: Registry, episode: HostedEpisode) -> EpisodeState:
         expires_at=registry.expires_at(episode),
         last_call_skipped=episode.last_call_skipped,
     )
-
-
-def _authorised(token: str | None) -> Callable[[Request], Awaitable[None]]:
-    async def check(request: Request) -> None:
-        check_token(token, request.headers)
-
-    return check
-
-
-async def _invalid(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    found = [f"{'.'.join(str(part) for part in detail['loc'])}: {detail['msg']}" for detail in error.errors()]
-    return answer(request.scope, RefusedError(422, "invalid_request", "; ".join(found)))

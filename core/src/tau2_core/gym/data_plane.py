@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
@@ -71,14 +71,27 @@ def bounded_text(text: str, max_chars: int) -> str:
     return f"Error: the call was made, but its result has {len(text)} characters, and this server sends {max_chars}"
 
 
-async def call_counted(
-    registry: Registry, episode: HostedEpisode, role: Role, params: types.CallToolRequestParams
+def offered_tools(episode: HostedEpisode, role: Role) -> Sequence[Tool]:
+    """Return what a side may call: its tools, and those of the conversation where they are offered."""
+    return [*episode.tools(role), *(TOOLS if offered(episode.blueprint, role) else ())]
+
+
+async def carry_out(
+    registry: Registry, episode: HostedEpisode, role: Role, name: str, arguments: dict[str, Any]
 ) -> ToolResult:
-    """Make a call, to its end even if the client disconnects, and count it."""
+    """Make a call of what is offered, to its end even if the client disconnects."""
+    if name in NAMES and offered(episode.blueprint, role):
+        return await registry.use(episode, converse(episode, name, arguments))
+    return await call_counted(registry, episode, role, name, arguments)
+
+
+async def call_counted(
+    registry: Registry, episode: HostedEpisode, role: Role, name: str, arguments: dict[str, Any]
+) -> ToolResult:
+    """Make a call of a tool, to its end even if the client disconnects, and count it."""
     started = time.perf_counter()
-    arguments = params.arguments or {}
     at_once = episode.answers_at_once(arguments)
-    result = await registry.use(episode, episode.call(role, params.name, arguments), at_once=at_once)
+    result = await registry.use(episode, episode.call(role, name, arguments), at_once=at_once)
     failure = result.failure.value if result.failure else None
     registry.metrics.called(episode.blueprint.setting.domain, time.perf_counter() - started, failure)
     return result
@@ -91,15 +104,11 @@ def build_server(
 
     async def list_tools(context: McpContext, _params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         episode, role = side_of(context)
-        more = TOOLS if offered(episode.blueprint, role) else ()
-        return types.ListToolsResult(tools=[as_mcp_tool(tool) for tool in (*episode.tools(role), *more)])
+        return types.ListToolsResult(tools=[as_mcp_tool(tool) for tool in offered_tools(episode, role)])
 
     async def call_tool(context: McpContext, params: types.CallToolRequestParams) -> dict[str, Any]:
         episode, role = side_of(context)
-        if params.name in NAMES and offered(episode.blueprint, role):
-            result = await registry.use(episode, converse(episode, params.name, params.arguments or {}))
-        else:
-            result = await call_counted(registry, episode, role, params)
+        result = await carry_out(registry, episode, role, params.name, params.arguments or {})
         return as_mcp_result(result, max_result_chars)
 
     async def list_prompts(

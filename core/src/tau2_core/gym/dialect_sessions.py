@@ -1,4 +1,4 @@
-"""Sessions of the compatibility dialect: the world of each, and when it ends.
+"""Sessions of a dialect: the world of each, and when it ends.
 
 The SDK would keep a task and streams of about 35 KB for each session. Here a session is an entry in a table, and each
 message is answered separately, so that abandoned sessions cost next to nothing.
@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 from uuid import uuid4
 
 
@@ -25,17 +26,20 @@ class Session:
     last_used: float = field(default_factory=time.monotonic)
 
 
-class DialectSessions:
+SessionT = TypeVar("SessionT", bound=Session)
+
+
+class DialectSessions(Generic[SessionT]):
     """The open sessions by the transport's id, least recently used first."""
 
-    def __init__(self, most: int, idle_seconds: float, has_world: Callable[[str], bool]) -> None:
+    def __init__(self, most: int, idle_seconds: float, has_world: Callable[[SessionT], bool]) -> None:
         self.most = most
         self.idle_seconds = idle_seconds
         self.has_world = has_world
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
-        self._latest: dict[str, Session] = {}  # by the client's id
+        self._sessions: OrderedDict[str, SessionT] = OrderedDict()
+        self._latest: dict[str, SessionT] = {}  # by the client's id
 
-    def open(self, session: Session) -> str:
+    def open(self, session: SessionT) -> str:
         """Add a session and return its transport id. If there are too many, the least recently used one ends.
 
         A session whose world is open ends only if the worlds of all sessions are open.
@@ -45,11 +49,11 @@ class DialectSessions:
         self._sessions[transport_id] = session
         self._latest[session.session_id] = session
         if len(self._sessions) > self.most:
-            without = (key for key, one in self._sessions.items() if not self.has_world(one.session_id))
+            without = (key for key, one in self._sessions.items() if not self.has_world(one))
             self.end(next(without, next(iter(self._sessions))))
         return transport_id
 
-    def use(self, transport_id: str) -> Session | None:
+    def use(self, transport_id: str) -> SessionT | None:
         """Return a session and mark it as used; None if it has ended or never existed."""
         session = self._sessions.get(transport_id)
         if session is not None:
@@ -57,9 +61,9 @@ class DialectSessions:
             session.last_used = time.monotonic()
         return session
 
-    def latest(self, session_id: str) -> Session:
-        """Return the latest session with a client's id, or a default one if there is none."""
-        return self._latest.get(session_id) or Session(session_id)
+    def latest(self, session_id: str) -> SessionT | None:
+        """Return the latest session with a client's id, None if there is none."""
+        return self._latest.get(session_id)
 
     def end(self, transport_id: str) -> None:
         session = self._sessions.pop(transport_id, None)
@@ -72,7 +76,7 @@ class DialectSessions:
         idle = [
             key
             for key, one in self._sessions.items()
-            if not one.requests and one.last_used < now - self.idle_seconds and not self.has_world(one.session_id)
+            if not one.requests and one.last_used < now - self.idle_seconds and not self.has_world(one)
         ]
         for transport_id in idle:
             self.end(transport_id)

@@ -7,18 +7,21 @@ import re
 from http import HTTPStatus
 from typing import Any
 
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from tau2_core.errors import RunError, Tau2GymError, UsageError
+from tau2_core.validation import dotted
 
 log = logging.getLogger(__name__)
 MAX_SHOWN = 200
 PARTS = re.compile(
     "|v1|episodes|mcp|conversation|control|reward|record|reset|domains|metrics|healthz|openapi.json|docs|slots|tasks"
     "|initial_state|status|info|reset_session"
+    "|openenv|health|metadata|schema|step|state|ws|list_environments|splits|num_tasks|task|task_range"
 )
 
 
@@ -63,7 +66,9 @@ def as_refusal(error: Tau2GymError) -> RefusedError:
 def answer(scope: Scope, refusal: RefusedError, body: dict[str, Any] | None = None) -> JSONResponse:
     """Return a refusal as a response, and log it once; those that are expected are not for the log of a terminal."""
     level = logging.DEBUG if refusal.expected else logging.WARNING
-    log.log(level, "%s %r: %s %s", scope["method"], shown_path(scope["path"]), refusal.status, refusal.code)
+    log.log(
+        level, "%s %r: %s %s", scope.get("method", "WebSocket"), shown_path(scope["path"]), refusal.status, refusal.code
+    )
     headers = {"WWW-Authenticate": "Bearer"} if refusal.status == HTTPStatus.UNAUTHORIZED else {}
     if refusal.retry_after is not None:
         headers["Retry-After"] = str(refusal.retry_after)
@@ -91,3 +96,10 @@ async def refuse_http(request: Request, error: Exception) -> Response:
     response = answer(request.scope, RefusedError(status, status.phrase.lower().replace(" ", "_"), str(error.detail)))
     response.headers.update(error.headers or {})
     return response
+
+
+async def refuse_invalid(request: Request, error: Exception) -> Response:
+    """Answer a request whose body or parameters have the wrong form."""
+    assert isinstance(error, RequestValidationError)
+    found = [f"{dotted(detail['loc'])}: {detail['msg']}" for detail in error.errors()]
+    return answer(request.scope, RefusedError(422, "invalid_request", "; ".join(found)))

@@ -58,6 +58,8 @@ class AnswerWhenStopped:
         except ClientDisconnect:
             return  # during its request, so no answer is possible
         except asyncio.CancelledError:
+            if scope["type"] == "websocket":
+                return  # uvicorn has closed it
             if complete or scope["type"] != "http":
                 raise
             if started:
@@ -103,10 +105,10 @@ class LocalOnly:
         self.origins = {origin.encode() for origin in settings.origins}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.active and scope["type"] == "http":
+        if self.active and scope["type"] in ("http", "websocket"):
             for name, value in scope["headers"]:
                 if (name == b"host" and not _local(value)) or (
-                    name == b"origin" and value not in self.origins and not _local(value.partition(b"//")[2])
+                    name == b"origin" and value not in self.origins and not self._may_ask(scope, value)
                 ):
                     refusal = RefusedError(
                         403, "foreign_host", "this server answers to loopback hosts and origins only"
@@ -114,6 +116,11 @@ class LocalOnly:
                     await answer(scope, refusal)(scope, receive, send)
                     return
         await self.app(scope, receive, send)
+
+    @staticmethod
+    def _may_ask(scope: Scope, origin: bytes) -> bool:
+        """Tell whether a page that is not named may send this. Browsers check answers of HTTP, not of WebSockets."""
+        return scope["type"] == "http" and _local(origin.partition(b"//")[2])
 
 
 def _local(netloc: bytes) -> bool:

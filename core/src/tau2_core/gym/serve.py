@@ -26,6 +26,7 @@ from tau2_core.gym.hosted_episode import Blueprint, HostedEpisode
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.server_settings import ServerSettings
 from tau2_core.gym.shutdown import close_all
+from tau2_core.gym.websocket_connections import installed, open_websocket
 from tau2_core.gym.workers import short_turns
 from tau2_core.runs.judgements import probe_judge
 from tau2_core.runs.model_clients import close_models
@@ -49,7 +50,7 @@ def serve_http(
         limits = replace(
             settings.connections, connections=min(settings.connections.connections, files - RESERVED_FILES)
         )
-        config = uvicorn_config(build_application(registry, settings), limits)
+        config = uvicorn_config(build_application(registry, settings), limits, settings.max_body_bytes)
         with rare_garbage_collection(), short_turns():
             # Run by anyio, which otherwise detects the async library about twenty times per request.
             loop = {"loop_factory": loop_factory()}
@@ -92,12 +93,17 @@ async def _run(
         await close_models(settings.role_models.values())
 
 
-def uvicorn_config(app: ASGIApp, limits: ConnectionLimits | None = None) -> uvicorn.Config:
-    """Return uvicorn's configuration for the application."""
+def uvicorn_config(
+    app: ASGIApp, limits: ConnectionLimits | None = None, max_message_bytes: int = 1024 * 1024
+) -> uvicorn.Config:
+    """Return uvicorn's configuration for the application, with WebSockets if they are installed."""
+    limits = limits or ConnectionLimits()
     return uvicorn.Config(
         app,
-        http=bounded_protocol(limits or ConnectionLimits()),
-        ws="none",
+        http=bounded_protocol(limits),
+        ws=partial(open_websocket, limits) if installed() else "none",  # type: ignore[arg-type]
+        ws_max_size=max_message_bytes,
+        ws_per_message_deflate=False,  # costs memory for each connection
         log_level="warning",
         access_log=False,
         lifespan="on",

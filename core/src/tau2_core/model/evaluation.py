@@ -101,6 +101,11 @@ class Grade(BaseModel):
         """Whether the reward reaches the evaluators' threshold. Pending criteria count as met."""
         return self.outcome.counts_as_solved
 
+    def reward_for(self, side: Literal["agent", "customer"]) -> float | None:
+        """Return the reward of the side that learns; None if an error was not its own, since then none may count."""
+        own = Outcome.AGENT_ERROR if side == "agent" else Outcome.USER_ERROR
+        return self.reward if self.outcome in (Outcome.SOLVED, Outcome.FAILED, Outcome.PENDING, own) else None
+
 
 class StateDifference(Protocol):
     """One path at which two databases differ."""
