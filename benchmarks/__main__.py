@@ -2,7 +2,8 @@
 
 Sections: the domains, `imports` (CPU seconds of a start, and the size of a light install, which pip fetches),
 `grading` (of official result files, by default those in ../shared), `train` (environments for training), `equality`
-(the same episodes by every door), `view` (the workbench over 20,000 episodes), and two that take minutes and want a
+(the same episodes by every door; `--openenv` adds OpenEnv's client, in an environment that is made for it or has the
+given interpreter), `view` (the workbench over 20,000 episodes), and two that take minutes and want a
 machine that does nothing else: `gym`, and `llm`. `attack` attacks a server of its own on loopback for as many
 `--minutes` as it is told.
 """
@@ -10,6 +11,7 @@ machine that does nothing else: `gym`, and `llm`. `attack` attacks a server of i
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
@@ -22,7 +24,7 @@ from benchmarks.measure import Figure, domain_figures
 DOMAINS = ("airline", "mock", "retail", "telecom")
 
 
-def main(sections: list[str], simulations: Path | None, minutes: float = 1.0) -> None:
+def main(sections: list[str], simulations: Path | None, minutes: float = 1.0, openenv: str | None = None) -> None:
     """Measure what is named, by default the domains and the imports, and print a table each."""
     screen = Console(width=130)
     for section in sections:
@@ -40,7 +42,7 @@ def main(sections: list[str], simulations: Path | None, minutes: float = 1.0) ->
 
             screen.print(_table("grading: official result files", grading_figures(simulations or SIMULATIONS)))
         elif section == "equality":
-            _equality(screen)
+            _equality(screen, openenv)
         elif section == "view":
             from benchmarks.view import view_figures
 
@@ -60,10 +62,17 @@ def main(sections: list[str], simulations: Path | None, minutes: float = 1.0) ->
     screen.print("tau2-bench: as measured on a 2-core machine of this kind. ×: how many times better ours is.")
 
 
-def _equality(screen: Console) -> None:
+def _equality(screen: Console, openenv: str | None) -> None:
+    from benchmarks.environments import interpreter
     from benchmarks.equality import equality
+    from benchmarks.equality.by_openenv import PACKAGE, by_openenv
+    from benchmarks.equality.played import Door
 
-    rows = equality()
+    more: dict[str, Door] = {}
+    with ExitStack() as stack:
+        if openenv is not None:
+            more["openenv"] = by_openenv(stack.enter_context(interpreter(openenv, PACKAGE)))
+        rows = equality(more)
     table = Table(title="the same episodes by every door")
     for title in ("domain", "agent", "task", *rows[0].doors, "rewards equal", "records equal"):
         table.add_column(title)
@@ -110,5 +119,6 @@ if __name__ == "__main__":
     parser.add_argument("sections", nargs="*", default=[*DOMAINS, "imports"])
     parser.add_argument("--simulations", type=Path, help="where official result files are, a folder a domain")
     parser.add_argument("--minutes", type=float, default=1.0, help="how long `attack` attacks")
+    parser.add_argument("--openenv", nargs="?", const="", metavar="PYTHON", help="also play by OpenEnv's client")
     told = parser.parse_args()
-    main(told.sections, told.simulations, told.minutes)
+    main(told.sections, told.simulations, told.minutes, told.openenv)

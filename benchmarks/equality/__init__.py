@@ -1,4 +1,4 @@
-"""The same episodes by every door: the rewards and records of `tau2-gym run`, Gymnasium, its vectors, and MCP.
+"""The same episodes by every door: the rewards and records of `tau2-gym run`, Gymnasium, its vectors, MCP and others.
 
 The oracle and an agent that calls at random play runs; what they did is then done again through the other doors, with
 the same seeds. An agent chooses the ids of its calls, so a run's record is compared without them; those of the other
@@ -8,6 +8,7 @@ doors must be equal byte for byte. A door is a function, and a column of the tab
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,27 +44,28 @@ class Row:
         return len(own) == 1 and without_call_ids(own.pop()) == without_call_ids(self.doors["run"].record)
 
 
-def equality() -> list[Row]:
-    """Return twenty seeded episodes, five a domain, by every door."""
+def equality(more: Mapping[str, Door]) -> list[Row]:
+    """Return twenty seeded episodes, five a domain, by every door: those that are always there, and `more`."""
+    doors = {**DOORS, **more}
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as out:
         options = ("serve", *DOMAINS, "--port", "{port}", "--conversation-tools", "--out", f"{out}/served")
         with server("tau2_core", *options) as (_, address):
             stage = Stage(address, SPLIT)
             for domain in DOMAINS:
-                rows += _domain(domain, stage, Path(out))
+                rows += _domain(domain, doors, stage, Path(out))
     return rows
 
 
-def _domain(domain: str, stage: Stage, out: Path) -> list[Row]:
+def _domain(domain: str, doors: Mapping[str, Door], stage: Stage, out: Path) -> list[Row]:
     played = _play(domain, out)
-    by_door = {name: door(domain, played, stage) for name, door in DOORS.items()}
+    by_door = {name: door(domain, played, stage) for name, door in doors.items()}
     return [
         Row(
             domain,
             each.agent,
             each.record.task_id,
-            {"run": Done(each.reward, comparable(each.record)), **{name: by_door[name][at] for name in DOORS}},
+            {"run": Done(each.reward, comparable(each.record)), **{name: by_door[name][at] for name in doors}},
         )
         for at, each in enumerate(played)
     ]

@@ -87,7 +87,7 @@ class Rpc:
         return {"session_id": session.session_id, "closed": True}
 
     async def _list(self, domain: str, params: dict[str, Any], own: EnvironmentSession | None) -> dict[str, Any]:
-        session = own or self._named(domain, params)
+        session = self._named(domain, params) or own
         if session is not None and session.episode is not None:
             tools = self.environments.tools(session.current())
         else:
@@ -96,7 +96,7 @@ class Rpc:
         return {"tools": [tool.mcp_tool() for tool in tools]}
 
     async def _call(self, domain: str, params: dict[str, Any], own: EnvironmentSession | None) -> dict[str, Any]:
-        session = own or self._named(domain, params)
+        session = self._named(domain, params) or own
         if session is None:
             raise _RpcError(INVALID_PARAMS, "session_id is required: openenv/session/create returns one")
         name, arguments = params.get("name"), params.get("arguments", {})

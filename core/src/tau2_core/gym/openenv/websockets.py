@@ -20,7 +20,7 @@ from tau2_core.gym.request_json import parse_body
 from tau2_core.validation import first_wrong_part
 
 log = logging.getLogger(__name__)
-SHORTEST_IDLE_SECONDS = 60.0
+IDLE_PERIODS = 4  # of an unused episode, after which an unused connection is closed
 POLICY_VIOLATION = 1008
 CODES = {
     "not_json": "INVALID_JSON",
@@ -38,7 +38,7 @@ class WebSockets:
     def __init__(self, rpc: Rpc) -> None:
         self.rpc = rpc
         self.environments = rpc.environments
-        self.idle_seconds = max(rpc.environments.registry.idle_seconds, SHORTEST_IDLE_SECONDS)
+        self.idle_seconds = IDLE_PERIODS * rpc.environments.registry.idle_seconds
 
     async def step(self, websocket: WebSocket) -> None:
         """Serve `/ws`, in a session of its own or in that of the query's `session_id`."""
@@ -59,11 +59,11 @@ class WebSockets:
         try:
             session, attached = self._session(domain, websocket.query_params.get("session_id"))
         except RefusedError as refusal:
-            await _send(websocket, _error(refusal))
+            await websocket.send_json(_error(refusal))
             await websocket.close(POLICY_VIOLATION)
             return
         try:
-            await self._converse(websocket, responding(session), session)
+            await self._converse(websocket, responding(session))
         except WebSocketDisconnect:
             pass
         finally:
@@ -85,21 +85,19 @@ class WebSockets:
         session.requests += 1
         return session, True
 
-    async def _converse(self, websocket: WebSocket, respond: Respond, session: EnvironmentSession) -> None:
+    async def _converse(self, websocket: WebSocket, respond: Respond) -> None:
         while True:
             try:
                 async with asyncio.timeout(self.idle_seconds):
                     body = await _received(websocket)
             except TimeoutError:
-                if session.has_world:  # it expires by itself
-                    continue
                 await websocket.close(POLICY_VIOLATION, f"unused for {self.idle_seconds:g} seconds")
                 return
             response = await respond(body)
             if response is None:
                 await websocket.close()
                 return
-            await _send(websocket, response)
+            await websocket.send_json(response)
 
     def _calling(self, session: EnvironmentSession) -> Respond:
         async def respond(body: bytes) -> dict[str, Any] | None:
@@ -152,10 +150,6 @@ async def _received(websocket: WebSocket) -> bytes:
         raise WebSocketDisconnect(message["code"])
     text: str | None = message.get("text")
     return text.encode() if text is not None else message["bytes"]
-
-
-async def _send(websocket: WebSocket, message: dict[str, Any]) -> None:
-    await websocket.send_json(message)
 
 
 async def _close(session: EnvironmentSession) -> None:

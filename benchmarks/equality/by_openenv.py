@@ -1,0 +1,27 @@
+"""Episodes by OpenEnv's own client, which runs in an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from tau2_core import EpisodeRecord
+
+from benchmarks.equality.played import Done, Door, Played, Stage, done
+
+PACKAGE = "openenv==0.10.0"
+CLIENT = Path(__file__).with_name("openenv_client.py")
+
+
+def by_openenv(python: Path) -> Door:
+    """Return the door that plays episodes over a WebSocket with the client that an interpreter has."""
+
+    def play(domain: str, played: Sequence[Played], stage: Stage) -> list[Done]:
+        plan = [{"task_id": each.record.task_id, "seed": each.record.seed, "actions": each.actions} for each in played]
+        told = json.dumps({"address": stage.address, "domain": domain, "episodes": plan})
+        ended = subprocess.run([str(python), str(CLIENT)], input=told, stdout=subprocess.PIPE, text=True, check=True)
+        return [done(each["reward"], EpisodeRecord.model_validate(each["record"])) for each in json.loads(ended.stdout)]
+
+    return play
