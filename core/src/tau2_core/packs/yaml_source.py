@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import isinf
 from pathlib import Path
@@ -65,38 +67,39 @@ class Place:
 
 
 def read_yaml(file: Path) -> Document:
-    """Parse one YAML file, or a .json file as JSON.
+    """Read and parse one YAML file, or a .json file as JSON. Raises SourceError, as `parse` does; OSError."""
+    return parse(file, file.read_bytes())
 
-    Raises SourceError with the line for bad syntax, tags, keys that are not text, cycles, alias bombs and deep nesting;
-    OSError if the file cannot be read.
+
+def parse(file: Path, raw: bytes) -> Document:
+    """Parse the content of a YAML file, or of a .json file.
+
+    Raises SourceError with the line for text that is not UTF-8, bad syntax, tags, keys that are not text, cycles, alias
+    bombs and deep nesting.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise SourceError(f"not UTF-8 text: {error.reason} at byte {error.start}") from error
-    return _read_json(file, text) if file.suffix == ".json" else _read_yaml(file, text)
+    return _parse_json(file, text) if file.suffix == ".json" else _parse_yaml(file, text)
 
 
-def _read_json(file: Path, text: str) -> Document:
+def _parse_json(file: Path, text: str) -> Document:
     parser = JsonParser(text)
     return Document(file, parser.parse(), parser.lines, parser.repeats)
 
 
-def _read_yaml(file: Path, text: str) -> Document:
+def _parse_yaml(file: Path, text: str) -> Document:
     try:
-        node = _compose(text)
-    except SourceError as error:
-        joined = _PAIR.sub(_join, text)
-        if joined == text:
-            raise error.showing(text) from error
-        node = _compose(joined)
-    document = Document(file, None)
-    if node is not None:
         try:
-            document.value = _Builder(document).build(node, ())
-        except SourceError as error:
-            raise error.showing(text) from error
-    return document
+            return _build(file, text)
+        except SourceError:
+            joined = _PAIR.sub(_join, text)
+            if joined == text:
+                raise
+            return _build(file, joined)
+    except SourceError as error:
+        raise error.showing(text) from error
 
 
 def _join(pair: re.Match[str]) -> str:
@@ -104,10 +107,10 @@ def _join(pair: re.Match[str]) -> str:
     return f"\\U{0x10000 + (high - 0xD800) * 0x400 + low - 0xDC00:08X}"
 
 
-def _compose(text: str) -> yaml.Node | None:
+def _build(file: Path, text: str) -> Document:
+    """Build a document while its text is parsed, in one pass."""
     try:
-        _refuse_events(text)
-        node: yaml.Node | None = yaml.compose(text, Loader=LOADER)
+        return _Builder(file, yaml.parse(text, Loader=LOADER)).build()
     except yaml.MarkedYAMLError as error:
         raise SourceError(*explain(error)) from error
     except yaml.reader.ReaderError as error:
@@ -116,83 +119,125 @@ def _compose(text: str) -> yaml.Node | None:
         raise SourceError(f"control character {error.character!r} is not allowed in YAML; remove it", line) from error
     except yaml.YAMLError as error:
         raise SourceError(str(error)) from error
-    except RecursionError as error:
-        raise SourceError("nested too deeply") from error
-    return node
-
-
-def _refuse_events(text: str) -> None:
-    """Refuse tags, and deep nesting before anything recurses into it, since the C composer would crash the process."""
-    depth = 0
-    for event in yaml.parse(text, Loader=LOADER):
-        if isinstance(event, yaml.NodeEvent):
-            line = event.start_mark.line + 1 if event.start_mark else None
-            tag = getattr(event, "tag", None)
-            if tag is not None:
-                shown = tag.replace("tag:yaml.org,2002:", "!!")
-                raise SourceError(f"the tag {shown} is not supported; write the plain value", line)
-            if isinstance(event, yaml.CollectionStartEvent):
-                depth += 1
-                if depth > MAX_DEPTH:
-                    raise SourceError(f"nested more than {MAX_DEPTH} levels deep", line)
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
 
 
 class _Builder:
-    def __init__(self, document: Document) -> None:
-        self.document = document
-        self.count = 0
-        self.open: set[int] = set()
+    """Builds a document from the parser's events. What was read is kept, since an alias repeats a part of it."""
 
-    def build(self, node: yaml.Node, path: YamlPath) -> Any:
-        line = node.start_mark.line + 1
+    def __init__(self, file: Path, events: Iterator[yaml.Event]) -> None:
+        self.document = Document(file, None)
+        self.events = events
+        self.read: list[yaml.Event] = []
+        self.at = 0
+        self.anchors: dict[str, int] = {}
+        self.open: set[int] = set()
+        self.count = 0
+
+    def build(self) -> Document:
+        """Return the document. Raises SourceError, and the parser's errors."""
+        self._next()
+        if not isinstance(self._next(), yaml.StreamEndEvent):
+            self.document.value = self._value(self._next(), ())
+            self._next()
+            more = self._next()
+            if not isinstance(more, yaml.StreamEndEvent):
+                raise SourceError("a second document begins here; keep one, without `---` between", _line(more))
+        return self.document
+
+    def _next(self) -> Any:
+        if self.at == len(self.read):
+            self.read.append(next(self.events))
+        self.at += 1
+        return self.read[self.at - 1]
+
+    def _value(self, event: yaml.Event, path: YamlPath) -> Any:
+        line = _line(event)
         self.document.lines.setdefault(path, line)
+        if isinstance(event, yaml.AliasEvent):
+            return self._repeated(self._anchored(event), path, line)
+        self._note(event)
         self.count += 1
         if self.count > MAX_NODES:
             raise SourceError(
                 f"more than {MAX_NODES} values: aliases multiply, or the data belongs in a .json file", line
             )
-        if isinstance(node, yaml.ScalarNode):
+        if isinstance(event, yaml.ScalarEvent):
             try:
-                return _scalar(node)
+                return _scalar(event)
             except ValueError as error:  # an integer with more digits than Python converts
                 raise SourceError(str(error), line) from error
-        if id(node) in self.open:
+        if len(path) >= MAX_DEPTH:
+            raise SourceError(f"nested more than {MAX_DEPTH} levels deep", line)
+        number = self.at - 1
+        self.open.add(number)
+        value = self._mapping(path) if isinstance(event, yaml.MappingStartEvent) else self._sequence(path)
+        self.open.discard(number)
+        return value
+
+    def _note(self, event: Any) -> None:
+        """Remember the anchor of the event that was just read, and refuse its tag."""
+        if event.tag is not None:
+            shown = event.tag.replace("tag:yaml.org,2002:", "!!")
+            raise SourceError(f"the tag {shown} is not supported; write the plain value", _line(event))
+        if event.anchor is not None and self.anchors.setdefault(event.anchor, self.at - 1) != self.at - 1:
+            raise SourceError(f"there is another anchor `&{event.anchor}`; rename one of them", _line(event))
+
+    def _anchored(self, alias: yaml.AliasEvent) -> int:
+        """Return the number of the event that an alias refers to."""
+        if alias.anchor not in self.anchors:
+            what = "`*` refers to an anchor that is not there; put text that begins with * in quotes"
+            raise SourceError(what, _line(alias))
+        return self.anchors[alias.anchor]
+
+    def _repeated(self, number: int, path: YamlPath, line: int) -> Any:
+        if number in self.open:
             raise SourceError("an alias refers to something that contains it", line)
-        self.open.add(id(node))
-        try:
-            return self._mapping(node, path) if isinstance(node, yaml.MappingNode) else self._sequence(node, path)
-        except RecursionError as error:
-            raise SourceError("nested too deeply", line) from error
-        finally:
-            self.open.discard(id(node))
+        after, self.at = self.at, number
+        value = self._value(self._next(), path)
+        self.at = after
+        return value
 
-    def _sequence(self, node: yaml.Node, path: YamlPath) -> list[Any]:
-        return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
-
-    def _mapping(self, node: yaml.Node, path: YamlPath) -> dict[str, Any]:
-        result: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            line = key_node.start_mark.line + 1
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise SourceError("a key must be text", line)
-            key = key_node.value
-            if key == "<<" and not key_node.style:
-                raise SourceError("merge keys (`<<`) are not supported; write the keys out", line)
-            if key in result:
-                first = self.document.lines[(*path, key)]
-                repeat = SourceError(f"{key!r} occurs twice here, first in line {first}", line)
-                self.document.repeats.append(repeat)
-                continue
-            self.document.lines[(*path, key)] = line
-            result[key] = self.build(value_node, (*path, key))
+    def _sequence(self, path: YamlPath) -> list[Any]:
+        result: list[Any] = []
+        while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+            result.append(self._value(event, (*path, len(result))))
         return result
 
+    def _mapping(self, path: YamlPath) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        while not isinstance(event := self._next(), yaml.MappingEndEvent):
+            key, line, lines = self._key(event), _line(event), self.document.lines
+            if key in result:
+                first = lines[(*path, key)]
+                self.document.repeats.append(SourceError(f"{key!r} occurs twice here, first in line {first}", line))
+                self.document.lines = {}
+                self._value(self._next(), (*path, key))
+                self.document.lines = lines
+            else:
+                lines[(*path, key)] = line
+                result[key] = self._value(self._next(), (*path, key))
+        return result
 
-def _scalar(node: yaml.ScalarNode) -> Any:
-    text: str = node.value
-    if node.style:  # quoted or a block; the C parser says "" for plain, the Python one None
+    def _key(self, event: yaml.Event) -> str:
+        named = self.read[self._anchored(event)] if isinstance(event, yaml.AliasEvent) else event
+        if not isinstance(named, yaml.ScalarEvent):
+            deque(self.events, maxlen=0)  # if a bracket is not closed, the parser says so
+            raise SourceError("a key must be text", _line(event))
+        if named is event:
+            self._note(event)
+        key: str = named.value
+        if key == "<<" and not named.style:
+            raise SourceError("merge keys (`<<`) are not supported; write the keys out", _line(event))
+        return key
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
+
+
+def _scalar(event: yaml.ScalarEvent) -> Any:
+    text: str = event.value
+    if event.style:  # quoted or a block; the C parser says "" for plain, the Python one None
         return text
     if text in _WORDS:
         return _WORDS[text]

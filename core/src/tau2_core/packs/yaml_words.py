@@ -35,12 +35,6 @@ _WORDS: tuple[tuple[str, str, bool], ...] = (
     ),
     ("found a tab character", "a tab is used for indentation; indent with spaces", False),
     (
-        "found undefined alias",
-        "`*` refers to an anchor that is not there; put text that begins with * in quotes",
-        False,
-    ),
-    ("found duplicate anchor", "an anchor (`&`) of this name already exists; rename one of them", False),
-    (
         "found unknown escape character",
         r"a backslash in double quotes does not begin a known escape; write \\, or use single quotes",
         False,
@@ -48,7 +42,6 @@ _WORDS: tuple[tuple[str, str, bool], ...] = (
     ("did not find expected hexdecimal number", r"\x, \u and \U need 2, 4 and 8 hexadecimal digits", False),
     ("found invalid Unicode character escape code", "a lone surrogate is not a character", False),
     ("did not find expected alphabetic or numeric character", "`&` and `*` need a name; put the text in quotes", False),
-    ("expected a single document", "a second document begins here; keep one, without `---` between", False),
     (
         "did not find expected <document start>",
         "the value ends before this line; check the indentation",
