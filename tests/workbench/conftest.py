@@ -14,22 +14,56 @@ from typing import Any
 
 import pytest
 from tau2_core import evaluate
+from tau2_core.runs.loading import load_setting, open_catalogue
+from tau2_core.testing.gold_script import GoldScript
+from tau2_core.testing.scripted_endpoint import Asked, Reply, ScriptedEndpoint, say
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
+MOCK = Path(__file__).parents[2] / "domains" / "mock" / "src" / "tau2_domain_mock"
+PRICES = {"input_cost_per_token": 0.001, "output_cost_per_token": 0.01}
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three runs of mock: two that can be compared, of which one fails, and one of another evaluator set."""
+    """Runs of mock: two pairs that can be compared, of which one fails, and one of another evaluator set.
+
+    Models behind the scripted endpoint play one pair, with a judge: the second, careless one makes no call.
+    """
     folder = tmp_path_factory.mktemp("workbench") / "runs"
     evaluate("mock", agent="oracle", split="test", trials=2, name="oracle", out=folder)
     evaluate("mock", agent="random", split="test", trials=2, name="random", out=folder)
     evaluate("mock", agent="random", evaluators="strict", name="strict", out=folder / "more")
+    pack = judged_pack(folder.parent / "judged_mock")
+    gold = GoldScript.of(load_setting(open_catalogue([pack]), "mock"))
+    with ScriptedEndpoint(lambda asked: careless(gold, asked)) as endpoint:
+        arguments = {"api_base": endpoint.url, **PRICES}
+        for name in ("careful", "careless"):
+            models = {role: {"model": f"endpoint/{model}", "args": arguments} for role, model in roles(name).items()}
+            evaluate("mock", packs=[pack], split="test", name=name, out=folder, **models)
+    return folder
+
+
+def roles(agent: str) -> dict[str, str]:
+    return {"agent": agent, "user": "customer", "judge": "judge"}
+
+
+def careless(gold: GoldScript, asked: Asked) -> Reply:
+    reply = gold(asked)
+    return say("That is done.") if asked.model == "careless" and "tool_calls" in reply.message else reply
+
+
+def judged_pack(folder: Path) -> Path:
+    """Copy the mock pack, with a judge's word in most rewards, as a package of its own."""
+    shutil.copytree(MOCK, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in folder.rglob("*.py"):
+        file.write_text(file.read_text().replace(MOCK.name, folder.name))
+    manifest = folder / "domain.yaml"
+    manifest.write_text(manifest.read_text().replace("[DB, COMMUNICATE]", "[DB, COMMUNICATE, NL_ASSERTION]"))
     return folder
 
 

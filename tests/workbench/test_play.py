@@ -12,11 +12,10 @@ import pytest
 import yaml
 from tau2_gym_workbench.authoring import with_id
 
-from tests.workbench.conftest import assert_accessible, serving
+from tests.workbench.conftest import MOCK, assert_accessible, serving
 
 pytestmark = pytest.mark.domain("mock")
 Open = Callable[..., Any]
-MOCK = Path(__file__).parents[2] / "domains" / "mock" / "src" / "tau2_domain_mock"
 
 
 def test_a_task_is_played_to_its_reward_and_kept(runs: Path, tmp_path: Path, open_page: Open) -> None:

@@ -1,0 +1,54 @@
+"""Runs that models behind the scripted endpoint have played, in a real browser: from the list to a failing check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.workbench.conftest import assert_accessible
+
+pytestmark = pytest.mark.domain("mock")
+Open = Callable[..., Any]
+EACH = "110 tokens $0.2000"  # of every answer of the endpoint
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (390, "dark")])
+def test_what_models_said_and_used(server: str, open_page: Open, width: int, scheme: str) -> None:
+    page = open_page(server, width=width, scheme=scheme)
+    page.get_by_label("Search").fill("endpoint/careless")
+    page.get_by_role("button", name="Apply").click()
+    cells = page.locator("tr[data-row]").inner_text().split()
+    assert {"endpoint/careless", "endpoint/customer", "endpoint/judge"} <= set(cells)
+    assert any(cell.startswith("$") for cell in cells)
+    page.get_by_role("link", name="careless", exact=True).click()
+    figures = page.locator("#live").inner_text()
+    assert "cost" in figures
+    assert "tokens" in figures
+    assert page.get_by_role("img", name="cost from").count() == 1
+    assert_accessible(page)
+    page.locator("a.cell.failed").first.click()
+    assert "differs from the gold's end state" in page.locator(".verdict").inner_text()
+    assert "not made:" in page.locator("#time-machine").inner_text()
+    said = page.locator(".message", has_text="That is done.").locator(".who").first
+    assert " ".join(said.inner_text().split()).endswith(EACH)
+    assert "is not what this run was played with" in page.locator(".notice").first.inner_text()
+    assert_accessible(page)
+    page.goto(f"{server}runs/careless/4/0")
+    assert "endpoint/judge" in page.locator("section", has=page.get_by_role("heading", name="Judge")).inner_text()
+    assert_accessible(page)
+
+
+def test_models_are_compared(server: str, open_page: Open) -> None:
+    page = open_page(server)
+    page.get_by_label("compare careful").check()
+    page.get_by_label("compare careless").check()
+    page.get_by_role("button", name="Compare").click()
+    assert "B is worse" in page.locator(".title").inner_text()
+    assert "endpoint/careful → endpoint/careless" in page.locator(".about").inner_text().replace('"', "")
+    assert_accessible(page)
+    page.locator("a.cell.failed").first.click()
+    failed = page.locator(".pair section", has=page.locator(".outcome.failed"))
+    assert "That is done." in failed.inner_text()
+    assert_accessible(page)
