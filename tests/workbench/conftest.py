@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from tau2_core import evaluate
+from tau2_core.api.options import RunOptions
 from tau2_core.runs.loading import load_setting, open_catalogue
 from tau2_core.testing.gold_script import GoldScript
 from tau2_core.testing.scripted_endpoint import Asked, Reply, ScriptedEndpoint, say
@@ -41,15 +42,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pack = judged_pack(folder.parent / "judged_mock")
     gold = GoldScript.of(load_setting(open_catalogue([pack]), "mock"))
     with ScriptedEndpoint(lambda asked: careless(gold, asked)) as endpoint:
-        arguments = {"api_base": endpoint.url, **PRICES}
+
+        def model(name: str) -> dict[str, Any]:
+            return {"model": f"endpoint/{name}", "args": {"api_base": endpoint.url, **PRICES}}
+
         for name in ("careful", "careless"):
-            models = {role: {"model": f"endpoint/{model}", "args": arguments} for role, model in roles(name).items()}
+            models = RunOptions(agent=model(name), user=model("customer"), judge=model("judge"))
             evaluate("mock", packs=[pack], split="test", name=name, out=folder, **models)
     return folder
-
-
-def roles(agent: str) -> dict[str, str]:
-    return {"agent": agent, "user": "customer", "judge": "judge"}
 
 
 def careless(gold: GoldScript, asked: Asked) -> Reply:
