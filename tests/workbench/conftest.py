@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from tau2_core import evaluate
-from tau2_core.api.options import RunOptions
 from tau2_core.runs.loading import load_setting, open_catalogue
 from tau2_core.testing.gold_script import GoldScript
 from tau2_core.testing.scripted_endpoint import Asked, Reply, ScriptedEndpoint, say
@@ -47,8 +46,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             return {"model": f"endpoint/{name}", "args": {"api_base": endpoint.url, **PRICES}}
 
         for name in ("careful", "careless"):
-            models = RunOptions(agent=model(name), user=model("customer"), judge=model("judge"))
-            evaluate("mock", packs=[pack], split="test", name=name, out=folder, **models)
+            agent, user, judge = model(name), model("customer"), model("judge")
+            evaluate("mock", agent=agent, user=user, judge=judge, packs=[pack], split="test", name=name, out=folder)
     return folder
 
 

@@ -40,7 +40,7 @@ class Runs:
         """Return the run folders, newest first. Raises UsageError where the folder cannot be read."""
         if self.folder.exists() and not self.folder.is_dir():
             raise UsageError(f"{self.folder} is no folder; name one that holds runs")
-        runs = [FoundRun(self._key(each), each, begun) for each, begun in _walk(self.folder, DEEPEST)]
+        runs = [FoundRun(self._key(each), each, begun) for each, begun in _walk(self.folder, DEEPEST, set())]
         return sorted(runs, key=lambda run: (-run.begun, run.key))
 
     def index(self, key: str) -> RunIndex:
@@ -74,8 +74,18 @@ class Runs:
         return "~".join(folder.relative_to(self.folder).parts) or "."
 
 
-def _walk(folder: Path, deepest: int) -> Iterator[tuple[Path, float]]:
-    """Yield run folders with the time they were begun; what is inside of one is its own."""
+def _walk(folder: Path, deepest: int, seen: set[tuple[int, int]]) -> Iterator[tuple[Path, float]]:
+    """Yield run folders with the time they were begun; what is inside of one is its own.
+
+    A folder that several links lead to is yielded once, by its own name if it has one here.
+    """
+    try:
+        place = folder.stat()
+    except OSError:  # it is being deleted, or may not be read
+        return
+    if (place.st_dev, place.st_ino) in seen:
+        return
+    seen.add((place.st_dev, place.st_ino))
     if is_run(folder):
         try:
             yield folder, (folder / CONFIGURATION).stat().st_mtime
@@ -85,12 +95,12 @@ def _walk(folder: Path, deepest: int) -> Iterator[tuple[Path, float]]:
     if not deepest:
         return
     try:
-        inside = [Path(each.path) for each in os.scandir(folder) if each.is_dir() and not each.name.startswith(".")]
+        found = [each for each in os.scandir(folder) if each.is_dir() and not each.name.startswith(".")]
     except OSError:
         return
-    for each in inside:
+    for each in sorted(found, key=lambda each: (each.is_symlink(), each.name)):
         if "~" not in each.name:
-            yield from _walk(each, deepest - 1)
+            yield from _walk(Path(each.path), deepest - 1, seen)
 
 
 def is_written_to(folder: Path) -> bool:

@@ -6,9 +6,11 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from tau2_core.errors import RunError
 from tau2_core.records.journal import EPISODES, GRADES, JUDGEMENTS, TASKS, TIMINGS
 from tau2_core.records.lines import Line, whole_lines
 from tau2_core.validation import first_wrong_part
@@ -82,11 +84,16 @@ class IndexedFile:
 
 
 def stamp_of(file: Path) -> tuple[int, int, int] | None:
-    """Return what changes with a file: its number, size and time; None if it is not there. Raises OSError."""
+    """Return what changes with a file: its number, size and time; None if it is not there.
+
+    Raises OSError, RunError for what is no file: reading a pipe, say, would never end.
+    """
     try:
         found = file.stat()
     except FileNotFoundError:
         return None
+    if not S_ISREG(found.st_mode):
+        raise RunError(f"{file} is not a regular file")
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
