@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from tau2_gymnasium import UnicodeText, read_action, written_call
-from tau2_gymnasium.actions import Call
+from tau2_gymnasium.actions import ActionCall
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -18,7 +18,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     max_leaves=8,
 )
 NAMES = st.from_regex(r"[a-z_]{1,10}", fullmatch=True).filter(lambda name: not iskeyword(name))
-CALLS = st.builds(Call, NAMES, st.dictionaries(NAMES, JSON, max_size=3))
+CALLS = st.builds(ActionCall, NAMES, st.dictionaries(NAMES, JSON, max_size=3))
 PYTHONS_WORDS = {
     "if",
     "in",
@@ -39,19 +39,19 @@ PYTHONS_WORDS = {
 
 
 @given(CALLS)
-def test_a_call_is_read_in_json(call: Call) -> None:
+def test_a_call_is_read_in_json(call: ActionCall) -> None:
     assert read_action(json.dumps({"name": call.name, "arguments": call.arguments})) == call
 
 
 @given(CALLS)
-def test_a_call_is_read_in_the_form_in_which_it_is_written(call: Call) -> None:
+def test_a_call_is_read_in_the_form_in_which_it_is_written(call: ActionCall) -> None:
     assert read_action(written_call(call)) == call
 
 
 @given(st.text(alphabet=st.characters()) | st.from_regex(r"[{\[(a-z=,'\"\d)\]}]*", fullmatch=True))
 def test_any_text_is_an_action_that_a_record_can_hold(text: str) -> None:
     action = read_action(text)
-    if isinstance(action, Call):
+    if isinstance(action, ActionCall):
         json.dumps([action.name, action.arguments], allow_nan=False, ensure_ascii=False).encode()
     else:
         assert action == text

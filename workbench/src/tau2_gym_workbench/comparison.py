@@ -8,7 +8,7 @@ from typing import Any
 
 from tau2_core.errors import UsageError
 from tau2_core.model.evaluation import Outcome
-from tau2_core.records.compare import Comparison, Difference, compare_runs, configuration_differences
+from tau2_core.records.compare import Comparison, ConfigurationDifference, compare_runs, configuration_differences
 from tau2_core.records.reader import RunFolder, judge_of, one_set
 from tau2_core.records.tally import Tally
 
@@ -33,7 +33,7 @@ class Compared:
     comparison: Comparison | None
     pairs: list[Pair]
     refused: str = ""
-    unlike: list[Difference] | None = None
+    unlike: list[ConfigurationDifference] | None = None
 
 
 @dataclass(frozen=True)

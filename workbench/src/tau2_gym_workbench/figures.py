@@ -49,7 +49,7 @@ class Distribution:
 
 
 @dataclass
-class Figures:
+class RunFigures:
     """All that is said of a run as a whole."""
 
     state: str
@@ -77,7 +77,7 @@ class Figures:
         return self.evaluable / self.slots
 
 
-def figures(index: RunIndex) -> Figures:
+def figures(index: RunIndex) -> RunFigures:
     """Sum a run up; every slot counts, one that was not played or graded as failed."""
     tasks, trials = len(index.config["tasks"]), int(index.config["trials"])
     with index.reading() as connection:
@@ -96,7 +96,7 @@ def figures(index: RunIndex) -> Figures:
         solved[grade["task"]] += grade["solved"]
     outcomes = Counter(grade["outcome"] for grade in grades)
     finished, slots = len(grades), tasks * trials
-    return Figures(
+    return RunFigures(
         state=_state(index, finished, slots, damage),
         slots=slots,
         finished=finished,

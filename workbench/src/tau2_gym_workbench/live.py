@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from tau2_core.errors import Tau2GymError
 
 from tau2_gym_workbench import rendering
-from tau2_gym_workbench.figures import Figures
+from tau2_gym_workbench.figures import RunFigures
 from tau2_gym_workbench.index import RunIndex
 from tau2_gym_workbench.links import Links
 from tau2_gym_workbench.matrix import Cell, one_cell
@@ -38,7 +38,7 @@ class Pace:
         while now - self.points[0][0] > MEASURED_SECONDS:
             self.points.popleft()
 
-    def told(self, figures: Figures) -> dict[str, str] | None:
+    def told(self, figures: RunFigures) -> dict[str, str] | None:
         """Return the rate and the time left, None before there is anything to tell them from."""
         (begun, before), (now, after) = self.points[0], self.points[-1]
         if now - begun < 1 or after <= before:

@@ -15,7 +15,7 @@ from tau2_core.terminal_text import printable
 from tau2_gym_workbench import rendering
 from tau2_gym_workbench.alignment import align
 from tau2_gym_workbench.episodes import WINDOW, StoredEpisode, read_episode, starts, turns
-from tau2_gym_workbench.figures import Details, Figures, details, figures
+from tau2_gym_workbench.figures import Details, RunFigures, details, figures
 from tau2_gym_workbench.folder import FoundRun, Runs
 from tau2_gym_workbench.index import RunIndex
 from tau2_gym_workbench.links import Links
@@ -40,7 +40,7 @@ class RunRow:
     """A line of the list of runs; `damaged` says why a run cannot be read."""
 
     found: FoundRun
-    figures: Figures | None
+    figures: RunFigures | None
     config: Mapping[str, Any]
     evaluators: str = ""
     damaged: str = ""
@@ -89,10 +89,10 @@ class Reading:
     settings: Settings
     panels: Panels
     authors: bool = False
-    _figures: dict[Path, tuple[int, Figures]] = field(default_factory=dict)
+    _figures: dict[Path, tuple[int, RunFigures]] = field(default_factory=dict)
     _details: dict[Path, tuple[int, Details]] = field(default_factory=dict)
 
-    def figures(self, index: RunIndex) -> Figures:
+    def figures(self, index: RunIndex) -> RunFigures:
         """Return a run's figures, summed up again only when its files have changed, or may be written to."""
         kept = self._figures.get(index.folder)
         if kept is None or kept[0] != index.version or kept[1].state == "running":

@@ -13,7 +13,7 @@ from tau2_core.episode.tool_backend import LocalBackend
 from tau2_core.errors import UsageError
 from tau2_core.evaluators.evidence import Gold
 from tau2_core.evaluators.grade import Grader
-from tau2_core.evaluators.learning_rewards import FOR_GOOD, Paid, Progress, RewardWeights, learning_rewards
+from tau2_core.evaluators.learning_rewards import FOR_GOOD, GoldProgress, Paid, RewardWeights, learning_rewards
 from tau2_core.llm.judge import judge
 from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import EpisodeRecord, Slot
@@ -140,7 +140,7 @@ class EpisodeFactory:
         """Return an object that computes the rewards of an episode's steps as they are made. Raises TaskError."""
         progress = None
         if weights.need_progress:
-            progress = Progress(self.setting, episode.task, episode.seed, self._known_gold)
+            progress = GoldProgress(self.setting, episode.task, episode.seed, self._known_gold)
         return Pay(episode, weights, side, progress)
 
     def learning_rewards(
@@ -167,7 +167,7 @@ def _is_of_the_core(spec: AgentSpec | UserSpec) -> bool:
 class Pay:
     """Computes the rewards of one episode's steps as they are made, as `EpisodeFactory.learning_rewards` does later."""
 
-    def __init__(self, episode: Episode, weights: RewardWeights, side: Role, progress: Progress | None) -> None:
+    def __init__(self, episode: Episode, weights: RewardWeights, side: Role, progress: GoldProgress | None) -> None:
         assert isinstance(episode.backend, LocalBackend)
         self._episode = episode
         self._worlds = episode.backend.environment.worlds

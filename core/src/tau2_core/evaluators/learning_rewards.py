@@ -69,7 +69,7 @@ class RewardWeights:
         return bool(self.partial or self.actions or self.database)
 
 
-class Progress:
+class GoldProgress:
     """The progress of an episode towards the gold. Raises TaskError if the gold cannot be played."""
 
     def __init__(self, setting: Setting, task: Task, seed: int, known_gold: dict[tuple[str, int | None], Gold]) -> None:
@@ -112,7 +112,7 @@ class Paid:
         self,
         weights: RewardWeights,
         side: Role,
-        progress: Progress | None,
+        progress: GoldProgress | None,
         worlds: Mapping[Role, World],
         messages: Sequence[Message],
     ) -> None:
@@ -181,7 +181,7 @@ def learning_rewards(
     if grade.reward is None:
         return [0.0] * (len(steps) - 1)
     gold = {} if known_gold is None else known_gold
-    progress = Progress(setting, task, record.seed, gold) if weights.need_progress else None
+    progress = GoldProgress(setting, task, record.seed, gold) if weights.need_progress else None
     paid: Paid | None = None
     rewards: list[float] = []
     until = 0

@@ -33,7 +33,7 @@ class Gate(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
-class Difference(BaseModel):
+class ConfigurationDifference(BaseModel):
     """One difference between the configurations of two runs, by its name in run.json."""
 
     model_config = ConfigDict(extra="forbid")
@@ -85,8 +85,8 @@ class Comparison(BaseModel):
     tasks: int
     trials: int
     changed: list[TaskChange]
-    ignored: list[Difference]
-    differs: list[Difference]
+    ignored: list[ConfigurationDifference]
+    differs: list[ConfigurationDifference]
 
 
 class ComparableRun(Protocol):
@@ -196,7 +196,7 @@ def decide(
     return gate, difference, p_value
 
 
-def configuration_differences(a: ComparableRun, b: ComparableRun) -> list[Difference]:
+def configuration_differences(a: ComparableRun, b: ComparableRun) -> list[ConfigurationDifference]:
     """Return all differences between the configurations of two runs, including permitted ones."""
     sides = [_leaves(run.config | {"evaluators": run.evaluators, "judge": run.judge}) for run in (a, b)]
     same_tasks = sides[0].pop("tasks") == sides[1].pop("tasks")
@@ -207,7 +207,7 @@ def configuration_differences(a: ComparableRun, b: ComparableRun) -> list[Differ
             continue
         before, after = (_shown(side.get(name)) for side in sides)
         if before != after and (same_tasks or name != "digests.tasks"):
-            found.append(Difference(name=name, a=before, b=after))
+            found.append(ConfigurationDifference(name=name, a=before, b=after))
     return found
 
 
@@ -221,17 +221,17 @@ def _decides_nothing(name: str, values: Sequence[Any], replayed: bool) -> bool:
     return what in ("from_dataset", "replayed")  # the origin of an argument does not matter
 
 
-def _task_differences(a: ComparableRun, b: ComparableRun) -> Iterator[Difference]:
+def _task_differences(a: ComparableRun, b: ComparableRun) -> Iterator[ConfigurationDifference]:
     """Yield how two lists of tasks differ, and which common tasks differ in content; order does not matter."""
     common = set(a.tasks) & set(b.tasks)
     if len(common) < max(len(a.tasks), len(b.tasks)):
         in_both = f" ({len(common)} in both)"
-        yield Difference(name="tasks", a=f"{len(a.tasks)}{in_both}", b=f"{len(b.tasks)}{in_both}")
+        yield ConfigurationDifference(name="tasks", a=f"{len(a.tasks)}{in_both}", b=f"{len(b.tasks)}{in_both}")
     contents = a.task_contents(), b.task_contents()
     changed = sorted(task for task in common if contents[0].get(task) != contents[1].get(task))
     if changed:
         listed = f"{len(changed)} of {len(common)} tasks ({', '.join(changed)})"
-        yield Difference(name="digests.tasks", a=listed, b="other content")
+        yield ConfigurationDifference(name="digests.tasks", a=listed, b="other content")
 
 
 def _leaves(value: Any, name: str = "") -> dict[str, Any]:

@@ -27,7 +27,7 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class TypedCall:
     """A person's tool call."""
 
     name: str
@@ -53,7 +53,7 @@ def show_last(history: Sequence[Message], other: str) -> None:
         show(f"{'tool' if isinstance(last, ToolMessage) else other}: {last.content}")
 
 
-async def ask(prompt: str) -> Words | Call:
+async def ask(prompt: str) -> Words | TypedCall:
     """Return the person's input. At the end of the input, raises KeyboardInterrupt, which ends the run."""
     while True:
         line = await _ask_line(prompt)
@@ -66,7 +66,7 @@ async def ask(prompt: str) -> Words | Call:
             show(f"the arguments are not JSON: {error}")
             continue
         if isinstance(arguments, dict):
-            return Call(name, arguments)
+            return TypedCall(name, arguments)
         show("the arguments should be a JSON object")
 
 

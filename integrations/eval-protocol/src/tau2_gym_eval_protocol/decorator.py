@@ -17,9 +17,9 @@ from tau2_core.redaction import run_redactor
 
 from tau2_gym_eval_protocol.arguments import Arguments, Rows
 from tau2_gym_eval_protocol.experiment import Experiment
-from tau2_gym_eval_protocol.figures import Figures
+from tau2_gym_eval_protocol.figures import ExperimentFigures
 from tau2_gym_eval_protocol.inputs import Case, cases, model_names
-from tau2_gym_eval_protocol.progress import Progress
+from tau2_gym_eval_protocol.progress import ExperimentProgress
 from tau2_gym_eval_protocol.rows import EvaluationRow
 from tau2_gym_eval_protocol.scoring import Scoring, call_function
 
@@ -128,7 +128,7 @@ class evaluation_test(Arguments):  # noqa: N801 - a decorator, named as eval-pro
         request: pytest.FixtureRequest,
         completion_params: Any,
         case: Case,
-    ) -> list[Figures]:
+    ) -> list[ExperimentFigures]:
         """Play and score a case with each model; return the figures of each."""
         all_params = completion_params if self.mode == "groupwise" else [completion_params]
         rows = case.load()
@@ -142,7 +142,7 @@ class evaluation_test(Arguments):  # noqa: N801 - a decorator, named as eval-pro
             place = index if len(all_params) > 1 else None
             experiments.append(Experiment(self, suite, model, params, rows, folder, place))
         total = len(rows) * self.num_runs * len(all_params)
-        with Progress(request.config, request.node.name, total) as progress:
+        with ExperimentProgress(request.config, request.node.name, total) as progress:
             scoring = Scoring(self, function, {**fixtures, **case.kwargs}, experiments, progress)
             try:
                 with asyncio.Runner(loop_factory=loop_factory()) as runner:
@@ -152,7 +152,7 @@ class evaluation_test(Arguments):  # noqa: N801 - a decorator, named as eval-pro
                 if folders:
                     error.add_note("\n".join(f"record: {folder}" for folder in folders))
                 raise
-        return [Figures(experiment) for experiment in experiments]
+        return [ExperimentFigures(experiment) for experiment in experiments]
 
 
 _KIND = inspect.Parameter.POSITIONAL_OR_KEYWORD

@@ -47,7 +47,7 @@ def is_solved(row: EvaluationRow) -> bool:
 
 
 @dataclass(frozen=True)
-class Figures:
+class ExperimentFigures:
     """The figures of a finished experiment."""
 
     experiment: Experiment

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-class Progress:
+class ExperimentProgress:
     """Is called with every row whose rollout has ended. Shows nothing if pytest's output is not a terminal."""
 
     def __init__(self, config: pytest.Config, name: str, total: int) -> None:

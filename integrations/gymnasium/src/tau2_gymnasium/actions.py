@@ -18,7 +18,7 @@ NO_CALL = "invalid_action"
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ActionCall:
     """A tool call that an action asks for."""
 
     name: str
@@ -41,7 +41,7 @@ class UnicodeText(gymnasium.spaces.Text):
         return str(super().sample(mask, probability))
 
 
-def read_action(text: str) -> Call | str:
+def read_action(text: str) -> ActionCall | str:
     """Return the tool call that an action holds, or the text to be said.
 
     Calls are a JSON object `{"name": …, "arguments": {…}}`, or Python's form, `name(argument='value')`. A text that
@@ -56,7 +56,7 @@ def read_action(text: str) -> Call | str:
     return text
 
 
-def _json_call(text: str) -> Call:
+def _json_call(text: str) -> ActionCall:
     try:
         value = msgspec.json.decode(text)  # unlike json.loads, it takes nothing that a record cannot hold
     except (msgspec.DecodeError, ValueError, RecursionError):  # the first is a ValueError in new versions only
@@ -64,10 +64,10 @@ def _json_call(text: str) -> Call:
     name, arguments = value.get("name"), value.get("arguments", {})
     if not isinstance(name, str) or not isinstance(arguments, dict):
         return _no_call(text)
-    return Call(name, arguments)
+    return ActionCall(name, arguments)
 
 
-def _python_call(text: str) -> Call | None:
+def _python_call(text: str) -> ActionCall | None:
     try:
         call = ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -83,11 +83,11 @@ def _python_call(text: str) -> Call | None:
         if keyword.arg is None:
             return None
         arguments[keyword.arg] = value
-    return Call(call.func.id, arguments) if _is_json(arguments) else _no_call(text)
+    return ActionCall(call.func.id, arguments) if _is_json(arguments) else _no_call(text)
 
 
-def _no_call(text: str) -> Call:
-    return Call(NO_CALL, {"action": text.encode("utf-8", "backslashreplace").decode()})
+def _no_call(text: str) -> ActionCall:
+    return ActionCall(NO_CALL, {"action": text.encode("utf-8", "backslashreplace").decode()})
 
 
 def _is_json(value: Any) -> bool:
@@ -99,7 +99,7 @@ def _is_json(value: Any) -> bool:
     return True
 
 
-def written_call(call: ToolCall | Call) -> str:
+def written_call(call: ToolCall | ActionCall) -> str:
     """Return a call in Python's form, which `read_action` reads."""
     return f"{call.name}({', '.join(f'{name}={value!r}' for name, value in call.arguments.items())})"
 

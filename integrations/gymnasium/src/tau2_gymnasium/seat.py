@@ -22,7 +22,7 @@ from tau2_core import (
     UserMessage,
 )
 
-from tau2_gymnasium.actions import DONE, Call, observed, read_action
+from tau2_gymnasium.actions import DONE, ActionCall, observed, read_action
 
 STOP = "###STOP###"
 OWN_ERROR = {"agent": "agent_error", "customer": "user_error"}
@@ -92,16 +92,16 @@ class Seat:
             return observation, 0.0 if self._pay is None else self._pay.step(), False, False, {}
         return await self._finish(episode, observation)
 
-    async def _act(self, episode: Episode, action: Call | str) -> str:
+    async def _act(self, episode: Episode, action: ActionCall | str) -> str:
         side = self._played
-        if isinstance(action, Call) and (action.name != DONE or self.factory.setting.solo):
+        if isinstance(action, ActionCall) and (action.name != DONE or self.factory.setting.solo):
             return f"tool: {(await side.call(action.name, **action.arguments)).content}"
-        if isinstance(action, Call) and self.side == "agent":
+        if isinstance(action, ActionCall) and self.side == "agent":
             self.over = True
             return ""
         if self.side == "agent":
             return observed(await episode.agent.step(AssistantMessage(content=str(action))))
-        return observed(await side.step(UserMessage(content=STOP if isinstance(action, Call) else action)))
+        return observed(await side.step(UserMessage(content=STOP if isinstance(action, ActionCall) else action)))
 
     async def _finish(self, episode: Episode, observation: str) -> Stepped:
         record, grade = await episode.record(), await episode.grade()
