@@ -99,15 +99,19 @@ print(len(names))
 PLAYING = ["tau2_core.episode", "tau2_core.evaluators", "tau2_core.llm", "tau2_core.packs", "tau2_core.plugins"]
 RECORDS = [f"tau2_core.records.{module.name}" for module in pkgutil.iter_modules(records.__path__)]
 MAIN = "import sys; from tau2_core.cli.app import main; sys.argv = ['tau2-gym', {}]; main()"
+READING = ["msgspec", "numpy", "pydantic", "rich.table", "scipy"]
 # What runs, and which heavy modules it may import.
 STARTS = {
     "import": ("import tau2_core", []),
     "help": (MAIN.format("'--help'"), ["tau2_core.plugins"]),  # their commands are listed
     "help of a command": (MAIN.format("'run', '--help'"), ["pydantic"]),  # by new versions of typer
     "what a plugin imports": ("from tau2_core import AgentSpec, Domain, Lazy, hookimpl", []),
-    "records": (f"import {', '.join(RECORDS)}", ["pydantic"]),
-    "report": (MAIN.format("'report', sys.argv[2]"), ["numpy", "pydantic", "rich.table", "scipy"]),
-    "compare": (MAIN.format("'compare', sys.argv[2], sys.argv[2]"), ["numpy", "pydantic", "rich.table", "scipy"]),
+    "records": (f"import {', '.join(RECORDS)}", ["msgspec", "pydantic"]),
+    "report": (MAIN.format("'report', sys.argv[2]"), READING),
+    "compare": (
+        MAIN.format("'compare', sys.argv[2], sys.argv[2]"),
+        ["msgspec", "numpy", "pydantic", "rich.table", "scipy"],
+    ),
 }
 # Runs each start in a fork of a process that has imported nothing yet, and tells what the fork imported.
 EACH_IN_A_FORK = """

@@ -16,6 +16,7 @@ from tau2_core.names import did_you_mean
 from tau2_core.records.reader import read_run
 from tau2_core.records.reasons import reasons
 from tau2_core.records.report import Report, build_report
+from tau2_core.records.rows import criteria_of, episode_rows
 from tau2_core.records.tally import Tally
 
 if TYPE_CHECKING:
@@ -181,34 +182,10 @@ class Run:
     def rows(self) -> list[dict[str, Any]]:
         """Return one flat dictionary per episode, for a data frame: `pandas.DataFrame(run.rows())`.
 
-        Verdicts are columns named after their criterion (`DB`, `COMMUNICATE`, …): 0 to 1, None if there is none.
+        Verdicts are columns named after their criterion (`DB`, `COMMUNICATE`, …): 0 to 1, None if there is none. The
+        other columns are those of `tau2-gym export --to table`.
         """
-        grades = [each.grade for each in self.episodes if each.grade]
-        criteria = sorted({name for grade in grades for name in grade.verdicts})
-        return [self._row(each, criteria) for each in self.episodes]
-
-    def _row(self, episode: RunEpisode, criteria: Sequence[str]) -> dict[str, Any]:
-        record, grade = episode.record, episode.grade
-        usages = [*record.usage.values(), *([episode.judgement.usage] if episode.judgement else [])]
-        costs = [usage.cost for usage in usages]
-        return {
-            "run": self.name,
-            "domain": record.domain,
-            "task_id": record.task_id,
-            "trial": record.trial,
-            "seed": record.seed,
-            "reward": episode.reward,
-            "solved": episode.solved,
-            "outcome": grade.outcome.value if grade else None,
-            "termination": record.termination.value,
-            "error": record.error,
-            "steps": record.steps,
-            "tool_calls": record.tool_calls,
-            "tool_errors": sum(record.tool_errors.values()),
-            "seconds": episode.seconds,
-            "cost": None if None in costs or not costs else sum(cost or 0.0 for cost in costs),
-            **{name: _verdict(grade, name) for name in criteria},
-        }
+        return list(episode_rows(self._read, criteria_of(self._read)))
 
     @cached_property
     def _tally(self) -> Tally:
@@ -219,8 +196,3 @@ class Run:
         words = f"{len(self)} of {self._tally.slots} episodes, mean reward {self.mean_reward:.4f}"
         without = f", {unscored} without a reward" if unscored else ""
         return f"<Run {self.name}: {words}{without}{f', stopped: {self.stopped}' if self.stopped else ''}>"
-
-
-def _verdict(grade: Grade | None, criterion: str) -> float | None:
-    verdict = grade.verdicts.get(criterion) if grade else None
-    return verdict.reward if verdict else None

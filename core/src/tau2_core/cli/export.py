@@ -11,17 +11,25 @@ from tau2_core.cli.options import DatasetOption, NoPluginOption, PackOption, exa
 from tau2_core.cli.safe_text import say
 
 OFFICIAL = "tau2-bench"
-BUILT_IN = (OFFICIAL, "tokens")
+BUILT_IN = (OFFICIAL, "table", "tokens")
 
 
-@example("tau2-gym export airline airline.jsonl --to eval-protocol --split test")
+@example(
+    "tau2-gym run mock --name mine",
+    "tau2-gym export runs/mine mine.parquet",
+    "tau2-gym export airline airline.jsonl --to eval-protocol --split test",
+)
 def export(
     source: Annotated[str, typer.Argument(metavar="RUN|DOMAIN", help="A run folder, or a domain for its tasks.")],
     out: Annotated[Path, typer.Argument(help="The file or, for the format dir, the folder to write.")],
     to: Annotated[
-        str,
-        typer.Option(metavar="TOOL", help="The format: tau2-bench, tokens, eval-protocol, or that of a plugin."),
-    ] = OFFICIAL,
+        str | None,
+        typer.Option(
+            metavar="TOOL",
+            help="The format: tau2-bench, table, tokens, eval-protocol, or that of a plugin. Default: table for a file "
+            "that ends in .parquet or .csv, otherwise tau2-bench.",
+        ),
+    ] = None,
     layout: Annotated[
         Literal["json", "dir"],
         typer.Option("--format", help="tau2-bench: one file, or a folder with one per simulation."),
@@ -38,7 +46,10 @@ def export(
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
-    """Write a run as official result files or in a plugin's format, or a domain's tasks in a plugin's format.
+    """Write a run as a table, as official result files or in a plugin's format, or a domain's tasks in a plugin's.
+
+    `table` writes one row per episode, with its reward, verdicts, tokens and cost, as Parquet, CSV or JSON lines (file
+    names that end in .parquet, .csv, .jsonl), for pandas, polars or DuckDB.
 
     `tokens` writes the token ids of prompts and samples with a mask, one row per sequence, as JSON lines or, if the
     file's name ends in .parquet, Parquet. The run must have been made with --token-traces.
@@ -52,6 +63,7 @@ def export(
     from tau2_core.runs.loading import load_setting, open_catalogue
 
     catalogue = open_catalogue(pack or (), no_plugin or ())
+    to = to or ("table" if out.suffix in (".parquet", ".csv") else OFFICIAL)
     exporter = None if to in BUILT_IN else catalogue.exporter(to)
     if exporter is not None and not Path(source).is_dir():
         setting = load_setting(catalogue, source, dataset=dataset, variant=variant, solo=solo)
@@ -64,6 +76,11 @@ def export(
             f"{source}: --dataset, --split, --variant and --solo are for a domain's tasks; a run has its own"
         )
     finished = read_run(Path(source))
+    if to == "table":
+        from tau2_core.runs.table import write_table
+
+        say(f"{write_table(out, finished)} rows written to {out}")
+        return
     if to == "tokens":
         from tau2_core.runs.token_rows import token_rows, write_token_rows
 

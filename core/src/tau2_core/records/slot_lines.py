@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
@@ -32,9 +33,9 @@ class SlotNumbers:
     def __len__(self) -> int:
         return len(self._tasks) * self._trials
 
-    def number(self, task_id: object, trial: int) -> int | None:
+    def number(self, task_id: str, trial: int) -> int | None:
         """Return the number of a slot, None if it is not in the inventory."""
-        first = self._firsts.get(task_id)  # type: ignore[call-overload]  # any value may be looked up
+        first = self._firsts.get(task_id)
         return first + trial if first is not None and 0 <= trial < self._trials else None
 
     def slot(self, number: int) -> Slot:
@@ -93,14 +94,12 @@ class SlotLines(Mapping[Slot, Content], Generic[Content]):
         return self._count
 
     def __contains__(self, slot: object) -> bool:
-        number = self._slots.number(slot.task_id, slot.trial) if isinstance(slot, Slot) else None
-        return number is not None and self._has(number)
+        return isinstance(slot, Slot) and self._number(slot) is not None
 
     def __getitem__(self, slot: Slot) -> Content:
-        if slot not in self:
+        number = self._number(slot)
+        if number is None:
             raise KeyError(slot)
-        number = self._slots.number(slot.task_id, slot.trial)
-        assert number is not None
         with self._opened() as stream:
             return self._read(self._line(stream, number))
 
@@ -119,9 +118,28 @@ class SlotLines(Mapping[Slot, Content], Generic[Content]):
         """Yield only the fields of `part` of each line, in the order of the file."""
         return map(line_decoder(self._file, part), self._all_lines())
 
+    @contextmanager
+    def lookup(self, part: type[Part]) -> Iterator[Callable[[Slot], Part | None]]:
+        """Within the block, read the fields of `part` of single slots; the file is opened once."""
+        decoded = line_decoder(self._file, part)
+        if not self._count:
+            yield lambda _slot: None
+            return
+        with self._opened() as stream:
+
+            def read(slot: Slot) -> Part | None:
+                number = self._number(slot)
+                return None if number is None else decoded(self._line(stream, number))
+
+            yield read
+
     def contents(self) -> Iterator[bytes]:
         """Yield each line as it is written, without the line feed, in the order of the file."""
         return (line.content for line in self._all_lines())
+
+    def _number(self, slot: Slot) -> int | None:
+        number = self._slots.number(slot.task_id, slot.trial)
+        return number if number is not None and self._has(number) else None
 
     def _has(self, number: int) -> bool:
         return self._starts[number] != _ABSENT

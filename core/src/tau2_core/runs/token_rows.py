@@ -10,15 +10,32 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from tau2_core.errors import RunError, UsageError
+from tau2_core.errors import RunError
 from tau2_core.model.episodes import Slot
 from tau2_core.model.llm import ModelRole
 from tau2_core.model.tokens import TracedCall
 from tau2_core.records.journal import TOKENS, Journal
 from tau2_core.records.reader import RecordedRun
 from tau2_core.runs.export import write_lines
+from tau2_core.runs.parquet import PARQUET, write_parquet
 
-PARQUET = ".parquet"
+_COLUMNS = {
+    "task_id": "string",
+    "trial": "int32",
+    "role": "string",
+    "sequence": "int32",
+    "forked_at": "int32",
+    "prompt_ids": "list<int32>",
+    "completion_ids": "list<int32>",
+    "mask": "list<int8>",
+    "logprobs": "list<float64>",
+    "reward": "float64",
+    "turns": "list<int32>",
+    "finish_reasons": "list<string>",
+    "models": "list<string>",
+    "weight_versions": "list<string>",
+    "template": "string",
+}
 
 
 class TokenRow(BaseModel):
@@ -139,48 +156,10 @@ def _row(file: Path, lines: Sequence[_Line], reward: float | None) -> TokenRow:
 def write_token_rows(file: Path, rows: Sequence[TokenRow]) -> None:
     """Write rows into a new file: JSON lines, or Parquet if its name says so. Raises RunError, UsageError."""
     if file.suffix == PARQUET:
-        _write_parquet(file, rows)
+        write_parquet(file, _COLUMNS, _lines(rows))
     else:
         write_lines(file, _lines(rows))
 
 
 def _lines(rows: Sequence[TokenRow]) -> Iterator[dict[str, Any]]:
     return (row.model_dump(mode="json") for row in rows)
-
-
-def _write_parquet(file: Path, rows: Sequence[TokenRow]) -> None:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise UsageError(
-            f"{file}: Parquet needs pyarrow: pip install 'tau2-core[parquet]', or name a file that ends in .jsonl"
-        ) from error
-    ids = pyarrow.list_(pyarrow.int32())
-    texts = pyarrow.list_(pyarrow.string())
-    schema = pyarrow.schema(
-        [
-            ("task_id", pyarrow.string()),
-            ("trial", pyarrow.int32()),
-            ("role", pyarrow.string()),
-            ("sequence", pyarrow.int32()),
-            ("forked_at", pyarrow.int32()),
-            ("prompt_ids", ids),
-            ("completion_ids", ids),
-            ("mask", pyarrow.list_(pyarrow.int8())),
-            ("logprobs", pyarrow.list_(pyarrow.float64())),
-            ("reward", pyarrow.float64()),
-            ("turns", ids),
-            ("finish_reasons", texts),
-            ("models", texts),
-            ("weight_versions", texts),
-            ("template", pyarrow.string()),
-        ]
-    )
-    table = pyarrow.Table.from_pylist(list(_lines(rows)), schema=schema)
-    if file.exists():
-        raise RunError(f"{file} already exists; remove it, or name another file")
-    try:
-        parquet.write_table(table, file)
-    except OSError as error:
-        raise RunError(f"cannot write {file}: {error.strerror}") from error
