@@ -118,7 +118,7 @@ def run(
         str, typer.Option(help="Where episodes are played: async (this process), processes, or a plugin's.")
     ] = "async",
     workers: Annotated[
-        int | None, typer.Option(metavar="N", help="How many processes play; default: one per processor.")
+        int | None, typer.Option(min=1, metavar="N", help="How many processes play; default: one per processor.")
     ] = None,
     executor_option: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="An option of the executor.")
