@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ _TOML_KEY = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[
 _TOML_NAME = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
 
 
+Read = Callable[[Path], bytes]
+
+
 class DataError(ValueError):
     """A database file that cannot be read; carries the location."""
 
@@ -38,21 +42,21 @@ class DataError(ValueError):
         self.line = line
 
 
-def read_data(file: Path) -> Any:
+def read_data(file: Path, read: Read = Path.read_bytes) -> Any:
     """Parse a .json, .yaml, .yml or .toml file. Raises DataError, with the line if it is known.
 
     Duplicate keys, numbers that are not finite (NaN, 1e400) and YAML tags are refused.
     """
     try:
         if file.suffix == ".json":
-            return load_json(file.read_bytes())
+            return load_json(read(file))
         if file.suffix in (".yaml", ".yml"):
-            document = read_yaml(file)
+            document = read_yaml(file, read)
             for repeat in document.repeats:
                 raise repeat
             return document.value
         if file.suffix == ".toml":
-            return tomllib.loads(file.read_text(encoding="utf-8-sig"), parse_float=_finite)
+            return tomllib.loads(read(file).decode("utf-8-sig"), parse_float=_finite)
     except SourceError as error:
         raise DataError(f"{'not JSON: ' if file.suffix == '.json' else ''}{error}", file, error.line) from error
     except tomllib.TOMLDecodeError as error:
@@ -74,23 +78,21 @@ def _finite(text: str) -> float:
     return number
 
 
-def load_base(model: type[Database], file: Path, *, exact: bool = True) -> Base:
+def load_base(model: type[Database], file: Path, *, exact: bool = True, read: Read = Path.read_bytes) -> Base:
     """Read and validate a database. Raises DataError with the location of the first wrong value.
 
     Args:
         model: the database's type.
         file: a .json, .yaml, .yml or .toml file.
         exact: refuse text in place of a number or a bool, which pydantic would convert.
+        read: returns the file's content.
     """
-    content = read_data(file)
+    content = read_data(file, read)
     try:
         with foreign():
-            database = model.model_validate(content)
-        converted = Conversions().look(content, database).converted if exact else []
-        if converted:
-            first = converted[0]
-            raise DataError(f"{_dotted(first.path)}: {first}{_more(len(converted))}", file, _line(file, first.path))
-        return Base(database)
+            if exact:
+                return Base(_exactly(model, content, file))
+            return Base(model.model_validate(content))
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
         message = f"{_dotted(detail['loc'])}: {detail['msg']}{_misspelt(detail, model)}{_more(error.error_count())}"
@@ -101,6 +103,18 @@ def load_base(model: type[Database], file: Path, *, exact: bool = True) -> Base:
         raise DataError(str(error), file) from error
     except Exception as error:  # a validator in the pack may raise anything
         raise DataError(f"its model raised {describe_error(error)}", file) from error
+
+
+def _exactly(model: type[Database], content: Any, file: Path) -> Database:
+    """Validate a database without conversions of text. Raises ValidationError, DataError."""
+    with suppress(ValidationError):  # it may just have dates, which are text in a file
+        return model.model_validate(content, strict=True)
+    database = model.model_validate(content)
+    converted = Conversions().look(content, database).converted
+    if converted:
+        first = converted[0]
+        raise DataError(f"{_dotted(first.path)}: {first}{_more(len(converted))}", file, _line(file, first.path))
+    return database
 
 
 def _dotted(path: SourcePath) -> str:

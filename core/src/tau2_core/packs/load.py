@@ -98,6 +98,7 @@ class _Loader:
             name=self.domain.name,
             package=self.package,
             folder=self.folder,
+            sources=self.problems.sources,
             manifest=self.manifest,
             manifest_source=Source(self.document.file, 1),
             models=self._models(),

@@ -15,6 +15,7 @@ from tau2_core.packs.databases import DataError, load_base
 from tau2_core.packs.manifest import Manifest
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.prompts import PromptError, render_prompt
+from tau2_core.packs.source_files import SourceFiles
 from tau2_core.packs.task_defaults import TaskDefaults
 from tau2_core.packs.task_texts import VariantTexts
 from tau2_core.packs.tasks import TaskSet, read_tasks
@@ -31,12 +32,13 @@ class Pack:
 
     For a pack with problems, which can only be checked: `unbound` are declared names without a handler, with their
     kinds; `unsound` are names whose handler does not match the declaration; `incomplete` means that some declarations
-    could not be read.
+    could not be read. `sources` are its files as they were read.
     """
 
     name: str
     package: str
     folder: Path
+    sources: SourceFiles
     manifest: Manifest
     manifest_source: Source
     models: Mapping[Role, type[Database]]
@@ -79,7 +81,7 @@ class Pack:
         known = self._bases.get((role, file))
         if known is None:
             try:
-                known = self._bases[role, file] = load_base(self.models[role], file, exact=own)
+                known = self._bases[role, file] = load_base(self.models[role], file, exact=own, read=self.sources.read)
             except DataError as error:
                 problems = Problems(self.name)
                 problems.add(
@@ -91,7 +93,7 @@ class Pack:
     def task_set(self, problems: Problems | None = None) -> TaskSet:
         """Return the pack's own tasks. Problems are noted in `problems` if it is given, else raised as PackError."""
         if self._tasks is None or problems is not None:
-            found = Problems(self.name) if problems is None else problems
+            found = Problems(self.name, self.sources) if problems is None else problems
             before = len(found.found)
             defaults = TaskDefaults(self.name, self.manifest.evaluation.reward_basis)
             self._tasks = read_tasks(self.folder, self.manifest.tasks, defaults, found, self.task_texts)

@@ -15,6 +15,7 @@ from tau2_core.model.tools import Source
 from tau2_core.names import close_name
 from tau2_core.packs.conversions import Conversions
 from tau2_core.packs.source_error import SourceError
+from tau2_core.packs.source_files import SourceFiles
 from tau2_core.packs.yaml_source import Document, YamlPath, read_yaml
 from tau2_core.problem_kinds import ProblemKind
 from tau2_core.validation import dotted
@@ -24,10 +25,11 @@ Parsed = TypeVar("Parsed")
 
 
 class Problems:
-    """The problems of one pack, in the order in which they were found."""
+    """The problems of one pack, in the order in which they were found; its files are read from `sources`."""
 
-    def __init__(self, pack: str) -> None:
+    def __init__(self, pack: str, sources: SourceFiles | None = None) -> None:
         self.pack = pack
+        self.sources = sources or SourceFiles()
         self.found: list[Problem] = []
 
     def add(
@@ -54,7 +56,7 @@ class Problems:
     def read(self, file: Path, *, named_by: Source | None = None) -> Document | None:
         """Parse a YAML file. If that fails, note the problem and return None."""
         try:
-            document = read_yaml(file)
+            document = read_yaml(file, self.sources.read)
         except SourceError as error:
             self.add(
                 file,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import isinf
 from pathlib import Path
@@ -66,19 +66,14 @@ class Place:
         return Source(self.document.file, self.document.line((*self.path, *path)))
 
 
-def read_yaml(file: Path) -> Document:
-    """Read and parse one YAML file, or a .json file as JSON. Raises SourceError, as `parse` does; OSError."""
-    return parse(file, file.read_bytes())
+def read_yaml(file: Path, read: Callable[[Path], bytes] = Path.read_bytes) -> Document:
+    """Parse one YAML file, or a .json file as JSON.
 
-
-def parse(file: Path, raw: bytes) -> Document:
-    """Parse the content of a YAML file, or of a .json file.
-
-    Raises SourceError with the line for text that is not UTF-8, bad syntax, tags, keys that are not text, cycles, alias
-    bombs and deep nesting.
+    Raises SourceError with the line for bad syntax, tags, keys that are not text, cycles, alias bombs and deep nesting;
+    what `read` raises, such as OSError, if the file cannot be read.
     """
     try:
-        text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        text = read(file).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise SourceError(f"not UTF-8 text: {error.reason} at byte {error.start}") from error
     return _parse_json(file, text) if file.suffix == ".json" else _parse_yaml(file, text)

@@ -14,15 +14,20 @@ from typing import Any
 from tau2_core.model.registrations import Lazy
 from tau2_core.packs.locations import package_folder
 from tau2_core.packs.pack_files import all_files
+from tau2_core.packs.source_files import SourceFiles
 
 CORE = __name__.partition(".")[0]
 
 
 class CodeFiles:
-    """Collects files under names that are the same on every machine, and versions of installed libraries."""
+    """Collects files under names that are the same on every machine, and versions of installed libraries.
 
-    def __init__(self, files: Mapping[str, Path] | None = None) -> None:
+    Files that `sources` has read already are not read again.
+    """
+
+    def __init__(self, files: Mapping[str, Path] | None = None, sources: SourceFiles | None = None) -> None:
         self.files = dict(files or {})
+        self.sources = sources or SourceFiles()
         self.libraries: set[str] = set()
         self._seen: set[str] = set()
 
@@ -55,7 +60,7 @@ class CodeFiles:
     def _add_file(self, file: Path, name: str, package: str) -> None:
         self.files[name] = file
         if file.suffix == ".py":
-            for imported in _imports(file):
+            for imported in _imports(self.sources.read(file)):
                 if not package or (imported != package and not imported.startswith(f"{package}.")):
                     self._add_import(imported)
 
@@ -73,7 +78,7 @@ class CodeFiles:
         """Return one digest of the files' names and contents."""
         total = hashlib.sha256()
         for name, file in sorted(self.files.items()):
-            total.update(f"{name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+            total.update(f"{name}\0{self.sources.digest(file)}\n".encode())
         return total.hexdigest()
 
 
@@ -141,9 +146,9 @@ def _spec(name: str) -> Any:
         return None  # not found; the import would fail or is optional
 
 
-def _imports(file: Path) -> Iterator[str]:
+def _imports(source: bytes) -> Iterator[str]:
     try:
-        tree = ast.parse(file.read_bytes())
+        tree = ast.parse(source)
     except (SyntaxError, ValueError):
         return
     for node in ast.walk(tree):

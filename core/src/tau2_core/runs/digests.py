@@ -11,6 +11,7 @@ from pathlib import Path
 from tau2_core.episode.setting import Setting
 from tau2_core.packs.pack import ROLES, Pack
 from tau2_core.packs.pack_files import matching_files
+from tau2_core.packs.source_files import SourceFiles
 from tau2_core.runs.code_files import CodeFiles, code_digest
 from tau2_core.runs.plan import Plan
 
@@ -24,13 +25,13 @@ def content_digests(setting: Setting, files: CodeFiles | None = None) -> dict[st
     dataset = setting.dataset
     return {
         "pack": (files or pack_files(setting.pack)).digest(),
-        "dataset": _dataset(dataset.files, dataset.root) if dataset else None,
+        "dataset": _dataset(dataset.files, dataset.root, setting.pack.sources) if dataset else None,
     }
 
 
 def pack_files(pack: Pack) -> CodeFiles:
     """Return the files of a pack: its folder, files elsewhere that its manifest names, toolsets, and all imports."""
-    found = CodeFiles()
+    found = CodeFiles(sources=pack.sources)
     found.add_folder(pack.folder, pack.package)
     for file in _named(pack):
         if not file.is_relative_to(pack.folder) or ".." in file.parts:
@@ -79,6 +80,6 @@ def versions(files: CodeFiles) -> dict[str, str]:
     return {"tau2-core": version("tau2-core"), **libraries}
 
 
-def _dataset(files: Iterable[Path], root: Path) -> str:
+def _dataset(files: Iterable[Path], root: Path, sources: SourceFiles) -> str:
     named = {(file.relative_to(root) if file.is_relative_to(root) else file).as_posix(): file for file in files}
-    return CodeFiles(named).digest()
+    return CodeFiles(named, sources).digest()

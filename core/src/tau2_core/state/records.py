@@ -91,6 +91,18 @@ def freeze(value: Any, place: str = "it") -> Any:
 
     Raises UnshareableError, naming the `place`, for a type that cannot be made read-only.
     """
+    if isinstance(value, dict):
+        items = {
+            key if key.__class__ is str else freeze(key, place): (
+                item if item.__class__ in SCALARS else freeze(item, place)
+            )
+            for key, item in value.items()
+        }
+        frozen = FrozenDict(items)
+        frozen.flat = all(item.__class__ in SCALARS for item in items.values())
+        return frozen
+    if isinstance(value, list):
+        return FrozenList([item if item.__class__ in SCALARS else freeze(item, place) for item in value])
     if isinstance(value, Record):
         fields = value.__dict__
         for name, item in fields.items():
@@ -98,14 +110,6 @@ def freeze(value: Any, place: str = "it") -> Any:
                 fields[name] = freeze(item, f"{type(value).__name__}.{name}")
         object.__setattr__(value, "_frozen", True)
         return value
-    if isinstance(value, dict):
-        frozen = FrozenDict(
-            (key if key.__class__ is str else freeze(key, place), freeze(item, place)) for key, item in value.items()
-        )
-        frozen.flat = all(item.__class__ in SCALARS for item in frozen.values())
-        return frozen
-    if isinstance(value, list):
-        return FrozenList(freeze(item, place) for item in value)
     return freeze_other(value, place, freeze)
 
 

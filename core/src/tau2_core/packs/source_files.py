@@ -1,0 +1,25 @@
+"""Reading a pack's files once: the digests that a run records are those of what was loaded."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+
+class SourceFiles:
+    """Reads files, and keeps the digest of what was read last of each."""
+
+    def __init__(self) -> None:
+        self._digests: dict[Path, str] = {}
+
+    def read(self, file: Path) -> bytes:
+        """Return a file's content. Raises OSError."""
+        content = file.read_bytes()
+        self._digests[file] = hashlib.sha256(content).hexdigest()
+        return content
+
+    def digest(self, file: Path) -> str:
+        """Return the digest of what was read of a file; it is read now if it was not yet. Raises OSError."""
+        if file not in self._digests:
+            self.read(file)
+        return self._digests[file]
