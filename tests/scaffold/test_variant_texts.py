@@ -59,9 +59,8 @@ tasks:
   buy:
     user_scenario: {instructions: "Du willst ein Roggenbrot, L1."}
 """
-VARIANT = (
-    FILES["domain.yaml"] + 'variants:\n  de: {task_texts: de/tasks.yaml, opening: "Guten Tag! Was darf es sein?"}\n'
-)
+OPENING = "Guten Tag! Was darf es sein?"
+VARIANT = f'{FILES["domain.yaml"]}variants:\n  de: {{task_texts: de/tasks.yaml, opening: "{OPENING}"}}\n'
 FAMILY: dict[str, str] = {
     "domain.yaml": VARIANT.replace("tasks: {files: data/tasks/*,", "tasks: {families: data/families.yaml,"),
     "data/splits.yaml": "base: {sample: 9, by: [family]}",
