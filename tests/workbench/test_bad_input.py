@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,6 +44,11 @@ def spoilt(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     newer.write_text(json.dumps(json.loads(newer.read_text()) | {"format": 2}))
     gone = copy("gone") / "run.json"
     gone.write_text(json.dumps(json.loads(gone.read_text()) | {"domain": "uninstalled"}))
+    pipe = copy("pipe") / "timings.jsonl"
+    pipe.unlink()
+    os.mkfifo(pipe)
+    change(copy("figures") / "episodes.jsonl", lambda record: record | {"tool_calls": -1})
+    (folder / "loop").symlink_to(folder)
     return folder
 
 
@@ -89,6 +95,7 @@ def address(spoilt: Path) -> Iterator[str]:
 def test_hostile_content_is_text(address: str, open_page: Callable[..., Any]) -> None:
     page = open_page(address)
     assert "is not of format" in page.locator("main").inner_text()
+    assert page.locator("tr[data-row]").count() == 7  # a link to the folder itself leads to no more
     page.get_by_role("link", name="hostile", exact=True).click()
     assert "<img src=x onerror=alert(1)>" in page.locator("main").inner_text()
     assert_accessible(page)
@@ -118,6 +125,8 @@ def test_an_episode_of_ten_thousand_calls(address: str) -> None:
     [
         ("runs/damaged", 409, "run.json"),
         ("runs/newer", 409, "is not of format"),
+        ("runs/pipe", 409, "is not a regular file"),
+        ("runs/figures", 200, "tool_calls cannot be -1"),
         ("runs/nothing", 404, "there is no run"),
         ("runs/..~..~etc", 404, "there is no run"),
         ("runs/gone/99/0", 404, "no number 99"),
@@ -133,7 +142,7 @@ def test_an_episode_of_ten_thousand_calls(address: str) -> None:
         ("nothing", 404, "no such page"),
     ],
 )
-def test_what_is_not_there_is_a_page(address: str, path: str, status: int, words: str) -> None:
+def test_what_cannot_be_shown_is_a_page(address: str, path: str, status: int, words: str) -> None:
     page = httpx.get(address + path, timeout=60)
     assert page.status_code == status
     assert words in page.text

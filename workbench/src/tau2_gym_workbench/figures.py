@@ -6,7 +6,7 @@ import json
 import statistics
 from collections import Counter
 from dataclasses import dataclass, field
-from math import fsum
+from math import fsum, isfinite
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
@@ -144,7 +144,7 @@ def _seconds(folder: Path) -> float | None:
     except Tau2GymError:
         return None
     value = found.get("duration_seconds") if isinstance(found, dict) else None
-    return float(value) if isinstance(value, int | float) else None
+    return float(value) if isinstance(value, int | float) and isfinite(value) else None
 
 
 def _rate(totals: list[int], sizes: list[int]) -> Estimate | None:

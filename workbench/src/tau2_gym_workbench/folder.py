@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from tau2_core.errors import Tau2GymError, UsageError
+from tau2_core.errors import RunError, Tau2GymError, UsageError
 from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES
 from tau2_core.records.reader import is_run
 
@@ -66,6 +66,8 @@ class Runs:
             folder = self.folder.joinpath(*parts)
         else:
             folder = self.folder
+        if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
+            raise RunError(f"{folder} may not be read by the user who started the workbench")
         if not is_run(folder):
             raise UsageError(f"there is no run {key!r} in {self.folder}")
         return folder
@@ -96,6 +98,9 @@ def _walk(folder: Path, deepest: int, seen: set[tuple[int, int]]) -> Iterator[tu
         return
     try:
         found = [each for each in os.scandir(folder) if each.is_dir() and not each.name.startswith(".")]
+    except PermissionError:
+        yield folder, place.st_mtime  # may be a run: it is listed, and its page says that it cannot be read
+        return
     except OSError:
         return
     for each in sorted(found, key=lambda each: (each.is_symlink(), each.name)):

@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.model.tasks import Task
@@ -35,7 +35,7 @@ _FILES = (CONFIGURATION, TASKS, EPISODES, JUDGEMENTS, TIMINGS, GRADES, SUMMARY)
 class _Timing(BaseModel):
     task_id: str
     trial: int
-    seconds: float
+    seconds: float = Field(ge=0, allow_inf_nan=False)
 
 
 class _Place(BaseModel):

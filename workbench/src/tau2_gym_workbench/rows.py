@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import fsum
+from math import fsum, isfinite
 from typing import Any
 
 from tau2_core.model.episodes import EpisodeRecord, Usage
@@ -18,6 +18,7 @@ from tau2_core.records.counts import criterion_state
 from tau2_core.records.reasons import reasons
 
 LONGEST_REASON = 300
+LARGEST = 2**53  # up to here, whole numbers can be added up as they are
 _GOLD_CALL = re.compile(r"(?:^|: )(\w+)\(")
 _INDEX = re.compile(r"\[\d+\]")
 _KEY = re.compile(r"^\W|^[^\[]*[^a-z_\[]")  # a digit, a capital, a dash: an id or a date, not a field's name
@@ -32,13 +33,10 @@ class Finding:
 
 
 def episode_row(record: EpisodeRecord) -> dict[str, Any]:
-    """Return the figures of one record, by the column that holds them."""
+    """Return the figures of one record, by the column that holds them. Raises ValueError for one that cannot be."""
     said = [each for each in record.messages if isinstance(each, AssistantMessage | UserMessage)]
     usages = list(record.usage.values())
-    return {
-        "seed": record.seed,
-        "termination": record.termination.value,
-        "error": record.error or "",
+    figures = {
         "messages": len(record.messages),
         "turns": sum(not each.tool_calls for each in said),
         "steps": record.steps,
@@ -47,6 +45,14 @@ def episode_row(record: EpisodeRecord) -> dict[str, Any]:
         "cost": total_cost(usages),
         "prompt_tokens": sum(usage.prompt_tokens for usage in usages),
         "completion_tokens": sum(usage.completion_tokens for usage in usages),
+    }
+    for name, value in figures.items():
+        if value is not None and not 0 <= value < LARGEST:  # nor is NaN
+            raise ValueError(f"{name} cannot be {value}")
+    return figures | {
+        "seed": record.seed,
+        "termination": record.termination.value,
+        "error": record.error or "",
     }
 
 
@@ -69,7 +75,9 @@ def tool_counts(record: EpisodeRecord) -> Iterator[tuple[str, str, int, int]]:
 
 
 def grade_row(grade: Grade) -> dict[str, Any]:
-    """Return what the index keeps of a grade, by the column that holds it."""
+    """Return what the index keeps of a grade, by its column. Raises ValueError if the reward is no number."""
+    if grade.reward is not None and not isfinite(grade.reward):
+        raise ValueError(f"reward cannot be {grade.reward}")
     names = dict.fromkeys([*grade.basis, *grade.verdicts]) if grade.verdicts else {}
     why = "" if grade.solved else "; ".join(reasons(grade)[:2])
     return {
