@@ -175,22 +175,29 @@ class TestSchemas:
         assert asked == []
 
 
-@pytest.mark.parametrize(
-    "result",
-    [
-        "str(hash(loaf.title))",
-        "', '.join({'a', 'b', 'c', loaf.title})",
-        "str(id(loaf))",
-        "str(__import__('time').time_ns())",
-        "__import__('uuid').uuid4().hex",
-    ],
-)
-def test_a_result_that_differs_from_process_to_process(tmp_path: Path, result: str) -> None:
-    handlers = FILES["handlers/counter.py"].replace("-> Loaf", "-> str").replace("return loaf", f"return {result}")
-    pack = write_bakery(tmp_path / "bakery", {"handlers/counter.py": handlers})
+def test_results_that_differ_from_process_to_process(tmp_path: Path) -> None:
+    """Of each tool, in a task of its own."""
+    results = {
+        "hash": "str(hash(loaf.title))",
+        "set": "', '.join({'a', 'b', 'c', loaf.title})",
+        "id": "str(id(loaf))",
+        "time": "str(__import__('time').time_ns())",
+        "uuid": "__import__('uuid').uuid4().hex",
+    }
+    changed = dict.fromkeys(("tools/agent.yaml", "data/tasks/selling.yaml", "handlers/counter.py"), "")
+    for name, result in results.items():
+        handler = FILES["handlers/counter.py"].replace("-> Loaf", "-> str").replace("return loaf", f"return {result}")
+        changed[f"handlers/{name}.py"] = handler
+        tool = FILES["tools/agent.yaml"].replace("sell:\n", f"{name}:\n", 1)
+        changed["tools/agent.yaml"] += tool.replace("counter:", f"{name}:")
+        task = FILES["data/tasks/selling.yaml"].replace("id: buy", f"id: buy_{name}")
+        changed["data/tasks/selling.yaml"] += task.replace("name: sell", f"name: {name}")
+    changed["data/splits.yaml"] = f"base: [{', '.join(f'buy_{name}' for name in results)}]"
+    pack = write_bakery(tmp_path / "bakery", changed)
     done = in_process("check", "--pack", pack)
-    place = f"{pack / 'handlers' / 'counter.py'}:5: "
-    assert f"bakery: {place}tool 'sell' is not reproducible: in different processes it gives " in done.stdout
+    for name in results:
+        place = f"{pack / 'handlers' / name}.py:5: "
+        assert f"bakery: {place}tool '{name}' is not reproducible: in different processes it gives " in done.stdout
     assert done.returncode == 1
 
 

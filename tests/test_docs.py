@@ -94,6 +94,7 @@ FILE_COMMENT = re.compile(r"(?:#|\{#) (?P<file>[\w./-]+\.\w+)(?: #\})?$")
 VOLATILE = re.compile(r"\d+\.\d$|\d+\.\d\d s \(\d+ episodes/s\)|\d{8}-\d{6}-\d{6}", re.MULTILINE)
 ANYTHING = "..."
 FOR_THE_SHELL = re.compile(r"[|&;<>$`*?~\\]")
+A_SCRIPT = re.compile(r"python [\w/]+\.py")
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,9 @@ def environment(paths: list[str]) -> dict[str, str]:
     own = {"TAU2_GYM_DISABLE", "PYTHONPATH", "COLUMNS", "FORCE_COLOR"}
     kept = {name: value for name, value in os.environ.items() if name not in own}
     search = os.pathsep.join([str(Path(sys.executable).parent), kept["PATH"]])
-    return kept | {"PATH": search, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
+    own_plugins = "-p no:schemathesis"  # which takes a second to import, and is of our tests alone
+    added = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": own_plugins}
+    return kept | {"PATH": search, **added}
 
 
 def settled(output: str) -> str:
@@ -237,11 +240,16 @@ def shows(output: str, shown: str) -> bool:
 
 
 def run(command: Command, folder: Path, paths: list[str], forks: Forks) -> None:
-    """Run a command as a shell does; one that is ours alone, without signs for the shell, is a fork."""
+    """Run a command as a shell does; one that is ours alone, or a script, without signs for the shell is a fork."""
     line = command.outside()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
-        if line.startswith("tau2-gym ") and not FOR_THE_SHELL.search(line):
-            process = forks.start(shlex.split(line)[1:], cwd=folder, env=environment(paths), stdout=file, stderr=file)
+        if (line.startswith("tau2-gym ") or A_SCRIPT.match(line)) and not FOR_THE_SHELL.search(line):
+            name, *arguments = shlex.split(line)
+            env, script = environment(paths), None
+            if name == "python":
+                script = folder / arguments.pop(0)
+                env["PYTHONPATH"] = os.pathsep.join([str(script.parent), *paths])
+            process = forks.start(arguments, cwd=folder, env=env, stdout=file, stderr=file, script=script)
             code = process.wait(300)
         else:
             told: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": file, "stderr": file, "timeout": 300}
