@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import ValidationError
@@ -133,12 +134,20 @@ def _creator(role: str, participant: Any, message: type[Any]) -> Callable[[Any],
             raise UsageError(f"{role}: the class {participant.__qualname__} has no method `reply`; give {ACCEPTED}")
         return participant
     if callable(getattr(participant, "reply", None)):
-        return _created_by(participant, lambda _context: participant)
+        return _created_by(participant, partial(_itself, participant))
     if inspect.iscoroutinefunction(participant):
-        return _created_by(participant, lambda _context: _Function(participant, message))
+        return _created_by(participant, partial(_by_function, participant, message))
     if callable(participant):
-        return _created_by(participant, lambda context: _with_reply(role, participant, context))
+        return _created_by(participant, partial(_with_reply, role, participant))
     raise UsageError(f"{role}: {participant!r} cannot play; give {ACCEPTED}")
+
+
+def _itself(participant: Any, _context: Any) -> Any:
+    return participant
+
+
+def _by_function(function: Callable[[Sequence[Message]], Awaitable[Any]], message: type[Any], _context: Any) -> Any:
+    return _Function(function, message)
 
 
 def _with_reply(role: str, create: Callable[[Any], Any], context: Any) -> Any:
@@ -149,7 +158,10 @@ def _with_reply(role: str, create: Callable[[Any], Any], context: Any) -> Any:
     return created
 
 
-def _created_by(participant: Any, create: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Mark the participant as the code behind its creator, so that a run digests that code."""
+def _created_by(participant: Any, create: partial[Any]) -> Callable[[Any], Any]:
+    """Mark the participant as the code behind its creator, so that a run digests that code.
+
+    A creator is a partial, not a closure, so that it can be sent to workers if the participant can.
+    """
     vars(create)["__wrapped__"] = participant
     return create

@@ -108,7 +108,8 @@ def _modules(code: Any) -> Iterator[str]:
         yield code.target.partition(":")[0]
         return
     if isinstance(code, partial):
-        for inner in filter(callable, (code.func, *code.args, *code.keywords.values())):
+        marked = filter(None, [getattr(code, "__wrapped__", None)])
+        for inner in (*filter(callable, (code.func, *code.args, *code.keywords.values())), *marked):
             yield from _modules(inner)
         return
     for each in (code, getattr(code, "__wrapped__", None), type(code), type(getattr(code, "__self__", None))):
