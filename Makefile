@@ -27,7 +27,7 @@ test-lowest: install
 		-e 'core[models,new,stats,parquet,openenv]' $(PACKS:%=-e domains/%) $(INTEGRATIONS:%=-e integrations/%) -e workbench -e '.[dev]'
 	.venv-lowest/env/bin/python -m pytest -n auto
 
-# Clients that others wrote (mcp 1.x, eval-protocol, Node's), each installed into an environment of its own.
+# Clients that others wrote (mcp 1.x, eval-protocol, TRL, verifiers, Node's), each installed into an environment of its own.
 interop: install
 	$(BIN)/python -m pytest tests/interop
 

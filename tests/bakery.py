@@ -12,7 +12,6 @@ from tau2_core.errors import Tau2GymError, UsageError
 from typer.testing import CliRunner
 
 NAME = "bakery"
-OWN = {NAME, "acme", "corner_shop", "tau2_domain_corner_shop"}  # packages that tests write
 FILES = {
     "__init__.py": "",
     "domain.yaml": """
@@ -105,9 +104,5 @@ def in_process(*arguments: object) -> CompletedProcess[str]:
 
 def forget_packs() -> None:
     """Take the modules of such packs out of this process."""
-    for name in [
-        each
-        for each in sys.modules
-        if each.partition(".")[0] in (NAME, "acme", "corner_shop", "tau2_domain_corner_shop")
-    ]:
+    for name in [each for each in sys.modules if each.partition(".")[0] in (NAME, "acme")]:
         del sys.modules[name]

@@ -73,6 +73,8 @@ NOT_RUN = {
     "tau2-gym run bakery",
     "tau2-gym serve bakery",
     "pip install tau2-gym",
+    "pip install tau2-gym-verifiers tau2-domain-airline uv",
+    "vf-eval tau2-gym-verifiers --env.taskset.domain airline --env.taskset.split test -n 5 -r 4 -m MODEL",
 }
 # What the documents call data that is not in the repository, and where it lies if it is there at all.
 OUTSIDE = {

@@ -13,7 +13,7 @@ from tau2_core import Curriculum, EpisodeFactory, EpisodeOptions, EpisodeRecord,
 from tau2_core.event_loop import loop_factory
 
 from tau2_gymnasium.actions import UnicodeText
-from tau2_gymnasium.seat import Draw, Reward, Seat, Stepped
+from tau2_gymnasium.seat import Draw, Player, Reward, Seat, Stepped
 
 Result = TypeVar("Result")
 SEEDS = 2**31
@@ -23,7 +23,7 @@ class _TextEnv(gymnasium.Env[str, str]):
     """An episode as an environment of texts. See `AgentEnv` for what all share."""
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": []}  # type: ignore[misc]
-    side = "agent"
+    side: ClassVar[Player] = "agent"
     render_mode = None
 
     def __init__(

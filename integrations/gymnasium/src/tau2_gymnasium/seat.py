@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import gymnasium
 import numpy as np
@@ -25,9 +25,9 @@ from tau2_core import (
 from tau2_gymnasium.actions import DONE, ActionCall, observed, read_action
 
 STOP = "###STOP###"
-OWN_ERROR = {"agent": "agent_error", "customer": "user_error"}
-NOT_ITS_DOING = {"agent_error", "user_error", "judge_error", "evaluator_error", "infrastructure_error"}
+OWN_ERROR: dict[Player, str] = {"agent": "agent_error", "customer": "user_error"}
 ENDED = {"agent_stop", "user_stop"}
+Player = Literal["agent", "customer"]
 Stepped = tuple[str, float, bool, bool, dict[str, Any]]
 RewardFunction = Callable[[EpisodeRecord, Task, Grade], float]
 Reward = RewardFunction | RewardWeights
@@ -37,7 +37,7 @@ class Seat:
     """Plays one side (`agent` or `customer`) of the episodes of a factory, one after the other."""
 
     def __init__(
-        self, factory: EpisodeFactory, side: str, *, whole: bool = False, reward: Reward | None = None
+        self, factory: EpisodeFactory, side: Player, *, whole: bool = False, reward: Reward | None = None
     ) -> None:
         """Take a seat. `whole`: observe all messages so far, not only new ones. `reward`: in place of the grade's."""
         self.factory = factory
@@ -105,19 +105,20 @@ class Seat:
 
     async def _finish(self, episode: Episode, observation: str) -> Stepped:
         record, grade = await episode.record(), await episode.grade()
-        end, own = record.termination.value, OWN_ERROR[self.side]
-        unscored = grade.reward is None or (grade.outcome.value in NOT_ITS_DOING and grade.outcome.value != own)
-        terminated = end in ENDED or end == own
-        reward = 0.0 if unscored or grade.reward is None else grade.reward
-        if not unscored and self._pay is not None:
+        end = record.termination.value
+        terminated = end in ENDED or end == OWN_ERROR[self.side]
+        counted = grade.reward_for(self.side)
+        if counted is None:
+            reward = 0.0
+        elif self._pay is not None:
             reward = self._pay.step(grade)
-        elif not unscored and callable(self.reward):
-            reward = self.reward(record, episode.task, grade)
+        else:
+            reward = self.reward(record, episode.task, grade) if callable(self.reward) else counted
         info = {
             "task_id": record.task_id,
             "termination": end,
             "outcome": grade.outcome.value,
-            "unscored": unscored,
+            "unscored": counted is None,
             "grade_reward": grade.reward,
             "criteria": {name: verdict.reward for name, verdict in grade.verdicts.items()},
         }

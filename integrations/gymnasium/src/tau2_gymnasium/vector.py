@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, Unpack
+from typing import Any, ClassVar, TypeVar, Unpack
 
 import gymnasium
 import numpy as np
@@ -18,7 +18,7 @@ from tau2_core.event_loop import loop_factory
 
 from tau2_gymnasium.actions import UnicodeText
 from tau2_gymnasium.environments import SEEDS, made_factory, run_at_once
-from tau2_gymnasium.seat import Draw, Reward, Seat
+from tau2_gymnasium.seat import Draw, Player, Reward, Seat
 
 Result = TypeVar("Result")
 Observations = tuple[str, ...]
@@ -28,7 +28,7 @@ Batch = tuple[Observations, NDArray[np.float64], NDArray[np.bool_], NDArray[np.b
 class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDArray[Any]]):
     """Environments of texts in one process and one event loop. See `VectorAgentEnv`."""
 
-    side = "agent"
+    side: ClassVar[Player] = "agent"
     _loop: asyncio.AbstractEventLoop | None = None  # also where making one failed: it is closed all the same
 
     def __init__(

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from tau2_core import AssistantMessage, Episode, EpisodeFactory, Tool, UsageError, UserMessage
+from tau2_core import AssistantMessage, Episode, EpisodeFactory, Grade, Tool, UsageError, UserMessage
 
 SEND = "send_message_to_user"
 RESERVED = {"reset", "get_reward", SEND}
@@ -47,7 +47,10 @@ class Environment:
 
     def get_reward(self) -> float | None:
         """Return the grade's reward of the episode as it stands; None where no reward may count."""
-        return None if self._episode is None else self._run(self._episode.reward())
+        if self._episode is None:
+            return None
+        grade: Grade = self._run(self._episode.grade())
+        return grade.reward_for("agent")
 
     def _call(self, name: str, arguments: dict[str, Any]) -> str:
         episode = self._going()

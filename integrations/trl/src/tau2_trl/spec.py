@@ -140,7 +140,7 @@ class Tau2Spec:
             "completion_ids": [each.completion_ids for each in rollouts],
             "logprobs": [each.logprobs for each in rollouts] if known else None,
             "env_mask": [each.mask for each in rollouts],
-            "episode_reward": [await each.episode.reward() for each in rollouts],
+            "episode_reward": [(await each.episode.grade()).reward_for("agent") for each in rollouts],
             "task_id": list(task_ids),
         }
 

@@ -1,8 +1,8 @@
 """Run a command until standard input is closed, which happens at the latest when the parent process ends.
 
-    python -m tau2_gym_eval_protocol.end_with_parent COMMAND…
+    python -m tau2_core.end_with_parent COMMAND…
 
-A server that a test has started therefore never outlives it, even if the test is killed.
+A server that a program has started therefore never outlives it, even if the program is killed.
 """
 
 from __future__ import annotations

@@ -1,0 +1,110 @@
+"""A domain's tasks for verifiers, each played in an episode of its own on a gym server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import verifiers.v1 as vf
+from tau2_core import Grade, RunError, UsageError, installed_domains, load_domain
+
+from tau2_gym_verifiers.episode import EpisodeState, ask
+from tau2_gym_verifiers.toolset import Tau2Toolset
+
+
+class Tau2TaskConfig(vf.TaskConfig):
+    """How episodes are opened."""
+
+    url: str | None = None
+    """The address of a running gym server. Without it, each environment worker starts a server of its own."""
+    user: str | None = None
+    """Who answers as the customer; by default whom the server names."""
+    seed: int = 0
+    """The seed of every episode, so the rollouts of a group begin in the same world."""
+
+
+class Tau2Config(vf.TasksetConfig):
+    """Which tasks are played."""
+
+    domain: str = ""
+    """An installed domain."""
+    split: str = "base"
+    """The split of its tasks."""
+    variant: str = ""
+    """Other prompts of the domain over the same environment."""
+    dataset: Path | None = None
+    """A folder with data for the domain, such as a checkout of tau2-bench. A server at `url` must have it, too."""
+    tools: vf.SharedToolsetConfig = vf.SharedToolsetConfig()
+    task: Tau2TaskConfig = Tau2TaskConfig()
+
+
+class Tau2Data(vf.TaskData):
+    """A task's id and the policy. Its goal and its gold stay on the server."""
+
+    domain: str
+    variant: str = ""
+
+
+class Tau2Task(vf.Task[Tau2Data, EpisodeState, Tau2TaskConfig]):
+    """Opens an episode for a rollout, and closes it with its grade."""
+
+    async def setup(self, trace: vf.Trace) -> None:
+        """Open an episode. Raises RunError if the server refuses."""
+        if self.config.url is None:
+            raise UsageError("there is no gym server: use the environment of this package, or set task.url")
+        wish = {
+            "domain": self.data.domain,
+            "task_id": self.data.id,
+            "variant": self.data.variant,
+            "seed": self.config.seed,
+            "user": self.config.user,
+        }
+        made = await ask("POST", f"{self.config.url.rstrip('/')}/v1/episodes", wish)
+        for name in EpisodeState.__annotations__:
+            setattr(trace.state, name, made[name])
+
+    async def finalize(self, trace: vf.Trace) -> None:
+        """Grade the episode as it stands and delete it. Its grade goes into `trace.info`."""
+        control = trace.state.control_url
+        if control:
+            answer = await ask("GET", f"{control}/reward")
+            trace.info["tau2"] = {"episode": control.rsplit("/", 1)[-1], "grade": answer["grade"]}
+            await ask("DELETE", control)
+
+    @vf.reward(weight=1.0)
+    async def tau2(self, trace: vf.Trace) -> float:
+        """Return the grade's reward. Raises RunError where none may count, so that the rollout is an error, not a 0."""
+        grade = Grade.model_validate(trace.info["tau2"]["grade"])
+        reward = grade.reward_for("agent")
+        if reward is None:
+            raise RunError(f"{self.data.id}: no reward may count, since the outcome is {grade.outcome}")
+        return reward
+
+    @vf.metric
+    async def criteria(self, trace: vf.Trace) -> dict[str, float]:
+        """Return the reward of each criterion that has one."""
+        verdicts = Grade.model_validate(trace.info["tau2"]["grade"]).verdicts
+        return {name: each.reward for name, each in verdicts.items() if each.reward is not None}
+
+
+class Tau2Taskset(vf.Taskset[Tau2Task, Tau2Config]):
+    """The tasks of a split of a domain."""
+
+    @classmethod
+    def toolsets(cls, config: Tau2Config) -> list[vf.Toolset]:
+        """Return the server of tools, which all rollouts of an environment worker share."""
+        return [Tau2Toolset(config.tools)]
+
+    def load(self) -> Iterator[Tau2Task]:
+        """Yield the tasks. Raises UsageError for a domain or a split that does not exist."""
+        wish = self.config
+        if not wish.domain:
+            raise UsageError(f"name a domain (--env.taskset.domain); installed are {', '.join(installed_domains())}")
+        domain = load_domain(wish.domain, dataset=wish.dataset, variant=wish.variant)
+        if wish.split not in domain.splits:
+            raise UsageError(f"{wish.domain} has no split {wish.split!r}; it has {', '.join(domain.splits)}")
+        for task_id in domain.splits[wish.split]:
+            data = Tau2Data(
+                id=task_id, name=task_id, system_prompt=domain.policy, domain=wish.domain, variant=wish.variant
+            )
+            yield Tau2Task(data, wish.task)
