@@ -67,10 +67,10 @@ def judged_pack(folder: Path) -> Path:
 
 
 @contextmanager
-def serving(*arguments: object, **variables: str) -> Iterator[str]:
+def serving(*arguments: object) -> Iterator[str]:
     """Start a command of the workbench, and give its address once it says it; it must end well on Ctrl-C."""
     command = [sys.executable, "-P", "-W", "error", "-m", "tau2_core", *map(str, arguments), "--no-open", "--port", "0"]
-    env = {**os.environ, "PYTHONUNBUFFERED": "1", **variables}
+    env = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as server:
         assert server.stdout is not None
         assert server.stderr is not None

@@ -63,8 +63,8 @@ def test_as_the_customer_with_an_error_said(server: str, open_page: Open) -> Non
 
 def test_a_pack_is_checked_as_it_changes_and_gains_a_task(tmp_path: Path, open_page: Open) -> None:
     pack = Path(shutil.copytree(MOCK, tmp_path / MOCK.name, ignore=shutil.ignore_patterns("__pycache__")))
-    # The installed pack of that name is blocked: two modules of one name cannot be loaded.
-    with serving("dev", pack, "--runs", tmp_path / "runs", TAU2_GYM_DISABLE="mock") as address:
+    # It is a copy of an installed pack, whose modules have the same names.
+    with serving("dev", pack, "--runs", tmp_path / "runs") as address:
         page = open_page(address)
         assert page.locator(".title .state").inner_text() == "clean"
         assert_accessible(page)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import Tau2GymError
+from tau2_core.hookspecs import PROJECT
 from tau2_core.model.episodes import ArgumentMode
+from tau2_core.packs.locations import find_pack_folder, package_name
 from tau2_core.packs.pack import Pack
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.reader import RunFolder
 from tau2_core.runs.digests import content_digests
 from tau2_core.runs.grading import setting_of
-from tau2_core.runs.loading import find_dataset, load_domain_pack, open_catalogue
+from tau2_core.runs.loading import find_dataset, folder_domain, load_domain_pack, open_catalogue
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Settings:
     def catalogue(self) -> Catalogue:
         """All plugins, found when first asked for. Raises UsageError, PackError."""
         if self._catalogue is None:
+            for pack in self.packs:
+                unload_replaced(pack)
             self._catalogue = open_catalogue(self.packs, self._blocked)
         return self._catalogue
 
@@ -87,3 +93,18 @@ class Settings:
             return FoundSetting(None, str(error))
         told = config["digests"]
         return FoundSetting(setting, "", [name for name, digest in digests.items() if told.get(name) != digest])
+
+
+def unload_replaced(pack: Path) -> None:
+    """Unload the installed pack that a folder replaces, where both have the same modules.
+
+    Commands of plugins are found by importing all plugins, so it is loaded already. Raises UsageError, PackError.
+    """
+    folder = find_pack_folder(pack)
+    name, domain = package_name(folder), folder_domain(folder).name
+    present = sys.modules.get(name)
+    if present is None or folder.resolve() in (Path(place).resolve() for place in getattr(present, "__path__", [])):
+        return
+    if any(point.name == domain and point.module.startswith(f"{name}.") for point in entry_points(group=PROJECT)):
+        for module in [each for each in sys.modules if each == name or each.startswith(f"{name}.")]:
+            del sys.modules[module]
