@@ -12,8 +12,9 @@ run: install
 	$(BIN)/tau2-gym demo $(DOMAIN)
 
 # Each worker reads the compiled tests, if compiled code may be written, and takes over what another has still to do.
+# There is one more of them than processors, since some tests wait for a server.
 test: install
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $$(($$($(BIN)/python -c 'import os; print(os.cpu_count())') + 1)) --dist worksteal
 
 # Which lines the tests execute, also in the processes that they start: a table, and a page for each file in htmlcov/.
 coverage: install

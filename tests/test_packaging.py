@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 import tomllib
 import zipfile
 from collections.abc import Callable
@@ -16,6 +14,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 
 Gym = Callable[..., CompletedProcess[str]]
 
@@ -29,11 +28,9 @@ DATA = {".yaml", ".yml", ".json", ".toml", ".j2", ".typed", ".html", ".css", ".j
 
 
 def build(project: Path, target: Path) -> Path:
-    """Build a project's wheel as pip does, and return it."""
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
-    subprocess.run(command, cwd=project, check=True, capture_output=True)
-    (wheel,) = target.glob("*.whl")
-    return wheel
+    """Build a project's wheel by its build backend, as pip does, and return it."""
+    (wheel,) = WheelBuilder(str(project)).build(directory=str(target), versions=["standard"])
+    return Path(wheel)
 
 
 @pytest.fixture(scope="module")
