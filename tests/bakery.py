@@ -12,6 +12,7 @@ from tau2_core.errors import Tau2GymError, UsageError
 from typer.testing import CliRunner
 
 NAME = "bakery"
+OWN = {NAME, "acme", "corner_shop", "tau2_domain_corner_shop"}  # packages that tests write
 FILES = {
     "__init__.py": "",
     "domain.yaml": """
@@ -104,5 +105,9 @@ def in_process(*arguments: object) -> CompletedProcess[str]:
 
 def forget_packs() -> None:
     """Take the modules of such packs out of this process."""
-    for name in [each for each in sys.modules if each.partition(".")[0] in (NAME, "acme")]:
+    for name in [
+        each
+        for each in sys.modules
+        if each.partition(".")[0] in (NAME, "acme", "corner_shop", "tau2_domain_corner_shop")
+    ]:
         del sys.modules[name]

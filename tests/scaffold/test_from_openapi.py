@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -12,7 +14,7 @@ import pytest
 import yaml
 from tau2_core.packs.yaml_source import read_yaml
 
-from tests.bakery import in_process
+from tests.bakery import forget_packs, in_process
 
 Gym = Callable[..., CompletedProcess[str]]
 
@@ -110,6 +112,19 @@ def test_records_and_handlers_are_typed(gym: Gym, tmp_path: Path) -> None:
     handlers = (source / "handlers" / "orders.py").read_text(encoding="utf-8")
     assert "def get_order(db: CornerShopDB, order_id: str) -> Order:" in handlers
     assert 'raise NotImplementedError("get_order is not written yet")' in handlers
+
+
+@pytest.mark.parametrize("options", [[], ["--package"]])
+def test_the_test_of_an_imported_pack_fails_until_its_handlers_are_written(tmp_path: Path, options: list[str]) -> None:
+    imported(tmp_path, SHOP, *options)
+    test = runpy.run_path(str(tmp_path / "corner_shop" / "tests" / "test_corner_shop.py"))
+    with pytest.raises(AssertionError, match="2 problems"):
+        test["test_the_pack_keeps_its_contract"]()
+    for file in tmp_path.rglob("handlers/orders.py"):
+        file.write_text(re.sub("raise Not.*", "return db", file.read_text(encoding="utf-8")), encoding="utf-8")
+    forget_packs()
+    test["test_the_pack_keeps_its_contract"]()
+    forget_packs()
 
 
 def test_a_task_that_needs_an_unwritten_handler_says_nothing_more(gym: Gym, tmp_path: Path) -> None:

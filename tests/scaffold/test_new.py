@@ -44,11 +44,12 @@ def test_a_new_pack_is_clean_argued_for_and_solved(gym: Gym, tmp_path: Path, kin
     assert json.loads(run.stdout)["mean_reward"] == 1.0
 
 
-@pytest.mark.parametrize("kind", ["plain", "package"])
-def test_the_tests_of_a_new_pack_pass(gym: Gym, tmp_path: Path, kind: str) -> None:
-    gym("new", "bike_shop", *OPTIONS[kind])
+@pytest.mark.parametrize(("kind", "passed"), [("plain", 2), ("minimal_package", 1)])
+def test_the_tests_of_a_new_pack_pass(gym: Gym, tmp_path: Path, kind: str, passed: int) -> None:
+    made = gym("new", "bike_shop", *OPTIONS[kind])
+    assert made.stdout.endswith("  python -m pytest bike_shop\n")
     done = pytest_in(tmp_path, "bike_shop")
-    assert (done.returncode, "2 passed" in done.stdout) == (0, True), done.stdout
+    assert (done.returncode, f"{passed} passed" in done.stdout) == (0, True), done.stdout
 
 
 def test_a_plain_pack_is_short_enough_to_read(tmp_path: Path) -> None:
@@ -101,6 +102,10 @@ def test_every_schema_that_a_file_names_is_there(tmp_path: Path) -> None:
         ("class", "is not a valid name for a pack"),
         ("x" * 41, "is not a valid name for a pack"),
         ("../up", "'up', say"),
+        ("Café_", "'cafe', say"),
+        ("a.b", "'a_b', say"),
+        ("店", "is not a valid name for a pack"),
+        ("", "is not a valid name for a pack"),
         ("json", "there is already a Python module 'json'"),
         ("pydantic", "there is already a Python module 'pydantic'"),
     ],

@@ -59,9 +59,8 @@ tasks:
   buy:
     user_scenario: {instructions: "Du willst ein Roggenbrot, L1."}
 """
-VARIANT = (
-    FILES["domain.yaml"] + 'variants:\n  de: {task_texts: de/tasks.yaml, opening: "Guten Tag! Was darf es sein?"}\n'
-)
+OPENING = "Guten Tag! Was darf es sein?"
+VARIANT = f'{FILES["domain.yaml"]}variants:\n  de: {{task_texts: de/tasks.yaml, opening: "{OPENING}"}}\n'
 FAMILY: dict[str, str] = {
     "domain.yaml": VARIANT.replace("tasks: {files: data/tasks/*,", "tasks: {families: data/families.yaml,"),
     "data/splits.yaml": "base: {sample: 9, by: [family]}",
@@ -104,7 +103,7 @@ def test_customers_speak_the_language_of_the_variant(tmp_path: Path) -> None:
     graded = in_process("grade", tmp_path / "runs" / "one", "--pack", pack, "--evaluators", "strict")
     assert (graded.returncode, "mean reward 1.0000" in graded.stdout) == (0, True), graded.stdout + graded.stderr
     assert german(pack).tasks()["buy"].user_scenario.text() == "Instructions:\n\tDu willst ein Roggenbrot, L1."
-    assert german(pack).opening() == "Guten Tag! Was darf es sein?"
+    assert german(pack).opening() == OPENING
     assert german(pack, "").tasks()["buy"].user_scenario.text() == "Instructions:\n\tYou want a rye loaf, L1."
     assert german(pack, "").opening() == "Hello! What can I do for you today?"
 

@@ -66,8 +66,7 @@ def new(
     place = shlex.quote(str(folder))
     say(f"  tau2-gym check --pack {place}")
     say(f"  tau2-gym run {name} --pack {place}")
-    tested = any("tests/" in file for file in files)
-    say(f"  {'python -m pytest ' + place if tested else 'tau2-gym describe ' + name + ' --pack ' + place}")
+    say(f"  python -m pytest {place}")
 
 
 def _from_source(

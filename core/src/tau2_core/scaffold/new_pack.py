@@ -58,7 +58,7 @@ def finish_package(files: dict[str, str], name: PackName, values: Mapping[str, A
         for file in template_files("package"):
             target = _target(file, name) if file in _PACKAGE_FILES else file
             files[target] = render("package", file, target, values)
-    elif any(file.startswith("tests/") for file in files):
+    else:
         files["tests/__init__.py"] = ""  # so that pytest finds the package around it
     named = "\n".join(files.values())
     for schema in _SCHEMAS:

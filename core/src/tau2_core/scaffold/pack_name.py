@@ -6,11 +6,12 @@ import importlib.util
 import keyword
 import re
 import sys
+import unicodedata
 from dataclasses import dataclass
 
 from tau2_core.errors import UsageError
 
-_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+_NAME = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?\Z")
 LONGEST = 40
 
 
@@ -46,9 +47,10 @@ def new_pack_name(text: str, taken: dict[str, str], *, distributed: bool = False
     Raises UsageError for an invalid package name, and for a name that a domain or a module already has.
     """
     if not _NAME.match(text) or keyword.iskeyword(text) or len(text) > LONGEST:
-        likely = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:LONGEST]
+        plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+        likely = re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")[:LONGEST].strip("_")
         usable = _NAME.match(likely) and not keyword.iskeyword(likely)
-        rule = f"use lower-case letters, digits and `_`, up to {LONGEST}, the first a letter, and not a Python keyword"
+        rule = f"use a-z, 0-9 and `_`, up to {LONGEST}, a letter first and no `_` at the end, and not a Python keyword"
         raise UsageError(f"{text!r} is not a valid name for a pack: {rule}" + (f"; {likely!r}, say" if usable else ""))
     if text in taken:
         raise UsageError(f"there is already a domain {text!r}, from {taken[text]}: choose another name")
