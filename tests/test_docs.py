@@ -75,6 +75,7 @@ NOT_RUN = {
     "pip install tau2-gym",
     "pip install tau2-gym-verifiers tau2-domain-airline uv",
     "vf-eval tau2-gym-verifiers --env.taskset.domain airline --env.taskset.split test -n 5 -r 4 -m MODEL",
+    "pip install 'tau2-core[openenv]'",
 }
 # What the documents call data that is not in the repository, and where it lies if it is there at all.
 OUTSIDE = {

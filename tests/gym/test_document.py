@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.gym.conftest import Start
 
 TEXT = (Path(__file__).parents[2] / "docs" / "reference" / "gym-server.md").read_text(encoding="utf-8")
-SOURCES = [file.read_text(encoding="utf-8") for file in Path(next(iter(tau2_core.gym.__path__))).glob("*.py")]
+SOURCES = [file.read_text(encoding="utf-8") for file in Path(next(iter(tau2_core.gym.__path__))).rglob("*.py")]
 SHOWN_ADDRESS = "http://127.0.0.1:8700"
 MARK = "====="
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from tau2_core.gym.application import build_application
 from tau2_core.gym.middleware import WebPages
 from tau2_core.gym.registry import Registry
@@ -34,6 +34,11 @@ HIDDEN_TASK = {
 }
 
 
+DESCRIPTIONS = {f"/openenv/{{domain}}/{name}" for name in ("health", "metadata", "schema", "openapi.json")}
+SOCKETS = {f"/openenv/{{domain}}/{name}" for name in ("ws", "mcp")}
+TASK_API = {
+    f"/openenv/{{domain}}/{{env_name}}/{name}" for name in ("splits", "tasks", "num_tasks", "task", "task_range")
+}
 DATA_PLANE = ["/episodes/{key}/mcp", "/episodes/{key}/mcp/"]  # served before the router is asked
 
 
@@ -50,7 +55,9 @@ def walk(routes: Sequence[BaseRoute], above: str) -> Iterator[str]:
         if isinstance(route, Mount):
             yield from walk(routes_of(route.app), above + route.path)
         else:
-            assert isinstance(route, Route | APIRoute), f"{route}: another kind of route, which no test looks at"
+            assert isinstance(route, Route | APIRoute | WebSocketRoute), (
+                f"{route}: another kind of route, which no test looks at"
+            )
             yield above + route.path
 
 
@@ -88,6 +95,10 @@ def test_all_routes_are_known(paths: list[str]) -> None:
         "/v1/episodes/{episode_id}/reward",
         "/v1/episodes/{episode_id}/record",
         "/v1/episodes/{episode_id}/reset",
+        *DESCRIPTIONS,
+        *SOCKETS,
+        *TASK_API,
+        *(f"/openenv/{{domain}}/{name}" for name in ("reset", "step", "state", "list_environments")),
     }
 
 
@@ -134,16 +145,18 @@ def test_no_route_tells_anything(agent: Agent, paths: list[str]) -> None:
     for path, method, world in product(paths, METHODS, agent.worlds):
         if path == "/episodes/{key}/conversation":
             continue  # see below
-        url = path.format(key=agent.key, episode_id=world.id, domain="mock")
+        url = path.format(key=agent.key, episode_id=world.id, domain="mock", env_name="mock")
         for headers in ({}, {"mcp-session-id": "known"}, {"mcp-session-id": world.id}, {"authorization": "Bearer x"}):
             response = agent.http.request(method, url, headers=headers, json={"domain": "mock"})
             agent.look_at(response, f"{url}{headers}")
             seen.setdefault(path, set()).add(response.status_code)
     assert [world.record() for world in agent.worlds] == before
     assert len(agent.server.http.get("/v1/episodes").json()) == 3
-    guarded = {path for path in paths if path.startswith(("/v1", "/control", "/mcp", "/metrics"))}
+    guarded = {path for path in paths if path.startswith(("/v1", "/control", "/mcp", "/metrics", "/openenv"))}
+    guarded -= {*DESCRIPTIONS, "/openenv/{domain}/ws"}  # tests/gym/openenv opens that one
     assert {path: seen[path] - {404, 405} for path in guarded} == {path: {401} for path in guarded}
-    assert {path for path, codes in seen.items() if 200 in codes} == {"/", "/docs", "/healthz", "/openapi.json"}
+    public = {"/", "/docs", "/healthz", "/openapi.json", *DESCRIPTIONS}
+    assert {path for path, codes in seen.items() if 200 in codes} == public
 
 
 def test_the_openapi_document_is_the_same_for_all_episodes(agent: Agent, server: Server) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from .conftest import FOLDER, Gym, run_to_end
+
+DOCUMENT = FOLDER.parents[1] / "docs/how-to/openenv.md"
 
 OPENENV = "openenv==0.10.0"
 
@@ -33,6 +36,16 @@ def test_its_validator_passes(python: Path, gym_server: Gym) -> None:
     for domain in ("mock", "airline", "retail"):
         command = [str(python.with_name("openenv")), "validate", "--url", f"{gym_server.address}/openenv/{domain}"]
         said = run_to_end(command)
-        assert "profile openenv-http/1.x" in said
+        assert "profile: openenv-http/1.x" in said
         assert "FAIL" not in said
         assert "Verdict: PASS" in said
+
+
+def test_the_documents_script_plays(python: Path, gym_server: Gym, tmp_path: Path) -> None:
+    found = re.search(
+        r"^```python\n(# play\.py\n.*?)^```$", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+    assert found is not None
+    script = tmp_path / "play.py"
+    script.write_text(found[1].replace("http://127.0.0.1:8700", gym_server.address), encoding="utf-8")
+    assert "{'DB': " in run_to_end([str(python), str(script)]).splitlines()[-1]

@@ -19,6 +19,7 @@ ROUTES = {
     "/episodes/{key}/mcp": "an agent's tools and policy, over MCP; the URL is returned with an episode",
     "/episodes/{key}/conversation": "GET what the customer has said, POST what the agent says",
     "/mcp": "for clients of eval-protocol's MCP gym: a world for each session",
+    "/openenv/{domain}": "for OpenEnv's clients: the domain as an environment, with WebSockets, requests and tasks",
     "GET /openapi.json": "the control plane's OpenAPI document",
     "GET /healthz": "whether the server is up",
     "GET /metrics": "figures for Prometheus",
