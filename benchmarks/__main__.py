@@ -3,7 +3,8 @@
 Sections: the domains, `imports` (CPU seconds of a start, and the size of a light install, which pip fetches),
 `grading` (of official result files, by default those in ../shared), `train` (environments for training), `equality`
 (the same episodes by every door; `--openenv` adds OpenEnv's client, in an environment that is made for it or has the
-given interpreter), `view` (the workbench over 20,000 episodes), and two that take minutes and want a
+given interpreter), `view` (the workbench over 20,000 episodes), `scale` (reading a run of as many `--episodes` as it is
+told, by default a million, which takes some GB of disk), and two that take minutes and want a
 machine that does nothing else: `gym`, and `llm`. `attack` attacks a server of its own on loopback for as many
 `--minutes` as it is told.
 """
@@ -24,7 +25,13 @@ from benchmarks.measure import Figure, domain_figures
 DOMAINS = ("airline", "mock", "retail", "telecom")
 
 
-def main(sections: list[str], simulations: Path | None, minutes: float = 1.0, openenv: str | None = None) -> None:
+def main(
+    sections: list[str],
+    simulations: Path | None,
+    minutes: float = 1.0,
+    openenv: str | None = None,
+    episodes: int = 1_000_000,
+) -> None:
     """Measure what is named, by default the domains and the imports, and print a table each."""
     screen = Console(width=130)
     for section in sections:
@@ -47,6 +54,10 @@ def main(sections: list[str], simulations: Path | None, minutes: float = 1.0, op
             from benchmarks.view import view_figures
 
             screen.print(_table("view: a run of 20,000 episodes", view_figures()))
+        elif section == "scale":
+            from benchmarks.scale import scale_figures
+
+            screen.print(_table(f"scale: a run of {episodes:,} episodes, CPU seconds", scale_figures(episodes)))
         elif section == "train":
             from benchmarks.train import train_figures
 
@@ -120,5 +131,6 @@ if __name__ == "__main__":
     parser.add_argument("--simulations", type=Path, help="where official result files are, a folder a domain")
     parser.add_argument("--minutes", type=float, default=1.0, help="how long `attack` attacks")
     parser.add_argument("--openenv", nargs="?", const="", metavar="PYTHON", help="also play by OpenEnv's client")
+    parser.add_argument("--episodes", type=int, default=1_000_000, help="how many episodes `scale` reads")
     told = parser.parse_args()
-    main(told.sections, told.simulations, told.minutes, told.openenv)
+    main(told.sections, told.simulations, told.minutes, told.openenv, told.episodes)

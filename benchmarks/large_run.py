@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,12 @@ def make_large_run(source: Path, target: Path, *, episodes: int, trials: int) ->
     (target / "run.json").write_text(json.dumps(config), encoding="utf-8")
     tasks = [lines["tasks.jsonl"][n % len(lines["tasks.jsonl"])] | {"id": name} for n, name in enumerate(names)]
     _write(target / "tasks.jsonl", tasks)
-    slots = [{"task_id": name, "trial": trial} for trial in range(trials) for name in names]
     for name in FILES[1:]:
         known = lines[name]
-        _write(target / name, [known[n % len(known)] | slot for n, slot in enumerate(slots)])
+        slots = ({"task_id": name, "trial": trial} for trial in range(trials) for name in names)
+        _write(target / name, (known[n % len(known)] | slot for n, slot in enumerate(slots)))
 
 
-def _write(file: Path, rows: list[dict[str, Any]]) -> None:
+def _write(file: Path, rows: Iterable[dict[str, Any]]) -> None:
     with file.open("w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

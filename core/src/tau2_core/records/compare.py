@@ -142,12 +142,13 @@ def compare_runs(
             f"{a.name} and {b.name} were not played under the same conditions:\n{listed}\n"
             "run one of them again, or accept a difference with --ignore NAME"
         )
-    tasks = [task for task in a.tasks if task in set(b.tasks)]
+    of_b = set(b.tasks)
+    tasks = [task for task in a.tasks if task in of_b]
     if not tasks:
         raise UsageError(f"{a.name} and {b.name} have no task in common")
     trials = min(a.trials, b.trials)
     before, after = a.tally_of_grades(tasks, trials), b.tally_of_grades(tasks, trials)
-    solved = [(before.solved[task], after.solved[task]) for task in tasks]
+    solved = list(zip(before.solved.values(), after.solved.values(), strict=True))
     gate, difference, p_value = decide([y - x for x, y in solved], trials, alpha=alpha, margin=margin)
     changed = [
         TaskChange(task_id=task, a=x / trials, b=y / trials, difference=(y - x) / trials)

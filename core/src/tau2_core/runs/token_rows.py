@@ -89,7 +89,8 @@ def token_rows(run: RecordedRun) -> list[TokenRow]:
             of_role.clear()  # an interrupted attempt, or one with an infrastructure error, is played again
         of_role.append(_Line(number, call))
     rows: list[TokenRow] = []
-    for slot in sorted(run.records, key=lambda slot: (run.tasks.index(slot.task_id), slot.trial)):
+    order = {task_id: index for index, task_id in enumerate(run.tasks)}
+    for slot in sorted(run.records, key=lambda slot: (order[slot.task_id], slot.trial)):
         grade = run.grades.get(slot)
         for role in ("agent", "user"):
             lines = attempts.get((slot, role), [])

@@ -1,0 +1,59 @@
+"""A run of very many episodes: seconds and memory of reading it, and how fast lines are appended."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tau2_core import evaluate
+from tau2_core.records.journal import EPISODES, Journal
+
+from benchmarks.large_run import make_large_run
+from benchmarks.measure import Figure
+
+TRIALS = 8
+APPENDED = 20_000
+
+
+def scale_figures(episodes: int) -> list[Figure]:
+    """Measure the commands that read a run of this number of episodes; the aims are for a million."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        evaluate("mock", agent="random", trials=2, name="small", out=folder)
+        large = folder / "large"
+        make_large_run(folder / "small", large, episodes=episodes, trials=TRIALS)
+        size = sum(file.stat().st_size for file in large.iterdir()) / 1e9
+        figures = [Figure("size of the run folder", size, "GB"), _append_rate(folder)]
+        for name, arguments, seconds, memory in (
+            ("report", ["report", large], 60, 500),
+            ("compare with itself", ["compare", large, large], None, None),
+            ("export to Parquet", ["export", large, folder / "large.parquet"], None, 500),
+        ):
+            taken, peak = _measured([str(argument) for argument in arguments])
+            figures.append(Figure(name, taken, "s", seconds))
+            figures.append(Figure(f"{name}: memory at most", peak, "MB", memory))
+        return figures
+
+
+def _append_rate(folder: Path) -> Figure:
+    journal = Journal(folder / "appended")
+    line = (folder / "small" / EPISODES).read_bytes().partition(b"\n")[0] + b"\n"
+    started = time.perf_counter()
+    for _ in range(APPENDED):
+        journal.append_line(EPISODES, line)
+    return Figure("records appended", APPENDED / (time.perf_counter() - started), "/s", more_is_better=True)
+
+
+def _measured(arguments: list[str]) -> tuple[float, float]:
+    """Run a command; return its CPU seconds and the most memory that it had, in MB. Raises CalledProcessError."""
+    command = [sys.executable, "-m", "tau2_core", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1e3
