@@ -4,8 +4,8 @@ Sections: the domains, `imports` (CPU seconds of a start, and the size of a ligh
 `grading` (of official result files, by default those in ../shared), `train` (environments for training), `equality`
 (the same episodes by every door; `--openenv` adds OpenEnv's client, in an environment that is made for it or has the
 given interpreter), `view` (the workbench over 20,000 episodes), `scale` (reading a run of as many `--episodes` as it is
-told, by default a million, which takes some GB of disk), and two that take minutes and want a
-machine that does nothing else: `gym`, and `llm`. `attack` attacks a server of its own on loopback for as many
+told, by default a million, which takes some GB of disk), and three that take minutes and want a machine that does
+nothing else: `gym`, `llm` and `executors`. `attack` attacks a server of its own on loopback for as many
 `--minutes` as it is told.
 """
 
@@ -62,6 +62,10 @@ def main(
             from benchmarks.train import train_figures
 
             screen.print(_table("train: retail, environments of one process", train_figures()))
+        elif section == "executors":
+            from benchmarks.executors import executor_figures
+
+            screen.print(_table("executors: retail, in one process and by workers", executor_figures()))
         elif section == "llm":
             from benchmarks.llm import CONCURRENCY, EPISODES, LATENCY, llm_figures
 
