@@ -46,7 +46,7 @@ def executor_figures() -> list[Figure]:
     figures = _figures("at once", {"trials": 40}, {"trials": 8})
     with endpoint() as url:
         args = {"api_base": url, "api_key": "none"}
-        models = {role: {"model": f"openai/{name}", "args": args} for role, name in MODELS.items()}
+        models: dict[str, Any] = {role: {"model": f"openai/{name}", "args": args} for role, name in MODELS.items()}
         longer: dict[str, Any] = {**models, "num_tasks": 40, "concurrency": 32}
         return figures + _figures("litellm", longer, {**longer, "num_tasks": 8})
 
