@@ -119,7 +119,7 @@ def test_what_decides_results_is_that_of_a_run(start: Start, tmp_path: Path, opt
         (["--transport", "stdio", "--name", "r"], "--name would have no effect: stdio"),
         (["--user", "human"], "is a person at a terminal, which a server does not have"),
         (["--user", "scirpted"], "did you mean"),
-        (["--token-traces"], "--token-traces: only models at an endpoint tell their tokens"),
+        (["--token-traces"], "--token-traces: only models at an endpoint return token ids"),
         (["--timeout", "0"], "--timeout must be more than 0"),
         (["--max-cost", "1", "--user-model", "endpoint/x", *PLACE], "--max-cost: the price of endpoint/x is not known"),
         (["--trials", "1", "--max-cost", "-1", "--port", "0"], "--max-cost must be more than 0"),

@@ -136,7 +136,7 @@ def test_ids_that_are_none_are_no_answer(play: Play) -> None:
 
 def test_only_endpoints_tell_tokens(play: Play) -> None:
     played = play(*TASK)
-    assert "only models at an endpoint tell their tokens" in played.error
+    assert "only models at an endpoint return token ids" in played.error
 
 
 def test_a_cassette_keeps_them(play: Play, tmp_path: Path) -> None:

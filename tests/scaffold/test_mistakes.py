@@ -96,7 +96,7 @@ MISTAKES = {
     "a template is not closed": Mistake(
         "prompts/policy.md.j2", "", "{% if solo %}\n", "T2G034", "{% if solo %}", "endif"
     ),
-    "a key stands twice": Mistake(
+    "a key occurs twice": Mistake(
         TOOLS, "", "\ntransfer_to_human_agents: 5 # again\n", "T2G003", "# again", "occurs twice here"
     ),
     "a task id is used twice": Mistake(

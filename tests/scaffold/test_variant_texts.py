@@ -128,12 +128,12 @@ def test_families_speak_it_too(tmp_path: Path) -> None:
         (
             "tasks:\n  buy:\n    evaluation_criteria: {communicate_info: [x]}\n",
             3,
-            "buy has 0 communicate_info, its texts 1: write as many [T2G036]",
+            "buy has 0 communicate_info, but its texts have 1: write the same number [T2G036]",
         ),
         (
             "tasks:\n  buy:\n    user_scenario:\n      instructions: {known_info: x}\n",
             4,
-            "the instructions of buy are one text, and have no parts: write one text [T2G036]",
+            "the instructions of buy are a single text without parts: write a single text [T2G036]",
         ),
         ("personas: {shy: x}\n", 1, "there is no persona 'shy' "),
         ("- x\n", 1, "the file: should be a mapping of keys to values [T2G007]"),
@@ -154,7 +154,12 @@ def test_texts_of_tasks_that_do_not_fit(tmp_path: Path, texts: str, line: int, t
         ("{{ place }}", "{{ plaze }}", 7, "family 'hunger': a text uses 'plaze', which task "),
         ("{{ place }}", "{{ place", 7, "a text of family 'hunger' cannot be rendered: "),
         ("{{ place }}", "{{ 1 / 0 }}", 6, "a text of family 'hunger' cannot be rendered: "),
-        ("[verkauft]", "[a, b]", 8, "hunger has 1 communicate_info, its texts 2: write as many [T2G036]"),
+        (
+            "[verkauft]",
+            "[a, b]",
+            8,
+            "hunger has 1 communicate_info, but its texts have 2: write the same number [T2G036]",
+        ),
         ("    task:", "    unsolvable:", 6, "hunger has no section `unsolvable` [T2G036]"),
     ],
 )

@@ -13,8 +13,8 @@ class ToolError(Exception):
     """Fails a tool call: raised by handlers, and shown to the model as the call's error result."""
 
 
-class HeldUpError(BaseException):  # not an Exception, so that loops which try again do not swallow it
-    """Is raised in code of others that keeps the event loop busy for too long."""
+class HeldUpError(BaseException):  # not an Exception, so that retry loops do not swallow it
+    """Interrupts foreign code that keeps the event loop busy for too long."""
 
 
 class Tau2GymError(Exception):

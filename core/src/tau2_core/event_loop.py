@@ -47,9 +47,9 @@ def rare_garbage_collection() -> Iterator[None]:
 
 
 def collect_garbage() -> None:
-    """Collect all garbage but what existed when the process began to work. Takes milliseconds.
+    """Collect all garbage created since the process began to work. Takes milliseconds.
 
-    What requests leave behind refers to itself. Until an automatic collection, which comes seldom, it would fill memory
+    The objects of a request form cycles. Until the next automatic collection, which is rare, they would fill memory
     that the process may then not be able to return.
     """
     gc.collect()

@@ -1,4 +1,4 @@
-"""What a failed validation says: the part that is wrong, and why."""
+"""The errors of a failed validation: the wrong part, and why it is wrong."""
 
 from __future__ import annotations
 

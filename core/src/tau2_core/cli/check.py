@@ -50,7 +50,7 @@ def check(
         raise UsageError(f"--{'fix' if fix else 'watch'} and --audit exclude each other")
     if (fix or watch) and not (domain or pack):
         raise UsageError(
-            f"--{'fix' if fix else 'watch'} is for packs of yours: name them, or their folders with --pack"
+            f"--{'fix' if fix else 'watch'} works on your own packs: name them, or give their folders with --pack"
         )
     catalogue = open_catalogue(pack or (), no_plugin or ())
     names = domain or [folder_domain(path).name for path in pack or ()] or catalogue.domain_names()

@@ -109,7 +109,7 @@ def show_episodes(finished: Sequence[FinishedEpisode], screen: Console) -> None:
 
 
 def folded_at_joints(name: str, width: int) -> str:
-    """Break a name that is wider than its column where its parts are joined."""
+    """Break a name that is wider than its column between its parts."""
     lines = []
     while len(name) > width and (cut := max(name.rfind(joint, 0, width) for joint in "_-.|]") + 1):
         lines.append(name[:cut])

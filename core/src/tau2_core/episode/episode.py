@@ -80,12 +80,12 @@ class Episode:
         self.models = participants.episode_models(str(self.slot), seed) if models is None else models
         agent = user = None
         if not participants.agent.external:
-            with foreign(f"agent {participants.agent.name}"), running("the agent that is made"):
+            with foreign(f"agent {participants.agent.name}"), running("the creation of the agent"):
                 agent = loaded(participants.agent.create)(
                     agent_context(setting, task, participants, seed, self.models.get("agent"))
                 )
         if not participants.user.external:
-            with foreign(f"user {participants.user.name}"), running("the customer that is made"):
+            with foreign(f"user {participants.user.name}"), running("the creation of the customer"):
                 user = loaded(participants.user.create)(
                     user_context(setting, task, participants, seed, self.models.get("user"))
                 )

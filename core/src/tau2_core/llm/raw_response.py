@@ -32,7 +32,7 @@ class RawResponse:
         return read_answer(body)
 
     def finish_reason(self) -> str | None:
-        """Return what an answer in a form of the provider's own says at its top about how it ended, None if nothing."""
+        """Return the finish reason at the top level of an answer in a provider's own format, None without one."""
         try:
             answer = json.loads(self.body or b"")
         except ValueError:

@@ -39,10 +39,10 @@ class _ParticipantMessage(_Message):
 
     content: str | None = Field(default=None, description="The text.")
     tool_calls: list[ToolCall] | None = Field(default=None, description="The calls.")
-    cost: float | None = Field(default=None, description="What the model's answer cost, in US dollars.")
-    usage: JsonObject | None = Field(default=None, description="What the provider counted.")
-    finish_reason: str | None = Field(default=None, description="Why the model stopped, as the provider says.")
-    provider_message: JsonObject | None = Field(default=None, description="The message as the provider gave it.")
+    cost: float | None = Field(default=None, description="The cost of the model's answer, in US dollars.")
+    usage: JsonObject | None = Field(default=None, description="The token counts of the provider.")
+    finish_reason: str | None = Field(default=None, description="The provider's finish reason.")
+    provider_message: JsonObject | None = Field(default=None, description="The message as the provider sent it.")
 
     def has_text(self) -> bool:
         return bool(self.content and self.content.strip())
@@ -60,11 +60,11 @@ class ToolMessage(_Message):
     """The result of one tool call. `skipped`: a plugin answered, and the call never reached the world."""
 
     role: Literal["tool"] = Field(default="tool", description="Who writes.")
-    id: str = Field(description="The call that this is the result of.")
+    id: str = Field(description="The id of the call.")
     content: str | None = Field(default=None, description="The result.")
-    requestor: Requestor = Field(default="assistant", description="Whose call it was: `assistant` or `user`.")
+    requestor: Requestor = Field(default="assistant", description="Who made the call: `assistant` or `user`.")
     error: bool = Field(default=False, description="Whether the call failed.")
-    skipped: bool | None = Field(default=None, description="Whether a plugin answered in the world's place.")
+    skipped: bool | None = Field(default=None, description="Whether a plugin answered instead of the environment.")
 
 
 Message = Annotated[SystemMessage | AssistantMessage | UserMessage | ToolMessage, Field(discriminator="role")]

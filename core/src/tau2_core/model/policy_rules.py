@@ -29,16 +29,18 @@ class PolicyRule(BaseModel):
 
     name: str = Field(min_length=1, description="The rule's name.")
     rule: str = Field(min_length=1, description="The rule in words.")
-    tools: list[str] = Field(default_factory=lambda: [ALL], description="Which tools' calls it is about; `*` is all.")
-    but: list[str] = Field(default_factory=list, description="Which tools' calls it is not about.")
+    tools: list[str] = Field(
+        default_factory=lambda: [ALL], description="The tools whose calls it applies to; `*` is all."
+    )
+    but: list[str] = Field(default_factory=list, description="The tools whose calls it does not apply to.")
     confirmed: bool = Field(default=False, description="The customer's last words before the call must be a yes.")
-    yes: Pattern = Field(default=YES, description="What counts as a yes: a regular expression.")
+    yes: Pattern = Field(default=YES, description="A regular expression for what counts as a yes.")
     after: list[str] = Field(default_factory=list, description="One of these tools must have succeeded before.")
     known: dict[str, list[str]] = Field(
         default_factory=dict,
-        description="By argument: tools, or `customer`, in whose words its value must stand before.",
+        description="By argument: the tools (or `customer`) whose output must have contained its value before.",
     )
-    one_thing_a_turn: bool = Field(default=False, description="A message is one call, or words.")
+    one_thing_a_turn: bool = Field(default=False, description="Each message is either one call or text.")
 
     @model_validator(mode="after")
     def _one_requirement(self) -> PolicyRule:

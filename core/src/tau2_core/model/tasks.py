@@ -20,17 +20,17 @@ class _Part(BaseModel):
 class Description(_Part):
     purpose: str | None = Field(default=None, description="What the task tests.")
     relevant_policies: str | None = Field(default=None, description="Which rules of the policy it is about.")
-    notes: str | None = Field(default=None, description="Anything else worth knowing.")
+    notes: str | None = Field(default=None, description="Further notes.")
 
 
 class Instructions(_Part):
     """What the customer wants and knows. The loader fills in `domain` if a pack omits it."""
 
-    domain: str = Field(default="", description="The domain's name; filled in where it is left out.")
+    domain: str = Field(default="", description="The domain's name; filled in if it is left out.")
     reason_for_call: str = Field(description="What the customer wants.")
     known_info: str | None = Field(default=None, description="What the customer knows.")
     unknown_info: str | None = Field(default=None, description="What the customer does not know.")
-    task_instructions: str = Field(description="How the customer is to behave.")
+    task_instructions: str = Field(description="How the customer should behave.")
 
     def text(self) -> str:
         """Render as the user simulator reads it (spec/evaluation.md, string renderings)."""
@@ -42,7 +42,7 @@ class Instructions(_Part):
 
 
 class UserScenario(_Part):
-    persona: str | None = Field(default=None, description="How the customer is.")
+    persona: str | None = Field(default=None, description="The customer's personality.")
     instructions: str | Instructions = Field(description="What the customer wants and knows: one text, or its parts.")
 
     def text(self) -> str:
@@ -69,17 +69,17 @@ class Assertion(FunctionCall):
     """A call that must return `assert_value`, a real bool."""
 
     assert_value: bool = Field(default=True, description="What it must return.")
-    message: str | None = Field(default=None, description="What to say if it does not.")
+    message: str | None = Field(default=None, description="The message if it is not met.")
 
 
 class Action(_Part):
     """One gold call. `compare_args`: None compares all arguments, [] only the name."""
 
-    action_id: str = Field(default="", description="A name for the call; made up where it is left out.")
+    action_id: str = Field(default="", description="A name for the call; generated if it is left out.")
     name: str = Field(description="The tool.")
     arguments: dict[str, Any] = Field(default_factory=dict, description="Its arguments.")
     requestor: Requestor = Field(default="assistant", description="Who makes the call: `assistant` or `user`.")
-    info: str | None = Field(default=None, description="Anything worth knowing about it.")
+    info: str | None = Field(default=None, description="Further notes on the call.")
     compare_args: list[str] | None = Field(
         default=None, description="Which arguments count for ACTION: all if left out, none if empty."
     )
@@ -90,16 +90,18 @@ class Action(_Part):
 
 
 class InitializationData(_Part):
-    agent_data: dict[str, Any] | None = Field(default=None, description="Laid over the agent's database.")
-    user_data: dict[str, Any] | None = Field(default=None, description="Laid over the customer's database.")
+    agent_data: dict[str, Any] | None = Field(default=None, description="Merged into the agent's database.")
+    user_data: dict[str, Any] | None = Field(default=None, description="Merged into the customer's database.")
 
 
 class InitialState(_Part):
-    initialization_data: InitializationData | None = Field(default=None, description="Data laid over the databases.")
-    initialization_actions: list[FunctionCall] | None = Field(
-        default=None, description="Set-up calls, made after that."
+    initialization_data: InitializationData | None = Field(
+        default=None, description="Data that is merged into the databases."
     )
-    message_history: list[Message] | None = Field(default=None, description="What was said before the task begins.")
+    initialization_actions: list[FunctionCall] | None = Field(
+        default=None, description="Set-up calls, made after the data is merged."
+    )
+    message_history: list[Message] | None = Field(default=None, description="The messages from before the task begins.")
 
 
 class EvaluationCriteria(_Part):
@@ -110,9 +112,9 @@ class EvaluationCriteria(_Part):
 
     actions: list[Action] | None = Field(
         default=None,
-        description="The gold calls, whose end state is what DB compares with; empty if nothing may change.",
+        description="The gold calls. DB compares with their end state; empty if nothing may change.",
     )
-    env_assertions: list[Assertion] | None = Field(default=None, description="What must hold at the end.")
+    env_assertions: list[Assertion] | None = Field(default=None, description="Assertions that must hold at the end.")
     communicate_info: list[str] | None = Field(default=None, description="Texts that the agent must say.")
     nl_assertions: list[str] | None = Field(default=None, description="Statements that a judge decides.")
     communicate_forbidden: list[str] | None = Field(
@@ -120,7 +122,7 @@ class EvaluationCriteria(_Part):
     )
     reward_basis: list[RewardType] = Field(
         default_factory=lambda: list(OFFICIAL_REWARD_BASIS),
-        description="What the reward is made of, in place of the manifest's.",
+        description="The criteria of the reward; replaces the manifest's.",
     )
 
 
@@ -129,17 +131,21 @@ class Task(_Part):
 
     id: str = Field(description="The task's id, unique in the pack.")
     description: Description | None = Field(
-        default=None, description="What the task is about; nobody who plays sees it."
+        default=None, description="What the task is about; neither agent nor customer sees it."
     )
     user_scenario: UserScenario = Field(description="What the simulated customer is told.")
     ticket: str | None = Field(default=None, description="What the agent is told in solo play.")
-    initial_state: InitialState | None = Field(default=None, description="How the world differs at the start.")
-    evaluation_criteria: EvaluationCriteria | None = Field(default=None, description="What a good ending is.")
-    user_tools: list[str] | None = Field(
-        default=None, description="Which of the customer's tools they have; all if left out."
+    initial_state: InitialState | None = Field(
+        default=None, description="How the start state differs from the database."
     )
-    outcome: ExpectedOutcome | None = Field(default=None, description="What a good agent brings about.")
-    tags: list[str] = Field(default_factory=list, description="Words to group tasks by.")
+    evaluation_criteria: EvaluationCriteria | None = Field(
+        default=None, description="How the task should end: done, refused or transferred."
+    )
+    user_tools: list[str] | None = Field(
+        default=None, description="Which of the customer's tools are available; all if left out."
+    )
+    outcome: ExpectedOutcome | None = Field(default=None, description="What the agent should achieve.")
+    tags: list[str] = Field(default_factory=list, description="Tags for grouping tasks.")
 
     def history(self) -> list[Message]:
         """Return the messages from before the task begins."""

@@ -23,16 +23,19 @@ _TYPE = {"enum": ["string", "integer", "number", "boolean", "array", "object", "
 _PARAMETER = {
     "type": "object",
     "properties": {
-        "type": {"anyOf": [_TYPE, {"type": "array", "items": _TYPE}], "description": "Which JSON values there may be."},
-        "description": {"type": "string", "description": "What it is, as a model reads it."},
-        "optional": {"type": "boolean", "description": "Whether it may be left out; the handler then has a default."},
-        "alias": {"type": "string", "description": "The handler's name for it, where this one is no Python name."},
-        "enum": {"type": "array", "description": "All values that there are."},
+        "type": {
+            "anyOf": [_TYPE, {"type": "array", "items": _TYPE}],
+            "description": "The JSON types that are allowed.",
+        },
+        "description": {"type": "string", "description": "The description that models read."},
+        "optional": {"type": "boolean", "description": "Whether it may be omitted; the handler then needs a default."},
+        "alias": {"type": "string", "description": "The handler's name for it, if this name is not valid in Python."},
+        "enum": {"type": "array", "description": "All allowed values."},
         "items": {"type": ["object", "boolean"], "description": "The JSON schema of an array's items."},
-        "properties": {"type": "object", "description": "JSON schemas of an object's parts."},
+        "properties": {"type": "object", "description": "JSON schemas of an object's properties."},
         "minimum": {"type": "number", "description": "The smallest number."},
         "maximum": {"type": "number", "description": "The largest number."},
-        "pattern": {"type": "string", "description": "A regular expression that a text holds."},
+        "pattern": {"type": "string", "description": "A regular expression that the text must match."},
     },
     "additionalProperties": True,
 }
@@ -41,7 +44,7 @@ _PARAMETER = {
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    description: str = Field(min_length=1, description="What it does, as a model reads it.")
+    description: str = Field(min_length=1, description="The description that models read.")
     handler: str = Field(pattern=r"^\w+:[a-zA-Z]\w*$", description="`module:function` in the folder `handlers`.")
     parameters: dict[str, Annotated[dict[str, Any], WithJsonSchema(_PARAMETER)]] = Field(
         default_factory=dict, description="JSON schemas by parameter; each is required unless it says `optional: true`."
@@ -151,7 +154,7 @@ def _note_aliases(name: str, entry: _Entry, document: Document, problems: Proble
             problems.add(document.file, ProblemKind.PARAMETER_SCHEMA, what, line=place)
             yield parameter
         elif alias in taken:
-            what = f"{name}.{parameter}: another parameter is {alias!r} already"
+            what = f"{name}.{parameter}: another parameter already has the alias {alias!r}"
             problems.add(document.file, ProblemKind.PARAMETER_SCHEMA, what, line=place, hint="use another alias")
             yield parameter
         else:

@@ -37,31 +37,29 @@ class Block(_Section):
     `found_by` are the gold calls that reveal such a block, before the calls of that section.
     """
 
-    about: str = Field(default="", description="What is wrong, in a sentence.")
-    setup: list[FunctionCall] = Field(default_factory=list, description="Calls that bring it about.")
-    fix: list[Action] = Field(default_factory=list, description="Gold calls that put it right.")
+    about: str = Field(default="", description="The fault in a sentence.")
+    setup: list[FunctionCall] = Field(default_factory=list, description="Calls that cause the fault.")
+    fix: list[Action] = Field(default_factory=list, description="Gold calls that fix it.")
     broken: list[Assertion] = Field(default_factory=list, description="Assertions that hold after the set-up.")
-    assertions: list[Assertion] = Field(
-        default_factory=list, description="Assertions demanded of every task with this block."
-    )
+    assertions: list[Assertion] = Field(default_factory=list, description="Assertions of every task with this block.")
     facts: dict[str, Any] = Field(default_factory=dict, description="Values for the texts.")
-    unsolvable: bool = Field(default=False, description="Whether it cannot be put right.")
-    found_by: list[Action] = Field(
-        default_factory=list, description="Calls by which an agent finds an unsolvable block."
-    )
+    unsolvable: bool = Field(default=False, description="Whether it cannot be fixed.")
+    found_by: list[Action] = Field(default_factory=list, description="Calls that reveal an unsolvable block.")
 
 
 class Family(_Section):
     """Tasks with the same request and different faults. `task` and `unsolvable` contain templates for texts."""
 
-    select: list[list[str]] = Field(min_length=1, description="Lines of blocks; of each line a task has at most one.")
-    at_least_one_of: list[str] | None = Field(default=None, description="Blocks of which a task has at least one.")
+    select: list[list[str]] = Field(
+        min_length=1, description="Lines of blocks; a task has at most one block of each line."
+    )
+    at_least_one_of: list[str] | None = Field(default=None, description="A task has at least one of these blocks.")
     personas: list[str] = Field(default_factory=list, description="Personas that take turns.")
-    setup: list[FunctionCall] = Field(default_factory=list, description="Calls that every task begins with.")
+    setup: list[FunctionCall] = Field(default_factory=list, description="Set-up calls of every task.")
     facts: dict[str, Any] = Field(default_factory=dict, description="Values for the texts.")
-    task: dict[str, Any] = Field(description="What the tasks have in common; texts are templates.")
+    task: dict[str, Any] = Field(description="The common content of all tasks; texts are templates.")
     unsolvable: dict[str, Any] | None = Field(
-        default=None, description="What is laid over `task` where a block cannot be put right."
+        default=None, description="Overrides of `task` for tasks with an unsolvable block."
     )
 
     def section(self, *, solvable: bool) -> dict[str, Any]:
@@ -256,7 +254,7 @@ class _Reader:
         if hopeless and family.unsolvable is None:
             what = f"family {name!r} selects block {hopeless[0]!r}, which has no fix, but has no section `unsolvable`"
             self.problems.at(
-                place.source("select"), ProblemKind.FAMILY, what, hint="describe there what a good agent does then"
+                place.source("select"), ProblemKind.FAMILY, what, hint="describe there what the agent should do then"
             )
         if family.unsolvable is not None and not hopeless and self.whole:
             what = f"family {name!r} has a section `unsolvable`, but selects no unsolvable block"

@@ -34,13 +34,14 @@ class DatabaseEntry(_Section):
     model: str = Field(description="`module:Class` within the package: a subclass of tau2_core.Database.")
     data: str = Field(description="The database: a .json, .yaml or .toml file.")
     unchecked: list[str] = Field(
-        default_factory=list, description="Path patterns, such as `flights.*.colour`, of which `check` is not to warn."
+        default_factory=list,
+        description="Path patterns, such as `flights.*.colour`, about which `check` must not warn.",
     )
 
 
 class Databases(_Section):
-    agent: DatabaseEntry = Field(description="What the agent's tools work on.")
-    user: DatabaseEntry | None = Field(default=None, description="What the customer's own tools work on.")
+    agent: DatabaseEntry = Field(description="The database of the agent's tools.")
+    user: DatabaseEntry | None = Field(default=None, description="The database of the customer's own tools.")
 
 
 class ToolFiles(_Section):
@@ -50,7 +51,7 @@ class ToolFiles(_Section):
 
 class Variant(_Section):
     prompts: dict[str, str] = Field(
-        default_factory=dict, description="Templates in place of those under `prompts`, by name."
+        default_factory=dict, description="Templates that replace those under `prompts`, by name."
     )
     tool_texts: str | None = Field(
         default=None, description="A file of descriptions of tools and parameters, such as those of another language."
@@ -61,7 +62,7 @@ class Variant(_Section):
     opening: str | None = Field(
         default=None,
         min_length=1,
-        description="The agent's first line, in place of `Hello! What can I do for you today?`",
+        description="The agent's first line; default: `Hello! What can I do for you today?`",
     )
 
 
@@ -98,13 +99,13 @@ class Evaluation(_Section):
 
     reward_basis: list[RewardType] = Field(
         default_factory=lambda: list(OFFICIAL_REWARD_BASIS),
-        description="What a reward is made of, unless a task says otherwise.",
+        description="The criteria of the reward, unless a task names others.",
     )
     evaluators: str | None = Field(
-        default=None, description="What grades the pack's own tasks where a run does not say: a set's name, or a file."
+        default=None, description="The default evaluators for the pack's own tasks: a set's name, or a file."
     )
     policy_checks: str | None = Field(
-        default=None, description="A file of rules of the policy that records are held against."
+        default=None, description="A file of policy rules that records are checked against."
     )
     unordered: list[str] = Field(
         default_factory=list, description="Path patterns of lists whose order does not matter to the set `strict`."
@@ -124,7 +125,7 @@ class Manifest(_Section):
     network, no sleep. A server then runs them on its event loop, without switching threads.
     """
 
-    name: str = Field(description="The domain's name, as its entry point has it.")
+    name: str = Field(description="The domain's name, equal to that of its entry point.")
     description: str = Field(default="", description="One line, shown by `tau2-gym domains`.")
     clock: Clock = Field(description='The world\'s "now", such as 2025-03-01T09:00:00.')
     quick: bool = Field(
@@ -136,14 +137,15 @@ class Manifest(_Section):
         default=None, description="A file of set-up calls and assertions that tasks may name."
     )
     sync: str | None = Field(
-        default=None, description="`module:function` that runs in every call and carries effects between the databases."
+        default=None,
+        description="`module:function` that runs after every call and carries effects from one database to the other.",
     )
     ids: dict[str, list[str]] = Field(
         default_factory=dict, description="Pools of identifiers that handlers may hand out, in this order."
     )
     prompts: dict[str, str] = Field(description="Templates by name: `policy`, and `solo` for play without a customer.")
-    variants: dict[str, Variant] = Field(default_factory=dict, description="Other texts over the same world, by name.")
-    tasks: TaskFiles = Field(description="Where the tasks and the splits are.")
+    variants: dict[str, Variant] = Field(default_factory=dict, description="Other texts for the same domain, by name.")
+    tasks: TaskFiles = Field(description="The files of the tasks and splits.")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="How the tasks are graded.")
 
     def prompt_file(self, name: str, variant: str) -> str | None:

@@ -20,8 +20,8 @@ class _Section(BaseModel):
 class Range(_Section):
     """How many blocks a task may have, both ends included."""
 
-    min: int = Field(default=0, ge=0, description="At least so many.")
-    max: int | None = Field(default=None, ge=0, description="At most so many.")
+    min: int = Field(default=0, ge=0, description="The minimum number.")
+    max: int | None = Field(default=None, ge=0, description="The maximum number.")
 
     def holds(self, number: int) -> bool:
         return self.min <= number and (self.max is None or number <= self.max)
@@ -35,14 +35,14 @@ class Rule(_Section):
     drawn from each bin with `random.Random(seed)`; bins are formed `by` family, number of blocks and persona.
     """
 
-    all: Literal[True] | None = Field(default=None, description="Start from all tasks, hand-written ones too.")
+    all: Literal[True] | None = Field(default=None, description="Start from all tasks, including hand-written ones.")
     of: str | None = Field(default=None, description="Start from another split.")
-    blocks: Range | None = Field(default=None, description="Only tasks with so many blocks.")
+    blocks: Range | None = Field(default=None, description="Only tasks with this number of blocks.")
     without: str | None = Field(default=None, description="Leave out the tasks of another split.")
-    sample: int | None = Field(default=None, ge=1, description="Draw up to so many tasks of each bin.")
-    share: float | None = Field(default=None, gt=0, lt=1, description="Draw this share of each bin.")
+    sample: int | None = Field(default=None, ge=1, description="Draw up to this number of tasks from each bin.")
+    share: float | None = Field(default=None, gt=0, lt=1, description="Draw this share of each bin's tasks.")
     by: list[Literal["family", "blocks", "persona"]] | None = Field(
-        default=None, description="What tells the bins apart."
+        default=None, description="The properties that form the bins."
     )
     seed: int | None = Field(default=None, description="The seed of the draw.")
 
@@ -54,7 +54,7 @@ class Rule(_Section):
 def check_rule(
     name: str, rule: Rule, declared: Mapping[str, list[str] | Rule], place: Place, problems: Problems
 ) -> None:
-    """Note what a rule says wrongly: contradictions, and other splits that are not declared or refer back to it."""
+    """Note the errors of a rule: contradictions, and other splits that are not declared or refer back to it."""
     draws = rule.sample is not None or rule.share is not None
     wrong = {
         "all": rule.all and rule.of is not None and "`all` and `of` exclude each other",
@@ -96,7 +96,7 @@ def check_rule(
                 place.source(key),
                 ProblemKind.SPLIT_RULE,
                 f"split {name!r} refers to {what}",
-                hint="start from tasks, or from another split",
+                hint="start from tasks or from another split",
             )
 
 

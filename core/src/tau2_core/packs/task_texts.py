@@ -1,4 +1,4 @@
-"""Other texts of the same tasks, that a variant has in place of their own, as in another language."""
+"""The texts that a variant uses for tasks instead of their own, for example in another language."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class InstructionTexts(_Section):
     reason_for_call: str | None = Field(default=None, description="What the customer wants.")
     known_info: str | None = Field(default=None, description="What the customer knows.")
     unknown_info: str | None = Field(default=None, description="What the customer does not know.")
-    task_instructions: str | None = Field(default=None, description="How the customer is to behave.")
+    task_instructions: str | None = Field(default=None, description="How the customer should behave.")
 
 
 class ScenarioTexts(_Section):
-    persona: str | None = Field(default=None, description="How the customer is.")
+    persona: str | None = Field(default=None, description="The customer's personality.")
     instructions: str | InstructionTexts | None = Field(
         default=None, description="What the customer wants and knows: one text, or some of its parts."
     )
@@ -52,11 +52,13 @@ class CriteriaTexts(_Section):
 
 
 class TaskTexts(_Section):
-    """The texts of one task, written as in the task; what is left out stays as it is."""
+    """The texts of one task, with the structure of the task. Texts that are left out stay as they are."""
 
     user_scenario: ScenarioTexts | None = Field(default=None, description="What the simulated customer is told.")
     ticket: str | None = Field(default=None, description="What the agent is told in solo play.")
-    evaluation_criteria: CriteriaTexts | None = Field(default=None, description="What depends on the language.")
+    evaluation_criteria: CriteriaTexts | None = Field(
+        default=None, description="The criteria that depend on the language."
+    )
 
     def content(self) -> dict[str, Any]:
         """Return what is written, to be merged with a task."""
@@ -64,17 +66,17 @@ class TaskTexts(_Section):
 
 
 class BlockTexts(_Section):
-    facts: dict[str, Any] = Field(default_factory=dict, description="Values in place of the block's own.")
+    facts: dict[str, Any] = Field(default_factory=dict, description="Values that replace the block's own.")
 
 
 class FamilyTexts(_Section):
-    facts: dict[str, Any] = Field(default_factory=dict, description="Values in place of the family's own.")
-    task: TaskTexts | None = Field(default=None, description="Templates in place of those under `task`.")
-    unsolvable: TaskTexts | None = Field(default=None, description="Templates in place of those under `unsolvable`.")
+    facts: dict[str, Any] = Field(default_factory=dict, description="Values that replace the family's own.")
+    task: TaskTexts | None = Field(default=None, description="Templates that replace those under `task`.")
+    unsolvable: TaskTexts | None = Field(default=None, description="Templates that replace those under `unsolvable`.")
 
 
 class TaskTextsFile(_Section):
-    """Texts of a pack's tasks; what is left out stays as it is."""
+    """Texts of a pack's tasks. Texts that are left out stay as they are."""
 
     tasks: dict[str, TaskTexts] = Field(default_factory=dict, description="Texts of hand-written tasks, by id.")
     personas: dict[str, str] = Field(default_factory=dict, description="Texts of personas, by name.")
@@ -112,7 +114,7 @@ class TaskTextsFile(_Section):
 
 @dataclass(frozen=True)
 class VariantTexts:
-    """Where a variant's texts of tasks are, and what names the file."""
+    """The file of a variant's task texts, and the place that names it."""
 
     file: Path
     named_by: Source
@@ -189,12 +191,12 @@ class TaskTextsReader:
         return fits
 
     def _fits(self, name: str, task: Mapping[str, Any], texts: TaskTexts, place: Place) -> bool:
-        """Tell whether texts stand in place of others, and add none."""
+        """Tell whether texts only replace others, and add none."""
         fits, scenario = True, texts.user_scenario
         parts = scenario is not None and isinstance(scenario.instructions, InstructionTexts)
         if parts and isinstance(task["user_scenario"]["instructions"], str):
             where = place.at("user_scenario", "instructions")
-            fits = self._note(where, f"the instructions of {name} are one text, and have no parts: write one text")
+            fits = self._note(where, f"the instructions of {name} are a single text without parts: write a single text")
         if texts.ticket is not None and task.get("ticket") is None:
             fits = self._note(place.at("ticket"), f"{name} has no ticket")
         criteria = task.get("evaluation_criteria") or {}
@@ -202,7 +204,9 @@ class TaskTextsReader:
             own, others = getattr(texts.evaluation_criteria, key), criteria.get(key) or []
             if own is not None and len(own) != len(others):
                 where = place.at("evaluation_criteria", key)
-                fits = self._note(where, f"{name} has {len(others)} {key}, its texts {len(own)}: write as many")
+                fits = self._note(
+                    where, f"{name} has {len(others)} {key}, but its texts have {len(own)}: write the same number"
+                )
         return fits
 
 

@@ -1,4 +1,4 @@
-"""Other texts of the same tools, that a variant has in place of their descriptions, as in another language."""
+"""The texts that a variant uses for tools instead of their own, for example in another language."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tau2_core.problem_kinds import ProblemKind
 
 
 class ToolTextEntry(BaseModel):
-    """The texts of one tool; what is left out stays as it is."""
+    """The texts of one tool. Texts that are left out stay as they are."""
 
     model_config = ConfigDict(extra="forbid")
 
-    description: str | None = Field(default=None, min_length=1, description="What it does, as a model reads it.")
+    description: str | None = Field(default=None, min_length=1, description="The description that models read.")
     parameters: dict[str, str] = Field(default_factory=dict, description="Descriptions by parameter.")
 
 

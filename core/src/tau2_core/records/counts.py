@@ -1,4 +1,4 @@
-"""The counts behind a report, added up line by line: what is held grows by a few bytes an episode."""
+"""The counts behind a report, added up line by line. Memory grows by a few bytes per episode."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class TimingFigures(PlaceFigures):
 
 
 class _Call(msgspec.Struct):
-    """A tool call, of which nothing is counted but that it is there."""
+    """A tool call; only its existence is counted."""
 
 
 class _Message(msgspec.Struct):

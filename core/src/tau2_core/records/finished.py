@@ -61,7 +61,7 @@ def refuse_other_domain(file: Path, number: int, domain: str, of_run: str) -> No
 
 
 def refuse_reward(file: Path, number: int, reward: float | None) -> None:
-    """Refuse a reward that is none. Raises RunError."""
+    """Refuse a reward outside 0 to 1. Raises RunError."""
     if reward is not None and not 0 <= reward <= 1:
         raise RunError(f"{file}:{number}: the reward should be between 0 and 1, not {reward:g}; restore the file")
 

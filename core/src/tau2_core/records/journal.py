@@ -209,7 +209,7 @@ def _bytes(file: Path) -> bytes:
 def _refuse_special(file: Path) -> None:
     """Refuse a pipe or a device, whose content would be waited for. Raises RunError, OSError."""
     if file.exists() and not file.is_file() and not file.is_dir():
-        raise RunError(f"cannot read {file}: it is no regular file; restore it, or start a new run")
+        raise RunError(f"cannot read {file}: it is not a regular file; restore it, or start a new run")
 
 
 def _why(error: OSError | ValueError) -> str:

@@ -30,7 +30,7 @@ def open_models(
 ) -> dict[ModelRole, RoleModel]:
     """Open the model of each role; models of one provider share its limits. Raises UsageError.
 
-    `token_traces`: models at an endpoint tell the ids of their tokens, but for the judge's.
+    `token_traces`: models at an endpoint return the ids of their tokens, except the judge's.
 
     From a cassette nothing is opened, so that no client needs to be imported, which takes seconds.
     """
@@ -86,11 +86,11 @@ async def close_models(role_models: Iterable[RoleModel]) -> None:
 
 
 def traced_roles(settings: Mapping[ModelRole, ModelSettings]) -> Set[ModelRole]:
-    """Return the roles whose models can tell their tokens. Raises UsageError if there is none."""
+    """Return the roles whose models can return token ids. Raises UsageError if there is none."""
     tellers = [role for role, chosen in settings.items() if chosen.model.startswith("endpoint/")]
     found: Set[ModelRole] = {role for role in tellers if role != "judge"}
     if not found:
-        raise UsageError("--token-traces: only models at an endpoint tell their tokens: use endpoint/NAME for a role")
+        raise UsageError("--token-traces: only models at an endpoint return token ids: use endpoint/NAME for a role")
     return found
 
 

@@ -37,7 +37,7 @@ class RoleOptions(BaseModel):
     name: str | None = Field(default=None, description="A registered agent or user.")
     model: str | None = Field(default=None, description="A model, as litellm names it.")
     args: dict[str, Any] = Field(default_factory=dict, description="Arguments of the model.")
-    carry: Carry = Field(default="auto", description="What is carried along of a model's thinking.")
+    carry: Carry = Field(default="auto", description="Which parts of a model's thinking are sent back to it.")
 
 
 def _role(value: Any) -> Any:
@@ -58,7 +58,9 @@ class Options(BaseModel):
     domain: Names = Field(default_factory=list)
     agent: RoleField = Field(default_factory=RoleOptions)
     user: RoleField = Field(default_factory=RoleOptions)
-    judge: RoleField = Field(default_factory=RoleOptions, description="The model that decides statements.")
+    judge: RoleField = Field(
+        default_factory=RoleOptions, description="The model that decides natural-language assertions."
+    )
     dataset: Folders = Field(default_factory=list)
     split: str | None = None
     task: Names = Field(default_factory=list)

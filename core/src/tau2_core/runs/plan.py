@@ -47,7 +47,7 @@ def parse_shard(text: str) -> Shard:
 class Plan:
     """Everything that decides what a run does. `seed` gives each trial its own seed, the same for every task.
 
-    `evaluators` is the name of what grades; `evaluator_set` is that itself, where it is no registered set.
+    `evaluators` is the name of the evaluator set, `evaluator_set` the set itself if it is not a registered one.
     `shard` is the part of the inventory that is played here; None is all of it. `concurrency` is the number of episodes
     at a time; None is 8, or 4 for each worker.
     """
@@ -99,7 +99,7 @@ class Plan:
         return 1 if self.interactive else min(wanted, len(self.own_slots()))
 
     def busy_seconds(self) -> float:
-        """Return the seconds after which code of others that keeps an event loop busy is interrupted."""
+        """Return the seconds after which foreign code that keeps an event loop busy is interrupted."""
         return min(BUSY_SECONDS, self.participants.limits.timeout_seconds or BUSY_SECONDS)
 
     def redactor(self) -> Redactor:

@@ -219,7 +219,7 @@ class _Player:
             _, grade = await self._play(task, name, self.setting)
             if grade.solved:
                 what = f"task {task.id!r}: its outcome is 'done', but agent {name!r} passes it"
-                hint = "demand a change or something to communicate"
+                hint = "require a change, or something to communicate"
                 self.note(source, ProblemKind.VACUOUS, what, "evaluation_criteria", hint=hint)
                 return
 

@@ -1,8 +1,8 @@
-"""A script that plays tasks as their gold says, in every role: what a scripted endpoint can say without a model.
+"""A script that plays the gold of tasks in every role, for a scripted endpoint.
 
-The customer begins with the task's id between ⟦ and ⟧, by which the agent's part finds what to do. A model's name tells
-its role: `customer` and `judge` somewhere in it, or else it is the agent. Tasks that a customer cannot tell apart by
-their scenarios, such as those of one family, cannot be played by one script.
+The customer begins with the task's id between ⟦ and ⟧, by which the agent's part finds its calls. The role is
+part of the model's name: `customer` or `judge`; any other name is the agent. Tasks with equal
+scenarios, such as those of one family, cannot be played by one script.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _wish(task: Task) -> str:
 
 
 def _done(gold: Sequence[Action], own: Iterable[Mapping[str, Any]]) -> int:
-    """Return how much of the gold was called, or asked for, in order; whatever else was said between does not count."""
+    """Return how many gold calls were made or requested, in order; anything said in between is ignored."""
     done = 0
     for message in own:
         if done < len(gold) and _is_of(message, gold[done], done):

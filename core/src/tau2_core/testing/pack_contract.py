@@ -1,4 +1,4 @@
-"""What every pack must keep: the same that `tau2-gym check` looks at, as one assertion."""
+"""The contract of every pack: the checks of `tau2-gym check` as one assertion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tau2_core.runs.loading import open_catalogue
 
 
 def assert_pack_contract(domain: str, *, packs: Sequence[str | Path] = ()) -> None:
-    """Fail with every problem of a pack: files, bindings, prompts, data, and tasks that are not as they say.
+    """Fail with every problem of a pack: files, bindings, prompts, data, and tasks that do not work as declared.
 
     `packs` are folders of packs that are not installed. Raises AssertionError, or UsageError if there is no such pack.
     """

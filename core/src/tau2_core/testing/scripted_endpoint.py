@@ -1,4 +1,4 @@
-"""A chat-completions endpoint on loopback that answers from a script: a model for tests, with its bad days.
+"""A chat-completions endpoint on loopback that answers from a script: a model for tests, including its failures.
 
     def script(asked: Asked) -> Answer:
         return say("Hello.") if asked.answered == 0 else call("get_user", user_id="u1")
@@ -6,7 +6,7 @@
     with ScriptedEndpoint(script) as endpoint:
         ...  # --agent-model openai/any --agent-args '{"api_base": endpoint.url, "api_key": "none"}'
 
-It speaks HTTP over plain sockets, because what goes wrong on the wire is what it is for.
+It speaks HTTP over plain sockets, so that it can also produce faulty traffic.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Asked:
 
     @property
     def answered(self) -> int:
-        """How many messages of the model's own are in the request."""
+        """The number of the model's own messages in the request."""
         return sum(each["role"] == "assistant" for each in self.messages)
 
     @property
@@ -89,12 +89,12 @@ class Raw:
 
 @dataclass(frozen=True)
 class Dropped:
-    """The connection is cut with no answer."""
+    """The connection is closed without an answer."""
 
 
 @dataclass(frozen=True)
 class Stalled:
-    """No answer comes, for as long as the endpoint lives or the client waits."""
+    """No answer is sent while the endpoint runs and the client waits."""
 
 
 Answer = Reply | Refusal | Raw | Dropped | Stalled
@@ -119,9 +119,9 @@ def _call(name: str, arguments: Mapping[str, Any] | str) -> dict[str, Any]:
 class ScriptedEndpoint:
     """Serves a script at `url` while the `with` block lasts, from a thread of its own.
 
-    `latency` is how many seconds after its request each answer is sent; with a `template` it tells token ids to who
-    asks for them. A request with `"stream": true` gets its answer as server-sent events. `asked` keeps the requests
-    (unless `keep` is false), `most_at_once` tells how many were under way side by side at most, `connections` how many
+    `latency` is how many seconds after its request each answer is sent; with a `template` it returns token ids on
+    request. A request with `"stream": true` gets its answer as server-sent events. `asked` keeps the requests
+    (unless `keep` is false), `most_at_once` is the largest number of concurrent requests, `connections` how many
     were opened.
     """
 
@@ -194,7 +194,7 @@ class ScriptedEndpoint:
                 await writer.wait_closed()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request; tell whether the connection goes on."""
+        """Answer one request; return whether the connection stays open."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         due = self._loop.time() + self.latency
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}

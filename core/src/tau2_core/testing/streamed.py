@@ -1,4 +1,4 @@
-"""A chat completion as a stream: the chunks of server-sent events that an endpoint sends instead of one JSON body."""
+"""A chat completion as a stream: the chunks of server-sent events which an endpoint sends instead of one JSON body."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def events(completion: Mapping[str, Any], *, include_usage: bool) -> bytes:
 
 
 def _chunks(completion: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the opening chunk, with what the endpoint tells of tokens, the message in pieces, and how it finished."""
+    """Yield the opening chunk with the token fields, the message in pieces, and the finish reason."""
     (choice,) = completion["choices"]
     envelope = _envelope(completion)
     told = {name: value for name, value in completion.items() if name not in {*envelope, "choices", "usage"}}

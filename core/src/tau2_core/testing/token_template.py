@@ -1,4 +1,4 @@
-"""A chat template and a tokeniser of bytes for the scripted endpoint: what an engine tells of its tokens."""
+"""A chat template and a tokeniser of bytes for the scripted endpoint: the tokens that an engine reports."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ DRIFT = 261
 class ByteTemplate:
     """Renders messages as a mark for the role, the bytes of what it says, and an end mark.
 
-    With `drifts_from` it breaks the rule that engines break: once so many assistant messages are in a prompt, it
-    writes the first of them otherwise than it was sampled. `logprobs` and `ids`: whether they are told.
+    With `drifts_from` it does what some templates do: once a prompt has this number of assistant messages, it renders
+    the first of them differently than it was sampled. `logprobs` and `ids`: whether they are returned.
     """
 
     def __init__(self, *, drifts_from: int | None = None, logprobs: bool = True, ids: bool = True) -> None:
@@ -42,13 +42,13 @@ class ByteTemplate:
         return sum(message["role"] == "assistant" for message in messages)
 
     def spoken(self, message: Mapping[str, Any]) -> list[int]:
-        """Return the ids of what a message says, its end mark included."""
+        """Return the ids of a message's content, including its end mark."""
         calls = [[call["function"]["name"], call["function"]["arguments"]] for call in message.get("tool_calls") or []]
         text = str(message.get("content") or "").encode()
         return [*text, *(msgspec.json.encode(calls) if calls else b""), END]
 
     def told(self, body: Mapping[str, Any], message: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return what an answer to a request tells beside its message: in the answer, and in its choice."""
+        """Return the additional fields of an answer, and of its choice."""
         answer: dict[str, Any] = {}
         choice: dict[str, Any] = {}
         completion = self.spoken(message)

@@ -50,7 +50,7 @@ def test_what_is_in_doubt_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", ["--fix", "--watch"])
 def test_only_packs_that_are_named_are_mended_and_watched(option: str) -> None:
     done = in_process("check", option)
-    assert (done.returncode, f"{option} is for packs of yours" in done.stderr) == (2, True)
+    assert (done.returncode, f"{option} works on your own packs" in done.stderr) == (2, True)
 
 
 @pytest.fixture
