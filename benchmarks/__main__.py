@@ -4,8 +4,9 @@ Sections: the domains, `imports` (CPU seconds of a start, and the size of a ligh
 `grading` (of official result files, by default those in ../shared), `train` (environments for training), `equality`
 (the same episodes by every door; `--openenv` adds OpenEnv's client, in an environment that is made for it or has the
 given interpreter), `view` (the workbench over 20,000 episodes), `scale` (reading a run of as many `--episodes` as it is
-told, by default a million, which takes some GB of disk), and three that take minutes and want a machine that does
-nothing else: `gym`, `llm` and `executors`. `attack` attacks a server of its own on loopback for as many
+told, by default a million, which takes some GB of disk), `trees` (this tree beside another, `--before DIR`: the same
+work in neighbouring rounds, and what it enters), and three that take minutes and want a machine that does nothing else:
+`gym`, `llm` and `executors`. `attack` attacks a server of its own on loopback for as many
 `--minutes` as it is told.
 """
 
@@ -31,6 +32,7 @@ def main(
     minutes: float = 1.0,
     openenv: str | None = None,
     episodes: int = 1_000_000,
+    before: Path | None = None,
 ) -> None:
     """Measure what is named, by default the domains and the imports, and print a table each."""
     screen = Console(width=130)
@@ -50,6 +52,12 @@ def main(
             screen.print(_table("grading: official result files", grading_figures(simulations or SIMULATIONS)))
         elif section == "equality":
             _equality(screen, openenv)
+        elif section == "trees":
+            from benchmarks.trees import compare_trees
+
+            if before is None:
+                raise SystemExit("trees: name the other tree with --before DIR, such as a git worktree")
+            screen.print(*compare_trees(before), sep="\n\n")
         elif section == "view":
             from benchmarks.view import view_figures
 
@@ -136,5 +144,6 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=1.0, help="how long `attack` attacks")
     parser.add_argument("--openenv", nargs="?", const="", metavar="PYTHON", help="also play by OpenEnv's client")
     parser.add_argument("--episodes", type=int, default=1_000_000, help="how many episodes `scale` reads")
+    parser.add_argument("--before", type=Path, metavar="DIR", help="the tree that `trees` compares this one with")
     told = parser.parse_args()
-    main(told.sections, told.simulations, told.minutes, told.openenv, told.episodes)
+    main(told.sections, told.simulations, told.minutes, told.openenv, told.episodes, told.before)
