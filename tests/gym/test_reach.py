@@ -35,6 +35,9 @@ HIDDEN_TASK = {
 
 
 DESCRIPTIONS = {f"/openenv/{{domain}}/{name}" for name in ("health", "metadata", "schema", "openapi.json")}
+NEMO_GYM = {"/{tool}", "/reverify_mode"} | {
+    f"/{name}" for name in ("seed_session", "verify", "close_session", "aggregate_metrics")
+}
 SOCKETS = {f"/openenv/{{domain}}/{name}" for name in ("ws", "mcp")}
 TASK_API = {
     f"/openenv/{{domain}}/{{env_name}}/{name}" for name in ("splits", "tasks", "num_tasks", "task", "task_range")
@@ -95,6 +98,7 @@ def test_all_routes_are_known(paths: list[str]) -> None:
         "/v1/episodes/{episode_id}/reward",
         "/v1/episodes/{episode_id}/record",
         "/v1/episodes/{episode_id}/reset",
+        *NEMO_GYM,
         *DESCRIPTIONS,
         *SOCKETS,
         *TASK_API,
@@ -145,14 +149,16 @@ def test_no_route_tells_anything(agent: Agent, paths: list[str]) -> None:
     for path, method, world in product(paths, METHODS, agent.worlds):
         if path == "/episodes/{key}/conversation":
             continue  # see below
-        url = path.format(key=agent.key, episode_id=world.id, domain="mock", env_name="mock")
+        url = path.format(key=agent.key, episode_id=world.id, domain="mock", env_name="mock", tool="get_users")
         for headers in ({}, {"mcp-session-id": "known"}, {"mcp-session-id": world.id}, {"authorization": "Bearer x"}):
             response = agent.http.request(method, url, headers=headers, json={"domain": "mock"})
             agent.look_at(response, f"{url}{headers}")
             seen.setdefault(path, set()).add(response.status_code)
     assert [world.record() for world in agent.worlds] == before
     assert len(agent.server.http.get("/v1/episodes").json()) == 3
-    guarded = {path for path in paths if path.startswith(("/v1", "/control", "/mcp", "/metrics", "/openenv"))}
+    guarded = {
+        path for path in paths if path.startswith(("/v1", "/control", "/mcp", "/metrics", "/openenv", *NEMO_GYM))
+    }
     guarded -= {*DESCRIPTIONS, "/openenv/{domain}/ws"}  # tests/gym/openenv opens that one
     assert {path: seen[path] - {404, 405} for path in guarded} == {path: {401} for path in guarded}
     public = {"/", "/docs", "/healthz", "/openapi.json", *DESCRIPTIONS}

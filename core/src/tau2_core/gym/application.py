@@ -29,6 +29,7 @@ from tau2_core.gym.dialect_sessions import DialectSessions
 from tau2_core.gym.errors import RefusedError, answer, refuse, refuse_http
 from tau2_core.gym.messages import Messages
 from tau2_core.gym.middleware import AnswerWhenStopped, LocalOnly, NormalHeaders, WebPages
+from tau2_core.gym.nemo_gym import NemoGym
 from tau2_core.gym.openenv.application import OpenEnv
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.server_settings import ServerSettings
@@ -53,6 +54,7 @@ def build_application(registry: Registry, settings: ServerSettings) -> ASGIApp:
     sessions = Sessions(Messages(data.handle_request, settings.max_body_bytes))
     dialect = Compatibility(registry, settings, partial(_manager, settings=settings, stateless=True))
     openenv = OpenEnv(registry, settings)
+    nemo = NemoGym(registry, settings)
     mcp = Endpoint(limited(dialect.enter, settings))
     talk = Route("/{key}/conversation", ConversationPlane(registry).__call__, methods=["GET", "POST"])
 
@@ -77,6 +79,10 @@ def build_application(registry: Registry, settings: ServerSettings) -> ASGIApp:
             Mount("/episodes", limited(Router([talk]), settings)),
             Mount("/openenv/{domain}", limited(openenv.application, settings)),
             Mount("/control", limited(Router(dialect.routes()), settings)),
+            *(
+                Route(route.path, Endpoint(limited(route.app, settings)), methods=route.methods)
+                for route in nemo.routes()
+            ),
             Mount("/", limited(build_control_plane(registry, settings), settings)),
         ],
         exception_handlers={HTTPException: refuse_http, Tau2GymError: refuse},

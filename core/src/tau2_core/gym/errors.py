@@ -21,7 +21,7 @@ MAX_SHOWN = 200
 PARTS = re.compile(
     "|v1|episodes|mcp|conversation|control|reward|record|reset|domains|metrics|healthz|openapi.json|docs|slots|tasks"
     "|initial_state|status|info|reset_session"
-    "|openenv|health|metadata|schema|step|state|ws|list_environments|splits|num_tasks|task|task_range"
+    "|seed_session|verify|close_session|aggregate_metrics|reverify_mode|openenv|health|metadata|schema|step|state|ws|list_environments|splits|num_tasks|task|task_range"
 )
 
 

@@ -20,6 +20,7 @@ ROUTES = {
     "/episodes/{key}/conversation": "GET what the customer has said, POST what the agent says",
     "/mcp": "for clients of eval-protocol's MCP gym: a world for each session",
     "/openenv/{domain}": "for OpenEnv's clients: the domain as an environment, with WebSockets, requests and tasks",
+    "POST /seed_session": "for NeMo Gym's agents, with /verify, /close_session and a route for each tool",
     "GET /openapi.json": "the control plane's OpenAPI document",
     "GET /healthz": "whether the server is up",
     "GET /metrics": "figures for Prometheus",
