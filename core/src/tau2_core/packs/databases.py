@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import tomllib
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -87,12 +88,10 @@ def load_base(model: type[Database], file: Path, *, exact: bool = True, read: Re
         exact: refuse text in place of a number or a bool, which pydantic would convert.
         read: returns the file's content.
     """
-    content = read_data(file, read)
     try:
-        with foreign():
-            if exact:
-                return Base(_exactly(model, content, file))
-            return Base(model.model_validate(content))
+        with _no_collections(), foreign():
+            content = read_data(file, read)
+            return Base(_exactly(model, content, file) if exact else model.model_validate(content))
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
         message = f"{_dotted(detail['loc'])}: {detail['msg']}{_misspelt(detail, model)}{_more(error.error_count())}"
@@ -103,6 +102,18 @@ def load_base(model: type[Database], file: Path, *, exact: bool = True, read: Re
         raise DataError(str(error), file) from error
     except Exception as error:  # a validator in the pack may raise anything
         raise DataError(f"its model raised {describe_error(error)}", file) from error
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Look for no garbage within the block: all that is parsed stays, and the looks would take as long as the rest."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _exactly(model: type[Database], content: Any, file: Path) -> Database:
