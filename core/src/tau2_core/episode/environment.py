@@ -41,9 +41,12 @@ class InvalidArgumentsError(ToolError):
 
 
 class Environment:
-    """The private environment of one episode. Creating one takes microseconds, and none affects another."""
+    """The private environment of one episode. Creating one takes microseconds, and none affects another.
 
-    __slots__ = ("_strict", "_sync", "_unsynced", "context", "setting", "solo", "worlds")
+    `unsynced`: the sync has not run since the last change. Every call syncs, so only a failed call leaves it undone.
+    """
+
+    __slots__ = ("_strict", "_sync", "context", "setting", "solo", "unsynced", "worlds")
 
     def __init__(self, setting: Setting, *, seed: int = 0, solo: bool | None = None) -> None:
         self.setting = setting
@@ -53,7 +56,7 @@ class Environment:
         self.solo = setting.solo if solo is None else solo
         self._strict = setting.mode == "strict"
         self._sync = setting.pack.sync
-        self._unsynced = False
+        self.unsynced = False
         self.sync()
 
     def sync(self) -> None:
@@ -68,16 +71,11 @@ class Environment:
                 self._sync(**databases)
         except BaseException as error:
             raise contain(error, "the sync") from error
-        self._unsynced = False
-
-    @property
-    def settled(self) -> bool:
-        """Whether the sync has run since the last change. Every call syncs, so only a failed call leaves work."""
-        return not self._unsynced
+        self.unsynced = False
 
     def settle(self) -> None:
         """Sync if anything has changed since the last sync, which is rare, since every call syncs."""
-        if self._unsynced:
+        if self.unsynced:
             self.sync()
 
     def call(self, call: ToolCall) -> ToolResult:
@@ -95,7 +93,7 @@ class Environment:
         except (ToolError, ValidationError) as error:  # handlers validate by building records from arguments
             return _failed(Failure.REFUSED, error)
         except Exception as error:  # noqa: BLE001 - a handler may raise anything; it becomes the result
-            fits = tool is None or not argument_problems(tool.parameters, call.arguments)
+            fits = tool is None or not argument_problems(tool, call.arguments)
             return _failed(Failure.CRASHED if fits else Failure.INVALID_ARGUMENTS, error)
 
     def run(self, call: ToolCall) -> Any:
@@ -111,7 +109,7 @@ class Environment:
             )
         if not self._strict:
             return finish(self._invoke(tool, call.arguments, sync=sync))
-        problems = argument_problems(tool.parameters, call.arguments)
+        problems = argument_problems(tool, call.arguments)
         if problems:
             listed = [{"argument": problem.where, "problem": problem.message} for problem in problems]
             raise InvalidArgumentsError({"code": "invalid_arguments", "tool": tool.name, "problems": listed})
@@ -125,7 +123,7 @@ class Environment:
         except BaseException:
             for world in worlds:
                 world.rollback()
-            self._unsynced = False  # the worlds are as they were after the last sync
+            self.unsynced = False  # the worlds are as they were after the last sync
             raise
         for world in worlds:
             world.commit()
@@ -157,7 +155,7 @@ class Environment:
             given = {callee.aliases.get(name, name): value for name, value in given.items()}
         handler: Callable[..., Any] = callee.handler
         db = View(world, writing=writing)
-        self._unsynced = self._sync is not None
+        self.unsynced = self._sync is not None
         try:
             value = handler(db, context=self.context, **given) if callee.wants_context else handler(db, **given)
         except BaseException as error:
@@ -165,7 +163,7 @@ class Environment:
             if contained is error:
                 raise
             raise contained from error
-        if sync:
+        if self.unsynced and sync:
             self.sync()
         return value
 

@@ -46,7 +46,7 @@ class LocalBackend:
         return await self._proceed(call)
 
     async def settle(self) -> None:
-        if not self.environment.settled:
+        if self.environment.unsynced:
             with running("a sync"):
                 self.environment.settle()
 

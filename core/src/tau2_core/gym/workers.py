@@ -198,7 +198,7 @@ class ServedBackend(LocalBackend):
         )
 
     async def settle(self) -> None:
-        if not self.environment.settled:
+        if self.environment.unsynced:
             await self.workers.run(self.environment.settle)
 
     async def digests(self) -> dict[str, str]:

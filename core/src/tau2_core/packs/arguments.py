@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -11,6 +10,7 @@ from typing import Any
 import jsonschema_rs
 
 from tau2_core.json_values import is_small, shortened
+from tau2_core.model.tools import Callee
 from tau2_core.packs.schemas import compile_schema
 
 MAX_PROBLEMS = 20
@@ -35,33 +35,18 @@ class ArgumentProblem:
         return f"{self.where}: {self.message}" if self.path else self.message
 
 
-class _Schema:
-    """A schema that is hashed by identity, so that it is compiled once."""
-
-    __slots__ = ("schema",)
-
-    def __init__(self, schema: Mapping[str, Any]) -> None:
-        self.schema = schema
-
-    def __hash__(self) -> int:
-        return id(self.schema)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Schema) and other.schema is self.schema
-
-
 @lru_cache(maxsize=4096)
-def _validator(schema: _Schema) -> jsonschema_rs.Validator:
-    return compile_schema(schema.schema)
+def _validator(callee: Callee) -> jsonschema_rs.Validator:
+    return compile_schema(callee.parameters)
 
 
-def argument_problems(schema: Mapping[str, Any], arguments: Any) -> list[ArgumentProblem]:
-    """Return how the arguments violate a schema, in the order of the schema's checks; [] if they fit.
+def argument_problems(callee: Callee, arguments: Any) -> list[ArgumentProblem]:
+    """Return how arguments violate the schema of a tool or function, in the order of its checks; [] if they fit.
 
     At most MAX_PROBLEMS are returned, with short messages. Very many values are not checked one by one, since an error
     message with the whole value for each of them would take minutes.
     """
-    validator = _validator(_Schema(schema))
+    validator = _validator(callee)
     try:
         if validator.is_valid(arguments):
             return []

@@ -131,7 +131,7 @@ def check_function(pack: Pack, owner: str, call: FunctionCall, where: Where, pro
 
 def _check_arguments(owner: str, callee: Callee, arguments: dict[str, Any], where: Where, problems: Problems) -> None:
     by_place: dict[SourcePath, list[str]] = {}
-    for problem in argument_problems(callee.parameters, arguments):
+    for problem in argument_problems(callee, arguments):
         by_place.setdefault(problem.path, []).append(str(problem))
     for path, words in by_place.items():  # a misspelt name is both unknown and missing
         what = f"{owner}: {callee.name}: {'; '.join(words)}"
