@@ -80,12 +80,13 @@ async def play_composed(
     resume: bool,
     on_begun: Callable[[int], None] | None = None,
     on_finished: OnProgress | None = None,
+    on_graded: Callable[[], None] | None = None,
     play_episode: PlayEpisode = play,
 ) -> RunResult:
     """Play and grade a composed run in this process or `via` "mcp", then close the connections to the models.
 
-    `on_begun` is called with the number of episodes that the run had finished before. `play_episode` plays one
-    episode and returns its record, whatever goes wrong.
+    `on_begun` is called with the number of episodes that the run had finished before, `on_graded` after each episode.
+    `play_episode` plays one episode and returns its record, whatever goes wrong.
     """
     plan, slots = composed.plan, len(composed.plan.own_slots())
     done = 0
@@ -105,7 +106,8 @@ async def play_composed(
     execution = Execution(
         resume=resume,
         on_begun=begin,
-        on_finished=tell,
+        on_finished=None if on_finished is None else tell,
+        on_graded=on_graded,
         play_episode=play_episode,
         backends=_backends(via),
         executor=composed.executor,

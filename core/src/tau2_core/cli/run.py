@@ -182,9 +182,7 @@ def _play(composed: Composition, *, quiet: bool, via: str, resume: bool) -> RunR
     plan = composed.plan
     title = f"{plan.setting.domain} · {plan.participants.agent.name}"
     with progress(title, len(plan.own_slots()), quiet=quiet or plan.interactive) as bar:
-        work = play_composed(
-            composed, via=via, resume=resume, on_begun=bar.begin_at, on_finished=lambda *_: bar.advance()
-        )
+        work = play_composed(composed, via=via, resume=resume, on_begun=bar.begin_at, on_graded=bar.advance)
         try:
             return event_loop.run_async(work)
         except KeyboardInterrupt:  # a second Ctrl-C, when something would not let go after the first

@@ -67,14 +67,15 @@ class Execution:
     """How a plan is executed, and who is told of it.
 
     `resume` plays exactly the slots that are missing in the run's folder. `on_begun` is called with the number of
-    episodes that are finished there already, `on_finished` with each episode and its whole record. `play_episode` plays
-    one and returns its record, whatever goes wrong; `backends` are where its tool calls are executed; `executor` is
-    where episodes are played and graded.
+    episodes that are finished there already, `on_graded` after each episode, and `on_finished` with it and its whole
+    record. `play_episode` plays one and returns its record, whatever goes wrong; `backends` are where its tool calls
+    are executed; `executor` is where episodes are played and graded.
     """
 
     resume: bool = False
     on_begun: Callable[[int], None] | None = None
     on_finished: Callable[[FinishedEpisode], None] | None = None
+    on_graded: Callable[[], None] | None = None
     backends: OpenBackends = local_backends
     play_episode: PlayEpisode = play
     executor: Executor = in_this_process
@@ -204,7 +205,7 @@ class _Run:
             self.one_over.set()
 
     async def _episode(self, slot: Slot, seed: int) -> None:
-        record, seconds = self.before.records.get(slot), 0.0
+        record, played, seconds = self.before.records.get(slot), None, 0.0
         if record is None:
             await self.listeners.notify("episode_started", EpisodeStart(self.plan.setting.domain, slot, seed))
             try:
@@ -214,7 +215,8 @@ class _Run:
                 raise asyncio.CancelledError from None
             record, seconds = played.record, played.seconds
             self.journal.append_line(EPISODES, played.line)
-            await self.listeners.notify("episode_finished", record)
+            if self.listeners.any("episode_finished"):
+                await self.listeners.notify("episode_finished", played.whole())
             self.stopping.count(record)
         place = self.in_order.place()
         graded = await self.player.grade(record)
@@ -224,7 +226,10 @@ class _Run:
         self.in_order.put(place, [(TIMINGS, encoded_line(timing, self.journal.redactor)), (GRADES, graded.line)])
         self.finished.append(FinishedEpisode(record.model_copy(update={"messages": []}), graded.grade, whole))
         if self.execution.on_finished is not None:
-            self.execution.on_finished(FinishedEpisode(record, graded.grade, whole))
+            kept = record if played is None else played.whole()
+            self.execution.on_finished(FinishedEpisode(kept, graded.grade, whole))
+        if self.execution.on_graded is not None:
+            self.execution.on_graded()
 
     def _keep_traced(self, line: bytes) -> None:
         self.journal.append_line(TOKENS, line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -27,11 +28,18 @@ OpenBackends = Callable[[Plan, Catalogue], AbstractAsyncContextManager[OpenBacke
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A record that was just played, its line for `episodes.jsonl`, and the seconds that it took."""
+    """A record that was just played, its line for `episodes.jsonl`, and the seconds that it took.
+
+    The record of a worker has no messages: parsing them would be most of a run's own work. `whole` has them.
+    """
 
     record: EpisodeRecord
     line: bytes
     seconds: float
+
+    def whole(self) -> EpisodeRecord:
+        """Return the record with its messages."""
+        return self.record if self.record.messages else EpisodeRecord.model_validate(json.loads(self.line))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,7 @@ class Player(Protocol):
         """Play a slot, whatever goes wrong in it."""
 
     async def grade(self, record: EpisodeRecord) -> Graded:
-        """Grade a record that was just played, or one from before a resume."""
+        """Grade the record that `play` has just returned for a slot, or one from before a resume."""
 
 
 NewPlayer = Callable[[Keep], Player]

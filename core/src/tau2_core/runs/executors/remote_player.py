@@ -18,6 +18,7 @@ from tau2_core.runs.executors.players import Graded, Keep, Played
 from tau2_core.runs.executors.shared_models import SharedModels
 
 ATTEMPTS = 2  # at an episode whose worker ends
+MESSAGES = b', "messages": ['  # the last field of a record
 
 
 class RemotePlayer:
@@ -35,7 +36,7 @@ class RemotePlayer:
         self._models = models
         self._keep = keep
         self._redactor = checked.plan.redactor()
-        self._grading: dict[Slot, Job] = {}
+        self._grading: dict[Slot, tuple[Job, bytes]] = {}
         crew.note = self._note
 
     async def play(self, slot: Slot, seed: int) -> Played:
@@ -53,8 +54,8 @@ class RemotePlayer:
             except WorkerEndedError as ended:
                 how = str(ended)
                 continue
-            self._grading[slot] = job
-            return Played(EpisodeRecord.model_validate(json.loads(said.line)), said.line, said.seconds)
+            self._grading[slot] = job, said.line
+            return Played(_without_messages(said.line), said.line, said.seconds)
         record = empty_record(self._checked.plan.setting, slot, seed)
         record.termination = Termination.INFRASTRUCTURE_ERROR
         record.error = f"its worker ended {ATTEMPTS} times, the last time: {how}"
@@ -63,11 +64,11 @@ class RemotePlayer:
 
     async def grade(self, record: EpisodeRecord) -> Graded:
         started = time.perf_counter()
-        job = self._grading.pop(record.slot, None)
+        job, line = self._grading.pop(record.slot, (None, None))
         how = ""
         for attempt in range(ATTEMPTS):
             if job is None:
-                message = self._regrade(record)
+                message = self._regrade(record.slot, line or json.dumps(record.line()).encode())
                 job = await self._crew.assign(message, alone=attempt > 0)
             try:
                 said = await job.graded
@@ -87,13 +88,11 @@ class RemotePlayer:
         line = encoded_line(grade.model_dump(mode="json"), self._redactor)
         return Graded(grade, line, time.perf_counter() - started)
 
-    def _regrade(self, record: EpisodeRecord) -> Callable[[int], Regrade]:
-        slot = record.slot
-        content = json.dumps(record.line()).encode()
+    def _regrade(self, slot: Slot, line: bytes) -> Callable[[int], Regrade]:
         known = self._keep.known.get(slot)
         judgement = None if known is None else known.model_dump_json().encode()
         exchanges = self._models.exchanges(slot)
-        return lambda number: Regrade(number, content, judgement, exchanges)
+        return lambda number: Regrade(number, line, judgement, exchanges)
 
     def _note(self, message: Traced | Recorded | Used | Failed | Judged) -> None:
         if isinstance(message, Traced):
@@ -104,3 +103,9 @@ class RemotePlayer:
             self._keep.known[slot] = judgement
         else:
             self._models.note(message)
+
+
+def _without_messages(line: bytes) -> EpisodeRecord:
+    """Return a record without its messages, which come last; no text before them contains an unescaped quote."""
+    head, has_messages, _ = line.partition(MESSAGES)
+    return EpisodeRecord.model_validate(json.loads(head + b"}" if has_messages else line))
