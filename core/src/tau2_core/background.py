@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
@@ -14,6 +14,7 @@ from tau2_core.watchdog import running
 
 log = logging.getLogger(__name__)
 SECONDS = 1.0  # that a task has to end after it was cancelled
+_NOTHING = nullcontext()
 _background: ContextVar[Background | None] = ContextVar("background", default=None)
 
 
@@ -28,12 +29,12 @@ class Background:
         self._tasks: dict[asyncio.Task[Any], _Driven] = {}
         self.over = False
 
-    @contextmanager
-    def tracking(self) -> Iterator[None]:
+    def tracking(self) -> AbstractContextManager[None]:
         """Track the tasks that are started within the block."""
-        if not self._packages:
-            yield
-            return
+        return self._tracked() if self._packages else _NOTHING
+
+    @contextmanager
+    def _tracked(self) -> Iterator[None]:
         before = _background.set(self)
         try:
             yield

@@ -79,29 +79,20 @@ class Episode:
         self.backend = self._open_backend(seed)
         self.models = participants.episode_models(str(self.slot), seed) if models is None else models
         agent = user = None
+        create_agent, create_user = loaded(participants.agent.create), loaded(participants.user.create)
         if not participants.agent.external:
             with foreign(f"agent {participants.agent.name}"), running("the creation of the agent"):
-                agent = loaded(participants.agent.create)(
-                    agent_context(setting, task, participants, seed, self.models.get("agent"))
-                )
+                agent = create_agent(agent_context(setting, task, participants, seed, self.models.get("agent")))
         if not participants.user.external:
             with foreign(f"user {participants.user.name}"), running("the creation of the customer"):
-                user = loaded(participants.user.create)(
-                    user_context(setting, task, participants, seed, self.models.get("user"))
-                )
+                user = create_user(user_context(setting, task, participants, seed, self.models.get("user")))
         self.conversation = Conversation(
             self.backend, user, participants.limits, setting.opening(), solo=setting.solo, agent=agent
         )
         self.conversation.load(task.history())
         for model in self.models.values():
             model.turn = self.conversation.messages.__len__
-        codes = [
-            loaded(participants.agent.create),
-            loaded(participants.user.create),
-            agent,
-            user,
-            *participants.wrappers,
-        ]
+        codes = [create_agent, create_user, agent, user, *participants.wrappers]
         self._background = Background(inspect.unwrap(code) if callable(code) else code for code in codes)
 
     @property
