@@ -2,10 +2,11 @@
 
 Sections: the domains, `imports` (CPU seconds of a start, and the size of a light install, which pip fetches),
 `grading` (of official result files, by default those in ../shared), `train` (environments for training), `equality`
-(the same episodes by every door; `--openenv` adds OpenEnv's client, in an environment that is made for it or has the
-given interpreter), `view` (the workbench over 20,000 episodes), `scale` (reading a run of as many `--episodes` as it is
-told, by default a million, which takes some GB of disk), `trees` (this tree beside another, `--before DIR`: the same
-work in neighbouring rounds, and what it enters), and three that take minutes and want a machine that does nothing else:
+(the same episodes by every door; `--openenv` and `--verifiers` add doors, from environments that are made for them or
+have the given interpreter),
+`view` (the workbench over 20,000 episodes), `scale` (reading a run of as many `--episodes` as it is told, by default a
+million, which takes some GB of disk), `trees` (this tree beside another, `--before DIR`: the same work in neighbouring
+rounds, and what it enters), and three that take minutes and want a machine that does nothing else:
 `gym`, `llm` and `executors`. `attack` attacks a server of its own on loopback for as many
 `--minutes` as it is told.
 """
@@ -31,6 +32,7 @@ def main(
     simulations: Path | None,
     minutes: float = 1.0,
     openenv: str | None = None,
+    verifiers: str | None = None,
     episodes: int = 1_000_000,
     before: Path | None = None,
 ) -> None:
@@ -51,7 +53,7 @@ def main(
 
             screen.print(_table("grading: official result files", grading_figures(simulations or SIMULATIONS)))
         elif section == "equality":
-            _equality(screen, openenv)
+            _equality(screen, openenv, verifiers)
         elif section == "trees":
             from benchmarks.trees import compare_trees
 
@@ -85,16 +87,20 @@ def main(
     screen.print("tau2-bench: as measured on a 2-core machine of this kind. ×: how many times better ours is.")
 
 
-def _equality(screen: Console, openenv: str | None) -> None:
+def _equality(screen: Console, openenv: str | None, verifiers: str | None) -> None:
     from benchmarks.environments import interpreter
-    from benchmarks.equality import equality
+    from benchmarks.equality import DOMAINS, equality
     from benchmarks.equality.by_openenv import PACKAGE, by_openenv
+    from benchmarks.equality.by_verifiers import PACKAGES, by_verifiers
     from benchmarks.equality.played import Door
 
     more: dict[str, Door] = {}
     with ExitStack() as stack:
         if openenv is not None:
             more["openenv"] = by_openenv(stack.enter_context(interpreter(openenv, PACKAGE)))
+        if verifiers is not None:
+            packs = [str(Path("domains") / domain) for domain in DOMAINS]
+            more["verifiers"] = by_verifiers(stack.enter_context(interpreter(verifiers, *PACKAGES, *packs)))
         rows = equality(more)
     table = Table(title="the same episodes by every door")
     for title in ("domain", "agent", "task", *rows[0].doors, "rewards equal", "records equal"):
@@ -143,7 +149,8 @@ if __name__ == "__main__":
     parser.add_argument("--simulations", type=Path, help="where official result files are, a folder a domain")
     parser.add_argument("--minutes", type=float, default=1.0, help="how long `attack` attacks")
     parser.add_argument("--openenv", nargs="?", const="", metavar="PYTHON", help="also play by OpenEnv's client")
+    parser.add_argument("--verifiers", nargs="?", const="", metavar="PYTHON", help="also play by vf-eval of verifiers")
     parser.add_argument("--episodes", type=int, default=1_000_000, help="how many episodes `scale` reads")
     parser.add_argument("--before", type=Path, metavar="DIR", help="the tree that `trees` compares this one with")
     told = parser.parse_args()
-    main(told.sections, told.simulations, told.minutes, told.openenv, told.episodes, told.before)
+    main(told.sections, told.simulations, told.minutes, told.openenv, told.verifiers, told.episodes, told.before)

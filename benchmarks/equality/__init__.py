@@ -51,7 +51,7 @@ def equality(more: Mapping[str, Door]) -> list[Row]:
     with tempfile.TemporaryDirectory() as out:
         options = ("serve", *DOMAINS, "--port", "{port}", "--conversation-tools", "--out", f"{out}/served")
         with server("tau2_core", *options) as (_, address):
-            stage = Stage(address, SPLIT)
+            stage = Stage(address, Path(out) / "served", SPLIT)
             for domain in DOMAINS:
                 rows += _domain(domain, doors, stage, Path(out))
     return rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import httpx2
@@ -31,9 +32,10 @@ class Done:
 
 @dataclass(frozen=True)
 class Stage:
-    """Where episodes are played: our server, and the split of their tasks."""
+    """Where episodes are played: our server, the folder that it keeps records in, and the split of their tasks."""
 
     address: str
+    kept: Path
     split: str
 
 

@@ -6,6 +6,9 @@ import json
 from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from .conftest import run_to_end
 
@@ -16,11 +19,30 @@ SAMPLED = 8  # tokens an answer
 TURNS = 2
 
 
-def test_two_steps_of_grpo(python_with: Callable[..., Path], tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def steps(python_with: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+    """Run a script of this folder with TRL, and return the JSON of its last line."""
     ours = [str(ROOT / part) for part in ("core", "domains/mock", "integrations/trl")]
     python = python_with("trl", TORCH, "trl==1.16.0", *ours)
-    done = run_to_end([str(python), str(FOLDER / "trl_steps.py")], cwd=tmp_path, seconds=600)
-    result = json.loads(done.splitlines()[-1])
+    folder = tmp_path_factory.mktemp("trl")
+
+    def run(script: str) -> Any:
+        return json.loads(run_to_end([str(python), str(FOLDER / script)], cwd=folder, seconds=600).splitlines()[-1])
+
+    return run
+
+
+def test_two_steps_through_environments(steps: Callable[[str], Any]) -> None:
+    result = steps("trl_environment_steps.py")
+    assert result["moved"]
+    assert result["rewards"] == [1.0] * 8
+    call = {"name": "update_task_status", "arguments": {"task_id": "task_5", "status": "completed"}}
+    own = f"<tool_call>\n{json.dumps(call)}\n</tool_call><|im_end|>It is done.<|im_end|>"
+    assert result["trained_on"] == [own] * 8
+
+
+def test_two_steps_of_grpo(steps: Callable[[str], Any]) -> None:
+    result = steps("trl_steps.py")
     assert result["moved"]
     assert result["steps"] == 2
     for rollout in result["rollouts"]:

@@ -1,0 +1,87 @@
+"""Episodes by verifiers: `vf-eval`, from an environment of its own, with a scripted model that does what was done."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tau2_core import EpisodeRecord, UserMessage
+from tau2_core.testing.scripted_endpoint import Asked, Reply, ScriptedEndpoint, call, say
+
+from benchmarks.equality.played import Done, Door, Played, Stage, done
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("verifiers==0.4.0", "uv", *(str(ROOT / part) for part in ("core", "integrations/verifiers")))
+
+
+def by_verifiers(python: Path) -> Door:
+    """Return the door that plays episodes with the `vf-eval` beside an interpreter."""
+
+    def play(domain: str, played: Sequence[Played], stage: Stage) -> list[Done]:
+        results: dict[tuple[str, str], Done] = {}
+        for agent in dict.fromkeys(each.agent for each in played):  # two agents may have played the same task
+            group = [each for each in played if each.agent == agent]
+            for task_id, result in _evaluated(python, domain, group, stage).items():
+                results[agent, task_id] = result
+        return [results[each.agent, each.record.task_id] for each in played]
+
+    return play
+
+
+class _Again:
+    """A model that does again what was done in some episodes, which it tells apart by the customer's first words."""
+
+    def __init__(self, played: Sequence[Played]) -> None:
+        self.actions = {_first_words(each.record): each.actions for each in played}
+        self.before: dict[str, int] = {}
+
+    def __call__(self, asked: Asked) -> Reply:
+        opening = next(str(message["content"]) for message in asked.messages if message["role"] == "user")
+        number = asked.answered - self.before.setdefault(opening, asked.answered)
+        if number >= len(self.actions[opening]):
+            return say("The call has ended the episode.")
+        action = self.actions[opening][number]
+        if not action.startswith("{"):
+            return say(action)
+        wish = json.loads(action)
+        return call((wish["name"], wish["arguments"]))
+
+
+def _first_words(record: EpisodeRecord) -> str:
+    return next(message.content or "" for message in record.messages if isinstance(message, UserMessage))
+
+
+def _evaluated(python: Path, domain: str, played: Sequence[Played], stage: Stage) -> dict[str, Done]:
+    """Play the episodes of one agent; return the results by task."""
+    ids = json.dumps([each.record.task_id for each in played])
+    (seed,) = {each.record.seed for each in played}
+    path = os.pathsep.join([str(python.parent), os.environ["PATH"]])
+    with ScriptedEndpoint(_Again(played)) as endpoint, tempfile.TemporaryDirectory() as folder:
+        options = [
+            *("--env.taskset.domain", domain, "--env.taskset.split", stage.split, "--select.include.ids", ids),
+            *("--env.taskset.task.url", stage.address, "--env.taskset.task.seed", str(seed)),
+            *("-m", "any", "--client.base-url", endpoint.url, "--client.api-key-var", "KEY"),
+            *("--no-push", "--no-rich", "-o", folder),
+        ]
+        command = [str(python.with_name("vf-eval")), "tau2-gym-verifiers", *options]
+        subprocess.run(
+            command, cwd=folder, env={**os.environ, "PATH": path, "KEY": "none"}, stdout=subprocess.DEVNULL, check=True
+        )
+        (file,) = Path(folder).rglob("traces.jsonl")
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    records = _kept(stage)
+    told = {trace["task"]["data"]["id"]: trace["info"]["tau2"] for line in lines for trace in line["traces"]}
+    return {task_id: done(each["grade"]["reward"], records[each["episode"]]) for task_id, each in told.items()}
+
+
+def _kept(stage: Stage) -> dict[str, EpisodeRecord]:
+    """Return the records that the server has written, by the episodes' ids."""
+    lines: list[Any] = []
+    for file in stage.kept.glob("*/episodes.jsonl"):
+        lines += map(json.loads, file.read_text(encoding="utf-8").splitlines())
+    return {line["id"]: EpisodeRecord.model_validate(line) for line in lines}
