@@ -47,6 +47,7 @@ from tau2_core import (
     AgentSpec,
     CommandSpec,
     EvaluatorSpec,
+    ExecutorSpec,
     ExporterSpec,
     FaultSpec,
     Lazy,
@@ -96,6 +97,11 @@ def tau2_commands():
 
 
 @hookimpl
+def tau2_executors():
+    return [ExecutorSpec("nearby", "workers next door", Lazy(f"{HOME}:open_nearby"), {"closed": "why there are none"})]
+
+
+@hookimpl
 def tau2_exporters():
     return [ExporterSpec("ids", "the ids of tasks", Lazy(f"{HOME}:ids"))]
 
@@ -139,9 +145,39 @@ def tau2_run_finished(summary):
     _note("run_finished", finished=summary.finished, mean=summary.mean_reward)
 """,
     "our_workshop/parts.py": """
+import asyncio
+import sys
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from tau2_core import AssistantMessage, Check, Dataset, Run, Status, Task, ToolCall, ToolMessage, UserMessage, Verdict
+
+
+@asynccontextmanager
+async def open_nearby(options):
+    if "closed" in options.options:
+        raise LookupError(options.options["closed"])
+    yield Nearby(options.workers)
+
+
+class Nearby:
+    host = "127.0.0.1"
+
+    def __init__(self, workers):
+        self.workers = workers
+
+    async def start(self, invitation):
+        command = [sys.executable, "-m", "tau2_core.worker"]
+        self.process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
+        self.process.stdin.write(f"{invitation.text()}\\n".encode())
+        return self
+
+    async def wait(self):
+        return f"status {await self.process.wait()}"
+
+    def kill(self):
+        if self.process.returncode is None:
+            self.process.kill()
 
 
 def ids(export):
@@ -281,6 +317,19 @@ def test_fault(play: Play, rate: int, result: str) -> None:
     assert texts(record, "tool")[0] == result
 
 
+def test_executor(play: Play, gym: Gym, installed: Path) -> None:
+    """Its worker has the plugin's tools, wrappers and evaluators; the run notifies its listeners."""
+    options = ["--task", "tell_whose_task", "--agent", "counter", "--user", "curt", "--evaluators", "busy"]
+    _, (record,), (grade,), noted = play(*options, "--executor", "nearby", "--workers", 1)
+    assert texts(record, "tool") == ["half a dozen"]
+    assert grade["evaluators"] == "busy"
+    assert [line["hook"] for line in noted] == ["run_started", "episode_started", "episode_finished", "run_finished"]
+    failing = ("--executor", "nearby", "--executor-option", "closed=it is Sunday")
+    done = gym("run", "mock", "--name", "closed", *failing, paths=[installed])
+    assert done.returncode == 1
+    assert "executor 'nearby' cannot be opened: LookupError: it is Sunday" in done.stderr
+
+
 def test_no_hook_is_left_out() -> None:
     hooks = {name for name in vars(hookspecs) if name.startswith("tau2_")}
     assert set(re.findall(r"def (tau2_\w+)", FILES["our_workshop/plugin.py"])) == hooks - {"tau2_environments"}
@@ -356,6 +405,7 @@ def test_what_it_brings_is_listed(gym: Gym, installed: Path) -> None:
         "command:tally",
         "evaluator:busy.COMMUNICATE",
         "evaluator:busy.DB",
+        "executor:nearby",
         "exporter:ids",
         "fault:doubling",
         "page:ends",

@@ -159,3 +159,44 @@ def test_what_cannot_be_is_refused_before_anything_is_played(
     assert done.returncode == 2
     assert said in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+# An executor whose worker finds another version of the agent than the run did.
+CHANGING = """
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tau2_core import AgentSpec, ExecutorSpec, hookimpl
+from tau2_core.agents.silent import Silent
+from tau2_core.runs.executors.processes import Processes
+
+class Own(Silent):
+    pass
+
+class Changing(Processes):
+    async def start(self, invitation):
+        with Path(__file__).open("a") as file:
+            file.write("# a later version\\\\n")
+        return await super().start(invitation)
+
+@asynccontextmanager
+async def open_changing(options):
+    yield Changing(1)
+
+@hookimpl
+def tau2_agents():
+    return [AgentSpec("own", "", Own)]
+
+@hookimpl
+def tau2_executors():
+    return [ExecutorSpec("changing", "", open_changing)]
+"""
+
+
+def test_a_worker_with_other_content_is_refused_before_anything_is_played(
+    gym: Gym, plugin: Plugin, tmp_path: Path
+) -> None:
+    done = gym("run", "mock", "--agent", "own", "--executor", "changing", paths=[plugin("changing", CHANGING)])
+    assert done.returncode == 1
+    assert "has something else than the run: digests.plugins" in done.stderr
+    assert "install the same versions on both" in done.stderr
+    assert not (tmp_path / "runs").exists()
