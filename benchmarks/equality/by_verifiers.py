@@ -23,12 +23,14 @@ def by_verifiers(python: Path) -> Door:
     """Return the door that plays episodes with the `vf-eval` beside an interpreter."""
 
     def play(domain: str, played: Sequence[Played], stage: Stage) -> list[Done]:
-        results: dict[tuple[str, str], Done] = {}
-        for agent in dict.fromkeys(each.agent for each in played):  # two agents may have played the same task
-            group = [each for each in played if each.agent == agent]
-            for task_id, result in _evaluated(python, domain, group, stage).items():
-                results[agent, task_id] = result
-        return [results[each.agent, each.record.task_id] for each in played]
+        results: dict[int, Done] = {}
+        left = list(range(len(played)))
+        while left:  # in rounds, in each of which all customers begin with other words
+            places = {_first_words(played[place].record): place for place in reversed(left)}.values()
+            ended = _evaluated(python, domain, [played[place] for place in places], stage)
+            results |= {place: ended[played[place].record.task_id] for place in places}
+            left = [place for place in left if place not in results]
+        return [results[place] for place in range(len(played))]
 
     return play
 
@@ -57,7 +59,7 @@ def _first_words(record: EpisodeRecord) -> str:
 
 
 def _evaluated(python: Path, domain: str, played: Sequence[Played], stage: Stage) -> dict[str, Done]:
-    """Play the episodes of one agent; return the results by task."""
+    """Play episodes whose customers begin with different words; return the results by task."""
     ids = json.dumps([each.record.task_id for each in played])
     (seed,) = {each.record.seed for each in played}
     path = os.pathsep.join([str(python.parent), os.environ["PATH"]])
