@@ -39,11 +39,7 @@ class Admitted(Struct, tag=True, frozen=True):
     number: int
 
 
-class Stop(Struct, tag=True, frozen=True):
-    """There are no more slots."""
-
-
-FromRun = Setup | Play | Regrade | Admitted | Stop
+FromRun = Setup | Play | Regrade | Admitted
 
 
 class Ready(Struct, tag=True, frozen=True):
