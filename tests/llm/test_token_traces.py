@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,17 @@ def test_parquet_holds_the_same_rows(play: Play) -> None:
     assert export(played.folder, file).exit_code == 0
     assert parquet.read_table(file).to_pylist() == rows
     assert export(played.folder, file).exit_code != 0
+
+
+def test_without_pyarrow_it_says_what_to_install(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    played = play(*TASK, models=MODELS, template=ByteTemplate())
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    done = export(played.folder, played.folder / "rows.parquet")
+    assert done.exit_code != 0
+    assert "Parquet needs pyarrow: pip install 'tau2-core[parquet]', or name a file that ends in .jsonl" in str(
+        done.exception
+    )
+    assert not (played.folder / "rows.parquet").exists()
 
 
 def test_a_stopped_run_goes_on_and_each_episode_counts_once(play: Play) -> None:
