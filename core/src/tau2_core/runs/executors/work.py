@@ -7,7 +7,7 @@ import json
 import socket
 
 from tau2_core.errors import Tau2GymError
-from tau2_core.event_loop import run_async
+from tau2_core.event_loop import rare_garbage_collection, run_async
 from tau2_core.foreign import describe_error
 from tau2_core.llm.cassette import Cassette
 from tau2_core.model.episodes import EpisodeRecord, Slot
@@ -68,7 +68,7 @@ async def _take_part(setup: Setup, connection: Connection[FromRun]) -> None:
         return
     plan = playing.checked.plan
     worker = _Worker(connection, admissions, cassette)
-    with watched_for(plan.busy_seconds()):
+    with watched_for(plan.busy_seconds()), rare_garbage_collection():  # once more, for the data that it has loaded
         await closing(plan.participants.role_models, worker.work(playing))
 
 
