@@ -9,6 +9,8 @@ million, which takes some GB of disk), `trees` (this tree beside another, `--bef
 rounds, and what it enters), and three that take minutes and want a machine that does nothing else:
 `gym`, `llm` and `executors`. `attack` attacks a server of its own on loopback for as many
 `--minutes` as it is told.
+
+`view` measures Inspect View too, which pip fetches unless TAU2_GYM_INSPECT names an environment that has it.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ def main(
         elif section == "view":
             from benchmarks.view import view_figures
 
-            screen.print(_table("view: a run of 20,000 episodes", view_figures()))
+            screen.print(_table("view: a run of 20,000 episodes, and Inspect View", view_figures()))
         elif section == "scale":
             from benchmarks.scale import scale_figures
 

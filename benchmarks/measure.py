@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import statistics
 import tempfile
 import time
@@ -59,6 +60,13 @@ class Figure:
             f"{self.official:,.4g} {self.unit}" if self.official else "",
             ratio,
         )
+
+
+def most_megabytes(pid: int) -> float:
+    """Return the most memory that a process has had, in megabytes."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found[1]) / 1e3 if found else float("nan")
 
 
 def domain_figures(domain: str) -> list[Figure]:

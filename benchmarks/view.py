@@ -1,9 +1,13 @@
-"""The workbench over a run of 20,000 episodes: how long pages take, and how much memory the server uses."""
+"""The workbench over a run of 20,000 episodes, beside Inspect View: how long pages take, and how much memory is used.
+
+It needs playwright and a Chromium, which CHROMIUM names or which is on the path.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -12,14 +16,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
+from playwright.sync_api import sync_playwright
 from tau2_core import evaluate
 
+from benchmarks.inspect_view import inspect_figures, seconds_until
 from benchmarks.large_run import make_large_run
-from benchmarks.measure import Figure
+from benchmarks.measure import Figure, most_megabytes
 
 EPISODES, TRIALS = 20_000, 8
+INSPECT_EPISODES = 800  # Inspect has not written a log of 20,000 after 187 s of CPU time
 VISITS = 9
 
 
@@ -42,8 +50,22 @@ def view_figures() -> list[Figure]:
                 client.get(paths[0])  # the pack is read once
                 times = [_seconds(client, paths[visit % len(paths)]) for visit in range(VISITS)]
                 figures.append(Figure(f"{name}, median of {VISITS}", statistics.median(times) * 1e3, "ms", aim))
-            figures.append(Figure("memory at most", _megabytes(process.pid), "MB", 300))
+            figures.append(Figure("memory at most", most_megabytes(process.pid), "MB", 300))
+            with _browser() as browser:
+                shown = seconds_until(browser, f"{address}/runs/large", f"{EPISODES // TRIALS:,} tasks")
+                figures.append(Figure("in a browser: the run", shown, "s"))
+                make_large_run(folder / "source" / "small", folder / "fewer", episodes=INSPECT_EPISODES, trials=TRIALS)
+                figures += inspect_figures(folder / "fewer", folder, INSPECT_EPISODES, browser)
         return figures
+
+
+@contextmanager
+def _browser() -> Iterator[Any]:
+    executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=executable, args=["--disable-background-networking"])
+        yield started
+        started.close()
 
 
 def _seconds(client: httpx.Client, path: str) -> float:
@@ -63,13 +85,6 @@ def _serving(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
             yield found[0], process
         finally:
             process.terminate()
-
-
-def _megabytes(pid: int) -> float:
-    """Return the most memory that a process has had, in megabytes."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    return int(found[1]) / 1e3 if found else float("nan")
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -1,0 +1,65 @@
+"""Write a run's episodes as an Inspect log: `python inspect_log.py RUN LOG`, in an environment that has inspect_ai."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from inspect_ai.log import (  # type: ignore[import-not-found]
+    EvalConfig,
+    EvalDataset,
+    EvalLog,
+    EvalResults,
+    EvalSample,
+    EvalSpec,
+    write_eval_log,
+)
+from inspect_ai.scorer import Score  # type: ignore[import-not-found]
+
+
+def main(run: Path, log: Path) -> None:
+    """Write the log, with a sample for each episode."""
+    samples = list(_samples(run))
+    epochs = max(sample.epoch for sample in samples)
+    spec = EvalSpec(
+        created="2025-01-01T00:00:00+00:00",
+        task="large",
+        model="none/none",
+        dataset=EvalDataset(name="large", samples=len(samples) // epochs),
+        config=EvalConfig(epochs=epochs),
+    )
+    results = EvalResults(total_samples=len(samples), completed_samples=len(samples))
+    write_eval_log(EvalLog(status="success", eval=spec, results=results, samples=samples), str(log))
+
+
+def _samples(run: Path) -> Iterator[Any]:
+    with (run / "episodes.jsonl").open() as episodes, (run / "grades.jsonl").open() as grades:
+        for record, grade in zip(map(json.loads, episodes), map(json.loads, grades), strict=True):
+            yield EvalSample(
+                id=record["task_id"],
+                epoch=record["trial"] + 1,
+                input=record["task_id"],
+                target="",
+                messages=[_message(each) for each in record["messages"]],
+                scores={"reward": Score(value=grade["reward"] or 0.0)},
+            )
+
+
+def _message(told: dict[str, Any]) -> dict[str, Any]:
+    """Return a message in Inspect's form; both know the same roles."""
+    message = {"role": told["role"], "content": told.get("content") or ""}
+    if told["role"] == "tool":
+        return message | {"tool_call_id": told["id"]}
+    if told["role"] == "assistant" and told.get("tool_calls"):
+        calls = [
+            {"id": call["id"], "function": call["name"], "arguments": call["arguments"]} for call in told["tool_calls"]
+        ]
+        return message | {"tool_calls": calls}
+    return message
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
