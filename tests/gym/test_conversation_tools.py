@@ -86,7 +86,7 @@ def test_a_server_can_offer_them_to_all(start: Start) -> None:
 
 
 @pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
-def test_an_agent_that_knows_only_mcp_plays_over_stdio(tmp_path: Path, mode: str) -> None:
+def test_an_agent_that_knows_only_mcp_plays_over_stdio(server: Server, tmp_path: Path, mode: str) -> None:
     options = ["-P", "-m", "tau2_core", "serve", "mock", "--transport", "stdio", "--task", "create_plain"]
     launched = StdioServerParameters(command=sys.executable, args=[*options, "--conversation-tools"], cwd=tmp_path)
 
@@ -108,3 +108,10 @@ def test_an_agent_that_knows_only_mcp_plays_over_stdio(tmp_path: Path, mode: str
     (folder,) = (tmp_path / "runs").glob("*-serve")
     (grade,) = map(json.loads, (folder / "grades.jsonl").read_text().splitlines())
     assert grade["reward"] == 1.0
+    (record,) = map(json.loads, (folder / "episodes.jsonl").read_text().splitlines())
+    world = server.create("mock", task_id="create_plain", seed=record["seed"])
+    world.say("Which title?")
+    world.value("create_task", NEW_TASK)
+    world.say("It is done.")
+    assert {**record, "id": "", "trial": 0} == {**world.record(), "id": "", "trial": 0}
+    world.delete()
