@@ -1,0 +1,1 @@
+"""An executor that plays runs of tau2-gym on a Ray cluster."""
