@@ -218,11 +218,12 @@ class Episode:
                 self.close()
 
     def close(self) -> None:
-        """Refuse further steps, and cancel background tasks that participants and plugins started.
-
-        Call it in the event loop's thread.
-        """
+        """Refuse further steps, and cancel background tasks. Call it in the event loop's thread."""
         self._closed = True
+        self.cancel_background()
+
+    def cancel_background(self) -> None:
+        """Cancel background tasks that participants and plugins started. Call it in the event loop's thread."""
         self._background.cancel()
 
     async def _recorded(self, steps: Awaitable[None]) -> None:

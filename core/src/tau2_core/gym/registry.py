@@ -235,7 +235,7 @@ class Registry:
     def unlist(self, episode: HostedEpisode) -> None:
         """Close an episode's URLs, for good or until it is listed again."""
         episode.closed = True
-        episode.episode.close()
+        episode.episode.cancel_background()
         del self._episodes[episode.id]
         for key in (episode.id, episode.agent_key, episode.user_key):
             self._keys.pop(key, None)
