@@ -154,6 +154,42 @@ MISTAKES = {
     "a handler imports what there is not": Mistake(
         HANDLERS, "import Booking, BikeShopDB", "import Bookin, BikeShopDB", "T2G015", "import Bookin,", "Bookin"
     ),
+    "a handler has no colon": Mistake(
+        TOOLS, "bookings:get_booking", "bookings.get_booking", "T2G007", "bookings.get_booking", "should match pattern"
+    ),
+    "a key that transfers is misspelt": Mistake(
+        TOOLS, "transfers: true", "transfer: true", "T2G005", "transfer: true", "did you mean 'transfers'"
+    ),
+    "two tools transfer": Mistake(
+        TOOLS, "  kind: read", "  transfers: true\n  kind: read", "T2G021", "transfer_to_human_agents:", "a second tool"
+    ),
+    "a pattern matches no task file": Mistake(
+        DOMAIN, "data/tasks/", "data/task/", "T2G002", "data/task/", "no task file matches"
+    ),
+    "the file of the splits is not there": Mistake(
+        DOMAIN, "splits.yaml", "split.yaml", "T2G002", "data/split.yaml", "create the file, or correct the path"
+    ),
+    "a task has no id": Mistake(
+        TASKS, "- id: cancel_next_week\n ", "-", "T2G006", "outcome: done", "id: Field required"
+    ),
+    "a model has a syntax error": Mistake(
+        MODELS, "class BikeShopDB(Database):", "class BikeShopDB(Database)", "T2G015", "BikeShopDB", "expected ':'"
+    ),
+    "a model imports what there is not": Mistake(
+        MODELS, "import Database, Record", "import Databse, Record", "T2G015", "Databse", "cannot import name"
+    ),
+    "a model uses an unknown name": Mistake(
+        MODELS, "dict[str, Booking]", "dict[str, Bookng]", "T2G015", "Bookng", "'Bookng' is not defined"
+    ),
+    "a handler fails in every task": Mistake(
+        HANDLERS,
+        "    return _find(db, booking_id)",
+        "    return {1, 2}",
+        "T2G048",
+        "name: get_booking",
+        "a handler returned a set",
+        TASKS,
+    ),
     "an outcome is misspelt": Mistake(
         TASKS, "outcome: refused", "outcome: refusd", "T2G007", "outcome: refusd", "'refused'"
     ),

@@ -55,7 +55,7 @@ class Binder:
         self.used: set[tuple[str, str]] = set()
         for name, module in modules.items():
             if isinstance(module, Exception):
-                file, line = failure_place(module, folder / "handlers" / f"{name}.py")
+                file, line = failure_place(module, folder / "handlers" / f"{name}.py", folder)
                 problems.add(
                     file, ProblemKind.HANDLER_IMPORT, f"cannot be imported: {describe_error(module)}", line=line
                 )
@@ -210,15 +210,15 @@ def is_plain(function: Callable[..., object]) -> bool:
     return not any(is_odd(function) for is_odd in odd)
 
 
-def failure_place(error: BaseException, default: Path) -> tuple[Path, int | None]:
-    """Return where an exception was raised: the innermost frame in the folder of `default`, or the syntax error."""
+def failure_place(error: BaseException, default: Path, folder: Path | None = None) -> tuple[Path, int | None]:
+    """Return where an exception was raised: the innermost frame in a folder, that of `default`, or the syntax error."""
     if isinstance(error, SyntaxError) and error.filename:
         return Path(error.filename), error.lineno
     place: tuple[Path, int | None] = (default, None)
     trace = error.__traceback__
     while trace is not None:
         file = Path(trace.tb_frame.f_code.co_filename)
-        if file.is_file() and default.parent in file.parents:
+        if file.is_file() and (folder or default.parent) in file.parents:
             place = (file, trace.tb_lineno)
         trace = trace.tb_next
     return place

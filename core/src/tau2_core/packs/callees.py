@@ -20,7 +20,8 @@ class Callees:
     """What tasks may call on each side, as far as it could be read.
 
     `unbound` are declared names without a handler, with their kinds; `unsound` are names whose handler does not match
-    the declaration; `incomplete` means that some declarations could not be read.
+    the declaration; `incomplete` means that some declarations could not be read, `lacking` that some entries were
+    refused.
     """
 
     def __init__(self, pack: str, folder: Path, problems: Problems) -> None:
@@ -32,6 +33,7 @@ class Callees:
         self.unbound: dict[str, str] = {}
         self.unsound: set[str] = set()
         self.incomplete = False
+        self.lacking = False
 
     def read_tools(self, role: Role, file: Path, binder: Binder, named_by: Source, *, quick: bool) -> None:
         """Read a side's tools from a file. `quick`: the pack promises that they are."""
@@ -66,7 +68,9 @@ class Callees:
                 transfers[1].source,
                 ProblemKind.TRANSFERS,
                 f"there is a second tool with `transfers`, after {transfers[0].name!r}",
+                hint="leave it to the tool that hands the customer over",
             )
+            self.unsound.update(tool.name for tool in transfers)
 
     def note_shared_names(self) -> None:
         """Note names that both sides have: they would be ambiguous in solo play and in replays."""
@@ -129,7 +133,9 @@ class Callees:
                 name: value.get("kind") if isinstance(value, dict) else "" for name, value in document.value.items()
             }
             self.unbound.update({name: str(kind) for name, kind in kinds.items()})
-        return read_entries(document, model, self.problems) if document else []
+        declarations = read_entries(document, model, self.problems) if document else []
+        self.lacking |= document is not None and len(declarations) < len(document.value or ())
+        return declarations
 
     def _schema(self, declaration: Declaration, bound: Bound) -> Mapping[str, Any]:
         self.unbound.pop(declaration.name, None)

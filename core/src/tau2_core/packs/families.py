@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from tau2_core.model.tasks import Action, Assertion, FunctionCall, Task
+from tau2_core.model.tools import Source
 from tau2_core.names import did_you_mean
 from tau2_core.packs.combinations import NOBODY, choices
 from tau2_core.packs.pack_files import matching_files
@@ -86,16 +87,16 @@ class Families:
         return Place(self.documents[section, name], (section, name))
 
 
-def read_families(folder: Path, pattern: str, problems: Problems) -> Families:
-    """Read and merge all families files. Wrong entries are noted and left out."""
+def read_families(folder: Path, pattern: str, problems: Problems, named_by: Source | None = None) -> Families:
+    """Read and merge all families files, which the manifest names. Wrong entries are noted and left out."""
     reader, before = _Reader(problems), len(problems.found)
     files = matching_files(folder, pattern)
     if not files:
         reader.whole = False
-        problems.add(
-            folder / pattern,
+        problems.at(
+            named_by or Source(folder / pattern),
             ProblemKind.MISSING_FILE,
-            "no families file matches",
+            f"no families file matches {folder / pattern}",
             hint="write one, or correct `tasks.families`",
         )
     for file in files:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +86,7 @@ class _Loader:
         binder = Binder(self.folder, handler_modules(self.package, self.folder), self.problems)
         callees = self._callees(binder)
         sync, wants_context = self._sync(binder)
-        if not callees.incomplete:
+        if not (callees.incomplete or callees.lacking):
             binder.unbound()
         self._id_pools(callees)
         for toolset in self.toolsets:
@@ -111,6 +110,7 @@ class _Loader:
             sync_wants_context=wants_context,
             rules=self._rules(callees),
             texts=self._texts(callees),
+            task_files={key: self.source("tasks", key) for key in ("files", "families", "splits")},
             task_texts={
                 variant: VariantTexts(self.folder / section.task_texts, self.source("variants", variant, "task_texts"))
                 for variant, section in self.manifest.variants.items()
@@ -192,13 +192,14 @@ class _Loader:
             if entry is None:
                 continue
             place = self.source("databases", role, "model")
-            model = self.problems.guard(
-                place,
-                ProblemKind.DATABASE_MODEL,
-                f"model {entry.model!r}",
-                partial(load_name, self.package, entry.model),
-            )
-            if model is None:
+            try:
+                with foreign():
+                    model = load_name(self.package, entry.model)
+            except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported
+                file, line = failure_place(error, self.document.file)
+                if not any((each.file, each.line) == (file, line) for each in self.problems.found):
+                    what = f"model {entry.model!r}: {describe_error(error)}"
+                    self.problems.at(place, ProblemKind.DATABASE_MODEL, what)
                 continue
             if not (isinstance(model, type) and issubclass(model, Database)):
                 self.problems.at(
@@ -219,7 +220,12 @@ class _Loader:
 
     def _prompt_files(self) -> None:
         if "policy" not in self.manifest.prompts:
-            self.problems.at(self.source("prompts"), ProblemKind.NO_POLICY, "`prompts` should name a `policy`")
+            self.problems.at(
+                self.source("prompts"),
+                ProblemKind.NO_POLICY,
+                "`prompts` should name a `policy`",
+                hint="add `policy: FILE`, the template of the agent's instructions",
+            )
         named: list[tuple[YamlPath, str]] = [(("prompts", name), file) for name, file in self.manifest.prompts.items()]
         for variant, section in self.manifest.variants.items():
             named += [(("variants", variant, "prompts", name), file) for name, file in section.prompts.items()]

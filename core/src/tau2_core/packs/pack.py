@@ -51,6 +51,7 @@ class Pack:
     unsound: frozenset[str] = frozenset()
     incomplete: bool = False
     texts: Mapping[str, Mapping[str, ToolText]] = field(default_factory=dict)
+    task_files: Mapping[str, Source] = field(default_factory=dict)
     task_texts: Mapping[str, VariantTexts] = field(default_factory=dict)
     _bases: dict[tuple[Role, Path], Base] = field(default_factory=dict, repr=False)
     _tasks: TaskSet | None = field(default=None, repr=False)
@@ -96,7 +97,9 @@ class Pack:
             found = Problems(self.name, self.sources) if problems is None else problems
             before = len(found.found)
             defaults = TaskDefaults(self.name, self.manifest.evaluation.reward_basis)
-            self._tasks = read_tasks(self.folder, self.manifest.tasks, defaults, found, self.task_texts)
+            self._tasks = read_tasks(
+                self.folder, self.manifest.tasks, defaults, found, self.task_texts, self.task_files
+            )
             if problems is None and len(found.found) > before:
                 self._tasks = None
                 raise PackError(found.found)

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import RootModel
 
 from tau2_core.model.tasks import Task
+from tau2_core.model.tools import Source
 from tau2_core.names import close_name, did_you_mean
 from tau2_core.packs.family_tasks import FamilyTasks
 from tau2_core.packs.problems import Problems
@@ -116,12 +117,13 @@ def read_splits(
     family_tasks: FamilyTasks,
     refused: Container[str] | None,
     problems: Problems,
+    named_by: Source | None = None,
 ) -> Splits | None:
     """Read the splits of a pack and note problems. Returns None if the declarations cannot be read.
 
     `refused` are ids of tasks that were left out because of errors, None if not all of them are known.
     """
-    document = problems.read(file)
+    document = problems.read(file, named_by=named_by)
     before = len(problems.found)
     declared = _declared(document, problems) if document else {}
     if document is None or len(problems.found) > before:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tau2_core.model.tasks import Task
+from tau2_core.model.tools import Source
 from tau2_core.names import close_name
 from tau2_core.packs.families import Families, read_families
 from tau2_core.packs.family_tasks import FamilySource, FamilyTasks
@@ -84,14 +85,18 @@ def read_tasks(
     defaults: TaskDefaults,
     problems: Problems,
     texts: Mapping[str, VariantTexts] | None = None,
+    named_by: Mapping[str, Source] | None = None,
 ) -> TaskSet:
-    """Read all task files, families, the splits and the texts of variants. Wrong entries are noted and left out."""
-    written = _Written(defaults, problems)
+    """Read all task files, families, the splits and the texts of variants. Wrong entries are noted and left out.
+
+    `named_by` is where the manifest names each of the `files`.
+    """
+    written, named = _Written(defaults, problems), named_by or {}
     if files.files is not None:
-        written.read_all(folder, files.files)
+        written.read_all(folder, files.files, named.get("files"))
     declared, before = Families(), len(problems.found)
     if files.families is not None:
-        declared = read_families(folder, files.families, problems)
+        declared = read_families(folder, files.families, problems, named.get("families"))
     if len(problems.found) > before:
         written.refused = None  # a wrong family leaves out an unknown number of tasks
     families = FamilyTasks(declared, defaults)
@@ -103,7 +108,7 @@ def read_tasks(
             f"task {task_id!r} is also a task of a family",
             hint="rename it",
         )
-    splits = read_splits(folder / files.splits, tasks, families, written.refused, problems)
+    splits = read_splits(folder / files.splits, tasks, families, written.refused, problems, named.get("splits"))
     if splits is not None:
         _require_splits(written, splits, files.splits, problems)
     reader = TaskTextsReader(written.tasks, written.refused, declared, problems)
@@ -127,14 +132,14 @@ class _Written:
         self.places: dict[str, Place] = {}
         self.refused: set[str] | None = set()  # ids of wrong tasks; None if not all of them are known
 
-    def read_all(self, folder: Path, pattern: str) -> None:
+    def read_all(self, folder: Path, pattern: str, named_by: Source | None) -> None:
         files = matching_files(folder, pattern)
         if not files:
             self.refused = None
-            self.problems.add(
-                folder / pattern,
+            self.problems.at(
+                named_by or Source(folder / pattern),
                 ProblemKind.MISSING_FILE,
-                "no task file matches",
+                f"no task file matches {folder / pattern}",
                 hint="write tasks, or correct `tasks.files`",
             )
         for file in files:
@@ -151,8 +156,11 @@ class _Written:
             place = Place(document, (index,))
             task = self.problems.validate(Task, document, value, place.path)
             if task is None:
-                if self.refused is not None and isinstance(value, dict) and isinstance(value.get("id"), str):
-                    self.refused.add(value["id"])
+                own_id = value.get("id") if isinstance(value, dict) else None
+                if not isinstance(own_id, str):
+                    self.refused = None
+                elif self.refused is not None:
+                    self.refused.add(own_id)
             elif task.id in self.tasks:
                 self.refused = None  # a split may name the task that this one should be
                 first = self.places[task.id].source()
@@ -165,6 +173,10 @@ class _Written:
 
 def _require_splits(written: _Written, splits: Splits, file: str, problems: Problems) -> None:
     """Note every hand-written task that no split names; rules are evaluated only if the lists leave any."""
+    if not splits.declared:
+        where = Source(splits.document.file if splits.document else Path(file), 1)
+        problems.at(where, ProblemKind.NO_SPLIT, "it names no split", hint="name every task: `base: [ID, …]`")
+        return
     missing = set(written.tasks)
     for name in sorted(splits.declared, key=lambda name: isinstance(splits.declared[name], Rule)):
         if missing:

@@ -75,6 +75,7 @@ class _Player:
         self.evaluators = catalogue.evaluators("tau2")
         self.said: set[tuple[str, str]] = set()
         self.repeated = 0
+        self.failed: set[tuple[str, str]] = set()
 
     def gold_works(self, task: Task, source: TaskSource) -> bool:
         """Make the gold calls one by one in a new environment; note failures, and reads that change something.
@@ -136,7 +137,13 @@ class _Player:
             hint = f"fix the handler, {code.co_filename}:{code.co_firstlineno}" if crashed else "correct the call"
             named = [("arguments", key) for key, value in action.arguments.items() if repr(value) in result.content]
             place = ("evaluation_criteria", "actions", index, *(named[0] if named else ()))
-            self.note(source, ProblemKind.GOLD_CALL, what, *place, hint=hint)
+            # The same failure of a handler in several tasks, or of a task's several calls, is one mistake.
+            failure = (tool.name if crashed else task.id, result.content)
+            if failure in self.failed:
+                self.repeated += 1
+            else:
+                self.failed.add(failure)
+                self.note(source, ProblemKind.GOLD_CALL, what, *place, hint=hint)
         return result.failure is None and tool.name not in self.pack.unsound
 
     def _assertions(self, task: Task, source: TaskSource, environment: Environment) -> bool:
@@ -171,7 +178,8 @@ class _Player:
         if len(tools) < len(found):
             return  # it is not known which of its calls transfer or change something
         transfers = any(tool.transfers for tool in tools)
-        if (task.outcome == "transferred") != transfers:
+        unsure = self.pack.unsound & self.pack.tools["agent"].keys()  # which of them transfers is in doubt
+        if (task.outcome == "transferred") != transfers and not unsure:
             what = "calls no tool that transfers" if task.outcome == "transferred" else "calls a tool that transfers"
             lacking = not any(tool.transfers for tool in self.pack.tools["agent"].values())
             hint = "declare `transfers: true` for the tool that hands the customer over" if lacking else ""
