@@ -38,7 +38,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     evaluate("mock", agent="oracle", split="test", trials=2, name="oracle", out=folder)
     evaluate("mock", agent="random", split="test", trials=2, name="random", out=folder)
     evaluate("mock", agent="random", evaluators="strict", name="strict", out=folder / "more")
-    pack = judged_pack(folder.parent / "judged_mock")
+    pack = judged_pack(folder.parent / "workbench_mock")
     gold = GoldScript.of(load_setting(open_catalogue([pack]), "mock"))
     with ScriptedEndpoint(lambda asked: careless(gold, asked)) as endpoint:
 
