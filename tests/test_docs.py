@@ -77,6 +77,9 @@ NOT_RUN = {
     "pip install tau2-gym-verifiers tau2-domain-airline uv",
     "vf-eval tau2-gym-verifiers --env.taskset.domain airline --env.taskset.split test -n 5 -r 4 -m MODEL",
     "pip install 'tau2-core[openenv]'",
+    "ray start --head --port 6379",
+    "ray start --address FIRST:6379",
+    "tau2-gym run airline --agent-model MODEL --user-model MODEL --executor ray --executor-option address=auto",
 }
 # What the documents call data that is not in the repository, and where it lies if it is there at all.
 OUTSIDE = {
