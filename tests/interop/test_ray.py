@@ -92,7 +92,7 @@ def test_a_killed_run_is_resumed(
 def test_a_lost_node(python: Path, environment: dict[str, str], undisturbed: Path, tmp_path: Path) -> None:
     command = [str(python), str(FOLDER / "ray_lost_node.py"), str(tmp_path / "runs")]
     said = run_to_end(command, cwd=tmp_path, env=environment, seconds=300)
-    assert said.splitlines()[-1] == "1 1.0"
+    assert "mean reward 1.0" in said.splitlines()  # beside what Ray prints
     assert_same(undisturbed, tmp_path / "runs/ray")
 
 
