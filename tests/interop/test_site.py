@@ -71,9 +71,9 @@ def test_a_reader_finds_a_word_and_nothing_else_is_asked(site: Path) -> None:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page()
         page.on("request", lambda request: asked.append(request.url))
-        page.goto(address)
+        page.goto(address, wait_until="networkidle")  # its script then knows the key
         page.keyboard.press("Control+k")
-        page.keyboard.type("collateral")
+        page.get_by_role("combobox").fill("collateral")
         page.locator("a[href*='h=collateral']").first.wait_for()
         page.keyboard.press("Enter")
         page.wait_for_url("**/explanation/grading/**")
