@@ -2,13 +2,11 @@
 
 Sections: the domains, `imports` (CPU seconds of a start, and the size of a light install, which pip fetches),
 `grading` (of official result files, by default those in ../shared), `train` (environments for training), `equality`
-(the same episodes by every door; `--openenv` and `--verifiers` add doors, from environments that are made for them or
-have the given interpreter),
-`view` (the workbench over 20,000 episodes), `scale` (reading a run of as many `--episodes` as it is told, by default a
-million, which takes some GB of disk), `trees` (this tree beside another, `--before DIR`: the same work in neighbouring
-rounds, and what it enters), and three that take minutes and want a machine that does nothing else:
-`gym`, `llm` and `executors`. `attack` attacks a server of its own on loopback for as many
-`--minutes` as it is told.
+(the same episodes by every interface; `--openenv` and `--verifiers` add two, from environments that are made for them
+or have the given interpreter), `view` (the workbench over 20,000 episodes), `scale` (reading a run of `--episodes`, by
+default a million, which takes some GB of disk), `trees` (this tree beside another, `--before DIR`: the same work in
+neighbouring rounds, and what it enters), and three that take minutes and want a machine that does nothing else: `gym`,
+`llm` and `executors`. `attack` attacks a server of its own on loopback for `--minutes`.
 
 `view` measures Inspect View too, which pip fetches unless TAU2_GYM_INSPECT names an environment that has it.
 """
@@ -104,7 +102,7 @@ def _equality(screen: Console, openenv: str | None, verifiers: str | None) -> No
             packs = [str(Path("domains") / domain) for domain in DOMAINS]
             more["verifiers"] = by_verifiers(stack.enter_context(interpreter(verifiers, *PACKAGES, *packs)))
         rows = equality(more)
-    table = Table(title="the same episodes by every door")
+    table = Table(title="the same episodes by every interface")
     for title in ("domain", "agent", "task", *rows[0].doors, "rewards equal", "records equal"):
         table.add_column(title)
     for row in rows:

@@ -1,4 +1,4 @@
-"""A server under all attacks at once: what others notice of them, and what they leave behind."""
+"""A server under all attacks at once: how they affect other clients, and what memory they leave behind."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class Watch:
 
 
 def attack_figures(minutes: float) -> list[Figure]:
-    """Attack a server of our own for so many minutes; return what others notice."""
+    """Attack a server of our own for a number of minutes; return how other clients are affected."""
     with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as (process, address):
         _open_each_domain(address)
         idle = Watch(address)

@@ -1,6 +1,6 @@
-"""The same episodes by every door: the rewards and records of `tau2-gym run`, Gymnasium, its vectors, MCP and others.
+"""The same episodes by every interface: rewards and records of `tau2-gym run`, Gymnasium, its vectors, MCP and others.
 
-The oracle and an agent that calls at random play runs; what they did is then done again through the other doors, with
+The oracle and an agent that calls at random play runs; what they did is then done again through the others, with
 the same seeds. An agent chooses the ids of its calls, so a run's record is compared without them; those of the other
 doors must be equal byte for byte. A door is a function, and a column of the table.
 """
@@ -27,7 +27,7 @@ DOORS: dict[str, Door] = {"gymnasium": by_gymnasium, "vector": by_vector, "mcp":
 
 @dataclass(frozen=True)
 class Row:
-    """One episode by every door."""
+    """One episode by every interface."""
 
     domain: str
     agent: str
@@ -45,7 +45,7 @@ class Row:
 
 
 def equality(more: Mapping[str, Door]) -> list[Row]:
-    """Return twenty seeded episodes, five a domain, by every door: those that are always there, and `more`."""
+    """Return twenty seeded episodes, five a domain, by every interface: those that are always there, and `more`."""
     doors = {**DOORS, **more}
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as out:

@@ -36,8 +36,8 @@ from tau2_core.runs.executors.players import (
     Keep,
     NewPlayer,
     OpenBackends,
+    PlayableRun,
     PlayEpisode,
-    Playing,
     in_this_process,
     local_backends,
 )
@@ -109,7 +109,7 @@ async def execute(plan: Plan, catalogue: Catalogue, folder: Path, execution: Exe
             await probe_judge(plan.participants.role_models.get("judge"))
     except TimeoutError as error:
         raise RunError(f"the run's {plan.run_seconds:g} s passed while trying the judge; nothing was played") from error
-    playing = Playing(checked, catalogue, execution.play_episode, execution.backends)
+    playing = PlayableRun(checked, catalogue, execution.play_episode, execution.backends)
     async with execution.executor(playing) as new_player:
         journal = Journal(folder, resume=execution.resume, redactor=plan.redactor())
         with journal.alone():

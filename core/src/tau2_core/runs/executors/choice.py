@@ -13,7 +13,7 @@ from tau2_core.names import did_you_mean
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.executors.crew import Crew
 from tau2_core.runs.executors.messages import Setup
-from tau2_core.runs.executors.players import Executor, NewPlayer, Playing, in_this_process
+from tau2_core.runs.executors.players import Executor, NewPlayer, PlayableRun, in_this_process
 from tau2_core.runs.executors.recipe import Ingredients, Recipe
 from tau2_core.runs.executors.remote_player import RemotePlayer
 from tau2_core.runs.executors.shared_models import SharedModels
@@ -62,7 +62,7 @@ def _own_options(spec: ExecutorSpec, texts: list[str]) -> dict[str, str]:
 
 def _by_workers(spec: ExecutorSpec, wanted: ExecutorOptions, ingredients: Ingredients) -> Executor:
     @asynccontextmanager
-    async def executor(playing: Playing) -> AsyncIterator[NewPlayer]:
+    async def executor(playing: PlayableRun) -> AsyncIterator[NewPlayer]:
         checked = playing.checked
         models = SharedModels(checked.plan.participants.role_models)
         recipe = Recipe(

@@ -20,8 +20,8 @@ from tau2_core.runs.executors.messages import (
     FromWorker,
     GradedSlot,
     Judged,
-    Play,
     PlayedSlot,
+    PlaySlot,
     Ready,
     Recorded,
     Refused,
@@ -85,7 +85,7 @@ class Crew:
         if server is not None:
             server.close()
 
-    async def assign(self, make: Callable[[int], Play | Regrade], *, alone: bool) -> Job:
+    async def assign(self, make: Callable[[int], PlaySlot | Regrade], *, alone: bool) -> Job:
         """Give a job to the worker with the fewest, or to one that stays `alone` with it. Raises RunError."""
         member = await self._free_alone() if alone else await self._free()
         member.alone = alone

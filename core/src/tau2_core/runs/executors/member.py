@@ -11,8 +11,8 @@ from tau2_core.runs.executors.messages import (
     Admitted,
     FromWorker,
     GradedSlot,
-    Play,
     PlayedSlot,
+    PlaySlot,
     Regrade,
     Released,
     Wanted,
@@ -60,7 +60,7 @@ class Member:
     def __post_init__(self) -> None:
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def assign(self, message: Play | Regrade) -> Job:
+    def assign(self, message: PlaySlot | Regrade) -> Job:
         """Hand over a job."""
         assert self.connection is not None
         job = self.jobs[message.number] = Job()

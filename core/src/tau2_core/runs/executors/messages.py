@@ -14,7 +14,7 @@ class Setup(Struct, tag=True, frozen=True):
     recipe: bytes
 
 
-class Play(Struct, tag=True, frozen=True):
+class PlaySlot(Struct, tag=True, frozen=True):
     """Play a slot and grade it. `exchanges` are the cassette's lines of this slot; `number` tells requests apart."""
 
     number: int
@@ -39,7 +39,7 @@ class Admitted(Struct, tag=True, frozen=True):
     number: int
 
 
-FromRun = Setup | Play | Regrade | Admitted
+FromRun = Setup | PlaySlot | Regrade | Admitted
 
 
 class Ready(Struct, tag=True, frozen=True):

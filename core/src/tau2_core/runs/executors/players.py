@@ -43,7 +43,7 @@ class Played:
 
 
 @dataclass(frozen=True, slots=True)
-class Graded:
+class GradedRecord:
     """A grade, its line for `grades.jsonl`, and the seconds that it took."""
 
     grade: Grade
@@ -71,7 +71,7 @@ class Player(Protocol):
     async def play(self, slot: Slot, seed: int) -> Played:
         """Play a slot, whatever goes wrong in it."""
 
-    async def grade(self, record: EpisodeRecord) -> Graded:
+    async def grade(self, record: EpisodeRecord) -> GradedRecord:
         """Grade the record that `play` has just returned for a slot, or one from before a resume."""
 
 
@@ -79,8 +79,8 @@ NewPlayer = Callable[[Keep], Player]
 
 
 @dataclass(frozen=True, slots=True)
-class Playing:
-    """What is played, and how: `play_episode` plays one episode, `backends` are where its tool calls are executed."""
+class PlayableRun:
+    """A checked run, and how it is played: `play_episode` plays one episode, `backends` execute its tool calls."""
 
     checked: CheckedPlan
     catalogue: Catalogue
@@ -88,7 +88,7 @@ class Playing:
     backends: OpenBackends
 
 
-Executor = Callable[[Playing], AbstractAsyncContextManager[NewPlayer]]
+Executor = Callable[[PlayableRun], AbstractAsyncContextManager[NewPlayer]]
 
 
 @asynccontextmanager
@@ -98,7 +98,7 @@ async def local_backends(_plan: Plan, _catalogue: Catalogue) -> AsyncIterator[Op
 
 
 @asynccontextmanager
-async def in_this_process(playing: Playing) -> AsyncIterator[NewPlayer]:
+async def in_this_process(playing: PlayableRun) -> AsyncIterator[NewPlayer]:
     """Play and grade in the event loop of the run."""
     async with playing.backends(playing.checked.plan, playing.catalogue) as open_backend:
 
@@ -145,12 +145,12 @@ class LocalPlayer:
         )
         return Played(record, encoded_line(record.line(), self._redactor), time.perf_counter() - started)
 
-    async def grade(self, record: EpisodeRecord) -> Graded:
+    async def grade(self, record: EpisodeRecord) -> GradedRecord:
         started = time.perf_counter()
         task = self._tasks[record.task_id]
         grade = await self._grader.grade_aside(record, task, await self._judging.judgement(record, task))
         line = encoded_line(grade.model_dump(mode="json"), self._redactor)
-        return Graded(grade, line, time.perf_counter() - started)
+        return GradedRecord(grade, line, time.perf_counter() - started)
 
     def _keep_traced(self, call: TracedCall) -> None:
         self._keep.traced(encoded_line(call.model_dump(mode="json", exclude_none=True), self._redactor))

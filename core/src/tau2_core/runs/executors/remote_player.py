@@ -13,8 +13,8 @@ from tau2_core.records.journal import encoded_line
 from tau2_core.runs.checked_plan import CheckedPlan
 from tau2_core.runs.executors.crew import Crew
 from tau2_core.runs.executors.member import Job, WorkerEndedError
-from tau2_core.runs.executors.messages import Failed, Judged, Play, Recorded, Regrade, Traced, Used
-from tau2_core.runs.executors.players import Graded, Keep, Played
+from tau2_core.runs.executors.messages import Failed, Judged, PlaySlot, Recorded, Regrade, Traced, Used
+from tau2_core.runs.executors.players import GradedRecord, Keep, Played
 from tau2_core.runs.executors.shared_models import SharedModels
 
 ATTEMPTS = 2  # at an episode whose worker ends
@@ -43,8 +43,8 @@ class RemotePlayer:
         started = time.perf_counter()
         exchanges = self._models.exchanges(slot)
 
-        def message(number: int) -> Play:
-            return Play(number, slot.task_id, slot.trial, seed, exchanges)
+        def message(number: int) -> PlaySlot:
+            return PlaySlot(number, slot.task_id, slot.trial, seed, exchanges)
 
         how = ""
         for attempt in range(ATTEMPTS):
@@ -62,7 +62,7 @@ class RemotePlayer:
         line = encoded_line(record.line(), self._redactor)
         return Played(record, line, time.perf_counter() - started)
 
-    async def grade(self, record: EpisodeRecord) -> Graded:
+    async def grade(self, record: EpisodeRecord) -> GradedRecord:
         started = time.perf_counter()
         job, line = self._grading.pop(record.slot, (None, None))
         how = ""
@@ -75,7 +75,7 @@ class RemotePlayer:
             except WorkerEndedError as ended:
                 how, job = str(ended), None
                 continue
-            return Graded(Grade.model_validate(json.loads(said.line)), said.line, said.seconds)
+            return GradedRecord(Grade.model_validate(json.loads(said.line)), said.line, said.seconds)
         grade = Grade(
             task_id=record.task_id,
             trial=record.trial,
@@ -86,7 +86,7 @@ class RemotePlayer:
             note=f"its worker ended {ATTEMPTS} times while grading, the last time: {how}",
         )
         line = encoded_line(grade.model_dump(mode="json"), self._redactor)
-        return Graded(grade, line, time.perf_counter() - started)
+        return GradedRecord(grade, line, time.perf_counter() - started)
 
     def _regrade(self, slot: Slot, line: bytes) -> Callable[[int], Regrade]:
         known = self._keep.known.get(slot)

@@ -22,15 +22,15 @@ from tau2_core.runs.executors.messages import (
     FromRun,
     GradedSlot,
     Judged,
-    Play,
     PlayedSlot,
+    PlaySlot,
     Ready,
     Refused,
     Regrade,
     Setup,
     Traced,
 )
-from tau2_core.runs.executors.players import Keep, LocalPlayer, Playing
+from tau2_core.runs.executors.players import Keep, LocalPlayer, PlayableRun
 from tau2_core.runs.executors.recipe import Recipe, unpacked
 from tau2_core.runs.executors.remote_models import Admissions, cassette_of, reported
 from tau2_core.runs.loading import open_catalogue
@@ -74,7 +74,7 @@ async def _take_part(setup: Setup, connection: Connection[FromRun]) -> None:
 
 def _prepared(
     recipe: Recipe, cassette: Cassette | None, connection: Connection[FromRun], admissions: Admissions
-) -> Playing:
+) -> PlayableRun:
     """Load what the run has loaded. Raises UsageError, PackError, DatasetError; RunError if it is not the same."""
     given = recipe.ingredients
     catalogue = open_catalogue(given.options.pack, given.options.no_plugin)
@@ -82,7 +82,7 @@ def _prepared(
     composed = compose_run(given.options, catalogue, models, given.agent, given.user, given.tasks)
     checked = check_plan(composed.plan, catalogue)
     recipe.refuse_another(checked.config, socket.gethostname())
-    return Playing(checked, catalogue, recipe.play_episode, recipe.backends)
+    return PlayableRun(checked, catalogue, recipe.play_episode, recipe.backends)
 
 
 class _Worker:
@@ -92,7 +92,7 @@ class _Worker:
         self._cassette = cassette
         self._known: dict[Slot, Judgement] = {}
 
-    async def work(self, playing: Playing) -> None:
+    async def work(self, playing: PlayableRun) -> None:
         """Play and grade until the run closes the connection, or has ended."""
         keep = Keep(self._keep_traced, self._keep_judgement, self._known)
         async with playing.backends(playing.checked.plan, playing.catalogue) as open_backend:
@@ -102,7 +102,7 @@ class _Worker:
             while (message := await self._connection.receive()) is not None:
                 if isinstance(message, Admitted):
                     self._admissions.admit(message.number)
-                elif isinstance(message, Play | Regrade):
+                elif isinstance(message, PlaySlot | Regrade):
                     task = asyncio.create_task(self._do(message, player))
                     tasks.add(task)
                     task.add_done_callback(tasks.discard)
@@ -111,10 +111,12 @@ class _Worker:
             if tasks:
                 await asyncio.wait(tasks)
 
-    async def _do(self, message: Play | Regrade, player: LocalPlayer) -> None:
+    async def _do(self, message: PlaySlot | Regrade, player: LocalPlayer) -> None:
         try:
             slot = (
-                await self._play(message, player) if isinstance(message, Play) else await self._regrade(message, player)
+                await self._play(message, player)
+                if isinstance(message, PlaySlot)
+                else await self._regrade(message, player)
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, the run must not wait for this slot
             self._connection.send(Broken(str(error) if isinstance(error, Tau2GymError) else describe_error(error)))
@@ -124,7 +126,7 @@ class _Worker:
             self._cassette.remove(str(slot))
         await self._connection.drained()
 
-    async def _play(self, message: Play, player: LocalPlayer) -> Slot:
+    async def _play(self, message: PlaySlot, player: LocalPlayer) -> Slot:
         slot = Slot(message.task_id, message.trial)
         self._insert(message.exchanges)
         played = await player.play(slot, message.seed)
