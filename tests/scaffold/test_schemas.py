@@ -15,6 +15,7 @@ from tau2_core.packs.yaml_source import read_yaml
 from tau2_core.scaffold.schemas import SHIPPED, SOURCES, json_schema
 
 from tests.bakery import in_process, write_bakery
+from tests.conftest import Gym
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKS = sorted((ROOT / "domains").glob("*/src/*/domain.yaml"))
@@ -140,3 +141,66 @@ def test_what_the_schema_refuses_check_refuses(tmp_path: Path, kind: str, file: 
         if refused == MISTAKES_EACH:
             break
     assert refused == MISTAKES_EACH
+
+
+def test_what_the_schema_of_functions_refuses_check_refuses(gym: Gym, mock_copy: Path) -> None:
+    file, refused = mock_copy / "tools" / "functions.yaml", 0
+    original = read_yaml(file).value
+    for seed in range(200):
+        content = spoilt(original, random.Random(seed))
+        if validator("functions").is_valid(content):
+            continue
+        file.write_text(yaml.safe_dump(content), encoding="utf-8")
+        done = gym("check", "--pack", mock_copy, TAU2_GYM_DISABLE="mock")
+        assert done.returncode == 1, f"{content}\n{done.stdout}{done.stderr}"
+        assert f"{file}:" in done.stdout
+        refused += 1
+        if refused == 4:
+            break
+    assert refused == 4
+
+
+EVALUATION = {
+    "name": "careful",
+    "extends": "strict",
+    "evaluators": {"DB": {"use": "tau2.db"}},
+    "weights": {"DB": 0.5},
+    "gates": ["DB"],
+    "solved_from": 0.5,
+}
+CONFIG = {
+    "domain": "mock",
+    "agent": {"name": "oracle"},
+    "user": {"model": "endpoint/customer", "args": {"temperature": 0.5}},
+    "pack": ["hotel"],
+    "split": "test",
+    "trials": 2,
+    "max_cost": 1.5,
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "arguments"),
+    [
+        ("evaluation", EVALUATION, ("run", "mock", "--task", "complete_task", "--evaluators")),
+        ("config", CONFIG, ("run", "--show-config", "--config")),
+    ],
+)
+def test_what_the_schema_refuses_a_run_refuses(
+    tmp_path: Path, kind: str, content: dict[str, Any], arguments: tuple[str, ...]
+) -> None:
+    assert validator(kind).is_valid(content)
+    file, refused = tmp_path / "file.yaml", 0
+    for seed in range(200):
+        wrong = spoilt(content, random.Random(seed))
+        if validator(kind).is_valid(wrong):
+            continue
+        file.write_text(yaml.safe_dump(wrong), encoding="utf-8")
+        done = in_process(*arguments, file, "--out", tmp_path / "runs")
+        assert done.returncode == 2, f"{wrong}\n{done.stdout}"
+        assert str(file) in done.stderr
+        refused += 1
+        if refused == MISTAKES_EACH:
+            break
+    assert refused == MISTAKES_EACH
+    assert not (tmp_path / "runs").exists()
