@@ -14,7 +14,7 @@ Gym = Callable[..., CompletedProcess[str]]
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9)
 )
-MEND = "(fix or restore the data file)"
+MEND = "(correct the data file, or the database's model)"
 
 
 def refused(done: CompletedProcess[str], code: int) -> str:

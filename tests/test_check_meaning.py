@@ -101,7 +101,7 @@ class TestNames:
         pack = write_bakery(tmp_path / "bakery", {"handlers/counter.py": handlers})
         done = in_process("check", "--pack", pack)
         place = f"{pack / 'handlers' / 'counter.py'}:9: "
-        hint = f"did you mean 'orders'? Declare it under `ids` in {pack / 'domain.yaml'}:6"
+        hint = f"declare it under `ids` in {pack / 'domain.yaml'}:6; did you mean 'orders'?"
         assert done.stdout.splitlines()[0] == f"bakery: {place}there is no pool of ids 'order' ({hint}) [T2G022]"
         assert done.stdout.splitlines()[1].startswith("bakery: 1 problem ")
 

@@ -23,14 +23,9 @@ def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
 class TestStreams:
-    @pytest.mark.parametrize(
-        ("via", "closed"),
-        [
-            *(("process", closed) for closed in ("<&-", ">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-")),
-            *(("mcp", closed) for closed in ("<&-", "<&- >&- 2>&-")),
-        ],
-    )
-    def test_a_run_with_closed_streams_is_played(self, tmp_path: Path, via: str, closed: str) -> None:
+    @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"])
+    @pytest.mark.parametrize("via", ["process", "mcp"])
+    def test_a_run_with_closed_streams_is_played(self, tmp_path: Path, closed: str, via: str) -> None:
         done = shell(f"{RUN} --name r --via {via} {closed}", tmp_path)
         assert done.returncode == 0, done.stderr
         assert (tmp_path / "runs" / "r" / "summary.json").is_file()

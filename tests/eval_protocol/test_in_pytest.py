@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from tests.eval_protocol.conftest import Evaluate
     from tests.forked import Forks
 
-WORKERS = 2
+WORKERS = 4
 EACH_ROW = """
 @evaluation_test(input_rows=[rows()], completion_params=[SILENT, ORACLE], rollout_processor_kwargs=MOCK,
                  split_rows=True, passed_threshold=1.0)
 def test_it(row: EvaluationRow) -> EvaluationRow:
     return row
 """
-BOTH_WAYS = "from tau2_gym_eval_protocol import McpGymRolloutProcessor\n" + "".join(
+FOUR = "from tau2_gym_eval_protocol import McpGymRolloutProcessor\n" + "".join(
     f"""
 @evaluation_test(input_rows=[rows()], completion_params=[{agent}], rollout_processor_kwargs=MOCK, num_runs=2,
                  rollout_processor=McpGymRolloutProcessor(){script}, passed_threshold={threshold})
@@ -38,6 +38,8 @@ def test_{number}(row: EvaluationRow) -> EvaluationRow:
     for number, (agent, threshold, script) in enumerate(
         [
             ("ORACLE", 1.0, ", server_script_path=server_script()"),
+            ("SILENT", 0.0, ", server_script_path=server_script()"),
+            ("ORACLE", 1.0, ""),
             ("SILENT", 0.0, ""),
         ]
     )
@@ -158,12 +160,16 @@ def _is_marked(folder: Path, mark: str) -> bool:
 def test_workers_under_load_get_the_same_results_and_leave_nothing_behind(evaluate: Evaluate) -> None:
     mark = uuid.uuid4().hex
     with one_core():
-        spread = evaluate(BOTH_WAYS, "-n", str(WORKERS), "--gym-out", "spread", EVALUATION_MARK=mark)
+        spread = evaluate(FOUR, "-n", str(WORKERS), "--gym-out", "spread", EVALUATION_MARK=mark)
     assert processes_of(mark) == []
-    alone = evaluate(BOTH_WAYS, "--gym-out", "alone")
+    alone = evaluate(FOUR, "--gym-out", "alone")
     assert not any(spread.failures.values()), spread.output
-    assert sorted(spread.names) == sorted(alone.names) == ["test_0[oracle-rows-4]", "test_1[silent-rows-4]"]
-    for name in ("test_0-oracle", "test_1-silent"):
+    assert (
+        sorted(spread.names)
+        == sorted(alone.names)
+        == [f"test_{n}[{a}-rows-4]" for n, a in enumerate(["oracle", "silent"] * 2)]
+    )
+    for name in ("test_0-oracle", "test_1-silent", "test_2-oracle", "test_3-silent"):
         found = []
         for out in ("spread", "alone"):
             [folder] = spread.folder.glob(f"{out}/*{name}")
@@ -171,7 +177,7 @@ def test_workers_under_load_get_the_same_results_and_leave_nothing_behind(evalua
             found.append(sorted(json.dumps(grade, sort_keys=True) for grade in grades))
         assert len(found[0]) == 8
         assert found[0] == found[1]
-    assert spread.output.partition("tau2-gym evaluations")[2].count("spread/") == 2
+    assert spread.output.partition("tau2-gym evaluations")[2].count("spread/") == 4
 
 
 def test_a_killed_pytest_takes_its_servers_along(forks: Forks, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Many worlds at once: none notices another, and none is left behind."""
+"""Worlds by the thousand: none notices another, and none is left behind."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def in_parallel(work: Callable[[Any], Any], items: Any) -> list[Any]:
         return list(threads.map(work, items))
 
 
-@pytest.mark.parametrize("count", [2, 200])
+@pytest.mark.parametrize("count", [2, 1000])
 def test_interleaved_writes_end_as_serial_ones_do(server: Server, setting_of: SettingOf, count: int) -> None:
     worlds = in_parallel(lambda _number: server.create("mock"), range(count))
     scripts = [calls_of(number) for number in range(count)]
@@ -81,8 +81,8 @@ def test_interleaved_writes_end_as_serial_ones_do(server: Server, setting_of: Se
 
 
 @pytest.mark.domain("retail")
-def test_cycles_leave_nothing_behind(roomy: Server) -> None:
-    """Memory after five hundred is what it was after one hundred, but for what the allocator keeps."""
+def test_a_thousand_cycles_leave_nothing_behind(roomy: Server) -> None:
+    """Memory after a thousand is what it was after two hundred, but for what the allocator keeps."""
 
     def cycle(number: int) -> None:
         world: World = roomy.create("retail")
@@ -90,16 +90,16 @@ def test_cycles_leave_nothing_behind(roomy: Server) -> None:
         assert world.control(what="/reward").json()["reward"] == 1.0
         world.delete()
 
-    in_parallel(cycle, range(100))
+    in_parallel(cycle, range(200))
     after_some = roomy.resident()
-    in_parallel(cycle, range(400))
+    in_parallel(cycle, range(800))
     gc.collect()
-    assert roomy.resident() - after_some < 8 * MEGABYTE
+    assert roomy.resident() - after_some < 15 * MEGABYTE
     assert roomy.http.get("/v1/episodes").json() == []
     metrics = roomy.http.get("/metrics").text
     assert "tau2_gym_open_episodes 0" in metrics
-    assert "tau2_gym_episodes_created_total 500" in metrics
-    assert len(roomy.kept()) == 500
+    assert "tau2_gym_episodes_created_total 1000" in metrics
+    assert len(roomy.kept()) == 1000
 
 
 class TestSessions:
@@ -159,8 +159,8 @@ class TestSessions:
 def test_open_worlds_are_small(roomy: Server) -> None:
     roomy.create("retail").delete()
     idle = roomy.resident()
-    worlds = in_parallel(lambda _number: roomy.create("retail"), range(300))
-    assert roomy.resident() - idle < 30 * MEGABYTE
+    worlds = in_parallel(lambda _number: roomy.create("retail"), range(1000))
+    assert roomy.resident() - idle < 100 * MEGABYTE
     in_parallel(lambda world: world.delete(), worlds)
 
 

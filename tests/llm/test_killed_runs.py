@@ -16,7 +16,7 @@ from tau2_core.testing.scripted_endpoint import Answer, Asked, ScriptedEndpoint
 
 from tests.forked import Forked, Forks
 
-KILLS = 12
+KILLS = 30
 MODELS = {"agent": "endpoint/agent", "user": "endpoint/customer", "judge": "endpoint/judge"}
 RUN = ["run", "mock", "--judge-all", "--trials", "2", "--concurrency", "5", "--name", "r"]
 
@@ -123,7 +123,7 @@ def undisturbed(script: GoldScript, runs: Runs, tmp_path_factory: pytest.TempPat
 
 
 @pytest.mark.timeout(400)
-def test_at_many_moments(undisturbed: Path, runs: Runs, tmp_path: Path) -> None:
+def test_thirty_times(undisturbed: Path, runs: Runs, tmp_path: Path) -> None:
     """Chains of runs from the cassette, each killed and resumed until it is done."""
     killed = tmp_path / "killed.py"
     killed.write_text(KILLED)

@@ -181,6 +181,14 @@ MISTAKES = {
     "a model uses an unknown name": Mistake(
         MODELS, "dict[str, Booking]", "dict[str, Bookng]", "T2G015", "Bookng", "'Bookng' is not defined"
     ),
+    "a context is not annotated": Mistake(
+        HANDLERS,
+        "def get_booking(db: BikeShopDB, booking_id: str)",
+        "def get_booking(db: BikeShopDB, booking_id: str, context)",
+        "T2G017",
+        "def get_booking(",
+        "annotate it: `context: Context`",
+    ),
     "a handler fails in every task": Mistake(
         HANDLERS,
         "    return _find(db, booking_id)",

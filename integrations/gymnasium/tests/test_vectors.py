@@ -110,10 +110,10 @@ def test_customers_that_models_play_are_awaited_together() -> None:
 
 
 def test_many_share_a_process() -> None:
-    env = vector(num_envs=1024)
+    env = vector(num_envs=4096)
     env.reset(seed=1)
-    observations = env.step(["get_users()"] * 1024)[0]
-    assert len(observations) == 1024
+    observations = env.step(["get_users()"] * 4096)[0]
+    assert len(observations) == 4096
     assert all(observation.startswith("tool: [") for observation in observations)
     env.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,64 +21,12 @@ from tau2_gym_workbench.index import RunIndex
 from tau2_gym_workbench.links import Links
 from tau2_gym_workbench.matrix import PAGE, Filter, matrix, neighbours
 from tau2_gym_workbench.panels import Panels
+from tau2_gym_workbench.run_list import SORTS, RunRow, who
 from tau2_gym_workbench.settings import Settings
 from tau2_gym_workbench.time_machine import TimeMachine, time_machine
 
 RUNS_PAGE = 100
 DAMAGE_SHOWN = 5
-SORTS: Mapping[str, Callable[[RunRow], Any]] = {
-    "newest": lambda row: -row.found.begun,
-    "name": lambda row: row.name,
-    "mean reward": lambda row: -(row.figures.mean_reward if row.figures else -1),
-    "cost": lambda row: -((row.figures.cost or 0) if row.figures else -1),
-    "episodes": lambda row: -(row.figures.slots if row.figures else -1),
-}
-
-
-@dataclass(frozen=True)
-class RunRow:
-    """A line of the list of runs; `damaged` says why a run cannot be read."""
-
-    found: FoundRun
-    figures: RunFigures | None
-    config: Mapping[str, Any]
-    evaluators: str = ""
-    damaged: str = ""
-
-    @property
-    def key(self) -> str:
-        return self.found.key
-
-    @property
-    def name(self) -> str:
-        return self.found.key.replace("~", "/") if self.found.key != "." else self.found.folder.resolve().name
-
-    @property
-    def domain(self) -> str:
-        return str(self.config.get("domain", ""))
-
-    @property
-    def agent(self) -> str:
-        return who(self.config, "agent")
-
-    @property
-    def user(self) -> str:
-        return who(self.config, "user")
-
-    @property
-    def judge(self) -> str:
-        return who(self.config, "judge")
-
-    def says(self, text: str) -> bool:
-        """Tell whether a text is in what it is called, what it plays or who takes part."""
-        words = (self.name, self.domain, self.agent, self.user, self.judge, self.evaluators)
-        return any(text in word.casefold() for word in words)
-
-
-def who(config: Mapping[str, Any], role: str) -> str:
-    """Return who plays a role: the model, or else the name it is registered under."""
-    model = config.get("models", {}).get(role)
-    return str(model["model"]) if model else str(config.get(role, {}).get("name", ""))
 
 
 @dataclass

@@ -136,7 +136,12 @@ class Binder:
             if schema is None:
                 if parameter.name not in swapped.values():
                     what = f"{name}: parameter {parameter.name!r} is not in the YAML"
-                    self.problems.at(code, ProblemKind.PARAMETER_NAME, what, hint="add it there, or remove it")
+                    meant = (
+                        "annotate it: `context: Context`"
+                        if parameter.name == "context"
+                        else "add it there, or remove it"
+                    )
+                    self.problems.at(code, ProblemKind.PARAMETER_NAME, what, hint=meant)
                 continue
             optional = bool(schema.get("optional", False))
             where = Source(

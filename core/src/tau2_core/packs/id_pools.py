@@ -20,7 +20,7 @@ def check_id_pools(folder: Path, pools: Collection[str], manifest: Source, probl
         for name, line in _asked_for(file):
             if name not in pools:
                 source = Source(file, line)
-                hint = f"{did_you_mean(name, pools)} Declare it under `ids` in {manifest}"
+                hint = f"declare it under `ids` in {manifest}; {did_you_mean(name, pools)}"
                 problems.at(source, ProblemKind.ID_POOL, f"there is no pool of ids {name!r}", hint=hint)
                 found.append(source)
     return found

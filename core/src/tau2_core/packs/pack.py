@@ -85,9 +85,8 @@ class Pack:
                 known = self._bases[role, file] = load_base(self.models[role], file, exact=own, read=self.sources.read)
             except DataError as error:
                 problems = Problems(self.name)
-                problems.add(
-                    error.file, ProblemKind.DATA, str(error), line=error.line, hint="fix or restore the data file"
-                )
+                mend = "correct the data file, or the database's model"
+                problems.add(error.file, ProblemKind.DATA, str(error), line=error.line, hint=mend)
                 raise PackError(problems.found) from error
         return known
 

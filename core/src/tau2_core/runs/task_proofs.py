@@ -134,7 +134,11 @@ class _Player:
                 f"task {task.id!r}: gold call {action.text()} fails: {raised}{result.content.removeprefix('Error: ')}"
             )
             code = tool.handler.__code__
-            hint = f"fix the handler, {code.co_filename}:{code.co_firstlineno}" if crashed else "correct the call"
+            hint = (
+                f"fix the handler, {code.co_filename}:{code.co_firstlineno}"
+                if crashed
+                else "correct the call, or what its handler refuses"
+            )
             named = [("arguments", key) for key, value in action.arguments.items() if repr(value) in result.content]
             place = ("evaluation_criteria", "actions", index, *(named[0] if named else ()))
             # The same failure of a handler in several tasks, or of a task's several calls, is one mistake.
