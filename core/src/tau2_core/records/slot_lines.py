@@ -8,6 +8,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
@@ -104,7 +105,7 @@ class SlotLines(Mapping[Slot, Content], Generic[Content]):
             return self._read(self._line(stream, number))
 
     def __iter__(self) -> Iterator[Slot]:
-        return map(self._slots.slot, self._in_order())
+        return map(self._slots.slot, self._in_order)
 
     def values(self) -> Iterator[Content]:  # type: ignore[override]
         """Yield what each line holds, in the order of the file."""
@@ -133,10 +134,6 @@ class SlotLines(Mapping[Slot, Content], Generic[Content]):
 
             yield read
 
-    def contents(self) -> Iterator[bytes]:
-        """Yield each line as it is written, without the line feed, in the order of the file."""
-        return (line.content for line in self._all_lines())
-
     def _number(self, slot: Slot) -> int | None:
         number = self._slots.number(slot.task_id, slot.trial)
         return number if number is not None and self._has(number) else None
@@ -144,15 +141,17 @@ class SlotLines(Mapping[Slot, Content], Generic[Content]):
     def _has(self, number: int) -> bool:
         return self._starts[number] != _ABSENT
 
-    def _in_order(self) -> list[int]:
+    @cached_property
+    def _in_order(self) -> array[int]:
+        """The numbers of the slots that have a line, in the order of the file."""
         starts = self._starts
-        return sorted(filter(self._has, range(len(starts))), key=starts.__getitem__)
+        return array("q", sorted(filter(self._has, range(len(starts))), key=starts.__getitem__))
 
     def _all_lines(self) -> Iterator[Line]:
         if not self._count:
             return
         with self._opened() as stream:
-            for number in self._in_order():
+            for number in self._in_order:
                 yield self._line(stream, number)
 
     def _line(self, stream: BinaryIO, number: int) -> Line:
