@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from tau2_gym_workbench.authoring import with_id
@@ -86,7 +88,19 @@ def test_a_pack_is_checked_as_it_changes_and_gains_a_task(tmp_path: Path, open_p
         assert "update_task_status" in page.locator("#made").inner_text()
         page.goto(f"{address.removesuffix('dev')}domains/mock/tasks?id=made_here")
         assert "You want task_5 completed." in page.locator("main").inner_text()
+        tell_change(address, tools)
     assert "made_here" in (pack / "data" / "tasks" / "made_here.yaml").read_text()
+
+
+def tell_change(address: str, file: Path) -> None:
+    """A page is told of a change from before it listens, also if another page was made meanwhile."""
+    shown = httpx.get(address).text
+    file.write_text(f"{file.read_text()}\n")
+    assert httpx.get(address).status_code == 200
+    events = re.search(r'data-changes="([^"]+)"', shown)
+    assert events is not None
+    with httpx.stream("GET", httpx.URL(address).join(events[1])) as stream:
+        assert next(filter(None, stream.iter_lines())) == "data: changed"
 
 
 @pytest.mark.parametrize("text", ["base: [a, b]\n", "base:\n  # ours\n  - a\n  - b\n", "x: [c]\nbase:\n- a\n- b\n"])

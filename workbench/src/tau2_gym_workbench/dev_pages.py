@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 
@@ -20,7 +21,6 @@ from tau2_gym_workbench.links import Links
 from tau2_gym_workbench.pages import Reading
 
 POLL_SECONDS = 0.5
-Stamp = tuple[tuple[str, int, int], ...]
 
 
 class DevPages:
@@ -30,23 +30,21 @@ class DevPages:
         self.reading = reading
         self.links = links
         self.folder = folder
-        self._stamp: Stamp = ()
-        self._report: CheckReport | None = None
+        self._checked: tuple[str, CheckReport] | None = None  # the state of the files, and what `check` said of it
         self._lock = Lock()
 
     def routes(self) -> list[BaseRoute]:
         """Return the addresses."""
         return [Route("/dev", self.show), Route("/dev/events", self.events)]
 
-    def report(self) -> CheckReport:
-        """Check the pack as it is now; again only when a file has changed."""
+    def checked(self) -> tuple[str, CheckReport]:
+        """Check the pack as it is now, again only when a file has changed; return its files' state and the report."""
         with self._lock:
-            stamp = files_stamp(self.folder)
-            if self._report is None or stamp != self._stamp:
+            state = files_state(self.folder)
+            if self._checked is None or state != self._checked[0]:
                 self.read_again()
-                self._stamp = stamp
-                self._report = self._check()
-            return self._report
+                self._checked = state, self._check()
+            return self._checked
 
     def read_again(self) -> None:
         """Forget what was read of the pack, its Python modules too."""
@@ -64,12 +62,8 @@ class DevPages:
         except PackError as error:
             return CheckReport(self.folder.name, list(error.problems))
 
-    def changed(self) -> bool:
-        """Tell whether a file has changed since the last check."""
-        return files_stamp(self.folder) != self._stamp
-
     def show(self, _request: Request) -> Response:
-        report = self.report()
+        state, report = self.checked()
         problems: list[tuple[str, Problem]] = [("problem", each) for each in report.problems]
         problems += [("warning", each) for each in report.warnings]
         page = self.reading.render(
@@ -80,16 +74,19 @@ class DevPages:
             report=report,
             problems=problems,
             folder=self.folder,
+            state=state,
         )
         return HTMLResponse(page)
 
-    async def events(self, _request: Request) -> Response:
-        return StreamingResponse(_changes(self.changed), media_type="text/event-stream")
+    async def events(self, request: Request) -> Response:
+        """Tell when the files are not as they were for a page; another page may have had them checked since."""
+        seen = request.query_params.get("seen")
+        return StreamingResponse(_changes(lambda: files_state(self.folder) != seen), media_type="text/event-stream")
 
     async def fresh(self, request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         """Read the pack again before a page is made of it, if a file has changed."""
-        if not request.url.path.startswith("/static/") and self.changed():
-            await run_in_threadpool(self.report)
+        if not request.url.path.startswith("/static/"):
+            await run_in_threadpool(self.checked)
         return await call_next(request)
 
 
@@ -102,8 +99,8 @@ async def _changes(changed: Callable[[], bool]) -> AsyncIterator[str]:
         await asyncio.sleep(POLL_SECONDS)
 
 
-def files_stamp(folder: Path) -> Stamp:
-    """Return what changes when a file of a folder does; a file that vanishes meanwhile is left out."""
+def files_state(folder: Path) -> str:
+    """Return a text that changes when a file of a folder does; a file that vanishes meanwhile is left out."""
     found = []
     for file in folder.rglob("*"):
         if file.suffix == ".pyc" or "__pycache__" in file.parts:
@@ -114,4 +111,4 @@ def files_stamp(folder: Path) -> Stamp:
             continue
         if not file.is_dir():
             found.append((str(file), told.st_mtime_ns, told.st_size))
-    return tuple(sorted(found))
+    return sha256(repr(sorted(found)).encode("utf-8", "surrogateescape")).hexdigest()
