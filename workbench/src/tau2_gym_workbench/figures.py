@@ -24,7 +24,7 @@ BARS = 24
 
 @dataclass(frozen=True, slots=True)
 class CriterionFigures:
-    """How often a criterion is met, as in `tau2-gym report`: strict counts what is unchecked as not met."""
+    """How often a criterion is met, as in `tau2-gym report`: unchecked counts as not met."""
 
     name: str
     met: int
@@ -37,7 +37,7 @@ class CriterionFigures:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """How a figure is spread over episodes: bars from least to most, and the quartiles."""
+    """The distribution of a figure over episodes: a histogram from least to most, and the quartiles."""
 
     name: str
     unit: str
@@ -50,7 +50,7 @@ class Distribution:
 
 @dataclass
 class RunFigures:
-    """All that is said of a run as a whole."""
+    """The figures of a whole run."""
 
     state: str
     slots: int
@@ -78,7 +78,7 @@ class RunFigures:
 
 
 def figures(index: RunIndex) -> RunFigures:
-    """Sum a run up; every slot counts, one that was not played or graded as failed."""
+    """Sum up a run. Every slot counts; one that was not played or graded counts as failed."""
     tasks, trials = len(index.config["tasks"]), int(index.config["trials"])
     with index.reading() as connection:
         grades = connection.execute("SELECT task, solved, reward, outcome, states, basis FROM grades").fetchall()
@@ -127,7 +127,7 @@ def _state(index: RunIndex, finished: int, slots: int, damage: int) -> str:
 
 
 def _cost(index: RunIndex, episodes: Any, judged: Any) -> float | None:
-    """Return what the run cost; None where no model took part, or a price is not known."""
+    """Return the cost of the run; None if no model took part or a price is unknown."""
     told = index.config["models"]
     played = [role for role in told if role != "judge"]
     if not told or (played and episodes["priced"] < episodes["number"]) or judged["priced"] < judged["number"]:
@@ -136,7 +136,7 @@ def _cost(index: RunIndex, episodes: Any, judged: Any) -> float | None:
 
 
 def _seconds(folder: Path) -> float | None:
-    """Return how long the run took, as its summary says; None while there is none that can be read."""
+    """Return the run's duration from its summary; None while there is no readable summary."""
     if not (folder / SUMMARY).exists():
         return None
     try:
@@ -148,7 +148,7 @@ def _seconds(folder: Path) -> float | None:
 
 
 def _rate(totals: list[int], sizes: list[int]) -> Estimate | None:
-    """Return a rate with its interval; without scipy, which is an extra, the rate alone."""
+    """Return a rate with its interval, or the rate alone if scipy (an extra) is not installed."""
     try:
         return clustered_rate(totals, sizes)
     except MissingExtraError:
@@ -164,8 +164,8 @@ def _pass_hat_k(solved: list[int], trials: int) -> dict[int, Estimate]:
 
 
 def _criteria(grades: list[Any], tasks: int, trials: int) -> list[CriterionFigures]:
-    """Count each criterion's verdicts as the report does: a slot without any verdict is unchecked."""
-    parsed: dict[str, Any] = {}  # the same few texts, over and over
+    """Count each criterion's verdicts as the report does: a slot without a verdict is unchecked."""
+    parsed: dict[str, Any] = {}  # the same few strings recur, so parse each once
 
     def read(text: str) -> Any:
         if text not in parsed:
@@ -222,7 +222,7 @@ def tools(connection: Connection) -> list[Any]:
 
 
 def distributions(connection: Connection) -> list[Distribution]:
-    """Return the spreads of turns, calls, dollars and seconds over episodes; of what is not known, none."""
+    """Return the distributions of turns, calls, dollars and seconds over episodes, leaving out unknown values."""
     wanted = {
         "turns": ("", "SELECT turns FROM episodes"),
         "tool calls": ("", "SELECT tool_calls FROM episodes"),
@@ -247,7 +247,7 @@ def _distribution(name: str, unit: str, values: list[float]) -> Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What is said of a run beside its figures: why episodes failed, tools, spreads, and the sets that graded."""
+    """What a run page shows beside the figures: why episodes failed, tools, distributions, and evaluator sets."""
 
     groups: dict[str, list[Group]]
     tools: list[Any]
@@ -256,7 +256,7 @@ class Details:
 
 
 def details(index: RunIndex) -> Details:
-    """Look through all episodes of a run; of a large one it takes some tenths of a second."""
+    """Look through all episodes of a run; for a large run this takes some tenths of a second."""
     with index.reading() as connection:
         sets = [row[0] for row in connection.execute("SELECT DISTINCT evaluators FROM grades ORDER BY 1")]
         return Details(failure_groups(connection), tools(connection), distributions(connection), " and ".join(sets))

@@ -1,4 +1,4 @@
-"""The folder of runs: which there are, under which key each has its page, and the index of each."""
+"""The folder of runs: the runs in it, the key of each in URLs, and the index of each."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tau2_core.records.reader import is_run
 
 from tau2_gym_workbench.index import RunIndex
 
-DEEPEST = 5  # folders below the one that is looked at
-QUIET_SECONDS = 60.0  # without a new line, a run that is not whole counts as stopped
+DEEPEST = 5  # levels of folders that are searched
+QUIET_SECONDS = 60.0  # an incomplete run without a new line for this long counts as stopped
 
 
 @dataclass(frozen=True, slots=True)
 class FoundRun:
-    """A run folder, and the key that its addresses have: its path below the folder, with `~` for `/`."""
+    """A run folder, and its key in URLs: its path below the folder, with `~` for `/`."""
 
     key: str
     folder: Path
@@ -29,7 +29,7 @@ class FoundRun:
 
 
 class Runs:
-    """All run folders below one, with their indexes, which are kept for as long as this lives."""
+    """All run folders below a folder, with their indexes, which this object caches."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -37,9 +37,9 @@ class Runs:
         self._lock = Lock()
 
     def found(self) -> list[FoundRun]:
-        """Return the run folders, newest first. Raises UsageError where the folder cannot be read."""
+        """Return the run folders, newest first. Raises UsageError if the folder cannot be read."""
         if self.folder.exists() and not self.folder.is_dir():
-            raise UsageError(f"{self.folder} is no folder; name one that holds runs")
+            raise UsageError(f"{self.folder} is not a folder; give one that holds runs")
         runs = [FoundRun(self._key(each), each, begun) for each, begun in _walk(self.folder, DEEPEST, set())]
         return sorted(runs, key=lambda run: (-run.begun, run.key))
 
@@ -54,7 +54,7 @@ class Runs:
             if not is_run(folder):
                 with self._lock:
                     self._indexes.pop(folder, None)
-                raise UsageError(f"there is no run {key!r} any more: its folder is gone") from error
+                raise UsageError(f"run {key!r} no longer exists: its folder is gone") from error
             raise
         return index
 
@@ -77,13 +77,13 @@ class Runs:
 
 
 def _walk(folder: Path, deepest: int, seen: set[tuple[int, int]]) -> Iterator[tuple[Path, float]]:
-    """Yield run folders with the time they were begun; what is inside of one is its own.
+    """Yield run folders with the time at which they were started. Run folders are not searched for more runs.
 
-    A folder that several links lead to is yielded once, by its own name if it has one here.
+    A folder that is reachable through several links is yielded once, under its own name if it is below this folder.
     """
     try:
         place = folder.stat()
-    except OSError:  # it is being deleted, or may not be read
+    except OSError:  # it is being deleted, or is not readable
         return
     if (place.st_dev, place.st_ino) in seen:
         return
@@ -99,7 +99,7 @@ def _walk(folder: Path, deepest: int, seen: set[tuple[int, int]]) -> Iterator[tu
     try:
         found = [each for each in os.scandir(folder) if each.is_dir() and not each.name.startswith(".")]
     except PermissionError:
-        yield folder, place.st_mtime  # may be a run: it is listed, and its page says that it cannot be read
+        yield folder, place.st_mtime  # It may be a run: it is listed, and its page says that it cannot be read.
         return
     except OSError:
         return
@@ -109,7 +109,7 @@ def _walk(folder: Path, deepest: int, seen: set[tuple[int, int]]) -> Iterator[tu
 
 
 def is_written_to(folder: Path) -> bool:
-    """Tell whether somebody is writing into a run's folder: it holds the lock, or a line is younger than a minute."""
+    """Tell whether a process is writing to a run's folder: the lock is held, or a line is less than a minute old."""
     if (locked := _is_locked(folder)) is not None:
         return locked
     newest = 0.0
@@ -122,7 +122,7 @@ def is_written_to(folder: Path) -> bool:
 
 
 def _is_locked(folder: Path) -> bool | None:
-    """Look for the writer's lock among those of the system; None where it cannot be told (taking it would disturb)."""
+    """Look for the writer's lock in the system's list; None if unknown. Trying to take it would disturb the writer."""
     try:
         held = Path("/proc/locks").read_text(encoding="ascii").splitlines()
         found = folder.stat()

@@ -1,7 +1,7 @@
-"""The index of a run: where each episode is in the run's files, and its figures, in a SQLite file beside them.
+"""The index of a run: a SQLite file with each episode's position in the run's files, and its figures.
 
-The run's own files stay the only truth: the index is brought up to date from them whenever it is opened, reading
-only what has been added, and made anew when they were changed otherwise.
+The run's own files remain the source of truth. Whenever the index is opened, it is brought up to date from what
+was appended to them; if they were changed in another way, it is rebuilt.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _Place(BaseModel):
 
 
 class RunIndex:
-    """One run's index. `refresh` brings it up to date; `reading` gives a connection to ask it with."""
+    """One run's index. `refresh` brings it up to date; `reading` gives a connection for queries."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -54,10 +54,10 @@ class RunIndex:
         self._fallback: tempfile.TemporaryDirectory[str] | None = None
         self._numbers: dict[str, int] = {}
         self._seen: tuple[Any, ...] = ()
-        self.version = 0  # changes with the content
+        self.version = 0  # incremented when the content changes
 
     def refresh(self) -> bool:
-        """Read what has been added since; tell whether anything was.
+        """Read what has been added since the last call; return whether there was anything.
 
         Raises RunError if run.json is damaged or of another format, OSError if the folder is gone.
         """
@@ -70,7 +70,7 @@ class RunIndex:
                 self._numbers = {task: number for number, task in enumerate(self.config["tasks"])}
             try:
                 changed = self._update()
-            except sqlite3.DatabaseError:  # damaged, or of somebody else: it is only an index
+            except sqlite3.DatabaseError:  # damaged, or not ours: rebuild it
                 self._discard()
                 changed = self._update()
             self._seen = stamps
@@ -79,7 +79,7 @@ class RunIndex:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection whose rows have names; call `refresh` before."""
+        """Give a connection whose rows have names. Call `refresh` first."""
         assert self._file is not None
         connection = sqlite3.connect(self._file, timeout=30, check_same_thread=False)
         connection.row_factory = sqlite3.Row
@@ -89,7 +89,7 @@ class RunIndex:
             connection.close()
 
     def _place(self) -> Path:
-        """Return where the index is: beside the run, or, where nothing can be written there, in a folder of ours."""
+        """Return the path of the index: in the run folder, or in a temporary one if the run folder is not writable."""
         if self._file is None:
             self._file = self.folder / FILE
             if not os.access(self.folder, os.W_OK):
@@ -127,7 +127,7 @@ class RunIndex:
         return any(changed) or not self._seen
 
     def _slot(self, place: Any) -> tuple[int, int] | None:
-        """Return an episode's place in the run's inventory; None if it has none there."""
+        """Return an episode's slot; None if the run has no such slot."""
         number = self._numbers.get(place.task_id)
         return (number, place.trial) if number is not None and 0 <= place.trial < self.config["trials"] else None
 

@@ -25,18 +25,18 @@ CREATE TABLE calls (task INT, trial INT, side TEXT, name TEXT, made INT, failed 
     PRIMARY KEY (task, trial, side, name)) WITHOUT ROWID;
 CREATE TABLE damage (file TEXT, line INT, why TEXT, PRIMARY KEY (file, line)) WITHOUT ROWID;
 """
-FORMAT = hashlib.sha256(SCHEMA.encode()).hexdigest()  # an index of another shape is made anew
+FORMAT = hashlib.sha256(SCHEMA.encode()).hexdigest()  # an index with another layout is rebuilt
 
 
 def put(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> None:
-    """Write a row into a table, in place of one with the same key."""
+    """Write a row into a table, replacing one with the same key."""
     names, marks = ", ".join(row), ", ".join("?" * len(row))
     values = [storable(value) for value in row.values()]
     connection.execute(f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})", values)  # noqa: S608 - our names
 
 
 def storable(value: Any) -> Any:
-    """Return text without what SQLite cannot hold: half surrogate pairs, and integers beyond 64 bits as text."""
+    """Return a value that SQLite can hold: without lone surrogates, and with integers beyond 64 bits as text."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
@@ -45,7 +45,7 @@ def storable(value: Any) -> Any:
 
 
 def described(connection: sqlite3.Connection) -> dict[str, str]:
-    """Return what the index says of itself: its format and the state of the run's configuration; {} if it is new."""
+    """Return the index's metadata: its format and the state of the run's configuration; {} if it is new."""
     try:
         return dict(connection.execute("SELECT key, value FROM meta").fetchall())
     except sqlite3.OperationalError:
@@ -53,7 +53,7 @@ def described(connection: sqlite3.Connection) -> dict[str, str]:
 
 
 def make_anew(connection: sqlite3.Connection, description: dict[str, str]) -> None:
-    """Replace whatever is in the file by empty tables."""
+    """Replace the contents of the file with empty tables."""
     names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     for (name,) in names:
         connection.execute(f'DROP TABLE "{name}"')

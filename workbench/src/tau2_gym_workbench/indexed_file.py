@@ -1,4 +1,4 @@
-"""One file of a run as its index reads it: only the lines that are new, and anew if it was changed otherwise."""
+"""Read one file of a run into the index: only its new lines, or all if it was changed in another way."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tau2_core.validation import first_wrong_part
 
 from tau2_gym_workbench.index_tables import put
 
-CHECKED_TAIL = 4096  # bytes before the end of what is indexed, to see whether a file was only appended to
+CHECKED_TAIL = 4096  # bytes before the end of what is indexed, compared to see whether the file was only appended to
 Take = Callable[[sqlite3.Connection, Line, Any], None]
 
 
@@ -31,7 +31,7 @@ _TABLES = {
 
 
 class IndexedFile:
-    """A file of a run, read from where the index left off. Each line is validated as `model` and given to `take`."""
+    """A file of a run, read from where the index left off. Each line is validated as `model` and passed to `take`."""
 
     def __init__(self, file: Path, connection: sqlite3.Connection, model: type[BaseModel], take: Take) -> None:
         self.file = file
@@ -41,7 +41,7 @@ class IndexedFile:
         self.take = take
 
     def read(self) -> bool:
-        """Take the lines that are new; tell whether anything changed. Raises OSError."""
+        """Read the new lines; return whether anything changed. Raises OSError."""
         stamp = stamp_of(self.file)
         known = self.connection.execute(
             "SELECT inode, size, mtime, done, lines, tail FROM files WHERE name = ?", [self.name]
@@ -84,9 +84,9 @@ class IndexedFile:
 
 
 def stamp_of(file: Path) -> tuple[int, int, int] | None:
-    """Return what changes with a file: its number, size and time; None if it is not there.
+    """Return a file's inode, size and modification time; None if there is no such file.
 
-    Raises OSError, RunError for what is no file: reading a pipe, say, would never end.
+    Raises OSError, and RunError if it is not a regular file: reading a pipe, for example, might never end.
     """
     try:
         found = file.stat()

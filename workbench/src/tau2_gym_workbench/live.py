@@ -1,4 +1,4 @@
-"""A run while it is going on: what changes in its files, as server-sent events. Any process may have written them."""
+"""Server-sent events for a run in progress, from changes in its files, whichever process writes them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from tau2_gym_workbench.text import seconds, shown
 
 POLL_SECONDS = 0.5
 MEASURED_SECONDS = 60.0
-MOST_CELLS = 2_000  # in one event
+MOST_CELLS = 2_000  # per event
 
 
 @dataclass
 class Pace:
-    """How fast episodes are finished, over the last minute that was watched."""
+    """How fast episodes finish, measured over the last minute."""
 
     points: deque[tuple[float, int]] = field(default_factory=deque)
 
@@ -39,7 +39,7 @@ class Pace:
             self.points.popleft()
 
     def told(self, figures: RunFigures) -> dict[str, str] | None:
-        """Return the rate and the time left, None before there is anything to tell them from."""
+        """Return the rate and the time left, or None if too little has been measured."""
         (begun, before), (now, after) = self.points[0], self.points[-1]
         if now - begun < 1 or after <= before:
             return None
@@ -49,7 +49,7 @@ class Pace:
 
 
 async def events(reading: Reading, links: Links, key: str) -> AsyncIterator[str]:
-    """Yield an event whenever the run's files have grown: new figures and new cells. It ends with the run."""
+    """Yield an event with new figures and cells whenever the run's files have grown. Ends with the run."""
     pace = Pace()
     known: dict[tuple[int, int], str] = {}
     first = True
@@ -95,7 +95,7 @@ def _look(
 
 
 def _new_cells(index: RunIndex, known: dict[tuple[int, int], str]) -> list[tuple[int, Cell]]:
-    """Return the cells whose outcome is another than when they were last looked at."""
+    """Return the cells whose outcome has changed since the last call."""
     with index.reading() as connection:
         rows = connection.execute(
             "SELECT e.task, e.trial, g.outcome, g.reward, g.reason FROM episodes e LEFT JOIN grades g"

@@ -10,7 +10,7 @@ from typing import Any
 
 from tau2_gym_workbench.index import RunIndex
 
-PAGE = 100  # tasks
+PAGE = 100  # tasks per page
 SIGNS = {"solved": "✓", "failed": "✗", "pending": "?", "unfinished": "·", "ungraded": "…"}
 ERROR_SIGN = "!"
 SORTS = ("order", "name", "worst", "best")
@@ -18,7 +18,7 @@ SORTS = ("order", "name", "worst", "best")
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What cells are looked for: a text in the task's id or the reason, an outcome, a criterion's state, a group."""
+    """Selects cells: by a text in the task's id or the reason, an outcome, an unmet criterion, or a group."""
 
     text: str = ""
     outcome: str = ""
@@ -28,7 +28,7 @@ class Filter:
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> Filter:
-        """Read a page's query; what makes no sense there filters nothing."""
+        """Read a filter from a query string; invalid values are ignored."""
         group = query.get("group", "")
         sort = query.get("sort", "")
         return cls(
@@ -41,11 +41,11 @@ class Filter:
 
     @property
     def selects(self) -> bool:
-        """Whether it leaves anything out."""
+        """Whether the filter excludes anything."""
         return bool(self.text or self.outcome or self.criterion or self.group is not None)
 
     def query(self, **other: object) -> dict[str, object]:
-        """Return it as a query, with other values in place of its own."""
+        """Return the filter as a query string, with some values replaced."""
         own: dict[str, object] = {
             "q": self.text,
             "outcome": self.outcome,
@@ -80,7 +80,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Rows of one page; `chosen` counts the episodes that the filter selects in all."""
+    """The rows of one page; `chosen` is the number of episodes that the filter selects on all pages."""
 
     rows: list[Row]
     tasks: int
@@ -90,7 +90,7 @@ class Matrix:
 
 
 def matrix(index: RunIndex, wanted: Filter, *, page: int = 1, length: int | None = PAGE) -> Matrix:
-    """Return the rows that hold a selected cell; on a page of `length` tasks, or all."""
+    """Return the rows with a selected cell: one page of `length` tasks, or all."""
     names, trials = index.config["tasks"], int(index.config["trials"])
     with index.reading() as connection:
         chosen = _chosen(connection, names, wanted) if wanted.selects else None
@@ -163,7 +163,7 @@ def _cells(connection: Any, tasks: list[int]) -> dict[tuple[int, int], Any]:
 
 
 def one_cell(row: Any, trial: int, chosen: bool) -> Cell:
-    """Return an episode as a cell; `row` is None where it is not finished."""
+    """Return an episode as a cell; `row` is None if it is not finished."""
     if row is None:
         return Cell(trial, "unfinished", SIGNS["unfinished"], "not finished", "", chosen=False)
     outcome, reward = row["outcome"], row["reward"]
@@ -176,7 +176,7 @@ def one_cell(row: Any, trial: int, chosen: bool) -> Cell:
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """The episodes around one, trial by trial of each task; `failure` is the next that is not solved."""
+    """The episodes before and after one, ordered by task and trial; `failure` is the next that is not solved."""
 
     before: tuple[int, int] | None
     after: tuple[int, int] | None
@@ -184,7 +184,7 @@ class Neighbours:
 
 
 def neighbours(index: RunIndex, task: int, trial: int) -> Neighbours:
-    """Return the recorded episodes around one."""
+    """Return the recorded episodes before and after one."""
     with index.reading() as connection:
 
         def first(query: str) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""What the index keeps of a record and of a grade: the figures of one episode, and why it failed, in groups."""
+"""The rows that the index keeps of a record and a grade: an episode's figures, and why it failed."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tau2_core.records.counts import criterion_state
 from tau2_core.records.reasons import reasons
 
 LONGEST_REASON = 300
-LARGEST = 2**53  # up to here, whole numbers can be added up as they are
+LARGEST = 2**53  # larger integers could overflow when SQLite adds them up
 _GOLD_CALL = re.compile(r"(?:^|: )(\w+)\(")
 _INDEX = re.compile(r"\[\d+\]")
-_KEY = re.compile(r"^\W|^[^\[]*[^a-z_\[]")  # a digit, a capital, a dash: an id or a date, not a field's name
+_KEY = re.compile(r"^\W|^[^\[]*[^a-z_\[]")  # a digit, capital or dash marks an id or a date rather than a field's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Finding:
 
 
 def episode_row(record: EpisodeRecord) -> dict[str, Any]:
-    """Return the figures of one record, by the column that holds them. Raises ValueError for one that cannot be."""
+    """Return the figures of a record by column. Raises ValueError for impossible values."""
     said = [each for each in record.messages if isinstance(each, AssistantMessage | UserMessage)]
     usages = list(record.usage.values())
     figures = {
@@ -47,7 +47,7 @@ def episode_row(record: EpisodeRecord) -> dict[str, Any]:
         "completion_tokens": sum(usage.completion_tokens for usage in usages),
     }
     for name, value in figures.items():
-        if value is not None and not 0 <= value < LARGEST:  # nor is NaN
+        if value is not None and not 0 <= value < LARGEST:  # also rejects NaN
             raise ValueError(f"{name} cannot be {value}")
     return figures | {
         "seed": record.seed,
@@ -57,13 +57,13 @@ def episode_row(record: EpisodeRecord) -> dict[str, Any]:
 
 
 def total_cost(usages: list[Usage]) -> float | None:
-    """Return what was paid in dollars; None where no model took part, or a price is unknown."""
+    """Return the cost in dollars; None if no model took part or a price is unknown."""
     costs = [usage.cost for usage in usages]
     return fsum(cost for cost in costs if cost is not None) if costs and None not in costs else None
 
 
 def tool_counts(record: EpisodeRecord) -> Iterator[tuple[str, str, int, int]]:
-    """Yield side, tool, how often it was called, and how many of these calls failed."""
+    """Yield side, tool, the number of calls, and the number of failed calls."""
     made: Counter[tuple[str, str]] = Counter()
     failed: Counter[tuple[str, str]] = Counter()
     for each in paired_calls(record.messages):
@@ -75,7 +75,7 @@ def tool_counts(record: EpisodeRecord) -> Iterator[tuple[str, str, int, int]]:
 
 
 def grade_row(grade: Grade) -> dict[str, Any]:
-    """Return what the index keeps of a grade, by its column. Raises ValueError if the reward is no number."""
+    """Return what the index keeps of a grade, by column. Raises ValueError if the reward is not a finite number."""
     if grade.reward is not None and not isfinite(grade.reward):
         raise ValueError(f"reward cannot be {grade.reward}")
     names = dict.fromkeys([*grade.basis, *grade.verdicts]) if grade.verdicts else {}
@@ -92,7 +92,7 @@ def grade_row(grade: Grade) -> dict[str, Any]:
 
 
 def findings(grade: Grade) -> set[Finding]:
-    """Return why an episode failed, so that others that failed in the same way can be found."""
+    """Return why an episode failed, in a form that groups it with others that failed in the same way."""
     if grade.outcome in (Outcome.SOLVED, Outcome.PENDING):
         return set()
     found = set()
@@ -109,7 +109,7 @@ def findings(grade: Grade) -> set[Finding]:
 
 
 def _error(grade: Grade) -> str:
-    """Return whose error it was, or how the episode ended, without what differs from episode to episode."""
+    """Return whose error it was, or how the episode ended, without details that differ between episodes."""
     note = grade.note.partition(":")[0] if grade.note else grade.outcome.value
     return f"{grade.outcome.value}: {note}" if grade.outcome is not Outcome.FAILED else note
 
@@ -124,6 +124,6 @@ def _of_check(criterion: str, check: Check) -> Iterator[Finding]:
 
 
 def pattern(path: str) -> str:
-    """Return a path with what looks like a key, and all indexes, as `*`: `loans.*.copies[*].due`."""
+    """Return a path with indexes, and parts that look like a key, replaced by `*`: `loans.*.copies[*].due`."""
     table, *rest = path.split(".")
     return _INDEX.sub("[*]", ".".join([table, *("*" if _KEY.search(each) else each for each in rest)]))

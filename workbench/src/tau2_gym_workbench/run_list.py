@@ -1,4 +1,4 @@
-"""The rows of the list of runs, and their orders."""
+"""The rows of the list of runs, and their sort orders."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SORTS: Mapping[str, Callable[[RunRow], Any]] = {
 
 @dataclass(frozen=True)
 class RunRow:
-    """A line of the list of runs; `damaged` says why a run cannot be read."""
+    """A row in the list of runs; `damaged` says why a run cannot be read."""
 
     found: FoundRun
     figures: RunFigures | None
@@ -53,12 +53,12 @@ class RunRow:
         return who(self.config, "judge")
 
     def says(self, text: str) -> bool:
-        """Tell whether a text is in what it is called, what it plays or who takes part."""
+        """Return whether the run's name, domain or participants contain a text."""
         words = (self.name, self.domain, self.agent, self.user, self.judge, self.evaluators)
         return any(text in word.casefold() for word in words)
 
 
 def who(config: Mapping[str, Any], role: str) -> str:
-    """Return who plays a role: the model, or else the name it is registered under."""
+    """Return who plays a role: the model, or else the registered name."""
     model = config.get("models", {}).get(role)
     return str(model["model"]) if model else str(config.get(role, {}).get("name", ""))
