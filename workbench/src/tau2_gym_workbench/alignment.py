@@ -1,4 +1,4 @@
-"""The gold beside the play: each gold call with the call that was made for it, argument by argument."""
+"""Gold calls aligned with the calls that were made, argument by argument."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ABSENT = object()
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One argument on both sides; `compared` is false where the task does not look at it."""
+    """One argument on both sides; `compared` is false if the task ignores it."""
 
     name: str
     gold: Any
@@ -32,7 +32,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """A gold call and what was made of it: matched, differs, missing; or a call that no gold call asks for: extra."""
+    """A gold call and its status: matched, differs or missing; or a call that matches no gold call: extra."""
 
     status: str
     gold: Action | None
@@ -41,7 +41,7 @@ class Aligned:
 
 
 def align(gold: Sequence[Action], calls: Sequence[MadeCall]) -> list[Aligned]:
-    """Pair gold calls with calls: equal ones first, then calls of the same tool that share most arguments."""
+    """Pair gold calls with calls: equal ones first, then calls of the same tool with the most arguments in common."""
     taken: set[int] = set()
     pairs: dict[int, tuple[str, MadeCall]] = {}
     for number, action in enumerate(gold):

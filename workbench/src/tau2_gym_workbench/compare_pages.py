@@ -1,4 +1,4 @@
-"""The pages that compare two runs, and two episodes of one slot."""
+"""The pages that compare two runs, or the two episodes of one slot."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class _Side:
 
 
 class ComparePages:
-    """Two runs beside each other, B against A: each page as a text, for a server or an export."""
+    """Render comparisons of two runs, B against A, for a server or an export."""
 
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
 
     def runs(self, links: Links, keys: Sequence[str], ignore: Sequence[str] = ()) -> str:
-        """Return the comparison of two runs. Raises UsageError, RunError."""
+        """Render the comparison of two runs. Raises UsageError, RunError."""
         found = self.compared(keys, ignore)
         names = [run_name(self.reading.runs.index(key), key) for key in keys]
         title = f"{names[0]} and {names[1]}"
@@ -52,7 +52,7 @@ class ComparePages:
         return compare(a, b, ignore=list(ignore))
 
     def episodes(self, links: Links, keys: Sequence[str], task: int, other: int, trial: int) -> str:
-        """Return two episodes of one slot; the task has the number `other` in run B. Raises UsageError, RunError."""
+        """Render two episodes of one slot; the task has the number `other` in run B. Raises UsageError, RunError."""
         sides = [self._side(links, key, number, trial) for key, number in zip(keys, (task, other), strict=True)]
         first = next((side.episode for side in sides if side.episode), None)
         return self.reading.render(
@@ -80,7 +80,7 @@ class ComparePages:
 
 
 class CompareRoutes:
-    """Where the server has these pages."""
+    """The server's routes to these pages."""
 
     def __init__(self, pages: ComparePages, links: Links) -> None:
         self.pages = pages
@@ -95,7 +95,7 @@ class CompareRoutes:
         if len(keys) != 2:
             raise UsageError(f"tick two runs to compare them, not {len(keys)}")
         order = {run.key: run.begun for run in self.pages.reading.runs.found()}
-        keys.sort(key=lambda key: order.get(key, 0.0))  # A is the one that was begun first
+        keys.sort(key=lambda key: order.get(key, 0.0))  # A is the run that started first
         return HTMLResponse(self.pages.runs(self.links, keys, request.query_params.getlist("ignore")))
 
     def episodes(self, request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Two runs side by side: the gate's word, paired rates, the tasks that flipped, two episodes of one slot."""
+"""Compare two runs: the gate's verdict, paired rates, and the tasks that flipped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tau2_gym_workbench.matrix import Cell, one_cell
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A task whose trials did not end alike, with the cells of both runs; `a` and `b` are its numbers there."""
+    """A task with different outcomes in the two runs, with the cells of both; `a` and `b` are its numbers there."""
 
     task_id: str
     a: int
@@ -28,7 +28,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Compared:
-    """A comparison, or why there is none: what the runs differ in, or the words of the refusal."""
+    """A comparison, or why there is none: how the runs differ, or the error's message."""
 
     comparison: Comparison | None
     pairs: list[Pair]
@@ -38,22 +38,22 @@ class Compared:
 
 @dataclass(frozen=True)
 class IndexedRun(RunFolder):
-    """A run as comparing needs it, read from its index."""
+    """A run's data for a comparison, read from its index."""
 
     index: RunIndex
 
     @property
     def evaluators(self) -> str:
-        """The evaluator set that graded. Raises RunError if there are two."""
+        """The evaluator set that graded the run. Raises RunError if there are two."""
         return one_set(self.folder, self._names("SELECT DISTINCT evaluators FROM grades"), self.config)
 
     @property
     def judge(self) -> str | None:
-        """The model that judged, or that will if nothing is judged yet; None without a judge."""
+        """The judge's model, even if nothing is judged yet; None without a judge."""
         return judge_of(self._names("SELECT DISTINCT model FROM judgements WHERE NOT failed"), self.config)
 
     def tally_of_grades(self, tasks: Sequence[str], trials: int) -> Tally:
-        """Return the counts of the grades of some tasks and of the first `trials` trials."""
+        """Count the grades of some tasks in the first `trials` trials."""
         tally, names, wanted = Tally(tasks, trials), self.tasks, set(tasks)
         with self.index.reading() as connection:
             for row in connection.execute("SELECT task, trial, reward, outcome FROM grades"):
@@ -67,7 +67,7 @@ class IndexedRun(RunFolder):
 
 
 def compare(a: RunIndex, b: RunIndex, *, ignore: list[str]) -> Compared:
-    """Compare two runs as `tau2-gym compare` does. What it refuses is said in the result."""
+    """Compare two runs as `tau2-gym compare` does. If it refuses, the result holds the reason."""
     runs = [IndexedRun(index.folder, index.config, index) for index in (a, b)]
     try:
         comparison = compare_runs(*runs, ignore=ignore)
@@ -77,7 +77,7 @@ def compare(a: RunIndex, b: RunIndex, *, ignore: list[str]) -> Compared:
 
 
 def _pairs(a: RunIndex, b: RunIndex, comparison: Comparison) -> list[Pair]:
-    """Return the tasks of which a trial was solved in one run and not in the other."""
+    """Return the tasks with a trial that was solved in only one of the runs."""
     cells = _cells(a), _cells(b)
     numbers = [{task: number for number, task in enumerate(index.config["tasks"])} for index in (a, b)]
     found = []

@@ -1,4 +1,4 @@
-"""The pages of domains: the list, one domain, a table, a task, and what `check` and the audit say."""
+"""The pages of domains: the list, a domain, a table, a task, and the reports of `check` and the audit."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from tau2_gym_workbench import domains
 from tau2_gym_workbench.links import Links
 from tau2_gym_workbench.pages import Reading
 
-TASKS = 100  # on a page
+TASKS = 100  # per page
 
 
 class DomainPages:
-    """What is installed, and how it reads: each page as a text, for a server or an export."""
+    """Render the pages about installed domains, for a server or an export."""
 
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
 
     def list(self, links: Links, only: Collection[str] | None = None) -> str:
-        """Return the list of all domains, or of those named."""
+        """Render the list of all domains, or of the given ones."""
         rows = [row for row in domains.domain_rows(self.reading.settings) if only is None or row.name in only]
         return self._page(links, "domains.html", "Domains", rows=rows)
 
     def domain(
         self, links: Links, name: str, *, text: str = "", page: int = 1, only: Collection[str] | None = None
     ) -> str:
-        """Return a domain; of its tasks those that hold `text`, page by page, or all of `only`."""
+        """Render a domain, with a page of its tasks that contain `text`, or with all tasks in `only`."""
         settings = self.reading.settings
         setting = settings.domain(name)
         folded = text.casefold()
-        tasks = setting.tasks()  # made when they are looked at, so only those of the page are, unless all are searched
+        tasks = setting.tasks()  # Tasks are built on access, so only those of the page are, unless all are searched.
         wanted = [
             task_id
             for task_id in (tasks if only is None else [each for each in tasks if each in only])
@@ -69,7 +69,7 @@ class DomainPages:
         )
 
     def task(self, links: Links, name: str, task_id: str) -> str:
-        """Return a task. Raises UsageError if the domain has none of that id."""
+        """Render a task. Raises UsageError if the domain has none with that id."""
         setting = self.reading.settings.domain(name)
         tasks = setting.tasks()
         if task_id not in tasks:
@@ -86,7 +86,7 @@ class DomainPages:
         )
 
     def table(self, links: Links, name: str, role: str, table: str, *, text: str = "", page: int = 1) -> str:
-        """Return a page of a table. Raises UsageError if there is no such table."""
+        """Render a page of a table. Raises UsageError if there is no such table."""
         found = domains.table_page(self.reading.settings.domain(name), role, table, text=text, page=page)
         return self._page(
             links,
@@ -100,13 +100,13 @@ class DomainPages:
         )
 
     def check(self, links: Links, name: str) -> str:
-        """Return what `check` says; it plays all tasks."""
+        """Render the report of `check`, which plays all tasks."""
         report = check_domain(self.reading.settings.catalogue, name)
         problems = [("problem", each) for each in report.problems] + [("warning", each) for each in report.warnings]
         return self._page(links, "domain_check.html", "Check", name=name, report=report, problems=problems, audit=None)
 
     def audit(self, links: Links, name: str) -> str:
-        """Return what the audit says; it plays all tasks."""
+        """Render the report of the audit, which plays all tasks."""
         setting = self.reading.settings.domain(name)
         found = asyncio.run(audit(setting, self.reading.settings.catalogue))
         return self._page(links, "domain_check.html", "Audit", name=name, report=None, audit=found, baselines=BASELINES)
@@ -116,7 +116,7 @@ class DomainPages:
 
 
 class DomainRoutes:
-    """Where the server has these pages."""
+    """The server's routes to these pages."""
 
     def __init__(self, pages: DomainPages, links: Links) -> None:
         self.pages = pages

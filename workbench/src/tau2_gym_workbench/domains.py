@@ -1,4 +1,4 @@
-"""What is said of a domain: its policy in each variant, tools, databases table by table, tasks, splits and families."""
+"""The contents of a domain for its pages: policies by variant, database tables and task families."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROWS = 50
 
 @dataclass(frozen=True, slots=True)
 class TableName:
-    """A table of a side's database; `rows` is None for a field that is no table."""
+    """A table of a side's database; `rows` is None for a field that is not a table."""
 
     role: Role
     name: str
@@ -29,7 +29,7 @@ class TableName:
 
 @dataclass(frozen=True, slots=True)
 class TablePage:
-    """Some rows of a table: keys with their values in the order of `columns`; a field that is no table has none."""
+    """Some rows of a table: keys, and values in the order of `columns`. A field that is not a table has no columns."""
 
     columns: list[str]
     rows: list[tuple[str, list[Any]]]
@@ -40,7 +40,7 @@ class TablePage:
 
 
 def policies(settings: Settings, setting: Setting) -> list[tuple[str, str]]:
-    """Return the policy as it is rendered in each variant, or why it cannot be, by the variant's name."""
+    """Return the policy rendered for each variant, by the variant's name, or the error."""
     pack = setting.pack
     wanted = [("", False), *((variant, False) for variant in pack.manifest.variants)]
     wanted += [("", True)] if pack.supports_solo else []
@@ -65,7 +65,7 @@ def tables(setting: Setting) -> list[TableName]:
 
 
 def table_page(setting: Setting, role: str, name: str, *, text: str = "", page: int = 1) -> TablePage:
-    """Return one page of a table; only rows whose key or values hold `text`. Raises UsageError for another table."""
+    """Return one page of the rows whose key or values contain `text`. Raises UsageError if there is no such table."""
     bases = {str(key): base for key, base in setting.bases().items()}
     if role not in bases or name not in bases[role].fields:
         known = [each.name for each in tables(setting)]
@@ -91,7 +91,7 @@ def table_page(setting: Setting, role: str, name: str, *, text: str = "", page: 
 
 @dataclass(frozen=True, slots=True)
 class DomainRow:
-    """A line of the list of domains; `problem` says why one cannot be opened."""
+    """A row in the list of domains; `problem` says why a domain cannot be opened."""
 
     name: str
     origin: str
@@ -104,7 +104,7 @@ class DomainRow:
 
 
 def domain_rows(settings: Settings) -> list[DomainRow]:
-    """Return all domains that are installed or in a folder that was named, and plugins that are broken."""
+    """Return the installed domains, those in the given folders, and broken plugins."""
     catalogue = settings.catalogue
     rows = []
     for name in sorted({domain.name for domain in catalogue.domains()}):

@@ -1,4 +1,4 @@
-"""One episode, read from its places in the run's files, and its conversation as a page shows it."""
+"""One episode, read from its positions in the run's files, and its conversation as pages show it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tau2_core.records.lines import line_at
 
 from tau2_gym_workbench.index import RunIndex
 
-WINDOW = 300  # messages on one page
+WINDOW = 300  # messages per page
 
 
 @dataclass(frozen=True)
 class StoredEpisode:
-    """An episode of a run with its task. `task` is None where the run's tasks do not hold it any more."""
+    """An episode of a run with its task. `task` is None if it is no longer among the run's tasks."""
 
     key: str
     number: int
@@ -52,7 +52,7 @@ class StoredEpisode:
 
 @dataclass(frozen=True, slots=True)
 class MadeCall:
-    """A call with its result; `message` is the number of the message that made it, `number` that of the call."""
+    """A call with its result. `message` is the number of the message that made the call, `number` the call's own."""
 
     number: int
     message: int
@@ -66,7 +66,7 @@ class MadeCall:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message of a side with its calls and their results; `side` is agent, customer, system or tool."""
+    """One message with its calls and their results; `side` is agent, customer, system or tool."""
 
     number: int
     side: str
@@ -78,7 +78,7 @@ class Turn:
 
     @property
     def tokens(self) -> int | None:
-        """All tokens of the message, where its provider told them."""
+        """All tokens of the message, if its provider reported them."""
         found = self.usage or {}
         total = found.get("total_tokens")
         if isinstance(total, int):
@@ -88,7 +88,7 @@ class Turn:
 
 
 def turns(messages: Sequence[Message]) -> Iterator[Turn]:
-    """Yield the messages of a conversation, the results of calls beside their calls."""
+    """Yield the messages of a conversation, each call with its result."""
     made: dict[int, list[MadeCall]] = {}
     results: set[int] = set()
     for count, pair in enumerate(paired_calls(messages)):
@@ -119,7 +119,7 @@ def starts(whole: Sequence[Turn]) -> list[int]:
 
 
 def read_episode(index: RunIndex, key: str, task: int, trial: int) -> StoredEpisode:
-    """Read one episode. Raises UsageError if it is not finished, RunError if its lines are damaged or gone."""
+    """Read one episode. Raises UsageError if it is not finished, RunError if its lines are damaged or missing."""
     names = index.config["tasks"]
     if not 0 <= task < len(names):
         raise UsageError(f"the run has {len(names)} tasks, and no number {task}")
@@ -155,11 +155,11 @@ def _read(index: RunIndex, name: str, row: Any) -> Any:
     try:
         return json.loads(line_at(index.folder / name, row["begin"], row["end"]))
     except (OSError, ValueError) as error:
-        raise RunError(f"{index.folder / name} changed while it was read: {error}; load the page again") from error
+        raise RunError(f"{index.folder / name} changed while it was being read: {error}; reload the page") from error
 
 
 def _model(model: type[BaseModel], index: RunIndex, name: str, content: Any) -> Any:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise RunError(f"{index.folder / name} changed while it was read; load the page again") from error
+        raise RunError(f"{index.folder / name} changed while it was being read; reload the page") from error

@@ -1,4 +1,4 @@
-"""The pages that are read: all runs, one run, one episode; made of the files on disk, for a server or an export."""
+"""The read-only pages: all runs, one run, one episode; rendered from files on disk, for a server or an export."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DAMAGE_SHOWN = 5
 
 @dataclass
 class Reading:
-    """What pages are made of: the runs, the settings, and the panels of plugins."""
+    """The source of all pages: the runs, the settings, and the panels of plugins."""
 
     runs: Runs
     settings: Settings
@@ -41,21 +41,21 @@ class Reading:
     _details: dict[Path, tuple[int, Details]] = field(default_factory=dict)
 
     def figures(self, index: RunIndex) -> RunFigures:
-        """Return a run's figures, summed up again only when its files have changed, or may be written to."""
+        """Return a run's figures, recomputed only when its files have changed or are being written."""
         kept = self._figures.get(index.folder)
         if kept is None or kept[0] != index.version or kept[1].state == "running":
             kept = self._figures[index.folder] = (index.version, figures(index))
         return kept[1]
 
     def details(self, index: RunIndex) -> Details:
-        """Return what a run page shows beside the figures, looked for again only when the run's files have changed."""
+        """Return what a run page shows beside the figures, recomputed only when the run's files have changed."""
         kept = self._details.get(index.folder)
         if kept is None or kept[0] != index.version:
             kept = self._details[index.folder] = (index.version, details(index))
         return kept[1]
 
     def render(self, template: str, links: Links, here: str, title: str, **values: Any) -> str:
-        """Return a page."""
+        """Render a template."""
         given = {"links": links, "here": here, "title": title, "nav": self._nav(links), **values}
         return rendering.own().get_template(f"workbench/{template}").render(given)
 
@@ -65,7 +65,7 @@ class Reading:
         return [("domains", "Domains", links.domains()), *([] if links.static else served), *added]
 
     def rows(self) -> list[RunRow]:
-        """Return all runs, also those that cannot be read."""
+        """Return all runs, including those that cannot be read."""
         return [self._row(found) for found in self.runs.found()]
 
     def _row(self, found: FoundRun) -> RunRow:
@@ -82,7 +82,7 @@ class Reading:
         only: Sequence[str] | None = None,
         compared: Sequence[tuple[str, str]] = (),
     ) -> str:
-        """Return the list of all runs, or of those with the keys `only`, with links to comparisons of `compared`."""
+        """Render the list of all runs, or of the runs with the keys `only`, linking to the comparisons `compared`."""
         every = [row for row in self.rows() if only is None or row.key in only]
         text, domain, state = (query.get(name, "") for name in ("q", "domain", "state"))
         sort = query.get("sort") if query.get("sort") in SORTS else "newest"
@@ -113,7 +113,7 @@ class Reading:
         )
 
     def run_page(self, links: Links, key: str, query: Mapping[str, str]) -> str:
-        """Return one run. Raises UsageError, RunError."""
+        """Render a run. Raises UsageError, RunError."""
         index = self.runs.index(key)
         wanted = Filter.read(query)
         found = self.figures(index)
@@ -150,7 +150,7 @@ class Reading:
         )
 
     def episode_page(self, links: Links, key: str, task: int, trial: int, start: int = 0) -> str:
-        """Return one episode. Raises UsageError, RunError."""
+        """Render an episode. Raises UsageError, RunError."""
         index = self.runs.index(key)
         episode = read_episode(index, key, task, trial)
         setting = self.settings.of(index.folder, index.config)
@@ -190,7 +190,7 @@ class Reading:
         )
 
     def plugin_page(self, links: Links, name: str) -> str:
-        """Return a page that a plugin adds. Raises UsageError if there is none of that name."""
+        """Render a plugin's page. Raises UsageError if there is none of that name."""
         panel = self.panels.page(name, self.runs.folder)
         return self.render("page.html", links, name, panel.title, panel=panel)
 
@@ -201,12 +201,12 @@ class Reading:
 
 
 def run_name(index: RunIndex, key: str) -> str:
-    """Return what a run is called: the path of its folder below the one that is looked at."""
+    """Return a run's name: the path of its folder below the folder of runs."""
     return key.replace("~", "/") if key != "." else index.folder.resolve().name
 
 
 def mark(verdict: Verdict) -> str:
-    """Return how a verdict is shown: met, unmet, open or vacuous."""
+    """Return the mark for a verdict: met, unmet, open or vacuous."""
     if verdict.status is Status.VACUOUS:
         return "vacuous"
     if verdict.reward is None:
@@ -215,7 +215,7 @@ def mark(verdict: Verdict) -> str:
 
 
 def again(index: RunIndex, episode: StoredEpisode) -> str:
-    """Return the command that plays an episode's task again, as far as a command line can say it."""
+    """Return the command that plays an episode's task again, as far as command-line options allow."""
     config = index.config
     words = ["tau2-gym", "run", config["domain"], "--task", episode.task_id]
     for role in ("agent", "user"):

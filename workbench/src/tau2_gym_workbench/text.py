@@ -1,4 +1,4 @@
-"""How values are written on a page: as text that can steer nothing, cut where it is long."""
+"""Format values for pages: harmless text, cut if it is long."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LONGEST_LINE = 160
 
 
 def shown(value: Any) -> Any:
-    """Return what a template prints: control characters and marks that turn text around become visible escapes."""
+    """Return text for a template, with control characters and bidirectional marks as visible escapes."""
     if isinstance(value, Markup):
         return value
     return "" if value is None else printable(value)
@@ -22,7 +22,7 @@ def shown(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Clipped:
-    """A text as far as a page shows it; `left` characters are not shown."""
+    """The part of a text that a page shows; `left` characters are not shown."""
 
     text: str
     left: int
@@ -47,7 +47,7 @@ def compact(value: Any) -> str:
 
 
 def formatted(value: Any) -> str:
-    """Return a value as indented JSON; a text that holds JSON is taken for that."""
+    """Return a value as indented JSON; a string that contains JSON is parsed first."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -65,14 +65,14 @@ def arguments(values: dict[str, Any], longest: int = LONGEST_LINE) -> str:
 
 
 def money(dollars: float | None) -> str:
-    """Return an amount of dollars, "" where it is not known."""
+    """Return an amount of dollars, or "" if it is unknown."""
     if dollars is None:
         return ""
     return f"${dollars:.2f}" if dollars >= 1 or dollars == 0 else f"${dollars:.4f}"
 
 
 def count(number: float | None) -> str:
-    """Return a number with its thousands set apart."""
+    """Return a number with thousands separators."""
     if number is None:
         return ""
     return f"{number:,.0f}" if float(number).is_integer() else f"{number:,.1f}"

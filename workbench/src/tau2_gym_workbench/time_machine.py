@@ -1,4 +1,4 @@
-"""The time machine: what each call changed in the databases, and which call made the end differ from the gold's."""
+"""The time machine: what each call changed in the databases, and which calls caused differences from the gold."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from tau2_core.state.world import World
 
 from tau2_gym_workbench.episodes import MadeCall
 
-SECONDS = 10.0  # for the replay of one episode
-SHOWN = 200  # changes of one call
+SECONDS = 10.0  # for replaying one episode
+SHOWN = 200  # changes shown per call
 
 
 @dataclass(frozen=True, slots=True)
 class PathChange:
-    """One path with its value before and after; `old` and `new` are None where there is none, see `had` and `has`."""
+    """A path with its value before and after. `had` and `has` tell a value that is None from one that is absent."""
 
     role: Role
     path: str
@@ -42,7 +42,7 @@ class PathChange:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One call that could change something, and what it changed. `differs`: it answered otherwise than recorded."""
+    """A call that may change something, and what it changed. `differs`: its result is not the recorded one."""
 
     call: MadeCall
     changes: Sequence[PathChange]
@@ -52,7 +52,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Paths in which the end is not the gold's end, the calls that touched them, and the gold calls that would have."""
+    """Paths that differ from the gold's end state, the calls that changed them, and the gold calls that would have."""
 
     made_by: Sequence[MadeCall]
     gold: Sequence[str]
@@ -61,9 +61,9 @@ class Difference:
 
 @dataclass
 class TimeMachine:
-    """All steps, and what differs at the end.
+    """All steps, and the differences at the end.
 
-    `left` paths are not shown, `missing` says why there is no replay, and `notes` what is uncertain about it.
+    `left` paths are not shown; `missing` says why there is no replay; `notes` say what is uncertain about it.
     """
 
     steps: Sequence[Step] = ()
@@ -75,7 +75,7 @@ class TimeMachine:
 
 
 def time_machine(setting: Setting, task: Task, record: EpisodeRecord, calls: Sequence[MadeCall]) -> TimeMachine:
-    """Replay an episode call by call. What goes wrong is said in the result."""
+    """Replay an episode call by call. Errors are reported in the result."""
     try:
         return run_within(SECONDS, partial(_replayed, setting, task, record, calls))
     except TimeLimitError:
@@ -107,7 +107,7 @@ def _replayed(setting: Setting, task: Task, record: EpisodeRecord, calls: Sequen
         steps.append(Step(made, changes[:SHOWN], max(0, len(changes) - SHOWN), differs))
     environment.sync()
     found.steps = steps
-    found.notes += [f"call {step.call.number} answers otherwise now than recorded" for step in steps if step.differs]
+    found.notes += [f"call {step.call.number} now gives another result than recorded" for step in steps if step.differs]
     if task.evaluation_criteria is None or not setting.bases():
         return found
     gold = play_gold(setting, task, record.seed)
@@ -121,7 +121,7 @@ def _replayed(setting: Setting, task: Task, record: EpisodeRecord, calls: Sequen
 
 
 class _Watch:
-    """Tells what has changed since it was last asked; costs what the episode has touched."""
+    """Reports what has changed since the last call, in time proportional to what the episode has touched."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
@@ -155,7 +155,7 @@ def _as_path(role: Role, change: Change) -> PathChange:
 
 
 def _touched_by_gold(setting: Setting, task: Task, seed: int) -> list[tuple[str, list[PathChange]]]:
-    """Return each gold call with the paths that it changes."""
+    """Play the gold; return each call with the paths that it changes."""
     environment = Environment(setting, seed=seed, solo=False)
     set_state(environment, task.initial_state, task.history())
     watch = _Watch(environment)
@@ -166,7 +166,7 @@ def _touched_by_gold(setting: Setting, task: Task, seed: int) -> list[tuple[str,
             with foreign():
                 environment.run(call)
         except ForeignExit as error:
-            raise TaskError(f"gold call {action.text()} cannot be made: {describe_error(error)}") from error
+            raise TaskError(f"gold call {action.text()} cannot be played: {describe_error(error)}") from error
         except Exception as error:  # noqa: BLE001 - a gold call that fails is skipped, as in grading; a note says so
             why = describe_error(error)
         else:
@@ -179,7 +179,7 @@ def _touched_by_gold(setting: Setting, task: Task, seed: int) -> list[tuple[str,
 def _by_cause(
     changes: Sequence[PathChange], steps: Sequence[Step], gold: Sequence[tuple[str, Sequence[PathChange]]]
 ) -> list[Difference]:
-    """Return paths that differ, those of the same calls together."""
+    """Return the paths that differ, grouped by the calls that changed them."""
     found: dict[tuple[object, ...], Difference] = {}
     for change in changes:
         made_by = [step.call for step in steps if _any_within(change, step.changes)]
@@ -190,7 +190,7 @@ def _by_cause(
 
 
 def _any_within(change: PathChange, others: Iterable[PathChange]) -> bool:
-    """Tell whether one of the paths is this one, holds it, or lies in it."""
+    """Return whether one of the paths equals this one, contains it, or is inside it."""
     return any(each.role == change.role and _related(each.path, change.path) for each in others)
 
 
