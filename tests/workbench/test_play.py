@@ -30,7 +30,7 @@ def test_a_task_is_played_to_its_reward_and_kept(runs: Path, tmp_path: Path, ope
         page.get_by_role("button", name="Grade", exact=True).click()
         assert page.locator(".title .outcome").inner_text() == "solved"
         assert_accessible(page)
-        page.get_by_role("button", name="Keep it as a run").click()
+        page.get_by_role("button", name="Keep as a run").click()
         page.get_by_role("link", name="mock-played").click()
         assert page.locator("a.cell.solved").count() == 1
     (kept,) = folder.iterdir()
@@ -80,7 +80,7 @@ def test_a_pack_is_checked_as_it_changes_and_gains_a_task(tmp_path: Path, open_p
         page.goto(f"{address.removesuffix('dev')}play?domain=mock&task=complete_task")
         page.get_by_role("button", name="Begin").click()
         complete_task_5(page)
-        page.locator("summary", has_text="Make a task of it").click()
+        page.locator("summary", has_text="Make a task").click()
         page.get_by_label("Id", exact=True).fill("made_here")
         page.get_by_label("Scenario").fill("You want task_5 completed.")
         page.get_by_role("button", name="Write it").click()
@@ -133,7 +133,7 @@ def test_domains(server: str, open_page: Open) -> None:
     page.get_by_role("link", name="tasks", exact=True).click()
     assert_accessible(page)
     page.goto(f"{server}domains/mock/check")
-    assert "Nothing is wrong." in page.locator("main").inner_text()
+    assert "No problems found." in page.locator("main").inner_text()
 
 
 def test_a_run_fills_in_while_it_goes_on(runs: Path, tmp_path: Path, open_page: Open) -> None:

@@ -1,4 +1,4 @@
-"""A task made of what was just played: the calls are its gold, the scenario is typed in."""
+"""Make a task of an episode that was just played: its calls become the gold; the author types the scenario."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 def task_content(
     record: EpisodeRecord, tools: Mapping[str, Tool], form: Mapping[str, str], initial_state: Any = None
 ) -> dict[str, Any]:
-    """Return a task as its YAML holds it: the calls that succeeded and change something, or all with `reads`.
+    """Return a task as plain data for YAML. Its gold is the successful calls that change something; with `reads`, all.
 
-    Raises UsageError for an id that is no name, or a scenario that is missing.
+    Raises UsageError if the id is not a valid name or the scenario is missing.
     """
     task_id, scenario = form.get("id", "").strip(), form.get("scenario", "").strip()
     if not _NAME.fullmatch(task_id):
@@ -49,26 +49,26 @@ def task_content(
 
 
 def task_yaml(content: Mapping[str, Any]) -> str:
-    """Return a task as YAML, as a list of one, which is what a pack's task files hold."""
+    """Return a task as YAML: a list with one item, the format of a pack's task files."""
     return str(yaml.safe_dump([dict(content)], sort_keys=False, allow_unicode=True, width=110))
 
 
 def write_task(folder: Path, splits: str, task_id: str, text: str) -> tuple[Path, str]:
     """Write a task to a pack's `data/tasks/`, and its id into a split of the file `splits`; return file and split.
 
-    The split is `base`, or, where the file does not name that, the first one. Raises UsageError if there is a task file
-    of that name, or the split is not written in a way that an id can be added to.
+    The split is `base`, or the first one if the file has no `base`. Raises UsageError if there already is a task file
+    of that name, or if the split is not a plain list to which an id can be added.
     """
     file, place = folder / "data" / "tasks" / f"{task_id}.yaml", folder / splits
     if file.exists():
-        raise UsageError(f"{file} is there already; choose another id")
+        raise UsageError(f"{file} exists already; choose another id")
     before = place.read_text(encoding="utf-8")
     known = yaml.safe_load(before) or {}
     split = "base" if "base" in known else next(iter(known), "base")
     after = with_id(before, split, task_id)
     if yaml.safe_load(after) != {**known, split: [task_id, *known.get(split, [])]}:
         raise UsageError(
-            f"{place}: {split!r} is no plain list of ids; paste the YAML, and add {task_id} there yourself"
+            f"{place}: {split!r} is not a plain list of ids; paste the YAML, and add {task_id} there yourself"
         )
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
@@ -77,7 +77,7 @@ def write_task(folder: Path, splits: str, task_id: str, text: str) -> tuple[Path
 
 
 def with_id(text: str, split: str, task_id: str) -> str:
-    """Return the text of splits.yaml with one more id at the beginning of a split; all else stays as it is written."""
+    """Return the text of splits.yaml with an id added at the beginning of a split, and otherwise unchanged."""
     name = re.escape(split)
     for pattern, new in (
         (rf"^({name}:\s*)\[\s*\]", rf"\1[{task_id}]"),

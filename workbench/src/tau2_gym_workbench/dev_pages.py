@@ -1,4 +1,4 @@
-"""Author mode: what `check` says of a pack, again whenever one of its files changes."""
+"""Author mode: the problems that `check` finds in a pack, updated whenever one of its files changes."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ POLL_SECONDS = 0.5
 
 
 class DevPages:
-    """The page of a pack that is being written."""
+    """The page of the pack in author mode."""
 
     def __init__(self, reading: Reading, links: Links, folder: Path) -> None:
         self.reading = reading
         self.links = links
         self.folder = folder
-        self._checked: tuple[str, CheckReport] | None = None  # the state of the files, and what `check` said of it
+        self._checked: tuple[str, CheckReport] | None = None  # the state of the files, and the report of `check` for it
         self._lock = Lock()
 
     def routes(self) -> list[BaseRoute]:
@@ -38,7 +38,7 @@ class DevPages:
         return [Route("/dev", self.show), Route("/dev/events", self.events)]
 
     def checked(self) -> tuple[str, CheckReport]:
-        """Check the pack as it is now, again only when a file has changed; return its files' state and the report."""
+        """Check the pack if a file has changed since the last check; return the state of its files and the report."""
         with self._lock:
             state = files_state(self.folder)
             if self._checked is None or state != self._checked[0]:
@@ -47,7 +47,7 @@ class DevPages:
             return self._checked
 
     def read_again(self) -> None:
-        """Forget what was read of the pack, its Python modules too."""
+        """Drop everything that was loaded from the pack, including its Python modules."""
         root = self.folder.resolve()
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__file__", None)
@@ -79,12 +79,12 @@ class DevPages:
         return HTMLResponse(page)
 
     async def events(self, request: Request) -> Response:
-        """Tell when the files are not as they were for a page; another page may have had them checked since."""
+        """Send an event when the files differ from those a page shows, even if another page had them checked since."""
         seen = request.query_params.get("seen")
         return StreamingResponse(_changes(lambda: files_state(self.folder) != seen), media_type="text/event-stream")
 
     async def fresh(self, request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        """Read the pack again before a page is made of it, if a file has changed."""
+        """Reload the pack before a page is rendered, if a file has changed."""
         if not request.url.path.startswith("/static/"):
             await run_in_threadpool(self.checked)
         return await call_next(request)
@@ -100,7 +100,7 @@ async def _changes(changed: Callable[[], bool]) -> AsyncIterator[str]:
 
 
 def files_state(folder: Path) -> str:
-    """Return a text that changes when a file of a folder does; a file that vanishes meanwhile is left out."""
+    """Return a string that changes when a file of the folder does. Files that vanish meanwhile are skipped."""
     found = []
     for file in folder.rglob("*"):
         if file.suffix == ".pyc" or "__pycache__" in file.parts:

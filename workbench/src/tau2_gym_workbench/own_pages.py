@@ -1,4 +1,4 @@
-"""Panels and a page of our own, as a plugin would add them."""
+"""The built-in panels and page, added in the way a plugin would."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tau2_core.runs.loading import open_catalogue
 
 
 def judge(episode: RunEpisode) -> dict[str, Any] | None:
-    """Return what the judge said, None where none was asked."""
+    """Return the judge's answers, or None if no judge was asked."""
     return {"judgement": episode.judgement} if episode.judgement else None
 
 
 def usage(episode: RunEpisode) -> dict[str, Any] | None:
-    """Return what the models of an episode used, None where no model took part."""
+    """Return the usage of an episode's models, or None if no model took part."""
     used = dict(episode.record.usage)
     if episode.judgement and episode.judgement.usage.requests:
         used["judge"] = episode.judgement.usage
@@ -23,5 +23,5 @@ def usage(episode: RunEpisode) -> dict[str, Any] | None:
 
 
 def plugins(_folder: Path) -> dict[str, Any]:
-    """Return what is installed: who brings what, and what is broken and why."""
+    """Return the installed plugins: what each provides, and which are broken and why."""
     return {"plugins": open_catalogue().plugins}

@@ -19,7 +19,7 @@ from tau2_gym_workbench import rendering
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A panel as it is shown, or why it cannot be."""
+    """A rendered panel, or the error."""
 
     title: str
     content: Markup
@@ -27,23 +27,23 @@ class Panel:
 
 
 class Panels:
-    """The pages and panels that plugins bring; one that fails is shown as an error, and takes nothing else down."""
+    """The pages and panels that plugins provide. One that fails is shown as an error and affects nothing else."""
 
     def __init__(self, specs: Sequence[PageSpec]) -> None:
         self.specs = specs
         self._templates: dict[str, Environment] = {}
 
     def pages(self) -> list[PageSpec]:
-        """Return the pages of their own."""
+        """Return the plugins' pages."""
         return [spec for spec in self.specs if spec.place == "page"]
 
     def beside(self, episode: RunEpisode) -> list[Panel]:
-        """Return the panels of one episode."""
+        """Render the panels of an episode."""
         found = [self._panel(spec, episode) for spec in self.specs if spec.place == "episode"]
         return [panel for panel in found if panel is not None]
 
     def page(self, name: str, folder: Any) -> Panel:
-        """Return a page's content. Raises UsageError if there is none of that name."""
+        """Render a page's content. Raises UsageError if there is none of that name."""
         spec = next((each for each in self.pages() if each.name == name), None)
         if spec is None:
             raise UsageError(f"no plugin has a page {name!r} ({did_you_mean(name, [p.name for p in self.pages()])})")

@@ -1,4 +1,4 @@
-"""Episodes that are played in the browser: you are one side, and a script, the oracle or a model is the other."""
+"""Episodes played in the browser: the visitor plays one side; a script, the oracle or a model plays the other."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from tau2_core.runs.composition import compose
 
 from tau2_gym_workbench.settings import Settings
 
-MOST = 20  # plays that are kept open; the one that rested longest makes room
+MOST = 20  # episodes kept open; beyond that, the least recently used one is closed
 OTHERS: Mapping[Role, Sequence[str]] = {"agent": ("scripted",), "user": ("oracle", "always-refuse", "always-transfer")}
-ARGUMENT = "argument:"  # before a tool's parameter in a form
+ARGUMENT = "argument:"  # the prefix of a tool's parameters in a form
 
 
 @dataclass
 class Play:
-    """One episode under way. `side` is yours; `other` is who plays the other one."""
+    """An episode in progress. `side` is the visitor's; `other` names who plays the other side."""
 
     id: str
     domain: str
@@ -49,18 +49,18 @@ class Play:
 
     @property
     def mine(self) -> Any:
-        """The side that is played here."""
+        """The visitor's side of the episode."""
         return self.episode.agent if self.side == "agent" else self.episode.customer
 
     @property
     def tools(self) -> Sequence[Tool]:
-        """What you may call."""
+        """The tools of the visitor's side."""
         tools: Sequence[Tool] = self.mine.tools
         return tools
 
 
 class Plays:
-    """All episodes that are played here."""
+    """All episodes that are being played in the browser."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings
@@ -68,7 +68,7 @@ class Plays:
         self._open: dict[str, Play] = {}
 
     def factory(self, domain: str, task_id: str, side: Role, other: str) -> EpisodeFactory:
-        """Read what an episode needs; it may take a second. Raises UsageError, PackError, DatasetError."""
+        """Load what an episode needs; this may take a second. Raises UsageError, PackError, DatasetError."""
         return EpisodeFactory(domain, tasks=[task_id], **self._options(side, other))
 
     def _options(self, side: Role, other: str) -> Any:
@@ -80,7 +80,7 @@ class Plays:
         return {**options, "agent": other, "user": "external"}
 
     async def open(self, factory: EpisodeFactory, domain: str, task_id: str, side: Role, other: str) -> Play:
-        """Begin an episode. Raises TaskError."""
+        """Start an episode. Raises TaskError."""
         if len(self._open) >= MOST:
             await self.close(min(self._open.values(), key=lambda play: play.touched).id)
         episode = factory.episode(task_id)
@@ -90,9 +90,9 @@ class Plays:
         return play
 
     def get(self, play_id: str) -> Play:
-        """Return an episode. Raises UsageError if it is not open any more."""
+        """Return an episode. Raises UsageError if it is no longer open."""
         if play_id not in self._open:
-            raise UsageError("this episode is not open any more; play the task again")
+            raise UsageError("this episode is no longer open; play the task again")
         play = self._open[play_id]
         play.touched = time.monotonic()
         return play
@@ -124,7 +124,7 @@ class Plays:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A form's field for one parameter. `kind` is text, number, choice or json."""
+    """A form field for a parameter. `kind` is text, number, choice or json."""
 
     name: str
     kind: str
@@ -134,7 +134,7 @@ class Field:
 
 
 def fields(tool: Tool) -> list[Field]:
-    """Return the fields of a tool's form, from its JSON schema."""
+    """Return the form fields for a tool, from its JSON schema."""
     required = set(tool.parameters.get("required", ()))
     found = []
     for name, told in tool.parameters.get("properties", {}).items():
@@ -150,7 +150,7 @@ def fields(tool: Tool) -> list[Field]:
 
 
 def read_arguments(tool: Tool, form: Mapping[str, str]) -> dict[str, Any]:
-    """Return the arguments that a form holds; a field left empty is left out. Raises UsageError for what is no JSON."""
+    """Return the arguments in a form, without fields left empty. Raises UsageError for invalid JSON."""
     found: dict[str, Any] = {}
     for each in fields(tool):
         text = form.get(f"{ARGUMENT}{each.name}", "")
@@ -162,11 +162,11 @@ def read_arguments(tool: Tool, form: Mapping[str, str]) -> dict[str, Any]:
         try:
             found[each.name] = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise UsageError(f'{each.name} should be JSON, such as 3 or ["a"]: {error}') from error
+            raise UsageError(f'{each.name} must be JSON, such as 3 or ["a"]: {error}') from error
     return found
 
 
 async def hang_up(play: Play) -> None:
-    """End the episode as your side does: the customer by hanging up; an agent's end is when it is graded."""
+    """End the episode for the visitor's side: the customer hangs up; the agent's episode ends when it is graded."""
     if play.side == "user" and play.episode.ended is None:
         await play.mine.say(STOP)

@@ -1,4 +1,4 @@
-"""The pages on which an episode is played, graded, kept, and made a task of."""
+"""The pages on which an episode is played, graded, kept as a run, and turned into a task."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LONGEST_FORM = 2_000_000  # bytes
 
 
 class PlayPages:
-    """Choosing a task, playing it, and what comes of it. `pack` is the folder that `tau2-gym dev` works on."""
+    """Pages to choose a task, play it and use the result. `pack` is the folder that `tau2-gym dev` works on."""
 
     def __init__(self, reading: Reading, links: Links, pack: Path | None = None) -> None:
         self.reading = reading
@@ -112,7 +112,7 @@ class PlayPages:
         return await self._step(request, again)
 
     async def task(self, request: Request) -> Response:
-        """Show the task that the form and the episode make; with `write`, write it into the pack."""
+        """Show the task made from the form and the episode; with `write`, write it into the pack."""
         play, form = self.plays.get(request.path_params["id"]), await _form(request)
         record = await play.episode.record()
         setting = play.episode.setting
@@ -187,7 +187,7 @@ class PlayPages:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """Return a form's fields. Raises UsageError for one that is too long."""
+    """Return a form's fields. Raises UsageError if the form is too long."""
     body = b""
     async for chunk in request.stream():
         body += chunk

@@ -1,4 +1,4 @@
-"""The settings that runs were played in: found once, kept, and compared with what the run says of them."""
+"""The settings that runs were played in: loaded once, cached, and compared with the run's configuration."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tau2_core.runs.loading import find_dataset, folder_domain, load_domain_pack
 
 @dataclass(frozen=True)
 class FoundSetting:
-    """A run's setting, or `missing`: why there is none. `changed` names what is another now than when it was played."""
+    """A run's setting, or in `missing` why there is none. `changed` names what has changed since the run was played."""
 
     setting: Setting | None
     missing: str = ""
@@ -33,7 +33,7 @@ class FoundSetting:
 
 
 class Settings:
-    """What is installed, and the settings of runs."""
+    """The installed plugins, and the settings of runs."""
 
     def __init__(self, packs: Sequence[Path] = (), dataset: Path | None = None, blocked: Sequence[str] = ()) -> None:
         self.packs = packs
@@ -47,7 +47,7 @@ class Settings:
 
     @property
     def catalogue(self) -> Catalogue:
-        """All plugins, found when first asked for. Raises UsageError, PackError."""
+        """All plugins, loaded on first use. Raises UsageError, PackError."""
         if self._catalogue is None:
             for pack in self.packs:
                 unload_replaced(pack)
@@ -55,7 +55,7 @@ class Settings:
         return self._catalogue
 
     def forget(self) -> None:
-        """Read packs anew the next time: their files have changed."""
+        """Reload packs on the next use, because their files have changed."""
         with self._lock:
             self._found.clear()
             self._packs.clear()
@@ -63,7 +63,7 @@ class Settings:
             self._catalogue = None
 
     def domain(self, name: str, *, variant: str = "", solo: bool = False) -> Setting:
-        """Return a domain as it is installed, with the dataset that was named; loaded once. Raises as `prepare`."""
+        """Return a domain as installed, with the given dataset; loaded once. Raises what `prepare` raises."""
         key = (name, variant, solo)
         with self._lock:
             if key not in self._domains:
@@ -96,9 +96,9 @@ class Settings:
 
 
 def unload_replaced(pack: Path) -> None:
-    """Unload the installed pack that a folder replaces, where both have the same modules.
+    """Unload the installed pack that a folder replaces, if both have the same modules.
 
-    Commands of plugins are found by importing all plugins, so it is loaded already. Raises UsageError, PackError.
+    It is already loaded, because finding the commands of plugins imports them all. Raises UsageError, PackError.
     """
     folder = find_pack_folder(pack)
     name, domain = package_name(folder), folder_domain(folder).name
