@@ -138,8 +138,8 @@ def test_an_episode_of_ten_thousand_calls(address: str) -> None:
         ("domains/mock/tasks?id=nothing", 404, "no task"),
         ("pages/nothing", 404, "no plugin has a page"),
         ("play?domain=nothing", 404, "no domain"),
-        ("play/nothing", 404, "not open any more"),
-        ("nothing", 404, "no such page"),
+        ("play/nothing", 404, "no longer open"),
+        ("nothing", 404, "Page not found"),
     ],
 )
 def test_what_cannot_be_shown_is_a_page(address: str, path: str, status: int, words: str) -> None:

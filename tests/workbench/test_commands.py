@@ -41,7 +41,7 @@ def test_an_export_overwrites_nothing(gym: Gym, runs: Path, tmp_path: Path) -> N
     (tmp_path / "pages" / "mine").write_text("keep")
     done = gym("view", "--export", "pages", runs / "oracle")
     assert (done.returncode, (tmp_path / "pages" / "mine").read_text()) == (2, "keep")
-    assert "name a new folder" in done.stderr
+    assert "choose a new one" in done.stderr
     done = gym("view", "--export", "other", tmp_path / "nothing")
     assert done.returncode == 2
     assert "no run is there" in done.stderr

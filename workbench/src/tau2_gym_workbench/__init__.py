@@ -1,1 +1,1 @@
-"""The workbench: every run, every episode and every domain in a web page, while it happens."""
+"""The workbench: runs, episodes and domains as web pages, updated live."""

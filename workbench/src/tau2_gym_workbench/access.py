@@ -1,4 +1,4 @@
-"""Who may see the pages: on loopback whoever is on this machine, elsewhere whoever has the token."""
+"""Access control: on loopback, anyone on this machine may see the pages; elsewhere, anyone with the token."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """An ASGI application around ours: it refuses strangers, and forms that another site sends."""
+    """ASGI middleware that rejects unauthorized visitors and forms submitted from another site."""
 
     app: ASGIApp
     host: str
@@ -53,17 +53,17 @@ class Access:
         headers = Headers(scope=scope)
         host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
         if self.host in LOOPBACK and self.token is None and host not in LOOPBACK:
-            return PlainTextResponse(f"this server is for this machine, and not known as {host!r}\n", 403)
+            return PlainTextResponse(f"this server is for this machine only, not for {host!r}\n", 403)
         if self.token is not None and not self._has_token(headers):
             query = QueryParams(scope["query_string"])
             if secrets.compare_digest(query.get("token", "").encode(), self.token.encode()):
-                # The token leaves the address bar at once, and with it the history and what is copied from there.
+                # The redirect keeps the token out of the address bar, the history and copied links.
                 answer = RedirectResponse(scope["path"], 303)
                 answer.set_cookie(COOKIE, self.token, httponly=True, samesite="strict")
                 return answer
-            return PlainTextResponse("open the address with ?token=… that `tau2-gym view` was given\n", 401)
+            return PlainTextResponse("open the URL with ?token=TOKEN, the token given to `tau2-gym view`\n", 401)
         if scope["method"] not in ("GET", "HEAD") and not _own_form(headers):
-            return PlainTextResponse("this form was sent by another site\n", 403)
+            return PlainTextResponse("this form was submitted from another site\n", 403)
         return None
 
     def _has_token(self, headers: Headers) -> bool:

@@ -1,4 +1,4 @@
-"""The web application: which address shows which page, and what is said where there is none."""
+"""The web application: its routes, and the pages for errors."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ STATIC = Path(__file__).parent / "static"
 
 
 def open_reading(folder: Path, settings: Settings, *, authors: bool = False) -> Reading:
-    """Return what the pages of a folder of runs are made of. Raises UsageError, PackError.
+    """Return the source of the pages for a folder of runs. Raises UsageError, PackError.
 
-    `authors`: a pack is being written, and has a page.
+    `authors`: the pages are in author mode, which adds a page about the pack.
     """
     return Reading(Runs(folder), settings, Panels(settings.catalogue.pages()), authors)
 
 
 class ReadingPages:
-    """The pages that only read."""
+    """The read-only pages."""
 
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
@@ -90,7 +90,7 @@ class ReadingPages:
 
 
 def message_text(message: Any) -> str:
-    """Return all of a message: its text, then its calls."""
+    """Return a whole message: its text, then its calls."""
     calls = getattr(message, "tool_calls", None) or []
     return "\n\n".join(
         printable(part) for part in [message.content or "", *(each.model_dump_json(indent=2) for each in calls)]
@@ -98,7 +98,7 @@ def message_text(message: Any) -> str:
 
 
 def application(reading: Reading, host: str, token: str | None, pack: Path | None = None) -> Access:
-    """Return the whole application; `pack` is the folder of the pack that is being written."""
+    """Return the whole application; `pack` is the pack's folder in author mode."""
 
     def problem(request: Request, error: Exception) -> Response:
         status, title = _told(error)
@@ -122,13 +122,13 @@ def application(reading: Reading, host: str, token: str | None, pack: Path | Non
 
 
 def _told(error: Exception) -> tuple[int, str]:
-    """Return the status and the title of a page about an error."""
+    """Return the HTTP status and the title of an error page."""
     if isinstance(error, HTTPException):
-        return error.status_code, "There is no such page" if error.status_code == 404 else "This cannot be done"
+        return error.status_code, "Page not found" if error.status_code == 404 else "This cannot be done"
     if isinstance(error, UsageError):
-        return 404, "That is not there"
+        return 404, "Not found"
     if isinstance(error, Tau2GymError):
         return 409, "This cannot be shown"
     if isinstance(error, OSError):
-        return 409, "A file cannot be read"
-    return 500, "The workbench itself failed"
+        return 409, "A file could not be read"
+    return 500, "The workbench failed"

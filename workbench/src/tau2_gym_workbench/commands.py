@@ -1,4 +1,4 @@
-"""The commands `view` and `dev`: the workbench over a folder of runs, its pages as files, and author mode."""
+"""The commands `view` and `dev`: serve the workbench, export its pages as files, and author mode."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HostOption = Annotated[str, typer.Option(help="The address to listen on.")]
 PortOption = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for a free one.")]
 TokenOption = Annotated[
     str | None,
-    typer.Option(envvar="TAU2_GYM_TOKEN", help="The token of browsers; required beyond loopback."),
+    typer.Option(envvar="TAU2_GYM_TOKEN", help="The token that browsers must send; required beyond loopback."),
 ]
 NoOpenOption = Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")]
 
@@ -34,7 +34,7 @@ def view(
         Path | None, typer.Option(metavar="DIR", help="Write the pages of these runs as files instead of serving them.")
     ] = None,
     dataset: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The new place of the runs' dataset, if it was moved.")
+        Path | None, typer.Option(metavar="DIR", help="Where the runs' dataset is now, if it was moved.")
     ] = None,
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,

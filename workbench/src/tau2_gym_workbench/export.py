@@ -1,4 +1,4 @@
-"""The pages as files: they open from disk, link to each other, and need no script to be read."""
+"""Export pages as files, which open from disk, link to each other, and are readable without scripts."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from tau2_gym_workbench.pages import Reading
 from tau2_gym_workbench.settings import Settings
 from tau2_gym_workbench.text import LONGEST_TEXT, formatted
 
-PLACES = StaticLinks(root="")  # from the folder of the export, so that what links lead to is where files are
+PLACES = StaticLinks(root="")  # relative to the folder of the export, so that links and files agree
 MOST_COMPARISONS = 100
 
 
 def export_runs(runs: Sequence[Path], target: Path, settings: Settings) -> str:
-    """Write the pages of runs, or of all runs in a folder, into a new folder; return what was written, in words.
+    """Write the pages of runs, or of all runs in a folder, into a new folder; return a summary in words.
 
     The comparisons of each two runs of a domain, and the domains of the runs, are among them. Raises UsageError if
     the folder is not empty or there is no run.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UsageError(f"--export {target}: it is not empty; name a new folder")
+        raise UsageError(f"--export {target}: the folder is not empty; choose a new one")
     folder, only = _common(runs)
     reading = open_reading(folder, settings)
     rows = [row for row in reading.rows() if (only is None or row.found.folder.resolve() in only) and not row.damaged]
@@ -56,34 +56,34 @@ def export_runs(runs: Sequence[Path], target: Path, settings: Settings) -> str:
 
 
 def _common(runs: Sequence[Path]) -> tuple[Path, set[Path] | None]:
-    """Return the folder that holds the runs, and which of those in it are meant; None: all."""
+    """Return the folder that holds the runs, and which of them are exported; None means all."""
     if len(runs) == 1 and not is_run(runs[0]):
         return runs[0], None
     for each in runs:
         if not is_run(each):
-            raise UsageError(f"{each} holds no run; name folders that `tau2-gym run` has left")
+            raise UsageError(f"{each} holds no run; give folders that `tau2-gym run` has written")
     resolved = [each.resolve() for each in runs]
     parents = {each.parent for each in resolved}
     if len(parents) > 1:
-        raise UsageError("--export: the runs should lie in one folder")
+        raise UsageError("--export: the runs must be in one folder")
     return parents.pop(), set(resolved)
 
 
 def _tasks(reading: Reading, keys: Sequence[str], domain: str) -> set[str]:
-    """Return the tasks of a domain that runs play."""
+    """Return the tasks of a domain that appear in the runs."""
     configs = [reading.runs.index(key).config for key in keys]
     return {task for config in configs if config["domain"] == domain for task in config["tasks"]}
 
 
 class _Export:
-    """A folder that pages are written to."""
+    """The folder that the pages are written to."""
 
     def __init__(self, reading: Reading, target: Path) -> None:
         self.reading = reading
         self.target = target
 
     def write(self, place: str, make: Callable[..., str], *about: object, **more: object) -> None:
-        """Write the page that `make` returns for the links as they are from its place, and for what it is about."""
+        """Write the page that `make` returns, given links relative to the page, and its subject."""
         text = make(StaticLinks(root="../" * place.count("/")), *about, **more)
         self.write_text(place, text)
 
@@ -93,7 +93,7 @@ class _Export:
         file.write_text(text, encoding="utf-8", errors="backslashreplace")
 
     def run(self, key: str) -> int:
-        """Write a run with its episodes; return how many these are."""
+        """Write a run with its episodes; return the number of episodes."""
         self.write(PLACES.run(key), self.reading.run_page, key, {})
         index = self.reading.runs.index(key)
         with index.reading() as connection:
@@ -107,14 +107,14 @@ class _Export:
         return len(slots)
 
     def _long_messages(self, key: str, episode: StoredEpisode) -> None:
-        """Write the messages that a page cuts, whole."""
+        """Write the messages that are too long for a page to files of their own."""
         for number, message in enumerate(episode.record.messages):
             text = message_text(message)
             if len(text) > LONGEST_TEXT or len(formatted(message.content or "")) > LONGEST_TEXT:
                 self.write_text(PLACES.message(key, episode.number, episode.trial, number), text)
 
     def comparison(self, keys: tuple[str, str]) -> None:
-        """Write what compares two runs, and the episodes side by side that it links to."""
+        """Write the comparison of two runs, and the pairs of episodes that it links to."""
         pages = ComparePages(self.reading)
         self.write(PLACES.compare(*keys), pages.runs, keys)
         for pair in pages.compared(keys).pairs[:PAIRS]:
@@ -123,7 +123,7 @@ class _Export:
                 self.write(place, pages.episodes, keys, pair.a, pair.b, trial)
 
     def domains(self, played: Mapping[str, Collection[str]]) -> None:
-        """Write the list of the domains with what belongs to each, and the tasks of it that are named."""
+        """Write the list of domains, and the pages of each domain with the given tasks."""
         pages, settings = DomainPages(self.reading), self.reading.settings
         self.write(PLACES.domains(), pages.list, played)
         for row in domain_rows(settings):

@@ -1,4 +1,4 @@
-"""What the workbench adds, through the same hooks as any other plugin."""
+"""The workbench's hook implementations."""
 
 from __future__ import annotations
 

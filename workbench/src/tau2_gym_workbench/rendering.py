@@ -1,4 +1,4 @@
-"""Templates: Jinja with everything escaped, and what is printed made harmless before."""
+"""Jinja templates with autoescaping; control characters in values are made visible first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tau2_gym_workbench import text
 
 
 def environment(packages: tuple[tuple[str, str], ...] = ()) -> Environment:
-    """Return the templates of ours, and under each plugin's name the templates of its package."""
+    """Return an environment with our templates, and each plugin's templates under the plugin's name."""
     loaders: dict[str, Any] = {name: PackageLoader(package, "") for name, package in packages}
     return _environment(PrefixLoader({"workbench": PackageLoader("tau2_gym_workbench"), **loaders}, delimiter="/"))
 

@@ -1,4 +1,4 @@
-"""Running the workbench: listen, say where, and go on until a signal comes."""
+"""Run the workbench's server: listen, print the URL, and serve until a signal arrives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tau2_core.gym.listening import bind
 
 from tau2_gym_workbench.access import Access
 
-GRACE_SECONDS = 1  # for requests in flight when a signal comes; streams of events never end by themselves
+GRACE_SECONDS = 1  # for requests in flight when a signal arrives; event streams never end by themselves
 
 
 def serve(
@@ -26,9 +26,9 @@ def serve(
     opens: bool,
     path: str = "",
 ) -> None:
-    """Serve until SIGINT or SIGTERM; `path` is the page that is named and opened.
+    """Serve until SIGINT or SIGTERM; `path` is the page that is printed and opened.
 
-    Raises UsageError for a port in use, or a public address without a token.
+    Raises UsageError if the port is in use, or for a public address without a token.
     """
     with ExitStack() as stack:
         listeners = [stack.enter_context(each) for each in bind(host, port, token)]
