@@ -1,4 +1,4 @@
-// Author mode: the page is loaded again when a file of the pack changes.
+// Author mode: reload the page when a file of the pack changes.
 "use strict";
 (() => {
   const source = new EventSource(document.querySelector("[data-changes]").dataset.changes);

@@ -1,4 +1,4 @@
-// An episode: open all calls at once, step through what calls changed, copy commands. All of it can be read without.
+// An episode: open all calls at once, step through what calls changed, copy commands. The page is readable without this script.
 "use strict";
 (() => {
   const fold = document.querySelector("[data-fold]");

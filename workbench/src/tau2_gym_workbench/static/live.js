@@ -1,4 +1,4 @@
-// A run that is going on: figures, reasons and cells as the server sends them.
+// A run in progress: update figures, reasons and cells as the server sends them.
 "use strict";
 (() => {
   const place = document.getElementById("live");
