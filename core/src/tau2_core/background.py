@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -24,8 +25,8 @@ class Background:
     Other tasks, such as the workers of a model's client, may outlive an episode and are left alone.
     """
 
-    def __init__(self, owners: Iterable[object]) -> None:
-        self._packages = {_package(getattr(owner, "__module__", "")) for owner in owners} - {"tau2_core", ""}
+    def __init__(self, packages: Iterable[str]) -> None:
+        self._packages = {*packages} - {"tau2_core", ""}
         self._tasks: dict[asyncio.Task[Any], _Driven] = {}
         self.over = False
 
@@ -156,6 +157,11 @@ def tracked_loops(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> Callable
         return loop
 
     return make
+
+
+def package_of(code: object) -> str:
+    """Return the name of the package that a function, class or object is from, "" if it does not tell."""
+    return _package(getattr(inspect.unwrap(code) if callable(code) else code, "__module__", ""))
 
 
 def _package(module: str) -> str:

@@ -52,7 +52,7 @@ class Environment:
         self.setting = setting
         self.worlds: dict[Role, World] = {role: World(base) for role, base in setting.bases().items()}
         manifest = setting.pack.manifest
-        self.context = Context(manifest.clock, manifest.ids, seed, setting.pack.manifest_source.file.name)
+        self.context = Context(manifest.clock, manifest.ids, seed, setting.pack.manifest_source.file)
         self.solo = setting.solo if solo is None else solo
         self._strict = setting.mode == "strict"
         self._sync = setting.pack.sync

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from tau2_core.background import Background
+from tau2_core.background import Background, package_of
 from tau2_core.episode.conversation import Conversation
 from tau2_core.episode.participants import Participants, agent_context, new_backend, user_context
 from tau2_core.episode.recordable import unrecordable
@@ -24,7 +23,6 @@ from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.llm import ModelError, ModelRole
 from tau2_core.model.messages import AssistantMessage, Message, ParticipantMessage
-from tau2_core.model.registrations import loaded
 from tau2_core.model.tasks import Task
 from tau2_core.model.tokens import TracedCall
 from tau2_core.model.tools import Role, Tool, ToolResult
@@ -79,21 +77,23 @@ class Episode:
         self.backend = self._open_backend(seed)
         self.models = participants.episode_models(str(self.slot), seed) if models is None else models
         agent = user = None
-        create_agent, create_user = loaded(participants.agent.create), loaded(participants.user.create)
         if not participants.agent.external:
             with foreign(f"agent {participants.agent.name}"), running("the creation of the agent"):
-                agent = create_agent(agent_context(setting, task, participants, seed, self.models.get("agent")))
+                agent = participants.create_agent(
+                    agent_context(setting, task, participants, seed, self.models.get("agent"))
+                )
         if not participants.user.external:
             with foreign(f"user {participants.user.name}"), running("the creation of the customer"):
-                user = create_user(user_context(setting, task, participants, seed, self.models.get("user")))
+                user = participants.create_user(
+                    user_context(setting, task, participants, seed, self.models.get("user"))
+                )
         self.conversation = Conversation(
             self.backend, user, participants.limits, setting.opening(), solo=setting.solo, agent=agent
         )
         self.conversation.load(task.history())
         for model in self.models.values():
             model.turn = self.conversation.messages.__len__
-        codes = [create_agent, create_user, agent, user, *participants.wrappers]
-        self._background = Background(inspect.unwrap(code) if callable(code) else code for code in codes)
+        self._background = Background((*participants.packages, package_of(agent), package_of(user)))
 
     @property
     def policy(self) -> str:
@@ -200,22 +200,15 @@ class Episode:
         if self.begun:
             await self.begin()
 
-    @contextmanager
-    def _one_step(self) -> Iterator[None]:
+    def _one_step(self) -> _Step:
         if self._busy:
             raise EpisodeError("a step of this episode is in progress; await it before the next one")
-        if self.ended is not None:
-            raise EpisodeError(f"the episode has ended ({self.ended.value}); reset it, or open another one")
+        ended = self.ended
+        if ended is not None:
+            raise EpisodeError(f"the episode has ended ({ended.value}); reset it, or open another one")
         if self._closed:
             raise EpisodeError("the episode is closed; reset it, or open another one")
-        self._busy = True
-        try:
-            with self._background.tracking():
-                yield
-        finally:
-            self._busy = False
-            if self.ended is not None:
-                self.close()
+        return _Step(self, self._background.tracking())
 
     def close(self) -> None:
         """Refuse further steps, and cancel background tasks. Call it in the event loop's thread."""
@@ -236,6 +229,28 @@ class Episode:
     def interrupt(self, why: str) -> None:
         """End with an infrastructure error, which is neither side's fault."""
         self.conversation.interrupt(why)
+
+
+class _Step:
+    """The block of one step, during which there is no other; tasks that plugins start in it are tracked."""
+
+    __slots__ = ("_episode", "_tracking")
+
+    def __init__(self, episode: Episode, tracking: AbstractContextManager[None]) -> None:
+        self._episode = episode
+        self._tracking = tracking
+
+    def __enter__(self) -> None:
+        self._episode._busy = True
+        self._tracking.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        try:
+            self._tracking.__exit__(*error)
+        finally:
+            self._episode._busy = False
+            if self._episode.ended is not None:
+                self._episode.close()
 
 
 def empty_record(setting: Setting, slot: Slot, seed: int) -> EpisodeRecord:

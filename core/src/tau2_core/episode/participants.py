@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NoReturn, TypeVar
 
+from tau2_core.background import package_of
 from tau2_core.episode.conversation import Limits
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
@@ -15,7 +17,7 @@ from tau2_core.episode.tool_backend import ToolBackend
 from tau2_core.errors import PluginError, UsageError
 from tau2_core.llm.model import EpisodeModel, RoleModel
 from tau2_core.model.llm import Model, ModelRole
-from tau2_core.model.participants import AgentContext, UserContext
+from tau2_core.model.participants import Agent, AgentContext, User, UserContext
 from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Tool
@@ -51,6 +53,21 @@ class Participants:
     faults: Sequence[Callable[[str], Wrapper]] = ()
     user_first: bool = False
 
+    @cached_property
+    def create_agent(self) -> Callable[[AgentContext], Agent]:
+        """What creates the agent of an episode. Raises PluginError if it cannot be imported."""
+        return loaded(self.agent.create)
+
+    @cached_property
+    def create_user(self) -> Callable[[UserContext], User]:
+        """What creates the customer of an episode. Raises PluginError if it cannot be imported."""
+        return loaded(self.user.create)
+
+    @cached_property
+    def packages(self) -> frozenset[str]:
+        """The packages whose code takes part in every episode."""
+        return frozenset(map(package_of, (self.create_agent, self.create_user, *self.wrappers)))
+
     def check(self, setting: Setting) -> None:
         """Refuse participants that do not fit the setting. Raises UsageError, PluginError."""
         if setting.solo and not self.user.solo:
@@ -60,7 +77,7 @@ class Participants:
         for spec, role in ((self.agent, "agent"), (self.user, "user")):
             if spec.needs_model and role not in self.role_models:
                 raise UsageError(f"{role} {spec.name!r} needs a model: give --{role}-model PROVIDER/NAME")
-        for name, create in ((self.agent.name, loaded(self.agent.create)), (self.user.name, loaded(self.user.create))):
+        for name, create in ((self.agent.name, self.create_agent), (self.user.name, self.create_user)):
             if not callable(create):
                 raise PluginError(f"{name!r} cannot be created: its `create` is {create!r}, which is not callable")
 

@@ -9,6 +9,8 @@ from tau2_core.llm.answers import reported_figures
 from tau2_core.model.messages import AssistantMessage, ParticipantMessage, UserMessage
 from tau2_core.model.tools import Failure, ToolResult
 
+_TEXT_ALONE = {"content"}
+
 
 def recordable_message(speaker: str, message: ParticipantMessage) -> ParticipantMessage:
     """Return a copy of a message that its sender cannot change. Raises ValueError if it cannot be recorded."""
@@ -18,8 +20,11 @@ def recordable_message(speaker: str, message: ParticipantMessage) -> Participant
             f"the {speaker} should return a message of type {expected.__name__}, not {type(message).__name__}"
         )
     try:
-        content = message.model_dump(mode="json", warnings=False, exclude={"cost"})
-        own = expected.model_validate(content | reported_figures(message.cost, content["usage"]))
+        if type(message) is expected and message.model_fields_set == _TEXT_ALONE:
+            own = expected(content=message.content)  # the quick way for what most messages are
+        else:
+            content = message.model_dump(mode="json", warnings=False, exclude={"cost"})
+            own = expected.model_validate(content | reported_figures(message.cost, content["usage"]))
     except ValueError as error:
         raise ValueError(f"the {speaker}'s message cannot be recorded as JSON: {error}") from error
     if not own.has_text() and not own.tool_calls:

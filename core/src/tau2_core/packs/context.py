@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from random import Random
 
 from tau2_core.errors import ToolError
@@ -16,7 +17,7 @@ class Context:
     __slots__ = ("_ids", "_manifest", "_random", "_seed", "now")
 
     def __init__(
-        self, now: datetime, ids: Mapping[str, Sequence[str]], seed: int = 0, manifest: str = "domain.yaml"
+        self, now: datetime, ids: Mapping[str, Sequence[str]], seed: int = 0, manifest: str | Path = "domain.yaml"
     ) -> None:
         self.now = now
         self._ids = ids
@@ -43,7 +44,7 @@ class Context:
         """
         if pool not in self._ids:
             raise LookupError(
-                f"{self._manifest} declares no pool {pool!r} under `ids` ({did_you_mean(pool, self._ids)})"
+                f"{Path(self._manifest).name} declares no pool {pool!r} under `ids` ({did_you_mean(pool, self._ids)})"
             )
         for candidate in self._ids[pool]:
             if candidate not in taken:

@@ -23,7 +23,8 @@ class Scripted:
         if context.gold is None:
             raise UsageError("the scripted customer needs a task")
         self.lines = script(context.scenario)
-        self.pending = [action for action in context.gold.gold() if action.requestor == "user"]
+        calls = context.gold.gold() if context.tools else []
+        self.pending = [action for action in calls if action.requestor == "user"]
         self.asked: list[Action] = []
         self.calls = 0
         self.agreed = 0
@@ -71,6 +72,8 @@ def script(scenario: UserScenario) -> list[str]:
 
 def asked_for(pending: Sequence[Action], text: str) -> list[Action]:
     """Return the pending calls that a text requests: those written out in full, or else by name; each one once."""
+    if not pending:
+        return []
     whole = {action.text(): action for action in reversed(pending) if action.text() in text}
     if whole:
         return [action for action in pending if any(action is chosen for chosen in whole.values())]
