@@ -64,8 +64,8 @@ def test_called_with_rows_the_body_alone_runs() -> None:
     [
         ({}, "give one of input_dataset, .*, not none"),
         ({"input_rows": ROWS, "input_dataset": ["x"]}, "not input_dataset and input_rows"),
-        ({"data_loaders": list, "preprocess_fn": list}, "preprocess_fn does not go with data_loaders"),
-        ({"input_rows": ROWS, "completion_params": {"model": "x"}}, "completion_params should be a list"),
+        ({"data_loaders": list, "preprocess_fn": list}, "preprocess_fn excludes data_loaders"),
+        ({"input_rows": ROWS, "completion_params": {"model": "x"}}, "completion_params must be a list"),
         ({"input_rows": ROWS, "completion_params": []}, "completion_params is empty"),
         ({"input_rows": ROWS, "mode": "rowwise"}, "mode 'rowwise' should be one of pointwise, groupwise, all"),
         ({"input_rows": ROWS, "aggregation_method": "sum"}, "should be one of mean, max, min, bootstrap"),

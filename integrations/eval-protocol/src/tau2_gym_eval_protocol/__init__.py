@@ -1,4 +1,4 @@
-"""eval-protocol's decorator for pytest, its rows and processors, over runs of tau2-gym; imported when first used."""
+"""eval-protocol's interface over runs of tau2-gym: its pytest decorator, rows and processors, imported on first use."""
 
 from __future__ import annotations
 

@@ -26,33 +26,33 @@ class Arguments:
     """The arguments; exactly one of the inputs must be given. Raises UsageError for invalid ones.
 
     Args:
-        completion_params: one experiment each: `model` and its arguments, or `agent` for one without a model.
+        completion_params: an experiment for each item: `model` and its arguments, or `agent` if it needs no model.
         input_dataset: JSONL files or http(s) URLs.
         input_messages: payloads, each a list of conversations.
         input_rows: lists of rows.
         data_loaders: functions, or objects with a `load`, that return rows.
-        dataset_adapter: turns a dataset's lines into rows; by default both rows as we write them and tasks' rows do.
-        rollout_processor: what plays rows; in process by default.
+        dataset_adapter: turns a dataset's lines into rows; the default reads lines that are rows or tasks.
+        rollout_processor: plays the rows; in process by default.
         rollout_processor_kwargs: options of `tau2_core.evaluate`, such as `domain`, `user` and `judge`, and those of
             the processor, such as `url`.
-        evaluation_test_kwargs: further arguments of the body, one experiment each.
-        aggregation_method: makes one score of the runs' means; `bootstrap` of all scores.
+        evaluation_test_kwargs: further arguments of the test's function, an experiment for each item.
+        aggregation_method: combines the runs' means into one score; `bootstrap` uses all scores.
         passed_threshold: a score from 0 to 1, or `{"success": …, "standard_error": …}`.
         num_runs: how often every row is played and evaluated.
-        filtered_row_ids: only rows of these ids.
-        max_dataset_rows: only the first so many lines of a dataset.
-        mode: the body gets one row, the rows of all models for one row id, or all rows of a run.
-        combine_datasets: whether all files make one experiment, or each one.
-        split_rows: whether each row is a test of its own, to be named, selected, and given to another worker.
-        max_concurrent_rollouts: how many rollouts of an experiment are under way at once.
-        max_concurrent_evaluations: how many bodies are.
+        filtered_row_ids: use only rows with these ids.
+        max_dataset_rows: use at most this many lines of a dataset.
+        mode: what the function gets: one row, the rows of all models for one row id, or all rows of a run.
+        combine_datasets: whether all files make one experiment, or one each.
+        split_rows: whether each row is a separate test, which can be selected and run by another worker.
+        max_concurrent_rollouts: how many rollouts of an experiment run at once.
+        max_concurrent_evaluations: how many calls of the function run at once.
         server_script_path: the script of a server, for `McpGymRolloutProcessor`.
-        mcp_config_path: handed to the processor.
-        steps: cuts an episode off, in steps of the conversation.
+        mcp_config_path: passed to the processor.
+        steps: the limit of an episode, in steps of the conversation.
         preprocess_fn: rows to rows, after loading.
         logger: its `log(row)` is called with every row before and after it is played.
-        exception_handler_config: which failed rollouts are tried again, and when.
-        disable_browser_open: nothing; there is no browser to open.
+        exception_handler_config: which failed rollouts are retried, and when.
+        disable_browser_open: ignored; there is no browser to open.
     """
 
     completion_params: list[dict[str, Any] | None] | None = None
@@ -88,11 +88,11 @@ class Arguments:
         if len(given) != 1:
             raise UsageError(f"evaluation_test: give one of {', '.join(INPUTS)}, not {' and '.join(given) or 'none'}")
         if self.preprocess_fn is not None and self.data_loaders is not None:
-            raise UsageError("evaluation_test: preprocess_fn does not go with data_loaders; do its work there")
+            raise UsageError("evaluation_test: preprocess_fn excludes data_loaders; preprocess in the loader")
         if self.completion_params is not None and not isinstance(self.completion_params, list):
-            raise UsageError('evaluation_test: completion_params should be a list, such as [{"model": …}]')
+            raise UsageError('evaluation_test: completion_params must be a list, such as [{"model": …}]')
         if self.completion_params == []:
-            raise UsageError("evaluation_test: completion_params is empty, so nobody would be evaluated")
+            raise UsageError("evaluation_test: completion_params is empty, so there is nothing to evaluate")
         for name, known in (("mode", get_args(Mode)), ("aggregation_method", get_args(Aggregation))):
             if getattr(self, name) not in known:
                 raise UsageError(f"evaluation_test: {name} {getattr(self, name)!r} should be one of {', '.join(known)}")
@@ -104,6 +104,6 @@ class Arguments:
 
     @property
     def threshold(self) -> EvaluationThreshold | None:
-        """What is to be reached."""
+        """The threshold to reach."""
         assert self.passed_threshold is None or isinstance(self.passed_threshold, EvaluationThreshold)
         return self.passed_threshold

@@ -1,4 +1,4 @@
-"""Datasets: a task as a line, a line as a row, and the task that a row holds (spec/evaluation_test.md, 9).
+"""Datasets: convert tasks to lines, lines to rows, and rows to tasks (spec/evaluation_test.md, 9).
 
 A line's keys are eval-protocol's, with additions that its readers ignore: `task_id` in `environment_context` (for our
 server's compatibility route), the reward basis, environment assertions and the customer's gold calls in
@@ -30,7 +30,7 @@ ALWAYS = ("actions", "communicate_info", "nl_assertions", "reward_basis")
 
 
 def row_id(domain: str, task_id: str) -> str:
-    """Return the id of a task's row, such as `airline_task_0`."""
+    """Return the id of the row for a task, such as `airline_task_0`."""
     return f"{domain}_task_{task_id}"
 
 
@@ -67,7 +67,7 @@ def _criteria(criteria: EvaluationCriteria) -> dict[str, Any]:
 
 
 def as_task(name: str, row: Mapping[str, Any], known: Mapping[str, Task]) -> Task:
-    """Return the task of a row: the one that it contains, or the one of the `known` tasks that it names.
+    """Return the task of a row: the one that it contains, or the one of the `known` tasks that it refers to.
 
     The row's own scenario and criteria win, as they may have been edited. Criteria without a `reward_basis` count
     DB and COMMUNICATE, as eval-protocol does. Raises DatasetError.
@@ -100,7 +100,7 @@ def _task_id(name: str, context: Mapping[str, Any]) -> str:
 
 
 def dataset_rows(lines: Sequence[dict[str, Any]], system: str | None = None) -> list[EvaluationRow]:
-    """Return the rows of a dataset's lines, each a task (spec/evaluation_test.md, 9) or an `EvaluationRow` as it is.
+    """Return the rows of a dataset, whose lines are tasks (spec/evaluation_test.md, 9) or rows (`EvaluationRow`).
 
     `system` is the system prompt of a task's agent, by default the pack's. Raises DatasetError.
     """

@@ -1,4 +1,4 @@
-"""The decorator `@evaluation_test`: it makes a pytest test of a function that scores rows (spec/evaluation_test.md)."""
+"""The decorator `@evaluation_test`: turns a function that scores rows into a pytest test (spec/evaluation_test.md)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Function = Callable[..., Any]
 
 
 class evaluation_test(Arguments):  # noqa: N801 - a decorator, named as eval-protocol's
-    """Make a pytest test of a function that takes a row (or `rows`) and returns it with its `evaluation_result`.
+    """Turn a function that takes `row` or `rows` and returns them with an `evaluation_result` into a pytest test.
 
     Our rollout processors grade what they play, so `return row` is enough. Further parameters of the function are
     fixtures or keys of `evaluation_test_kwargs`. `await test(row)` calls the function itself.
@@ -57,7 +57,7 @@ class evaluation_test(Arguments):  # noqa: N801 - a decorator, named as eval-pro
         parameters = [inspect.Parameter(name, _KIND) for name in [*own, *OURS, *fixtures]]
         vars(test).update(
             __signature__=inspect.Signature(parameters),
-            __test__=True,  # whatever it is called
+            __test__=True,  # under any name
             __evaluation__=self,
             __ep_params__=vars(self),
             _origin_func=function,
@@ -81,7 +81,7 @@ class evaluation_test(Arguments):  # noqa: N801 - a decorator, named as eval-pro
         return names[1:]
 
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
-        """Make one test for each case and model; in mode groupwise one test has all models."""
+        """Make one test for each case and model; in mode groupwise, one test covers all models."""
         params = self.completion_params or [None]
         names = model_names(params)
         marks = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize") if mark.args]
@@ -92,7 +92,7 @@ class evaluation_test(Arguments):  # noqa: N801 - a decorator, named as eval-pro
         try:
             found = cases(self)
         except Tau2GymError as error:
-            found = [Case("none", partial(_reraise, error))]  # the test says it, and others are played
+            found = [Case("none", partial(_reraise, error))]  # the test reports it, and other cases are played
         metafunc.parametrize("evaluation_case", found, ids=[case.name for case in found])
 
     def _run(

@@ -46,7 +46,7 @@ def override(arguments: Arguments) -> None:
 
 
 def raises_evaluation_errors() -> bool:
-    """Tell whether an exception in the test's function fails the test; otherwise its rows get no valid score."""
+    """Return whether an exception in the test's function fails the test; if not, its rows get no valid score."""
     return os.environ.get("EP_RAISE_EVAL_EXCEPTIONS", "true").lower() != "false"
 
 

@@ -81,7 +81,7 @@ def as_record(row: EvaluationRow, domain: str, slot: Slot, mode: ArgumentMode, *
 
 
 def _with_callers(messages: Iterable[Message]) -> Iterator[tuple[Message, bool]]:
-    """Yield each message, and whether it answers a call of the user (by position: ids may be repeated or missing)."""
+    """Yield each message, and whether it answers a user's call (by position, since ids may be repeated or missing)."""
     waiting = 0
     caller = ""
     for message in messages:
@@ -94,7 +94,7 @@ def _with_callers(messages: Iterable[Message]) -> Iterator[tuple[Message, bool]]
 
 
 def _as_recorded(message: Message, is_of_user: bool) -> RecordedMessage:
-    """`is_of_user` tells of a result whose call it answers: what is kept beside a message does not survive others."""
+    """Convert a message. `is_of_user`: it answers a user's call, which rows made elsewhere do not record."""
     beside = message.model_extra or {}
     if message.role == "tool":
         requestor: Requestor = "user" if beside.get("requestor") == "user" or is_of_user else "assistant"
@@ -145,7 +145,7 @@ def fill(row: EvaluationRow, record: EpisodeRecord, seconds: float) -> None:
 
 
 def as_result(grade: Grade) -> EvaluateResult:
-    """Return a grade as a row's result: the score, the reasons why it is not 1, and each criterion as a metric.
+    """Return a grade as a row's result: the score, the reasons if it is below 1, and each criterion as a metric.
 
     Without a reward (if the judge or the infrastructure failed) the score is 0 and invalid.
     """

@@ -31,7 +31,7 @@ from tau2_gym_eval_protocol.rows import Code, EvalMetadata, EvaluateResult, Eval
 from tau2_gym_eval_protocol.run_of_rows import Wish, compose_rows
 
 ROWS = "rows.jsonl"
-OnRow = Callable[[int, EvaluationRow], None]  # gets the number of a run, from 0, and a row whose rollout has ended
+OnRow = Callable[[int, EvaluationRow], None]  # receives the number of a run, from 0, and a row whose rollout has ended
 
 
 class Experiment:
@@ -87,7 +87,7 @@ class Experiment:
     def _with_metadata(self, row: EvaluationRow) -> EvaluationRow:
         test = self.test
         row = row.model_copy(deep=True)
-        row.input_metadata.row_id = row.row_id  # before the rest, as it may be made from the content
+        row.input_metadata.row_id = row.row_id  # first, because it may be derived from the content
         row.input_metadata.completion_params = _public(self.params)
         row.input_metadata.session_data = {**(row.input_metadata.session_data or {}), "mode": test.mode}
         row.eval_metadata = EvalMetadata(
@@ -161,7 +161,7 @@ class Experiment:
             self._rolled_out(slot.trial, row, on_row)
 
     async def _play_with(self, processor: RolloutProcessor, on_row: OnRow) -> None:
-        """Play the rows with an object of eval-protocol's interface, all runs concurrently."""
+        """Play the rows with an object that has eval-protocol's interface, all runs concurrently."""
         with ExitStack() as stack:
             self._journal = Journal(self.folder, redactor=self.redactor)
             stack.enter_context(self._journal.alone())
@@ -238,5 +238,5 @@ def _public(params: Mapping[str, Any]) -> dict[str, Any]:
 
 @lru_cache
 def invocation_id() -> str:
-    """Return the id that is common to all rows of this process."""
+    """Return the id shared by all rows of this process."""
     return os.environ.get("EP_INVOCATION_ID") or uuid.uuid4().hex

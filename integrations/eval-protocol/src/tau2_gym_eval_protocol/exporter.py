@@ -13,7 +13,7 @@ from tau2_gym_eval_protocol.rows import EvaluationRow
 
 
 def lines(export: Export) -> Iterable[dict[str, Any]]:
-    """Return a dataset's line for each task, or a row for each episode of a run, graded or not."""
+    """Yield a dataset's line for each task, or a row for each episode of a run, graded or not."""
     if export.run is None:
         return [as_line(export, task) for task in export.tasks.values()]
     return [row.line() for row in _rows(export, export.run)]
