@@ -24,7 +24,7 @@ EVALUATION = "evaluation.json"
 
 
 def counted(row: EvaluationRow) -> float | None:
-    """Return the score that counts: 0 if an error prevented one, so that no error can raise a rate; None if left out.
+    """Return the score that counts: 0 if an error prevented one, so that errors cannot raise a rate; None if left out.
 
     A row is left out if the test itself declares its score invalid without naming an error.
     """
@@ -41,7 +41,7 @@ def is_solved(row: EvaluationRow) -> bool:
         return False
     assert row.evaluation_result is not None
     graded = row.evaluation_result.trajectory_info or {}
-    if "outcome" in graded and graded.get("reward") == score:  # the score is still the graders'
+    if "outcome" in graded and graded.get("reward") == score:  # the score is still the one from grading
         return graded["outcome"] in [outcome for outcome in Outcome if outcome.counts_as_solved]
     return reaches(score)
 
@@ -87,7 +87,7 @@ class ExperimentFigures:
 
     @cached_property
     def pass_hat_k(self) -> dict[int, float]:
-        """pass^k over all rows and runs; what has no score is no success."""
+        """pass^k over all rows and runs; a rollout without a score is not a success."""
         solved = dict.fromkeys(self.experiment.row_ids, 0)
         for row in self.rows:
             solved[row.row_id] += is_solved(row)
@@ -95,7 +95,7 @@ class ExperimentFigures:
 
     @property
     def errors(self) -> int:
-        """How many scores are 0 because of an error."""
+        """The number of scores that are 0 because of an error."""
         return sum(counted(row) is not None and row.score is None for row in self.rows)
 
     @property
@@ -109,11 +109,11 @@ class ExperimentFigures:
         """Name the rows without a result; None if there are none."""
         without = sorted({row.row_id for row in self.rows if row.evaluation_result is None})
         if without:
-            return f"no evaluation_result in {', '.join(without[:WORST])}: the test should set row.evaluation_result"
+            return f"no evaluation_result in {', '.join(without[:WORST])}: the test must set row.evaluation_result"
         return None
 
     def failure(self) -> str:
-        """Explain why the threshold is not reached: rate, interval, runs, the worst rows, and the run's folder."""
+        """Explain why the threshold is missed: rate, interval, runs, the worst rows, and the run's folder."""
         experiment, threshold = self.experiment, self.experiment.test.threshold
         assert threshold is not None
         if self.score < threshold.success:

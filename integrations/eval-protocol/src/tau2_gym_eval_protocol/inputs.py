@@ -1,4 +1,4 @@
-"""The inputs of an evaluation test: rows from files, URLs, messages and loaders, one case for each input."""
+"""The inputs of an evaluation test: rows from files, URLs, messages and loaders; each input is a case."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _conversations(payload: Sequence[Sequence[Message]]) -> Rows:
 
 
 def _rows(test: Arguments, load: Callable[[], Rows]) -> Rows:
-    """Return copies of a case's rows, filtered and preprocessed. Raises UsageError for none, or for two with one id."""
+    """Return copies of a case's rows, filtered and preprocessed. Raises UsageError if empty or if ids repeat."""
     rows = [row.model_copy(deep=True) for row in load()]
     if test.filtered_row_ids is not None:
         rows = [row for row in rows if row.row_id in test.filtered_row_ids]
@@ -109,7 +109,7 @@ def _read(test: Arguments, paths: Sequence[str]) -> Rows:
 
 def _lines(path: str) -> list[dict[str, Any]]:
     found = []
-    # `splitlines` would cut rows at U+2028, which JSON allows in a text.
+    # `splitlines` would split rows at U+2028, which JSON allows in strings.
     for number, line in enumerate(_text(path).split("\n"), 1):
         if not line.strip():
             continue

@@ -1,4 +1,4 @@
-"""What tau2-gym finds at the entry point `eval-protocol`: the exporter."""
+"""The plugin behind the entry point `eval-protocol`: the exporter."""
 
 from __future__ import annotations
 

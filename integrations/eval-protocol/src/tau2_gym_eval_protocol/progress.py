@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ExperimentProgress:
-    """Is called with every row whose rollout has ended. Shows nothing if pytest's output is not a terminal."""
+    """Called with every row whose rollout has ended. Shows nothing if pytest's output is not a terminal."""
 
     def __init__(self, config: pytest.Config, name: str, total: int) -> None:
         reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
@@ -33,7 +33,7 @@ class ExperimentProgress:
 
     def __exit__(self, *_error: object) -> None:
         if self.done and self.reporter is not None:
-            self.reporter.currentfspath = None  # so that the file is named once more, on a line below
+            self.reporter.currentfspath = None  # so that pytest prints the file's name again on the next line
 
     def _write(self, text: str) -> None:
         if self.reporter is None:

@@ -15,10 +15,10 @@ COLUMNS = ("test", "model", "rows", "runs", "score", "95 % interval", "pass^k", 
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option for the place of run folders."""
+    """Add the option for the directory of run folders."""
     default = os.environ.get("EP_OUTPUT_DIR", "runs")
     parser.getgroup("tau2-gym").addoption(
-        "--gym-out", metavar="DIR", default=default, help=f"where evaluations leave their run folders ({default})"
+        "--gym-out", metavar="DIR", default=default, help=f"where evaluations write their run folders ({default})"
     )
 
 

@@ -1,4 +1,4 @@
-"""Which failed rollouts are played again, and after what delay (spec/evaluation_test.md, 6)."""
+"""Which failed rollouts are retried, and after what delay (spec/evaluation_test.md, 6)."""
 
 from __future__ import annotations
 

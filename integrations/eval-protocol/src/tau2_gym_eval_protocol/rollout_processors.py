@@ -1,4 +1,4 @@
-"""Rollout processors: our runner in process, over MCP or from recorded rows, and eval-protocol's interface."""
+"""Rollout processors: play in process or over MCP, or grade recorded rows; and eval-protocol's interface."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DEFAULT_STEPS = 200
 
 @dataclass
 class RolloutProcessorConfig:
-    """What a processor is told about an experiment; `run` counts from 0."""
+    """The configuration of an experiment that a processor receives; `run` counts from 0."""
 
     completion_params: dict[str, Any]
     semaphore: asyncio.Semaphore
@@ -44,13 +44,13 @@ class RolloutProcessorConfig:
 
 @runtime_checkable
 class RolloutProcessor(Protocol):
-    """Plays rows: called with those of one run, or with one that is tried again; returns a task a row, in order."""
+    """Plays rows. Called with the rows of a run, or one row to retry; returns an asyncio task per row, in order."""
 
     def setup(self) -> None:
         """Prepare for an experiment."""
 
     def __call__(self, rows: list[EvaluationRow], config: RolloutProcessorConfig) -> list[asyncio.Task[EvaluationRow]]:
-        """Begin to play."""
+        """Start playing."""
 
     async def acleanup(self) -> None:
         """Release all resources, after all runs."""
@@ -63,7 +63,7 @@ class NoOpRolloutProcessor:
     """Plays nothing: for rows that already contain a conversation, graded or not."""
 
     def setup(self) -> None:
-        """Nothing is needed."""
+        """Do nothing."""
 
     def __call__(
         self,
@@ -73,10 +73,10 @@ class NoOpRolloutProcessor:
         return [asyncio.create_task(_as_it_is(row)) for row in rows]
 
     async def acleanup(self) -> None:
-        """Nothing is held."""
+        """Do nothing: it holds no resources."""
 
     def cleanup(self) -> None:
-        """Nothing is held."""
+        """Do nothing: it holds no resources."""
 
 
 async def _as_it_is(row: EvaluationRow) -> EvaluationRow:
@@ -87,7 +87,7 @@ async def _as_it_is(row: EvaluationRow) -> EvaluationRow:
 
 @dataclass(frozen=True)
 class Playing:
-    """How the episodes of a run are played; `via` is where tool calls go, as in `tau2-gym run`.
+    """How the episodes of a run are played; `via` says where tool calls are made, as in `tau2-gym run`.
 
     `can_repeat` tells whether a failed episode can end differently when it is played again.
     """
@@ -118,9 +118,9 @@ class InProcessRolloutProcessor:
 class McpGymRolloutProcessor(InProcessRolloutProcessor):
     """As in process, but each tool call goes to a server over MCP.
 
-    The server is our own on a free loopback port, as with `--via mcp`; or the one that `server_script_path` starts, a
-    child that ends with this process; or one that is already running at the `url` of the processor's kwargs, with its
-    `token`. The limits of such a server apply in addition to ours.
+    The server is our own on a free loopback port, as with `--via mcp`; or a child process that runs the script
+    `server_script_path`; or one that is already running at the `url` of the processor's kwargs, with its `token`. The
+    limits of such a server apply in addition to ours.
     """
 
     @asynccontextmanager
@@ -150,7 +150,7 @@ class McpGymRolloutProcessor(InProcessRolloutProcessor):
             yield Playing(via="mcp")
 
 
-MCPGymRolloutProcessor = McpGymRolloutProcessor  # as eval-protocol spells it
+MCPGymRolloutProcessor = McpGymRolloutProcessor  # eval-protocol's spelling
 
 
 class RecordedRolloutProcessor(InProcessRolloutProcessor):

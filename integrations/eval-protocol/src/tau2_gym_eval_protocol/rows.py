@@ -42,13 +42,13 @@ class Message(_Part):
         return self.content or ""
 
     def for_request(self) -> dict[str, Any]:
-        """Return the message as it may be sent to a model's API."""
+        """Return the message in a form that a model's API accepts."""
         ours = {"control_plane_step", "reasoning_content", "weight", "logprobs"}
         return self.model_dump(mode="json", exclude=ours, exclude_none=True)
 
 
 class Code(IntEnum):
-    """The codes of `Status` that are used here; those below 100 are gRPC's."""
+    """The codes of `Status` that we use; those below 100 are gRPC's."""
 
     OK = 0
     INTERNAL = 13
@@ -192,7 +192,7 @@ class EvaluationRow(_Part):
         return result.score if result is not None and result.is_score_valid else None
 
     def line(self) -> dict[str, Any]:
-        """Return the row as a line of a results file, with the score repeated where readers of such files expect it."""
+        """Return the row as a line of a results file, with the score repeated where readers expect it."""
         content = self.model_dump(mode="json", exclude_none=True)
         if self.evaluation_result is not None:
             details = {"score", "is_score_valid", "reason", "metrics"}
