@@ -16,8 +16,8 @@ def test_it(row: EvaluationRow) -> EvaluationRow:
 """
 # Tests of one row each, whose processor is told something that it refuses.
 REFUSED = {
-    "{'trials': 2}": "rollout_processor_kwargs: 'trials' is not an option there: use num_runs",
-    "{'out': 'x'}": "rollout_processor_kwargs: 'out' is not an option there: use pytest's option --gym-out",
+    "{'trials': 2}": "rollout_processor_kwargs: 'trials' is not an option of a processor: use num_runs",
+    "{'out': 'x'}": "rollout_processor_kwargs: 'out' is not an option of a processor: use pytest's option --gym-out",
     "{'evaluator': 'strict'}": "rollout_processor_kwargs: there is no option 'evaluator' (did you mean 'evaluators'?)",
     "{'max_errors': 'many'}": "rollout_processor_kwargs: max_errors: ",
     "{'user': {'temperature': 0}}": "rollout_processor_kwargs: user: should name a `model`",

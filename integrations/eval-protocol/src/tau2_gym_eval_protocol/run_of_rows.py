@@ -1,4 +1,4 @@
-"""Composing a run of tau2-gym from rows: their tasks, the options of the run, and the participants."""
+"""Compose a run of tau2-gym from rows: their tasks, the options of the run, and the participants."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ from tau2_gym_eval_protocol.rows import EvaluationRow
 # Options of the processors; the last two are eval-protocol's and have no effect here.
 OF_PROCESSORS = {"url", "token", "port", "server_mode", "start_server"}
 ELSEWHERE = {
-    "tasks": "the rows hold the tasks",
-    "split": "the rows hold the tasks",
+    "tasks": "the rows contain the tasks",
+    "split": "the rows contain the tasks",
     "num_tasks": "use max_dataset_rows",
-    "sample": "the rows hold the tasks",
+    "sample": "the rows contain the tasks",
     "trials": "use num_runs",
     "concurrency": "use max_concurrent_rollouts",
     "max_steps": "use steps",
     "via": "choose the rollout_processor",
-    "resume": "a test is a run of its own",
-    "shard": "let pytest-xdist share the tests out",
+    "resume": "each test is a new run",
+    "shard": "distribute the tests with pytest-xdist",
     "out": "use pytest's option --gym-out",
-    "name": "the test's name is in it",
+    "name": "a run is named after its test",
 }
-NOT_SENT = ("model", "agent", "max_tools_per_turn", "max_tool_calls")  # completion parameters that no model gets
+NOT_SENT = ("model", "agent", "max_tools_per_turn", "max_tool_calls")  # to a model
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What an experiment asks of its run, apart from the rows."""
+    """The options of an experiment's run, apart from the rows."""
 
     completion_params: Mapping[str, Any]
     kwargs: Mapping[str, Any]
@@ -64,9 +64,9 @@ class Wish:
 
 @dataclass(frozen=True, eq=False)
 class RunOfRows:
-    """A composed run whose tasks are those of rows; `rows` are by the ids of their tasks.
+    """A composed run that plays the tasks of rows; `rows` maps task ids to rows.
 
-    `customers` are the models of the rows' own customers, by their settings as JSON; None where rows name none.
+    `customers` maps settings as JSON to the models of the rows' own customers; None if the rows specify none.
     """
 
     composed: Composition
@@ -74,7 +74,7 @@ class RunOfRows:
     customers: Mapping[str, RoleModel] | None
 
     def play_episode(self, how: Playing, handler: ExceptionHandlerConfig) -> PlayEpisode:
-        """Return a function that plays an episode with the participants of its row, with `handler`'s retries."""
+        """Return a function that plays an episode with its row's participants, and with the retries of `handler`."""
 
         async def play_row(
             setting: Setting,
@@ -100,7 +100,7 @@ class RunOfRows:
         return play_row
 
     def _participants(self, row: EvaluationRow) -> Participants:
-        """Return the participants for a row, which may name its customer's model and its agent's system prompt."""
+        """Return the participants for a row, which may specify its customer's model and its agent's system prompt."""
         participants = self.composed.plan.participants
         system = next((message.text for message in row.messages if message.role == "system"), None)
         if system and participants.agent.name == "llm":
@@ -122,7 +122,7 @@ def compose_rows(rows: Sequence[EvaluationRow], wish: Wish) -> RunOfRows:
     """Compose a run of rows. Raises UsageError, PackError, DatasetError."""
     kwargs = {name: value for name, value in wish.kwargs.items() if name not in OF_PROCESSORS and value is not None}
     for name in kwargs.keys() & ELSEWHERE.keys():
-        raise UsageError(f"rollout_processor_kwargs: {name!r} is not an option there: {ELSEWHERE[name]}")
+        raise UsageError(f"rollout_processor_kwargs: {name!r} is not an option of a processor: {ELSEWHERE[name]}")
     domain = kwargs.pop("domain", None) or context_of(rows, "domain")
     if not domain:
         raise UsageError('no row\'s environment_context names a domain; give rollout_processor_kwargs={"domain": …}')
@@ -160,12 +160,12 @@ def compose_rows(rows: Sequence[EvaluationRow], wish: Wish) -> RunOfRows:
 
 
 def _customers(composed: Composition, options: Options, wished: Sequence[ModelSettings]) -> dict[str, RoleModel]:
-    """Open the models of the rows' customers; the first one is the run's. Raises UsageError."""
+    """Open the models of the rows' customers; the first is the run's customer. Raises UsageError."""
     settings = {model.model_dump_json(): model for model in wished}
     first, *others = settings
     found = {first: composed.plan.participants.role_models["user"]}
     if others and (options.record or options.replay):
-        raise UsageError("the rows name several models for their customers, but a cassette supports one: give `user`")
+        raise UsageError("the rows specify several models for customers, but a cassette supports only one: give `user`")
     for key in others:
         model = settings[key]
         user = RoleOptions(model=model.model, args=model.args)
@@ -178,12 +178,12 @@ def context_of(rows: Sequence[EvaluationRow], key: str) -> Any:
     """Return a key's value in all rows' `environment_context`, or None. Raises UsageError if they differ."""
     said = {((row.input_metadata.dataset_info or {}).get("environment_context") or {}).get(key) for row in rows}
     if len(said) > 1:
-        raise UsageError(f"the rows name several of {key}: {sorted(map(str, said))}; evaluate them one by one")
+        raise UsageError(f"the rows name several of {key}: {sorted(map(str, said))}; evaluate them separately")
     return next(iter(said), None)
 
 
 def read_tasks(setting: Setting, rows: Sequence[EvaluationRow]) -> list[Task]:
-    """Return the rows' tasks in order; of several tasks with the same id, all but the first get their row's id."""
+    """Return the rows' tasks in order. If tasks share an id, all but the first get their row's id instead."""
     tasks: dict[str, Task] = {}
     for row in rows:
         task = as_task(row.row_id, row.input_metadata.dataset_info or {}, setting.tasks())
@@ -194,7 +194,7 @@ def read_tasks(setting: Setting, rows: Sequence[EvaluationRow]) -> list[Task]:
 
 
 def split_params(params: Mapping[str, Any]) -> tuple[Any, ModelSettings | None]:
-    """Return the agent (None if not given) and the model that completion parameters describe."""
+    """Return the agent (None if not given) and the model of completion parameters."""
     args = {name: value for name, value in params.items() if name not in NOT_SENT}
     args |= args.pop("extra_body", None) or {}
     if "base_url" in args:
@@ -206,7 +206,7 @@ def split_params(params: Mapping[str, Any]) -> tuple[Any, ModelSettings | None]:
 
 
 def customer(row: EvaluationRow) -> ModelSettings | None:
-    """Return the model that a row names for its customer, None if it names none."""
+    """Return the model that a row specifies for its customer, or None."""
     simulation = (row.input_metadata.dataset_info or {}).get("user_simulation") or {}
     if not simulation.get("enabled") or not simulation.get("llm"):
         return None
@@ -217,14 +217,14 @@ def _agent(params: Mapping[str, Any], kwargs: Mapping[str, Any]) -> dict[str, An
     agent, model = split_params(params)
     agent = agent or kwargs.get("agent")
     if agent is None and model is None and "agent_model" not in kwargs:
-        raise UsageError('nobody plays: give completion_params=[{"model": …}], or {"agent": …} for one without a model')
+        raise UsageError('no agent: give completion_params=[{"model": …}], or {"agent": …} for one without a model')
     if agent is None:
         return {"agent": model} if model else {}
     return {"agent": agent, **({"agent_model": model} if model else {})}
 
 
 def _participant(role: str, given: Any) -> Any:
-    """Return a participant as a run's option: a model for a mapping, everything else unchanged."""
+    """Return a participant as a run's option: a mapping becomes a model, anything else is unchanged."""
     if not isinstance(given, Mapping):
         return given
     _, model = split_params(given)

@@ -1,4 +1,4 @@
-"""A gym server that is already running: opening its episodes on the control plane, and calling tools over MCP."""
+"""A client of a running gym server: opens episodes on the control plane, and calls tools over MCP."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ FIRST_WAIT_SECONDS = 0.02
 
 
 class RunningServer:
-    """A client of the server at an address; `token` is for its control plane."""
+    """A client of the server at a URL; `token` is for its control plane."""
 
     def __init__(self, address: str, token: str | None = None) -> None:
         base = address.rstrip("/").removesuffix("/mcp")
         if not base.startswith(("http://", "https://")):
-            raise UsageError(f"{address}: the server's url should begin with http:// or https://")
+            raise UsageError(f"{address}: the server's url must begin with http:// or https://")
         self.address = base
         self.token = token
 
@@ -49,7 +49,7 @@ class RunningServer:
                         return
         except TimeoutError:
             raise RolloutError(f"{self.address} does not answer GET /healthz after {READY_SECONDS:g} s") from None
-        raise RolloutError(f"the server that should answer at {self.address} has ended")
+        raise RolloutError(f"the server expected at {self.address} has ended")
 
     async def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Send a request to the control plane and return its answer. Raises RolloutError."""
@@ -68,7 +68,7 @@ class RunningServer:
     async def backend(
         self, setting: Setting, task: Task, participants: Participants, seed: int
     ) -> AsyncIterator[ToolBackend]:
-        """Open a world on the server for as long as the block lasts. Plugins that wrap calls are the server's."""
+        """Open a world on the server within the block. Only the server's plugins wrap calls."""
         del participants
         dataset = setting.dataset.root.name if setting.dataset else "pack"
         wish = {

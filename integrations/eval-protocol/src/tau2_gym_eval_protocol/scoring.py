@@ -1,4 +1,4 @@
-"""Calling the test's function: with a row, with the rows of all models for one id, or with all rows of a run."""
+"""Call the test's function: with a row, with the rows of all models for one id, or with all rows of a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tau2_gym_eval_protocol.experiment import Experiment
 from tau2_gym_eval_protocol.rollout_processors import InProcessRolloutProcessor
 from tau2_gym_eval_protocol.rows import Code, EvaluateResult, EvaluationRow, Status
 
-Place = tuple[int, int]  # of an experiment, and of a row in it
+Place = tuple[int, int]  # the numbers of an experiment and of a row in it
 
 
 async def call_function(function: Callable[..., Any], *arguments: Any, **kwargs: Any) -> Any:
@@ -48,7 +48,7 @@ class Scoring:
         self.experiments = experiments
         self.on_row = on_row
         self._turns = [asyncio.Semaphore(test.max_concurrent_evaluations) for _ in range(test.num_runs)]
-        self._places = {name: place for place, name in enumerate(experiments[0].row_ids)}  # all have the same rows
+        self._places = {name: place for place, name in enumerate(experiments[0].row_ids)}  # the same for all
         self._waiting: dict[tuple[int, str], dict[Place, EvaluationRow]] = {}
         self._group: asyncio.TaskGroup
         self._failed = False
@@ -105,7 +105,7 @@ class Scoring:
             experiment.keep(run, row)
 
     async def _scored(self, rows: Rows) -> Rows:
-        """Return the rows as the function returns them."""
+        """Call the function and return its rows."""
         pointwise = self.test.mode == "pointwise"
         try:
             made = await call_function(self.function, rows[0] if pointwise else rows, **self.kwargs)
@@ -134,7 +134,7 @@ def _name(function: Callable[..., Any]) -> str:
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first exception that is not a group."""
+    """Return the first exception in nested groups."""
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -1,4 +1,4 @@
-"""A server's script, run as a child that ends with us, on a port that nobody else can take."""
+"""Run a server's script as a child process that ends with this one, on a reserved port."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHOWN_CHARACTERS = 3000
 
 @asynccontextmanager
 async def server_of(script: Path, domain: str, port: int | None, log: Path) -> AsyncIterator[RunningServer]:
-    """Run `script --port PORT --domain DOMAIN`, with PORT in its environment, while the block lasts.
+    """Run `script --port PORT --domain DOMAIN`, with PORT in its environment, within the block.
 
     The value is the server, once it answers. The script's output goes to `log`. Raises UsageError, RolloutError.
     """
@@ -62,10 +62,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def _reserved(port: int | None) -> Iterator[int]:
-    """Hold a port (default: a free one) without listening: a script can listen there, and no other gets it by chance.
+    """Bind a port (default: a free one) without listening, so that the script can listen there and no other gets it.
 
-    The system gives a bound port to nobody who asks for just any; servers may bind it beside us, as they set
-    SO_REUSEADDR.
+    The system does not give a bound port to a process that asks for any free one. The server can still bind it,
+    since servers set SO_REUSEADDR.
     """
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""Serves the gym on localhost, launched as eval-protocol launches a server (spec/mcp_gym.md, 7)."""
+"""Serve the gym on localhost, with the arguments that eval-protocol passes to a server (spec/mcp_gym.md, 7)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ DEFAULT_PORT = 9700
 
 
 def command(arguments: list[str]) -> list[str]:
-    """Return the arguments of `tau2-gym` that do what this script is asked for; all domains if none is named."""
+    """Return the equivalent arguments of `tau2-gym`; all domains if none is given."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", DEFAULT_PORT)))
-    parser.add_argument("--domain", help="the domain of sessions whose config names none")
+    parser.add_argument("--domain", help="the domain of sessions whose config specifies none")
     wish = parser.parse_args(arguments)
     return ["serve", *([wish.domain] if wish.domain else []), "--host", "localhost", "--port", str(wish.port)]
 

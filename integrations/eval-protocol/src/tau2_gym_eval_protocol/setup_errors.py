@@ -1,4 +1,4 @@
-"""Errors in the set-up of evaluations, such as an unknown name: they fail their tests and are shown once a session."""
+"""Errors in the set-up of evaluations, such as an unknown name: each fails its tests but is shown once per session."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ATTRIBUTE = "tau2_gym_setup_error"
 
 
 def setup_error(message: str, notes: list[str]) -> BaseException:
-    """Return the exception with which a test fails. A common message is shown once, the notes of every test."""
+    """Return the exception with which a test fails. A shared message is shown once, the notes for every test."""
     failure = pytest.fail.Exception("\n".join([message, *notes]), pytrace=False)
     setattr(failure, ATTRIBUTE, (message, notes))
     return failure
@@ -35,7 +35,7 @@ class Shown:
 
 
 class OnceASession:
-    """Shows every error once. It is registered where reports are shown, so not in the workers of pytest-xdist."""
+    """Shows every error once. Registered where reports are shown, so not in the workers of pytest-xdist."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._only_summary = config.getoption("tbstyle") == "no"
@@ -74,7 +74,7 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     """Show an error in a decorator's arguments with its place and without a traceback."""
     report = yield
     excinfo = getattr(getattr(report, "call", None), "excinfo", None)
-    errors = sys.modules.get("tau2_core.errors")  # not there if no test of ours was imported
+    errors = sys.modules.get("tau2_core.errors")  # absent if none of our tests was imported
     if excinfo is not None and errors is not None and isinstance(excinfo.value, errors.Tau2GymError):
         report.longrepr = f"{_place(excinfo)}: {excinfo.value}"
         setattr(report, ATTRIBUTE, (report.longrepr, []))

@@ -1,4 +1,4 @@
-"""Thresholds, and the aggregation and standard error of scores (spec/evaluation_test.md, 4)."""
+"""Thresholds, and the aggregation and the standard error of scores (spec/evaluation_test.md, 4)."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def aggregate(method: Aggregation, runs: Sequence[Sequence[float]], seed: int = 
 def uncertainty(questions: Sequence[Sequence[float]]) -> Uncertainty | None:
     """Return the standard error of scores by question, by the official formula, and its 95 % interval.
 
-    It knows the spread of a question's runs alone: where each question was asked once, and scored 0 or 1, it is 0.
+    The formula uses only the spread among the runs of a question: if each question has one run, it is 0.
     """
     asked = [scores for scores in questions if scores]
     if not asked:
@@ -80,7 +80,7 @@ def uncertainty(questions: Sequence[Sequence[float]]) -> Uncertainty | None:
 
 
 def is_reached(threshold: EvaluationThreshold, score: float, error: float | None) -> bool:
-    """Tell whether a score, with its standard error if known, reaches the threshold."""
+    """Return whether a score, with its standard error if known, reaches the threshold."""
     if score < threshold.success:
         return False
     return threshold.standard_error is None or error is None or error <= threshold.standard_error
