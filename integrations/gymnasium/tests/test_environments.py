@@ -187,7 +187,7 @@ def test_options_of_reset_choose_the_task() -> None:
         ({"task_id": test, "split": "train"}, "not among split 'train'"),
         ({"task_id": "none"}, "not among"),
         ({"split": "none"}, "no split 'none'"),
-        ({"tasks": "none"}, "no option 'tasks'"),
+        ({"tasks": "none"}, "unknown option 'tasks'"),
     ]:
         with pytest.raises(ValueError, match=words):
             env.reset(options=options)
@@ -224,9 +224,9 @@ def test_use_out_of_order_is_refused() -> None:
 
 
 def test_who_plays_is_not_given() -> None:
-    with pytest.raises(UsageError, match="give no `agent`"):
+    with pytest.raises(UsageError, match="do not give `agent`"):
         tau2_gymnasium.AgentEnv("mock", agent="oracle")
-    with pytest.raises(UsageError, match="give no `user`"):
+    with pytest.raises(UsageError, match="do not give `user`"):
         tau2_gymnasium.CustomerEnv("mock", user="scripted")
 
 

@@ -1,4 +1,4 @@
-"""Gymnasium environments for the domains of tau2-gym: importing this module registers one id for each side of each.
+"""Gymnasium environments for the domains of tau2-gym. Importing this module registers an id for each domain and side.
 
 gymnasium.make("tau2_gymnasium:tau2_gym/airline-v0", split="train")
 gymnasium.make("tau2_gymnasium:tau2_gym/airline-customer-v0", agent="oracle")
@@ -28,7 +28,7 @@ __all__ = [
 
 
 def register_domains() -> None:
-    """Register an id for each side of each installed domain that has none yet; no pack's data are read."""
+    """Register an id for each side of each installed domain, unless it exists. Reads no pack's data."""
     for domain in installed_domains():
         for suffix, side in (("", "Agent"), ("-customer", "Customer")):
             name = f"tau2_gym/{domain}{suffix}-v0"

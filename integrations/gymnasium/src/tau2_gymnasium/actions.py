@@ -1,4 +1,4 @@
-"""Actions and observations as text, in the forms that tau2-bench's gym takes and gives."""
+"""Actions and observations as text, in the formats of tau2-bench's gym."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ NO_CALL = "invalid_action"
 
 @dataclass(frozen=True, slots=True)
 class ActionCall:
-    """A tool call that an action asks for."""
+    """A tool call requested by an action."""
 
     name: str
     arguments: dict[str, Any]
 
 
 class UnicodeText(gymnasium.spaces.Text):
-    """Any text up to a length. Gymnasium's own space refuses letters outside of its list, such as ü or “."""
+    """Any text up to a length. Gymnasium's own space rejects characters outside its list, such as ü or “."""
 
     def __init__(self, max_length: int = MAX_LENGTH) -> None:
         super().__init__(max_length, min_length=0)
@@ -42,11 +42,11 @@ class UnicodeText(gymnasium.spaces.Text):
 
 
 def read_action(text: str) -> ActionCall | str:
-    """Return the tool call that an action holds, or the text to be said.
+    """Return the tool call in an action, or the text to say.
 
-    Calls are a JSON object `{"name": …, "arguments": {…}}`, or Python's form, `name(argument='value')`. A text that
-    begins with `{` and is no such object becomes a call of a tool that does not exist: it is refused and counted, and
-    the other side never hears it.
+    Calls are a JSON object `{"name": …, "arguments": {…}}`, or Python syntax, `name(argument='value')`. A text that
+    begins with `{` but is not such an object becomes a call of a tool that does not exist, so it counts as a failed
+    call and the other side never sees it.
     """
     stripped = text.strip()
     if stripped.startswith("{"):
@@ -58,8 +58,8 @@ def read_action(text: str) -> ActionCall | str:
 
 def _json_call(text: str) -> ActionCall:
     try:
-        value = msgspec.json.decode(text)  # unlike json.loads, it takes nothing that a record cannot hold
-    except (msgspec.DecodeError, ValueError, RecursionError):  # the first is a ValueError in new versions only
+        value = msgspec.json.decode(text)  # unlike json.loads, it accepts only what a record can hold
+    except (msgspec.DecodeError, ValueError, RecursionError):  # the first is a ValueError only in new versions
         return _no_call(text)
     name, arguments = value.get("name"), value.get("arguments", {})
     if not isinstance(name, str) or not isinstance(arguments, dict):
@@ -91,7 +91,7 @@ def _no_call(text: str) -> ActionCall:
 
 
 def _is_json(value: Any) -> bool:
-    """Tell whether a record can hold a value: NaN, sets, bytes and half a character are no JSON."""
+    """Return whether a value is valid JSON, as a record requires: not NaN, a set, bytes or a lone surrogate."""
     try:
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, TypeError, RecursionError):
@@ -100,12 +100,12 @@ def _is_json(value: Any) -> bool:
 
 
 def written_call(call: ToolCall | ActionCall) -> str:
-    """Return a call in Python's form, which `read_action` reads."""
+    """Return a call in Python syntax, which `read_action` can parse."""
     return f"{call.name}({', '.join(f'{name}={value!r}' for name, value in call.arguments.items())})"
 
 
 def observed(messages: Sequence[Message]) -> str:
-    """Return messages as lines of `role: content`; a call stands in Python's form."""
+    """Return messages as lines of `role: content`, with calls in Python syntax."""
     lines: list[str] = []
     for message in messages:
         if isinstance(message, AssistantMessage | UserMessage) and message.tool_calls:

@@ -1,6 +1,6 @@
-"""The names of tau2-bench's gym, for programs that used it: change the import, and the rest may stay.
+"""The names of tau2-bench's gym: programs that used it need to change only the import.
 
-Its keywords are taken, and its ids after `register_gym_agent()`. What `info` holds differs: it never tells the gold.
+Its keywords work, as do its ids after `register_gym_agent()`. `info` differs: it never reveals the gold.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class AgentGymEnv(AgentEnv):
 
 
 class UserGymEnv(CustomerEnv):
-    """`CustomerEnv` with the keywords of tau2-bench. Without `agent_llm` a scripted agent serves."""
+    """`CustomerEnv` with the keywords of tau2-bench. Without `agent_llm` the agent is scripted."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class UserGymEnv(CustomerEnv):
 
 
 def register_gym_agent() -> None:
-    """Register the ids of tau2-bench, unless they are taken."""
+    """Register the ids of tau2-bench, unless they exist."""
     for name, entry in ((AGENT_ID, "AgentGymEnv"), (USER_ID, "UserGymEnv")):
         if name not in gymnasium.registry:
             gymnasium.register(name, entry_point=f"{__name__}:{entry}")

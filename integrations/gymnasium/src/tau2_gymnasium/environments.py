@@ -1,4 +1,4 @@
-"""The environments: an agent who serves a simulated customer, and a customer who is served."""
+"""The environments: one to play the agent, one to play the customer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SEEDS = 2**31
 
 
 class _TextEnv(gymnasium.Env[str, str]):
-    """An episode as an environment of texts. See `AgentEnv` for what all share."""
+    """An episode as an environment with text actions and observations. `AgentEnv` describes it."""
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": []}  # type: ignore[misc]
     side: ClassVar[Player] = "agent"
@@ -46,10 +46,10 @@ class _TextEnv(gymnasium.Env[str, str]):
         self._at_once = self.factory.never_waits
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
-        """Begin an episode: of `options["task_id"]`, or of a task that is drawn from the split.
+        """Start an episode of the task `options["task_id"]`, or of one drawn from the split.
 
-        A `seed` decides which tasks are drawn from now on, and is that of this episode. Raises ValueError for a task
-        or a split that this environment does not play, Tau2GymError for a start state that does not apply.
+        A `seed` determines this episode and the tasks drawn from now on. Raises ValueError for a task or a split that
+        this environment does not play, Tau2GymError if the task's start state is invalid.
         """
         super().reset(seed=seed)
         task_id = self._draw.task(self.np_random, options)
@@ -71,9 +71,9 @@ class _TextEnv(gymnasium.Env[str, str]):
         return observation, info
 
     def step(self, action: str) -> Stepped:
-        """Take an action, and return what happened since.
+        """Take an action, and return what happened.
 
-        Raises ResetNeeded after the end, InvalidAction for what is no text.
+        Raises ResetNeeded after the end, InvalidAction if the action is not a string.
         """
         stepped = self._run(self._seat.step(action))
         if stepped[4]:
@@ -81,18 +81,18 @@ class _TextEnv(gymnasium.Env[str, str]):
         return stepped
 
     def record(self) -> EpisodeRecord:
-        """Return the episode's record as it stands."""
+        """Return the record of the episode so far."""
         return self._run(self._seat.record())
 
     def grade(self) -> Grade:
-        """Grade the episode as it stands. A grade's checks tell the gold: they are not for who plays."""
+        """Grade the episode in its current state. The checks reveal the gold: do not show them to the player."""
         return self._run(self._seat.grade())
 
     def render(self) -> None:
-        """Show nothing: the observations are all there is to see."""
+        """Do nothing: the observations show everything."""
 
     def close(self) -> None:
-        """Close the connections to models; the environment cannot be used any more."""
+        """Close the connections to models; the environment cannot be used afterwards."""
         if self._loop is not None:
             self._seat.close()
             self._run(self.factory.close())
@@ -102,7 +102,7 @@ class _TextEnv(gymnasium.Env[str, str]):
     def _run(self, steps: Coroutine[Any, Any, Result]) -> Result:
         if self._loop is None:
             steps.close()
-            raise gymnasium.error.ClosedEnvironmentError("the environment is closed; make another one")
+            raise gymnasium.error.ClosedEnvironmentError("the environment is closed; create a new one")
         try:
             return run_at_once(steps) if self._at_once else self._loop.run_until_complete(steps)
         finally:
@@ -112,24 +112,24 @@ class _TextEnv(gymnasium.Env[str, str]):
 class AgentEnv(_TextEnv):
     """Serve a simulated customer.
 
-    An action is a text: words for the customer, a tool call as `{"name": …, "arguments": {…}}` or `name(argument=…)`,
-    or `done()` to end. An observation is what has come since, in lines of `role: content`; with
-    `all_messages_as_observation` the whole conversation. The reward is 0 until the end, then the grade's, or what
-    `reward(record, task, grade)` returns; with `RewardWeights` each step is paid by them.
+    An action is a string: a message to the customer, a tool call as `{"name": …, "arguments": {…}}` or
+    `name(argument=…)`, or `done()` to end. An observation is the new messages, in lines of `role: content`; with
+    `all_messages_as_observation`, the whole conversation. The reward is 0 until the end, then the grade's, or what
+    `reward(record, task, grade)` returns. With `RewardWeights`, every step has a reward.
 
-    A `curriculum` draws the tasks, and is told how each was solved.
+    A `curriculum` draws the tasks, and receives the outcome of each.
 
-    `terminated`: one of the sides ended it. `truncated`: a limit, or an error that is not the agent's; where no reward
-    may count, `info["unscored"]` is true. What `info` holds never tells the gold.
+    `terminated`: one of the sides ended it. `truncated`: a limit was reached, or an error occurred that is not the
+    agent's. If no reward may count, `info["unscored"]` is true. `info` never reveals the gold.
 
     `options` are those of `open_episode`: `user`, `evaluators`, `max_steps` and so on.
     """
 
 
 class CustomerEnv(_TextEnv):
-    """Be the customer, whom an agent serves: `agent` says who. The customer ends with `done()` or `###STOP###`.
+    """Play the customer; `agent` plays the agent. The customer ends with `done()` or `###STOP###`.
 
-    Otherwise as `AgentEnv`. Without an `agent`, a scripted one serves that knows the gold.
+    Otherwise like `AgentEnv`. The default `agent` is a scripted one that knows the gold.
     """
 
     side = "customer"
@@ -137,31 +137,31 @@ class CustomerEnv(_TextEnv):
 
 @lru_cache(maxsize=64)
 def chat_functions(tools: tuple[Tool, ...]) -> tuple[dict[str, Any], ...]:
-    """Return tools as chat-completions functions; for the same tools the same ones."""
+    """Return tools as chat-completions functions, cached."""
     return tuple(tool.chat_function() for tool in tools)
 
 
 def run_at_once(steps: Coroutine[Any, Any, Result]) -> Result:
-    """Run steps that wait for nothing, with no event loop, which would take longer than they do."""
+    """Run a coroutine that never waits, without an event loop, which would take longer than the steps."""
     try:
         steps.send(None)
     except StopIteration as done:
         result: Result = done.value
         return result
-    raise RuntimeError("a step waited for something, though the factory said that none does")
+    raise RuntimeError("a step waited, although the factory declared that its episodes never wait")
 
 
 def made_factory(
     domain: str | Path, side: str, split: str | None, task_id: str | None, options: EpisodeOptions
 ) -> EpisodeFactory:
-    """Return what makes the episodes of one side. Raises UsageError, PackError, DatasetError."""
+    """Return a factory for the episodes of one side. Raises UsageError, PackError, DatasetError."""
     options = options.copy()
     if side == "customer":
         if options.setdefault("user", "external") != "external":
-            raise UsageError("the customer is who plays this environment: give no `user`")
+            raise UsageError("this environment plays the customer: do not give `user`")
         options.setdefault("agent", "oracle")
     elif "agent" in options:
-        raise UsageError("the agent is who plays this environment: give no `agent`")
+        raise UsageError("this environment plays the agent: do not give `agent`")
     factory = EpisodeFactory(domain, split=split, tasks=None if task_id is None else [task_id], **options)
     factory.refuse_ungradable()
     return factory

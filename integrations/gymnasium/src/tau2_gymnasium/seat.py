@@ -1,4 +1,4 @@
-"""One side of one episode, stepped by text: what a single environment and each of a vector's stands on."""
+"""One side of an episode, stepped by text: the basis of single environments and of those in a vector."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Seat:
     def __init__(
         self, factory: EpisodeFactory, side: Player, *, whole: bool = False, reward: Reward | None = None
     ) -> None:
-        """Take a seat. `whole`: observe all messages so far, not only new ones. `reward`: in place of the grade's."""
+        """`whole`: observe all messages so far, not only new ones. `reward`: replaces the grade's."""
         self.factory = factory
         self.side = side
         self.whole = whole
@@ -49,7 +49,7 @@ class Seat:
         self._pay: Pay | None = None
 
     async def reset(self, task_id: str, seed: int) -> str:
-        """Begin an episode of a task; return what is observed first. An end so soon is told by the first step."""
+        """Start an episode of a task; return the first observation. If it has ended already, the first step says so."""
         self.close()
         self.over = False
         self.episode = episode = self.factory.episode(task_id, seed=seed)
@@ -67,21 +67,21 @@ class Seat:
 
     def _begun(self) -> Episode:
         if self.episode is None:
-            raise gymnasium.error.ResetNeeded("call reset before anything else")
+            raise gymnasium.error.ResetNeeded("call reset first")
         return self.episode
 
     async def step(self, action: str) -> Stepped:
         """Take an action: a tool call, `done()`, or a text for the other side.
 
-        Raises ResetNeeded after the end, InvalidAction for what is no text.
+        Raises ResetNeeded after the end, InvalidAction if the action is not a string.
         """
         episode = self._begun()
         if self.over:
             raise gymnasium.error.ResetNeeded("the episode is over; call reset before the next action")
         if not isinstance(action, str):
-            raise gymnasium.error.InvalidAction(f"an action is a text, not {type(action).__name__}: {action!r}")
+            raise gymnasium.error.InvalidAction(f"an action is a string, not {type(action).__name__}: {action!r}")
         observation = ""
-        if episode.ended is None:  # it may have ended before anybody acted, or by the clock
+        if episode.ended is None:  # it may have ended before the first action, or by a time limit
             observation = await self._act(episode, read_action(action))
             self.over = self.over or episode.ended is not None
         else:
@@ -125,11 +125,11 @@ class Seat:
         return observation, reward, terminated, not terminated, info
 
     async def record(self) -> EpisodeRecord:
-        """Return the record as it stands."""
+        """Return the record of the episode so far."""
         return await self._begun().record()
 
     async def grade(self) -> Grade:
-        """Grade the episode as it stands. A grade's checks tell the gold: they are not for who plays."""
+        """Grade the episode in its current state. The checks reveal the gold: do not show them to the player."""
         return await self._begun().grade()
 
     def close(self) -> None:
@@ -138,7 +138,7 @@ class Seat:
 
 
 class Draw:
-    """Which task is played next: one that is asked for, the one that is set, or one that is drawn."""
+    """Chooses the next task: the one in the options, a fixed one, or one drawn at random or by a curriculum."""
 
     def __init__(self, factory: EpisodeFactory, task_id: str | None, curriculum: Curriculum | None = None) -> None:
         if curriculum is not None and task_id is not None:
@@ -148,11 +148,11 @@ class Draw:
         self.ids = [task_id] if task_id is not None else list(factory.tasks)
 
     def task(self, random: np.random.Generator, options: dict[str, Any] | None) -> str:
-        """Return a task's id. Raises ValueError for options that there are not, and for a task of another split."""
+        """Return a task's id. Raises ValueError for unknown options, and for a task of another split."""
         options = dict(options or {})
         task_id, split = options.pop("task_id", None), options.pop("split", None)
         if options:
-            raise ValueError(f"reset: there is no option {next(iter(options))!r}; there are task_id and split")
+            raise ValueError(f"reset: unknown option {next(iter(options))!r}; the options are task_id and split")
         ids = self.ids if split is None else self._of(split)
         if task_id is None and split is None and self.curriculum is not None:
             return self.curriculum.draw()
@@ -165,7 +165,7 @@ class Draw:
         return str(task_id)
 
     def tell(self, info: dict[str, Any]) -> None:
-        """Tell the curriculum, if there is one, how an episode ended."""
+        """Report an episode's outcome to the curriculum, if there is one."""
         if self.curriculum is not None and info["task_id"] in self.curriculum:
             self.curriculum.tell(info["task_id"], None if info["unscored"] else info["grade_reward"])
 
@@ -173,8 +173,8 @@ class Draw:
         made_for = self.factory.split
         if made_for is not None and split != made_for:
             raise ValueError(
-                f"reset: this environment plays split {made_for!r}, not {split!r}; make another one, so that train and "
-                "test never mix"
+                f"reset: this environment plays split {made_for!r}, not {split!r}; create another one, so that train "
+                "and test never mix"
             )
         splits = self.factory.splits
         if split not in splits:

@@ -1,4 +1,4 @@
-"""Vectors of environments that share one event loop: thousands of episodes in a process wait for models together."""
+"""Vectors of environments that share one event loop, so that thousands of episodes can wait for models at once."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ Batch = tuple[Observations, NDArray[np.float64], NDArray[np.bool_], NDArray[np.b
 
 
 class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDArray[Any]]):
-    """Environments of texts in one process and one event loop. See `VectorAgentEnv`."""
+    """Text environments in one process and one event loop. See `VectorAgentEnv`."""
 
     side: ClassVar[Player] = "agent"
-    _loop: asyncio.AbstractEventLoop | None = None  # also where making one failed: it is closed all the same
+    _loop: asyncio.AbstractEventLoop | None = None  # set first, because close() also runs if the constructor fails
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
         **options: Unpack[EpisodeOptions],
     ) -> None:
         if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
-            raise UsageError(f"num_envs: a vector has at least 1 environment, not {num_envs!r}")
+            raise UsageError(f"num_envs: a vector needs at least 1 environment, not {num_envs!r}")
         self.num_envs = num_envs
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {"render_modes": [], "autoreset_mode": self.autoreset_mode}
@@ -66,10 +66,10 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observations, dict[str, Any]]:
-        """Begin an episode in each environment; environment i has the seed `seed + i`, or the i-th of a list.
+        """Start an episode in each environment; environment i gets the seed `seed + i`, or the i-th of a list.
 
-        `options` are those of a single environment; there may also be `task_ids`, one for each, and `reset_mask`, an
-        array of booleans that says which ones to reset.
+        `options` are those of a single environment, and also `task_ids`, one for each, and `reset_mask`, an array of
+        booleans that selects the environments to reset.
         """
         self._refuse_closed()
         options = dict(options or {})
@@ -90,10 +90,10 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
         return tuple(self._observations), infos
 
     def step(self, actions: Sequence[str]) -> Batch:
-        """Take an action in each environment, all of them side by side.
+        """Take an action in each environment, concurrently.
 
-        Raises ValueError for another number of actions, and ResetNeeded with autoreset disabled where an environment
-        is over.
+        Raises ValueError for a wrong number of actions, and ResetNeeded if autoreset is disabled and an episode is
+        over.
         """
         self._refuse_closed()
         actions = list(actions)
@@ -130,7 +130,7 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
         return tuple(self._observations), rewards, terminations, truncations, infos
 
     def records(self) -> list[EpisodeRecord]:
-        """Return the records of the episodes as they stand."""
+        """Return the records of the episodes so far."""
         self._refuse_closed()
         return self._together([seat.record() for seat in self.seats])
 
@@ -149,7 +149,7 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
         options: Sequence[dict[str, Any]] | None = None,
         seeds: Sequence[int | None] | None = None,
     ) -> dict[str, Any]:
-        """Begin new episodes in some environments; return their infos."""
+        """Start new episodes in some environments; return their infos."""
         infos: dict[str, Any] = {}
         drawn: list[tuple[Seat, str, int]] = []
         for place, index in enumerate(indexes):
@@ -182,7 +182,7 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
         return list(seed)
 
     def _gathered(self, infos: dict[str, Any], info: dict[str, Any], index: int) -> dict[str, Any]:
-        """Add one environment's info: an array for each key, and with a `_` before it which entries are set."""
+        """Add an environment's info: an array for each key, and its mask of set entries with the prefix `_`."""
         for name, value in info.items():
             if name not in infos:
                 kind = type(value) if type(value) in (int, float, bool) else object
@@ -194,7 +194,7 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
 
     @staticmethod
     def _merged(infos: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-        """Return the infos of environments that have begun and of others that have ended."""
+        """Merge the infos of environments that have started with those of others that have ended."""
         merged = {**infos, **more}
         for name in infos.keys() & more.keys():
             if not name.startswith("_"):
@@ -205,10 +205,10 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
 
     def _refuse_closed(self) -> None:
         if self._loop is None:
-            raise gymnasium.error.ClosedEnvironmentError("the environments are closed; make others")
+            raise gymnasium.error.ClosedEnvironmentError("the environments are closed; create new ones")
 
     def _together(self, steps: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
-        """Await all, side by side, and return their results. If some fail, the others go on, and an error is raised."""
+        """Await all concurrently and return their results. If some fail, the others still finish, then it raises."""
         if not self._at_once:
             return self._run(_gathered_results(steps))
         done, failed = [], None
@@ -227,7 +227,7 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
 
 
 async def _gathered_results(steps: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
-    """Await all, side by side. If some fail, the others go on to their end, and the first error is raised."""
+    """Await all concurrently. If some fail, the others still finish, and the first error is raised."""
     results = await asyncio.gather(*steps, return_exceptions=True)
     done: list[Result] = []
     for result in results:
@@ -238,14 +238,14 @@ async def _gathered_results(steps: Sequence[Coroutine[Any, Any, Result]]) -> lis
 
 
 class VectorAgentEnv(_TextVectorEnv):
-    """Serve many simulated customers side by side; each environment is as `AgentEnv`.
+    """Serve many simulated customers concurrently; each environment is like `AgentEnv`.
 
-    `autoreset_mode` is one of Gymnasium's. Infos are arrays with the id and the seed of each new episode, and with
-    what `AgentEnv` tells of its end; policy and tools are the same for all: `factory.policy`, `factory.tools`.
+    `autoreset_mode` is one of Gymnasium's. Infos are arrays: the id and the seed of each new episode, and the values
+    that `AgentEnv` gives at its end. Policy and tools are the same for all: `factory.policy`, `factory.tools`.
     """
 
 
 class VectorCustomerEnv(_TextVectorEnv):
-    """Be many customers side by side; each environment is as `CustomerEnv`."""
+    """Play many customers concurrently; each environment is like `CustomerEnv`."""
 
     side = "customer"
