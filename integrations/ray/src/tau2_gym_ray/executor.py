@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # before Ray is imported: nothing is reported to its authors
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # before Ray is imported
 
 import ray
 from ray.actor import ActorHandle
@@ -23,22 +23,22 @@ CONNECT_SECONDS = 10.0
 
 @asynccontextmanager
 async def open_ray(options: ExecutorOptions) -> AsyncIterator[RayWorkers]:
-    """Join a cluster, or start one on this machine, and leave it at the end.
+    """Connect to a cluster, or start one on this machine; disconnect at the end.
 
-    A program that has called `ray.init` itself keeps its connection. By default there is a worker for each processor of
-    the cluster. Raises UsageError for wrong options, RunError if the cluster cannot be joined.
+    A program that has called `ray.init` itself keeps its connection. The default is a worker per CPU of the cluster.
+    Raises UsageError for invalid options, RunError if the connection fails.
     """
     cpus = _cpus(options.options.get("cpus", "1"))
     joins = not ray.is_initialized()
     if joins:
         await asyncio.to_thread(_join, options.options.get("address"), _runtime_env(options.options))
     elif options.options.keys() & {"address", "runtime-env"}:
-        raise UsageError("--executor-option: Ray is initialized already; leave out address and runtime-env")
+        raise UsageError("--executor-option: Ray is initialized already; omit address and runtime-env")
     try:
         total = ray.cluster_resources().get("CPU", 0.0)
         fitting = int(total / cpus) if cpus else int(total)
         if fitting < (options.workers or 1):
-            has = f"the cluster has {total:g} processors, and each worker takes {cpus:g}"
+            has = f"the cluster has {total:g} CPUs, and each worker needs {cpus:g}"
             raise UsageError(f"--workers {options.workers or 1}: {has}")
         yield RayWorkers(options.workers or fitting, cpus)
     finally:
@@ -62,14 +62,14 @@ def _join(address: str | None, runtime_env: Mapping[str, Any] | None) -> None:
 
 
 def _refuse_silent(address: str) -> None:
-    """Refuse an address where nothing listens, for which Ray itself waits for minutes. Raises RunError, UsageError."""
+    """Reject an address where nothing listens; Ray itself would wait for minutes. Raises RunError, UsageError."""
     if address.startswith("ray://"):
         raise UsageError(
-            f"{address}: workers connect to the run, so start it on a machine of the cluster, and name auto"
+            f"{address}: workers connect to the run, so start it on a machine of the cluster with address=auto"
         )
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdecimal():
-        return  # `auto`, `local`, or what Ray refuses
+        return  # `auto`, `local`, or a value that Ray rejects
     try:
         socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
@@ -85,7 +85,7 @@ def _runtime_env(options: Mapping[str, str]) -> dict[str, Any] | None:
     except (OSError, ValueError) as error:
         raise UsageError(f"--executor-option runtime-env={file}: cannot be read as JSON: {error}") from error
     if not isinstance(found, dict):
-        raise UsageError(f"--executor-option runtime-env={file}: should be a JSON object")
+        raise UsageError(f"--executor-option runtime-env={file}: must be a JSON object")
     return found
 
 
@@ -95,7 +95,7 @@ def _cpus(text: str) -> float:
     except ValueError:
         found = -1.0
     if not 0 <= found < float("inf"):
-        raise UsageError(f"--executor-option cpus={text}: should be a number from 0 on")
+        raise UsageError(f"--executor-option cpus={text}: must be a number, 0 or more")
     return found
 
 
@@ -110,12 +110,12 @@ class _Actor:
 
 
 class RayWorkers:
-    """Starts an actor for each worker, wherever the cluster has room."""
+    """Starts an actor for each worker, wherever the cluster has resources."""
 
     def __init__(self, workers: int, cpus: float) -> None:
         self.workers = workers
         self.host: str = ray.util.get_node_ip_address()
-        # A worker that ends is replaced by the run, which knows what is to be played again.
+        # The run itself replaces workers that end, since it knows which episodes to play again.
         self._actor: Any = ray.remote(num_cpus=cpus, max_restarts=0, max_task_retries=0)(_Actor)
 
     async def start(self, invitation: Invitation) -> RayWorker:

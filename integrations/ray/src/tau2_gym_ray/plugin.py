@@ -1,4 +1,4 @@
-"""What tau2-gym finds of this package: the executor `ray`."""
+"""The plugin of this package: the executor `ray`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tau2_core import ExecutorSpec, Lazy, hookimpl
 
 OPTIONS = {
     "address": "the cluster, as for `ray.init`; default: RAY_ADDRESS, a cluster on this machine, or a new one here",
-    "cpus": "the processors that a worker reserves, 0 to … ; default: 1",
+    "cpus": "the CPUs that a worker reserves, 0 or more; default: 1",
     "runtime-env": "a JSON file with Ray's runtime environment: packages, variables, working directory",
 }
 

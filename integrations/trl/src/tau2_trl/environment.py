@@ -1,4 +1,4 @@
-"""An environment for TRL's `environment_factory`: a class whose methods are a domain's tools and the conversation."""
+"""Environments for TRL's `environment_factory`: classes with a method for each tool and one to talk to the customer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TYPES: Mapping[str, type] = {
 
 
 class Environment:
-    """One episode after the other, stepped by methods that are not awaited."""
+    """Plays one episode after another through synchronous methods."""
 
     factory: EpisodeFactory
 
@@ -38,7 +38,7 @@ class Environment:
         return None if self._episode is None or self._episode.ended is not None else self._episode
 
     def reset(self, **row: Any) -> str:
-        """Begin an episode of the row's `task_id`; return what the customer says first."""
+        """Start an episode of the row's `task_id`; return the customer's first message."""
         self._episode = self.factory.episode(str(row["task_id"]), seed=int(row.get("seed") or self._resets))
         self._resets += 1
         self._run(self._episode.begin())
@@ -46,7 +46,7 @@ class Environment:
         return said[-1] or "" if said else ""
 
     def get_reward(self) -> float | None:
-        """Return the grade's reward of the episode as it stands; None where no reward may count."""
+        """Grade the episode in its current state and return the reward; None if no reward may count."""
         if self._episode is None:
             return None
         grade: Grade = self._run(self._episode.grade())
@@ -73,17 +73,17 @@ class Environment:
 
 
 def environment_class(factory: EpisodeFactory) -> type[Environment]:
-    """Return an environment's class for a factory's episodes. Raises UsageError for a tool with a reserved name."""
+    """Return an environment class for a factory's episodes. Raises UsageError if a tool's name is reserved."""
     methods: dict[str, Any] = {"factory": factory}
     for tool in factory.tools:
         if tool.name in RESERVED:
-            raise UsageError(f"{factory.domain}: the tool {tool.name!r} has a name that TRL's environments need")
+            raise UsageError(f"{factory.domain}: the tool {tool.name!r} has a name that TRL's environments use")
         methods[tool.name] = _method(tool)
     return type("Tau2Environment", (Environment,), methods)
 
 
 def _method(tool: Tool) -> Callable[..., str]:
-    """Return a method that makes a tool's call, with the signature and the docstring that TRL makes a schema of."""
+    """Return a method that calls a tool, with the signature and docstring from which TRL derives its schema."""
     properties: Mapping[str, Any] = tool.parameters["properties"]
     required = set(tool.parameters.get("required", ()))
 

@@ -1,4 +1,4 @@
-"""`Tau2Spec`: what `GRPOTrainer` needs of a domain."""
+"""`Tau2Spec`: a domain's tasks, rollouts and rewards for `GRPOTrainer`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Parse = Callable[[str], AssistantMessage]
 
 
 def parse_answer(text: str) -> AssistantMessage:
-    """Return what a model's answer is: a tool call in JSON, also between tags, or words for the customer."""
+    """Parse a model's answer: a tool call in JSON, possibly in tags, or text for the customer."""
     tagged = _TOOL_CALL.search(text)
     written = tagged[1] if tagged else text.strip()
     if written.startswith("{"):
@@ -46,7 +46,7 @@ def parse_answer(text: str) -> AssistantMessage:
 
 @dataclass
 class _Rollout:
-    """One episode as it is played: tokens that were sampled have the mask 1, all others 0."""
+    """The tokens of an episode in progress: the mask is 1 for sampled tokens and 0 for all others."""
 
     episode: Episode
     prompt_ids: list[int]
@@ -61,7 +61,7 @@ class _Rollout:
 
 
 class Tau2Spec:
-    """What `GRPOTrainer` needs of a domain: data sets, and a rollout function or an environment.
+    """Provides `GRPOTrainer` with a domain's data sets, and with a rollout function or an environment.
 
     `rollout_func` goes with `rollout_dataset` and `reward_func`, `environment_factory` with `environment_dataset`.
     """
@@ -75,7 +75,7 @@ class Tau2Spec:
         parse: Parse = parse_answer,
         **options: Unpack[EpisodeOptions],
     ) -> None:
-        """Read a domain. `max_turns` are answers of the model in an episode; `options` are those of `open_episode`."""
+        """Load a domain. `max_turns` limits the model's answers per episode; `options` are those of `open_episode`."""
         self.factory = EpisodeFactory(domain, split=split, **options)
         self.max_turns = max_turns
         self.parse = parse
@@ -83,14 +83,14 @@ class Tau2Spec:
 
     @property
     def rollout_dataset(self) -> Any:
-        """The tasks, whose ids stand in for the prompts, which rollouts make themselves."""
+        """The tasks. Their ids take the place of prompts, which the rollouts build themselves."""
         from datasets import Dataset
 
         return Dataset.from_list([{"prompt": task_id} for task_id in self.factory.tasks])
 
     @property
     def environment_dataset(self) -> Any:
-        """The tasks, each with the policy as the system's message; `reset` adds what the customer says first."""
+        """The tasks, each with the policy as the system message; `reset` adds the customer's first message."""
         from datasets import Dataset
 
         opening = {"role": "user", "content": ""}
@@ -99,19 +99,19 @@ class Tau2Spec:
 
     @cached_property
     def environment_factory(self) -> type[Environment]:
-        """The class of environments whose methods are the domain's tools and `send_message_to_user`."""
+        """An environment class with the domain's tools and `send_message_to_user` as methods."""
         return environment_class(self.factory)
 
     @staticmethod
     def reward_func(
         completions: Sequence[Any], episode_reward: Sequence[float | None], **_more: Any
     ) -> list[float | None]:
-        """Return the rewards of the episodes; None where none may count."""
+        """Return the rewards of the episodes; None where no reward may count."""
         assert len(completions) == len(episode_reward)
         return list(episode_reward)
 
     def rollout_func(self, prompts: Sequence[str], trainer: Any) -> dict[str, Any]:
-        """Play an episode of each task id; return its tokens, with `env_mask` 0 for what the model did not sample."""
+        """Play an episode for each task id; return its tokens, with `env_mask` 0 for those the model did not sample."""
         return asyncio.run(self._roll_out(prompts, trainer))
 
     async def _roll_out(self, task_ids: Sequence[str], trainer: Any) -> dict[str, Any]:
@@ -162,7 +162,7 @@ class Tau2Spec:
 
     @staticmethod
     def _suffix(tokenizer: Any, new: Sequence[Message]) -> list[int]:
-        """Return the tokens that stand for messages after an answer, up to where the model is to speak again."""
+        """Return the tokens of the messages after an answer, up to where the model's next answer begins."""
         before = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]
         short = tokenizer.apply_chat_template(before, tokenize=True, return_dict=False)
         chat = [*before, *_as_chat(new)]

@@ -1,4 +1,4 @@
-"""The domains of tau2-gym for verifiers, which finds this package by its id: `vf-eval tau2-gym-verifiers`."""
+"""The domains of tau2-gym for verifiers, which loads this package by its id: `vf-eval tau2-gym-verifiers`."""
 
 from tau2_gym_verifiers.environment import Tau2Env
 from tau2_gym_verifiers.taskset import Tau2Taskset

@@ -13,7 +13,7 @@ from tau2_gym_verifiers.taskset import Tau2Task
 
 
 class Tau2EnvConfig(vf.EnvConfig):
-    """Who plays, and how a server of our own is started."""
+    """The agent, and the options of a server that is started."""
 
     agent: vf.AgentConfig = vf.AgentConfig(harness={"id": "null"}, runtime=vf.SubprocessConfig())
     """The agent: a chat loop with the domain's tools alone, in a process of this machine."""
@@ -27,7 +27,7 @@ class Tau2Env(vf.Env[Tau2EnvConfig]):
     _stack: AsyncExitStack | None = None
 
     async def start(self) -> None:
-        """Start a gym server unless one is named. Raises RunError if it does not start."""
+        """Start a gym server unless `task.url` is set. Raises RunError if it does not start."""
         config = self.taskset.config
         if config.task.url is None:
             self._stack = AsyncExitStack()
@@ -36,16 +36,16 @@ class Tau2Env(vf.Env[Tau2EnvConfig]):
             config.task.url = await self._stack.enter_async_context(server)
 
     async def stop(self) -> None:
-        """Stop the server that was started here."""
+        """Stop the server that `start` started."""
         if self._stack is not None:
             stack, self._stack = self._stack, None
             self.taskset.config.task.url = None
             await stack.aclose()
 
     async def run(self, task: Tau2Task, agents: vf.Agents) -> None:
-        """Play one episode. What was said before the agent's first turn is not trained on.
+        """Play one episode. Messages before the agent's first turn are not trained on.
 
-        An agent that says nothing, or is stopped by a limit of verifiers, has ended the conversation.
+        If the agent says nothing, or a limit of verifiers stops it, the conversation ends.
         """
         async with agents.agent.interaction(task) as talk:
             conversation = talk.trace.state.conversation_url

@@ -1,4 +1,4 @@
-"""The episode of one rollout on a gym server: where it is, and the requests that verifiers' hooks make."""
+"""A rollout's episode on a gym server: its URLs, and requests to the server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TOKEN = "TAU2_GYM_TOKEN"  # noqa: S105 - the variable's name, which `tau2-gym se
 
 
 class EpisodeState(vf.State):
-    """The addresses of a rollout's episode, which its task, its environment and the tool server share."""
+    """The URLs of a rollout's episode, shared by its task, its environment and the tool server."""
 
     mcp_url: str = ""
     conversation_url: str = ""
@@ -22,7 +22,7 @@ class EpisodeState(vf.State):
 
 
 async def ask(method: str, url: str, body: Mapping[str, Any] | None = None) -> Any:
-    """Send a request to a gym server and return its answer. Raises RunError for a refusal."""
+    """Send a request to a gym server and return its answer. Raises RunError for an error response."""
     token = os.environ.get(TOKEN)
     headers = {"authorization": f"Bearer {token}"} if token else {}
     async with http_client(url) as http:

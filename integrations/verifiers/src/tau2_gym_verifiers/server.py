@@ -1,4 +1,4 @@
-"""A gym server of our own, which ends with the environment worker that started it."""
+"""A gym server started by an environment worker, which ends with it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ PYTHON = (sys.executable, "-P", "-m")
 
 @asynccontextmanager
 async def own_server(options: Sequence[str]) -> AsyncIterator[str]:
-    """Run `tau2-gym serve` on a free port of this machine within the block; the value is its address.
+    """Run `tau2-gym serve` on a free port of this machine within the block; yields its URL.
 
-    `options` are those of `tau2-gym serve`. Raises RunError, with what it said, if it does not start.
+    `options` are those of `tau2-gym serve`. Raises RunError, with its output, if it does not start.
     """
     command = [*PYTHON, "tau2_core.end_with_parent", *PYTHON, "tau2_core", "serve", *options, "--port", "0"]
     with tempfile.TemporaryFile() as log:
@@ -36,5 +36,5 @@ async def own_server(options: Sequence[str]) -> AsyncIterator[str]:
                 raise RunError(f"tau2-gym serve {' '.join(options)} did not start; it said:\n{said or first}")
             yield address[0]
         finally:
-            process.stdin.close()  # which ends the server
+            process.stdin.close()  # closing its input ends the server
             await process.wait()

@@ -1,4 +1,4 @@
-"""A domain's tasks for verifiers, each played in an episode of its own on a gym server."""
+"""A domain's tasks for verifiers; each rollout is an episode on a gym server."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ class Tau2TaskConfig(vf.TaskConfig):
     """How episodes are opened."""
 
     url: str | None = None
-    """The address of a running gym server. Without it, each environment worker starts a server of its own."""
+    """The URL of a running gym server. By default, each environment worker starts its own server."""
     user: str | None = None
-    """Who answers as the customer; by default whom the server names."""
+    """Who plays the customer; by default the server's default."""
     seed: int = 0
-    """The seed of every episode, so the rollouts of a group begin in the same world."""
+    """The seed of every episode, so that the rollouts of a group start in the same world."""
 
 
 class Tau2Config(vf.TasksetConfig):
-    """Which tasks are played."""
+    """The domain and the tasks to play."""
 
     domain: str = ""
     """An installed domain."""
     split: str = "base"
     """The split of its tasks."""
     variant: str = ""
-    """Other prompts of the domain over the same environment."""
+    """A variant of the domain: other prompts over the same environment."""
     dataset: Path | None = None
-    """A folder with data for the domain, such as a checkout of tau2-bench. A server at `url` must have it, too."""
+    """A folder with data for the domain, such as a checkout of tau2-bench. A server at `url` must have it too."""
     tools: vf.SharedToolsetConfig = vf.SharedToolsetConfig()
     task: Tau2TaskConfig = Tau2TaskConfig()
 
 
 class Tau2Data(vf.TaskData):
-    """A task's id and the policy. Its goal and its gold stay on the server."""
+    """A task's id and the policy. The task's scenario and gold stay on the server."""
 
     domain: str
     variant: str = ""
 
 
 class Tau2Task(vf.Task[Tau2Data, EpisodeState, Tau2TaskConfig]):
-    """Opens an episode for a rollout, and closes it with its grade."""
+    """Opens an episode for a rollout; grades and closes it at the end."""
 
     async def setup(self, trace: vf.Trace) -> None:
         """Open an episode. Raises RunError if the server refuses."""
@@ -64,7 +64,7 @@ class Tau2Task(vf.Task[Tau2Data, EpisodeState, Tau2TaskConfig]):
             setattr(trace.state, name, made[name])
 
     async def finalize(self, trace: vf.Trace) -> None:
-        """Grade the episode as it stands and delete it. Its grade goes into `trace.info`."""
+        """Grade the episode in its current state and delete it. The grade is stored in `trace.info`."""
         control = trace.state.control_url
         if control:
             answer = await ask("GET", f"{control}/reward")
@@ -73,11 +73,11 @@ class Tau2Task(vf.Task[Tau2Data, EpisodeState, Tau2TaskConfig]):
 
     @vf.reward(weight=1.0)
     async def tau2(self, trace: vf.Trace) -> float:
-        """Return the grade's reward. Raises RunError where none may count, so that the rollout is an error, not a 0."""
+        """Return the grade's reward. Raises RunError if none may count: the rollout is then an error, not a 0."""
         grade = Grade.model_validate(trace.info["tau2"]["grade"])
         reward = grade.reward_for("agent")
         if reward is None:
-            raise RunError(f"{self.data.id}: no reward may count, since the outcome is {grade.outcome}")
+            raise RunError(f"{self.data.id}: no reward may count, because the outcome is {grade.outcome}")
         return reward
 
     @vf.metric
@@ -99,7 +99,7 @@ class Tau2Taskset(vf.Taskset[Tau2Task, Tau2Config]):
         """Yield the tasks. Raises UsageError for a domain or a split that does not exist."""
         wish = self.config
         if not wish.domain:
-            raise UsageError(f"name a domain (--env.taskset.domain); installed are {', '.join(installed_domains())}")
+            raise UsageError(f"give a domain (--env.taskset.domain); installed are {', '.join(installed_domains())}")
         domain = load_domain(wish.domain, dataset=wish.dataset, variant=wish.variant)
         if wish.split not in domain.splits:
             raise UsageError(f"{wish.domain} has no split {wish.split!r}; it has {', '.join(domain.splits)}")

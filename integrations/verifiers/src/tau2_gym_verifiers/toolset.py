@@ -1,4 +1,4 @@
-"""The tool server that verifiers gives to agents: it passes on to the MCP address of each rollout's episode."""
+"""The tool server that verifiers gives to agents: it forwards calls to the MCP URL of each rollout's episode."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tau2_gym_verifiers.episode import EpisodeState
 
 
 class Tau2Toolset(vf.Toolset[vf.SharedToolsetConfig, EpisodeState]):
-    """One process for all rollouts: verifiers knows only one address of tools, our episodes have one each."""
+    """One process for all rollouts: verifiers supports only one tool server, but each episode has its own URL."""
 
     TOOL_PREFIX = None
 
     def register(self, mcp: Any) -> None:
-        """Answer lists and calls by the episode of the rollout that asks; the server calls these two methods."""
+        """Register handlers that list and call the tools of the requesting rollout's episode."""
         mcp.list_tools = self._with_state(self.list_tools)
         mcp.call_tool = self._with_state(self.call_tool)
 
