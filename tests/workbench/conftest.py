@@ -40,7 +40,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     evaluate("mock", agent="random", evaluators="strict", name="strict", out=folder / "more")
     pack = judged_pack(folder.parent / "workbench_mock")
     gold = GoldScript.of(load_setting(open_catalogue([pack]), "mock"))
-    with ScriptedEndpoint(lambda asked: careless(gold, asked)) as endpoint:
+    with ScriptedEndpoint(lambda asked: careless(gold, asked), latency=0.002) as endpoint:
 
         def model(name: str) -> dict[str, Any]:
             return {"model": f"endpoint/{name}", "args": {"api_base": endpoint.url, **PRICES}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from tests.workbench.conftest import assert_accessible
 
 pytestmark = pytest.mark.domain("mock")
 Open = Callable[..., Any]
-EACH = "110 tokens $0.2000"  # of every answer of the endpoint
+EACH = re.compile(r" 110 tokens \$0\.2000 [1-9]\d* ms$")  # of every answer of the endpoint
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (390, "dark")])
@@ -26,13 +27,14 @@ def test_what_models_said_and_used(server: str, open_page: Open, width: int, sch
     figures = page.locator("#live").inner_text()
     assert "cost" in figures
     assert "tokens" in figures
-    assert page.get_by_role("img", name="cost from").count() == 1
+    for spread in ("cost", "agent’s latency", "customer’s latency"):
+        assert page.get_by_role("img", name=f"{spread} from").count() == 1
     assert_accessible(page)
     page.locator("a.cell.failed").first.click()
     assert "differs from the gold's end state" in page.locator(".verdict").inner_text()
     assert "not made:" in page.locator("#time-machine").inner_text()
     said = page.locator(".message", has_text="That is done.").locator(".who").first
-    assert " ".join(said.inner_text().split()).endswith(EACH)
+    assert EACH.search(" ".join(said.inner_text().split()))
     assert "is not what this run was played with" in page.locator(".notice").first.inner_text()
     assert_accessible(page)
     page.goto(f"{server}runs/careless/4/0")

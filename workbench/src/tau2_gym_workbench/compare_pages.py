@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 from tau2_core.errors import UsageError
 
 from tau2_gym_workbench.comparison import Compared, compare
-from tau2_gym_workbench.episodes import WINDOW, StoredEpisode, read_episode, turns
+from tau2_gym_workbench.episodes import WINDOW, StoredEpisode, read_episode
 from tau2_gym_workbench.links import Links
 from tau2_gym_workbench.pages import Reading, run_name
 
@@ -75,7 +75,7 @@ class ComparePages:
             episode = read_episode(index, key, task, trial)
         except UsageError as error:
             return _Side(key, name, None, [], 0, whole, str(error))
-        every = list(turns(episode.record.messages))
+        every = episode.turns
         return _Side(key, name, episode, every[:WINDOW], max(0, len(every) - WINDOW), whole)
 
 

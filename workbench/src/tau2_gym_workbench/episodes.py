@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -13,21 +14,26 @@ from tau2_core import RunEpisode
 from tau2_core.errors import RunError, UsageError
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Grade, Judgement
+from tau2_core.model.latency import Latency
 from tau2_core.model.llm import is_cut_off
 from tau2_core.model.messages import AssistantMessage, Message, ToolCall, ToolMessage, UserMessage
 from tau2_core.model.paired_calls import paired_calls
 from tau2_core.model.tasks import Task
-from tau2_core.records.journal import EPISODES, GRADES, JUDGEMENTS, TASKS
+from tau2_core.records.journal import EPISODES, GRADES, JUDGEMENTS, TASKS, TIMINGS
 from tau2_core.records.lines import line_at
 
-from tau2_gym_workbench.index import RunIndex
+from tau2_gym_workbench.index import RunIndex, Timing
 
 WINDOW = 300  # messages per page
+NO_SECONDS: Mapping[int, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class StoredEpisode:
-    """An episode of a run with its task. `task` is None if it is no longer among the run's tasks."""
+    """An episode of a run with its task, and the recorded seconds of its messages, by number.
+
+    `task` is None if it is no longer among the run's tasks.
+    """
 
     key: str
     number: int
@@ -35,6 +41,7 @@ class StoredEpisode:
     task_id: str
     shown: RunEpisode
     task: Task | None
+    seconds: Mapping[int, float]
 
     @property
     def record(self) -> EpisodeRecord:
@@ -47,7 +54,12 @@ class StoredEpisode:
     @cached_property
     def calls(self) -> list[MadeCall]:
         """All calls of both sides, in order."""
-        return [call for turn in turns(self.record.messages) for call in turn.calls]
+        return [call for turn in self.turns for call in turn.calls]
+
+    @cached_property
+    def turns(self) -> list[Turn]:
+        """All messages, the results of calls beside their calls."""
+        return list(turns(self.record.messages, self.seconds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,7 @@ class MadeCall:
     message: int
     call: ToolCall
     result: ToolMessage | None
+    seconds: float | None = None
 
     @property
     def failed(self) -> bool:
@@ -75,6 +88,7 @@ class Turn:
     cost: float | None = None
     usage: dict[str, Any] | None = None
     cut_off: bool = False
+    seconds: float | None = None
 
     @property
     def tokens(self) -> int | None:
@@ -87,15 +101,16 @@ class Turn:
         return sum(each for each in parts if isinstance(each, int)) or None
 
 
-def turns(messages: Sequence[Message]) -> Iterator[Turn]:
+def turns(messages: Sequence[Message], seconds: Mapping[int, float] = NO_SECONDS) -> Iterator[Turn]:
     """Yield the messages of a conversation, each call with its result."""
     made: dict[int, list[MadeCall]] = {}
     results: set[int] = set()
     for count, pair in enumerate(paired_calls(messages)):
         calls = made.setdefault(pair.turn, [])
-        calls.append(MadeCall(count, pair.turn, pair.call, pair.result))
+        answered = pair.turn + 1 + len(calls)
+        calls.append(MadeCall(count, pair.turn, pair.call, pair.result, seconds.get(answered)))
         if pair.result is not None:
-            results.add(pair.turn + len(calls))
+            results.add(answered)
     for number, message in enumerate(messages):
         if number in results:
             continue
@@ -110,6 +125,7 @@ def turns(messages: Sequence[Message]) -> Iterator[Turn]:
             message.cost,
             message.usage,
             is_cut_off(message.finish_reason),
+            seconds.get(number),
         )
 
 
@@ -148,6 +164,7 @@ def read_episode(index: RunIndex, key: str, task: int, trial: int) -> StoredEpis
             timing["seconds"] if timing else None,
         ),
         _model(Task, index, TASKS, _read(index, TASKS, told)) if told else None,
+        Latency(_model(Timing, index, TIMINGS, _read(index, TIMINGS, timing)).latency).by_message() if timing else {},
     )
 
 

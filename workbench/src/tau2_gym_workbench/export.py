@@ -16,7 +16,7 @@ from tau2_gym_workbench.application import STATIC, message_text, open_reading
 from tau2_gym_workbench.compare_pages import PAIRS, ComparePages
 from tau2_gym_workbench.domain_pages import DomainPages
 from tau2_gym_workbench.domains import domain_rows, table_page, tables
-from tau2_gym_workbench.episodes import StoredEpisode, read_episode, starts, turns
+from tau2_gym_workbench.episodes import StoredEpisode, read_episode, starts
 from tau2_gym_workbench.links import StaticLinks
 from tau2_gym_workbench.pages import Reading
 from tau2_gym_workbench.settings import Settings
@@ -100,7 +100,7 @@ class _Export:
             slots = [tuple(row) for row in connection.execute("SELECT task, trial FROM episodes ORDER BY task, trial")]
         for task, trial in slots:
             episode = read_episode(index, key, task, trial)
-            for start in starts(list(turns(episode.record.messages))):
+            for start in starts(episode.turns):
                 place = PLACES.episode(key, task, trial, start)
                 self.write(place, self.reading.episode_page, key, task, trial, start)
             self._long_messages(key, episode)

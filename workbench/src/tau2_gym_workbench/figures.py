@@ -222,12 +222,17 @@ def tools(connection: Connection) -> list[Any]:
 
 
 def distributions(connection: Connection) -> list[Distribution]:
-    """Return the distributions of turns, calls, dollars and seconds over episodes, leaving out unknown values."""
+    """Return the distributions of turns, calls, dollars and seconds over episodes, leaving out unknown values.
+
+    A side's latency is the mean of its messages in one episode.
+    """
     wanted = {
         "turns": ("", "SELECT turns FROM episodes"),
         "tool calls": ("", "SELECT tool_calls FROM episodes"),
         "cost": ("$", "SELECT cost FROM episodes WHERE cost IS NOT NULL"),
         "time": ("s", "SELECT seconds FROM timings"),
+        "agent’s latency": ("s", "SELECT agent FROM timings WHERE agent IS NOT NULL"),
+        "customer’s latency": ("s", "SELECT customer FROM timings WHERE customer IS NOT NULL"),
     }
     found = []
     for name, (unit, query) in wanted.items():

@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Grade, Judgement
+from tau2_core.model.latency import Speaker
 from tau2_core.model.tasks import Task
 from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, JUDGEMENTS, SUMMARY, TASKS, TIMINGS
 from tau2_core.records.lines import Line
@@ -26,16 +27,22 @@ from tau2_core.records.reader import read_configuration
 
 from tau2_gym_workbench.index_tables import FORMAT, described, make_anew, put, storable
 from tau2_gym_workbench.indexed_file import IndexedFile, Take, stamp_of
-from tau2_gym_workbench.rows import episode_row, findings, grade_row, tool_counts, total_cost
+from tau2_gym_workbench.rows import episode_row, findings, grade_row, timing_row, tool_counts, total_cost
 
 FILE = "workbench.sqlite"
 _FILES = (CONFIGURATION, TASKS, EPISODES, JUDGEMENTS, TIMINGS, GRADES, SUMMARY)
 
 
-class _Timing(BaseModel):
+_Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Timing(BaseModel):
+    """A line of `timings.jsonl`, as far as pages show it: how long an episode took, and its messages by speaker."""
+
     task_id: str
     trial: int
-    seconds: float = Field(ge=0, allow_inf_nan=False)
+    seconds: _Seconds
+    latency: dict[Speaker, dict[int, _Seconds]] = {}
 
 
 class _Place(BaseModel):
@@ -113,7 +120,7 @@ class RunIndex:
                 (TASKS, Task, self._take_task),
                 (EPISODES, EpisodeRecord, self._take_episode),
                 (JUDGEMENTS, _Place, self._take_judgement),
-                (TIMINGS, _Timing, self._take_timing),
+                (TIMINGS, Timing, self._take_timing),
                 (GRADES, Grade, self._take_grade),
             ]
             changed = [IndexedFile(self.folder / name, connection, model, take).read() for name, model, take in kinds]
@@ -171,9 +178,9 @@ class RunIndex:
         tokens = usage.prompt_tokens + usage.completion_tokens
         put(connection, "judgements", _placed(slot, line) | row | {"tokens": tokens})
 
-    def _take_timing(self, connection: sqlite3.Connection, _line: Line, timing: Any) -> None:
+    def _take_timing(self, connection: sqlite3.Connection, line: Line, timing: Any) -> None:
         if (slot := self._slot(timing)) is not None:
-            put(connection, "timings", {"task": slot[0], "trial": slot[1], "seconds": timing.seconds})
+            put(connection, "timings", _placed(slot, line) | timing_row(timing.seconds, timing.latency))
 
 
 def _placed(slot: tuple[int, int], line: Line) -> dict[str, Any]:

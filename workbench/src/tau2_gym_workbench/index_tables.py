@@ -18,7 +18,8 @@ CREATE TABLE grades (task INT, trial INT, begin INT, end INT, evaluators TEXT, r
     states TEXT, basis TEXT, reason TEXT, PRIMARY KEY (task, trial)) WITHOUT ROWID;
 CREATE TABLE judgements (task INT, trial INT, begin INT, end INT, model TEXT, failed INT, cost REAL, tokens INT,
     PRIMARY KEY (task, trial)) WITHOUT ROWID;
-CREATE TABLE timings (task INT, trial INT, seconds REAL, PRIMARY KEY (task, trial)) WITHOUT ROWID;
+CREATE TABLE timings (task INT, trial INT, begin INT, end INT, seconds REAL, agent REAL, customer REAL,
+    PRIMARY KEY (task, trial)) WITHOUT ROWID;
 CREATE TABLE groups (number INTEGER PRIMARY KEY, kind TEXT, key TEXT, UNIQUE (kind, key));
 CREATE TABLE findings (task INT, trial INT, number INT, PRIMARY KEY (task, trial, number)) WITHOUT ROWID;
 CREATE TABLE calls (task INT, trial INT, side TEXT, name TEXT, made INT, failed INT,

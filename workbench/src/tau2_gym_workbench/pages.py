@@ -14,7 +14,7 @@ from tau2_core.terminal_text import printable
 
 from tau2_gym_workbench import rendering
 from tau2_gym_workbench.alignment import align
-from tau2_gym_workbench.episodes import WINDOW, StoredEpisode, read_episode, starts, turns
+from tau2_gym_workbench.episodes import WINDOW, StoredEpisode, read_episode, starts
 from tau2_gym_workbench.figures import Details, RunFigures, details, figures
 from tau2_gym_workbench.folder import FoundRun, Runs
 from tau2_gym_workbench.index import RunIndex
@@ -157,7 +157,7 @@ class Reading:
         machine = self._machine(episode, setting.setting)
         verdicts = list(episode.grade.verdicts.items()) if episode.grade else []
         basis = episode.grade.basis if episode.grade else []
-        whole = list(turns(episode.record.messages))
+        whole = episode.turns
         windows = starts(whole)
         start = max((each for each in windows if each <= start), default=0)
         at = windows.index(start) * WINDOW

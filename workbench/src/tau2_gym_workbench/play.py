@@ -16,9 +16,10 @@ from tau2_core.episode.episode import Episode
 from tau2_core.errors import UsageError
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Grade
+from tau2_core.model.latency import timing_line
 from tau2_core.model.participants import STOP
 from tau2_core.model.tools import Role, Tool
-from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, Journal, default_name
+from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, Journal, default_name
 from tau2_core.records.summary import summarise
 from tau2_core.records.tally import Tally
 from tau2_core.runs.checked_plan import check_plan
@@ -45,6 +46,8 @@ class Play:
     said: str = ""
     grade: Grade | None = None
     kept: str = ""
+    seconds: float = 0.0  # until it was graded
+    begun: float = field(default_factory=time.monotonic)
     touched: float = field(default_factory=time.monotonic)
 
     @property
@@ -115,9 +118,11 @@ class Plays:
             journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))
             journal.write(CONFIGURATION, checked.config)
             journal.append(EPISODES, record.line())
+            timing = timing_line(record.slot, play.seconds, play.seconds, play.episode.latency)
+            journal.append(TIMINGS, timing)
             journal.append(GRADES, grade.model_dump(mode="json"))
             tally = Tally.of([play.task_id], 1, [grade], [record])
-            summary = summarise(plan.inventory(), folder.name, str(folder), tally, 0.0)
+            summary = summarise(plan.inventory(), folder.name, str(folder), tally, play.seconds)
             journal.write(SUMMARY, summary.model_dump(mode="json"))
         return folder.name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,7 @@ class PlayPages:
     async def grade(self, request: Request) -> Response:
         async def end(play: Play, _form: Mapping[str, str]) -> None:
             await hang_up(play)
+            play.seconds = time.monotonic() - play.begun
             play.grade = await play.episode.grade()
 
         return await self._step(request, end)
@@ -107,7 +109,7 @@ class PlayPages:
     async def again(self, request: Request) -> Response:
         async def again(play: Play, _form: Mapping[str, str]) -> None:
             await play.episode.reset()
-            play.grade, play.kept = None, ""
+            play.grade, play.kept, play.begun = None, "", time.monotonic()
 
         return await self._step(request, again)
 
@@ -152,7 +154,7 @@ class PlayPages:
         written: str = "",
     ) -> Response:
         said, play.said = play.said, ""
-        every = list(turns(record.messages))
+        every = list(turns(record.messages, play.episode.latency.by_message()))
         calls = [call for turn in every for call in turn.calls]
         task = play.episode.task
         machine: TimeMachine = await run_in_threadpool(time_machine, play.episode.setting, task, record, calls)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import fsum, isfinite
 from typing import Any
 
 from tau2_core.model.episodes import EpisodeRecord, Usage
 from tau2_core.model.evaluation import Check, Grade, Outcome
+from tau2_core.model.latency import Speaker
 from tau2_core.model.messages import AssistantMessage, UserMessage
 from tau2_core.model.paired_calls import paired_calls
 from tau2_core.records.counts import criterion_state
@@ -89,6 +90,16 @@ def grade_row(grade: Grade) -> dict[str, Any]:
         "basis": json.dumps(grade.basis),
         "reason": why if len(why) <= LONGEST_REASON else f"{why[:LONGEST_REASON]}…",
     }
+
+
+def timing_row(seconds: float, latency: Mapping[Speaker, Mapping[int, float]]) -> dict[str, Any]:
+    """Return how long an episode took, and on average a message of each side; None where that is not recorded."""
+    found: dict[str, Any] = {"seconds": seconds}
+    sides: tuple[tuple[str, Speaker], ...] = (("agent", "agent"), ("customer", "user"))
+    for column, speaker in sides:
+        taken = latency.get(speaker)
+        found[column] = fsum(taken.values()) / len(taken) if taken else None
+    return found
 
 
 def findings(grade: Grade) -> set[Finding]:

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from tau2_core.episode.recordable import recordable_message
 from tau2_core.episode.solo import DONE
@@ -16,6 +16,7 @@ from tau2_core.errors import UsageError
 from tau2_core.foreign import describe_error, error_text, foreign
 from tau2_core.llm.chat import CUT_OFF
 from tau2_core.model.episodes import Termination
+from tau2_core.model.latency import Latency, Speaker
 from tau2_core.model.llm import OWN_DOING, ModelError
 from tau2_core.model.messages import (
     AssistantMessage,
@@ -34,7 +35,6 @@ CUT_OFF_CALL = (
     f"Error: {CUT_OFF}: your answer reached the token limit in this call, which may not be what you meant. It was not "
     "carried out. Call again, and write less before it."
 )
-Speaker = Role | Literal["environment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,12 @@ class Conversation:
     steps: int = 0
     tool_calls: int = 0
     failures: Counter[str] = field(default_factory=Counter)
+    latency: Latency = field(default_factory=Latency)
     _turn: Speaker = "agent"
     _caller: Speaker = "agent"
     _history: int = 0
     _started: float = field(default_factory=time.monotonic)
+    _asked: float = field(default_factory=time.monotonic)
 
     @property
     def turn(self) -> Speaker:
@@ -96,6 +98,7 @@ class Conversation:
         Without a history the customer answers the opening line. If the history already ends the conversation, no step
         is made.
         """
+        self._asked = time.monotonic()
         history = self.messages[: self._history]  # without calls that a side has made since
         last = next((message for message in reversed(history) if not isinstance(message, SystemMessage)), None)
         if last is None:
@@ -128,6 +131,7 @@ class Conversation:
         call = ToolCall(id=f"call_{at}", name=name, arguments=arguments, requestor=requestor_of(speaker))
         message = AssistantMessage if speaker == "agent" else UserMessage
         self.messages.append(message(tool_calls=[call], turn_idx=at))
+        self._note_latency(speaker, at)
         self._turn, self._caller = "environment", speaker
         await self._end_step()
         (result,) = await self._execute()
@@ -146,6 +150,9 @@ class Conversation:
                 await self._ask(self._turn, participant)
             await self._end_step()
 
+    def _note_latency(self, speaker: Speaker, message: int) -> None:
+        self.latency.note(speaker, message, time.monotonic() - self._asked)
+
     async def _end_step(self) -> None:
         self.steps += 1
         try:
@@ -153,6 +160,7 @@ class Conversation:
         except Exception as error:  # noqa: BLE001 - a pack's sync may raise anything; it is recorded
             self.interrupt(f"the sync failed: {describe_error(error)}")
         self._check_limits()
+        self._asked = time.monotonic()
 
     async def _ask(self, speaker: Role, participant: Agent | User) -> None:
         try:
@@ -177,6 +185,7 @@ class Conversation:
         for call in message.tool_calls or []:
             call.requestor = requestor_of(speaker)
         message.turn_idx = len(self.messages)
+        self._note_latency(speaker, message.turn_idx)
         self.messages.append(message)
         if message.tool_calls:
             self._turn, self._caller = "environment", speaker
@@ -206,7 +215,9 @@ class Conversation:
                 self.termination = Termination.AGENT_STOP
                 results.append(ToolResult(""))
                 continue
+            begun = time.monotonic()
             result = await self._carry_out(call)
+            self.latency.note("environment", len(self.messages), time.monotonic() - begun)
             results.append(result)
             self.tool_calls += 1
             if result.failure is not None:

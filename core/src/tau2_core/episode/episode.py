@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -21,6 +21,7 @@ from tau2_core.foreign import foreign
 from tau2_core.llm.model import EpisodeModel
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.evaluation import Grade
+from tau2_core.model.latency import Latency
 from tau2_core.model.llm import ModelError, ModelRole
 from tau2_core.model.messages import AssistantMessage, Message, ParticipantMessage
 from tau2_core.model.tasks import Task
@@ -186,9 +187,14 @@ class Episode:
         record.usage = {role: model.usage for role, model in self.models.items()}
         return record
 
+    @property
+    def latency(self) -> Latency:
+        """How long each message has taken so far."""
+        return self.conversation.latency
+
     def token_traces(self) -> list[TracedCall]:
         """Return the calls of the models that take part, with their tokens, where these are traced."""
-        return [call for model in self.models.values() if model.trace is not None for call in model.trace.calls]
+        return traced_calls(self.models.values())
 
     async def reset(self, seed: int | None = None) -> None:
         """Start again in the task's start state, with a new seed if one is given (0 is a seed)."""
@@ -251,6 +257,11 @@ class _Step:
             self._episode._busy = False
             if self._episode.ended is not None:
                 self._episode.close()
+
+
+def traced_calls(models: Iterable[EpisodeModel]) -> list[TracedCall]:
+    """Return the calls of an episode's models with their tokens, where these are traced."""
+    return [call for model in models if model.trace is not None for call in model.trace.calls]
 
 
 def empty_record(setting: Setting, slot: Slot, seed: int) -> EpisodeRecord:

@@ -5,18 +5,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 
-from tau2_core.episode.episode import Episode, empty_record
+from tau2_core.episode.episode import Episode, empty_record, traced_calls
 from tau2_core.episode.participants import Participants, new_backend
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.tool_backend import LocalBackend, ToolBackend
 from tau2_core.foreign import describe_error
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
+from tau2_core.model.latency import Latency
 from tau2_core.model.tasks import Task
 from tau2_core.model.tokens import TracedCall
 
 OpenBackend = Callable[[Setting, Task, Participants, int], AbstractAsyncContextManager[ToolBackend]]
-OnTraced = Callable[[TracedCall], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """What a run keeps of an episode in other files than its record: the models' calls with tokens, and the seconds."""
+
+    traced: list[TracedCall]
+    latency: Latency
+
+
+OnSidecar = Callable[[Sidecar], None]
 
 
 @asynccontextmanager
@@ -32,11 +44,11 @@ async def play(
     slot: Slot,
     seed: int,
     open_backend: OpenBackend = in_process,
-    on_traced: OnTraced | None = None,
+    on_sidecar: OnSidecar | None = None,
 ) -> EpisodeRecord:
     """Play one episode and return its record, ungraded. Errors are recorded, not raised.
 
-    `on_traced` gets the models' calls at the end, if their tokens are traced.
+    `on_sidecar` gets at the end what is not in the record; of tokens only if they are traced.
     """
     models = participants.episode_models(str(slot), seed)
     episode: Episode | None = None
@@ -56,10 +68,8 @@ async def play(
         record.usage = {role: model.usage for role, model in models.items()}
         return record
     finally:
-        if on_traced is not None:
-            for model in models.values():
-                for call in model.trace.calls if model.trace is not None else ():
-                    on_traced(call)
+        if on_sidecar is not None:
+            on_sidecar(Sidecar(traced_calls(models.values()), Latency() if episode is None else episode.latency))
 
 
 async def _play_in_time(episode: Episode, seconds: float | None) -> None:

@@ -96,7 +96,11 @@ class RecordKeeper:
         assert self.runs is not None
         run, seconds = self.runs.run_for(episode.blueprint), time.monotonic() - episode.begun_at
         await run.notify("episode_finished", record)
-        return None if episode.blueprint.free else await run.grade(record, episode.blueprint.task, seconds)
+        return (
+            None
+            if episode.blueprint.free
+            else await run.grade(record, episode.blueprint.task, seconds, episode.episode.latency)
+        )
 
     async def try_to_keep(self, episode: HostedEpisode) -> None:
         async with episode.lock:

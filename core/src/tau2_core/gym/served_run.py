@@ -20,6 +20,7 @@ from tau2_core.gym.hosted_episode import Blueprint
 from tau2_core.gym.workers import Workers
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot, Termination
 from tau2_core.model.evaluation import Grade
+from tau2_core.model.latency import Latency, timing_line
 from tau2_core.model.runs import Inventory, RunStart, RunSummary
 from tau2_core.model.tasks import Task
 from tau2_core.model.tokens import TracedCall
@@ -187,18 +188,14 @@ class ServedRun:
         """Tell whether a model must judge the episode, which takes seconds."""
         return self.judging.asks(record, task)
 
-    async def grade(self, record: EpisodeRecord, task: Task, seconds: float) -> Grade:
+    async def grade(self, record: EpisodeRecord, task: Task, seconds: float, latency: Latency | None = None) -> Grade:
         """Grade a kept record, with the judge's decision if it counts, and append the grade."""
         judgement = await self.judging.judgement(record, task)
         grade = await self.workers.run(partial(self.grader.grade, record, task, judgement))
-        self._note(record, grade, seconds)
-        return grade
-
-    def _note(self, record: EpisodeRecord, grade: Grade, seconds: float) -> None:
-        timing = {"task_id": record.task_id, "trial": record.trial, "play_seconds": seconds, "seconds": seconds}
-        self.journal.append(TIMINGS, timing)
+        self.journal.append(TIMINGS, timing_line(record.slot, seconds, seconds, latency or Latency()))
         self.journal.append(GRADES, grade.model_dump(mode="json"))  # last, since a graded episode is complete
         self._count(record, grade)
+        return grade
 
     def _count(self, record: EpisodeRecord, grade: Grade) -> None:
         """Count a graded episode; to hold all that were ever played would fill the memory."""

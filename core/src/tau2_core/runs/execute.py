@@ -13,6 +13,7 @@ from tau2_core.episode.play import play
 from tau2_core.errors import RunError
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
 from tau2_core.model.evaluation import Grade, Judgement
+from tau2_core.model.latency import Latency, timing_line
 from tau2_core.model.runs import RunSummary
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
@@ -205,7 +206,7 @@ class _Run:
             self.one_over.set()
 
     async def _episode(self, slot: Slot, seed: int) -> None:
-        record, played, seconds = self.before.records.get(slot), None, 0.0
+        record, played, seconds, latency = self.before.records.get(slot), None, 0.0, Latency()
         if record is None:
             await self.listeners.notify("episode_started", EpisodeStart(self.plan.setting.domain, slot, seed))
             try:
@@ -213,7 +214,7 @@ class _Run:
             except KeyboardInterrupt:  # a person left, or a second Ctrl-C in code that never waits
                 self.stopped = "interrupted"
                 raise asyncio.CancelledError from None
-            record, seconds = played.record, played.seconds
+            record, seconds, latency = played.record, played.seconds, played.latency
             self.journal.append_line(EPISODES, played.line)
             if self.listeners.any("episode_finished"):
                 await self.listeners.notify("episode_finished", played.whole())
@@ -221,7 +222,7 @@ class _Run:
         place = self.in_order.place()
         graded = await self.player.grade(record)
         whole = seconds + graded.seconds
-        timing = {"task_id": slot.task_id, "trial": slot.trial, "play_seconds": seconds, "seconds": whole}
+        timing = timing_line(slot, seconds, whole, latency)
         # The grade comes last: a graded episode is complete.
         self.in_order.put(place, [(TIMINGS, encoded_line(timing, self.journal.redactor)), (GRADES, graded.line)])
         self.finished.append(FinishedEpisode(record.model_copy(update={"messages": []}), graded.grade, whole))

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from tau2_core.episode.participants import Participants
-from tau2_core.episode.play import OnTraced, OpenBackend, play
+from tau2_core.episode.play import OnSidecar, OpenBackend, play
 from tau2_core.episode.setting import Setting
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.tasks import Task
@@ -171,7 +171,7 @@ class RecordedRolloutProcessor(InProcessRolloutProcessor):
             slot: Slot,
             _seed: int,
             _open_backend: OpenBackend,
-            _on_traced: OnTraced | None,
+            _on_sidecar: OnSidecar | None,
         ) -> EpisodeRecord:
             about = {"solo": setting.solo, "variant": setting.variant}
             return as_record(rows[task.id], domain, slot, setting.mode, **about)
@@ -189,8 +189,8 @@ def _through(open_backend: OpenBackend) -> PlayEpisode:
         slot: Slot,
         seed: int,
         _open_backend: OpenBackend,
-        on_traced: OnTraced | None,
+        on_sidecar: OnSidecar | None,
     ) -> EpisodeRecord:
-        return await play(setting, task, participants, slot, seed, open_backend, on_traced)
+        return await play(setting, task, participants, slot, seed, open_backend, on_sidecar)
 
     return play_there

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from tau2_core.model.episodes import Usage
+from tau2_core.model.latency import Latency
 from tau2_core.model.llm import ModelFailure, ModelRole
 
 
@@ -99,6 +100,7 @@ class PlayedSlot(Struct, tag=True, frozen=True):
     number: int
     line: bytes
     seconds: float
+    latency: Latency
 
 
 class Judged(Struct, tag=True, frozen=True):

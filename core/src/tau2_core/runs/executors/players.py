@@ -6,29 +6,31 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from tau2_core.episode.participants import Participants
-from tau2_core.episode.play import OnTraced, OpenBackend, in_process, play
+from tau2_core.episode.play import OnSidecar, OpenBackend, Sidecar, in_process, play
 from tau2_core.episode.setting import Setting
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade, Judgement
+from tau2_core.model.latency import Latency
 from tau2_core.model.tasks import Task
-from tau2_core.model.tokens import TracedCall
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.journal import encoded_line
 from tau2_core.runs.checked_plan import CheckedPlan
 from tau2_core.runs.judgements import Judging
 from tau2_core.runs.plan import Plan
 
-PlayEpisode = Callable[[Setting, Task, Participants, Slot, int, OpenBackend, OnTraced | None], Awaitable[EpisodeRecord]]
+PlayEpisode = Callable[
+    [Setting, Task, Participants, Slot, int, OpenBackend, OnSidecar | None], Awaitable[EpisodeRecord]
+]
 OpenBackends = Callable[[Plan, Catalogue], AbstractAsyncContextManager[OpenBackend]]
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A record that was just played, its line for `episodes.jsonl`, and the seconds that it took.
+    """A record that was just played, its line for `episodes.jsonl`, and the seconds that it and its messages took.
 
     The record of a worker has no messages: parsing them would be most of a run's own work. `whole` has them.
     """
@@ -36,6 +38,7 @@ class Played:
     record: EpisodeRecord
     line: bytes
     seconds: float
+    latency: Latency = field(default_factory=Latency)
 
     def whole(self) -> EpisodeRecord:
         """Return the record with its messages."""
@@ -134,6 +137,14 @@ class LocalPlayer:
     async def play(self, slot: Slot, seed: int) -> Played:
         started = time.perf_counter()
         plan = self._plan
+        latency = Latency()
+
+        def keep(sidecar: Sidecar) -> None:
+            nonlocal latency
+            latency = sidecar.latency
+            for call in sidecar.traced:
+                self._keep.traced(encoded_line(call.model_dump(mode="json", exclude_none=True), self._redactor))
+
         record = await self._play_episode(
             plan.setting,
             self._tasks[slot.task_id],
@@ -141,9 +152,9 @@ class LocalPlayer:
             slot,
             seed,
             self._open_backend,
-            self._keep_traced,
+            keep,
         )
-        return Played(record, encoded_line(record.line(), self._redactor), time.perf_counter() - started)
+        return Played(record, encoded_line(record.line(), self._redactor), time.perf_counter() - started, latency)
 
     async def grade(self, record: EpisodeRecord) -> GradedRecord:
         started = time.perf_counter()
@@ -151,6 +162,3 @@ class LocalPlayer:
         grade = await self._grader.grade_aside(record, task, await self._judging.judgement(record, task))
         line = encoded_line(grade.model_dump(mode="json"), self._redactor)
         return GradedRecord(grade, line, time.perf_counter() - started)
-
-    def _keep_traced(self, call: TracedCall) -> None:
-        self._keep.traced(encoded_line(call.model_dump(mode="json", exclude_none=True), self._redactor))

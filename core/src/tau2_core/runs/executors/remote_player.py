@@ -55,7 +55,7 @@ class RemotePlayer:
                 how = str(ended)
                 continue
             self._grading[slot] = job, said.line
-            return Played(_without_messages(said.line), said.line, said.seconds)
+            return Played(_without_messages(said.line), said.line, said.seconds, said.latency)
         record = empty_record(self._checked.plan.setting, slot, seed)
         record.termination = Termination.INFRASTRUCTURE_ERROR
         record.error = f"its worker ended {ATTEMPTS} times, the last time: {how}"

@@ -130,7 +130,7 @@ class _Worker:
         slot = Slot(message.task_id, message.trial)
         self._insert(message.exchanges)
         played = await player.play(slot, message.seed)
-        self._connection.send(PlayedSlot(message.number, played.line, played.seconds))
+        self._connection.send(PlayedSlot(message.number, played.line, played.seconds, played.latency))
         await self._grade(message.number, played.record, player)
         return slot
 
