@@ -9,6 +9,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from tests.bakery import write_bakery
+
 Gym = Callable[..., CompletedProcess[str]]
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -66,6 +68,14 @@ class TestNames:
     ) -> None:
         assert refused(gym(*arguments), 2).startswith(told)
         assert not (tmp_path / "runs").exists()
+
+    @pytest.mark.parametrize("command", ["run", "check", "serve", "describe"])
+    def test_a_folder_in_place_of_a_domain_is_a_hint(self, gym: Gym, tmp_path: Path, command: str) -> None:
+        write_bakery(tmp_path / "bakery")
+        more = ["sell"] if command == "describe" else []
+        assert refused(gym(command, tmp_path / "bakery", *more), 2).endswith(
+            f"\nthe folder {tmp_path / 'bakery'} holds a pack: add --pack {tmp_path / 'bakery'}"
+        )
 
     @pytest.mark.parametrize("arguments", [["run", "mock", "--seed", "x"], ["fly"], ["run", "mock", "--fast"]])
     def test_wrong_command_lines(self, gym: Gym, arguments: list[str]) -> None:

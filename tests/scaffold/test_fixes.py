@@ -93,10 +93,13 @@ def test_a_copy_that_is_installed_is_left_alone(install: Callable[[str], Path], 
     assert (pack / "data" / "splits.yaml").read_text(encoding="utf-8") == "base: [byu]\n"
 
 
-def test_a_change_is_checked(tmp_path: Path) -> None:
-    pack = write_bakery(tmp_path / "bakery")
-    command = [sys.executable, "-P", "-m", "tau2_core", "check", "--pack", str(pack), "--watch"]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+@pytest.mark.parametrize("by_name", [False, True])
+def test_a_change_is_checked(tmp_path: Path, install: Callable[[str], Path], by_name: bool) -> None:
+    pack = install("src")
+    (pack / "data" / "splits.yaml").write_text("base: [buy]\n", encoding="utf-8")
+    named = ["bakery"] if by_name else ["--pack", str(pack)]
+    command = [sys.executable, "-P", "-m", "tau2_core", "check", *named, "--watch"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(pack.parent) if by_name else ""}
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

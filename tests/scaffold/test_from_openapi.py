@@ -28,6 +28,18 @@ def document(paths: dict[str, Any], version: str = "3.1.0", **schemas: Any) -> d
     return {**about, "paths": paths, "components": {"schemas": schemas}}
 
 
+ANCHORS = """
+openapi: 3.1.0
+info: {title: Shop, version: "1"}
+paths:
+  /things/{id}:
+    get:
+      operationId: get_it
+      parameters: &parameters
+        - {name: id, in: path, required: true, schema: {type: string}}
+      responses: {"200": {description: done}}
+    delete: {operationId: delete_it, parameters: *parameters, responses: {"200": {description: done}}}
+"""
 ORDER = {
     "type": "object",
     "required": ["id", "state"],
@@ -186,14 +198,25 @@ def test_names_that_python_or_providers_do_not_take(gym: Gym, tmp_path: Path) ->
         "/a": {"get": operation(operationId="shop/list items", parameters=query)},
         "/b": {"get": operation(operationId="shop_list_items"), "post": operation(operationId="import")},
         "/c": {"get": operation(operationId="x" * 90), "post": operation(operationId="9lives")},
+        "/d/{id}": {"get": operation(operationId="zurückÄndern"), "put": operation(operationId="更新")},
     }
     imported(tmp_path, document(paths))
     made = tools(tmp_path)
-    assert list(made) == ["shop_list_items", "shop_list_items_2", "import", "x" * 64, "call_9lives"]
+    known = ["shop_list_items", "shop_list_items_2", "import", "x" * 64, "call_9lives", "zur_ck_ndern", "put_d_id"]
+    assert list(made) == known
     assert len({entry.get("alias", name) for name, entry in made["shop_list_items"]["parameters"].items()}) == len(
         names
     )
-    unwritten_only(gym, tmp_path, 5)
+    unwritten_only(gym, tmp_path, 7)
+
+
+def test_anchors_of_yaml_are_followed(gym: Gym, tmp_path: Path) -> None:
+    (tmp_path / "shop.yaml").write_text(ANCHORS, encoding="utf-8")
+    done = in_process("new", "corner_shop", "--from-openapi", tmp_path / "shop.yaml", "--dir", tmp_path)
+    assert done.returncode == 0, done.stderr
+    made = tools(tmp_path)
+    assert made["get_it"]["parameters"] == made["delete_it"]["parameters"] == {"id": {"type": "string"}}
+    unwritten_only(gym, tmp_path, 2)
 
 
 def test_a_schema_that_cannot_be_used_is_left_out(gym: Gym, tmp_path: Path) -> None:

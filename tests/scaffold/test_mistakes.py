@@ -155,7 +155,12 @@ MISTAKES = {
         HANDLERS, "import Booking, BikeShopDB", "import Bookin, BikeShopDB", "T2G015", "import Bookin,", "Bookin"
     ),
     "a handler has no colon": Mistake(
-        TOOLS, "bookings:get_booking", "bookings.get_booking", "T2G007", "bookings.get_booking", "should match pattern"
+        TOOLS,
+        "bookings:get_booking",
+        "bookings.get_booking",
+        "T2G007",
+        "bookings.get_booking",
+        "should be `module:function`",
     ),
     "a key that transfers is misspelt": Mistake(
         TOOLS, "transfers: true", "transfer: true", "T2G005", "transfer: true", "did you mean 'transfers'"
@@ -200,6 +205,31 @@ MISTAKES = {
     ),
     "an outcome is misspelt": Mistake(
         TASKS, "outcome: refused", "outcome: refusd", "T2G007", "outcome: refusd", "'refused'"
+    ),
+    "a task has an unknown key": Mistake(
+        TASKS,
+        "reward_basis: [DB, ACTION]",
+        "reward_bases: [DB, ACTION]",
+        "T2G005",
+        "reward_bases",
+        "transfer_another_day.evaluation_criteria.reward_bases: there is no such key (did you mean 'reward_basis'?",
+    ),
+    "a tool has a name that providers refuse": Mistake(
+        TOOLS, "get_booking:\n", "get.booking:\n", "T2G011", "get.booking:", "is not accepted by all model providers"
+    ),
+    "a record's key is misspelt, so that a gold call fails": Mistake(
+        DATA, "  B-1001:", "  B-1011:", "T2G033", "B-1011:", "the record's id is 'B-1001', but its key is 'B-1011'"
+    ),
+    "a handler writes a value that the model does not allow": Mistake(
+        HANDLERS,
+        '    booking.status = "cancelled"',
+        '    booking.status = "canceled"',
+        "T2G054",
+        "def cancel_booking(",
+        "Input should be 'booked' or 'cancelled', not 'canceled'",
+    ),
+    "a template includes what there is not": Mistake(
+        "prompts/policy.md.j2", "", '{% include "hours.md.j2" %}\n', "T2G034", "hours.md.j2", "there is no template"
     ),
     "a criterion has nothing to grade": Mistake(
         TASKS,

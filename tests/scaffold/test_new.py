@@ -115,6 +115,13 @@ def test_a_name_that_will_not_do(tmp_path: Path, name: str, told: str) -> None:
     assert (done.returncode, told in done.stderr, list(tmp_path.iterdir())) == (2, True, []), done.stderr
 
 
+def test_a_folder_that_takes_no_files(gym: Gym) -> None:
+    done = gym("new", "bike_shop", "--dir", "/proc")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: the system refused /proc/bike_shop: ")
+    assert not Path("/proc/bike_shop").exists()
+
+
 @pytest.mark.domain("mock")
 def test_a_name_that_is_taken(tmp_path: Path) -> None:
     done = in_process("new", "mock", "--dir", tmp_path)

@@ -118,6 +118,60 @@ def keys(holder: Any) -> list[Any]:
     return list(holder) if isinstance(holder, dict) else list(range(len(holder)))
 
 
+EVERY_KIND: dict[str, str] = {
+    "domain.yaml": """
+name: bakery
+clock: 2025-03-01T09:00:00
+databases:
+  agent: {model: models:BakeryDB, data: data/db.yaml}
+tools: {agent: tools/agent.yaml}
+prompts: {policy: prompts/policy.md.j2}
+tasks: {files: data/tasks/*, families: data/families.yaml, splits: data/splits.yaml}
+variants:
+  de: {tool_texts: de/tools.yaml, task_texts: de/tasks.yaml}
+evaluation: {policy_checks: rules.yaml}
+""",
+    "data/splits.yaml": "hand_written: [buy]\nbase: {sample: 9, by: [family]}",
+    "data/families.yaml": """
+blocks:
+  rye: {about: No rye., fix: [{name: sell, arguments: {loaf_id: L1}}], facts: {bread: rye}}
+personas: {hasty: You are in a hurry.}
+families:
+  hunger:
+    select: [[rye]]
+    personas: [hasty]
+    task:
+      outcome: done
+      user_scenario: {instructions: "You want {{ bread }}, L1."}
+      evaluation_criteria: {communicate_info: [sold]}
+""",
+    "de/tools.yaml": "sell: {description: Einen Laib verkaufen., parameters: {loaf_id: Welcher Laib.}}",
+    "de/tasks.yaml": """
+tasks:
+  buy:
+    user_scenario: {instructions: "Du willst ein Roggenbrot, L1."}
+personas: {hasty: Du hast es eilig.}
+blocks: {rye: {facts: {bread: Roggen}}}
+families:
+  hunger:
+    task:
+      user_scenario: {instructions: "Du willst {{ bread }}."}
+      evaluation_criteria: {communicate_info: [verkauft]}
+""",
+    "rules.yaml": """
+- name: known-loaves
+  rule: A loaf is sold only if the customer named it.
+  tools: [sell]
+  known: {loaf_id: [customer]}
+""",
+}
+
+
+def test_a_pack_with_files_of_every_kind_is_clean(tmp_path: Path) -> None:
+    done = in_process("check", "--pack", write_bakery(tmp_path / "bakery", EVERY_KIND))
+    assert done.stdout == "bakery: clean (1 tools, 2 tasks, 2 played)\n"
+
+
 @pytest.mark.parametrize(
     ("kind", "file"),
     [
@@ -125,12 +179,16 @@ def keys(holder: Any) -> list[Any]:
         ("tools", "tools/agent.yaml"),
         ("tasks", "data/tasks/selling.yaml"),
         ("splits", "data/splits.yaml"),
+        ("families", "data/families.yaml"),
+        ("tool_texts", "de/tools.yaml"),
+        ("task_texts", "de/tasks.yaml"),
+        ("policy_checks", "rules.yaml"),
     ],
 )
 def test_what_the_schema_refuses_check_refuses(tmp_path: Path, kind: str, file: str) -> None:
     refused = 0
     for seed in range(200):
-        pack = write_bakery(tmp_path / str(seed) / "bakery")
+        pack = write_bakery(tmp_path / str(seed) / "bakery", EVERY_KIND)
         content = spoilt(read_yaml(pack / file).value, random.Random(seed))
         if validator(kind).is_valid(content):
             continue

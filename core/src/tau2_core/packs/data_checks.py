@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from tau2_core.errors import Problem
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Role
 from tau2_core.packs.conversions import Conversions
@@ -28,10 +29,15 @@ class _Note:
     path: SourcePath
     text: str
     group: tuple[str, ...]  # only the first note of a group is reported
+    id: str = ""  # that differs from its key
 
 
-def check_data(pack: Pack, warnings: Problems) -> None:
-    """Note unknown keys and differing ids in a pack's databases, with file and line."""
+def check_data(pack: Pack, warnings: Problems) -> dict[str, Problem]:
+    """Note unknown keys and differing ids in a pack's databases, with file and line.
+
+    Return the warning about each id that is not the key of its record.
+    """
+    by_id: dict[str, Problem] = {}
     for role in pack.models:
         entry, file, base = _entry(pack, role), pack.data_file(role), pack.base(role)
         unknown = Conversions().look(read_data(file), dict(base.fields)).unknown
@@ -46,6 +52,8 @@ def check_data(pack: Pack, warnings: Problems) -> None:
             what = f"{'.'.join(map(str, first.path))}: {first.text}{more}"
             line = document.line(first.path) if document else None
             warnings.add(file, first.kind, what, line=line, hint=f"correct the data, or declare it under {where}")
+            by_id |= {note.id: warnings.found[-1] for note in (first, *others) if note.id}
+    return by_id
 
 
 def check_initial_data(pack: Pack, task: Task, source: TaskSource, problems: Problems, warnings: Problems) -> None:
@@ -108,9 +116,8 @@ def _unknown_keys(unknown: Sequence[tuple[SourcePath, str]]) -> Iterator[_Note]:
 
 def _differing_ids(fields: Mapping[str, Any]) -> Iterator[_Note]:
     for path, table, value in differing_ids(fields):
-        yield _Note(
-            ProblemKind.DIFFERING_ID, path, f"the record's id is {value!r}, but its key is {path[-2]!r}", (table, "id")
-        )
+        text = f"the record's id is {value!r}, but its key is {path[-2]!r}"
+        yield _Note(ProblemKind.DIFFERING_ID, path, text, (table, "id"), str(value))
 
 
 def _declared(path: SourcePath, patterns: Sequence[str]) -> bool:

@@ -71,6 +71,17 @@ def find_pack_folder(folder: Path) -> Path:
     raise UsageError(f"--pack {folder}: there is no {MANIFEST} in it or in src/<package>/; name the folder of a pack")
 
 
+def pack_hint(domain: str) -> str:
+    """Return a line for the error about an unknown domain whose name is a folder with a pack; "" for any other."""
+    if not domain:
+        return ""
+    try:
+        find_pack_folder(Path(domain))
+    except (UsageError, OSError, ValueError):
+        return ""
+    return f"\nthe folder {domain} holds a pack: add --pack {domain}"
+
+
 def package_name(folder: Path) -> str:
     """Return the name under which a pack's folder is imported: the one that its own code uses.
 

@@ -22,6 +22,7 @@ from tau2_core.validation import dotted
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Parsed = TypeVar("Parsed")
+_LONGEST_NAME = 100  # of an entry in a message; entries with longer names are named by their index
 
 
 class Problems:
@@ -99,7 +100,10 @@ class Problems:
         converted = Conversions().look(value, found, path).converted
         for each in converted:
             self.add(
-                document.file, ProblemKind.WRONG_VALUE, f"{_dotted(each.path)}: {each}", line=document.line(each.path)
+                document.file,
+                ProblemKind.WRONG_VALUE,
+                f"{_named(each.path, document)}: {each}",
+                line=document.line(each.path),
             )
         return None if converted else found
 
@@ -114,7 +118,7 @@ class Problems:
             siblings = [str(each[-1]) for each in unknown if each[:-1] == detail["loc"][:-1]]
             if detail["type"] == "missing" and where and close_name(str(where[-1]), siblings):
                 continue  # it is misspelt; the unknown key is noted instead
-            name = _dotted((*path, *where))
+            name = _named((*path, *where), document)
             message, hint = f"{name}: {detail['msg']}", ""
             replace = ("", "")
             kind = ProblemKind.MISSING_KEY if detail["type"] == "missing" else ProblemKind.WRONG_VALUE
@@ -125,6 +129,8 @@ class Problems:
                 replace = (str(where[-1]), close_name(str(where[-1]), keys))
             elif detail["type"] in ("model_type", "dict_type"):
                 message = f"{name}: should be a mapping of keys to values"
+            elif detail["type"] == "string_pattern_mismatch" and (form := _form(model, where)):
+                message = f"{name}: should be {form}, not {detail['input']!r}"
             elif not isinstance(detail["input"], dict | list):
                 message += f", not {detail['input']!r}"
             self.add(document.file, kind, message, line=document.line((*path, *where)), hint=hint, replace=replace)
@@ -176,5 +182,23 @@ def _inner(annotation: Any) -> Any:
     return annotation
 
 
-def _dotted(path: YamlPath) -> str:
-    return dotted(path) or "the file"
+def _form(model: Any, where: YamlPath) -> str:
+    """Return the form of a text that a model's field describes, without the final full stop; "" if it is unknown."""
+    for part in where[:-1]:
+        model = _inner(model)
+        model = model.model_fields[str(part)].annotation if str(part) in getattr(model, "model_fields", ()) else None
+    field = getattr(_inner(model), "model_fields", {}).get(str(where[-1])) if where else None
+    return (field.description or "").rstrip(".") if field else ""
+
+
+def _named(path: YamlPath, document: Document) -> str:
+    """Return the path of a value for a message; an entry of a list is named by its `id` or `name`, if it has one."""
+    value, parts = document.value, []
+    for part in path:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            value = None
+        name = (value.get("id") or value.get("name")) if isinstance(part, int) and isinstance(value, dict) else None
+        parts.append(name if isinstance(name, str) and len(name) <= _LONGEST_NAME else part)
+    return dotted(parts) or "the file"

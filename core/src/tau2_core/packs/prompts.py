@@ -34,7 +34,7 @@ def render_prompt(folder: Path, template: str, values: dict[str, Any]) -> str:
         with bounded_work(), foreign():
             return _environment(folder).get_template(template).render(_copied(values))
     except TemplateNotFound as error:
-        raise PromptError(f"there is no template {error.name!r}", file, None) from error
+        raise PromptError(f"there is no template {error.name!r}", *_place(error, folder, file)) from error
     except TemplateSyntaxError as error:
         raise PromptError(error.message or "bad syntax", Path(error.filename or file), error.lineno) from error
     except Exception as error:

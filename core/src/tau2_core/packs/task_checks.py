@@ -14,6 +14,7 @@ from tau2_core.names import close_name, did_you_mean
 from tau2_core.packs.arguments import argument_problems
 from tau2_core.packs.pack import Pack
 from tau2_core.packs.problems import Problems
+from tau2_core.packs.provider_names import is_provider_name
 from tau2_core.packs.source_error import SourcePath
 from tau2_core.problem_kinds import ProblemKind
 
@@ -81,7 +82,9 @@ def check_user_tools(pack: Pack, owner: str, task: Task, source: Part, problems:
     """Note names in `user_tools` that the customer has no tool for."""
     user_tools = pack.tools.get("user", {})
     for index, name in enumerate(task.user_tools or []):
-        if name not in user_tools and name not in pack.unbound:
+        close = close_name(name, user_tools)
+        renamed = close and not is_provider_name(close)  # the name of the tool is the mistake, and it is already noted
+        if name not in user_tools and name not in pack.unbound and not renamed:
             place = source.source("user_tools", index)
             problems.at(
                 place,
@@ -96,8 +99,10 @@ def check_action(pack: Pack, owner: str, action: Action, where: Where, problems:
     tools: Mapping[str, Callee] = pack.tools[role_of(action.requestor)]
     if action.name not in tools:
         if action.name not in pack.unbound:
-            what = f"{owner}: the {action.requestor} has no tool {action.name!r}"
             close = close_name(action.name, tools)
+            if close and not is_provider_name(close):
+                return  # the name of the tool is the mistake, and it is already noted
+            what = f"{owner}: the {action.requestor} has no tool {action.name!r}"
             hint = did_you_mean(action.name, tools)
             problems.at(where("name"), ProblemKind.UNKNOWN_TOOL, what, hint=hint, replace=(action.name, close))
         return

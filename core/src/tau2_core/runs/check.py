@@ -53,9 +53,10 @@ def check_domain(catalogue: Catalogue, name: str, on_task: Callable[[], None] = 
     tasks = pack.task_set().tasks
     report.tasks = len(tasks)
     if _bases_load(pack, problems):
-        check_data(pack, warnings)
+        differing_ids = check_data(pack, warnings)
         if not pack.incomplete:
-            report.played, sound = asyncio.run(prove_tasks(pack, catalogue, problems, warnings, on_task))
+            proving = prove_tasks(pack, catalogue, problems, warnings, differing_ids, on_task)
+            report.played, sound = asyncio.run(proving)
             if not problems.found:
                 check_reproducible(pack, catalogue.domain(name), catalogue.toolsets(name), sound, problems, warnings)
     return report

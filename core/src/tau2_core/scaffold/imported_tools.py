@@ -59,9 +59,12 @@ class Imported:
         return lines
 
 
-def tool_name(text: str, taken: Mapping[str, object]) -> str:
-    """Return an unused name that providers accept and that begins with a letter, similar to `text`."""
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_-") or "tool"
+def tool_name(text: str, taken: Mapping[str, object], otherwise: str = "tool") -> str:
+    """Return an unused name that providers accept and that begins with a letter, similar to `text`.
+
+    `otherwise` replaces a text without any letter or digit that may be kept, such as one in Chinese.
+    """
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_-") or otherwise
     if not name[0].isalpha():
         name = f"call_{name}"
     name = name[:LONGEST]

@@ -92,11 +92,11 @@ class _Reader:
             why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "it is nested too deeply"
             self.found.leave_out("operations that are not valid OpenAPI", f"{where} ({why})")
             return
-        name = operation.get("operationId")
+        name, otherwise = operation.get("operationId"), python_name(f"{method} {path}", "call")
         if not isinstance(name, str) or not name.strip("_- "):
-            name = python_name(f"{method} {path}", "call")
+            name = otherwise
             self.found.guess("names of operations without an operationId", f"{where} is {name}")
-        free = tool_name(name, self.named)
+        free = tool_name(name, self.named, otherwise)
         if free != name:
             self.found.guess("names that are taken, or that providers do not accept", f"{name} is {free}")
         tags = operation.get("tags") or [next((part for part in path.split("/") if part and part[0] != "{"), "other")]

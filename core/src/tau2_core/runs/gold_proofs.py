@@ -1,0 +1,192 @@
+"""Checks of gold calls by making them: none fails, reads change nothing, records stay valid, assertions hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+
+from tau2_core.episode.environment import Environment
+from tau2_core.episode.setting import Setting
+from tau2_core.episode.setup import new_environment
+from tau2_core.errors import Problem, Tau2GymError, ToolError
+from tau2_core.model.messages import ToolCall
+from tau2_core.model.tasks import Action, Task
+from tau2_core.model.tools import Failure, Source, Tool, role_of
+from tau2_core.packs.problems import Problems
+from tau2_core.packs.record_fit import unfit_parts
+from tau2_core.packs.tasks import TaskSource
+from tau2_core.problem_kinds import ProblemKind
+from tau2_core.runs.task_notes import TaskNotes
+from tau2_core.state.records import FrozenRecordError
+from tau2_core.validation import dotted
+
+
+class GoldProofs:
+    """Makes the gold calls of one task after the other.
+
+    `differing_ids` are the warnings about ids that are not the key of their record; one that makes a gold call fail is
+    a problem.
+    """
+
+    def __init__(
+        self, setting: Setting, notes: TaskNotes, warnings: Problems, differing_ids: Mapping[str, Problem]
+    ) -> None:
+        self.setting = setting
+        self.pack = setting.pack
+        self.notes = notes
+        self.warnings = warnings
+        self.differing_ids = differing_ids
+        self.failed: set[tuple[str, str]] = set()
+        self.unfit: set[tuple[str | int, ...]] = set()
+
+    def work(self, task: Task, source: TaskSource) -> bool:
+        """Make the gold calls one by one in a new environment; note failures, and reads that change something.
+
+        Failures due to a problem that is already noted (such as a tool without a handler) are not noted again.
+        """
+        before = self.notes.count()
+        environment = self._started(task, source)
+        if environment is None:
+            return False
+        sound = True
+        for index, action in enumerate(task.gold()):
+            tool = self.pack.tools[role_of(action.requestor)].get(action.name)
+            if tool is None:
+                sound = False
+                if self.pack.unbound.get(action.name) in ("read", "think", "generic"):
+                    continue
+                return False  # later calls may depend on it
+            sound = self._gold_call(environment, tool, action, task, source, index) and sound
+        sound = self._assertions(task, source, environment) and sound
+        self._outcome(task, source)
+        return sound and self.notes.count() == before
+
+    def _started(self, task: Task, source: TaskSource) -> Environment | None:
+        """Return an environment in the task's start state; None, with the reason noted, if that does not apply."""
+        called = {call.name for message in task.history() for call in getattr(message, "tool_calls", None) or []}
+        set_up = (task.initial_state.initialization_actions if task.initial_state else None) or []
+        known = all(call.func_name in self.pack.callees(role_of(call.env_type)) for call in set_up)
+        if not known or called & self.pack.unbound.keys():
+            return None
+        called |= {call.func_name for call in set_up}
+        try:
+            return new_environment(self.setting, task)
+        except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported
+            if not called & self.pack.unsound:
+                what = f"task {task.id!r}: its start state does not apply: {_words(error)}"
+                self.notes.note(source, ProblemKind.START_STATE, what, "initial_state")
+            return None
+
+    def _gold_call(
+        self, environment: Environment, tool: Tool, action: Action, task: Task, source: TaskSource, index: int
+    ) -> bool:
+        digests = environment.digests()
+        result = environment.call(ToolCall(name=action.name, arguments=action.arguments, requestor=action.requestor))
+        if not tool.mutates and environment.digests() != digests:
+            what = f"tool {tool.name!r} is of kind {tool.kind!r}, but it changed the database"
+            self.notes.problems.at(tool.source, ProblemKind.READ_WRITES, what, hint="declare it `kind: write`")
+        crashed = result.failure is Failure.CRASHED
+        if crashed and result.detail["raised"] == FrozenRecordError.__name__ and not tool.mutates:
+            what = f"tool {tool.name!r} is of kind {tool.kind!r}, but it changed the database"
+            self.notes.problems.at(tool.source, ProblemKind.READ_WRITES, what, hint="declare it `kind: write`")
+            return False
+        if result.failure is Failure.REFUSED or (crashed and tool.name not in self.pack.unsound):
+            raised = f"{result.detail['raised']}: " if crashed else ""
+            what = (
+                f"task {task.id!r}: gold call {action.text()} fails: {raised}{result.content.removeprefix('Error: ')}"
+            )
+            code = tool.handler.__code__
+            hint = (
+                f"fix the handler, {code.co_filename}:{code.co_firstlineno}"
+                if crashed
+                else "correct the call, or what its handler refuses"
+            )
+            named = [("arguments", key) for key, value in action.arguments.items() if repr(value) in result.content]
+            place = ("evaluation_criteria", "actions", index, *(named[0] if named else ()))
+            differing = [
+                self.differing_ids[str(each)] for each in action.arguments.values() if str(each) in self.differing_ids
+            ]
+            # The same failure of a handler in several tasks, or of a task's several calls, is one mistake.
+            failure = (tool.name if crashed else task.id, result.content)
+            if failure in self.failed:
+                self.notes.repeated += 1
+            elif differing and not crashed:
+                self._promote(differing)
+            else:
+                self.failed.add(failure)
+                self.notes.note(source, ProblemKind.GOLD_CALL, what, *place, hint=hint)
+        if result.failure is None and tool.mutates:
+            self._records_fit(environment, tool)
+        return result.failure is None and tool.name not in self.pack.unsound
+
+    def _promote(self, warnings: Sequence[Problem]) -> None:
+        """Make warnings problems, as they make a gold call fail."""
+        for warning in warnings:
+            if warning in self.warnings.found:
+                self.warnings.found.remove(warning)
+        self.notes.problems.extend(warnings)
+        self.notes.repeated += 1
+
+    def _records_fit(self, environment: Environment, tool: Tool) -> None:
+        """Note values that a tool leaves and their model does not allow; the same one of several records only once."""
+        for path, why in chain.from_iterable(map(unfit_parts, environment.worlds.values())):
+            mistake = (path[0], *path[2:], why)
+            if mistake not in self.unfit:
+                self.unfit.add(mistake)
+                what = f"tool {tool.name!r} leaves a value in {dotted(path)} that the model does not allow: {why}"
+                code = tool.handler.__code__
+                place = Source(Path(code.co_filename), code.co_firstlineno)
+                self.notes.problems.at(place, ProblemKind.UNFIT_RECORD, what, hint="correct the handler, or the model")
+
+    def _assertions(self, task: Task, source: TaskSource, environment: Environment) -> bool:
+        criteria = task.evaluation_criteria
+        sound = True
+        for index, assertion in enumerate((criteria.env_assertions if criteria else None) or []):
+            path = ("evaluation_criteria", "env_assertions", index)
+            callee = self.pack.callees(role_of(assertion.env_type)).get(assertion.func_name)
+            if callee is None or (callee.kind != "assertion" and callee.name not in self.pack.unsound):
+                sound = False  # noted by the static checks
+                continue
+            try:
+                if not environment.holds(assertion):
+                    what = (
+                        f"task {task.id!r}: {assertion.func_name} is not met after the gold calls, so no agent can pass"
+                    )
+                    self.notes.note(source, ProblemKind.ASSERTION, what, *path)
+            except Exception as error:  # noqa: BLE001 - as above
+                if assertion.func_name not in self.pack.unsound:
+                    what = f"task {task.id!r}: {assertion.func_name} raises after the gold calls: {_words(error)}"
+                    self.notes.note(source, ProblemKind.ASSERTION, what, *path)
+        return sound
+
+    def _outcome(self, task: Task, source: TaskSource) -> None:
+        if task.outcome is None:
+            self.notes.note(
+                source, ProblemKind.OUTCOME, f"task {task.id!r} names no `outcome`", hint="done, refused or transferred"
+            )
+            return
+        found = [self.pack.tools[role_of(action.requestor)].get(action.name) for action in task.gold()]
+        tools = [tool for tool in found if tool is not None]
+        if len(tools) < len(found):
+            return  # it is not known which of its calls transfer or change something
+        transfers = any(tool.transfers for tool in tools)
+        unsure = self.pack.unsound & self.pack.tools["agent"].keys()  # which of them transfers is in doubt
+        if (task.outcome == "transferred") != transfers and not unsure:
+            what = "calls no tool that transfers" if task.outcome == "transferred" else "calls a tool that transfers"
+            lacking = not any(tool.transfers for tool in self.pack.tools["agent"].values())
+            hint = "declare `transfers: true` for the tool that hands the customer over" if lacking else ""
+            what = f"task {task.id!r}: its outcome is {task.outcome!r}, but its gold {what}"
+            self.notes.note(source, ProblemKind.OUTCOME, what, "outcome", hint=hint)
+        if task.outcome == "refused" and any(tool.mutates for tool in tools):
+            self.notes.note(
+                source,
+                ProblemKind.OUTCOME,
+                f"task {task.id!r}: its outcome is 'refused', but its gold changes the database",
+                "outcome",
+            )
+
+
+def _words(error: BaseException) -> str:
+    known = isinstance(error, Tau2GymError | ToolError)
+    return str(error) if known else f"{type(error).__name__}: {error}"
