@@ -138,11 +138,11 @@ PLAYED = f"""
 """
 SHAPE = f"""
 - id: wrong_word
-  outcome: finished  #! 0.outcome: Input should be 'done', 'refused' or 'transferred', not 'finished'
+  outcome: finished  #! wrong_word.outcome: Input should be 'done', 'refused' or 'transferred', not 'finished'
   user_scenario: {{instructions: Something.}}
 - id: stray_key
   {TASK}
-  colour: red  #! 1.colour: there is no such key
+  colour: red  #! stray_key.colour: there is no such key
 - id: create_plain  #! task 'create_plain' occurs twice, first at
   {TASK}
 - id: [5]  #! 3.id: Input should be a valid string
