@@ -98,9 +98,11 @@ class TestProduct:
         live = Environment(setting_of("mock", mode="tau2"))
         live.call(ToolCall(**COMPLETE))
         graded = grade([], {"actions": [COMPLETE]}, digests=live.digests())
+        assert graded.verdicts["REPLAY"].reward == 0.0
         (check,) = graded.verdicts["REPLAY"].checks  # the customer's database agrees, and is not named
         assert check.why == "the live state differs from the replayed one, and is like the gold state"
         assert check.evidence[0]["live"] == check.evidence[0]["gold"] != check.evidence[0]["replayed"]
+        assert graded.note == f"{check.what}: {check.why}"
 
     def test_reasons_name_each_unmet_check(self, grade: GradeOf) -> None:
         graded = grade(
@@ -139,7 +141,9 @@ class TestEnds:
 
     def test_too_many_errors_name_the_last(self, grade: GradeOf) -> None:
         failed = [{**message, "error": True, "content": "Error: no such task"} for message in MADE[1:]]
-        graded = grade([MADE[0], *failed] * 2, criteria(MET["DB"], basis=["DB"]), termination="too_many_errors")
+        graded = grade(
+            [*MADE, *[MADE[0], *failed] * 2], criteria(MET["DB"], basis=["DB"]), termination="too_many_errors"
+        )
         assert reasons(graded) == ["ended by too_many_errors: 2 calls failed, the last with Error: no such task"]
         graded = grade([MADE[0], *failed] * 2, criteria(MET["DB"], basis=["DB"]), termination="max_steps")
         assert reasons(graded) == ["ended by max_steps"]

@@ -140,3 +140,25 @@ def test_an_assertion_of_a_pack_that_does_not_call_itself_quick_is_held_to_it_to
     done = gym("run", "mock", "--task", "create_for_the_shortest_list", *options)
     assert done.returncode == 1, done.stderr
     assert f"it did not end within 0.3 s ({handler}:{at + 1})" in done.stderr
+
+
+def test_a_replay_that_does_not_end_has_the_evaluators_longest_time(gym: Gym, tmp_path: Path, mock_copy: Path) -> None:
+    """The handler hangs from its second call on, so that the episode can be played, and not replayed."""
+    manifest = mock_copy / "domain.yaml"
+    manifest.write_text(manifest.read_text().replace("quick: true\n", ""))
+    handler = mock_copy / "handlers" / "tasks.py"
+    handler.write_text(
+        "calls = []\n"
+        + handler.read_text().replace(
+            "    task = find_task", "    calls.append(1)\n    while len(calls) > 1: pass\n    task = find_task"
+        )
+    )
+    file = tmp_path / "evaluation.yaml"
+    criteria = ("ACTION", "COMMUNICATE", "DB", "ENV_ASSERTION", "NL_ASSERTION")
+    file.write_text("extends: tau2\nevaluators:\n" + "".join(f"  {name}: {{seconds: 0.3}}\n" for name in criteria))
+    options = ("--pack", mock_copy, "--no-plugin", "mock", "--evaluators", file, "--name", "r")
+    done = gym("run", "mock", "--task", "complete_task", *options)
+    assert done.returncode == 1, done.stderr
+    grade = grades(tmp_path / "runs/r")["complete_task"]
+    assert grade["verdicts"]["DB"]["checks"][0]["why"].startswith("it did not end within 0.3 s")
+    assert "REPLAY" not in grade["verdicts"]

@@ -47,6 +47,8 @@ class Grader:
             criterion: None if quick and is_own(evaluate) else evaluators[criterion].seconds
             for criterion, evaluate in self.evaluators.items()
         }
+        longest = max((spec.seconds for spec in evaluators.values()), default=EVALUATOR_SECONDS)
+        self.replay_seconds = None if quick else longest
         self.always = [criterion for criterion, spec in evaluators.items() if spec.always]
         self._gold: dict[tuple[str, int | None], Gold] = {}
 
@@ -111,7 +113,7 @@ class Grader:
         if judgement is not None and judgement.error and "NL_ASSERTION" in grade.pending:
             grade.outcome, grade.reward = Outcome.JUDGE_ERROR, None
             grade.note = f"the judge failed: {judgement.error}"
-        _report_replay(grade, evidence, None if self.setting.pack.manifest.quick else EVALUATOR_SECONDS)
+        _report_replay(grade, evidence, self.replay_seconds)
         return grade
 
 
