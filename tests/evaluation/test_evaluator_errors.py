@@ -15,7 +15,7 @@ from tau2_core import TaskError
 from tau2_core.episode.setting import Setting
 from tau2_core.evaluators.grade import KNOWN_GOLD, LONGEST_CAUSE, Grader
 from tau2_core.evaluators.guard import LONGEST_TRACEBACK
-from tau2_core.model.episodes import EpisodeRecord
+from tau2_core.model.episodes import EpisodeRecord, Termination
 from tau2_core.model.evaluation import Evidence, Grade, Outcome, Status, Verdict
 from tau2_core.model.registrations import EvaluatorSpec
 from tau2_core.model.tasks import Task
@@ -65,7 +65,8 @@ def test_the_last_line_of_its_own_file_is_named(grade: GradeOf, evaluate: Any, m
 def test_without_a_file_of_its_own_the_last_line_outside_the_core_is_named_or_else_the_evaluator(
     grade: GradeOf,
 ) -> None:
-    raising = grade([], DATABASE, evaluators=with_database(partial(operator.call, calling)))
+    called: Callable[..., Any] = operator.call  # it is no function of Python's, and has no file
+    raising = grade([], DATABASE, evaluators=with_database(partial(called, calling)))
     assert "decoder.py:" in raising.note
     returning_no_verdict = grade([], DATABASE, evaluators=with_database(weakref.proxy))
     assert returning_no_verdict.note.endswith("(<built-in function proxy>)")
@@ -99,7 +100,7 @@ def test_of_a_long_traceback_the_end_is_kept(grade: GradeOf, too_long: bool) -> 
 @pytest.mark.parametrize("longer", [0, 1])
 def test_a_long_cause_of_the_end_is_cut(grade: GradeOf, longer: int) -> None:
     call = {"id": "1", "name": "get_users", "arguments": {}}
-    answers = [{"role": "tool", "id": "1", "content": "[]"}]
+    answers: list[dict[str, Any]] = [{"role": "tool", "id": "1", "content": "[]"}]
     answers += [{"role": "tool", "id": "1", "content": "e" * (LONGEST_CAUSE + longer), "error": True}]
     messages = [message for answer in answers for message in ({"role": "assistant", "tool_calls": [call]}, answer)]
     note = grade(messages, DATABASE, termination="too_many_errors").note
@@ -123,7 +124,7 @@ def test_gold_that_draws_no_random_number_is_played_once_a_task_and_a_bounded_nu
         fields: dict[str, Any] = {"id": f"t{number}", "user_scenario": {"instructions": "x"}}
         task = Task.model_validate({**fields, "evaluation_criteria": DATABASE})
         made: dict[str, Any] = {"domain": "mock", "task_id": task.id, "trial": 0, "seed": seed, "mode": "tau2"}
-        record = EpisodeRecord(**made, termination="user_stop", solo=False, messages=[])
+        record = EpisodeRecord(**made, termination=Termination.USER_STOP, solo=False, messages=[])
         assert grader.grade(record, task).outcome is Outcome.SOLVED
 
     play(0, seed=1)

@@ -170,6 +170,7 @@ def test_a_seed_decides_everything() -> None:
             seen += [env.step(action)[:4] for action in ("get_users()", "Hello?", "done()")]
             observation, info = env.reset()
             seen += [observation, info["task_id"], info["episode_seed"]]
+            assert env.record().seed == info["episode_seed"]
         return seen
 
     first, second, other = trajectory(7), trajectory(7), trajectory(8)

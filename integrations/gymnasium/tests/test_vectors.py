@@ -16,6 +16,7 @@ from tau2_core.testing.scripted_endpoint import ScriptedEndpoint, say
 
 MOCK = "tau2_gymnasium:tau2_gym/mock-v0"
 ACTIONS = ["get_users()", "Hello?", "done()", "{", "update_task_status(task_id='task_5', status='completed')"]
+ACTIONS += ["create_task(user_id='piet_lindgren', title='Sew')"]  # whose id depends on what was created before
 
 
 def vector(**options: Any) -> tau2_gymnasium.VectorAgentEnv:
@@ -79,6 +80,7 @@ def test_interleaved_episodes_go_as_each_does_alone(plans: list[list[str]], seed
         for action in plan[:taken]:
             alone.step(action)
         assert alone.record() == record
+        assert record.seed == seed + index
     together.close()
     alone.close()
 
