@@ -381,6 +381,27 @@ def test_listeners_with_names_of_their_own_are_called_however_a_run_is_played(
     assert notes == ["run_started", "episode_started", "episode_finished", "run_finished"]
 
 
+def test_an_opened_episode_has_wrappers_but_no_listeners(plugin: Plugin, tmp_path: Path) -> None:
+    wrapper = """
+@hookimpl
+async def tau2_tool_call(call, proceed):
+    note("tool_call")
+    return await proceed(call)
+"""
+    program = """
+from tau2_core import open_episode
+
+with open_episode("mock", "complete_task") as episode:
+    episode.call("update_task_status", task_id="task_5", status="completed")
+    while episode.ended is None:
+        episode.say("It is done.")
+    assert episode.reward() == 1.0
+"""
+    environment = {**os.environ, "PYTHONPATH": str(plugin("listens", NAMED_HOOKS + wrapper))}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    assert (tmp_path / "notes").read_text().split() == ["tool_call"]
+
+
 def test_wrappers_go_around_calls_in_the_order_that_they_ask_for(gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
     for name, options in {"b": "tryfirst=True", "c": "", "d": "trylast=True", "e": ""}.items():
         source = f"""

@@ -224,16 +224,37 @@ def test_it(row: EvaluationRow) -> EvaluationRow:
         os.close(handle)
 
 
-def test_plugins_are_notified_as_by_a_run(evaluate: Evaluate, plugin: Callable[..., Path]) -> None:
+def watcher() -> str:
+    """Return a plugin that appends the name of every notification to the file `notes`."""
     subjects = {"run_started": "start", "episode_started": "start", "episode_finished": "record"}
     subjects |= {"run_finished": "summary"}
     hooks = "".join(
         f'@hookimpl\ndef tau2_{event}({subject}):\n    with open("notes", "a") as f:\n        f.write("{event} ")\n'
         for event, subject in subjects.items()
     )
-    site = plugin("watcher", f"from tau2_core import hookimpl\n{hooks}")
+    return f"from tau2_core import hookimpl\n{hooks}"
+
+
+def test_listeners_are_called_in_an_evaluation_as_in_a_run(evaluate: Evaluate, plugin: Callable[..., Path]) -> None:
+    site = plugin("watcher", watcher())
     source = EACH_ROW.replace("SILENT, ORACLE", "ORACLE").replace("split_rows=True, ", "max_concurrent_rollouts=1, ")
     ran = evaluate(source.replace("rows()", "rows()[:2]"), PYTHONPATH=str(site))
     assert ran.code == 0, ran.output
     told = (ran.folder / "notes").read_text().split()
     assert told == ["run_started", *(2 * ["episode_started", "episode_finished"]), "run_finished"]
+
+
+def test_listeners_are_not_called_for_rows_that_another_processor_plays(
+    evaluate: Evaluate, plugin: Callable[..., Path]
+) -> None:
+    source = """
+@evaluation_test(input_rows=[rows()[:2]], rollout_processor=NoOpRolloutProcessor())
+def test_it(row: EvaluationRow) -> EvaluationRow:
+    with open("notes", "a") as f:
+        f.write("scored ")
+    row.evaluation_result = EvaluateResult(score=1.0)
+    return row
+"""
+    ran = evaluate(source, PYTHONPATH=str(plugin("watcher", watcher())))
+    assert ran.code == 0, ran.output
+    assert (ran.folder / "notes").read_text().split() == ["scored", "scored"]
