@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,19 @@ class TestConversationPlane:
         assert heard["messages"][0]["content"] == "Hello! What can I do for you today?"
         assert heard["reply"] == heard["messages"][1]["content"] == "You want a task put on Piet Lindgren's list."
         assert world.say().json() == heard  # listening again changes nothing
+        world.delete()
+
+    def test_the_agent_sees_the_calls_of_a_history_but_not_again_its_own(self, server: Server) -> None:
+        world = server.create("mock", task_id="complete_what_was_created")
+        messages = world.say().json()["messages"]
+        assert [message["role"] for message in messages] == ["user", "assistant", "tool", "assistant", "user"]
+        (call,) = messages[1]["tool_calls"]
+        assert (call["type"], call["function"]["name"]) == ("function", "create_task")
+        assert json.loads(call["function"]["arguments"])["title"] == "Return the borrowed chairs"
+        assert messages[2]["tool_call_id"] == call["id"]
+        assert json.loads(messages[2]["content"])["task_id"] == "task_7"
+        world.value("update_task_status", {"task_id": "task_7", "status": "completed"})
+        assert world.say().json()["messages"] == messages
         world.delete()
 
     def test_a_whole_conversation(self, server: Server) -> None:

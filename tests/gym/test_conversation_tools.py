@@ -48,6 +48,16 @@ def test_the_record_is_that_of_the_conversation_plane(server: Server) -> None:
     world.delete()
 
 
+def test_starting_tells_the_history_with_its_calls(server: Server) -> None:
+    world = server.create("mock", task_id="complete_what_was_created", conversation_tools=True)
+    heard = world.text("start_conversation").splitlines()
+    assert heard[0] == "The conversation so far:"
+    assert [line.partition(":")[0] for line in heard[1:]] == ["user", "assistant", "tool", "assistant", "user"]
+    assert heard[2].startswith("assistant: create_task(user_id='nadia_okafor'")
+    assert world.text("send_message_to_user", {"message": "Shall I?"}).startswith("You are Nadia Okafor.")
+    world.delete()
+
+
 def test_wrong_arguments_change_nothing(server: Server) -> None:
     world = server.create("mock", task_id="create_plain", conversation_tools=True)
     before = world.record()

@@ -52,6 +52,9 @@ def test_two_steps_of_grpo(steps: Callable[[str], Any]) -> None:
         assert [mask for mask, _ in runs] == [1, 0, 1]
     assert result["first"].startswith("Your task task_5")
     assert result["heard"]
+    history = result["history"].splitlines()
+    assert history[0] == "The conversation so far:"
+    assert history[2].startswith("assistant: create_task(")
     assert result["reward"] == 1.0
     schema = result["schema"]
     assert schema["name"] == "update_task_status"

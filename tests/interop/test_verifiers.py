@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tau2_core.episode.setting import Setting
 from tau2_core.testing.gold_script import GoldScript
-from tau2_core.testing.scripted_endpoint import Answer, Asked, Refusal, ScriptedEndpoint
+from tau2_core.testing.scripted_endpoint import Answer, Asked, Refusal, ScriptedEndpoint, call, say
 
 from .conftest import run_to_end
 
@@ -73,6 +73,32 @@ def test_tasks_are_played_graded_and_traced(
         assert trace["nodes"][0]["message"]["content"].endswith(setting.policy_text)
     (kept,) = (tmp_path / "served").glob("*/episodes.jsonl")
     assert len(kept.read_text().splitlines()) == len(ids)
+
+
+def test_the_agent_sees_the_calls_of_a_history(vf_eval: Callable[..., str], tmp_path: Path) -> None:
+    seen: list[list[dict[str, Any]]] = []
+
+    def answer(asked: Asked) -> Answer:
+        seen.append(asked.messages)
+        done = any(message["role"] == "tool" and "completed" in str(message["content"]) for message in asked.messages)
+        return (
+            say("It is marked.") if done else call(("update_task_status", {"task_id": "task_7", "status": "completed"}))
+        )
+
+    with ScriptedEndpoint(answer) as endpoint:
+        vf_eval(
+            *("--env.taskset.domain", "mock", "--select.include.ids", '["complete_what_was_created"]'),
+            *("--env.serve", json.dumps(["--out", str(tmp_path / "served")])),
+            *("-m", "agent", "--client.base-url", endpoint.url, "--client.api-key-var", "KEY"),
+            *("-o", str(tmp_path), "--run.name", "played"),
+        )
+    first = seen[0]
+    assert [message["role"] for message in first] == ["system", "user", "assistant", "tool", "assistant", "user"]
+    assert first[2]["tool_calls"][0]["function"]["name"] == "create_task"
+    assert "task_7" in str(first[3]["content"])
+    (trace,) = _traces(tmp_path / "played")
+    assert trace["rewards"]["tau2"]["score"] == 1.0
+    assert [node["sampled"] for node in trace["nodes"][:7]] == [False] * 6 + [True]
 
 
 @pytest.mark.parametrize(

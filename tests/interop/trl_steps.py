@@ -77,6 +77,7 @@ def main() -> None:
     environment = spec.environment_factory()
     first = environment.reset(task_id="complete_task")
     environment.update_task_status(task_id="task_5", status="completed")  # type: ignore[attr-defined]
+    history = spec.environment_factory().reset(task_id="complete_what_was_created")
     heard = environment.send_message_to_user("It is done.")
     schema = get_json_schema(environment.update_task_status)  # type: ignore[attr-defined]
     result = {
@@ -88,6 +89,7 @@ def main() -> None:
             for ids, mask in zip(batch["completion_ids"], batch["env_mask"], strict=True)  # type: ignore[call-overload]
         ],
         "first": first,
+        "history": history,
         "heard": heard,
         "reward": environment.get_reward(),
         "schema": schema["function"],

@@ -35,6 +35,13 @@ def names_in(value: Any) -> set[str]:
     return {name for each in value for name in names_in(each)} if isinstance(value, list) else set()
 
 
+def test_the_first_observation_has_the_calls_of_a_history(server: Server, connect: Connect) -> None:
+    with connect(server) as env:
+        messages = env.reset(task_id="complete_what_was_created")["observation"]["messages"]
+        assert [message["role"] for message in messages] == ["user", "assistant", "tool", "assistant", "user"]
+        assert messages[1]["tool_calls"][0]["function"]["name"] == "create_task"
+
+
 def test_an_episode_from_reset_to_reward(server: Server, connect: Connect) -> None:
     with connect(server) as env:
         assert env.state() == {"episode_id": None, "step_count": 0, "domain": None, "task_id": None, "done": False}

@@ -12,6 +12,7 @@ from tau2_core.gym.errors import RefusedError, answer, unknown_episode
 from tau2_core.gym.hosted_episode import HostedEpisode
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.request_json import parse_body
+from tau2_core.llm.chat import as_chat
 from tau2_core.model.messages import Message, UserMessage
 from tau2_core.validation import first_wrong_part
 
@@ -57,10 +58,10 @@ def _utterance(body: bytes) -> Utterance:
 
 
 def _answer(episode: HostedEpisode, said: list[Message]) -> dict[str, Any]:
-    """Return the transcript as the agent sees it; `reply` is the last message if it is the customer's."""
+    """Return the conversation in chat-completions form; `reply` is the last message if it is the customer's."""
     last = said[-1] if said else None
     return {
         "status": "ended" if episode.ended else "open",
         "reply": last.content if isinstance(last, UserMessage) else None,
-        "messages": [{"role": message.role, "content": message.content} for message in said],
+        "messages": as_chat(said, "assistant"),
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tau2_core.episode.setting import Setting
+from tau2_core.episode.transcript import transcript
 from tau2_core.errors import UsageError
 from tau2_core.gym.errors import RefusedError
 from tau2_core.gym.hosted_episode import Blueprint, HostedEpisode
@@ -70,11 +71,17 @@ async def converse(episode: HostedEpisode, name: str, arguments: dict[str, Any])
         messages = await episode.converse(said if name == SEND else None)
     except RefusedError as refusal:
         return ToolResult(f"Error: {refusal}", Failure.REFUSED, {"code": refusal.code})
-    return ToolResult(_heard(episode, messages))
+    whole = name == START and episode.history > 0
+    return ToolResult(_heard(episode, messages, whole=whole))
 
 
-def _heard(episode: HostedEpisode, messages: list[Message]) -> str:
-    """Return the customer's message, if it is the last one, and a note if the conversation has ended."""
+def _heard(episode: HostedEpisode, messages: list[Message], *, whole: bool) -> str:
+    """Return the customer's message, if it is the last one, and a note if the conversation has ended.
+
+    `whole` returns all messages instead: the agent has not seen those of a task's history.
+    """
     last = messages[-1] if messages else None
     words = [last.content or ""] if isinstance(last, UserMessage) else []
+    if whole:
+        words = [f"The conversation so far:\n{transcript(messages)}"]
     return "\n".join([*words, *([ENDED] if episode.ended else [])])

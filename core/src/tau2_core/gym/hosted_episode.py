@@ -15,6 +15,7 @@ from tau2_core.episode.participants import Participants, new_backend
 from tau2_core.episode.recordable import unrecordable
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.solo import DONE
+from tau2_core.episode.visibility import visible_to
 from tau2_core.errors import EpisodeError
 from tau2_core.gym.errors import RefusedError
 from tau2_core.gym.workers import ServedBackend, Workers
@@ -168,6 +169,8 @@ class HostedEpisode:
     async def converse(self, content: str | None = None) -> list[Message]:
         """Send the agent's message to the customer, if there is one; return the conversation with the answer.
 
+        It has the calls of the task's history, but not those of the episode, whose results the agent has received.
+
         The customer answers the opening line first. Raises RefusedError.
         """
         async with self.lock:
@@ -205,9 +208,10 @@ class HostedEpisode:
         self.episode.interrupt(why)
 
     def _said(self) -> list[Message]:
-        return [
-            message for message in self.episode.messages if not isinstance(message, ToolMessage) and message.content
-        ]
+        """Return what was said, and what the agent did before the episode: the calls of its history, with results."""
+        before = visible_to("agent", self.messages[: self.history])
+        since = visible_to("agent", self.messages[self.history :])
+        return [*before, *(each for each in since if not isinstance(each, ToolMessage) and each.content)]
 
     async def record(self) -> EpisodeRecord:
         """Return the present record, between two calls. An episode in progress counts as ended by the agent."""

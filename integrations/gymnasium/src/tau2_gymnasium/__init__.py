@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import gymnasium
 from tau2_core import installed_domains
+from tau2_core.episode.transcript import written_call
 
-from tau2_gymnasium.actions import UnicodeText, read_action, written_call
+from tau2_gymnasium.actions import UnicodeText, read_action
 from tau2_gymnasium.environments import AgentEnv, CustomerEnv
 from tau2_gymnasium.seat import Reward
 from tau2_gymnasium.vector import VectorAgentEnv, VectorCustomerEnv

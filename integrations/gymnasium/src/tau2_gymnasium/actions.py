@@ -1,16 +1,14 @@
-"""Actions and observations as text, in the formats of tau2-bench's gym."""
+"""Actions as text, in the formats of tau2-bench's gym."""
 
 from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
 import msgspec
-from tau2_core import AssistantMessage, Message, ToolCall, UserMessage
 
 DONE = "done"
 MAX_LENGTH = 10_000_000
@@ -97,20 +95,3 @@ def _is_json(value: Any) -> bool:
     except (ValueError, TypeError, RecursionError):
         return False
     return True
-
-
-def written_call(call: ToolCall | ActionCall) -> str:
-    """Return a call in Python syntax, which `read_action` can parse."""
-    return f"{call.name}({', '.join(f'{name}={value!r}' for name, value in call.arguments.items())})"
-
-
-def observed(messages: Sequence[Message]) -> str:
-    """Return messages as lines of `role: content`, with calls in Python syntax."""
-    lines: list[str] = []
-    for message in messages:
-        if isinstance(message, AssistantMessage | UserMessage) and message.tool_calls:
-            content = ", ".join(map(written_call, message.tool_calls))
-        else:
-            content = message.content or ""
-        lines.append(f"{message.role}: {content}")
-    return "\n".join(lines)

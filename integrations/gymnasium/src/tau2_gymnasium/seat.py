@@ -21,8 +21,9 @@ from tau2_core import (
     UsageError,
     UserMessage,
 )
+from tau2_core.episode.transcript import transcript
 
-from tau2_gymnasium.actions import DONE, ActionCall, observed, read_action
+from tau2_gymnasium.actions import DONE, ActionCall, read_action
 
 STOP = "###STOP###"
 OWN_ERROR: dict[Player, str] = {"agent": "agent_error", "customer": "user_error"}
@@ -58,7 +59,7 @@ class Seat:
             self._pay = self.factory.pay(episode, self.reward, side="agent" if self.side == "agent" else "user")
         if self.factory.setting.solo:
             return f"user: {episode.task.ticket}"
-        return observed(self._played.messages)
+        return transcript(self._played.messages)
 
     @property
     def _played(self) -> Side:
@@ -87,7 +88,7 @@ class Seat:
         else:
             self.over = True
         if self.whole:
-            observation = observed(self._played.messages)
+            observation = transcript(self._played.messages)
         if not self.over:
             return observation, 0.0 if self._pay is None else self._pay.step(), False, False, {}
         return await self._finish(episode, observation)
@@ -100,8 +101,8 @@ class Seat:
             self.over = True
             return ""
         if self.side == "agent":
-            return observed(await episode.agent.step(AssistantMessage(content=str(action))))
-        return observed(await side.step(UserMessage(content=STOP if isinstance(action, ActionCall) else action)))
+            return transcript(await episode.agent.step(AssistantMessage(content=str(action))))
+        return transcript(await side.step(UserMessage(content=STOP if isinstance(action, ActionCall) else action)))
 
     async def _finish(self, episode: Episode, observation: str) -> Stepped:
         record, grade = await episode.record(), await episode.grade()

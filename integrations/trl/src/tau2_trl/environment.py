@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from tau2_core import AssistantMessage, Episode, EpisodeFactory, Grade, Tool, UsageError, UserMessage
+from tau2_core.episode.transcript import transcript
 
 SEND = "send_message_to_user"
 RESERVED = {"reset", "get_reward", SEND}
@@ -38,12 +39,14 @@ class Environment:
         return None if self._episode is None or self._episode.ended is not None else self._episode
 
     def reset(self, **row: Any) -> str:
-        """Start an episode of the row's `task_id`; return the customer's first message."""
+        """Start an episode of the row's `task_id`; return the customer's first message, with the task's history if any."""
         self._episode = self.factory.episode(str(row["task_id"]), seed=int(row.get("seed") or self._resets))
         self._resets += 1
         self._run(self._episode.begin())
-        said = [each.content for each in self._episode.messages if isinstance(each, UserMessage)]
-        return said[-1] or "" if said else ""
+        messages = self._episode.messages
+        if self._episode.task.history():
+            return f"The conversation so far:\n{transcript(messages)}"
+        return next((each.content or "" for each in reversed(messages) if isinstance(each, UserMessage)), "")
 
     def get_reward(self) -> float | None:
         """Grade the episode in its current state and return the reward; None if no reward may count."""

@@ -178,6 +178,8 @@ def _as_chat(messages: Sequence[Message]) -> list[dict[str, Any]]:
             chat.append({"role": "tool", "content": message.content or ""})
         elif isinstance(message, UserMessage):
             chat.append({"role": "user", "content": message.content or ""})
-        elif isinstance(message, AssistantMessage) and message.content:
-            chat.append({"role": "assistant", "content": message.content})
+        elif isinstance(message, AssistantMessage):
+            calls = [{"name": call.name, "arguments": call.arguments} for call in message.tool_calls or []]
+            made = {"tool_calls": [{"type": "function", "function": call} for call in calls]} if calls else {}
+            chat.append({"role": "assistant", "content": message.content or "", **made})
     return chat

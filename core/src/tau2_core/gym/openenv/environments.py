@@ -25,6 +25,7 @@ from tau2_core.gym.openenv.messages import (
 )
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.server_settings import ServerSettings
+from tau2_core.llm.chat import as_chat
 from tau2_core.model.tools import Failure, Tool
 
 SEEDS = 2**31
@@ -78,7 +79,7 @@ class Environments:
             episode,
             FirstObservation(
                 policy=plan.setting.policy_text,
-                messages=[{"role": message.role, "content": message.content} for message in messages],
+                messages=as_chat(messages, "assistant"),
                 ticket=plan.task.ticket if plan.setting.solo else None,
                 metadata=_about(episode, plan),
             ),
