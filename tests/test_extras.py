@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.domain("mock")
 Gym = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -36,6 +39,45 @@ def test_a_model_needs_litellm(gym: Gym, without: Callable[..., Path]) -> None:
     done = gym("run", "mock", "--agent-model", "openai/gpt-4.1", paths=[without("litellm")])
     assert done.returncode == 2
     assert "need litellm, which is not installed: pip install 'tau2-core[models]'" in done.stderr
+
+
+def test_parquet_needs_pyarrow(gym: Gym, without: Callable[..., Path]) -> None:
+    assert gym("run", "mock", "--agent", "silent", "--name", "one").returncode == 0
+    done = gym("export", "runs/one", "rows.parquet", paths=[without("pyarrow")])
+    assert done.returncode == 2
+    assert "pip install 'tau2-core[parquet]'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("library", "folder", "program", "advice"),
+    [
+        ("gymnasium", "gymnasium", "import tau2_gymnasium", "need Gymnasium, which is not installed: pip install tau2"),
+        (
+            "pettingzoo",
+            "gymnasium",
+            "from tau2_gymnasium import BothSidesEnv",
+            "need PettingZoo, which is not installed: pip install 'tau2-gym-gymnasium[pettingzoo]'",
+        ),
+        ("verifiers", "verifiers", "import tau2_gym_verifiers", "pip install tau2-gym-verifiers"),
+        (
+            "datasets",
+            "trl",
+            "from tau2_trl import Tau2Spec; Tau2Spec('mock').rollout_dataset",
+            "pip install tau2-gym-trl",
+        ),
+    ],
+)
+def test_an_integration_needs_its_library(
+    without: Callable[..., Path], library: str, folder: str, program: str, advice: str
+) -> None:
+    if library == "pettingzoo":
+        pytest.importorskip("gymnasium")
+    paths = os.pathsep.join(map(str, [without(library), ROOT / "integrations" / folder / "src"]))
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program], env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert advice in done.stderr.splitlines()[-1]
 
 
 def test_an_interval_needs_scipy(gym: Gym, without: Callable[..., Path]) -> None:

@@ -26,10 +26,11 @@ class UsageError(Tau2GymError):
 
 
 class MissingExtraError(UsageError):
-    """A feature needs a library from an extra of tau2-core that is not installed."""
+    """A feature needs a library that is not installed: of an extra of a package, or of the package itself."""
 
-    def __init__(self, what: str, library: str, extra: str) -> None:
-        super().__init__(f"{what} need {library}, which is not installed: pip install 'tau2-core[{extra}]'")
+    def __init__(self, what: str, library: str, extra: str, package: str = "tau2-core") -> None:
+        wanted = f"'{package}[{extra}]'" if extra else package
+        super().__init__(f"{what} need {library}, which is not installed: pip install {wanted}")
 
 
 class EpisodeError(UsageError):

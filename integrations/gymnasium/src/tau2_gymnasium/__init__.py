@@ -2,11 +2,21 @@
 
 gymnasium.make("tau2_gymnasium:tau2_gym/airline-v0", split="train")
 gymnasium.make("tau2_gymnasium:tau2_gym/airline-customer-v0", agent="oracle")
+
+`BothSidesEnv`, which needs PettingZoo, is imported when it is first used.
 """
 
 from __future__ import annotations
 
-import gymnasium
+from typing import TYPE_CHECKING, Any
+
+from tau2_core.errors import MissingExtraError
+
+try:
+    import gymnasium
+except ImportError as error:
+    raise MissingExtraError("environments", "Gymnasium", "", "tau2-gym-gymnasium") from error
+
 from tau2_core import installed_domains
 from tau2_core.episode.transcript import written_call
 
@@ -15,8 +25,12 @@ from tau2_gymnasium.environments import AgentEnv, CustomerEnv
 from tau2_gymnasium.seat import Reward
 from tau2_gymnasium.vector import VectorAgentEnv, VectorCustomerEnv
 
+if TYPE_CHECKING:
+    from tau2_gymnasium.both_sides import BothSidesEnv
+
 __all__ = [
     "AgentEnv",
+    "BothSidesEnv",
     "CustomerEnv",
     "Reward",
     "UnicodeText",
@@ -26,6 +40,18 @@ __all__ = [
     "register_domains",
     "written_call",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "BothSidesEnv":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from tau2_gymnasium.both_sides import BothSidesEnv
+    except ImportError as error:
+        raise MissingExtraError(
+            "environments of both sides", "PettingZoo", "pettingzoo", "tau2-gym-gymnasium"
+        ) from error
+    return BothSidesEnv
 
 
 def register_domains() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Literal
 
 import gymnasium
@@ -18,6 +19,7 @@ from tau2_core import (
     RewardWeights,
     Side,
     Task,
+    Tool,
     UsageError,
     UserMessage,
 )
@@ -25,6 +27,7 @@ from tau2_core.episode.transcript import transcript
 
 from tau2_gymnasium.actions import DONE, ActionCall, read_action
 
+SEEDS = 2**31
 STOP = "###STOP###"
 OWN_ERROR: dict[Player, str] = {"agent": "agent_error", "customer": "user_error"}
 ENDED = {"agent_stop", "user_stop"}
@@ -32,6 +35,12 @@ Player = Literal["agent", "customer"]
 Stepped = tuple[str, float, bool, bool, dict[str, Any]]
 RewardFunction = Callable[[EpisodeRecord, Task, Grade], float]
 Reward = RewardFunction | RewardWeights
+
+
+@lru_cache(maxsize=64)
+def chat_functions(tools: tuple[Tool, ...]) -> tuple[dict[str, Any], ...]:
+    """Return tools as chat-completions functions, cached."""
+    return tuple(tool.chat_function() for tool in tools)
 
 
 class Seat:
@@ -52,17 +61,23 @@ class Seat:
     async def reset(self, task_id: str, seed: int) -> str:
         """Start an episode of a task; return the first observation. If it has ended already, the first step says so."""
         self.close()
-        self.over = False
-        self.episode = episode = self.factory.episode(task_id, seed=seed)
+        episode = self.factory.episode(task_id, seed=seed)
         await episode.begin()
-        if isinstance(self.reward, RewardWeights):
-            self._pay = self.factory.pay(episode, self.reward, side="agent" if self.side == "agent" else "user")
+        self.take(episode)
         if self.factory.setting.solo:
             return f"user: {episode.task.ticket}"
-        return transcript(self._played.messages)
+        return transcript(self.played.messages)
+
+    def take(self, episode: Episode) -> None:
+        """Continue with an episode that has begun."""
+        self.over = False
+        self.episode = episode
+        if isinstance(self.reward, RewardWeights):
+            self._pay = self.factory.pay(episode, self.reward, side="agent" if self.side == "agent" else "user")
 
     @property
-    def _played(self) -> Side:
+    def played(self) -> Side:
+        """The side of the episode that is played here."""
         episode = self._begun()
         return episode.agent if self.side == "agent" else episode.customer
 
@@ -70,6 +85,18 @@ class Seat:
         if self.episode is None:
             raise gymnasium.error.ResetNeeded("call reset first")
         return self.episode
+
+    def told_first(self) -> dict[str, Any]:
+        """Return what the side is told at the beginning: never the gold."""
+        episode = self._begun()
+        info: dict[str, Any] = {
+            "task_id": episode.task.id,
+            "episode_seed": episode.seed,
+            "tools": [*chat_functions(tuple(self.played.tools))],
+        }
+        if self.side == "agent":
+            return info | {"policy": self.factory.policy}
+        return info | {"scenario": episode.task.user_scenario.model_dump(mode="json", exclude_none=True)}
 
     async def step(self, action: str) -> Stepped:
         """Take an action: a tool call, `done()`, or a text for the other side.
@@ -88,13 +115,13 @@ class Seat:
         else:
             self.over = True
         if self.whole:
-            observation = transcript(self._played.messages)
+            observation = transcript(self.played.messages)
         if not self.over:
             return observation, 0.0 if self._pay is None else self._pay.step(), False, False, {}
-        return await self._finish(episode, observation)
+        return await self.finish(observation)
 
     async def _act(self, episode: Episode, action: ActionCall | str) -> str:
-        side = self._played
+        side = self.played
         if isinstance(action, ActionCall) and (action.name != DONE or self.factory.setting.solo):
             return f"tool: {(await side.call(action.name, **action.arguments)).content}"
         if isinstance(action, ActionCall) and self.side == "agent":
@@ -104,7 +131,10 @@ class Seat:
             return transcript(await episode.agent.step(AssistantMessage(content=str(action))))
         return transcript(await side.step(UserMessage(content=STOP if isinstance(action, ActionCall) else action)))
 
-    async def _finish(self, episode: Episode, observation: str) -> Stepped:
+    async def finish(self, observation: str = "") -> Stepped:
+        """Grade the episode, and return it as the last step of this side."""
+        episode = self._begun()
+        self.over = True
         record, grade = await episode.record(), await episode.grade()
         end = record.termination.value
         terminated = end in ENDED or end == OWN_ERROR[self.side]

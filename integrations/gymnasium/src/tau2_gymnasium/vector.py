@@ -17,8 +17,9 @@ from tau2_core import Curriculum, EpisodeOptions, EpisodeRecord, UsageError
 from tau2_core.event_loop import loop_factory
 
 from tau2_gymnasium.actions import UnicodeText
-from tau2_gymnasium.environments import SEEDS, made_factory, run_at_once
-from tau2_gymnasium.seat import Draw, Player, Reward, Seat
+from tau2_gymnasium.environments import made_factory
+from tau2_gymnasium.seat import SEEDS, Draw, Player, Reward, Seat
+from tau2_gymnasium.step_runner import run_at_once
 
 Result = TypeVar("Result")
 Observations = tuple[str, ...]

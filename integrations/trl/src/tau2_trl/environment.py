@@ -39,7 +39,7 @@ class Environment:
         return None if self._episode is None or self._episode.ended is not None else self._episode
 
     def reset(self, **row: Any) -> str:
-        """Start an episode of the row's `task_id`; return the customer's first message, with the task's history if any."""
+        """Start an episode of the row's `task_id`; return what was said so far."""
         self._episode = self.factory.episode(str(row["task_id"]), seed=int(row.get("seed") or self._resets))
         self._resets += 1
         self._run(self._episode.begin())

@@ -21,6 +21,7 @@ from tau2_core import (
     ToolMessage,
     UserMessage,
 )
+from tau2_core.errors import MissingExtraError
 
 from tau2_trl.environment import Environment, environment_class
 
@@ -83,19 +84,15 @@ class Tau2Spec:
 
     @property
     def rollout_dataset(self) -> Any:
-        """The tasks. Their ids take the place of prompts, which the rollouts build themselves."""
-        from datasets import Dataset
-
-        return Dataset.from_list([{"prompt": task_id} for task_id in self.factory.tasks])
+        """The tasks, whose ids stand in for the prompts, which rollouts make themselves."""
+        return _dataset([{"prompt": task_id} for task_id in self.factory.tasks])
 
     @property
     def environment_dataset(self) -> Any:
-        """The tasks, each with the policy as the system message; `reset` adds the customer's first message."""
-        from datasets import Dataset
-
+        """The tasks, each with the policy as the system's message; `reset` adds what the customer says first."""
         opening = {"role": "user", "content": ""}
         system = {"role": "system", "content": self.factory.policy}
-        return Dataset.from_list([{"prompt": [system, opening], "task_id": task_id} for task_id in self.factory.tasks])
+        return _dataset([{"prompt": [system, opening], "task_id": task_id} for task_id in self.factory.tasks])
 
     @cached_property
     def environment_factory(self) -> type[Environment]:
@@ -169,6 +166,14 @@ class Tau2Spec:
         long = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=True, return_dict=False)
         same = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
         return list(long[same:])
+
+
+def _dataset(rows: list[dict[str, Any]]) -> Any:
+    try:
+        from datasets import Dataset
+    except ImportError as error:
+        raise MissingExtraError("data sets", "TRL with its package `datasets`", "", "tau2-gym-trl") from error
+    return Dataset.from_list(rows)
 
 
 def _as_chat(messages: Sequence[Message]) -> list[dict[str, Any]]:
