@@ -134,31 +134,3 @@ def test_domains(server: str, open_page: Open) -> None:
     assert_accessible(page)
     page.goto(f"{server}domains/mock/check")
     assert "No problems found." in page.locator("main").inner_text()
-
-
-def test_a_run_fills_in_while_it_goes_on(runs: Path, tmp_path: Path, open_page: Open) -> None:
-    """Another process, here the test, writes the lines; the page shows them as they come."""
-    folder, source = tmp_path / "live" / "run", runs / "random"
-    folder.mkdir(parents=True)
-    for name in ("run.json", "tasks.jsonl"):
-        shutil.copy(source / name, folder / name)
-    lines = {name: (source / name).read_text().splitlines(keepends=True) for name in ("episodes.jsonl", "grades.jsonl")}
-
-    def add(numbers: range) -> None:
-        for name, every in lines.items():
-            with (folder / name).open("a") as file:
-                file.writelines(every[number] for number in numbers)
-
-    add(range(2))
-    total = len(lines["grades.jsonl"])
-    with serving("view", folder.parent) as address:
-        page = open_page(f"{address}runs/run")
-        assert page.locator(".title .state").inner_text() == "running"
-        assert_accessible(page)
-        page.locator("a.cell:not(.legend .cell)").nth(1).wait_for()
-        add(range(2, 5))
-        page.locator("table.matrix a.cell").nth(4).wait_for()
-        assert f"5 of {total}" in page.locator("#live").inner_text()
-        add(range(5, total))
-        page.locator(".title .state.complete").wait_for()
-        assert page.locator("table.matrix a.cell").count() == total

@@ -25,7 +25,7 @@ from tau2_gym_workbench.domain_pages import DomainPages, DomainRoutes
 from tau2_gym_workbench.episodes import read_episode
 from tau2_gym_workbench.folder import Runs
 from tau2_gym_workbench.links import Links
-from tau2_gym_workbench.live import events
+from tau2_gym_workbench.live import LiveRuns
 from tau2_gym_workbench.pages import Reading
 from tau2_gym_workbench.panels import Panels
 from tau2_gym_workbench.play_pages import PlayPages
@@ -49,6 +49,7 @@ class ReadingPages:
 
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
+        self.live = LiveRuns(reading, LINKS)
 
     def routes(self) -> Sequence[BaseRoute]:
         """Return the addresses."""
@@ -82,7 +83,9 @@ class ReadingPages:
         return PlainTextResponse(message_text(messages[place["number"]]))
 
     async def events(self, request: Request) -> Response:
-        stream = events(self.reading, LINKS, request.path_params["key"])
+        told = request.query_params.get("tasks", "").split(",")
+        tasks = {int(number) for number in told if number.isascii() and number.isdigit() and len(number) < 9}
+        stream = self.live.events(request.path_params["key"], tasks)
         return StreamingResponse(stream, media_type="text/event-stream")
 
     def page(self, request: Request) -> Response:

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.concurrency import run_in_threadpool
 from tau2_core.errors import Tau2GymError
 
 from tau2_gym_workbench import rendering
 from tau2_gym_workbench.figures import RunFigures
+from tau2_gym_workbench.folder import is_written_to
 from tau2_gym_workbench.index import RunIndex
 from tau2_gym_workbench.links import Links
-from tau2_gym_workbench.matrix import Cell, one_cell
+from tau2_gym_workbench.matrix import one_cell
 from tau2_gym_workbench.pages import Reading
 from tau2_gym_workbench.text import seconds, shown
 
+log = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
 MEASURED_SECONDS = 60.0
-MOST_CELLS = 2_000  # per event
+SILENT_SECONDS = 15.0  # after these a viewer gets a comment, so that no proxy takes the connection for dead
+ENDED = "event: ended\ndata: {}\n\n"
+Place = tuple[int, int]  # task and trial
 
 
 @dataclass
@@ -48,63 +53,168 @@ class Pace:
         return {"rate": shown_rate, "left": seconds((figures.slots - figures.finished) / rate)}
 
 
-async def events(reading: Reading, links: Links, key: str) -> AsyncIterator[str]:
-    """Yield an event with new figures and cells whenever the run's files have grown. Ends with the run."""
-    pace = Pace()
-    known: dict[tuple[int, int], str] = {}
-    first = True
-    while True:
+class Row(NamedTuple):
+    """What a cell is made of."""
+
+    outcome: str | None
+    reward: float | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the files hold now: the parts of the page, and the rows that have changed since the look before."""
+
+    index_version: int
+    state: str
+    progress: str
+    groups: str
+    rows: Mapping[Place, Row]
+
+
+class LiveRun:
+    """A run with viewers. `poll` reads its files once for all of them.
+
+    It keeps the latest state of each cell and no queue, so a viewer that reads slowly, or never, delays nobody and
+    needs no memory. Its next event has everything that has changed meanwhile.
+    """
+
+    def __init__(self, reading: Reading, links: Links, key: str) -> None:
+        self._reading = reading
+        self._links = links
+        self._key = key
+        self._pace = Pace()
+        self._look: Look | None = None
+        self._rows: dict[Place, tuple[int, Row]] = {}  # with the version in which each changed last
+        self._version = 0
+        self._news = asyncio.Event()
+        self._over = ""  # the last event, once there is one
+
+    async def poll(self) -> None:
+        """Read the files again and again, until the run ends or its folder is gone."""
         try:
-            state, event = await run_in_threadpool(_look, reading, links, key, known, pace, first)
+            while not self._over:
+                look = await run_in_threadpool(self._look_again)
+                if look is not None:
+                    self._take(look)
+                await asyncio.sleep(0 if self._over else POLL_SECONDS)
         except (Tau2GymError, OSError) as error:
-            yield f"event: gone\ndata: {json.dumps(str(error))}\n\n"
-            return
-        yield f"data: {json.dumps(event)}\n\n" if event else ": nothing new\n\n"
-        if state != "running":
-            yield "event: ended\ndata: {}\n\n"
-            return
-        first = False
-        await asyncio.sleep(POLL_SECONDS)
+            self._over = f"event: gone\ndata: {json.dumps(str(error))}\n\n"
+        except Exception:
+            log.exception("the run %s cannot be followed any more", self._key)
+            self._over = "event: gone\ndata: {}\n\n"
+        finally:
+            self._tell()
 
+    async def events(self, tasks: Container[int]) -> AsyncIterator[str]:
+        """Yield an event with new figures, and new cells of these tasks, whenever they change. Ends with the run."""
+        seen = 0
+        while True:
+            news = self._news
+            if self._version > seen:
+                before, seen = seen, self._version
+                yield f"data: {json.dumps(self._event(before, tasks))}\n\n"
+            elif self._over:
+                yield self._over
+                return
+            else:
+                try:
+                    async with asyncio.timeout(SILENT_SECONDS):
+                        await news.wait()
+                except TimeoutError:
+                    yield ": nothing new\n\n"
 
-def _look(
-    reading: Reading, links: Links, key: str, known: dict[tuple[int, int], str], pace: Pace, first: bool
-) -> tuple[str, dict[str, Any] | None]:
-    index = reading.runs.index(key)
-    found = reading.figures(index)
-    pace.note(found.finished)
-    new = _new_cells(index, known)
-    if not new and not first and found.state == "running":
-        return found.state, None
-    templates = rendering.own()
-    groups = reading.details(index).groups
-    progress = templates.get_template("workbench/progress.html").render(figures=found, pace=pace.told(found))
-    listed = templates.get_template("workbench/groups.html").render(figures=found, groups=groups, links=links, key=key)
-    cells = [
-        {
-            "id": f"c-{task}-{cell.trial}",
+    def _event(self, seen: int, tasks: Container[int]) -> dict[str, Any]:
+        assert self._look is not None  # there is a version, so there was a look
+        changed = ((*place, row) for place, (version, row) in self._rows.items() if version > seen)
+        cells = [self._cell(task, trial, row) for task, trial, row in changed if task in tasks]
+        return {"progress": self._look.progress, "groups": self._look.groups, "cells": cells}
+
+    def _cell(self, task: int, trial: int, row: Row) -> dict[str, str]:
+        cell = one_cell(row._asdict(), trial, chosen=True)
+        return {
+            "id": f"c-{task}-{trial}",
             "kind": cell.kind,
             "sign": cell.sign,
-            "label": f"trial {cell.trial}: {cell.label}",
+            "label": f"trial {trial}: {cell.label}",
             "title": shown(cell.reason or cell.label),
-            "href": links.episode(key, task, cell.trial),
+            "href": self._links.episode(self._key, task, trial),
         }
-        for task, cell in new[-MOST_CELLS:]
-    ]
-    return found.state, {"progress": progress, "groups": listed, "cells": cells}
+
+    def _take(self, look: Look) -> None:
+        self._look = look
+        self._version += 1
+        self._rows.update((place, (self._version, row)) for place, row in look.rows.items())
+        if look.state != "running":
+            self._over = ENDED
+        self._tell()
+
+    def _tell(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    def _look_again(self) -> Look | None:
+        """Read the files; None if nothing is new. It runs in a thread, and changes nothing that viewers read."""
+        index, before = self._reading.runs.index(self._key), self._look
+        if before is not None and before.index_version == index.version and is_written_to(index.folder):
+            return None
+        version = index.version
+        figures = self._reading.figures(index)
+        self._pace.note(figures.finished)
+        templates = rendering.own()
+        groups = self._reading.details(index).groups
+        told = {"figures": figures, "pace": self._pace.told(figures)}
+        listed = {"figures": figures, "groups": groups, "links": self._links, "key": self._key}
+        return Look(
+            version,
+            figures.state,
+            templates.get_template("workbench/progress.html").render(told),
+            templates.get_template("workbench/groups.html").render(listed),
+            self._new_rows(index),
+        )
+
+    def _new_rows(self, index: RunIndex) -> dict[Place, Row]:
+        """Return the rows whose outcome has changed since the last call."""
+        with index.reading() as connection:
+            rows = connection.execute(
+                "SELECT e.task, e.trial, g.outcome, g.reward, g.reason FROM episodes e LEFT JOIN grades g"
+                " ON g.task = e.task AND g.trial = e.trial"
+            )
+            return {
+                (task, trial): Row(outcome, reward, reason)
+                for task, trial, outcome, reward, reason in rows
+                if (task, trial) not in self._rows or self._rows[task, trial][1].outcome != outcome
+            }
 
 
-def _new_cells(index: RunIndex, known: dict[tuple[int, int], str]) -> list[tuple[int, Cell]]:
-    """Return the cells whose outcome has changed since the last call."""
-    with index.reading() as connection:
-        rows = connection.execute(
-            "SELECT e.task, e.trial, g.outcome, g.reward, g.reason FROM episodes e LEFT JOIN grades g"
-            " ON g.task = e.task AND g.trial = e.trial"
-        ).fetchall()
-    new = []
-    for row in rows:
-        place, outcome = (row["task"], row["trial"]), row["outcome"] or ""
-        if known.get(place) != outcome:
-            known[place] = outcome
-            new.append((row["task"], one_cell(row, row["trial"], chosen=True)))
-    return new
+class LiveRuns:
+    """The runs with viewers, each polled for as long as it has any."""
+
+    def __init__(self, reading: Reading, links: Links) -> None:
+        self._reading = reading
+        self._links = links
+        self._watched: dict[str, _Watched] = {}
+
+    async def events(self, key: str, tasks: Container[int]) -> AsyncIterator[str]:
+        """Yield the events of a run for a viewer whose page shows these tasks."""
+        watched = self._watched.get(key)
+        if watched is None or watched.polling.done():
+            live = LiveRun(self._reading, self._links, key)
+            watched = self._watched[key] = _Watched(live, asyncio.create_task(live.poll()))
+        watched.viewers += 1
+        try:
+            async for event in watched.live.events(tasks):
+                yield event
+        finally:
+            watched.viewers -= 1
+            if not watched.viewers:
+                watched.polling.cancel()
+                if self._watched.get(key) is watched:
+                    del self._watched[key]
+
+
+@dataclass
+class _Watched:
+    live: LiveRun
+    polling: asyncio.Task[None]
+    viewers: int = 0

@@ -19,7 +19,7 @@ from tau2_gym_workbench.figures import Details, RunFigures, details, figures
 from tau2_gym_workbench.folder import FoundRun, Runs
 from tau2_gym_workbench.index import RunIndex
 from tau2_gym_workbench.links import Links
-from tau2_gym_workbench.matrix import PAGE, Filter, matrix, neighbours
+from tau2_gym_workbench.matrix import PAGE, Filter, Matrix, matrix, neighbours
 from tau2_gym_workbench.panels import Panels
 from tau2_gym_workbench.run_list import SORTS, RunRow, who
 from tau2_gym_workbench.settings import Settings
@@ -146,7 +146,7 @@ class Reading:
             wanted=wanted,
             matrix=shown,
             address=lambda number: links.run(key, **wanted.query(page=number)) + "#matrix",
-            live=links.page(f"runs/{key}/events") if found.state == "running" and not links.static else "",
+            live=_events(links, key, shown) if found.state == "running" and not links.static else "",
         )
 
     def episode_page(self, links: Links, key: str, task: int, trial: int, start: int = 0) -> str:
@@ -244,6 +244,11 @@ def _policy(setting: Any) -> str:
         return str(setting.policy_text) if setting is not None else ""
     except Tau2GymError as error:
         return f"The policy cannot be rendered: {error}"
+
+
+def _events(links: Links, key: str, shown: Matrix) -> str:
+    """Return the address of a page's events, with the numbers of the tasks whose cells it shows."""
+    return links.page(f"runs/{key}/events", tasks=",".join(str(row.task) for row in shown.rows))
 
 
 def _damage(folder: Path, rows: Sequence[tuple[Any, ...]]) -> list[str]:
