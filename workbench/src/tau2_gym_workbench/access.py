@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from functools import cached_property
+from urllib.parse import quote, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -25,7 +27,7 @@ HEADERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Access:
     """ASGI middleware that rejects unauthorized visitors and forms submitted from another site."""
 
@@ -51,31 +53,51 @@ class Access:
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
-        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        host = _name(headers.get("host", ""))
         if self.host in LOOPBACK and self.token is None and host not in LOOPBACK:
             return PlainTextResponse(f"this server is for this machine only, not for {host!r}\n", 403)
-        if self.token is not None and not self._has_token(headers):
+        if self.token is not None:
             query = QueryParams(scope["query_string"])
             if secrets.compare_digest(query.get("token", "").encode(), self.token.encode()):
-                # The redirect keeps the token out of the address bar, the history and copied links.
-                answer = RedirectResponse(scope["path"], 303)
-                answer.set_cookie(COOKIE, self.token, httponly=True, samesite="strict")
-                return answer
-            return PlainTextResponse("open the URL with ?token=TOKEN, the token given to `tau2-gym view`\n", 401)
+                return self._welcome(scope["path"], query)
+            if not self._has_token(headers):
+                return PlainTextResponse("open the URL with ?token=TOKEN, the token given to `tau2-gym view`\n", 401)
         if scope["method"] not in ("GET", "HEAD") and not _own_form(headers):
             return PlainTextResponse("this form was submitted from another site\n", 403)
         return None
 
+    def _welcome(self, path: str, query: QueryParams) -> Response:
+        """Send the browser to the page without the token, which so stays out of the history and of copied links."""
+        left = urlencode([(name, value) for name, value in query.multi_items() if name != "token"])
+        answer = RedirectResponse(f"/{quote(path.lstrip('/'))}{f'?{left}' if left else ''}", 303)
+        # Lax, since a link in a chat leads here too. Forms of other sites are refused by their origin.
+        answer.set_cookie(f"{COOKIE}_{self._cookie[:8]}", self._cookie, httponly=True, samesite="lax")
+        return answer
+
+    @cached_property
+    def _cookie(self) -> str:
+        """What stands for the token in a browser. It is part of the name too, as cookies are shared by all ports."""
+        assert self.token is not None
+        return hashlib.sha256(b"tau2-gym view " + self.token.encode()).hexdigest()
+
     def _has_token(self, headers: Headers) -> bool:
         assert self.token is not None
-        cookies = [part.strip().partition("=") for part in headers.get("cookie", "").split(";")]
-        given = [value.strip('"') for name, _, value in cookies if name == COOKIE]
-        given.append(headers.get("authorization", "").removeprefix("Bearer "))
-        return any(secrets.compare_digest(each.encode(), self.token.encode()) for each in given)
+        bearer = headers.get("authorization", "").removeprefix("Bearer ").encode("latin-1")
+        cookies = [part.strip().partition("=")[2] for part in headers.get("cookie", "").split(";")]
+        known = any(secrets.compare_digest(each.encode(), self._cookie.encode()) for each in cookies)
+        return known or secrets.compare_digest(bearer, self.token.encode())
+
+
+def _name(host: str) -> str:
+    """Return the host's name without its port, "" for what is no host."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _own_form(headers: Headers) -> bool:
     origin = headers.get("origin")
     if origin is not None:
-        return urlsplit(origin).netloc == headers.get("host")
+        return origin.partition("://")[2] == headers.get("host")
     return headers.get("sec-fetch-site", "none") in ("same-origin", "none")

@@ -139,6 +139,8 @@ def read_episode(index: RunIndex, key: str, task: int, trial: int) -> StoredEpis
     names = index.config["tasks"]
     if not 0 <= task < len(names):
         raise UsageError(f"the run has {len(names)} tasks, and no number {task}")
+    if not 0 <= trial < index.config["trials"]:
+        raise UsageError(f"the run has {index.config['trials']} trials, and no number {trial}")
     with index.reading() as connection:
 
         def row(table: str) -> Any:

@@ -15,6 +15,7 @@ from tau2_core.records.reader import is_run
 
 from tau2_gym_workbench.index import RunIndex
 
+WHOLE = "~"  # the key of the folder itself, if it is a run; browsers would take `.` out of a URL
 DEEPEST = 5  # levels of folders that are searched
 QUIET_SECONDS = 60.0  # an incomplete run without a new line for this long counts as stopped
 
@@ -60,20 +61,25 @@ class Runs:
 
     def _folder(self, key: str) -> Path:
         parts = [part for part in key.split("~") if part]
-        if key != ".":
+        if key != WHOLE:
             if not parts or any(part in (".", "..") or "/" in part or "\0" in part for part in parts):
                 raise UsageError(f"there is no run {key!r}")
             folder = self.folder.joinpath(*parts)
         else:
             folder = self.folder
-        if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
+        try:
+            hidden = folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK)
+            found = is_run(folder)
+        except OSError:  # no folder can have such a name
+            hidden = found = False
+        if hidden:
             raise RunError(f"{folder} may not be read by the user who started the workbench")
-        if not is_run(folder):
+        if not found:
             raise UsageError(f"there is no run {key!r} in {self.folder}")
         return folder
 
     def _key(self, folder: Path) -> str:
-        return "~".join(folder.relative_to(self.folder).parts) or "."
+        return "~".join(folder.relative_to(self.folder).parts) or WHOLE
 
 
 def _walk(folder: Path, deepest: int, seen: set[tuple[int, int]]) -> Iterator[tuple[Path, float]]:

@@ -16,7 +16,7 @@ from tau2_gym_workbench import rendering
 from tau2_gym_workbench.alignment import align
 from tau2_gym_workbench.episodes import WINDOW, StoredEpisode, read_episode, starts
 from tau2_gym_workbench.figures import Details, RunFigures, details, figures
-from tau2_gym_workbench.folder import FoundRun, Runs
+from tau2_gym_workbench.folder import WHOLE, FoundRun, Runs
 from tau2_gym_workbench.index import RunIndex
 from tau2_gym_workbench.links import Links
 from tau2_gym_workbench.matrix import PAGE, Filter, Matrix, matrix, neighbours
@@ -202,7 +202,7 @@ class Reading:
 
 def run_name(index: RunIndex, key: str) -> str:
     """Return a run's name: the path of its folder below the folder of runs."""
-    return key.replace("~", "/") if key != "." else index.folder.resolve().name
+    return key.replace("~", "/") if key != WHOLE else index.folder.resolve().name
 
 
 def mark(verdict: Verdict) -> str:

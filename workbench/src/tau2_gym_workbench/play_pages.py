@@ -190,9 +190,11 @@ class PlayPages:
 
 async def _form(request: Request) -> dict[str, str]:
     """Return a form's fields. Raises UsageError if the form is too long."""
-    body = b""
+    body, length = b"", 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > LONGEST_FORM:
-            raise UsageError(f"the form is longer than {LONGEST_FORM:,} bytes")
+        length += len(chunk)
+        if length <= LONGEST_FORM:
+            body += chunk
+    if length > LONGEST_FORM:  # read to its end, or the browser would see no answer
+        raise UsageError(f"the form is longer than {LONGEST_FORM:,} bytes")
     return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))

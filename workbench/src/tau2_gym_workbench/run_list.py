@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tau2_gym_workbench.figures import RunFigures
-from tau2_gym_workbench.folder import FoundRun
+from tau2_gym_workbench.folder import WHOLE, FoundRun
 
 SORTS: Mapping[str, Callable[[RunRow], Any]] = {
     "newest": lambda row: -row.found.begun,
@@ -34,7 +34,7 @@ class RunRow:
 
     @property
     def name(self) -> str:
-        return self.found.key.replace("~", "/") if self.found.key != "." else self.found.folder.resolve().name
+        return self.found.key.replace("~", "/") if self.found.key != WHOLE else self.found.folder.resolve().name
 
     @property
     def domain(self) -> str:
