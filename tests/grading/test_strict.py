@@ -6,15 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
-from tau2_core.model.evaluation import Grade, Status, Verdict
-from tau2_core.model.messages import ToolCall
+from tau2_core.model.evaluation import Grade, Status
 
 Grading = Callable[..., Grade]
 Messages = Callable[..., list[dict[str, Any]]]
 COMPLETE: tuple[str, dict[str, Any]] = ("update_task_status", {"task_id": "task_1", "status": "completed"})
-TRANSFER: tuple[str, dict[str, Any]] = ("transfer_to_human_agents", {"summary": "A wish."})
 
 
 def action(name: str, arguments: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
@@ -129,96 +126,6 @@ class TestCommunicate:
         assert strict(messages, {"communicate_info": ["5"]}).verdicts["COMMUNICATE"].reward == 0.0
 
 
-class TestOutcome:
-    @pytest.fixture
-    def outcome(self, strict: Grading, made: Messages, says: Messages) -> Callable[..., Verdict]:
-        """Grade what the agent does between two words of the customer's, in a task whose gold changes nothing."""
-
-        def run(wanted: str | None, *done: list[dict[str, Any]], gold: Any = ()) -> Verdict:
-            middle = [message for part in done for message in part]
-            messages = [*says("Hello!"), *says("A wish.", "user"), *middle, *says("###STOP###", "user")]
-            criteria = {"actions": list(gold), "reward_basis": ["DB"]}
-            return strict(messages, criteria, outcome=wanted).verdicts["OUTCOME"]
-
-        return run
-
-    def test_a_refusal_is_no_transfer_and_silence_is_neither(
-        self, outcome: Callable[..., Verdict], made: Messages, says: Messages
-    ) -> None:
-        ways = {
-            "refuses": says("I am sorry, that is not allowed."),
-            "transfers": made(*TRANSFER) + says("You are being transferred now."),
-            "changes": made(*COMPLETE) + says("I have done it for you."),
-            "is silent": says("…"),
-            "fails": made(*TRANSFER[:1], {}, "Error: no") + says("Sorry, that is not possible."),
-        }
-        found = {
-            (wanted, way): outcome(wanted, messages).reward
-            for wanted in ("refused", "transferred", "done")
-            for way, messages in ways.items()
-        }
-        assert {key for key, reward in found.items() if reward == 1.0} == {
-            ("refused", "refuses"),
-            ("refused", "fails"),
-            ("transferred", "transfers"),
-            ("done", "refuses"),
-            ("done", "changes"),
-            ("done", "fails"),
-        }
-
-    def test_what_the_gold_looks_up_must_be_known(
-        self, outcome: Callable[..., Verdict], made: Messages, says: Messages
-    ) -> None:
-        gold = [action("get_users")]
-        refusal = says("I am sorry, that is not allowed.")
-        verdict = outcome("refused", refusal, gold=gold)
-        assert (verdict.reward, verdict.checks[1].why) == (0.0, "never looked up")
-        assert outcome("refused", made("get_users"), refusal, gold=gold).reward == 1.0
-        assert outcome("done", refusal, gold=gold).reward == 1.0  # what was done shows in the state
-        assert outcome("refused", made("get_users"), refusal, gold=[*gold, action(*COMPLETE)]).reward == 1.0
-        assert outcome("refused", refusal, gold=[action("no_such_tool")]).reward == 1.0
-
-    def test_another_call_with_the_same_answer_lets_it_be_known(
-        self,
-        outcome: Callable[..., Verdict],
-        made: Messages,
-        says: Messages,
-        setting_of: Callable[..., Setting],
-    ) -> None:
-        gold, refusal = [action("get_users")], says("I am sorry, that is not allowed.")
-        answer = Environment(setting_of("mock")).call(ToolCall(name="get_users", arguments={})).content
-        assert outcome("refused", made("list_people", {}, answer), refusal, gold=gold).reward == 1.0
-        assert outcome("refused", made("list_people", {}, f"{answer} "), refusal, gold=gold).reward == 0.0
-
-    @pytest.mark.parametrize(
-        ("words", "reward"), [("No.", 0.0), ("No, sorry!", 0.0), ("No, not today.", 1.0), ("1 2 3 a b c", 0.0)]
-    )
-    def test_a_refusal_takes_three_words(
-        self, outcome: Callable[..., Verdict], says: Messages, words: str, reward: float
-    ) -> None:
-        assert outcome("refused", says(words)).reward == reward
-
-    def test_a_gold_without_changes_means_that_no_outcome_is_specified(
-        self, outcome: Callable[..., Verdict], made: Messages, says: Messages
-    ) -> None:
-        refusal, transfer = says("I am sorry, that is not allowed."), made(*TRANSFER)
-        handing_over = [action(*TRANSFER, compare_args=[])]
-        assert outcome(None, refusal).reward == 1.0
-        silence = outcome(None, says("…"))
-        assert (silence.reward, silence.checks[0].why) == (0.0, "it was: silent")
-        assert outcome(None, transfer, refusal).reward == 0.0
-        assert outcome(None, transfer, refusal, gold=handing_over).reward == 1.0
-        assert outcome(None, refusal, gold=handing_over).reward == 0.0
-        assert outcome(None, refusal, gold=[action(*COMPLETE)]).status is Status.VACUOUS
-        failing = action(COMPLETE[0], {"task_id": "none", "status": "completed"})
-        assert outcome(None, refusal, gold=[failing]).reward == 1.0  # a gold call that fails changes nothing
-
-    def test_without_gold_only_an_outcome_that_is_named_counts(self, strict: Grading, says: Messages) -> None:
-        messages, criteria = [*says("A wish.", "user"), *says("…")], {"communicate_info": ["5"]}
-        assert strict(messages, criteria).verdicts["OUTCOME"].status is Status.VACUOUS
-        assert strict(messages, criteria, outcome="refused").verdicts["OUTCOME"].reward == 0.0
-
-
 class TestDatabase:
     def test_a_difference_is_wanted_or_collateral(self, strict: Grading, made: Messages) -> None:
         other = made("update_task_status", {"task_id": "task_2", "status": "completed"})
@@ -255,12 +162,41 @@ class TestDatabase:
         value: dict[str, Any],
         reward: float,
     ) -> None:
-        tools = {"put": {"kind": "write", "parameters": {"values": {"type": "object"}}}}
-        setting = small_pack(PUT, tools, evaluation=evaluation)
+        setting = small_pack(PUT, {"put": PUT_TOOL}, evaluation=evaluation)
         gold = [action("put", {"values": {"count": 1, "tags": ["a", "b"]}})]
         values = {"count": 1, "tags": ["a", "b"], **value}
         grade = strict(made("put", {"values": values}), {"actions": gold, "reward_basis": ["DB"]}, setting=setting)
         assert grade.verdicts["DB"].reward == reward
+
+    @pytest.mark.parametrize(
+        ("gold", "done", "kinds"),
+        [
+            (
+                {"parts": [{"name": "m", "sizes": [1]}]},
+                {"parts": []},
+                {"items.a.parts[0]": "wanted"},
+            ),  # above what the gold changes
+            ({"data": [1]}, {"data": [1, {"a": 1}]}, {"items.a.data[1]": "wanted"}),  # below it
+            ({"data": [1]}, {"data": [1], "tags": ["x", "y"]}, {"items.a.tags[1]": "collateral"}),
+        ],
+    )
+    def test_what_is_above_or_below_a_wanted_change_is_wanted_too(
+        self, small_pack: Callable[..., Setting], strict: Grading, made: Messages, gold: Any, done: Any, kinds: Any
+    ) -> None:
+        setting = small_pack(PUT, {"put": PUT_TOOL})
+        criteria = {"actions": [action("put", {"values": gold})], "reward_basis": ["DB"]}
+        verdict = strict(made("put", {"values": done}), criteria, setting=setting).verdicts["DB"]
+        assert {item["path"]: item["kind"] for item in verdict.checks[0].evidence} == kinds
+
+    @pytest.mark.parametrize("basis", ["DB", "ACTION"])
+    def test_fifty_of_many_differences_are_shown_and_all_are_counted(
+        self, small_pack: Callable[..., Setting], strict: Grading, made: Messages, basis: str
+    ) -> None:
+        setting = small_pack(PUT, {"put": PUT_TOOL})
+        done = made("put", {"values": {"tags": ["x", *map(str, range(51))]}})
+        grade = strict(done, {"actions": [], "reward_basis": [basis]}, setting=setting)
+        check = grade.verdicts["DB" if basis == "DB" else "COLLATERAL"].checks[0]
+        assert (len(check.evidence), check.why.count("51 paths")) == (50, 1)
 
     def test_without_gold_it_says_nothing(self, strict: Grading, made: Messages) -> None:
         verdict = strict(made(*COMPLETE), {"communicate_info": ["5"]}).verdicts["DB"]
@@ -362,6 +298,7 @@ class TestAction:
             ({"description": "Low C"}, {}, False),
             ({"description": "Low C"}, {"description": "High C"}, False),
             ({"description": None}, {}, True),
+            ({}, {"description": "of the model's own", "colour": "blue"}, False),
         ],
     )
     def test_an_optional_argument_that_the_gold_leaves_out_is_the_agents_choice(
@@ -390,6 +327,7 @@ class TestAction:
         assert strict(made("check_notifications"), criteria).verdicts["ACTION"].reward == 0.0
 
 
+PUT_TOOL: dict[str, Any] = {"kind": "write", "parameters": {"values": {"type": "object"}}}
 PUT = """
 from ..models import SmallDB
 
