@@ -43,6 +43,10 @@ NOT_RUN = {
     "python examples/learning/learn.py curve.svg",
     ".venv/bin/python -m pytest tests/test_world.py",
     ".venv/bin/python -m pytest tests/test_docs.py -k glossary",
+    "pip install cosmic-ray",
+    "cosmic-ray init mutants.toml mutants.sqlite",
+    "cosmic-ray exec mutants.toml mutants.sqlite",
+    "cr-report mutants.sqlite --show-diff --surviving-only",
     "tau2-gym run airline --agent-model endpoint/my-model "
     '--agent-args \'{"api_base": "http://127.0.0.1:8000/v1"}\' --token-traces --name traced',
     "tau2-gym export runs/traced rows.parquet --to tokens",

@@ -31,6 +31,7 @@ def test_what_a_call_that_is_rolled_back_did_is_undone_and_the_rest_stays(steps:
     assert canonical(pair.content()) == canonical(pair.plain)
     text = json.dumps(pair.dump(), sort_keys=True, default=str)
     assert pair.world.official_hash() == hashlib.sha256(text.encode()).hexdigest()
+    assert json.dumps(pair.world.plain(), sort_keys=True, default=str) == text
 
 
 @given(STEPS)
