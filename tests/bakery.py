@@ -108,6 +108,6 @@ def forget_packs() -> None:
     for name in [
         each
         for each in sys.modules
-        if each.partition(".")[0] in (NAME, "acme", "corner_shop", "tau2_domain_corner_shop")
+        if each.partition(".")[0] in (NAME, "acme", "corner_shop", "desk", "tau2_domain_corner_shop")
     ]:
         del sys.modules[name]

@@ -30,7 +30,8 @@ def files_of(manifest: Path) -> Iterator[tuple[str, Path]]:
     """Yield the YAML files that a manifest names, each with its kind."""
     folder, content = manifest.parent, read_yaml(manifest).value
     yield "domain", manifest
-    yield from (("tools", folder / name) for name in content["tools"].values())
+    for files in content["tools"].values():
+        yield from (("tools", folder / name) for name in ([files] if isinstance(files, str) else files))
     named = {"functions": content.get("functions"), "splits": content["tasks"].get("splits")}
     named["policy_checks"] = content.get("evaluation", {}).get("policy_checks")
     yield from ((kind, folder / name) for kind, name in named.items() if name)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tau2_core.errors import EpisodeError as EpisodeError
     from tau2_core.errors import PackError as PackError
     from tau2_core.errors import PluginError as PluginError
+    from tau2_core.errors import Refusal as Refusal
     from tau2_core.errors import RunError as RunError
     from tau2_core.errors import TaskError as TaskError
     from tau2_core.errors import Tau2GymError as Tau2GymError
@@ -53,6 +54,10 @@ if TYPE_CHECKING:
     from tau2_core.model.exports import Export as Export
     from tau2_core.model.exports import ExportedEpisode as ExportedEpisode
     from tau2_core.model.exports import ExportedRun as ExportedRun
+    from tau2_core.model.knowledge import Document as Document
+    from tau2_core.model.knowledge import Hit as Hit
+    from tau2_core.model.knowledge import KnowledgeBase as KnowledgeBase
+    from tau2_core.model.knowledge import Retriever as Retriever
     from tau2_core.model.llm import Completion as Completion
     from tau2_core.model.llm import Model as Model
     from tau2_core.model.llm import ModelSettings as ModelSettings
@@ -75,6 +80,7 @@ if TYPE_CHECKING:
     from tau2_core.model.registrations import FaultSpec as FaultSpec
     from tau2_core.model.registrations import Lazy as Lazy
     from tau2_core.model.registrations import PageSpec as PageSpec
+    from tau2_core.model.registrations import RetrieverSpec as RetrieverSpec
     from tau2_core.model.registrations import Toolset as Toolset
     from tau2_core.model.registrations import UserSpec as UserSpec
     from tau2_core.model.runs import RunStart as RunStart
@@ -84,10 +90,12 @@ if TYPE_CHECKING:
     from tau2_core.model.tools import Tool as Tool
     from tau2_core.model.tools import ToolResult as ToolResult
     from tau2_core.packs.context import Context as Context
+    from tau2_core.packs.hidden_tools import HiddenTools as HiddenTools
     from tau2_core.runs.execute import FinishedEpisode as FinishedEpisode
     from tau2_core.runs.executors.work import run_worker as run_worker
     from tau2_core.state.records import Database as Database
     from tau2_core.state.records import Record as Record
+    from tau2_core.state.records import Section as Section
     from tau2_core.state.world import reading as reading
 
 _HOMES = {
@@ -106,6 +114,7 @@ _HOMES = {
         "EpisodeError",
         "PackError",
         "PluginError",
+        "Refusal",
         "RunError",
         "TaskError",
         "Tau2GymError",
@@ -119,6 +128,7 @@ _HOMES = {
     "model.evaluation": ["Check", "Evidence", "Grade", "Status", "Verdict"],
     "model.executors": ["ExecutorOptions", "Invitation", "Launcher", "WorkerProcess"],
     "model.exports": ["Export", "ExportedEpisode", "ExportedRun"],
+    "model.knowledge": ["Document", "Hit", "KnowledgeBase", "Retriever"],
     "model.llm": ["Completion", "Model", "ModelSettings"],
     "model.messages": ["AssistantMessage", "Message", "ToolCall", "ToolMessage", "UserMessage"],
     "model.participants": ["Agent", "AgentContext", "User", "UserContext"],
@@ -133,6 +143,7 @@ _HOMES = {
         "FaultSpec",
         "Lazy",
         "PageSpec",
+        "RetrieverSpec",
         "Toolset",
         "UserSpec",
     ],
@@ -140,9 +151,10 @@ _HOMES = {
     "model.tasks": ["Task"],
     "model.tools": ["Failure", "Tool", "ToolResult"],
     "packs.context": ["Context"],
+    "packs.hidden_tools": ["HiddenTools"],
     "runs.execute": ["FinishedEpisode"],
     "runs.executors.work": ["run_worker"],
-    "state.records": ["Database", "Record"],
+    "state.records": ["Database", "Record", "Section"],
     "state.world": ["reading"],
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}

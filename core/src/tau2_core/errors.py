@@ -13,6 +13,14 @@ class ToolError(Exception):
     """Fails a tool call: raised by handlers, and shown to the model as the call's error result."""
 
 
+class Refusal(ToolError):  # noqa: N818 - named after what the business says
+    """Declines a request: raised by handlers.
+
+    In argument mode `tau2` the answer carries no error flag, and effects that came before stay, as in the official
+    environment; in `strict` it is a failed call like any other.
+    """
+
+
 class HeldUpError(BaseException):  # not an Exception, so that retry loops do not swallow it
     """Interrupts foreign code that keeps the event loop busy for too long."""
 

@@ -17,6 +17,7 @@ from tau2_core.model.registrations import (
     ExporterSpec,
     FaultSpec,
     PageSpec,
+    RetrieverSpec,
     Toolset,
     UserSpec,
 )
@@ -80,6 +81,14 @@ def tau2_executors() -> list[ExecutorSpec]:  # type: ignore[empty-body]
     """Add executors, selected with `--executor`: each starts the workers that play and grade the episodes of a run.
 
     Whatever starts them, workers reach their run over the network, and the run alone writes its folder.
+    """
+
+
+@hookspec
+def tau2_retrievers() -> list[RetrieverSpec]:  # type: ignore[empty-body]
+    """Add ways to search a knowledge base, named by tools with `retriever: NAME`.
+
+    A retriever gets the documents of a pack or of a dataset. It must give the same answer to the same query.
     """
 
 

@@ -34,6 +34,7 @@ class ProblemKind(Enum):
     SYNC = "T2G023", "the sync cannot be used"
     TOOLSET = "T2G024", "a toolset cannot be used"
     NOT_WRITTEN = "T2G025", "a handler is not written yet"
+    EPISODE = "T2G026", "the function of a task's options cannot be used"
 
     DATABASE_MODEL = "T2G030", "a database's model cannot be used"
     DATA = "T2G031", "data does not fit the records"
@@ -42,6 +43,9 @@ class ProblemKind(Enum):
     PROMPT = "T2G034", "a prompt cannot be rendered"
     NO_POLICY = "T2G035", "a policy is missing"
     VARIANT_TEXT = "T2G036", "a variant's text does not fit what it replaces"
+    DOCUMENT = "T2G037", "a document of the knowledge base cannot be used"
+    RETRIEVER = "T2G038", "a retriever or its options cannot be used"
+    VARIANT = "T2G039", "a variant does not exist"
 
     UNKNOWN_TOOL = "T2G040", "a tool does not exist"
     UNKNOWN_FUNCTION = "T2G041", "a function does not exist or is of the wrong kind"
@@ -79,6 +83,8 @@ class ProblemKind(Enum):
     OUTSIDE_FILE = "T2G090", "the code reads a file outside the pack"
     NOT_REPRODUCIBLE = "T2G091", "results differ from process to process"
     UNPROVEN = "T2G092", "something could not be checked"
+    UNDOCUMENTED = "T2G094", "no document names a hidden tool"
+    UNFINDABLE = "T2G095", "the documents that a task needs are not found"
 
     @property
     def code(self) -> str:

@@ -19,8 +19,8 @@ from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Role
-from tau2_core.state.difference import ABSENT, Change, content_at, path_text, value_changes, world_changes
-from tau2_core.state.world import World
+from tau2_core.state.difference import ABSENT, Change, content_at, path_text, unit_path, value_changes, world_changes
+from tau2_core.state.world import World, own_worlds
 
 from tau2_gym_workbench.episodes import MadeCall
 
@@ -125,16 +125,15 @@ class _Watch:
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        self._known = {role: _contents(world) for role, world in environment.worlds.items()}
+        self._known = {role: _contents(world) for role, world in own_worlds(environment.worlds).items()}
 
     def changes(self) -> Iterator[PathChange]:
-        for role, world in self._environment.worlds.items():
+        for role, world in own_worlds(self._environment.worlds).items():
             before, after = self._known[role], _contents(world)
             for unit in sorted(before.keys() | after.keys(), key=lambda unit: (unit[0], unit[1] or "")):
                 old = before[unit] if unit in before else content_at(world, unit, {})
                 new = after[unit] if unit in after else content_at(world, unit, {})
-                place = (unit[0],) if unit[1] is None else (unit[0], unit[1])
-                yield from (_as_path(role, change) for change in value_changes(old, new, place))
+                yield from (_as_path(role, change) for change in value_changes(old, new, unit_path(unit)))
             self._known[role] = after
 
 
@@ -144,7 +143,7 @@ def _contents(world: World) -> dict[Any, Any]:
 
 
 def _between(old: Mapping[Role, World], new: Mapping[Role, World]) -> Iterator[PathChange]:
-    for role in old:
+    for role in own_worlds(old):
         for change in world_changes(old[role], new[role]):
             yield _as_path(role, change)
 

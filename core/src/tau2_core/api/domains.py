@@ -12,7 +12,7 @@ from tau2_core.errors import UsageError
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Role, Tool
 from tau2_core.runs.loading import load_setting, open_catalogue
-from tau2_core.state.records import plain
+from tau2_core.state.world import World
 
 T = TypeVar("T")
 
@@ -115,7 +115,7 @@ class LoadedDomain:
         if role not in get_args(Role):
             raise UsageError(f"role: give 'agent' or 'user', not {role!r}")
         base = self._setting.bases().get(role)
-        return {} if base is None else {name: plain(value) for name, value in base.fields.items()}
+        return {} if base is None else World(base).plain()
 
     def __repr__(self) -> str:
         return f"<LoadedDomain {self.name}: {len(self.tools)} tools>"

@@ -46,6 +46,7 @@ class EpisodeOptions(TypedDict, total=False):
     config: str | Path
     dataset: str | Path
     variant: str
+    variant_options: Mapping[str, Any]
     solo: bool
     user_first: bool
     mode: ArgumentMode
@@ -102,11 +103,12 @@ _NAMES = {
     "provider_limits": "provider_limit",
     "provider_rates": "provider_rate",
     "executor_options": "executor_option",
+    "variant_options": "variant_option",
     "packs": "pack",
     "blocked": "no_plugin",
 }
 _OWN_NAMES = {option: name for name, option in _NAMES.items()}
-_BY_NAME = {"executor_option", "fault", "provider_limit", "provider_rate"}
+_BY_NAME = {"executor_option", "fault", "provider_limit", "provider_rate", "variant_option"}
 _PARTICIPANTS = {"agent", "user", "judge", "agent_model", "user_model", "config"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -38,8 +39,22 @@ def replay(
     catalogue = open_catalogue(pack or (), no_plugin or ())
 
     @cache
-    def setting_of(domain: str) -> Setting:
+    def default_of(domain: str) -> Setting:
         return load_setting(catalogue, domain, dataset=dataset, mode=mode)
+
+    @cache
+    def setting_of(domain: str, variant: str, options: str) -> Setting | None:
+        default = default_of(domain)
+        if not variant:
+            return default
+        if variant not in default.pack.manifest.variants:
+            return None
+        chosen = replace(default, variant=variant)
+        given = json.loads(options)
+        known = {
+            name: value for name, value in given.items() if name in chosen.options
+        }  # officially others are ignored
+        return replace(chosen, variant_options=known) if known else chosen
 
     report = ReplayReport()
     shown = 0
@@ -53,5 +68,7 @@ def replay(
             say(str(mismatch))
         shown = len(report.mismatches)
     say(report.closing_line())
+    if left_out := report.left_out_line():
+        say(left_out, err=True)
     if report.mismatches:
         raise typer.Exit(1)

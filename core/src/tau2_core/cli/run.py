@@ -64,7 +64,10 @@ def run(
     shard: Annotated[
         str | None, typer.Option(metavar="I/N", help="Play only part I of N; `tau2-gym merge` merges them.")
     ] = None,
-    variant: Annotated[str, typer.Option(help="Other prompts for the same domain.")] = "",
+    variant: Annotated[str, typer.Option(help="Other texts or tools for the same domain.")] = "",
+    variant_option: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="An option of the variant, such as top_k=5.")
+    ] = None,
     solo: Annotated[bool, typer.Option("--solo", help="The agent works alone on a ticket.")] = False,
     user_first: Annotated[
         bool, typer.Option("--user-first", help="Do not show the agent's own opening line to its model.")

@@ -10,16 +10,17 @@ from pydantic import ValidationError
 
 from tau2_core.episode.result_text import result_text
 from tau2_core.episode.setting import Setting
-from tau2_core.errors import TaskError, ToolError
+from tau2_core.errors import Refusal, TaskError, ToolError
 from tau2_core.foreign import contain, error_text, type_name
 from tau2_core.json_values import copy_json, shortened
 from tau2_core.model.messages import Requestor, ToolCall
-from tau2_core.model.tasks import Assertion, FunctionCall
+from tau2_core.model.tasks import Assertion, FunctionCall, Task
 from tau2_core.model.tools import Failure, Function, Role, Tool, ToolResult, role_of
 from tau2_core.names import did_you_mean
 from tau2_core.packs.arguments import argument_problems
 from tau2_core.packs.context import Context
-from tau2_core.state.world import View, World
+from tau2_core.packs.hidden_tools import HiddenTools
+from tau2_core.state.world import View, World, own_worlds
 from tau2_core.validation import wrong_parts
 
 ERROR_PREFIX = "Error: "
@@ -46,13 +47,41 @@ class Environment:
     `unsynced`: the sync has not run since the last change. Every call syncs, so only a failed call leaves it undone.
     """
 
-    __slots__ = ("_strict", "_sync", "context", "setting", "solo", "unsynced", "worlds")
+    __slots__ = ("_strict", "_sync", "context", "setting", "solo", "unlocked", "unsynced", "worlds")
 
-    def __init__(self, setting: Setting, *, seed: int = 0, solo: bool | None = None) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        *,
+        seed: int = 0,
+        solo: bool | None = None,
+        task: Task | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Create it in the domain's base state.
+
+        Args:
+            setting: what all episodes of a run share.
+            seed: of the random numbers that handlers draw.
+            solo: whether the agent plays alone, if it is not as in the setting.
+            task: the task from which the pack derives options for its handlers.
+            options: these options, if they are known already.
+        """
         self.setting = setting
-        self.worlds: dict[Role, World] = {role: World(base) for role, base in setting.bases().items()}
+        self.unlocked: dict[Role, dict[str, None]] = {"agent": {}, "user": {}}
+        own, bases = setting.pack.database_roles, setting.bases()
+        self.worlds: dict[Role, World] = {role: World(bases[role]) for role in own}
+        if "user" in bases and "user" not in own:
+            self.worlds["user"] = self.worlds["agent"]
         manifest = setting.pack.manifest
-        self.context = Context(manifest.clock, manifest.ids, seed, setting.pack.manifest_source.file)
+        self.context = Context(
+            manifest.clock,
+            manifest.ids,
+            seed,
+            setting.pack.manifest_source.file,
+            options=setting.task_options(task) if options is None else options,
+            hidden=self._hidden,
+        )
         self.solo = setting.solo if solo is None else solo
         self._strict = setting.mode == "strict"
         self._sync = setting.pack.sync
@@ -88,6 +117,10 @@ class Environment:
             return ToolResult(self._transact(tool, call, _text_of, sync=True))
         except UnknownToolError as error:
             return _failed(Failure.UNKNOWN_TOOL, error)
+        except Refusal as error:
+            if self._strict:
+                return _failed(Failure.REFUSED, error)
+            return ToolResult(f"{ERROR_PREFIX}{error_text(error)}", refused=True)
         except InvalidArgumentsError as error:
             return ToolResult(f"{ERROR_PREFIX}{error}", Failure.INVALID_ARGUMENTS, error.detail)
         except (ToolError, ValidationError) as error:  # handlers validate by building records from arguments
@@ -98,24 +131,27 @@ class Environment:
 
     def run(self, call: ToolCall) -> Any:
         """Make a gold call and return its value. Raises what it raises. In mode `tau2` without sync, as officially."""
-        return self._transact(self.route(call), call, lambda value: value, sync=self._strict)
+        try:
+            return self._transact(self.route(call), call, lambda value: value, sync=self._strict)
+        except Refusal as refusal:
+            if self._strict:
+                raise
+            return f"{ERROR_PREFIX}{error_text(refusal)}"
 
     def _transact(self, tool: Tool | None, call: ToolCall, finish: Callable[[Any], T], *, sync: bool) -> T:
         """Make a call and return what `finish` makes of its value; in strict mode it applies wholly or not at all."""
         if tool is None:
-            known = list(self._tools_of(call.requestor))
+            known = list(self._tools_of(call.requestor, listed=True))
             raise UnknownToolError(
                 f"there is no tool {shortened(call.name, MAX_NAME)!r} ({did_you_mean(call.name, known)})"
             )
         if not self._strict:
             return finish(self._invoke(tool, call.arguments, sync=sync))
-        problems = argument_problems(tool, call.arguments)
-        if problems:
-            listed = [{"argument": problem.where, "problem": problem.message} for problem in problems]
-            raise InvalidArgumentsError({"code": "invalid_arguments", "tool": tool.name, "problems": listed})
-        if not tool.mutates and self._sync is None:
+        _check_arguments(tool, call.arguments)
+        if not (tool.mutates or tool.logs) and self._sync is None:
             return finish(self._invoke(tool, call.arguments, sync=sync))
-        worlds = list(self.worlds.values())
+        worlds = list(own_worlds(self.worlds).values())
+        unlocked = {role: dict(names) for role, names in self.unlocked.items()}
         for world in worlds:
             world.begin()
         try:
@@ -123,6 +159,7 @@ class Environment:
         except BaseException:
             for world in worlds:
                 world.rollback()
+            self.unlocked.update(unlocked)
             self.unsynced = False  # the worlds are as they were after the last sync
             raise
         for world in worlds:
@@ -132,20 +169,33 @@ class Environment:
     def find(self, name: str) -> Tool | None:
         """Return a tool by name on either side, the agent's first."""
         setting = self.setting
-        return setting.tools("agent").get(name) or setting.tools("user").get(name)
+        return setting.known_tools("agent").get(name) or setting.known_tools("user").get(name)
 
     def route(self, call: ToolCall) -> Tool | None:
         """Return the tool of a call on the caller's side, None if there is none."""
-        return self._tools_of(call.requestor).get(call.name)
+        return self._tools_of(call.requestor, listed=self._strict).get(call.name)
 
-    def _tools_of(self, requestor: Requestor) -> Mapping[str, Tool]:
-        """Return a side's tools. In solo play the agent has both sides' tools, and the customer has none."""
+    def _tools_of(self, requestor: Requestor, *, listed: bool) -> Mapping[str, Tool]:
+        """Return a side's tools: the `listed` ones, or the hidden ones too, as the official environment routes calls.
+
+        In solo play the agent has both sides' tools, and the customer has none.
+        """
         if not self.solo:
-            return self.setting.tools("agent" if requestor == "assistant" else "user")
+            role = role_of(requestor)
+            return self.setting.tools(role) if listed else self.setting.known_tools(role)
         return self.setting.solo_tools if requestor == "assistant" else {}
 
+    def _hidden(self, role: Role) -> HiddenTools:
+        return HiddenTools(self.setting.hidden_tools(role), self.unlocked[role], self._call_hidden)
+
+    def _call_hidden(self, tool: Tool, arguments: dict[str, Any]) -> Any:
+        """Run a hidden tool within the call of another, whose sync follows."""
+        if self._strict:
+            _check_arguments(tool, arguments)
+        return self._invoke(tool, arguments, sync=False)
+
     def _invoke(self, callee: Tool | Function, arguments: dict[str, Any], *, sync: bool) -> Any:
-        writing = callee.mutates if isinstance(callee, Tool) else callee.kind == "setup"
+        writing = (callee.mutates or callee.logs) if isinstance(callee, Tool) else callee.kind == "setup"
         world = self.worlds.get(callee.role)
         if world is None:
             raise ToolError(f"the {callee.role} side has no database")
@@ -158,6 +208,10 @@ class Environment:
         self.unsynced = self._sync is not None
         try:
             value = handler(db, context=self.context, **given) if callee.wants_context else handler(db, **given)
+        except Refusal:
+            if self.unsynced and sync and not self._strict:
+                self.sync()  # officially the call has succeeded
+            raise
         except BaseException as error:
             contained = contain(error, callee.name)
             if contained is error:
@@ -192,6 +246,14 @@ class Environment:
     def official_hashes(self) -> dict[str, str]:
         """Return each side's official database hash."""
         return {role: world.official_hash() for role, world in self.worlds.items()}
+
+
+def _check_arguments(tool: Tool, arguments: dict[str, Any]) -> None:
+    """Raise InvalidArgumentsError if arguments do not fit a tool's schema."""
+    problems = argument_problems(tool, arguments)
+    if problems:
+        listed = [{"argument": problem.where, "problem": problem.message} for problem in problems]
+        raise InvalidArgumentsError({"code": "invalid_arguments", "tool": tool.name, "problems": listed})
 
 
 def _text_of(value: Any) -> str:

@@ -99,7 +99,7 @@ class Episode:
     @property
     def policy(self) -> str:
         """The policy that the agent must follow."""
-        return self.setting.policy_text
+        return self.setting.policy_for(self.task)
 
     @property
     def tools(self) -> Sequence[Tool]:

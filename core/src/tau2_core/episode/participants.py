@@ -112,7 +112,7 @@ def agent_context(
     """Return the context of an episode's agent."""
     return AgentContext(
         domain=setting.domain,
-        policy=setting.policy_text,
+        policy=setting.policy_for(task),
         tools=agent_tools(setting),
         seed=seed,
         solo=setting.solo,

@@ -8,15 +8,18 @@ from functools import cached_property
 from random import Random
 from typing import Any
 
-from tau2_core.errors import UsageError
+from tau2_core.errors import TaskError, UsageError
+from tau2_core.foreign import describe_error, foreign
 from tau2_core.model.datasets import Dataset
 from tau2_core.model.episodes import ArgumentMode
+from tau2_core.model.knowledge import Document, KnowledgeBase
 from tau2_core.model.messages import AssistantMessage, UserMessage
 from tau2_core.model.participants import SOLO_REQUEST
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Role, Tool
 from tau2_core.names import did_you_mean
 from tau2_core.packs.pack import Pack
+from tau2_core.packs.retrieval import bind_search
 from tau2_core.state.world import Base
 
 OPENING = "Hello! What can I do for you today?"
@@ -41,34 +44,91 @@ class Setting:
     pack: Pack
     dataset: Dataset | None = None
     variant: str = ""
+    variant_options: Mapping[str, Any] = field(default_factory=dict)
     solo: bool = False
     mode: ArgumentMode = "strict"
-    _tools: dict[Role, Mapping[str, Tool]] = field(default_factory=dict, repr=False)
-    _bases: dict[Role, Base] | None = field(default=None, repr=False)
-    _tasks: Mapping[str, Task] | None = field(default=None, repr=False)
+    _known: dict[Role, Mapping[str, Tool]] = field(default_factory=dict, init=False, repr=False)
+    _tools: dict[Role, Mapping[str, Tool]] = field(default_factory=dict, init=False, repr=False)
+    _hidden: dict[Role, Mapping[str, Tool]] = field(default_factory=dict, init=False, repr=False)
+    _bases: dict[Role, Base] | None = field(default=None, init=False, repr=False)
+    _tasks: Mapping[str, Task] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self.variant = self.variant or self.pack.manifest.default_variant
         if self.variant and self.variant not in self.pack.manifest.variants:
             hint = did_you_mean(self.variant, self.pack.manifest.variants)
             raise UsageError(f"{self.pack.name} has no variant {self.variant!r} ({hint})")
         if self.solo and not self.pack.supports_solo:
             raise UsageError(f"{self.pack.name} cannot be played solo: its manifest names no `solo` prompt")
+        self._check_options()
         for role in self.pack.tools:
-            tools = self.pack.tools_in(self.variant, role)
-            texts = (self.dataset.tool_texts if self.dataset else {}).get(role, {})
-            self._tools[role] = {
-                name: texts[name].applied_to(tool) if name in texts else tool for name, tool in tools.items()
-            }
+            self._read_tools(role)
         if self.solo and (shared := self._tools["agent"].keys() & self._tools["user"].keys()):
             raise UsageError(f"{self.pack.name} cannot be played solo: both sides have {', '.join(sorted(shared))}")
+
+    def _check_options(self) -> None:
+        """Refuse options that the variant does not have. Raises UsageError."""
+        known = self.pack.manifest.variants[self.variant].options if self.variant else {}
+        for name, value in self.variant_options.items():
+            of = f"variant {self.variant!r} of {self.pack.name}" if self.variant else self.pack.name
+            if name not in known:
+                raise UsageError(f"{of} has no option {name!r} ({did_you_mean(name, known)})")
+            if type(value) is not type(known[name]):
+                wanted = type(known[name]).__name__
+                raise UsageError(f"option {name} of {of} should be of type {wanted}, as {known[name]!r}, not {value!r}")
+
+    def _read_tools(self, role: Role) -> None:
+        tools = self.pack.tools_in(self.variant, role)
+        texts = (self.dataset.tool_texts if self.dataset else {}).get(role, {})
+        known: dict[str, Tool] = {}
+        for name, tool in tools.items():
+            text = texts[name].applied_to(tool) if name in texts else tool
+            known[name] = text if tool.search is None else self._with_retriever(text)
+        self._known[role] = known
+        self._hidden[role] = {name: tool for name, tool in known.items() if tool.hidden}
+        hidden = self._hidden[role]
+        self._tools[role] = {name: tool for name, tool in known.items() if name not in hidden} if hidden else known
+
+    def _with_retriever(self, tool: Tool) -> Tool:
+        return bind_search(tool, self.pack.retrievers, self.knowledge, self.options)
 
     @property
     def domain(self) -> str:
         return self.pack.name
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of the variant, with those that were given."""
+        own = self.pack.manifest.variants[self.variant].options if self.variant else {}
+        return {**own, **self.variant_options}
+
+    @property
+    def knowledge(self) -> KnowledgeBase:
+        """The documents of the dataset or the pack. Raises PackError if they cannot be read."""
+        files = self.dataset.documents if self.dataset else ()
+        return self.pack.knowledge(tuple(files) or None)
+
     def tools(self, role: Role) -> Mapping[str, Tool]:
-        """Return a side's tools by name, in listing order."""
+        """Return a side's tools by name, in listing order, without the hidden ones."""
         return self._tools[role]
+
+    def hidden_tools(self, role: Role) -> Mapping[str, Tool]:
+        """Return a side's hidden tools by name."""
+        return self._hidden[role]
+
+    def known_tools(self, role: Role) -> Mapping[str, Tool]:
+        """Return all tools of a side by name, hidden ones too."""
+        return self._known[role]
+
+    def task_options(self, task: Task | None) -> Mapping[str, Any]:
+        """Return what the pack derives from a task for its handlers. Raises TaskError."""
+        if self.pack.episode is None or task is None:
+            return {}
+        try:
+            with foreign():
+                return dict(self.pack.episode(task))
+        except Exception as error:
+            raise TaskError(f"the options of task {task.id!r} cannot be derived: {describe_error(error)}") from error
 
     @cached_property
     def solo_tools(self) -> Mapping[str, Tool]:
@@ -78,23 +138,39 @@ class Setting:
     @cached_property
     def quick(self) -> bool:
         """Whether all tools are declared quick, so that a server may call them on its event loop."""
-        return all(tool.quick for tool in self.solo_tools.values())
+        return all(tool.quick for tools in self._known.values() for tool in tools.values())
 
     def bases(self) -> dict[Role, Base]:
         """Return the shared databases by side. Raises PackError if one cannot be read."""
         if self._bases is None:
             files = self.dataset.databases if self.dataset else {}
-            self._bases = {role: self.pack.base(role, files.get(role)) for role in self.pack.models}
+            own = self.pack.database_roles
+            self._bases = {
+                role: self.pack.base(role, files.get(role if role in own else "agent")) for role in self.pack.models
+            }
         return self._bases
 
     @cached_property
     def policy_text(self) -> str:
-        """The policy that the agent reads. Raises PackError if its template cannot be rendered."""
+        """The policy that the agent reads, without what depends on a task. Raises PackError, DatasetError."""
+        return self._policy(())
+
+    def policy_for(self, task: Task) -> str:
+        """Return the policy that the agent reads in a task: it may contain documents that the task requires."""
+        if not task.required_documents:
+            return self.policy_text
+        known = self.knowledge.by_name
+        return self._policy([known[name] for name in task.required_documents if name in known])
+
+    def _policy(self, required: Sequence[Document]) -> str:
         if self.dataset:
             text = self.dataset.policies.get((self.variant, self.solo))
             if text is not None:
                 return text
-        return self.pack.prompt("solo" if self.solo else "policy", variant=self.variant, solo=self.solo)
+            if self.variant in self.dataset.policy_parts and not self.solo:
+                return self.dataset.policy_parts[self.variant](self.knowledge, required)
+        name = "solo" if self.solo else "policy"
+        return self.pack.prompt(name, variant=self.variant, solo=self.solo, options=self.options, required=required)
 
     @property
     def instruction(self) -> str | None:
@@ -197,6 +273,7 @@ class Setting:
         solo_instruction = origins.pop("solo_instruction", "core")
         if self.solo:
             origins["agent_instruction"] = solo_instruction
-        if (self.variant, self.solo) not in self.dataset.policies:
+        parts = self.variant in self.dataset.policy_parts and not self.solo
+        if not parts and (self.variant, self.solo) not in self.dataset.policies:
             origins["policy"] = "pack"
         return origins

@@ -30,7 +30,7 @@ class Mismatch:
 
 def new_environment(setting: Setting, task: Task, seed: int = 0) -> Environment:
     """Return a new environment in a task's start state. Raises TaskError."""
-    environment = Environment(setting, seed=seed)
+    environment = Environment(setting, seed=seed, task=task)
     start(environment, task)
     return environment
 

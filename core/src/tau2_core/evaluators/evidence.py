@@ -38,7 +38,7 @@ class Gold:
 
 def play_gold(setting: Setting, task: Task, seed: int = 0) -> Gold:
     """Bring a new environment, never solo, to the gold state; failures are kept (spec/environment.md, 11)."""
-    environment = Environment(setting, seed=seed, solo=False)
+    environment = Environment(setting, seed=seed, solo=False, task=task)
     set_state(environment, task.initial_state, task.history())
     failures: list[tuple[Action, str]] = []
     for action in task.gold():
@@ -67,7 +67,7 @@ class ReplayedEvidence:
     @cached_property
     def predicted(self) -> Environment:
         """The environment after the conversation. Raises TaskError if the record's calls and results do not pair."""
-        environment = Environment(self.setting, seed=self.record.seed, solo=self.record.solo)
+        environment = Environment(self.setting, seed=self.record.seed, solo=self.record.solo, task=self.task)
         self.mismatches = set_state(environment, self.task.initial_state, self.record.messages)
         return environment
 
@@ -79,14 +79,14 @@ class ReplayedEvidence:
     @cached_property
     def start(self) -> Environment:
         """The environment in the task's start state."""
-        environment = Environment(self.setting, seed=self.record.seed, solo=False)
+        environment = Environment(self.setting, seed=self.record.seed, solo=False, task=self.task)
         set_state(environment, self.task.initial_state, self.task.history())
         return environment
 
     @property
     def roles(self) -> Sequence[Role]:
-        """The sides that have a database."""
-        return list(self.setting.pack.models)
+        """The sides that have a database of their own."""
+        return self.setting.pack.database_roles
 
     @property
     def rules(self) -> Sequence[PolicyRule]:
@@ -100,7 +100,7 @@ class ReplayedEvidence:
 
     def tools(self, role: Role) -> Mapping[str, Tool]:
         """Return a side's tools by name."""
-        return self.setting.tools(role)
+        return self.setting.known_tools(role)
 
     def database(self, state: State, role: Role = "agent") -> dict[str, Any]:
         """Return a copy of a side's database in a state, as JSON values."""
@@ -136,8 +136,8 @@ class ReplayedEvidence:
         """Return, by role, where the end state (new) differs from the gold state (old)."""
         found: dict[str, list[Change]] = {}
         gold = self.gold
-        for role, expected in gold.environment.worlds.items():
-            actual = self.predicted.worlds[role]
+        for role in self.roles:
+            expected, actual = gold.environment.worlds[role], self.predicted.worlds[role]
             same = expected.base is actual.base and gold.digests[role] == self.predicted_digests[role]
             found[role] = [] if same else world_changes(expected, actual)
         return found

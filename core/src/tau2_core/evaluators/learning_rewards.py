@@ -188,7 +188,7 @@ def learning_rewards(
     for number, new in enumerate(steps):
         until += len(new)
         said = record.messages[:until]
-        environment = Environment(setting, seed=record.seed, solo=record.solo)
+        environment = Environment(setting, seed=record.seed, solo=record.solo, task=task)
         if progress is not None:
             set_state(environment, task.initial_state, said)
         if paid is None:

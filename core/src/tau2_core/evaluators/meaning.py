@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from tau2_core.state.difference import Change, content_at, path_text, value_changes
+from tau2_core.state.difference import Change, content_at, path_text, unit_path, value_changes
 from tau2_core.state.world import World
 
 
@@ -28,7 +28,7 @@ def semantic_differences(expected: World, actual: World, meaning: Meaning) -> li
     old, new = expected.touched(), actual.touched()
     found: list[Change] = []
     for unit in sorted(old.keys() | new.keys(), key=lambda unit: (unit[0], unit[1] or "")):
-        path = (unit[0],) if unit[1] is None else (unit[0], unit[1])
+        path = unit_path(unit)
         before = normalised(content_at(expected, unit, old), path, meaning)
         after = normalised(content_at(actual, unit, new), path, meaning)
         found += value_changes(before, after, path)

@@ -177,7 +177,7 @@ def _texts(side: HostedSide) -> dict[str, tuple[str, str]]:
     setting = episode.blueprint.setting
     texts = {"domain": ("What this domain is", setting.pack.manifest.description)}
     if role == "agent":
-        texts["policy"] = ("The policy that the agent must follow", setting.policy_text)
+        texts["policy"] = ("The policy that the agent must follow", setting.policy_for(episode.blueprint.task))
         if setting.solo:
             texts["ticket"] = ("The ticket to work on", episode.blueprint.task.ticket or "")
     return texts

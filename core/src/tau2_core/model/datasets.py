@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tau2_core.model.knowledge import Document, KnowledgeBase
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Role, Tool
 
@@ -30,8 +31,10 @@ class ToolText:
 class Dataset:
     """What a dataset provides for one domain. For everything that it lacks, the pack's own is used.
 
-    `policies` maps (variant or "", solo) to a policy text. `origins` names the source of each part, for run.json.
-    `load_tasks` is called once, when tasks are first needed.
+    `policies` maps (variant or "", solo) to a policy text. `policy_parts` maps a variant whose policy contains
+    documents to a function of the knowledge base and of the documents that a task requires. `documents` are the files
+    of the knowledge base. `origins` names the source of each part, for run.json. `load_tasks` is called once, when
+    tasks are first needed.
 
     `solo_instruction` is the agent's instruction in solo play. `solo_request` is the first user message to its model
     there; "" means that the model gets the system message only.
@@ -45,6 +48,8 @@ class Dataset:
     splits: Mapping[str, Sequence[str]]
     default_split: str | None
     policies: Mapping[tuple[str, bool], str] = field(default_factory=dict)
+    policy_parts: Mapping[str, Callable[[KnowledgeBase, Sequence[Document]], str]] = field(default_factory=dict)
+    documents: Sequence[Path] = ()
     tool_texts: Mapping[Role, Mapping[str, ToolText]] = field(default_factory=dict)
     agent_instruction: str | None = None
     solo_instruction: str | None = None

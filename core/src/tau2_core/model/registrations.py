@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from tau2_core.model.evaluation import Evidence, Verdict
     from tau2_core.model.executors import ExecutorOptions, Launcher
     from tau2_core.model.exports import Export
+    from tau2_core.model.knowledge import KnowledgeBase, Retriever
     from tau2_core.model.llm import ModelRole
     from tau2_core.model.participants import Agent, AgentContext, User, UserContext
 
 Code = TypeVar("Code")
 EVALUATOR_SECONDS = 60.0
+CreateRetriever: TypeAlias = "Callable[[KnowledgeBase, Mapping[str, Any]], Retriever]"
 OpenLauncher: TypeAlias = "Callable[[ExecutorOptions], AbstractAsyncContextManager[Launcher]]"
 
 
@@ -143,6 +145,20 @@ class EvaluatorSpec:
     evaluate: Callable[[Evidence], Verdict] | Lazy[Callable[[Evidence], Verdict]]
     always: bool = False
     seconds: float = EVALUATOR_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class RetrieverSpec:
+    """A way to search a knowledge base, named by tools with `retriever: NAME`.
+
+    `create(knowledge, options)` returns a `Retriever`. It raises UsageError for wrong options. An index should be built
+    at the first search, once for each `KnowledgeBase`. `options` are the names that it knows, with a line of help each.
+    """
+
+    name: str
+    summary: str
+    create: CreateRetriever | Lazy[CreateRetriever]
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

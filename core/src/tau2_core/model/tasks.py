@@ -144,6 +144,12 @@ class Task(_Part):
     user_tools: list[str] | None = Field(
         default=None, description="Which of the customer's tools are available; all if left out."
     )
+    required_documents: list[str] | None = Field(
+        default=None, description="Ids or titles of the documents that the task needs."
+    )
+    searches: list[str] | None = Field(
+        default=None, description="Queries that find the documents which name the hidden tools of the gold calls."
+    )
     outcome: ExpectedOutcome | None = Field(default=None, description="What the agent should achieve.")
     tags: list[str] = Field(default_factory=list, description="Tags for grouping tasks.")
 

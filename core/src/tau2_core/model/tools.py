@@ -51,15 +51,29 @@ class Callee:
     aliases: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How a retriever answers a tool: its name and its options; a value `$NAME` is an option of the variant."""
+
+    retriever: str
+    options: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Tool(Callee):
-    """A tool that a model may call. Only with `mutates` (kind `write`) may its handler change the database.
+    """A tool that a model may call. Only with `mutates` or `logs` may its handler change the database.
 
-    `quick`: the pack declares its handlers and sync to be quick, so a server may run them on its event loop.
+    `mutates`: a replay makes the call again; so it is with every tool of kind `write`. With `logs` the handler may
+    write too, but a replay does not make the call again. `hidden`: nobody is told of the tool before it is unlocked by
+    name. `quick`: the pack declares its handlers and sync to be quick, so a server may run them on its event loop.
+    `search` is set for a tool that a retriever answers.
     """
 
     kind: Kind = "read"
     mutates: bool = False
+    logs: bool = False
+    hidden: bool = False
+    search: Search | None = None
     transfers: bool = False
     quick: bool = False
 
@@ -100,10 +114,12 @@ class Failure(StrEnum):
 class ToolResult:
     """The result of a call: the text that the caller sees and, if it failed, why.
 
-    `skipped`: a wrapper answered instead of the world, so a replay must not make the call either.
+    `skipped`: a wrapper answered instead of the world, so a replay must not make the call either. `refused`: the
+    business declined, without an error flag (argument mode `tau2` only).
     """
 
     content: str
     failure: Failure | None = None
     detail: dict[str, Any] = field(default_factory=dict)
     skipped: bool = False
+    refused: bool = False

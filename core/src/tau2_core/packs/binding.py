@@ -64,7 +64,7 @@ class Binder:
         """Return the handler of an entry and note where they do not match; None, also noted, if there is no handler."""
         document, name = declaration.document, declaration.name
         source = Source(document.file, document.line((name, "handler")))
-        module_name, _, function_name = declaration.entry.handler.partition(":")
+        module_name, _, function_name = (declaration.entry.handler or "").partition(":")
         module = self.modules.get(module_name)
         if isinstance(module, Exception):
             return None

@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from tau2_core.model.registrations import Toolset
-from tau2_core.model.tools import Function, Role, Source, Tool
+from tau2_core.model.tools import Function, Role, Search, Source, Tool
 from tau2_core.packs.binding import Binder, Bound
 from tau2_core.packs.code import handler_modules
 from tau2_core.packs.declarations import OPEN_SCHEMA, Declaration, FunctionEntry, ToolEntry, read_entries
 from tau2_core.packs.locations import package_folder
 from tau2_core.packs.problems import Problems
 from tau2_core.problem_kinds import ProblemKind
+
+
+def not_searched(db: Any, **_arguments: Any) -> str:  # noqa: ARG001 - a handler's first parameter
+    """Stand for the retriever of a tool until a setting knows the documents."""
+    raise AssertionError("a setting answers this tool by its retriever")
 
 
 class Callees:
@@ -40,7 +45,8 @@ class Callees:
         tools = self.tools[role]
         for declaration in self._declarations(file, ToolEntry, named_by):
             entry, source = declaration.entry, Source(file, declaration.document.line((declaration.name,)))
-            bound = binder.bind(declaration)
+            retriever = entry.retriever if isinstance(entry, ToolEntry) else None
+            bound = binder.bind(declaration) if retriever is None else Bound(not_searched, wants_context=False)
             if declaration.name in tools:
                 what = f"tool {declaration.name!r} already exists: {tools[declaration.name].source}"
                 self.problems.at(source, ProblemKind.SAME_NAME, what, hint="rename one of them")
@@ -58,7 +64,10 @@ class Callees:
                 self.pack,
                 aliases=entry.aliases(),
                 kind=entry.kind,
-                mutates=entry.kind == "write",
+                mutates=entry.kind == "write" if entry.mutates is None else entry.mutates,
+                logs=entry.logs,
+                hidden=entry.hidden,
+                search=None if retriever is None else Search(retriever, entry.options),
                 transfers=entry.transfers,
                 quick=quick,
             )

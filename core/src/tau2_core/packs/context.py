@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from tau2_core.errors import ToolError
+from tau2_core.model.tools import Role
 from tau2_core.names import did_you_mean
+from tau2_core.packs.hidden_tools import HiddenTools
 
 
 class Context:
-    """What a handler may know about the episode besides its database."""
+    """What a handler may know about the episode besides its database.
 
-    __slots__ = ("_ids", "_manifest", "_random", "_seed", "now")
+    `options` are what the pack derives from the task (`episode` in the manifest). Neither side sees them.
+    """
+
+    __slots__ = ("_hidden", "_ids", "_manifest", "_random", "_seed", "now", "options")
 
     def __init__(
-        self, now: datetime, ids: Mapping[str, Sequence[str]], seed: int = 0, manifest: str | Path = "domain.yaml"
+        self,
+        now: datetime,
+        ids: Mapping[str, Sequence[str]],
+        seed: int = 0,
+        manifest: str | Path = "domain.yaml",
+        *,
+        options: Mapping[str, Any] | None = None,
+        hidden: Callable[[Role], HiddenTools] | None = None,
     ) -> None:
         self.now = now
+        self.options: Mapping[str, Any] = {} if options is None else options
+        self._hidden = hidden
         self._ids = ids
         self._manifest = manifest
         self._seed = seed
         self._random: Random | None = None
+
+    def hidden(self, role: Role) -> HiddenTools:
+        """Return a side's hidden tools, to look them up, unlock and call them."""
+        if self._hidden is None:
+            raise LookupError("there are no hidden tools outside an episode")
+        return self._hidden(role)
 
     @property
     def random(self) -> Random:

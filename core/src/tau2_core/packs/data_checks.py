@@ -38,11 +38,12 @@ def check_data(pack: Pack, warnings: Problems) -> dict[str, Problem]:
     Return the warning about each id that is not the key of its record.
     """
     by_id: dict[str, Problem] = {}
-    for role in pack.models:
+    for role in pack.database_roles:
         entry, file, base = _entry(pack, role), pack.data_file(role), pack.base(role)
-        unknown = Conversions().look(read_data(file), dict(base.fields)).unknown
+        fields = base.nested(base.fields)
+        unknown = Conversions().look(read_data(file), fields).unknown
         groups: dict[tuple[str, ...], list[_Note]] = {}
-        for note in (*_unknown_keys(unknown), *_differing_ids(base.fields)):
+        for note in (*_unknown_keys(unknown), *_differing_ids(fields)):
             if not _declared(note.path, entry.unchecked):
                 groups.setdefault(note.group, []).append(note)
         document = read_document(file) if groups else None
@@ -82,7 +83,8 @@ def _check_patch(
         merge_data(world, data)
     except ValueError:
         return
-    merged = {name: world.read_field(name) for name in data}
+    merged = world.base.nested({name: world.read_field(name) for name in world.base.fields})
+    merged = {name: merged[name] for name in data}
     found = Conversions().look(data, merged)
     part = ("initial_state", "initialization_data", f"{role}_data")
     for each in found.converted:
@@ -102,8 +104,7 @@ def _check_patch(
 
 
 def _entry(pack: Pack, role: Role) -> DatabaseEntry:
-    databases = pack.manifest.databases
-    entry = databases.agent if role == "agent" else databases.user
+    entry = pack.manifest.databases.entry(role)
     assert entry is not None
     return entry
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from keyword import iskeyword
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
 from tau2_core.model.tools import FunctionKind, Kind, Role
 from tau2_core.packs.problems import Problems
@@ -41,11 +41,14 @@ _PARAMETER = {
 }
 
 
+_HANDLER = r"^\w+:[a-zA-Z]\w*$"
+_HANDLER_HELP = "`module:function` in the folder `handlers`."
+
+
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     description: str = Field(min_length=1, description="The description that models read.")
-    handler: str = Field(pattern=r"^\w+:[a-zA-Z]\w*$", description="`module:function` in the folder `handlers`.")
     parameters: dict[str, Annotated[dict[str, Any], WithJsonSchema(_PARAMETER)]] = Field(
         default_factory=dict, description="JSON schemas by parameter; each is required unless it says `optional: true`."
     )
@@ -68,16 +71,45 @@ OPEN_SCHEMA: Mapping[str, Any] = {"type": "object", "properties": {}, "required"
 
 
 class ToolEntry(_Entry):
-    """A tool as YAML declares it."""
+    """A tool as YAML declares it, with a handler of its own or answered by a retriever."""
 
+    handler: str | None = Field(default=None, pattern=_HANDLER, description=_HANDLER_HELP)
+    retriever: str | None = Field(
+        default=None, min_length=1, description="In place of a handler: what searches the knowledge base, such as bm25."
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="The retriever's options; `$NAME` is the variant's option of that name."
+    )
     kind: Kind = Field(
         description="`read` looks up, `write` may change the database, `think` and `generic` do neither."
     )
+    mutates: bool | None = Field(
+        default=None,
+        description="Whether the call changes something, so that a replay makes it again; default: if it is `write`.",
+    )
+    logs: bool = Field(
+        default=False, description="Whether a tool that reads may write a log, which a replay does not repeat."
+    )
+    hidden: bool = Field(default=False, description="Whether nobody is told of it until it is unlocked by its name.")
     transfers: bool = Field(default=False, description="Whether the tool hands the customer over to a human.")
+
+    @model_validator(mode="after")
+    def _answered(self) -> ToolEntry:
+        if (self.handler is None) == (self.retriever is None):
+            raise ValueError("name either a `handler` or a `retriever`")
+        if self.retriever is not None and (self.kind != "read" or not self.parameters):
+            raise ValueError("a tool with a `retriever` is of kind `read`, and its first parameter is the query")
+        if self.options and self.retriever is None:
+            raise ValueError("`options` are those of a `retriever`, which is missing")
+        if self.kind == "write" and self.mutates is False:
+            raise ValueError("a tool of kind `write` always mutates; remove `mutates`")
+        return self
 
 
 class FunctionEntry(_Entry):
     """A set-up call or an assertion as YAML declares it."""
+
+    handler: str = Field(pattern=_HANDLER, description=_HANDLER_HELP)
 
     role: Role = Field(description="Whose database it works on.")
     kind: FunctionKind = Field(description="`setup` may change the database, `assertion` returns a bool.")
@@ -168,7 +200,9 @@ def _remains(model: type[ToolEntry] | type[FunctionEntry], value: Any) -> ToolEn
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        wrong = {detail["loc"][0] for detail in error.errors(include_url=False)}
+        wrong = {detail["loc"][0] if detail["loc"] else "" for detail in error.errors(include_url=False)}
+    if "" in wrong:  # parts that do not fit together
+        return None
     kept = {key: item for key, item in value.items() if key in model.model_fields and key not in wrong}
     substitutes = {"description": "-", "kind": "write" if model is ToolEntry else "setup"}
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,36 +12,48 @@ from tau2_core.errors import PackError, UsageError
 from tau2_core.foreign import describe_error, foreign
 from tau2_core.model.datasets import ToolText
 from tau2_core.model.policy_rules import PolicyRule
-from tau2_core.model.registrations import Domain, Toolset
-from tau2_core.model.tools import Role, Source
+from tau2_core.model.registrations import Domain, RetrieverSpec, Toolset
+from tau2_core.model.tools import Role, Source, Tool
+from tau2_core.names import close_name, did_you_mean
 from tau2_core.packs.binding import NOT_PLAIN, Binder, failure_place, is_plain
 from tau2_core.packs.callees import Callees
 from tau2_core.packs.code import handler_modules, load_name, locate
 from tau2_core.packs.id_pools import check_id_pools
-from tau2_core.packs.manifest import DatabaseEntry, Manifest
+from tau2_core.packs.manifest import Manifest
 from tau2_core.packs.pack import ROLES, Pack
 from tau2_core.packs.policy_rules import read_policy_rules
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.task_texts import VariantTexts
 from tau2_core.packs.variant_texts import read_tool_texts
 from tau2_core.packs.yaml_source import Document, Place, YamlPath
+from tau2_core.plugins.builtin import tau2_retrievers
 from tau2_core.problem_kinds import ProblemKind
 from tau2_core.state.records import Database
 
 CREATE = "create the file, or correct the path"
 
 
-def open_pack(domain: Domain, toolsets: Sequence[Toolset] = ()) -> Pack:
+def open_pack(
+    domain: Domain, toolsets: Sequence[Toolset] = (), retrievers: Mapping[str, RetrieverSpec] | None = None
+) -> Pack:
     """Load a pack. Raises PackError with all problems."""
     problems = Problems(domain.name)
-    pack = load_pack(domain, problems, toolsets)
+    pack = load_pack(domain, problems, toolsets, retrievers)
     if pack is None or problems.found:
         raise PackError(problems.found)
     return pack
 
 
-def load_pack(domain: Domain, problems: Problems, toolsets: Sequence[Toolset] = ()) -> Pack | None:
-    """Load as much of a pack as possible and note problems; None if there is no usable manifest."""
+def load_pack(
+    domain: Domain,
+    problems: Problems,
+    toolsets: Sequence[Toolset] = (),
+    retrievers: Mapping[str, RetrieverSpec] | None = None,
+) -> Pack | None:
+    """Load as much of a pack as possible and note problems; None if there is no usable manifest.
+
+    `retrievers` are those that its tools may name; without them, the built-in ones.
+    """
     try:
         with foreign():
             package, folder = locate(domain)
@@ -69,7 +81,8 @@ def load_pack(domain: Domain, problems: Problems, toolsets: Sequence[Toolset] = 
     if manifest.name != domain.name:
         what = f"the manifest's name is {manifest.name!r}, but it is registered as {domain.name!r}"
         problems.add(file, ProblemKind.DOMAIN_NAME, what, line=document.line(("name",)))
-    return _Loader(domain, package, folder, document, manifest, problems, toolsets).load()
+    known = {each.name: each for each in tau2_retrievers()} if retrievers is None else retrievers
+    return _Loader(domain, package, folder, document, manifest, problems, toolsets, known).load()
 
 
 @dataclass
@@ -81,10 +94,13 @@ class _Loader:
     manifest: Manifest
     problems: Problems
     toolsets: Sequence[Toolset]
+    retrievers: Mapping[str, RetrieverSpec]
 
     def load(self) -> Pack:
         binder = Binder(self.folder, handler_modules(self.package, self.folder), self.problems)
         callees = self._callees(binder)
+        variant_tools = self._variant_tools(binder, callees)
+        episode = self._episode(binder)
         sync, wants_context = self._sync(binder)
         if not (callees.incomplete or callees.lacking):
             binder.unbound()
@@ -93,6 +109,10 @@ class _Loader:
             callees.read_toolset(toolset)
         callees.note_shared_names()
         self._prompt_files()
+        self._default_variant()
+        self._searches([*callees.tools["agent"].values(), *callees.tools["user"].values()], {})
+        for variant, tools in variant_tools.items():
+            self._searches(tools.values(), self.manifest.variants[variant].options)
         return Pack(
             name=self.domain.name,
             package=self.package,
@@ -110,6 +130,9 @@ class _Loader:
             sync_wants_context=wants_context,
             rules=self._rules(callees),
             texts=self._texts(callees),
+            variant_tools=variant_tools,
+            episode=episode,
+            retrievers=self.retrievers,
             task_files={key: self.source("tasks", key) for key in ("files", "families", "splits")},
             task_texts={
                 variant: VariantTexts(self.folder / section.task_texts, self.source("variants", variant, "task_texts"))
@@ -124,13 +147,80 @@ class _Loader:
     def _callees(self, binder: Binder) -> Callees:
         callees = Callees(self.domain.name, self.folder, self.problems)
         for role in ROLES:
-            name = self.manifest.tools.agent if role == "agent" else self.manifest.tools.user
-            if name is not None:
+            for name in self.manifest.tools.of(role):
                 file, named_by = self.folder / name, self.source("tools", role)
                 callees.read_tools(role, file, binder, named_by, quick=self.manifest.quick)
         if self.manifest.functions is not None:
             callees.read_functions(self.folder / self.manifest.functions, binder, self.source("functions"))
         return callees
+
+    def _variant_tools(self, binder: Binder, shared: Callees) -> dict[str, dict[str, Tool]]:
+        found: dict[str, dict[str, Tool]] = {}
+        for variant, section in self.manifest.variants.items():
+            if section.tools is None:
+                continue
+            callees = Callees(self.domain.name, self.folder, self.problems)
+            named_by = self.source("variants", variant, "tools")
+            callees.read_tools("agent", self.folder / section.tools, binder, named_by, quick=self.manifest.quick)
+            found[variant] = callees.tools["agent"]
+            for name, tool in found[variant].items():
+                if name in shared.tools["agent"]:
+                    what = f"tool {name!r} already exists: {shared.tools['agent'][name].source}"
+                    self.problems.at(tool.source, ProblemKind.SAME_NAME, what, hint="rename one of them")
+        return found
+
+    def _searches(self, tools: Iterable[Tool], options: Mapping[str, Any]) -> None:
+        """Note retrievers that do not exist, and options that they or the variant do not have."""
+        for tool in tools:
+            if tool.search is None:
+                continue
+            if self.manifest.knowledge is None:
+                what = f"{tool.name} has a retriever, but {self.document.file.name} names no documents"
+                hint = "add `knowledge: {documents: data/documents/*}`"
+                self.problems.at(tool.source, ProblemKind.RETRIEVER, what, hint=hint)
+            spec = self.retrievers.get(tool.search.retriever)
+            if spec is None:
+                name = tool.search.retriever
+                what = f"{tool.name}: there is no retriever {name!r}"
+                hint = did_you_mean(name, self.retrievers)
+                close = close_name(name, self.retrievers)
+                self.problems.at(tool.source, ProblemKind.RETRIEVER, what, hint=hint, replace=(name, close))
+                continue
+            for name, value in tool.search.options.items():
+                if name not in spec.options:
+                    what = f"{tool.name}: retriever {spec.name!r} has no option {name!r}"
+                    hint = did_you_mean(name, spec.options)
+                    self.problems.at(tool.source, ProblemKind.RETRIEVER, what, hint=hint)
+                if isinstance(value, str) and value.startswith("$") and value[1:] not in options:
+                    what = f"{tool.name}: option {name}: the variant has no option {value[1:]!r}"
+                    hint = did_you_mean(value[1:], options)
+                    self.problems.at(tool.source, ProblemKind.RETRIEVER, what, hint=hint)
+
+    def _default_variant(self) -> None:
+        name = self.manifest.default_variant
+        if name and name not in self.manifest.variants:
+            what, hint = f"there is no variant {name!r}", did_you_mean(name, self.manifest.variants)
+            self.problems.at(self.source("default_variant"), ProblemKind.VARIANT, what, hint=hint)
+
+    def _episode(self, binder: Binder) -> Callable[..., Any] | None:
+        target = self.manifest.episode
+        if target is None:
+            return None
+        place = self.source("episode")
+        function: Any = self.problems.guard(
+            place, ProblemKind.EPISODE, f"episode {target!r}", lambda: load_name(self.package, target)
+        )
+        if function is None:
+            return None
+        module, _, name = target.partition(":")
+        binder.used.add((module.removeprefix("handlers."), name))
+        if not is_plain(function) or list(inspect.signature(function).parameters) != ["task"]:
+            what = f"episode {target!r} should be a plain function that takes (task)"
+            self.problems.at(
+                place, ProblemKind.EPISODE, what, hint="write `def options(task: Task) -> dict[str, Any]:`"
+            )
+            return None
+        return function  # type: ignore[no-any-return]
 
     def _sync(self, binder: Binder) -> tuple[Callable[..., object] | None, bool]:
         target = self.manifest.sync
@@ -184,12 +274,14 @@ class _Loader:
 
     def _models(self) -> dict[Role, type[Database]]:
         models: dict[Role, type[Database]] = {}
-        entries: dict[Role, DatabaseEntry | None] = {
-            "agent": self.manifest.databases.agent,
-            "user": self.manifest.databases.user,
-        }
-        for role, entry in entries.items():
+        databases = self.manifest.databases
+        for role in ROLES:
+            entry = databases.agent if role == "agent" else databases.user
             if entry is None:
+                continue
+            if entry == "agent":
+                if "agent" in models:
+                    models[role] = models["agent"]
                 continue
             place = self.source("databases", role, "model")
             try:

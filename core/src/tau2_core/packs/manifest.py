@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from tau2_core.model.tasks import OFFICIAL_REWARD_BASIS, RewardType
+from tau2_core.model.tools import Role
 
 
 def _written(value: Any) -> Any:
@@ -41,15 +42,38 @@ class DatabaseEntry(_Section):
 
 class Databases(_Section):
     agent: DatabaseEntry = Field(description="The database of the agent's tools.")
-    user: DatabaseEntry | None = Field(default=None, description="The database of the customer's own tools.")
+    user: DatabaseEntry | Literal["agent"] | None = Field(
+        default=None, description="The database of the customer's own tools, or `agent`: both sides see the agent's."
+    )
+
+    def entry(self, role: Role) -> DatabaseEntry | None:
+        """Return the database that a side sees, None if it has none."""
+        return self.agent if role == "agent" or self.user == "agent" else self.user
 
 
 class ToolFiles(_Section):
-    agent: str = Field(description="The file of the agent's tools.")
-    user: str | None = Field(default=None, description="The file of the customer's own tools.")
+    agent: str | list[str] = Field(description="The file of the agent's tools, or several, in listing order.")
+    user: str | list[str] | None = Field(default=None, description="The file or files of the customer's own tools.")
+
+    def of(self, role: Role) -> list[str]:
+        """Return the files of a side's tools."""
+        named = self.agent if role == "agent" else self.user
+        return [named] if isinstance(named, str) else list(named or ())
+
+
+class Knowledge(_Section):
+    """The documents that the agent may search or read."""
+
+    documents: str = Field(description="A pattern for files of documents: .json, .yaml, or .md with front matter.")
 
 
 class Variant(_Section):
+    tools: str | None = Field(
+        default=None, description="A file of tools that the agent has in this variant only, listed before all others."
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of the variant with their values, which a run may replace."
+    )
     prompts: dict[str, str] = Field(
         default_factory=dict, description="Templates that replace those under `prompts`, by name."
     )
@@ -144,7 +168,15 @@ class Manifest(_Section):
         default_factory=dict, description="Pools of identifiers that handlers may hand out, in this order."
     )
     prompts: dict[str, str] = Field(description="Templates by name: `policy`, and `solo` for play without a customer.")
-    variants: dict[str, Variant] = Field(default_factory=dict, description="Other texts for the same domain, by name.")
+    variants: dict[str, Variant] = Field(
+        default_factory=dict, description="Other texts, tools or options for the same domain, by name."
+    )
+    default_variant: str = Field(default="", description="The variant that is played if none is chosen.")
+    knowledge: Knowledge | None = Field(default=None, description="The documents that the agent may search or read.")
+    episode: str | None = Field(
+        default=None,
+        description="`module:function` that returns options for handlers from the task; neither side sees them.",
+    )
     tasks: TaskFiles = Field(description="The files of the tasks and splits.")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="How the tasks are graded.")
 

@@ -9,10 +9,15 @@ from typing import Any
 
 from tau2_core.errors import PackError
 from tau2_core.model.datasets import ToolText
+from tau2_core.model.knowledge import Document, KnowledgeBase
 from tau2_core.model.policy_rules import PolicyRule
+from tau2_core.model.registrations import RetrieverSpec
+from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Function, Role, Source, Tool
 from tau2_core.packs.databases import DataError, load_base
+from tau2_core.packs.knowledge import read_knowledge
 from tau2_core.packs.manifest import Manifest
+from tau2_core.packs.pack_files import matching_files
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.prompts import PromptError, render_prompt
 from tau2_core.packs.source_files import SourceFiles
@@ -51,32 +56,64 @@ class Pack:
     unsound: frozenset[str] = frozenset()
     incomplete: bool = False
     texts: Mapping[str, Mapping[str, ToolText]] = field(default_factory=dict)
+    variant_tools: Mapping[str, Mapping[str, Tool]] = field(default_factory=dict)
+    episode: Callable[[Task], Mapping[str, Any]] | None = None
+    retrievers: Mapping[str, RetrieverSpec] = field(default_factory=dict)
     task_files: Mapping[str, Source] = field(default_factory=dict)
     task_texts: Mapping[str, VariantTexts] = field(default_factory=dict)
     _bases: dict[tuple[Role, Path], Base] = field(default_factory=dict, repr=False)
     _tasks: TaskSet | None = field(default=None, repr=False)
+    _knowledge: dict[tuple[Path, ...], KnowledgeBase] = field(default_factory=dict, repr=False)
 
     def callees(self, role: Role) -> dict[str, Tool | Function]:
         """Return everything that tasks may call on a side: its functions and its tools."""
         return {**self.tools[role], **self.functions[role]}
 
     def tools_in(self, variant: str, role: Role) -> Mapping[str, Tool]:
-        """Return a side's tools with the texts that a variant ("" for none) gives them."""
+        """Return a side's tools, hidden ones too, with a variant's own ("" for none) first and the texts it gives."""
+        own = self.variant_tools.get(variant, {}) if role == "agent" else {}
+        tools = {**own, **self.tools[role]} if own else self.tools[role]
         texts = self.texts.get(variant, {})
         if not texts:
-            return self.tools[role]
-        return {
-            name: texts[name].applied_to(tool) if name in texts else tool for name, tool in self.tools[role].items()
-        }
+            return tools
+        return {name: texts[name].applied_to(tool) if name in texts else tool for name, tool in tools.items()}
+
+    def knowledge(self, files: Sequence[Path] | None = None) -> KnowledgeBase:
+        """Return the knowledge base, of the pack's own files or a dataset's; read once. Raises PackError."""
+        own = files is None
+        if files is None:
+            pattern = self.manifest.knowledge.documents if self.manifest.knowledge else None
+            files = () if pattern is None else tuple(matching_files(self.folder, pattern))
+        key = tuple(files)
+        known = self._knowledge.get(key)
+        if known is None:
+            problems = Problems(self.name, self.sources)
+            known = read_knowledge(key, problems, self.sources.read, extra=not own)
+            if own and not key and self.manifest.knowledge is not None:
+                what = f"no file matches {self.manifest.knowledge.documents}, so the knowledge base is empty"
+                place = self.manifest_source
+                problems.at(place, ProblemKind.DOCUMENT, what, hint="add documents, or correct `knowledge.documents`")
+            if problems.found:
+                raise PackError(problems.found)
+            self._knowledge[key] = known
+        return known
+
+    @property
+    def database_roles(self) -> list[Role]:
+        """The sides that have a database of their own; a customer may see the agent's instead."""
+        shared = self.manifest.databases.user == "agent"
+        return [role for role in self.models if role == "agent" or not shared]
 
     def data_file(self, role: Role) -> Path:
-        entry = self.manifest.databases.agent if role == "agent" else self.manifest.databases.user
+        entry = self.manifest.databases.entry(role)
         if entry is None:
             raise KeyError(role)
         return self.folder / entry.data
 
     def base(self, role: Role, file: Path | None = None) -> Base:
         """Return the shared base of a side's database, from the pack's own file or a dataset's. Raises PackError."""
+        if role not in self.database_roles:
+            role = "agent"  # one base, so that both sides can share a world
         own = file is None  # a dataset's values are converted as in the official code
         file = file or self.data_file(role)
         known = self._bases.get((role, file))
@@ -104,8 +141,16 @@ class Pack:
                 raise PackError(found.found)
         return self._tasks
 
-    def prompt(self, name: str, *, variant: str = "", solo: bool = False) -> str:
-        """Render a prompt. Raises PackError with file and line."""
+    def prompt(
+        self,
+        name: str,
+        *,
+        variant: str = "",
+        solo: bool = False,
+        options: Mapping[str, Any] | None = None,
+        required: Sequence[Document] = (),
+    ) -> str:
+        """Render a prompt. `required` are the documents that a task names. Raises PackError with file and line."""
         template = self.manifest.prompt_file(name, variant)
         if template is None:
             problems = Problems(self.name)
@@ -117,7 +162,9 @@ class Pack:
             )
             raise PackError(problems.found)
         try:
-            return render_prompt(self.folder, template, self.prompt_values(variant=variant, solo=solo))
+            values = self.prompt_values(variant=variant, solo=solo)
+            values |= {"options": dict(options or {}), "required_documents": list(required)}
+            return render_prompt(self.folder, template, values)
         except PromptError as error:
             problems = Problems(self.name)
             problems.add(error.file, ProblemKind.PROMPT, f"prompt {name!r}: {error}", line=error.line)
@@ -128,8 +175,11 @@ class Pack:
         return {
             "domain": self.name,
             "now": self.manifest.clock,
-            "tools": list(self.tools_in(variant, "agent").values()),
-            "user_tools": list(self.tools_in(variant, "user").values()),
+            "tools": [tool for tool in self.tools_in(variant, "agent").values() if not tool.hidden],
+            "user_tools": [tool for tool in self.tools_in(variant, "user").values() if not tool.hidden],
+            "documents": list(self.knowledge().documents),
+            "required_documents": [],
+            "options": dict(self.manifest.variants[variant].options) if variant else {},
             "variant": variant,
             "solo": solo,
         }

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from tau2_core.hookspecs import hookimpl
-from tau2_core.model.registrations import AdapterSpec, AgentSpec, EvaluatorSpec, ExecutorSpec, Lazy, UserSpec
+from tau2_core.model.registrations import (
+    AdapterSpec,
+    AgentSpec,
+    EvaluatorSpec,
+    ExecutorSpec,
+    Lazy,
+    RetrieverSpec,
+    UserSpec,
+)
 
 
 @hookimpl
@@ -68,6 +76,25 @@ def tau2_executors() -> list[ExecutorSpec]:
             "processes",
             "worker processes on this machine (--workers)",
             Lazy("tau2_core.runs.executors.processes:open_processes"),
+        ),
+    ]
+
+
+@hookimpl
+def tau2_retrievers() -> list[RetrieverSpec]:
+    home = "tau2_core.retrievers"
+    most = "how many documents a search returns at most; default 10"
+    return [
+        RetrieverSpec("bm25", "words, weighted by how rare they are", Lazy(f"{home}.bm25:Bm25"), {"top_k": most}),
+        RetrieverSpec(
+            "grep",
+            "a regular expression, by the number of its matches",
+            Lazy(f"{home}.grep:Grep"),
+            {
+                "top_k": most,
+                "case_sensitive": "whether upper and lower case differ; default false",
+                "seconds": "how long a search may take; default 5",
+            },
         ),
     ]
 

@@ -22,6 +22,7 @@ from tau2_core.model.registrations import (
     ExporterSpec,
     FaultSpec,
     PageSpec,
+    RetrieverSpec,
     Toolset,
     UserSpec,
 )
@@ -41,6 +42,7 @@ RECORD_HOOKS: Mapping[str, str] = {
     "tau2_exporters": "exporter",
     "tau2_evaluators": "evaluator",
     "tau2_executors": "executor",
+    "tau2_retrievers": "retriever",
     "tau2_faults": "fault",
     "tau2_commands": "command",
     "tau2_pages": "page",
@@ -54,6 +56,7 @@ RECORD_TYPES: Mapping[str, type] = {
     "exporter": ExporterSpec,
     "evaluator": EvaluatorSpec,
     "executor": ExecutorSpec,
+    "retriever": RetrieverSpec,
     "fault": FaultSpec,
     "command": CommandSpec,
     "page": PageSpec,
@@ -138,6 +141,10 @@ class Catalogue:
         found: ExporterSpec = self._get("exporter", name)
         return found
 
+    def retriever(self, name: str) -> RetrieverSpec:
+        found: RetrieverSpec = self._get("retriever", name)
+        return found
+
     def domains(self) -> list[Domain]:
         return self._all("domain")
 
@@ -197,6 +204,10 @@ class Catalogue:
                 )
             chosen[spec.criterion] = (spec, plugin)
         return {criterion: spec for criterion, (spec, _) in chosen.items()}
+
+    def retrievers(self) -> dict[str, RetrieverSpec]:
+        """Return the retrievers by name. Raises UsageError if two plugins provide the same."""
+        return {name: self.retriever(name) for name in {each.name for each in self._all("retriever")}}
 
     def all_evaluators(self) -> list[EvaluatorSpec]:
         """Return the evaluators of all sets."""

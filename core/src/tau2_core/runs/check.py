@@ -18,6 +18,7 @@ from tau2_core.packs.unwritten import note_unwritten
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.problem_kinds import ProblemKind
 from tau2_core.runs.evaluator_sets import choose_evaluators
+from tau2_core.runs.knowledge_checks import check_searches, knowledge_works
 from tau2_core.runs.reproducibility import check_reproducible
 from tau2_core.runs.task_proofs import prove_tasks
 
@@ -37,13 +38,15 @@ class CheckReport:
 def check_domain(catalogue: Catalogue, name: str, on_task: Callable[[], None] = lambda: None) -> CheckReport:
     """Check a domain and return all problems. Raises UsageError if there is no such domain."""
     problems = Problems(name)
-    pack = load_pack(catalogue.domain(name), problems, catalogue.toolsets(name))
+    pack = load_pack(catalogue.domain(name), problems, catalogue.toolsets(name), catalogue.retrievers())
     warnings = Problems(name)
     report = CheckReport(name, problems.found, warnings.found)
     if pack is None:
         return report
     report.tools = sum(len(tools) for tools in pack.tools.values())
     _check_prompts(pack, problems)
+    if not knowledge_works(pack, problems):
+        return report  # nothing can be played without it
     _check_evaluators(pack, catalogue, problems)
     check_tasks(pack, problems)
     check_families(pack, problems)
@@ -58,6 +61,7 @@ def check_domain(catalogue: Catalogue, name: str, on_task: Callable[[], None] = 
             proving = prove_tasks(pack, catalogue, problems, warnings, differing_ids, on_task)
             report.played, sound = asyncio.run(proving)
             if not problems.found:
+                check_searches(pack, problems)
                 check_reproducible(pack, catalogue.domain(name), catalogue.toolsets(name), sound, problems, warnings)
     return report
 

@@ -24,7 +24,7 @@ from tau2_core.runs.evaluator_sets import choose_evaluators
 from tau2_core.runs.executors.choice import choose_executor
 from tau2_core.runs.executors.players import Executor
 from tau2_core.runs.executors.recipe import Ingredients
-from tau2_core.runs.loading import load_setting, open_catalogue, open_faults, with_dataset_args
+from tau2_core.runs.loading import load_setting, open_catalogue, open_faults, read_variant_options, with_dataset_args
 from tau2_core.runs.model_clients import open_models
 from tau2_core.runs.options import Options
 from tau2_core.runs.plan import Plan, parse_shard
@@ -81,6 +81,7 @@ def compose_run(
         domain,
         dataset=options.dataset[0] if options.dataset else None,
         variant=options.variant,
+        variant_options=read_variant_options(options.variant_option),
         solo=options.solo,
         mode=options.mode,
     )

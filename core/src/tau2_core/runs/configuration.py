@@ -22,6 +22,7 @@ def configuration(plan: Plan, catalogue: Catalogue) -> dict[str, Any]:
         "format": FORMAT,
         "domain": setting.domain,
         "variant": setting.variant,
+        "variant_options": setting.options,
         "solo": setting.solo,
         "mode": setting.mode,
         "agent": {

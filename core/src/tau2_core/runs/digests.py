@@ -47,16 +47,17 @@ def pack_files(pack: Pack) -> CodeFiles:
 def _named(pack: Pack) -> Iterator[Path]:
     """Yield the files that a manifest names, wherever they are."""
     manifest = pack.manifest
-    names = [manifest.tools.agent, manifest.tools.user, manifest.functions, manifest.tasks.splits]
-    names += [entry.data for entry in (manifest.databases.agent, manifest.databases.user) if entry]
+    names = [*manifest.tools.of("agent"), *manifest.tools.of("user"), manifest.functions, manifest.tasks.splits]
+    names += [entry.data for role in ROLES if (entry := manifest.databases.entry(role))]
     names += manifest.prompts.values()
     for variant in manifest.variants.values():
-        names += [*variant.prompts.values(), variant.tool_texts, variant.task_texts]
+        names += [*variant.prompts.values(), variant.tool_texts, variant.task_texts, variant.tools]
     names += [manifest.evaluation.policy_checks, manifest.evaluation.evaluators]
     for name in filter(None, names):
         if (pack.folder / name).is_file():
             yield pack.folder / name
-    for pattern in filter(None, (manifest.tasks.files, manifest.tasks.families)):
+    documents = manifest.knowledge.documents if manifest.knowledge else None
+    for pattern in filter(None, (manifest.tasks.files, manifest.tasks.families, documents)):
         yield from matching_files(pack.folder, pattern)
 
 

@@ -49,6 +49,7 @@ def setting_of(run: RunFolder, catalogue: Catalogue, dataset: Path | None = None
         config["domain"],
         dataset=_dataset_of(run, dataset),
         variant=config.get("variant", ""),
+        variant_options=config.get("variant_options"),
         solo=bool(config.get("solo")),
         mode=config.get("mode"),
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import DatasetError, PackError, PluginError, Problem, Tau2GymError, UsageError
@@ -71,7 +72,7 @@ def open_faults(catalogue: Catalogue, texts: Sequence[str]) -> list[Callable[[st
 
 def load_domain_pack(catalogue: Catalogue, name: str) -> Pack:
     """Load a domain's pack with the toolsets that other plugins add. Raises UsageError, PackError."""
-    return open_pack(catalogue.domain(name), catalogue.toolsets(name))
+    return open_pack(catalogue.domain(name), catalogue.toolsets(name), catalogue.retrievers())
 
 
 def find_dataset(catalogue: Catalogue, folder: Path, domain: str) -> Dataset:
@@ -111,12 +112,27 @@ def _with_adapter(catalogue: Catalogue, folder: Path, use: Callable[[AdapterSpec
     raise DatasetError(f"--dataset {folder}: contains no dataset that an adapter knows ({known}){more}")
 
 
+def read_variant_options(texts: Sequence[str]) -> dict[str, Any]:
+    """Return the options of `NAME=VALUE` texts; a value that is JSON, such as 5 or true, counts as that."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise UsageError(f"--variant-option {text}: should read NAME=VALUE, such as top_k=5")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
 def load_setting(
     catalogue: Catalogue,
     domain: str,
     *,
     dataset: Path | None = None,
     variant: str = "",
+    variant_options: Mapping[str, Any] | None = None,
     solo: bool = False,
     mode: ArgumentMode | None = None,
 ) -> Setting:
@@ -126,4 +142,5 @@ def load_setting(
     """
     pack = load_domain_pack(catalogue, domain)
     data = find_dataset(catalogue, dataset, domain) if dataset else None
-    return Setting(pack, data, variant=variant, solo=solo, mode=mode or ("tau2" if data else "strict"))
+    mode = mode or ("tau2" if data else "strict")
+    return Setting(pack, data, variant=variant, variant_options=variant_options or {}, solo=solo, mode=mode)

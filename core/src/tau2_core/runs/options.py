@@ -70,6 +70,7 @@ class Options(BaseModel):
     seed: int = DEFAULT_SEED
     shard: str | None = None
     variant: str = ""
+    variant_option: Names = Field(default_factory=list)
     solo: bool = False
     user_first: bool = False
     mode: ArgumentMode | None = None

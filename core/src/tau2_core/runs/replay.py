@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import set_state
 from tau2_core.errors import TaskError, UsageError
 from tau2_core.model.messages import Requestor, ToolCall
-from tau2_core.model.tasks import Assertion, InitialState
+from tau2_core.model.tasks import Assertion, InitialState, Task, UserScenario
 from tau2_core.state.difference import path_text, value_changes
 from tau2_core.validation import first_wrong_part
 
@@ -31,6 +32,9 @@ class RecordedCall(BaseModel):
     error: bool
     content: str | None
     compare: Literal["exact", "ignore_message", "outcome"]
+    refused: bool | None = None
+    facts: list[str] = []
+    agent_db_hash: str | None = None
 
 
 class RecordedAssertion(Assertion):
@@ -38,12 +42,14 @@ class RecordedAssertion(Assertion):
 
 
 class RecordedEpisode(BaseModel):
-    """One line of a file of recorded calls."""
+    """One line of a file of recorded calls. Other keys may be options that the pack derives from a task."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="allow")
 
     id: str
     domain: str
+    variant: str = ""
+    variant_options: dict[str, Any] = {}
     initial_state: InitialState | None = None
     start_agent_db_hash: str | None = None
     start_user_db_hash: str | None = None
@@ -75,9 +81,17 @@ class ReplayReport:
     episodes: int = 0
     calls: int = 0
     mismatches: list[ReplayMismatch] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
 
     def closing_line(self) -> str:
         return f"episodes {self.episodes}, calls {self.calls}, mismatches {len(self.mismatches)}"
+
+    def left_out_line(self) -> str:
+        """Return how many episodes were left out, by the variant that their domain does not have; "" for none."""
+        if not self.left_out:
+            return ""
+        variants = ", ".join(f"{name} ({count})" for name, count in sorted(self.left_out.items()))
+        return f"note: {self.left_out.total()} episodes were left out, since there is no variant {variants}"
 
 
 def read_episodes(file: Path) -> Iterator[tuple[int, RecordedEpisode]]:
@@ -107,16 +121,22 @@ def _read_episode(file: Path, number: int, line: str) -> RecordedEpisode:
 
 def replay_file(
     file: Path,
-    setting_of: Callable[[str], Setting],
+    setting_of: Callable[[str, str, str], Setting | None],
     report: ReplayReport,
     on_episode: Callable[[], None] = lambda: None,
 ) -> None:
     """Replay all episodes of a file and add the results to the report. Raises UsageError for a damaged file.
 
-    `setting_of` returns a domain's setting.
+    `setting_of` returns a domain's setting in a variant with options, which are JSON text; None if the domain does not
+    have the variant.
     """
     for number, episode in read_episodes(file):
-        differences = list(replay_episode(setting_of(episode.domain), episode))
+        options = json.dumps(episode.variant_options, sort_keys=True)
+        setting = setting_of(episode.domain, episode.variant, options)
+        if setting is None:
+            report.left_out[episode.variant] += 1
+            continue
+        differences = list(replay_episode(setting, episode))
         report.mismatches += [ReplayMismatch(file, number, episode.id, *difference) for difference in differences]
         report.episodes += 1
         report.calls += len(episode.calls)
@@ -125,7 +145,7 @@ def replay_file(
 
 def replay_episode(setting: Setting, episode: RecordedEpisode) -> Iterator[tuple[str, Any, Any]]:
     """Yield (path, recorded, ours) for every difference of an episode."""
-    environment = Environment(setting)
+    environment = Environment(setting, options=_task_options(setting, episode))
     history = (episode.initial_state.message_history if episode.initial_state else None) or []
     try:
         set_state(environment, episode.initial_state, history)
@@ -142,6 +162,13 @@ def replay_episode(setting: Setting, episode: RecordedEpisode) -> Iterator[tuple
             yield f"assertions[{index}]({assertion.func_name}).met", assertion.met, met
 
 
+def _task_options(setting: Setting, episode: RecordedEpisode) -> dict[str, Any]:
+    """Return the options that handlers had: what the pack derives from a task, as far as the line records it."""
+    task = Task(id=episode.id, user_scenario=UserScenario(instructions=""))
+    recorded = episode.model_extra or {}
+    return {name: recorded.get(name, value) for name, value in setting.task_options(task).items()}
+
+
 def _hashes(
     environment: Environment, prefix: str, agent: str | None, user: str | None
 ) -> Iterator[tuple[str, Any, Any]]:
@@ -156,6 +183,8 @@ def _call(environment: Environment, call: RecordedCall, path: str) -> Iterator[t
     failed = result.failure is not None
     if failed != call.error:
         yield f"{path}.error", call.error, f"{failed}: {result.content}"
+    elif call.refused is not None and result.refused != call.refused:
+        yield f"{path}.refused", call.refused, result.content
     elif not failed and call.compare != "outcome":
         recorded, ours = _parsed(call.content or ""), _parsed(result.content)
         if call.compare == "ignore_message":
@@ -163,6 +192,16 @@ def _call(environment: Environment, call: RecordedCall, path: str) -> Iterator[t
         for change in value_changes(recorded, ours):
             place = path_text(change.path)
             yield f"{path}.content{'.' if place and not place.startswith('[') else ''}{place}", change.old, change.new
+    yield from _facts(environment, call, result.content, path)
+
+
+def _facts(environment: Environment, call: RecordedCall, content: str, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """Yield what a free wording lacks, and the hash after a call that changed the database."""
+    for fact in call.facts:
+        if fact not in content:
+            yield f"{path}.facts", fact, content
+    if call.agent_db_hash is not None and (ours := environment.official_hashes().get("agent")) != call.agent_db_hash:
+        yield f"{path}.agent_db_hash", call.agent_db_hash, ours
 
 
 def _holds(environment: Environment, assertion: Assertion) -> bool | Literal["error"]:

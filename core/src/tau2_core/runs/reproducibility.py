@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from tau2_core.model.registrations import Domain, Toolset
+from tau2_core.model.registrations import Domain, Lazy, RetrieverSpec, Toolset
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Callee, Source, role_of
 from tau2_core.packs.pack import Pack
@@ -56,7 +57,8 @@ def check_reproducible(
     if not tasks or not any(_may_vary(file, pack.package) for file in files if file.suffix == ".py"):
         return
     try:
-        played = _play(domain, toolsets, [task.id for task in _covering(tasks)])
+        retrievers = [_described(spec) for spec in pack.retrievers.values()]
+        played = _play(domain, toolsets, retrievers, [task.id for task in _covering(tasks)])
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         what = f"could not check whether results are the same in every process: {error}"
         warnings.at(pack.manifest_source, ProblemKind.UNPROVEN, what)
@@ -114,7 +116,16 @@ def _short(text: str, both: tuple[str, str]) -> str:
     return repr(f"{'…' if start else ''}{text[start : start + _SHOWN]}{'…' if len(text) > start + _SHOWN else ''}")
 
 
-def _play(domain: Domain, toolsets: Sequence[Toolset], tasks: Sequence[str]) -> list[gold_probe.ProbeResult]:
+def _described(spec: RetrieverSpec) -> dict[str, Any]:
+    """Return a retriever as JSON values; its code by name."""
+    code: Any = spec.create
+    target = code.target if isinstance(code, Lazy) else f"{code.__module__}:{code.__qualname__}"
+    return {"name": spec.name, "summary": spec.summary, "create": target, "options": dict(spec.options)}
+
+
+def _play(
+    domain: Domain, toolsets: Sequence[Toolset], retrievers: Sequence[dict[str, Any]], tasks: Sequence[str]
+) -> list[gold_probe.ProbeResult]:
     """Play tasks in several processes at once, and return the results of their calls."""
     described = {**asdict(domain), "folder": str(domain.folder) if domain.folder else None}
     path = os.pathsep.join(place for place in sys.path if place)
@@ -125,6 +136,7 @@ def _play(domain: Domain, toolsets: Sequence[Toolset], tasks: Sequence[str]) -> 
             request: dict[str, object] = {
                 "domain": described,
                 "toolsets": [asdict(each) for each in toolsets],
+                "retrievers": list(retrievers),
                 "tasks": list(tasks),
             }
             request["answer"] = str(folder / f"{seed}.out")

@@ -99,10 +99,10 @@ def _handler(modules: Mapping[str, ModuleType | Exception], module: str, name: s
 
 def _tools_file(pack: Pack, database: Any) -> str:
     role: Role = "user" if database is not None and database is pack.models.get("user") else "agent"
-    file = pack.manifest.tools.user if role == "user" else pack.manifest.tools.agent
-    if file is None:
+    files = pack.manifest.tools.of(role)
+    if not files:
         raise UsageError(f"{pack.name}: the manifest names no tools for the customer: add `user` under `tools`")
-    return file
+    return files[0]
 
 
 def _parameters(handler: Handler, hints: Mapping[str, Any], about: Mapping[str, str]) -> dict[str, dict[str, Any]]:

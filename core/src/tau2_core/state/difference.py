@@ -47,6 +47,12 @@ def path_text(path: Path) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 
+def unit_path(unit: Unit) -> Path:
+    """Return the path of a unit; the name of a field in a section, such as `accounts.rows`, has two parts."""
+    name, key = unit
+    return tuple(name.split(".")) if key is None else (*name.split("."), key)
+
+
 def world_changes(old: World, new: World) -> list[Change]:
     """Return where two worlds of the same base differ, sorted by path. The cost depends on what they changed."""
     if old.base is not new.base:
@@ -55,8 +61,7 @@ def world_changes(old: World, new: World) -> list[Change]:
     changes: list[Change] = []
     for unit in sorted(old_units.keys() | new_units.keys(), key=lambda unit: (unit[0], unit[1] or "")):
         before, after = content_at(old, unit, old_units), content_at(new, unit, new_units)
-        place: Path = (unit[0],) if unit[1] is None else (unit[0], unit[1])
-        changes.extend(value_changes(before, after, place))
+        changes.extend(value_changes(before, after, unit_path(unit)))
     return changes
 
 

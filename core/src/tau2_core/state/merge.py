@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from tau2_core.state.records import plain
-from tau2_core.state.world import World
+from tau2_core.state.world import Base, World
 
 
 def merge_data(world: World, data: dict[str, Any] | None) -> None:
@@ -17,9 +18,7 @@ def merge_data(world: World, data: dict[str, Any] | None) -> None:
     Raises ValueError (pydantic's ValidationError is one) and leaves the world as it was.
     """
     merged: list[tuple[str, str | None, Any]] = []
-    for name, patch in (data or {}).items():
-        if name not in world.base.fields:
-            raise ValueError(f"{world.base.model.__name__} has no field {name!r}")
+    for name, patch in _by_field(world.base, data or {}):
         current = world.read_field(name)
         if name in world.base.tables and isinstance(patch, dict):
             adapter = TypeAdapter(world.base.row_type(name))
@@ -36,6 +35,21 @@ def merge_data(world: World, data: dict[str, Any] | None) -> None:
             world.set_field(name, value)
         else:
             world.write_field(name)[key] = value
+
+
+def _by_field(base: Base, data: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield each field with its patch, those of a section under dotted names. Raises ValueError."""
+    for name, patch in data.items():
+        if name in base.sections:
+            if not isinstance(patch, dict):
+                raise ValueError(f"{name} should be an object, not {patch!r}")
+            for part, value in patch.items():
+                if f"{name}.{part}" in base.fields:  # another key is dropped, as in every record
+                    yield f"{name}.{part}", value
+        elif name in base.fields:
+            yield name, patch
+        else:
+            raise ValueError(f"{base.model.__name__} has no field {name!r}")
 
 
 def deep_merge(old: Any, patch: Any) -> Any:

@@ -55,6 +55,14 @@ class Database(Record):
     model_config = ConfigDict(extra="forbid")
 
 
+class Section(Record):
+    """A part of a database with tables of its own, such as `db.accounts.rows`; a field of the root.
+
+    Its fields of type `dict[str, …]` are tables like those at the root: an episode copies only the rows that it
+    touches.
+    """
+
+
 class FrozenDict(dict[Any, Any]):
     """A read-only dict of the shared base."""
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from tau2_core.state.digest import MODULUS, official_text, unit_digest
-from tau2_core.state.records import Database, FrozenDict, freeze, plain, thaw, unshared
+from tau2_core.state.records import Database, FrozenDict, Section, freeze, plain, thaw, unshared
 from tau2_core.state.table import GONE, Overlay, ReadTable, Table
 
 Db = TypeVar("Db")
+T = TypeVar("T")
+Side = TypeVar("Side", bound=str)
 Unit = tuple[str, str | None]
 
 
@@ -26,7 +28,14 @@ class Base:
             if name in self.model.model_fields
         }
         freeze(database)
-        self.fields: dict[str, Any] = {name: database.__dict__[name] for name in self.model.model_fields}
+        self.fields: dict[str, Any] = {}
+        self.sections: dict[str, list[str]] = {}
+        for name, hint in list(self.hints.items()):
+            if isinstance(hint, type) and issubclass(hint, Section):
+                del self.hints[name]
+                self.sections[name] = self._take_section(name, hint, database.__dict__[name])
+            else:
+                self.fields[name] = database.__dict__[name]
         self.tables = frozenset(
             name for name, hint in self.hints.items() if get_origin(hint) is dict and get_args(hint)[0] is str
         )
@@ -34,6 +43,25 @@ class Base:
         self._total: int | None = None
         self._texts: dict[Unit, str] = {}
         self._official: str | None = None
+
+    def _take_section(self, name: str, kind: type[Section], section: Section) -> list[str]:
+        """Note a section's fields under dotted names, such as `accounts.rows`, and return these."""
+        hints = get_type_hints(kind, include_extras=True)
+        names = {f"{name}.{field}": field for field in kind.model_fields}
+        for dotted, field in names.items():
+            self.hints[dotted] = hints[field]
+            self.fields[dotted] = section.__dict__[field]
+        return list(names)
+
+    def nested(self, fields: Mapping[str, T]) -> dict[str, T | dict[str, T]]:
+        """Return values of fields in the shape of the database: those of a section in a dict of their own."""
+        found: dict[str, T | dict[str, T]] = {}
+        for name in self.model.model_fields:
+            if name in self.sections:
+                found[name] = {each.partition(".")[2]: fields[each] for each in self.sections[name]}
+            else:
+                found[name] = fields[name]
+        return found
 
     def row_type(self, table: str) -> Any:
         """Return the declared type of a table's rows."""
@@ -175,7 +203,7 @@ class World:
                 content[name] = plain(value)
             elif value is not GONE:
                 content[name][key] = plain(value)
-        return content
+        return self.base.nested(content)
 
     def digest(self) -> str:
         """Return a digest of the content, 64 hex digits. The cost depends on what was changed."""
@@ -193,19 +221,34 @@ class World:
 
     def compute_official_hash(self) -> str:
         touched = self.touched()
-        fields = []
-        for name in sorted(self.base.fields):
+        texts: dict[str, str] = {}
+        for name in self.base.fields:
             if name in self.base.tables:
-                entries = (
-                    f"{json.dumps(key)}: {self._text((name, key), touched)}" for key in sorted(self.read_field(name))
+                texts[name] = _object_text(
+                    {key: self._text((name, key), touched) for key in self.read_field(name)},
                 )
-                fields.append(f"{json.dumps(name)}: {{{', '.join(entries)}}}")
             else:
-                fields.append(f"{json.dumps(name)}: {self._text((name, None), touched)}")
-        return hashlib.sha256(f"{{{', '.join(fields)}}}".encode()).hexdigest()
+                texts[name] = self._text((name, None), touched)
+        nested = self.base.nested(texts)
+        whole = {name: _object_text(part) if isinstance(part, dict) else part for name, part in nested.items()}
+        return hashlib.sha256(_object_text(whole).encode()).hexdigest()
 
     def _text(self, unit: Unit, touched: dict[Unit, Any]) -> str:
         return official_text(plain(touched[unit])) if unit in touched else self.base.text(unit)
+
+
+def own_worlds(worlds: Mapping[Side, World]) -> dict[Side, World]:
+    """Return each world once, under the first side that sees it."""
+    found: dict[Side, World] = {}
+    for side, world in worlds.items():
+        if all(world is not known for known in found.values()):
+            found[side] = world
+    return found
+
+
+def _object_text(members: Mapping[str, str]) -> str:
+    """Return a JSON object of members whose values are JSON texts already, with sorted keys."""
+    return f"{{{', '.join(f'{json.dumps(key)}: {members[key]}' for key in sorted(members))}}}"
 
 
 class View:
@@ -220,8 +263,11 @@ class View:
         object.__setattr__(self, "_writing", writing)
 
     def __getattr__(self, name: str) -> Any:
-        if name not in self._world.base.fields:
-            raise AttributeError(f"{self._world.base.model.__name__} has no field {name!r}")
+        base = self._world.base
+        if name in base.sections:
+            return SectionView(self, name)
+        if name not in base.fields:
+            raise AttributeError(f"{base.model.__name__} has no field {name!r}")
         return self._world.write_field(name) if self._writing else self._world.read_field(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -232,8 +278,28 @@ class View:
         self._world.set_field(name, value)
 
 
+class SectionView:
+    """A section of a handler's `db`: its tables and other fields."""
+
+    __slots__ = ("_name", "_view")
+    _name: str
+    _view: View
+
+    def __init__(self, view: View, name: str) -> None:
+        object.__setattr__(self, "_view", view)
+        object.__setattr__(self, "_name", name)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._view, f"{self._name}.{name}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._view, f"{self._name}.{name}", value)
+
+
 def reading(db: Db) -> Db:
     """Return the same database for reading, so that searching a table copies no records."""
+    if isinstance(db, SectionView):
+        return cast("Db", SectionView(reading(db._view), db._name))
     if isinstance(db, View):
         return cast("Db", View(db._world, writing=False))
     return db

@@ -23,12 +23,14 @@ class DomainEnvironment:
     """A private environment of a domain, as an episode has one."""
 
     def __init__(self, setting: Setting, task: str | None = None) -> None:
-        self.environment = Environment(setting)
-        if task is not None:
-            tasks = setting.tasks()
-            if task not in tasks:
-                raise UsageError(f"{setting.domain} has no task {task!r} ({did_you_mean(task, tasks)})")
-            start(self.environment, tasks[task])
+        if task is None:
+            self.environment = Environment(setting)
+            return
+        tasks = setting.tasks()
+        if task not in tasks:
+            raise UsageError(f"{setting.domain} has no task {task!r} ({did_you_mean(task, tasks)})")
+        self.environment = Environment(setting, task=tasks[task])
+        start(self.environment, tasks[task])
 
     def call(self, name: str, *, requestor: Requestor = "assistant", **arguments: Any) -> ToolResult:
         """Make a call as the agent, or as the customer (`requestor="user"`); an error is a result with a `failure`."""

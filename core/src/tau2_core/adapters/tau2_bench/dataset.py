@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tau2_core.adapters.tau2_bench.files import RESTORE, Files
 from tau2_core.adapters.tau2_bench.policies import read_policies
+from tau2_core.adapters.tau2_bench.prompt_templates import read_policy_parts
 from tau2_core.adapters.tau2_bench.source_texts import read_source_texts
 from tau2_core.adapters.tau2_bench.tasks import load_splits, load_tasks
 from tau2_core.errors import DatasetError
@@ -18,6 +19,7 @@ _DOMAINS = Path("data", "tau2", "domains")
 _USER_SIMULATOR = Path("data", "tau2", "user_simulator")
 _SOURCES = Path("src", "tau2")
 
+_TASKS, _DOCUMENTS, _PROMPTS = "tasks", "documents", "prompts"
 _DATABASES: dict[Role, str] = {"agent": "db", "user": "user_db"}
 _DATA_SUFFIXES = (".json", ".toml", ".yaml", ".yml")
 _GUIDELINES = {False: "simulation_guidelines.md", True: "simulation_guidelines_tools.md"}
@@ -42,16 +44,16 @@ def open_dataset(folder: Path, domain: str) -> Dataset:
     root = _checkout(folder)
     home = _domain_folder(root, domain)
     files = Files()
-    tasks = files.take(home / "tasks.json")
-    if not tasks.is_file():
-        raise DatasetError(f"{tasks} does not exist, so {domain} has no tasks to play; {RESTORE}")
+    tasks = _task_files(home, domain, files)
+    documents = [files.take(file) for file in sorted((home / _DOCUMENTS).glob("*.json"))]
     splits_file = home / "split_tasks.json"
     splits = load_splits(files.take(splits_file)) if splits_file.is_file() else {}
     databases = _databases(home, files)
     policies = read_policies(home, files)
+    parts = read_policy_parts(home / _PROMPTS, files)
     user_guidelines = _user_guidelines(root / _USER_SIMULATOR, files)
     texts = read_source_texts(root / _SOURCES, domain)
-    taken = {"tasks": tasks, "databases": databases, "policy": policies, "user_guidelines": user_guidelines}
+    taken = {"tasks": tasks, "databases": databases, "policy": policies or parts, "user_guidelines": user_guidelines}
     origins = _OURS | {part: "dataset" for part, found in taken.items() if found}
     for part, sources in texts.files.items():
         names = [files.take(file).relative_to(root).as_posix() for file in sources]
@@ -65,6 +67,8 @@ def open_dataset(folder: Path, domain: str) -> Dataset:
         splits=splits,
         default_split="base" if "base" in splits else None,
         policies=policies,
+        policy_parts=parts,
+        documents=documents,
         tool_texts=texts.tools,
         agent_instruction=texts.agent_instruction,
         solo_instruction=texts.solo_instruction,
@@ -98,6 +102,17 @@ def _domain_folder(root: Path, domain: str) -> Path:
     if domain not in known:
         raise DatasetError(f"the dataset {root} has no domain {domain!r} ({did_you_mean(domain, known)})")
     return known[domain]
+
+
+def _task_files(home: Path, domain: str, files: Files) -> list[Path]:
+    """Return the files of tasks: those of a folder, which count alone if there are any, or one for all tasks."""
+    folder = home / _TASKS
+    found = sorted(folder.glob("task_*.json")) if folder.is_dir() else []
+    if not found:
+        found = [home / "tasks.json"]
+        if not found[0].is_file():
+            raise DatasetError(f"{found[0]} does not exist, so {domain} has no tasks to play; {RESTORE}")
+    return [files.take(file) for file in found]
 
 
 def _databases(home: Path, files: Files) -> dict[Role, Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +17,31 @@ _Splits = RootModel[dict[str, list[str]]]
 _REASONS_SHOWN = 3
 
 
-def load_tasks(file: Path) -> list[Task]:
-    """Return all tasks in file order. Raises DatasetError with the task and the field."""
+def load_tasks(files: Sequence[Path]) -> list[Task]:
+    """Return the tasks of all files in their order. Raises DatasetError with the task and the field."""
+    tasks: dict[str, Task] = {}
+    places: dict[str, tuple[Path, int]] = {}
+    for file in files:
+        for index, entry in enumerate(_entries(file)):
+            task = _task(file, index, entry)
+            if task.id in tasks:
+                other, number = places[task.id]
+                where = f"tasks {number} and {index}" if other == file else f"task {index} and task {number} of {other}"
+                raise DatasetError(f"{file}: {where} both have the id {task.id!r}; rename one")
+            tasks[task.id], places[task.id] = task, (file, index)
+    return list(tasks.values())
+
+
+def _entries(file: Path) -> list[Any]:
+    """Return the tasks of a file: a list, an object with such a list as `tasks`, or one task. Raises DatasetError."""
     entries = read_json(file)
+    if isinstance(entries, dict) and "id" in entries:
+        return [entries]
     if isinstance(entries, dict):
         entries = entries.get("tasks")
     if not isinstance(entries, list):
         raise DatasetError(f"{file}: should be a list of tasks, or an object with such a list as `tasks`")
-    tasks: dict[str, Task] = {}
-    places: dict[str, int] = {}
-    for index, entry in enumerate(entries):
-        task = _task(file, index, entry)
-        if task.id in tasks:
-            raise DatasetError(f"{file}: tasks {places[task.id]} and {index} both have the id {task.id!r}; rename one")
-        tasks[task.id], places[task.id] = task, index
-    return list(tasks.values())
+    return entries
 
 
 def load_splits(file: Path) -> dict[str, list[str]]:

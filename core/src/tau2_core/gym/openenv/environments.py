@@ -78,7 +78,7 @@ class Environments:
         return await self._stepped(
             episode,
             FirstObservation(
-                policy=plan.setting.policy_text,
+                policy=plan.setting.policy_for(plan.task),
                 messages=as_chat(messages, "assistant"),
                 ticket=plan.task.ticket if plan.setting.solo else None,
                 metadata=_about(episode, plan),

@@ -1,0 +1,146 @@
+"""A pack with a knowledge base and hidden tools, as docs/how-to/knowledge.md shows it: what it does, and mistakes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tau2_core import PackError, UsageError, load_domain, open_episode
+
+from tests.bakery import forget_packs, in_process
+from tests.test_docs import ROOT, write_files
+
+RESET = "reset_printer_17"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    """The pack of the page, in a folder of its own."""
+    forget_packs()
+    write_files(ROOT / "docs" / "how-to" / "knowledge.md", tmp_path)
+    return tmp_path / "desk"
+
+
+def change(file: Path, old: str, new: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_a_hidden_tool_is_unlocked_by_name_in_one_episode_only(desk: Path) -> None:
+    printer = {"name": RESET, "arguments": {"printer": "P1"}}
+    with open_episode(desk, "reset") as episode, open_episode(desk, "reset") as other:
+        assert [tool.name for tool in episode.tools] == ["search", "unlock", "call", "transfer"]
+        assert RESET not in episode.policy
+        direct = episode.call(RESET, printer="P1")
+        assert (direct.failure, RESET in direct.content.partition("(")[2]) == ("unknown_tool", False)
+        assert episode.call("call", **printer).failure == "refused"
+        assert RESET in episode.call("search", query="printer hangs").content
+        assert episode.call("unlock", name=RESET).failure is None
+        assert RESET not in [tool.name for tool in episode.tools]
+        wrong = episode.call("call", name=RESET, arguments={"printer": 1})
+        assert (wrong.failure, "printer" in wrong.content) == ("invalid_arguments", True)
+        assert episode.call("call", **printer).failure is None
+        assert episode.reward() == 1.0
+        assert other.call("call", **printer).failure == "refused"
+        episode.reset()
+        assert episode.call("call", **printer).failure == "refused"
+
+
+def test_officially_a_refusal_is_no_error_and_hidden_tools_can_be_called_by_name(desk: Path) -> None:
+    with open_episode(desk, "reset", mode="tau2") as episode:
+        refused = episode.call("call", name=RESET, arguments={})
+        assert (refused.failure, refused.refused, refused.content) == (None, True, f"Error: {RESET!r} is not unlocked")
+        assert episode.call(RESET, printer="P1").failure is None
+
+
+def test_documents_are_in_the_order_of_their_ids_and_in_prompts(desk: Path) -> None:
+    domain = load_domain(desk, variant="everything")
+    titles = [line for line in domain.policy.splitlines() if line.startswith("## ")]
+    assert titles == ["## Printers that hang", "## Paper for printers", "## Visitors"]
+    assert domain.database()["printers"]["rows"]["P1"] == {"room": "2.14", "state": "hanging"}
+
+
+def test_an_option_of_the_variant_reaches_the_retriever_and_the_run(desk: Path, tmp_path: Path) -> None:
+    for given, hits in (({}, 3), ({"top_k": 1}, 1)):
+        with open_episode(desk, "reset", variant_options=given) as episode:
+            assert episode.call("search", query="printer").content.count("   Score: ") == hits
+    arguments = ("run", "desk", "--pack", desk, "--variant-option", "top_k=2", "--name", "two", "--out", tmp_path)
+    assert in_process(*arguments).returncode == 0
+    config = json.loads((tmp_path / "two" / "run.json").read_text(encoding="utf-8"))
+    assert (config["variant"], config["variant_options"]) == ("search", {"top_k": 2})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"topk": 1}, "variant 'search' of desk has no option 'topk' (did you mean 'top_k'?)"),
+        ({"top_k": "many"}, "option top_k of variant 'search' of desk should be of type int, as 3, not 'many'"),
+        ({"top_k": 0}, "option top_k of the retriever should be a whole number from 1, not 0"),
+    ],
+)
+def test_a_wrong_option_is_refused(desk: Path, given: dict[str, object], said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        open_episode(desk, "reset", variant_options=given)
+    assert said in str(refused.value)
+
+
+def test_an_option_without_a_value_is_refused(desk: Path) -> None:
+    done = in_process("run", "desk", "--pack", desk, "--variant-option", "top_k")
+    assert (done.returncode, "should read NAME=VALUE, such as top_k=5" in done.stderr) == (2, True)
+
+
+DOCUMENTS, TOOLS, SEARCH, MANIFEST = "data/documents.yaml", "tools/agent.yaml", "tools/search.yaml", "domain.yaml"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        (DOCUMENTS, "- id: visitors\n", "- name: visitors\n", "data/documents.yaml:8: id: Field required"),
+        (DOCUMENTS, "id: visitors", "id: printers_paper", "document 'printers_paper' exists already"),
+        (DOCUMENTS, "title: Visitors", "title: 5", "documents.yaml:9: title: Input should be a valid string"),
+        (DOCUMENTS, "unlock reset_printer_17", "unlock it", f"no document names the hidden tool {RESET!r}"),
+        (DOCUMENTS, "title: Visitors\n", "title: Visitors\n  owner: me\n", "owner: Extra inputs are not permitted"),
+        (MANIFEST, "documents: data/documents.yaml", "documents: data/*.md", "no file matches data/*.md, so the"),
+        (MANIFEST, "default_variant: search", "default_variant: serch", "no variant 'serch' (did you mean 'search'?)"),
+        (MANIFEST, "options: {top_k: 3}", "options: {most: 3}", "the variant has no option 'top_k' (available: most)"),
+        (MANIFEST, "knowledge: {documents: data/documents.yaml}\n", "", "desk/domain.yaml names no documents"),
+        (SEARCH, "retriever: bm25", "retriever: bm52", "there is no retriever 'bm52' (did you mean 'bm25'?)"),
+        (SEARCH, "{top_k: $top_k}", "{depth: 2}", "retriever 'bm25' has no option 'depth' (available: top_k)"),
+        (SEARCH, "{top_k: $top_k}", "{top_k: few}", "should be a whole number from 1, not 'few'"),
+        (SEARCH, "kind: read", "kind: write", "a tool with a `retriever` is of kind `read`"),
+        (TOOLS, "  handler: unlocking:unlock\n", "", "name either a `handler` or a `retriever`"),
+        ("data/tasks.yaml", "[printer hangs]", "[badge]", f"its searches find no document that names {RESET}"),
+    ],
+)
+def test_a_mistake_is_named_with_its_file(desk: Path, file: str, old: str, new: str, said: str) -> None:
+    if said.startswith("its searches"):
+        change(desk / MANIFEST, "top_k: 3", "top_k: 1")
+    change(desk / file, old, new)
+    done = in_process("check", "--pack", desk)
+    assert done.returncode == 1
+    assert said.replace("desk/domain.yaml", "domain.yaml") in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Just words.", "a Markdown document begins with `---`"),
+        ("---\ntitle: Badges\n---\nBadges.\n", "id: Field required"),
+        ("---\nid: [\n---\nBadges.\n", "its front matter: "),
+        ("---\nid: badges\ntitle: Badges\n---\n", "content: String should have at least 1 character"),
+        (b"---\nid: \xff\n---\n", "cannot be read: "),
+    ],
+)
+def test_markdown_needs_front_matter(desk: Path, text: str | bytes, said: str) -> None:
+    change(desk / MANIFEST, "data/documents.yaml", "data/*.md")
+    (desk / "data" / "badges.md").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(PackError) as refused:
+        load_domain(desk)
+    assert "badges.md" in str(refused.value)
+    assert said in str(refused.value)
+    (desk / "data" / "badges.md").write_text("---\nid: b\ntitle: Badges\n---\n\n# Badges\n\nAt the door.\n")
+    with open_episode(desk) as episode:
+        found = episode.call("search", query="zebra").content
+    assert found == "1. Badges\n   ID: b\n   Score: 0.0000\n   Content: # Badges\n\nAt the door.\n"
