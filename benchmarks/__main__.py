@@ -1,4 +1,4 @@
-"""`python -m benchmarks [SECTION…] [--simulations DIR]`: what worlds, calls, grades, rollouts and a server cost here.
+"""`python -m benchmarks [SECTION…] [--simulations DIR]`: the cost of worlds, calls, grades, rollouts and a server.
 
 Sections: the domains, `imports` (CPU seconds of a start, and the size of a light install, which pip fetches),
 `grading` (of official result files, by default those in ../shared), `train` (environments for training), `equality`
@@ -36,7 +36,7 @@ def main(
     episodes: int = 1_000_000,
     before: Path | None = None,
 ) -> None:
-    """Measure what is named, by default the domains and the imports, and print a table each."""
+    """Measure the given sections, by default the domains and the imports, and print a table for each."""
     screen = Console(width=130)
     for section in sections:
         if section == "imports":
@@ -58,7 +58,7 @@ def main(
             from benchmarks.trees import compare_trees
 
             if before is None:
-                raise SystemExit("trees: name the other tree with --before DIR, such as a git worktree")
+                raise SystemExit("trees: give the other tree with --before DIR, such as a git worktree")
             screen.print(*compare_trees(before), sep="\n\n")
         elif section == "view":
             from benchmarks.view import view_figures
@@ -84,7 +84,7 @@ def main(
                 screen.print(_table(f"llm: retail, models of {provider}/, {each}", llm_figures(provider)))
         else:
             screen.print(_table(f"{section}: own data, own tasks", domain_figures(section)))
-    screen.print("tau2-bench: as measured on a 2-core machine of this kind. ×: how many times better ours is.")
+    screen.print("tau2-bench: as measured on a 2-core machine of this kind. ×: how many times better we are.")
 
 
 def _equality(screen: Console, openenv: str | None, verifiers: str | None) -> None:
@@ -92,9 +92,9 @@ def _equality(screen: Console, openenv: str | None, verifiers: str | None) -> No
     from benchmarks.equality import DOMAINS, equality
     from benchmarks.equality.by_openenv import PACKAGE, by_openenv
     from benchmarks.equality.by_verifiers import PACKAGES, by_verifiers
-    from benchmarks.equality.played import Door
+    from benchmarks.equality.played import Interface
 
-    more: dict[str, Door] = {}
+    more: dict[str, Interface] = {}
     with ExitStack() as stack:
         if openenv is not None:
             more["openenv"] = by_openenv(stack.enter_context(interpreter(openenv, PACKAGE)))
@@ -103,10 +103,10 @@ def _equality(screen: Console, openenv: str | None, verifiers: str | None) -> No
             more["verifiers"] = by_verifiers(stack.enter_context(interpreter(verifiers, *PACKAGES, *packs)))
         rows = equality(more)
     table = Table(title="the same episodes by every interface")
-    for title in ("domain", "agent", "task", *rows[0].doors, "rewards equal", "records equal"):
+    for title in ("domain", "agent", "task", *rows[0].interfaces, "rewards equal", "records equal"):
         table.add_column(title)
     for row in rows:
-        rewards = ["–" if done.reward is None else f"{done.reward:g}" for done in row.doors.values()]
+        rewards = ["–" if done.reward is None else f"{done.reward:g}" for done in row.interfaces.values()]
         equal = ["yes" if each else "NO" for each in (row.rewards_equal, row.records_equal)]
         table.add_row(row.domain, row.agent, escape(row.task_id), *rewards, *equal)
     screen.print(table)
@@ -121,7 +121,7 @@ def _gym(screen: Console) -> None:
 
     rows, megabytes = compare()
     titles = ("protocol", "sessions", "calls/s", "bare", "ratio", "set-up ms", "bare", "ratio")
-    table = Table(*titles, title="gym: beside a bare SDK server (aims: ratio of calls ≥ 0.9, of set-up ≤ 1.1)")
+    table = Table(*titles, title="gym: compared with a bare SDK server (aims: ratio of calls ≥ 0.9, of set-up ≤ 1.1)")
     for row in rows:
         table.add_row(*row.row())
     screen.print(table)
@@ -146,11 +146,15 @@ def _table(title: str, figures: list[Figure]) -> Table:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("sections", nargs="*", default=[*DOMAINS, "imports"])
-    parser.add_argument("--simulations", type=Path, help="where official result files are, a folder a domain")
+    parser.add_argument(
+        "--simulations", type=Path, help="the folder of official result files, with a subfolder per domain"
+    )
     parser.add_argument("--minutes", type=float, default=1.0, help="how long `attack` attacks")
-    parser.add_argument("--openenv", nargs="?", const="", metavar="PYTHON", help="also play by OpenEnv's client")
-    parser.add_argument("--verifiers", nargs="?", const="", metavar="PYTHON", help="also play by vf-eval of verifiers")
+    parser.add_argument("--openenv", nargs="?", const="", metavar="PYTHON", help="also play with OpenEnv's client")
+    parser.add_argument(
+        "--verifiers", nargs="?", const="", metavar="PYTHON", help="also play with vf-eval of verifiers"
+    )
     parser.add_argument("--episodes", type=int, default=1_000_000, help="how many episodes `scale` reads")
-    parser.add_argument("--before", type=Path, metavar="DIR", help="the tree that `trees` compares this one with")
+    parser.add_argument("--before", type=Path, metavar="DIR", help="the tree that `trees` compares this tree with")
     told = parser.parse_args()
     main(told.sections, told.simulations, told.minutes, told.openenv, told.verifiers, told.episodes, told.before)

@@ -1,4 +1,4 @@
-"""Episodes in environments of Gymnasium: one at a time, and side by side in a vector."""
+"""Episodes in Gymnasium environments: one at a time, and concurrently in a vector."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.equality.played import Done, Played, Stage, done
 
 
 def by_gymnasium(domain: str, played: Sequence[Played], _stage: Stage) -> list[Done]:
-    """Play each episode in an environment of its own."""
+    """Play each episode in a separate environment."""
     return [_single(domain, each) for each in played]
 
 
@@ -29,7 +29,7 @@ def _single(domain: str, played: Played) -> Done:
 
 
 def by_vector(domain: str, played: Sequence[Played], stage: Stage) -> list[Done]:
-    """Play all episodes side by side; one that is over waits in a seat that is not stepped."""
+    """Play all episodes concurrently. One that is over keeps its place in the vector and is not stepped."""
     records = [each.record for each in played]
     envs = gymnasium.make_vec(
         f"tau2_gymnasium:tau2_gym/{domain}-v0", len(records), split=stage.split, autoreset_mode="SameStep"

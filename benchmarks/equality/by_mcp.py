@@ -1,4 +1,4 @@
-"""Episodes over MCP alone: the conversation is a tool, too."""
+"""Episodes over MCP only: the conversation is a tool too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Episodes by OpenEnv's own client, which runs in an environment of its own."""
+"""Episodes with OpenEnv's own client, in a separate environment."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 from tau2_core import EpisodeRecord
 
-from benchmarks.equality.played import Done, Door, Played, Stage, done
+from benchmarks.equality.played import Done, Interface, Played, Stage, done
 
 PACKAGE = "openenv==0.10.0"
 CLIENT = Path(__file__).with_name("openenv_client.py")
 
 
-def by_openenv(python: Path) -> Door:
-    """Return the door that plays episodes over a WebSocket with the client that an interpreter has."""
+def by_openenv(python: Path) -> Interface:
+    """Return the interface that plays episodes over a WebSocket with the client of an interpreter."""
 
     def play(domain: str, played: Sequence[Played], stage: Stage) -> list[Done]:
         plan = [{"task_id": each.record.task_id, "seed": each.record.seed, "actions": each.actions} for each in played]

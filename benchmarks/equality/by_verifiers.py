@@ -1,4 +1,4 @@
-"""Episodes by verifiers: `vf-eval`, from an environment of its own, with a scripted model that does what was done."""
+"""Episodes with verifiers: `vf-eval`, in a separate environment, with a scripted model that repeats the actions."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import Any
 from tau2_core import EpisodeRecord, UserMessage
 from tau2_core.testing.scripted_endpoint import Asked, Reply, ScriptedEndpoint, call, say
 
-from benchmarks.equality.played import Done, Door, Played, Stage, done
+from benchmarks.equality.played import Done, Interface, Played, Stage, done
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("verifiers==0.4.0", "uv", *(str(ROOT / part) for part in ("core", "integrations/verifiers")))
 
 
-def by_verifiers(python: Path) -> Door:
-    """Return the door that plays episodes with the `vf-eval` beside an interpreter."""
+def by_verifiers(python: Path) -> Interface:
+    """Return the interface that plays episodes with the `vf-eval` beside an interpreter."""
 
     def play(domain: str, played: Sequence[Played], stage: Stage) -> list[Done]:
         results: dict[int, Done] = {}
         left = list(range(len(played)))
-        while left:  # in rounds, in each of which all customers begin with other words
+        while left:  # in rounds, so that within a round all customers start with different messages
             places = {_first_words(played[place].record): place for place in reversed(left)}.values()
             ended = _evaluated(python, domain, [played[place] for place in places], stage)
             results |= {place: ended[played[place].record.task_id] for place in places}
@@ -36,7 +36,7 @@ def by_verifiers(python: Path) -> Door:
 
 
 class _Again:
-    """A model that does again what was done in some episodes, which it tells apart by the customer's first words."""
+    """A model that repeats the actions of some episodes, which it recognises by the customer's first message."""
 
     def __init__(self, played: Sequence[Played]) -> None:
         self.actions = {_first_words(each.record): each.actions for each in played}
@@ -59,7 +59,7 @@ def _first_words(record: EpisodeRecord) -> str:
 
 
 def _evaluated(python: Path, domain: str, played: Sequence[Played], stage: Stage) -> dict[str, Done]:
-    """Play episodes whose customers begin with different words; return the results by task."""
+    """Play episodes whose customers start with different messages; return the results by task."""
     ids = json.dumps([each.record.task_id for each in played])
     (seed,) = {each.record.seed for each in played}
     path = os.pathsep.join([str(python.parent), os.environ["PATH"]])
@@ -82,7 +82,7 @@ def _evaluated(python: Path, domain: str, played: Sequence[Played], stage: Stage
 
 
 def _kept(stage: Stage) -> dict[str, EpisodeRecord]:
-    """Return the records that the server has written, by the episodes' ids."""
+    """Return the records written by the server, by the episodes' ids."""
     lines: list[Any] = []
     for file in stage.kept.glob("*/episodes.jsonl"):
         lines += map(json.loads, file.read_text(encoding="utf-8").splitlines())

@@ -1,6 +1,6 @@
 """Plays episodes with OpenEnv's client: a plan as JSON on standard input, rewards and records on standard output.
 
-It runs in an environment that has OpenEnv and nothing of ours.
+It runs in an environment that has OpenEnv but none of our packages.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from openenv.core.generic_client import GenericEnvClient
 
 
 def as_action(action: str) -> dict[str, Any]:
-    """Return an action of the run in OpenEnv's form."""
+    """Return an action of the run in OpenEnv's format."""
     if action.startswith("{"):
         call = json.loads(action)
         return {"type": "call_tool", "tool_name": call["name"], "arguments": call["arguments"]}
@@ -23,7 +23,7 @@ def as_action(action: str) -> dict[str, Any]:
 
 
 async def play(address: str, domain: str, episode: dict[str, Any]) -> dict[str, Any]:
-    """Play one episode; return its reward and the record that the server has of it."""
+    """Play one episode; return its reward and the server's record."""
     async with GenericEnvClient(base_url=f"{address}/openenv/{domain}") as env:
         result = await env.reset(task_id=episode["task_id"], seed=episode["seed"])
         episode_id = result.metadata["episode_id"]

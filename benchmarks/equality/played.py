@@ -1,4 +1,4 @@
-"""What the doors play again, and what each of them returns."""
+"""The episodes that the interfaces repeat, and their results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tau2_core import AssistantMessage, EpisodeRecord
 
 @dataclass(frozen=True)
 class Played:
-    """One episode of a run, and what its agent did: JSON calls, and texts for the customer."""
+    """One episode of a run, and its agent's actions: JSON calls, and texts for the customer."""
 
     agent: str
     record: EpisodeRecord
@@ -24,7 +24,7 @@ class Played:
 
 @dataclass(frozen=True)
 class Done:
-    """One episode by one door: its reward, and its record as JSON without what names the door (id, trial)."""
+    """One episode through one interface: its reward, and its record as JSON without the id and the trial."""
 
     reward: float | None
     record: str
@@ -32,19 +32,19 @@ class Done:
 
 @dataclass(frozen=True)
 class Stage:
-    """Where episodes are played: our server, the folder that it keeps records in, and the split of their tasks."""
+    """Where episodes are played: our server, its folder of records, and the split of their tasks."""
 
     address: str
     kept: Path
     split: str
 
 
-Door: TypeAlias = Callable[[str, Sequence[Played], Stage], list[Done]]
+Interface: TypeAlias = Callable[[str, Sequence[Played], Stage], list[Done]]
 """Plays episodes of a domain again, in the same order."""
 
 
 def actions_of(record: EpisodeRecord, history: int) -> list[str]:
-    """Return what the agent did after what the task's history holds, as actions of an environment."""
+    """Return what the agent did after the task's history, as actions of an environment."""
     actions: list[str] = []
     opening = history == 0
     for message in record.messages[history:]:
@@ -59,12 +59,12 @@ def actions_of(record: EpisodeRecord, history: int) -> list[str]:
 
 
 def done(reward: float | None, record: EpisodeRecord) -> Done:
-    """Return a result of a door."""
+    """Return a result of an interface."""
     return Done(reward, comparable(record))
 
 
 def kept_record(address: str, episode_id: str) -> EpisodeRecord:
-    """Return the record of an episode that the server still holds."""
+    """Return the record of an episode that is still open on the server."""
     url = f"{address}/v1/episodes/{episode_id}/record"
     answer: Any = httpx2.get(url, timeout=60, trust_env=False).raise_for_status().json()
     return EpisodeRecord.model_validate(answer)
