@@ -1,4 +1,4 @@
-"""A server under all attacks at once: how they affect other clients, and what memory they leave behind."""
+"""A server under all attacks at once: the effect on other clients, and the memory that remains in use."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from benchmarks.load import MODERN, Connection
 from benchmarks.measure import Figure
 
 IDLE_SECONDS = 10.0
-SETTLING_SECONDS = 75.0  # a session at /mcp lasts for a minute
+SETTLING_SECONDS = 75.0  # sessions at /mcp expire after a minute
 PLAYERS = 4
 PROBE_SECONDS = 0.02
 EVIL = "attack_evil"
@@ -89,7 +89,7 @@ FILES: dict[str, Any] = {
 
 @dataclass(eq=False)
 class Watch:
-    """What well-behaved clients see: seconds that /healthz takes, and episodes."""
+    """The view of well-behaved clients: the latency of /healthz, and episodes."""
 
     address: str
     seconds: list[float] = field(default_factory=list)
@@ -97,7 +97,7 @@ class Watch:
     wrong: list[str] = field(default_factory=list)
 
     async def for_seconds(self, seconds: float) -> None:
-        """Probe and play for so long."""
+        """Probe and play for the given time."""
         end = time.monotonic() + seconds
         async with httpx.AsyncClient(base_url=self.address, trust_env=False, timeout=60) as http:
             await asyncio.gather(self._probe(http, end), *(self._play_on(http, end) for _ in range(PLAYERS)))
@@ -117,7 +117,7 @@ class Watch:
                 self.wrong.append(f"{type(error).__name__}: {error}")
 
     async def _play(self, http: httpx.AsyncClient) -> None:
-        """Play one episode slowly enough to meet every attack, and compare all that is said with what is known."""
+        """Play one episode slowly enough to meet every attack, and compare every answer with the expected one."""
         made = (await http.post("/v1/episodes", json={"domain": "mock", "task_id": "create_plain"})).json()
         agent = Connection(made["mcp_url"], MODERN)
         await agent.open()
@@ -139,12 +139,12 @@ class Watch:
 
     @property
     def p99(self) -> float:
-        """The 99th of a hundred waits, in milliseconds."""
+        """The 99th percentile of the latency, in milliseconds."""
         return statistics.quantiles(self.seconds, n=100)[98] * 1000
 
 
 def attack_figures(minutes: float) -> list[Figure]:
-    """Attack a server of our own for a number of minutes; return how other clients are affected."""
+    """Attack a server that we start for a number of minutes; return the effect on other clients."""
     with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as (process, address):
         _open_each_domain(address)
         idle = Watch(address)
@@ -174,15 +174,15 @@ def attack_figures(minutes: float) -> list[Figure]:
         Figure("memory at the end of the attacks", during, "MB"),
         Figure("memory after", after, "MB", round(before + 10)),
         Figure("episodes of others", len(attacked.played) + len(attacked.wrong), ""),
-        Figure("of them broken off, or with a wrong answer (aim: none)", len(attacked.wrong), ""),
+        Figure("of them interrupted, or with a wrong answer (aim: none)", len(attacked.wrong), ""),
         Figure("of them without a record (aim: none)", lost, ""),
-        Figure("of them with another record (aim: none)", changed, ""),
+        Figure("of them with a wrong record (aim: none)", changed, ""),
         Figure("tracebacks in the log (aim: none)", log.count("Traceback"), ""),
     ]
 
 
 def _compare(folder: Path, played: dict[str, int]) -> tuple[int, int]:
-    """Return how many of the episodes have no record, and how many another one than they should."""
+    """Return how many of the episodes have no record, and how many have a wrong one."""
     files = folder.glob("runs/*/episodes.jsonl")
     lines = [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
     kept = {line.get("id"): sum(message["role"] == "tool" for message in line["messages"]) for line in lines}
@@ -212,7 +212,7 @@ def _server(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 def _open_each_domain(address: str) -> None:
-    """Load what is loaded once, so that it does not count as what an attack has left."""
+    """Load everything that is loaded once, so that it does not count as memory left by an attack."""
     with httpx.Client(base_url=address, trust_env=False, timeout=60) as http:
         for domain in ("mock", "airline", EVIL):
             http.post("/v1/episodes", json={"domain": domain}).raise_for_status()

@@ -1,4 +1,4 @@
-"""What hostile clients do to a gym server, each again and again until time is up. For a server of one's own only."""
+"""Attacks on a gym server, each repeated until the time is up. Use them only on your own server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Attack = Callable[[], Awaitable[None]]
 
 
 def run_attacks(address: str, evil: str, seconds: float) -> None:
-    """Make all attacks side by side for so many seconds. `evil` is the domain with the hostile handlers."""
+    """Make all attacks concurrently for a number of seconds. `evil` is the domain with the hostile handlers."""
     asyncio.run(_Attackers(address, evil).run(seconds))
 
 
@@ -55,7 +55,7 @@ class _Attackers:
 
     async def repeat(self, attack: Attack, end: float) -> None:
         while time.monotonic() < end:
-            with suppress(OSError, httpx.HTTPError):  # the server cuts attackers off
+            with suppress(OSError, httpx.HTTPError):  # the server disconnects attackers
                 await attack()
             await asyncio.sleep(PAUSE_SECONDS)
 
@@ -94,7 +94,7 @@ class _Attackers:
         await self.hold(200, b"")
 
     async def slow_readers(self) -> None:
-        """Ask for far more than is ever read."""
+        """Request far more than is ever read."""
         links = []
         request = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
         try:
@@ -137,7 +137,7 @@ class _Attackers:
         )
 
     async def session_flood(self) -> None:
-        """Open sessions of the dialect, each with a world of its own."""
+        """Open sessions of the compatibility route, each with its own world."""
         for _ in range(20):
             extra = {"session_id": f"flood-{next(self.numbers)}", "config": {"domain": "mock"}}
             hello = {**HELLO, "clientInfo": {"name": "flood", "version": "1", "_extra": extra}}

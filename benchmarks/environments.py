@@ -1,4 +1,4 @@
-"""Environments for other people's packages, which cannot be imported beside ours."""
+"""Virtual environments for packages that cannot be installed beside ours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 @contextmanager
 def interpreter(given: str, *requirements: str) -> Iterator[Path]:
-    """Give an interpreter that has the requirements: the one given, or that of a new environment if it is empty."""
+    """Return an interpreter that has the requirements: the given one, or that of a new environment if it is empty."""
     if given:
         yield Path(given)
         return

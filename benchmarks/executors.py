@@ -1,7 +1,7 @@
-"""Worker processes beside one process: episodes a second, processor time, and how many workers one run can feed.
+"""Worker processes compared with one process: episodes per second, CPU time, and how many workers a run can feed.
 
-Each figure is the difference between a longer and a shorter run, so that it is about episodes and not about the start.
-Wall times mean something only on a machine that does nothing else; processor times hold on a busy one too.
+Each figure is the difference between a longer and a shorter run, which excludes the start-up time.
+Wall times are meaningful only on an idle machine; CPU times also on a busy one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DEARER = 1.05
 
 @dataclass(frozen=True)
 class Cost:
-    """What a slot costs: seconds, processor seconds of the run and of its workers, and bytes of its record."""
+    """The cost of a slot: seconds, CPU seconds of the run and of its workers, and bytes of its record."""
 
     wall: float
     run: float
@@ -52,7 +52,7 @@ def executor_figures() -> list[Figure]:
 
 
 def _figures(title: str, longer: dict[str, Any], shorter: dict[str, Any]) -> list[Figure]:
-    _run(shorter)  # what is imported by it is not measured
+    _run(shorter)  # run once first, so that imports are not measured
     rounds = []
     for _ in range(ROUNDS):
         one = _cost(longer, shorter, {})
@@ -62,13 +62,13 @@ def _figures(title: str, longer: dict[str, Any], shorter: dict[str, Any]) -> lis
     dearer = median(many.cpu / one.cpu for one, many in rounds)
     run = median(many.run for _, many in rounds)
     return [
-        Figure(f"{title}: processor time a slot, one process", median(one.cpu for one, _ in rounds) * 1e3, "ms"),
+        Figure(f"{title}: CPU time per slot, one process", median(one.cpu for one, _ in rounds) * 1e3, "ms"),
         Figure(f"{title}: processor time a slot, {WORKERS} workers", median(m.cpu for _, m in rounds) * 1e3, "ms"),
         Figure("  × one process", dearer, "", DEARER),
-        Figure("  episodes a second × one process", faster, "", FASTER, more_is_better=True),
+        Figure("  episodes per second × one process", faster, "", FASTER, more_is_better=True),
         Figure("  of it, in the process of the run", run * 1e3, "ms"),
-        Figure("  slots a second when that process is full", 1 / run, ""),
-        Figure("  bytes a second of records then", many.size / run / 1e6, "MB"),
+        Figure("  slots per second when that process is saturated", 1 / run, ""),
+        Figure("  bytes of records per second then", many.size / run / 1e6, "MB"),
         Figure("  workers that one run can feed", median(m.workers / m.run for _, m in rounds), ""),
     ]
 
@@ -80,7 +80,7 @@ def _cost(longer: dict[str, Any], shorter: dict[str, Any], how: dict[str, Any]) 
 
 
 def _run(options: dict[str, Any]) -> tuple[int, float, float, float, float]:
-    """Play a run; return its slots, seconds, processor seconds here and in processes that ended, and bytes."""
+    """Play a run; return its slots, seconds, CPU seconds of this process and of its children, and bytes."""
     before = [_cpu(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     with tempfile.TemporaryDirectory() as folder:
         composed = compose(Options.model_validate({"domain": DOMAIN, "out": folder, "name": "run", **options}))

@@ -1,4 +1,4 @@
-"""Re-grading recorded conversations beside the official evaluator: files read, worlds replayed, verdicts compared."""
+"""Regrade recorded conversations, compared with the official evaluator: read files, replay worlds, compare verdicts."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from benchmarks.measure import OFFICIAL, Figure
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 SIMULATIONS = SHARED / "conformance" / "simulations"
 DATASET = SHARED / "tau2-bench"
-TIMES = 100  # the aim: so many times faster than the official evaluator
+TIMES = 100  # the aim: this many times faster than the official evaluator
 
 
 def grading_figures(simulations: Path) -> list[Figure]:
-    """Return milliseconds a conversation, in one process, for each domain with files below `simulations`.
+    """Return milliseconds per conversation, in one process, for each domain with files below `simulations`.
 
-    The domain's data are loaded before; reading and decompressing the files is in the figures, which the official
-    ones are without. `of processor` leaves out what other processes took.
+    The domain's data is loaded before. The figures include reading and decompressing the files, the official ones do
+    not. `of processor` excludes time spent in other processes.
     """
     figures = []
     dataset = DATASET if DATASET.is_dir() else None
@@ -39,5 +39,5 @@ def grading_figures(simulations: Path) -> list[Figure]:
         figures.append(Figure(f"{domain}: one of {count} conversations", seconds / count * 1e3, "ms", aim, official))
         figures.append(Figure("  of processor", cpu / count * 1e3, "ms", aim, official))
     if not figures:
-        raise SystemExit(f"{simulations} holds no files of retail or airline; say with --simulations where they are")
+        raise SystemExit(f"{simulations} contains no files of retail or airline; give their folder with --simulations")
     return figures

@@ -1,4 +1,4 @@
-"""The MCP gym beside a bare SDK server in the same run: calls a second, session set-up, memory of open worlds."""
+"""The MCP gym compared with a bare SDK server: calls per second, session set-up, memory of open worlds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WORLDS = 1000
 
 @dataclass(frozen=True)
 class Comparison:
-    """Our figures and the bare server's in rounds that take turns, each (calls a second, milliseconds to set up)."""
+    """Our figures and the bare server's in alternating rounds, each (calls per second, milliseconds to set up)."""
 
     era: str
     sessions: int
@@ -35,7 +35,7 @@ class Comparison:
     bare: list[tuple[float, float]]
 
     def row(self) -> tuple[str, ...]:
-        """Return medians. A ratio is one of neighbouring rounds, since the machine's own speed changes meanwhile."""
+        """Return medians. Ratios are between neighbouring rounds, since the machine's speed varies."""
         cells = []
         for which, form in ((0, ",.0f"), (1, ".2f")):
             ours, bare = [each[which] for each in self.ours], [each[which] for each in self.bare]
@@ -45,7 +45,7 @@ class Comparison:
 
 
 def compare() -> tuple[list[Comparison], float]:
-    """Return the comparisons, and MB a thousand open retail worlds take above the idle server."""
+    """Return the comparisons, and the MB that a thousand open retail worlds add to the idle server."""
     user_id, text = _a_user()
     with server("benchmarks.echo_server", "{port}") as (_, bare), tempfile.TemporaryDirectory() as out:
         options = ("serve", "retail", "--port", "{port}", "--max-steps", "1000000000", "--out", out)
@@ -72,7 +72,7 @@ def _compare(era: str, sessions: int, bare: str, gym: str, user_id: str, text: s
 
 
 def _a_user() -> tuple[str, str]:
-    """Return a retail user's id, and what asking for that user answers, for the bare server to echo."""
+    """Return a retail user's id and the result of looking it up, for the bare server to echo."""
     setting = load_setting(open_catalogue(), "retail")
     users = setting.bases()["agent"].fields["users"]
     user_id = next(iter(users))

@@ -1,4 +1,4 @@
-"""What a start costs: CPU seconds and modules of imports and of `--help`, and what a light install brings."""
+"""The cost of starting: CPU seconds and modules of imports and of `--help`, and the size of a light install."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ READING = "import tau2_core.records.compare, tau2_core.records.report"
 
 
 def start_figures() -> list[Figure]:
-    """Return CPU seconds, of user and system, and modules of Python itself, imports and `--help`; medians of nine."""
+    """Return CPU seconds (user and system) and modules of Python itself, imports and `--help`; medians of nine."""
     python = str(Path(sys.executable))
     command = str(Path(sys.executable).parent / "tau2-gym")
     return [
@@ -35,7 +35,7 @@ def start_figures() -> list[Figure]:
 
 
 def install_figures() -> list[Figure]:
-    """Return megabytes and packages that `pip install tau2-core` brings into an environment that has only pip."""
+    """Return the megabytes and packages that `pip install tau2-core` adds to an environment with only pip."""
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
         before = _installed(Path(folder))
@@ -65,6 +65,6 @@ def _modules(code: str) -> int:
 
 
 def _installed(environment: Path) -> tuple[int, int]:
-    """Return the bytes of all files in an environment, compiled ones included, and its number of packages."""
+    """Return the bytes of all files in an environment, including compiled ones, and its number of packages."""
     files = [file for file in environment.rglob("*") if file.is_file() and not file.is_symlink()]
     return sum(file.stat().st_size for file in files), len(list(environment.rglob("*.dist-info")))

@@ -49,7 +49,7 @@ def _samples(run: Path) -> Iterator[Any]:
 
 
 def _message(told: dict[str, Any]) -> dict[str, Any]:
-    """Return a message in Inspect's form; both know the same roles."""
+    """Return a message in Inspect's format; both have the same roles."""
     message = {"role": told["role"], "content": told.get("content") or ""}
     if told["role"] == "tool":
         return message | {"tool_call_id": told["id"]}

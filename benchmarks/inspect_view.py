@@ -1,6 +1,6 @@
-"""Inspect View over a log of the episodes that the workbench is measured with, in the same browser.
+"""Inspect View on a log of the episodes used to measure the workbench, in the same browser.
 
-Inspect is installed into an environment of its own, or TAU2_GYM_INSPECT names the folder of one that has it.
+Inspect is installed into a separate environment; TAU2_GYM_INSPECT may give the folder of an existing one.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def inspect_figures(run: Path, scratch: Path, episodes: int, browser: Any) -> li
     logs.mkdir()
     started = time.perf_counter()
     subprocess.run([programs / "python", WRITER, run, logs / "large.eval"], check=True)
-    figures = [Figure(f"Inspect: its log of {episodes} episodes is written", time.perf_counter() - started, "s")]
+    figures = [Figure(f"Inspect: writing its log of {episodes} episodes", time.perf_counter() - started, "s")]
     with _serving(programs / "inspect", logs) as (address, process):
         place = f"{address}/#/logs/large.eval"
         name = "Inspect View in a browser: the list of samples"
         figures.append(Figure(name, seconds_until(browser, place, f"{episodes} Samples"), "s"))
-        figures.append(Figure("its server's memory at most", most_megabytes(process.pid), "MB"))
+        figures.append(Figure("peak memory of its server", most_megabytes(process.pid), "MB"))
     return figures
 
 
@@ -67,7 +67,7 @@ def _serving(program: Path, logs: Path) -> Iterator[tuple[str, subprocess.Popen[
         assert process.stdout is not None
         while "Running on" not in (line := process.stdout.readline()):
             if not line:
-                raise RuntimeError("inspect view ended before it served; see what it printed")
+                raise RuntimeError("inspect view ended before it was ready; see its output")
         try:
             yield f"http://127.0.0.1:{port}", process
         finally:

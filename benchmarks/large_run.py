@@ -1,4 +1,4 @@
-"""A large run folder, made of a small one: the same episodes over and over, under other tasks' names."""
+"""Make a large run folder from a small one: the same episodes repeatedly, under other task ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FILES = ("tasks.jsonl", "episodes.jsonl", "grades.jsonl", "timings.jsonl")
 
 
 def make_large_run(source: Path, target: Path, *, episodes: int, trials: int) -> None:
-    """Write a run of `episodes` slots to `target`, whose lines are those of `source` in turn."""
+    """Write a run of `episodes` slots to `target`, repeating the lines of `source`."""
     target.mkdir(parents=True)
     lines = {name: [json.loads(line) for line in (source / name).open(encoding="utf-8")] for name in FILES}
     config = json.loads((source / "run.json").read_text(encoding="utf-8"))

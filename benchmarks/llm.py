@@ -1,7 +1,7 @@
 """A run with models behind an endpoint of fixed latency: its wall time against the ideal, loop lag, memory.
 
-Once with the client for endpoints (`endpoint/`), once through litellm (`openai/`), which takes so long that it plays
-fewer episodes.
+Once with the client for endpoints (`endpoint/`), once through litellm (`openai/`), which is slower and plays fewer
+episodes.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ MODELS: dict[ModelRole, str] = {"agent": "agent", "user": "customer"}
 
 @dataclass
 class Watch:
-    """What is seen of a run from within: how late the event loop is, and resident memory after every tenth episode."""
+    """Measures a run from within: the lag of the event loop, and resident memory after every tenth episode."""
 
     lags: list[float] = field(default_factory=list)
     megabytes: list[float] = field(default_factory=list)
@@ -87,20 +87,20 @@ def llm_figures(provider: str) -> list[Figure]:
         Figure("ideal wall time", ideal, "s"),
         Figure("wall time", seconds, "s", ideal * AIM),
         Figure("  × the ideal", seconds / ideal, "", AIM),
-        Figure("  of it, waiting for a processor", waited, "s"),
+        Figure("  of it, waiting for a CPU", waited, "s"),
         Figure("  × the ideal, without that", (seconds - waited) / ideal, "", AIM),
-        Figure("processor time a call, conversation and all", cpu / sum(calls) * 1e3, "ms"),
-        Figure("  which 1.15 × the ideal leaves on one processor", ideal * AIM / sum(calls) * 1e3, "ms"),
+        Figure("CPU time per call, including the conversation", cpu / sum(calls) * 1e3, "ms"),
+        Figure("  the budget at 1.15 × the ideal on one CPU", ideal * AIM / sum(calls) * 1e3, "ms"),
         Figure("event-loop lag, p99", quantiles(watch.lags, n=100)[98] * 1e3, "ms"),
         Figure(f"memory after {CONCURRENCY} episodes", start, "MB"),
         Figure("memory in the middle", middle, "MB"),
         Figure("memory at the end", end, "MB"),
-        Figure("load of the machine while measuring", os.getloadavg()[0], ""),
+        Figure("load of the machine during the measurement", os.getloadavg()[0], ""),
     ]
 
 
 def schedule(lengths: Iterable[float], workers: int) -> float:
-    """Return when the last of some pieces of work is done that are begun in order, each by the first who is free."""
+    """Return when the last job ends if jobs start in order, each on the first free worker."""
     free = [0.0] * workers
     for length in lengths:
         heapreplace(free, free[0] + length)
@@ -137,7 +137,7 @@ async def _play(
 
 @contextmanager
 def endpoint() -> Iterator[str]:
-    """Run the endpoint in a process of its own; the value is its address."""
+    """Run the endpoint in a separate process; yields its URL."""
     command = [sys.executable, "-m", "benchmarks.llm_endpoint", DOMAIN, str(LATENCY)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -156,7 +156,7 @@ def _cpu() -> float:
 
 
 def _waited() -> float:
-    """Return the seconds that the main thread was ready to run, and no processor was free."""
+    """Return the seconds that the main thread was runnable but waited for a CPU."""
     return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
 
 

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.llm_endpoint DOMAIN SECONDS`: plays a domain's gold in every role, each answer after a while.
+"""`python -m benchmarks.llm_endpoint DOMAIN SECONDS`: plays a domain's gold in every role, with a delay per answer.
 
-Prints its address, and ends with its standard input.
+Prints its URL, and ends when its standard input is closed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A light MCP client over plain sockets, so that the server, not the client, is what is measured."""
+"""A light MCP client over plain sockets, so that the server and not the client is measured."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MODERN = "2026-07-28"
 
 
 class Connection:
-    """One keep-alive HTTP connection; in the handshake era one MCP session."""
+    """One keep-alive HTTP connection; for revisions with sessions, one MCP session."""
 
     def __init__(self, url: str, version: str) -> None:
         self.target = urlsplit(url)
@@ -22,7 +22,7 @@ class Connection:
         self.sent = 0
 
     async def open(self) -> None:
-        """Connect, and in the handshake era initialize a session."""
+        """Connect; for revisions with sessions, initialize one."""
         self.reader, self.writer = await asyncio.open_connection(self.target.hostname, self.target.port)
         if self.version == LEGACY:
             hello = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "load", "version": "1"}}
@@ -76,7 +76,7 @@ class Connection:
 async def calls_a_second(
     urls: list[str], name: str, arguments: dict[str, Any], seconds: float, version: str
 ) -> tuple[float, float]:
-    """Return (calls a second over all sessions side by side, milliseconds to set up one session)."""
+    """Return (calls per second over all concurrent sessions, milliseconds to set up one session)."""
     connections = [Connection(url, version) for url in urls]
     started = time.perf_counter()
     for connection in connections:

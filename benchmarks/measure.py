@@ -1,4 +1,4 @@
-"""Measuring one domain: every figure over all of its own tasks, so that no lucky call is picked."""
+"""Measure one domain. Every figure is over all of its tasks, to avoid picking a lucky call."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tau2_core.runs.execute import execute
 from tau2_core.runs.loading import load_setting, open_catalogue
 from tau2_core.runs.plan import Plan
 
-# Measured with tau2-bench 1.0.1: reset, digest (s), memory (KB), rollouts a second, import (s).
+# Measured with tau2-bench 1.0.1: reset, digest (s), memory (KB), rollouts per second, import (s).
 OFFICIAL: dict[str, dict[str, float]] = {
     "airline": {"reset": 150e3, "digest": 87e3, "grading": 500e3, "memory": 22.6e3, "rollouts": 1.1},
     "retail": {"reset": 50e3, "digest": 40e3, "grading": 200e3, "rollouts": 2.8},
@@ -39,7 +39,7 @@ ROLLOUT_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured figure with its unit, the aim (for rates a floor), and what the official benchmark needs."""
+    """A measured figure with its unit, the aim (for rates a minimum), and the official benchmark's figure."""
 
     name: str
     value: float
@@ -63,14 +63,14 @@ class Figure:
 
 
 def most_megabytes(pid: int) -> float:
-    """Return the most memory that a process has had, in megabytes."""
+    """Return a process's peak memory, in megabytes."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     found = re.search(r"VmHWM:\s+(\d+) kB", status)
     return int(found[1]) / 1e3 if found else float("nan")
 
 
 def domain_figures(domain: str) -> list[Figure]:
-    """Return a domain's figures; its databases are loaded before anything is timed."""
+    """Return a domain's figures. Its databases are loaded before anything is timed."""
     catalogue = open_catalogue()
     loading = _timed(lambda: load_setting(catalogue, domain).bases(), 1)
     setting = load_setting(catalogue, domain)
@@ -81,7 +81,7 @@ def domain_figures(domain: str) -> list[Figure]:
     records = [asyncio.run(_oracle(setting, catalogue, task_id)) for task_id in ids]
     reads, writes = _calls(setting)
     return [
-        Figure("load the pack and its data, once a process", loading / 1e3, "ms"),
+        Figure("load the pack and its data, once per process", loading / 1e3, "ms"),
         Figure("reset (a new world)", _timed(lambda: Environment(setting), REPEATS), "µs", 50, official.get("reset")),
         Figure("read call, mean over gold calls", statistics.mean(_flat(reads)), "µs", 50),
         Figure(f"  slowest tool: {_slowest(reads)[0]}", _slowest(reads)[1], "µs"),
@@ -107,7 +107,7 @@ async def _oracle(setting: Setting, catalogue: Catalogue, task_id: str) -> Episo
 
 
 def _timed(work: Callable[[], object], repeats: int) -> float:
-    """Return microseconds a call."""
+    """Return microseconds per call."""
     started = time.perf_counter()
     for _ in range(repeats):
         work()
@@ -115,7 +115,7 @@ def _timed(work: Callable[[], object], repeats: int) -> float:
 
 
 def _calls(setting: Setting) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Time every gold call of every task in its own place, the best of five plays."""
+    """Time every gold call of every task in its context; the best of five plays."""
     reads: dict[str, list[float]] = defaultdict(list)
     writes: dict[str, list[float]] = defaultdict(list)
     for task in setting.select():
@@ -145,7 +145,7 @@ def _slowest(times: dict[str, list[float]]) -> tuple[str, float]:
 
 
 def _digest(setting: Setting) -> float:
-    """Return the mean over worlds after their third write; tasks without a start state of their own share one."""
+    """Return the mean over worlds after their third write; tasks without their own start state share one."""
     times = []
     environment, made = Environment(setting), 0
     for task in setting.select():
@@ -166,7 +166,7 @@ def _digest(setting: Setting) -> float:
 
 
 def _grading(setting: Setting, catalogue: Catalogue, records: list[EpisodeRecord]) -> float:
-    """Return microseconds a conversation; the gold is played anew for each."""
+    """Return microseconds per conversation; the gold is replayed for each."""
     evaluators = catalogue.evaluators("tau2")
     started = time.perf_counter()
     for _ in range(3):
@@ -176,7 +176,7 @@ def _grading(setting: Setting, catalogue: Catalogue, records: list[EpisodeRecord
 
 
 def _memory(setting: Setting) -> float:
-    """Return allocated KB a world, over many open at once."""
+    """Return allocated KB per world, over many open worlds."""
     gc.collect()
     tracemalloc.start()
     worlds = [Environment(setting) for _ in range(WORLDS)]
@@ -186,7 +186,7 @@ def _memory(setting: Setting) -> float:
 
 
 def _rollouts(setting: Setting, catalogue: Catalogue) -> float:
-    """Return oracle rollouts a second in one process: conversation and grading, no model, no files."""
+    """Return oracle rollouts per second in one process: conversation and grading, without models or files."""
     grader = Grader(setting, "tau2", catalogue.evaluators("tau2"))
     tasks = {task.id: task for task in setting.select()}
     done, started = 0, time.perf_counter()
@@ -198,7 +198,7 @@ def _rollouts(setting: Setting, catalogue: Catalogue) -> float:
 
 
 def _run_rate(setting: Setting, catalogue: Catalogue) -> float:
-    """Return rollouts a second of a whole run, its records and grades written."""
+    """Return rollouts per second of a whole run, including writing records and grades."""
     participants = Participants(catalogue.agent("oracle"), catalogue.user("scripted"))
     plan = Plan(setting, participants, setting.select(), trials=10)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""A run of very many episodes: seconds and memory of reading it, and how fast lines are appended."""
+"""A very large run: time and memory for reading it, and the speed of appending lines."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _append_rate(folder: Path) -> Figure:
 
 
 def _measured(arguments: list[str]) -> tuple[float, float]:
-    """Run a command; return its CPU seconds and the most memory that it had, in MB. Raises CalledProcessError."""
+    """Run a command; return its CPU seconds and its peak memory in MB. Raises CalledProcessError."""
     command = [sys.executable, "-m", "tau2_core", *arguments]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         _, status, used = os.wait4(process.pid, 0)

@@ -1,6 +1,6 @@
-"""What training costs: resets and steps of 1, 64 and 4,096 environments in one process, and the memory they take.
+"""The cost of training environments: resets and steps of 1, 64 and 4,096 in one process, and their memory.
 
-Rates are by processor time, so what else the machine does is not in them.
+Rates are by CPU time, so other load on the machine does not affect them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchmarks.measure import OFFICIAL, Figure
 DOMAIN = "retail"
 READ = "get_order_details"
 SIZES = (1, 64, 4096)
-STEPS = 8192  # of all environments together
+STEPS = 8192  # over all environments
 RESETS = 4096
 OPEN = f"tau2_gymnasium:tau2_gym/{DOMAIN}-v0"
 
@@ -37,7 +37,7 @@ def train_figures() -> list[Figure]:
 
 
 def _bare() -> tuple[float, ToolCall]:
-    """Return how many microseconds a reading tool call takes in a bare environment, and the call."""
+    """Return a reading tool call, and the microseconds that it takes in a bare environment."""
     env = tau2_gymnasium.AgentEnv(DOMAIN)
     setting = env.factory.setting
     gold = [action for task in env.factory.tasks.values() for action in task.gold()]
@@ -53,7 +53,7 @@ def _single(bare: float, call: ToolCall) -> list[Figure]:
     resets = _processor(env.reset, RESETS)
     env.reset(seed=1)
     seconds = 0.0
-    for _ in range(STEPS // 64):  # an episode is some 64 steps long, not thousands
+    for _ in range(STEPS // 64):  # episodes have about 64 steps, not thousands
         env.reset()
         seconds += _processor(lambda: env.step(action), 64)
     env.close()
@@ -61,7 +61,7 @@ def _single(bare: float, call: ToolCall) -> list[Figure]:
     return [
         Figure("one environment: a reset", resets / RESETS * 1e6, "µs", 50, OFFICIAL[DOMAIN]["reset"]),
         Figure("  tool-call steps", 1e6 / step, "/s", 10_000, more_is_better=True),
-        Figure("  a step over the bare call", step - bare, "µs", 15),
+        Figure("  step time / bare call time", step - bare, "µs", 15),
     ]
 
 
@@ -85,7 +85,7 @@ def _vector(size: int, call: ToolCall) -> list[Figure]:
     steps = _processor(lambda: envs.step(actions), min(rounds, 64)) / min(rounds, 64) / size
     envs.close()
     figures = [
-        Figure(f"a vector of {size:,}: begin all episodes, first time", opened, "s"),
+        Figure(f"a vector of {size:,}: start all episodes, first time", opened, "s"),
         Figure("  resets", 1 / resets, "/s", more_is_better=True),
         Figure("  tool-call steps", 1 / steps, "/s", 10_000, more_is_better=True),
     ]
@@ -96,7 +96,7 @@ def _vector(size: int, call: ToolCall) -> list[Figure]:
 
 
 def _processor(work: Callable[[], object], repeats: int) -> float:
-    """Return the processor seconds of doing work so often."""
+    """Return the CPU seconds of repeating some work."""
     work()
     started = time.process_time()
     for _ in range(repeats):
@@ -105,7 +105,7 @@ def _processor(work: Callable[[], object], repeats: int) -> float:
 
 
 def _resident() -> int:
-    """Return this process's resident memory in bytes; 1 where the system does not tell."""
+    """Return this process's resident memory in bytes, or 1 if the system does not report it."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
     except OSError:

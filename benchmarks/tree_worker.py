@@ -1,6 +1,6 @@
-"""Works in one tree, as `benchmarks.trees` tells it line by line: CPU seconds of work, and counts of what is entered.
+"""Measure one tree on the orders of `benchmarks.trees`, line by line: CPU seconds, and functions entered.
 
-It is run by path with the tree's packages first, and uses only names that scripts outside the repository import.
+It is run by path with the tree's packages first, and uses only public names.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TASK = next(task for task in TASKS.values() if task.gold())
 
 
 def call() -> None:
-    """Make every gold call three times over."""
+    """Make every gold call three times."""
     for _ in range(3):
         for task in TASKS.values():
             environment = Environment(SETTING)
@@ -39,7 +39,7 @@ def call() -> None:
 
 
 def episode() -> None:
-    """Step an episode by hand, and grade it, a hundred times over."""
+    """Step an episode by hand and grade it, a hundred times."""
     with open_episode(DOMAIN, task=TASK.id) as played:
         for _ in range(100):
             for action in TASK.gold():
@@ -62,7 +62,7 @@ def load() -> None:
 
 
 def entered_by_a_call() -> Counter[CodeType]:
-    """Count what a tool call enters, once everything is warm."""
+    """Count the functions that a tool call enters, after a warm-up."""
     with open_episode(DOMAIN, task=TASK.id) as played:
         action = TASK.gold()[0]
         played.call(action.name, **action.arguments)
@@ -72,7 +72,7 @@ def entered_by_a_call() -> Counter[CodeType]:
 
 
 def entered_in_the_environment() -> Counter[CodeType]:
-    """Count the part of a tool call that is its environment's."""
+    """Count the functions that a tool call enters in the environment."""
     environment, action = Environment(SETTING), TASK.gold()[0]
     made = ToolCall(name=action.name, arguments=action.arguments)
     environment.call(made)
@@ -82,7 +82,7 @@ def entered_in_the_environment() -> Counter[CodeType]:
 
 
 def entered_by_a_verdict() -> Counter[CodeType]:
-    """Count what the grade of an episode enters."""
+    """Count the functions that grading an episode enters."""
     with open_episode(DOMAIN, task=TASK.id) as played:
         for action in TASK.gold():
             played.call(action.name, **action.arguments)
@@ -92,7 +92,7 @@ def entered_by_a_verdict() -> Counter[CodeType]:
 
 
 def entered_by_a_run() -> Counter[CodeType]:
-    """Count what a run of one task enters, from its files to its records."""
+    """Count the functions that a run of one task enters, from its files to its records."""
     with tempfile.TemporaryDirectory() as folder, _counting() as entered:
         evaluate(DOMAIN, agent="oracle", tasks=[TASK.id], out=folder)
     return entered
@@ -116,7 +116,7 @@ def _counting() -> Iterator[Counter[CodeType]]:
 
 
 def opened_by_a_run() -> dict[str, int]:
-    """Count the files of the pack that a run of one task opens, and how often it does, in all and at the most."""
+    """Count the pack's files that a run of one task opens, the openings in all, and the most of one file."""
     opened: Counter[str] = Counter()
     folder = str(SETTING.pack.folder)
 

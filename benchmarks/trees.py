@@ -1,4 +1,4 @@
-"""Two trees beside each other: CPU seconds of the same work in neighbouring rounds, and what a walk enters."""
+"""Compare two trees: CPU seconds of the same work in neighbouring rounds, and functions entered."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def _working_in(tree: Path) -> Iterator[_Tree]:
 
 
 def compare_trees(before: Path) -> list[Table]:
-    """Return tables of this tree beside another: times as medians of the pairs' ratios, and counts."""
-    times = Table(title=f"CPU seconds beside {before}", title_justify="left")
+    """Return tables that compare this tree with another: times as medians of the pairs' ratios, and counts."""
+    times = Table(title=f"CPU seconds compared with {before}", title_justify="left")
     for title in ("work", "before", "now", "ratio", "lowest", "highest"):
         times.add_column(title)
-    counts = Table(title="what is entered of the core, before → now", title_justify="left")
+    counts = Table(title="functions of the core entered, before → now", title_justify="left")
     for title in ("walk", "entries", "functions", "files"):
         counts.add_column(title)
     with _working_in(before.resolve()) as old, _working_in(HERE) as new:

@@ -1,6 +1,6 @@
-"""The workbench over a run of 20,000 episodes, beside Inspect View: how long pages take, and how much memory is used.
+"""The workbench on a run of 20,000 episodes, compared with Inspect View: page times and memory.
 
-It needs playwright and a Chromium, which CHROMIUM names or which is on the path.
+It needs playwright and a Chromium on the path or given by CHROMIUM.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def view_figures() -> list[Figure]:
         make_large_run(folder / "source" / "small", folder / "runs" / "large", episodes=EPISODES, trials=TRIALS)
         with _serving(folder / "runs") as (address, process), httpx.Client(base_url=address, timeout=300) as client:
             before = _cpu_seconds(process.pid)
-            figures = [Figure("first visit, the index being built", _seconds(client, "/"), "s", 10)]
+            figures = [Figure("first visit, building the index", _seconds(client, "/"), "s", 10)]
             figures.append(Figure("its CPU time", _cpu_seconds(process.pid) - before, "s", 10))
             for name, paths, aim in (
                 ("the list of runs", ["/"], 300),
@@ -47,7 +47,7 @@ def view_figures() -> list[Figure]:
                 ("the run, filtered", ["/runs/large?outcome=failed&q=book"], 300),
                 ("an episode", [f"/runs/large/{task}/0" for task in range(1, 2000, 211)], 100),
             ):
-                client.get(paths[0])  # the pack is read once
+                client.get(paths[0])  # the pack is loaded once
                 times = [_seconds(client, paths[visit % len(paths)]) for visit in range(VISITS)]
                 figures.append(Figure(f"{name}, median of {VISITS}", statistics.median(times) * 1e3, "ms", aim))
             figures.append(Figure("memory at most", most_megabytes(process.pid), "MB", 300))
@@ -88,6 +88,6 @@ def _serving(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """Return how much CPU time a process has used: what it takes on a machine that does nothing else."""
+    """Return the CPU seconds that a process has used."""
     user, system = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
