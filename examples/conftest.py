@@ -1,4 +1,4 @@
-"""A scripted endpoint in place of models, for whoever names none: it plays every task as its gold says."""
+"""A scripted endpoint for tests without a model: it plays every task by its gold."""
 
 import os
 from collections.abc import Iterator

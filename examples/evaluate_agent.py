@@ -6,7 +6,7 @@ from tau2_core import AgentContext, AssistantMessage, FinishedEpisode, Message, 
 
 
 class LookUpFirst:
-    """Look up all users before anything else, and then ask what is wanted, again and again."""
+    """Looks up all users first, then keeps asking what the customer wants."""
 
     def __init__(self, context: AgentContext) -> None:
         self.tools = [tool.name for tool in context.tools]

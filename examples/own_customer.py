@@ -6,7 +6,7 @@ from tau2_core import Message, UserContext, UserMessage, evaluate
 
 
 class Impatient:
-    """Say what is wanted once, and hang up after the third answer."""
+    """Says once what it wants, and hangs up after the third answer."""
 
     def __init__(self, context: UserContext) -> None:
         self.scenario = context.scenario

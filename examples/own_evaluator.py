@@ -6,7 +6,7 @@ from tau2_core import Check, Evidence, Status, Verdict, evaluate
 
 
 def few_calls(evidence: Evidence, most: int = 3) -> Verdict:
-    """Be met where the agent made at most so many tool calls."""
+    """Met if the agent made at most `most` tool calls."""
     made = evidence.record.tool_calls
     check = Check(f"at most {most} tool calls", made <= most, why="" if made <= most else f"it made {made}")
     return Verdict("FEW_CALLS", Status.GRADED, float(made <= most), [check])

@@ -4,7 +4,7 @@ from tau2_core import Run, evaluate
 
 folder = evaluate("mock", agent="random", split="test", trials=2).folder
 
-run = Run(folder)  # also one of `tau2-gym run` or `tau2-gym serve`, whole, stopped or going on
+run = Run(folder)  # any run folder, of `tau2-gym run` or `tau2-gym serve`, complete, stopped or in progress
 print(run.configuration["domain"], run.configuration["agent"]["name"], run.trials, "trials")
 print(f"mean reward {run.mean_reward:.2f}, coverage {run.coverage:.0%}, pass^2 {run.pass_hat_k[2]:.2f}")
 print("by task:", run.report.solved_by_task)

@@ -1,4 +1,4 @@
-"""An agent of the airline, evaluated in pytest: the tasks of a dataset, four criteria, and a rate that it must reach.
+"""An agent of the airline, evaluated in pytest: the tasks of a dataset, four criteria, and a required rate.
 
     tau2-gym export airline examples/airline.jsonl --to eval-protocol --split test
     pytest examples/test_airline_agent.py
@@ -44,5 +44,5 @@ def airline_rows(lines: list[dict[str, Any]]) -> list[EvaluationRow]:
     max_concurrent_rollouts=32,
 )
 def test_airline_agent(row: EvaluationRow) -> EvaluationRow:
-    """The rollout comes graded: a score, which is the product of the criteria's, and each of them in its metrics."""
+    """The rollout is already graded: the score is the product of the criteria, and each criterion is a metric."""
     return row

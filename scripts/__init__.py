@@ -1,1 +1,1 @@
-"""What builds the documentation site."""
+"""Scripts that build the documentation site."""

@@ -24,7 +24,7 @@ from scripts.schema_page import schema_page
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "build" / "docs"
 SCHEMAS = ROOT / "core" / "src" / "tau2_core" / "schemas"
-# Files outside docs/ that are pages of the site, and where they stand there.
+# Files outside docs/ that are pages of the site, and their paths there.
 PROJECT_FILES = {"CHANGELOG.md": "project/changelog.md", "CONTRIBUTING.md": "project/contributing.md"}
 PROJECT_FILES["SECURITY.md"] = "project/security.md"
 # Folders of docs/ that the site shows as a page.
@@ -46,7 +46,7 @@ API_PAGES = {
     "errors": (("errors",), "Errors", "Every error that tau2-gym raises on purpose is a `Tau2GymError`."),
     "records": (("model",), "Records", "Tasks, messages, records of episodes, and grades."),
 }
-# What follows a fence's language is for the tests of the documents.
+# Words after a fence's language are for the tests of the docs.
 FENCE = re.compile(r"^(```\w+)[^\n]*$", re.MULTILINE)
 LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 
@@ -77,7 +77,7 @@ def main() -> int:
 
 
 def pages() -> dict[str, str]:
-    """Return each file of the repository that is part of the site, with its place there."""
+    """Return each file of the repository that is part of the site, with its path there."""
     documents = [file for file in (ROOT / "docs").rglob("*") if file.is_file()]
     found = {name_of(file): file.relative_to(ROOT / "docs").as_posix() for file in documents}
     found |= {name_of(file): f"reference/schemas/{file.name}" for file in SCHEMAS.iterdir()}
@@ -87,9 +87,9 @@ def pages() -> dict[str, str]:
 
 
 def as_site_page(source: str, place: str) -> str:
-    """Return a page as the site shows it.
+    """Return a page rewritten for the site.
 
-    Links to files of the repository lead to their pages there; source files, which have none, are named instead.
+    Links to files of the repository become links to their pages; links to source files, which have none, become text.
     """
     known = pages()
     generated_pages = set(generated_names())
@@ -116,14 +116,14 @@ def as_site_page(source: str, place: str) -> str:
 
 
 def generated() -> dict[str, str]:
-    """Return the pages that are made from the code, by their place in the site."""
+    """Return the pages generated from the code, by their path in the site."""
     schemas = schema_page(SCHEMAS)
     own = {"reference/commands.md": commands(), "reference/schemas.md": schemas, "decisions/index.md": decisions()}
     return own | python_api()
 
 
 def generated_names() -> list[str]:
-    """Return the places of generated pages, which pages may link to."""
+    """Return the paths of generated pages, to which pages may link."""
     return [
         "reference/commands.md",
         "reference/schemas.md",
@@ -133,7 +133,7 @@ def generated_names() -> list[str]:
 
 
 def commands() -> str:
-    """Return the page of all commands, as typer writes it from their help."""
+    """Return the page of all commands, which typer generates from their help."""
     command = [sys.executable, "-m", "typer", "tau2_core.cli.app", "utils", "docs", "--name", "tau2-gym"]
     text = subprocess.run([*command, "--title", "Commands"], check=True, capture_output=True, encoding="utf-8").stdout
     return re.sub(r"^Examples?:\n((?:  .+\n)+)", lambda match: example(match[1]), text, flags=re.MULTILINE)
@@ -145,7 +145,7 @@ def example(lines: str) -> str:
 
 def decisions() -> str:
     """Return the index of the decisions: their titles, in order."""
-    lines = ["# Decisions", "", "Where we chose between ways, and why. One short page each.", ""]
+    lines = ["# Decisions", "", "Choices that we made, and why; one short page each.", ""]
     for file in sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md")):
         title = file.read_text(encoding="utf-8").split("\n", 1)[0].removeprefix("# ")
         lines.append(f"- [{file.name[:4]}]({file.name}) {title}")
@@ -165,7 +165,7 @@ def python_api() -> dict[str, str]:
     purpose = "`tau2_core.testing`: for tests of packs in [pytest](../../how-to/pytest.md)."
     found["reference/api/testing.md"] = api_page("For tests", purpose, "tau2_core.testing", dir(testing))
     package = tau2_gym_eval_protocol
-    purpose = f"`{package.__name__}`: evaluations in [pytest](../../how-to/pytest.md), in the words of eval-protocol."
+    purpose = f"`{package.__name__}`: evaluations in [pytest](../../how-to/pytest.md), with eval-protocol's interface."
     found["reference/api/eval-protocol.md"] = api_page("For evaluations", purpose, package.__name__, dir(package))
     return found
 

@@ -52,7 +52,7 @@ def _meaning(schema: dict[str, Any]) -> str:
 
 
 def _type_of(schema: dict[str, Any]) -> str:
-    """Say in words which values a schema allows."""
+    """Describe the values that a schema allows."""
     if "$ref" in schema:
         return f"`{schema['$ref'].rpartition('/')[2]}`"
     for word in ("anyOf", "oneOf", "allOf"):

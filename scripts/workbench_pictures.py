@@ -1,6 +1,6 @@
-"""Make the README's pictures of the workbench from a run played for them: `python scripts/workbench_pictures.py`.
+"""Make the README's screenshots of the workbench from a new run: `python scripts/workbench_pictures.py`.
 
-It needs playwright and the system's Chromium (CHROMIUM names another one).
+It needs playwright and the system's Chromium (or another one, given by CHROMIUM).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ QUIET = ("--disable-background-networking", "--disable-component-update", "--dis
 
 
 def main() -> None:
-    """Play the run, open the workbench over it, and write the pictures."""
+    """Play the run, open the workbench, and write the screenshots."""
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "runs"

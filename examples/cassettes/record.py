@@ -1,6 +1,6 @@
-"""Make the documents' cassettes anew, with models behind a scripted endpoint: `python examples/cassettes/record.py`.
+"""Record the docs' cassettes again, with models behind a scripted endpoint: `python examples/cassettes/record.py`.
 
-They need that when a prompt, the mock's policy, its tools or its tasks have changed.
+This is needed after a change to a prompt, or to the mock domain's policy, tools or tasks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MODELS = ("agent", "customer", "judge")
 
 
 def record(file: Path) -> None:
-    """Play the tasks and write what was exchanged, in one order."""
+    """Play the tasks and write the exchanges, in a fixed order."""
     file.unlink(missing_ok=True)
     with (
         ScriptedEndpoint(GoldScript.of(load_setting(open_catalogue(), "mock"))) as endpoint,

@@ -1,7 +1,7 @@
-"""Learn to serve: a linear policy over tool calls, trained by REINFORCE in a vector of environments, in numpy alone.
+"""Train a linear policy over tool calls with REINFORCE, in a vector of environments, using only numpy.
 
-`python learn.py [curve.svg]` trains on the split train, shows the mean reward on the way, plays the split test with
-what was learnt, and draws the curve. Everything is seeded: two runs learn the same.
+`python learn.py [curve.svg]` trains on the split `train`, prints the mean reward, evaluates the trained policy on the
+split `test`, and draws the learning curve. Everything is seeded, so two runs give the same result.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ SWITCHINGS = [(lamp, on) for lamp in LAMPS for on in (True, False)]
 ACTIONS = [*(f"switch(lamp={lamp!r}, on={on})" for lamp, on in SWITCHINGS), "It is done."]
 ENVIRONMENTS = 64
 UPDATES = 120
-EPISODES = 64  # of an update
-LONGEST = 16  # steps of an episode: each side's messages and the environment's calls
+EPISODES = 64  # per update
+LONGEST = 16  # the limit of steps in an episode: messages of both sides, and tool calls
 RATE = 2.0
 WEIGHTS = RewardWeights(database=0.5)
 
 
 class Policy:
-    """Softmax over `ACTIONS` of a linear function of what is still to be switched."""
+    """Softmax over `ACTIONS` of a linear function of the switchings still to be made."""
 
     def __init__(self, seed: int) -> None:
         self.random = np.random.default_rng(seed)
@@ -43,7 +43,7 @@ class Policy:
         return np.asarray(scores / scores.sum(axis=1, keepdims=True))
 
     def draw(self, features: Array, *, best: bool = False) -> NDArray[np.int_]:
-        """Return an action for each row, drawn or the most probable one."""
+        """Return an action for each row: sampled, or the most probable one."""
         chances = self.probabilities(features)
         if best:
             return chances.argmax(axis=1)
@@ -51,14 +51,14 @@ class Policy:
 
 
 def asked_for(observation: str) -> Array:
-    """Return which switchings a customer's words ask for."""
+    """Return the switchings that a customer's message asks for."""
     asked = {(lamp, word == "on") for word, lamp in re.findall(r"switch (on|off) the (\w+) lamp", observation)}
     return np.array([float(each in asked) for each in SWITCHINGS])
 
 
 @dataclass
 class Trajectory:
-    """One episode as it is played."""
+    """The observations, actions and rewards of one episode."""
 
     asked: Array
     features: list[Array] = field(default_factory=list)
@@ -67,7 +67,7 @@ class Trajectory:
     grade: float = 0.0
 
     def now(self) -> Array:
-        """Return what the policy sees: what is asked for and has not been switched yet, and a constant."""
+        """Return the policy's features: the switchings asked for and not made yet, and a constant."""
         pending = self.asked.copy()
         pending[[action for action in self.actions if action < len(SWITCHINGS)]] = 0.0
         return np.append(pending, 1.0)
@@ -76,7 +76,7 @@ class Trajectory:
 def play(
     envs: VectorAgentEnv, policy: Policy, seed: int | None, episodes: int, *, best: bool = False
 ) -> list[Trajectory]:
-    """Play on until so many episodes have ended; return these."""
+    """Play until a number of episodes have ended; return them."""
     observations, _ = envs.reset(seed=seed)
     playing = [Trajectory(asked_for(each)) for each in observations]
     ended: list[Trajectory] = []
@@ -96,7 +96,7 @@ def play(
 
 
 def learn(policy: Policy, batch: list[Trajectory], rate: float) -> None:
-    """Make one step of REINFORCE: raise the chance of actions that came before more reward than usual."""
+    """Make a REINFORCE update: raise the probability of actions followed by more reward than the baseline."""
     features = np.concatenate([np.stack(each.features) for each in batch])
     actions = np.concatenate([each.actions for each in batch])
     returns = np.concatenate([np.cumsum(each.rewards[::-1])[::-1] for each in batch])
@@ -107,7 +107,7 @@ def learn(policy: Policy, batch: list[Trajectory], rate: float) -> None:
 
 
 def train(seed: int = 7, updates: int = UPDATES) -> tuple[Policy, list[float]]:
-    """Return the policy that was learnt, and the mean reward of each update's episodes."""
+    """Return the trained policy, and the mean reward of each update's episodes."""
     policy = Policy(seed)
     envs = environments("train")
     curve: list[float] = []
@@ -127,7 +127,7 @@ def environments(split: str) -> VectorAgentEnv:
 
 
 def tested(policy: Policy, split: str) -> float:
-    """Return the mean reward of a policy that always takes the most probable action."""
+    """Return the mean reward of a policy that always takes its most probable action."""
     envs = environments(split)
     mean = float(np.mean([each.grade for each in play(envs, policy, 1, EPISODES, best=True)]))
     envs.close()
