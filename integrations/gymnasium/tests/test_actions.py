@@ -49,7 +49,7 @@ def test_a_call_is_read_in_the_form_in_which_it_is_written(call: ActionCall) -> 
 
 
 @given(st.text(alphabet=st.characters()) | st.from_regex(r"[{\[(a-z=,'\"\d)\]}]*", fullmatch=True))
-def test_any_text_is_an_action_that_a_record_can_hold(text: str) -> None:
+def test_any_text_becomes_an_action_that_a_record_can_hold(text: str) -> None:
     action = read_action(text)
     if isinstance(action, ActionCall):
         json.dumps([action.name, action.arguments], allow_nan=False, ensure_ascii=False).encode()
@@ -57,13 +57,13 @@ def test_any_text_is_an_action_that_a_record_can_hold(text: str) -> None:
         assert action == text
 
 
-def test_words_with_brackets_are_no_call() -> None:
+def test_text_with_brackets_is_not_a_call() -> None:
     for text in ("I did it (twice)", "print(1)", "f(*a)", "f(**a)", "a.b(c=1)", "f(a=g())", "(1)", "f(x=y)"):
         assert read_action(text) == text
 
 
 @given(st.text())
-def test_the_space_takes_any_text(text: str) -> None:
+def test_the_space_contains_any_text(text: str) -> None:
     assert text in UnicodeText()
 
 

@@ -36,7 +36,7 @@ def to_the_end(env: Any, *actions: str, then: str = "It is done.") -> tuple[floa
 
 
 @pytest.mark.parametrize("name", ["mock-v0", "mock-customer-v0", "telecom-v0", "telecom-customer-v0"])
-def test_gymnasium_finds_nothing_wrong(name: str) -> None:
+def test_the_gymnasium_checker_passes(name: str) -> None:
     env = gymnasium.make(f"tau2_gymnasium:tau2_gym/{name}")
     check_env(env.unwrapped)
     env.close()
@@ -82,7 +82,7 @@ def test_the_customer_can_be_played() -> None:
     env.close()
 
 
-def test_no_info_tells_the_gold() -> None:
+def test_info_never_contains_the_gold() -> None:
     factory = EpisodeFactory("retail", split="test")
     task = next(task for task in factory.tasks.values() if len(task.gold()) > 1)
     secrets = {str(value) for action in task.gold() for value in action.arguments.values() if isinstance(value, str)}
@@ -95,7 +95,7 @@ def test_no_info_tells_the_gold() -> None:
     env.close()
 
 
-def test_what_is_wrong_with_an_action_is_a_failed_call() -> None:
+def test_an_invalid_action_is_a_failed_call() -> None:
     env = made(task_id=TASK)
     env.reset()
     for action, code in [
@@ -129,7 +129,7 @@ def test_the_limit_of_steps_truncates() -> None:
     env.close()
 
 
-def test_an_agent_that_says_nothing_has_failed() -> None:
+def test_an_agent_that_says_nothing_fails() -> None:
     env = made(task_id=TASK)
     env.reset()
     reward, terminated, truncated, info = to_the_end(env, then="  ")
@@ -195,7 +195,7 @@ def test_options_of_reset_choose_the_task() -> None:
     env.close()
 
 
-def test_an_environment_for_one_split_plays_no_other() -> None:
+def test_an_environment_for_one_split_refuses_others() -> None:
     env = made(split="train")
     test = env.factory.splits["test"][0]
     with pytest.raises(ValueError, match="train and test never mix"):
@@ -207,7 +207,7 @@ def test_an_environment_for_one_split_plays_no_other() -> None:
         made(split="train", task_id=test)
 
 
-def test_use_out_of_order_is_refused() -> None:
+def test_calls_in_the_wrong_order_are_refused() -> None:
     env = made(task_id=TASK)
     with pytest.raises(gymnasium.error.ResetNeeded):
         env.step("hello")
@@ -224,14 +224,14 @@ def test_use_out_of_order_is_refused() -> None:
             use()
 
 
-def test_who_plays_is_not_given() -> None:
+def test_the_played_side_cannot_be_an_option() -> None:
     with pytest.raises(UsageError, match="do not give `agent`"):
         tau2_gymnasium.AgentEnv("mock", agent="oracle")
     with pytest.raises(UsageError, match="do not give `user`"):
         tau2_gymnasium.CustomerEnv("mock", user="scripted")
 
 
-def test_a_reward_of_ones_own() -> None:
+def test_a_reward_function_replaces_the_grades_reward() -> None:
     env = made(task_id=TASK, reward=lambda record, task, grade: record.tool_calls + (grade.reward or 0.0))
     env.reset()
     assert to_the_end(env, "get_users()", SOLVED)[0] == 3.0
@@ -256,7 +256,7 @@ def test_solo_play_shows_the_ticket_and_ends_with_done() -> None:
     env.close()
 
 
-def test_programs_for_tau2_bench_change_an_import() -> None:
+def test_programs_for_tau2_bench_only_change_an_import() -> None:
     register_gym_agent()
     register_gym_agent()
     env = gymnasium.make("tau-bench-v0", domain="mock", task_id=TASK, max_steps=50, user_llm=None)
@@ -274,7 +274,7 @@ def test_programs_for_tau2_bench_change_an_import() -> None:
     customer.close()
 
 
-def test_rewards_for_learning_pay_each_step() -> None:
+def test_learning_rewards_give_every_step_a_reward() -> None:
     env = made(task_id=TASK, reward=RewardWeights(actions=0.5, step_penalty=0.1))
     env.reset()
     assert env.step("get_users()")[1] == pytest.approx(-0.1)
@@ -287,7 +287,7 @@ def test_rewards_for_learning_pay_each_step() -> None:
     env.close()
 
 
-def test_a_curriculum_draws_the_tasks_and_is_told_their_ends() -> None:
+def test_a_curriculum_draws_the_tasks_and_gets_their_outcomes() -> None:
     curriculum = Curriculum(EpisodeFactory("mock", split="train"), seed=3, floor=0.5)
     before = dict(curriculum.success())
     env = made(split="train", curriculum=curriculum)

@@ -31,7 +31,7 @@ def vector(**options: Any) -> tau2_gymnasium.VectorAgentEnv:
     rounds=st.lists(st.lists(st.sampled_from(ACTIONS), min_size=3, max_size=3), max_size=12),
 )
 @settings(max_examples=25)
-def test_a_vector_is_like_gymnasiums_own(seed: int, mode: AutoresetMode, rounds: list[list[str]]) -> None:
+def test_a_vector_behaves_like_gymnasiums_own(seed: int, mode: AutoresetMode, rounds: list[list[str]]) -> None:
     ours = vector(num_envs=3, autoreset_mode=mode)
     theirs = gymnasium.make_vec(MOCK, 3, vectorization_mode="sync", vector_kwargs={"autoreset_mode": mode})
     (our_first, our_infos), (their_first, their_infos) = ours.reset(seed=seed), theirs.reset(seed=seed)
@@ -61,7 +61,7 @@ def test_a_vector_is_like_gymnasiums_own(seed: int, mode: AutoresetMode, rounds:
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=25)
-def test_interleaved_episodes_go_as_each_does_alone(plans: list[list[str]], seed: int) -> None:
+def test_interleaved_episodes_equal_separate_ones(plans: list[list[str]], seed: int) -> None:
     together = vector(num_envs=len(plans), autoreset_mode=AutoresetMode.DISABLED)
     together.reset(seed=seed)
     alone = gymnasium.make(MOCK).unwrapped
@@ -85,7 +85,7 @@ def test_interleaved_episodes_go_as_each_does_alone(plans: list[list[str]], seed
     alone.close()
 
 
-def test_with_autoreset_disabled_a_mask_says_which_begin_again() -> None:
+def test_with_autoreset_disabled_a_mask_selects_the_resets() -> None:
     env = vector(num_envs=2, autoreset_mode=AutoresetMode.DISABLED)
     first, _ = env.reset(seed=1)
     _, _, terminated, _, _ = env.step(["done()", "get_users()"])
@@ -111,7 +111,7 @@ def test_customers_that_models_play_are_awaited_together() -> None:
         env.close()
 
 
-def test_many_share_a_process() -> None:
+def test_many_environments_share_a_process() -> None:
     env = vector(num_envs=4096)
     env.reset(seed=1)
     observations = env.step(["get_users()"] * 4096)[0]
@@ -120,7 +120,7 @@ def test_many_share_a_process() -> None:
     env.close()
 
 
-def test_what_is_wrong_is_refused() -> None:
+def test_invalid_input_is_refused() -> None:
     for number in (0, -1, 1.5, True):
         with pytest.raises(UsageError, match="at least 1 environment"):
             tau2_gymnasium.VectorAgentEnv("mock", num_envs=number)  # type: ignore[arg-type]
