@@ -55,7 +55,7 @@ def test_rows_hold_whole_tasks(domain: str, gym: Gym, tmp_path: Path, setting_of
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_a_datasets_tasks_come_as_well(
+def test_a_datasets_tasks_are_exported_too(
     domain: str, gym: Gym, tmp_path: Path, shared: Path, setting_of: Callable[..., Setting]
 ) -> None:
     folder = shared / "tau2-bench"
@@ -68,7 +68,7 @@ def test_a_datasets_tasks_come_as_well(
     assert [same(task) for task in read] == [same(task) for task in tasks]
 
 
-def test_a_row_of_others_names_a_task_or_is_one(setting_of: Callable[..., Setting]) -> None:
+def test_a_foreign_row_names_a_task_or_contains_one(setting_of: Callable[..., Setting]) -> None:
     """As in eval-protocol's own datasets: no reward basis, no task id but in the row's, a scenario as text."""
     known = setting_of("mock").tasks()
     action: dict[str, Any] = {"action_id": "0", "name": "create_task", "arguments": {}, "info": None}
@@ -96,7 +96,7 @@ def test_a_row_of_others_names_a_task_or_is_one(setting_of: Callable[..., Settin
         ({"messages": 3}, "row 1 of the dataset: messages: "),
     ],
 )
-def test_a_wrong_row_is_named(line: dict[str, Any], why: str) -> None:
+def test_an_invalid_row_is_named(line: dict[str, Any], why: str) -> None:
     with pytest.raises(DatasetError, match=why):
         dataset_rows([line])
 
@@ -111,7 +111,7 @@ def test_a_wrong_row_is_named(line: dict[str, Any], why: str) -> None:
         (["mock", "x.json"], "mock contains no run"),
     ],
 )
-def test_what_cannot_be_written_is_said(gym: Gym, tmp_path: Path, arguments: list[str], why: str) -> None:
+def test_an_export_that_fails_names_the_reason(gym: Gym, tmp_path: Path, arguments: list[str], why: str) -> None:
     (tmp_path / "there.jsonl").touch()
     done = gym("export", *arguments)
     assert done.returncode in (1, 2)
@@ -140,7 +140,7 @@ def tau2_exporters():
     assert "no exporter 'eval-protokol' (did you mean 'eval-protocol'?)" in done.stderr
 
 
-def test_files_and_addresses_are_datasets(gym: Gym, evaluate: Evaluate, tmp_path: Path) -> None:
+def test_datasets_can_be_files_or_urls(gym: Gym, evaluate: Evaluate, tmp_path: Path) -> None:
     exported(gym, tmp_path, "mock")
     handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -163,7 +163,7 @@ def test_it(row: EvaluationRow) -> EvaluationRow:
     assert [len(lines(folder / "rows.jsonl")) for folder in tmp_path.glob("runs/*")] == [2, 2]
 
 
-def test_a_row_may_hold_signs_that_end_a_line_elsewhere(gym: Gym, evaluate: Evaluate, tmp_path: Path) -> None:
+def test_a_row_may_contain_unicode_line_separators(gym: Gym, evaluate: Evaluate, tmp_path: Path) -> None:
     row = exported(gym, tmp_path, "mock")[0]
     row["user_simulation"]["system_prompt"] += " One\u2028two\u2029three\x85four."
     text = f"\ufeff{json.dumps(row, ensure_ascii=False)}\r\n\r\n"

@@ -25,7 +25,7 @@ def test_every_public_name_is_there() -> None:
         _ = tau2_gym_eval_protocol.nothing
 
 
-def test_the_plugins_cost_next_to_nothing() -> None:
+def test_the_pytest_plugins_import_nothing_heavy() -> None:
     heavy = ["pydantic", "litellm", "mcp", "fastapi", "starlette", "jinja2", "yaml", "tau2_gym_eval_protocol.decorator"]
     plugins = "tau2_core.testing.plugin, tau2_gym_eval_protocol.pytest_plugin"
     code = f"import sys, {plugins}; print([name for name in {heavy} if name in sys.modules])"
@@ -49,7 +49,7 @@ def of_a_text(row: str) -> EvaluationRow:
     return EvaluationRow()
 
 
-def test_called_with_rows_the_body_alone_runs() -> None:
+def test_calling_the_test_runs_only_its_function() -> None:
     row = EvaluationRow()
     assert asyncio.run(evaluation_test(input_rows=ROWS)(of_row)(row)) is row
     assert row.score == 0.5

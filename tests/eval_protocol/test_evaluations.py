@@ -116,13 +116,13 @@ def evaluation(ran: Ran, name: str) -> dict[str, object]:
     return content
 
 
-def test_names_tell_model_and_task_and_the_good_pass(ran: Ran) -> None:
+def test_test_ids_name_model_and_task_and_good_agents_pass(ran: Ran) -> None:
     assert [name for name, failure in ran.failures.items() if not failure] == PASS, ran.output
     assert ran.code == 1
     assert "Traceback" not in ran.output
 
 
-def test_a_missed_threshold_says_everything(ran: Ran) -> None:
+def test_a_missed_threshold_is_explained_in_full(ran: Ran) -> None:
     text = ran.failures["test_usual[silent-rows-4]"]
     folder = ran.runs()["test_usual-silent"]
     head, runs, worst, *tasks, record = text.strip().splitlines()
@@ -135,7 +135,7 @@ def test_a_missed_threshold_says_everything(ran: Ran) -> None:
     assert record in ran.output
 
 
-def test_the_table_has_every_experiment(ran: Ran) -> None:
+def test_the_summary_table_lists_every_experiment(ran: Ran) -> None:
     table = ran.output.partition("tau2-gym evaluations")[2]
     for name, folder in ran.runs().items():
         if not name.startswith(("test_raises", "test_returns_nothing")):
@@ -143,13 +143,13 @@ def test_the_table_has_every_experiment(ran: Ran) -> None:
     assert "1: 1.0000 2: 1.0000" in next(line for line in table.splitlines() if "test_usual  " in line)
 
 
-def test_junit_holds_score_and_folder(ran: Ran) -> None:
+def test_the_junit_report_has_score_and_folder(ran: Ran) -> None:
     found = ran.properties["test_usual[oracle-rows-4]"]
     assert float(found["agg_score"]) == 1.0
     assert (ran.folder / found["folder"] / "rows.jsonl").is_file()
 
 
-def test_the_rows_of_a_run_tell_all(ran: Ran) -> None:
+def test_the_rows_of_a_run_are_complete(ran: Ran) -> None:
     found = lines(ran.runs()["test_usual-oracle"] / "rows.jsonl")
     assert len(found) == 8
     assert len({row["execution_metadata"]["rollout_id"] for row in found}) == 8
@@ -178,7 +178,7 @@ def test_all_rows_of_a_run_come_together(ran: Ran) -> None:
     assert "is below the threshold of 1" in ran.failures["test_all[oracle-rows-4]"]
 
 
-def test_what_is_wrong_with_a_body_is_named(ran: Ran) -> None:
+def test_an_invalid_test_function_is_explained(ran: Ran) -> None:
     assert "not this one" in ran.failures["test_raises[oracle-rows-4]"]
     assert "scoring.py" not in ran.failures["test_raises[oracle-rows-4]"]
     assert f"record: {ran.runs()['test_raises-oracle'].relative_to(ran.folder)}" in ran.output
@@ -186,7 +186,7 @@ def test_what_is_wrong_with_a_body_is_named(ran: Ran) -> None:
     assert "returned None; it should return the row" in ran.failures["test_returns_nothing[none-rows-4]"]
 
 
-def test_no_error_raises_a_rate(ran: Ran) -> None:
+def test_errors_never_raise_a_rate(ran: Ran) -> None:
     assert evaluation(ran, "test_leaves_out-none")["agg_score"] == 1.0
     text = ran.failures["test_errors_count[none-rows-4]"]
     assert "rate 0.5000" in text
@@ -197,7 +197,7 @@ def test_a_standard_error_is_part_of_a_threshold(ran: Ran) -> None:
     assert "has a standard error of 0.2500, above 0.02" in ran.failures["test_spread[none-rows-4]"]
 
 
-def test_the_environment_overrides(evaluate: Evaluate, tmp_path: Path) -> None:
+def test_environment_variables_override_arguments(evaluate: Evaluate, tmp_path: Path) -> None:
     source = """
 @evaluation_test(input_rows=[rows()], completion_params=[ORACLE], rollout_processor_kwargs=MOCK, passed_threshold=1.0)
 def test_it(row: EvaluationRow) -> EvaluationRow:

@@ -35,7 +35,9 @@ def example(
 
 
 @pytest.mark.timeout(400)
-def test_it_is_green_with_the_scripted_endpoint(example: Callable[..., CompletedProcess[str]], tmp_path: Path) -> None:
+def test_the_example_passes_with_the_scripted_endpoint(
+    example: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
     done = example(EP_MAX_DATASET_ROWS=str(ROWS))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
@@ -52,7 +54,7 @@ def test_it_is_green_with_the_scripted_endpoint(example: Callable[..., Completed
 
 
 @pytest.mark.timeout(400)
-def test_it_is_red_with_an_agent_that_does_nothing(example: Callable[..., CompletedProcess[str]]) -> None:
+def test_the_example_fails_with_an_agent_that_does_nothing(example: Callable[..., CompletedProcess[str]]) -> None:
     done = example(EP_COMPLETION_PARAMS='{"agent": "silent"}', EP_MAX_DATASET_ROWS=str(ROWS))
     assert done.returncode == 1
     assert "test_airline_agent: silent: rate 0.0000 (95 % interval 0.0000 to 0.3" in done.stdout

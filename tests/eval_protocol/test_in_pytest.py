@@ -46,18 +46,18 @@ def test_{number}(row: EvaluationRow) -> EvaluationRow:
 )
 
 
-def test_a_task_is_selected_by_its_name(evaluate: Evaluate) -> None:
+def test_a_task_can_be_selected_by_name(evaluate: Evaluate) -> None:
     ran = evaluate(EACH_ROW, "-k", "oracle and complete_task")
     assert ran.failures == {"test_it[oracle-mock_task_complete_task]": ""}, ran.output
 
 
-def test_the_first_failure_ends_it_where_asked_for(evaluate: Evaluate) -> None:
+def test_exitfirst_stops_at_the_first_failure(evaluate: Evaluate) -> None:
     ran = evaluate(EACH_ROW, "-x")
     assert ran.names == ["test_it[silent-mock_task_create_plain]"]
     assert ran.code == 1
 
 
-def test_only_some_rows_are_played(evaluate: Evaluate) -> None:
+def test_filters_limit_the_rows_that_are_played(evaluate: Evaluate) -> None:
     source = """
 def first_two(rows):
     return [*rows][:2]
@@ -109,7 +109,7 @@ def test_it(row: EvaluationRow) -> EvaluationRow:
     assert ran.code == 0
 
 
-def test_somebody_who_watches_sees_how_far_it_is(forks: Forks, tmp_path: Path) -> None:
+def test_progress_is_shown_on_a_terminal(forks: Forks, tmp_path: Path) -> None:
     (tmp_path / "test_agent.py").write_text(HEAD + EACH_ROW.replace("split_rows=True", "num_runs=2"))
     master, terminal = os.openpty()
     command = [*PYTEST, "-k", "oracle", "test_agent.py"]
@@ -157,7 +157,7 @@ def _is_marked(folder: Path, mark: str) -> bool:
 
 
 @pytest.mark.timeout(400)
-def test_workers_under_load_get_the_same_results_and_leave_nothing_behind(evaluate: Evaluate) -> None:
+def test_workers_under_load_give_the_same_results_and_leave_no_processes(evaluate: Evaluate) -> None:
     mark = uuid.uuid4().hex
     with one_core():
         spread = evaluate(FOUR, "-n", str(WORKERS), "--gym-out", "spread", EVALUATION_MARK=mark)
@@ -180,7 +180,7 @@ def test_workers_under_load_get_the_same_results_and_leave_nothing_behind(evalua
     assert spread.output.partition("tau2-gym evaluations")[2].count("spread/") == 4
 
 
-def test_a_killed_pytest_takes_its_servers_along(forks: Forks, tmp_path: Path) -> None:
+def test_servers_end_when_pytest_is_killed(forks: Forks, tmp_path: Path) -> None:
     """The server of a script ends although nobody is left to end it: its keeper's standard input does."""
     source = """
 import asyncio

@@ -57,7 +57,7 @@ def test_it(row: EvaluationRow) -> EvaluationRow:
 """
 
 
-def test_so_many_rollouts_are_under_way_at_once_and_no_more(evaluate: Evaluate) -> None:
+def test_max_concurrent_rollouts_is_reached_and_not_exceeded(evaluate: Evaluate) -> None:
     """All of 32 have to be there before any goes on; were fewer let in, nothing would ever end."""
     source = """
 barrier = []
@@ -75,7 +75,7 @@ async def together(self, row, config, tries):
     assert (ran.folder / "notes").read_text().splitlines() == ["setup", "cleanup after 64 tries, 32 at once"]
 
 
-def test_what_is_worth_retrying_is_retried(evaluate: Evaluate) -> None:
+def test_retryable_failures_are_retried(evaluate: Evaluate) -> None:
     source = """
 async def falter(self, row, config, tries):
     if "create_plain" in row.row_id and tries <= 2:
@@ -103,7 +103,7 @@ HANDLER = ExceptionHandlerConfig(backoff_config=BackoffConfig(base_delay=0.0, ma
     assert "rate 0.5000" in ran.failures["test_it[none-rows-4]"]
 
 
-def test_a_body_that_raises_ends_what_is_under_way(evaluate: Evaluate) -> None:
+def test_an_exception_in_the_function_cancels_the_other_rollouts(evaluate: Evaluate) -> None:
     source = """
 async def wait(self, row, config, tries):
     if "create_plain" not in row.row_id:
@@ -118,7 +118,7 @@ def test_it(row: EvaluationRow) -> EvaluationRow:
     assert (ran.folder / "notes").read_text().startswith("setup\ncleanup after 4 tries")
 
 
-def test_a_body_that_raises_may_cost_its_row_alone(evaluate: Evaluate) -> None:
+def test_an_exception_in_the_function_can_be_limited_to_its_row(evaluate: Evaluate) -> None:
     source = """
 @evaluation_test(input_rows=[rows()], rollout_processor=NoOpRolloutProcessor(), passed_threshold=0.8)
 async def test_it(row: EvaluationRow) -> EvaluationRow:
@@ -131,7 +131,7 @@ async def test_it(row: EvaluationRow) -> EvaluationRow:
     assert "mock_task_complete_task 0.00 in 1 run: AssertionError: what is this?" in ran.output
 
 
-def test_each_way_to_play_gives_the_same_grades(evaluate: Evaluate, serving_mock: Serve) -> None:
+def test_all_processors_give_the_same_grades(evaluate: Evaluate, serving_mock: Serve) -> None:
     """In process, through our server, a script's, one that runs already, and from rows that were played before."""
     source = """
 import json, os, pathlib
@@ -166,7 +166,7 @@ test_recorded = equal(data_loaders=played, rollout_processor=RecordedRolloutProc
     assert (len(found), len(grades)) == (5, 1)
 
 
-def test_a_call_that_the_servers_plugin_answered_is_not_graded_as_made(
+def test_a_call_answered_by_the_servers_plugin_is_not_graded_as_made(
     evaluate: Evaluate, serving_mock: Serve, tmp_path: Path
 ) -> None:
     (tmp_path / "skipping.py").write_text(
@@ -191,7 +191,7 @@ from tau2_gym_eval_protocol import McpGymRolloutProcessor
     assert [grade["reward"] for grade in lines(folder / "grades.jsonl")] == [0.0]
 
 
-def test_a_script_that_cannot_serve_is_quoted(evaluate: Evaluate) -> None:
+def test_the_output_of_a_failed_server_script_is_shown(evaluate: Evaluate) -> None:
     source = """
 import pathlib
 from tau2_gym_eval_protocol import McpGymRolloutProcessor
@@ -205,7 +205,7 @@ pathlib.Path("broken.py").write_text("raise SystemExit('no licence')")
     assert "Traceback" not in ran.output
 
 
-def test_a_call_that_a_plugin_answered_counts_the_same_everywhere(
+def test_a_call_answered_by_a_plugin_counts_the_same_with_all_processors(
     evaluate: Evaluate, plugin: Callable[..., Path], serving_mock: Serve
 ) -> None:
     """The call never reached the environment, so the task is not done, whoever plays it and wherever."""
@@ -239,7 +239,7 @@ test_running = once(rollout_processor=McpGymRolloutProcessor(), kwargs={"url": o
     assert [[grade["reward"] for grade in grades] for grades in graded] == [[0.0]] * 3
 
 
-def test_nothing_that_it_writes_or_prints_holds_a_key(evaluate: Evaluate) -> None:
+def test_no_output_contains_a_key(evaluate: Evaluate) -> None:
     """Given as an option, by the environment, and in an address; raised by a processor, and said by a test."""
     source = """
 import os

@@ -25,7 +25,7 @@ REFUSED = {
 }
 
 
-def test_what_a_run_does_not_take_is_refused(evaluate: Evaluate) -> None:
+def test_options_that_a_run_does_not_have_are_refused(evaluate: Evaluate) -> None:
     tests = "".join(
         f"""
 @evaluation_test(input_rows=[rows(IDS[:1])], rollout_processor_kwargs={{**MOCK, "agent": "silent", **{kwargs}}})
@@ -42,7 +42,7 @@ def test_{number}(row: EvaluationRow) -> EvaluationRow:
     assert not ran.runs()
 
 
-def test_options_of_a_run_hold_and_are_in_its_folder(evaluate: Evaluate) -> None:
+def test_options_of_a_run_are_applied_and_recorded(evaluate: Evaluate) -> None:
     source = """
 @evaluation_test(input_rows=[rows(["create_plain"])], completion_params=[ORACLE], num_runs=2, steps=50,
                  max_concurrent_rollouts=3, passed_threshold=0.5,
@@ -58,7 +58,7 @@ def test_options_of_a_run_hold_and_are_in_its_folder(evaluate: Evaluate) -> None
     assert (summary["finished"], summary["slots"]) == (2, 2)
 
 
-def test_a_rollout_without_an_answer_is_played_again_and_a_run_that_goes_wrong_stops(evaluate: Evaluate) -> None:
+def test_unanswered_rollouts_are_retried_and_a_failing_run_stops(evaluate: Evaluate) -> None:
     source = """
 from tau2_core.testing import ScriptedEndpoint, say
 from tau2_core.testing.scripted_endpoint import Dropped
@@ -90,7 +90,7 @@ def test_it(row: EvaluationRow) -> EvaluationRow:
     assert len(lines(folder / "episodes.jsonl")) == 2
 
 
-def test_rows_may_name_their_customers_and_what_the_agent_is_told(evaluate: Evaluate) -> None:
+def test_rows_may_specify_their_customer_and_system_prompt(evaluate: Evaluate) -> None:
     source = """
 import pathlib
 from tau2_core.testing import ScriptedEndpoint, say

@@ -51,7 +51,7 @@ CASES = {"tests": (MISNAMED + NO_DATASET, {AGENT: 6, DATASET: 2}), "decorator": 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "workers"])
 @pytest.mark.parametrize("case", CASES)
-def test_it_is_printed_once(evaluate: Evaluate, case: str, options: tuple[str, ...]) -> None:
+def test_a_setup_error_is_printed_once(evaluate: Evaluate, case: str, options: tuple[str, ...]) -> None:
     source, errors = CASES[case]
     ran = evaluate(source, *options)
     assert ran.code != 0
@@ -65,7 +65,7 @@ def test_it_is_printed_once(evaluate: Evaluate, case: str, options: tuple[str, .
         assert found.count(True) == tests  # in a file each has the whole
 
 
-def test_it_is_in_the_summary_where_nothing_else_is_shown(evaluate: Evaluate) -> None:
+def test_a_setup_error_is_in_the_short_summary(evaluate: Evaluate) -> None:
     source, errors = CASES["tests"]
     output = evaluate(source, "--tb=no").output
     assert {message: output.count(message) for message in errors} == errors
