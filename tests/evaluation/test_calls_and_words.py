@@ -40,7 +40,7 @@ class TestActions:
             ({"a": 1}, [], {"x": 9}, True),
         ],
     )
-    def test_what_is_compared_is_what_compare_args_name_or_else_the_calls_own_keys(
+    def test_arguments_in_compare_args_or_else_all_given_ones_are_compared(
         self, evaluate: Evaluate, wanted: dict[str, Any], compare: Any, given: dict[str, Any], met: bool
     ) -> None:
         actions = gold(("tool", wanted), compare_args=compare)
@@ -50,18 +50,18 @@ class TestActions:
     def test_the_names_must_be_equal(self, evaluate: Evaluate, compare: Any) -> None:
         assert evaluate("ACTION", made(("other", {})), actions=gold(("tool", {}), compare_args=compare)).reward == 0.0
 
-    def test_order_number_and_side_do_not_matter(self, evaluate: Evaluate) -> None:
+    def test_order_count_and_side_of_calls_do_not_matter(self, evaluate: Evaluate) -> None:
         messages = [*made(COMPLETE_2, "user"), *made(LOOK), *made(COMPLETE), *made(COMPLETE)]
         assert evaluate("ACTION", messages, actions=gold(COMPLETE, COMPLETE_2)).reward == 1.0
 
     def test_one_call_may_serve_several_gold_calls(self, evaluate: Evaluate) -> None:
         assert evaluate("ACTION", made(COMPLETE), actions=gold(COMPLETE, COMPLETE)).reward == 1.0
 
-    def test_calls_that_failed_or_of_unknown_tools_count(self, evaluate: Evaluate) -> None:
+    def test_failed_calls_and_calls_of_unknown_tools_count(self, evaluate: Evaluate) -> None:
         messages = [*made(WRONG, content="Error: words"), *made(("made_up", {"x": 1}), content="Error: words")]
         assert evaluate("ACTION", messages, actions=gold(WRONG, ("made_up", {"x": 1}))).reward == 1.0
 
-    def test_all_must_be_made_and_each_is_reported_with_what_came_near(self, evaluate: Evaluate) -> None:
+    def test_all_gold_calls_must_be_made_and_near_misses_are_reported(self, evaluate: Evaluate) -> None:
         verdict = evaluate(
             "ACTION", [*made(LOOK), *made(COMPLETE_2)], actions=gold(LOOK, COMPLETE, ("never", {"k": 1}))
         )
@@ -97,7 +97,7 @@ class TestCommunication:
             ("x", "y", False),
         ],
     )
-    def test_a_text_is_looked_for_as_a_part_without_case_and_without_the_messages_commas(
+    def test_a_text_is_found_as_a_substring_ignoring_case_and_the_messages_commas(
         self, evaluate: Evaluate, text: str, message: str, met: bool
     ) -> None:
         assert evaluate("COMMUNICATE", says(message), communicate_info=[text]).reward == float(met)
@@ -111,7 +111,9 @@ class TestCommunication:
             (made(LOOK, content="x") + says("It is 100"), True),
         ],
     )
-    def test_only_one_message_of_the_agents_counts(self, evaluate: Evaluate, messages: list[Any], met: bool) -> None:
+    def test_a_text_must_be_within_one_message_of_the_agent(
+        self, evaluate: Evaluate, messages: list[Any], met: bool
+    ) -> None:
         assert evaluate("COMMUNICATE", messages, communicate_info=["100"]).reward == float(met)
 
     def test_text_next_to_a_call_counts(self, evaluate: Evaluate) -> None:
@@ -121,7 +123,7 @@ class TestCommunication:
     def test_even_an_empty_text_needs_a_message(self, evaluate: Evaluate) -> None:
         assert evaluate("COMMUNICATE", says(" "), communicate_info=[""]).reward == 0.0
 
-    def test_all_must_be_said_and_each_is_reported_with_where(self, evaluate: Evaluate) -> None:
+    def test_all_texts_must_be_said_and_are_reported_with_their_place(self, evaluate: Evaluate) -> None:
         verdict = evaluate("COMMUNICATE", says("Five it is."), communicate_info=["five", "six", "1,000"])
         assert (verdict.reward, [check.met for check in verdict.checks]) == (0.0, [True, False, False])
         assert verdict.checks[0].evidence == [{"message": "Five it is."}]

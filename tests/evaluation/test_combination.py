@@ -89,7 +89,9 @@ def grade(setting_of: Callable[..., Setting]) -> Graded:
         ({"A": 0.5}, {"solved_from": 0.51}, 0.5, "failed"),
     ],
 )
-def test_rewards(grade: Graded, given: dict[str, Given], how: dict[str, Any], reward: float, outcome: str) -> None:
+def test_rewards_of_combined_verdicts(
+    grade: Graded, given: dict[str, Given], how: dict[str, Any], reward: float, outcome: str
+) -> None:
     graded = grade(given, **how)
     assert graded.reward == pytest.approx(reward, abs=1e-12)
     assert graded.outcome == outcome
@@ -97,7 +99,7 @@ def test_rewards(grade: Graded, given: dict[str, Given], how: dict[str, Any], re
     assert graded.solved == (outcome in ("solved", "pending"))
 
 
-def test_a_crash_that_counts_leaves_no_reward(grade: Graded) -> None:
+def test_a_crash_in_the_basis_leaves_no_reward(grade: Graded) -> None:
     graded = grade({"A": ERROR, "B": 1.0})
     assert (graded.reward, graded.outcome) == (None, Outcome.EVALUATOR_ERROR)
     assert graded.note.startswith("A could not be graded: LookupError: no such thing (")
@@ -131,7 +133,7 @@ def test_an_error_that_an_evaluator_reports_itself_says_why(grade: Graded, check
     assert graded.note == f"A could not be graded: {why}"
 
 
-def test_a_record_that_cannot_be_replayed_is_no_crash(grade: Graded) -> None:
+def test_a_record_that_cannot_be_replayed_is_not_a_crash(grade: Graded) -> None:
     call = {"id": "1", "name": "create_task", "arguments": {}}
     graded = grade({"A": "replay"}, messages=[{"role": "assistant", "tool_calls": [call]}])
     assert (graded.reward, graded.outcome) == (None, Outcome.INFRASTRUCTURE_ERROR)
@@ -144,7 +146,7 @@ def test_a_crash_outside_the_reward_does_not_change_it(grade: Graded) -> None:
     assert graded.verdicts["B"].status is Status.ERROR
 
 
-def test_a_criterion_without_an_evaluator_is_no_pass(grade: Graded) -> None:
+def test_a_criterion_without_an_evaluator_does_not_pass(grade: Graded) -> None:
     graded = grade({"A": 1.0}, basis=["COMMUNICATE"])
     assert (graded.reward, graded.outcome) == (None, Outcome.INFRASTRUCTURE_ERROR)
     assert graded.note == "the set 'own' has no evaluator for COMMUNICATE"

@@ -63,18 +63,18 @@ def criteria(*parts: dict[str, Any], basis: list[str]) -> dict[str, Any]:
 
 
 class TestProduct:
-    def test_all_met_is_solved(self, grade: GradeOf) -> None:
+    def test_all_criteria_met_is_solved(self, grade: GradeOf) -> None:
         graded = grade(MADE, criteria(*MET.values(), basis=list(MET)))
         assert (graded.reward, graded.outcome, graded.basis) == (1.0, Outcome.SOLVED, list(MET))
 
     @pytest.mark.parametrize("failing", list(MET))
-    def test_one_unmet_in_the_basis_is_failed(self, grade: GradeOf, failing: str) -> None:
+    def test_an_unmet_criterion_in_the_basis_fails(self, grade: GradeOf, failing: str) -> None:
         other = "ENV_ASSERTION" if failing == "COMMUNICATE" else "COMMUNICATE"
         graded = grade(MADE, criteria(UNMET[failing], MET[other], basis=[failing, other]))
         assert (graded.reward, graded.outcome) == (0.0, Outcome.FAILED)
 
     @pytest.mark.parametrize("failing", ["DB", "ENV_ASSERTION", "COMMUNICATE"])
-    def test_one_unmet_outside_the_basis_is_reported_and_costs_nothing(self, grade: GradeOf, failing: str) -> None:
+    def test_an_unmet_criterion_outside_the_basis_is_only_reported(self, grade: GradeOf, failing: str) -> None:
         basis = [name for name in ("ENV_ASSERTION", "COMMUNICATE") if name != failing]
         parts = {**MET, failing: UNMET[failing], "ACTION": {}}
         graded = grade(MADE, criteria(*parts.values(), basis=basis))
@@ -92,7 +92,7 @@ class TestProduct:
         assert (graded.reward, graded.outcome, graded.basis) == (1.0, Outcome.SOLVED, [])
         assert graded.note == "the task has no criteria"
 
-    def test_a_live_world_that_ended_as_the_gold_but_not_as_its_replay_is_named(
+    def test_a_live_state_that_matches_the_gold_but_not_the_replay_is_reported(
         self, grade: GradeOf, setting_of: Callable[..., Setting]
     ) -> None:
         live = Environment(setting_of("mock", mode="tau2"))
@@ -132,14 +132,14 @@ class TestEnds:
         ],
     )
     @pytest.mark.parametrize("wanted", [None, criteria(MET["DB"], basis=["DB"]), criteria(basis=[])])
-    def test_any_other_end_earns_nothing_whatever_was_done(
+    def test_any_other_end_gives_reward_0(
         self, grade: GradeOf, termination: Termination, reward: float | None, outcome: Outcome, wanted: Any
     ) -> None:
         graded = grade(MADE, wanted, termination=termination, error="why")
         assert (graded.reward, graded.outcome, graded.verdicts) == (reward, outcome, {})
         assert reasons(graded) == [f"ended by {termination.value}: why"]
 
-    def test_too_many_errors_name_the_last(self, grade: GradeOf) -> None:
+    def test_too_many_errors_reports_the_last_one(self, grade: GradeOf) -> None:
         failed = [{**message, "error": True, "content": "Error: no such task"} for message in MADE[1:]]
         graded = grade(
             [*MADE, *[MADE[0], *failed] * 2], criteria(MET["DB"], basis=["DB"]), termination="too_many_errors"
@@ -158,7 +158,7 @@ class TestPending:
         assert (graded.reward, graded.outcome, graded.pending) == (1.0, Outcome.PENDING, ["NL_ASSERTION"])
         assert [check.met for check in graded.verdicts["NL_ASSERTION"].checks] == [None, None]
 
-    def test_what_has_failed_already_is_not_pending(self, grade: GradeOf) -> None:
+    def test_a_failed_grade_is_not_pending(self, grade: GradeOf) -> None:
         graded = grade(MADE, criteria(UNMET["DB"], STATEMENTS, basis=["DB", "NL_ASSERTION"]))
         assert (graded.reward, graded.outcome) == (0.0, Outcome.FAILED)
 
@@ -173,7 +173,7 @@ class TestPending:
         assert (graded.reward, graded.outcome) == (1.0, Outcome.SOLVED)
 
     @pytest.mark.parametrize(("second", "outcome"), [(True, Outcome.SOLVED), (False, Outcome.FAILED)])
-    def test_a_judges_word_on_every_statement_counts(self, grade: GradeOf, second: bool, outcome: Outcome) -> None:
+    def test_every_statement_is_decided_by_the_judge(self, grade: GradeOf, second: bool, outcome: Outcome) -> None:
         words = [
             JudgedStatement(statement=text, met=met, reason="so")
             for text, met in zip(STATEMENTS["nl_assertions"], (True, second), strict=True)
@@ -228,7 +228,7 @@ class TestFaults:
             Verdict("DB", Status.GRADED, 1.0, [Check("x", True, "", [{"value": object()}])]),
         ],
     )
-    def test_what_is_no_usable_verdict_is_an_evaluators_error(self, grade: GradeOf, returned: Any) -> None:
+    def test_an_unusable_verdict_is_an_evaluator_error(self, grade: GradeOf, returned: Any) -> None:
         specs = {**discover().evaluators("tau2"), "DB": EvaluatorSpec("odd", "tau2", "DB", lambda _evidence: returned)}
         graded = grade(MADE, criteria(MET["DB"], basis=["DB"]), evaluators=specs)
         assert (graded.reward, graded.outcome) == (None, Outcome.EVALUATOR_ERROR)
@@ -236,7 +236,7 @@ class TestFaults:
         assert json.loads(graded.model_dump_json())["verdicts"]["DB"]["traceback"]
 
     @pytest.mark.parametrize(("returned", "kind"), [(None, "NoneType"), ({"reward": 1.0}, "dict"), (..., "coroutine")])
-    def test_what_is_no_verdict_is_named(self, grade: GradeOf, returned: Any, kind: str) -> None:
+    def test_a_return_value_that_is_not_a_verdict_is_described(self, grade: GradeOf, returned: Any, kind: str) -> None:
         async def later(_evidence: Evidence) -> Verdict:
             return Verdict("DB", Status.GRADED, 1.0)
 
@@ -259,7 +259,7 @@ class TestFaults:
         "error",
         [SystemExit(0), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError(), StopIteration(), MuteError()],
     )
-    def test_no_exception_of_an_evaluator_ends_the_grading(self, grade: GradeOf, error: BaseException) -> None:
+    def test_exceptions_of_evaluators_do_not_stop_grading(self, grade: GradeOf, error: BaseException) -> None:
         def broken(evidence: Evidence) -> Verdict:
             raise error
 
@@ -269,7 +269,7 @@ class TestFaults:
         assert type(error).__name__ in graded.note
 
     @pytest.mark.parametrize("reward", [0.0, 0.5, 0.999, 1.0])
-    def test_a_gate_that_is_not_fully_met_leaves_nothing(self, grade: GradeOf, reward: float) -> None:
+    def test_a_gate_that_is_not_fully_met_gives_0(self, grade: GradeOf, reward: float) -> None:
         combination = RewardRule(weights={"A": 1.0, "B": 3.0}, gates=["A"])
         expected = (reward + 3) / 4 if reward == 1.0 else 0.0
         assert combination.reward({"A": reward, "B": 1.0}) == expected

@@ -57,7 +57,7 @@ def test_a_failed_call_does_not_hide_the_breach_of_an_earlier_one(ids: list[str]
 
 
 @given(st.lists(IDS, min_size=len(CALLS), max_size=len(CALLS)))
-def test_rows_keep_whose_result_it_is(ids: list[str]) -> None:
+def test_rows_keep_the_requestor_of_results(ids: list[str]) -> None:
     messages = conversation(ids)
     messages[3]["role"] = messages[4]["requestor"] = "user"
     messages[3]["tool_calls"][0]["requestor"] = "user"

@@ -41,7 +41,7 @@ def graded(exported: dict[str, Any], tmp_path: Path) -> Callable[..., Result]:
     return grade
 
 
-def test_as_it_was_written_it_agrees(graded: Callable[..., Result]) -> None:
+def test_the_unchanged_file_agrees(graded: Callable[..., Result]) -> None:
     done = graded(lambda _: None, "--compare")
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (
         0,
@@ -50,7 +50,7 @@ def test_as_it_was_written_it_agrees(graded: Callable[..., Result]) -> None:
 
 
 @pytest.mark.parametrize("new_id", [None, "another"])
-def test_a_simulation_twice_is_refused(graded: Callable[..., Result], new_id: str | None) -> None:
+def test_a_repeated_simulation_is_refused(graded: Callable[..., Result], new_id: str | None) -> None:
     def twice(content: dict[str, Any]) -> None:
         first = content["simulations"][0]
         content["simulations"].append(first | ({"id": new_id} if new_id else {}))
@@ -69,7 +69,7 @@ def test_a_full_duplex_simulation_is_refused(graded: Callable[..., Result], chan
     assert done.stdout.splitlines()[-1] == "conversations 7"
 
 
-def test_a_recorded_reward_that_is_no_number_does_not_agree(graded: Callable[..., Result]) -> None:
+def test_a_recorded_reward_that_is_not_a_number_does_not_agree(graded: Callable[..., Result]) -> None:
     done = graded(lambda content: content["simulations"][0]["reward_info"].update(reward=float("nan")), "--compare")
     assert done.exit_code == 1
     assert "reward: recorded nan, ours" in done.stdout
@@ -83,7 +83,7 @@ def test_a_recorded_reward_of_another_type_is_refused(graded: Callable[..., Resu
     assert "reward_info cannot be read" in done.stderr
 
 
-def test_checks_of_other_tasks_are_named_once(graded: Callable[..., Result]) -> None:
+def test_checks_of_other_tasks_are_reported_once(graded: Callable[..., Result]) -> None:
     def shift(content: dict[str, Any]) -> None:
         simulations = content["simulations"]
         verdicts = [each["reward_info"] for each in simulations]
@@ -107,7 +107,7 @@ def test_the_domain_option_overrides_what_a_file_says(graded: Callable[..., Resu
     assert "agreed 8" in done.stdout
 
 
-def test_half_a_surrogate_pair_leaves_files_of_utf_8(
+def test_lone_surrogates_are_written_as_json_escapes(
     exported: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An agent's arguments may hold one; the record keeps it as the JSON escape."""

@@ -39,7 +39,7 @@ class TestDatabase:
         verdict = evaluate("DB", messages, **criteria)
         assert (verdict.status, verdict.reward) == (Status.GRADED, reward)
 
-    def test_the_way_to_the_end_state_does_not_matter(self, evaluate: Evaluate) -> None:
+    def test_the_path_to_the_end_state_does_not_matter(self, evaluate: Evaluate) -> None:
         detour = ("update_task_status", {"task_id": "task_1", "status": "pending"})
         messages = [*made(COMPLETE_2), *made(COMPLETE), *made(detour), *made(LOOK), *made(COMPLETE)]
         assert evaluate("DB", messages, actions=gold(COMPLETE, COMPLETE_2)).reward == 1.0
@@ -60,10 +60,10 @@ class TestDatabase:
         assert verdict.checks[1].why == "differs from the gold's end state at 1 path"
         assert evaluate("DB", made(DISMISS, "user"), actions=gold(DISMISS, requestor="user")).reward == 1.0
 
-    def test_a_gold_call_that_fails_is_passed_over_and_the_next_is_made(self, evaluate: Evaluate) -> None:
+    def test_a_failing_gold_call_is_skipped(self, evaluate: Evaluate) -> None:
         assert evaluate("DB", made(COMPLETE), actions=gold(WRONG, COMPLETE, ("none", {}))).reward == 1.0
 
-    def test_a_call_that_failed_is_made_again(self, evaluate: Evaluate) -> None:
+    def test_a_failed_call_is_replayed(self, evaluate: Evaluate) -> None:
         messages = [*made(WRONG, content="Error: words"), *made(COMPLETE)]
         assert evaluate("DB", messages, actions=gold(COMPLETE)).reward == 1.0
 
@@ -91,7 +91,7 @@ class TestDatabase:
         assert evaluate("DB", made(COMPLETE), actions=gold(COMPLETE), state=state).reward == 1.0
         assert evaluate("DB", made(COMPLETE), actions=[], state=state).reward == 0.0
 
-    def test_what_the_history_did_counts_once_and_on_both_sides(self, evaluate: Evaluate) -> None:
+    def test_effects_of_the_history_count_once_and_on_both_sides(self, evaluate: Evaluate) -> None:
         create = ("create_task", {"user_id": "piet_lindgren", "title": "Sew"})
         result = '{"task_id": "task_7", "title": "Sew", "description": null, "status": "pending"}'
         history = made(create, content=result)
@@ -118,12 +118,14 @@ class TestDatabase:
 
 
 class TestAssertions:
-    def test_they_are_asked_of_the_conversations_end_state(self, evaluate: Evaluate) -> None:
+    def test_assertions_run_on_the_end_state_of_the_conversation(self, evaluate: Evaluate) -> None:
         assert evaluate("ENV_ASSERTION", made(COMPLETE), env_assertions=[assertion("completed")]).reward == 1.0
         assert evaluate("ENV_ASSERTION", [], env_assertions=[assertion("completed")]).reward == 0.0
 
     @pytest.mark.parametrize(("status", "value", "reward"), [("pending", False, 0.0), ("completed", False, 1.0)])
-    def test_one_may_have_to_be_false(self, evaluate: Evaluate, status: str, value: bool, reward: float) -> None:
+    def test_an_assertion_may_be_required_to_be_false(
+        self, evaluate: Evaluate, status: str, value: bool, reward: float
+    ) -> None:
         wanted = [assertion(status, assert_value=value)]
         assert evaluate("ENV_ASSERTION", [], env_assertions=wanted).reward == reward
 
@@ -147,7 +149,7 @@ class TestAssertions:
             ),
         ],
     )
-    def test_one_that_raises_is_unmet_with_the_reason_where_officially_grading_is_broken_off(
+    def test_an_assertion_that_raises_is_unmet_although_official_grading_aborts(
         self, evaluate: Evaluate, wanted: dict[str, Any], why: str
     ) -> None:
         verdict = evaluate("ENV_ASSERTION", [], env_assertions=[wanted, assertion("pending")])
@@ -171,7 +173,7 @@ def draw(db, context: Context) -> str:
 """
 
 
-def test_what_the_gold_draws_is_drawn_by_each_episodes_own_seed(small_pack: Callable[..., Setting]) -> None:
+def test_random_numbers_in_the_gold_come_from_the_episodes_seed(small_pack: Callable[..., Setting]) -> None:
     """The gold's end state is kept for the next episode of a task; one that has drawn is kept for its seed alone."""
     setting = small_pack(DRAWING, {"draw": {"kind": "write"}})
     grader = Grader(setting, "tau2", discover().evaluators("tau2"))
