@@ -69,13 +69,13 @@ def test_agents_are_sent_to_workers(here: Path, agent: Any) -> None:
     ],
     ids=["a lambda", "a local class"],
 )
-def test_what_cannot_be_sent_is_refused(here: Path, given: dict[str, Any], said: str) -> None:
+def test_objects_that_cannot_be_pickled_are_refused(here: Path, given: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         evaluate("mock", **PROCESSES, **given)
     assert not (here / "runs").exists()
 
 
-def test_what_the_started_program_defines_is_refused(here: Path) -> None:
+def test_objects_of_the_main_module_are_refused(here: Path) -> None:
     (here / "script.py").write_text(SCRIPT, encoding="utf-8")
     done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, check=False, timeout=60)
     assert "the agent cannot be sent to workers: Own is defined in the program that was started" in done.stderr

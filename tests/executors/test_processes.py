@@ -65,7 +65,7 @@ def undisturbed(gym: Gym, site: Path, tmp_path: Path) -> Path:
     return tmp_path / "runs" / "one"
 
 
-def test_workers_leave_what_one_process_leaves(gym: Gym, tmp_path: Path) -> None:
+def test_workers_give_the_same_run_as_one_process(gym: Gym, tmp_path: Path) -> None:
     options = ("run", "telecom", "--num-tasks", 8, "--trials", 2, "--via", "mcp", "--name")
     assert gym(*options, "one").returncode == 0
     done = gym(*options, "four", *PROCESSES, 4)
@@ -85,7 +85,7 @@ def test_an_episode_whose_worker_is_killed_is_played_again(
     assert_same(undisturbed, tmp_path / "runs/r")
 
 
-def test_an_episode_that_ends_every_worker_takes_no_other_with_it(
+def test_an_episode_that_kills_every_worker_fails_alone(
     gym: Gym, undisturbed: Path, site: Path, tmp_path: Path
 ) -> None:
     task = "create_plain"
@@ -104,7 +104,7 @@ def test_an_episode_that_ends_every_worker_takes_no_other_with_it(
     assert_same(undisturbed, tmp_path / "runs/r")
 
 
-def test_workers_end_with_their_run_which_can_be_resumed(
+def test_workers_end_with_a_killed_run_that_can_be_resumed(
     gym: Gym, undisturbed: Path, site: Path, tmp_path: Path
 ) -> None:
     run = (*MOCK, "--agent", "killer", "--name", "r", *PROCESSES, 2)
@@ -129,7 +129,7 @@ def wait_for_end(process: int) -> None:
         os.close(handle)
 
 
-def test_ctrl_c_keeps_and_counts_what_is_finished(gym: Gym, site: Path, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_and_counts_finished_episodes(gym: Gym, site: Path, tmp_path: Path) -> None:
     run = (*MOCK, "--agent", "killer", "--name", "r", *PROCESSES, 2)
     done = gym(*run, paths=[site], DISTURB_AT="20", DISTURB_RUN=str(int(signal.SIGINT)))
     assert done.returncode == 1
@@ -152,7 +152,7 @@ def test_ctrl_c_keeps_and_counts_what_is_finished(gym: Gym, site: Path, tmp_path
         ((*PROCESSES, 2, "--executor-option", "nice=5"), "executor 'processes' has no option 'nice' (it has none)"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_is_played(
+def test_invalid_options_are_refused_before_anything_is_played(
     gym: Gym, tmp_path: Path, options: tuple[Any, ...], said: str
 ) -> None:
     done = gym("run", "mock", *options)
