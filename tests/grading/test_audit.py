@@ -39,7 +39,7 @@ def replaced(file: Path, old: str, new: str) -> int:
 class TestOwnPacks:
     @pytest.mark.parametrize("evaluators", ["strict", "tau2"])
     @pytest.mark.domain("airline", "mock", "retail")
-    def test_what_passes_is_argued_for(self, gym: Gym, evaluators: str) -> None:
+    def test_every_pass_in_the_audit_has_a_reason(self, gym: Gym, evaluators: str) -> None:
         done = gym("check", "--audit", "mock", "airline", "retail", "--evaluators", evaluators)
         assert (done.returncode, done.stderr) == (0, "")
         for domain, tasks in (("mock", 18), ("airline", 87), ("retail", 150)):
@@ -49,14 +49,14 @@ class TestOwnPacks:
             done.stdout.count(f"\n{baseline} ") + done.stdout.startswith(baseline) >= 3 for baseline in BASELINES
         )
 
-    def test_strict_passes_neither_silence_nor_lists_nor_half_of_the_work(self, gym: Gym) -> None:
+    def test_strict_passes_no_baseline(self, gym: Gym) -> None:
         found = audited(gym, "mock")
         assert {(each["task"], each["baseline"]) for each in found["passes"]} == {
             ("transfer_deletion", "always-transfer")
         }
         assert found["played"] == dict.fromkeys(BASELINES, 18) | {"gold-and-every-answer": 5, "gold-minus-one": 13}
 
-    def test_a_split_limits_it_and_says_nothing_of_the_rest(self, gym: Gym) -> None:
+    def test_a_split_limits_the_audit_to_its_tasks(self, gym: Gym) -> None:
         done = gym("check", "--audit", "airline", "--split", "train", "--json")
         found = json.loads(done.stdout)["audits"][0]
         assert (done.returncode, found["stale"]) == (0, [])
@@ -71,7 +71,7 @@ class TestAllowList:
         assert "mock: always-transfer passes transfer_deletion\n" in done.stdout
         assert "passes 1, argued 0, not argued 1, stale 1" in done.stdout
 
-    def test_an_argument_for_what_does_not_pass_is_stale(self, gym: Gym, mock_copy: Path) -> None:
+    def test_a_reason_for_a_baseline_that_does_not_pass_is_stale(self, gym: Gym, mock_copy: Path) -> None:
         manifest = mock_copy / "domain.yaml"
         line = replaced(manifest, "tasks: [transfer_deletion]", "tasks: [transfer_deletion, complete_task]")
         done = gym("check", "--audit", "--pack", mock_copy)
@@ -94,13 +94,15 @@ class TestAllowList:
             ),
         ],
     )
-    def test_a_name_that_there_is_not_is_stale(self, gym: Gym, mock_copy: Path, old: str, new: str, told: str) -> None:
+    def test_an_unknown_task_or_baseline_is_stale(
+        self, gym: Gym, mock_copy: Path, old: str, new: str, told: str
+    ) -> None:
         replaced(mock_copy / "domain.yaml", old, new)
         done = gym("check", "--audit", "--pack", mock_copy)
         assert done.returncode == 1
         assert told in done.stdout
 
-    def test_an_argument_without_a_reason_is_refused(self, gym: Gym, mock_copy: Path) -> None:
+    def test_an_empty_reason_is_refused(self, gym: Gym, mock_copy: Path) -> None:
         manifest = mock_copy / "domain.yaml"
         text = manifest.read_text(encoding="utf-8")
         manifest.write_text(text.partition("    strict:")[0] + "    strict: [{tasks: [a], baselines: [silent]}]\n")
@@ -110,7 +112,7 @@ class TestAllowList:
 
 
 class TestPasses:
-    def test_each_way_is_explained(self, gym: Gym, mock_copy: Path) -> None:
+    def test_every_baseline_is_explained(self, gym: Gym, mock_copy: Path) -> None:
         tasks = mock_copy / "data" / "tasks" / "statuses.yaml"
         line = replaced(tasks, "- id: complete_task\n", "- id: complete_task\n  tags: [looked_at]\n")
         assert line > 0
@@ -141,7 +143,7 @@ class TestOptions:
             (["--audit", "--split", "tset"], "mock has no split 'tset' (did you mean 'test'?)"),
         ],
     )
-    def test_wrong_ones_are_refused(self, gym: Gym, arguments: list[str], told: str) -> None:
+    def test_invalid_options_of_the_audit_are_refused(self, gym: Gym, arguments: list[str], told: str) -> None:
         done = gym("check", "mock", *arguments)
         assert (done.returncode, done.stdout) == (2, "")
         assert told in done.stderr

@@ -56,16 +56,14 @@ def of(results: dict[str, Any], task: str) -> dict[str, Any]:
 
 
 class TestAgreement:
-    def test_what_we_write_we_read_and_agree_with_in_both_layouts(self, gym: Gym, exported: Path) -> None:
+    def test_exported_files_are_read_back_and_agree_in_both_layouts(self, gym: Gym, exported: Path) -> None:
         for path in (exported / "run.json", exported / "folder"):
             done = gym("grade", path, "--compare")
             assert done.stdout.endswith("conversations 18, agreed 18, disagreed 0, pending 0\n"), done.stderr
             assert done.returncode == 0
         assert "mean reward 0.0000: failed 18" in done.stdout
 
-    def test_compressed_old_and_unknown_are_read_as_they_are(
-        self, gym: Gym, results: dict[str, Any], tmp_path: Path
-    ) -> None:
+    def test_compressed_old_and_unknown_files_are_read(self, gym: Gym, results: dict[str, Any], tmp_path: Path) -> None:
         old = {**results, "format_version": 1, "info": {k: v for k, v in results["info"].items() if k not in NEW_INFO}}
         old["simulations"] = [
             {key: value for key, value in each.items() if key not in NEW_SIMULATION} | {"reasoning": "more"}
@@ -76,7 +74,9 @@ class TestAgreement:
         done = gym("grade", "old.json.gz", "--compare")
         assert done.stdout.endswith("conversations 18, agreed 18, disagreed 0, pending 0\n"), done.stderr
 
-    def test_a_folder_of_many_is_graded_in_parallel_as_one(self, gym: Gym, exported: Path, tmp_path: Path) -> None:
+    def test_a_folder_of_files_is_graded_in_parallel_with_the_same_result(
+        self, gym: Gym, exported: Path, tmp_path: Path
+    ) -> None:
         both = tmp_path / "both"
         for name in ("a", "b"):
             (both / name).mkdir(parents=True)
@@ -96,7 +96,7 @@ class TestAgreement:
 
 
 class TestTampering:
-    def test_every_changed_verdict_is_found_and_named(self, gym: Gym, results: dict[str, Any], tmp_path: Path) -> None:
+    def test_every_changed_verdict_is_reported(self, gym: Gym, results: dict[str, Any], tmp_path: Path) -> None:
         of(results, "complete_task")["reward"] = 0.0
         of(results, "reopen_task")["db_check"]["db_match"] = False
         of(results, "create_plain")["action_checks"][0]["action_match"] = False
@@ -119,7 +119,7 @@ class TestTampering:
         }.items():
             assert any(f"(task {task}): {what}" in line for line in told), (task, told)
 
-    def test_a_changed_conversation_is_found_with_the_path_that_differs(
+    def test_a_changed_conversation_is_reported_with_the_differing_path(
         self, gym: Gym, results: dict[str, Any], tmp_path: Path
     ) -> None:
         simulation = next(each for each in results["simulations"] if each["task_id"] == "complete_task")
@@ -141,7 +141,7 @@ class TestTampering:
 
 
 class TestBadInput:
-    def test_each_bad_file_is_named_and_the_others_are_graded(
+    def test_damaged_files_are_reported_and_the_others_graded(
         self, gym: Gym, results: dict[str, Any], tmp_path: Path
     ) -> None:
         good = write(tmp_path, results)
@@ -173,7 +173,7 @@ class TestBadInput:
             (["run.json", "--dataset", "nowhere"], "nowhere"),
         ],
     )
-    def test_what_is_not_there_is_refused(
+    def test_missing_files_are_refused(
         self, gym: Gym, exported: Path, tmp_path: Path, arguments: list[str], told: str
     ) -> None:
         (tmp_path / "run.json").write_text((exported / "run.json").read_text())

@@ -76,7 +76,7 @@ class TestCombination:
             ("oracle", "weights: {DB: 3}\ngates: [DB]", (3 + 0.5) / 4),
         ],
     )
-    def test_weights_make_a_mean_of_what_is_graded_and_a_gate_closes_all(
+    def test_weights_give_a_weighted_mean_and_an_unmet_gate_gives_0(
         self, gym: Gym, tmp_path: Path, write: Callable[..., Path], agent: str, more: str, reward: float
     ) -> None:
         entry = '{use: "./tone.py:evaluate", options: {word: "never said", share: 0.5}, counts: always}'
@@ -94,9 +94,7 @@ class TestCombination:
             0.0,
         )
 
-    def test_an_evaluator_takes_the_place_of_another(
-        self, gym: Gym, tmp_path: Path, write: Callable[..., Path]
-    ) -> None:
+    def test_an_evaluator_can_replace_another(self, gym: Gym, tmp_path: Path, write: Callable[..., Path]) -> None:
         text = "extends: tau2\nevaluators:\n  DB: {use: strict.db, options: {ignored: [tasks.task_5.status]}}\n"
         grade = graded(tmp_path, gym, write(text), "--agent", "silent")
         assert grade["reward"] == 1.0
@@ -117,7 +115,7 @@ class TestCombination:
             ("too_much", "ValueError: its reward should be between 0 and 1, not 2"),
         ],
     )
-    def test_what_is_no_verdict_is_an_error_and_no_pass(
+    def test_a_return_value_that_is_not_a_verdict_is_an_error(
         self, gym: Gym, tmp_path: Path, write: Callable[..., Path], function: str, why: str
     ) -> None:
         text = f'extends: tau2\nevaluators:\n  TONE: {{use: "./tone.py:{function}", counts: always}}\n'
@@ -151,7 +149,7 @@ class TestCombination:
         assert summary["pass_hat_k"] == {"1": float(outcome == "solved")}
 
     @pytest.mark.parametrize("given", ["0", "1.1", "-1", ".nan", "yes"])
-    def test_a_threshold_that_is_no_reward_is_refused(self, gym: Gym, write: Callable[..., Path], given: str) -> None:
+    def test_a_threshold_outside_0_to_1_is_refused(self, gym: Gym, write: Callable[..., Path], given: str) -> None:
         done = gym("run", "mock", "--evaluators", write(f"extends: tau2\nsolved_from: {given}\n"))
         assert done.returncode == 2
         assert "evaluation.yaml:2" in done.stderr
@@ -254,7 +252,7 @@ TOLD = {
 
 
 class TestRefused:
-    def test_everything_wrong_is_named_with_its_line_and_nothing_is_played(
+    def test_every_problem_is_reported_with_its_line_and_nothing_is_played(
         self, gym: Gym, tmp_path: Path, write: Callable[..., Path]
     ) -> None:
         file = write(WRONG)
@@ -275,7 +273,7 @@ class TestRefused:
             ("extends: [\n", 2, "a value is expected here; is a `[` or `{` before it not closed?"),
         ],
     )
-    def test_a_file_of_another_form_is_refused(
+    def test_a_malformed_file_is_refused(
         self, gym: Gym, tmp_path: Path, write: Callable[..., Path], text: str, line: int, told: str
     ) -> None:
         file = write(text)
@@ -304,7 +302,7 @@ class TestRefused:
         assert told in done.stderr
         assert not (tmp_path / "runs").exists()
 
-    def test_a_file_that_there_is_not(self, gym: Gym) -> None:
+    def test_a_missing_file_is_refused(self, gym: Gym) -> None:
         done = gym("run", "mock", "--evaluators", "nowhere.yaml")
         assert done.returncode == 2
         assert "cannot read nowhere.yaml: No such file or directory" in done.stderr

@@ -28,7 +28,7 @@ def form(value: Any, meaning: Meaning = NOTHING) -> str:
         (float("nan"), float("nan")),
     ],
 )
-def test_values_of_one_meaning_have_one_form(one: Any, other: Any) -> None:
+def test_equal_values_have_the_same_form(one: Any, other: Any) -> None:
     assert form(one) == form(other)
 
 
@@ -48,7 +48,7 @@ def test_values_of_one_meaning_have_one_form(one: Any, other: Any) -> None:
         ([], {}),
     ],
 )
-def test_values_of_other_meanings_have_others(one: Any, other: Any) -> None:
+def test_different_values_have_different_forms(one: Any, other: Any) -> None:
     assert form(one) != form(other)
 
 
@@ -56,12 +56,12 @@ def test_values_of_other_meanings_have_others(one: Any, other: Any) -> None:
     ("pattern", "same"),
     [("t", True), ("t.*", False), ("*", True), ("t.inner", False), ("u", False)],
 )
-def test_lists_at_a_path_that_is_named_are_bags(pattern: str, same: bool) -> None:
+def test_lists_at_a_declared_path_are_bags(pattern: str, same: bool) -> None:
     meaning = Meaning(unordered=[pattern])
     assert (form([1, "x", {"b": 1, "a": 2}], meaning) == form([{"a": 2, "b": 1}, 1.0, "x"], meaning)) is same
 
 
-def test_a_bag_counts_its_items_and_a_pattern_names_what_is_below() -> None:
+def test_bags_count_items_and_patterns_cover_everything_below() -> None:
     meaning = Meaning(unordered=["t.inner"])
     assert form({"inner": [1, 2, 2]}, meaning) == form({"inner": [2, 1, 2]}, meaning)
     assert form({"inner": [1, 2, 2]}, meaning) != form({"inner": [1, 1, 2]}, meaning)

@@ -91,7 +91,7 @@ def changed(value: Any, path: tuple[Any, ...]) -> Any:
 
 
 @given(data=st.data())
-def test_more_reads_key_order_and_the_spelling_of_numbers_change_nothing(
+def test_extra_reads_key_order_and_number_formats_change_nothing(
     played: dict[str, Played], data: st.DataObject
 ) -> None:
     domain = played[data.draw(st.sampled_from(sorted(played)))]
@@ -115,7 +115,7 @@ def test_more_reads_key_order_and_the_spelling_of_numbers_change_nothing(
 
 
 @given(data=st.data())
-def test_one_changed_argument_of_a_write_fails_and_is_named(played: dict[str, Played], data: st.DataObject) -> None:
+def test_one_changed_argument_of_a_write_fails_and_is_reported(played: dict[str, Played], data: st.DataObject) -> None:
     domain = played[data.draw(st.sampled_from(sorted(played)))]
     task = data.draw(st.sampled_from(domain.tasks))
     record = domain.record(task)
@@ -130,9 +130,7 @@ def test_one_changed_argument_of_a_write_fails_and_is_named(played: dict[str, Pl
 
 
 @given(data=st.data())
-def test_grading_leaves_the_record_as_it_is_and_twice_graded_is_the_same(
-    played: dict[str, Played], data: st.DataObject
-) -> None:
+def test_grading_is_repeatable_and_does_not_change_the_record(played: dict[str, Played], data: st.DataObject) -> None:
     domain = played[data.draw(st.sampled_from(sorted(played)))]
     task = data.draw(st.sampled_from(domain.tasks))
     content = domain.record(task)

@@ -51,7 +51,7 @@ class TestConfirmation:
             ("Yesterday you said so.", False),
         ],
     )
-    def test_a_write_needs_a_yes_to_something_said(
+    def test_a_write_needs_a_yes_to_a_message_of_the_agent(
         self, broken: Callable[..., dict[str, str]], made: Messages, says: Messages, answer: str, agreed: bool
     ) -> None:
         asked = [*says("Cancel, yes!", "user"), *made(*FIND), *made(*LOOK), *says("I would cancel #W1. Right?")]
@@ -68,7 +68,7 @@ class TestConfirmation:
         assert list(found) == ["ask_before_a_change"]
 
     @pytest.mark.parametrize("solo", [False, True])
-    def test_nobody_is_there_to_agree_in_solo_play(
+    def test_solo_play_needs_no_confirmation(
         self, strict: Grading, setting_of: Callable[..., Setting], made: Messages, solo: bool
     ) -> None:
         messages = [*made(*FIND), *made(*LOOK), *made(*CANCEL)]
@@ -108,7 +108,7 @@ class TestOrder:
         assert broken([*says("#W1?", "user"), *not_found, *made(*LOOK)]) == {"identify_first": why}
         assert broken([*says("#W1?", "user"), *not_found, *made(*FIND), *made(*LOOK)]) == {}
 
-    def test_only_whom_the_search_found_is_dealt_with(
+    def test_only_the_user_found_by_the_search_may_be_served(
         self, broken: Callable[..., dict[str, str]], made: Messages, says: Messages
     ) -> None:
         def profile(user_id: str) -> list[dict[str, Any]]:
@@ -119,14 +119,16 @@ class TestOrder:
         why = f"get_user_details: user_id 'ada_byron_12' was not known from {searches}"
         assert broken(profile("ada_byron_12")) == {"one_customer": why}
 
-    def test_an_id_that_must_come_from_the_customer(
+    def test_an_id_must_come_from_the_customer(
         self, broken: Callable[..., dict[str, str]], made: Messages, says: Messages
     ) -> None:
         look = made("get_user_details", {"user_id": "ada_1"})
         assert broken([*says("I am ADA_1.", "user"), *look], "airline") == {}
         assert list(broken([*says("I am Ada.", "user"), *look], "airline")) == ["user_id_from_the_customer"]
 
-    def test_one_thing_a_turn(self, broken: Callable[..., dict[str, str]], made: Messages, says: Messages) -> None:
+    def test_a_call_must_be_alone_in_its_turn(
+        self, broken: Callable[..., dict[str, str]], made: Messages, says: Messages
+    ) -> None:
         beside = made(*FIND, content="One moment.")
         assert broken([*says("Hi", "user"), *beside]) == {
             "one_thing_a_turn": "find_user_id_by_email: a call together with text"
@@ -134,7 +136,7 @@ class TestOrder:
 
 
 class TestReport:
-    def test_a_breach_costs_nothing_unless_a_configuration_says_so(self, gym: Gym, tmp_path: Path, plugin: Any) -> None:
+    def test_a_breach_does_not_affect_the_reward_by_default(self, gym: Gym, tmp_path: Path, plugin: Any) -> None:
         folder = plugin("hasty", HASTY)
         (tmp_path / "hard.yaml").write_text("extends: strict\nevaluators: {POLICY: {counts: always}}\n")
         rewards = {}
@@ -156,18 +158,20 @@ class TestReport:
             rewards[evaluators] = grade["reward"]
         assert rewards == {"strict": 1.0, "hard.yaml": 0.0}
 
-    def test_a_pack_without_rules_says_nothing(self, strict: Grading) -> None:
+    def test_a_pack_without_rules_has_no_policy_verdict(self, strict: Grading) -> None:
         grade = strict([], {"actions": [], "reward_basis": ["DB"]})
         assert grade.verdicts["POLICY"].status is Status.VACUOUS
 
-    def test_a_dataset_says_nothing(self, strict: Grading, setting_of: Callable[..., Setting], shared: Path) -> None:
+    def test_a_dataset_has_no_policy_verdict(
+        self, strict: Grading, setting_of: Callable[..., Setting], shared: Path
+    ) -> None:
         criteria = {"actions": [], "reward_basis": ["DB"]}
         official = setting_of("retail", mode="tau2", dataset=shared / "tau2-bench")
         assert strict([], criteria, setting=official).verdicts["POLICY"].status is Status.VACUOUS
 
 
 class TestCheck:
-    def test_wrong_rules_are_named_with_their_lines(self, gym: Gym, mock_copy: Path) -> None:
+    def test_invalid_rules_are_reported_with_their_lines(self, gym: Gym, mock_copy: Path) -> None:
         manifest = mock_copy / "domain.yaml"
         text = manifest.read_text(encoding="utf-8")
         manifest.write_text(text.replace("evaluation:\n", "evaluation:\n  policy_checks: rules.yaml\n"))
@@ -177,7 +181,7 @@ class TestCheck:
         for line, what in TOLD.items():
             assert f"mock: {mock_copy / 'rules.yaml'}:{line}: {what}" in done.stdout
 
-    def test_a_rule_that_the_oracle_breaks_is_named(self, gym: Gym, mock_copy: Path) -> None:
+    def test_a_rule_that_the_oracle_breaks_is_reported(self, gym: Gym, mock_copy: Path) -> None:
         manifest = mock_copy / "domain.yaml"
         text = manifest.read_text(encoding="utf-8")
         manifest.write_text(text.replace("evaluation:\n", "evaluation:\n  policy_checks: rules.yaml\n"))

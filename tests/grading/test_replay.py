@@ -33,7 +33,7 @@ def play(gym: Gym, tmp_path: Path, task: str, evaluators: str, paths: list[Path]
 
 
 @pytest.mark.parametrize(("evaluators", "reward"), [("tau2", 1.0), ("strict", 0.0)])
-def test_a_disagreement_is_named_by_database_and_fails_under_strict(
+def test_a_disagreement_names_the_database_and_fails_under_strict(
     gym: Gym, tmp_path: Path, plugin: Callable[..., Path], evaluators: str, reward: float
 ) -> None:
     grade = play(gym, tmp_path, "complete_task", evaluators, [plugin("thief", THIEF)])
@@ -54,6 +54,6 @@ def test_the_customers_database_is_compared_separately(gym: Gym, tmp_path: Path,
     ]
 
 
-def test_where_both_agree_nothing_is_said(gym: Gym, tmp_path: Path) -> None:
+def test_equal_states_are_not_mentioned(gym: Gym, tmp_path: Path) -> None:
     grade = play(gym, tmp_path, "complete_task", "tau2", [])
     assert ("REPLAY" in grade["verdicts"], grade["note"]) == (False, "")

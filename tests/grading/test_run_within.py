@@ -25,7 +25,7 @@ def leave() -> None:
     raise LeavingError
 
 
-def test_a_result_comes_back_with_the_callers_context() -> None:
+def test_the_work_runs_in_the_callers_context() -> None:
     COLOUR.set("blue")
     assert run_within(SECONDS, COLOUR.get) == "blue"
     assert asyncio.run(run_aside(COLOUR.get)) == "blue"
@@ -41,7 +41,7 @@ def test_an_error_is_raised_again_and_always_an_exception() -> None:
         asyncio.run(run_aside(fail))
 
 
-def test_what_does_not_end_is_stopped_and_says_where_it_was() -> None:
+def test_work_past_its_limit_is_stopped_and_located() -> None:
     begun, ended = threading.Event(), threading.Event()
 
     def inner() -> None:
@@ -64,7 +64,7 @@ def test_what_does_not_end_is_stopped_and_says_where_it_was() -> None:
     assert ended.wait(SECONDS)
 
 
-def test_the_loop_goes_on_meanwhile_and_may_stop_waiting() -> None:
+def test_the_event_loop_continues_and_may_stop_waiting() -> None:
     begun, released, ended = threading.Event(), threading.Event(), threading.Event()
 
     def wait() -> None:

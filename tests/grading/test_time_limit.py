@@ -89,7 +89,7 @@ def line_of(mark: str) -> int:
 
 
 @pytest.mark.parametrize("function", HANGS)
-def test_it_is_an_evaluator_error_of_its_episode_alone(
+def test_a_time_limit_is_an_evaluator_error_of_one_episode(
     gym: Gym, tmp_path: Path, evaluators: Callable[..., Path], function: str
 ) -> None:
     file = evaluators(function)
@@ -120,14 +120,12 @@ def test_others_are_graded_meanwhile(gym: Gym, tmp_path: Path, evaluators: Calla
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", ".inf", ".nan", "x"])
-def test_a_limit_that_is_none_is_refused(gym: Gym, evaluators: Callable[..., Path], seconds: Any) -> None:
+def test_an_invalid_time_limit_is_refused(gym: Gym, evaluators: Callable[..., Path], seconds: Any) -> None:
     done = gym("run", "mock", "--evaluators", evaluators("spin", seconds))
     assert (done.returncode, "evaluation.yaml:3" in done.stderr) == (2, True), done.stderr
 
 
-def test_an_assertion_of_a_pack_that_does_not_call_itself_quick_is_held_to_it_too(
-    gym: Gym, tmp_path: Path, mock_copy: Path
-) -> None:
+def test_the_limit_applies_to_assertions_of_packs_that_are_not_quick(gym: Gym, tmp_path: Path, mock_copy: Path) -> None:
     manifest = mock_copy / "domain.yaml"
     manifest.write_text(manifest.read_text().replace("quick: true\n", ""))
     handler = mock_copy / "handlers" / "assertions.py"
