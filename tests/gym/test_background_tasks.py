@@ -60,7 +60,7 @@ def tau2_agents():
 
 
 @pytest.mark.parametrize("via", ["process", "mcp"])
-def test_a_run_goes_on_and_leaves_none(gym: Gym, plugin: Plugin, via: str) -> None:
+def test_a_run_continues_and_leaves_no_tasks(gym: Gym, plugin: Plugin, via: str) -> None:
     site = plugin("leaves", PLUGIN)
     done = gym(
         "run", "mock", "--agent", "leaving", "--num-tasks", 4, "--via", via, "--name", "r", "--json", paths=[site]
@@ -73,7 +73,7 @@ def test_a_run_goes_on_and_leaves_none(gym: Gym, plugin: Plugin, via: str) -> No
     assert "Traceback" not in done.stderr
 
 
-def test_a_server_and_the_episodes_of_others_go_on(start: Start, plugin: Plugin) -> None:
+def test_a_server_and_other_episodes_continue(start: Start, plugin: Plugin) -> None:
     server = start("mock", PYTHONPATH=str(plugin("leaves", PLUGIN)))
     world, other = server.create(task_id="create_plain"), server.create(task_id="create_plain")
     for one in (world, other):
@@ -96,7 +96,7 @@ def tau2_run_finished(summary):
 """
 
 
-def test_a_thread_that_stays_does_not_keep_a_command(gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
+def test_a_remaining_thread_does_not_keep_a_command_alive(gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
     done = gym("run", "mock", "--num-tasks", 1, "--fail-under", "0.9", "--name", "r", paths=[plugin("stays", STAYING)])
     assert done.returncode == 0, done.stderr
     assert "the command is done; threads that a plugin started are still running: stays for ever\n" in done.stderr
@@ -148,7 +148,7 @@ def tau2_agents():
 STOPPED = "a background task, refuses ({}/stays.py:6), went on for 1 s although it was cancelled, and was stopped\n"
 
 
-def test_one_that_swallows_its_cancellation_is_stopped_and_named(gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
+def test_a_task_that_swallows_its_cancellation_is_stopped_and_logged(gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
     site = plugin("stays", STUBBORN)
     done = gym("run", "mock", "--agent", "stubborn", "--task", "complete_task", "--name", "r", paths=[site])
     assert done.returncode == 0, done.stderr
@@ -157,7 +157,7 @@ def test_one_that_swallows_its_cancellation_is_stopped_and_named(gym: Gym, plugi
     assert record["stopped_tasks"] == ["refuses"]
 
 
-def test_one_that_swallows_its_cancellation_is_stopped_by_a_server(start: Start, plugin: Plugin) -> None:
+def test_a_server_stops_a_task_that_swallows_its_cancellation(start: Start, plugin: Plugin) -> None:
     site = plugin("stays", STUBBORN)
     server = start("mock", PYTHONPATH=str(site))
     world, other = server.create(task_id="create_plain"), server.create(task_id="create_plain")

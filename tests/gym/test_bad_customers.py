@@ -127,7 +127,7 @@ def ends(records: Sequence[dict[str, Any]]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("how", SAID)
-def test_a_run_goes_on(gym: Gym, plugin: Plugin, tmp_path: Path, how: str) -> None:
+def test_a_run_continues_after_a_bad_customer(gym: Gym, plugin: Plugin, tmp_path: Path, how: str) -> None:
     site = plugin("customers", CUSTOMERS)
     tasks = [word for name in IDS for word in ("--task", name)]
     done = gym("run", "mock", "--user", how, *tasks, "--timeout", 1, "--concurrency", 1, "--name", "r", paths=[site])
@@ -142,7 +142,7 @@ def test_a_run_goes_on(gym: Gym, plugin: Plugin, tmp_path: Path, how: str) -> No
         assert "the user keeps the event loop busy at" in done.stderr
 
 
-def test_a_server_goes_on(start: Start, plugin: Plugin) -> None:
+def test_a_server_continues_after_a_bad_customer(start: Start, plugin: Plugin) -> None:
     server = start("mock", PYTHONPATH=str(plugin("customers", CUSTOMERS)))
     for how, said in SAID.items():
         if how in BLOCKING and how != "swallows":
@@ -159,7 +159,7 @@ def test_a_server_goes_on(start: Start, plugin: Plugin) -> None:
     server.stop()
 
 
-def test_a_test_goes_on(forks: Forks, plugin: Plugin, tmp_path: Path) -> None:
+def test_an_evaluation_test_continues_after_a_bad_customer(forks: Forks, plugin: Plugin, tmp_path: Path) -> None:
     chosen = ["exit", "own", "locks", "nothing"]
     source = f"""
 @evaluation_test(

@@ -118,13 +118,13 @@ class TestSlowClients:
 
 
 class TestNumberOfClients:
-    def test_the_one_that_has_been_silent_for_longest_goes(self, start: Start) -> None:
+    def test_the_longest_silent_client_is_disconnected(self, start: Start) -> None:
         server = start("mock", "--max-connections", "3")
         with connection(server) as first, connection(server), connection(server):
             assert httpx.get(f"{server.address}/healthz").is_success
             assert answer(first) == ""
 
-    def test_clients_that_have_sent_a_request_stay(self, start: Start) -> None:
+    def test_clients_that_have_sent_a_request_stay_connected(self, start: Start) -> None:
         server = start("mock", "--max-connections", "1")
         with httpx.Client(base_url=server.address) as first:  # keeps its connection
             assert first.get("/healthz").is_success
@@ -176,7 +176,7 @@ class TestMessages:
             assert ("tools" in response.json()["result"]) == bool(number % 2)
             assert response.json()["id"] == (1 if number % 3 else "1")
 
-    def test_no_accept_is_any(self, server: Server) -> None:
+    def test_a_missing_accept_header_accepts_anything(self, server: Server) -> None:
         world: World = server.create()
         with connection(server) as link:
             body = b'{"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": "2025-06-18", '
@@ -193,17 +193,17 @@ class TestWebPages:
         return server.http.options(url, headers={"origin": origin, **asked})
 
     @pytest.mark.parametrize("origin", ["http://localhost:6274", "http://127.0.0.1", "https://[::1]:8000"])
-    def test_those_of_this_machine_may_play(self, server: Server, origin: str) -> None:
+    def test_pages_of_this_machine_may_play(self, server: Server, origin: str) -> None:
         for url in (server.create().mcp_url, f"{server.address}/mcp"):
             response = self.preflight(server, url, origin)
             assert response.status_code == 200
             assert response.headers["access-control-allow-origin"] == origin
 
-    def test_they_may_not_use_the_control_plane(self, server: Server) -> None:
+    def test_pages_of_this_machine_may_not_use_the_control_plane(self, server: Server) -> None:
         response = self.preflight(server, f"{server.address}/v1/episodes", "http://localhost:6274")
         assert "access-control-allow-origin" not in response.headers
 
-    def test_others_only_if_they_are_allowed(self, start: Start) -> None:
+    def test_other_pages_must_be_allowed(self, start: Start) -> None:
         server = start("mock", "--allow-origin", "https://lab.example")
         for url in (server.create().mcp_url, f"{server.address}/v1/episodes"):
             allowed = self.preflight(server, url, "https://lab.example")

@@ -59,7 +59,7 @@ class TestConversationPlane:
         assert (reward["reward"], reward["final"]) == (1.0, True)
         world.delete()
 
-    def test_an_ended_episode_takes_no_more(self, server: Server) -> None:
+    def test_an_ended_episode_accepts_no_more_messages(self, server: Server) -> None:
         world = server.create("mock", task_id="create_plain")
         assert world.say("I transfer you to a human.").json()["reply"] == "###TRANSFER###"
         digests, record = world.digests(), world.record()
@@ -115,7 +115,7 @@ class TestConversationPlane:
         assert world.state()["status"] == "open"
         world.delete()
 
-    def test_a_customer_without_a_request_has_nothing_to_add(self, server: Server) -> None:
+    def test_a_customer_without_further_requests_ends_the_conversation(self, server: Server) -> None:
         world = server.create("mock", task={"id": "free", "user_scenario": {"instructions": ""}})
         assert world.say().json()["reply"] == "Yes, please go ahead."  # to the question in the opening line
         assert world.say("That is all.").json()["reply"] == "###STOP###"
@@ -138,7 +138,7 @@ class TestConversationPlane:
             (b'{"content": "a", "role": "user"}', 422, "invalid_request"),
         ],
     )
-    def test_what_is_no_utterance_is_refused(self, server: Server, body: bytes, status: int, code: str) -> None:
+    def test_invalid_messages_are_refused(self, server: Server, body: bytes, status: int, code: str) -> None:
         world = server.create("mock", task_id="create_plain")
         refused = server.http.post(world.urls["conversation_url"], content=body)
         assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
@@ -157,7 +157,7 @@ class TestRecords:
         texts = [environment.call(ToolCall(name=name, arguments=arguments)).content for name, arguments in self.CALLS]
         return texts, environment.digests()
 
-    def test_record_and_grade_are_kept_at_deletion(self, start: Start, setting_of: SettingOf) -> None:
+    def test_record_and_grade_are_written_at_deletion(self, start: Start, setting_of: SettingOf) -> None:
         setting = setting_of("mock")
         server = start("mock")
         world = server.create("mock", task_id="create_plain", seed=3)
@@ -178,7 +178,7 @@ class TestRecords:
         assert again.model_dump(mode="json") == grade
         assert grade["reward"] == 1.0
 
-    def test_an_ended_episode_is_kept_at_once_and_once(self, start: Start) -> None:
+    def test_an_ended_episode_is_recorded_at_once_and_only_once(self, start: Start) -> None:
         server = start("mock")
         world = server.create("mock", task_id="create_plain")
         world.say("I transfer you.")
@@ -189,7 +189,7 @@ class TestRecords:
         assert server.kept() == [kept]
         assert len(server.kept("grades.jsonl")) == 1
 
-    def test_a_reset_keeps_what_was_played_before(self, start: Start) -> None:
+    def test_a_reset_records_the_previous_episode(self, start: Start) -> None:
         server = start("mock")
         world = server.create("mock", task_id="create_plain")
         world.call("get_users")
@@ -200,12 +200,12 @@ class TestRecords:
         assert [record["tool_calls"] for record in server.kept()] == [1, 1]
         assert [grade["reward"] for grade in server.kept("grades.jsonl")] == [0.0, 1.0]
 
-    def test_a_world_in_which_nothing_happened_leaves_nothing(self, start: Start) -> None:
+    def test_an_unused_world_is_not_recorded(self, start: Start) -> None:
         server = start("mock")
         server.create("mock").delete()
         assert list(server.folder.glob("runs")) == []
 
-    def test_open_episodes_are_kept_at_shutdown(self, start: Start) -> None:
+    def test_open_episodes_are_recorded_at_shutdown(self, start: Start) -> None:
         server = start("mock")
         worlds = [server.create("mock", task_id="create_plain") for _ in range(3)]
         for world in worlds[:2]:

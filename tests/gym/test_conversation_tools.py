@@ -23,7 +23,7 @@ def names(tools: list[dict[str, Any]]) -> set[str]:
     return {tool["name"] for tool in tools}
 
 
-def test_the_record_is_that_of_the_conversation_plane(server: Server) -> None:
+def test_the_record_equals_that_of_the_conversation_plane(server: Server) -> None:
     plain = server.create("mock", task_id="create_plain")
     world = server.create("mock", task_id="create_plain", conversation_tools=True)
     assert names(plain.tools()) & NAMES == set()
@@ -74,20 +74,20 @@ def test_wrong_arguments_change_nothing(server: Server) -> None:
     world.delete()
 
 
-def test_without_them_they_are_no_tools(server: Server) -> None:
+def test_conversation_tools_are_off_by_default(server: Server) -> None:
     world = server.create("mock", task_id="create_plain")
     result = world.call("send_message_to_user", {"message": "Hi"})
     assert "there is no tool 'send_message_to_user'" in result["content"][0]["text"]
     world.delete()
 
 
-def test_a_world_without_a_customer_has_none(server: Server) -> None:
+def test_a_world_without_a_customer_has_no_conversation_tools(server: Server) -> None:
     world = server.create("mock", conversation_tools=True)
     assert names(world.tools()) & NAMES == set()
     world.delete()
 
 
-def test_a_server_can_offer_them_to_all(start: Start) -> None:
+def test_a_server_can_offer_conversation_tools_to_all_episodes(start: Start) -> None:
     server = start("mock", "--conversation-tools")
     world = server.create("mock", task_id="create_plain")
     assert names(world.tools()) >= NAMES

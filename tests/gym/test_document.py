@@ -38,7 +38,7 @@ def pattern(shown: str) -> re.Pattern[str]:
     return re.compile(".*".join(re.escape(piece) for piece in shown.split("...")), re.DOTALL)
 
 
-def test_the_walk_through_runs(start: Start, tmp_path: Path) -> None:
+def test_the_walk_through_prints_what_is_documented(start: Start, tmp_path: Path) -> None:
     curl, bash = shutil.which("curl"), shutil.which("bash")
     if curl is None or bash is None:
         pytest.skip("there is no curl, or no bash")

@@ -71,7 +71,7 @@ TRIED += [(path, "POST", UNFIT) for path in OPERATIONS if "POST" in OPERATIONS[p
 
 
 @pytest.mark.parametrize(("path", "method", "mode"), TRIED)
-def test_the_control_plane_does_what_its_document_says(
+def test_the_control_plane_follows_its_openapi_document(
     fuzzed: Server,
     control_plane: schemathesis.BaseSchema,
     path: str,

@@ -47,7 +47,7 @@ def wait(db, seconds: float) -> str:
 PLAY = {"user_id": "piet_lindgren", "title": "Tune the piano"}
 
 
-def test_a_wrapper_that_sleeps_ends_its_own_episode(start: Start, plugin: Plugin) -> None:
+def test_a_wrapper_that_sleeps_ends_only_its_episode(start: Start, plugin: Plugin) -> None:
     site = plugin("sleeps", WRAPPER)
     server = start("mock", PYTHONPATH=str(site))
     world, other = server.create(task_id="create_plain"), server.create(task_id="create_plain")
@@ -65,7 +65,7 @@ def test_a_wrapper_that_sleeps_ends_its_own_episode(start: Start, plugin: Plugin
 
 
 @pytest.mark.parametrize("event", ["episode_started", "episode_finished"])
-def test_a_listener_that_hangs_holds_up_no_client(start: Start, plugin: Plugin, event: str) -> None:
+def test_a_hanging_listener_delays_no_client(start: Start, plugin: Plugin, event: str) -> None:
     subject = {"episode_started": "start", "episode_finished": "record"}[event]
     source = LISTENER.replace("EVENT", event).replace("subject", subject).replace("HOW", "True")
     server = start("mock", "--timeout", "0.5", PYTHONPATH=str(plugin("reports", source)))
@@ -80,7 +80,7 @@ def test_a_listener_that_hangs_holds_up_no_client(start: Start, plugin: Plugin, 
 
 
 @pytest.mark.parametrize("how", ["True", "False"])
-def test_a_listener_that_hangs_does_not_keep_a_run(gym: Gym, plugin: Plugin, tmp_path: Path, how: str) -> None:
+def test_a_hanging_listener_does_not_stop_a_run(gym: Gym, plugin: Plugin, tmp_path: Path, how: str) -> None:
     source = LISTENER.replace("EVENT", "episode_finished").replace("subject", "record").replace("HOW", how)
     site = plugin("reports", source)
     done = gym("run", "mock", "--num-tasks", 3, "--timeout", "0.5", "--name", "r", paths=[site])
@@ -91,7 +91,7 @@ def test_a_listener_that_hangs_does_not_keep_a_run(gym: Gym, plugin: Plugin, tmp
     assert json.loads((tmp_path / "runs/r/summary.json").read_text())["mean_reward"] == 1.0
 
 
-def test_a_quick_handler_that_is_not_quick_is_interrupted(start: Start, small_pack: Callable[..., Any]) -> None:
+def test_a_slow_handler_of_a_quick_pack_is_interrupted(start: Start, small_pack: Callable[..., Any]) -> None:
     setting = small_pack(QUICK, {"wait": {"kind": "write", "parameters": {"seconds": "number"}}}, quick=True)
     server = start("--pack", str(setting.pack.folder))
     world, other = server.create(setting.domain), server.create(setting.domain)

@@ -109,7 +109,7 @@ def _essence(message: dict[str, Any]) -> Sequence[Any]:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_a_whole_inventory_is_played_as_by_a_run(
+def test_many_clients_play_all_slots_as_a_run_would(
     start: Start, gym: Gym, setting_of: Callable[..., Setting], how: signal.Signals
 ) -> None:
     options = (*RUN, "--agent-name", "oracle", "--slot-timeout", "1", "--slot-attempts", "1000")

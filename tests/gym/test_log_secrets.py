@@ -49,7 +49,7 @@ def check(printed: str, *secrets: str) -> None:
         assert secret not in printed
 
 
-def test_of_a_server(start: Start, plugin: Plugin) -> None:
+def test_a_servers_log_contains_no_secrets(start: Start, plugin: Plugin) -> None:
     site = plugin("tells", PLUGIN)
     server = start("mock", "--token", TOKEN, PYTHONPATH=str(site), SOME_API_KEY=ENVIRONMENT)
     world = server.create(task_id="create_plain")
@@ -62,7 +62,7 @@ def test_of_a_server(start: Start, plugin: Plugin) -> None:
     (server.folder / "stderr").write_text("")
 
 
-def test_of_a_command(gym: Gym, plugin: Plugin) -> None:
+def test_a_commands_output_contains_no_secrets(gym: Gym, plugin: Plugin) -> None:
     site = plugin("tells", PLUGIN)
     done = gym("run", "mock", "--task", "create_plain", "--name", "r", paths=[site], SOME_API_KEY=ENVIRONMENT)
     assert done.returncode == 0

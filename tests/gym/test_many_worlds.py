@@ -56,7 +56,9 @@ def in_parallel(work: Callable[[Any], Any], items: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("count", [2, 1000])
-def test_interleaved_writes_end_as_serial_ones_do(server: Server, setting_of: SettingOf, count: int) -> None:
+def test_interleaved_writes_give_the_same_result_as_serial_ones(
+    server: Server, setting_of: SettingOf, count: int
+) -> None:
     worlds = in_parallel(lambda _number: server.create("mock"), range(count))
     scripts = [calls_of(number) for number in range(count)]
     order = [number for number, script in enumerate(scripts) for _ in script]
@@ -81,7 +83,7 @@ def test_interleaved_writes_end_as_serial_ones_do(server: Server, setting_of: Se
 
 
 @pytest.mark.domain("retail")
-def test_a_thousand_cycles_leave_nothing_behind(roomy: Server) -> None:
+def test_memory_does_not_grow_over_a_thousand_cycles(roomy: Server) -> None:
     """Memory after a thousand is what it was after two hundred, but for what the allocator keeps."""
 
     def cycle(number: int) -> None:
@@ -148,7 +150,7 @@ class TestSessions:
         while self.use(other, slow) == 200:
             other.call("get_users")
 
-    def test_a_url_has_so_many_sessions_at_most(self, roomy: Server) -> None:
+    def test_the_number_of_sessions_per_url_is_limited(self, roomy: Server) -> None:
         world = roomy.create("mock")
         opened = [self.open(world) for _ in range(40)]
         assert [self.use(world, session_id) for session_id in opened] == [404] * 8 + [200] * 32
@@ -191,7 +193,7 @@ class TestRaces:
         assert sorted(answer.status_code for answer in answers) == [204, *[410] * 9]
         assert len([record for record in roomy.kept() if record["id"] == world.id]) == 1
 
-    def test_resets_calls_and_looks_at_once_do_no_harm(self, roomy: Server, setting_of: SettingOf) -> None:
+    def test_concurrent_resets_calls_and_reads_are_safe(self, roomy: Server, setting_of: SettingOf) -> None:
         world: World = roomy.create("mock", task_id="create_plain")
         new = {"user_id": PEOPLE[0], "title": "x"}
         works: list[Callable[[], Any]] = [

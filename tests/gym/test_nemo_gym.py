@@ -43,14 +43,14 @@ def test_a_row_is_played_and_verified(agent: httpx.Client) -> None:
     assert (again.status_code, again.json()["error"]["code"]) == (410, "expired_episode")
 
 
-def test_who_stops_talking_has_ended_the_episode(agent: httpx.Client) -> None:
+def test_an_agent_that_stops_talking_ends_the_episode(agent: httpx.Client) -> None:
     agent.post("/seed_session", json={**ROW, "domain": "mock"})
     agent.post("/start_conversation", json={})
     verified = agent.post("/verify", json=ROW).json()
     assert (verified["reward"], verified["outcome"]) == (0.0, "failed")
 
 
-def test_an_error_that_is_not_the_agents_is_masked(start: Start) -> None:
+def test_errors_that_are_not_the_agents_are_masked_from_training(start: Start) -> None:
     options = ("--user-model", "endpoint/x", "--user-args", NOWHERE, "--attempts", "1")
     with httpx.Client(base_url=start("mock", *options).address, timeout=SECONDS) as agent:
         agent.post("/seed_session", json=ROW)
@@ -86,12 +86,12 @@ def test_a_closed_session_is_gone_and_rewards_are_summed_up(agent: httpx.Client)
         ("/aggregate_metrics", {}, 422, "verify_responses: should be a list"),
     ],
 )
-def test_what_is_refused(server: Server, path: str, body: object, status: int, said: str) -> None:
+def test_invalid_requests_are_refused(server: Server, path: str, body: object, status: int, said: str) -> None:
     response = httpx.post(server.address + path, json=body)
     assert (response.status_code, said in response.json()["error"]["message"]) == (status, True)
 
 
-def test_the_token_guards_it(start: Start) -> None:
+def test_the_token_is_required(start: Start) -> None:
     server = start("mock", "--token", "secret")
     for path in ("/seed_session", "/verify", "/close_session", "/aggregate_metrics", "/get_users"):
         assert httpx.post(server.address + path, json={}).status_code == 401, path

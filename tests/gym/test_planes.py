@@ -60,7 +60,7 @@ class TestControlPlane:
         assert {change["path"] for change in check["evidence"]} == {"tasks.task_7.title"}
         world.delete()
 
-    def test_the_list_holds_what_is_open(self, server: Server) -> None:
+    def test_the_list_has_the_open_episodes(self, server: Server) -> None:
         worlds = [server.create("mock") for _ in range(3)]
         listed = {state["id"]: state for state in server.http.get("/v1/episodes").json()}
         assert {world.id for world in worlds} <= listed.keys()
@@ -109,7 +109,7 @@ class TestControlPlane:
             ({"domain": "airline", "task": NOTIFIED}, 422, "add_notification"),
         ],
     )  # fmt: skip
-    def test_what_does_not_exist_or_fit_is_refused(
+    def test_unknown_names_and_invalid_values_are_refused(
         self, server: Server, wishes: dict[str, Any], status: int, word: str
     ) -> None:
         before = len(server.http.get("/v1/episodes").json())
@@ -118,7 +118,7 @@ class TestControlPlane:
         assert word in response.json()["error"]["message"]
         assert len(server.http.get("/v1/episodes").json()) == before
 
-    def test_an_id_of_ones_own_is_taken_once_and_free_again_after_deletion(self, server: Server) -> None:
+    def test_a_client_chosen_id_is_unique_and_reusable_after_deletion(self, server: Server) -> None:
         first = server.create("mock", id="my-own.1")
         assert first.id == "my-own.1"
         taken = server.http.post("/v1/episodes", json={"domain": "mock", "id": "my-own.1"})
@@ -130,7 +130,7 @@ class TestControlPlane:
         assert server.rpc(first.mcp_url, "tools/list").status_code == 410
         second.delete()
 
-    def test_a_seed_decides_and_0_is_one(self, server: Server) -> None:
+    def test_the_seed_determines_the_world_and_0_is_valid(self, server: Server) -> None:
         worlds = [server.create("mock", **wish) for wish in ({}, {"seed": 0}, {"seed": 5})]
         assert [world.record()["seed"] for world in worlds] == [0, 0, 5]
         assert worlds[2].control("POST", "/reset").status_code == 200
@@ -153,7 +153,7 @@ class TestControlPlane:
         world.delete()
 
     @pytest.mark.domain("telecom")
-    def test_what_can_be_played_is_described(self, server: Server, installed_domains: frozenset[str]) -> None:
+    def test_domains_are_described(self, server: Server, installed_domains: frozenset[str]) -> None:
         rows = {row["name"]: row for row in server.http.get("/v1/domains").json()}
         assert rows.keys() == installed_domains
         assert rows["telecom"]["variants"] == ["workflow"]
@@ -200,7 +200,7 @@ class TestDataPlane:
                 assert tool["annotations"]["destructiveHint"] is declared.mutates
         world.delete()
 
-    def test_spaces_around_the_values_of_headers_mean_nothing(
+    def test_whitespace_around_header_values_is_ignored(
         self, server: Server, stateless_request: Callable[[str, dict[str, Any]], tuple[bytes, dict[str, str]]]
     ) -> None:
         world = server.create("mock")

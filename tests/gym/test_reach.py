@@ -143,7 +143,7 @@ def agent(start_for_all: Start) -> Iterator[Agent]:
     agent.http.close()
 
 
-def test_no_route_tells_anything(agent: Agent, paths: list[str]) -> None:
+def test_no_route_reveals_anything(agent: Agent, paths: list[str]) -> None:
     before = [world.record() for world in agent.worlds]
     seen: dict[str, set[int]] = {}
     for path, method, world in product(paths, METHODS, agent.worlds):
@@ -169,7 +169,7 @@ def test_the_openapi_document_is_the_same_for_all_episodes(agent: Agent, server:
     assert agent.http.get("/openapi.json").json() == server.http.get("/openapi.json").json()
 
 
-def test_no_method_of_the_protocol_tells_anything(agent: Agent) -> None:
+def test_no_mcp_method_reveals_anything(agent: Agent) -> None:
     server, url = agent.server, agent.own.mcp_url
     asked: list[tuple[str, dict[str, Any]]] = [
         ("server/discover", {}),
@@ -192,7 +192,7 @@ def test_no_method_of_the_protocol_tells_anything(agent: Agent) -> None:
     assert listed == {"create_task", "get_users", "update_task_status", "transfer_to_human_agents"}
 
 
-def test_the_conversation_tells_only_what_is_said(agent: Agent) -> None:
+def test_the_conversation_reveals_only_its_messages(agent: Agent) -> None:
     url = f"/episodes/{agent.key}/conversation"
     for response in (agent.http.get(url), agent.http.post(url, json={"content": "Yes?"})):
         agent.look_at(response, url)

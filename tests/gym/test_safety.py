@@ -27,7 +27,7 @@ def code_of(response: httpx.Response) -> str:
 
 class TestStarting:
     @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
-    def test_an_address_that_others_reach_needs_a_token(self, gym: Gym, host: str) -> None:
+    def test_a_public_address_needs_a_token(self, gym: Gym, host: str) -> None:
         done = gym("serve", "mock", "--host", host, "--port", 0)
         assert (done.returncode, done.stdout) == (2, "")
         assert "--token" in done.stderr
@@ -41,7 +41,7 @@ class TestStarting:
         assert made["mcp_url"].startswith(f"{address}/episodes/")  # as the client reached it, not 0.0.0.0
         assert server.rpc(made["mcp_url"], "tools/list").status_code == 200
 
-    def test_an_empty_token_is_none(self, start: Start, gym: Gym) -> None:
+    def test_an_empty_token_counts_as_no_token(self, start: Start, gym: Gym) -> None:
         assert start("mock", "--no-token", TAU2_GYM_TOKEN="").http.get("/v1/episodes").status_code == 200
         assert gym("serve", "mock", "--host", "0.0.0.0", TAU2_GYM_TOKEN="").returncode == 2
 
@@ -110,7 +110,7 @@ class TestDoors:
             assert (refused.status_code, code_of(refused)) == (403, "foreign_host")
 
     @pytest.mark.parametrize("name", ["localhost", "LocalHost:1", "127.0.0.1", "[::1]:80"])
-    def test_loopback_by_any_name_is_let_in(self, server: Server, name: str) -> None:
+    def test_all_loopback_names_are_accepted(self, server: Server, name: str) -> None:
         assert self.ask(server, host=name).status_code == 200
         assert self.ask(server, origin=f"http://{name}").status_code == 200
 
@@ -125,7 +125,7 @@ class TestBodies:
         assert [self.over(server, url).status_code for url in urls] == [413] * 5
         world.delete()
 
-    def test_also_if_it_does_not_say_how_long_it_is(self, server: Server) -> None:
+    def test_a_body_without_a_length_is_limited_too(self, server: Server) -> None:
         world = server.create("mock", task_id="create_plain")
 
         def chunks() -> Iterator[bytes]:
@@ -178,7 +178,7 @@ class TestBodies:
 
 
 class TestEpisodes:
-    def test_unknown_ones_are_404(self, server: Server) -> None:
+    def test_unknown_episodes_are_404(self, server: Server) -> None:
         for method, url in (
             ("GET", "/v1/episodes/none"),
             ("GET", "/v1/episodes/none/reward"),
@@ -191,7 +191,7 @@ class TestEpisodes:
             refused = server.http.request(method, url)
             assert (refused.status_code, code_of(refused)) == (404, "unknown_episode"), url
 
-    def test_other_paths_and_methods_have_a_body_of_ours_too(self, server: Server) -> None:
+    def test_other_paths_and_methods_get_json_errors_too(self, server: Server) -> None:
         for method, url, status, code in (
             ("GET", "/none", 404, "not_found"),
             ("GET", "/control/none", 404, "not_found"),
@@ -204,7 +204,7 @@ class TestEpisodes:
             assert (refused.status_code, code_of(refused)) == (status, code), url
             assert (status == 405) == ("allow" in refused.headers)
 
-    def test_a_full_server_says_so_until_there_is_room(self, start: Start) -> None:
+    def test_a_full_server_answers_503_until_an_episode_is_closed(self, start: Start) -> None:
         server = start("mock", "--max-episodes", 2)
         first, _ = server.create("mock"), server.create("mock")
         refused = server.http.post("/v1/episodes", json={"domain": "mock"})
@@ -214,7 +214,7 @@ class TestEpisodes:
         first.delete()
         server.create("mock")
 
-    def test_idle_ones_expire_and_are_kept(self, start: Start) -> None:
+    def test_idle_episodes_expire_and_are_recorded(self, start: Start) -> None:
         server = start("mock", "--idle-timeout", 0.2)
         world = server.create("mock", task_id="create_plain")
         world.value("create_task", NEW_TASK)

@@ -53,7 +53,7 @@ def test_a_server_grades_by_default_as_the_packs_manifest_says(start: Start, tmp
     assert (found["grade"]["evaluators"], found["reward"]) == ("strict", 0.0)
 
 
-def test_a_person_at_the_servers_terminal_is_refused(server: Server) -> None:
+def test_a_human_customer_on_a_server_is_refused(server: Server) -> None:
     response = server.http.post("/v1/episodes", json={"domain": "mock", "task_id": "create_plain", "user": "human"})
     assert response.status_code == 422
     assert "person at a terminal" in response.json()["error"]["message"]

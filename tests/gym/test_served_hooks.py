@@ -76,7 +76,7 @@ def play(world: World) -> None:
     assert world.say("It is on his list now.").json()["status"] == "ended"
 
 
-def test_a_served_run_tells_what_a_run_tells(start: Start, gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
+def test_a_served_run_notifies_listeners_like_a_run(start: Start, gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
     site = plugin("watcher", WATCHER)
     served, local = tmp_path / "served", tmp_path / "local"
     two = (*ONE, "--trials", "2")

@@ -85,7 +85,7 @@ def options_of(command: str) -> set[str]:
     return {str(option.name) for option in get_command(app).commands[command].params}  # type: ignore[attr-defined]
 
 
-def test_every_option_of_run_is_one_of_these() -> None:
+def test_every_option_of_run_is_classified() -> None:
     effective = IN_RUN_JSON | SHOWN_BELOW | SHOWN_ELSEWHERE.keys() | FROM_THE_SAME_FUNCTION
     assert options_of("run") == effective | ABSENT
     assert effective <= options_of("serve")
@@ -99,7 +99,7 @@ def test_every_option_of_run_is_one_of_these() -> None:
 
 @pytest.mark.parametrize("options", RUNS.values(), ids=RUNS.keys())
 @pytest.mark.domain("telecom")
-def test_what_decides_results_is_that_of_a_run(start: Start, tmp_path: Path, options: list[str]) -> None:
+def test_a_served_run_has_the_configuration_of_a_run(start: Start, tmp_path: Path, options: list[str]) -> None:
     server = start(*options, "--name", "r", "--agent-name", "oracle")
     CliRunner().invoke(app, ["run", *options, "--name", "r", "--out", str(tmp_path)])
     served, local = (json.loads((folder / "r/run.json").read_text()) for folder in (server.folder / "runs", tmp_path))
@@ -128,13 +128,13 @@ def test_what_decides_results_is_that_of_a_run(start: Start, tmp_path: Path, opt
         (["--trials", "1", "--max-cost", "-1", "--port", "0"], "--max-cost must be more than 0"),
     ],
 )
-def test_what_would_have_no_effect_is_refused_by_name(options: list[str], said: str) -> None:
+def test_options_without_effect_are_refused(options: list[str], said: str) -> None:
     done = CliRunner().invoke(app, ["serve", "mock", *options])
     assert done.exit_code != 0
     assert said in f"{done.exception}{done.output}"
 
 
-def test_a_judge_of_no_use_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_an_unusable_judge_leaves_no_run_folder(tmp_path: Path) -> None:
     judge = ["--judge-model", "openai/judge", "--judge-args", '{"temperature": 0.1}', "--replay", str(CASSETTE)]
     options = ["--name", "r", "--out", str(tmp_path / "runs"), "--port", "0"]
     done = CliRunner().invoke(app, ["serve", "mock", *judge, *options])
@@ -144,7 +144,7 @@ def test_a_judge_of_no_use_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_of_run_is_taken_and_what_is_of_run_alone_is_named(start: Start, tmp_path: Path) -> None:
+def test_a_configuration_file_of_run_is_accepted_and_ignored_keys_are_named(start: Start, tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
     text = "domain: mock\nagent: {model: openai/agent}\nconcurrency: 3\nvia: mcp\nuser_first: true\n"
     text += "task: create_plain\nname: r\n"
@@ -221,9 +221,7 @@ def customer(request: pytest.FixtureRequest) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("customer", [say("###STOP###")], indirect=True)
-def test_no_more_episodes_are_started_once_the_money_is_spent(
-    start: Start, customer: list[str], tmp_path: Path
-) -> None:
+def test_no_episode_starts_once_max_cost_is_spent(start: Start, customer: list[str], tmp_path: Path) -> None:
     cassette = tmp_path / "tape.jsonl"
     server = start(*ONE, *customer, "--trials", "3", "--max-cost", "150", "--record", cassette)
     for _ in range(2):
@@ -299,7 +297,7 @@ def test_the_customers_tokens_are_traced_and_kept_in_a_cassette(start: Start, tm
     assert lines(again.folder / "runs/r/tokens.jsonl") == traced[:2]
 
 
-def test_only_an_endpoint_tells_the_customers_tokens(start: Start) -> None:
+def test_only_endpoints_report_the_customers_tokens(start: Start) -> None:
     with ScriptedEndpoint(lambda _asked: say("Please do.")) as endpoint:
         place = ("--user-model", "endpoint/customer", "--user-args", json.dumps({"api_base": endpoint.url}))
         world = start("mock", *place, "--token-traces").create(task_id="create_plain")

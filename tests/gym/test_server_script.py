@@ -88,7 +88,7 @@ def test_it_serves_the_dialect(launch: Launch, free_port: int, tmp_path: Path, d
     assert log.count("\n") == 1  # nothing is printed a call
 
 
-def test_the_port_may_come_from_the_environment_alone(launch: Launch, free_port: int) -> None:
+def test_the_port_can_come_from_the_environment(launch: Launch, free_port: int) -> None:
     until_ready(launch("--domain", "mock", fresh=True, PORT=str(free_port)), free_port)
     assert httpx.get(f"http://127.0.0.1:{free_port}/healthz").status_code == 200
 
@@ -98,7 +98,7 @@ def test_an_unknown_domain_ends_it(launch: Launch, free_port: int, tmp_path: Pat
     assert "did you mean 'mock'" in (tmp_path / "server_output.log").read_text()
 
 
-def test_localhost_is_every_address_of_that_name(start: Start) -> None:
+def test_localhost_means_all_its_addresses(start: Start) -> None:
     server = start("mock", "--host", "localhost")
     addresses = {str(info[4][0]) for info in socket.getaddrinfo("localhost", 0, proto=socket.IPPROTO_TCP)}
     for address in addresses:

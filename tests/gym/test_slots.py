@@ -108,7 +108,7 @@ def test_a_played_run_is_read_like_any_other(start: Start, gym: Gym) -> None:
     assert len(json.loads((server.folder / "results.json").read_text())["simulations"]) == 2
 
 
-def test_a_client_that_goes_away_leaves_its_slot_to_the_next(start: Start) -> None:
+def test_the_slot_of_a_vanished_client_is_handed_out_again(start: Start) -> None:
     server = start("mock", *ONE, "--slot-timeout", "1e-9", "--slot-attempts", "2")
     first = claim(server)
     again = claim(server)
@@ -142,7 +142,7 @@ def test_a_slot_given_back_untouched_is_handed_out_again(start: Start) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_a_stopped_server_goes_on_with_what_is_missing(start: Start, gym: Gym, how: signal.Signals) -> None:
+def test_a_stopped_server_resumes_with_the_missing_slots(start: Start, gym: Gym, how: signal.Signals) -> None:
     server = start("mock", *ONE, "--trials", "3")
     play(claim(server))
     claim(server).call("get_users")
@@ -188,7 +188,7 @@ def test_episodes_that_clients_request_are_a_run_too(start: Start, gym: Gym) -> 
         assert done.returncode == 0, done.stderr
 
 
-def test_free_worlds_alone_are_no_run(start: Start, gym: Gym) -> None:
+def test_free_worlds_alone_are_not_a_run(start: Start, gym: Gym) -> None:
     server = start("mock")
     server.create().call("get_users")
     server.stop()
@@ -206,7 +206,7 @@ def test_tasks_are_listed_without_gold(server: Server) -> None:
     assert refusal(server.http.get("/v1/domains/mock/tasks", params={"split": "bas"})) == (422, "invalid_request")
 
 
-def test_without_a_token_of_ones_own_one_is_printed(start: Start) -> None:
+def test_without_a_token_one_is_generated_and_printed(start: Start) -> None:
     server = start("mock", *ONE, "--printed-token")
     world = claim(server)
     asks = {"/v1/episodes": "GET", "/metrics": "GET", "/v1/slots": "GET", "/v1/domains/mock/tasks": "GET"}
@@ -252,7 +252,7 @@ def test_models_play_the_customer_and_the_judge_as_in_a_run(start: Start, gym: G
     ]
 
 
-def test_what_awaits_a_judge_is_judged_later(start: Start, gym: Gym) -> None:
+def test_pending_episodes_are_judged_later(start: Start, gym: Gym) -> None:
     task = {
         "id": "polite",
         "user_scenario": {"instructions": "You want nothing."},
@@ -287,7 +287,7 @@ def test_the_customers_model_gets_what_the_official_runner_sends(start: Start, t
     assert (told["args"]["temperature"], told["from_dataset"]) == (0.0, ["temperature"])
 
 
-def test_a_served_run_that_awaits_a_judge_is_judged_later(start: Start, gym: Gym, tmp_path: Path) -> None:
+def test_a_served_run_with_pending_episodes_is_judged_later(start: Start, gym: Gym, tmp_path: Path) -> None:
     file = tmp_path / "evaluation.yaml"
     file.write_text("extends: tau2\nevaluators:\n  NL_ASSERTION: {counts: always}\n")
     server = start("mock", "--task", "transfer_deletion", "--evaluators", file, "--name", "r")

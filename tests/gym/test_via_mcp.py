@@ -80,7 +80,7 @@ def test_records_and_grades_are_the_same(gym: Gym, tmp_path: Path, domain: str, 
 
 
 @pytest.mark.parametrize("via", ["process", "mcp"])
-def test_calls_do_go_through_the_server(gym: Gym, plugin: Plugin, via: str) -> None:
+def test_tool_calls_go_through_the_server(gym: Gym, plugin: Plugin, via: str) -> None:
     site = plugin("notes", PLUGIN)
     done = gym("run", "mock", "--task", "create_plain", "--via", via, "--json", paths=[site])
     assert done.returncode == 0, done.stderr
@@ -89,7 +89,7 @@ def test_calls_do_go_through_the_server(gym: Gym, plugin: Plugin, via: str) -> N
     assert all(("Registry" in place) == (via == "mcp") for place in where)
 
 
-def test_ctrl_c_keeps_what_is_finished(plugin: Plugin, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_finished_episodes(plugin: Plugin, tmp_path: Path) -> None:
     options = ["run", "mock", "--agent", "waiting", "--via", "mcp", "--concurrency", "1", "--name", "r", "--json"]
     environment = os.environ | {"PYTHONPATH": str(plugin("waits", PLUGIN))}
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

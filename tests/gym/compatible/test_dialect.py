@@ -29,7 +29,7 @@ def session_id_of(seed: int | None, config: dict[str, Any], row: str) -> str:
     return hashlib.md5(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def test_the_spec_id_is_ours() -> None:
+def test_session_ids_follow_the_specification() -> None:
     assert session_id_of(None, {"domain": "mock"}, "r1") == "6e178a71c40dc7523cbf208dbb5b36a8"
 
 
@@ -69,16 +69,16 @@ class TestCreation:
             "info": 404,
         }
 
-    def test_the_first_look_creates(self, rollout: Rollout) -> None:
+    def test_the_first_look_creates_the_world(self, rollout: Rollout) -> None:
         assert rollout.control("initial_state").status_code == 200
         assert rollout.world()["task_id"] == "free"
 
-    def test_so_does_the_first_call(self, rollout: Rollout) -> None:
+    def test_the_first_call_creates_the_world(self, rollout: Rollout) -> None:
         rollout.open().call("get_users")
         assert rollout.world()["tool_calls"] == 1
 
     @pytest.mark.domain("retail")
-    def test_seed_and_config_of_the_opening_count(self, rollout: Rollout) -> None:
+    def test_seed_and_config_of_the_opening_are_used(self, rollout: Rollout) -> None:
         rollout.extra = {"seed": 5, "config": {"domain": "retail"}}
         rollout.open()
         assert "exchange_delivered_order_items" in {tool["name"] for tool in rollout.tools()}
@@ -86,9 +86,7 @@ class TestCreation:
         record = rollout.server.http.get(f"/v1/episodes/compat-{rollout.session_id}/record").json()
         assert (record["domain"], record["seed"], record["mode"]) == ("retail", 5, "tau2")
 
-    def test_without_an_id_of_its_own_a_session_has_the_transports(
-        self, compatible: Server, rollout_of: RolloutOf
-    ) -> None:
+    def test_a_session_without_an_id_uses_the_transports_id(self, compatible: Server, rollout_of: RolloutOf) -> None:
         first, second = (rollout_of("").open() for _ in range(2))
         first.call("create_task", NEW_TASK)
         worlds = [
@@ -101,7 +99,9 @@ class TestCreation:
     @pytest.mark.parametrize(
         ("config", "word"), [({"domain": "moc"}, "no domain 'moc'"), ({"task_id": "x"}, "no task 'x'")]
     )
-    def test_a_config_that_does_not_exist_says_so(self, rollout: Rollout, config: dict[str, str], word: str) -> None:
+    def test_an_unknown_domain_or_task_in_the_config_is_refused(
+        self, rollout: Rollout, config: dict[str, str], word: str
+    ) -> None:
         rollout.extra = {"config": config}
         rollout.open()
         result = rollout.call("get_users")
@@ -111,7 +111,7 @@ class TestCreation:
         listed = rollout.post({"id": 1, "method": "tools/list"}).json()
         assert ("error" in listed) == ("domain" in config)
 
-    def test_odd_members_of_the_opening_are_passed_over(self, rollout: Rollout) -> None:
+    def test_invalid_members_of_the_opening_are_ignored(self, rollout: Rollout) -> None:
         rollout.extra = {"seed": "7", "config": ["x"], "dataset_row_id": 5, "new": {}}
         rollout.open().call("get_users")
         assert rollout.world()["tool_calls"] == 1
@@ -133,15 +133,15 @@ class TestControl:
         assert rollout.control("reset_session").status_code == 405
 
     @pytest.mark.parametrize("body", [b"{", b"x", b'{"seed": NaN}'])
-    def test_a_reset_that_is_no_json_is_400(self, rollout: Rollout, body: bytes) -> None:
+    def test_a_reset_with_invalid_json_is_400(self, rollout: Rollout, body: bytes) -> None:
         assert rollout.control("reset_session", "POST", content=body).status_code == 400
 
-    def test_resetting_an_unknown_session_says_so(self, rollout: Rollout) -> None:
+    def test_resetting_an_unknown_session_is_404(self, rollout: Rollout) -> None:
         refused = rollout.control("reset_session", "POST", json={"seed": None})
         assert refused.status_code == 404
         assert "there is no session" in refused.json()["error"]
 
-    def test_a_reset_starts_again_and_0_is_a_seed(self, rollout: Rollout) -> None:
+    def test_a_reset_restarts_and_0_is_a_valid_seed(self, rollout: Rollout) -> None:
         rollout.control("initial_state")
         fresh = rollout.world()["digests"]
         rollout.open().call("create_task", NEW_TASK)
@@ -167,7 +167,7 @@ class TestControl:
 class TestSessions:
     """Sessions cost memory, so they are bounded in number, and what they say in size."""
 
-    def test_too_many_without_a_world_end_the_oldest_of_them(self, start: Start, rollout_of: RolloutOf) -> None:
+    def test_too_many_sessions_without_a_world_end_the_oldest(self, start: Start, rollout_of: RolloutOf) -> None:
         server = start("mock", "--max-episodes", 5)
         called = rollout_of("called", server=server).open()
         called.call("get_users")

@@ -32,7 +32,9 @@ class TestResults:
             ("retail", "list_all_product_types", {}),
         ],
     )
-    def test_success_is_an_object(self, rollout: Rollout, domain: str, name: str, arguments: dict[str, Any]) -> None:
+    def test_a_successful_result_is_a_json_object(
+        self, rollout: Rollout, domain: str, name: str, arguments: dict[str, Any]
+    ) -> None:
         rollout.extra = {"config": {"domain": domain}}
         result = rollout.open().call(name, arguments)
         (content,) = result["content"]
@@ -43,7 +45,7 @@ class TestResults:
         assert plain in (content["text"], value.get("observation"), json.dumps(value.get("observation")))
 
     @pytest.mark.parametrize(("name", "arguments"), [("none", {}), ("create_task", {}), ("create_task", {"title": 1})])
-    def test_a_failure_is_text_that_is_no_json(self, rollout: Rollout, name: str, arguments: dict[str, Any]) -> None:
+    def test_a_failure_is_plain_text(self, rollout: Rollout, name: str, arguments: dict[str, Any]) -> None:
         result = rollout.open().call(name, arguments)
         (content,) = result["content"]
         assert result["isError"]
@@ -79,7 +81,7 @@ class TestMany:
             assert set(threads.map(play, range(10))) == {f"task_{number}" for number in range(7, 17)}
         assert rollout_of("shared").world()["tool_calls"] == 10
 
-    def test_an_expired_session_is_not_silently_begun_anew(self, start: Start, rollout_of: RolloutOf) -> None:
+    def test_an_expired_session_is_not_silently_restarted(self, start: Start, rollout_of: RolloutOf) -> None:
         server = start("mock", "--idle-timeout", 0.2)
         rollout = rollout_of("expires", server=server).open()
         rollout.call("create_task", NEW_TASK)
@@ -102,13 +104,13 @@ def test_a_client_of_both_eras_falls_back_to_a_session(compatible: Server) -> No
     assert [asyncio.run(play()) for _ in range(2)] == [("2025-11-25", "task_7")] * 2
 
 
-def test_a_client_without_sessions_gets_the_address_for_it(compatible: Server) -> None:
+def test_a_client_without_sessions_is_told_the_right_url(compatible: Server) -> None:
     refused = compatible.rpc("/mcp", "tools/list")
     assert refused.status_code == 400
     assert "POST /v1/episodes" in refused.json()["error"]["message"]
 
 
-def test_a_token_is_asked_for_here_too(start: Start, rollout_of: RolloutOf) -> None:
+def test_the_dialect_requires_the_token_too(start: Start, rollout_of: RolloutOf) -> None:
     server = start("mock", "--token", "secret")
     rollout = rollout_of("x", server=server).open()  # with the header that these tests' requests have anyway
     assert rollout.json("initial_state") == {}

@@ -95,11 +95,11 @@ def test_tasks_are_lists_and_require_the_printed_token(start: Start, connect: Co
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:3000"])
-def test_no_web_page_opens_a_websocket(server: Server, origin: str) -> None:
+def test_web_pages_cannot_open_a_websocket(server: Server, origin: str) -> None:
     assert refused(server, Origin=origin) == 403
 
 
-def test_a_page_that_is_allowed_by_name_does(start: Start, connect: Connect) -> None:
+def test_an_allowed_origin_can_open_a_websocket(start: Start, connect: Connect) -> None:
     server = start("mock", "--allow-origin", "https://ours.example")
     with connect(server, origin="https://ours.example") as env:
         assert env.state()["done"] is False
@@ -123,14 +123,14 @@ def test_an_unknown_path_or_domain_is_no_websocket(server: Server) -> None:
     ],
     ids=["too large", "fragments without end", "a flood of pings", "a flood of messages", "no frame"],
 )
-def test_who_sends_too_much_is_cut_off(server: Server, data: bytes) -> None:
+def test_clients_that_send_too_much_are_disconnected(server: Server, data: bytes) -> None:
     with upgraded(server) as link:
         link.sendall(data)
         assert is_cut(link)
     assert server.http.get("/healthz").json() == {"status": "ok"}
 
 
-def test_a_message_has_to_arrive(start: Start, connect: Connect) -> None:
+def test_a_message_must_arrive_in_time(start: Start, connect: Connect) -> None:
     server = start("mock", "--request-timeout", "0.3")
     with connect(server) as patient, upgraded(server) as dripping, upgraded(server) as fragment:
         dripping.sendall(frame(LAST | TEXT, b'{"type"', told=50))
@@ -146,7 +146,7 @@ def test_an_unused_connection_is_closed(start: Start, connect: Connect) -> None:
         env.receive()
 
 
-def test_nobody_waits_for_anothers_call(start: Start, connect: Connect, plugin: Callable[..., Path]) -> None:
+def test_a_slow_call_delays_no_other_client(start: Start, connect: Connect, plugin: Callable[..., Path]) -> None:
     server = start("mock", PYTHONPATH=str(plugin("slow", SLOW)))
     with connect(server) as slow, connect(server) as quick:
         episode_id = slow.reset(task_id="create_plain")["metadata"]["episode_id"]
@@ -161,7 +161,7 @@ def test_nobody_waits_for_anothers_call(start: Start, connect: Connect, plugin: 
     assert sorted(record["termination"] for record in records) == ["agent_stop", "infrastructure_error"]
 
 
-def test_a_stopped_server_tells_its_clients(start: Start, connect: Connect) -> None:
+def test_a_stopped_server_closes_its_websockets(start: Start, connect: Connect) -> None:
     server = start("mock")
     with connect(server) as env:
         env.reset(task_id="create_plain")

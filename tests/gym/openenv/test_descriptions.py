@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 BASE = "/openenv/mock"
 
 
-def test_the_routes_that_its_validator_asks(server: Server) -> None:
+def test_the_routes_of_openenvs_validator(server: Server) -> None:
     assert server.http.get(f"{BASE}/health").json() == {"status": "healthy"}
     told = server.http.get(f"{BASE}/metadata").json()
     assert told["name"] == "mock"
@@ -27,7 +27,7 @@ def test_the_routes_that_its_validator_asks(server: Server) -> None:
     assert server.http.post(f"{BASE}/mcp", json={}).json()["jsonrpc"] == "2.0"
 
 
-def test_schemas_are_true(server: Server, connect: Connect) -> None:
+def test_schemas_match_the_answers(server: Server, connect: Connect) -> None:
     schemas = server.http.get(f"{BASE}/schema").json()
     with connect(server) as env:
         first = env.reset(task_id="create_plain")["observation"]
@@ -66,7 +66,7 @@ def test_the_task_api(server: Server) -> None:
         ("/airline/tasks", {"split": "test"}, 404, "the only environment here is 'mock'"),
     ],
 )
-def test_wrong_questions_about_tasks(
+def test_invalid_requests_about_tasks_are_refused(
     server: Server, path: str, body: dict[str, object], status: int, said: str
 ) -> None:
     response = server.http.post(BASE + path, json=body)
@@ -79,7 +79,7 @@ def test_a_domain_that_is_not_served(server: Server) -> None:
         assert (response.status_code, response.json()["error"]["code"]) == (404, "unknown_domain"), path
 
 
-def test_without_the_extra_sockets_are_refused_by_name(start: Start, plugin: object, tmp_path: Path) -> None:
+def test_without_the_extra_websockets_are_refused_and_it_is_named(start: Start, plugin: object, tmp_path: Path) -> None:
     assert callable(plugin)
     site = plugin("hides", "import sys\nsys.modules['websockets'] = None\n")
     server = start("mock", PYTHONPATH=str(site))

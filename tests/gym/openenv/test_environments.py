@@ -83,7 +83,7 @@ def test_the_record_is_that_of_the_other_planes(server: Server, connect: Connect
     world.delete()
 
 
-def test_plain_requests_name_their_episode(server: Server) -> None:
+def test_plain_requests_identify_their_episode(server: Server) -> None:
     base = "/openenv/mock"
     first = server.http.post(f"{base}/reset", json={"task_id": "create_plain", "episode_id": "mine"}).json()
     assert first["metadata"]["episode_id"] == "mine"
@@ -122,7 +122,7 @@ def test_a_seed_draws_the_same_task_and_splits_are_kept_apart(server: Server, co
         assert "seed" in env.reset()["metadata"]
 
 
-def test_neither_the_task_nor_its_gold_is_told(server: Server, connect: Connect) -> None:
+def test_neither_the_task_nor_its_gold_is_revealed(server: Server, connect: Connect) -> None:
     with connect(server) as env:
         told = [env.reset(task_id="create_plain"), env.step({"type": "list_tools"}), play(env), env.state()]
         assert not names_in(told) & GOLD
@@ -131,7 +131,7 @@ def test_neither_the_task_nor_its_gold_is_told(server: Server, connect: Connect)
         assert all(tool.keys() == {"name", "description", "input_schema"} for tool in tools)
 
 
-def test_a_wrong_action_loses_nothing(server: Server, connect: Connect) -> None:
+def test_an_invalid_action_changes_nothing(server: Server, connect: Connect) -> None:
     with connect(server) as env:
         code, said = env.error("step", {"tool_name": "get_users"})
         assert (code, said) == ("EXECUTION_ERROR", "there is no episode yet: reset the environment first")
@@ -163,7 +163,7 @@ def test_a_wrong_action_loses_nothing(server: Server, connect: Connect) -> None:
         assert play(env)["reward"] == 1.0
 
 
-def test_after_the_end_its_reward_is_told_again_and_nothing_is_done(server: Server, connect: Connect) -> None:
+def test_after_the_end_the_reward_is_repeated_and_nothing_changes(server: Server, connect: Connect) -> None:
     with connect(server) as env:
         episode_id = env.reset(task_id="create_plain")["metadata"]["episode_id"]
         last = play(env)
@@ -223,7 +223,7 @@ def test_an_unused_episode_expires(start: Start, connect: Connect) -> None:
         assert env.reset(task_id="create_plain")["metadata"]["episode_id"] != episode_id
 
 
-def test_plugins_are_told(start: Start, connect: Connect, plugin: Plugin, tmp_path: Path) -> None:
+def test_listeners_are_called(start: Start, connect: Connect, plugin: Plugin, tmp_path: Path) -> None:
     source = (
         "import os\nfrom pathlib import Path\nfrom tau2_core import hookimpl\n\n\n@hookimpl\n"
         "def tau2_episode_finished(record):\n"

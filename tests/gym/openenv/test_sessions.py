@@ -67,7 +67,7 @@ def test_tools_are_listed_without_a_session_but_not_called(server: Server) -> No
     assert said["code"] == -32602
 
 
-def test_what_is_no_request_is_answered_by_its_rules(server: Server) -> None:
+def test_invalid_requests_get_json_rpc_errors(server: Server) -> None:
     for body, code in [
         (b"{", -32700),
         (b"{}", -32600),
@@ -98,7 +98,7 @@ def test_json_rpc_over_a_websocket_of_its_own(server: Server, connect: Connect) 
         assert "nadia_okafor" in alone.receive()["result"]["data"]
 
 
-def test_sessions_without_an_episode_are_forgotten_first(start: Start, connect: Connect) -> None:
+def test_sessions_without_an_episode_are_closed_first(start: Start, connect: Connect) -> None:
     server = start("mock", "--max-episodes", "1")
     first = opened(server)
     with connect(server, f"/openenv/mock/ws?session_id={first}") as env:

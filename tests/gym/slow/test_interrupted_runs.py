@@ -41,7 +41,9 @@ def pack(slow_pack: Path, gate: Gate, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("via", ["process", "mcp"])
 @pytest.mark.parametrize("hanging", ["call", "set_up"])
-def test_ctrl_c_ends_it(pack: Path, gate: Gate, tmp_path: Path, via: str, hanging: str) -> None:
+def test_ctrl_c_ends_a_run_with_hanging_handlers(
+    pack: Path, gate: Gate, tmp_path: Path, via: str, hanging: str
+) -> None:
     command = [sys.executable, "-P", "-W", "error", "-m", "tau2_core", "run", pack.name, "--pack", str(pack)]
     command += ["--via", via, "--task", "good", "--task", hanging, "--name", "r", "--concurrency", "1"]
     with (tmp_path / "errors").open("w") as output:

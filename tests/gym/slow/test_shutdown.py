@@ -67,7 +67,7 @@ def test_a_call_in_flight_is_answered_and_kept(
     assert [message.get("content") for message in record["messages"]] == [None, "waited for last"]
 
 
-def test_a_call_whose_client_is_gone_is_kept_too(
+def test_a_call_of_a_disconnected_client_is_recorded(
     server: Server, world: World, gate: Gate, stateless_request: Callable[..., Any]
 ) -> None:
     call = {"name": "wait", "arguments": {"port": gate.port, "name": "orphan"}}
@@ -157,7 +157,7 @@ class TestGradesThatTakeLong:
         task = {"id": "slow", "user_scenario": {"instructions": ""}, "evaluation_criteria": criteria}
         return server.create(slow_pack.name, task=task)
 
-    def test_they_may_take_long(self, server: Server, world: World, slow_pack: Path, gate: Gate) -> None:
+    def test_grading_at_shutdown_may_take_long(self, server: Server, world: World, slow_pack: Path, gate: Gate) -> None:
         worlds = [world, *(server.create(slow_pack.name) for _ in range(3))]
         for one in worlds:
             one.text("note", {"name": "n"})
@@ -170,7 +170,7 @@ class TestGradesThatTakeLong:
         assert server.log() == ""
 
     @pytest.mark.parametrize("number", [SIGTERM, SIGINT])
-    def test_a_second_signal_does_without_them(self, server: Server, world: World, gate: Gate, number: int) -> None:
+    def test_a_second_signal_skips_grading(self, server: Server, world: World, gate: Gate, number: int) -> None:
         world.text("note", {"name": "n"})
         server.process.send_signal(number)
         gate.until_waited_for()

@@ -74,7 +74,7 @@ def called(record: dict[str, Any]) -> list[tuple[str, bool]]:
     ]
 
 
-def test_having_been_quick_before_does_not_matter(
+def test_a_handler_that_was_quick_before_may_become_slow(
     slow_server: Server, world: World, gate: Gate, background: ThreadPoolExecutor
 ) -> None:
     for count in range(5):
@@ -88,7 +88,7 @@ def test_having_been_quick_before_does_not_matter(
     assert call.result() == "waited for slow"
 
 
-def test_it_holds_up_no_other_world(
+def test_a_slow_call_delays_no_other_world(
     slow_server: Server, world: World, gate: Gate, background: ThreadPoolExecutor
 ) -> None:
     call = waiting(world, gate, background)
@@ -104,7 +104,7 @@ def test_it_holds_up_no_other_world(
     assert call.result() == "waited for slow"
 
 
-def test_many_of_them_hold_up_no_other_world(slow_server: Server, gate: Gate, background: ThreadPoolExecutor) -> None:
+def test_many_slow_calls_delay_no_other_world(slow_server: Server, gate: Gate, background: ThreadPoolExecutor) -> None:
     worlds = [new_world(slow_server) for _ in range(60)]
     calls = [waiting(world, gate, background) for world in worlds]
     assert new_world(slow_server).value("note", {"name": "n"}) == ["start", "n"]
@@ -199,7 +199,7 @@ class TestTheClientGoesAway:
         world.delete()
 
 
-def test_deletion_in_mid_call_keeps_the_call(
+def test_deletion_during_a_call_records_the_call(
     slow_server: Server,
     world: World,
     gate: Gate,
@@ -222,7 +222,7 @@ def test_deletion_in_mid_call_keeps_the_call(
     assert called(record) == [("wait", True)]
 
 
-def test_a_reset_in_mid_call_comes_after_it(
+def test_a_reset_during_a_call_waits_for_it(
     slow_server: Server, world: World, gate: Gate, background: ThreadPoolExecutor
 ) -> None:
     call = waiting(world, gate, background)
