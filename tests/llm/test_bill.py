@@ -24,7 +24,7 @@ TOKENS = (("prompt_tokens", 100), ("completion_tokens", 10))
 PRICED = {"agent": PRICES, "user": PRICES, "judge": PRICES}
 
 
-def test_prices_are_reported_by_role_call_and_episode(play: Play, judged: Setting) -> None:
+def test_costs_are_reported_by_role_call_and_episode(play: Play, judged: Setting) -> None:
     models = {**MODELS, "judge": "openai/judge"}
     options = (*ONE, "--pack", judged.pack.folder, "--trials", 2, "--concurrency", 1)
     played = play(*options, script=GoldScript.of(judged), models=models, arguments=PRICED)
@@ -44,7 +44,7 @@ def test_prices_are_reported_by_role_call_and_episode(play: Play, judged: Settin
     assert played.summary["usage"]["judge"]["cost"] == pytest.approx(2 * EACH)
 
 
-def test_an_unknown_price_is_null_everywhere_and_never_nothing(play: Play) -> None:
+def test_an_unknown_price_is_null_everywhere_and_never_0(play: Play) -> None:
     played = play(*ONE, arguments={"agent": PRICES})
     used = played.record["usage"]
     assert used["agent"]["cost"] == pytest.approx(EACH * used["agent"]["requests"])
@@ -53,13 +53,13 @@ def test_an_unknown_price_is_null_everywhere_and_never_nothing(play: Play) -> No
     assert all("cost" not in message for message in played.record["messages"] if message["role"] == "user")
 
 
-def test_a_listed_model_has_its_price(play: Play) -> None:
+def test_a_model_listed_by_litellm_has_its_price(play: Play) -> None:
     played = play(*ONE, models={**MODELS, "agent": "openai/gpt-4.1"})
     used = played.record["usage"]["agent"]
     assert used["cost"] == pytest.approx(used["requests"] * (100 * 2e-6 + 10 * 8e-6))
 
 
-def test_what_is_not_counted_costs_an_unknown_sum(play: Play, gold: Callable[[str], GoldScript]) -> None:
+def test_uncounted_tokens_make_the_cost_unknown(play: Play, gold: Callable[[str], GoldScript]) -> None:
     def uncounted(asked: Asked) -> Answer:
         return Reply(gold("mock")(asked).message, usage=None)
 
@@ -68,13 +68,13 @@ def test_what_is_not_counted_costs_an_unknown_sum(play: Play, gold: Callable[[st
     assert all("usage" not in message for message in played.record["messages"])
 
 
-def test_an_empty_answer_is_paid_too(play: Play) -> None:
+def test_an_empty_answer_costs_too(play: Play) -> None:
     played = play(*ONE, arguments=PRICED, agent=[say("")])
     assert played.record["usage"]["agent"]["requests"] == len(played.of("agent"))
     assert played.record["usage"]["agent"]["cost"] == pytest.approx(EACH * len(played.of("agent")))
 
 
-def test_no_episode_begins_once_the_limit_is_spent_and_resuming_remembers(play: Play) -> None:
+def test_no_episode_starts_once_max_cost_is_spent_even_after_resuming(play: Play) -> None:
     options = ("--num-tasks", 4, "--concurrency", 1, "--max-cost", 1.5)
     played = play(*options, arguments=PRICED, name="dear")
     assert played.code == 1
@@ -110,7 +110,7 @@ def test_the_summary_says_where_a_price_is_unknown(play: Play) -> None:
     assert "cost unknown: no price of these models is known" in play(*ONE, name="unpriced").output
 
 
-def test_a_limit_that_cannot_be_kept_is_refused(play: Play) -> None:
+def test_max_cost_with_an_unknown_price_is_refused(play: Play) -> None:
     played = play(*ONE, "--max-cost", 1)
     assert played.code != 0
     assert "price of openai/agent is not known" in played.error
@@ -133,7 +133,7 @@ PARTS = st.builds(Usage, requests=st.integers(0, 5), cost=st.none() | st.floats(
 
 @settings(max_examples=50)
 @given(st.lists(PARTS))
-def test_a_sum_is_known_exactly_if_every_part_is(parts: list[Any]) -> None:
+def test_a_sum_is_known_only_if_every_part_is(parts: list[Any]) -> None:
     total = Usage.nothing()
     for part in parts:
         total.add(part)

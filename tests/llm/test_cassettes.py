@@ -73,9 +73,7 @@ def same(one: Path, other: Path, *files: str) -> bool:
     return all(lines(one, name) == lines(other, name) for name in files)
 
 
-def test_a_run_is_played_again_to_the_letter(
-    play: Play, replay: Callable[..., Path], judged: Setting, cassette: Path
-) -> None:
+def test_a_replayed_run_is_identical(play: Play, replay: Callable[..., Path], judged: Setting, cassette: Path) -> None:
     options = ("--num-tasks", 6, "--trials", 2, "--fault", "tool-error=0.2", "--pack", judged.pack.folder)
     secret = {role: {"api_key": "sk-12345", "extra_headers": {"X-Key": "sk-67890"}} for role in ALL}
     odd = [None, say("Hm."), call(("get_users", "[1"))]
@@ -113,7 +111,7 @@ def test_a_run_and_its_replay_are_comparable(
         assert not [each for each in found["differs"] if not each["name"].startswith("models.")]
 
 
-def test_failures_are_played_again_too(play: Play, replay: Callable[..., Path], cassette: Path) -> None:
+def test_failures_are_replayed_too(play: Play, replay: Callable[..., Path], cassette: Path) -> None:
     options = ("--num-tasks", 3, "--concurrency", 1)
     too_long = Refusal(400, code="context_length_exceeded")
     faults = {"agent": [None, too_long], "user": [None, None, Refusal(429, headers={"Retry-After": "301"})]}
@@ -231,7 +229,7 @@ def test_a_damaged_cassette_is_named_with_its_line(cassette: Path, damage: str) 
         assert cassette.read_bytes() == content
 
 
-def test_what_is_no_file_is_named(cassette: Path) -> None:
+def test_a_path_that_is_not_a_file_is_refused(cassette: Path) -> None:
     cassette.mkdir()
     for option in ("--replay", "--record"):
         assert refused(option, cassette) == f"{option} {cassette}: Is a directory"
@@ -254,7 +252,7 @@ def test_a_cassette_is_not_overwritten(gym: Gym, cassette: Path) -> None:
     assert gym("run", "mock", *NAMED[:4], "--record", cassette, "--replay", cassette).returncode == 2
 
 
-def test_the_documents_cassette_is_what_its_script_makes(litellm_ready: None, tmp_path: Path) -> None:
+def test_the_docs_cassette_equals_the_output_of_its_script(litellm_ready: None, tmp_path: Path) -> None:
     """If it is not: a prompt, or the mock pack, has changed; run the script."""
     runpy.run_path(str(CASSETTES / "record.py"))["record"](tmp_path / "mock.jsonl")
     assert (tmp_path / "mock.jsonl").read_bytes() == (CASSETTES / "mock.jsonl").read_bytes()
@@ -271,7 +269,7 @@ REQUESTS = st.lists(st.fixed_dictionaries({"model": JSON, "tools": JSON, "messag
 
 @settings(max_examples=50)
 @given(REQUESTS, st.data())
-def test_whatever_is_asked_is_restored_and_nothing_else_passes(
+def test_any_recorded_request_is_found_and_no_other(
     tmp_path_factory: pytest.TempPathFactory, requests: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     file = tmp_path_factory.mktemp("cassette") / "c.jsonl"

@@ -18,7 +18,7 @@ SAID: list[Message] = [
 
 
 @given(st.lists(st.lists(st.sampled_from(SAID), max_size=6), max_size=5))
-def test_any_histories_one_after_the_other(histories: list[list[Message]]) -> None:
+def test_any_sequence_of_histories_gives_the_same_messages(histories: list[list[Message]]) -> None:
     chat = Chat("Be kind.", "assistant")
     for history in histories:
         seen = chat.messages(history)

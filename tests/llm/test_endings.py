@@ -18,13 +18,13 @@ REMINDED = ("--task", "settle_a_reminder")  # its customer has an inbox
 
 @pytest.mark.parametrize("mark", STOP_TOKENS)
 @pytest.mark.parametrize("text", ["{}", "Thank you. {}", "{} bye"])
-def test_each_mark_of_the_customer_ends_it_and_it_is_graded(play: Play, mark: str, text: str) -> None:
+def test_each_stop_token_of_the_customer_ends_the_episode(play: Play, mark: str, text: str) -> None:
     played = play(*ONE, user=[None, say(text.format(mark))])
     assert played.end == ("user_stop", "solved")
     assert played.said[-1] == ("user", text.format(mark))
 
 
-def test_a_customer_who_ends_at_once_is_recorded_so_and_the_agent_is_never_asked(play: Play) -> None:
+def test_a_customer_may_end_the_episode_before_the_agent_is_asked(play: Play) -> None:
     played = play(*ONE, user=[say("###STOP###")])
     assert played.end == ("user_stop", "failed")
     assert (played.record["steps"], played.of("agent")) == (1, [])
@@ -38,7 +38,7 @@ def test_a_customer_who_ends_at_once_is_recorded_so_and_the_agent_is_never_asked
         pytest.param("# # #STOP# # #", id="spaced out"),
     ],
 )
-def test_what_only_resembles_a_mark_ends_nothing(play: Play, text: str) -> None:
+def test_text_that_resembles_a_stop_token_does_not_end_the_episode(play: Play, text: str) -> None:
     played = play(*ONE, user=[None, say(text)])
     assert played.end == ("user_stop", "solved")
     assert ("user", text) in played.said
@@ -58,13 +58,13 @@ def test_an_end_token_in_the_customers_thoughts_is_ignored_and_thoughts_are_priv
     assert not any("STOP" in str(asked.messages) for asked in played.of("agent"))
 
 
-def test_a_mark_of_the_agent_ends_nothing(play: Play) -> None:
+def test_a_stop_token_of_the_agent_does_not_end_the_episode(play: Play) -> None:
     played = play(*ONE, agent=[say("All done. ###STOP###")])
     assert played.end == ("user_stop", "solved")
     assert any("###STOP###" in asked.last for asked in played.of("user"))
 
 
-def test_the_agents_transfer_ends_nothing_but_the_customer_does(play: Play) -> None:
+def test_the_customer_not_the_agents_transfer_ends_the_episode(play: Play) -> None:
     played = play("--task", "transfer_deletion")
     assert played.end == ("user_stop", "solved")
     roles = [role for role, _ in played.said]
@@ -106,7 +106,7 @@ def test_a_customer_without_tools_who_calls_one_reads_an_error(play: Play) -> No
 
 @pytest.mark.parametrize("role", ["agent", "user"])
 @pytest.mark.parametrize("mistaken", ["user", "tool", "system"])
-def test_a_message_in_a_wrong_role_is_its_senders_all_the_same(play: Play, role: str, mistaken: str) -> None:
+def test_a_message_with_a_wrong_role_belongs_to_its_sender(play: Play, role: str, mistaken: str) -> None:
     words = Reply({"role": mistaken, "content": "How may I help you?"})
     played = play(*ONE, **{role: [None, words] if role == "user" else [words]})
     assert played.end == ("user_stop", "solved")
@@ -116,7 +116,7 @@ def test_a_message_in_a_wrong_role_is_its_senders_all_the_same(play: Play, role:
     assert [message["role"] for message in sent] == ["assistant"]
 
 
-def test_each_side_sees_itself_as_the_assistant_and_only_what_it_may(play: Play) -> None:
+def test_each_side_sees_itself_as_assistant_and_only_visible_messages(play: Play) -> None:
     played = play(*REMINDED)
     agent, user = played.of("agent")[-1], played.of("user")[-1]
     assert agent.system.startswith("<instructions>")

@@ -44,7 +44,7 @@ def refused(answer: Answer) -> ModelError:
     return raised.value
 
 
-def test_records_are_those_of_the_other_client(play: Play) -> None:
+def test_records_equal_those_with_litellm(play: Play) -> None:
     task = ("--task", "settle_a_reminder")
     direct, through_litellm = play(*task, models=MODELS), play(*task)
     assert direct.end == ("user_stop", "solved")
@@ -65,13 +65,13 @@ def without_null(body: Mapping[str, Any]) -> dict[str, Any]:
     ("model", "args"),
     [("endpoint/x", "{}"), ("endpoint/", '{"api_base": "http://127.0.0.1:1/v1"}'), ("endpoint/x", '{"api_base": 1}')],
 )
-def test_without_a_name_or_an_address_it_is_refused(play: Play, model: str, args: str) -> None:
+def test_a_model_without_a_name_or_an_address_is_refused(play: Play, model: str, args: str) -> None:
     played = play(*ONE, "--agent-model", model, "--agent-args", args, models={})
     assert played.code != 0
     assert 'write endpoint/NAME with its address, such as --agent-args \'{"api_base":' in played.error
 
 
-def test_every_argument_that_is_none_of_the_connection_goes_along(play: Play) -> None:
+def test_all_arguments_except_connection_settings_are_sent(play: Play) -> None:
     given = {
         "temperature": 0.5,
         "top_k": 20,
@@ -128,7 +128,7 @@ def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -
         "the request exceeds the available context size",
     ],
 )
-def test_a_conversation_that_is_too_long_in_the_words_of_servers(words: str) -> None:
+def test_a_too_long_conversation_is_recognised_by_each_servers_error(words: str) -> None:
     assert refused(Refusal(400, words)).kind == "context_length"
 
 
@@ -146,7 +146,7 @@ def test_a_conversation_that_is_too_long_in_the_words_of_servers(words: str) -> 
         (b'{"error": {"message": "overloaded", "code": 529}}', "server"),
     ],
 )
-def test_answers_that_are_none(answer: bytes, kind: str) -> None:
+def test_unusable_answers_are_unreadable(answer: bytes, kind: str) -> None:
     assert refused(Raw(answer)).kind == kind
 
 
@@ -155,7 +155,7 @@ def test_redirects_are_not_followed() -> None:
     assert (error.kind, "HTTP 307" in error.message) == ("settings", True)
 
 
-def test_as_many_requests_are_under_way_as_are_made() -> None:
+def test_all_requests_are_sent_concurrently() -> None:
     """A hundred connections are what the HTTP library would open by itself."""
     many, came = 150, []
 
@@ -182,7 +182,7 @@ def test_as_many_requests_are_under_way_as_are_made() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
-def test_a_request_that_is_longer_than_what_the_network_takes_at_once() -> None:
+def test_a_request_larger_than_the_socket_buffer_is_sent() -> None:
     long = [{"role": "user", "content": "w" * 30_000_000}]
     with ScriptedEndpoint(lambda _asked: say("Yes.")) as endpoint:
 
@@ -199,7 +199,7 @@ def test_a_request_that_is_longer_than_what_the_network_takes_at_once() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
-def test_a_request_that_is_given_up_while_it_is_sent() -> None:
+def test_a_request_can_be_cancelled_while_it_is_sent() -> None:
     async def given_up() -> None:
         async def read_nothing(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             connected.set()

@@ -57,7 +57,7 @@ def play(play: Play, request: pytest.FixtureRequest) -> Play:
 
 @pytest.mark.parametrize("role", ["agent", "user"])
 @pytest.mark.parametrize("fault", PASSING)
-def test_what_passes_is_tried_again_and_leaves_no_trace(play: Play, role: str, fault: str) -> None:
+def test_a_temporary_fault_is_retried_and_leaves_no_trace(play: Play, role: str, fault: str) -> None:
     quiet = play(*ONE)
     played = play(*ONE, "--call-timeout", "1.5" if fault == "stalled response" else "60", **{role: [PASSING[fault]]})
     assert played.end == ("user_stop", "solved"), played.record.get("error")
@@ -69,7 +69,7 @@ def test_what_passes_is_tried_again_and_leaves_no_trace(play: Play, role: str, f
 
 @pytest.mark.parametrize("role", ["agent", "user"])
 @pytest.mark.parametrize("fault", LASTING)
-def test_what_does_not_pass_is_the_infrastructures(play: Play, role: str, fault: str) -> None:
+def test_a_permanent_fault_is_an_infrastructure_error(play: Play, role: str, fault: str) -> None:
     answer, options, tries, kind = LASTING[fault]
     played = play(*ONE, *options, **{role: answer})
     assert played.code == 1
@@ -96,7 +96,7 @@ def test_what_does_not_pass_is_the_infrastructures(play: Play, role: str, fault:
         pytest.param(Reply({"role": "assistant"}), "neither text nor a tool call", id="no content"),
     ],
 )
-def test_what_a_conversation_brings_about_is_its_sides(play: Play, role: str, answers: Any, said: str) -> None:
+def test_a_fault_caused_by_a_side_is_its_error(play: Play, role: str, answers: Any, said: str) -> None:
     played = play(*ONE, **{role: answers})
     assert played.end == (f"{role}_error", f"{role}_error")
     assert said in played.record["error"]
@@ -126,7 +126,7 @@ BAD_CALLS = {
 
 
 @pytest.mark.parametrize("fault", BAD_CALLS)
-def test_a_call_that_cannot_be_carried_out_is_an_error_that_the_model_reads(play: Play, fault: str) -> None:
+def test_an_impossible_call_is_an_error_result_for_the_model(play: Play, fault: str) -> None:
     answer, cause, kept = BAD_CALLS[fault]
     played = play(*ONE, agent=[answer])
     assert played.record["tool_errors"] == {cause: 1}
@@ -145,7 +145,7 @@ def test_too_many_such_calls_end_the_episode(play: Play) -> None:
     assert played.record["tool_errors"] == {"unknown_tool": 3}
 
 
-def test_what_a_provider_asks_to_wait_is_waited(play: Play) -> None:
+def test_retry_after_is_respected(play: Play) -> None:
     """Five tries of the run's own accord would take longer than the turn has; half a minute takes longer for sure."""
     soon = Refusal(429, headers={"Retry-After": "0.01"})
     played = play(*ONE, "--turn-timeout", 3, agent=[soon] * 4)

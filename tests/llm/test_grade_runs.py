@@ -88,7 +88,9 @@ def outcomes(folder: Path) -> dict[str, int]:
 
 
 class TestJudging:
-    def test_later_is_as_at_once(self, command: Callable[..., Result], played: Path, tmp_path: Path) -> None:
+    def test_judging_later_gives_the_same_grades(
+        self, command: Callable[..., Result], played: Path, tmp_path: Path
+    ) -> None:
         assert outcomes(played) == {"solved": 18 - JUDGED, "pending": JUDGED}
         episodes = (played / "episodes.jsonl").read_bytes()
         judge = Judge()
@@ -111,7 +113,7 @@ class TestJudging:
                 del summary[own]
         assert summaries[0] == summaries[1]
 
-    def test_only_where_the_judge_failed(self, command: Callable[..., Result], tmp_path: Path) -> None:
+    def test_only_failed_judgements_are_repeated(self, command: Callable[..., Result], tmp_path: Path) -> None:
         bad = Judge(unusable=lambda number: 0 < number <= 4)  # two answers each of two episodes
         done = command("run", "mock", "--out", tmp_path, "--name", "r", "--concurrency", 1, judge=bad)
         assert done.exit_code == 0, done.output
@@ -135,13 +137,13 @@ class TestJudging:
         assert command("grade", folder, judge=silent).exit_code == 0
         assert silent.about == []  # nothing is missing, so not even the probe is made
 
-    def test_of_no_use(self, command: Callable[..., Result], played: Path) -> None:
+    def test_an_unusable_judge_is_refused(self, command: Callable[..., Result], played: Path) -> None:
         before = {file.name: file.read_bytes() for file in played.iterdir()}
         with pytest.raises(Exception, match="the judge 'openai/judge' is not usable: not JSON"):
             command("grade", played, judge=Judge(unusable=lambda _number: True))
         assert {file.name: file.read_bytes() for file in played.iterdir()} == before
 
-    def test_killed_and_begun_again(self, command: Callable[..., Result], played: Path, pack: Path) -> None:
+    def test_a_killed_grading_can_be_repeated(self, command: Callable[..., Result], played: Path, pack: Path) -> None:
         grades = (played / "grades.jsonl").read_bytes()
         process: subprocess.Popen[bytes] | None = None
 
@@ -167,7 +169,7 @@ class TestJudging:
         assert lines(played / "judgements.jsonl")[:5] == kept
         assert outcomes(played) == {"solved": 18}
 
-    def test_two_models_are_not_mixed(self, command: Callable[..., Result], tmp_path: Path) -> None:
+    def test_judgements_of_two_models_are_not_mixed(self, command: Callable[..., Result], tmp_path: Path) -> None:
         folder = tmp_path / "r"
         command("run", "mock", "--out", tmp_path, "--name", "r", "--num-tasks", 6, judge=Judge())
         asked = len(lines(folder / "judgements.jsonl"))
@@ -180,7 +182,7 @@ class TestJudging:
         assert command(*resumed, judge=back).exit_code == 0
         assert len(back.about) == 1 + asked
 
-    def test_from_a_cassette(self, command: Callable[..., Result], played: Path, gym: Gym, pack: Path) -> None:
+    def test_a_cassette_can_judge(self, command: Callable[..., Result], played: Path, gym: Gym, pack: Path) -> None:
         cassette = played.parent / "judge.jsonl"
         assert command("grade", played, "--record", cassette, judge=Judge()).exit_code == 0
         grades = (played / "grades.jsonl").read_bytes()
@@ -193,7 +195,7 @@ class TestJudging:
 
 
 class TestGrading:
-    def test_what_a_kill_left_ungraded(self, gym: Gym, pack: Path, played: Path) -> None:
+    def test_episodes_left_ungraded_by_a_kill_are_graded(self, gym: Gym, pack: Path, played: Path) -> None:
         grades = (played / "grades.jsonl").read_bytes()
         (played / "grades.jsonl").write_bytes(grades[: len(grades) // 2])
         (played / "summary.json").unlink()
@@ -201,7 +203,7 @@ class TestGrading:
         assert (played / "grades.jsonl").read_bytes() == grades
         assert outcomes(played) == {"solved": 18 - JUDGED, "pending": JUDGED}
 
-    def test_another_set_grades_the_whole_folder(self, gym: Gym, pack: Path, played: Path) -> None:
+    def test_another_evaluator_set_regrades_the_whole_folder(self, gym: Gym, pack: Path, played: Path) -> None:
         grades = (played / "grades.jsonl").read_bytes()
         done = gym("grade", played, "--pack", pack, "--evaluators", "strict", "--json")
         assert done.returncode == 0, done.stderr
@@ -237,14 +239,14 @@ class TestRefusals:
         assert done.returncode == 2
         assert "--judge-model is for runs" in done.stderr
 
-    def test_a_pack_that_has_changed(self, gym: Gym, pack: Path, played: Path) -> None:
+    def test_a_changed_pack_is_refused(self, gym: Gym, pack: Path, played: Path) -> None:
         with (pack / "handlers" / "__init__.py").open("a") as stream:
             stream.write("\n# changed\n")
         done = gym("grade", played, "--pack", pack)
         assert done.returncode == 1
         assert "was played with another pack" in done.stderr
 
-    def test_a_run_that_is_going_on(self, gym: Gym, pack: Path, played: Path) -> None:
+    def test_a_run_in_progress_is_refused(self, gym: Gym, pack: Path, played: Path) -> None:
         fcntl = pytest.importorskip("fcntl")
         handle = os.open(played, os.O_RDONLY)
         fcntl.flock(handle, fcntl.LOCK_EX)

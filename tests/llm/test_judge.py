@@ -53,7 +53,9 @@ def judge(play: Play, judged: Setting) -> Callable[..., Played]:
     return run
 
 
-def test_it_gives_one_verdict_a_statement_with_its_reason(judge: Callable[..., Played], judged: Setting) -> None:
+def test_the_judge_gives_a_verdict_with_a_reason_for_each_statement(
+    judge: Callable[..., Played], judged: Setting
+) -> None:
     played = judge(judge=[None, verdicts(verdict(reason="it said create_plain's id"))])
     assert played.end == ("user_stop", "solved")
     (check,) = played.grade["verdicts"]["NL_ASSERTION"]["checks"]
@@ -67,7 +69,7 @@ def test_it_gives_one_verdict_a_statement_with_its_reason(judge: Callable[..., P
     assert not any("seed" in asked.body for asked in played.of("judge"))
 
 
-def test_it_is_tried_out_first_and_then_reads_the_conversation(judge: Callable[..., Played]) -> None:
+def test_the_judge_is_probed_before_it_reads_conversations(judge: Callable[..., Played]) -> None:
     played = judge(agent=[call(("get_users", {}), content='Looking.\n{"agent": "forged"}')])
     probe, question = played.of("judge")
     assert probe.number == 0
@@ -81,7 +83,7 @@ def test_it_is_tried_out_first_and_then_reads_the_conversation(judge: Callable[.
 
 
 @pytest.mark.parametrize("fault", MALFORMED)
-def test_a_malformed_answer_is_sent_back_once_with_what_is_wrong(judge: Callable[..., Played], fault: str) -> None:
+def test_a_malformed_answer_is_sent_back_once_with_the_error(judge: Callable[..., Played], fault: str) -> None:
     answer, told = MALFORMED[fault]
     played = judge(judge=[None, answer])
     assert played.end == ("user_stop", "solved")
@@ -111,7 +113,7 @@ def test_text_around_the_object_is_removed(judge: Callable[..., Played], answer:
 
 
 @pytest.mark.parametrize("fault", MALFORMED)
-def test_one_malformed_twice_is_the_judges_error_and_no_reward(judge: Callable[..., Played], fault: str) -> None:
+def test_a_second_malformed_answer_is_a_judge_error_without_reward(judge: Callable[..., Played], fault: str) -> None:
     answer, told = MALFORMED[fault]
     played = judge(judge=[None, answer, answer])
     assert played.code == 1
@@ -131,7 +133,7 @@ def test_one_malformed_twice_is_the_judges_error_and_no_reward(judge: Callable[.
         pytest.param(Stalled(), "timeout", id="stalled"),
     ],
 )
-def test_a_judge_that_cannot_be_reached_leaves_the_conversation_played(
+def test_an_unreachable_judge_does_not_affect_the_record(
     judge: Callable[..., Played], answer: Answer, kind: str
 ) -> None:
     played = judge("--attempts", 1, "--call-timeout", 2, judge=[None, answer])
@@ -141,7 +143,7 @@ def test_a_judge_that_cannot_be_reached_leaves_the_conversation_played(
     assert played.summary["outcomes"] == {"judge_error": 1}
 
 
-def test_what_is_not_met_fails_and_is_named(judge: Callable[..., Played]) -> None:
+def test_an_unmet_statement_fails_and_is_named(judge: Callable[..., Played]) -> None:
     played = judge(judge=[None, verdicts(verdict(met=False, reason="no id was told"))])
     assert played.end == ("user_stop", "failed")
     assert played.grade["reward"] == 0.0
@@ -155,7 +157,7 @@ def test_what_is_not_met_fails_and_is_named(judge: Callable[..., Played]) -> Non
         pytest.param(say("Yes."), "not JSON", id="prose"),
     ],
 )
-def test_a_judge_of_no_use_is_found_out_before_anything_is_played(
+def test_an_unusable_judge_is_detected_before_anything_is_played(
     judge: Callable[..., Played], answers: Answer, word: str
 ) -> None:
     played = judge(judge=answers)
@@ -172,13 +174,13 @@ def test_without_a_judge_the_episode_awaits_one(judge: Callable[..., Played]) ->
     assert (played.grade["reward"], played.grade["pending"], played.summary["pending"]) == (1.0, ["NL_ASSERTION"], 1)
 
 
-def test_it_is_not_asked_of_what_did_not_end_well(judge: Callable[..., Played]) -> None:
+def test_the_judge_is_not_asked_about_episodes_that_ended_badly(judge: Callable[..., Played]) -> None:
     played = judge("--max-steps", 3)
     assert played.end == ("max_steps", "failed")
     assert len(played.of("judge")) == 1  # the probe
 
 
-def test_beside_the_reward_it_is_asked_only_if_that_is_wanted(play: Play) -> None:
+def test_statements_outside_the_reward_are_judged_only_with_judge_all(play: Play) -> None:
     played = play("--task", TASK, models=ALL)
     assert len(played.of("judge")) == 1
     played = play("--task", TASK, "--judge-all", models=ALL, judge=[None, verdicts(verdict(met=False))])
@@ -186,7 +188,7 @@ def test_beside_the_reward_it_is_asked_only_if_that_is_wanted(play: Play) -> Non
     assert played.grade["verdicts"]["NL_ASSERTION"]["reward"] == 0.0
 
 
-def test_an_endpoint_that_takes_no_schema_can_be_spared_it(play: Play) -> None:
+def test_the_schema_can_be_omitted_for_endpoints_without_support(play: Play) -> None:
     played = play("--task", TASK, models=ALL, arguments={"judge": {"response_format": None}})
     assert played.code == 0
     assert not any("response_format" in asked.body for asked in played.of("judge"))

@@ -123,7 +123,7 @@ def undisturbed(script: GoldScript, runs: Runs, tmp_path_factory: pytest.TempPat
 
 
 @pytest.mark.timeout(400)
-def test_thirty_times(undisturbed: Path, runs: Runs, tmp_path: Path) -> None:
+def test_a_run_killed_at_any_moment_can_be_resumed(undisturbed: Path, runs: Runs, tmp_path: Path) -> None:
     """Chains of runs from the cassette, each killed and resumed until it is done."""
     killed = tmp_path / "killed.py"
     killed.write_text(KILLED)
@@ -155,7 +155,9 @@ def test_thirty_times(undisturbed: Path, runs: Runs, tmp_path: Path) -> None:
         assert contents(folder) == expected
 
 
-def test_while_models_answer(script: GoldScript, undisturbed: Path, runs: Runs, tmp_path: Path) -> None:
+def test_a_run_killed_during_requests_repeats_no_finished_episode(
+    script: GoldScript, undisturbed: Path, runs: Runs, tmp_path: Path
+) -> None:
     """Killed at a request, and resumed: the models are not asked again about what is finished."""
     process: Forked | None = None
     expected = contents(undisturbed / "runs" / "r")

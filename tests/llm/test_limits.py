@@ -25,7 +25,7 @@ TWO_PROVIDERS = {"agent": "mistral/agent", "user": "openai/customer"}
         ),
     ],
 )
-def test_no_more_requests_at_once_than_a_provider_gets(
+def test_concurrent_requests_to_a_provider_are_limited(
     play: Play, options: tuple[str, ...], models: dict[str, str], most: int
 ) -> None:
     played = play(*SIX, *options, models=models, latency=0.02, user=[Dropped(), Dropped()])
@@ -34,7 +34,7 @@ def test_no_more_requests_at_once_than_a_provider_gets(
     assert play(*SIX, models=models, latency=0.02).most_at_once > most
 
 
-def test_no_more_requests_a_minute_than_a_provider_gets(play: Play) -> None:
+def test_requests_per_minute_to_a_provider_are_limited(play: Play) -> None:
     """With one a minute, the second request is held back when the episodes' time is over."""
     played = play(*SIX, "--provider-rate", "openai=1", "--timeout", 1)
     assert len(played.asked) <= 1
@@ -54,7 +54,7 @@ def test_no_more_requests_a_minute_than_a_provider_gets(play: Play) -> None:
         (("--turn-timeout", "-1"), "more than 0"),
     ],
 )
-def test_limits_that_mean_nothing_are_refused(play: Play, option: tuple[str, ...], word: str) -> None:
+def test_invalid_limits_are_refused(play: Play, option: tuple[str, ...], word: str) -> None:
     played = play(*ONE, *option)
     assert played.code != 0
     assert word in played.error
@@ -79,7 +79,7 @@ def test_limits_that_mean_nothing_are_refused(play: Play, option: tuple[str, ...
         ),
     ],
 )
-def test_a_deadline_that_strikes_while_a_model_is_awaited_is_the_infrastructures(
+def test_a_deadline_while_waiting_for_a_model_is_an_infrastructure_error(
     play: Play, options: tuple[object, ...], role: str, answer: Answer, why: str
 ) -> None:
     played = play(*ONE, *options, **{role: answer})
@@ -88,13 +88,13 @@ def test_a_deadline_that_strikes_while_a_model_is_awaited_is_the_infrastructures
     assert played.said[0][1] == "Hello! What can I do for you today?"  # what was said by then is kept
 
 
-def test_an_episodes_deadline_that_strikes_elsewhere_is_a_failure(play: Play) -> None:
+def test_a_deadline_at_any_other_time_is_a_failure(play: Play) -> None:
     """The agent's only call is held up by the latency fault, for longer than the episode has with this seed."""
     played = play(*ONE, "--fault", "latency=1", "--timeout", 0.5)
     assert played.end == ("timeout", "failed")
 
 
-def test_a_runs_deadline_keeps_what_is_finished(play: Play) -> None:
+def test_the_deadline_of_a_run_keeps_finished_episodes(play: Play) -> None:
     options = ("--num-tasks", 2, "--concurrency", 1)
     played = play(*options, "--run-timeout", 1.5, agent=[None] * 3 + [Stalled()], name="long")
     kept = len(played.lines("episodes.jsonl"))

@@ -81,7 +81,7 @@ def cut(tmp_path: Path, forks: Forks) -> Cut:
     return Cut(tmp_path, forks)
 
 
-def test_the_guard_sees_what_goes_out(cut: Cut) -> None:
+def test_the_guard_detects_outgoing_connections(cut: Cut) -> None:
     told = "import socket; socket.create_connection(('192.0.2.1', 9))"
     done = subprocess.run([sys.executable, "-c", told], **cut.pipes, **cut.around, timeout=120, check=False)
     assert "PermissionError: socket.getaddrinfo 192.0.2.1: there is no network" in done.stderr

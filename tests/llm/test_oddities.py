@@ -77,7 +77,7 @@ USABLE: dict[str, tuple[Raw, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("oddity", USABLE)
-def test_odd_fields_that_decide_nothing_cost_no_episode(play: Play, oddity: str) -> None:
+def test_unusual_fields_without_effect_are_tolerated(play: Play, oddity: str) -> None:
     answer, expected = USABLE[oddity]
     played = play(*ONE, arguments={"agent": PRICED}, agent=[answer])
     assert played.end == ("user_stop", "solved"), played.record.get("error")
@@ -136,7 +136,7 @@ NO_ANSWERS: dict[str, tuple[Answer, str, int]] = {
 
 
 @pytest.mark.parametrize("oddity", NO_ANSWERS)
-def test_what_is_no_answer_of_the_model_is_the_infrastructures_also_later_on(play: Play, oddity: str) -> None:
+def test_an_unusable_answer_is_an_infrastructure_error_at_any_time(play: Play, oddity: str) -> None:
     answer, kind, tries = NO_ANSWERS[oddity]
     played = play(*ONE, *TWICE, agent=[None, answer, answer])
     assert played.end == ("infrastructure_error", "infrastructure_error")
@@ -144,7 +144,7 @@ def test_what_is_no_answer_of_the_model_is_the_infrastructures_also_later_on(pla
     assert len(played.of("agent")) == 1 + tries
 
 
-def test_a_call_that_is_cut_off_is_not_carried_out(play: Play) -> None:
+def test_a_cut_off_call_is_not_executed(play: Play) -> None:
     written = json.dumps(CREATE)
     message = look(function={"name": "create_task", "arguments": written})
     message["tool_calls"].insert(0, LOOK)
@@ -158,7 +158,7 @@ def test_a_call_that_is_cut_off_is_not_carried_out(play: Play) -> None:
     assert "token_limit" in played.of("agent")[1].last
 
 
-def test_done_that_is_cut_off_does_not_end_solo_play(play: Play) -> None:
+def test_a_cut_off_done_does_not_end_solo_play(play: Play) -> None:
     """Nobody knows what else the answer was to do."""
     alone = {"agent": models_of("openai")["agent"]}
     done = look(function={"name": "done", "arguments": "{}"})
@@ -170,7 +170,7 @@ def test_done_that_is_cut_off_does_not_end_solo_play(play: Play) -> None:
     assert whole.end == ("agent_stop", "failed")
 
 
-def test_an_answer_that_is_thought_away_is_named_as_cut_off(play: Play) -> None:
+def test_an_answer_cut_off_during_reasoning_is_reported_as_cut_off(play: Play) -> None:
     played = play(*ONE, agent=raw({"content": "", "reasoning_content": "Let me think about"}, "length"))
     assert played.end == ("agent_error", "agent_error")
     assert "token limit cut it off (finish_reason length)" in played.record["error"]
@@ -185,7 +185,7 @@ def test_the_finish_reason_of_every_answer_is_recorded(play: Play) -> None:
 
 
 @pytest.mark.parametrize("key", ["sk-made-up\n", "sk-made-up\r\n", " sk-made-up", "sk-\x07made-up", "sk-mäde\u2028up"])
-def test_a_key_that_no_header_can_carry_is_refused_before_anything(
+def test_a_key_that_is_invalid_in_a_header_is_refused_first(
     play: Play, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", key)
@@ -204,7 +204,7 @@ def test_a_key_that_no_header_can_carry_is_refused_before_anything(
 
 
 @pytest.mark.parametrize("price", [-1, "free", float("nan"), True])
-def test_what_is_no_price_is_refused(play: Play, price: Any) -> None:
+def test_invalid_prices_are_refused(play: Play, price: Any) -> None:
     prices = {"input_cost_per_token": price, "output_cost_per_token": 0.1}
     played = play(*ONE, arguments={"agent": prices})
     assert played.code != 0

@@ -139,14 +139,14 @@ class TestSolo:
         assert simulation["messages"][-1]["content"] == "###STOP###"
         assert "not made officially; with them the reward was 1.0" in simulation["reward_info"]["info"]["note"]
 
-    def test_done_alone_is_as_officially(self, alone: Callable[..., Played]) -> None:
+    def test_done_alone_is_exported_as_officially(self, alone: Callable[..., Played]) -> None:
         played = alone(call(CREATE), call(DONE))
         simulation = exported(played)
         assert claim(simulation) == ("agent_stop", 1.0)
         assert "note" not in simulation["reward_info"]["info"]
 
     @pytest.mark.parametrize(("most", "end"), [(2, ("max_steps", 0.0)), (3, ("agent_stop", 1.0))])
-    def test_carrying_done_out_is_no_step(
+    def test_executing_done_is_not_a_step(
         self, alone: Callable[..., Played], most: int, end: tuple[str, float]
     ) -> None:
         played = alone(call(CREATE), call(DONE), max_steps=most)

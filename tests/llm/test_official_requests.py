@@ -82,7 +82,7 @@ def test_every_model_gets_the_official_temperature(
     assert recorded(played.folder) == dict.fromkeys(models, (0.0, ["temperature"]))
 
 
-def test_what_the_options_say_wins_and_null_leaves_it_out(
+def test_options_override_the_dataset_and_null_omits_an_argument(
     play: Play, checkout: Path, setting_of: Callable[..., Any]
 ) -> None:
     given = {"agent": {"temperature": 0.7}, "user": {"temperature": None}}
@@ -171,7 +171,7 @@ class TestSolo:
         assert origin == "dataset src/tau2/agent/llm_agent.py"
 
     @pytest.mark.parametrize("stop", [None, "Call {something_else}.", "Call {stop.name}.", "Call {}."])
-    def test_where_they_say_nothing_usable_our_own_text_serves_and_never_that_for_a_conversation(
+    def test_our_solo_text_is_used_if_the_checkout_has_no_usable_one(
         self, ask: Callable[..., tuple[Asked, Any]], checkout: Path, stop: str | None
     ) -> None:
         first, origin = ask("--dataset", with_sources(checkout, stop) if stop else checkout)

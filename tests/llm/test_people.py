@@ -87,7 +87,7 @@ def test_the_agent_alone(type_in: Callable[..., subprocess.CompletedProcess[str]
     assert "solved 1" in done.stdout
 
 
-def test_the_end_of_input_stops_the_run_and_it_can_go_on(
+def test_the_end_of_input_stops_the_run_which_can_be_resumed(
     type_in: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     options = ("--num-tasks", "2", "--agent", "silent", "--user", "human")
@@ -141,7 +141,7 @@ def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
         os.close(each.other)
 
 
-def test_a_terminal(terminal: Callable[..., Terminal], tmp_path: Path) -> None:
+def test_people_can_play_at_a_terminal(terminal: Callable[..., Terminal], tmp_path: Path) -> None:
     session = terminal("--num-tasks", "2", "--agent", "silent", "--user", "human")
     session.read_until("customer> ")
     session.write("Grüß Gott. ###STOP###\n")

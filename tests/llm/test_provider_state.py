@@ -51,7 +51,7 @@ def own(played: Played, role: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize(("role", "provider"), [("agent", "openai"), ("user", "openai"), ("agent", "endpoint")])
-def test_an_endpoint_of_ones_own_gets_everything_back(
+def test_an_endpoint_gets_all_fields_back(
     play: Play, gold: Callable[[str], GoldScript], role: str, provider: str, state: str
 ) -> None:
     script = stateful(gold("mock"), STATES[state], SIGNED)
@@ -82,7 +82,9 @@ def test_a_provider_that_refuses_unknown_fields_gets_none(
         assert all(each.keys() == {"id", "type", "function"} for each in message.get("tool_calls", []))
 
 
-def test_the_settings_have_the_last_word(play: Play, gold: Callable[[str], GoldScript], tmp_path: Path) -> None:
+def test_carry_in_the_settings_overrides_the_default(
+    play: Play, gold: Callable[[str], GoldScript], tmp_path: Path
+) -> None:
     file = tmp_path / "models.yaml"
     file.write_text("agent: {model: openai/agent, carry: standard}\nuser: {model: mistral/customer, carry: all}\n")
     fields = STATES["unknown fields"]
@@ -98,7 +100,7 @@ def test_the_settings_have_the_last_word(play: Play, gold: Callable[[str], GoldS
     assert all(fields.items() <= message.items() for message in own(played, "user"))
 
 
-def test_signed_thoughts_return_in_the_form_of_their_provider(play: Play, gold: Callable[[str], GoldScript]) -> None:
+def test_signed_reasoning_is_returned_in_the_providers_format(play: Play, gold: Callable[[str], GoldScript]) -> None:
     """Anthropic's own protocol, which litellm translates: the thinking block must come back with its signature."""
     thinking = {"type": "thinking", "thinking": "The list first.", "signature": "ErUBCkYIBxgC=="}
     calling = {"type": "tool_use", "id": "toolu_1", "name": "get_users", "input": {}}

@@ -156,7 +156,7 @@ def test_without_a_key_nothing_is_played(play: Play, name: str) -> None:
     assert f"set the environment variable {provider.variable}" in played.error
 
 
-def test_without_a_key_that_bedrock_finds(play: Play) -> None:
+def test_without_a_key_for_bedrock_nothing_is_played(play: Play) -> None:
     provider = PROVIDERS["bedrock"]
     played = play(*MANY, models={"agent": provider.model}, arguments={"agent": {"api_key": None}})
     check(played, provider.model, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
@@ -175,7 +175,7 @@ def test_a_wrong_key_or_an_unknown_model_stops_the_run(play: Play, name: str, wh
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
-def test_where_nothing_answers_the_address_is_named(play: Play, name: str) -> None:
+def test_an_unreachable_address_is_named(play: Play, name: str) -> None:
     provider = PROVIDERS[name]
     arguments = {"agent": {"api_key": "made-up-12345", "api_base": "http://127.0.0.1:9/v1"}}
     played = play(*MANY, models={"agent": provider.model}, arguments=arguments)
@@ -184,7 +184,7 @@ def test_where_nothing_answers_the_address_is_named(play: Play, name: str) -> No
 
 
 @pytest.mark.parametrize("name", ["azure", "openai", "openrouter"])
-def test_an_address_of_the_environment_is_named_too(play: Play, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_an_address_from_the_environment_is_named_too(play: Play, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     provider = PROVIDERS[name]
     monkeypatch.setenv(provider.address, "http://127.0.0.1:9")
     arguments = {"agent": {"api_key": "made-up-12345", "api_base": None}}
@@ -192,7 +192,7 @@ def test_an_address_of_the_environment_is_named_too(play: Play, monkeypatch: pyt
     check(played, provider.model, "at http://127.0.0.1:9)", provider.address, kind="connection")
 
 
-def test_azure_has_no_address_of_its_own(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_azure_needs_an_address(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_API_KEY", "made-up-12345")
     played = play("--agent-model", "azure/gpt-4.1", models={})
     assert "needs the address of the resource of the provider 'azure'" in played.error
@@ -206,7 +206,7 @@ def test_azure_has_no_address_of_its_own(play: Play, monkeypatch: pytest.MonkeyP
         ("bedrock/amazon.nova-pro-v1:0", "boto3", ["pip install boto3", "set AWS_ACCESS_KEY_ID"]),
     ],
 )
-def test_a_package_that_a_provider_needs_is_named(
+def test_a_missing_package_of_a_provider_is_named(
     play: Play, monkeypatch: pytest.MonkeyPatch, model: str, module: str, named: list[str]
 ) -> None:
     """`None` in `sys.modules` is a package that is not there."""
@@ -218,7 +218,7 @@ def test_a_package_that_a_provider_needs_is_named(
     assert all(part in played.error for part in named)
 
 
-def test_the_customers_and_the_judges_models_are_named_alike(play: Play) -> None:
+def test_errors_of_customer_and_judge_models_name_the_role(play: Play) -> None:
     models = {"user": "openrouter/customer", "judge": "openrouter/judge"}
     refused = PROVIDERS["openrouter"].bad_key
     for role, kept in (("user", True), ("judge", False)):

@@ -31,7 +31,7 @@ def report(played: Played) -> tuple[dict[str, Any], str]:
     return found, shown
 
 
-def test_every_role_counts_and_so_does_the_judge(play: Play) -> None:
+def test_usage_is_reported_for_every_role_and_the_judge(play: Play) -> None:
     dollars = {"agent": 0.001, "user": 0.002, "judge": 0.003}
     arguments = {role: prices(each) for role, each in dollars.items()}
     played = play("--task", TASK, "--trials", 2, "--judge-all", models=ALL, arguments=arguments)
@@ -65,7 +65,7 @@ def test_an_unknown_price_is_shown_as_unknown(play: Play) -> None:
     assert rows == {"agent": "unknown", "judge": "unknown"}
 
 
-def test_tokens_that_the_provider_does_not_count_are_unknown(play: Play, gold: Callable[[str], Any]) -> None:
+def test_tokens_not_counted_by_the_provider_are_unknown(play: Play, gold: Callable[[str], Any]) -> None:
     def uncounted(asked: Asked) -> Reply:
         answer: Reply = gold("mock")(asked)
         return replace(answer, usage=None) if "agent" in asked.model else answer
@@ -76,7 +76,7 @@ def test_tokens_that_the_provider_does_not_count_are_unknown(play: Play, gold: C
     assert found["usage"]["user"]["prompt_tokens"] > 0
 
 
-def test_a_judge_that_was_never_asked_has_used_nothing(play: Play) -> None:
+def test_a_judge_that_was_never_asked_has_no_usage(play: Play) -> None:
     found, _ = report(play("--task", TASK, models=ALL))
     nothing = {"requests": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost": 0.0, "cut_off": 0}
     assert found["usage"]["judge"] == {**nothing, "finish_reasons": {}}
@@ -104,7 +104,7 @@ def test_answers_that_were_cut_off_are_counted_by_role(play: Play) -> None:
     assert episode.count("cut off by the token limit") == 1
 
 
-def test_runs_from_before_there_were_such_counts_have_none(play: Play) -> None:
+def test_older_runs_have_no_finish_reasons(play: Play) -> None:
     played = play("--task", TASK)
     file = played.folder / "episodes.jsonl"
     record = json.loads(file.read_text(encoding="utf-8"))

@@ -46,7 +46,7 @@ def echo(asked: Asked) -> str:
 
 @pytest.mark.parametrize("given", ["argument", "environment"])
 @pytest.mark.parametrize("position", [0, 490])
-def test_a_key_that_an_endpoint_repeats_in_an_error(
+def test_a_key_in_an_endpoints_error_is_redacted(
     play: Play, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: str, position: int
 ) -> None:
     """At 490 it would be cut in the middle where errors are shortened."""
@@ -66,7 +66,7 @@ def test_a_key_that_an_endpoint_repeats_in_an_error(
     assert REDACTED in played.record["error"] or position
 
 
-def test_a_key_that_a_model_says_or_puts_into_a_call(play: Play, tmp_path: Path, gold: Callable[[str], Script]) -> None:
+def test_a_key_in_a_models_text_or_call_is_redacted(play: Play, tmp_path: Path, gold: Callable[[str], Script]) -> None:
     said: list[Asked] = []
 
     def script(asked: Asked) -> Answer:
@@ -105,7 +105,7 @@ VALUES = [
 ]
 
 
-def test_arguments_that_are_named_like_secrets(play: Play, tmp_path: Path) -> None:
+def test_values_of_arguments_named_like_secrets_are_redacted(play: Play, tmp_path: Path) -> None:
     """An endpoint that knows them all repeats them all."""
     cassette = tmp_path / "cassette.jsonl"
     answers = [Refusal(500, " ".join(VALUES), headers={"retry-after-ms": "1"})] * 2
@@ -123,7 +123,7 @@ def test_arguments_that_are_named_like_secrets(play: Play, tmp_path: Path) -> No
     }
 
 
-def test_a_login_and_a_key_in_an_address(play: Play) -> None:
+def test_a_login_and_a_key_in_an_address_are_redacted(play: Play) -> None:
     where = "http://someone:pa55-word@127.0.0.1:9/v1?key=kl-mn-1234"
     played = play(*ONE, "--attempts", 1, arguments={"agent": {"api_base": where}})
     text = written(played)
@@ -154,7 +154,7 @@ def test_a_configuration_that_cannot_be_read_shows_no_key(play: Play, tmp_path: 
         "accessToken",
     ],
 )
-def test_names_of_secrets(name: str) -> None:
+def test_names_that_suggest_secrets(name: str) -> None:
     assert is_secret_name(name)
 
 
@@ -170,7 +170,7 @@ def test_names_of_secrets(name: str) -> None:
         "input_cost_per_token",
     ],
 )
-def test_names_that_are_no_secrets(name: str) -> None:
+def test_names_that_do_not_suggest_secrets(name: str) -> None:
     assert not is_secret_name(name)
 
 
@@ -193,7 +193,7 @@ def test_short_words_are_left_alone() -> None:
     assert redactor.written("none of it is secret, and not-needed") == "none of it is secret, and not-needed"
 
 
-def test_the_login_that_basic_encodes() -> None:
+def test_a_login_encoded_for_basic_authentication_is_redacted() -> None:
     encoded = base64.b64encode(b"someone:pass-4711").decode()
     redactor = run_redactor([{"extra_headers": {"Authorization": f"Basic {encoded}"}}])
     assert redactor.written(f"{encoded} is pass-4711") == f"{REDACTED} is {REDACTED}"

@@ -50,7 +50,7 @@ def configuration(played: Played) -> dict[str, Any]:
     return loaded
 
 
-def test_the_command_line_wins_over_the_file_argument_by_argument(play: Play, tmp_path: Path) -> None:
+def test_the_command_line_overrides_the_file_argument_by_argument(play: Play, tmp_path: Path) -> None:
     file = tmp_path / "models.yaml"
     file.write_text(
         "agent: {model: openai/other, args: {temperature: 0.5, top_p: 0.9}}\n"
@@ -74,7 +74,7 @@ def test_the_command_line_wins_over_the_file_argument_by_argument(play: Play, tm
         (None, "No such file"),
     ],
 )
-def test_a_wrong_file_is_refused_with_its_place(gym: Gym, tmp_path: Path, text: str | None, said: str) -> None:
+def test_an_invalid_file_is_refused_with_its_line(gym: Gym, tmp_path: Path, text: str | None, said: str) -> None:
     if text is not None:
         (tmp_path / "models.yaml").write_text(text)
     done = gym("run", "mock", "--config", "models.yaml")
@@ -113,7 +113,7 @@ def test_no_secret_is_written_down(play: Play) -> None:
     assert configuration(played)["models"]["agent"]["args"].keys() == {"api_base", "extra_body"}
 
 
-def test_seeds_go_along_and_whether_they_are_taken_is_recorded(play: Play) -> None:
+def test_seeds_are_sent_and_their_support_is_recorded(play: Play) -> None:
     played = play(*ONE, "--trials", 2, "--seed", 300, "--concurrency", 1)
     config = configuration(played)
     assert config["seeds"] == [626729, 373753]
@@ -121,7 +121,7 @@ def test_seeds_go_along_and_whether_they_are_taken_is_recorded(play: Play) -> No
     assert list(dict.fromkeys(asked.body["seed"] for asked in played.asked)) == [626729, 373753]
 
 
-def test_a_provider_that_takes_no_seed_is_recorded_and_gets_none(play: Play, gold: Callable[[str], GoldScript]) -> None:
+def test_a_provider_without_seed_support_gets_no_seed(play: Play, gold: Callable[[str], GoldScript]) -> None:
     said = {"type": "text", "text": "That is everything."}
     usage = {"input_tokens": 1, "output_tokens": 1}
     body = {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": [said], "usage": usage}

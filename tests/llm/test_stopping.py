@@ -25,7 +25,7 @@ MANY = ("--trials", "3", "--attempts", "1")
         (Refusal(400, "temperature must be 1"), "temperature must be 1"),
     ],
 )
-def test_what_every_episode_would_get_stops_before_the_second(
+def test_an_error_common_to_all_episodes_stops_after_the_first(
     play: Play, role: str, refusal: Refusal, said: str
 ) -> None:
     played = play(*MANY, models=ENDPOINT, **{role: refusal})
@@ -66,7 +66,7 @@ def test_infrastructure_errors_of_one_kind_in_a_row_stop_a_run(play: Play) -> No
     assert "2 episodes in a row ended with the same infrastructure error (server: " in played.error
 
 
-def test_a_success_between_them_begins_the_count_anew(play: Play) -> None:
+def test_a_success_resets_the_count_of_infrastructure_errors(play: Play) -> None:
     options = ("--task", "create_plain", "--trials", 4, "--concurrency", 1, "--attempts", 1)
     played = play(*options, "--max-infrastructure-errors", 2, models=ENDPOINT, agent=_every_other_episode())
     assert (played.code, played.summary["finished"]) == (0, 4)
@@ -82,7 +82,7 @@ def _every_other_episode() -> list[Any]:
 
 
 @pytest.mark.parametrize("options", [("--min-coverage", "1.5"), ("--max-infrastructure-errors", "0")])
-def test_rules_that_cannot_hold_are_refused(play: Play, options: tuple[str, str]) -> None:
+def test_invalid_stopping_rules_are_refused(play: Play, options: tuple[str, str]) -> None:
     played = play(*options, models=ENDPOINT, script=lambda _asked: say("!"))
     assert played.code != 0
     assert options[0] in played.error

@@ -20,7 +20,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("kind", ANSWERS)
-def test_a_stream_is_the_answer_in_pieces(kind: str) -> None:
+def test_a_stream_adds_up_to_the_answer(kind: str) -> None:
     def script(_asked: Asked) -> Reply:
         return ANSWERS[kind]
 
@@ -40,7 +40,7 @@ def _calls(message: Any) -> list[tuple[str, str, str]]:
     return [(each.id, each.function.name, each.function.arguments) for each in message.tool_calls or ()]
 
 
-def test_usage_is_told_only_to_who_asks_and_tokens_too() -> None:
+def test_streams_include_usage_and_tokens_only_on_request() -> None:
     template = ByteTemplate()
     wish: dict[str, Any] = {"model": "any", "messages": QUESTION, "stream": True, "logprobs": True}
 

@@ -116,13 +116,13 @@ def test_thoughts_of_a_model_are_private(play: Play, judged: Setting, form: str,
     assert "Perhaps" not in json.dumps(played.of("judge")[1].messages)
 
 
-def test_the_same_said_aloud_is_heard(play: Play) -> None:
+def test_the_same_text_outside_reasoning_counts(play: Play) -> None:
     """The conversation above fails for what is missing in it, and for nothing else."""
     played = play(*TASK, agent=[say(FACT)], script=thinking(lambda said: {"content": said}))
     assert (played.grade["verdicts"]["COMMUNICATE"]["reward"], played.record["termination"]) == (1.0, "user_stop")
 
 
-def test_parts_go_back_to_the_model_as_they_came(play: Play) -> None:
+def test_content_parts_are_sent_back_unchanged(play: Play) -> None:
     form = FORMS["part with texts in it"]
     agent = play(*TASK, script=thinking(form), models=models_of("endpoint")).of("agent")[-1]
     own = [message for message in agent.messages if message["role"] == "assistant"]
@@ -141,5 +141,5 @@ def test_a_text_without_such_tags_is_unchanged(words: str) -> None:
 @pytest.mark.parametrize(
     "words", ['{"quoted": "<think> and </think>"}', 'Here: ["</think>"]. Is it so?', "a < b [1] >"]
 )
-def test_what_is_quoted_in_json_is_said(words: str) -> None:
+def test_tags_quoted_in_json_are_not_reasoning(words: str) -> None:
     assert split_thinking(words) == (words, "")

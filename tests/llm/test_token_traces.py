@@ -39,7 +39,7 @@ def of(rows: list[dict[str, Any]], role: str) -> list[dict[str, Any]]:
     return [row for row in rows if row["role"] == role]
 
 
-def test_a_sequence_is_exactly_what_the_engine_saw(play: Play) -> None:
+def test_a_sequence_equals_the_tokens_of_the_engine(play: Play) -> None:
     template = ByteTemplate()
     played = play(*TASK, models=MODELS, template=template)
     assert played.end == ("user_stop", "solved")
@@ -100,14 +100,14 @@ def test_a_template_that_drifts_is_caught_at_its_turn(play: Play) -> None:
     assert "of them begin where a prompt forks" in said
 
 
-def test_what_the_engine_does_not_tell_is_absent(play: Play) -> None:
+def test_missing_engine_data_is_absent(play: Play) -> None:
     played = play(*TASK, models=MODELS, template=ByteTemplate(logprobs=False))
     assert all("logprobs" not in line for line in played.lines("tokens.jsonl"))
     for row in rows_of(played):
         assert set(row["logprobs"]) == {None}
 
 
-def test_nothing_is_asked_for_or_written_without_the_option(play: Play) -> None:
+def test_without_the_option_no_tokens_are_requested_or_written(play: Play) -> None:
     played = play("--task", "settle_a_reminder", models=MODELS, template=ByteTemplate())
     assert not any({"return_token_ids", "logprobs"} & asked.body.keys() for asked in played.asked)
     assert not (played.folder / "tokens.jsonl").exists()
@@ -122,25 +122,25 @@ def test_the_record_is_the_same_with_traces(play: Play) -> None:
 
 
 @pytest.mark.parametrize("template", [None, ByteTemplate(ids=False)])
-def test_an_endpoint_that_tells_no_ids_is_a_clear_error(play: Play, template: ByteTemplate | None) -> None:
+def test_an_endpoint_without_token_ids_is_a_clear_error(play: Play, template: ByteTemplate | None) -> None:
     played = play(*TASK, models=MODELS, template=template)
     assert played.code == 1
     assert "the endpoint sent no prompt_token_ids, which --token-traces needs" in played.error
     assert played.record["termination"] == "infrastructure_error"
 
 
-def test_ids_that_are_none_are_no_answer(play: Play) -> None:
+def test_invalid_token_ids_make_an_answer_unusable(play: Play) -> None:
     body = {"choices": [{"message": {"content": "Hi"}, "token_ids": ["a"]}], "prompt_token_ids": [1]}
     played = play(*TASK, "--attempts", 1, models=MODELS, template=ByteTemplate(), agent=Raw(json.dumps(body).encode()))
     assert "token_ids should be a list of token ids" in played.record["error"]
 
 
-def test_only_endpoints_tell_tokens(play: Play) -> None:
+def test_only_endpoints_provide_token_traces(play: Play) -> None:
     played = play(*TASK)
     assert "only models at an endpoint return token ids" in played.error
 
 
-def test_a_cassette_keeps_them(play: Play, tmp_path: Path) -> None:
+def test_a_cassette_keeps_token_ids(play: Play, tmp_path: Path) -> None:
     cassette = tmp_path / "cassette.jsonl"
     recorded = play(*TASK, "--record", cassette, models=MODELS, template=ByteTemplate())
     replayed = play(*TASK, "--replay", cassette, models=MODELS)
@@ -149,7 +149,7 @@ def test_a_cassette_keeps_them(play: Play, tmp_path: Path) -> None:
     assert play("--task", "settle_a_reminder", "--replay", cassette, models=MODELS).record == recorded.record
 
 
-def test_a_cassette_without_them_says_so(play: Play, tmp_path: Path) -> None:
+def test_a_cassette_without_token_ids_is_a_clear_error(play: Play, tmp_path: Path) -> None:
     cassette = tmp_path / "cassette.jsonl"
     play("--task", "settle_a_reminder", "--record", cassette, models=MODELS)
     played = play(*TASK, "--replay", cassette, models=MODELS)
@@ -199,7 +199,7 @@ def test_parquet_holds_the_same_rows(play: Play) -> None:
     assert export(played.folder, file).exit_code != 0
 
 
-def test_without_pyarrow_it_says_what_to_install(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyarrow_the_error_says_what_to_install(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     played = play(*TASK, models=MODELS, template=ByteTemplate())
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     done = export(played.folder, played.folder / "rows.parquet")
@@ -210,7 +210,7 @@ def test_without_pyarrow_it_says_what_to_install(play: Play, monkeypatch: pytest
     assert not (played.folder / "rows.parquet").exists()
 
 
-def test_a_stopped_run_goes_on_and_each_episode_counts_once(play: Play) -> None:
+def test_a_resumed_run_traces_each_episode_once(play: Play) -> None:
     tasks = ("--task", "settle_a_reminder", "--task", "create_plain", "--token-traces", "--attempts", 1)
     options = (*tasks, "--max-infrastructure-errors", 1)
     template, bad = ByteTemplate(), [None, None, Raw(b"{}")]
@@ -239,7 +239,7 @@ def test_the_settings_template_and_the_engines_version_are_kept(play: Play) -> N
     assert user["template"] is None
 
 
-def test_a_message_asked_for_again_is_a_call_of_its_own(play: Play) -> None:
+def test_a_repeated_request_is_a_separate_call(play: Play) -> None:
     empty = Reply({"role": "assistant", "content": ""})
     played = play(*TASK, models=MODELS, template=ByteTemplate(), agent=[None, empty])
     lines = [line for line in played.lines("tokens.jsonl") if line["role"] == "agent"]

@@ -66,7 +66,7 @@ def test_the_rate_is_seeded_and_about_right(play: Play) -> None:
         ("latency=nan", "between 0 and 1"),
     ],
 )
-def test_faults_that_mean_nothing_are_refused(play: Play, fault: str, said: str) -> None:
+def test_invalid_faults_are_refused(play: Play, fault: str, said: str) -> None:
     played = play("--fault", fault, models={})
     assert played.code != 0
     assert said in played.error

@@ -54,7 +54,7 @@ def test_the_agents_model_does_not_see_the_opening_line(
 
 
 @pytest.mark.parametrize("options", [("--solo",), ("--task", "create_another")], ids=["solo", "a history"])
-def test_so_it_is_in_solo_play_and_behind_a_history(
+def test_user_first_applies_to_solo_play_and_histories(
     play: Play, gold: Callable[[str], Callable[[Asked], Answer]], options: tuple[str, ...]
 ) -> None:
     models: dict[str, Any] = {"agent": "openai/agent"} if "--solo" in options else models_of("openai")
@@ -63,7 +63,7 @@ def test_so_it_is_in_solo_play_and_behind_a_history(
     assert len(played.of("agent")) > 1
 
 
-def test_so_it_is_in_an_episode_that_a_program_opens() -> None:
+def test_user_first_applies_to_opened_episodes() -> None:
     with ScriptedEndpoint(strict(lambda asked: say("###STOP###" if asked.answered else "Hm."))) as endpoint:
         args = {"api_base": endpoint.url}
         model = {"model": "endpoint/agent", "args": args}

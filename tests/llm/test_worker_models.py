@@ -17,7 +17,7 @@ ENDPOINT = models_of("endpoint")
 PROCESSES = ("--executor", "processes", "--workers")
 
 
-def test_workers_leave_what_one_process_leaves(play: Play, judged: Setting, tmp_path: Path) -> None:
+def test_workers_give_the_same_run_as_one_process(play: Play, judged: Setting, tmp_path: Path) -> None:
     models = ENDPOINT | {"judge": "endpoint/judge"}
     options = ("--pack", judged.pack.folder, "--judge-all", "--num-tasks", 9, "--trials", 2)
     one = play(*options, "--record", tmp_path / "one.jsonl", models=models)
@@ -33,13 +33,13 @@ def test_workers_leave_what_one_process_leaves(play: Play, judged: Setting, tmp_
     assert_same(alone.folder, replayed.folder)
 
 
-def test_a_providers_limit_is_that_of_all_workers(play: Play) -> None:
+def test_a_provider_limit_applies_to_all_workers_together(play: Play) -> None:
     limited = play(*PROCESSES, 2, "--num-tasks", 6, "--provider-limit", "endpoint=1", models=ENDPOINT, latency=0.002)
     assert limited.summary["outcomes"] == {"solved": 6}
     assert limited.most_at_once == 1
 
 
-def test_the_cost_is_that_of_all_workers(play: Play) -> None:
+def test_max_cost_applies_to_all_workers_together(play: Play) -> None:
     price = {"input_cost_per_token": 0, "output_cost_per_token": 1}
     options = (*PROCESSES, 2, "--concurrency", 2, "--trials", 3, "--max-cost", 1.5)
     played = play(*options, models=ENDPOINT, arguments={"agent": price, "user": price}, name="dear")
