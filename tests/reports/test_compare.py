@@ -74,7 +74,7 @@ def test_a_run_is_not_worse_than_itself(recorded: Folders, tau2_gym: Command) ->
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_other_conditions_are_refused_by_name(
+def test_different_conditions_are_refused_by_name(
     recorded: Folders, copied: Folders, tau2_gym: Command, change: dict[str, Any], named: str
 ) -> None:
     other = copied("silent")
@@ -92,7 +92,9 @@ def test_other_conditions_are_refused_by_name(
 
 
 @pytest.mark.parametrize("which", ["pack", "policy", "opening", "dataset"])
-def test_other_contents_are_refused_by_name(recorded: Folders, copied: Folders, tau2_gym: Command, which: str) -> None:
+def test_different_contents_are_refused_by_name(
+    recorded: Folders, copied: Folders, tau2_gym: Command, which: str
+) -> None:
     other = copied("silent")
     digests = other.read("run")["digests"]
     other.set_config(digests=digests | {which: "0" * 64})
@@ -141,7 +143,7 @@ def test_other_tasks(recorded: Folders, copied: Folders, tau2_gym: Command) -> N
         tau2_gym("compare", oracle, other, "--ignore", "tasks", "--ignore", "digests")
 
 
-def test_what_may_differ(recorded: Folders, copied: Folders, tau2_gym: Command) -> None:
+def test_allowed_differences_are_listed(recorded: Folders, copied: Folders, tau2_gym: Command) -> None:
     other = copied("silent")
     other.set_config(
         seed=1,
@@ -156,7 +158,7 @@ def test_what_may_differ(recorded: Folders, copied: Folders, tau2_gym: Command) 
     assert found["b"]["model"] == "openai/x"
 
 
-def test_a_run_that_was_stopped_shows_its_gaps(recorded: Folders, copied: Folders, tau2_gym: Command) -> None:
+def test_a_stopped_run_is_compared_with_its_gaps(recorded: Folders, copied: Folders, tau2_gym: Command) -> None:
     part = copied("oracle")
     part.write_lines("grades", part.lines("grades")[:27])
     done = tau2_gym("compare", recorded("oracle"), part)
@@ -178,7 +180,7 @@ def test_wrong_options_are_named(recorded: Folders, tau2_gym: Command, options: 
         tau2_gym("compare", recorded("oracle"), recorded("silent"), *options)
 
 
-def test_it_ends_with_2_where_there_is_nothing_to_compare(gym: Any, recorded: Folders) -> None:
+def test_the_exit_code_is_2_without_anything_to_compare(gym: Any, recorded: Folders) -> None:
     oracle = recorded("oracle").path
     done = gym("compare", oracle, oracle.parent)
     assert (done.returncode, done.stdout) == (2, "")

@@ -74,7 +74,7 @@ def test_an_inventory_without_bounds_is_refused(copied: Callable[..., Any], tau2
         tau2_gym(command, folder)
 
 
-def test_a_cut_summary_is_named_and_can_be_made_again(copied: Callable[..., Any], tau2_gym: Command) -> None:
+def test_a_truncated_summary_is_reported_and_can_be_rebuilt(copied: Callable[..., Any], tau2_gym: Command) -> None:
     folder = copied("few")
     for text in ('{"name": "fe', "[]", '{"duration_seconds": "long"}', '{"duration_seconds": NaN}'):
         (folder.path / "summary.json").write_text(text, encoding="utf-8")
@@ -86,7 +86,7 @@ def test_a_cut_summary_is_named_and_can_be_made_again(copied: Callable[..., Any]
 
 
 @pytest.mark.parametrize("reward", ["NaN", "Infinity", "-1", "7"])
-def test_a_reward_that_is_none_is_refused(copied: Callable[..., Any], tau2_gym: Command, reward: str) -> None:
+def test_an_invalid_reward_is_refused(copied: Callable[..., Any], tau2_gym: Command, reward: str) -> None:
     folder = copied("few")
     grades = folder.lines("grades")
     grades[3]["reward"] = json.loads(reward)

@@ -44,7 +44,7 @@ def test_p_values_computed_by_hand(changes: list[int], expected: float) -> None:
 
 
 @given(st.lists(st.integers(-8, 8), max_size=9))
-def test_it_counts_all_ways_to_sign_the_differences(changes: list[int]) -> None:
+def test_the_p_value_counts_all_sign_assignments(changes: list[int]) -> None:
     sums = [sum(sign * each for sign, each in zip(signs, changes, strict=True)) for signs in flips(changes)]
     assert sign_flip_test(changes) == pytest.approx(sum(abs(each) >= abs(sum(changes)) for each in sums) / len(sums))
 
@@ -53,7 +53,7 @@ def flips(changes: Sequence[int]) -> list[tuple[int, ...]]:
     return list(product((1, -1), repeat=len(changes)))
 
 
-def test_scipy_says_the_same() -> None:
+def test_p_values_equal_scipys() -> None:
     for changes in ([1, -2, 3, 1, 1, 2], [4, 4, -1, 3, -2, 1, 1, 4, -3, 2]):
         theirs = permutation_test((changes,), np.sum, permutation_type="samples")
         assert sign_flip_test(changes) == pytest.approx(theirs.pvalue)
@@ -114,7 +114,7 @@ def test_a_loss_as_large_as_the_margin_is_seldom_called_not_worse(tasks: int, tr
         ([-1] * 12 + [0] * 8, 0.2, Gate.WORSE),
     ],
 )
-def test_what_the_gate_says(changes: list[int], margin: float | None, word: Gate) -> None:
+def test_the_gates_verdict(changes: list[int], margin: float | None, word: Gate) -> None:
     gate, difference, p_value = decide(changes, 1, alpha=0.05, margin=margin)
     assert gate is word
     assert difference.low <= difference.value <= difference.high

@@ -47,7 +47,7 @@ def rates(found: Any, path: str = "") -> Iterator[tuple[str, float]]:
 
 @settings(max_examples=12)
 @given(number=st.integers(0, 11), more=st.sets(st.integers(0, 11), max_size=6))
-def test_turning_an_episode_into_one_raises_no_rate(small: Any, tau2_gym: Command, number: int, more: set[int]) -> None:
+def test_an_infrastructure_error_raises_no_rate(small: Any, tau2_gym: Command, number: int, more: set[int]) -> None:
     before_path = small.path.parent / "before"
     start = (before_path / "episodes.jsonl").read_bytes()
     figures: list[dict[str, Any]] = []
@@ -73,9 +73,7 @@ def test_turning_an_episode_into_one_raises_no_rate(small: Any, tau2_gym: Comman
             assert rate <= earlier + 1e-12, name
 
 
-def test_what_was_never_finished_counts_as_failed(
-    copied: Callable[..., Any], figures: Callable[..., dict[str, Any]]
-) -> None:
+def test_unfinished_slots_count_as_failed(copied: Callable[..., Any], figures: Callable[..., dict[str, Any]]) -> None:
     whole, folder = figures(copied("oracle", "whole")), copied("oracle")
     for name in ("episodes", "grades", "timings"):
         folder.write_lines(name, folder.lines(name)[:27])

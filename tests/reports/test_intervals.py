@@ -39,20 +39,20 @@ def test_rates_computed_by_hand(totals: list[int], sizes: list[int], expected: t
     assert ends(clustered_rate(totals, sizes)) == pytest.approx(expected, abs=2e-6)
 
 
-def test_nothing_counted_is_no_rate() -> None:
+def test_without_slots_there_is_no_rate() -> None:
     assert clustered_rate([], []) is None
     assert clustered_rate([0, 0], [0, 0]) is None
 
 
 @given(st.lists(st.integers(0, 1), min_size=1, max_size=30), st.integers(1, 20))
-def test_trials_that_repeat_one_another_add_nothing(solved: list[int], trials: int) -> None:
+def test_identical_trials_do_not_narrow_the_interval(solved: list[int], trials: int) -> None:
     once = clustered_rate(solved, [1] * len(solved))
     often = clustered_rate([each * trials for each in solved], [trials] * len(solved))
     assert ends(often) == pytest.approx(ends(once))
 
 
 @given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=1, max_size=30), st.randoms())
-def test_a_rate_lies_in_its_interval_whatever_the_order(pairs: list[tuple[int, int]], random: Any) -> None:
+def test_a_rate_is_within_its_interval_in_any_order(pairs: list[tuple[int, int]], random: Any) -> None:
     clusters = [(min(pair), max(pair)) for pair in pairs]
     found = clustered_rate([total for total, _ in clusters], [size for _, size in clusters])
     if found is None:
@@ -84,7 +84,7 @@ def test_differences_computed_by_hand(changes: list[int], trials: int, expected:
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (0.5, 0.5), (8, 1)], ids=["middling", "all or nothing", "easy"])
-def test_nineteen_of_twenty_intervals_hold_the_truth(shape: tuple[float, float]) -> None:
+def test_intervals_cover_the_true_value_95_percent_of_the_time(shape: tuple[float, float]) -> None:
     """Tasks are drawn anew each time, from chances of which E[p^k] is known; few fall short of their 95 %."""
     random, (a, b), tasks, trials, draws = np.random.default_rng(5), shape, 40, 4, 300
     truth = {k: float(np.prod([(a + i) / (a + b + i) for i in range(k)])) for k in range(1, trials + 1)}

@@ -48,7 +48,7 @@ def test_the_closed_formula_at_any_size(case: tuple[list[int], int]) -> None:
 
 
 @given(successes(most=6))
-def test_it_is_the_share_of_k_trials_that_are_all_solved(case: tuple[list[int], int]) -> None:
+def test_pass_hat_k_is_the_share_of_k_trials_that_are_all_solved(case: tuple[list[int], int]) -> None:
     solved, trials = case
     for k, value in pass_hat_k(solved, trials).items():
         drawn = [prod(each) for c in solved for each in combinations([1] * c + [0] * (trials - c), k)]
@@ -56,12 +56,12 @@ def test_it_is_the_share_of_k_trials_that_are_all_solved(case: tuple[list[int], 
 
 
 @given(successes())
-def test_it_never_rises_with_k(case: tuple[list[int], int]) -> None:
+def test_pass_hat_k_never_rises_with_k(case: tuple[list[int], int]) -> None:
     values = list(pass_hat_k(*case).values())
     assert all(later <= earlier + 1e-12 for earlier, later in pairwise(values))
 
 
-def test_a_run_reports_what_its_grades_say(recorded: Callable[..., Any], figures: Callable[..., Any]) -> None:
+def test_a_run_reports_pass_hat_k_of_its_grades(recorded: Callable[..., Any], figures: Callable[..., Any]) -> None:
     folder = recorded("disturbed")
     solved = dict.fromkeys(folder.read("run")["tasks"], 0)
     for grade in folder.lines("grades"):

@@ -100,5 +100,5 @@ ASSERTED = [unmet("first"), unmet("second")]
         ),
     ],
 )
-def test_a_grade_names_what_is_not_met(graded: Grade, words: list[str]) -> None:
+def test_a_grade_lists_unmet_criteria(graded: Grade, words: list[str]) -> None:
     assert reasons(graded) == words

@@ -18,7 +18,7 @@ Figures = Callable[..., dict[str, Any]]
 Folders = Callable[..., Any]
 
 
-def test_every_figure_is_what_the_files_say(recorded: Folders, figures: Figures) -> None:
+def test_every_figure_agrees_with_the_files(recorded: Folders, figures: Figures) -> None:
     folder = recorded("refusing")
     found, config = figures(folder), folder.read("run")
     grades, records = folder.lines("grades"), folder.lines("episodes")
@@ -82,7 +82,9 @@ def test_errors_are_classified_by_who_is_at_fault(copied: Folders, figures: Figu
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_it_fits_the_screen(copied: Folders, tau2_gym: Command, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_fits_the_screen(
+    copied: Folders, tau2_gym: Command, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("TTY_COMPATIBLE", "1")  # rich takes the output for a terminal
     names = "20251123-113057-123456-mock-oracle", "20251123-113058-123456-mock-silent"
@@ -115,7 +117,7 @@ def test_a_run_that_only_began_is_reported(copied: Folders, figures: Figures, ta
     assert "0 of 54 episodes · coverage 0%" in tau2_gym("report", folder).stdout
 
 
-def test_what_is_no_run_is_refused(
+def test_folders_that_are_not_runs_are_refused(
     recorded: Folders, tau2_gym: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(UsageError, match=r"contains no run \(name a folder that `tau2-gym run` has created\)"):
@@ -127,7 +129,7 @@ def test_what_is_no_run_is_refused(
         tau2_gym("report", "oracle")
 
 
-def test_damage_is_named(copied: Folders, tau2_gym: Command) -> None:
+def test_damaged_files_are_named(copied: Folders, tau2_gym: Command) -> None:
     folder = copied("oracle")
     grades = folder.lines("grades")
     folder.write_lines("grades", [*grades[:-1], {**grades[-1], "evaluators": "strict"}])

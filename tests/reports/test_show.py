@@ -169,7 +169,7 @@ def test_tasks_are_listed(tau2_gym: Command, monkeypatch: pytest.MonkeyPatch) ->
     assert "actions" not in every[0]  # what is shown names no gold
 
 
-def test_nothing_in_a_run_steers_the_terminal(
+def test_text_in_a_run_cannot_control_the_terminal(
     copied: Folders, tau2_gym: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hostile task ids, tool names, messages, values and notes, in every command that prints them."""

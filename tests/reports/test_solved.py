@@ -49,7 +49,7 @@ def test_every_figure_agrees(tau2_gym: Callable[..., Result], tmp_path: Path, sh
     assert compared["a"]["strict_rate"]["value"] == float(solved)
 
 
-def test_no_other_place_compares_a_reward_with_a_number() -> None:
+def test_solved_is_decided_in_one_place_only() -> None:
     home = Path(tau2_core.__file__).parent
     found = [
         f"{file.relative_to(home)}:{node.lineno}"

@@ -61,9 +61,7 @@ def test_what_cannot_be_written_is_refused(recorded: Callable[[str], Any], tau2_
         tau2_gym("export", folder, tmp_path / "run.txt", "--to", "table")
 
 
-def test_nothing_is_left_of_a_table_of_a_damaged_run(
-    copied: Callable[..., Any], tau2_gym: Command, tmp_path: Path
-) -> None:
+def test_a_failed_export_leaves_no_table(copied: Callable[..., Any], tau2_gym: Command, tmp_path: Path) -> None:
     folder = copied("few")
     episodes = folder.lines("episodes")
     episodes[5]["steps"] = "many"
