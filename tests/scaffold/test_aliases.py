@@ -31,7 +31,7 @@ def test_a_handler_gets_the_alias(tmp_path: Path) -> None:
         ("from: {type: string, alias: item}", "from: the handler has no parameter 'item'"),
     ],
 )
-def test_an_alias_that_will_not_do(tmp_path: Path, entry: str, told: str) -> None:
+def test_an_invalid_alias_is_refused(tmp_path: Path, entry: str, told: str) -> None:
     tools = FILES["tools/agent.yaml"].replace("loaf_id: {type: string}", entry)
     tasks = FILES["data/tasks/selling.yaml"].replace("loaf_id: L1", f"{entry.partition(':')[0]}: L1")
     pack = write_bakery(tmp_path / "bakery", {"tools/agent.yaml": tools, "data/tasks/selling.yaml": tasks})

@@ -21,7 +21,7 @@ MISSPELT: dict[str, str | bytes] = {
 }
 
 
-def test_misspelt_names_are_mended_until_none_is_left(tmp_path: Path) -> None:
+def test_misspelt_names_are_fixed_until_none_is_left(tmp_path: Path) -> None:
     pack = write_bakery(tmp_path / "bakery", MISSPELT)
     for _ in range(3):
         done = in_process("check", "--pack", pack, "--fix")
@@ -32,14 +32,14 @@ def test_misspelt_names_are_mended_until_none_is_left(tmp_path: Path) -> None:
         assert (pack / name).read_text(encoding="utf-8") == FILES[name].lstrip("\n")
 
 
-def test_what_was_mended_is_told(tmp_path: Path) -> None:
+def test_fixes_are_reported(tmp_path: Path) -> None:
     pack = write_bakery(tmp_path / "bakery", {"data/splits.yaml": "base: [byu]\n"})
     done = in_process("check", "--pack", pack, "--fix")
     assert done.stderr == f"mended: {pack / 'data' / 'splits.yaml'}:1: byu is now buy\n"
     assert (done.returncode, done.stdout) == (0, "bakery: clean (1 tools, 1 tasks, 1 played)\n")
 
 
-def test_what_is_in_doubt_is_left_alone(tmp_path: Path) -> None:
+def test_ambiguous_names_are_not_changed(tmp_path: Path) -> None:
     tools = FILES["tools/agent.yaml"].replace("counter:sell", "sel:sel")
     pack = write_bakery(tmp_path / "bakery", {"tools/agent.yaml": tools})
     done = in_process("check", "--pack", pack, "--fix")
@@ -48,7 +48,7 @@ def test_what_is_in_doubt_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["--fix", "--watch"])
-def test_only_packs_that_are_named_are_mended_and_watched(option: str) -> None:
+def test_fix_and_watch_need_a_given_pack(option: str) -> None:
     done = in_process("check", option)
     assert (done.returncode, f"{option} works on your own packs" in done.stderr) == (2, True)
 
@@ -78,7 +78,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
     return installed
 
 
-def test_a_pack_that_is_installed_editable_is_mended(tmp_path: Path, install: Callable[[str], Path]) -> None:
+def test_an_editable_installed_pack_is_fixed(tmp_path: Path, install: Callable[[str], Path]) -> None:
     pack = install("src")
     done = in_process("check", "bakery", "--fix")
     assert done.stderr == f"mended: {pack / 'data' / 'splits.yaml'}:1: byu is now buy\n"
@@ -86,7 +86,7 @@ def test_a_pack_that_is_installed_editable_is_mended(tmp_path: Path, install: Ca
 
 
 @pytest.mark.parametrize("option", ["--fix", "--watch"])
-def test_a_copy_that_is_installed_is_left_alone(install: Callable[[str], Path], option: str) -> None:
+def test_an_installed_copy_is_not_changed(install: Callable[[str], Path], option: str) -> None:
     pack = install("lib/site-packages")
     done = in_process("check", "bakery", option)
     assert (done.returncode, f"is installed as a copy, in {pack}" in done.stderr) == (2, True), done.stderr
@@ -94,7 +94,7 @@ def test_a_copy_that_is_installed_is_left_alone(install: Callable[[str], Path], 
 
 
 @pytest.mark.parametrize("by_name", [False, True])
-def test_a_change_is_checked(tmp_path: Path, install: Callable[[str], Path], by_name: bool) -> None:
+def test_watch_checks_again_after_a_change(tmp_path: Path, install: Callable[[str], Path], by_name: bool) -> None:
     pack = install("src")
     (pack / "data" / "splits.yaml").write_text("base: [buy]\n", encoding="utf-8")
     named = ["bakery"] if by_name else ["--pack", str(pack)]

@@ -115,7 +115,7 @@ def test_tools_of_a_server_over_http(gym: Gym, tmp_path: Path) -> None:
         "",
     ],
 )
-def test_a_server_that_does_not_start(gym: Gym, tmp_path: Path, target: str) -> None:
+def test_a_server_that_does_not_start_is_an_error(gym: Gym, tmp_path: Path, target: str) -> None:
     done = gym("new", "corner_shop", "--from-mcp", target)
     assert (done.returncode, done.stderr.startswith("error: --from-mcp")) == (2, True), done.stderr
     assert list(tmp_path.iterdir()) == []
@@ -132,7 +132,9 @@ def test_a_server_that_does_not_start(gym: Gym, tmp_path: Path, target: str) -> 
     ],
     ids=["none", "no schema", "no object", "no list", "no name"],
 )
-def test_a_server_that_lies(gym: Gym, tmp_path: Path, server: Callable[[Any], str], tools: Any) -> None:
+def test_a_server_with_invalid_answers_is_an_error(
+    gym: Gym, tmp_path: Path, server: Callable[[Any], str], tools: Any
+) -> None:
     done = gym("new", "corner_shop", "--from-mcp", server(tools))
     assert (done.returncode, done.stderr.startswith("error: --from-mcp")) == (2, True), done.stderr
     assert [each.name for each in tmp_path.iterdir()] == ["server.py"]
@@ -153,7 +155,7 @@ while True:
 
 
 @pytest.mark.parametrize("kind", MUTE)
-def test_a_server_that_starts_and_does_not_answer_is_given_up_and_ended(gym: Gym, tmp_path: Path, kind: str) -> None:
+def test_an_unresponsive_server_times_out_and_is_ended(gym: Gym, tmp_path: Path, kind: str) -> None:
     (tmp_path / "mute.py").write_text(MUTE[kind], encoding="utf-8")
     command = f"{sys.executable} {tmp_path / 'mute.py'} {tmp_path / 'pid'}"
     done = gym("new", "corner_shop", "--from-mcp", command, "--timeout", "1")
@@ -163,7 +165,7 @@ def test_a_server_that_starts_and_does_not_answer_is_given_up_and_ended(gym: Gym
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
-def test_an_address_that_does_not_answer_is_given_up(gym: Gym, tmp_path: Path) -> None:
+def test_an_unresponsive_address_times_out(gym: Gym, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         address = f"http://127.0.0.1:{mute.getsockname()[1]}/mcp"
         done = gym("new", "corner_shop", "--from-mcp", address, "--timeout", "0.5")
@@ -171,12 +173,12 @@ def test_an_address_that_does_not_answer_is_given_up(gym: Gym, tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_time_limit_is_for_servers(gym: Gym) -> None:
+def test_a_time_limit_without_a_server_is_refused(gym: Gym) -> None:
     done = gym("new", "corner_shop", "--timeout", "5")
     assert (done.returncode, done.stderr) == (2, "error: --timeout is an option of --from-mcp\n")
 
 
-def test_the_same_page_again_and_again_ends(gym: Gym, tmp_path: Path, server: Callable[[Any], str]) -> None:
+def test_a_server_that_repeats_a_page_is_read_once(gym: Gym, tmp_path: Path, server: Callable[[Any], str]) -> None:
     done = gym("new", "corner_shop", "--from-mcp", server({"tools": TOOLS, "nextCursor": "again"}))
     assert done.returncode == 0, done.stderr
     assert "look_up is look_up_2" in done.stdout

@@ -139,7 +139,7 @@ def test_the_test_of_an_imported_pack_fails_until_its_handlers_are_written(tmp_p
     forget_packs()
 
 
-def test_a_task_that_needs_an_unwritten_handler_says_nothing_more(gym: Gym, tmp_path: Path) -> None:
+def test_an_unwritten_handler_causes_no_further_problems(gym: Gym, tmp_path: Path) -> None:
     imported(tmp_path, SHOP)
     data = tmp_path / "corner_shop" / "data"
     task = {
@@ -153,7 +153,7 @@ def test_a_task_that_needs_an_unwritten_handler_says_nothing_more(gym: Gym, tmp_
     unwritten_only(gym, tmp_path, 2)
 
 
-def test_3_0_is_read_as_it_means(gym: Gym, tmp_path: Path) -> None:
+def test_openapi_3_0_is_supported(gym: Gym, tmp_path: Path) -> None:
     limits = {"type": "integer", "nullable": True, "minimum": 0, "exclusiveMinimum": True}
     query = [{"name": "limit", "in": "query", "schema": limits}]
     imported(tmp_path, document({"/a": {"get": operation(operationId="a", parameters=query)}}, "3.0.3"))
@@ -165,7 +165,7 @@ def test_3_0_is_read_as_it_means(gym: Gym, tmp_path: Path) -> None:
     unwritten_only(gym, tmp_path, 1)
 
 
-def test_cycles_unions_and_missing_names(gym: Gym, tmp_path: Path) -> None:
+def test_cycles_unions_and_missing_names_are_supported(gym: Gym, tmp_path: Path) -> None:
     node = {"type": "object", "properties": {"id": {"type": "string"}, "next": {"$ref": "#/components/schemas/Node"}}}
     either = {"oneOf": [{"$ref": "#/components/schemas/Node"}, {"type": "string"}]}
     body = {"content": {"application/json": {"schema": either}}}
@@ -191,7 +191,7 @@ def test_remote_references_are_never_fetched(gym: Gym, tmp_path: Path) -> None:
         assert "secret" not in json.dumps(tools(folder))
 
 
-def test_names_that_python_or_providers_do_not_take(gym: Gym, tmp_path: Path) -> None:
+def test_names_invalid_in_python_or_for_providers_get_aliases(gym: Gym, tmp_path: Path) -> None:
     names = ["from", "class", "item-id", "db", "context", "item_id", "a b", "ü"]
     query = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in names]
     paths = {
@@ -229,7 +229,7 @@ def test_a_schema_that_cannot_be_used_is_left_out(gym: Gym, tmp_path: Path) -> N
     unwritten_only(gym, tmp_path, 1)
 
 
-def test_a_thousand_operations(gym: Gym, tmp_path: Path) -> None:
+def test_a_document_may_have_a_thousand_operations(gym: Gym, tmp_path: Path) -> None:
     paths = {f"/things/{n}": {"get": operation(operationId=f"get{n}")} for n in range(1000)}
     done = imported(tmp_path, document(paths))
     assert "imported: 1000 tools, 0 records" in done.stdout
@@ -238,7 +238,7 @@ def test_a_thousand_operations(gym: Gym, tmp_path: Path) -> None:
     unwritten_only(gym, tmp_path, 1000)
 
 
-def test_a_text_cannot_become_code(gym: Gym, tmp_path: Path) -> None:
+def test_text_in_a_document_cannot_become_code(gym: Gym, tmp_path: Path) -> None:
     nasty = '"""\nimport os; os.abort()\n"""\\'
     enum = {"type": "string", "enum": ['"] ; import os', "\\", "\n"]}
     paths = {
@@ -268,14 +268,14 @@ def test_a_text_cannot_become_code(gym: Gym, tmp_path: Path) -> None:
         (document({"/a": {"get": operation(parameters="many")}}), "none of its operations can become a tool"),
     ],
 )
-def test_what_is_no_such_document(tmp_path: Path, content: Any, told: str) -> None:
+def test_documents_that_are_not_openapi_are_refused(tmp_path: Path, content: Any, told: str) -> None:
     done = imported(tmp_path, content)
     assert (done.returncode, told in done.stderr) == (2, True), done.stderr
     assert [each.name for each in tmp_path.iterdir()] == ["shop.json"]
 
 
 @pytest.mark.parametrize("text", ["{", "\x00", "a: [", "a: &a [*a]\nopenapi: 3.1.0\npaths: {/x: *a}\n"])
-def test_what_cannot_be_parsed(tmp_path: Path, text: str) -> None:
+def test_files_that_cannot_be_parsed_are_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "shop.yaml"
     file.write_text(text, encoding="utf-8")
     done = in_process("new", "corner_shop", "--dir", tmp_path, "--from-openapi", file)

@@ -243,7 +243,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_one_mistake_is_one_message(gym: Gym, tmp_path: Path, name: str) -> None:
+def test_each_mistake_gives_one_message(gym: Gym, tmp_path: Path, name: str) -> None:
     mistake, pack = MISTAKES[name], tmp_path / "bike_shop"
     in_process("new", "bike_shop", "--dir", tmp_path)
     file = pack / mistake.file

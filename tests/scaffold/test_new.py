@@ -33,7 +33,7 @@ def pytest_in(folder: Path, *arguments: str) -> CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("kind", OPTIONS)
-def test_a_new_pack_is_clean_argued_for_and_solved(gym: Gym, tmp_path: Path, kind: str) -> None:
+def test_a_new_pack_passes_check_audit_and_the_oracle(gym: Gym, tmp_path: Path, kind: str) -> None:
     made = gym("new", "bike_shop", *OPTIONS[kind])
     assert (made.returncode, made.stderr) == (0, ""), made.stdout
     checked = gym("check", "--pack", "bike_shop", "--strict")
@@ -62,7 +62,7 @@ def test_a_plain_pack_is_short_enough_to_read(tmp_path: Path) -> None:
     assert re.findall(r"outcome: (\w+)", tasks) == ["done", "refused", "transferred"]
 
 
-def test_names_follow_from_the_one_that_is_given(tmp_path: Path) -> None:
+def test_all_names_derive_from_the_given_one(tmp_path: Path) -> None:
     in_process("new", "bike_shop", "--package", "--dir", tmp_path)
     folder = tmp_path / "bike_shop"
     project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -110,7 +110,7 @@ def test_every_schema_that_a_file_names_is_there(tmp_path: Path) -> None:
         ("pydantic", "there is already a Python module 'pydantic'"),
     ],
 )
-def test_a_name_that_will_not_do(tmp_path: Path, name: str, told: str) -> None:
+def test_an_invalid_name_for_a_pack_is_refused(tmp_path: Path, name: str, told: str) -> None:
     done = in_process("new", name, "--dir", tmp_path)
     assert (done.returncode, told in done.stderr, list(tmp_path.iterdir())) == (2, True, []), done.stderr
 
@@ -123,13 +123,13 @@ def test_a_folder_that_takes_no_files(gym: Gym) -> None:
 
 
 @pytest.mark.domain("mock")
-def test_a_name_that_is_taken(tmp_path: Path) -> None:
+def test_a_name_in_use_is_refused(tmp_path: Path) -> None:
     done = in_process("new", "mock", "--dir", tmp_path)
     assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
     assert done.stderr.startswith("error: there is already a domain 'mock', from tau2-domain-mock")
 
 
-def test_a_folder_that_exists_is_left_alone(tmp_path: Path) -> None:
+def test_an_existing_folder_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "bike_shop").mkdir()
     (tmp_path / "bike_shop" / "mine.txt").write_text("mine")
     done = in_process("new", "bike_shop", "--dir", tmp_path)
@@ -137,12 +137,12 @@ def test_a_folder_that_exists_is_left_alone(tmp_path: Path) -> None:
     assert [file.name for file in (tmp_path / "bike_shop").iterdir()] == ["mine.txt"]
 
 
-def test_options_that_exclude_each_other(tmp_path: Path) -> None:
+def test_incompatible_options_are_refused(tmp_path: Path) -> None:
     done = in_process("new", "bike_shop", "--minimal", "--with-customer-tools", "--dir", tmp_path)
     assert (done.returncode, "exclude each other" in done.stderr, list(tmp_path.iterdir())) == (2, True, [])
 
 
-def test_nothing_half_written_stays_behind_where_the_disk_is_full(gym: Gym, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_nothing_half_written(gym: Gym, tmp_path: Path) -> None:
     done = gym("new", "bike_shop", disk=500)
     assert (done.returncode, done.stderr.startswith("error: the system refused")) == (1, True), done.stderr
     assert list(tmp_path.iterdir()) == []

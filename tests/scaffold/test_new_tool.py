@@ -98,7 +98,7 @@ def test_an_entry_from_a_docstring(tmp_path: Path, doc: str) -> None:
     assert "bake." not in told
 
 
-def test_the_kind_can_be_said(tmp_path: Path) -> None:
+def test_the_kind_can_be_given(tmp_path: Path) -> None:
     pack = pack_with(tmp_path)
     assert in_process("new-tool", pack, "counter:count").stdout.endswith("count (kind read, by its code)\n")
     in_process("new-tool", pack, "counter:bake", "--kind", "generic")
@@ -109,7 +109,7 @@ def test_the_kind_can_be_said(tmp_path: Path) -> None:
     }
 
 
-def test_a_file_without_entries(tmp_path: Path) -> None:
+def test_an_entry_is_added_to_a_file_without_entries(tmp_path: Path) -> None:
     pack = pack_with(tmp_path, tools="# a comment\n{}\n")
     in_process("new-tool", pack, "counter:count")
     assert (pack / "tools" / "agent.yaml").read_text(encoding="utf-8").startswith("# a comment\n\ncount:\n")
@@ -127,7 +127,7 @@ def test_a_file_without_entries(tmp_path: Path) -> None:
         ("counter:Loaf", "has no public function 'Loaf'"),
     ],
 )
-def test_what_no_entry_can_be_made_of(tmp_path: Path, target: str, told: str) -> None:
+def test_unsupported_handlers_are_refused(tmp_path: Path, target: str, told: str) -> None:
     pack = pack_with(tmp_path)
     before = (pack / "tools" / "agent.yaml").read_bytes()
     done = in_process("new-tool", pack, target)

@@ -35,7 +35,7 @@ def test_the_page_explains_every_kind_in_the_order_of_the_codes() -> None:
     assert len({kind.code for kind in ProblemKind}) == len(ProblemKind)
 
 
-def test_no_code_changes_its_meaning() -> None:
+def test_codes_keep_their_meaning() -> None:
     known = json.loads((ROOT / "tests" / "scaffold" / "problem_codes.json").read_text(encoding="utf-8"))
     assert {kind.code: kind.name for kind in ProblemKind} == known
 
@@ -90,13 +90,13 @@ def test_sarif_of_a_clean_pack_and_of_odd_places_is_valid(
     assert not sarif.is_valid(log)
 
 
-def test_json_by_either_name(gym: Gym, wrong: Path) -> None:
+def test_both_names_of_the_json_option_work(gym: Gym, wrong: Path) -> None:
     first, second = gym("check", "--pack", wrong, "--format", "json"), gym("check", "--pack", wrong, "--json")
     assert first.stdout == second.stdout
     assert [row["code"] for row in json.loads(first.stdout)["problems"]] == ["T2G013"]
 
 
-def test_a_line_end_in_a_message_ends_no_annotation(gym: Gym, tmp_path: Path) -> None:
+def test_line_breaks_in_messages_are_escaped_in_annotations(gym: Gym, tmp_path: Path) -> None:
     handlers = FILES["handlers/counter.py"] + '\nraise ValueError("one\\n::error::two % three")\n'
     pack = write_bakery(tmp_path / "bakery", {"handlers/counter.py": handlers})
     (line,) = gym("check", "--pack", pack, "--format", "github").stdout.splitlines()
@@ -111,7 +111,7 @@ def test_an_audit_is_text_or_json(gym: Gym, wrong: Path) -> None:
     )
 
 
-def test_the_pre_commit_hook_runs_a_command_that_there_is(gym: Gym, wrong: Path) -> None:
+def test_the_pre_commit_hook_runs_an_existing_command(gym: Gym, wrong: Path) -> None:
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     command, *arguments = hook["entry"].split()
     assert (command, hook["pass_filenames"]) == ("tau2-gym", False)

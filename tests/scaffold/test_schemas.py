@@ -76,7 +76,7 @@ def published_files() -> list[Path]:
     return sorted((ROOT / "docs" / "reference" / "schemas").glob("*.json"))
 
 
-def test_shipped_and_published_schemas_are_those_that_the_command_writes(tmp_path: Path) -> None:
+def test_shipped_and_published_schemas_equal_the_commands_output(tmp_path: Path) -> None:
     in_process("schema", "--out", tmp_path)
     written = {file.name: file.read_text(encoding="utf-8") for file in tmp_path.iterdir()}
     assert {Path(name).stem for name in written} == SOURCES.keys()
@@ -186,7 +186,7 @@ def test_a_pack_with_files_of_every_kind_is_clean(tmp_path: Path) -> None:
         ("policy_checks", "rules.yaml"),
     ],
 )
-def test_what_the_schema_refuses_check_refuses(tmp_path: Path, kind: str, file: str) -> None:
+def test_check_refuses_what_the_schema_refuses(tmp_path: Path, kind: str, file: str) -> None:
     refused = 0
     for seed in range(200):
         pack = write_bakery(tmp_path / str(seed) / "bakery", EVERY_KIND)
@@ -202,7 +202,7 @@ def test_what_the_schema_refuses_check_refuses(tmp_path: Path, kind: str, file: 
     assert refused == MISTAKES_EACH
 
 
-def test_what_the_schema_of_functions_refuses_check_refuses(gym: Gym, mock_copy: Path) -> None:
+def test_check_refuses_what_the_schema_of_functions_refuses(gym: Gym, mock_copy: Path) -> None:
     file, refused = mock_copy / "tools" / "functions.yaml", 0
     original = read_yaml(file).value
     for seed in range(200):
@@ -245,7 +245,7 @@ CONFIG = {
         ("config", CONFIG, ("run", "--show-config", "--config")),
     ],
 )
-def test_what_the_schema_refuses_a_run_refuses(
+def test_a_run_refuses_configurations_that_the_schema_refuses(
     tmp_path: Path, kind: str, content: dict[str, Any], arguments: tuple[str, ...]
 ) -> None:
     assert validator(kind).is_valid(content)

@@ -42,13 +42,13 @@ def test_tools_and_prompts_have_the_texts_of_the_variant(tmp_path: Path) -> None
         ("- x\n", 1, "should be a mapping of tools to texts [T2G004]"),
     ],
 )
-def test_texts_of_what_there_is_not(tmp_path: Path, texts: str, line: int, told: str) -> None:
+def test_texts_for_unknown_names_are_refused(tmp_path: Path, texts: str, line: int, told: str) -> None:
     pack = pack_with(tmp_path, texts)
     problem, _ = in_process("check", "--pack", pack).stdout.splitlines()
     assert problem.startswith(f"bakery: {pack / 'de.yaml'}:{line}: {told}")
 
 
-def test_a_file_that_is_not_there_is_told_where_it_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_where_it_is_referenced(tmp_path: Path) -> None:
     pack = write_bakery(tmp_path / "bakery", {"domain.yaml": MANIFEST, "prompts/de.md.j2": POLICY})
     problem, _ = in_process("check", "--pack", pack).stdout.splitlines()
     assert problem.startswith(f"bakery: {pack / 'domain.yaml'}:10: cannot read ")
@@ -95,7 +95,7 @@ def german(pack: Path, variant: str = "de") -> Setting:
     return load_setting(open_catalogue([pack]), "bakery", variant=variant)
 
 
-def test_customers_speak_the_language_of_the_variant(tmp_path: Path) -> None:
+def test_scenarios_use_the_language_of_the_variant(tmp_path: Path) -> None:
     pack = write_bakery(tmp_path / "bakery", {"domain.yaml": VARIANT, "de/tasks.yaml": TASKS_DE})
     assert in_process("check", "--pack", pack).stdout == "bakery: clean (1 tools, 1 tasks, 1 played)\n"
     run = in_process("run", "bakery", "--pack", pack, "--variant", "de", "--out", tmp_path / "runs", "--name", "one")
@@ -108,7 +108,7 @@ def test_customers_speak_the_language_of_the_variant(tmp_path: Path) -> None:
     assert german(pack, "").opening() == "Hello! What can I do for you today?"
 
 
-def test_families_speak_it_too(tmp_path: Path) -> None:
+def test_families_use_the_language_of_the_variant(tmp_path: Path) -> None:
     pack = write_bakery(tmp_path / "bakery", FAMILY)
     assert in_process("check", "--pack", pack).stdout == "bakery: clean (1 tools, 1 tasks, 1 played)\n"
     (task,) = german(pack).tasks().values()
@@ -139,7 +139,7 @@ def test_families_speak_it_too(tmp_path: Path) -> None:
         ("- x\n", 1, "the file: should be a mapping of keys to values [T2G007]"),
     ],
 )
-def test_texts_of_tasks_that_do_not_fit(tmp_path: Path, texts: str, line: int, told: str) -> None:
+def test_invalid_texts_of_tasks_are_refused(tmp_path: Path, texts: str, line: int, told: str) -> None:
     pack = write_bakery(tmp_path / "bakery", {"domain.yaml": VARIANT, "de/tasks.yaml": texts})
     problem, _ = in_process("check", "--pack", pack).stdout.splitlines()
     assert problem.startswith(f"bakery: {pack / 'de' / 'tasks.yaml'}:{line}: {told}")
@@ -163,7 +163,7 @@ def test_texts_of_tasks_that_do_not_fit(tmp_path: Path, texts: str, line: int, t
         ("    task:", "    unsolvable:", 6, "hunger has no section `unsolvable` [T2G036]"),
     ],
 )
-def test_texts_of_families_that_do_not_fit(tmp_path: Path, old: str, new: str, line: int, told: str) -> None:
+def test_invalid_texts_of_families_are_refused(tmp_path: Path, old: str, new: str, line: int, told: str) -> None:
     texts = FAMILY["de/tasks.yaml"].replace(old, new)
     assert texts != FAMILY["de/tasks.yaml"]
     pack = write_bakery(tmp_path / "bakery", {**FAMILY, "de/tasks.yaml": texts})
@@ -171,7 +171,7 @@ def test_texts_of_families_that_do_not_fit(tmp_path: Path, old: str, new: str, l
     assert problem.startswith(f"bakery: {pack / 'de' / 'tasks.yaml'}:{line}: {told}")
 
 
-def test_the_file_of_a_task_that_is_wrong_itself_says_nothing_more(tmp_path: Path) -> None:
+def test_an_invalid_task_causes_no_further_problems(tmp_path: Path) -> None:
     wrong = FILES["data/tasks/selling.yaml"].replace("outcome: done", "outcome: don")
     changed = {"domain.yaml": VARIANT, "de/tasks.yaml": TASKS_DE, "data/tasks/selling.yaml": wrong}
     problem, _ = in_process("check", "--pack", write_bakery(tmp_path / "bakery", changed)).stdout.splitlines()
