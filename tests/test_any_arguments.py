@@ -123,7 +123,7 @@ def test_handlers_do_not_crash_on_arguments_that_fit(setting_of: Callable[..., S
 
 @pytest.mark.parametrize("mode", ["strict", "tau2"])
 @pytest.mark.parametrize("depth", [100, 1000, 20_000])
-def test_arguments_of_any_depth_are_answered(setting_of: Callable[..., Setting], mode: str, depth: int) -> None:
+def test_deeply_nested_arguments_are_answered(setting_of: Callable[..., Setting], mode: str, depth: int) -> None:
     deep: Any = []
     for _ in range(depth):
         deep = [deep]

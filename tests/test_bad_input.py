@@ -63,7 +63,7 @@ class TestNames:
         ],
         ids=lambda value: " ".join(value) if isinstance(value, list) else "",
     )
-    def test_what_does_not_exist_or_fit_is_a_usage_error(
+    def test_unknown_names_and_invalid_values_are_usage_errors(
         self, gym: Gym, tmp_path: Path, arguments: list[str], told: str
     ) -> None:
         assert refused(gym(*arguments), 2).startswith(told)
@@ -78,7 +78,7 @@ class TestNames:
         )
 
     @pytest.mark.parametrize("arguments", [["run", "mock", "--seed", "x"], ["fly"], ["run", "mock", "--fast"]])
-    def test_wrong_command_lines(self, gym: Gym, arguments: list[str]) -> None:
+    def test_invalid_command_lines_are_usage_errors(self, gym: Gym, arguments: list[str]) -> None:
         done = gym(*arguments)
         assert (done.returncode, done.stdout) == (2, "")
         assert "Try 'python -m tau2_core" in done.stderr
@@ -112,7 +112,9 @@ class TestPackFiles:
         ],
         ids=["torn", "repeated", "bytes", "empty", "incomplete", "value", "cycle", "bomb", "deep", "digits"],
     )
-    def test_a_damaged_database(self, gym: Gym, mock_copy: Path, content: bytes, told: str) -> None:
+    def test_a_damaged_database_is_reported_with_its_line(
+        self, gym: Gym, mock_copy: Path, content: bytes, told: str
+    ) -> None:
         file = mock_copy / "data" / "db.yaml"
         file.write_bytes(content)
         message = self.told(gym, mock_copy)
@@ -133,7 +135,9 @@ class TestPackFiles:
             ("db.csv", "", ": .csv is not one of .json, .yaml, .toml "),
         ],
     )
-    def test_databases_in_other_formats(self, gym: Gym, mock_copy: Path, name: str, content: str, told: str) -> None:
+    def test_damaged_databases_in_other_formats_are_reported(
+        self, gym: Gym, mock_copy: Path, name: str, content: str, told: str
+    ) -> None:
         file = mock_copy / "data" / name
         file.write_text(content)
         manifest = mock_copy / "domain.yaml"
@@ -205,7 +209,9 @@ class TestDatasets:
             ),
         ],
     )
-    def test_a_folder_that_holds_none(self, gym: Gym, tmp_path: Path, folder: str, told: str) -> None:
+    def test_a_folder_without_a_dataset_is_a_usage_error(
+        self, gym: Gym, tmp_path: Path, folder: str, told: str
+    ) -> None:
         (tmp_path / "empty").mkdir()
         assert refused(gym("run", "mock", "--dataset", folder), 2).startswith(told)
 

@@ -60,7 +60,7 @@ def called(setting: Setting, name: str, arguments: dict[str, Any]) -> ToolResult
     ],
     ids=["many", "very_many", "in_any_of", "long_text", "long_name", "many_names", "pattern"],
 )
-def test_problems_are_few_and_short(setting: Setting, arguments: dict[str, Any], told: int) -> None:
+def test_problems_with_arguments_are_few_and_short(setting: Setting, arguments: dict[str, Any], told: int) -> None:
     result = called(setting, "take", arguments)
     assert (result.failure, len(result.detail["problems"])) == (Failure.INVALID_ARGUMENTS, told)
     assert len(result.content) < SMALL
@@ -87,7 +87,7 @@ class TestDepth:
     """Outside the gym, too, a call that is nested too deeply is refused, and the episode can be recorded."""
 
     @LEVELS
-    def test_of_a_call_from_outside(self, levels: int) -> None:
+    def test_deep_arguments_of_an_external_call_are_refused(self, levels: int) -> None:
         with open_episode("mock", "complete_task") as episode:
             result = episode.call("update_task_status", task_id=nested(levels))
             assert (result.failure, "levels deep" in result.content) == (Failure.INVALID_ARGUMENTS, True)
@@ -96,7 +96,7 @@ class TestDepth:
 
     @pytest.mark.parametrize("levels", [900, 100_000])
     @pytest.mark.parametrize("command", ["grade", "show", "report"])
-    def test_of_a_recorded_call(self, tmp_path: Path, levels: int, command: str) -> None:
+    def test_deep_arguments_of_a_recorded_call_are_refused(self, tmp_path: Path, levels: int, command: str) -> None:
         folder = tmp_path / "r"
         done = in_process("run", "mock", "--task", "complete_task", "--out", tmp_path, "--name", "r")
         assert done.returncode == 0, done.stderr
@@ -110,7 +110,7 @@ class TestDepth:
         assert found == (int(reads_it), reads_it, False), done.stderr
 
     @LEVELS
-    def test_of_an_agents_message(self, levels: int) -> None:
+    def test_deep_arguments_in_an_agents_message_are_refused(self, levels: int) -> None:
         async def agent(_history: Sequence[Message]) -> AssistantMessage:
             deep = ToolCall.model_construct(
                 name="get_users", arguments={"x": nested(levels)}, id="", requestor="assistant"

@@ -69,7 +69,7 @@ def lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def test_the_bar_of_a_resumed_run_begins_where_the_run_stood(gym: Gym, forks: Forks, tmp_path: Path) -> None:
+def test_the_progress_bar_of_a_resumed_run_starts_where_it_stopped(gym: Gym, forks: Forks, tmp_path: Path) -> None:
     assert gym("run", "mock", "--split", "test", "--name", "r").returncode == 0
     slots = len(lines(tmp_path / "runs/r/grades.jsonl"))
     for name in ("episodes.jsonl", "grades.jsonl"):
@@ -138,7 +138,7 @@ class TestCtrlC:
         assert [grade["reward"] for grade in lines(folder / "grades.jsonl")] == [1.0] * 3
 
     @pytest.mark.parametrize("width", [1, 5])
-    def test_an_agent_that_does_not_wait_is_stopped_by_the_second(
+    def test_an_agent_that_blocks_is_stopped_by_the_second_ctrl_c(
         self, gym: Gym, plugin: Plugin, tmp_path: Path, width: int
     ) -> None:
         site = plugin("deaf", AGENTS)
@@ -150,7 +150,7 @@ class TestCtrlC:
         assert 3 <= len(kept) < 18
 
     @pytest.mark.parametrize("command", ["run", "check", "domains"])
-    def test_before_anything_is_done(self, gym: Gym, plugin: Plugin, command: str) -> None:
+    def test_ctrl_c_while_plugins_are_imported_ends_the_command(self, gym: Gym, plugin: Plugin, command: str) -> None:
         site = plugin("early", f"{AGENTS}\nos.kill(os.getpid(), signal.SIGINT)\n")
         done = gym(command, *(["mock"] if command != "domains" else []), paths=[site])
         assert (done.returncode, done.stdout, done.stderr) == (1, "", "interrupted\n")
@@ -162,27 +162,27 @@ class TestFolder:
         assert "Traceback" not in done.stderr
         return done.stderr
 
-    def test_below_a_file(self, gym: Gym, tmp_path: Path) -> None:
+    def test_a_run_folder_below_a_file_is_refused(self, gym: Gym, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         message = self.refused(gym("run", "mock", "--out", "file/runs", "--name", "r"))
         assert message == "error: cannot create file/runs/r: Not a directory; choose another place with --out\n"
 
     @pytest.mark.parametrize("place", ["/proc", "/sys"])
-    def test_in_a_read_only_folder(self, gym: Gym, place: str) -> None:
+    def test_a_run_in_a_read_only_folder_is_refused(self, gym: Gym, place: str) -> None:
         if not Path(place).is_dir():
             pytest.skip(f"there is no {place}")
         message = self.refused(gym("run", "mock", "--out", f"{place}/runs", "--name", "r"))
         assert message.startswith(f"error: cannot create {place}/runs/r: ")
         assert message.endswith("; choose another place with --out\n")
 
-    def test_that_exists(self, gym: Gym, tmp_path: Path) -> None:
+    def test_an_existing_run_folder_is_refused(self, gym: Gym, tmp_path: Path) -> None:
         assert gym("run", "mock", "--num-tasks", 1, "--name", "r").returncode == 0
         before = {file.name: file.read_bytes() for file in (tmp_path / "runs" / "r").iterdir()}
         message = self.refused(gym("run", "mock", "--num-tasks", 2, "--name", "r"))
         assert message.startswith("error: runs/r already exists")
         assert {file.name: file.read_bytes() for file in (tmp_path / "runs" / "r").iterdir()} == before
 
-    def test_on_a_full_disk(self, gym: Gym, tmp_path: Path) -> None:
+    def test_a_full_disk_stops_the_run(self, gym: Gym, tmp_path: Path) -> None:
         twice = ["run", "mock", "--trials", 2, "--concurrency", 1]
         assert gym(*twice, "--name", "roomy").returncode == 0
         roomy = lines(tmp_path / "runs" / "roomy" / "episodes.jsonl")
@@ -200,14 +200,14 @@ class TestFolder:
         ends = {file.name: file.read_bytes()[-1:] for file in folder.glob("*.jsonl")}
         assert set(ends.values()) <= {b"\n", b""}, ends  # what did not fit whole is cut off
 
-    def test_on_a_disk_that_is_full_at_once(self, gym: Gym, tmp_path: Path) -> None:
+    def test_a_disk_that_is_full_from_the_start_stops_the_run(self, gym: Gym, tmp_path: Path) -> None:
         message = self.refused(gym("run", "mock", "--name", "r", disk=0))
         assert message.startswith("error: cannot write runs/r/")
         assert ": File too large; " in message
         assert {file.stat().st_size for file in (tmp_path / "runs" / "r").iterdir()} <= {0}
 
 
-def test_a_listener_that_raises_is_named(gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
+def test_a_listener_that_raises_is_located(gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
     site = plugin("reports", LISTENER)
     done = gym("run", "mock", "--concurrency", 1, "--name", "r", paths=[site])
     assert (done.returncode, done.stdout) == (1, "")

@@ -122,7 +122,7 @@ TEN = {
 
 
 @pytest.mark.parametrize("name", TEN)
-def test_a_defect_is_named_with_file_and_line_and_nothing_else_is(gym: Gym, mock_copy: Path, name: str) -> None:
+def test_a_defect_is_the_only_one_reported_with_file_and_line(gym: Gym, mock_copy: Path, name: str) -> None:
     defect = TEN[name]
     defect.seed(mock_copy)
     done = gym("check", "--pack", mock_copy)
@@ -134,7 +134,7 @@ def test_a_defect_is_named_with_file_and_line_and_nothing_else_is(gym: Gym, mock
     assert closing.startswith(f"mock: {len(found)} problem")
 
 
-def test_all_ten_defects_are_in_one_report(gym: Gym, mock_copy: Path) -> None:
+def test_ten_defects_are_in_one_report(gym: Gym, mock_copy: Path) -> None:
     for defect in TEN.values():
         defect.seed(mock_copy)
     done = gym("check", "--pack", mock_copy)

@@ -48,14 +48,14 @@ def clean(pack: Path) -> None:
     ],
     ids=["all", "json", "toml"],
 )
-def test_a_byte_order_mark_is_passed_over(tmp_path: Path, changed: dict[str, str | bytes]) -> None:
+def test_a_byte_order_mark_is_ignored(tmp_path: Path, changed: dict[str, str | bytes]) -> None:
     clean(write_bakery(tmp_path / "bakery", changed))
 
 
 LEFT_BEHIND = ("._{}", ".{}.swp", "{}~", ".ipynb_checkpoints/{}", "#{}#", "{}.bak", "{}.orig")
 
 
-def test_what_systems_and_editors_leave_is_no_part_of_a_pack(tmp_path: Path) -> None:
+def test_files_of_systems_and_editors_are_ignored(tmp_path: Path) -> None:
     pack = write_bakery(tmp_path / "bakery")
     for name in ("handlers/counter.py", "data/tasks/selling.yaml", "tools/agent.yaml"):
         folder, _, own = name.rpartition("/")
@@ -66,7 +66,7 @@ def test_what_systems_and_editors_leave_is_no_part_of_a_pack(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("suffix", ["json", "yaml"])
 @pytest.mark.parametrize("indent", [None, 2, "\t"], ids=["line", "spaces", "tabs"])
-def test_tasks_as_json_dumps_writes_them(tmp_path: Path, suffix: str, indent: int | str | None) -> None:
+def test_tasks_written_by_json_dumps_are_read(tmp_path: Path, suffix: str, indent: int | str | None) -> None:
     if suffix == "yaml" and indent == "\t":
         pytest.skip("YAML has no tabs")
     pack = write_bakery(tmp_path / "bakery", {f"data/tasks/t.{suffix}": json.dumps([TASK], indent=indent)})
@@ -112,7 +112,7 @@ def test_tasks_as_json_dumps_writes_them(tmp_path: Path, suffix: str, indent: in
         ("db.toml", "[loaves]\n[loaves]\n", 2, "not TOML: "),
     ],
 )
-def test_data_that_is_not_what_it_seems(tmp_path: Path, name: str, text: str, line: int | None, told: str) -> None:
+def test_damaged_data_files_are_refused(tmp_path: Path, name: str, text: str, line: int | None, told: str) -> None:
     pack = write_bakery(tmp_path / "bakery", with_data(f"data/{name}", text))
     for command in (("check",), ("run", "bakery")):
         done = in_process(*command, "--pack", pack)
@@ -122,7 +122,7 @@ def test_data_that_is_not_what_it_seems(tmp_path: Path, name: str, text: str, li
 
 
 class TestPlaces:
-    def test_behind_a_link(self, tmp_path: Path) -> None:
+    def test_a_pack_behind_a_symlink_is_read(self, tmp_path: Path) -> None:
         """The link's name is the package's, or the folder's is, whichever the code speaks of."""
         target = write_bakery(tmp_path / "versions" / "bakery-2.0")
         (tmp_path / "bakery").symlink_to(target)
@@ -132,7 +132,7 @@ class TestPlaces:
         clean(tmp_path / "current")
 
     @pytest.mark.parametrize("regular", [False, True], ids=["namespace", "regular"])
-    def test_within_another_package(self, tmp_path: Path, regular: bool) -> None:
+    def test_a_pack_within_another_package_is_read(self, tmp_path: Path, regular: bool) -> None:
         handlers = FILES["handlers/counter.py"].replace("bakery.models", "acme.bakery.models")
         pack = write_bakery(tmp_path / "p" / "src" / "acme" / "bakery", {"handlers/counter.py": handlers})
         if regular:
@@ -140,14 +140,14 @@ class TestPlaces:
         clean(tmp_path / "p")
         clean(pack)
 
-    def test_of_several_none_is_guessed(self, tmp_path: Path) -> None:
+    def test_several_packs_in_a_folder_are_refused(self, tmp_path: Path) -> None:
         for name in ("one", "two"):
             write_bakery(tmp_path / "p" / name / "bakery")
         done = in_process("check", "--pack", tmp_path / "p")
         assert (done.returncode, "it contains several packs; name one of " in done.stderr) == (2, True), done.stderr
 
     @pytest.mark.parametrize("entries", [False, True], ids=["files", "folders-too"])
-    def test_in_a_zip_file(self, gym: Gym, tmp_path: Path, entries: bool) -> None:
+    def test_an_installed_pack_in_a_zip_file_is_read(self, gym: Gym, tmp_path: Path, entries: bool) -> None:
         plugin = "from tau2_core import Domain, hookimpl\n\n@hookimpl\ndef tau2_environments():\n"
         plugin += "    return [Domain(name='bakery', package=__package__)]\n"
         pack = write_bakery(tmp_path / "src" / "bakery", {"plugin.py": plugin})
@@ -163,7 +163,7 @@ class TestPlaces:
         assert gym("run", "bakery", paths=[archive]).returncode == 0
 
 
-def test_a_byte_order_mark_is_no_part_of_a_prompt(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_not_part_of_a_prompt(tmp_path: Path) -> None:
     pack = write_bakery(tmp_path / "bakery", {"prompts/policy.md.j2": MARK + b"You sell bread."})
     domain = folder_domain(pack)
     try:

@@ -20,7 +20,7 @@ loaves:
 
 
 class TestData:
-    def test_dropped_keys_and_differing_ids_are_warned_of(self, tmp_path: Path) -> None:
+    def test_dropped_keys_and_differing_ids_give_warnings(self, tmp_path: Path) -> None:
         pack = write_bakery(tmp_path / "bakery", {"data/db.yaml": ODD})
         done = in_process("check", "--pack", pack)
         file = pack / "data" / "db.yaml"
@@ -45,7 +45,7 @@ class TestData:
         place = f"warning: bakery: {pack / 'data' / 'db.yaml'}:2: loaves.L1.cuts.2.id: "
         assert f"{place}the record's id is 3, but its key is '2'" in in_process("check", "--pack", pack).stdout
 
-    def test_declared_exceptions_are_not(self, tmp_path: Path) -> None:
+    def test_declared_exceptions_give_no_warnings(self, tmp_path: Path) -> None:
         more = "data: data/db.yaml, unchecked: ['loaves.*.colour', loaves.L2.loaf_id]"
         manifest = FILES["domain.yaml"].replace("data: data/db.yaml", more)
         pack = write_bakery(tmp_path / "bakery", {"data/db.yaml": ODD, "domain.yaml": manifest})
@@ -62,7 +62,7 @@ class TestData:
         assert "selling.yaml:4: task 'buy': loaves.L1.sliced: should be true or false, not 'on'" in done.stdout
         assert done.returncode == 1
 
-    def test_a_yes_in_the_packs_own_files(self, tmp_path: Path) -> None:
+    def test_a_yes_instead_of_true_is_a_problem(self, tmp_path: Path) -> None:
         tools = FILES["tools/agent.yaml"].replace("kind: write", "kind: write\n  transfers: yes")
         done = in_process("check", "--pack", write_bakery(tmp_path / "bakery", {"tools/agent.yaml": tools}))
         assert "agent.yaml:4: sell.transfers: should be true or false, not 'yes'" in done.stdout
@@ -106,7 +106,7 @@ class TestNames:
         assert done.stdout.splitlines()[1].startswith("bakery: 1 problem ")
 
     @pytest.mark.parametrize("name", ["s" * 65, "продать", "sell item", "sell.item", "9lives", "-sell", "séll", ""])
-    def test_tool_names_that_not_all_providers_take(self, tmp_path: Path, name: str) -> None:
+    def test_tool_names_not_accepted_by_all_providers_give_warnings(self, tmp_path: Path, name: str) -> None:
         tools = FILES["tools/agent.yaml"].replace("sell:", f"'{name}':", 1)
         tasks = FILES["data/tasks/selling.yaml"].replace("name: sell", f"name: '{name}'")
         pack = write_bakery(tmp_path / "bakery", {"tools/agent.yaml": tools, "data/tasks/selling.yaml": tasks})
@@ -119,7 +119,7 @@ class TestNames:
         assert done.returncode == 1
 
     @pytest.mark.parametrize("name", ["sell-item", "s" * 64, "_sell", "Sell2"])
-    def test_tool_names_that_they_take(self, tmp_path: Path, name: str) -> None:
+    def test_tool_names_accepted_by_all_providers_are_clean(self, tmp_path: Path, name: str) -> None:
         tools = FILES["tools/agent.yaml"].replace("sell:", f"{name}:", 1)
         tasks = FILES["data/tasks/selling.yaml"].replace("name: sell", f"name: {name}")
         pack = write_bakery(tmp_path / "bakery", {"tools/agent.yaml": tools, "data/tasks/selling.yaml": tasks})
@@ -201,13 +201,13 @@ def test_results_that_differ_from_process_to_process(tmp_path: Path) -> None:
     assert done.returncode == 1
 
 
-def test_a_set_that_decides_nothing_is_clean(tmp_path: Path) -> None:
+def test_a_set_that_does_not_affect_results_is_clean(tmp_path: Path) -> None:
     handlers = FILES["handlers/counter.py"].replace("loaf is None", "loaf_id not in {*db.loaves} or loaf is None")
     done = in_process("check", "--pack", write_bakery(tmp_path / "bakery", {"handlers/counter.py": handlers}))
     assert done.stdout == "bakery: clean (1 tools, 1 tasks, 1 played)\n"
 
 
-def test_a_file_that_handlers_read_outside_the_pack(tmp_path: Path) -> None:
+def test_reading_a_file_outside_the_pack_is_reported(tmp_path: Path) -> None:
     prices = tmp_path / "prices.csv"
     prices.write_text("L1,4")
     reading = f"    __import__('pathlib').Path({str(prices)!r}).read_text()\n    loaf.left"

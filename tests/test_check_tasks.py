@@ -151,7 +151,7 @@ SHAPE = f"""
 
 
 @pytest.mark.parametrize("text", [CALLS, CRITERIA, PLAYED, SHAPE], ids=["calls", "criteria", "played", "shape"])
-def test_every_problem_is_reported_at_its_line_and_nothing_else(gym: Gym, mock_copy: Path, text: str) -> None:
+def test_exactly_the_marked_lines_have_problems(gym: Gym, mock_copy: Path, text: str) -> None:
     file = mock_copy / "data" / "tasks" / "wrong.yaml"
     file.write_text(text, encoding="utf-8")
     ids = [line.split()[2] for line in text.splitlines() if line.startswith("- id: ") and "[" not in line]

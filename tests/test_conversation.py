@@ -30,37 +30,37 @@ def said(messages: Sequence[Message]) -> list[str]:
 
 class TestEnding:
     @pytest.mark.parametrize("token", STOP_TOKENS)
-    def test_the_customer_ends_it_with_a_token_anywhere_in_a_text(self, converse: Converse, token: str) -> None:
+    def test_a_stop_token_anywhere_in_the_customers_text_ends_the_episode(self, converse: Converse, token: str) -> None:
         record, agent, _ = converse(user=[f"Thanks.{token} Bye"])
         assert (record.termination, record.steps, agent.saw) == (Termination.USER_STOP, 1, [])
 
-    def test_there_are_three_tokens(self) -> None:
+    def test_there_are_three_stop_tokens(self) -> None:
         assert {STOP, TRANSFER, OUT_OF_SCOPE} == {"###STOP###", "###TRANSFER###", "###OUT-OF-SCOPE###"}
         assert len(STOP_TOKENS) == 3
 
     @pytest.mark.parametrize("text", ["###stop###", "STOP", "## STOP ##", "###OUT_OF_SCOPE###", "###STOP"])
-    def test_nothing_else_ends_it(self, converse: Converse, text: str) -> None:
+    def test_other_text_does_not_end_the_episode(self, converse: Converse, text: str) -> None:
         record, *_ = converse(user=[text, STOP])
         assert (record.termination, record.steps) == (Termination.USER_STOP, 3)
 
-    def test_a_token_next_to_a_tool_call_does_not_end_it(self, converse: Converse) -> None:
+    def test_a_stop_token_next_to_a_tool_call_does_not_end_the_episode(self, converse: Converse) -> None:
         call = ToolCall(name="check_notifications", arguments={})
         record, *_ = converse(user=[UserMessage(content=STOP, tool_calls=[call]), "no", STOP])
         assert (record.termination, record.steps) == (Termination.USER_STOP, 5)
 
-    def test_an_agent_with_a_customer_cannot_end_it(self, converse: Converse) -> None:
+    def test_an_agent_with_a_customer_cannot_end_the_episode(self, converse: Converse) -> None:
         record, *_ = converse(agent=[STOP], user=["hi", "still here", STOP])
         assert (record.termination, record.steps) == (Termination.USER_STOP, 5)
 
 
 class TestSteps:
-    def test_the_opening_is_no_step_and_the_customer_speaks_first(self, converse: Converse) -> None:
+    def test_the_opening_line_is_not_a_step_and_the_customer_speaks_next(self, converse: Converse) -> None:
         record, agent, user = converse(user=["hi", STOP], agent=["hello"])
         assert said(user.saw[0]) == ["assistant: Hello! What can I do for you today?"]
         assert said(agent.saw[0]) == ["assistant: Hello! What can I do for you today?", "user: hi"]
         assert (record.steps, len(record.messages)) == (3, 4)
 
-    def test_carrying_out_calls_is_one_step_however_many_there_are(self, converse: Converse) -> None:
+    def test_executing_the_calls_of_a_message_is_one_step(self, converse: Converse) -> None:
         record, *_ = converse(agent=[[LOOK, LOOK, LOOK], "done"], user=["hi", STOP])
         assert (record.steps, record.tool_calls, len(record.messages)) == (5, 3, 8)
 
@@ -80,16 +80,16 @@ class TestSteps:
 
 
 class TestLimits:
-    def test_steps_end_it(self, converse: Converse) -> None:
+    def test_the_limit_of_steps_ends_the_episode(self, converse: Converse) -> None:
         record, *_ = converse(user=["hi"], max_steps=6)
         assert (record.termination, record.steps) == (Termination.MAX_STEPS, 6)
 
-    def test_a_pending_call_is_still_carried_out_and_counted(self, converse: Converse) -> None:
+    def test_a_pending_call_is_still_executed_and_counted(self, converse: Converse) -> None:
         record, *_ = converse(agent=[CREATE], user=["hi"], max_steps=2)
         assert (record.termination, record.steps) == (Termination.MAX_STEPS, 3)
         assert isinstance(record.messages[-1], ToolMessage)
 
-    def test_an_end_that_was_reached_is_not_overwritten_by_a_limit(self, converse: Converse) -> None:
+    def test_an_end_is_not_overwritten_by_a_limit(self, converse: Converse) -> None:
         record, *_ = converse(user=["hi", STOP], max_steps=3)
         assert (record.termination, record.steps) == (Termination.USER_STOP, 3)
 
@@ -103,11 +103,11 @@ class TestLimits:
         record, *_ = converse(agent=[[FAIL, FAIL, LOOK, FAIL]], user=["hi"], max_errors=2)
         assert (record.termination, record.tool_calls) == (Termination.TOO_MANY_ERRORS, 4)
 
-    def test_errors_come_before_steps(self, converse: Converse) -> None:
+    def test_the_limit_of_errors_is_checked_before_steps(self, converse: Converse) -> None:
         record, *_ = converse(agent=[FAIL], user=["hi"], max_errors=1, max_steps=3)
         assert (record.termination, record.steps) == (Termination.TOO_MANY_ERRORS, 3)
 
-    def test_one_failure_less_than_the_limit_does_not_end_it(self, converse: Converse) -> None:
+    def test_one_failure_below_the_limit_does_not_end_the_episode(self, converse: Converse) -> None:
         record, *_ = converse(agent=[[FAIL, FAIL], "ok"], user=["hi", STOP], max_errors=3)
         assert record.termination is Termination.USER_STOP
 
@@ -124,18 +124,18 @@ class TestFaults:
     )
 
     @pytest.mark.parametrize(("line", "error"), WRONG)
-    def test_an_agents_fault_ends_it_as_the_agents_error(self, converse: Converse, line: Any, error: str) -> None:
+    def test_an_invalid_answer_of_the_agent_is_an_agent_error(self, converse: Converse, line: Any, error: str) -> None:
         record, *_ = converse(agent=["hello", line], user=["hi", "so?"])
         assert (record.termination, error in (record.error or "")) == (Termination.AGENT_ERROR, True), record.error
         assert said(record.messages)[-1] == "user: so?"
 
     @pytest.mark.parametrize(("line", "error"), WRONG)
-    def test_a_customers_fault_ends_it_as_the_customers_error(self, converse: Converse, line: Any, error: str) -> None:
+    def test_an_invalid_answer_of_the_customer_is_a_user_error(self, converse: Converse, line: Any, error: str) -> None:
         record, *_ = converse(agent=["hello"], user=["hi", line])
         assert (record.termination, error in (record.error or "")) == (Termination.USER_ERROR, True), record.error
         assert said(record.messages)[-1] == "assistant: hello"
 
-    def test_the_other_sides_message_is_a_fault(self, converse: Converse) -> None:
+    def test_a_message_of_the_other_sides_type_is_an_error(self, converse: Converse) -> None:
         record, *_ = converse(agent=[UserMessage(content=STOP)], user=["hi"])
         assert (record.termination, record.error) == (
             Termination.AGENT_ERROR,
@@ -176,7 +176,7 @@ def tool_call(arguments: dict[str, Any]) -> ToolCall:
 
 
 class TestRecord:
-    def test_the_side_that_calls_is_the_requestor_whatever_it_says(self, converse: Converse) -> None:
+    def test_the_calling_side_is_the_requestor_whatever_the_call_says(self, converse: Converse) -> None:
         mine = ToolCall(
             id="1", name="dismiss_notification", arguments={"notification_id": "notice_1"}, requestor="user"
         )
@@ -219,7 +219,7 @@ class TestRecord:
         assert message.tool_calls is not None
         assert repr(message.tool_calls[0].arguments) == repr(odd)
 
-    def test_what_was_done_is_digested(self, converse: Converse) -> None:
+    def test_the_record_has_digests_of_the_end_state(self, converse: Converse) -> None:
         idle, *_ = converse(agent=["ok"], user=["hi", STOP])
         busy, *_ = converse(agent=[CREATE, "ok"], user=["hi", STOP])
         assert idle.digests.keys() == busy.digests.keys() == {"agent", "user"}
@@ -228,7 +228,7 @@ class TestRecord:
 
 
 class TestWrappers:
-    def test_the_first_is_outermost_and_each_sees_what_the_inner_one_returned(self, converse: Converse) -> None:
+    def test_the_first_wrapper_is_outermost_and_sees_the_inner_result(self, converse: Converse) -> None:
         trace: list[str] = []
 
         def wrapper(name: str) -> Any:
@@ -249,14 +249,14 @@ class TestWrappers:
         before = [f"{name} before transfer_to_human_agents" for name in ("outer", "inner")]
         assert trace == [*before, "inner after Transfer successful", "outer after inner(Transfer successful)"]
 
-    def test_a_failure_that_one_makes_counts_as_a_failed_call(self, converse: Converse) -> None:
+    def test_a_failure_returned_by_a_wrapper_counts_as_a_failed_call(self, converse: Converse) -> None:
         async def refuse(call: ToolCall, proceed: Any) -> ToolResult:
             return ToolResult("Error: out of order", Failure.REFUSED)
 
         record, *_ = converse(agent=[LOOK, "ok"], user=["hi", STOP], wrappers=[refuse])
         assert record.tool_errors == {"refused": 1}
 
-    def test_one_that_raises_is_an_error_of_infrastructure(self, converse: Converse) -> None:
+    def test_a_wrapper_that_raises_is_an_infrastructure_error(self, converse: Converse) -> None:
         async def broken(call: ToolCall, proceed: Any) -> ToolResult:
             raise ConnectionError("gone")
 

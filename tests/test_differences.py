@@ -87,13 +87,13 @@ def apply(dump: Any, changes: list[Change]) -> Any:
 
 
 @given(CONTENTS, CONTENTS)
-def test_making_the_changes_turns_the_old_state_into_the_new(first: Content, second: Content) -> None:
+def test_applying_the_changes_to_the_old_state_gives_the_new_one(first: Content, second: Content) -> None:
     changes = world_changes(world_of(first), world_of(second))
     assert text(apply(dump_of(first), changes)) == text(dump_of(second))
 
 
 @given(CONTENTS, CONTENTS)
-def test_every_path_that_is_named_differs_and_is_named_once(first: Content, second: Content) -> None:
+def test_every_listed_path_differs_and_is_listed_once(first: Content, second: Content) -> None:
     changes = world_changes(world_of(first), world_of(second))
     assert len({change.path for change in changes}) == len(changes)
     for change in changes:
@@ -106,12 +106,12 @@ def test_every_path_that_is_named_differs_and_is_named_once(first: Content, seco
 
 
 @given(CONTENTS, CONTENTS)
-def test_the_other_way_round_old_and_new_are_exchanged(first: Content, second: Content) -> None:
+def test_the_reverse_difference_swaps_old_and_new(first: Content, second: Content) -> None:
     there, back = world_changes(world_of(first), world_of(second)), world_changes(world_of(second), world_of(first))
     assert {str(change) for change in there} == {str(Change(change.path, change.new, change.old)) for change in back}
 
 
-def test_paths_read_as_they_would_be_written_in_code() -> None:
+def test_paths_are_written_like_code() -> None:
     old = world_of(({"a": {"x": [1, {"y": 2}]}, "b": 0}, [0]))
     new = world_of(({"a": {"x": [1, {"y": 3}]}, "c": 0}, [0, 1]))
     assert [str(change) for change in world_changes(old, new)] == [
@@ -122,7 +122,7 @@ def test_paths_read_as_they_would_be_written_in_code() -> None:
     ]
 
 
-def test_json_leaves_out_the_side_that_lacks_the_path() -> None:
+def test_json_omits_the_side_without_the_path() -> None:
     changes = [*value_changes({"gone": None, "kept": 1}, {"kept": None, "come": None})]
     assert [change.as_json() for change in changes] == [
         {"path": "gone", "old": None},
@@ -134,14 +134,14 @@ def test_json_leaves_out_the_side_that_lacks_the_path() -> None:
 @pytest.mark.parametrize(
     ("first", "second"), [((1, (2,)), [1, [2]]), (Colour.RED, "red"), (date(2025, 1, 2), "2025-01-02"), (math.nan,) * 2]
 )
-def test_values_that_the_official_hash_takes_for_equal_are_no_difference(first: Any, second: Any) -> None:
+def test_values_with_equal_official_hashes_do_not_differ(first: Any, second: Any) -> None:
     one, other = world_of(({"a": first, "b": [first]}, [0])), world_of(({"a": second, "b": [second]}, [1]))
     assert [change.path for change in world_changes(one, other)] == [("notes", 0)]
     View(other, writing=True).notes[0] = 0
     assert (one.digest(), one.official_hash()) == (other.digest(), other.official_hash())
 
 
-def test_an_absent_value_is_not_its_own_name() -> None:
+def test_an_absent_value_differs_from_the_text_absent() -> None:
     assert [change.path for change in value_changes({"k": repr(ABSENT)}, {})] == [("k",)]
 
 

@@ -296,7 +296,7 @@ def first_value(file: Path) -> Any:
 
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, *READMES], ids=name_of)
-def test_commands_do_what_the_document_shows(
+def test_commands_print_what_the_document_shows(
     document: Path, tmp_path: Path, installed_domains: frozenset[str], forks: Forks
 ) -> None:
     wanted = [command for command in commands(document) if command.is_run]
@@ -323,7 +323,7 @@ def test_commands_do_what_the_document_shows(
         pytest.skip(f"needs data that is not here: {skipped}")
 
 
-def test_only_what_is_listed_is_not_run() -> None:
+def test_only_listed_commands_are_not_run() -> None:
     assert {command.line for document in DOCUMENTS for command in commands(document) if not command.is_run} == NOT_RUN
 
 
@@ -355,7 +355,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, *READMES], ids=name_of)
-def test_nothing_is_said_of_the_machine(document: Path) -> None:
+def test_documents_contain_no_paths_of_this_machine(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     assert not re.search(r"(?<![\w.])/(?:work|root|home|tmp|opt)/|\.\./shared", text)
 
@@ -399,7 +399,7 @@ def test_every_public_name_is_in_the_generated_reference() -> None:
     assert names == hooks | public
 
 
-def test_every_decision_says_what_why_what_else_and_with_what_consequence() -> None:
+def test_every_decision_has_the_four_headings() -> None:
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     assert [page.name[:4] for page in pages] == [f"{number:04}" for number in range(1, len(pages) + 1)]
     for page in pages:

@@ -132,11 +132,11 @@ class TestRouting:
         assert result.failure is Failure.UNKNOWN_TOOL
 
     @pytest.mark.parametrize("name", ["assert_task_status", "add_notification"])
-    def test_functions_of_tasks_are_no_tools(self, setting_of: SettingOf, name: str) -> None:
+    def test_functions_of_tasks_are_not_tools(self, setting_of: SettingOf, name: str) -> None:
         for requestor in SIDES:
             assert call(Environment(setting_of("mock")), name, requestor).failure is Failure.UNKNOWN_TOOL
 
-    def test_an_unknown_name_is_answered_with_the_nearest_known_one(self, setting_of: SettingOf) -> None:
+    def test_an_unknown_name_suggests_the_nearest_known_one(self, setting_of: SettingOf) -> None:
         result = call(Environment(setting_of("mock")), "get_user")
         assert result.content == "Error: there is no tool 'get_user' (did you mean 'get_users'?)"
         assert result.detail == {"code": "unknown_tool", "raised": "UnknownToolError"}
@@ -203,7 +203,7 @@ class TestTraces:
         ("name", "arguments"),
         [("half", {"key": "a", "parts": [{}]}), ("half", {"key": "a", "parts": []}), ("no_text", {})],
     )
-    def test_a_failed_call_leaves_its_traces_in_mode_tau2_and_none_in_strict(
+    def test_a_failed_call_changes_the_database_only_in_mode_tau2(
         self, strict: Setting, tau2: Setting, name: str, arguments: Any
     ) -> None:
         for setting, same in ((strict, True), (tau2, False)):
@@ -223,7 +223,7 @@ class TestTraces:
 
 
 class TestContext:
-    def test_now_is_the_manifests_clock(self, strict: Setting) -> None:
+    def test_now_is_the_clock_of_the_manifest(self, strict: Setting) -> None:
         assert call(Environment(strict), "when").content == datetime(2025, 3, 1, 9).isoformat()
 
     def test_a_free_id_is_the_first_of_the_pool_that_is_not_taken(self, strict: Setting) -> None:
@@ -235,11 +235,11 @@ class TestContext:
         results = [call(environment, "take_id") for _ in range(3)]
         assert (results[2].failure, results[2].content) == (Failure.REFUSED, "Error: no item id is left")
 
-    def test_random_numbers_are_the_seeds(self, strict: Setting) -> None:
+    def test_random_numbers_follow_from_the_seed(self, strict: Setting) -> None:
         drawn = [call(Environment(strict, seed=seed), "draw").content for seed in (1, 1, 2)]
         assert drawn[0] == drawn[1] != drawn[2]
 
-    def test_a_handler_that_gives_it_another_name_is_refused(self, small_pack: Callable[..., Setting]) -> None:
+    def test_a_context_parameter_with_another_name_is_refused(self, small_pack: Callable[..., Setting]) -> None:
         handlers = "from tau2_core import Context\n\ndef when(db, ctx: Context) -> str:\n    return str(ctx.now)\n"
         with pytest.raises(
             PackError, match=r"tools\.py:3: when: the parameter for the Context should be `context`, not 'ctx'"

@@ -99,13 +99,13 @@ def test_a_run_is_played_kept_and_read(here: Path) -> None:
     [complete, Complete(), Complete, lambda context: Complete(context)],
     ids=["function", "object", "class", "factory"],
 )
-def test_an_agent_of_the_program(agent: Any) -> None:
+def test_a_program_can_pass_an_agent(agent: Any) -> None:
     run = evaluate("mock", agent=agent, tasks=[TASK])
     assert run.mean_reward == 1.0
     assert run.configuration["digests"]["plugins"]["agent"]  # its code is named, so that a resumed run is the same one
 
 
-def test_a_customer_of_the_program() -> None:
+def test_a_program_can_pass_a_customer() -> None:
     async def ask(history: Sequence[Message]) -> str:
         return "###STOP###" if len(history) > 2 else "Please mark task_5 as completed."
 
@@ -114,7 +114,7 @@ def test_a_customer_of_the_program() -> None:
     assert run.mean_reward == 1.0
 
 
-def test_models_in_every_form() -> None:
+def test_models_can_be_given_in_every_form() -> None:
     with ScriptedEndpoint(lambda _asked: say("Hello.")) as endpoint:
         args = {"api_base": endpoint.url, "temperature": 0.25}
         told = {"model": "endpoint/scripted", "args": args}
@@ -131,14 +131,14 @@ def test_models_in_every_form() -> None:
             assert run.episodes[0].record.usage["agent"].requests > 0
 
 
-def test_a_task_of_the_program() -> None:
+def test_a_program_can_pass_a_task() -> None:
     made = load_domain("mock").tasks[TASK].model_copy(update={"id": "mine"})
     run = evaluate("mock", tasks=[made])
     assert (run.tasks, run.mean_reward) == (["mine"], 1.0)
     assert run.task("mine") == made
 
 
-def test_a_task_of_the_program_whose_calls_cannot_be_right() -> None:
+def test_an_invalid_task_of_a_program_is_refused() -> None:
     gold = {"action_id": "1", "name": "update_task_statu", "arguments": RIGHT}
     made = Task.model_validate(
         {"id": "mine", "user_scenario": {"instructions": ""}, "evaluation_criteria": {"actions": [gold]}}
@@ -148,7 +148,7 @@ def test_a_task_of_the_program_whose_calls_cannot_be_right() -> None:
     assert "tasks.mine.evaluation_criteria.actions.0" in str(error.value)
 
 
-def test_a_pack_by_its_folder(small_pack: Callable[..., Setting]) -> None:
+def test_a_pack_can_be_given_by_its_folder(small_pack: Callable[..., Setting]) -> None:
     setting = small_pack("def count(db):\n    return len(db.items)\n", {"count": {}})
     loaded = load_domain(setting.pack.folder)
     assert (loaded.name, list(loaded.tools)) == (setting.domain, ["count"])
@@ -158,7 +158,7 @@ def test_a_pack_by_its_folder(small_pack: Callable[..., Setting]) -> None:
     )
 
 
-def test_a_domain_is_looked_at() -> None:
+def test_a_domain_can_be_inspected() -> None:
     mock = load_domain("mock")
     assert "update_task_status" in mock.tools
     assert TASK in mock.tasks
@@ -185,7 +185,7 @@ def test_rows_for_a_data_frame() -> None:
     json.dumps(row)
 
 
-def test_it_goes_on_where_it_was_stopped() -> None:
+def test_a_stopped_run_can_be_resumed() -> None:
     class StopError(Exception):
         pass
 
@@ -237,7 +237,7 @@ def test_a_running_loop_needs_await() -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGURG"), reason="nothing can interrupt the event loop on this system")
-def test_the_end_of_one_run_leaves_another_watched() -> None:
+def test_the_end_of_one_run_does_not_end_anothers_watchdog() -> None:
     async def play() -> Run:
         begun, over = asyncio.Event(), asyncio.Event()
 
@@ -352,7 +352,7 @@ def evaluate(evidence: Evidence) -> Verdict:
 
 
 @pytest.mark.parametrize(("agent", "status", "reward"), [("oracle", "completed", 1.0), ("silent", "pending", 0.0)])
-def test_an_evaluator_of_the_program_sees_all_states(here: Path, agent: str, status: str, reward: float) -> None:
+def test_an_evaluator_of_a_program_sees_all_states(here: Path, agent: str, status: str, reward: float) -> None:
     (here / "states.py").write_text(LOOKS_AT_STATES)
     (here / "evaluation.yaml").write_text(
         "extends: tau2\nevaluators:\n  STATES: {use: ./states.py:evaluate, counts: always}\n"
@@ -365,7 +365,7 @@ def test_an_evaluator_of_the_program_sees_all_states(here: Path, agent: str, sta
     assert all(check.met for check in others)
 
 
-def test_a_text_is_no_list() -> None:
+def test_a_string_is_not_a_list() -> None:
     mock = load_domain("mock")
     for read in (
         lambda: load_domain("mock", packs="mock"),
@@ -393,6 +393,6 @@ class Unawaited:
         (lambda _history: "Hello", "returned 'Hello', which has no method `reply`; give a registered name"),
     ],
 )
-def test_an_agent_that_cannot_be_awaited_is_told_what_is_wrong(agent: Any, words: str) -> None:
+def test_an_agent_that_is_not_awaitable_is_a_clear_error(agent: Any, words: str) -> None:
     (episode,) = evaluate("mock", agent=agent, tasks=[TASK], name="wrong")
     assert words in (episode.record.error or "")

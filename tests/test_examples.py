@@ -27,7 +27,7 @@ def test_each_script_is_run() -> None:
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_an_example(
+def test_each_example_prints_its_results(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -80,7 +80,7 @@ def test_an_integration_needs_its_library(
     assert advice in done.stderr.splitlines()[-1]
 
 
-def test_an_interval_needs_scipy(gym: Gym, without: Callable[..., Path]) -> None:
+def test_intervals_need_scipy(gym: Gym, without: Callable[..., Path]) -> None:
     assert gym("run", "mock", "--agent", "silent", "--name", "one").returncode == 0
     assert gym("run", "mock", "--name", "two").returncode == 0
     hidden = without("scipy", "numpy")
