@@ -51,7 +51,7 @@ def outcome(strict: Grading, made: Messages, says: Messages) -> Callable[..., Ve
     return run
 
 
-def test_a_refusal_is_no_transfer_and_silence_is_neither(outcome: Outcome, made: Messages, says: Messages) -> None:
+def test_refusals_transfers_and_silence_are_distinguished(outcome: Outcome, made: Messages, says: Messages) -> None:
     ways = {
         "refuses": says("I am sorry, that is not allowed."),
         "transfers": made(*TRANSFER) + says("You are being transferred now."),
@@ -74,7 +74,7 @@ def test_a_refusal_is_no_transfer_and_silence_is_neither(outcome: Outcome, made:
     }
 
 
-def test_what_the_gold_looks_up_must_be_known(outcome: Outcome, made: Messages, says: Messages) -> None:
+def test_information_in_the_gold_reads_must_be_looked_up(outcome: Outcome, made: Messages, says: Messages) -> None:
     gold = [action("get_users")]
     refusal = says("I am sorry, that is not allowed.")
     verdict = outcome("refused", refusal, gold=gold)
@@ -85,7 +85,7 @@ def test_what_the_gold_looks_up_must_be_known(outcome: Outcome, made: Messages, 
     assert outcome("refused", refusal, gold=[action("no_such_tool")]).reward == 1.0
 
 
-def test_another_call_with_the_same_answer_lets_it_be_known(
+def test_another_call_with_the_same_answer_counts_as_looked_up(
     outcome: Outcome,
     made: Messages,
     says: Messages,
@@ -120,7 +120,7 @@ def test_a_gold_without_changes_means_that_no_outcome_is_specified(
     assert outcome(None, refusal, gold=[failing]).reward == 1.0  # a gold call that fails changes nothing
 
 
-def test_without_gold_only_an_outcome_that_is_named_counts(strict: Grading, says: Messages) -> None:
+def test_without_gold_only_a_declared_outcome_counts(strict: Grading, says: Messages) -> None:
     messages, criteria = [*says("A wish.", "user"), *says("…")], {"communicate_info": ["5"]}
     assert strict(messages, criteria).verdicts["OUTCOME"].status is Status.VACUOUS
     assert strict(messages, criteria, outcome="refused").verdicts["OUTCOME"].reward == 0.0
