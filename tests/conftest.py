@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib.util
 import itertools
 import json
@@ -79,6 +80,12 @@ class PocketDB(Database):
 SMALL_USER_DATA: dict[str, Any] = {"pockets": {"left": {"coins": 3}}}
 Gym: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
 _numbers = itertools.count(1)
+
+
+def pytest_collection_finish() -> None:
+    """Keep Python from scanning thousands of tests and modules, which stay, each time that it looks for garbage."""
+    gc.freeze()
+    gc.set_threshold(20_000, *gc.get_threshold()[1:])
 
 
 @pytest.fixture(scope="session")

@@ -252,6 +252,7 @@ def _import_all_of(package: str) -> None:
 if __name__ == "__main__":
     _, number, program, *imports = sys.argv
     with socket.socket(fileno=int(number)) as asked:
+        gc.disable()  # while what stays is imported
         _import_all_of("tau2_core")
         if program == "pytest":
             import pytest  # noqa: F401
@@ -259,6 +260,7 @@ if __name__ == "__main__":
             _import_all_of("tau2_gym_eval_protocol")
         for name in (*filter(importlib.util.find_spec, (*LATER, *LATER_IN_SERVERS)), *imports):
             importlib.import_module(name)
+        gc.enable()
         gc.freeze()  # a look for garbage in a fork would copy the memory that it shares
         asked.send(b".")
         files = _serve(asked)

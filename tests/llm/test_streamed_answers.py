@@ -8,7 +8,6 @@ import pytest
 from tau2_core.testing.scripted_endpoint import Asked, Reply, ScriptedEndpoint, call, say
 from tau2_core.testing.token_template import ByteTemplate
 
-openai = pytest.importorskip("openai")
 QUESTION: list[Any] = [{"role": "user", "content": "Who is there?"}]
 ANSWERS = {
     "words": say("Nobody – “ü” aside."),
@@ -19,8 +18,14 @@ ANSWERS = {
 }
 
 
+@pytest.fixture(scope="module")
+def openai() -> Any:
+    """OpenAI's client, which takes long to import."""
+    return pytest.importorskip("openai")
+
+
 @pytest.mark.parametrize("kind", ANSWERS)
-def test_a_stream_adds_up_to_the_answer(kind: str) -> None:
+def test_a_stream_adds_up_to_the_answer(kind: str, openai: Any) -> None:
     def script(_asked: Asked) -> Reply:
         return ANSWERS[kind]
 
@@ -40,7 +45,7 @@ def _calls(message: Any) -> list[tuple[str, str, str]]:
     return [(each.id, each.function.name, each.function.arguments) for each in message.tool_calls or ()]
 
 
-def test_streams_include_usage_and_tokens_only_on_request() -> None:
+def test_streams_include_usage_and_tokens_only_on_request(openai: Any) -> None:
     template = ByteTemplate()
     wish: dict[str, Any] = {"model": "any", "messages": QUESTION, "stream": True, "logprobs": True}
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, permutation_test
 from tau2_core.records.compare import Gate, decide
 from tau2_core.records.statistics import sign_flip_test
 
@@ -54,6 +53,8 @@ def flips(changes: Sequence[int]) -> list[tuple[int, ...]]:
 
 
 def test_p_values_equal_scipys() -> None:
+    from scipy.stats import binomtest, permutation_test  # takes long to import
+
     for changes in ([1, -2, 3, 1, 1, 2], [4, 4, -1, 3, -2, 1, 1, 4, -3, 2]):
         theirs = permutation_test((changes,), np.sum, permutation_type="samples")
         assert sign_flip_test(changes) == pytest.approx(theirs.pvalue)

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from tau2_core.errors import Tau2GymError
+from tau2_core.garbage import collect_rarely
 from tau2_core.model.executors import Invitation
 from tau2_core.runs.executors.work import run_worker
 
 
 def main() -> None:
     """Take the invitation from the first line of standard input, and end when the input does."""
+    collect_rarely()
     signal.signal(signal.SIGINT, _leave_to_the_run)
     text = sys.stdin.readline()
     threading.Thread(target=_end_with, args=(os.dup(0),), daemon=True).start()

@@ -37,6 +37,7 @@ from tau2_core.cli.guarded import complain, epilog, guarded
 from tau2_core.cli.leftovers import leave_threads_behind
 from tau2_core.cli.plugin_commands import CommandGroup
 from tau2_core.errors import Tau2GymError, UsageError
+from tau2_core.garbage import collect_rarely
 
 app = typer.Typer(
     name="tau2-gym",
@@ -93,6 +94,7 @@ for command in (
 
 def main() -> None:
     """Run the command line: exit code 0, 2 for a usage error, 1 for any other failure."""
+    collect_rarely()
     streams.open_standard_streams()
     try:
         code = _run()

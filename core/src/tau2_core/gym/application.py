@@ -19,7 +19,7 @@ from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tau2_core.errors import Tau2GymError
-from tau2_core.event_loop import collect_garbage, release_memory
+from tau2_core.garbage import collect_garbage, release_memory
 from tau2_core.gym.body_limit import BodyLimit
 from tau2_core.gym.compatibility import Compatibility
 from tau2_core.gym.control_plane import build_control_plane

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from tau2_core.errors import MissingExtraError, UsageError
+from tau2_core.garbage import no_garbage_collection
 from tau2_core.json_values import copy_json
 from tau2_core.llm.answers import completion, read_answer
 from tau2_core.llm.chat import request_arguments, standard_message
@@ -43,7 +44,8 @@ def _litellm() -> ModuleType:
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     os.environ.setdefault("LITELLM_MODE", "PRODUCTION")  # no .env file is read
     try:
-        import litellm
+        with no_garbage_collection():
+            import litellm
     except ImportError as error:
         words = "models other than endpoint/NAME"
         raise MissingExtraError(words, "litellm", "models") from error

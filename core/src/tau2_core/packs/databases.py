@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from tau2_core.foreign import describe_error, foreign
+from tau2_core.garbage import no_garbage_collection
 from tau2_core.names import close_name
 from tau2_core.packs.conversions import Conversions
 from tau2_core.packs.json_source import load_json
@@ -89,7 +89,7 @@ def load_base(model: type[Database], file: Path, *, exact: bool = True, read: Re
         read: returns the file's content.
     """
     try:
-        with _no_collections(), foreign():
+        with no_garbage_collection(), foreign():
             content = read_data(file, read)
             return Base(_exactly(model, content, file) if exact else model.model_validate(content))
     except ValidationError as error:
@@ -102,18 +102,6 @@ def load_base(model: type[Database], file: Path, *, exact: bool = True, read: Re
         raise DataError(str(error), file) from error
     except Exception as error:  # a validator in the pack may raise anything
         raise DataError(f"its model raised {describe_error(error)}", file) from error
-
-
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """Look for no garbage within the block: all that is parsed stays, and the looks would take as long as the rest."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _exactly(model: type[Database], content: Any, file: Path) -> Database:

@@ -21,8 +21,6 @@ from tau2_core.runs.executors.players import PlayEpisode
 from tau2_gym_eval_protocol.episodes_as_rows import as_record
 from tau2_gym_eval_protocol.retries import ExceptionHandlerConfig
 from tau2_gym_eval_protocol.rows import Code, EvaluationRow, Status
-from tau2_gym_eval_protocol.running_server import RunningServer
-from tau2_gym_eval_protocol.server_process import server_of
 
 DEFAULT_STEPS = 200
 
@@ -131,6 +129,9 @@ class McpGymRolloutProcessor(InProcessRolloutProcessor):
         config: RolloutProcessorConfig,
         folder: Path,
     ) -> AsyncIterator[Playing]:
+        from tau2_gym_eval_protocol.running_server import RunningServer  # MCP takes long to import
+        from tau2_gym_eval_protocol.server_process import server_of
+
         kwargs = config.kwargs
         if kwargs.get("url"):
             server = RunningServer(str(kwargs["url"]), kwargs.get("token"))

@@ -7,8 +7,9 @@ import json
 import socket
 
 from tau2_core.errors import Tau2GymError
-from tau2_core.event_loop import rare_garbage_collection, run_async
+from tau2_core.event_loop import run_async
 from tau2_core.foreign import describe_error
+from tau2_core.garbage import rare_garbage_collection
 from tau2_core.llm.cassette import Cassette
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Judgement
