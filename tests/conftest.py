@@ -28,7 +28,7 @@ from tau2_core.model.registrations import AgentSpec, UserSpec
 from tau2_core.model.tasks import Task
 from tau2_core.runs.loading import load_setting, open_catalogue
 
-from tests.forked import Forks
+from tests.forked import FORKS, Forks
 
 # Examples are the same on every machine and day. To search for new ones: --hypothesis-profile=search.
 settings.register_profile(
@@ -188,9 +188,8 @@ def small_pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
 @pytest.fixture(scope="session")
 def forks() -> Iterator[Forks]:
     """Starts commands as forks of a process that has imported the core."""
-    made = Forks()
-    yield made
-    made.close()
+    yield FORKS
+    FORKS.close()
 
 
 @pytest.fixture

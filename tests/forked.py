@@ -39,7 +39,8 @@ LATER_IN_SERVERS = ("anyio._backends._asyncio", "httpcore2", "pydantic.v1", "tru
 class Forked:
     """A running command: what `subprocess.Popen` offers, as far as tests need it. Its output is text."""
 
-    def __init__(self, report: socket.socket, stdout: IO[str] | None) -> None:
+    def __init__(self, report: socket.socket, stdin: IO[str] | None, stdout: IO[str] | None) -> None:
+        self.stdin = stdin
         self.stdout = stdout
         self.returncode: int | None = None
         self._report = report
@@ -91,29 +92,36 @@ class Forks:
         env: Mapping[str, str],
         stdout: IO[Any] | int,
         stderr: IO[Any] | int,
+        stdin: IO[Any] | int = subprocess.DEVNULL,
         program: str = "tau2_core",
         litellm: bool = False,
         script: Path | None = None,
     ) -> Forked:
-        """Start `tau2-gym` (or `program`, `pytest`, or a script) with these arguments and no standard input.
+        """Start `tau2-gym` (or `program`, `pytest`, or a script) with these arguments.
 
-        Output goes to open files, standard output also to a new pipe (`subprocess.PIPE`). `litellm` says that the
-        command will need it.
+        Output goes to open files; standard input, which is else empty, and standard output also to a new pipe
+        (`subprocess.PIPE`). `litellm` says that the command will need it.
         """
         needed = ["litellm"] if litellm else []
         requests = self._origin(program, *needed)
         ours, report = socket.socketpair()
         reader, writer = os.pipe() if stdout == subprocess.PIPE else (None, None)
+        given, giver = os.pipe() if stdin == subprocess.PIPE else (None, None)
         with report, tempfile.TemporaryFile() as request, Path(os.devnull).open("rb") as nothing:
             wish = {"arguments": list(arguments), "cwd": str(cwd), "env": dict(env), "script": str(script or "")}
             request.write(json.dumps(wish).encode())
             request.flush()
             out = writer if writer is not None else _number(stdout)
-            files = [request.fileno(), nothing.fileno(), out, _number(stderr), report.fileno()]
+            source = given if given is not None else _number(nothing if stdin == subprocess.DEVNULL else stdin)
+            files = [request.fileno(), source, out, _number(stderr), report.fileno()]
             socket.send_fds(requests, [b"."], files)
-            if writer is not None:
-                os.close(writer)
-            return Forked(ours, os.fdopen(reader, encoding="utf-8") if reader is not None else None)
+            for theirs in filter(None, (writer, given)):
+                os.close(theirs)
+            return Forked(
+                ours,
+                os.fdopen(giver, "w", encoding="utf-8") if giver is not None else None,
+                os.fdopen(reader, encoding="utf-8") if reader is not None else None,
+            )
 
     def run(
         self,
@@ -122,6 +130,7 @@ class Forks:
         cwd: Path,
         env: Mapping[str, str],
         timeout: float,
+        stdin: IO[Any] | int = subprocess.DEVNULL,
         program: str = "tau2_core",
         litellm: bool = False,
         script: Path | None = None,
@@ -134,6 +143,7 @@ class Forks:
                 env=env,
                 stdout=stdout,
                 stderr=stderr,
+                stdin=stdin,
                 program=program,
                 litellm=litellm,
                 script=script,
@@ -166,6 +176,9 @@ class Forks:
                 raise RuntimeError("a module cannot be imported; its error is on standard error")
             self._origins[key] = process, ours
         return self._origins[key][1]
+
+
+FORKS = Forks()  # of this test process; the fixture `forks` closes it
 
 
 def _number(file: IO[Any] | int) -> int:

@@ -105,7 +105,7 @@ FILE_COMMENT = re.compile(r"(?:#|\{#) (?P<file>[\w./-]+\.\w+)(?: #\})?$")
 VOLATILE = re.compile(r"\d+\.\d$|\d+\.\d\d s \(\d+ episodes/s\)|\d{8}-\d{6}-\d{6}", re.MULTILINE)
 ANYTHING = "..."
 FOR_THE_SHELL = re.compile(r"[|&;<>$`*?~\\]")
-A_SCRIPT = re.compile(r"python [\w/]+\.py")
+OURS_ALONE = re.compile(r"tau2-gym |(python -m )?pytest |python [\w/]+\.py")
 
 
 @dataclass(frozen=True)
@@ -230,6 +230,7 @@ def environment(paths: list[str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in own}
     search = os.pathsep.join([str(Path(sys.executable).parent), kept["PATH"]])
     own_plugins = "-p no:schemathesis"  # which takes a second to import, and is of our tests alone
+    own_plugins += " -W ignore::pytest.PytestAssertRewriteWarning"  # a fork has imported ours already
     added = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": own_plugins}
     return kept | {"PATH": search, **added}
 
@@ -251,16 +252,22 @@ def shows(output: str, shown: str) -> bool:
 
 
 def run(command: Command, folder: Path, paths: list[str], forks: Forks) -> None:
-    """Run a command as a shell does; one that is ours alone, or a script, without signs for the shell is a fork."""
+    """Run a command as a shell does. Ours alone, pytest or a script, without signs for the shell, is a fork."""
     line = command.outside()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
-        if (line.startswith("tau2-gym ") or A_SCRIPT.match(line)) and not FOR_THE_SHELL.search(line):
+        if OURS_ALONE.match(line) and not FOR_THE_SHELL.search(line):
             name, *arguments = shlex.split(line)
-            env, script = environment(paths), None
-            if name == "python":
+            script = None
+            if name == "python" and arguments[0] == "-m":
+                name, paths, arguments = "pytest", [str(folder), *paths], arguments[2:]
+            elif name == "python":
                 script = folder / arguments.pop(0)
-                env["PYTHONPATH"] = os.pathsep.join([str(script.parent), *paths])
-            process = forks.start(arguments, cwd=folder, env=env, stdout=file, stderr=file, script=script)
+                paths = [str(script.parent), *paths]
+            program = "pytest" if name == "pytest" else "tau2_core"
+            env = environment(paths)
+            process = forks.start(
+                arguments, cwd=folder, env=env, stdout=file, stderr=file, program=program, script=script
+            )
             code = process.wait(300)
         else:
             told: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": file, "stderr": file, "timeout": 300}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
-import subprocess
-import sys
+import os
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
+
+from tests.forked import Forks
 
 Gym = Callable[..., CompletedProcess[str]]
 # What newer files hold and older ones lack (spec/evaluation.md, 8.6).
@@ -20,14 +21,12 @@ NEW_SIMULATION = ("mode", "ticks", "policy", "review", "info", "timestamp", "spe
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
     """A folder with two runs of the mock domain as official results: one file `run.json`, one folder `folder`."""
     folder = tmp_path_factory.mktemp("exported")
 
     def command(*arguments: str) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "tau2_core", *arguments], cwd=folder, capture_output=True, text=True, check=False
-        )
+        done = forks.run(arguments, cwd=folder, env=os.environ, timeout=120)
         assert done.returncode == 0, done.stderr
 
     command("run", "mock", "--name", "good")

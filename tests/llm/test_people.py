@@ -14,17 +14,19 @@ from typing import Any
 
 import pytest
 
+from tests.forked import Forks
+
 TOLD = ["run", "mock", "--name", "played"]
 
 
 @pytest.fixture
-def type_in(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def type_in(tmp_path: Path, forks: Forks) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the command with lines on standard input, in the test's folder."""
 
     def run(lines: list[str], *options: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-P", "-W", "error", "-m", "tau2_core", *TOLD, *options]
-        given = "".join(f"{line}\n" for line in lines)
-        return subprocess.run(command, cwd=tmp_path, input=given, capture_output=True, text=True, timeout=120)
+        (tmp_path / "typed").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        with (tmp_path / "typed").open() as given:
+            return forks.run([*TOLD, *options], cwd=tmp_path, env=os.environ, timeout=120, stdin=given)
 
     return run
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +18,8 @@ from tau2_core.runs.loading import load_setting, open_catalogue
 from tau2_core.testing.gold_script import GoldScript
 from tau2_core.testing.scripted_endpoint import Asked, Reply, ScriptedEndpoint, say
 
+from tests.forked import FORKS, Forks
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -26,6 +28,11 @@ FLAGS = (
 MOCK = Path(__file__).parents[2] / "domains" / "mock" / "src" / "tau2_domain_mock"
 PRICES = {"input_cost_per_token": 0.001, "output_cost_per_token": 0.01}
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forks_are_closed(forks: Forks) -> None:
+    """Close after all tests what `serving` opens."""
 
 
 @pytest.fixture(scope="session")
@@ -69,18 +76,21 @@ def judged_pack(folder: Path) -> Path:
 @contextmanager
 def serving(*arguments: object) -> Iterator[str]:
     """Start a command of the workbench, and give its address once it says it; it must end well on Ctrl-C."""
-    command = [sys.executable, "-P", "-W", "error", "-m", "tau2_core", *map(str, arguments), "--no-open", "--port", "0"]
-    env = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as server:
+    command = [*map(str, arguments), "--no-open", "--port", "0"]
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
+        server = FORKS.start(command, cwd=Path.cwd(), env=os.environ, stdout=subprocess.PIPE, stderr=log)
         assert server.stdout is not None
-        assert server.stderr is not None
-        line = server.stdout.readline()
-        try:
-            assert line.startswith("the workbench is at http://"), line + (server.stderr.read() if not line else "")
-            yield line.split()[4].rstrip(";")
-        finally:
-            server.send_signal(signal.SIGINT)
-            _, errors = server.communicate(timeout=20)
+        with server.stdout:
+            line = server.stdout.readline()
+            try:
+                if line.startswith("the workbench is at http://"):
+                    yield line.split()[4].rstrip(";")
+            finally:
+                server.send_signal(signal.SIGINT)
+                server.wait(20)
+                log.seek(0)
+                errors = log.read()
+    assert line.startswith("the workbench is at http://"), line + errors
     assert "Traceback" not in errors, errors
 
 

@@ -33,6 +33,7 @@ def test_a_task_is_played_to_its_reward_and_kept(runs: Path, tmp_path: Path, ope
         page.get_by_role("button", name="Keep as a run").click()
         page.get_by_role("link", name="mock-played").click()
         assert page.locator("a.cell.solved").count() == 1
+        page.close()  # it may still load something when the server ends
     (kept,) = folder.iterdir()
     assert json.loads((kept / "summary.json").read_text())["mean_reward"] == 1.0
 

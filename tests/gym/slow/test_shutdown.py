@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mcp.client.client import Client
+
+from tests.forked import Forked, Forks
 
 if TYPE_CHECKING:
     from tests.gym.conftest import Server, Start, World
@@ -185,40 +187,43 @@ class TestStdio:
     """A client that keeps standard input open does not keep the server alive."""
 
     @pytest.fixture
-    def launch(self, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-        launched: list[subprocess.Popen[str]] = []
+    def launch(self, tmp_path: Path, forks: Forks) -> Iterator[Callable[..., Forked]]:
+        launched: list[Forked] = []
 
-        def start_one(*options: object) -> subprocess.Popen[str]:
-            command = [sys.executable, "-P", "-m", "tau2_core", "serve", "--transport", "stdio", *map(str, options)]
+        def start_one(*options: object) -> Forked:
+            command = ["serve", "--transport", "stdio", *map(str, options)]
             pipe = subprocess.PIPE
-            process = subprocess.Popen(command, cwd=tmp_path, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+            with (tmp_path / "errors").open("w") as errors:
+                process = forks.start(command, cwd=tmp_path, env=os.environ, stdin=pipe, stdout=pipe, stderr=errors)
             launched.append(process)
             return process
 
         yield start_one
         for process in launched:
             process.kill()
-            process.communicate()
+            process.wait(60)
+            for stream in filter(None, (process.stdin, process.stdout)):
+                stream.close()
 
-    def ask(self, process: subprocess.Popen[str], message: dict[str, Any]) -> None:
+    def ask(self, process: Forked, message: dict[str, Any]) -> None:
         assert process.stdin is not None
         process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
         process.stdin.flush()
 
-    def open(self, process: subprocess.Popen[str]) -> None:
+    def open(self, process: Forked) -> None:
         client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
         self.ask(process, {"id": 0, "method": "initialize", "params": client})
         assert process.stdout is not None
         assert "result" in process.stdout.readline()
         self.ask(process, {"method": "notifications/initialized"})
 
-    def call(self, process: subprocess.Popen[str], name: str, arguments: dict[str, Any]) -> None:
+    def call(self, process: Forked, name: str, arguments: dict[str, Any]) -> None:
         self.ask(process, {"id": 1, "method": "tools/call", "params": {"name": name, "arguments": arguments}})
 
     @pytest.mark.parametrize("number", [SIGTERM, SIGINT])
     @pytest.mark.parametrize("times", [1, 2])
     def test_a_signal_ends_it_and_keeps_the_record(
-        self, launch: Callable[..., subprocess.Popen[str]], tmp_path: Path, number: int, times: int
+        self, launch: Callable[..., Forked], tmp_path: Path, number: int, times: int
     ) -> None:
         process = launch("mock", "--task", "create_plain")
         self.open(process)
@@ -232,7 +237,7 @@ class TestStdio:
         assert json.loads(record.read_text())["tool_calls"] == 1
 
     def test_a_second_signal_waits_for_no_call(
-        self, launch: Callable[..., subprocess.Popen[str]], slow_pack: Path, gate: Gate, tmp_path: Path
+        self, launch: Callable[..., Forked], slow_pack: Path, gate: Gate, tmp_path: Path
     ) -> None:
         process = launch(slow_pack.name, "--pack", slow_pack)
         self.open(process)
@@ -245,7 +250,7 @@ class TestStdio:
         assert json.loads(record.read_text())["termination"] == "infrastructure_error"
 
     def test_what_a_handler_prints_does_not_reach_the_protocol(
-        self, launch: Callable[..., subprocess.Popen[str]], small_pack: Callable[..., Any]
+        self, launch: Callable[..., Forked], small_pack: Callable[..., Any], tmp_path: Path
     ) -> None:
         pack = small_pack(NOISY_HANDLERS, {"shout": {}}).pack
         process = launch(pack.name, "--pack", pack.folder)
@@ -253,7 +258,10 @@ class TestStdio:
         self.call(process, "shout", {})
         assert process.stdout is not None
         answer = json.loads(process.stdout.readline())
-        out, err = process.communicate(timeout=60)
-        assert out == ""
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.stdout.read() == ""
+        process.wait(60)
+        err = (tmp_path / "errors").read_text()
         assert answer["result"]["content"][0]["text"] == "quiet"
         assert all(f"noise {way}\n" in err for way in ("print", "write", "original", "descriptor", "child")), err
