@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from tau2_core.testing.scripted_endpoint import ScriptedEndpoint, call, say
 from tau2_gym_workbench.authoring import with_id
 
 from tests.workbench.conftest import MOCK, assert_accessible, serving
@@ -64,7 +65,58 @@ def test_as_the_customer_with_an_error_said(server: str, open_page: Open) -> Non
     assert "has ended" in answer.text()
 
 
-def test_a_pack_is_checked_as_it_changes_and_gains_a_task(tmp_path: Path, open_page: Open) -> None:
+def test_as_the_customer_with_its_tools_against_a_model(tmp_path: Path, open_page: Open, gym: Any) -> None:
+    """The kept run is one that report and grade take."""
+    task = "create_what_a_notification_asks_for"
+    made = {"user_id": "nadia_okafor", "title": "Have a second key cut"}
+    steps = [call(("create_task", made)), say("It is on your list. You may dismiss the notice now."), say("Goodbye.")]
+    with ScriptedEndpoint(lambda asked: steps[asked.answered - 1]) as endpoint, serving("view", tmp_path) as address:
+        page = open_page(f"{address}play?domain=mock&task={task}")
+        page.get_by_label("the customer; the agent is").first.check()
+        page.get_by_label("A model for the other side").fill("endpoint/agent")
+        page.get_by_label("Its arguments, as JSON").fill(json.dumps({"api_base": endpoint.url}))
+        page.get_by_role("button", name="Begin").click()
+        call_tool(page, "check_notifications")
+        assert "Have a second key cut" in page.locator(".message.customer details.call").text_content()
+        page.get_by_label("Say to the agent").fill("Please put what the notice asks for on my list.")
+        page.get_by_role("button", name="Say it").click()
+        assert "dismiss the notice now" in page.locator(".message.agent").last.inner_text()
+        call_tool(page, "dismiss_notification", notification_id="notice_4")
+        assert "notifications.notice_4.status" in page.locator("#time-machine").text_content()
+        assert_accessible(page)
+        page.get_by_role("button", name="Hang up and grade").click()
+        assert page.locator(".title .outcome").inner_text() == "solved"
+        assert "missing" in page.locator(".panel", has_text="Gold and actual calls").first.inner_text()  # get_users
+        page.get_by_role("button", name="Keep as a run").click()
+        page.get_by_role("link", name="mock-played").click()
+        page.locator("a.cell.solved").first.click()
+        assert "tokens" in page.locator(".message.agent", has_text="dismiss the notice").inner_text()
+    (kept,) = (each for each in tmp_path.iterdir() if "played" in each.name)
+    (report,) = json.loads(gym("report", kept, "--json").stdout)
+    assert (report["solved_by_task"], report["models"]) == ({task: 1}, {"agent": "endpoint/agent"})
+    assert gym("grade", kept, "--evaluators", "strict").returncode == 0
+    assert json.loads((kept / "grades.jsonl").read_text())["evaluators"] == "strict"
+
+
+def call_tool(page: Any, name: str, **arguments: str) -> None:
+    page.locator("summary", has_text=name).first.click()
+    form = page.locator("form", has=page.get_by_role("button", name=f"Call {name}"))
+    for label, value in arguments.items():
+        form.get_by_label(label).fill(value)
+    form.get_by_role("button").click()
+    page.wait_for_load_state()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("[]", "not []"), ("{", "should be a JSON object"), ("1" * 5000, "object")]
+)
+def test_arguments_of_a_model_that_are_no_object(server: str, text: str, words: str) -> None:
+    form = {"domain": "mock", "task": "create_plain", "side": "agent", "model": "endpoint/x", "arguments": text}
+    answer = httpx.post(f"{server}play", data=form)
+    assert (answer.status_code, words in answer.text) == (404, True)
+
+
+def test_a_pack_is_checked_as_it_changes_and_gains_a_task(tmp_path: Path, open_page: Open, gym: Any) -> None:
     pack = Path(shutil.copytree(MOCK, tmp_path / MOCK.name, ignore=shutil.ignore_patterns("__pycache__")))
     # It is a copy of an installed pack, whose modules have the same names.
     with serving("dev", pack, "--runs", tmp_path / "runs") as address:
@@ -90,7 +142,10 @@ def test_a_pack_is_checked_as_it_changes_and_gains_a_task(tmp_path: Path, open_p
         page.goto(f"{address.removesuffix('dev')}domains/mock/tasks?id=made_here")
         assert "You want task_5 completed." in page.locator("main").inner_text()
         tell_change(address, tools)
-    assert "made_here" in (pack / "data" / "tasks" / "made_here.yaml").read_text()
+    assert gym("check", "--pack", pack).returncode == 0
+    run = ("run", "mock", "--pack", pack, "--task", "made_here", "--agent", "oracle", "--name", "oracle")
+    assert gym(*run).returncode == 0
+    assert json.loads((tmp_path / "runs" / "oracle" / "summary.json").read_text())["mean_reward"] == 1.0
 
 
 def tell_change(address: str, file: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -110,18 +111,28 @@ def application(reading: Reading, host: str, token: str | None, pack: Path | Non
         page = reading.render("problem.html", LINKS, "", title, message=str(getattr(error, "detail", error)))
         return HTMLResponse(page, status)
 
+    play = PlayPages(reading, LINKS, pack)
     author = DevPages(reading, LINKS, pack) if pack is not None else None
     routes = [
         Mount("/static", StaticFiles(directory=STATIC)),
         *ReadingPages(reading).routes(),
         *CompareRoutes(ComparePages(reading), LINKS).routes(),
         *DomainRoutes(DomainPages(reading), LINKS).routes(),
-        *PlayPages(reading, LINKS, pack).routes(),
+        *play.routes(),
         *(author.routes() if author else ()),
     ]
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await play.plays.close_all()
+
     handlers: Any = {Tau2GymError: problem, HTTPException: problem, OSError: problem, Exception: problem}
     watching = [Middleware(BaseHTTPMiddleware, dispatch=author.fresh)] if author else []
-    return Access(Starlette(routes=routes, exception_handlers=handlers, middleware=watching), host, token)
+    app = Starlette(routes=routes, exception_handlers=handlers, middleware=watching, lifespan=lifespan)
+    return Access(app, host, token)
 
 
 def _told(error: Exception) -> tuple[int, str]:

@@ -175,6 +175,7 @@ class Reading:
             opened=lambda criterion, verdict: mark(verdict) in ("unmet", "open") and criterion in basis,
             aligned=align(episode.task.gold() if episode.task else [], episode.calls),
             machine=machine,
+            shows_gold=True,
             panels=self.panels.beside(episode.shown),
             task=episode.task,
             task_content=episode.task.model_dump(mode="json", exclude_none=True) if episode.task else None,

@@ -24,12 +24,26 @@ from tau2_core.records.summary import summarise
 from tau2_core.records.tally import Tally
 from tau2_core.runs.checked_plan import check_plan
 from tau2_core.runs.composition import compose
+from tau2_core.terminal_text import printable_json
 
 from tau2_gym_workbench.settings import Settings
 
 MOST = 20  # episodes kept open; beyond that, the least recently used one is closed
 OTHERS: Mapping[Role, Sequence[str]] = {"agent": ("scripted",), "user": ("oracle", "always-refuse", "always-transfer")}
 ARGUMENT = "argument:"  # the prefix of a tool's parameters in a form
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Who plays the other side: an agent or a customer by name, or a model with its arguments."""
+
+    name: str
+    arguments: Mapping[str, Any] | None = None  # None if it is no model
+
+    @property
+    def participant(self) -> Any:
+        """What the Python API is given."""
+        return self.name if self.arguments is None else {"model": self.name, "args": dict(self.arguments)}
 
 
 @dataclass
@@ -40,7 +54,7 @@ class Play:
     domain: str
     task_id: str
     side: Role
-    other: str
+    other: Other
     factory: EpisodeFactory
     episode: Episode
     said: str = ""
@@ -70,19 +84,19 @@ class Plays:
         self.folder = folder
         self._open: dict[str, Play] = {}
 
-    def factory(self, domain: str, task_id: str, side: Role, other: str) -> EpisodeFactory:
+    def factory(self, domain: str, task_id: str, side: Role, other: Other) -> EpisodeFactory:
         """Load what an episode needs; this may take a second. Raises UsageError, PackError, DatasetError."""
         return EpisodeFactory(domain, tasks=[task_id], **self._options(side, other))
 
-    def _options(self, side: Role, other: str) -> Any:
+    def _options(self, side: Role, other: Other) -> Any:
         options: dict[str, Any] = {"packs": list(self.settings.packs)}
         if self.settings.dataset is not None:
             options["dataset"] = self.settings.dataset
         if side == "agent":
-            return {**options, "agent": "external", "user": other}
-        return {**options, "agent": other, "user": "external"}
+            return {**options, "agent": "external", "user": other.participant}
+        return {**options, "agent": other.participant, "user": "external"}
 
-    async def open(self, factory: EpisodeFactory, domain: str, task_id: str, side: Role, other: str) -> Play:
+    async def open(self, factory: EpisodeFactory, domain: str, task_id: str, side: Role, other: Other) -> Play:
         """Start an episode. Raises TaskError."""
         if len(self._open) >= MOST:
             await self.close(min(self._open.values(), key=lambda play: play.touched).id)
@@ -105,6 +119,11 @@ class Plays:
         play = self._open.pop(play_id)
         play.episode.close()
         await play.factory.close()
+
+    async def close_all(self) -> None:
+        """Close all episodes, and with them the connections to models."""
+        for play_id in list(self._open):
+            await self.close(play_id)
 
     def keep(self, play: Play, record: EpisodeRecord, grade: Grade) -> str:
         """Write an episode as a run of one slot, and return the folder's name. Raises RunError."""
@@ -147,7 +166,10 @@ def fields(tool: Tool) -> list[Field]:
         choices: Sequence[str] = ()
         kind = {"string": "text", "integer": "number", "number": "number"}.get(str(schema.get("type")), "json")
         if isinstance(schema.get("enum"), list):
-            kind, choices = "choice", [json.dumps(value, ensure_ascii=False) for value in schema["enum"]]
+            kind, choices = (
+                "choice",
+                [printable_json(json.dumps(value, ensure_ascii=False)) for value in schema["enum"]],
+            )
         elif schema.get("type") == "boolean":
             kind, choices = "choice", ["true", "false"]
         found.append(Field(name, kind, name in required, choices, str(schema.get("description", ""))))

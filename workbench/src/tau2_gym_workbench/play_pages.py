@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,13 +17,14 @@ from tau2_core.errors import Tau2GymError, UsageError
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.tools import Role
 from tau2_core.names import did_you_mean
+from tau2_core.terminal_text import printable
 
 from tau2_gym_workbench.alignment import align
 from tau2_gym_workbench.authoring import OUTCOMES, task_content, task_yaml, write_task
 from tau2_gym_workbench.episodes import turns
 from tau2_gym_workbench.links import Links
 from tau2_gym_workbench.pages import Reading, mark
-from tau2_gym_workbench.play import OTHERS, Play, Plays, fields, hang_up, read_arguments
+from tau2_gym_workbench.play import OTHERS, Other, Play, Plays, fields, hang_up, read_arguments
 from tau2_gym_workbench.time_machine import TimeMachine, time_machine
 
 LONGEST_FORM = 2_000_000  # bytes
@@ -67,11 +69,19 @@ class PlayPages:
     async def begin(self, request: Request) -> Response:
         form = await _form(request)
         side: Role = "user" if form.get("side") == "user" else "agent"
-        other = form.get("model", "").strip() or form.get(f"other-{side}", "") or OTHERS[side][0]
-        domain, task = form.get("domain", ""), form.get("task", "")
+        model = form.get("model", "").strip()
+        other = Other(model, _object(form)) if model else Other(form.get(f"other-{side}", "") or OTHERS[side][0])
+        domain = form.get("domain", "")
+        task = self._meant(domain, form.get("task", ""))
         factory = await run_in_threadpool(self.plays.factory, domain, task, side, other)
         play = await self.plays.open(factory, domain, task, side, other)
         return self._to(play)
+
+    def _meant(self, domain: str, text: str) -> str:
+        """Return the id of the task that a form shows as `text`: without control characters."""
+        names = {each.name for each in self.reading.settings.catalogue.domains()}
+        tasks = self.reading.settings.domain(domain).tasks() if domain in names else {}
+        return next((each for each in tasks if printable(each) == printable(text)), text)
 
     async def show(self, request: Request) -> Response:
         play = self.plays.get(request.path_params["id"])
@@ -171,6 +181,7 @@ class PlayPages:
             opened=lambda criterion, verdict: criterion in basis and not verdict.met,
             aligned=align(task.gold(), calls) if play.grade else [],
             machine=machine,
+            shows_gold=play.grade is not None,  # who plays is to find out what to do
             task=task,
             turns=every,
             whole=lambda _number: "",
@@ -186,6 +197,17 @@ class PlayPages:
 
     def _page(self, template: str, title: str, **values: Any) -> Response:
         return HTMLResponse(self.reading.render(template, self.links, "play", title, **values))
+
+
+def _object(form: Mapping[str, str]) -> dict[str, Any]:
+    """Return the arguments of a model. Raises UsageError for anything but a JSON object."""
+    try:
+        found = json.loads(form.get("arguments", "").strip() or "{}")
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"the model's arguments should be a JSON object: {error}") from error
+    if not isinstance(found, dict):
+        raise UsageError(f"the model's arguments should be a JSON object, not {found!r}")
+    return found
 
 
 async def _form(request: Request) -> dict[str, str]:

@@ -45,7 +45,7 @@ def _begin(say: Callable[[str], None], address: str, *, opens: bool) -> None:
 
 def _run(app: Access, listeners: Sequence[socket.socket], begin: Callable[[], None]) -> None:
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_SECONDS, lifespan="off"
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_SECONDS, lifespan="on"
     )
     server = uvicorn.Server(config)
     begin()
