@@ -1,7 +1,8 @@
 """`python -m benchmarks [SECTION…] [--simulations DIR]`: the cost of worlds, calls, grades, rollouts and a server.
 
 Sections: the domains, `imports` (CPU seconds of a start, and the size of a light install, which pip fetches),
-`grading` (of official result files, by default those in ../shared), `train` (environments for training), `equality`
+`grading` (of official result files, by default those in ../shared), `train` (environments for training, also those of
+tau2-bench: `--tau2-bench` is a folder with its package, or an interpreter that has it), `equality`
 (the same episodes by every interface; `--openenv` and `--verifiers` add two, from environments that are made for them
 or have the given interpreter), `view` (the workbench over 20,000 episodes), `scale` (reading a run of `--episodes`, by
 default a million, which takes some GB of disk), `trees` (this tree beside another, `--before DIR`: the same work in
@@ -35,6 +36,8 @@ def main(
     verifiers: str | None = None,
     episodes: int = 1_000_000,
     before: Path | None = None,
+    tau2_bench: Path | None = None,
+    environments: list[int] | None = None,
 ) -> None:
     """Measure the given sections, by default the domains and the imports, and print a table for each."""
     screen = Console(width=130)
@@ -69,9 +72,12 @@ def main(
 
             screen.print(_table(f"scale: a run of {episodes:,} episodes, CPU seconds", scale_figures(episodes)))
         elif section == "train":
-            from benchmarks.train import train_figures
+            from benchmarks.train import SIZES, train_figures
 
-            screen.print(_table("train: retail, environments of one process", train_figures()))
+            figures, remark = train_figures(environments or SIZES, tau2_bench)
+            screen.print(_table("train: retail, environments of one process", figures))
+            if remark:
+                screen.print(escape(remark), soft_wrap=True)
         elif section == "executors":
             from benchmarks.executors import executor_figures
 
@@ -156,5 +162,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--episodes", type=int, default=1_000_000, help="how many episodes `scale` reads")
     parser.add_argument("--before", type=Path, metavar="DIR", help="the tree that `trees` compares this tree with")
+    parser.add_argument("--tau2-bench", type=Path, metavar="PATH", help="its package, which `train` measures, too")
+    parser.add_argument("--environments", type=int, nargs="+", metavar="N", help="sizes of the vectors of `train`")
     told = parser.parse_args()
-    main(told.sections, told.simulations, told.minutes, told.openenv, told.verifiers, told.episodes, told.before)
+    main(**vars(told))
