@@ -10,6 +10,7 @@ MAX_DEPTH = 64  # of messages and calls
 DEEPEST = 200  # of what is read from a file
 MAX_DIGITS = 1000
 _HUGE = 10**MAX_DIGITS
+_CONTAINERS = (dict, list)
 
 
 def json_problem(value: Any, depth: int = 0, *, strict: bool = True) -> str | None:
@@ -33,6 +34,8 @@ def json_problem(value: Any, depth: int = 0, *, strict: bool = True) -> str | No
     else:
         return None if value is None else f"a {type(value).__name__} is not a JSON value"
     for part in parts:
+        if type(part) is str and part.isascii() and depth < MAX_DEPTH:
+            continue
         problem = json_problem(part, depth + 1, strict=strict)
         if problem:
             return problem
@@ -49,12 +52,12 @@ def _text_problem(value: str) -> str | None:
 
 def writable(value: dict[str, Any]) -> dict[str, Any]:
     """Return an object unchanged. Raises ValueError if it is nested too deeply to be written as JSON."""
-    level: list[Any] = [value]
+    level: list[Any] = [part for part in value.values() if isinstance(part, _CONTAINERS)]
     for _ in range(DEEPEST):
-        parts = (part for each in level for part in (each.values() if isinstance(each, dict) else each))
-        level = [part for part in parts if isinstance(part, dict | list)]
         if not level:
             return value
+        parts = (part for each in level for part in (each.values() if isinstance(each, dict) else each))
+        level = [part for part in parts if isinstance(part, _CONTAINERS)]
     raise ValueError(f"nested more than {DEEPEST} levels deep")
 
 
@@ -93,7 +96,7 @@ def shortened(text: str, most: int) -> str:
 def copy_json(value: Any) -> Any:
     """Return a deep copy of objects and lists; other values are shared."""
     if isinstance(value, dict):
-        return {key: copy_json(item) for key, item in value.items()}
+        return {key: copy_json(item) if isinstance(item, _CONTAINERS) else item for key, item in value.items()}
     if isinstance(value, list):
-        return [copy_json(item) for item in value]
+        return [copy_json(item) if isinstance(item, _CONTAINERS) else item for item in value]
     return value

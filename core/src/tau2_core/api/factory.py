@@ -119,7 +119,7 @@ class EpisodeFactory:
             task = self.tasks[task]
         if not isinstance(task, Task):
             raise UsageError(f"task: give an id or a task, not {task!r}")
-        if not isinstance(seed, int):
+        if isinstance(seed, bool) or not isinstance(seed, int):
             raise UsageError(f"seed: give an integer, not {seed!r}")
         return Episode(
             self.setting, task, self.participants, slot=Slot(task.id, trial), seed=seed, grade=_GradeOf(self, task)

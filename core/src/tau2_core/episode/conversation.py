@@ -208,7 +208,7 @@ class Conversation:
     async def _execute(self) -> list[ToolResult]:
         last = self.messages[-1]
         results: list[ToolResult] = []
-        calls: list[ToolCall] = (last.tool_calls or []) if isinstance(last, AssistantMessage | UserMessage) else []
+        calls: list[ToolCall] = (last.tool_calls or []) if isinstance(last, (AssistantMessage, UserMessage)) else []
         for call in calls:
             if self.solo and call.name == DONE and CUT_OFF not in call.arguments:
                 self.messages.append(ToolMessage(id=call.id, content="", turn_idx=len(self.messages)))

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
+from threading import Lock
 from typing import Any
 
 from tau2_core.background import Background, package_of
@@ -67,7 +68,7 @@ class Episode:
         self.customer = Side(self, "user")
         self._open_backend = open_backend or partial(new_backend, LocalBackend, setting, task, participants)
         self._grade = grade
-        self._busy = False
+        self._stepping = Lock()  # so that of two threads one is refused
         self.begun = False
         self._start(seed, models)
 
@@ -198,7 +199,7 @@ class Episode:
 
     async def reset(self, seed: int | None = None) -> None:
         """Start again in the task's start state, with a new seed if one is given (0 is a seed)."""
-        if self._busy:
+        if self._stepping.locked():
             raise EpisodeError("a step of this episode is in progress; await it before you reset")
         self.close()
         seed = self.seed if seed is None else seed
@@ -207,14 +208,15 @@ class Episode:
             await self.begin()
 
     def _one_step(self) -> _Step:
-        if self._busy:
+        if not self._stepping.acquire(blocking=False):
             raise EpisodeError("a step of this episode is in progress; await it before the next one")
         ended = self.ended
+        if ended is None and not self._closed:
+            return _Step(self, self._background.tracking())
+        self._stepping.release()
         if ended is not None:
             raise EpisodeError(f"the episode has ended ({ended.value}); reset it, or open another one")
-        if self._closed:
-            raise EpisodeError("the episode is closed; reset it, or open another one")
-        return _Step(self, self._background.tracking())
+        raise EpisodeError("the episode is closed; reset it, or open another one")
 
     def close(self) -> None:
         """Refuse further steps, and cancel background tasks. Call it in the event loop's thread."""
@@ -247,14 +249,13 @@ class _Step:
         self._tracking = tracking
 
     def __enter__(self) -> None:
-        self._episode._busy = True
         self._tracking.__enter__()
 
     def __exit__(self, *error: Any) -> None:
         try:
             self._tracking.__exit__(*error)
         finally:
-            self._episode._busy = False
+            self._episode._stepping.release()
             if self._episode.ended is not None:
                 self._episode.close()
 

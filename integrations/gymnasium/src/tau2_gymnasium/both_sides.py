@@ -15,7 +15,7 @@ from tau2_core.episode.transcript import transcript
 
 from tau2_gymnasium.actions import UnicodeText
 from tau2_gymnasium.environments import made_factory
-from tau2_gymnasium.seat import SEEDS, Draw, Player, Reward, Seat
+from tau2_gymnasium.seat import SEEDS, Draw, Player, Reward, Seat, checked_options, checked_seed
 from tau2_gymnasium.step_runner import StepRunner
 
 BY_TURN = {"agent": "agent_0", "user": "customer_0"}
@@ -54,10 +54,10 @@ class BothSidesEnv(AECEnv[str, dict[str, str], str]):
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
         """Begin an episode, as `AgentEnv.reset` does. For options that there are not, which are allowed here, warn."""
-        known = {name: value for name, value in (options or {}).items() if name in ("task_id", "split")}
+        known = {name: value for name, value in checked_options(options).items() if name in ("task_id", "split")}
         for name in (options or {}).keys() - known.keys():
             warnings.warn(f"reset: there is no option {name!r}; there are task_id and split", stacklevel=2)
-        if seed is not None:
+        if (seed := checked_seed(seed)) is not None:
             self._random, _ = seeding.np_random(seed)
         task_id, drawn = self._draw.task(self._random, known), int(self._random.integers(SEEDS))
         self._episode = self.factory.episode(task_id, seed=drawn if seed is None else seed)

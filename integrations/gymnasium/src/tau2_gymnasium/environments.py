@@ -9,7 +9,7 @@ import gymnasium
 from tau2_core import Curriculum, EpisodeFactory, EpisodeOptions, EpisodeRecord, Grade, UsageError
 
 from tau2_gymnasium.actions import UnicodeText
-from tau2_gymnasium.seat import SEEDS, Draw, Player, Reward, Seat, Stepped
+from tau2_gymnasium.seat import SEEDS, Draw, Player, Reward, Seat, Stepped, checked_seed
 from tau2_gymnasium.step_runner import StepRunner
 
 
@@ -44,6 +44,7 @@ class _TextEnv(gymnasium.Env[str, str]):
         A `seed` determines this episode and the tasks drawn from now on. Raises ValueError for a task or a split that
         this environment does not play, Tau2GymError if the task's start state is invalid.
         """
+        seed = checked_seed(seed)
         super().reset(seed=seed)
         task_id = self._draw.task(self.np_random, options)
         drawn = int(self.np_random.integers(SEEDS))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -27,7 +27,8 @@ from tau2_core.episode.transcript import transcript
 
 from tau2_gymnasium.actions import DONE, ActionCall, read_action
 
-SEEDS = 2**31
+SEEDS = 2**31  # that are drawn
+MOST_SEED = 2**63
 STOP = "###STOP###"
 OWN_ERROR: dict[Player, str] = {"agent": "agent_error", "customer": "user_error"}
 ENDED = {"agent_stop", "user_stop"}
@@ -41,6 +42,28 @@ Reward = RewardFunction | RewardWeights
 def chat_functions(tools: tuple[Tool, ...]) -> tuple[dict[str, Any], ...]:
     """Return tools as chat-completions functions, cached."""
     return tuple(tool.chat_function() for tool in tools)
+
+
+def checked_seed(seed: Any) -> int | None:
+    """Return a seed as a Python integer, None if there is none. Raises ValueError."""
+    if seed is None:
+        return None
+    if isinstance(seed, bool | np.bool_) or not isinstance(seed, int | np.integer) or not 0 <= seed < MOST_SEED:
+        raise ValueError(f"reset: a seed is an integer from 0 to 2**63 - 1, not {seed!r}")
+    return int(seed)
+
+
+def checked_options(options: Any) -> dict[str, Any]:
+    """Return a copy of the options of a reset. Raises ValueError."""
+    if options is not None and not isinstance(options, Mapping):
+        raise ValueError(f"reset: options are a dictionary, not {options!r}")
+    return dict(options or {})
+
+
+def refuse_no_text(action: Any, where: str = "") -> None:
+    """Raise InvalidAction for an action that is not a string."""
+    if not isinstance(action, str):
+        raise gymnasium.error.InvalidAction(f"{where}an action is a string, not {type(action).__name__}: {action!r}")
 
 
 class Seat:
@@ -57,6 +80,8 @@ class Seat:
         self.episode: Episode | None = None
         self.over = False
         self._pay: Pay | None = None
+        if reward is not None and not callable(reward) and not isinstance(reward, RewardWeights):
+            raise UsageError(f"reward: give a function or RewardWeights, not {reward!r}")
 
     async def reset(self, task_id: str, seed: int) -> str:
         """Start an episode of a task; return the first observation. If it has ended already, the first step says so."""
@@ -106,8 +131,7 @@ class Seat:
         episode = self._begun()
         if self.over:
             raise gymnasium.error.ResetNeeded("the episode is over; call reset before the next action")
-        if not isinstance(action, str):
-            raise gymnasium.error.InvalidAction(f"an action is a string, not {type(action).__name__}: {action!r}")
+        refuse_no_text(action)
         observation = ""
         if episode.ended is None:  # it may have ended before the first action, or by a time limit
             observation = await self._act(episode, read_action(action))
@@ -180,7 +204,7 @@ class Draw:
 
     def task(self, random: np.random.Generator, options: dict[str, Any] | None) -> str:
         """Return a task's id. Raises ValueError for unknown options, and for a task of another split."""
-        options = dict(options or {})
+        options = checked_options(options)
         task_id, split = options.pop("task_id", None), options.pop("split", None)
         if options:
             raise ValueError(f"reset: unknown option {next(iter(options))!r}; the options are task_id and split")

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import gymnasium
-from tau2_core import EpisodeFactory
+from tau2_core import EpisodeError, EpisodeFactory
 from tau2_core.event_loop import loop_factory
 
 Result = TypeVar("Result")
@@ -26,6 +26,9 @@ class StepRunner:
         if self._loop is None:
             steps.close()
             raise gymnasium.error.ClosedEnvironmentError("the environment is closed; create a new one")
+        if self._loop.is_running():
+            steps.close()
+            raise EpisodeError("a step of this environment is in progress; give each thread an environment of its own")
         try:
             return run_at_once(steps) if self._at_once else self._loop.run_until_complete(steps)
         finally:

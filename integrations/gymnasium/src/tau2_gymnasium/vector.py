@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, Unpack
 
@@ -18,7 +18,7 @@ from tau2_core.event_loop import loop_factory
 
 from tau2_gymnasium.actions import UnicodeText
 from tau2_gymnasium.environments import made_factory
-from tau2_gymnasium.seat import SEEDS, Draw, Player, Reward, Seat
+from tau2_gymnasium.seat import SEEDS, Draw, Player, Reward, Seat, checked_options, checked_seed, refuse_no_text
 from tau2_gymnasium.step_runner import run_at_once
 
 Result = TypeVar("Result")
@@ -73,13 +73,13 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
         booleans that selects the environments to reset.
         """
         self._refuse_closed()
-        options = dict(options or {})
+        options = checked_options(options)
         mask, task_ids = options.pop("reset_mask", None), options.pop("task_ids", None)
         chosen = list(range(self.num_envs)) if mask is None else self._masked(mask)
         if task_ids is not None and len(task_ids) != self.num_envs:
             raise ValueError(f"reset: {len(task_ids)} task_ids for {self.num_envs} environments")
         seeds = self._seeds(seed)
-        super().reset(seed=seed if isinstance(seed, int) else None)
+        super().reset(seed=None if seed is None or isinstance(seed, Sequence | np.ndarray) else seeds[0])
         if not self._randoms:
             drawn = self.np_random.integers(SEEDS, size=self.num_envs)
             self._randoms = [np.random.default_rng(int(each)) for each in drawn]
@@ -97,6 +97,8 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
         over.
         """
         self._refuse_closed()
+        if isinstance(actions, str) or not isinstance(actions, Iterable):
+            raise gymnasium.error.InvalidAction(f"step: give {self.num_envs} actions, not {actions!r}")
         actions = list(actions)
         if len(actions) != self.num_envs:
             raise ValueError(f"step: {len(actions)} actions for {self.num_envs} environments")
@@ -106,6 +108,8 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
         if again and self.autoreset_mode is AutoresetMode.DISABLED:
             raise gymnasium.error.ResetNeeded(f"environments {again[:10]} are over; reset them with `reset_mask`")
         going = np.flatnonzero(~self._over).tolist()
+        for index in going:  # before any is taken, so that nothing is lost
+            refuse_no_text(actions[index], f"environment {index}: ")
         infos = self._begin(again) if again else {}
         rewards = np.zeros(self.num_envs)
         terminations = np.zeros(self.num_envs, dtype=np.bool_)
@@ -176,11 +180,13 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
     def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
         if seed is None:
             return [None] * self.num_envs
-        if isinstance(seed, int):
-            return [seed + index for index in range(self.num_envs)]
+        if isinstance(seed, str) or not isinstance(seed, Sequence | np.ndarray):
+            first = checked_seed(seed)
+            assert first is not None
+            return [checked_seed(first + index) for index in range(self.num_envs)]
         if len(seed) != self.num_envs:
             raise ValueError(f"reset: {len(seed)} seeds for {self.num_envs} environments")
-        return list(seed)
+        return [*map(checked_seed, seed)]
 
     def _gathered(self, infos: dict[str, Any], info: dict[str, Any], index: int) -> dict[str, Any]:
         """Add an environment's info: an array for each key, and its mask of set entries with the prefix `_`."""
