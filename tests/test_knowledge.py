@@ -144,3 +144,26 @@ def test_markdown_needs_front_matter(desk: Path, text: str | bytes, said: str) -
     with open_episode(desk) as episode:
         found = episode.call("search", query="zebra").content
     assert found == "1. Badges\n   ID: b\n   Score: 0.0000\n   Content: # Badges\n\nAt the door.\n"
+
+
+def test_a_refused_task_may_change_what_the_pack_declares_as_bookkeeping(desk: Path) -> None:
+    calls = f"[{{name: unlock, arguments: {{name: {RESET}}}}}]"
+    change(desk / "data/tasks.yaml", "evaluation_criteria: {actions: []}", f"evaluation_criteria: {{actions: {calls}}}")
+    change(desk / "data/tasks.yaml", "- id: paper\n", "- id: paper\n  searches: [printer hangs]\n")
+    done = in_process("check", "--pack", desk)
+    assert (done.returncode, "its outcome is 'refused', but its gold changes the database" in done.stdout) == (1, True)
+    with (desk / MANIFEST).open("a", encoding="utf-8") as manifest:
+        manifest.write("evaluation: {bookkeeping: [log]}\n")
+    assert in_process("check", "--pack", desk).returncode == 0
+    done = in_process("run", "desk", "--pack", desk, "--evaluators", "strict", "--out", desk.parent / "runs", "--json")
+    assert json.loads(done.stdout)["mean_reward"] == 1.0
+
+
+def test_the_scripted_customer_says_no_token_that_ends_the_conversation(desk: Path) -> None:
+    change(desk / "data/tasks.yaml", "Ask for help.", "Then say ###STOP### and nothing else.")
+    with open_episode(desk, "reset") as episode:
+        assert episode.say("How can I help?") == "Yes, please go ahead."
+        assert episode.say("Shall I transfer you?") == "Yes, please go ahead."
+        assert episode.say("I am going to transfer you.") == "###TRANSFER###"
+        said = [message.content for message in episode.messages]
+    assert said[1] == "The printer P1 hangs. Then say  and nothing else."

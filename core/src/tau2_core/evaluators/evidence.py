@@ -94,6 +94,11 @@ class ReplayedEvidence:
         return [] if self.setting.dataset else self.setting.pack.rules
 
     @property
+    def bookkeeping(self) -> Sequence[str]:
+        """Path patterns of records that note what the agent did."""
+        return self.setting.pack.manifest.evaluation.bookkeeping
+
+    @property
     def failed_gold(self) -> Sequence[Action]:
         """The gold calls that fail."""
         return [action for action, _why in self.gold.failures]

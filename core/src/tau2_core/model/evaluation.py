@@ -166,6 +166,10 @@ class Evidence(Protocol):
         """The policy rules that the pack declares; none with a dataset, which has a policy of its own."""
 
     @property
+    def bookkeeping(self) -> Sequence[str]:
+        """Path patterns of records that note what the agent did; declared by the pack."""
+
+    @property
     def failed_gold(self) -> Sequence[Action]:
         """The gold calls that fail."""
 

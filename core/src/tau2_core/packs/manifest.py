@@ -115,6 +115,7 @@ class AllowedPass(_Section):
 class Evaluation(_Section):
     """How a pack's tasks are graded.
 
+    `bookkeeping` are path patterns too: what a refused task may change, which is nothing unless it is declared.
     `unordered` and `ignored` are path patterns for the set `strict`: lists whose order, and parts whose value, do not
     matter for a verdict. `audit` lists, by evaluator set, the baselines that may pass tasks. `evaluators` grades the
     pack's own tasks by default: the name of a set, or a file such as `evaluation.yaml`. `policy_checks` is a file of
@@ -136,6 +137,11 @@ class Evaluation(_Section):
     )
     ignored: list[str] = Field(
         default_factory=list, description="Path patterns of values that the set `strict` does not compare."
+    )
+    bookkeeping: list[str] = Field(
+        default_factory=list,
+        description="Path patterns of records that note what the agent did, such as `checks.*`; the gold of a refused "
+        "task may change them.",
     )
     audit: dict[str, list[AllowedPass]] = Field(
         default_factory=dict, description="Why baselines may pass some tasks, by set of evaluators."

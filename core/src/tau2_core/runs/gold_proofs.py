@@ -10,6 +10,8 @@ from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import new_environment
 from tau2_core.errors import Problem, Tau2GymError, ToolError
+from tau2_core.evaluators.evidence import play_gold
+from tau2_core.evaluators.meaning import Meaning, semantic_differences
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tasks import Action, Task
 from tau2_core.model.tools import Failure, Source, Tool, role_of
@@ -83,7 +85,7 @@ class GoldProofs:
     ) -> bool:
         digests = environment.digests()
         result = environment.call(ToolCall(name=action.name, arguments=action.arguments, requestor=action.requestor))
-        if not tool.mutates and environment.digests() != digests:
+        if not (tool.mutates or tool.logs) and environment.digests() != digests:
             what = f"tool {tool.name!r} is of kind {tool.kind!r}, but it changed the database"
             self.notes.problems.at(tool.source, ProblemKind.READ_WRITES, what, hint="declare it `kind: write`")
         crashed = result.failure is Failure.CRASHED
@@ -178,13 +180,22 @@ class GoldProofs:
             hint = "declare `transfers: true` for the tool that hands the customer over" if lacking else ""
             what = f"task {task.id!r}: its outcome is {task.outcome!r}, but its gold {what}"
             self.notes.note(source, ProblemKind.OUTCOME, what, "outcome", hint=hint)
-        if task.outcome == "refused" and any(tool.mutates for tool in tools):
+        if task.outcome == "refused" and any(tool.mutates for tool in tools) and self._changes(task):
             self.notes.note(
                 source,
                 ProblemKind.OUTCOME,
                 f"task {task.id!r}: its outcome is 'refused', but its gold changes the database",
                 "outcome",
             )
+
+    def _changes(self, task: Task) -> bool:
+        """Tell whether the gold changes more than the pack's bookkeeping."""
+        notes = self.pack.manifest.evaluation.bookkeeping
+        if not notes:
+            return True
+        start, end = new_environment(self.setting, task), play_gold(self.setting, task).environment
+        meaning = Meaning(ignored=notes)
+        return any(semantic_differences(world, end.worlds[role], meaning) for role, world in start.worlds.items())
 
 
 def _words(error: BaseException) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tau2_core.errors import UsageError
 from tau2_core.model.messages import AssistantMessage, Message, ToolCall, ToolMessage, UserMessage
-from tau2_core.model.participants import STOP, TRANSFER, UserContext
+from tau2_core.model.participants import STOP, STOP_TOKENS, TRANSFER, UserContext
 from tau2_core.model.tasks import Action, Instructions, UserScenario
 
 PATIENCE = 10
@@ -49,7 +49,7 @@ class Scripted:
         return UserMessage(tool_calls=[call])
 
     def _say(self, heard: str) -> str:
-        if "transfer" in heard.lower():
+        if "transfer" in heard.lower() and "?" not in heard:
             return TRANSFER
         if self.lines:
             return self.lines.pop(0)
@@ -60,14 +60,20 @@ class Scripted:
 
 
 def script(scenario: UserScenario) -> list[str]:
-    """Return what the customer says on its own, in order."""
+    """Return what the customer says on its own, in order; a token in it that would end the conversation is left out."""
     instructions = scenario.instructions
     if not isinstance(instructions, Instructions):
         texts = [instructions]
     else:
         rest = [instructions.known_info, instructions.task_instructions]
         texts = [instructions.reason_for_call, "\n".join(part for part in rest if part)]
-    return [text for text in texts if text.strip()]
+    return [spoken for text in texts if (spoken := _without_tokens(text)).strip()]
+
+
+def _without_tokens(text: str) -> str:
+    for token in STOP_TOKENS:
+        text = text.replace(token, "")
+    return text
 
 
 def asked_for(pending: Sequence[Action], text: str) -> list[Action]:

@@ -10,7 +10,7 @@ import re
 
 from tau2_core.evaluators.action import all_calls
 from tau2_core.evaluators.strict.action import made
-from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
+from tau2_core.model.evaluation import Check, Evidence, State, Status, Verdict
 from tau2_core.model.messages import AssistantMessage, ToolCall, ToolMessage, UserMessage
 from tau2_core.model.paired_calls import paired_calls
 from tau2_core.model.tasks import Action
@@ -39,7 +39,7 @@ def _of_gold(evidence: Evidence) -> str | None:
     tools = {**evidence.tools("user"), **evidence.tools("agent")}
     failed = evidence.failed_gold
     called = [tools[each.name] for each in evidence.task.gold() if each.name in tools and each not in failed]
-    if any(tool.mutates for tool in called):
+    if _changed(evidence, "gold", any(tool.mutates for tool in called)):
         return None
     return "transferred" if any(tool.transfers for tool in called) else "refused"
 
@@ -48,7 +48,7 @@ def _what_happened(evidence: Evidence, outcome: str) -> Check:
     agent_tools = evidence.tools("agent")
     succeeded = _succeeded(evidence)
     transferred = any(name in agent_tools and agent_tools[name].transfers for name in succeeded)
-    changed = any(name in agent_tools and agent_tools[name].mutates for name in succeeded)
+    changed = _changed(evidence, "end", any(name in agent_tools and agent_tools[name].mutates for name in succeeded))
     if transferred:
         actual = "transferred"
     elif not _spoke(evidence) and not evidence.record.solo:
@@ -59,6 +59,13 @@ def _what_happened(evidence: Evidence, outcome: str) -> Check:
         actual = outcome if outcome != "transferred" else "not transferred"
     what = f"the outcome is {outcome!r}"
     return Check(what=what, met=actual == outcome, why="" if actual == outcome else f"it was: {actual}")
+
+
+def _changed(evidence: Evidence, state: State, called: bool) -> bool:
+    """Tell whether a tool that changes was called, and more than the pack's bookkeeping was changed."""
+    if not (called and evidence.bookkeeping):
+        return called
+    return any(evidence.differences("start", state, role, ignored=evidence.bookkeeping) for role in evidence.roles)
 
 
 def _succeeded(evidence: Evidence) -> list[str]:
