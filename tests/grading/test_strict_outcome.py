@@ -41,7 +41,7 @@ def outcome(strict: Grading, made: Messages, says: Messages) -> Callable[..., Ve
         middle = [message for part in done for message in part]
         messages = [
             *says("Hello, what can I do?"),
-            *says("I have a wish.", "user"),
+            *says("I have another wish today.", "user"),
             *middle,
             *says("###STOP###", "user"),
         ]
@@ -115,9 +115,11 @@ def test_a_gold_without_changes_means_that_no_outcome_is_specified(
     assert outcome(None, transfer, refusal).reward == 0.0
     assert outcome(None, transfer, refusal, gold=handing_over).reward == 1.0
     assert outcome(None, refusal, gold=handing_over).reward == 0.0
-    assert outcome(None, refusal, gold=[action(*COMPLETE)]).status is Status.VACUOUS
+    unspecified = outcome(None, refusal, gold=[action(*COMPLETE)])
+    assert (unspecified.status, unspecified.reward, unspecified.checks) == (Status.VACUOUS, 1.0, [])
     failing = action(COMPLETE[0], {"task_id": "none", "status": "completed"})
     assert outcome(None, refusal, gold=[failing]).reward == 1.0  # a gold call that fails changes nothing
+    assert outcome(None, says("…"), gold=[failing]).reward == 0.0
 
 
 def test_without_gold_only_a_declared_outcome_counts(strict: Grading, says: Messages) -> None:
