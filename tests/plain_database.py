@@ -48,6 +48,7 @@ class Meta(Record):
 class Shop(Database):
     items: dict[str, Item]
     counts: dict[str, int]
+    slots: dict[int, Any] = Field(default_factory=dict)  # not a table, whose keys are strings
     log: list[Any]
     meta: Meta
     flag: Any = None
@@ -120,6 +121,7 @@ OPERATIONS: dict[str, Callable[[Any, str, Any], object]] = {
     "replace log": replace_log_and_change_it,
     "replace items": replace_items,
     "reorder items": lambda db, key, value: setattr(db, "items", dict(sorted(db.items.items(), reverse=True))),
+    "replace items with themselves": lambda db, key, value: setattr(db, "items", reading(db).items),
     "loop": loop_and_change,
     "loop and delete": delete_while_looping_over_a_copy,
     "fail": change_half_and_fail,
@@ -146,6 +148,7 @@ OPERATIONS: dict[str, Callable[[Any, str, Any], object]] = {
     "count": lambda db, key, value: db.counts.__setitem__(key, value),
     "count up": lambda db, key, value: db.counts.__setitem__(key, db.counts[key] + 1),
     "uncount": lambda db, key, value: db.counts.pop(key, value),
+    "slot": lambda db, key, value: db.slots.__setitem__(len(key), value),
     "log": lambda db, key, value: db.log.append(value),
     "log deep": lambda db, key, value: db.log[1]["y"].append(value),
     "title": lambda db, key, value: setattr(db.meta, "title", value),
@@ -209,7 +212,7 @@ class Pair:
     def content(self) -> dict[str, Any]:
         view: Any = View(self.world, writing=False)
         tables = {name: dict(getattr(view, name).items()) for name in ("items", "counts")}
-        return {**tables, "log": view.log, "meta": view.meta, "flag": view.flag}
+        return {**tables, **{name: getattr(view, name) for name in ("slots", "log", "meta", "flag")}}
 
     def dump(self) -> dict[str, Any]:
         return self.plain.model_dump(warnings=False)
