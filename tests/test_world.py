@@ -34,6 +34,17 @@ def test_what_a_call_that_is_rolled_back_did_is_undone_and_the_rest_stays(steps:
     assert json.dumps(pair.world.plain(), sort_keys=True, default=str) == text
 
 
+def test_a_field_may_be_set_to_another_worlds_table() -> None:
+    first, second = World(BASE), World(BASE)
+    source: Any = View(first, writing=True)
+    source.items["a"].note = "changed"
+    del source.items["b"]
+    target: Any = View(second, writing=True)
+    target.items = source.items
+    assert world_changes(first, second) == []
+    assert list(target.items) == list(source.items) == ["a", "c"]
+
+
 @given(STEPS)
 def test_length_and_membership_are_those_of_a_plain_database(steps: Steps) -> None:
     pair = Pair()
