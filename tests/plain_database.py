@@ -157,6 +157,7 @@ OPERATIONS: dict[str, Callable[[Any, str, Any], object]] = {
     "flag": lambda db, key, value: setattr(db, "flag", value),
     "look": lambda db, key, value: [db.items.get(key), key in db.items, len(db.counts), list(reversed(db.items))],
     "read": lambda db, key, value: [(name, item.note) for name, item in reading(db).items.items()],
+    "read one": lambda db, key, value: [key in reading(db).items, reading(db).counts.get(key), reading(db).items[key]],
     "copy": lambda db, key, value: [db.items.copy(), db.counts | {key: value}, {key: value} | db.counts],
 }
 STEPS = st.lists(

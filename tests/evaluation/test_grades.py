@@ -166,6 +166,8 @@ class TestPending:
         graded = grade(MADE, criteria(MET["DB"], STATEMENTS, basis=["DB"]))
         assert (graded.outcome, graded.pending) == (Outcome.SOLVED, [])
         assert graded.verdicts["NL_ASSERTION"].status is Status.PENDING
+        unanswered = grade(MADE, criteria(MET["DB"], STATEMENTS, basis=["DB"]), judgement=Judgement(error="no answer"))
+        assert (unanswered.reward, unanswered.outcome, unanswered.note) == (1.0, Outcome.SOLVED, "")
 
     @pytest.mark.parametrize("statements", [None, []])
     def test_no_statements_are_met_by_rule(self, grade: GradeOf, statements: Any) -> None:
