@@ -111,6 +111,14 @@ class TestDatabase:
         verdict = evaluate("DB", made(("note", {}), content="noted"), actions=gold(("note", {})), setting=setting)
         assert verdict.checks[0].evidence == [{"path": "items.b.count", "old": 10, "new": 20}]
 
+    def test_fifty_of_many_differences_are_shown_and_all_are_counted(
+        self, evaluate: Evaluate, small_pack: Callable[..., Setting]
+    ) -> None:
+        handlers = "def fill(db) -> str:\n    db.items['a'].tags.extend(map(str, range(51)))\n    return 'full'\n"
+        setting = small_pack(handlers, {"fill": {"kind": "write"}}, mode="tau2")
+        (check, *_) = evaluate("DB", made(("fill", {}), content="full"), actions=[], setting=setting).checks
+        assert (len(check.evidence), check.why) == (50, "differs from the gold's end state at 51 paths")
+
     def test_calls_without_results_cannot_be_graded(self, evaluate: Evaluate) -> None:
         verdict = evaluate("DB", made(COMPLETE)[:1], actions=[])
         assert (verdict.status, verdict.reward) == (Status.ERROR, None)
