@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from tau2_core.packs.source_error import SourcePath
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -38,17 +39,19 @@ def differing_ids(fields: Mapping[str, Any]) -> Iterator[tuple[SourcePath, str, 
 def _collect(value: Any, path: SourcePath, form: Sequence[str], tables: dict[str, _Table]) -> None:
     if isinstance(value, BaseModel):
         for name, part in value.__dict__.items():
-            if isinstance(part, Mapping | list | tuple | BaseModel):
+            if part.__class__ not in _SCALARS:
                 _collect(part, (*path, name), (*form, name), tables)
     elif isinstance(value, Mapping):
         for key, part in value.items():
             if isinstance(part, BaseModel) and isinstance(key, str | int):
                 name = next((each for each in reversed(form) if each != "*"), "")
                 tables.setdefault(".".join(form), _Table(name)).rows.append(((*path, key), part))
-            _collect(part, (*path, key), (*form, "*"), tables)
+            if part.__class__ not in _SCALARS:
+                _collect(part, (*path, key), (*form, "*"), tables)
     elif isinstance(value, list | tuple):
         for index, part in enumerate(value):
-            _collect(part, (*path, index), (*form, "*"), tables)
+            if part.__class__ not in _SCALARS:
+                _collect(part, (*path, index), (*form, "*"), tables)
 
 
 def _id_field(table: _Table) -> str:
