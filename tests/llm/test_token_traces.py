@@ -12,7 +12,7 @@ import pytest
 from tau2_core.cli.app import app
 from tau2_core.episode.setting import Setting
 from tau2_core.testing.gold_script import GoldScript
-from tau2_core.testing.scripted_endpoint import Raw, Reply
+from tau2_core.testing.scripted_endpoint import Raw, Reply, say
 from tau2_core.testing.token_template import DRIFT, ByteTemplate
 from typer.testing import CliRunner
 
@@ -57,6 +57,25 @@ def test_a_sequence_equals_the_tokens_of_the_engine(play: Play) -> None:
         wanted = "assistant" if row["role"] == "agent" else "user"
         assert [messages[turn]["role"] for turn in row["turns"]] == [wanted] * len(row["turns"])
         assert len(row["turns"]) == len(played.of(row["role"]))
+
+
+def test_a_customer_is_trained_alone(play: Play) -> None:
+    models = {"user": MODELS["user"]}
+    played = play(*TASK, "--agent", "oracle", models=models, template=ByteTemplate())
+    rows = rows_of(played)
+    assert [row["role"] for row in rows] == ["user"]
+    assert sum(rows[0]["mask"]) > 0
+    assert rows[0]["reward"] == played.grade["reward"]
+    assert len(rows[0]["turns"]) == len(played.of("user"))
+
+
+def test_the_failure_of_one_side_is_no_reward_of_the_other(play: Play) -> None:
+    for failing, other in (("user", "agent"), ("agent", "user")):
+        played = play(*TASK, models=MODELS, template=ByteTemplate(), **{failing: say("")})
+        assert played.grade["outcome"] == f"{failing}_error"
+        rows = rows_of(played)
+        assert {row["reward"] for row in of(rows, failing)} == {0.0}
+        assert {row["reward"] for row in of(rows, other)} <= {None}
 
 
 def test_both_sides_of_telecom_are_prefix_exact(play: Play, setting_of: Callable[..., Setting]) -> None:

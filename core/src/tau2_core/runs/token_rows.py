@@ -43,7 +43,7 @@ class TokenRow(BaseModel):
 
     `prompt_ids` are those of its first call. `completion_ids` are all later ones: sampled by the model where `mask` is
     1, and from other messages where it is 0. `logprobs` are None where nothing was sampled, and where the engine sent
-    none. `reward` is None if no reward may count.
+    none. `reward` is None if no reward may count for that side.
 
     `turns` are the indexes of the sampled messages, `weight_versions` those reported by the engine. `forked_at` is the
     position at which the first prompt differs from the previous sequence, None for the first one.
@@ -96,7 +96,7 @@ def token_rows(run: RecordedRun) -> list[TokenRow]:
             lines = attempts.get((slot, role), [])
             _refuse_gaps(run.folder / TOKENS, lines)
             for _, sequence in groupby(lines, key=lambda line: line.call.sequence):
-                reward = None if grade is None else grade.reward
+                reward = None if grade is None else grade.reward_for("agent" if role == "agent" else "customer")
                 rows.append(_row(run.folder / TOKENS, list(sequence), reward))
     return rows
 
