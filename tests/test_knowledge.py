@@ -70,6 +70,12 @@ def test_an_option_of_the_variant_reaches_the_retriever_and_the_run(desk: Path, 
     assert in_process(*arguments).returncode == 0
     config = json.loads((tmp_path / "two" / "run.json").read_text(encoding="utf-8"))
     assert (config["variant"], config["variant_options"]) == ("search", {"top_k": 2})
+    results = tmp_path / "results.json"
+    assert in_process("export", tmp_path / "two", results, "--pack", desk).returncode == 0
+    info = json.loads(results.read_text(encoding="utf-8"))["info"]
+    assert (info["retrieval_config"], info["retrieval_config_kwargs"]) == ("search", {"top_k": 2})
+    assert info["environment_info"]["domain_name"] == "desk"
+    assert "disagreed 0" in in_process("grade", results, "--compare", "--pack", desk).stdout
 
 
 @pytest.mark.parametrize(

@@ -141,4 +141,5 @@ def _about(run: RecordedRun, setting: Setting) -> Exported:
         models=config.get("models") or {},
         tool_kinds={tool.name: tool.kind for role in ("agent", "user") for tool in setting.pack.tools[role].values()},
         guidelines=guidelines,
+        retrieval_options=config.get("variant_options", {}) if setting.pack.manifest.knowledge else None,
     )

@@ -27,7 +27,11 @@ _STEP = timedelta(milliseconds=1)
 
 @dataclass(frozen=True)
 class Exported:
-    """The information about a run in an official file. `started` is used for all times, which our records lack."""
+    """The information about a run in an official file. `started` is used for all times, which our records lack.
+
+    `retrieval_options` are those of a variant that selects how documents are retrieved; officially it is no part of the
+    domain's name.
+    """
 
     domain: str
     variant: str
@@ -44,9 +48,11 @@ class Exported:
     models: Mapping[str, Mapping[str, Any]]
     tool_kinds: Mapping[str, str]
     guidelines: str | None = None
+    retrieval_options: Mapping[str, Any] | None = None
 
     def info(self) -> dict[str, Any]:
         """Return the file's `info`. `argument_mode` is our addition, needed for replaying the calls."""
+        retrieves = self.retrieval_options is not None
         return {
             "git_commit": "unknown",
             "num_trials": self.trials,
@@ -55,7 +61,7 @@ class Exported:
             "user_info": {**self._side("user", self.user, SOLO_USER), "global_simulation_guidelines": self.guidelines},
             "agent_info": self._side("agent", self.agent, SOLO_AGENT),
             "environment_info": {
-                "domain_name": f"{self.domain}-{self.variant}" if self.variant else self.domain,
+                "domain_name": f"{self.domain}-{self.variant}" if self.variant and not retrieves else self.domain,
                 "policy": self.policy,
                 "tool_defs": None,
                 "argument_mode": self.mode,
@@ -64,8 +70,8 @@ class Exported:
             "text_streaming_config": {"chunk_by": "words", "chunk_size": 1},
             "speech_complexity": None,
             "audio_native_config": None,
-            "retrieval_config": None,
-            "retrieval_config_kwargs": None,
+            "retrieval_config": self.variant if retrieves else None,
+            "retrieval_config_kwargs": dict(self.retrieval_options) if self.retrieval_options else None,
         }
 
     def _side(self, role: str, name: str, solo: str) -> dict[str, Any]:
