@@ -43,9 +43,20 @@ def test_a_hidden_tool_is_unlocked_by_name_in_one_episode_only(desk: Path) -> No
         assert (wrong.failure, "printer" in wrong.content) == ("invalid_arguments", True)
         assert episode.call("call", **printer).failure is None
         assert episode.reward() == 1.0
+        assert episode.record().unlocked == {"agent": [RESET]}
         assert other.call("call", **printer).failure == "refused"
         episode.reset()
         assert episode.call("call", **printer).failure == "refused"
+
+
+def test_over_mcp_hidden_tools_are_unlocked_alike(desk: Path, tmp_path: Path) -> None:
+    for via in ("process", "mcp"):
+        done = in_process("run", "desk", "--pack", desk, "--via", via, "--name", via, "--out", tmp_path)
+        assert (done.returncode, "mean reward 1.0000" in done.stdout) == (0, True)
+    files = [tmp_path / via / "episodes.jsonl" for via in ("process", "mcp")]
+    local, remote = (sorted(file.read_text(encoding="utf-8").splitlines()) for file in files)
+    assert local == remote
+    assert [json.loads(line).get("unlocked") for line in local] == [None, {"agent": [RESET]}]
 
 
 def test_officially_a_refusal_is_no_error_and_hidden_tools_can_be_called_by_name(desk: Path) -> None:

@@ -174,6 +174,7 @@ class Episode:
         if self._background.over:
             record.stopped_tasks = await self._background.ended() or None
         record.digests = await self.backend.digests()
+        record.unlocked = await self.backend.unlocked() or None
         return record
 
     def record_without_digests(self) -> EpisodeRecord:

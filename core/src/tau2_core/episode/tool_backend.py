@@ -30,6 +30,9 @@ class ToolBackend(Protocol):
     async def digests(self) -> dict[str, str]:
         """Return each side's digest."""
 
+    async def unlocked(self) -> dict[str, list[str]]:
+        """Return the hidden tools that have been unlocked, by side; a side without any is left out."""
+
 
 class LocalBackend:
     """An environment in this process, with the plugins' wrappers around its calls."""
@@ -52,6 +55,9 @@ class LocalBackend:
 
     async def digests(self) -> dict[str, str]:
         return self.environment.digests()
+
+    async def unlocked(self) -> dict[str, list[str]]:
+        return {role: list(names) for role, names in self.environment.unlocked.items() if names}
 
 
 def wrapped(proceed: Proceed, wrappers: Sequence[Wrapper]) -> Proceed:

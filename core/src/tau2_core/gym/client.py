@@ -41,7 +41,7 @@ class RemoteBackend:
     """An environment behind a server. What the agent must not know comes from the control plane.
 
     `was_skipped` tells whether a plugin answered the last call instead of the environment; `digests` returns the digest
-    of each database.
+    of each database, `unlocked` the hidden tools that were unlocked, if the server tells it.
     """
 
     def __init__(
@@ -49,10 +49,12 @@ class RemoteBackend:
         clients: Mapping[Requestor, Client],
         was_skipped: Callable[[], Awaitable[bool]],
         digests: Callable[[], Awaitable[dict[str, str]]],
+        unlocked: Callable[[], Awaitable[dict[str, list[str]]]] | None = None,
     ) -> None:
         self._clients = clients
         self._was_skipped = was_skipped
         self._digests = digests
+        self._unlocked = unlocked
 
     async def call(self, call: ToolCall) -> ToolResult:
         result = await self._clients[call.requestor].call_tool(call.name, call.arguments)
@@ -67,3 +69,6 @@ class RemoteBackend:
 
     async def digests(self) -> dict[str, str]:
         return await self._digests()
+
+    async def unlocked(self) -> dict[str, list[str]]:
+        return {} if self._unlocked is None else await self._unlocked()

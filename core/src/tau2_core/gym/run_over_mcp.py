@@ -70,7 +70,12 @@ def backend_through(registry: Registry, address: str) -> OpenBackend:
             if episode.blueprint.two_sided:
                 urls["user"] = f"{address}/episodes/{episode.user_key}/mcp"
             async with open_sides(urls) as clients:
-                yield RemoteBackend(clients, partial(_was_skipped, episode), partial(_digests, episode))
+                yield RemoteBackend(
+                    clients,
+                    partial(_was_skipped, episode),
+                    partial(_digests, episode),
+                    episode.backend.unlocked,
+                )
         finally:
             registry.forget(episode)
 

@@ -85,8 +85,9 @@ class Usage:
 class EpisodeRecord(BaseModel):
     """One finished episode. Nothing in it depends on the machine's clock, so equal runs give equal records.
 
-    `id` is set for an episode that a server kept. `stopped_tasks` names the background tasks of plugins that went on
-    although they were cancelled at the end, and were stopped.
+    `id` is set for an episode that a server kept. `unlocked` are the hidden tools that were unlocked, by side.
+    `stopped_tasks` names the background tasks of plugins that went on although they were cancelled at the end, and were
+    stopped.
     """
 
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
@@ -106,6 +107,7 @@ class EpisodeRecord(BaseModel):
     tool_calls: int = 0
     tool_errors: dict[str, int] = Field(default_factory=dict)
     digests: dict[str, str] = Field(default_factory=dict)
+    unlocked: dict[str, list[str]] | None = None
     usage: dict[str, Usage] = Field(default_factory=dict)
     stopped_tasks: list[str] | None = None
     messages: list[Message] = Field(default_factory=list)
