@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from tau2_core import event_loop
+from tau2_core.runs.executors.launching import chosen_executor
+from tau2_core.runs.loading import open_catalogue
 from tau2_core.runs.regrade import Regrading, regrade
 
 from benchmarks.measure import OFFICIAL, Figure
@@ -22,15 +25,16 @@ def grading_figures(simulations: Path) -> list[Figure]:
     not. `of processor` excludes time spent in other processes.
     """
     figures = []
+    here = chosen_executor(open_catalogue())
     dataset = DATASET if DATASET.is_dir() else None
     for domain in ("retail", "airline"):
         files = sorted((simulations / domain).glob("*.json*"))
         if not files:
             continue
         how = Regrading(dataset=dataset)
-        regrade(files[:1], how, workers=1)
+        event_loop.run_async(regrade(files[:1], how, here))
         started, before = time.perf_counter(), time.process_time()
-        result = regrade(files, how, workers=1)
+        result = event_loop.run_async(regrade(files, how, here))
         seconds, cpu = time.perf_counter() - started, time.process_time() - before
         if result.problems:
             raise RuntimeError(result.problems[0])

@@ -72,12 +72,10 @@ def llm_figures(provider: str) -> list[Figure]:
     with endpoint() as url, tempfile.TemporaryDirectory() as folder:
         watch = Watch()
         result, seconds, cpu, waited = event_loop.run_async(_play(url, Path(folder) / "run", watch, provider, episodes))
+        calls = [sum(usage.requests for usage in each.record.usage.values()) for each in result.episodes()]
     solved = result.summary.outcomes.get("solved", 0)
     if solved != episodes:
         raise RuntimeError(f"{solved} of {episodes} episodes are solved: {list(result.summary.failed.items())[:3]}")
-    order = {task.id: number for number, task in enumerate(result.tasks)}
-    played = sorted(result.finished, key=lambda each: (each.record.trial, order[each.record.task_id]))
-    calls = [sum(usage.requests for usage in each.record.usage.values()) for each in played]
     ideal = schedule([number * LATENCY for number in calls], CONCURRENCY)
     start, middle, end = (watch.megabytes[index] for index in (CONCURRENCY // EVERY, len(watch.megabytes) // 2, -1))
     return [

@@ -204,7 +204,7 @@ def _run_rate(setting: Setting, catalogue: Catalogue) -> float:
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         asyncio.run(execute(plan, catalogue, Path(folder) / "run"))
-        return len(plan.slots()) / (time.perf_counter() - started)
+        return plan.size / (time.perf_counter() - started)
 
 
 def _ms(microseconds: float | None) -> float | None:

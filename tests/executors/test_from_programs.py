@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tau2_core import AgentContext, Message, UsageError, evaluate, load_domain
+from tau2_core import AgentContext, FinishedEpisode, Message, UsageError, evaluate, load_domain
 from tau2_core.agents.silent import Silent
 
 from tests.executors.runs import assert_same
@@ -80,3 +80,15 @@ def test_objects_of_the_main_module_are_refused(here: Path) -> None:
     done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, check=False, timeout=60)
     assert "the agent cannot be sent to workers: Own is defined in the program that was started" in done.stderr
     assert not (here / "runs").exists()
+
+
+def test_progress_is_told_of_whole_episodes(here: Path) -> None:
+    told: list[tuple[int, int]] = []
+
+    def progress(episode: FinishedEpisode, done: int, slots: int) -> None:
+        assert episode.record.messages
+        assert episode.grade.task_id == episode.record.task_id
+        told.append((done, slots))
+
+    evaluate("mock", **PROCESSES, trials=2, progress=progress)
+    assert told == [(number, 8) for number in range(1, 9)]

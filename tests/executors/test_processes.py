@@ -42,7 +42,12 @@ class Killer(Oracle):
     async def reply(self, history):
         if self.disturbs:
             os.kill(os.getppid() if RUN else os.getpid(), RUN or signal.SIGKILL)
-            await asyncio.Event().wait()
+            try:
+                await asyncio.Event().wait()
+            finally:  # the run ends
+                if os.environ.get("DISTURB_AGAIN"):
+                    os.kill(os.getppid(), RUN)
+                    signal.pause()
         return await super().reply(history)
 
 @hookimpl
@@ -133,10 +138,38 @@ def test_ctrl_c_keeps_and_counts_finished_episodes(gym: Gym, site: Path, tmp_pat
     run = (*MOCK, "--agent", "killer", "--name", "r", *PROCESSES, 2)
     done = gym(*run, paths=[site], DISTURB_AT="20", DISTURB_RUN=str(int(signal.SIGINT)))
     assert done.returncode == 1
-    kept = by_slot(tmp_path / "runs/r/episodes.jsonl")
-    assert f"interrupted: {len(kept)} of 36 episodes are kept in runs/r" in done.stderr
-    assert len(kept) < 36
-    assert summary(tmp_path / "runs/r")["finished"] == len(by_slot(tmp_path / "runs/r/grades.jsonl"))
+    kept, graded = (by_slot(tmp_path / "runs/r" / name) for name in ("episodes.jsonl", "grades.jsonl"))
+    assert f"interrupted: {len(graded)} of 36 episodes are kept in runs/r" in done.stderr
+    assert len(graded) <= len(kept) < 36
+    assert summary(tmp_path / "runs/r")["finished"] == len(graded)
+
+
+def test_a_second_ctrl_c_does_not_wait_for_workers(gym: Gym, site: Path, tmp_path: Path) -> None:
+    run = (*MOCK, "--agent", "killer", "--name", "r", *PROCESSES, 2)
+    disturbed = {"DISTURB_AT": "20", "DISTURB_RUN": str(int(signal.SIGINT)), "DISTURB_AGAIN": "1"}
+    done = gym(*run, paths=[site], fresh=True, **disturbed)
+    assert done.returncode == 1
+    assert "interrupted; finished episodes are kept in runs/r" in done.stderr
+    for worker in set((site / "begun").read_text().split()):
+        wait_for_end(int(worker))
+    assert gym(*run, "--resume", paths=[site]).returncode == 0
+    assert len(by_slot(tmp_path / "runs/r/grades.jsonl")) == 36
+
+
+@pytest.mark.parametrize(("limit", "code"), [("0.1", 0), ("0.9", 1)])
+def test_fail_under_is_about_all_workers(gym: Gym, limit: str, code: int) -> None:
+    options = ("--fault", "tool-error=0.4", "--trials", 2, "--fail-under", limit)
+    done = gym("run", "mock", *options, *PROCESSES, 2, "--json")
+    assert 0.1 < json.loads(done.stdout)["mean_reward"] < 0.9
+    assert done.returncode == code
+
+
+def test_what_a_summary_says_of_failures_does_not_depend_on_who_ends_first(gym: Gym, tmp_path: Path) -> None:
+    options = ("run", "mock", "--fault", "tool-error=0.4", "--trials", 3, "--name")
+    assert gym(*options, "one", "--concurrency", 1).returncode == 0
+    assert gym(*options, "two", *PROCESSES, 2).returncode == 0
+    assert_same(tmp_path / "runs/one", tmp_path / "runs/two")
+    assert summary(tmp_path / "runs/one")["failed"]
 
 
 @pytest.mark.parametrize(
@@ -147,6 +180,7 @@ def test_ctrl_c_keeps_and_counts_finished_episodes(gym: Gym, site: Path, tmp_pat
         ((*PROCESSES, 3, "--concurrency", 2), "--workers 3: there are only 2 episodes at a time (--concurrency)"),
         (("--workers", 2), "--workers: executor 'async' plays in one process; add --executor processes"),
         (("--executor", "procesess"), "no executor 'procesess' (did you mean 'processes'?)"),
+        (("--executor", "ray"), "no executor 'ray' (available: async, processes): pip install tau2-gym-ray"),
         ((*PROCESSES, 2, "--agent", "human"), "a person takes part, at this terminal"),
         ((*PROCESSES, 2, "--executor-option", "nice"), "--executor-option nice: should read NAME=VALUE"),
         ((*PROCESSES, 2, "--executor-option", "nice=5"), "executor 'processes' has no option 'nice' (it has none)"),

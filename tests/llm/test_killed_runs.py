@@ -41,6 +41,7 @@ def watch(event, args):
 def write_in_halves(handle, data):
     if not os.readlink(f"/proc/self/fd/{handle}").startswith(os.path.abspath(folder)):
         return write(handle, data)
+    step()
     write(handle, data[: len(data) // 2])
     step()
     write(handle, data[len(data) // 2 :])

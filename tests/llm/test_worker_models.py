@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tau2_core.episode.setting import Setting
-from tau2_core.testing.scripted_endpoint import Refusal
+from tau2_core.testing.scripted_endpoint import Refusal, Stalled
+from tau2_core.testing.token_template import ByteTemplate
 
 from tests.executors.runs import assert_same, by_slot
 
@@ -55,3 +56,31 @@ def test_a_model_that_is_refused_costs_one_episode(play: Play) -> None:
     assert (played.code, played.summary["finished"]) == (1, 1)
     assert "the agent's model endpoint/" in played.error
     assert "OPENAI_API_KEY" in played.error
+
+
+def test_a_providers_rate_is_that_of_all_workers(play: Play) -> None:
+    """One request a minute: the first episode asks once and then waits until its time is up; no other begins."""
+    options = (*PROCESSES, 2, "--num-tasks", 6, "--provider-rate", "endpoint=1", "--timeout", 1)
+    slow = play(*options, models=ENDPOINT)
+    assert len(slow.asked) <= 1
+    assert set(slow.summary["outcomes"]) == {"infrastructure_error"}
+
+
+def test_a_runs_deadline_ends_its_workers(play: Play) -> None:
+    options = (*PROCESSES, 2, "--num-tasks", 4)
+    played = play(*options, "--run-timeout", 4, models=ENDPOINT, agent=[None] * 9 + [Stalled()] * 40, name="long")
+    assert played.code == 1
+    assert "the run's 4 s have passed: " in played.error
+    assert len(played.lines("grades.jsonl") if (played.folder / "grades.jsonl").exists() else []) < 4
+    again = play(*options, "--resume", models=ENDPOINT, name="long")
+    assert (again.code, again.summary["outcomes"]) == (0, {"solved": 4}), again.error
+
+
+def test_workers_keep_the_tokens_that_one_process_keeps(play: Play) -> None:
+    options = ("--num-tasks", 6, "--token-traces")
+    one = play(*options, models=ENDPOINT, template=ByteTemplate())
+    two = play(*options, *PROCESSES, 2, models=ENDPOINT, template=ByteTemplate())
+    assert (one.code, two.code) == (0, 0), two.error
+    tokens = [sorted((played.folder / "tokens.jsonl").read_bytes().splitlines()) for played in (one, two)]
+    assert tokens[0] == tokens[1]
+    assert len(tokens[0]) > 12

@@ -140,7 +140,9 @@ class Plays:
             timing = timing_line(record.slot, play.seconds, play.seconds, play.episode.latency)
             journal.append(TIMINGS, timing)
             journal.append(GRADES, grade.model_dump(mode="json"))
-            tally = Tally.of([play.task_id], 1, [grade], [record])
+            tally = Tally([play.task_id], 1)
+            tally.add_grade(grade)
+            tally.add_record(record)
             summary = summarise(plan.inventory(), folder.name, str(folder), tally, play.seconds)
             journal.write(SUMMARY, summary.model_dump(mode="json"))
         return folder.name

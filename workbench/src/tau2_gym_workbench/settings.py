@@ -19,7 +19,7 @@ from tau2_core.packs.pack import Pack
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.reader import RunFolder
 from tau2_core.runs.digests import content_digests
-from tau2_core.runs.grading import setting_of
+from tau2_core.runs.grading_work import setting_of
 from tau2_core.runs.loading import find_dataset, folder_domain, load_domain_pack, open_catalogue
 
 
@@ -86,7 +86,7 @@ class Settings:
     def _find(self, folder: Path, config: dict[str, Any]) -> FoundSetting:
         run = RunFolder(folder, config)
         try:
-            setting = setting_of(run, self.catalogue, self.dataset if config.get("dataset") else None)
+            setting = setting_of(run.config, self.catalogue, self.dataset if config.get("dataset") else None)
             setting.bases()
             digests = content_digests(setting)
         except Tau2GymError as error:

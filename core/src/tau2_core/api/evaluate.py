@@ -88,7 +88,7 @@ async def play_composed(
     `on_begun` is called with the number of episodes that the run had finished before, `on_graded` after each episode.
     `play_episode` plays one episode and returns its record, whatever goes wrong.
     """
-    plan, slots = composed.plan, len(composed.plan.own_slots())
+    plan, slots = composed.plan, composed.plan.own_size
     done = 0
 
     def begin(finished_before: int) -> None:

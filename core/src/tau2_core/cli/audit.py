@@ -15,6 +15,7 @@ from tau2_core.cli.safe_text import say, say_json
 if TYPE_CHECKING:
     from tau2_core.plugins.catalogue import Catalogue
     from tau2_core.runs.audit import Audit
+    from tau2_core.runs.executors.launching import ChosenExecutor
 
 
 def audit_domains(
@@ -24,12 +25,14 @@ def audit_domains(
     evaluators: str,
     dataset: Path | None,
     split: str | None,
+    executor: ChosenExecutor,
+    packs: Sequence[Path],
+    blocked: Sequence[str],
     json_output: bool,
 ) -> None:
     """Audit domains in order. Exits with 1 if a baseline passes a pack's own task without being allowed to."""
-    import asyncio
-
     from tau2_core.cli.progress import progress
+    from tau2_core.event_loop import run_async
     from tau2_core.runs.audit import audit
     from tau2_core.runs.loading import load_setting
 
@@ -37,7 +40,17 @@ def audit_domains(
     for name in names:
         setting = load_setting(catalogue, name, dataset=dataset)
         with progress(f"auditing {name}", None, quiet=json_output) as bar:
-            audits.append(asyncio.run(audit(setting, catalogue, evaluators, split=split, on_task=bar.advance)))
+            work = audit(
+                setting,
+                catalogue,
+                evaluators,
+                split=split,
+                executor=executor,
+                packs=packs,
+                blocked=blocked,
+                on_task=bar.advance,
+            )
+            audits.append(run_async(work))
     if json_output:
         say_json(json.dumps({"audits": [_as_json(each) for each in audits]}, indent=2))
     else:

@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 
 from tau2_core.cli.check_formats import Format, write_reports
-from tau2_core.cli.options import DatasetOption, JsonOption, NoPluginOption, PackOption, example
+from tau2_core.cli.options import (
+    DatasetOption,
+    ExecutorOption,
+    ExecutorOptionOption,
+    JsonOption,
+    NoPluginOption,
+    PackOption,
+    WorkersOption,
+    example,
+)
 from tau2_core.cli.safe_text import say
 from tau2_core.problem_kinds import ProblemKind
 
@@ -27,6 +36,9 @@ def check(
     ] = None,
     dataset: DatasetOption = None,
     split: Annotated[str | None, typer.Option(help="--audit: a split of the tasks; default: base.")] = None,
+    executor: ExecutorOption = None,
+    workers: WorkersOption = None,
+    executor_option: ExecutorOptionOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
     output: Annotated[
         Format, typer.Option("--format", help="The output format; github: annotations of a pull request.")
@@ -43,6 +55,7 @@ def check(
     from tau2_core.errors import Problem, UsageError
     from tau2_core.packs.code import own_folder
     from tau2_core.runs.check import CheckReport, check_domain
+    from tau2_core.runs.executors.launching import wanted_executor
     from tau2_core.runs.loading import folder_domain, open_catalogue
     from tau2_core.scaffold.fixes import apply_fixes
 
@@ -70,10 +83,20 @@ def check(
             evaluators=evaluators or "strict",
             dataset=dataset,
             split=split,
+            executor=wanted_executor(catalogue, executor, workers, executor_option),
+            packs=pack or (),
+            blocked=no_plugin or (),
             json_output=json_output or output is Format.JSON,
         )
         return
-    for option, value in (("--evaluators", evaluators), ("--dataset", dataset), ("--split", split)):
+    for option, value in {
+        "--evaluators": evaluators,
+        "--dataset": dataset,
+        "--split": split,
+        "--executor": executor,
+        "--workers": workers,
+        "--executor-option": executor_option,
+    }.items():
         if value is not None:
             raise UsageError(f"{option} is an option of the audit: add --audit")
     how = Format.JSON if json_output else output

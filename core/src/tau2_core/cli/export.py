@@ -59,7 +59,7 @@ def export(
     from tau2_core.errors import UsageError
     from tau2_core.records.reader import read_run
     from tau2_core.runs.export import export_tau2_bench, exported_lines, run_export, tasks_export, write_lines
-    from tau2_core.runs.grading import setting_of
+    from tau2_core.runs.grading_work import setting_of
     from tau2_core.runs.loading import load_setting, open_catalogue
 
     catalogue = open_catalogue(pack or (), no_plugin or ())
@@ -89,7 +89,7 @@ def export(
         forks = sum(row.sequence > 0 for row in tokens)
         say(f"{len(tokens)} rows written to {out}" + (f"; {forks} of them begin where a prompt forks" if forks else ""))
         return
-    setting = setting_of(finished, catalogue)
+    setting = setting_of(finished.config, catalogue)
     if exporter is not None:
         lines = exported_lines(exporter, run_export(finished, setting, user_model))
         write_lines(out, lines)

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tau2_core.cli.options import DatasetOption, JsonOption, NoPluginOption, PackOption, example
+from tau2_core.cli.options import (
+    DatasetOption,
+    ExecutorOption,
+    ExecutorOptionOption,
+    JsonOption,
+    NoPluginOption,
+    PackOption,
+    WorkersOption,
+    example,
+)
 from tau2_core.cli.safe_text import safe, say, say_json
 
 if TYPE_CHECKING:
@@ -52,7 +61,9 @@ def grade(
         bool, typer.Option("--fresh-tasks", help="Grade by the dataset's tasks, not by those in the file.")
     ] = False,
     domain: Annotated[str | None, typer.Option(help="The files' domain; overrides the one that they name.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one per processor.")] = None,
+    executor: ExecutorOption = None,
+    workers: WorkersOption = None,
+    executor_option: ExecutorOptionOption = None,
     json_output: JsonOption = False,
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
@@ -60,32 +71,40 @@ def grade(
     """Grade recorded conversations again: result files, or runs, whose grades are replaced.
 
     Exits with 1 if a file cannot be read, the judge fails, an evaluator crashes, or (--compare) a verdict
-    differs. Nothing is played.
+    differs. Nothing is played. Result files are graded by a process for each processor unless --executor async is
+    given, runs by this one unless another executor is.
     """
-    import os
-
     from tau2_core.cli.crashes import show_crashes
-    from tau2_core.cli.grade_run import JudgeOptions, grade_runs
+    from tau2_core.cli.grade_run import Grading, JudgeOptions, grade_runs
     from tau2_core.cli.progress import progress
     from tau2_core.errors import UsageError
+    from tau2_core.evaluators.guard import crashes
+    from tau2_core.event_loop import run_async
     from tau2_core.records.reader import is_run
+    from tau2_core.runs.executors.launching import chosen_executor, wanted_executor
+    from tau2_core.runs.loading import open_catalogue
     from tau2_core.runs.regrade import Regrading, regrade
 
     judged = JudgeOptions(judge_model, judge_args, record, replay, concurrency, call_timeout, attempts)
     if any(map(is_run, path)):
-        _refuse(path, {"--compare": compare, "--fresh-tasks": fresh_tasks, "--domain": domain, "--workers": workers})
-        grade_runs(path, evaluators, judged, dataset, pack or (), no_plugin or (), json_output=json_output)
+        _refuse(path, {"--compare": compare, "--fresh-tasks": fresh_tasks, "--domain": domain})
+        catalogue = open_catalogue(pack or (), no_plugin or ())
+        chosen = wanted_executor(catalogue, executor, workers, executor_option)
+        by = Grading(catalogue, chosen, pack or (), no_plugin or ())
+        grade_runs(path, evaluators, judged, dataset, by, json_output=json_output)
         return
     if judged.given:
         raise UsageError(f"{judged.given[0]} is for runs, and {path[0]} is not one (it has no run.json)")
     how = Regrading(evaluators or "tau2", dataset, fresh_tasks, domain, tuple(pack or ()), tuple(no_plugin or ()))
+    catalogue = open_catalogue(how.packs, how.blocked)
+    chosen = chosen_executor(catalogue, executor or "processes", workers, executor_option or ())
     with progress("grading", None, quiet=json_output) as bar:
-        result = regrade(path, how, workers=workers or os.cpu_count() or 1, on_done=lambda _number: bar.advance())
+        result = run_async(regrade(path, how, chosen, lambda _number: bar.advance()))
     if json_output:
         say_json(json.dumps(_as_json(result, compare=compare), indent=2))
     else:
         _show(result, compare=compare)
-    crashed = show_crashes(each.grade for each in result.grades)
+    crashed = show_crashes(crashes(each.grade for each in result.grades))
     if crashed or result.problems or (compare and result.agreement.disagreed):
         raise typer.Exit(1)
 

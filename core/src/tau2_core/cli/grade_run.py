@@ -12,6 +12,8 @@ import typer
 from tau2_core.cli.safe_text import say, say_json
 
 if TYPE_CHECKING:
+    from tau2_core.plugins.catalogue import Catalogue
+    from tau2_core.runs.executors.launching import ChosenExecutor
     from tau2_core.runs.grading import GradedRun
 
 
@@ -34,13 +36,22 @@ class JudgeOptions:
         return [name for name, value in (named | {"--replay": self.replay}).items() if value is not None]
 
 
+@dataclass(frozen=True)
+class Grading:
+    """What grades: an executor, whose workers open the same catalogue from packs and blocked names."""
+
+    catalogue: Catalogue
+    executor: ChosenExecutor
+    packs: Sequence[Path]
+    blocked: Sequence[str]
+
+
 def grade_runs(
     folders: Sequence[Path],
     evaluators: str | None,
     judged: JudgeOptions,
     dataset: Path | None,
-    packs: Sequence[Path],
-    blocked: Sequence[str],
+    by: Grading,
     *,
     json_output: bool,
 ) -> None:
@@ -52,7 +63,6 @@ def grade_runs(
     from tau2_core.llm.cassette import Cassette
     from tau2_core.llm.limits import Patience
     from tau2_core.runs.grading import grade_run, models_for
-    from tau2_core.runs.loading import open_catalogue
     from tau2_core.runs.model_clients import closing, open_models
     from tau2_core.runs.options import read_options
 
@@ -66,21 +76,23 @@ def grade_runs(
     if judged.replay or judged.record:
         cassette = Cassette(judged.replay or judged.record or Path(), replaying=judged.replay is not None, resume=True)
     patience = Patience(judged.call_timeout, attempts=judged.attempts)
-    catalogue = open_catalogue(packs, blocked)
     failed = 0
     crashed = False
     for folder in folders:
-        asked = models_for(folder, catalogue, models, dataset)
+        asked = models_for(folder, by.catalogue, models, dataset)
         lines = open_models(asked, patience=patience, cassette=cassette)  # shared objects belong to one event loop
         with progress(f"grading {folder.name}", None, quiet=json_output) as bar:
             work = grade_run(
                 folder,
-                catalogue,
+                by.catalogue,
+                packs=by.packs,
+                blocked=by.blocked,
+                executor=by.executor,
                 evaluators=evaluators,
                 judge=lines.get("judge"),
                 dataset=dataset,
                 concurrency=judged.concurrency,
-                on_judged=bar.advance,
+                on_done=bar.advance,
             )
             try:
                 graded = event_loop.run_async(closing(lines, work))
@@ -89,8 +101,7 @@ def grade_runs(
                 raise RunError(f"interrupted; {kept}. Grade it again to continue") from None
         failed += graded.unjudged
         _show(graded, judged.model, json_output=json_output)
-        grades = (each.grade for each in graded.result.finished)
-        crashed = show_crashes(grades, graded.result.summary.folder) or crashed
+        crashed = show_crashes(graded.result.crashes(), graded.result.summary.folder) or crashed
     if crashed or (failed and models):
         raise typer.Exit(1)
 

@@ -32,6 +32,16 @@ ConfigOption = Annotated[
 ShowConfigOption = Annotated[
     bool, typer.Option("--show-config", help="Print all options as such a file, without secrets, and exit.")
 ]
+ExecutorOption = Annotated[
+    str | None,
+    typer.Option("--executor", metavar="NAME", help="Where: async (this process), processes, or a plugin's."),
+]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", min=1, metavar="N", help="How many processes; implies --executor processes.")
+]
+ExecutorOptionOption = Annotated[
+    list[str] | None, typer.Option("--executor-option", metavar="NAME=VALUE", help="An option of the executor.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON on standard output.")]
 
 

@@ -159,7 +159,7 @@ def run(
     _show(result, json_output=json_output)
     mean = result.summary.mean_reward
     failed = options.fail_under is not None and (mean is None or mean < options.fail_under)
-    crashed = show_crashes((each.grade for each in result.finished), result.summary.folder)
+    crashed = show_crashes(result.crashes(), result.summary.folder)
     uncovered = _uncovered(result, options.min_coverage)
     if uncovered:
         say(f"error: {uncovered}", err=True)
@@ -184,7 +184,7 @@ def _play(composed: Composition, *, quiet: bool, via: str, resume: bool) -> RunR
 
     plan = composed.plan
     title = f"{plan.setting.domain} · {plan.participants.agent.name}"
-    with progress(title, len(plan.own_slots()), quiet=quiet or plan.interactive) as bar:
+    with progress(title, plan.own_size, quiet=quiet or plan.interactive) as bar:
         work = play_composed(composed, via=via, resume=resume, on_begun=bar.begin_at, on_graded=bar.advance)
         try:
             return event_loop.run_async(work)

@@ -270,7 +270,7 @@ def _open_run(options: Options, catalogue: Catalogue, settings: ServerSettings, 
     attempts, seconds = options.slot_attempts, options.slot_timeout
     checked = check_plan(run.plan, catalogue)
     runs.open_inventory(checked, run.folder, resume=options.resume, attempts=attempts, seconds=seconds)
-    return f"\n{len(run.plan.own_slots())} slots of {run.folder}: POST {settings.base_url}/v1/slots claims the next one"
+    return f"\n{run.plan.own_size} slots of {run.folder}: POST {settings.base_url}/v1/slots claims the next one"
 
 
 def _guard(settings: ServerSettings) -> str:

@@ -27,6 +27,7 @@ LEAST_TASK = 24  # minimum width of the task column, before other columns are om
 SHOWN_REASONS = 3
 SHOWN_K = 8  # pass^k up to here, and the last; --json has all
 GAP = 2
+MOST_EPISODES = 2000  # with a row each
 SIGNS = {
     "✓": "met",
     "✗": "not met",
@@ -64,10 +65,14 @@ def folding_table(titles: Sequence[str], names: Iterable[str]) -> Table:
 def show_run(result: RunResult) -> None:
     """Print a row per episode, why episodes were not solved, and the figures of the run."""
     screen = console()
-    order = {task.id: index for index, task in enumerate(result.tasks)}
-    finished = sorted(result.finished, key=lambda item: (item.record.trial, order[item.record.task_id]))
-    show_episodes(finished, screen)
-    show_unsolved(finished, screen)
+    summary = result.summary
+    if summary.finished <= MOST_EPISODES:
+        finished = list(result.episodes())
+        show_episodes(finished, screen)
+        show_unsolved(finished, screen)
+    else:
+        too_many = f"{summary.finished:,} episodes are too many for a row each"
+        screen.print(f"{too_many}: tau2-gym report {safe(summary.folder)}", soft_wrap=True)
     show_summary(result, screen)
 
 
@@ -246,19 +251,18 @@ def _means(result: RunResult) -> list[str]:
     mean = f"[bold]{summary.mean_reward:.4f}[/bold]"
     if summary.finished == summary.slots:
         return [f"mean reward {mean}"]
-    rewards = [item.grade.reward or 0.0 for item in result.finished]
-    if not rewards:
+    if not summary.finished:
         return [f"mean reward {mean} over all slots, none of which was played"]
-    played = sum(rewards) / len(rewards)
-    return [f"mean reward [bold]{played:.4f}[/bold] over the {len(rewards)} played, {mean} over all {summary.slots}"]
+    played = f"[bold]{summary.mean_reward * summary.slots / summary.finished:.4f}[/bold]"
+    return [f"mean reward {played} over the {summary.finished} played, {mean} over all {summary.slots}"]
 
 
 def _pace(result: RunResult) -> str:
     """Return duration and speed, without the episodes from before a resume."""
     seconds = result.summary.duration_seconds
-    now = sum(item.seconds > 0 for item in result.finished)
+    now = result.now
     rate = f" ({now / seconds:.0f} episodes/s)" if seconds and now else ""
-    before = len(result.finished) - now
+    before = result.summary.finished - now
     return f"{seconds:.2f} s{rate}" + (f", {before} episodes taken over" if before and now else "")
 
 

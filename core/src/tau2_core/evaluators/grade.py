@@ -11,7 +11,7 @@ from tau2_core.evaluators.combine import RewardRule, apply_reward_rule
 from tau2_core.evaluators.evidence import Gold, ReplayedEvidence
 from tau2_core.evaluators.guard import guarded, is_own
 from tau2_core.evaluators.time_limit import TimeLimitError, run_aside, run_within
-from tau2_core.model.episodes import EpisodeRecord, Termination
+from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.evaluation import Grade, Judgement, Outcome, Status, Verdict
 from tau2_core.model.messages import ToolMessage
 from tau2_core.model.registrations import EVALUATOR_SECONDS, EvaluatorSpec, loaded
@@ -71,6 +71,18 @@ class Grader:
             return []
         always = [criterion for criterion in self.always if criterion not in criteria.reward_basis]
         return [each for each in [*criteria.reward_basis, *always] if each not in self.rule.never]
+
+    def ungraded(self, slot: Slot, task: Task, why: str) -> Grade:
+        """Return the grade of an episode that cannot be graded."""
+        return Grade(
+            task_id=slot.task_id,
+            trial=slot.trial,
+            evaluators=self.set_name,
+            reward=None,
+            outcome=Outcome.EVALUATOR_ERROR,
+            basis=self.basis(task),
+            note=why,
+        )
 
     async def grade_aside(self, record: EpisodeRecord, task: Task, judgement: Judgement | None = None) -> Grade:
         """Do what `grade` does without blocking the event loop during slow evaluators."""

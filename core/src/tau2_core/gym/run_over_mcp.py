@@ -93,7 +93,7 @@ async def _digests(episode: HostedEpisode) -> dict[str, str]:
 @asynccontextmanager
 async def server_backends(plan: Plan, catalogue: Catalogue) -> AsyncIterator[OpenBackend]:
     """Execute tool calls behind a server on loopback that runs in this event loop."""
-    registry = Registry(catalogue, None, max_episodes=len(plan.own_slots()) + 1, idle_seconds=24 * 3600)
+    registry = Registry(catalogue, None, max_episodes=plan.own_size + 1, idle_seconds=24 * 3600)
     settings = ServerSettings(
         catalogue, [plan.setting.domain], max_body_bytes=sys.maxsize, max_result_chars=sys.maxsize
     )  # there are no such limits in process either

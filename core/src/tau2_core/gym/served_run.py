@@ -25,7 +25,6 @@ from tau2_core.model.runs import Inventory, RunStart, RunSummary
 from tau2_core.model.tasks import Task
 from tau2_core.model.tokens import TracedCall
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.records.finished import FinishedSlots
 from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, TOKENS, Journal
 from tau2_core.records.summary import summarise
 from tau2_core.records.tally import Tally
@@ -67,13 +66,13 @@ class ServedRun:
         self.journal = Journal(folder, resume=resume, redactor=redactor)
         stack.enter_context(self.journal.alone())
         self.config = dict(checked.config)
-        self.before = checked.resume(self.journal) if self.journal.begun else FinishedSlots()
+        self.before = checked.taken_over(self.journal)
         self.grader: Grader = checked.grader
         self.judging = Judging(
             self.plan.participants.role_models.get("judge"),
             self.grader,
             partial(append_judgement, self.journal),
-            self.before.judgements,
+            dict(self.before.judgements.items()),
             everywhere=self.plan.judge_all,
         )
         self.workers = workers
@@ -83,8 +82,7 @@ class ServedRun:
         self._contents: list[str] = []
         self.played: Counter[str] = Counter()
         self.tally = Tally([], 1)  # tasks and trials are known when it is summed up
-        for slot, grade in self.before.grades.items():
-            self._count(self.before.records[slot], grade)
+        self.before.count(self.tally)
         self._started = time.monotonic()
         if fixed:
             self.tasks = {task.id: task for task in self.plan.tasks}
@@ -213,7 +211,7 @@ class ServedRun:
         folder = self.journal.folder
         seconds = time.monotonic() - self._started
         inventory = self._inventory()
-        tally = replace(self.tally, tasks=inventory.tasks, trials=inventory.trials, usage=dict(self.tally.usage))
+        tally = self.tally.copy_for(inventory.tasks, inventory.trials)
         for judgement in self.judging.known.values():
             tally.add_judgement(judgement)
         summary = summarise(inventory, folder.name, str(folder), tally, seconds)

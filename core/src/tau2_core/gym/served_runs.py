@@ -67,7 +67,9 @@ class ServedRuns:
         run.listeners.notify_now("run_started", run.started())
         self.stopping.spent += run.before.spent.values()
         self.run_seconds, self._began = checked.plan.run_seconds, time.monotonic()
-        self.slots = Slots(checked.plan.own_slots(), run.before.records.keys(), attempts=attempts, seconds=seconds)
+        self.slots = Slots(
+            list(checked.plan.own_slots()), run.before.records.keys(), attempts=attempts, seconds=seconds
+        )
 
     def out_of_time(self) -> bool:
         """Tell whether the time of the run that the server was started for is up."""

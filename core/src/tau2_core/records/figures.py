@@ -19,10 +19,22 @@ class PlaceFigures(msgspec.Struct):
         return Slot(self.task_id, self.trial)
 
 
+class EpisodeEnd(PlaceFigures):
+    """How an episode ended, and what it used."""
+
+    termination: str
+    error: str | None = None
+    tool_calls: int = 0
+    tool_errors: dict[str, int] = {}
+    usage: dict[str, Usage] = {}
+
+
 class EpisodePlace(PlaceFigures):
-    """The slot of an episode, and its domain."""
+    """The slot of an episode, its domain, how it ended, and what it used."""
 
     domain: str
+    termination: str
+    usage: dict[str, Usage] = {}
 
 
 class GradePlace(PlaceFigures):
@@ -52,14 +64,10 @@ class _Message(msgspec.Struct):
         return self.role in ("assistant", "user") and not self.tool_calls
 
 
-class EpisodeFigures(PlaceFigures):
+class EpisodeFigures(EpisodeEnd):
     """What is counted of an episode."""
 
-    termination: str
     steps: int = 0
-    tool_calls: int = 0
-    tool_errors: dict[str, int] = {}
-    usage: dict[str, Usage] = {}
     messages: list[_Message] = []
 
     @property

@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ except ImportError:  # on Windows, where two processes writing into one folder a
 
 Content = TypeVar("Content", bound=BaseModel)
 FORMAT = 1  # of run.json
+_json = json.JSONEncoder(ensure_ascii=False).encode
 CONFIGURATION = "run.json"
 TASKS = "tasks.jsonl"
 EPISODES = "episodes.jsonl"
@@ -52,6 +53,8 @@ class Journal:
     def __init__(self, folder: Path, *, resume: bool = False, redactor: Redactor | None = None) -> None:
         self.folder = folder
         self.redactor = redactor or environment_redactor()
+        self._locked = False
+        self._open: dict[str, int] = {}
         try:
             self.begun = (folder / CONFIGURATION).exists()
         except (OSError, ValueError) as error:
@@ -73,26 +76,53 @@ class Journal:
     def alone(self) -> Iterator[None]:
         """Lock the folder against other processes within the block. Raises RunError if one is writing into it."""
         handle = _locked(self.folder)
+        self._locked = True
         try:
             yield
         finally:
+            self._locked = False
+            for name in list(self._open):
+                self._close(name)
             if handle is not None:
                 os.close(handle)
 
     def write(self, name: str, content: Any) -> None:
         """Write a whole JSON file atomically, through a temporary one."""
-        self._replace(name, _encoded(json.dumps(self.redactor.value(content), indent=2, ensure_ascii=False) + "\n"))
+        text = json.dumps(self.redactor.value(content), indent=2, ensure_ascii=False) + "\n"
+        self.replace(name, [_encoded(text)])
 
     def rewrite(self, name: str, lines: Iterable[Any]) -> None:
         """Write a whole file of JSON lines atomically, through a temporary one."""
-        self._replace(name, b"".join(encoded_line(line, self.redactor) for line in lines))
+        self.replace(name, (encoded_line(line, self.redactor) for line in lines))
 
-    def _replace(self, name: str, content: bytes) -> None:
+    def replace(self, name: str, parts: Iterable[bytes]) -> None:
+        """Write a whole file atomically, through a temporary one. Raises RunError."""
+        with self.replacing(name) as write:
+            for part in parts:
+                write(part)
+
+    @contextmanager
+    def replacing(self, name: str) -> Iterator[Callable[[bytes], object]]:
+        """Write a whole file part by part; it takes the place of the old one at the end. Raises RunError."""
         file = self.folder / name
         draft = file.with_suffix(".draft")
         try:
-            draft.write_bytes(content)
+            with draft.open("wb") as stream:
+                yield stream.write
+            self._close(name)
             draft.replace(file)
+        except OSError as error:
+            raise _cannot_write(file, error) from error
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+
+    def truncate(self, name: str, size: int) -> None:
+        """Cut a file off after `size` bytes. Raises RunError."""
+        file = self.folder / name
+        try:
+            if file.stat().st_size != size:
+                os.truncate(file, size)
         except OSError as error:
             raise _cannot_write(file, error) from error
 
@@ -101,22 +131,32 @@ class Journal:
         self.append_line(name, encoded_line(content, self.redactor))
 
     def append_line(self, name: str, line: bytes) -> None:
-        """Append a line that `encoded_line` has returned."""
-        file = self.folder / name
+        """Append a line that `encoded_line` has returned. Raises RunError."""
         try:
-            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | AS_IT_IS, 0o644)
+            handle = self._handle(name)
             try:
-                before = os.fstat(handle).st_size
-                try:
-                    while line:
-                        line = line[os.write(handle, line) :]
-                except OSError:
-                    os.ftruncate(handle, before)  # an incomplete line would damage the file
-                    raise
+                _write(handle, line)
             finally:
-                os.close(handle)
+                if name not in self._open:
+                    os.close(handle)
         except OSError as error:
-            raise _cannot_write(file, error) from error
+            raise _cannot_write(self.folder / name, error) from error
+
+    def _handle(self, name: str) -> int:
+        """Return the handle for appending to a file. While the folder is locked, it stays open."""
+        handle = self._open.get(name)
+        if handle is not None and os.fstat(handle).st_nlink:
+            return handle
+        self._close(name)  # somebody has removed the file
+        handle = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | AS_IT_IS, 0o644)
+        if self._locked:
+            self._open[name] = handle
+        return handle
+
+    def _close(self, name: str) -> None:
+        handle = self._open.pop(name, None)
+        if handle is not None:
+            os.close(handle)
 
     def read(self, name: str) -> Any:
         """Return a JSON file's content. Raises RunError if it is damaged."""
@@ -150,12 +190,16 @@ class Journal:
 
     def content(self, name: str, number: int, model: type[Content], line: Any) -> Content:
         """Return a line's content as a model. Raises RunError with file and line."""
-        try:
-            return model.model_validate(line)
-        except ValidationError as error:
-            what = f"it has the wrong form: {first_wrong_part(error)}"
-            what_to_do = "restore the file, or start a new run"
-            raise RunError(f"{self.folder / name}:{number}: {what}; {what_to_do}") from error
+        return content_of(self.folder / name, number, model, line)
+
+
+def content_of(file: Path, number: int, model: type[Content], line: Any) -> Content:
+    """Return the content of a file's line as a model. Raises RunError with file and line."""
+    try:
+        return model.model_validate(line)
+    except ValidationError as error:
+        what = f"it has the wrong form: {first_wrong_part(error)}"
+        raise RunError(f"{file}:{number}: {what}; restore the file, or start a new run") from error
 
 
 def _about_to_begin(folder: Path) -> bool:
@@ -185,11 +229,23 @@ def _locked(folder: Path) -> int | None:
     return handle
 
 
+def _write(handle: int, line: bytes) -> None:
+    """Append a whole line, or nothing. Raises OSError."""
+    written = 0
+    try:
+        while written < len(line):
+            written += os.write(handle, line[written:] if written else line)
+    except OSError:
+        if written:  # an incomplete line would damage the file
+            os.ftruncate(handle, os.fstat(handle).st_size - written)
+        raise
+
+
 def encoded_line(content: Any, redactor: Redactor) -> bytes:
     """Return content as one line of JSON, with its line break and without the run's secrets."""
-    line = json.dumps(content, ensure_ascii=False)
+    line = _json(content)
     if redactor.found_in(line):
-        line = json.dumps(redactor.value(content), ensure_ascii=False)
+        line = _json(redactor.value(content))
     return _encoded(f"{line}\n")
 
 

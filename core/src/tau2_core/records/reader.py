@@ -17,7 +17,7 @@ from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.model.runs import MAX_EPISODES, Inventory
 from tau2_core.model.tasks import Task
 from tau2_core.records.episode_lines import find_episodes
-from tau2_core.records.figures import EpisodeFigures, GradeFigures, GradePlace, JudgementFigures
+from tau2_core.records.figures import EpisodeEnd, GradeFigures, GradePlace, JudgementFigures
 from tau2_core.records.journal import CONFIGURATION, FORMAT, TASKS, Journal
 from tau2_core.records.slot_lines import SlotLines, SlotNumbers
 from tau2_core.records.tally import Tally
@@ -150,7 +150,7 @@ class RecordedRun(RunFolder):
         tally = self.tally_of_grades(self.tasks, self.trials)
         for grade in self._first_failures():
             tally.note_failure(grade)
-        for record in self.records.figures(EpisodeFigures):
+        for record in self.records.figures(EpisodeEnd):
             tally.add_record(record)
         for judgement in self.judgements.figures(JudgementFigures):
             tally.add_judgement(judgement)
@@ -161,7 +161,7 @@ class RecordedRun(RunFolder):
         tally, wanted = Tally(tasks, trials), SlotNumbers(tasks, trials)
         for grade in self.grades.figures(GradeFigures):
             if wanted.number(grade.task_id, grade.trial) is not None:
-                tally.count(grade.task_id, grade.outcome, grade.reward)
+                tally.add_figures(grade)
         return tally
 
     def _first_failures(self) -> Iterator[Grade]:

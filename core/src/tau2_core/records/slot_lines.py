@@ -60,6 +60,7 @@ class SlotLines(Mapping[Slot, Content], Generic[Content]):
         read: Callable[[Line], Content],
         *,
         check: Callable[[Line, Place], object] | None = None,
+        keep: Callable[[Place], bool] | None = None,
         within: SlotLines[Any] | None = None,
     ) -> None:
         """Find the lines of the inventory's slots. Raises RunError if the file is damaged.
@@ -71,9 +72,10 @@ class SlotLines(Mapping[Slot, Content], Generic[Content]):
             place: what is decoded of each line now.
             read: returns the content of a line when it is asked for.
             check: if given, is called with each line, and may raise RunError.
+            keep: if given, tells whether a line counts; a slot whose last line does not count has none.
             within: if given, the slots that count; lines of others are ignored.
         """
-        self._file = journal.folder / name
+        self._journal, self._name, self._file = journal, name, journal.folder / name
         self._slots, self._read = slots, read
         self._starts = array("q", [_ABSENT]) * len(slots)
         self._ends = array("q", [0]) * len(slots)
@@ -88,7 +90,11 @@ class SlotLines(Mapping[Slot, Content], Generic[Content]):
             number = slots.number(found.task_id, found.trial)
             if number is None or (within is not None and not within._has(number)):
                 continue
-            self._count += self._starts[number] == _ABSENT
+            if keep is not None and not keep(found):
+                self._count -= self._has(number)
+                self._starts[number] = _ABSENT
+                continue
+            self._count += not self._has(number)
             self._starts[number], self._ends[number], self._lines[number] = line.start, line.end, line.number
 
     def __len__(self) -> int:
@@ -109,7 +115,7 @@ class SlotLines(Mapping[Slot, Content], Generic[Content]):
 
     def values(self) -> Iterator[Content]:  # type: ignore[override]
         """Yield what each line holds, in the order of the file."""
-        return map(self._read, self._all_lines())
+        return map(self._read, self.lines())
 
     def items(self) -> Iterator[tuple[Slot, Content]]:  # type: ignore[override]
         """Yield each slot and what its line holds, in the order of the file."""
@@ -117,7 +123,7 @@ class SlotLines(Mapping[Slot, Content], Generic[Content]):
 
     def figures(self, part: type[Part]) -> Iterator[Part]:
         """Yield only the fields of `part` of each line, in the order of the file."""
-        return map(line_decoder(self._file, part), self._all_lines())
+        return map(line_decoder(self._file, part), self.lines())
 
     @contextmanager
     def lookup(self, part: type[Part]) -> Iterator[Callable[[Slot], Part | None]]:
@@ -134,6 +140,31 @@ class SlotLines(Mapping[Slot, Content], Generic[Content]):
 
             yield read
 
+    def line(self, slot: Slot) -> Line:
+        """Return the line of a slot as it is in the file. Raises KeyError."""
+        number = self._number(slot)
+        if number is None:
+            raise KeyError(slot)
+        with self._opened() as stream:
+            return self._line(stream, number)
+
+    def remove_others(self) -> None:
+        """Remove from the file all lines that do not count, and an unfinished last one. Raises RunError."""
+        if not self._file.exists():
+            return
+        size = sum(self._ends[number] + 1 - self._starts[number] for number in self._in_order)
+        last = self._ends[self._in_order[-1]] + 1 if self._count else 0
+        if size == last:  # all that does not count comes last
+            self._journal.truncate(self._name, size)
+            return
+        self._journal.replace(self._name, (line.content + b"\n" for line in self.lines()))
+        end = 0
+        for index, number in enumerate(self._in_order, 1):
+            length = self._ends[number] - self._starts[number]
+            self._starts[number], self._ends[number], self._lines[number] = end, end + length, index
+            end += length + 1
+        self._identity = _identity(self._file)
+
     def _number(self, slot: Slot) -> int | None:
         number = self._slots.number(slot.task_id, slot.trial)
         return number if number is not None and self._has(number) else None
@@ -147,7 +178,8 @@ class SlotLines(Mapping[Slot, Content], Generic[Content]):
         starts = self._starts
         return array("q", sorted(filter(self._has, range(len(starts))), key=starts.__getitem__))
 
-    def _all_lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[Line]:
+        """Yield each line as it is in the file, in the order of the file."""
         if not self._count:
             return
         with self._opened() as stream:

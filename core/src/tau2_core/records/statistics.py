@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from tau2_core.errors import MissingExtraError
-from tau2_core.records.tally import pass_hat_k
+from tau2_core.records.tally import combinations, pass_hat_k
 
 CONFIDENCE = 0.95
 
@@ -67,9 +67,11 @@ def pass_hat_k_estimates(
     (Hoeffding, Annals of Mathematical Statistics 19, 1948); so many a task are the most that `clustered_rate` counts.
     """
     found = {}
-    for k, value in pass_hat_k(successes, trials).items():
+    values = pass_hat_k(successes, trials)
+    for (k, value), (ways, all_ways) in zip(values.items(), combinations(successes, trials), strict=False):
         groups = trials // k
-        totals = [math.comb(count, k) / math.comb(trials, k) * groups for count in successes]
+        chances = {count: number / all_ways * groups for count, number in ways.items()}
+        totals = [chances[count] for count in successes]
         estimate = clustered_rate(totals, [groups] * len(successes), confidence=confidence)
         assert estimate is not None
         found[k] = Estimate(value, min(estimate.low, value), max(estimate.high, value))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from math import comb
+from math import isfinite
 
 from tau2_core.model.episodes import EpisodeRecord, Usage
-from tau2_core.model.evaluation import Grade, Judgement, Outcome
-from tau2_core.records.figures import EpisodeFigures, JudgementFigures
+from tau2_core.model.evaluation import Grade, Judgement, Outcome, Status
+from tau2_core.records.figures import EpisodeEnd, GradeFigures, JudgementFigures
 from tau2_core.records.reasons import reasons
 
 
@@ -18,80 +19,128 @@ def pass_hat_k(successes: Sequence[int], trials: int) -> dict[int, float]:
     """Return pass^k for k = 1 to `trials`: the mean over tasks of C(c, k) / C(n, k) for c successes in n trials."""
     if not successes:
         return {}
-    return {k: sum(comb(c, k) for c in successes) / comb(trials, k) / len(successes) for k in range(1, trials + 1)}
+    tasks = Counter(successes)
+    return {
+        k: sum(ways[c] * number for c, number in tasks.items()) / all_ways / len(successes)
+        for k, (ways, all_ways) in enumerate(combinations(tasks, trials), 1)
+    }
+
+
+def combinations(successes: Iterable[int], trials: int) -> Iterator[tuple[Mapping[int, int], int]]:
+    """Yield C(c, k) for each number of successes c, and C(n, k) for n trials, for k = 1 to n.
+
+    Each comes from that of k - 1: computed anew, they would take minutes for thousands of trials.
+    """
+    ways, all_ways = dict.fromkeys(successes, 1), 1
+    for k in range(1, trials + 1):
+        all_ways = all_ways * (trials - k + 1) // k
+        for c in ways:
+            ways[c] = ways[c] * max(c - k + 1, 0) // k
+        yield ways, all_ways
+
+
+class UsageSum:
+    """What a role's model used in many episodes. The cost is exact, so that their order changes nothing."""
+
+    def __init__(self) -> None:
+        self._total = Usage.nothing()
+        self._cost = Fraction(0)
+
+    def add(self, usage: Usage) -> None:
+        self._total.add(usage)
+        if usage.cost is not None and isfinite(usage.cost):
+            self._cost += Fraction(usage.cost)
+
+    def total(self) -> Usage:
+        """Return the sum so far."""
+        total = replace(self._total, finish_reasons=dict(sorted(self._total.finish_reasons.items())))
+        if total.cost is not None and isfinite(total.cost):
+            total.cost = float(self._cost)
+        return total
 
 
 @dataclass
 class Tally:
     """The counts over tasks times trials, added up grade by grade and record by record; it holds no episode.
 
-    A slot without a usable result counts as reward 0, so no failure helps. `failed` says of each task's first failure
-    what was not met. `usage` is what each role's model used.
+    A slot without a usable result counts as reward 0, so no failure helps.
     """
 
     tasks: Sequence[str]
     trials: int
     finished: int = 0
-    rewards: Fraction = Fraction(0)  # exact, so that the order of the episodes changes nothing
-    failed: dict[str, str] = field(default_factory=dict)
     tool_calls: int = 0
-    usage: dict[str, Usage] = field(default_factory=dict)
+    unchecked: int = 0  # grades with a criterion that could not be checked
+    _failures: dict[str, tuple[int, str]] = field(default_factory=dict)
+    _usage: dict[str, UsageSum] = field(default_factory=dict)
+    _rewards: Counter[float] = field(default_factory=Counter)
     _solved: Counter[str] = field(default_factory=Counter)
     _evaluable: Counter[str] = field(default_factory=Counter)
     _outcomes: Counter[str] = field(default_factory=Counter)
     _tool_errors: Counter[str] = field(default_factory=Counter)
 
-    @classmethod
-    def of(
-        cls,
-        tasks: Sequence[str],
-        trials: int,
-        grades: Iterable[Grade],
-        records: Iterable[EpisodeRecord] = (),
-        judgements: Iterable[Judgement] = (),
-    ) -> Tally:
-        """Return the counts of these grades, records and judgements."""
-        tally = cls(tasks, trials)
-        for grade in grades:
-            tally.add_grade(grade)
-        for record in records:
-            tally.add_record(record)
-        for judgement in judgements:
-            tally.add_judgement(judgement)
-        return tally
+    def copy_for(self, tasks: Sequence[str], trials: int) -> Tally:
+        """Return a copy over other tasks and trials, which can be added to."""
+        return replace(deepcopy(self), tasks=tasks, trials=trials)
 
     def add_grade(self, grade: Grade) -> None:
-        self.count(grade.task_id, grade.outcome, grade.reward)
-        if not grade.solved and grade.task_id not in self.failed:
+        self.add_figures(grade)
+        if self.lacks_failure(grade):
             self.note_failure(grade)
 
-    def count(self, task_id: str, outcome: Outcome, reward: float | None) -> None:
+    def add_figures(self, grade: Grade | GradeFigures) -> None:
         """Count a grade, but do not say why it failed."""
+        self.count(grade.task_id, grade.outcome, grade.reward)
+        self.unchecked += any(verdict.status is Status.ERROR for verdict in grade.verdicts.values())
+
+    def count(self, task_id: str, outcome: Outcome, reward: float | None) -> None:
+        """Count an outcome."""
         self.finished += 1
         self._outcomes[outcome.value] += 1
         if reward is not None:
             self._evaluable[task_id] += 1
-            self.rewards += Fraction(reward)
+            self._rewards[reward] += 1
         if outcome.counts_as_solved:
             self._solved[task_id] += 1
 
+    def lacks_failure(self, grade: Grade | GradeFigures) -> bool:
+        """Tell whether a grade is that of its task's first failure so far, by trial."""
+        first = self._failures.get(grade.task_id)
+        return not grade.solved and (first is None or grade.trial < first[0])
+
     def note_failure(self, grade: Grade) -> None:
         """Keep what was not met as the reason of the task's first failure."""
-        self.failed[grade.task_id] = "; ".join(reasons(grade)[:3])
+        self._failures[grade.task_id] = grade.trial, "; ".join(reasons(grade)[:3])
 
-    def add_record(self, record: EpisodeRecord | EpisodeFigures) -> None:
+    def add_record(self, record: EpisodeRecord | EpisodeEnd) -> None:
         self.tool_calls += record.tool_calls
-        self._tool_errors.update(record.tool_errors)
-        for role, usage in sorted(record.usage.items()):
-            self.usage.setdefault(role, Usage.nothing()).add(usage)
+        if record.tool_errors:
+            self._tool_errors.update(record.tool_errors)
+        for role, usage in record.usage.items():
+            self._usage.setdefault(role, UsageSum()).add(usage)
 
     def add_judgement(self, judgement: Judgement | JudgementFigures) -> None:
-        self.usage.setdefault("judge", Usage.nothing()).add(judgement.usage)
+        self._usage.setdefault("judge", UsageSum()).add(judgement.usage)
 
     @property
     def slots(self) -> int:
         """The number of slots, played or not."""
         return len(self.tasks) * self.trials
+
+    @property
+    def rewards(self) -> Fraction:
+        """The sum of all rewards. It is exact, so that the order of the episodes changes nothing."""
+        return sum((Fraction(reward) * number for reward, number in self._rewards.items()), Fraction(0))
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """What was not met in the first trial of each task that was not solved."""
+        return {task: self._failures[task][1] for task in self.tasks if task in self._failures}
+
+    @property
+    def usage(self) -> dict[str, Usage]:
+        """What each role's model used."""
+        return {role: used.total() for role, used in sorted(self._usage.items())}
 
     @property
     def solved(self) -> dict[str, int]:

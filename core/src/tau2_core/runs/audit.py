@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from tau2_core.agents.baselines import DoAndListAnswers, ListAnswers, every_answer
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.participants import Participants
 from tau2_core.episode.play import play
 from tau2_core.episode.setting import Setting
-from tau2_core.errors import Problem, Tau2GymError
+from tau2_core.errors import Problem, RunError, Tau2GymError
 from tau2_core.evaluators.evidence import play_gold
 from tau2_core.model.episodes import Slot
 from tau2_core.model.messages import ToolCall
@@ -21,7 +25,11 @@ from tau2_core.model.tools import Tool
 from tau2_core.packs.splits import BASE
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.allow_list import AllowList, read_allow_list
+from tau2_core.runs.digests import content_digests
 from tau2_core.runs.evaluator_sets import choose_evaluators
+from tau2_core.runs.executors.computation import Work, compute
+from tau2_core.runs.executors.launching import ChosenExecutor, chosen_executor
+from tau2_core.runs.loading import load_setting, open_catalogue
 from tau2_core.runs.plan import DEFAULT_SEED
 
 GOLD_PLUS, GOLD_MINUS = "gold-plus-one-unrelated-write", "gold-minus-one"
@@ -75,28 +83,43 @@ async def audit(
     evaluators: str = "strict",
     *,
     split: str | None = None,
+    executor: ChosenExecutor | None = None,
+    packs: Sequence[Path] = (),
+    blocked: Sequence[str] = (),
     on_task: Callable[[], None] = lambda: None,
 ) -> Audit:
     """Play every baseline on every task of a split (default: `base`), and report what passes.
 
-    Raises UsageError, PackError, DatasetError.
+    The workers of the `executor` play, by default this process; they open a catalogue with these `packs` and without
+    what is `blocked`. Raises UsageError, PackError, DatasetError.
     """
-    tasks = setting.select(split=split or (BASE if BASE in setting.splits() else None))
-    auditor = _Auditor(setting, catalogue, evaluators, tasks)
+    work = AuditWork(
+        domain=setting.domain,
+        dataset=setting.dataset.root if setting.dataset else None,
+        evaluators=evaluators,
+        split=split,
+        packs=tuple(packs),
+        blocked=tuple(blocked),
+        digests=content_digests(setting),
+    )
+    auditor = work.auditor_of(setting, catalogue)
+    tasks = auditor.tasks
     # An allow-list is about the pack's own tasks, not a dataset's.
     allowed = AllowList() if setting.dataset else read_allow_list(setting.pack, auditor.grader.set_name)
     report = Audit(setting.domain, auditor.grader.set_name, len(tasks))
-    for task in tasks:
-        for baseline in BASELINES:
-            trials = list(auditor.trials(baseline, task))
-            if not trials:
-                continue
+    waiting = iter(tasks)
+
+    def take(result: bytes) -> None:
+        task_id = next(waiting).id
+        for baseline, passed in json.loads(result).items():
             report.played[baseline] = report.played.get(baseline, 0) + 1
-            passed = [how for how, agent, played in trials if await auditor.passes(task, agent, played)]
             if passed:
-                why = allowed.reason(task.id, baseline)
-                report.passes.append(Pass(task.id, baseline, "; ".join(filter(None, passed)), why))
+                why = allowed.reason(task_id, baseline)
+                report.passes.append(Pass(task_id, baseline, "; ".join(filter(None, passed)), why))
         on_task()
+
+    given = (task.id.encode() for task in tasks)
+    await compute(executor or chosen_executor(catalogue), work, given, take, batch=1)
     used = {(each.task, each.baseline) for each in report.passes}
     report.stale = list(allowed.stale(used, {task.id for task in tasks}, setting.tasks().keys(), BASELINES.keys()))
     return report
@@ -105,9 +128,51 @@ async def audit(
 Trial = tuple[str, AgentSpec, Task]
 
 
+@dataclass(kw_only=True)
+class AuditWork:
+    """Auditing the tasks of a domain, one by one. Each worker loads the domain, whose content must have the digests."""
+
+    domain: str
+    dataset: Path | None
+    evaluators: str
+    split: str | None
+    packs: Sequence[Path]
+    blocked: Sequence[str]
+    digests: dict[str, str | None]
+    _auditor: _Auditor | None = field(default=None, init=False, repr=False)
+
+    def auditor_of(self, setting: Setting, catalogue: Catalogue) -> _Auditor:
+        """Return what audits. Raises UsageError."""
+        tasks = setting.select(split=self.split or (BASE if BASE in setting.splits() else None))
+        self._auditor = _Auditor(setting, catalogue, self.evaluators, tasks)
+        return self._auditor
+
+    def _load(self) -> _Auditor:
+        catalogue = open_catalogue(self.packs, self.blocked)
+        setting = load_setting(catalogue, self.domain, dataset=self.dataset)
+        if self.digests != content_digests(setting):
+            raise RunError(f"the worker on {socket.gethostname()} has another {self.domain}; install the same there")
+        return self.auditor_of(setting, catalogue)
+
+    def prepare(self) -> Work:
+        auditor = self._auditor or self._load()
+        tasks = {task.id: task for task in auditor.tasks}
+
+        async def work(given: bytes) -> bytes:
+            return json.dumps(await auditor.passed(tasks[given.decode()])).encode()
+
+        return work
+
+    def lost(self, given: bytes, why: str) -> bytes:
+        raise RunError(f"{self.domain}: task {given.decode()!r} cannot be audited: {why}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_auditor": None}  # each worker loads its own
+
+
 class _Auditor:
     def __init__(self, setting: Setting, catalogue: Catalogue, evaluators: str, tasks: Sequence[Task]) -> None:
-        self.setting = setting
+        self.setting, self.tasks = setting, tasks
         self.grader = choose_evaluators(catalogue, evaluators).grader(setting)
         self.user = catalogue.user("scripted")
         self.tools: dict[str, Tool] = {**setting.tools("user"), **setting.tools("agent")}
@@ -116,6 +181,15 @@ class _Auditor:
         self.agents = {name: catalogue.agent(name) for name in ("silent", "always-refuse", "always-transfer", "oracle")}
         self.agents["list-every-answer"] = AgentSpec("list-every-answer", "", partial(ListAnswers, message))
         self.doing = AgentSpec("gold-and-every-answer", "", partial(DoAndListAnswers, message), sees_gold=True)
+
+    async def passed(self, task: Task) -> dict[str, list[str]]:
+        """Return how each baseline that can be tried on a task passes it; nothing if it does not."""
+        found = {}
+        for baseline in BASELINES:
+            trials = list(self.trials(baseline, task))
+            if trials:
+                found[baseline] = [how for how, agent, played in trials if await self.passes(task, agent, played)]
+        return found
 
     def trials(self, baseline: str, task: Task) -> Iterator[Trial]:
         """Yield the ways in which a baseline plays a task: (description, agent, the task as it sees it)."""

@@ -10,12 +10,11 @@ from tau2_core.evaluators.grade import Grader
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.task_checks import check_tasks
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.records.finished import FinishedSlots
 from tau2_core.records.journal import Journal
 from tau2_core.runs.configuration import configuration
 from tau2_core.runs.evaluator_sets import choose_evaluators
 from tau2_core.runs.plan import Plan
-from tau2_core.runs.resume import resume_run
+from tau2_core.runs.resume import TakenOver, nothing_yet, resume_run
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,9 @@ class CheckedPlan:
     grader: Grader
     config: dict[str, Any]
 
-    def resume(self, journal: Journal) -> FinishedSlots:
-        """Read the finished slots of a run's folder. Raises RunError if it belongs to another run."""
-        return resume_run(journal, self.config, self.plan)
+    def taken_over(self, journal: Journal) -> TakenOver:
+        """Find what a run's folder has already. Raises RunError if it belongs to another run."""
+        return resume_run(journal, self.config, self.plan) if journal.begun else nothing_yet(journal, self.plan)
 
 
 def check_plan(plan: Plan, catalogue: Catalogue) -> CheckedPlan:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tau2_core.episode.play import play
 from tau2_core.errors import RunError
+from tau2_core.evaluators.guard import crashes
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
 from tau2_core.model.evaluation import Grade, Judgement
-from tau2_core.model.latency import Latency, timing_line
+from tau2_core.model.latency import timing_line
 from tau2_core.model.runs import RunSummary
-from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.records.finished import FinishedSlots
+from tau2_core.records.episode_lines import find_judgements, without_messages
+from tau2_core.records.figures import JudgementFigures
 from tau2_core.records.journal import (
     CONFIGURATION,
     EPISODES,
@@ -29,15 +30,19 @@ from tau2_core.records.journal import (
     Journal,
     encoded_line,
 )
+from tau2_core.records.reader import read_run
+from tau2_core.records.slot_lines import SlotNumbers
 from tau2_core.records.summary import summarise
 from tau2_core.records.tally import Tally
 from tau2_core.runs.checked_plan import check_plan
 from tau2_core.runs.executors.players import (
     Executor,
+    GradedRecord,
     Keep,
     NewPlayer,
     OpenBackends,
     PlayableRun,
+    Played,
     PlayEpisode,
     in_this_process,
     local_backends,
@@ -46,16 +51,16 @@ from tau2_core.runs.judgements import append_judgement, probe_judge
 from tau2_core.runs.listeners import Listeners
 from tau2_core.runs.ordered_lines import OrderedLines
 from tau2_core.runs.plan import Plan
+from tau2_core.runs.resume import TakenOver
 from tau2_core.runs.stopping import Stopping
 from tau2_core.watchdog import watched_for
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedEpisode:
-    """One finished episode: its record, its grade, and its duration in seconds (0 from before a resume).
+    """One finished episode: its record, its grade, and its duration in seconds, 0 if it was not kept.
 
-    In a run's result the record of a just played episode has no messages: they are in the file and would fill the
-    memory.
+    In a run's result the record has no messages.
     """
 
     record: EpisodeRecord
@@ -84,14 +89,30 @@ class Execution:
 
 @dataclass
 class RunResult:
-    """The result of a run; `stopped` says why it stopped early, "" if it is complete."""
+    """The result of a run; `stopped` says why it stopped early, "" if it is complete.
+
+    `now` is the number of episodes that were not taken over from before, `unchecked` that of grades with a criterion
+    that could not be checked. The episodes are in the run's folder.
+    """
 
     summary: RunSummary
-    tasks: Sequence[Task]
-    finished: list[FinishedEpisode] = field(
-        default_factory=list, repr=False
-    )  # asyncio.run formats the result of its task
+    now: int = 0
+    unchecked: int = 0
     stopped: str = ""
+
+    def episodes(self) -> Iterator[FinishedEpisode]:
+        """Read the graded episodes, trial by trial, in the order of the tasks."""
+        run = read_run(Path(self.summary.folder))
+        for trial in range(run.trials):
+            for task_id in run.tasks:
+                slot = Slot(task_id, trial)
+                if slot in run.grades:
+                    record = without_messages(run.records.line(slot).content)
+                    yield FinishedEpisode(record, run.grades[slot], run.seconds.get(slot, 0.0))
+
+    def crashes(self) -> list[str]:
+        """Return a line for each evaluator that crashed."""
+        return crashes(read_run(Path(self.summary.folder)).grades.values()) if self.unchecked else []
 
 
 LOCALLY = Execution()
@@ -114,7 +135,7 @@ async def execute(plan: Plan, catalogue: Catalogue, folder: Path, execution: Exe
     async with execution.executor(playing) as new_player:
         journal = Journal(folder, resume=execution.resume, redactor=plan.redactor())
         with journal.alone():
-            before = checked.resume(journal) if journal.begun else FinishedSlots()
+            before = checked.taken_over(journal)
             journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))
             journal.write(CONFIGURATION, checked.config)
             if execution.on_begun is not None:
@@ -135,17 +156,21 @@ class _Run:
         journal: Journal,
         new_player: NewPlayer,
         execution: Execution,
-        before: FinishedSlots,
+        before: TakenOver,
         started: float,
     ) -> None:
         self.plan = plan
         self.journal = journal
-        self.player = new_player(Keep(self._keep_traced, self._keep_judgement, before.judgements))
+        self.known: dict[Slot, Judgement] = {}
+        self.player = new_player(Keep(self._keep_traced, self._keep_judgement, self.known))
         self.execution = execution
         self.before = before
         self.deadline = None if plan.run_seconds is None else started + plan.run_seconds
         self.in_order = OrderedLines(journal)
-        self.finished: list[FinishedEpisode] = []
+        inventory = plan.inventory()
+        self.tally = Tally(inventory.tasks, inventory.trials)
+        before.count(self.tally)
+        self.now = 0
         self.stopped = ""
         self.stopping = Stopping(
             plan.participants.role_models,
@@ -206,31 +231,46 @@ class _Run:
             self.one_over.set()
 
     async def _episode(self, slot: Slot, seed: int) -> None:
-        record, played, seconds, latency = self.before.records.get(slot), None, 0.0, Latency()
-        if record is None:
-            await self.listeners.notify("episode_started", EpisodeStart(self.plan.setting.domain, slot, seed))
-            try:
-                played = await self.player.play(slot, seed)
-            except KeyboardInterrupt:  # a person left, or a second Ctrl-C in code that never waits
-                self.stopped = "interrupted"
-                raise asyncio.CancelledError from None
-            record, seconds, latency = played.record, played.seconds, played.latency
-            self.journal.append_line(EPISODES, played.line)
-            if self.listeners.any("episode_finished"):
-                await self.listeners.notify("episode_finished", played.whole())
-            self.stopping.count(record)
+        if slot in self.before.records:
+            played = Played(slot, self.before.records.line(slot).content)
+        else:
+            played = await self._play(slot, seed)
+        if slot in self.before.judgements:
+            self.known[slot] = self.before.judgements[slot]
         place = self.in_order.place()
-        graded = await self.player.grade(record)
-        whole = seconds + graded.seconds
-        timing = timing_line(slot, seconds, whole, latency)
+        graded = await self.player.grade(played)
+        self.known.pop(slot, None)
+        seconds = played.seconds + graded.seconds
+        timing = timing_line(slot, played.seconds, seconds, played.latency)
         # The grade comes last: a graded episode is complete.
         self.in_order.put(place, [(TIMINGS, encoded_line(timing, self.journal.redactor)), (GRADES, graded.line)])
-        self.finished.append(FinishedEpisode(record.model_copy(update={"messages": []}), graded.grade, whole))
+        self._count(played, graded)
         if self.execution.on_finished is not None:
-            kept = record if played is None else played.whole()
-            self.execution.on_finished(FinishedEpisode(kept, graded.grade, whole))
+            self.execution.on_finished(FinishedEpisode(played.whole(), graded.whole(), seconds))
         if self.execution.on_graded is not None:
             self.execution.on_graded()
+
+    async def _play(self, slot: Slot, seed: int) -> Played:
+        if self.listeners.any("episode_started"):
+            await self.listeners.notify("episode_started", EpisodeStart(self.plan.setting.domain, slot, seed))
+        try:
+            played = await self.player.play(slot, seed)
+        except KeyboardInterrupt:  # a person left, or a second Ctrl-C in code that never waits
+            self.stopped = "interrupted"
+            raise asyncio.CancelledError from None
+        self.journal.append_line(EPISODES, played.line)
+        if self.listeners.any("episode_finished"):
+            await self.listeners.notify("episode_finished", played.whole())
+        self.stopping.count(played.end)
+        return played
+
+    def _count(self, played: Played, graded: GradedRecord) -> None:
+        grade = graded.figures
+        self.now += 1
+        self.tally.add_figures(grade)
+        if self.tally.lacks_failure(grade):
+            self.tally.note_failure(graded.whole())
+        self.tally.add_record(played.end)
 
     def _keep_traced(self, line: bytes) -> None:
         self.journal.append_line(TOKENS, line)
@@ -241,17 +281,15 @@ class _Run:
     def _sum_up(self, seconds: float) -> RunResult:
         self.in_order.write_rest()
         folder = self.journal.folder
-        taken_over = [
-            FinishedEpisode(self.before.records[slot], grade, 0.0) for slot, grade in self.before.grades.items()
-        ]
-        finished = [*taken_over, *self.finished]
-        records, grades = [item.record for item in finished], [item.grade for item in finished]
         inventory = self.plan.inventory()
-        tally = Tally.of(inventory.tasks, inventory.trials, grades, records, list(self.before.judgements.values()))
-        summary = summarise(inventory, folder.name, str(folder), tally, seconds)
+        if "judge" in self.plan.participants.role_models or len(self.before.judgements):
+            judgements = find_judgements(self.journal, SlotNumbers(inventory.tasks, inventory.trials))
+            for judgement in judgements.figures(JudgementFigures):
+                self.tally.add_judgement(judgement)
+        summary = summarise(inventory, folder.name, str(folder), self.tally, seconds)
         self.journal.write(SUMMARY, summary.model_dump(mode="json"))
         self.listeners.notify_now("run_finished", summary)
-        return RunResult(summary, self.plan.tasks, finished, self.stopped or self.stopping.why)
+        return RunResult(summary, self.now, self.tally.unchecked, self.stopped or self.stopping.why)
 
 
 async def _all(events: Iterable[asyncio.Event]) -> None:

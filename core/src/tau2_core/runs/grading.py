@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from math import isfinite
 from pathlib import Path
 
-from tau2_core.episode.setting import Setting
 from tau2_core.errors import RunError
 from tau2_core.llm.model import RoleModel
-from tau2_core.model.episodes import EpisodeRecord
-from tau2_core.model.evaluation import Judgement, Outcome
+from tau2_core.model.episodes import EpisodeRecord, Slot
+from tau2_core.model.evaluation import Grade, Judgement, Outcome
 from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.records.journal import GRADES, JUDGEMENTS, SUMMARY, Journal
-from tau2_core.records.reader import RecordedRun, RunFolder, read_run
+from tau2_core.records.decoding import own_decoder
+from tau2_core.records.episode_lines import find_judgements
+from tau2_core.records.figures import EpisodeEnd, GradeFigures, JudgementFigures
+from tau2_core.records.journal import GRADES, SUMMARY, Journal
+from tau2_core.records.reader import RecordedRun, read_run
+from tau2_core.records.slot_lines import SlotLines, SlotNumbers
 from tau2_core.records.summary import summarise
 from tau2_core.records.tally import Tally
-from tau2_core.runs.digests import content_digests
-from tau2_core.runs.evaluator_sets import choose_evaluators
-from tau2_core.runs.execute import FinishedEpisode, RunResult
+from tau2_core.runs.execute import RunResult
+from tau2_core.runs.executors.computation import compute
+from tau2_core.runs.executors.launching import ChosenExecutor, chosen_executor
+from tau2_core.runs.grading_work import GradingOfRun, RecordToGrade, dataset_of
 from tau2_core.runs.judgements import Judging, append_judgement, probe_judge
-from tau2_core.runs.loading import load_setting, with_dataset_args
+from tau2_core.runs.loading import with_dataset_args
 
 
 @dataclass(frozen=True)
@@ -38,33 +44,11 @@ class GradedRun:
     unjudged: int
 
 
-def setting_of(run: RunFolder, catalogue: Catalogue, dataset: Path | None = None) -> Setting:
-    """Return the setting of a run; `dataset` is the present location of its dataset.
-
-    Raises UsageError, PackError, DatasetError.
-    """
-    config = run.config
-    return load_setting(
-        catalogue,
-        config["domain"],
-        dataset=_dataset_of(run, dataset),
-        variant=config.get("variant", ""),
-        variant_options=config.get("variant_options"),
-        solo=bool(config.get("solo")),
-        mode=config.get("mode"),
-    )
-
-
-def _dataset_of(run: RunFolder, moved: Path | None) -> Path | None:
-    played = run.config.get("dataset")
-    return (moved or Path(played["folder"])) if played else None
-
-
 def models_for(
     folder: Path, catalogue: Catalogue, models: Mapping[ModelRole, ModelSettings], dataset: Path | None = None
 ) -> dict[ModelRole, ModelSettings]:
     """Return models with the arguments of the runner of a run's dataset. Raises RunError."""
-    played = _dataset_of(read_run(folder), dataset) if models else None
+    played = dataset_of(read_run(folder).config, dataset) if models else None
     return with_dataset_args(catalogue, [played] if played else [], models)
 
 
@@ -72,90 +56,121 @@ async def grade_run(
     folder: Path,
     catalogue: Catalogue,
     *,
+    packs: Sequence[Path] = (),
+    blocked: Sequence[str] = (),
     evaluators: str | None = None,
     judge: RoleModel | None = None,
     dataset: Path | None = None,
     concurrency: int = 8,
-    on_judged: Callable[[], None] = lambda: None,
+    executor: ChosenExecutor | None = None,
+    on_done: Callable[[], None] = lambda: None,
 ) -> GradedRun:
     """Grade all finished episodes of a run folder with one set (default: the one that has graded them).
 
     Judgements are kept as they come; grades and summary are replaced at the end, so nothing is lost if this is stopped.
+    The judge is asked by this process; grading is done by the `executor`, by default here, whose workers open a
+    catalogue with these `packs` and without what is `blocked`. `on_done` is called for each episode that is judged or
+    graded.
+
     Raises RunError if another process writes there, the folder is damaged, pack or dataset have changed, or the judge
     is not usable; UsageError for an unknown set.
     """
     journal = Journal(folder, resume=True)
     with journal.alone():
         run = read_run(folder)
-        setting = setting_of(run, catalogue, dataset)
-        _refuse_changed(run, setting)
-        name = evaluators or run.graded_by or str(run.config["evaluators"])
-        grader = choose_evaluators(catalogue, name, setting).grader(setting)
         tasks = run.task_models()
-        known = dict(run.judgements.items())
-        if (folder / JUDGEMENTS).exists():  # complete lines, to append to
-            journal.rewrite(JUDGEMENTS, journal.lines(JUDGEMENTS))
-        keep = partial(append_judgement, journal)
-        judging = Judging(judge, grader, keep, known, everywhere=bool(run.config.get("judge_all")))
-        asked = await _ask(judging, run, tasks, concurrency, on_judged)
-        finished = [
-            FinishedEpisode(
-                record,
-                await grader.grade_aside(record, tasks[slot.task_id], known.get(slot)),
-                run.seconds.get(slot, 0.0),
-            )
-            for slot, record in run.records.items()
-        ]
-        journal.rewrite(GRADES, (each.grade.model_dump(mode="json") for each in finished))
-        result = _summed_up(run, list(tasks.values()), finished, list(known.values()), journal)
-    unjudged = sum(each.grade.outcome is Outcome.JUDGE_ERROR for each in finished)
-    return GradedRun(result, asked, unjudged)
-
-
-def _refuse_changed(run: RecordedRun, setting: Setting) -> None:
-    for what, digest in content_digests(setting).items():
-        if run.config["digests"].get(what) != digest:
-            raise RunError(
-                f"{run.folder} was played with another {what}, whose files have changed since; restore them, or "
-                "play it again"
-            )
+        work = GradingOfRun(
+            folder=folder,
+            config=run.config,
+            tasks=tasks,
+            evaluators=evaluators or run.graded_by or str(run.config["evaluators"]),
+            dataset=dataset,
+            packs=tuple(packs),
+            blocked=tuple(blocked),
+        )
+        grader = work.load(catalogue)
+        asked, judgements = 0, run.judgements
+        if judge is not None:
+            judgements.remove_others()  # complete lines, to append to
+            known: ChainMap[Slot, Judgement] = ChainMap({}, judgements)  # type: ignore[arg-type]
+            keep = partial(append_judgement, journal)
+            everywhere = bool(run.config.get("judge_all"))
+            judging = Judging(judge, grader, keep, known, everywhere=everywhere)
+            asked = await _ask(judging, run, tasks, concurrency, on_done)
+            judgements = find_judgements(journal, SlotNumbers(run.tasks, run.trials), run.records)
+        result = await _grade(run, judgements, journal, work, executor or chosen_executor(catalogue), on_done)
+    return GradedRun(result, asked, result.summary.outcomes.get(Outcome.JUDGE_ERROR, 0))
 
 
 async def _ask(
     judging: Judging, run: RecordedRun, tasks: Mapping[str, Task], width: int, on_judged: Callable[[], None]
 ) -> int:
     """Request missing judgements, of `width` episodes at a time; return their number."""
-    wanted = [record for record in run.records.values() if judging.asks(record, tasks[record.task_id])]
-    if not wanted:
+    wanted = (record for record in run.records.values() if judging.asks(record, tasks[record.task_id]))
+    first = next(wanted, None)
+    if first is None:
         return 0
     await probe_judge(judging.role_model)
-    queue = iter(wanted)
+    queue = chain([first], wanted)
+    asked = 0
 
     async def work() -> None:
+        nonlocal asked
         record: EpisodeRecord
         for record in queue:
+            asked += 1
             await judging.judgement(record, tasks[record.task_id])
             on_judged()
 
     try:
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(width, len(wanted))):
+            for _ in range(width):
                 group.create_task(work())
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
-    return len(wanted)
+    return asked
 
 
-def _summed_up(
-    run: RecordedRun, tasks: list[Task], finished: list[FinishedEpisode], judged: list[Judgement], journal: Journal
+async def _grade(
+    run: RecordedRun,
+    judgements: SlotLines[Judgement],
+    journal: Journal,
+    work: GradingOfRun,
+    executor: ChosenExecutor,
+    on_graded: Callable[[], None],
 ) -> RunResult:
-    inventory = run.inventory(finished[0].grade.evaluators if finished else run.config["evaluators"])
-    seconds = recorded_seconds(journal)
-    records, grades = [each.record for each in finished], [each.grade for each in finished]
-    tally = Tally.of(inventory.tasks, inventory.trials, grades, records, judged)
-    summary = summarise(inventory, run.name, str(run.folder), tally, seconds)
+    """Grade the records line by line, and sum up."""
+    tally = Tally(run.tasks, run.trials)
+    figures, sets = own_decoder(GradeFigures), set()
+
+    def given() -> Iterator[bytes]:
+        for slot, line in zip(run.records, run.records.lines(), strict=True):
+            each = RecordToGrade(line.number, line.content)
+            if slot in judgements:
+                judged = judgements.line(slot)
+                each.judgement_number, each.judgement = judged.number, judged.content
+            yield each.encoded()
+
+    with journal.replacing(GRADES) as write:
+
+        def take(line: bytes) -> None:
+            write(line)
+            grade = figures(line)
+            sets.add(grade.evaluators)
+            tally.add_figures(grade)
+            if tally.lacks_failure(grade):
+                tally.note_failure(Grade.model_validate_json(line))
+            on_graded()
+
+        await compute(executor, work, given(), take)
+    for record in run.records.figures(EpisodeEnd):
+        tally.add_record(record)
+    for judgement in judgements.figures(JudgementFigures):
+        tally.add_judgement(judgement)
+    inventory = run.inventory(next(iter(sets), str(run.config["evaluators"])))
+    summary = summarise(inventory, run.name, str(run.folder), tally, recorded_seconds(journal))
     journal.write(SUMMARY, summary.model_dump(mode="json"))
-    return RunResult(summary, tasks, finished)
+    return RunResult(summary, summary.finished, tally.unchecked)
 
 
 def recorded_seconds(journal: Journal) -> float:

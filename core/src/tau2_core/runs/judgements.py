@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 
 from tau2_core.errors import RunError
 from tau2_core.evaluators.grade import Grader
@@ -11,8 +11,8 @@ from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Judgement
 from tau2_core.model.tasks import Task
-from tau2_core.records.finished import judgement_line
 from tau2_core.records.journal import JUDGEMENTS, Journal
+from tau2_core.records.judgement_lines import judgement_line
 
 
 async def probe_judge(role_model: RoleModel | None) -> None:
@@ -36,7 +36,7 @@ class Judging:
         role_model: RoleModel | None,
         grader: Grader,
         keep: Callable[[Slot, Judgement], None],
-        known: dict[Slot, Judgement],
+        known: MutableMapping[Slot, Judgement],
         *,
         everywhere: bool = False,
     ) -> None:

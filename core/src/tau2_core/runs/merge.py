@@ -9,7 +9,6 @@ from typing import Any
 from tau2_core.errors import RunError, UsageError
 from tau2_core.model.episodes import Slot, Termination
 from tau2_core.model.runs import RunSummary
-from tau2_core.records.finished import judgement_line
 from tau2_core.records.journal import (
     CONFIGURATION,
     EPISODES,
@@ -20,6 +19,7 @@ from tau2_core.records.journal import (
     TIMINGS,
     Journal,
 )
+from tau2_core.records.judgement_lines import judgement_line
 from tau2_core.records.reader import RecordedRun, read_run
 from tau2_core.records.summary import summarise
 from tau2_core.runs.grading import recorded_seconds

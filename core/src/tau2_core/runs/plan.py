@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -31,8 +32,12 @@ class Shard:
     number: int
     count: int
 
-    def of(self, slots: Sequence[Slot]) -> list[Slot]:
-        return list(slots[self.number - 1 :: self.count])
+    def of(self, slots: Iterable[Slot]) -> Iterator[Slot]:
+        return islice(slots, self.number - 1, None, self.count)
+
+    def size(self, slots: int) -> int:
+        """Return how many of so many slots are in it."""
+        return len(range(self.number - 1, slots, self.count))
 
 
 def parse_shard(text: str) -> Shard:
@@ -82,8 +87,8 @@ class Plan:
         for name, seconds in (("max-cost", self.max_cost), ("run-timeout", self.run_seconds)):
             if seconds is not None and not seconds > 0:
                 raise UsageError(f"--{name} must be more than 0, not {seconds}")
-        if self.shard is not None and self.shard.count > len(self.slots()):
-            raise UsageError(f"--shard: there are {len(self.slots())} slots, too few for {self.shard.count} shards")
+        if self.shard is not None and self.shard.count > self.size:
+            raise UsageError(f"--shard: there are {self.size} slots, too few for {self.shard.count} shards")
         self.participants.check(self.setting)
         if self.max_cost is not None:
             refuse_unknown_prices(self.participants.role_models)
@@ -96,7 +101,7 @@ class Plan:
     def width(self, workers: int = 1) -> int:
         """Return the number of concurrent episodes of the run, whatever its workers; 1 if a person takes part."""
         wanted = self.concurrency or max(CONCURRENCY, workers * CONCURRENCY_A_WORKER)
-        return 1 if self.interactive else min(wanted, len(self.own_slots()))
+        return 1 if self.interactive else min(wanted, self.own_size)
 
     def busy_seconds(self) -> float:
         """Return the seconds after which foreign code that keeps an event loop busy is interrupted."""
@@ -118,14 +123,24 @@ class Plan:
         """Return the notification for plugins when the run begins."""
         setting, participants = self.setting, self.participants
         names = (setting.domain, participants.agent.name, participants.user.name)
-        return RunStart(folder.name, folder, *names, [task.id for task in self.tasks], len(self.own_slots()))
+        return RunStart(folder.name, folder, *names, [task.id for task in self.tasks], self.own_size)
 
-    def slots(self) -> list[Slot]:
-        """Return all slots: all tasks in the first trial, then in the next."""
-        return [Slot(task.id, trial) for trial in range(self.trials) for task in self.tasks]
+    @property
+    def size(self) -> int:
+        """The number of slots."""
+        return len(self.tasks) * self.trials
 
-    def own_slots(self) -> list[Slot]:
-        """Return the slots that are played here: those of the shard, or all."""
+    @property
+    def own_size(self) -> int:
+        """The number of slots that are played here."""
+        return self.size if self.shard is None else self.shard.size(self.size)
+
+    def slots(self) -> Iterator[Slot]:
+        """Yield all slots: all tasks in the first trial, then in the next."""
+        return (Slot(task.id, trial) for trial in range(self.trials) for task in self.tasks)
+
+    def own_slots(self) -> Iterator[Slot]:
+        """Yield the slots that are played here: those of the shard, or all."""
         return self.slots() if self.shard is None else self.shard.of(self.slots())
 
     def seeds(self) -> list[int]:

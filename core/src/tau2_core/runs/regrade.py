@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 
 from tau2_core.adapters.tau2_bench.results import ResultFile, read_result_file, result_files
@@ -20,6 +20,8 @@ from tau2_core.names import did_you_mean
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.agreement import Agreement
 from tau2_core.runs.evaluator_sets import choose_evaluators
+from tau2_core.runs.executors.computation import Work, compute
+from tau2_core.runs.executors.launching import ChosenExecutor
 from tau2_core.runs.loading import load_domain_pack, load_setting, open_catalogue
 
 CHUNK = 40
@@ -79,15 +81,18 @@ class Regraded:
         return sum(rewards) / len(rewards) if rewards else None
 
 
-def regrade(
-    paths: Iterable[Path], how: Regrading, *, workers: int, on_done: Callable[[int], None] = lambda _number: None
+async def regrade(
+    paths: Iterable[Path],
+    how: Regrading,
+    executor: ChosenExecutor,
+    on_done: Callable[[int], None] = lambda _number: None,
 ) -> Regraded:
-    """Grade every conversation of the files, in `workers` processes, or in this one for 1.
+    """Grade every conversation of the files; the executor's workers read them too.
 
     Files and conversations that cannot be read are problems in the result; the others are graded. Raises DatasetError
     for a path that does not exist, UsageError for an unknown evaluator set.
     """
-    choose_evaluators(open_catalogue(how.packs, how.blocked), how.evaluators)
+    choose_evaluators(_catalogue(how.packs, how.blocked), how.evaluators)
     files = list(dict.fromkeys(file for path in paths for file in result_files(path)))
     total = Regraded()
     chunks: list[tuple[Path, int]] = []
@@ -96,18 +101,33 @@ def regrade(
             chunks += _chunks(_file(file))
         except DatasetError as error:
             total.problems.append(str(error))
-    if workers <= 1 or len(chunks) <= 1:
-        parts: Iterable[Regraded] = (_grade_chunk(file, start, how) for file, start in chunks)
-        return _collect(total, parts, on_done)
-    with ProcessPoolExecutor(min(workers, len(chunks)), mp_context=get_context("spawn")) as pool:
-        return _collect(total, pool.map(_grade_chunk, *zip(*chunks, strict=True), [how] * len(chunks)), on_done)
 
-
-def _collect(total: Regraded, parts: Iterable[Regraded], on_done: Callable[[int], None]) -> Regraded:
-    for part in parts:
+    def take(result: bytes) -> None:
+        part: Regraded = pickle.loads(result)  # noqa: S301 - of a worker that has proved itself
         total.merge(part)
         on_done(len(part.grades))
+
+    given = (json.dumps([str(file), start]).encode() for file, start in chunks)
+    await compute(executor, _RegradeChunks(how), given, take, batch=1)
     return total
+
+
+@dataclass(frozen=True)
+class _RegradeChunks:
+    """Grading parts of files."""
+
+    how: Regrading
+
+    def prepare(self) -> Work:
+        async def work(given: bytes) -> bytes:
+            file, start = json.loads(given)
+            return pickle.dumps(_grade_chunk(Path(file), start, self.how))
+
+        return work
+
+    def lost(self, given: bytes, why: str) -> bytes:
+        file, start = json.loads(given)
+        return pickle.dumps(Regraded(problems=[f"{file}: conversations {start + 1} to {start + CHUNK}: {why}"]))
 
 
 def _chunks(file: ResultFile) -> Iterator[tuple[Path, int]]:

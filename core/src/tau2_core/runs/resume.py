@@ -2,22 +2,56 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
 from tau2_core.errors import RunError
-from tau2_core.model.episodes import Slot, Termination
+from tau2_core.llm.model import RoleModel
+from tau2_core.model.episodes import EpisodeRecord, Slot, Termination, Usage
+from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.model.llm import ModelSettings
-from tau2_core.records.finished import FinishedSlots, judgement_line, read_finished_slots
-from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, JUDGEMENTS, TIMINGS, Journal
-from tau2_core.runs.judgements import stands
+from tau2_core.records.episode_lines import find_grades, find_judgements, find_records, find_timings
+from tau2_core.records.figures import EpisodeEnd, EpisodePlace, GradeFigures, GradePlace, JudgementFigures
+from tau2_core.records.journal import CONFIGURATION, Journal
+from tau2_core.records.slot_lines import SlotLines, SlotNumbers
+from tau2_core.records.tally import Tally
 from tau2_core.runs.plan import Plan
 from tau2_core.state.difference import path_text, value_changes
 
 
-def resume_run(journal: Journal, config: dict[str, Any], plan: Plan) -> FinishedSlots:
-    """Read the finished slots, and rewrite the files with complete lines, one per slot.
+@dataclass(frozen=True)
+class TakenOver:
+    """What a run's folder has of its slots when it begins: records, judgements, and grades as far as they exist.
+
+    `spent` is the usage of all episodes played so far, by role, including those that will be played again.
+    """
+
+    slots: SlotNumbers
+    records: SlotLines[EpisodeRecord]
+    judgements: SlotLines[Judgement]
+    grades: SlotLines[Grade]
+    spent: dict[str, Usage] = field(default_factory=dict)
+
+    def count(self, tally: Tally) -> None:
+        """Add the graded episodes to a tally."""
+        for grade in self.grades.figures(GradeFigures):
+            tally.add_figures(grade)
+            if tally.lacks_failure(grade):
+                tally.note_failure(self.grades[grade.slot])
+        for record in self.records.figures(EpisodeEnd):
+            if record.slot in self.grades:
+                tally.add_record(record)
+
+
+def nothing_yet(journal: Journal, plan: Plan) -> TakenOver:
+    """Return what a run has whose folder is new."""
+    return _found(journal, plan, SlotNumbers([], 0))
+
+
+def resume_run(journal: Journal, config: dict[str, Any], plan: Plan) -> TakenOver:
+    """Find the finished slots, and leave only their lines in the files, one per slot.
 
     Episodes with an infrastructure error are removed, to be played again. Raises RunError if the run was configured
     differently: for any difference in options, plugins or content that could affect a result.
@@ -32,32 +66,44 @@ def resume_run(journal: Journal, config: dict[str, Any], plan: Plan) -> Finished
             f"--resume: {journal.folder} holds another run: {where} was {difference.old!r} and is now "
             f"{difference.new!r}; restore it, or start a new run with another --name"
         )
-    slots = set(plan.slots())
-    found = read_finished_slots(journal)
-    for slot, record in list(found.records.items()):
-        if slot not in slots or record.termination is Termination.INFRASTRUCTURE_ERROR:
-            del found.records[slot]
-    found.judgements = {slot: each for slot, each in found.judgements.items() if slot in found.records}
-    judge = plan.participants.role_models.get("judge")
-    found.grades = {
-        slot: grade
-        for slot, grade in found.grades.items()
-        if slot in found.records
-        and grade.evaluators == plan.evaluators  # `tau2-gym grade` may have used another set
-        and (slot not in found.judgements or found.judgements[slot].error or stands(found.judgements[slot], judge))
-    }
-    timings = [line for line in journal.lines(TIMINGS) if _slot_of(line) in found.grades]
-    journal.rewrite(EPISODES, (record.line() for record in found.records.values()))
-    journal.rewrite(GRADES, (grade.model_dump(mode="json") for grade in found.grades.values()))
-    journal.rewrite(TIMINGS, timings)
-    if (journal.folder / JUDGEMENTS).exists():
-        journal.rewrite(JUDGEMENTS, (judgement_line(slot, each) for slot, each in found.judgements.items()))
+    found = _found(journal, plan, SlotNumbers([task.id for task in plan.tasks], plan.trials))
+    for lines in (found.records, found.judgements, found.grades):
+        lines.remove_others()
+    find_timings(journal, found.slots, found.grades).remove_others()
     return found
 
 
-def _slot_of(timing: Any) -> Slot | None:
-    known = isinstance(timing, dict) and isinstance(timing.get("task_id"), str) and isinstance(timing.get("trial"), int)
-    return Slot(timing["task_id"], timing["trial"]) if known else None
+def _found(journal: Journal, plan: Plan, slots: SlotNumbers) -> TakenOver:
+    spent: dict[str, Usage] = {}
+
+    def spend(role: str, usage: Usage) -> None:
+        spent.setdefault(role, Usage.nothing()).add(usage)
+
+    def is_result(record: EpisodePlace) -> bool:
+        for role, usage in record.usage.items():
+            spend(role, usage)
+        return record.termination != Termination.INFRASTRUCTURE_ERROR
+
+    def is_decided(judgement: JudgementFigures) -> bool:
+        spend("judge", judgement.usage)
+        return True
+
+    records = find_records(journal, slots, plan.setting.domain, keep=is_result)
+    judgements = find_judgements(journal, slots, records, keep=is_decided)
+    stale = set(_judged_by_another(judgements, plan.participants.role_models.get("judge")))
+
+    def counts(grade: GradePlace) -> bool:  # `tau2-gym grade` may have used another set
+        return grade.evaluators == plan.evaluators and grade.slot not in stale
+
+    return TakenOver(slots, records, judgements, find_grades(journal, slots, records, keep=counts), spent)
+
+
+def _judged_by_another(judgements: SlotLines[Judgement], judge: RoleModel | None) -> list[Slot]:
+    """Return the slots that were judged by another model than the run's judge."""
+    if judge is None:
+        return []
+    model = judge.settings.model
+    return [each.slot for each in judgements.figures(JudgementFigures) if not each.error and each.model != model]
 
 
 def deciding(config: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from tau2_core.errors import UsageError
 from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import EpisodeRecord, Termination, Usage
 from tau2_core.model.llm import ModelRole
+from tau2_core.records.figures import EpisodeEnd
 
 
 class Stopping:
@@ -55,9 +56,9 @@ class Stopping:
         self.why = self.why or (unknown if None in costs else f"--max-cost {self.max_cost:g} is reached")
         return True
 
-    def count(self, record: EpisodeRecord) -> None:
+    def count(self, record: EpisodeRecord | EpisodeEnd) -> None:
         """Note how an episode ended."""
-        if record.termination is not Termination.INFRASTRUCTURE_ERROR:
+        if record.termination != Termination.INFRASTRUCTURE_ERROR:
             self._in_a_row = []
             return
         error = record.error or ""

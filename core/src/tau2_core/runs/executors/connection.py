@@ -23,6 +23,7 @@ Received = TypeVar("Received")
 NONCE = 32
 PROOF = 32
 SIZE = 4  # bytes before each message, its length
+AT_ONCE = 1 << 18  # bytes
 MOST_UNSENT = 1 << 20  # bytes; beyond them `drained` waits
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -37,6 +38,7 @@ class Connection(Generic[Received]):
         self._writer = writer
         self._decode = decode
         self._unsent: list[bytes] = []
+        self._arrived, self._taken = b"", 0
         writer.transport.set_write_buffer_limits(high=MOST_UNSENT)
         stream: socket.socket = writer.get_extra_info("socket")
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # so that a lost machine is noticed
@@ -45,12 +47,13 @@ class Connection(Generic[Received]):
         """Send a message soon. What can no longer be sent is dropped: `receive` tells that the connection is lost."""
         content = _encode(message)
         if not self._unsent:
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_soon(self.flush)
         self._unsent += (len(content).to_bytes(SIZE, "big"), content)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Send what is unsent now."""
         content, self._unsent = b"".join(self._unsent), []
-        if not self._writer.is_closing():
+        if content and not self._writer.is_closing():
             self._writer.write(content)
 
     async def drained(self) -> None:
@@ -60,15 +63,26 @@ class Connection(Generic[Received]):
     async def receive(self) -> Received | None:
         """Return the next message; None when the connection is closed or lost."""
         try:
-            size = int.from_bytes(await self._reader.readexactly(SIZE), "big")
-            return self._decode(await self._reader.readexactly(size))
+            size = int.from_bytes(await self._received(SIZE), "big")
+            return self._decode(await self._received(size))
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
             return None
+
+    async def _received(self, size: int) -> bytes:
+        """Return the next bytes. Those of many small messages are read at once."""
+        while (lacking := size - len(self._arrived) + self._taken) > 0:
+            rest = self._arrived[self._taken :]
+            more = await (self._reader.readexactly(lacking) if lacking > AT_ONCE else self._reader.read(AT_ONCE))
+            if not more:
+                raise asyncio.IncompleteReadError(rest, size)
+            self._arrived, self._taken = rest + more, 0
+        start, self._taken = self._taken, self._taken + size
+        return self._arrived[start : self._taken]
 
     async def close(self) -> None:
         """Send what is unsent, and close."""
         if self._unsent:
-            self._flush()
+            self.flush()
         self._writer.close()
         try:
             await self._writer.wait_closed()

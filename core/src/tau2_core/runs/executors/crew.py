@@ -16,6 +16,8 @@ from tau2_core.runs.executors.connection import accept
 from tau2_core.runs.executors.member import GRACE, Job, Member, WorkerEndedError
 from tau2_core.runs.executors.messages import (
     Broken,
+    Compute,
+    Computed,
     Failed,
     FromWorker,
     GradedSlot,
@@ -35,6 +37,7 @@ from tau2_core.runs.executors.messages import (
 from tau2_core.runs.executors.shared_models import SharedModels
 
 log = logging.getLogger(__name__)
+DONE = (GradedSlot, Computed)
 STARTS = 3  # attempts to replace a worker
 
 Note = Callable[[Traced | Recorded | Used | Failed | Judged], None]
@@ -57,6 +60,17 @@ class Crew:
         self._tasks: set[asyncio.Task[None]] = set()
         self._error: RunError | None = None
         self._server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> Crew:
+        try:
+            await self.start()
+        except BaseException:
+            await self.end()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.end()
 
     async def start(self) -> None:
         """Start all workers, and wait until each has loaded what it needs. Raises RunError."""
@@ -81,11 +95,13 @@ class Crew:
         members = list(self._members.values())
         for member in members:
             member.fail(WorkerEndedError("the run has ended"))
-        await asyncio.gather(*(member.end() for member in members))
-        if server is not None:
-            server.close()
+        try:
+            await asyncio.gather(*(member.end() for member in members))
+        finally:
+            if server is not None:
+                server.close()
 
-    async def assign(self, make: Callable[[int], PlaySlot | Regrade], *, alone: bool) -> Job:
+    async def assign(self, make: Callable[[int], PlaySlot | Regrade | Compute], *, alone: bool) -> Job:
         """Give a job to the worker with the fewest, or to one that stays `alone` with it. Raises RunError."""
         member = await self._free_alone() if alone else await self._free()
         member.alone = alone
@@ -184,8 +200,8 @@ class Crew:
     def _hear(self, member: Member, message: FromWorker) -> None:
         if isinstance(message, PlayedSlot):
             member.note_played(message)
-        elif isinstance(message, GradedSlot):
-            member.note_graded(message)
+        elif isinstance(message, DONE):
+            member.note_done(message)
             self._wake()
         elif isinstance(message, Wanted):
             member.take_turn(message)

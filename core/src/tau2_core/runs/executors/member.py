@@ -9,6 +9,8 @@ from tau2_core.model.executors import WorkerProcess
 from tau2_core.runs.executors.connection import Connection
 from tau2_core.runs.executors.messages import (
     Admitted,
+    Compute,
+    Computed,
     FromWorker,
     GradedSlot,
     PlayedSlot,
@@ -19,6 +21,7 @@ from tau2_core.runs.executors.messages import (
 )
 from tau2_core.runs.executors.shared_models import SharedModels
 
+ATTEMPTS = 2  # at a job whose worker ends
 GRACE = 5.0  # seconds for which a worker that has no more work may take to end
 
 
@@ -27,16 +30,16 @@ class WorkerEndedError(Exception):
 
 
 class Job:
-    """A slot that a worker plays, grades or both."""
+    """A slot that a worker plays, grades or both, or a part of a computation."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
         self.played: asyncio.Future[PlayedSlot] = loop.create_future()
-        self.graded: asyncio.Future[GradedSlot] = loop.create_future()
+        self.done: asyncio.Future[GradedSlot | Computed] = loop.create_future()
 
     def fail(self, error: Exception) -> None:
         """Raise an error where results are awaited."""
-        for future in (self.played, self.graded):
+        for future in (self.played, self.done):
             if not future.done():
                 future.set_exception(error)
                 future.exception()  # a run that is cancelled awaits it no longer
@@ -60,7 +63,7 @@ class Member:
     def __post_init__(self) -> None:
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def assign(self, message: PlaySlot | Regrade) -> Job:
+    def assign(self, message: PlaySlot | Regrade | Compute) -> Job:
         """Hand over a job."""
         assert self.connection is not None
         job = self.jobs[message.number] = Job()
@@ -73,12 +76,12 @@ class Member:
         if job is not None and not job.played.done():
             job.played.set_result(message)
 
-    def note_graded(self, message: GradedSlot) -> None:
-        """Pass on a grade; the job is done."""
+    def note_done(self, message: GradedSlot | Computed) -> None:
+        """Pass on a result; the job is done."""
         job = self.jobs.pop(message.number, None)
         self.alone = False
-        if job is not None and not job.graded.done():
-            job.graded.set_result(message)
+        if job is not None and not job.done.done():
+            job.done.set_result(message)
 
     def refuse(self, error: Exception) -> None:
         """Raise an error where it is awaited that the worker is ready."""
@@ -109,12 +112,13 @@ class Member:
         self.jobs.clear()
 
     async def end(self) -> None:
-        """Close the connection, on which the worker ends; kill it if it has not ended soon."""
-        if self.connection is not None:
-            await self.connection.close()
-        if self.process is not None:
-            waiting = asyncio.ensure_future(self.process.wait())
+        """Close the connection, on which the worker ends; kill it if it has not ended soon, or at a second Ctrl-C."""
+        try:
             if self.connection is not None:
-                await asyncio.wait([waiting], timeout=GRACE)
-            self.process.kill()
-            await waiting
+                await self.connection.close()
+                if self.process is not None:
+                    await asyncio.wait([asyncio.ensure_future(self.process.wait())], timeout=GRACE)
+        finally:
+            if self.process is not None:
+                self.process.kill()
+                await self.process.wait()  # an event loop that closes before its processes have ended may never do so

@@ -34,13 +34,20 @@ class Regrade(Struct, tag=True, frozen=True):
     exchanges: list[bytes]
 
 
+class Compute(Struct, tag=True, frozen=True):
+    """Apply the computation to each of the things given."""
+
+    number: int
+    given: list[bytes]
+
+
 class Admitted(Struct, tag=True, frozen=True):
     """A request to a model may be made now."""
 
     number: int
 
 
-FromRun = Setup | PlaySlot | Regrade | Admitted
+FromRun = Setup | PlaySlot | Regrade | Compute | Admitted
 
 
 class Ready(Struct, tag=True, frozen=True):
@@ -119,6 +126,13 @@ class GradedSlot(Struct, tag=True, frozen=True):
     seconds: float
 
 
+class Computed(Struct, tag=True, frozen=True):
+    """The results of the computation, one for each thing."""
+
+    number: int
+    results: list[bytes]
+
+
 class Broken(Struct, tag=True, frozen=True):
     """An error that ends the run, from outside any episode."""
 
@@ -126,5 +140,17 @@ class Broken(Struct, tag=True, frozen=True):
 
 
 FromWorker = (
-    Ready | Refused | Traced | Recorded | Used | Failed | Wanted | Released | PlayedSlot | Judged | GradedSlot | Broken
+    Ready
+    | Refused
+    | Traced
+    | Recorded
+    | Used
+    | Failed
+    | Wanted
+    | Released
+    | PlayedSlot
+    | Judged
+    | GradedSlot
+    | Computed
+    | Broken
 )

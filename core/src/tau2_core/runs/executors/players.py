@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from tau2_core.episode.participants import Participants
@@ -17,6 +18,9 @@ from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.model.latency import Latency
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.records.decoding import own_decoder
+from tau2_core.records.episode_lines import head_of_record
+from tau2_core.records.figures import EpisodeEnd, GradeFigures
 from tau2_core.records.journal import encoded_line
 from tau2_core.runs.checked_plan import CheckedPlan
 from tau2_core.runs.judgements import Judging
@@ -26,39 +30,59 @@ PlayEpisode = Callable[
     [Setting, Task, Participants, Slot, int, OpenBackend, OnSidecar | None], Awaitable[EpisodeRecord]
 ]
 OpenBackends = Callable[[Plan, Catalogue], AbstractAsyncContextManager[OpenBackend]]
+_end_of = own_decoder(EpisodeEnd)
+_figures_of = own_decoder(GradeFigures)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Played:
-    """A record that was just played, its line for `episodes.jsonl`, and the seconds that it and its messages took.
+    """A played slot: the line of its record for `episodes.jsonl`, and the seconds that it and its messages took.
 
-    The record of a worker has no messages: parsing them would be most of a run's own work. `whole` has them.
+    `record` is None if it was played elsewhere: validating records would be most of a run's own work.
     """
 
-    record: EpisodeRecord
+    slot: Slot
     line: bytes
-    seconds: float
+    seconds: float = 0.0
     latency: Latency = field(default_factory=Latency)
+    record: EpisodeRecord | None = None
 
     def whole(self) -> EpisodeRecord:
-        """Return the record with its messages."""
-        return self.record if self.record.messages else EpisodeRecord.model_validate(json.loads(self.line))
+        """Return the record."""
+        return self.record or EpisodeRecord.model_validate(json.loads(self.line))
+
+    @cached_property
+    def end(self) -> EpisodeRecord | EpisodeEnd:
+        """What a run counts of the record."""
+        return self.record or _end_of(head_of_record(self.line))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GradedRecord:
-    """A grade, its line for `grades.jsonl`, and the seconds that it took."""
+    """A graded slot: the line of the grade for `grades.jsonl`, and the seconds that it took.
 
-    grade: Grade
+    `grade` is None if it was graded elsewhere.
+    """
+
     line: bytes
     seconds: float
+    grade: Grade | None = None
+
+    def whole(self) -> Grade:
+        """Return the grade."""
+        return self.grade or Grade.model_validate(json.loads(self.line))
+
+    @cached_property
+    def figures(self) -> Grade | GradeFigures:
+        """What a run counts of the grade."""
+        return self.grade or _figures_of(self.line)
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
     """What a run keeps of an episode before its record and before its grade; only then does the player go on.
 
-    `traced` gets lines of `tokens.jsonl`. `known` are the judgements from before a resume; it gets the new ones too.
+    `traced` gets lines of `tokens.jsonl`. `known` are the judgements of episodes that are being graded.
     """
 
     traced: Callable[[bytes], None]
@@ -74,7 +98,7 @@ class Player(Protocol):
     async def play(self, slot: Slot, seed: int) -> Played:
         """Play a slot, whatever goes wrong in it."""
 
-    async def grade(self, record: EpisodeRecord) -> GradedRecord:
+    async def grade(self, played: Played) -> GradedRecord:
         """Grade the record that `play` has just returned for a slot, or one from before a resume."""
 
 
@@ -154,11 +178,13 @@ class LocalPlayer:
             self._open_backend,
             keep,
         )
-        return Played(record, encoded_line(record.line(), self._redactor), time.perf_counter() - started, latency)
+        line = encoded_line(record.line(), self._redactor)
+        return Played(slot, line, time.perf_counter() - started, latency, record)
 
-    async def grade(self, record: EpisodeRecord) -> GradedRecord:
+    async def grade(self, played: Played) -> GradedRecord:
         started = time.perf_counter()
+        record = played.whole()
         task = self._tasks[record.task_id]
         grade = await self._grader.grade_aside(record, task, await self._judging.judgement(record, task))
         line = encoded_line(grade.model_dump(mode="json"), self._redactor)
-        return GradedRecord(grade, line, time.perf_counter() - started)
+        return GradedRecord(line, time.perf_counter() - started, grade)

@@ -43,16 +43,14 @@ class Recipe:
 
     def packed(self) -> bytes:
         """Return it in a form that can be sent. Raises UsageError for an object that workers could not import."""
-        packed = io.BytesIO()
         given = {
             "the agent": self.ingredients.agent,
             "the user": self.ingredients.user,
             "a task": self.ingredients.tasks,
         }
         for what, value in given.items():
-            _Pickler(io.BytesIO(), what).dump(value)
-        _Pickler(packed, "how an episode is played").dump(self)
-        return packed.getvalue()
+            _pickled(value, what)
+        return _pickled(self, "how an episode is played")
 
     def refuse_another(self, config: dict[str, Any], where: str) -> None:
         """Refuse a worker with other content than the run's. Raises RunError."""
@@ -64,14 +62,25 @@ class Recipe:
             )
 
 
-def unpacked(packed: bytes) -> Recipe:
-    """Return a recipe that was packed by the run. Raises RunError if something in it cannot be imported here."""
+def packed_computation(computation: object) -> bytes:
+    """Return a computation in a form that can be sent. Raises UsageError for what workers could not import."""
+    return _pickled(computation, "what is to be computed")
+
+
+def unpacked(packed: bytes) -> Any:
+    """Return what was packed by the run. Raises RunError if something in it cannot be imported here."""
     try:
         with foreign():
-            recipe: Recipe = pickle.loads(packed)  # noqa: S301 - the run has proved itself (`connection`)
+            recipe = pickle.loads(packed)  # noqa: S301 - the run has proved itself (`connection`)
     except Exception as error:
         raise RunError(f"what the run sends cannot be imported here: {describe_error(error)}") from error
     return recipe
+
+
+def _pickled(value: object, what: str) -> bytes:
+    packed = io.BytesIO()
+    _Pickler(packed, what).dump(value)
+    return packed.getvalue()
 
 
 class _Pickler(pickle.Pickler):

@@ -16,10 +16,13 @@ from tau2_core.model.evaluation import Judgement
 from tau2_core.model.executors import Invitation
 from tau2_core.runs.checked_plan import check_plan
 from tau2_core.runs.composition import compose_run, open_role_models
+from tau2_core.runs.executors.computation import Computation
 from tau2_core.runs.executors.connection import Connection, connect
 from tau2_core.runs.executors.messages import (
     Admitted,
     Broken,
+    Compute,
+    Computed,
     FromRun,
     GradedSlot,
     Judged,
@@ -31,7 +34,7 @@ from tau2_core.runs.executors.messages import (
     Setup,
     Traced,
 )
-from tau2_core.runs.executors.players import Keep, LocalPlayer, PlayableRun
+from tau2_core.runs.executors.players import Keep, LocalPlayer, PlayableRun, Played
 from tau2_core.runs.executors.recipe import Recipe, unpacked
 from tau2_core.runs.executors.remote_models import Admissions, cassette_of, reported
 from tau2_core.runs.loading import open_catalogue
@@ -59,14 +62,37 @@ async def _work(invitation: Invitation) -> None:
 
 
 async def _take_part(setup: Setup, connection: Connection[FromRun]) -> None:
-    admissions = Admissions(connection)
     try:
         recipe = unpacked(setup.recipe)
-        cassette = cassette_of(recipe.ingredients.options, connection)
-        playing = _prepared(recipe, cassette, connection, admissions)
+        if isinstance(recipe, Recipe):
+            await _play(recipe, connection)
+        else:
+            await _compute(recipe, connection)
     except Tau2GymError as error:
         connection.send(Refused(str(error)))
-        return
+
+
+async def _compute(computation: Computation, connection: Connection[FromRun]) -> None:
+    """Compute until the run has no more. Raises what preparing raises."""
+    work = computation.prepare()
+    connection.send(Ready())
+    with rare_garbage_collection():  # once more, for the data that it has loaded
+        while (message := await connection.receive()) is not None:
+            if isinstance(message, Compute):
+                try:
+                    results = [await work(each) for each in message.given]
+                except Exception as error:  # noqa: BLE001 - whatever it is, the run must not wait for these
+                    connection.send(Broken(_why(error)))
+                    return
+                connection.send(Computed(message.number, results))
+                await connection.drained()
+
+
+async def _play(recipe: Recipe, connection: Connection[FromRun]) -> None:
+    """Play and grade until the run has no more slots. Raises Tau2GymError if it cannot be prepared."""
+    admissions = Admissions(connection)
+    cassette = cassette_of(recipe.ingredients.options, connection)
+    playing = _prepared(recipe, cassette, connection, admissions)
     plan = playing.checked.plan
     worker = _Worker(connection, admissions, cassette)
     with watched_for(plan.busy_seconds()), rare_garbage_collection():  # once more, for the data that it has loaded
@@ -84,6 +110,10 @@ def _prepared(
     checked = check_plan(composed.plan, catalogue)
     recipe.refuse_another(checked.config, socket.gethostname())
     return PlayableRun(checked, catalogue, recipe.play_episode, recipe.backends)
+
+
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, Tau2GymError) else describe_error(error)
 
 
 class _Worker:
@@ -120,7 +150,7 @@ class _Worker:
                 else await self._regrade(message, player)
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, the run must not wait for this slot
-            self._connection.send(Broken(str(error) if isinstance(error, Tau2GymError) else describe_error(error)))
+            self._connection.send(Broken(_why(error)))
             return
         self._known.pop(slot, None)
         if self._cassette is not None:
@@ -132,7 +162,8 @@ class _Worker:
         self._insert(message.exchanges)
         played = await player.play(slot, message.seed)
         self._connection.send(PlayedSlot(message.number, played.line, played.seconds, played.latency))
-        await self._grade(message.number, played.record, player)
+        self._connection.flush()  # the record is kept whatever happens while it is graded
+        await self._grade(message.number, played, player)
         return slot
 
     async def _regrade(self, message: Regrade, player: LocalPlayer) -> Slot:
@@ -140,11 +171,11 @@ class _Worker:
         if message.judgement is not None:
             self._known[record.slot] = Judgement.model_validate_json(message.judgement)
         self._insert(message.exchanges)
-        await self._grade(message.number, record, player)
+        await self._grade(message.number, Played(record.slot, message.record, record=record), player)
         return record.slot
 
-    async def _grade(self, number: int, record: EpisodeRecord, player: LocalPlayer) -> None:
-        graded = await player.grade(record)
+    async def _grade(self, number: int, played: Played, player: LocalPlayer) -> None:
+        graded = await player.grade(played)
         self._connection.send(GradedSlot(number, graded.line, graded.seconds))
 
     def _insert(self, exchanges: list[bytes]) -> None:

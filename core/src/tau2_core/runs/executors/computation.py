@@ -1,0 +1,118 @@
+"""Work on many things that needs no models, such as grading: in this process, or by the workers of an executor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain, islice
+from typing import Protocol
+
+from tau2_core.runs.executors.crew import Crew
+from tau2_core.runs.executors.launching import ChosenExecutor
+from tau2_core.runs.executors.member import ATTEMPTS, WorkerEndedError
+from tau2_core.runs.executors.messages import Compute, Computed, Setup
+from tau2_core.runs.executors.recipe import packed_computation
+from tau2_core.runs.executors.shared_models import SharedModels
+
+MOST_OF_A_BATCH = 16  # things
+FULL = 1 << 18  # bytes after which a batch is full
+AHEAD = 4  # batches a worker, done or not, that wait for the results of earlier ones
+
+Work = Callable[[bytes], Awaitable[bytes]]
+
+
+class Computation(Protocol):
+    """A function of bytes that each worker prepares for itself. It is pickled."""
+
+    def prepare(self) -> Work:
+        """Load what is needed, and return the function, which equal bytes give equal bytes. Raises Tau2GymError."""
+
+    def lost(self, given: bytes, why: str) -> bytes:
+        """Return the result for something on which its worker has ended again and again."""
+
+
+async def compute(
+    chosen: ChosenExecutor,
+    computation: Computation,
+    given: Iterable[bytes],
+    take: Callable[[bytes], object],
+    *,
+    batch: int = MOST_OF_A_BATCH,
+) -> None:
+    """Apply a computation to each of the things given, and pass on the results in their order.
+
+    Things are read as they are needed, so there may be any number of them; workers get up to `batch` at a time. Raises
+    RunError, UsageError, and what preparing raises.
+    """
+    if chosen.is_here:
+        work = computation.prepare()
+        for each in given:
+            take(await work(each))
+            await asyncio.sleep(0)  # let Ctrl-C in
+        return
+    batches = _batches(given, batch)
+    setup = Setup(packed_computation(computation))
+    async with chosen.opened() as launcher:
+        first = list(islice(batches, launcher.workers))
+        if not first:
+            return
+        async with Crew(launcher, len(first), setup, SharedModels({})) as crew:  # more would have nothing to do
+            try:
+                await _in_order(crew, computation, chain(first, batches), take)
+            except BaseExceptionGroup as errors:
+                raise errors.exceptions[0] from None
+
+
+def _batches(given: Iterable[bytes], most: int) -> Iterator[list[bytes]]:
+    batch: list[bytes] = []
+    size = 0
+    for each in given:
+        batch.append(each)
+        size += len(each)
+        if len(batch) == most or size > FULL:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+async def _in_order(
+    crew: Crew, computation: Computation, batches: Iterator[list[bytes]], take: Callable[[bytes], object]
+) -> None:
+    pending: deque[asyncio.Task[list[bytes]]] = deque()
+
+    async def take_next() -> None:
+        for result in await pending.popleft():
+            take(result)
+
+    async with asyncio.TaskGroup() as group:
+        for batch in batches:
+            pending.append(group.create_task(_computed(crew, computation, batch)))
+            while len(pending) > AHEAD * crew.workers or (pending and pending[0].done()):
+                await take_next()
+        while pending:
+            await take_next()
+
+
+async def _computed(crew: Crew, computation: Computation, batch: list[bytes]) -> list[bytes]:
+    try:
+        return await _results(crew, batch, alone=False)
+    except WorkerEndedError:
+        return [await _computed_alone(crew, computation, each) for each in batch]
+
+
+async def _computed_alone(crew: Crew, computation: Computation, given: bytes) -> bytes:
+    """Compute one thing by a worker that has nothing else, so that what ends its worker takes no other with it."""
+    try:
+        return (await _results(crew, [given], alone=True))[0]
+    except WorkerEndedError as ended:
+        return computation.lost(given, f"its worker ended {ATTEMPTS} times, the last time: {ended}")
+
+
+async def _results(crew: Crew, batch: list[bytes], *, alone: bool) -> list[bytes]:
+    job = await crew.assign(partial(Compute, given=batch), alone=alone)
+    said = await job.done
+    assert isinstance(said, Computed)
+    return said.results

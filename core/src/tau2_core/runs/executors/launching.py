@@ -1,0 +1,89 @@
+"""The executor that options name, and opening it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+from tau2_core.errors import PluginError, Tau2GymError, UsageError
+from tau2_core.foreign import describe_error, foreign
+from tau2_core.model.executors import ExecutorOptions, Launcher
+from tau2_core.model.registrations import ExecutorSpec, loaded
+from tau2_core.names import did_you_mean
+from tau2_core.plugins.catalogue import Catalogue
+
+HERE = "async"
+PACKAGES = {"ray": "tau2-gym-ray"}  # of executors that are installed separately
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenExecutor:
+    """An executor and what it is asked for."""
+
+    spec: ExecutorSpec
+    wanted: ExecutorOptions
+
+    @property
+    def is_here(self) -> bool:
+        """Whether everything is done in this process."""
+        return self.spec.open is None
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Launcher]:
+        """Open the executor. Raises PluginError if that fails with an error of another kind than ours."""
+        opening: AbstractAsyncContextManager[Launcher] | None = None
+        assert self.spec.open is not None
+        try:
+            with foreign(f"executor {self.spec.name}"):
+                opening = loaded(self.spec.open)(self.wanted)
+                launcher = await opening.__aenter__()
+        except Tau2GymError:
+            raise
+        except Exception as error:
+            raise PluginError(f"executor {self.spec.name!r} cannot be opened: {describe_error(error)}") from error
+        try:
+            yield launcher
+        finally:
+            await opening.__aexit__(None, None, None)
+
+
+def chosen_executor(
+    catalogue: Catalogue, name: str = HERE, workers: int | None = None, options: Sequence[str] = ()
+) -> ChosenExecutor:
+    """Return an executor by name, with options NAME=VALUE. Raises UsageError."""
+    try:
+        spec = catalogue.executor(name)
+    except UsageError as error:
+        if name not in PACKAGES:
+            raise
+        raise UsageError(f"{error}: pip install {PACKAGES[name]}") from error
+    chosen = ChosenExecutor(spec, ExecutorOptions(workers, _own_options(spec, options)))
+    if chosen.is_here and workers is not None:
+        raise UsageError(
+            f"--workers: executor {spec.name!r} plays in one process; add --executor processes, or leave it out"
+        )
+    return chosen
+
+
+def wanted_executor(
+    catalogue: Catalogue, name: str | None, workers: int | None, options: Sequence[str] | None
+) -> ChosenExecutor:
+    """Return the executor that is named, `processes` if only a number of workers is given, else this process.
+
+    Raises UsageError.
+    """
+    return chosen_executor(catalogue, name or ("processes" if workers else HERE), workers, options or ())
+
+
+def _own_options(spec: ExecutorSpec, texts: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--executor-option {text}: should read NAME=VALUE")
+        if name not in spec.options:
+            hint = did_you_mean(name, spec.options) if spec.options else "it has none"
+            raise UsageError(f"--executor-option {text}: executor {spec.name!r} has no option {name!r} ({hint})")
+        found[name] = value
+    return found
