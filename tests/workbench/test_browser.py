@@ -91,7 +91,8 @@ def test_keys(server: str, open_page: Open) -> None:
 def test_narrow_and_dark(server: str, open_page: Open, width: int, scheme: str) -> None:
     page = open_page(server, width=width, scheme=scheme)
     assert_accessible(page)
-    for path in ("runs/random", "runs/random/0/0", "runs/more~strict/3/0", "pages/plugins"):
+    compared = "compare?run=oracle&run=random&ignore=digests.plugins"
+    for path in ("runs/random", "runs/random/0/0", "runs/more~strict/3/0", "pages/plugins", compared):
         page.goto(server + path)
         assert_accessible(page)
 
