@@ -148,6 +148,8 @@ OPERATIONS: dict[str, Callable[[Any, str, Any], object]] = {
     "count": lambda db, key, value: db.counts.__setitem__(key, value),
     "count up": lambda db, key, value: db.counts.__setitem__(key, db.counts[key] + 1),
     "uncount": lambda db, key, value: db.counts.pop(key, value),
+    "log a record": lambda db, key, value: db.log.append(Part(name=key)),
+    "change a copy": lambda db, key, value: db.counts.copy().clear(),
     "slot": lambda db, key, value: db.slots.__setitem__(len(key), value),
     "log": lambda db, key, value: db.log.append(value),
     "log deep": lambda db, key, value: db.log[1]["y"].append(value),

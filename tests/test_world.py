@@ -14,7 +14,7 @@ from hypothesis import given
 from tau2_core.state.difference import world_changes
 from tau2_core.state.world import View, World
 
-from tests.plain_database import BASE, CALLS, STEPS, Pair, Steps, canonical
+from tests.plain_database import BASE, CALLS, OPERATIONS, STEPS, Pair, Steps, canonical
 
 
 @given(STEPS)
@@ -32,6 +32,22 @@ def test_what_a_call_that_is_rolled_back_did_is_undone_and_the_rest_stays(steps:
     text = json.dumps(pair.dump(), sort_keys=True, default=str)
     assert pair.world.official_hash() == hashlib.sha256(text.encode()).hexdigest()
     assert json.dumps(pair.world.plain(), sort_keys=True, default=str) == text
+
+
+@pytest.mark.parametrize("first", OPERATIONS)
+def test_whatever_a_second_call_changes_is_undone_alone(first: str) -> None:
+    for second in OPERATIONS:
+        pair = Pair()
+        pair.take([("begin", "", 0), (first, "a", 1), ("commit", "", 0)])
+        pair.take([("begin", "", 0), (second, "a", 2), (second, "d", 3), ("rollback", "", 0)])
+        assert canonical(pair.content()) == canonical(pair.plain), second
+
+
+def test_a_record_of_a_world_is_a_whole_record() -> None:
+    shared, own = BASE.fields["items"]["b"], View(World(BASE), writing=True).items["b"]
+    assert own == shared
+    assert own.model_copy(update={"count": 2}).count == 2
+    assert own.model_dump(exclude_unset=True) == shared.model_dump(exclude_unset=True)
 
 
 def test_a_field_may_be_set_to_another_worlds_table() -> None:

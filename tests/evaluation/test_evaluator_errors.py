@@ -84,6 +84,29 @@ def test_a_task_error_of_its_own_is_its_crash_and_one_of_the_core_is_not(grade: 
     assert (graded.outcome, graded.verdicts["DB"].traceback) == (Outcome.INFRASTRUCTURE_ERROR, "")
 
 
+def test_the_next_one_gets_evidence_that_a_failed_one_has_not_touched(grade: GradeOf) -> None:
+    seen: list[Evidence] = []
+
+    def evaluate(evidence: Evidence, *, fails: bool) -> Verdict:
+        seen.append(evidence)
+        if fails:
+            raise LookupError("lost")
+        return Verdict("DB", Status.GRADED, 1.0)
+
+    for fails in (False, True):
+        seen.clear()
+        evaluators: list[Any] = [partial(evaluate, fails=fails), partial(evaluate, fails=False)]
+        specs = {name: EvaluatorSpec(name, "own", name, each) for name, each in zip("AB", evaluators, strict=True)}
+        grade([], DATABASE, evaluators=specs)
+        assert (seen[0] is seen[1]) is not fails
+
+
+def test_a_criterion_that_always_counts_is_in_the_basis_once(grade: GradeOf) -> None:
+    always = EvaluatorSpec("own", "tau2", "DB", lambda _evidence: Verdict("DB", Status.GRADED, 1.0), always=True)
+    assert grade([], DATABASE, evaluators={"DB": always}).basis == ["DB"]
+    assert grade([], {**DATABASE, "reward_basis": []}, evaluators={"DB": always}).basis == ["DB"]
+
+
 @pytest.mark.parametrize("too_long", [False, True])
 def test_of_a_long_traceback_the_end_is_kept(grade: GradeOf, too_long: bool) -> None:
     text = "x" * (LONGEST_TRACEBACK if too_long else 100)

@@ -66,6 +66,7 @@ class TestProduct:
     def test_all_criteria_met_is_solved(self, grade: GradeOf) -> None:
         graded = grade(MADE, criteria(*MET.values(), basis=list(MET)))
         assert (graded.reward, graded.outcome, graded.basis) == (1.0, Outcome.SOLVED, list(MET))
+        assert set(graded.verdicts) == set(MET)
 
     @pytest.mark.parametrize("failing", list(MET))
     def test_an_unmet_criterion_in_the_basis_fails(self, grade: GradeOf, failing: str) -> None:

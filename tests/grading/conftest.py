@@ -24,10 +24,11 @@ def strict(setting_of: Callable[..., Setting]) -> Callable[..., Grade]:
         *,
         outcome: str | None = None,
         setting: Setting | None = None,
+        state: dict[str, Any] | None = None,
         **record: Any,
     ) -> Grade:
         setting = setting or setting_of("mock")
-        parts = {"outcome": outcome, "evaluation_criteria": criteria}
+        parts = {"outcome": outcome, "evaluation_criteria": criteria, "initial_state": state}
         task = Task.model_validate({"id": "t", "user_scenario": {"instructions": "x"}, **parts})
         fields: dict[str, Any] = {"domain": setting.domain, "task_id": "t", "trial": 0, "seed": 0, "mode": setting.mode}
         ended = {"termination": "user_stop", "solo": setting.solo, "messages": messages, **record}
