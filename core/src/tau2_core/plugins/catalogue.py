@@ -27,7 +27,6 @@ from tau2_core.model.registrations import (
     UserSpec,
 )
 from tau2_core.names import did_you_mean
-from tau2_core.packs.locations import pack_hint
 from tau2_core.problem_kinds import ProblemKind
 
 if TYPE_CHECKING:
@@ -274,6 +273,8 @@ class Catalogue:
                 )
             if plugin.name == name and plugin.status == "broken":
                 raise PackError([problem for problem in self.broken() if problem.pack == name])
+        from tau2_core.packs.locations import pack_hint  # not needed where the commands are only listed
+
         known = [record.name for record in self._all(kind)]
         more = pack_hint(name) if kind == "domain" else ""
         raise UsageError(f"no {kind} {name!r} ({did_you_mean(name, known)}){more}{self.unknown_because_broken()}")
