@@ -6,8 +6,8 @@ tau2-bench: `--tau2-bench` is a folder with its package, or an interpreter that 
 (the same episodes by every interface; `--openenv` and `--verifiers` add two, from environments that are made for them
 or have the given interpreter), `view` (the workbench over 20,000 episodes), `scale` (reading a run of `--episodes`, by
 default a million, which takes some GB of disk), `trees` (this tree beside another, `--before DIR`: the same work in
-neighbouring rounds, and what it enters), and three that take minutes and want a machine that does nothing else: `gym`,
-`llm` and `executors`. `attack` attacks a server of its own on loopback for `--minutes`.
+neighbouring rounds, and what it enters), and four that take minutes and want a machine that does nothing else: `gym`,
+`serve` (worker processes), `llm` and `executors`. `attack` attacks a server of its own on loopback for `--minutes`.
 
 `view` measures Inspect View too, which pip fetches unless TAU2_GYM_INSPECT names an environment that has it.
 """
@@ -47,6 +47,8 @@ def main(
             screen.print(_table("light install", install_figures()))
         elif section == "gym":
             _gym(screen)
+        elif section == "serve":
+            _serve(screen)
         elif section == "attack":
             from benchmarks.attack import attack_figures
 
@@ -132,6 +134,18 @@ def _gym(screen: Console) -> None:
         table.add_row(*row.row())
     screen.print(table)
     screen.print(f"{WORLDS} open retail worlds: {megabytes:.1f} MB above the idle server (aim ≤ 100)")
+
+
+def _serve(screen: Console) -> None:
+    from benchmarks.serve import serve_figures
+
+    rows, limit = serve_figures()
+    titles = ("workers", "calls/s", "ratio", "server µs a call", "client µs a call", "ratio by processor time")
+    table = Table(*titles, title="serve: one process and several behind one port (aim: ratio ≥ 1.7 with 2)")
+    for row in rows:
+        table.add_row(*row)
+    screen.print(table)
+    screen.print(limit)
 
 
 def _table(title: str, figures: list[Figure]) -> Table:

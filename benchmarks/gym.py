@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tau2_core.runs.loading import load_setting, open_catalogue
@@ -46,7 +47,7 @@ class Comparison:
 
 def compare() -> tuple[list[Comparison], float]:
     """Return the comparisons, and the MB that a thousand open retail worlds add to the idle server."""
-    user_id, text = _a_user()
+    user_id, text = a_user()
     with server("benchmarks.echo_server", "{port}") as (_, bare), tempfile.TemporaryDirectory() as out:
         options = ("serve", "retail", "--port", "{port}", "--max-steps", "1000000000", "--out", out)
         with server("tau2_core", *options) as (process, gym):
@@ -57,7 +58,7 @@ def compare() -> tuple[list[Comparison], float]:
             ]
             before = _resident_mb(process.pid)
             for _ in range(WORLDS):
-                _create(gym)
+                create(gym)
             return rows, _resident_mb(process.pid) - before
 
 
@@ -66,12 +67,13 @@ def _compare(era: str, sessions: int, bare: str, gym: str, user_id: str, text: s
     theirs: list[tuple[float, float]] = []
     for _ in range(ROUNDS):
         theirs.append(asyncio.run(calls_a_second([bare] * sessions, "echo", {"text": text}, SECONDS, era)))
-        urls = [_create(gym) for _ in range(sessions)]
+        urls = [create(gym) for _ in range(sessions)]
         ours.append(asyncio.run(calls_a_second(urls, "get_user_details", {"user_id": user_id}, SECONDS, era)))
     return Comparison(era, sessions, ours, theirs)
 
 
-def _a_user() -> tuple[str, str]:
+@cache
+def a_user() -> tuple[str, str]:
     """Return a retail user's id and the result of looking it up, for the bare server to echo."""
     setting = load_setting(open_catalogue(), "retail")
     users = setting.bases()["agent"].fields["users"]
@@ -79,7 +81,8 @@ def _a_user() -> tuple[str, str]:
     return user_id, json.dumps(users[user_id].model_dump())
 
 
-def _create(gym: str) -> str:
+def create(gym: str) -> str:
+    """Open a retail world; return its URL."""
     request = urllib.request.Request(f"{gym}/v1/episodes", json.dumps({"domain": "retail"}).encode())
     request.add_header("Content-Type", "application/json")
     with urllib.request.urlopen(request) as answer:

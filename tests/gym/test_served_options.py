@@ -63,6 +63,7 @@ SHOWN_ELSEWHERE = {  # file of the tests and a word of theirs
     "resume": ("test_slots.py", '"--resume"'),
     "out": ("test_slots.py", '"--out"'),
     "pack": ("test_served_grading.py", '"--pack"'),
+    "workers": ("processes/test_many_processes.py", '"--workers"'),
 }
 FROM_THE_SAME_FUNCTION = {"turn_timeout", "call_timeout", "provider_limit", "provider_rate"}  # as `attempts`
 ABSENT = {
@@ -74,7 +75,6 @@ ABSENT = {
     "concurrency",
     "executor",
     "executor_option",
-    "workers",
     "min_coverage",
     "fail_under",
     "json_output",

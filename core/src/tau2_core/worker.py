@@ -1,4 +1,7 @@
-"""`python -m tau2_core.worker`: a worker of a run, started by an executor with an invitation on standard input."""
+"""`python -m tau2_core.worker`: a worker of a run, started by an executor with an invitation on standard input.
+
+`python -m tau2_core.worker gym HANDLE` is a worker of a server, which has its front at the other end of that socket.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,18 @@ def main() -> None:
     """Take the invitation from the first line of standard input, and end when the input does."""
     collect_rarely()
     signal.signal(signal.SIGINT, _leave_to_the_run)
-    text = sys.stdin.readline()
+    handle = int(sys.argv[2]) if sys.argv[1:2] == ["gym"] else None
+    text = sys.stdin.readline() if handle is None else ""
     threading.Thread(target=_end_with, args=(os.dup(0),), daemon=True).start()
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)  # handlers find an empty input
     try:
-        run_worker(Invitation.parse(text))
+        if handle is None:
+            run_worker(Invitation.parse(text))
+        else:
+            from tau2_core.gym.processes.work import serve_worker
+
+            serve_worker(handle)
     except Tau2GymError as error:
         sys.exit(f"error: {error}")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -61,6 +60,11 @@ def serve(
     transport: Annotated[
         Literal["http", "stdio"], typer.Option(help="stdio serves one episode of one domain.")
     ] = "http",
+    public_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Where clients reach this server, for the URLs that it hands out."),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Serve by N processes, behind the one port.")] = 1,
     conversation_tools: Annotated[
         bool, typer.Option("--conversation-tools", help="Let agents talk to the customer by MCP tools too.")
     ] = False,
@@ -147,11 +151,12 @@ def serve(
 
 
 def _serve(options: Options) -> None:
-    from tau2_core.cli.serve_options import left_to_run, refuse_without_effect
+    from tau2_core.cli.serve_options import left_to_run, refuse_without_effect, worker_count
     from tau2_core.errors import UsageError
+    from tau2_core.gym.composition import open_registry, open_settings
     from tau2_core.gym.listening import bind
     from tau2_core.gym.middleware import LOOPBACK
-    from tau2_core.gym.registry import Registry
+    from tau2_core.gym.processes.serving import serve_with_workers
     from tau2_core.gym.serve import serve_http, serve_stdio
     from tau2_core.gym.served_runs import ServedRuns
     from tau2_core.redaction import remember, run_redactor
@@ -166,21 +171,16 @@ def _serve(options: Options) -> None:
     if options.no_token and (options.token or options.host not in LOOPBACK):
         raise UsageError("--no-token is for loopback only, and not together with --token")
     stdio = options.transport == "stdio"
+    workers = worker_count(options)
     catalogue = open_catalogue(options.pack, options.no_plugin)
-    settings = _settings(options, catalogue)
+    settings = open_settings(options, catalogue)
     stopping = Stopping(
         settings.role_models, max_cost=options.max_cost, max_infrastructure_errors=options.max_infrastructure_errors
     )
     runs = ServedRuns(
         catalogue, options.out, stopping, judge_all=options.judge_all, conversation_tools=options.conversation_tools
     )
-    registry = Registry(
-        catalogue,
-        runs,
-        max_episodes=options.max_episodes,
-        idle_seconds=options.idle_timeout,
-        evaluators=options.evaluators,
-    )
+    registry = open_registry(options, catalogue, runs)
     if stdio:
         if len(settings.domains) != 1 or len(options.task) > 1:
             raise UsageError("stdio serves one domain, and one task of it: name it")
@@ -197,7 +197,10 @@ def _serve(options: Options) -> None:
             run = _open_run(options, catalogue, settings, runs)
             say(f"serving {', '.join(settings.domains)} at {settings.base_url}; {_guard(settings)}{run}")
 
-        serve_http(registry, settings, listeners, begin)
+        if workers > 1:
+            serve_with_workers(options, registry, settings, runs, listeners, begin, workers)
+        else:
+            serve_http(registry, settings, listeners, begin)
 
 
 def _only_episode(options: Options, settings: ServerSettings) -> Blueprint:
@@ -214,59 +217,14 @@ def _only_episode(options: Options, settings: ServerSettings) -> Blueprint:
     )
 
 
-def _settings(options: Options, catalogue: Catalogue) -> ServerSettings:
-    from tau2_core.episode.conversation import Limits
-    from tau2_core.episode.participants import EXTERNAL_AGENT
-    from tau2_core.gym.connections import ConnectionLimits
-    from tau2_core.gym.server_settings import ServerSettings, named_datasets
-    from tau2_core.runs.composition import open_role_models
-    from tau2_core.runs.evaluator_sets import choose_evaluators
-    from tau2_core.runs.loading import load_domain_pack, open_faults
-    from tau2_core.runs.options import RoleOptions
-    from tau2_core.runs.stopping import refuse_unknown_prices
-
-    domains = list(dict.fromkeys(options.domain or catalogue.domain_names()))
-    for name in options.domain:  # among all domains, a broken one does not prevent serving the others
-        load_domain_pack(catalogue, name)
-    if options.evaluators is not None:
-        choose_evaluators(catalogue, options.evaluators)  # refuse a wrong name now and not in the first episode
-    # The agent is a client, so its model needs no key here.
-    role_models = open_role_models(options.model_copy(update={"agent": RoleOptions()}), catalogue)
-    if options.max_cost is not None:
-        refuse_unknown_prices(role_models)
-    settings = ServerSettings(
-        catalogue,
-        domains,
-        named_datasets(options.dataset),
-        options.host,
-        options.port,
-        options.token or None,
-        Limits(options.max_steps, options.max_errors, options.timeout),
-        owns_process=True,
-    )
-    settings.origins = options.allow_origin
-    settings.connections = ConnectionLimits(
-        connections=options.max_connections, request_seconds=options.request_timeout
-    )
-    settings.role_models = role_models
-    settings.conversation_tools = options.conversation_tools
-    settings.user = options.user.name
-    if settings.user is not None:
-        settings.refuse_person(catalogue.user(settings.user))
-    settings.faults = open_faults(catalogue, options.fault)
-    settings.agent = replace(EXTERNAL_AGENT, name=options.agent_name or EXTERNAL_AGENT.name)
-    return settings
-
-
 def _open_run(options: Options, catalogue: Catalogue, settings: ServerSettings, runs: ServedRuns) -> str:
     """Open the run that the options describe, if any; return a message about it."""
-    from tau2_core.cli.serve_options import serves_a_run
+    from tau2_core.gym.composition import compose_served_run, serves_a_run
     from tau2_core.runs.checked_plan import check_plan
-    from tau2_core.runs.composition import compose_run
 
     if not serves_a_run(options):
         return ""
-    run = compose_run(options, catalogue, settings.role_models, settings.agent)
+    run = compose_served_run(options, catalogue, settings)
     attempts, seconds = options.slot_attempts, options.slot_timeout
     checked = check_plan(run.plan, catalogue)
     runs.open_inventory(checked, run.folder, resume=options.resume, attempts=attempts, seconds=seconds)

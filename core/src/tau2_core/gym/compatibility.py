@@ -61,7 +61,7 @@ class Compatibility:
         self.messages = Messages(self.manager.handle_request, settings.max_body_bytes)
         idle_seconds = max(registry.idle_seconds, SHORTEST_SESSION_SECONDS)
         self.sessions: DialectSessions[Session] = DialectSessions(
-            2 * registry.max_episodes, idle_seconds, self._has_world
+            2 * registry.max_episodes, idle_seconds, self._has_world, settings.new_session_id
         )
 
     def _server(self) -> Server[Any]:
@@ -178,8 +178,11 @@ class Compatibility:
         if self.registry.find(episode_id) is None and (again or not self.registry.is_gone(episode_id)):
             self.registry.admit(episode_id)
             episode = await self.registry.workers.run(partial(self._build, session_id))
-            if self.registry.find(episode_id) is None:  # another request may have added it
-                self.registry.add(episode)
+            try:
+                await self.registry.add(episode)
+            except RefusedError as refusal:
+                if refusal.code != "taken_id":  # by another request of this session
+                    raise
         return self.registry.get(episode_id)
 
     def _build(self, session_id: str) -> HostedEpisode:

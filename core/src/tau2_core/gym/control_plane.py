@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -64,9 +65,9 @@ def build_control_plane(registry: Registry, settings: ServerSettings) -> FastAPI
         tags=["episodes"],
     )
     async def create(new: NewEpisode, request: Request) -> CreatedEpisode:
-        registry.admit(new.id)
+        registry.admit(new.id or "")
         episode = await registry.workers.run(partial(_build, registry, settings, new))
-        return _created(registry, registry.add(episode), request)
+        return _created(registry, await registry.add(episode), settings.base_of(request))
 
     @app.post(
         "/v1/slots",
@@ -77,12 +78,12 @@ def build_control_plane(registry: Registry, settings: ServerSettings) -> FastAPI
     )
     async def claim(request: Request) -> ClaimedSlot:
         """Claim the next slot of the run that this server was started for."""
-        _, slots = registry.claims.served()
         episode = await registry.claims.claim()
         slot = episode.blueprint.slot
         assert slot is not None
-        urls = _created(registry, episode, request).model_dump()
-        deadline = datetime.now(UTC) + timedelta(seconds=slots.seconds)
+        urls = _created(registry, episode, settings.base_of(request)).model_dump()
+        left = 0.0 if episode.deadline is None else episode.deadline - time.monotonic()
+        deadline = datetime.now(UTC) + timedelta(seconds=left)
         return ClaimedSlot(**urls, trial=slot.trial, attempt=episode.attempt, deadline=deadline)
 
     @app.get("/v1/slots", dependencies=[overview], responses=_refusals(404), tags=["slots"])
@@ -106,12 +107,15 @@ def build_control_plane(registry: Registry, settings: ServerSettings) -> FastAPI
 
     @app.get("/v1/episodes", dependencies=[overview], responses=_refusals(), tags=["episodes"])
     async def all_episodes() -> list[EpisodeState]:
-        return [_state(registry, episode) for episode in registry.all()]
+        own = [episode_state(registry, episode) for episode in registry.all()]
+        if registry.elsewhere is None:
+            return own
+        return own + [EpisodeState.model_validate(state) for state in await registry.elsewhere.states()]
 
     @app.get("/v1/episodes/{episode_id}", dependencies=[allowed], responses=_refusals(404, 410, 422), tags=["episodes"])
     async def one(episode_id: str) -> EpisodeState:
         episode = registry.get(episode_id)
-        state = _state(registry, episode)
+        state = episode_state(registry, episode)
         if not episode.lock.locked():
             state.digests = await episode.backend.digests()
         return state
@@ -146,7 +150,7 @@ def build_control_plane(registry: Registry, settings: ServerSettings) -> FastAPI
     async def reset(episode_id: str, options: Reset | None = None) -> EpisodeState:
         episode = registry.get(episode_id)
         await registry.reset(episode, options.seed if options else None)
-        return _state(registry, episode)
+        return episode_state(registry, episode)
 
     @app.delete(
         "/v1/episodes/{episode_id}",
@@ -171,7 +175,7 @@ def build_control_plane(registry: Registry, settings: ServerSettings) -> FastAPI
         "/metrics", dependencies=[overview], responses=_refusals(), tags=["server"], response_class=PlainTextResponse
     )
     async def metrics() -> PlainTextResponse:
-        return PlainTextResponse(registry.metrics.text(), media_type="text/plain; version=0.0.4")
+        return PlainTextResponse(await registry.metrics_text(), media_type="text/plain; version=0.0.4")
 
     app.add_route("/", front_page, include_in_schema=False)
     app.add_route("/docs", front_page, include_in_schema=False)
@@ -203,8 +207,7 @@ def _build(registry: Registry, settings: ServerSettings, new: NewEpisode) -> Hos
     return registry.build(blueprint, new.id)
 
 
-def _created(registry: Registry, episode: HostedEpisode, request: Request) -> CreatedEpisode:
-    base = str(request.base_url).rstrip("/")  # under the name by which the client reached this server
+def _created(registry: Registry, episode: HostedEpisode, base: str) -> CreatedEpisode:
     talk = f"{base}/episodes/{episode.agent_key}/conversation"
     return CreatedEpisode(
         id=episode.id,
@@ -217,7 +220,8 @@ def _created(registry: Registry, episode: HostedEpisode, request: Request) -> Cr
     )
 
 
-def _state(registry: Registry, episode: HostedEpisode) -> EpisodeState:
+def episode_state(registry: Registry, episode: HostedEpisode) -> EpisodeState:
+    """Return what the control plane shows of an episode, without its digests."""
     talk = episode.episode.conversation
     return EpisodeState(
         id=episode.id,

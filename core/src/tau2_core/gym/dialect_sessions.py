@@ -11,7 +11,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
-from uuid import uuid4
 
 
 @dataclass(slots=True)
@@ -32,10 +31,13 @@ SessionT = TypeVar("SessionT", bound=Session)
 class DialectSessions(Generic[SessionT]):
     """The open sessions by the transport's id, least recently used first."""
 
-    def __init__(self, most: int, idle_seconds: float, has_world: Callable[[SessionT], bool]) -> None:
+    def __init__(
+        self, most: int, idle_seconds: float, has_world: Callable[[SessionT], bool], new_id: Callable[[], str]
+    ) -> None:
         self.most = most
         self.idle_seconds = idle_seconds
         self.has_world = has_world
+        self._new_id = new_id
         self._sessions: OrderedDict[str, SessionT] = OrderedDict()
         self._latest: dict[str, SessionT] = {}  # by the client's id
 
@@ -44,7 +46,7 @@ class DialectSessions(Generic[SessionT]):
 
         A session whose world is open ends only if the worlds of all sessions are open.
         """
-        transport_id = uuid4().hex
+        transport_id = self._new_id()
         session.session_id = session.session_id or transport_id
         self._sessions[transport_id] = session
         self._latest[session.session_id] = session

@@ -18,6 +18,7 @@ from tau2_core.validation import dotted
 
 log = logging.getLogger(__name__)
 MAX_SHOWN = 200
+TRY_LATER = 5  # seconds after which a full server may have room
 PARTS = re.compile(
     "|v1|episodes|mcp|conversation|control|reward|record|reset|domains|metrics|healthz|openapi.json|docs|slots|tasks"
     "|initial_state|status|info|reset_session"
@@ -48,8 +49,22 @@ def unknown_episode() -> RefusedError:
     return RefusedError(404, "unknown_episode", "there is no such episode")
 
 
-def expired_episode() -> RefusedError:
-    return RefusedError(410, "expired_episode", "this episode was deleted or has expired; create a new one")
+def expired_episode(why: str = "") -> RefusedError:
+    """Return the refusal of an episode that is gone; `why` if that was not by its client or for lack of use."""
+    return RefusedError(410, "expired_episode", f"{why or 'this episode was deleted or has expired'}; create a new one")
+
+
+def taken_id(episode_id: str) -> RefusedError:
+    return RefusedError(409, "taken_id", f"there is already an episode {episode_id!r}")
+
+
+def full(max_episodes: int) -> RefusedError:
+    what = f"{max_episodes} episodes are open; delete one, or try later"
+    return RefusedError(503, "full", what, retry_after=TRY_LATER)
+
+
+def over_budget() -> RefusedError:
+    return RefusedError(503, "max_cost", "--max-cost is reached, so no more episodes are started")
 
 
 def as_refusal(error: Tau2GymError) -> RefusedError:

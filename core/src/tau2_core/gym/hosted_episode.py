@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tau2_core.episode.episode import Episode
 from tau2_core.episode.participants import Participants, new_backend
@@ -24,6 +24,9 @@ from tau2_core.model.evaluation import Grade
 from tau2_core.model.messages import AssistantMessage, Message, ToolMessage
 from tau2_core.model.tasks import Task, UserScenario
 from tau2_core.model.tools import Failure, Role, Tool, ToolResult
+
+if TYPE_CHECKING:
+    from tau2_core.gym.entries import Entry
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class HostedEpisode:
     attempt: int = 1
     grading: asyncio.Task[Grade | None] | None = None
     before_first: Callable[[HostedEpisode], Awaitable[None]] | None = None  # awaited before the first call or message
+    entry: Entry | None = None  # in a run, like the trial
     trial: int | None = None  # known from the first call or message on
 
     def __post_init__(self) -> None:
@@ -99,6 +103,7 @@ class HostedEpisode:
             models=plan.participants.episode_models(str(plan.slot or self.id), plan.seed),
         )
         self.history = len(self.episode.conversation.messages)
+        self.entry = None
         self.trial = None
         self.kept = False
         self.grading = None

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct, field
 
 BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
 
-class Metrics:
-    """Counters since the start, and the latency of tool calls in seconds."""
+class Figures(Struct):
+    """Counters since the start of one process; `buckets` are those of the latency of tool calls."""
 
-    def __init__(self, open_episodes: Callable[[], int]) -> None:
-        self._open = open_episodes
-        self.created = 0
-        self.expired = 0
-        self.calls: dict[str, int] = {}
-        self.failures: dict[str, int] = {}
-        self._buckets = [0] * (len(BOUNDS) + 1)
-        self._seconds = 0.0
+    open: int = 0
+    created: int = 0
+    expired: int = 0
+    calls: dict[str, int] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
+    seconds: float = 0.0
 
     @property
     def events(self) -> int:
@@ -30,26 +32,51 @@ class Metrics:
         self.calls[domain] = self.calls.get(domain, 0) + 1
         if failure is not None:
             self.failures[failure] = self.failures.get(failure, 0) + 1
-        self._buckets[bisect_left(BOUNDS, seconds)] += 1
-        self._seconds += seconds
+        self.buckets[bisect_left(BOUNDS, seconds)] += 1
+        self.seconds += seconds
 
-    def text(self) -> str:
-        """Return all metrics in the Prometheus text format."""
-        lines = [
-            *_metric("tau2_gym_open_episodes", "gauge", "Episodes that are open", {"": self._open()}),
-            *_metric("tau2_gym_episodes_created_total", "counter", "Episodes created", {"": self.created}),
-            *_metric("tau2_gym_episodes_expired_total", "counter", "Episodes expired", {"": self.expired}),
-            *_metric("tau2_gym_tool_calls_total", "counter", "Tool calls", _labelled("domain", self.calls)),
-            *_metric("tau2_gym_tool_errors_total", "counter", "Failed tool calls", _labelled("kind", self.failures)),
-            "# HELP tau2_gym_tool_call_seconds Latency of tool calls",
-            "# TYPE tau2_gym_tool_call_seconds histogram",
-        ]
-        total = 0
-        for bound, count in zip((*BOUNDS, "+Inf"), self._buckets, strict=True):
-            total += count
-            lines.append(f'tau2_gym_tool_call_seconds_bucket{{le="{bound}"}} {total}')
-        lines += [f"tau2_gym_tool_call_seconds_sum {self._seconds:.6f}", f"tau2_gym_tool_call_seconds_count {total}"]
-        return "\n".join(lines) + "\n"
+
+def total(all_figures: Iterable[Figures]) -> Figures:
+    """Return the sum of several processes' figures."""
+    summed = Figures()
+    calls: Counter[str] = Counter()
+    failures: Counter[str] = Counter()
+    for each in all_figures:
+        summed.open += each.open
+        summed.created += each.created
+        summed.expired += each.expired
+        calls.update(each.calls)
+        failures.update(each.failures)
+        summed.buckets = [own + other for own, other in zip(summed.buckets, each.buckets, strict=True)]
+        summed.seconds += each.seconds
+    summed.calls, summed.failures = dict(calls), dict(failures)
+    return summed
+
+
+def metrics_text(figures: Figures, gauges: Mapping[str, tuple[str, str, int]]) -> str:
+    """Return figures in the Prometheus text format, and `gauges`: name to (kind, description, value)."""
+    lines = [
+        *_metric("tau2_gym_open_episodes", "gauge", "Episodes that are open", {"": figures.open}),
+        *_metric("tau2_gym_episodes_created_total", "counter", "Episodes created", {"": figures.created}),
+        *_metric("tau2_gym_episodes_expired_total", "counter", "Episodes expired", {"": figures.expired}),
+        *_metric("tau2_gym_tool_calls_total", "counter", "Tool calls", _labelled("domain", figures.calls)),
+        *_metric("tau2_gym_tool_errors_total", "counter", "Failed tool calls", _labelled("kind", figures.failures)),
+    ]
+    for name, (kind, text, value) in gauges.items():
+        lines += _metric(name, kind, text, {"": value})
+    lines += [
+        "# HELP tau2_gym_tool_call_seconds Latency of tool calls",
+        "# TYPE tau2_gym_tool_call_seconds histogram",
+    ]
+    count_so_far = 0
+    for bound, count in zip((*BOUNDS, "+Inf"), figures.buckets, strict=True):
+        count_so_far += count
+        lines.append(f'tau2_gym_tool_call_seconds_bucket{{le="{bound}"}} {count_so_far}')
+    lines += [
+        f"tau2_gym_tool_call_seconds_sum {figures.seconds:.6f}",
+        f"tau2_gym_tool_call_seconds_count {count_so_far}",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _metric(name: str, kind: str, text: str, values: dict[str, int]) -> list[str]:

@@ -9,9 +9,8 @@ from contextlib import suppress
 from typing import Any
 
 from tau2_core.errors import RunError
+from tau2_core.gym.entries import Entry, Runs
 from tau2_core.gym.hosted_episode import HostedEpisode
-from tau2_core.gym.served_runs import ServedRuns
-from tau2_core.gym.slots import Slots
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade
 
@@ -22,7 +21,7 @@ Kept = tuple[HostedEpisode, EpisodeRecord]
 class RecordKeeper:
     """Writes records and grades into the folders of `runs`; nothing is kept if it is None."""
 
-    def __init__(self, runs: ServedRuns | None) -> None:
+    def __init__(self, runs: Runs | None) -> None:
         self.runs = runs
         self._gradings: set[asyncio.Task[Grade | None]] = set()
         self._hurried = asyncio.Event()
@@ -36,7 +35,14 @@ class RecordKeeper:
             episode.trial = 0
             return
         with suppress(RunError):
-            episode.trial = await self.runs.begin(episode.blueprint)
+            await self._enter(self.runs, episode)
+
+    @staticmethod
+    async def _enter(runs: Runs, episode: HostedEpisode) -> Entry:
+        if episode.entry is None:
+            episode.entry = await runs.begin(episode.blueprint)
+            episode.trial = episode.entry.trial
+        return episode.entry
 
     async def keep(self, episode: HostedEpisode) -> None:
         """Write the record of an episode once, if anything happened in it, and its grade if it has a task.
@@ -47,7 +53,7 @@ class RecordKeeper:
         if record is None or self.runs is None:
             return
         grading = self._start_grading(episode, record)
-        if not self.runs.run_for(episode.blueprint).asks_judge(record, episode.blueprint.task):
+        if not (await self._enter(self.runs, episode)).asks_judge(record):
             await asyncio.shield(grading)
 
     def _start_grading(self, episode: HostedEpisode, record: EpisodeRecord) -> asyncio.Task[Grade | None]:
@@ -64,28 +70,23 @@ class RecordKeeper:
         """
         if episode.kept or self.runs is None:
             return None
-        slot, slots = episode.blueprint.slot, self.runs.slots
-        if not (episode.touched if slot is None or slots is None else self._is_result(episode, slot, slots)):
+        slot = episode.blueprint.slot
+        if not (episode.touched if slot is None else self._is_result(episode, slot, self.runs)):
             return None
-        if episode.trial is None:
-            episode.trial = await self.runs.begin(episode.blueprint)
+        entry = await self._enter(self.runs, episode)
         record = await episode.snapshot()
-        self.runs.run_for(episode.blueprint).keep(episode.id, record, episode.episode.token_traces())
+        await entry.keep(episode.id, record, episode.episode.token_traces(), lost=bool(episode.lost))
         episode.kept = True
-        if slot is not None and slots is not None:
-            (slots.lose if episode.lost else slots.finish)(slot)
-            if not episode.lost:  # vanished agents say nothing about this server
-                self.runs.stopping.count(record)
         return record
 
-    def _is_result(self, episode: HostedEpisode, slot: Slot, slots: Slots) -> bool:
+    def _is_result(self, episode: HostedEpisode, slot: Slot, runs: Runs) -> bool:
         """Tell whether an episode of a slot is to be recorded; a lost one is handed out again."""
         if not episode.touched and not episode.lost:
             episode.lost = "it was deleted before anything happened"
         if not episode.lost:
             return True
-        if not episode.stopping and not slots.is_last_attempt(slot):
-            slots.lose(slot)
+        if not episode.stopping and episode.attempt < runs.slot_attempts:
+            runs.lose(slot)
             episode.kept = True
             return False
         episode.interrupt(f"{episode.lost} (attempt {episode.attempt})")
@@ -94,13 +95,8 @@ class RecordKeeper:
     async def _keep_grade(self, episode: HostedEpisode, record: EpisodeRecord) -> Grade | None:
         """Notify plugins of a kept record, then grade it if there is a task. Raises RunError."""
         assert self.runs is not None
-        run, seconds = self.runs.run_for(episode.blueprint), time.monotonic() - episode.begun_at
-        await run.notify("episode_finished", record)
-        return (
-            None
-            if episode.blueprint.free
-            else await run.grade(record, episode.blueprint.task, seconds, episode.episode.latency)
-        )
+        entry = await self._enter(self.runs, episode)
+        return await entry.grade(record, time.monotonic() - episode.begun_at, episode.episode.latency)
 
     async def try_to_keep(self, episode: HostedEpisode) -> None:
         async with episode.lock:

@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -15,11 +15,12 @@ from typing import Any, TypeVar
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import RunError, TaskError, Tau2GymError
 from tau2_core.foreign import describe_error
-from tau2_core.gym.errors import RefusedError, expired_episode, unknown_episode
+from tau2_core.gym.entries import Runs
+from tau2_core.gym.errors import RefusedError, expired_episode, full, over_budget, taken_id, unknown_episode
 from tau2_core.gym.hosted_episode import Blueprint, HostedEpisode
-from tau2_core.gym.metrics import Metrics
+from tau2_core.gym.metrics import Figures, metrics_text, total
+from tau2_core.gym.other_processes import Elsewhere, Office
 from tau2_core.gym.record_keeping import RecordKeeper
-from tau2_core.gym.served_runs import ServedRuns
 from tau2_core.gym.slot_claims import SlotClaims
 from tau2_core.gym.workers import Workers
 from tau2_core.model.episodes import EpisodeRecord
@@ -30,13 +31,14 @@ from tau2_core.runs.evaluator_sets import EvaluatorSet, choose_evaluators
 
 log = logging.getLogger(__name__)
 REMEMBERED = 10_000
-TRY_LATER = 5  # seconds after which a full server may have room
 T = TypeVar("T")
 Work = Coroutine[Any, Any, T]
 
 
 class Registry:
-    """The episodes of one server. `runs` keeps their records; if it is None, nothing is kept.
+    """The episodes of one server, or of one of its processes. `runs` keeps their records; without it nothing is kept.
+
+    `office` is the front of a worker, and `elsewhere` are the workers of a front.
 
     `evaluators` is the name of a set or a file; by default each domain is graded as by `tau2-gym run`.
     """
@@ -44,7 +46,7 @@ class Registry:
     def __init__(
         self,
         catalogue: Catalogue,
-        runs: ServedRuns | None,
+        runs: Runs | None,
         *,
         max_episodes: int,
         idle_seconds: float,
@@ -55,25 +57,26 @@ class Registry:
         self.idle_seconds = idle_seconds
         self.evaluators = evaluators
         self.workers = runs.workers if runs is not None else Workers()
-        self.metrics = Metrics(lambda: len(self._episodes))
+        self.metrics = Figures()
         self._graded_by: dict[Setting, EvaluatorSet] = {}
         self._episodes: dict[str, HostedEpisode] = {}
         self._keys: dict[str, tuple[HostedEpisode, Role]] = {}
-        self._gone: OrderedDict[str, None] = OrderedDict()
+        self._gone: OrderedDict[str, str] = OrderedDict()
         self.runs = runs
+        self.office: Office | None = None
+        self.elsewhere: Elsewhere | None = None
         self.works: set[asyncio.Task[Any]] = set()
         self.keeping = RecordKeeper(runs)
         self.claims = SlotClaims(self)
 
-    def admit(self, episode_id: str | None = None) -> None:
+    def admit(self, episode_id: str = "") -> None:
         """Refuse an episode that cannot be added. Raises RefusedError: 409 for a taken id, 503 if full or too dear."""
         if episode_id in self._episodes:
-            raise RefusedError(409, "taken_id", f"there is already an episode {episode_id!r}")
+            raise taken_id(episode_id)
         if len(self._episodes) >= self.max_episodes:
-            what = f"{self.max_episodes} episodes are open; delete one, or try later"
-            raise RefusedError(503, "full", what, retry_after=TRY_LATER)
-        if self.runs is not None and self.runs.stopping.over_budget():
-            raise RefusedError(503, "max_cost", "--max-cost is reached, so no more episodes are started")
+            raise full(self.max_episodes)
+        if self.runs is not None and self.runs.over_budget():
+            raise over_budget()
 
     def build(self, blueprint: Blueprint, episode_id: str | None = None) -> HostedEpisode:
         """Build an episode without adding it; as slow as the task's set-up. Raises RefusedError: 422 for a bad task."""
@@ -89,31 +92,32 @@ class Registry:
             what = f"{blueprint.setting.domain} with user {blueprint.participants.user.name!r} cannot be set up"
             raise RefusedError(424, "unusable_domain", f"{what}: {describe_error(error)}") from error
 
-    def add(self, episode: HostedEpisode) -> HostedEpisode:
+    async def add(self, episode: HostedEpisode) -> HostedEpisode:
         """Open an episode for requests. Raises RefusedError as `admit` does."""
         self.admit(episode.id)
+        if self.office is not None:
+            await self.office.open(episode.id, [episode.agent_key, episode.user_key])
         episode.before_first = self.keeping.enter_run
         self._list(episode)
         self.metrics.created += 1
         return episode
 
-    def create(self, blueprint: Blueprint, episode_id: str | None = None) -> HostedEpisode:
-        """Build and add an episode. Raises RefusedError."""
-        return self.add(self.build(blueprint, episode_id))
-
     def get(self, episode_id: str) -> HostedEpisode:
         """Return an episode by id. Raises RefusedError: 404, or 410 if it is gone."""
         episode = self._episodes.get(episode_id)
         if episode is None:
-            raise expired_episode() if episode_id in self._gone else unknown_episode()
+            raise self._missing(episode_id)
         return episode
 
     def by_key(self, key: str) -> tuple[HostedEpisode, Role]:
         """Return the episode and the side of a key. Raises RefusedError: 404, or 410 if it is gone."""
         found = self._keys.get(key)
         if found is None:
-            raise expired_episode() if key in self._gone else unknown_episode()
+            raise self._missing(key)
         return found
+
+    def _missing(self, name: str) -> RefusedError:
+        return expired_episode(self._gone[name]) if name in self._gone else unknown_episode()
 
     def opens(self, key: str) -> bool:
         """Tell whether a key belongs to an open episode."""
@@ -128,6 +132,21 @@ class Registry:
 
     def all(self) -> list[HostedEpisode]:
         return list(self._episodes.values())
+
+    def lost_names(self) -> dict[str, str]:
+        """Return the ids and keys of episodes that have ended with their process, with the reason."""
+        return {name: why for name, why in self._gone.items() if why}
+
+    def figures(self) -> Figures:
+        """Return the figures of this process."""
+        self.metrics.open = len(self._episodes)
+        return self.metrics
+
+    async def metrics_text(self) -> str:
+        """Return the figures of the whole server in the Prometheus text format."""
+        if self.elsewhere is None:
+            return metrics_text(self.figures(), {})
+        return metrics_text(total(await self.elsewhere.figures()), self.elsewhere.gauges())
 
     async def use(self, episode: HostedEpisode, work: Work[T], *, at_once: bool = False) -> T:
         """Do work on an episode, to its end even if the client disconnects; the episode does not expire meanwhile.
@@ -145,6 +164,8 @@ class Registry:
         finally:
             episode.in_flight -= 1
             episode.last_used = time.monotonic()
+            if self.office is not None:
+                self.office.note(episode)
             if episode.ended and not episode.kept:
                 await self._finish(self.keeping.try_to_keep(episode))
 
@@ -211,6 +232,8 @@ class Registry:
         try:
             async with episode.lock:
                 await self.keeping.keep(episode)
+            if self.office is not None:
+                self.office.close(episode)
         except RunError:
             self._list(episode)
             raise
@@ -237,9 +260,14 @@ class Registry:
         episode.closed = True
         episode.episode.cancel_background()
         del self._episodes[episode.id]
-        for key in (episode.id, episode.agent_key, episode.user_key):
+        for key in (episode.agent_key, episode.user_key):
             self._keys.pop(key, None)
-            self._gone[key] = None
+        self.remember_gone([episode.id, episode.agent_key, episode.user_key])
+
+    def remember_gone(self, names: Iterable[str], why: str = "") -> None:
+        """Remember ids and keys of episodes that are gone, for the answers to later requests."""
+        for name in names:
+            self._gone[name] = why
         while len(self._gone) > REMEMBERED:
             self._gone.popitem(last=False)
 
@@ -251,8 +279,10 @@ class Registry:
     async def expire(self) -> None:
         """Close episodes that were not used for too long, and keep those that have ended because their time was up."""
         now = time.monotonic()
-        self.claims.stop_if_due()
-        over = self.runs is not None and self.runs.out_of_time()
+        over = False
+        if self.runs is not None:
+            self.runs.stop_if_due()
+            over = self.runs.out_of_time()
         for episode in self.all():
             if episode.in_flight or episode.closed:
                 continue
@@ -281,3 +311,5 @@ class Registry:
     def hurry(self) -> None:
         """Make `close_all`, now or later, stop waiting for calls in flight and grades."""
         self.keeping.hurry()
+        if self.elsewhere is not None:
+            self.elsewhere.hurry()

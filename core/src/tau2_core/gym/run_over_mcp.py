@@ -63,7 +63,7 @@ def backend_through(registry: Registry, address: str) -> OpenBackend:
             EXTERNAL_AGENT, registry.catalogue.user("none"), UNLIMITED, [*participants.wrappers, *faults]
         )
         plan = Blueprint(setting, task, behind, seed)
-        episode = await registry.workers.run(partial(registry.create, plan))
+        episode = await registry.add(await registry.workers.run(partial(registry.build, plan)))
         episode.kept = True  # the run keeps the record
         try:
             urls: dict[Requestor, str] = {"assistant": f"{address}/episodes/{episode.agent_key}/mcp"}

@@ -16,6 +16,7 @@ import anyio
 import uvicorn
 from mcp.server.stdio import stdio_server
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tau2_core.background import tracked_loops
 from tau2_core.event_loop import loop_factory
@@ -47,7 +48,7 @@ def serve_http(
 
     A second signal aborts calls in flight and grading; the records are kept in any case.
     """
-    with _many_files() as files:
+    with many_files() as files:
         limits = replace(
             settings.connections, connections=min(settings.connections.connections, files - RESERVED_FILES)
         )
@@ -57,11 +58,11 @@ def serve_http(
             loop = {"loop_factory": loop_factory()}
             server = RecordKeepingServer(config, registry)
             serve = partial(server.serve, sockets=[*listeners])
-            anyio.run(_run, registry, settings, serve, begin, backend_options=loop)
+            anyio.run(run_server, registry, settings, serve, begin, backend_options=loop)
 
 
 @contextmanager
-def _many_files() -> Iterator[int]:
+def many_files() -> Iterator[int]:
     """Raise the limit of open files, which include connections, to the maximum; the value is that number."""
     try:
         import resource
@@ -76,7 +77,7 @@ def _many_files() -> Iterator[int]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-async def _run(
+async def run_server(
     registry: Registry,
     settings: ServerSettings,
     serve: Callable[[], Awaitable[None]],
@@ -86,8 +87,8 @@ async def _run(
     try:
         await probe_judge(settings.role_models.get("judge"))
         begin()
-        if registry.runs is not None and registry.runs.inventory is not None:
-            await registry.runs.inventory.grade_what_is_left()
+        if registry.runs is not None:
+            await registry.runs.grade_what_is_left()
         with watched_for(BUSY_SECONDS):
             await serve()
     finally:
@@ -95,13 +96,16 @@ async def _run(
 
 
 def uvicorn_config(
-    app: ASGIApp, limits: ConnectionLimits | None = None, max_message_bytes: int = 1024 * 1024
+    app: ASGIApp,
+    limits: ConnectionLimits | None = None,
+    max_message_bytes: int = 1024 * 1024,
+    protocol: type[HttpToolsProtocol] | None = None,
 ) -> uvicorn.Config:
     """Return uvicorn's configuration for the application, with WebSockets if they are installed."""
     limits = limits or ConnectionLimits()
     return uvicorn.Config(
         app,
-        http=bounded_protocol(limits),
+        http=protocol or bounded_protocol(limits),
         ws=partial(open_websocket, limits) if installed() else "none",  # type: ignore[arg-type]
         ws_max_size=max_message_bytes,
         ws_per_message_deflate=False,  # costs memory for each connection
@@ -144,12 +148,13 @@ def serve_stdio(registry: Registry, settings: ServerSettings, blueprint: Bluepri
 
     At the end the reward is printed to standard error. A signal ends the server at once.
     """
-    episode = registry.create(blueprint)
+    episode = registry.build(blueprint)
     loop = {"loop_factory": tracked_loops(asyncio.new_event_loop)}
-    anyio.run(_run, registry, settings, partial(_stdio, registry, settings, episode), backend_options=loop)
+    anyio.run(run_server, registry, settings, partial(_stdio, registry, settings, episode), backend_options=loop)
 
 
 async def _stdio(registry: Registry, settings: ServerSettings, episode: HostedEpisode) -> None:
+    await registry.add(episode)
     server = build_server(registry, lambda _context: (episode, "agent"), max_result_chars=settings.max_result_chars)
     with _signals() as (stop, again):
 

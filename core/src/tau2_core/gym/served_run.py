@@ -190,10 +190,14 @@ class ServedRun:
         """Grade a kept record, with the judge's decision if it counts, and append the grade."""
         judgement = await self.judging.judgement(record, task)
         grade = await self.workers.run(partial(self.grader.grade, record, task, judgement))
+        self.note_grade(record, grade, seconds, latency)
+        return grade
+
+    def note_grade(self, record: EpisodeRecord, grade: Grade, seconds: float, latency: Latency | None = None) -> None:
+        """Append a grade. Raises RunError."""
         self.journal.append(TIMINGS, timing_line(record.slot, seconds, seconds, latency or Latency()))
         self.journal.append(GRADES, grade.model_dump(mode="json"))  # last, since a graded episode is complete
         self._count(record, grade)
-        return grade
 
     def _count(self, record: EpisodeRecord, grade: Grade) -> None:
         """Count a graded episode; to hold all that were ever played would fill the memory."""

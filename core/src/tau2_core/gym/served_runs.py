@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Lock
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import RunError
+from tau2_core.gym.entries import GradedBy
 from tau2_core.gym.hosted_episode import Blueprint
 from tau2_core.gym.served_run import ServedRun
-from tau2_core.gym.slots import Slots
+from tau2_core.gym.slot_claims import no_run
+from tau2_core.gym.slots import Claim, Slots
 from tau2_core.gym.workers import Workers
-from tau2_core.model.episodes import EpisodeStart, Slot
+from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
+from tau2_core.model.evaluation import Grade, Judgement
+from tau2_core.model.latency import Latency
 from tau2_core.model.runs import RunSummary
+from tau2_core.model.tokens import TracedCall
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.journal import default_name
 from tau2_core.runs.checked_plan import CheckedPlan
 from tau2_core.runs.configuration import configuration
-from tau2_core.runs.evaluator_sets import EvaluatorSet
 from tau2_core.runs.plan import Plan
 from tau2_core.runs.stopping import Stopping
 
+log = logging.getLogger(__name__)
 Key = tuple[Setting, str]
-GradedBy = Callable[[Setting], EvaluatorSet]
 
 
 class ServedRuns:
@@ -71,6 +76,56 @@ class ServedRuns:
             list(checked.plan.own_slots()), run.before.records.keys(), attempts=attempts, seconds=seconds
         )
 
+    @property
+    def slot_attempts(self) -> int:
+        return self.served()[1].attempts
+
+    @property
+    def slot_seconds(self) -> float:
+        return self.served()[1].seconds
+
+    def served(self) -> tuple[ServedRun, Slots]:
+        """Return the run that this server was started for, and its slots. Raises RefusedError (404)."""
+        if self.inventory is None or self.slots is None:
+            raise no_run()
+        return self.inventory, self.slots
+
+    async def claim(self) -> Claim:
+        """Take the next slot. Raises RefusedError: 404 without a run, 409 or 410 if none is left or it was stopped."""
+        _, slots = self.served()
+        self.stop_if_due()
+        slots.refuse_if_stopped()
+        return slots.claim()
+
+    def blueprint(self, slot: Slot) -> Blueprint:
+        return self.served()[0].blueprint(slot)
+
+    def give_back(self, slot: Slot) -> None:
+        self.served()[1].give_back(slot)
+
+    def lose(self, slot: Slot) -> None:
+        self.served()[1].lose(slot)
+
+    async def fail(self, slot: Slot, seed: int, why: str) -> None:
+        """Record a slot whose task cannot be set up, as in a run. Raises RunError."""
+        run, slots = self.served()
+        self.stopping.count(await run.keep_failed(slot, seed, why))
+        slots.finish(slot)
+
+    def stop_if_due(self) -> None:
+        """Stop handing out slots if the run's time or budget is used up, or it cannot continue."""
+        if self.slots is None or self.slots.stopped:
+            return
+        if self.out_of_time():
+            self.slots.stopped = f"the run's {self.run_seconds:g} s have passed"
+        elif self.stopping.check():
+            self.slots.stopped = self.stopping.why
+        if self.slots.stopped:
+            log.error("%s; --resume continues", self.slots.stopped)
+
+    def over_budget(self) -> bool:
+        return self.stopping.over_budget()
+
     def out_of_time(self) -> bool:
         """Tell whether the time of the run that the server was started for is up."""
         return self.run_seconds is not None and time.monotonic() - self._began >= self.run_seconds
@@ -105,8 +160,8 @@ class ServedRuns:
             conversation_tools=self.conversation_tools,
         )
 
-    async def begin(self, blueprint: Blueprint) -> int:
-        """Add an episode before its first call or message, and notify plugins; return its trial.
+    async def begin(self, blueprint: Blueprint) -> LocalEntry:
+        """Add an episode before its first call or message, and notify plugins.
 
         Raises RunError if its run's folder cannot be created or written.
         """
@@ -116,11 +171,7 @@ class ServedRuns:
             await run.notify("run_started", run.started())
         slot = Slot(blueprint.task.id, trial)
         await run.notify("episode_started", EpisodeStart(blueprint.setting.domain, slot, blueprint.seed))
-        return trial
-
-    def run_for(self, blueprint: Blueprint) -> ServedRun:
-        """Return the run of an episode's record. Raises RunError if its folder cannot be created."""
-        return self._run_for(blueprint)[0]
+        return LocalEntry(self, run, blueprint, trial)
 
     def _run_for(self, blueprint: Blueprint) -> tuple[ServedRun, bool]:
         """Return the run of an episode, and whether it was just opened."""
@@ -139,6 +190,10 @@ class ServedRuns:
     def all(self) -> list[ServedRun]:
         grown = [run for runs in self._runs.values() for run in runs]
         return grown if self.inventory is None else [self.inventory, *grown]
+
+    async def grade_what_is_left(self) -> None:
+        if self.inventory is not None:
+            await self.inventory.grade_what_is_left()
 
     async def close(self) -> None:
         """Write all summaries, notify plugins, and release the folders. Raises RunError at the end."""
@@ -159,6 +214,50 @@ class ServedRuns:
                 run.listeners.close()
         if failures:
             raise failures[0]
+
+
+class LocalEntry:
+    """An episode's entry in a run whose folder this process writes."""
+
+    def __init__(self, runs: ServedRuns, run: ServedRun, blueprint: Blueprint, trial: int) -> None:
+        self.trial = trial
+        self._runs = runs
+        self._run = run
+        self._blueprint = blueprint
+
+    async def keep(self, episode_id: str, record: EpisodeRecord, traced: Sequence[TracedCall], *, lost: bool) -> None:
+        """Append the record, and notify plugins of it. Raises RunError."""
+        self._run.keep(episode_id, record, traced)
+        slots = self._runs.slots
+        if self._blueprint.slot is not None and slots is not None:
+            (slots.lose if lost else slots.finish)(self._blueprint.slot)
+            if not lost:  # vanished agents say nothing about this server
+                self._runs.stopping.count(record)
+
+    def asks_judge(self, record: EpisodeRecord) -> bool:
+        return self._run.asks_judge(record, self._blueprint.task)
+
+    async def grade(self, record: EpisodeRecord, seconds: float, latency: Latency) -> Grade | None:
+        """Notify plugins of a kept record, then grade it if there is a task. Raises RunError."""
+        await self.notify(record)
+        return await self.grade_only(record, seconds, latency)
+
+    async def notify(self, record: EpisodeRecord) -> None:
+        """Notify plugins of a kept record."""
+        await self._run.notify("episode_finished", record)
+
+    def note_grade(self, record: EpisodeRecord, grade: Grade, seconds: float, latency: Latency) -> None:
+        """Append a grade that another process has made. Raises RunError."""
+        self._run.note_grade(record, grade, seconds, latency)
+
+    def note_judgement(self, slot: Slot, judgement: Judgement) -> None:
+        """Append a judge's decision that another process has asked for. Raises RunError."""
+        self._run.judging.keep(slot, judgement)
+        self._run.judging.known[slot] = judgement
+
+    async def grade_only(self, record: EpisodeRecord, seconds: float, latency: Latency) -> Grade | None:
+        """Grade a kept record if there is a task. Raises RunError."""
+        return None if self._blueprint.free else await self._run.grade(record, self._blueprint.task, seconds, latency)
 
 
 def _key(blueprint: Blueprint) -> Key:

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from uuid import uuid4
+
+from starlette.requests import Request
 
 from tau2_core.episode.conversation import Limits
 from tau2_core.episode.participants import EXTERNAL_AGENT, Participants
@@ -26,6 +29,7 @@ from tau2_core.plugins.catalogue import Catalogue, Wrapper
 from tau2_core.runs.loading import load_domain_pack, load_setting
 
 OWN_DATA = "pack"
+SettingKey = tuple[str, str, str, bool, ArgumentMode | None]
 
 
 def named_datasets(folders: Sequence[Path]) -> dict[str, Path]:
@@ -46,7 +50,8 @@ def named_datasets(folders: Sequence[Path]) -> dict[str, Path]:
 class ServerSettings:
     """The server's resolved configuration. `datasets` maps the names for clients to folders.
 
-    Web pages of `origins` may use the server. `owns_process`: the process does nothing but serve.
+    Web pages of `origins` may use the server. The URLs that it hands out begin with `public_url`. `owns_process`: the
+    process does nothing but serve. `new_session_id` returns an id for a session of a dialect.
 
     The whole control plane requires `token`. On loopback without one, `overview_token` is required for everything about
     episodes that are not the client's own: lists, metrics, tasks and slots. An episode's id is random and not part of
@@ -66,12 +71,14 @@ class ServerSettings:
     connections: ConnectionLimits = field(default_factory=ConnectionLimits)
     owns_process: bool = False
     overview_token: str | None = None
+    public_url: str | None = None
     role_models: Mapping[ModelRole, RoleModel] = field(default_factory=dict)
     user: str | None = None
     faults: Sequence[Callable[[str], Wrapper]] = ()
     agent: AgentSpec = EXTERNAL_AGENT
     conversation_tools: bool = False
-    _settings: dict[tuple[Any, ...], Setting] = field(default_factory=dict, repr=False)
+    new_session_id: Callable[[], str] = lambda: uuid4().hex
+    _settings: dict[SettingKey, Setting] = field(default_factory=dict, repr=False)
     _described: list[dict[str, Any]] | None = field(default=None, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
@@ -82,6 +89,10 @@ class ServerSettings:
     def base_url(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
+
+    def base_of(self, request: Request) -> str:
+        """Return what the URLs in an answer begin with: by default the name by which the client reached this server."""
+        return self.public_url or str(request.base_url).rstrip("/")
 
     def setting(
         self,
@@ -111,6 +122,11 @@ class ServerSettings:
                     gc.collect()
                     gc.freeze()
             return self._settings[key]
+
+    def key_of(self, setting: Setting) -> SettingKey:
+        """Return how a setting of this server is named: domain, dataset, variant, solo, argument mode."""
+        with self._lock:
+            return next(key for key, made in self._settings.items() if made is setting)
 
     def blueprint(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,9 +12,8 @@ from tau2_core.gym.served_run import ServedRun
 from tau2_core.gym.slots import Claim, Slots
 
 if TYPE_CHECKING:
+    from tau2_core.gym.entries import Runs
     from tau2_core.gym.registry import Registry
-
-log = logging.getLogger(__name__)
 
 
 class SlotClaims:
@@ -23,7 +21,6 @@ class SlotClaims:
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
-        self.runs = registry.runs
 
     async def claim(self) -> HostedEpisode:
         """Open the episode of the run's next slot.
@@ -32,49 +29,40 @@ class SlotClaims:
         Raises RefusedError: 404 without a run to play, 409 or 410 when no slot is left or the run was stopped, 503 when
         the server is full.
         """
-        run, slots = self.served()
+        runs = self._runs()
         await self.registry.expire()  # slots whose time is up are handed out again
         while True:
-            self.stop_if_due()
-            slots.refuse_if_stopped()
-            self.registry.admit()
-            claim = slots.claim()
+            claim = await runs.claim()
             try:
-                episode = await self._open_slot(run, claim)
+                self.registry.admit()
+                episode = await self._open_slot(runs, claim)
             except BaseException:
-                slots.give_back(claim.slot)
+                runs.give_back(claim.slot)
                 raise
             if episode is not None:
                 return episode
-            slots.finish(claim.slot)
 
-    async def _open_slot(self, run: ServedRun, claim: Claim) -> HostedEpisode | None:
+    async def _open_slot(self, runs: Runs, claim: Claim) -> HostedEpisode | None:
         """Open the episode of a slot; None, after recording it, if its task cannot be set up. Raises RefusedError."""
-        assert self.runs is not None
-        assert self.runs.slots is not None
-        blueprint = run.blueprint(claim.slot)
+        blueprint = runs.blueprint(claim.slot)
         try:
             episode = await self.registry.workers.run(partial(self.registry.build, blueprint))
         except RefusedError as error:
-            self.runs.stopping.count(await run.keep_failed(claim.slot, blueprint.seed, str(error)))
+            await runs.fail(claim.slot, blueprint.seed, str(error))
             return None
-        episode.attempt, episode.deadline = claim.attempt, time.monotonic() + self.runs.slots.seconds
-        return self.registry.add(episode)
-
-    def stop_if_due(self) -> None:
-        """Stop handing out slots if the run's time or budget is used up, or it cannot continue."""
-        if self.runs is None or self.runs.slots is None or self.runs.slots.stopped:
-            return
-        if self.runs.out_of_time():
-            self.runs.slots.stopped = f"the run's {self.runs.run_seconds:g} s have passed"
-        elif self.runs.stopping.check():
-            self.runs.slots.stopped = self.runs.stopping.why
-        if self.runs.slots.stopped:
-            log.error("%s; --resume continues", self.runs.slots.stopped)
+        episode.attempt, episode.deadline = claim.attempt, time.monotonic() + runs.slot_seconds
+        return await self.registry.add(episode)
 
     def served(self) -> tuple[ServedRun, Slots]:
         """Return the run that this server was started for, and its slots. Raises RefusedError (404)."""
-        if self.runs is None or self.runs.inventory is None or self.runs.slots is None:
-            what = "this server was started without a run; give it --split, --task or --trials"
-            raise RefusedError(404, "no_run", what)
-        return self.runs.inventory, self.runs.slots
+        return self._runs().served()
+
+    def _runs(self) -> Runs:
+        if self.registry.runs is None:
+            raise no_run()
+        return self.registry.runs
+
+
+def no_run() -> RefusedError:
+    """Return the refusal of a server without a run."""
+    return RefusedError(404, "no_run", "this server was started without a run; give it --split, --task or --trials")

@@ -117,6 +117,7 @@ class Options(BaseModel):
     agent_name: str | None = None
     transport: Literal["http", "stdio"] = "http"
     conversation_tools: bool = False
+    public_url: str | None = None
 
     def models(self) -> dict[ModelRole, ModelSettings]:
         """Return the models by role. Raises UsageError for arguments without a model."""

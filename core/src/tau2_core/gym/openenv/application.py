@@ -46,7 +46,7 @@ class OpenEnv:
         idle_seconds = max(registry.idle_seconds, SHORTEST_SESSION_SECONDS)
         self.environments = Environments(registry, settings)
         self.sessions: DialectSessions[EnvironmentSession] = DialectSessions(
-            2 * registry.max_episodes, idle_seconds, lambda session: session.has_world
+            2 * registry.max_episodes, idle_seconds, lambda session: session.has_world, settings.new_session_id
         )
         self.rpc = Rpc(self.environments, self.sessions)
         self.application = self._application(settings)

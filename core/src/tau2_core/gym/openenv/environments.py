@@ -54,8 +54,8 @@ class Environments:
 
     async def begin(self, domain: str, options: ResetOptions) -> HostedEpisode:
         """Open an episode of the task that the options name, or of one that is drawn."""
-        self.registry.admit(options.episode_id)
-        return self.registry.add(await self.registry.workers.run(partial(self._build, domain, options)))
+        self.registry.admit(options.episode_id or "")
+        return await self.registry.add(await self.registry.workers.run(partial(self._build, domain, options)))
 
     def _build(self, domain: str, options: ResetOptions) -> HostedEpisode:
         seed = secrets.randbelow(SEEDS) if options.seed is None else options.seed

@@ -204,9 +204,9 @@ class Crew:
             member.note_done(message)
             self._wake()
         elif isinstance(message, Wanted):
-            member.take_turn(message)
+            member.turns.take(message)
         elif isinstance(message, Released):
-            member.release(message)
+            member.turns.release(message)
         elif isinstance(message, Ready):
             member.is_ready = True
             member.ready.set_result(None)

@@ -16,10 +16,8 @@ from tau2_core.runs.executors.messages import (
     PlayedSlot,
     PlaySlot,
     Regrade,
-    Released,
-    Wanted,
 )
-from tau2_core.runs.executors.shared_models import SharedModels
+from tau2_core.runs.executors.shared_models import SharedModels, Turns
 
 ATTEMPTS = 2  # at a job whose worker ends
 GRACE = 5.0  # seconds for which a worker that has no more work may take to end
@@ -58,10 +56,14 @@ class Member:
     is_ready: bool = False
     alone: bool = False
     jobs: dict[int, Job] = field(default_factory=dict)
-    _turns: dict[int, asyncio.Task[None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.turns = Turns(self.models, self._send)
+
+    def _send(self, message: Admitted) -> None:
+        assert self.connection is not None
+        self.connection.send(message)
 
     def assign(self, message: PlaySlot | Regrade | Compute) -> Job:
         """Hand over a job."""
@@ -89,24 +91,9 @@ class Member:
             self.ready.set_exception(error)
             self.ready.exception()  # its start may have been given up
 
-    def take_turn(self, message: Wanted) -> None:
-        """Let a request wait for its turn, and hold it."""
-        connection = self.connection
-        assert connection is not None
-        turn = self.models.turn(message.role, lambda: connection.send(Admitted(message.number)))
-        self._turns[message.number] = asyncio.create_task(turn)
-
-    def release(self, message: Released) -> None:
-        """End a turn."""
-        turn = self._turns.pop(message.number, None)
-        if turn is not None:
-            turn.cancel()
-
     def fail(self, error: Exception) -> None:
         """Give up its jobs and turns."""
-        for turn in self._turns.values():
-            turn.cancel()
-        self._turns.clear()
+        self.turns.give_up()
         for job in self.jobs.values():
             job.fail(error)
         self.jobs.clear()

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -38,15 +38,22 @@ class Processes:
         self.workers = workers
 
     async def start(self, invitation: Invitation) -> LocalProcess:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
-        command = [sys.executable, "-P", "-m", "tau2_core.worker"]
-        try:
-            process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE, env=environment)
-        except OSError as error:
-            raise RunError(f"cannot start {sys.executable}: {error.strerror}") from error
-        assert process.stdin is not None
-        process.stdin.write(f"{invitation.text()}\n".encode())
-        return LocalProcess(process)
+        return await start_worker(f"{invitation.text()}\n")
+
+
+async def start_worker(text: str = "", *arguments: str, handles: Sequence[int] = ()) -> LocalProcess:
+    """Start a worker with this standard input, which stays open. It inherits `handles`. Raises RunError."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+    command = [sys.executable, "-P", "-m", "tau2_core.worker", *arguments]
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.PIPE, env=environment, pass_fds=handles
+        )
+    except OSError as error:
+        raise RunError(f"cannot start {sys.executable}: {error.strerror}") from error
+    assert process.stdin is not None
+    process.stdin.write(text.encode())
+    return LocalProcess(process)
 
 
 class LocalProcess:

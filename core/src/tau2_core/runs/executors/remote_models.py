@@ -7,22 +7,28 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tau2_core.llm.cassette import Cassette
 from tau2_core.llm.limits import RequestLimit
 from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import Usage
 from tau2_core.model.llm import ModelError, ModelRole
-from tau2_core.runs.executors.connection import Connection
-from tau2_core.runs.executors.messages import Failed, FromRun, Recorded, Released, Used, Wanted
+from tau2_core.runs.executors.messages import Failed, Recorded, Released, Used, Wanted
 from tau2_core.runs.options import Options
+
+
+class Sender(Protocol):
+    """The connection to the run, as far as models need it."""
+
+    def send(self, message: Any) -> None:
+        """Send a message soon."""
 
 
 class Admissions:
     """Asks the run for turns of requests to models with limits."""
 
-    def __init__(self, connection: Connection[FromRun]) -> None:
+    def __init__(self, connection: Sender) -> None:
         self._connection = connection
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._count = 0
@@ -63,7 +69,7 @@ class RunLimit(RequestLimit):
 class ReportedRoleModel(RoleModel):
     """The model of one role in a worker; what it uses and how it fails is told to the run, which decides."""
 
-    connection: Connection[FromRun] = field(repr=False)
+    connection: Sender = field(repr=False)
 
     def used(self, usage: Usage) -> None:
         super().used(usage)
@@ -74,7 +80,7 @@ class ReportedRoleModel(RoleModel):
         self.connection.send(Failed(self.role, error.kind, error.message, error.retry_after))
 
 
-def cassette_of(options: Options, connection: Connection[FromRun]) -> Cassette | None:
+def cassette_of(options: Options, connection: Sender) -> Cassette | None:
     """Return a worker's cassette if the run replays or records one."""
     file = options.replay or options.record
     if file is None:
@@ -90,7 +96,7 @@ def reported(
     role_models: Mapping[ModelRole, RoleModel],
     limited: Collection[ModelRole],
     admissions: Admissions,
-    connection: Connection[FromRun],
+    connection: Sender,
 ) -> dict[ModelRole, RoleModel]:
     """Return a worker's models with the limits of its run."""
     found: dict[ModelRole, RoleModel] = {}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import Slot
 from tau2_core.model.llm import ModelError, ModelRole
-from tau2_core.runs.executors.messages import Failed, Recorded, Used
+from tau2_core.runs.executors.messages import Admitted, Failed, Recorded, Released, Used, Wanted
 
 
 class SharedModels:
@@ -44,3 +44,29 @@ class SharedModels:
         async with self._role_models[role].gate.pass_through():
             admit()
             await asyncio.get_running_loop().create_future()
+
+
+class Turns:
+    """The turns of one worker's requests to models with limits; `send` reaches the worker."""
+
+    def __init__(self, models: SharedModels, send: Callable[[Admitted], None]) -> None:
+        self._models = models
+        self._send = send
+        self._turns: dict[int, asyncio.Task[None]] = {}
+
+    def take(self, message: Wanted) -> None:
+        """Let a request wait for its turn, and hold it."""
+        turn = self._models.turn(message.role, lambda: self._send(Admitted(message.number)))
+        self._turns[message.number] = asyncio.create_task(turn)
+
+    def release(self, message: Released) -> None:
+        """End a turn."""
+        turn = self._turns.pop(message.number, None)
+        if turn is not None:
+            turn.cancel()
+
+    def give_up(self) -> None:
+        """End all turns."""
+        for turn in self._turns.values():
+            turn.cancel()
+        self._turns.clear()

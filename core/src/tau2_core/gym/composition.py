@@ -1,0 +1,103 @@
+"""From options to the parts of a server, for the command line and for the workers of a server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from tau2_core.episode.conversation import Limits
+from tau2_core.episode.participants import EXTERNAL_AGENT
+from tau2_core.errors import UsageError
+from tau2_core.gym.connections import ConnectionLimits
+from tau2_core.gym.entries import Runs
+from tau2_core.gym.registry import Registry
+from tau2_core.gym.server_settings import ServerSettings, named_datasets
+from tau2_core.llm.model import RoleModel
+from tau2_core.model.llm import ModelRole
+from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.runs.composition import Composition, compose_run, open_role_models
+from tau2_core.runs.evaluator_sets import choose_evaluators
+from tau2_core.runs.loading import load_domain_pack, open_faults
+from tau2_core.runs.options import Options, RoleOptions
+from tau2_core.runs.stopping import refuse_unknown_prices
+
+STARTS_A_RUN = ("split", "task", "num_tasks", "sample", "trials", "name")
+
+
+def serves_a_run(options: Options) -> bool:
+    """Tell whether the options describe a run, whose slots are handed out."""
+    return options.transport == "http" and any(getattr(options, name) not in (None, []) for name in STARTS_A_RUN)
+
+
+def compose_served_run(options: Options, catalogue: Catalogue, settings: ServerSettings) -> Composition:
+    """Return the run that the options describe. Raises UsageError, PackError, DatasetError."""
+    without_workers = options.model_copy(update={"workers": None, "executor": "async"})  # they are the server's
+    return compose_run(without_workers, catalogue, settings.role_models, settings.agent)
+
+
+def open_registry(options: Options, catalogue: Catalogue, runs: Runs) -> Registry:
+    """Return the registry of a server, or of one of its processes."""
+    return Registry(
+        catalogue,
+        runs,
+        max_episodes=options.max_episodes,
+        idle_seconds=options.idle_timeout,
+        evaluators=options.evaluators,
+    )
+
+
+def of_the_server(options: Options) -> Options:
+    """Return options without those of the agent, which is a client, so its model needs no key here."""
+    return options.model_copy(update={"agent": RoleOptions()})
+
+
+def public_url(text: str | None) -> str | None:
+    """Return an address for clients without a slash at its end. Raises UsageError if it is none."""
+    if text is None:
+        return None
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise UsageError(f"--public-url {text}: should be like https://gym.example.org or https://example.org/gym")
+    return text.rstrip("/")
+
+
+def open_settings(
+    options: Options, catalogue: Catalogue, role_models: Mapping[ModelRole, RoleModel] | None = None
+) -> ServerSettings:
+    """Return the settings that the options describe, with their models unless some are given.
+
+    Raises UsageError, PackError, DatasetError.
+    """
+    domains = list(dict.fromkeys(options.domain or catalogue.domain_names()))
+    for name in options.domain:  # among all domains, a broken one does not prevent serving the others
+        load_domain_pack(catalogue, name)
+    if options.evaluators is not None:
+        choose_evaluators(catalogue, options.evaluators)  # refuse a wrong name now and not in the first episode
+    if role_models is None:
+        role_models = open_role_models(of_the_server(options), catalogue)
+    if options.max_cost is not None:
+        refuse_unknown_prices(role_models)
+    settings = ServerSettings(
+        catalogue,
+        domains,
+        named_datasets(options.dataset),
+        options.host,
+        options.port,
+        options.token or None,
+        Limits(options.max_steps, options.max_errors, options.timeout),
+        owns_process=True,
+    )
+    settings.origins = options.allow_origin
+    settings.public_url = public_url(options.public_url)
+    settings.connections = ConnectionLimits(
+        connections=options.max_connections, request_seconds=options.request_timeout
+    )
+    settings.role_models = role_models
+    settings.conversation_tools = options.conversation_tools
+    settings.user = options.user.name
+    if settings.user is not None:
+        settings.refuse_person(catalogue.user(settings.user))
+    settings.faults = open_faults(catalogue, options.fault)
+    settings.agent = replace(EXTERNAL_AGENT, name=options.agent_name or EXTERNAL_AGENT.name)
+    return settings

@@ -1,0 +1,87 @@
+"""Which episode or session a request is for, as far as it says so outside of its body."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import parse_qs
+
+from starlette.requests import cookie_parser
+from starlette.types import Scope
+
+from tau2_core.gym.compatibility import HEADER
+from tau2_core.gym.nemo_gym import COOKIE
+
+Kind = Literal["name", "session", "new", "any", "own", "episode_id", "rpc", "hello"]
+AT_THE_FRONT = frozenset({"aggregate_metrics", "reverify_mode"})
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What leads to a process.
+
+    Args:
+        kind: "name" of an episode (its id or a key); "session" of a dialect; "new" asks for an episode; "any" worker
+            will do; "own" is
+            for the process that got it; "episode_id", "rpc" and "hello" are named in the body.
+        name: the id, key or session.
+    """
+
+    kind: Kind
+    name: str = ""
+
+
+OWN, NEW, ANY = Address("own"), Address("new"), Address("any")
+
+
+def position_of(session_id: str, count: int) -> int:
+    """Return the position of the worker that has a session, of `count` workers."""
+    return int.from_bytes(hashlib.blake2b(session_id.encode(), digest_size=4).digest(), "big") % count
+
+
+def address_of(scope: Scope) -> Address:
+    """Return the address of an HTTP request."""
+    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    return address(scope["method"], scope["path"], scope.get("query_string", b""), headers)
+
+
+def address(method: str, path: str, query: bytes, headers: Mapping[bytes, str]) -> Address:
+    """Return the address of a request or of the handshake of a WebSocket."""
+    match path.split("/")[1:]:
+        case ["episodes", key, *_] | ["v1", "episodes", key, *_] if key:
+            return Address("name", key)
+        case ["v1", "episodes" | "slots"]:
+            return NEW if method == "POST" else OWN
+        case ["v1", "domains", *_]:
+            return ANY
+        case ["mcp"] | ["mcp", ""]:
+            session_id = headers.get(HEADER.encode())
+            return Address("session", session_id) if session_id else Address("hello") if method == "POST" else OWN
+        case ["control", *_]:
+            session_id = headers.get(HEADER.encode())
+            return Address("session", session_id) if session_id else OWN
+        case ["openenv", _, *rest]:
+            return _of_openenv(method, rest, parse_qs(query.decode("latin-1")))
+        case [name] if method == "POST" and name not in AT_THE_FRONT:
+            episode_id = cookie_parser(headers.get(b"cookie", "")).get(COOKIE)
+            return NEW if name == "seed_session" else Address("name", episode_id) if episode_id else OWN
+    return OWN
+
+
+def _of_openenv(method: str, rest: list[str], query: Mapping[str, list[str]]) -> Address:
+    match rest:
+        case ["ws" | "mcp"] if method == "GET":
+            session_id = query.get("session_id", [""])[0]
+            return Address("session", session_id) if session_id else NEW
+        case ["mcp"]:
+            return Address("rpc")
+        case ["step"]:
+            return Address("episode_id")
+        case ["state"]:
+            episode_id = query.get("episode_id", [""])[0]
+            return Address("name", episode_id) if episode_id else OWN
+        case ["reset"]:
+            return NEW
+    return ANY

@@ -1,0 +1,209 @@
+"""The front's part in the episodes of one worker: their entries in runs, and their records if the worker dies."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from tau2_core.episode.episode import empty_record
+from tau2_core.errors import RunError, Tau2GymError
+from tau2_core.gym.hosted_episode import Blueprint
+from tau2_core.gym.processes.messages import (
+    Begin,
+    Claim,
+    Claimed,
+    Entered,
+    Fail,
+    Graded,
+    JudgedEntry,
+    Keep,
+    Request,
+    Where,
+)
+from tau2_core.gym.processes.open_records import record_file, recovered
+from tau2_core.gym.registry import Registry
+from tau2_core.gym.served_runs import LocalEntry, ServedRuns
+from tau2_core.gym.server_settings import ServerSettings
+from tau2_core.model.episodes import EpisodeRecord, Slot
+from tau2_core.model.evaluation import Grade, Judgement
+from tau2_core.model.latency import Latency
+from tau2_core.model.tasks import Task
+from tau2_core.model.tokens import TracedCall
+from tau2_core.runs.executors.shared_models import SharedModels
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class _Entry:
+    entry: LocalEntry
+    blueprint: Blueprint
+    record: EpisodeRecord | None = None  # once it is kept
+
+
+@dataclass(eq=False)
+class Books:
+    """What the desks share: the runs of the server, and the folder for what happens in open episodes."""
+
+    settings: ServerSettings
+    registry: Registry
+    runs: ServedRuns
+    models: SharedModels
+    folder: Path
+    numbers: count[int] = field(default_factory=count)
+
+
+class Desk:
+    """What one worker has under way in the server's runs."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._entries: dict[int, _Entry] = {}
+        self._claims: set[Slot] = set()
+        self._answers: dict[type[Any], Callable[[Any], Awaitable[Any]]] = {
+            Begin: self._begin,
+            Keep: self._keep,
+            Graded: self._graded,
+            Claim: self._claim,
+            Fail: self._fail,
+        }
+
+    async def answer(self, request: Request) -> Any:
+        """Answer a worker's request about runs. Raises Tau2GymError."""
+        return await self._answers[type(request)](request)
+
+    async def _begin(self, request: Begin) -> Entered:
+        books, task_id = self._books, request.task_id
+        if request.trial is not None:
+            blueprint = books.runs.blueprint(Slot(task_id, request.trial))
+        else:
+            assert request.where is not None
+            blueprint = await books.registry.workers.run(partial(self._blueprint, request, request.where))
+        entry = await books.runs.begin(blueprint)
+        number = next(books.numbers)
+        self._entries[number] = _Entry(entry, blueprint)
+        return Entered(number, entry.trial, books.models.exchanges(Slot(task_id, entry.trial)))
+
+    def _blueprint(self, request: Begin, where: Where) -> Blueprint:
+        books = self._books
+        task = Task.model_validate(json.loads(request.task)) if request.task else None
+        blueprint = books.settings.blueprint(
+            where.domain,
+            task=task,
+            variant=where.variant,
+            solo=where.solo,
+            seed=request.seed,
+            dataset=where.dataset,
+            user=where.user,
+            mode=where.mode,
+            conversation_tools=False,
+        )
+        books.runs.prepare(blueprint, books.registry.graded_by)
+        return blueprint
+
+    async def _keep(self, request: Keep) -> None:
+        under_way = self._entries[request.entry]
+        record = EpisodeRecord.model_validate(json.loads(request.record))
+        traced = [TracedCall.model_validate(json.loads(line)) for line in request.traced]
+        await under_way.entry.keep(request.episode_id, record, traced, lost=request.lost)
+        under_way.record = record
+        self._settle(under_way.blueprint.slot)
+        await under_way.entry.notify(record)
+
+    async def _graded(self, request: Graded) -> None:
+        under_way = self._entries.pop(request.entry)
+        if request.grade and under_way.record is not None:
+            grade = Grade.model_validate(json.loads(request.grade))
+            under_way.entry.note_grade(under_way.record, grade, request.seconds, request.latency)
+
+    async def _claim(self, _request: Claim) -> Claimed:
+        claim = await self._books.runs.claim()
+        self._claims.add(claim.slot)
+        return Claimed(claim.slot.task_id, claim.slot.trial, claim.attempt)
+
+    async def _fail(self, request: Fail) -> None:
+        slot = Slot(request.task_id, request.trial)
+        await self._books.runs.fail(slot, request.seed, request.why)
+        self._settle(slot)
+
+    def judged(self, notice: JudgedEntry) -> None:
+        """Append a judge's decision."""
+        said = notice.judged
+        judgement = Judgement.model_validate_json(said.judgement)
+        try:
+            self._entries[notice.entry].entry.note_judgement(Slot(said.task_id, said.trial), judgement)
+        except RunError as error:
+            log.error("a judgement is lost: %s", error)
+
+    def give_back(self, slot: Slot) -> None:
+        """Return a slot whose episode could not be opened."""
+        self._settle(slot)
+        self._books.runs.give_back(slot)
+
+    def lose(self, slot: Slot) -> None:
+        """Hand a slot out again, whose entry gets no record."""
+        self._settle(slot)
+        for number, each in list(self._entries.items()):
+            if each.blueprint.slot == slot and each.record is None:
+                del self._entries[number]
+        self._books.runs.lose(slot)
+
+    def _settle(self, slot: Slot | None) -> None:
+        if slot is not None:
+            self._claims.discard(slot)
+
+    async def recover(self, why: str) -> list[Awaitable[Any]]:
+        """Keep the records of the episodes of a worker that has died; return the work of grading them.
+
+        A slot is handed out again, unless this was its last attempt.
+        """
+        gradings: list[Awaitable[Any]] = []
+        for number, under_way in list(self._entries.items()):
+            try:
+                record = under_way.record or await self._recovered(number, under_way, why)
+            except Tau2GymError as error:
+                log.error("the record of an episode whose worker has ended is lost: %s", error)
+                continue
+            if record is not None:
+                gradings.append(under_way.entry.grade_only(record, 0.0, Latency()))
+        self._entries.clear()
+        for slot in list(self._claims):
+            try:
+                await self._untouched(slot, why)
+            except Tau2GymError as error:
+                log.error("a slot whose worker has ended has no record: %s", error)
+        return gradings
+
+    async def _recovered(self, number: int, under_way: _Entry, why: str) -> EpisodeRecord | None:
+        slot = under_way.blueprint.slot
+        if slot is not None and self._again(slot):
+            record_file(self._books.folder, number).unlink(missing_ok=True)
+            return None
+        plan = under_way.blueprint
+        empty = empty_record(plan.setting, Slot(plan.task.id, under_way.entry.trial), plan.seed)
+        record = recovered(self._books.folder, number, empty, why)
+        await under_way.entry.keep(record.id or "", record, [], lost=slot is not None)
+        self._settle(slot)
+        record_file(self._books.folder, number).unlink(missing_ok=True)
+        await under_way.entry.notify(record)
+        return record
+
+    async def _untouched(self, slot: Slot, why: str) -> None:
+        """Hand a slot out again whose episode was not touched; after the last attempt, record why it was not played."""
+        if not self._again(slot):
+            blueprint = self._books.runs.blueprint(slot)
+            self._settle(slot)
+            await self._books.runs.fail(slot, blueprint.seed, why)
+
+    def _again(self, slot: Slot) -> bool:
+        _, slots = self._books.runs.served()
+        if slots.is_last_attempt(slot):
+            return False
+        self.lose(slot)
+        return True

@@ -1,0 +1,212 @@
+"""What the front and its workers tell each other. Records, tasks and grades travel as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from tau2_core.model.episodes import ArgumentMode
+from tau2_core.model.latency import Latency
+from tau2_core.model.llm import ModelRole
+from tau2_core.runs.executors.messages import Admitted, Failed, Judged, Recorded, Refused, Released, Used, Wanted
+
+
+class Where(Struct, frozen=True):
+    """The setting of an episode, as a server names it, and its customer."""
+
+    domain: str
+    dataset: str
+    variant: str
+    solo: bool
+    mode: ArgumentMode | None
+    user: str
+
+
+class Open(Struct, tag=True, frozen=True):
+    """Add an episode, before its client knows of it."""
+
+    episode_id: str
+    keys: list[str]
+
+
+class Begin(Struct, tag=True, frozen=True):
+    """Enter an episode into its run; the answer is `Entered`. `task` is JSON, empty for a free world or a slot."""
+
+    where: Where | None  # None for a slot
+    task: bytes
+    seed: int
+    trial: int | None  # of a slot of the served run
+    task_id: str
+
+
+class Keep(Struct, tag=True, frozen=True):
+    """Append the record of an entry, and the traced calls of its models."""
+
+    entry: int
+    episode_id: str
+    record: bytes
+    traced: list[bytes]
+    lost: bool
+
+
+class Graded(Struct, tag=True, frozen=True):
+    """Append the grade of an entry, empty where there is no task."""
+
+    entry: int
+    grade: bytes
+    seconds: float
+    latency: Latency
+
+
+class Claim(Struct, tag=True, frozen=True):
+    """Take the next slot of the served run; the answer is `Claimed`."""
+
+
+class Fail(Struct, tag=True, frozen=True):
+    """Record a slot whose task cannot be set up."""
+
+    task_id: str
+    trial: int
+    seed: int
+    why: str
+
+
+class GetStates(Struct, tag=True, frozen=True):
+    """Return the states of the worker's episodes, as JSON."""
+
+
+class GetFigures(Struct, tag=True, frozen=True):
+    """Return the worker's figures."""
+
+
+Request = Open | Begin | Keep | Graded | Claim | Fail | GetStates | GetFigures
+
+
+class Entered(Struct, frozen=True):
+    """The answer to `Begin`. `exchanges` are the cassette's lines of the episode."""
+
+    entry: int
+    trial: int
+    exchanges: list[bytes]
+
+
+class Claimed(Struct, frozen=True):
+    """The answer to `Claim`."""
+
+    task_id: str
+    trial: int
+    attempt: int
+
+
+class Ask(Struct, tag=True, frozen=True):
+    """A request; `number` is that of its answer."""
+
+    number: int
+    request: Request
+
+
+class Answer(Struct, tag=True, frozen=True):
+    """The answer to a request."""
+
+    number: int
+    content: Any
+
+
+class Declined(Struct, tag=True, frozen=True):
+    """A refusal of a request; without a status it is that of a run, whose folder cannot be written."""
+
+    number: int
+    status: int
+    code: str
+    why: str
+    retry_after: int | None
+    expected: bool
+
+
+class Setup(Struct, tag=True, frozen=True):
+    """The first message of the front. `options` are pickled; `gone` are names of lost episodes, with the reason."""
+
+    options: bytes
+    position: int
+    count: int
+    port: int
+    overview_token: str | None
+    limited: list[ModelRole]
+    open_folder: str
+    gone: dict[str, str]
+
+
+class Prepared(Struct, tag=True, frozen=True):
+    """The worker has loaded everything and takes connections."""
+
+
+class Moved(Struct, tag=True, frozen=True):
+    """A connection, whose socket comes with this, and what was received of its next request."""
+
+    received: bytes
+
+
+class Left(Struct, tag=True, frozen=True):
+    """How many of the connections that the worker ever got it no longer has."""
+
+    connections: int
+
+
+class Closed(Struct, tag=True, frozen=True):
+    """An episode is gone."""
+
+    episode_id: str
+
+
+class GaveBack(Struct, tag=True, frozen=True):
+    """A slot whose episode could not be opened."""
+
+    task_id: str
+    trial: int
+
+
+class Lost(Struct, tag=True, frozen=True):
+    """A slot whose agent did not finish, to be handed out again."""
+
+    task_id: str
+    trial: int
+
+
+class JudgedEntry(Struct, tag=True, frozen=True):
+    """The judge's decision on an entry, before it is used."""
+
+    entry: int
+    judged: Judged
+
+
+class RunOver(Struct, tag=True, frozen=True):
+    """The time of the served run is up."""
+
+
+class Stop(Struct, tag=True, frozen=True):
+    """Finish calls in flight, keep all records and grades, and end. `hurry`: without waiting for anything."""
+
+    hurry: bool = False
+
+
+Notice = (
+    Setup
+    | Prepared
+    | Refused
+    | Moved
+    | Left
+    | Closed
+    | GaveBack
+    | Lost
+    | JudgedEntry
+    | RunOver
+    | Stop
+    | Used
+    | Failed
+    | Recorded
+    | Wanted
+    | Released
+    | Admitted
+)
+Message = Ask | Answer | Declined | Notice

@@ -1,0 +1,202 @@
+"""The runs of a server, as its workers see them: the front writes the folders, and the workers play and grade."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+
+from tau2_core.gym.entries import GradedBy
+from tau2_core.gym.hosted_episode import Blueprint, HostedEpisode
+from tau2_core.gym.processes.messages import (
+    Begin,
+    Claim,
+    Claimed,
+    Closed,
+    Entered,
+    Fail,
+    GaveBack,
+    Graded,
+    JudgedEntry,
+    Keep,
+    Lost,
+    Open,
+    Where,
+)
+from tau2_core.gym.processes.open_records import OpenRecords
+from tau2_core.gym.processes.peer import Peer
+from tau2_core.gym.served_run import ServedRun
+from tau2_core.gym.server_settings import ServerSettings
+from tau2_core.gym.slot_claims import no_run
+from tau2_core.gym.slots import Claim as SlotClaim
+from tau2_core.gym.slots import Slots
+from tau2_core.gym.workers import Workers
+from tau2_core.llm.cassette import Cassette
+from tau2_core.model.episodes import EpisodeRecord, Slot
+from tau2_core.model.evaluation import Grade, Judgement
+from tau2_core.model.latency import Latency
+from tau2_core.model.tokens import TracedCall
+from tau2_core.runs.executors.messages import Judged
+from tau2_core.runs.judgements import Judging
+from tau2_core.runs.plan import Plan
+
+
+class RemoteRuns:
+    """The runs that the front writes. `plan` is that of the run that the server was started for, if any."""
+
+    def __init__(
+        self,
+        peer: Peer,
+        settings: ServerSettings,
+        open_records: OpenRecords,
+        *,
+        plan: Plan | None,
+        slot_attempts: int,
+        slot_seconds: float,
+        judge_all: bool,
+        cassette: Cassette | None,
+    ) -> None:
+        self.workers = Workers()
+        self.slot_attempts = slot_attempts
+        self.slot_seconds = slot_seconds
+        self.over = False
+        self.peer = peer
+        self.settings = settings
+        self.open_records = open_records
+        self.judge_all = judge_all
+        self.cassette = cassette
+        self._plan = plan
+        self._graded_by: GradedBy | None = None
+
+    def prepare(self, blueprint: Blueprint, graded_by: GradedBy) -> None:
+        """Choose the evaluators of an episode's setting."""
+        self._graded_by = graded_by
+        if not blueprint.free:
+            graded_by(blueprint.setting).grader(blueprint.setting)
+
+    async def begin(self, blueprint: Blueprint) -> RemoteEntry:
+        """Enter an episode into its run. Raises RunError."""
+        slot, where = blueprint.slot, None
+        if slot is None:
+            key = self.settings.key_of(blueprint.setting)
+            where = Where(*key, blueprint.participants.user.name)
+        task = b"" if blueprint.free or slot else _encoded(blueprint.task.model_dump(mode="json"))
+        request = Begin(where, task, blueprint.seed, None if slot is None else slot.trial, blueprint.task.id)
+        return RemoteEntry(self, blueprint, await self.peer.ask(request, Entered))
+
+    def graded_by(self, blueprint: Blueprint, keep: RemoteEntry) -> Judging:
+        """Return the judging of one entry."""
+        assert self._graded_by is not None
+        grader = self._graded_by(blueprint.setting).grader(blueprint.setting)
+        judge = blueprint.participants.role_models.get("judge")
+        return Judging(judge, grader, keep.keep_judgement, {}, everywhere=self.judge_all)
+
+    def over_budget(self) -> bool:
+        return False  # the front knows, and admits no more
+
+    def out_of_time(self) -> bool:
+        return self.over
+
+    def stop_if_due(self) -> None:
+        """Leave that to the front."""
+
+    async def claim(self) -> SlotClaim:
+        """Take the next slot. Raises RefusedError as the front's run does."""
+        claimed = await self.peer.ask(Claim(), Claimed)
+        return SlotClaim(Slot(claimed.task_id, claimed.trial), claimed.attempt)
+
+    def blueprint(self, slot: Slot) -> Blueprint:
+        """Return the blueprint of a slot's episode, as `ServedRun` does."""
+        assert self._plan is not None
+        task = next(task for task in self._plan.tasks if task.id == slot.task_id)
+        talk = self.settings.conversation_tools
+        seed = self._plan.seeds()[slot.trial]
+        return Blueprint(self._plan.setting, task, self._plan.participants, seed, slot=slot, conversation_tools=talk)
+
+    def give_back(self, slot: Slot) -> None:
+        self.peer.send(GaveBack(slot.task_id, slot.trial))
+
+    def lose(self, slot: Slot) -> None:
+        self.peer.send(Lost(slot.task_id, slot.trial))
+
+    async def fail(self, slot: Slot, seed: int, why: str) -> None:
+        await self.peer.ask(Fail(slot.task_id, slot.trial, seed, why), type(None))
+
+    def served(self) -> tuple[ServedRun, Slots]:
+        """Refuse, since the front answers what is asked of the run. Raises RefusedError (404)."""
+        raise no_run()
+
+    async def grade_what_is_left(self) -> None:
+        """Leave that to the front."""
+
+    async def close(self) -> None:
+        """Leave that to the front, when all workers have ended."""
+
+
+class RemoteEntry:
+    """An episode's entry in a run that the front writes."""
+
+    def __init__(self, runs: RemoteRuns, blueprint: Blueprint, entered: Entered) -> None:
+        self.trial = entered.trial
+        self.number = entered.entry
+        self._runs = runs
+        self._blueprint = blueprint
+        if runs.cassette is not None:
+            runs.cassette.insert(entered.exchanges)
+
+    async def keep(self, episode_id: str, record: EpisodeRecord, traced: Sequence[TracedCall], *, lost: bool) -> None:
+        """Let the front append the record, whose messages need not be kept apart any more. Raises RunError."""
+        lines = [_encoded(call.model_dump(mode="json")) for call in traced]
+        await self._runs.peer.ask(Keep(self.number, episode_id, _encoded(record.line()), lines, lost), type(None))
+        self._runs.open_records.remove(self.number)
+
+    def asks_judge(self, record: EpisodeRecord) -> bool:
+        """Tell whether a model must judge the episode, which takes seconds."""
+        return not self._blueprint.free and self._judging().asks(record, self._blueprint.task)
+
+    async def grade(self, record: EpisodeRecord, seconds: float, latency: Latency) -> Grade | None:
+        """Grade the kept record, with the judge's decision if it counts. Raises RunError."""
+        if self._blueprint.free:
+            await self._runs.peer.ask(Graded(self.number, b"", seconds, latency), type(None))
+            return None
+        judging, task = self._judging(), self._blueprint.task
+        judgement = await judging.judgement(record, task)
+        grade = await self._runs.workers.run(lambda: judging.grader.grade(record, task, judgement))
+        line = _encoded(grade.model_dump(mode="json"))
+        await asyncio.shield(self._runs.peer.ask(Graded(self.number, line, seconds, latency), type(None)))
+        return grade
+
+    def keep_judgement(self, slot: Slot, judgement: Judgement) -> None:
+        """Let the front append the judge's decision."""
+        judged = Judged(slot.task_id, slot.trial, judgement.model_dump_json().encode())
+        self._runs.peer.send(JudgedEntry(self.number, judged))
+
+    def _judging(self) -> Judging:
+        return self._runs.graded_by(self._blueprint, self)
+
+
+class FrontOffice:
+    """The front, as a worker's registry sees it."""
+
+    def __init__(self, peer: Peer, open_records: OpenRecords) -> None:
+        self._peer = peer
+        self._open_records = open_records
+
+    async def open(self, episode_id: str, keys: Sequence[str]) -> None:
+        """Add an episode, before its client knows of it. Raises RefusedError."""
+        await self._peer.ask(Open(episode_id, list(keys)), type(None))
+
+    def close(self, episode: HostedEpisode) -> None:
+        """Remove an episode that is gone, and what is on disk of it if it is kept or is played again."""
+        if isinstance(episode.entry, RemoteEntry) and episode.kept:
+            self._open_records.remove(episode.entry.number)
+        self._peer.send(Closed(episode.id))
+
+    def note(self, episode: HostedEpisode) -> None:
+        """Put what has happened on disk."""
+        if isinstance(episode.entry, RemoteEntry) and not episode.kept:
+            self._open_records.note(episode.entry.number, episode)
+
+
+def _encoded(content: object) -> bytes:
+    return json.dumps(content).encode()

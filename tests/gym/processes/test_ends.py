@@ -1,0 +1,201 @@
+"""How workers, their front and a whole server end, and what is left on disk then."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from tests.gym.conftest import SECONDS, World, stateless
+
+if TYPE_CHECKING:
+    from tests.gym.conftest import Start
+    from tests.gym.processes.conftest import CrewOf
+
+NEW_TASK = {"user_id": "piet_lindgren", "title": "Tune the piano"}
+TASK = {"task_id": "create_plain"}
+
+
+def calls(record: dict[str, Any]) -> list[str]:
+    return [call["name"] for message in record["messages"] for call in message.get("tool_calls") or []]
+
+
+def test_a_killed_worker_takes_only_its_episodes_with_it(start: Start, crew_of: CrewOf) -> None:
+    server = start("mock", "--workers", "2")
+    crew = crew_of(server)
+    worlds = [server.create(**TASK) for _ in range(6)]
+    for world in worlds:
+        world.value("get_users")
+        world.value("create_task", NEW_TASK)
+    untouched = [server.create() for _ in range(2)]
+    crew.kill(crew.pids()[0])
+    gone = crew.gone(worlds)
+    assert len(gone) == 3
+    assert len(crew.gone(untouched)) == 1
+    for world in gone:
+        body, headers = stateless("tools/list", {})
+        answer = httpx.post(world.mcp_url, content=body, headers=headers, timeout=SECONDS)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (410, "expired_episode")
+    left = [world for world in worlds if world not in gone]
+    for world in left:  # those of the other worker go on
+        assert world.text("get_users")
+        assert world.reward() is not None
+    records = {record["id"]: record for record in server.kept()}
+    assert records.keys() == {world.id for world in gone}
+    for record in records.values():
+        assert calls(record) == ["get_users", "create_task"]
+        assert (record["termination"], record["tool_calls"]) == ("infrastructure_error", 2)
+        assert "killed by SIGKILL" in record["error"]
+        assert record["messages"][-1]["role"] == "tool"
+    crew.wait_for("tau2_gym_workers", 2)  # another worker takes its place
+    assert server.create(id=gone[0].id).text("get_users")
+    server.stop()
+    assert len(server.kept()) == 7
+    assert len(server.kept("grades.jsonl")) == 6  # that of a free world is not graded
+    assert not list(server.folder.glob("runs/.open-*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_server_keeps_the_records_of_all_workers(start: Start, number: signal.Signals) -> None:
+    server = start("mock", "--workers", "2")
+    worlds = [server.create(**TASK) for _ in range(4)]
+    for world in worlds:
+        world.value("create_task", NEW_TASK)
+    server.stop(number)
+    assert {record["id"] for record in server.kept()} == {world.id for world in worlds}
+    assert [grade["trial"] for grade in sorted(server.kept("grades.jsonl"), key=lambda grade: grade["trial"])] == [
+        *range(4)
+    ]
+    (summary,) = server.folder.glob("runs/*-serve/summary.json")
+    assert json.loads(summary.read_text(encoding="utf-8"))["finished"] == 4
+
+
+def test_workers_end_with_a_killed_front_and_leave_what_was_played(start: Start, crew_of: CrewOf) -> None:
+    server = start("mock", "--workers", "2")
+    worlds = [server.create(**TASK) for _ in range(4)]
+    for world in worlds:
+        world.value("create_task", NEW_TASK)
+    handles = [os.pidfd_open(pid) for pid in crew_of(server).pids()]
+    server.process.kill()
+    server.process.wait(SECONDS)
+    for handle in handles:
+        with os.fdopen(handle):
+            assert _ended(handle)
+    left = [file.read_text(encoding="utf-8") for file in server.folder.glob("runs/.open-*/*.jsonl")]
+    assert {json.loads(text)["id"] for text in left} == {world.id for world in worlds}
+    assert all("Tune the piano" in text for text in left)
+
+
+def _ended(handle: int) -> bool:
+    import select
+
+    return bool(select.select([handle], [], [], SECONDS)[0])
+
+
+def test_slots_of_a_killed_worker_are_handed_out_again(start: Start, crew_of: CrewOf) -> None:
+    server = start("mock", "--workers", "2", "--task", "create_plain", "--trials", "6", "--name", "r")
+    crew = crew_of(server)
+
+    def claim() -> World:
+        response = server.http.post("/v1/slots")
+        assert response.status_code == 201, response.text
+        return World(server, response.json())
+
+    first = [claim() for _ in range(6)]
+    assert sorted(world.urls["trial"] for world in first) == [*range(6)]
+    assert server.http.post("/v1/slots").json()["error"]["code"] == "all_claimed"
+    for world in first[:4]:
+        world.value("create_task", NEW_TASK)
+    crew.kill(crew.pids()[0])
+    gone = crew.gone(first)
+    again = [claim() for _ in gone]
+    assert sorted(world.urls["trial"] for world in again) == sorted(world.urls["trial"] for world in gone)
+    assert {world.urls["attempt"] for world in again} == {2}
+    for world in (*again, *(world for world in first if world not in gone)):
+        if world.state()["tool_calls"] == 0:
+            world.value("create_task", NEW_TASK)
+        world.say("What is it called?")
+        assert world.say("It is on his list now.").json()["status"] == "ended"
+    progress = server.http.get("/v1/slots").json()
+    assert (progress["counts"]["finished"], progress["mean_reward"]) == (6, 1.0)
+    server.stop()
+    lines = (server.folder / "runs/r/episodes.jsonl").read_text(encoding="utf-8").splitlines()
+    assert sorted(json.loads(line)["trial"] for line in lines) == [*range(6)]
+
+
+def test_a_worker_is_killed_while_many_sessions_are_under_way(start: Start, crew_of: CrewOf) -> None:
+    """Every answered call of a lost episode is in its record, and no other episode notices anything."""
+    server = start("mock", "--workers", "2", "--max-steps", "100000")
+    crew, over, chance = crew_of(server), Event(), random.Random(5)
+    worlds = [server.create() for _ in range(40)]
+    answered = dict.fromkeys((world.id for world in worlds), 0)
+    lost: set[str] = set()
+
+    def play(world: World) -> None:
+        body, headers = stateless("tools/call", {"name": "get_users", "arguments": {}})
+        with httpx.Client(timeout=SECONDS) as http:
+            while not over.is_set():
+                try:
+                    answer = http.post(world.mcp_url, content=body, headers=headers)
+                except httpx.TransportError:  # its connection ended with the worker
+                    lost.add(world.id)
+                    continue
+                if answer.status_code == 410:
+                    lost.add(world.id)
+                    return
+                assert answer.status_code == 200, answer.text
+                answered[world.id] += 1
+
+    with ThreadPoolExecutor(len(worlds)) as pool:
+        players = [pool.submit(play, world) for world in worlds]
+        try:
+            for _ in range(2):
+                while sum(answered.values()) < chance.randrange(100, 300):
+                    assert not any(player.done() and player.exception() for player in players)
+                crew.kill(chance.choice(crew.pids()))
+                crew.wait_for("tau2_gym_workers", 2)
+        finally:
+            over.set()
+        for player in players:
+            player.result(SECONDS)
+    gone = {world.id for world in crew.gone(worlds)}
+    assert lost <= gone
+    records = {record["id"]: record for record in server.kept()}
+    assert gone == records.keys()
+    for episode_id in gone:  # a call in flight may have been made without an answer
+        assert answered[episode_id] <= len(calls(records[episode_id])) <= answered[episode_id] + 1
+    server.stop()
+    kept = {record["id"]: len(calls(record)) for record in server.kept()}
+    assert {name: count for name, count in answered.items() if name not in gone and count} == {
+        name: count for name, count in kept.items() if name not in gone
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--workers", "0"], "should be greater than or equal to 1"),
+        (["--workers", "5000"], "give at most"),
+        (["--workers", "2", "--transport", "stdio"], "--workers would have no effect: stdio serves one episode"),
+    ],
+)
+def test_numbers_of_workers_that_make_no_sense_are_refused(gym: Any, options: list[str], said: str) -> None:
+    done = gym("serve", "mock", "--port", "0", *options)
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_a_server_whose_port_is_taken_starts_no_workers(start: Start, gym: Any, tmp_path: Path) -> None:
+    server = start("mock")
+    done = gym("serve", "mock", "--port", str(server.port), "--workers", "2", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert f"cannot listen on 127.0.0.1:{server.port}" in done.stderr
+    assert not (tmp_path / "out").exists()
