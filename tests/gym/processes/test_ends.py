@@ -169,8 +169,8 @@ def test_a_worker_is_killed_while_many_sessions_are_under_way(start: Start, crew
     gone = {world.id for world in crew.gone(worlds)}
     assert lost <= gone
     records = {record["id"]: record for record in server.kept()}
-    assert gone == records.keys()
-    for episode_id in gone:  # a call in flight may have been made without an answer
+    assert {episode_id for episode_id in gone if answered[episode_id]} <= records.keys() <= gone
+    for episode_id in records:  # a call in flight may have been made without an answer
         assert answered[episode_id] <= len(calls(records[episode_id])) <= answered[episode_id] + 1
     server.stop()
     kept = {record["id"]: len(calls(record)) for record in server.kept()}
