@@ -14,7 +14,8 @@ import anyio
 import uvicorn
 from starlette.types import ASGIApp
 
-from tau2_core.event_loop import loop_factory, rare_garbage_collection
+from tau2_core.event_loop import loop_factory
+from tau2_core.garbage import rare_garbage_collection
 from tau2_core.gym.application import build_application
 from tau2_core.gym.connections import ConnectionLimits, bounded_protocol
 from tau2_core.gym.processes.addresses import Address

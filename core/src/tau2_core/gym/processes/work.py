@@ -18,7 +18,8 @@ import anyio
 import uvicorn
 
 from tau2_core.errors import Tau2GymError
-from tau2_core.event_loop import loop_factory, rare_garbage_collection
+from tau2_core.event_loop import loop_factory
+from tau2_core.garbage import rare_garbage_collection
 from tau2_core.gym.application import build_application
 from tau2_core.gym.composition import compose_served_run, of_the_server, open_registry, open_settings, serves_a_run
 from tau2_core.gym.control_plane import episode_state
