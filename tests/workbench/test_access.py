@@ -92,6 +92,7 @@ def test_runs_of_any_name_have_a_page(runs: Path, tmp_path: Path, open_page: Cal
             page.locator("tr[data-row] td a").filter(has_text=name.split("\n")[0]).first.click()
             page.locator("a.cell.failed").first.click()
             assert page.locator(".verdict").count() == 1
+        page.close()  # before its server is
     done = gym("view", "--export", tmp_path / "pages", folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert {each.name for each in tmp_path.iterdir()} >= {"pages", "runs", "outside"}
@@ -110,3 +111,4 @@ def test_a_folder_that_is_a_run_itself(runs: Path, open_page: Callable[..., Any]
         page.get_by_role("link", name="random", exact=True).click()
         page.locator("a.cell.failed").first.click()
         assert page.locator(".verdict").count() == 1
+        page.close()  # before its server is

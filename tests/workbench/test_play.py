@@ -91,6 +91,7 @@ def test_as_the_customer_with_its_tools_against_a_model(tmp_path: Path, open_pag
         page.get_by_role("link", name="mock-played").click()
         page.locator("a.cell.solved").first.click()
         assert "tokens" in page.locator(".message.agent", has_text="dismiss the notice").inner_text()
+        page.close()  # before its server is
     (kept,) = (each for each in tmp_path.iterdir() if "played" in each.name)
     (report,) = json.loads(gym("report", kept, "--json").stdout)
     assert (report["solved_by_task"], report["models"]) == ({task: 1}, {"agent": "endpoint/agent"})
