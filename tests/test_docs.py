@@ -400,6 +400,11 @@ def test_every_page_links_to_pages_of_the_site() -> None:
             assert "](../../" not in docs_pages.as_site_page(source, place), source
 
 
+def test_every_public_name_is_in_the_glossary() -> None:
+    glossary = (ROOT / "docs" / "reference" / "glossary.md").read_text(encoding="utf-8")
+    assert {name for name in tau2_core.__all__ if name != "__version__" and f"`{name}`" not in glossary} == set()
+
+
 def test_every_public_name_is_in_the_generated_reference() -> None:
     pages = "\n".join(docs_pages.python_api().values())
     names = set(re.findall(r"^::: ([\w.]+)$", pages, re.MULTILINE))
