@@ -20,8 +20,8 @@ from tau2_gym_eval_protocol.rows import (
     ExecutionMetadata,
     Message,
     MetricResult,
+    RowStatus,
 )
-from tau2_gym_eval_protocol.rows import Status as RolloutStatus
 
 SPEAKERS: Mapping[Requestor, type[AssistantMessage] | type[UserMessage]] = {
     "assistant": AssistantMessage,
@@ -128,9 +128,9 @@ def fill(row: EvaluationRow, record: EpisodeRecord, seconds: float) -> None:
     """Write an episode into a row, after the row's own system messages; `seconds` is its duration."""
     row.messages = [message for message in row.messages if message.role == "system"] + as_messages(record.messages)
     if record.termination is Termination.INFRASTRUCTURE_ERROR:
-        row.rollout_status = RolloutStatus.failed(record.error or record.termination.value)
+        row.rollout_status = RowStatus.failed(record.error or record.termination.value)
     else:
-        row.rollout_status = RolloutStatus.finished(record.termination.value)
+        row.rollout_status = RowStatus.finished(record.termination.value)
     usage = list(record.usage.values())
     prompt, completion = sum(u.prompt_tokens for u in usage), sum(u.completion_tokens for u in usage)
     about: ExecutionMetadata = row.execution_metadata

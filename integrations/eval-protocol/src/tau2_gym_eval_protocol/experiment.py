@@ -27,7 +27,7 @@ from tau2_gym_eval_protocol.rollout_processors import (
     RolloutProcessor,
     RolloutProcessorConfig,
 )
-from tau2_gym_eval_protocol.rows import Code, EvalMetadata, EvaluateResult, EvaluationRow, Status
+from tau2_gym_eval_protocol.rows import Code, EvalMetadata, EvaluateResult, EvaluationRow, RowStatus
 from tau2_gym_eval_protocol.run_of_rows import Wish, compose_rows
 
 ROWS = "rows.jsonl"
@@ -92,7 +92,7 @@ class Experiment:
         row.input_metadata.session_data = {**(row.input_metadata.session_data or {}), "mode": test.mode}
         row.eval_metadata = EvalMetadata(
             name=self.suite,
-            status=Status(code=Code.RUNNING, message="Evaluation is running"),
+            status=RowStatus(code=Code.RUNNING, message="Evaluation is running"),
             num_runs=test.num_runs,
             aggregation_method=test.aggregation_method,
             passed_threshold=test.threshold,
@@ -157,7 +157,7 @@ class Experiment:
         if task is not None and task.cancelling():  # the runner has summarised the finished episodes
             raise asyncio.CancelledError
         for slot, row in waiting.items():
-            row.rollout_status = Status.failed(f"not played: {result.stopped}")
+            row.rollout_status = RowStatus.failed(f"not played: {result.stopped}")
             self._rolled_out(slot.trial, row, on_row)
 
     async def _play_with(self, processor: RolloutProcessor, on_row: OnRow) -> None:
@@ -187,13 +187,13 @@ class Experiment:
                 break
             except Exception as error:  # noqa: BLE001 - a rollout may raise anything; the row records it
                 if retries >= handler.backoff_config.max_tries or not handler.is_worth_retrying(error):
-                    row.rollout_status = Status.failed(f"{type(error).__name__}: {error}")
+                    row.rollout_status = RowStatus.failed(f"{type(error).__name__}: {error}")
                     break
             await asyncio.sleep(handler.backoff_config.wait(retries))
             retries += 1
             [rollout] = processor([row], replace(config, kwargs={**config.kwargs, "start_server": False}))
         if row.rollout_status.code == Code.RUNNING:
-            row.rollout_status = Status.finished()
+            row.rollout_status = RowStatus.finished()
         self._rolled_out(config.run, row, on_row)
 
     def _rolled_out(self, run: int, row: EvaluationRow, on_row: OnRow) -> None:
@@ -217,7 +217,7 @@ class Experiment:
     def keep(self, run: int, row: EvaluationRow) -> None:
         """Store an evaluated row. Raises RunError."""
         if row.eval_metadata is not None and row.eval_metadata.status and row.eval_metadata.status.code == Code.RUNNING:
-            row.eval_metadata.status = Status(code=Code.FINISHED, message="Evaluation finished")
+            row.eval_metadata.status = RowStatus(code=Code.FINISHED, message="Evaluation finished")
         self.evaluated[run, row.row_id] = row
         self.journal.append(ROWS, self.line(row))
         self._log(row)

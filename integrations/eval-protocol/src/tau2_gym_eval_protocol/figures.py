@@ -15,7 +15,7 @@ from tau2_core.records.statistics import Estimate, clustered_rate
 from tau2_core.records.tally import pass_hat_k
 
 from tau2_gym_eval_protocol.experiment import ROWS, Experiment
-from tau2_gym_eval_protocol.rows import Code, EvaluationRow, Status
+from tau2_gym_eval_protocol.rows import Code, EvaluationRow, RowStatus
 from tau2_gym_eval_protocol.thresholds import Uncertainty, aggregate, is_reached, uncertainty
 
 WORST = 3
@@ -193,7 +193,7 @@ class ExperimentFigures:
             if about is not None:
                 about.passed = self.passed
                 if row.score is None and result is not None and not result.error:
-                    about.status = Status(code=Code.SCORE_INVALID, message="The score is not valid")
+                    about.status = RowStatus(code=Code.SCORE_INVALID, message="The score is not valid")
             if result is not None:
                 result.agg_score = self.score if result.agg_score is None else result.agg_score
                 error = self.official.standard_error if self.official else None

@@ -20,7 +20,7 @@ from tau2_core.runs.executors.players import PlayEpisode
 
 from tau2_gym_eval_protocol.episodes_as_rows import as_record
 from tau2_gym_eval_protocol.retries import ExceptionHandlerConfig
-from tau2_gym_eval_protocol.rows import Code, EvaluationRow, Status
+from tau2_gym_eval_protocol.rows import Code, EvaluationRow, RowStatus
 
 DEFAULT_STEPS = 200
 
@@ -79,7 +79,7 @@ class NoOpRolloutProcessor:
 
 async def _as_it_is(row: EvaluationRow) -> EvaluationRow:
     if row.rollout_status.code == Code.RUNNING:
-        row.rollout_status = Status.finished()
+        row.rollout_status = RowStatus.finished()
     return row
 
 

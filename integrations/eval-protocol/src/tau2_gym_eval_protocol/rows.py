@@ -48,7 +48,7 @@ class Message(_Part):
 
 
 class Code(IntEnum):
-    """The codes of `Status` that we use; those below 100 are gRPC's."""
+    """The codes of `RowStatus` that we use; those below 100 are gRPC's."""
 
     OK = 0
     INTERNAL = 13
@@ -57,7 +57,7 @@ class Code(IntEnum):
     SCORE_INVALID = 102
 
 
-class Status(_Part):
+class RowStatus(_Part):
     """The status of a rollout or an evaluation."""
 
     code: int
@@ -74,14 +74,14 @@ class Status(_Part):
         return next((str(reason) for reason in reasons if reason is not None), None)
 
     @classmethod
-    def finished(cls, reason: str | None = None) -> Status:
+    def finished(cls, reason: str | None = None) -> RowStatus:
         """Return the status of a rollout that has ended, with the reason."""
         detail = {"@type": ERROR_INFO, "reason": "TERMINATION_REASON", "domain": DOMAIN}
         metadata = {"metadata": {"termination_reason": reason}}
         return cls(code=Code.FINISHED, message="Rollout finished", details=[detail | metadata] if reason else [])
 
     @classmethod
-    def failed(cls, why: str) -> Status:
+    def failed(cls, why: str) -> RowStatus:
         """Return the status of a rollout that failed through no fault of the agent."""
         return cls(code=Code.INTERNAL, message=why)
 
@@ -91,6 +91,9 @@ class InputMetadata(_Part):
     completion_params: dict[str, Any] = Field(default_factory=dict)
     dataset_info: dict[str, Any] | None = None
     session_data: dict[str, Any] | None = None
+
+
+Status = RowStatus  # the name in eval-protocol
 
 
 class MetricResult(_Part):
@@ -151,7 +154,7 @@ class EvalMetadata(_Part):
     name: str
     description: str | None = None
     version: str = "0"
-    status: Status | None = None
+    status: RowStatus | None = None
     num_runs: int = 1
     aggregation_method: Literal["mean", "max", "min", "bootstrap"] = "mean"
     passed_threshold: EvaluationThreshold | None = None
@@ -164,7 +167,9 @@ class EvaluationRow(_Part):
     messages: list[Message] = Field(default_factory=list)
     tools: list[dict[str, Any]] | None = None
     input_metadata: InputMetadata = Field(default_factory=InputMetadata)
-    rollout_status: Status = Field(default_factory=lambda: Status(code=Code.RUNNING, message="Rollout is running"))
+    rollout_status: RowStatus = Field(
+        default_factory=lambda: RowStatus(code=Code.RUNNING, message="Rollout is running")
+    )
     ground_truth: JsonValue = None
     evaluation_result: EvaluateResult | None = None
     execution_metadata: ExecutionMetadata = Field(default_factory=ExecutionMetadata)

@@ -15,7 +15,7 @@ from tau2_gym_eval_protocol.arguments import Arguments, Rows
 from tau2_gym_eval_protocol.environment_variables import raises_evaluation_errors
 from tau2_gym_eval_protocol.experiment import Experiment
 from tau2_gym_eval_protocol.rollout_processors import InProcessRolloutProcessor
-from tau2_gym_eval_protocol.rows import Code, EvaluateResult, EvaluationRow, Status
+from tau2_gym_eval_protocol.rows import Code, EvaluateResult, EvaluationRow, RowStatus
 
 Place = tuple[int, int]  # the numbers of an experiment and of a row in it
 
@@ -116,7 +116,7 @@ class Scoring:
             for row in rows:
                 row.evaluation_result = EvaluateResult(score=0.0, is_score_valid=False, reason=why, error=why)
                 if row.eval_metadata is not None:
-                    row.eval_metadata.status = Status(code=Code.INTERNAL, message=why)
+                    row.eval_metadata.status = RowStatus(code=Code.INTERNAL, message=why)
             return rows
         name = _name(self.function)
         if pointwise and not isinstance(made, EvaluationRow):

@@ -22,7 +22,7 @@ TYPES: Mapping[str, type] = {
 }
 
 
-class Environment:
+class ToolEnvironment:
     """Plays one episode after another through synchronous methods."""
 
     factory: EpisodeFactory
@@ -75,14 +75,14 @@ class Environment:
         return "\n".join([*heard, *(["[The conversation has ended.]"] if episode.ended is not None else [])])
 
 
-def environment_class(factory: EpisodeFactory) -> type[Environment]:
+def environment_class(factory: EpisodeFactory) -> type[ToolEnvironment]:
     """Return an environment class for a factory's episodes. Raises UsageError if a tool's name is reserved."""
     methods: dict[str, Any] = {"factory": factory}
     for tool in factory.tools:
         if tool.name in RESERVED:
             raise UsageError(f"{factory.domain}: the tool {tool.name!r} has a name that TRL's environments use")
         methods[tool.name] = _method(tool)
-    return type("Tau2Environment", (Environment,), methods)
+    return type("Tau2Environment", (ToolEnvironment,), methods)
 
 
 def _method(tool: Tool) -> Callable[..., str]:
@@ -90,7 +90,7 @@ def _method(tool: Tool) -> Callable[..., str]:
     properties: Mapping[str, Any] = tool.parameters["properties"]
     required = set(tool.parameters.get("required", ()))
 
-    def method(self: Environment, **arguments: Any) -> str:
+    def method(self: ToolEnvironment, **arguments: Any) -> str:
         given = {name: value for name, value in arguments.items() if value is not None or name in required}
         return self._call(tool.name, given)
 

@@ -23,7 +23,7 @@ from tau2_core import (
 )
 from tau2_core.errors import MissingExtraError
 
-from tau2_trl.environment import Environment, environment_class
+from tau2_trl.environment import ToolEnvironment, environment_class
 
 _TOOL_CALL = re.compile(r"<tool_call>\s*(\{.*?\})\s*</tool_call>", re.DOTALL)
 Parse = Callable[[str], AssistantMessage]
@@ -95,7 +95,7 @@ class Tau2Spec:
         return _dataset([{"prompt": [system, opening], "task_id": task_id} for task_id in self.factory.tasks])
 
     @cached_property
-    def environment_factory(self) -> type[Environment]:
+    def environment_factory(self) -> type[ToolEnvironment]:
         """An environment class with the domain's tools and `send_message_to_user` as methods."""
         return environment_class(self.factory)
 

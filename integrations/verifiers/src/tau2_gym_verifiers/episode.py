@@ -13,7 +13,7 @@ from tau2_core.gym.client import http_client
 TOKEN = "TAU2_GYM_TOKEN"  # noqa: S105 - the variable's name, which `tau2-gym serve` reads, too
 
 
-class EpisodeState(vf.State):
+class RolloutState(vf.State):
     """The URLs of a rollout's episode, shared by its task, its environment and the tool server."""
 
     mcp_url: str = ""

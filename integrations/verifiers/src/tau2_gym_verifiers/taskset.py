@@ -8,7 +8,7 @@ from pathlib import Path
 import verifiers.v1 as vf
 from tau2_core import Grade, RunError, UsageError, installed_domains, load_domain
 
-from tau2_gym_verifiers.episode import EpisodeState, ask
+from tau2_gym_verifiers.episode import RolloutState, ask
 from tau2_gym_verifiers.toolset import Tau2Toolset
 
 
@@ -45,7 +45,7 @@ class Tau2Data(vf.TaskData):
     variant: str = ""
 
 
-class Tau2Task(vf.Task[Tau2Data, EpisodeState, Tau2TaskConfig]):
+class Tau2Task(vf.Task[Tau2Data, RolloutState, Tau2TaskConfig]):
     """Opens an episode for a rollout; grades and closes it at the end."""
 
     async def setup(self, trace: vf.Trace) -> None:
@@ -60,7 +60,7 @@ class Tau2Task(vf.Task[Tau2Data, EpisodeState, Tau2TaskConfig]):
             "user": self.config.user,
         }
         made = await ask("POST", f"{self.config.url.rstrip('/')}/v1/episodes", wish)
-        for name in EpisodeState.__annotations__:
+        for name in RolloutState.__annotations__:
             setattr(trace.state, name, made[name])
 
     async def finalize(self, trace: vf.Trace) -> None:

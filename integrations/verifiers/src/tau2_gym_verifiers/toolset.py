@@ -8,10 +8,10 @@ import verifiers.v1 as vf
 from mcp_types import CallToolResult, Tool
 from tau2_core.gym.client import open_sides
 
-from tau2_gym_verifiers.episode import EpisodeState
+from tau2_gym_verifiers.episode import RolloutState
 
 
-class Tau2Toolset(vf.Toolset[vf.SharedToolsetConfig, EpisodeState]):
+class Tau2Toolset(vf.Toolset[vf.SharedToolsetConfig, RolloutState]):
     """One process for all rollouts: verifiers supports only one tool server, but each episode has its own URL."""
 
     TOOL_PREFIX = None
