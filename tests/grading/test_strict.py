@@ -60,13 +60,13 @@ class TestCommunicate:
             ("21", "It costs **$21**.", True),
         ],
     )
-    def test_a_value_is_stated_as_one_of_its_kind_with_boundaries(
+    def test_a_value_is_recognised_in_the_formats_of_its_kind(
         self, strict: Grading, says: Messages, wanted: str, said: str, met: bool
     ) -> None:
         verdict = strict(says(said), {"communicate_info": [wanted]}).verdicts["COMMUNICATE"]
         assert verdict.reward == float(met)
 
-    def test_a_list_of_all_numbers_states_none(self, strict: Grading, says: Messages) -> None:
+    def test_a_list_of_many_numbers_does_not_state_one(self, strict: Grading, says: Messages) -> None:
         every = ", ".join(map(str, range(1, 1001)))
         verdict = strict(says(every), {"communicate_info": ["42"]}).verdicts["COMMUNICATE"]
         assert (verdict.reward, verdict.checks[0].why) == (0.0, "lost among 1000 different numbers")
@@ -90,14 +90,14 @@ class TestCommunicate:
             ([figures(151)], "w1", "never said"),
         ],
     )
-    def test_how_many_values_make_a_list(
+    def test_the_number_of_values_that_count_as_a_list(
         self, strict: Grading, says: Messages, texts: list[str], value: str, why: str
     ) -> None:
         said = [message for text in texts for message in says(text)]
         verdict = strict(said, {"communicate_info": [value]}).verdicts["COMMUNICATE"]
         assert (verdict.checks[0].why, verdict.reward) == (why, float(why == "said"))
 
-    def test_what_is_forbidden_must_not_be_said(self, strict: Grading, says: Messages) -> None:
+    def test_forbidden_texts_must_not_be_said(self, strict: Grading, says: Messages) -> None:
         criteria = {"communicate_info": ["5"], "communicate_forbidden": ["6"]}
         verdict = strict(says("5 or 6."), criteria).verdicts["COMMUNICATE"]
         place = [{"message": "5 or 6."}]
@@ -111,13 +111,13 @@ class TestCommunicate:
         (check,) = strict(says("Five."), {"communicate_info": ["5"]}).verdicts["COMMUNICATE"].checks
         assert (check.met, check.why, check.evidence) == (False, "never said", [])
 
-    def test_what_is_forbidden_may_be_all_there_is(self, strict: Grading, says: Messages) -> None:
+    def test_forbidden_texts_alone_are_a_criterion(self, strict: Grading, says: Messages) -> None:
         criteria = {"communicate_forbidden": ["6"]}
         rewards = [strict(says(text), criteria).verdicts["COMMUNICATE"].reward for text in ("It is 6.", "It is 5.")]
         assert rewards == [0.0, 1.0]
 
     @pytest.mark.parametrize("empty", [None, []])
-    def test_a_task_that_names_nothing_is_met_by_rule(self, strict: Grading, says: Messages, empty: Any) -> None:
+    def test_a_task_without_texts_is_vacuous(self, strict: Grading, says: Messages, empty: Any) -> None:
         verdict = strict(says("It is 6."), {"communicate_info": empty}).verdicts["COMMUNICATE"]
         assert (verdict.status, verdict.reward, verdict.checks) == (Status.VACUOUS, 1.0, [])
 
@@ -127,14 +127,14 @@ class TestCommunicate:
 
 
 class TestDatabase:
-    def test_a_difference_is_wanted_or_collateral(self, strict: Grading, made: Messages) -> None:
+    def test_differences_are_requested_or_collateral(self, strict: Grading, made: Messages) -> None:
         other = made("update_task_status", {"task_id": "task_2", "status": "completed"})
         verdict = strict(other, {"actions": [action(*COMPLETE)], "reward_basis": ["DB"]}).verdicts["DB"]
         kinds = {item["path"]: item["kind"] for item in verdict.checks[0].evidence}
         assert kinds == {"tasks.task_1.status": "wanted", "tasks.task_2.status": "collateral"}
         assert "at 2 paths, 1 of them collateral damage" in verdict.checks[0].why
 
-    def test_a_record_that_is_not_there_is_not_one_that_is_empty(self, strict: Grading, says: Messages) -> None:
+    def test_a_missing_record_differs_from_an_empty_one(self, strict: Grading, says: Messages) -> None:
         wanted = action("create_task", {"user_id": "rosa_delgado", "title": "Sweep"})
         verdict = strict(says("Done."), {"actions": [wanted], "reward_basis": ["DB"]}).verdicts["DB"]
         sides = {item["path"]: {"old", "new"} & item.keys() for item in verdict.checks[0].evidence}
@@ -153,7 +153,7 @@ class TestDatabase:
             ({}, {"data": {"note": 1}}, 0.0),
         ],
     )
-    def test_what_has_no_meaning_for_the_pack_has_none(
+    def test_differences_that_the_pack_declares_meaningless_are_ignored(
         self,
         small_pack: Callable[..., Setting],
         strict: Grading,
@@ -202,7 +202,7 @@ class TestDatabase:
         verdict = strict(made(*COMPLETE), {"communicate_info": ["5"]}).verdicts["DB"]
         assert (verdict.status, verdict.reward, verdict.checks) == (Status.VACUOUS, 1.0, [])
 
-    def test_a_live_state_that_is_not_the_replayed_one_is_a_difference(self, strict: Grading, made: Messages) -> None:
+    def test_a_live_state_that_differs_from_the_replay_fails(self, strict: Grading, made: Messages) -> None:
         criteria = {"actions": [action(*COMPLETE)], "reward_basis": ["DB"]}
         assert strict(made(*COMPLETE), criteria).verdicts["DB"].reward == 1.0
         verdict = strict(made(*COMPLETE), criteria, digests={"agent": "another"}).verdicts["DB"]
@@ -232,18 +232,18 @@ class TestCollateral:
         ],
         ids=["DB", "no gold"],
     )
-    def test_it_says_nothing_where_there_is_nothing_to_say(
+    def test_it_is_vacuous_without_anything_to_check(
         self, strict: Grading, made: Messages, criteria: dict[str, Any]
     ) -> None:
         verdict = strict(made(*COMPLETE), criteria).verdicts["COLLATERAL"]
         assert (verdict.status, verdict.reward) == (Status.VACUOUS, 1.0)
 
-    def test_a_live_state_that_is_not_the_replayed_one_is_damage(self, strict: Grading, made: Messages) -> None:
+    def test_a_live_state_that_differs_from_the_replay_is_damage(self, strict: Grading, made: Messages) -> None:
         criteria = {"actions": [action(*COMPLETE)], "reward_basis": ["ACTION"]}
         verdict = strict(made(*COMPLETE), criteria, digests={"agent": "another"}).verdicts["COLLATERAL"]
         assert (verdict.status, verdict.reward) == (Status.GRADED, 0.0)
 
-    def test_the_same_thing_done_otherwise_is_none(self, strict: Grading, made: Messages) -> None:
+    def test_another_way_to_the_same_state_is_no_damage(self, strict: Grading, made: Messages) -> None:
         criteria = {"actions": [action(*COMPLETE)], "reward_basis": ["ACTION"]}
         wrong = made("update_task_status", {"task_id": "task_1", "status": "pending"})
         assert strict([*wrong, *made(*COMPLETE)], criteria).reward == 1.0
@@ -286,7 +286,7 @@ class TestAction:
         verdict = strict(made("tool"), {"actions": actions, "reward_basis": ["ACTION"]}).verdicts["ACTION"]
         assert (verdict.status, verdict.reward, verdict.checks) == (Status.VACUOUS, 1.0, [])
 
-    def test_each_is_reported_with_what_came_near(self, strict: Grading, made: Messages) -> None:
+    def test_each_missing_call_is_reported_with_the_nearest_one(self, strict: Grading, made: Messages) -> None:
         gold = [action("tool", {"a": 1}), action("tool", {"a": 2}), action("never")]
         messages = [*made("tool", {"a": 1}), *made("tool", {"a": 3}), *made("other", {"a": 2})]
         verdict = strict(messages, {"actions": gold, "reward_basis": ["ACTION"]}).verdicts["ACTION"]
@@ -315,7 +315,7 @@ class TestAction:
         criteria = {"actions": [action("create_task", base | wanted)], "reward_basis": ["ACTION"]}
         assert strict(made("create_task", base | given), criteria).verdicts["ACTION"].reward == float(met)
 
-    def test_compare_args_name_what_counts(self, strict: Grading, made: Messages) -> None:
+    def test_only_arguments_in_compare_args_count(self, strict: Grading, made: Messages) -> None:
         gold = action("tool", {"a": 1, "b": 2}, compare_args=["a"])
         criteria = {"actions": [gold], "reward_basis": ["ACTION"]}
         found = [strict(made("tool", {"a": a}), criteria).verdicts["ACTION"].reward for a in (1, 2)]

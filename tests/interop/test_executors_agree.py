@@ -27,7 +27,7 @@ def test_without_models(gym: Gym, tmp_path: Path, domain: str) -> None:
 
 
 @pytest.mark.parametrize("domain", ["retail", "telecom"])
-def test_from_a_cassette(play: Callable[..., Played], tmp_path: Path, domain: str) -> None:
+def test_a_cassette_can_judge(play: Callable[..., Played], tmp_path: Path, domain: str) -> None:
     models, tape = models_of("endpoint"), tmp_path / "cassette.jsonl"
     recorded = play(*SLOTS, "--record", tape, domain=domain, models=models)
     assert recorded.code == 0, recorded.error
