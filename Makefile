@@ -1,7 +1,7 @@
 # `make run` and `make test` do all the set-up they need; a machine needs Python 3.11+, git and make.
 PYTHON ?= python3
 BIN := .venv/bin
-PACKS := airline mock retail telecom
+PACKS := airline banking_knowledge mock retail telecom
 INTEGRATIONS := eval-protocol gymnasium
 DOMAIN ?= airline
 INSTALLED := .venv/.installed

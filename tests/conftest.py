@@ -40,7 +40,7 @@ settings.load_profile("steady")
 # A shell's background jobs ignore Ctrl-C, and so would what the tests start there and then interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-OUR_DOMAINS = {"airline", "mock", "retail", "telecom"}
+OUR_DOMAINS = {"airline", "banking_knowledge", "mock", "retail", "telecom"}
 SHARED = Path(__file__).parents[2] / "shared"
 MOCK = Path(__file__).parents[1] / "domains" / "mock" / "src" / "tau2_domain_mock"
 SMALL_MODELS = """

@@ -24,7 +24,7 @@ BROUGHT = ["integrations/eval-protocol", "workbench"]  # by the root, as it brin
 INTEGRATIONS = sorted(f"integrations/{file.parent.name}" for file in ROOT.glob("integrations/*/pyproject.toml"))
 PROJECTS = ["core", *PACKS, *BROUGHT]
 # What a package needs besides its modules; a wheel without any of these would fail only when it is used.
-DATA = {".yaml", ".yml", ".json", ".toml", ".j2", ".typed", ".html", ".css", ".js", ".svg"}
+DATA = {".yaml", ".md", ".yml", ".json", ".toml", ".j2", ".typed", ".html", ".css", ".js", ".svg"}
 
 
 def build(project: Path, target: Path) -> Path:
@@ -85,7 +85,7 @@ def test_the_root_brings_the_core_all_packs_and_evaluations(tmp_path: Path) -> N
         assert [name for name in archive.namelist() if ".dist-info/" not in name] == []
         required = metadata(archive).get_all("Requires-Dist") or []
     names = {each.partition("~=")[0] for each in required if "extra ==" not in each}
-    packs = {f"tau2-domain-{Path(name).name}" for name in PACKS}
+    packs = {f"tau2-domain-{Path(name).name.replace('_', '-')}" for name in PACKS}
     assert names == {"tau2-core[models,new,stats]", *packs, *(f"tau2-gym-{Path(name).name}" for name in BROUGHT)}
 
 

@@ -1,0 +1,1 @@
+"""The banking domain: a service desk with a knowledge base and hidden tools."""

@@ -1,0 +1,1 @@
+"""The tools' handlers: one module a subject, one function a tool."""
