@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.bakery import in_process
+
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SHOWN = {
     "evaluate_agent.py": ["14/14 ", "14 of 14 episodes, mean reward 0.0000", "DB: agent database: differs"],
@@ -35,3 +37,17 @@ def test_each_example_prints_its_results(
     shown = capsys.readouterr().out
     for words in SHOWN[name]:
         assert words in shown
+
+
+@pytest.mark.parametrize("evaluators", ["tau2", "strict"])
+def test_the_example_pack_is_sound(evaluators: str) -> None:
+    pack = EXAMPLES / "it_desk"
+    done = in_process("check", "--pack", pack, "--audit", "--evaluators", evaluators)
+    assert done.returncode == 0, done.stdout
+    assert f"evaluators {evaluators}, tasks 4, " in done.stdout
+
+
+@pytest.mark.parametrize("variant", ["search", "all_runbooks"])
+def test_the_example_pack_is_solved_in_each_variant(tmp_path: Path, variant: str) -> None:
+    done = in_process("run", "it_desk", "--pack", EXAMPLES / "it_desk", "--variant", variant, "--out", tmp_path)
+    assert "4 episodes · mean reward 1.0000" in done.stdout

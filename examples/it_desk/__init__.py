@@ -1,0 +1,1 @@
+"""An IT help desk as a tau2-gym domain."""
