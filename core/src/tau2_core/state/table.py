@@ -72,7 +72,7 @@ class Overlay:
 
     def put(self, key: str, value: Any) -> None:
         value = unshared(value)
-        if key in self.base and self.own.get(key) is not GONE and key not in self.new:
+        if key in self.base and self.own.get(key) is not GONE:
             self.own[key] = value
         else:
             self.new[key] = value
