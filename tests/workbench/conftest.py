@@ -137,14 +137,19 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
     complaints: list[str] = []
     asked: list[str] = []
 
-    def open_window(address: str, *, width: int = 1400, scheme: str = "light", script: bool = True) -> Any:
+    def open_window(
+        address: str, *, width: int = 1400, scheme: str = "light", script: bool = True, refused: bool = False
+    ) -> Any:
+        def noted(said: Any) -> bool:  # the browser itself says that it was refused the page
+            return not (refused and said.text.startswith("Failed to load resource") and said.location["url"] == address)
+
         context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=script
         )
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(15_000)
-        page.on("console", lambda said: complaints.append(f"{said.type}: {said.text}"))
+        page.on("console", lambda said: complaints.append(f"{said.type}: {said.text}") if noted(said) else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
         own = address.split("/", 3)[2] if address.startswith("http") else ""

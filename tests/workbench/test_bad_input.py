@@ -120,6 +120,18 @@ def test_an_episode_of_ten_thousand_calls(address: str) -> None:
     assert 'id="m20000"' in last.text
 
 
+def test_an_episode_of_ten_thousand_calls_is_laid_out(address: str, open_page: Callable[..., Any]) -> None:
+    page = open_page(f"{address}runs/many/0/0", width=390)
+    assert page.locator(".message").count() == 300
+    assert_accessible(page)
+
+
+@pytest.mark.parametrize("path", ["runs/damaged", "runs/nothing", "runs/newer"])
+def test_error_pages_are_accessible(address: str, open_page: Callable[..., Any], path: str) -> None:
+    page = open_page(f"{address}{path}", refused=True)
+    assert_accessible(page)
+
+
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [

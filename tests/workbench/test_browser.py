@@ -110,6 +110,8 @@ def test_exported_pages_open_from_disk(gym: Any, runs: Path, tmp_path: Path, ope
     page.get_by_role("link", name="random", exact=True).click()
     page.locator("a.cell.failed").first.click()
     assert "differs from the gold's end state" in page.locator(".verdict").inner_text()
+    for url in ((tmp_path / "pages" / "index.html").as_uri(), page.url):
+        assert_accessible(open_page(url))
     page.get_by_role("link", name="next failure").click()
     assert page.locator(".title .outcome.failed").count() == 1
     page.get_by_role("link", name="Runs").first.click()

@@ -129,16 +129,28 @@ class SlotLines(Mapping[Slot, Content], Generic[Content]):
     def lookup(self, part: type[Part]) -> Iterator[Callable[[Slot], Part | None]]:
         """Within the block, read the fields of `part` of single slots; the file is opened once."""
         decoded = line_decoder(self._file, part)
+        with self.open_lines() as line:
+            yield lambda slot: None if (found := line(slot)) is None else decoded(found)
+
+    @contextmanager
+    def open_contents(self) -> Iterator[Callable[[Slot], Content | None]]:
+        """Within the block, read what the lines of single slots hold; the file is opened once."""
+        with self.open_lines() as line:
+            yield lambda slot: None if (found := line(slot)) is None else self._read(found)
+
+    @contextmanager
+    def open_lines(self) -> Iterator[Callable[[Slot], Line | None]]:
+        """Within the block, read the lines of single slots; the file is opened once."""
         if not self._count:
             yield lambda _slot: None
             return
         with self._opened() as stream:
 
-            def read(slot: Slot) -> Part | None:
+            def line(slot: Slot) -> Line | None:
                 number = self._number(slot)
-                return None if number is None else decoded(self._line(stream, number))
+                return None if number is None else self._line(stream, number)
 
-            yield read
+            yield line
 
     def line(self, slot: Slot) -> Line:
         """Return the line of a slot as it is in the file. Raises KeyError."""

@@ -103,12 +103,16 @@ class RunResult:
     def episodes(self) -> Iterator[FinishedEpisode]:
         """Read the graded episodes, trial by trial, in the order of the tasks."""
         run = read_run(Path(self.summary.folder))
-        for trial in range(run.trials):
-            for task_id in run.tasks:
-                slot = Slot(task_id, trial)
-                if slot in run.grades:
-                    record = without_messages(run.records.line(slot).content)
-                    yield FinishedEpisode(record, run.grades[slot], run.seconds.get(slot, 0.0))
+        slots = (Slot(task_id, trial) for trial in range(run.trials) for task_id in run.tasks)
+        with (
+            run.records.open_lines() as line,
+            run.grades.open_contents() as grade,
+            run.seconds.open_contents() as seconds,
+        ):
+            for slot in slots:
+                record, graded = line(slot), grade(slot)
+                if record is not None and graded is not None:
+                    yield FinishedEpisode(without_messages(record.content), graded, seconds(slot) or 0.0)
 
     def crashes(self) -> list[str]:
         """Return a line for each evaluator that crashed."""
