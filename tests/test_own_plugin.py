@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ import pytest
 from tau2_core import hookspecs
 
 Gym = Callable[..., CompletedProcess[str]]
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 FILES = {
     "pyproject.toml": """
@@ -52,6 +54,7 @@ from tau2_core import (
     FaultSpec,
     Lazy,
     PageSpec,
+    RetrieverSpec,
     Toolset,
     UserSpec,
     hookimpl,
@@ -89,6 +92,11 @@ def tau2_adapters():
 @hookimpl
 def tau2_faults():
     return [FaultSpec("doubling", "sixes are told as twelves", Lazy(f"{HOME}:doubling"))]
+
+
+@hookimpl
+def tau2_retrievers():
+    return [RetrieverSpec("everything", "all documents", Lazy(f"{HOME}:Everything"), {})]
 
 
 @hookimpl
@@ -150,7 +158,19 @@ import sys
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from tau2_core import AssistantMessage, Check, Dataset, Run, Status, Task, ToolCall, ToolMessage, UserMessage, Verdict
+from tau2_core import (
+    AssistantMessage,
+    Check,
+    Dataset,
+    Hit,
+    Run,
+    Status,
+    Task,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+    Verdict,
+)
 
 
 @asynccontextmanager
@@ -158,6 +178,17 @@ async def open_nearby(options):
     if "closed" in options.options:
         raise LookupError(options.options["closed"])
     yield Nearby(options.workers)
+
+
+class Everything:
+    def __init__(self, knowledge, options):
+        self.hits = [Hit(each, 1.0) for each in knowledge.documents]
+
+    def search(self, query):
+        return self.hits
+
+    def nothing_found(self, query):
+        return "nothing"
 
 
 class Nearby:
@@ -335,6 +366,14 @@ def test_no_hook_is_left_out() -> None:
     assert set(re.findall(r"def (tau2_\w+)", FILES["our_workshop/plugin.py"])) == hooks - {"tau2_environments"}
 
 
+def test_retriever(gym: Gym, installed: Path, tmp_path: Path) -> None:
+    pack = tmp_path / "it_desk"
+    shutil.copytree(EXAMPLES / "it_desk", pack)
+    search = pack / "tools" / "search.yaml"
+    search.write_text(search.read_text().replace("bm25", "everything").replace("  options: {top_k: $top_k}\n", ""))
+    assert gym("check", "--pack", pack, paths=[installed]).stdout == "it_desk: clean (6 tools, 4 tasks, 4 played)\n"
+
+
 def test_command_and_panel(play: Play, gym: Gym, installed: Path, tmp_path: Path) -> None:
     play("--task", "complete_task")
     done = gym("tally", "runs/r", paths=[installed])
@@ -410,6 +449,7 @@ def test_what_it_brings_is_listed(gym: Gym, installed: Path) -> None:
         "fault:doubling",
         "page:ends",
         "page:folder",
+        "retriever:everything",
         "toolset:counting",
         "user:curt",
     ]

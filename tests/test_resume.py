@@ -73,7 +73,7 @@ def test_of_two_lines_of_a_slot_the_last_is_kept_and_half_a_line_is_removed(gym:
     with (folder / "episodes.jsonl").open("a") as file:
         file.write(json.dumps(again)[:100])
     resume(gym)
-    assert lines(folder / "episodes.jsonl") == [again, *episodes[1:]]
+    assert lines(folder / "episodes.jsonl") == [*episodes[1:], again]
 
 
 @pytest.mark.parametrize("key", ["domain", "evaluators", "agent", "seed"])

@@ -231,8 +231,8 @@ TOLD = {
     2: "rule 'b': the agent has no tool 'get_user' (did you mean 'get_users'?)",
     3: "rule 'c': none of its tools has a parameter 'titel' (did you mean 'title'?)",
     4: "rule 'd': the agent has no tool 'custmer' (did you mean 'customer'?)",
-    5: "4: Value error, require exactly one of `confirmed`, `after`, `known` and `one_thing_a_turn`",
-    6: "5: Value error, require exactly one of `confirmed`, `after`, `known` and `one_thing_a_turn`",
-    7: "6: Value error, `yes` is not a usable regular expression: ",
+    5: "e: Value error, require exactly one of `confirmed`, `after`, `known` and `one_thing_a_turn`",
+    6: "f: Value error, require exactly one of `confirmed`, `after`, `known` and `one_thing_a_turn`",
+    7: "g: Value error, `yes` is not a usable regular expression: ",
     8: "rule 'a' occurs twice (rename one of them)",
 }

@@ -76,6 +76,7 @@ ABSENT = {
     "executor",
     "executor_option",
     "min_coverage",
+    "variant_option",
     "fail_under",
     "json_output",
 }

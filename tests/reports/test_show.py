@@ -266,7 +266,7 @@ LISTS = {
 @pytest.mark.domain("airline", "mock", "retail", "telecom")
 @pytest.mark.parametrize("name", LISTS)
 def test_lists_are_folded_and_not_cut(tau2_gym: Command, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.setenv("COLUMNS", "1000")
     whole = unstyle(tau2_gym(*LISTS[name]).output)
     first = [line.split()[0] for line in whole.splitlines() if line.strip()]
     for width in (80, 120):
