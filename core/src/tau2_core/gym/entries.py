@@ -52,7 +52,7 @@ class Runs(Protocol):
     def prepare(self, blueprint: Blueprint, graded_by: GradedBy) -> None:
         """Prepare the run of an episode, once per setting. Slow, so for a worker thread."""
 
-    async def begin(self, blueprint: Blueprint) -> Entry:
+    async def begin(self, blueprint: Blueprint, episode_id: str) -> Entry:
         """Add an episode before its first call or message, and tell plugins. Raises RunError."""
 
     def over_budget(self) -> bool:

@@ -40,7 +40,7 @@ class RecordKeeper:
     @staticmethod
     async def _enter(runs: Runs, episode: HostedEpisode) -> Entry:
         if episode.entry is None:
-            episode.entry = await runs.begin(episode.blueprint)
+            episode.entry = await runs.begin(episode.blueprint, episode.id)
             episode.trial = episode.entry.trial
         return episode.entry
 

@@ -160,7 +160,7 @@ class ServedRuns:
             conversation_tools=self.conversation_tools,
         )
 
-    async def begin(self, blueprint: Blueprint) -> LocalEntry:
+    async def begin(self, blueprint: Blueprint, episode_id: str) -> LocalEntry:
         """Add an episode before its first call or message, and notify plugins.
 
         Raises RunError if its run's folder cannot be created or written.
@@ -171,7 +171,7 @@ class ServedRuns:
             await run.notify("run_started", run.started())
         slot = Slot(blueprint.task.id, trial)
         await run.notify("episode_started", EpisodeStart(blueprint.setting.domain, slot, blueprint.seed))
-        return LocalEntry(self, run, blueprint, trial)
+        return LocalEntry(self, run, blueprint, trial, episode_id)
 
     def _run_for(self, blueprint: Blueprint) -> tuple[ServedRun, bool]:
         """Return the run of an episode, and whether it was just opened."""
@@ -219,8 +219,9 @@ class ServedRuns:
 class LocalEntry:
     """An episode's entry in a run whose folder this process writes."""
 
-    def __init__(self, runs: ServedRuns, run: ServedRun, blueprint: Blueprint, trial: int) -> None:
+    def __init__(self, runs: ServedRuns, run: ServedRun, blueprint: Blueprint, trial: int, episode_id: str) -> None:
         self.trial = trial
+        self.episode_id = episode_id
         self._runs = runs
         self._run = run
         self._blueprint = blueprint

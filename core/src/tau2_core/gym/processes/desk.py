@@ -85,7 +85,7 @@ class Desk:
         else:
             assert request.where is not None
             blueprint = await books.registry.workers.run(partial(self._blueprint, request, request.where))
-        entry = await books.runs.begin(blueprint)
+        entry = await books.runs.begin(blueprint, request.episode_id)
         number = next(books.numbers)
         self._entries[number] = _Entry(entry, blueprint)
         return Entered(number, entry.trial, books.models.exchanges(Slot(task_id, entry.trial)))
@@ -188,7 +188,7 @@ class Desk:
         plan = under_way.blueprint
         empty = empty_record(plan.setting, Slot(plan.task.id, under_way.entry.trial), plan.seed)
         record = recovered(self._books.folder, number, empty, why)
-        await under_way.entry.keep(record.id or "", record, [], lost=slot is not None)
+        await under_way.entry.keep(under_way.entry.episode_id, record, [], lost=slot is not None)
         self._settle(slot)
         record_file(self._books.folder, number).unlink(missing_ok=True)
         await under_way.entry.notify(record)

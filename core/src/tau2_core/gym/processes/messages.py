@@ -33,6 +33,7 @@ class Open(Struct, tag=True, frozen=True):
 class Begin(Struct, tag=True, frozen=True):
     """Enter an episode into its run; the answer is `Entered`. `task` is JSON, empty for a free world or a slot."""
 
+    episode_id: str
     where: Where | None  # None for a slot
     task: bytes
     seed: int

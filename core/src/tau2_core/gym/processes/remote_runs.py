@@ -74,14 +74,15 @@ class RemoteRuns:
         if not blueprint.free:
             graded_by(blueprint.setting).grader(blueprint.setting)
 
-    async def begin(self, blueprint: Blueprint) -> RemoteEntry:
+    async def begin(self, blueprint: Blueprint, episode_id: str) -> RemoteEntry:
         """Enter an episode into its run. Raises RunError."""
         slot, where = blueprint.slot, None
         if slot is None:
             key = self.settings.key_of(blueprint.setting)
             where = Where(*key, blueprint.participants.user.name)
         task = b"" if blueprint.free or slot else _encoded(blueprint.task.model_dump(mode="json"))
-        request = Begin(where, task, blueprint.seed, None if slot is None else slot.trial, blueprint.task.id)
+        trial = None if slot is None else slot.trial
+        request = Begin(episode_id, where, task, blueprint.seed, trial, blueprint.task.id)
         return RemoteEntry(self, blueprint, await self.peer.ask(request, Entered))
 
     def graded_by(self, blueprint: Blueprint, keep: RemoteEntry) -> Judging:
