@@ -16,7 +16,7 @@ from tau2_core.errors import UsageError
 from tau2_core.foreign import describe_error, error_text, foreign
 from tau2_core.llm.chat import CUT_OFF
 from tau2_core.model.episodes import Termination
-from tau2_core.model.latency import Latency, Speaker
+from tau2_core.model.latency import SHORTEST, Latency, Speaker
 from tau2_core.model.llm import OWN_DOING, ModelError
 from tau2_core.model.messages import (
     AssistantMessage,
@@ -151,7 +151,9 @@ class Conversation:
             await self._end_step()
 
     def _note_latency(self, speaker: Speaker, message: int) -> None:
-        self.latency.note(speaker, message, time.monotonic() - self._asked)
+        seconds = time.monotonic() - self._asked
+        if seconds >= SHORTEST:  # a call less where everything is in this process
+            self.latency.note(speaker, message, seconds)
 
     async def _end_step(self) -> None:
         self.steps += 1
@@ -217,7 +219,9 @@ class Conversation:
                 continue
             begun = time.monotonic()
             result = await self._carry_out(call)
-            self.latency.note("environment", len(self.messages), time.monotonic() - begun)
+            seconds = time.monotonic() - begun
+            if seconds >= SHORTEST:
+                self.latency.note("environment", len(self.messages), seconds)
             results.append(result)
             self.tool_calls += 1
             if result.failure is not None:
@@ -263,7 +267,7 @@ class Conversation:
         # Unlike in the official loop, a limit that is reached in the same step does not replace another end.
         if self.termination is not None or self._turn == "environment":
             return
-        if self.failures.total() >= self.limits.max_errors:
+        if self.failures and self.failures.total() >= self.limits.max_errors:
             self.termination = Termination.TOO_MANY_ERRORS
         elif self.steps >= self.limits.max_steps:
             self.termination = Termination.MAX_STEPS

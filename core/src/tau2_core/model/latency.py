@@ -21,9 +21,8 @@ class Latency:
     seconds: dict[Speaker, dict[int, float]] = field(default_factory=dict)
 
     def note(self, speaker: Speaker, message: int, seconds: float) -> None:
-        """Note how long a message took."""
-        if seconds >= SHORTEST:
-            self.seconds.setdefault(speaker, {})[message] = round(seconds, 3)
+        """Note how long a message took, at least SHORTEST."""
+        self.seconds.setdefault(speaker, {})[message] = round(seconds, 3)
 
     def by_message(self) -> dict[int, float]:
         """Return the seconds by the message's number."""
