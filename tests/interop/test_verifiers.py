@@ -62,7 +62,7 @@ def test_tasks_are_played_graded_and_traced(
     traces = {trace["task"]["data"]["id"]: trace for trace in _traces(tmp_path / "played")}
     assert set(traces) == set(ids)
     unscored = traces.pop(UNSCORED)
-    assert "no reward may count, since the outcome is user_error" in str(unscored["errors"])
+    assert "no reward may count, because the outcome is user_error" in str(unscored["errors"])
     for task_id, trace in traces.items():
         assert (trace["ok"], trace["rewards"]["tau2"]["score"]) == (True, 1.0), task_id
         assert trace["metrics"]["DB"] == 1.0
@@ -104,7 +104,7 @@ def test_the_agent_sees_the_calls_of_a_history(vf_eval: Callable[..., str], tmp_
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        ((), "name a domain (--env.taskset.domain); installed are mock"),
+        ((), "give a domain (--env.taskset.domain); installed are mock"),
         (("--env.taskset.domain", "mock", "--env.taskset.split", "nothing"), "mock has no split 'nothing'; it has"),
     ],
 )
