@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from tau2_core.model.datasets import ToolText
 from tau2_core.model.policy_rules import PolicyRule
 from tau2_core.model.registrations import Domain, RetrieverSpec, Toolset
 from tau2_core.model.tools import Role, Source, Tool
-from tau2_core.names import close_name, did_you_mean
+from tau2_core.names import did_you_mean
 from tau2_core.packs.binding import NOT_PLAIN, Binder, failure_place, is_plain
 from tau2_core.packs.callees import Callees
 from tau2_core.packs.code import handler_modules, load_name, locate
@@ -23,6 +23,7 @@ from tau2_core.packs.manifest import Manifest
 from tau2_core.packs.pack import ROLES, Pack
 from tau2_core.packs.policy_rules import read_policy_rules
 from tau2_core.packs.problems import Problems
+from tau2_core.packs.search_checks import SearchChecks
 from tau2_core.packs.task_texts import VariantTexts
 from tau2_core.packs.variant_texts import read_tool_texts
 from tau2_core.packs.yaml_source import Document, Place, YamlPath
@@ -110,9 +111,10 @@ class _Loader:
         callees.note_shared_names()
         self._prompt_files()
         self._default_variant()
-        self._searches([*callees.tools["agent"].values(), *callees.tools["user"].values()], {})
+        search_checks = SearchChecks(self.manifest, self.document.file, self.retrievers, self.problems)
+        search_checks.check([*callees.tools["agent"].values(), *callees.tools["user"].values()], {})
         for variant, tools in variant_tools.items():
-            self._searches(tools.values(), self.manifest.variants[variant].options)
+            search_checks.check(tools.values(), self.manifest.variants[variant].options)
         return Pack(
             name=self.domain.name,
             package=self.package,
@@ -168,33 +170,6 @@ class _Loader:
                     what = f"tool {name!r} already exists: {shared.tools['agent'][name].source}"
                     self.problems.at(tool.source, ProblemKind.SAME_NAME, what, hint="rename one of them")
         return found
-
-    def _searches(self, tools: Iterable[Tool], options: Mapping[str, Any]) -> None:
-        """Note retrievers that do not exist, and options that they or the variant do not have."""
-        for tool in tools:
-            if tool.search is None:
-                continue
-            if self.manifest.knowledge is None:
-                what = f"{tool.name} has a retriever, but {self.document.file.name} names no documents"
-                hint = "add `knowledge: {documents: data/documents/*}`"
-                self.problems.at(tool.source, ProblemKind.RETRIEVER, what, hint=hint)
-            spec = self.retrievers.get(tool.search.retriever)
-            if spec is None:
-                name = tool.search.retriever
-                what = f"{tool.name}: there is no retriever {name!r}"
-                hint = did_you_mean(name, self.retrievers)
-                close = close_name(name, self.retrievers)
-                self.problems.at(tool.source, ProblemKind.RETRIEVER, what, hint=hint, replace=(name, close))
-                continue
-            for name, value in tool.search.options.items():
-                if name not in spec.options:
-                    what = f"{tool.name}: retriever {spec.name!r} has no option {name!r}"
-                    hint = did_you_mean(name, spec.options)
-                    self.problems.at(tool.source, ProblemKind.RETRIEVER, what, hint=hint)
-                if isinstance(value, str) and value.startswith("$") and value[1:] not in options:
-                    what = f"{tool.name}: option {name}: the variant has no option {value[1:]!r}"
-                    hint = did_you_mean(value[1:], options)
-                    self.problems.at(tool.source, ProblemKind.RETRIEVER, what, hint=hint)
 
     def _default_variant(self) -> None:
         name = self.manifest.default_variant
