@@ -51,7 +51,7 @@ class Figure:
     def row(self) -> tuple[str, str, str, str, str]:
         sign = "≥" if self.more_is_better else "≤"
         ratio = ""
-        if self.official:
+        if self.official and self.value > 0:  # a difference of memory can be 0 MB, or below
             ratio = f"{(self.value / self.official) if self.more_is_better else (self.official / self.value):,.0f}"
         return (
             self.name,

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.measure import Figure
+
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = """
 import json
@@ -72,3 +74,9 @@ def test_what_was_not_measured_is_named(package: Path) -> None:
     assert f"tau2.gym.gym_agent cannot be imported from {package}: ModuleNotFoundError: No module named" in printed
     assert "'loguru_of_nowhere'" in printed
     assert "name its package with --tau2-bench PATH" in " ".join(train().split())
+
+
+def test_a_figure_of_zero_has_no_ratio() -> None:
+    assert Figure("memory above the idle domain", 0.0, "MB", official=12.0).row()[-1] == ""
+    assert Figure("memory above the idle domain", -0.1, "MB", official=12.0).row()[-1] == ""
+    assert Figure("memory above the idle domain", 3.0, "MB", official=12.0).row()[-1] == "4"
