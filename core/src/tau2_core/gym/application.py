@@ -40,15 +40,15 @@ LONGEST_SWEEP_SECONDS = 10.0
 SESSION_SECONDS = 1800.0
 FEW_EPISODES = 1000  # with more, a garbage collection would block requests
 GIVE_BACK_SECONDS = 10.0
-AFTERMATH_SECONDS = 600.0  # how long after the last call memory may still be freed
-LAST_SECONDS = 1.0  # for calls that are still running after the server has stopped answering
+AFTERMATH_SECONDS = 600.0  # seconds after the last call during which memory may still be freed
+LAST_SECONDS = 1.0  # seconds for calls that still run after the server has stopped answering
 
 
 def build_application(registry: Registry, settings: ServerSettings) -> ASGIApp:
-    """Return the server. Its lifespan expires idle episodes, and finally keeps the records of all open ones.
+    """Return the server. Its lifespan expires idle episodes and, at the end, keeps the records of all open ones.
 
-    The data plane comes before the router, since nearly all requests are for it, and a call should cost little more
-    than its tool.
+    The data plane comes before the router: nearly all requests are for it, and a call should cost little more than its
+    tool.
     """
     data = _manager(build_server(registry, max_result_chars=settings.max_result_chars), settings)
     sessions = Sessions(Messages(data.handle_request, settings.max_body_bytes))
@@ -102,10 +102,10 @@ def limited(app: ASGIApp, settings: ServerSettings) -> ASGIApp:
 async def _sweep(
     registry: Registry, sessions: Sessions, dialects: Iterable[DialectSessions[Any]], *, owns_process: bool
 ) -> None:
-    """Close episodes that were unused for too long, and the sessions of closed ones; runs until cancelled.
+    """Close idle episodes, and the sessions of closed ones; runs until cancelled.
 
-    Where nothing else is done in the process, garbage is collected while requests come, and memory is given back in the
-    quiet times after them, more than once since sessions end later than the episodes that they were for.
+    In a process that only serves, garbage is collected while requests arrive. Memory is returned to the system in quiet
+    periods afterwards, more than once, since sessions end later than their episodes.
     """
     events, last_event, given_back = registry.metrics.events, -math.inf, -math.inf
     while True:
@@ -126,7 +126,7 @@ async def _sweep(
 
 
 def _manager(server: Server[Any], settings: ServerSettings, *, stateless: bool = False) -> StreamableHTTPSessionManager:
-    # `Sessions` limits their number. Before 2.1 the SDK has no such options, or refuses them where it keeps no session.
+    # `Sessions` limits their number. The SDK has no such options before 2.1, or refuses them if it keeps no sessions.
     known = inspect.signature(StreamableHTTPSessionManager).parameters
     wanted = {} if stateless else {"max_sessions": None, "session_idle_timeout": SESSION_SECONDS}
     options: dict[str, Any] = {name: value for name, value in wanted.items() if name in known}

@@ -38,10 +38,10 @@ async def open_sides(urls: Mapping[Requestor, str]) -> AsyncIterator[dict[Reques
 
 
 class RemoteBackend:
-    """An environment behind a server. What the agent must not know comes from the control plane.
+    """An environment behind a server. What must be kept from the agent comes from the control plane.
 
     `was_skipped` tells whether a plugin answered the last call instead of the environment; `digests` returns the digest
-    of each database, `unlocked` the hidden tools that were unlocked, if the server tells it.
+    of each database; `unlocked` returns the unlocked hidden tools, if the server reports them.
     """
 
     def __init__(

@@ -40,7 +40,7 @@ from tau2_core.model.tools import ToolResult
 HEADER = "mcp-session-id"
 PREFIX = "compat-"
 MAX_ID = 200
-SHORTEST_SESSION_SECONDS = 60.0  # a session can have a world again after its world has expired
+SHORTEST_SESSION_SECONDS = 60.0  # a session may get another world after its world has expired
 INSTRUCTIONS = (
     "You act as a company's service agent. Use the tools to look things up and to change them, one call at a time. "
     "Tool calls are not seen by the customer. The policy that you follow, and the customer's words, come through "
@@ -170,7 +170,7 @@ class Compatibility:
         return session.session_id if session is not None else transport_id
 
     async def _episode(self, session_id: str, *, again: bool = False) -> HostedEpisode:
-        """Return a session's world, created now if there is none. One that is gone is created only with `again`.
+        """Return a session's world, created on first use. A world that is gone is created again only with `again`.
 
         Raises RefusedError, UsageError, PackError.
         """
@@ -181,7 +181,7 @@ class Compatibility:
             try:
                 await self.registry.add(episode)
             except RefusedError as refusal:
-                if refusal.code != "taken_id":  # by another request of this session
+                if refusal.code != "taken_id":  # by a concurrent request of this session
                     raise
         return self.registry.get(episode_id)
 

@@ -1,4 +1,4 @@
-"""From options to the parts of a server, for the command line and for the workers of a server."""
+"""Building the parts of a server from its options, for the command line and for worker processes."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ STARTS_A_RUN = ("split", "task", "num_tasks", "sample", "trials", "name")
 
 
 def serves_a_run(options: Options) -> bool:
-    """Tell whether the options describe a run, whose slots are handed out."""
+    """Tell whether the options describe a run, whose slots the server hands out."""
     return options.transport == "http" and any(getattr(options, name) not in (None, []) for name in STARTS_A_RUN)
 
 
 def compose_served_run(options: Options, catalogue: Catalogue, settings: ServerSettings) -> Composition:
     """Return the run that the options describe. Raises UsageError, PackError, DatasetError."""
-    without_workers = options.model_copy(update={"workers": None, "executor": "async"})  # they are the server's
+    without_workers = options.model_copy(update={"workers": None, "executor": "async"})  # of the server as a whole
     return compose_run(without_workers, catalogue, settings.role_models, settings.agent)
 
 
@@ -48,12 +48,12 @@ def open_registry(options: Options, catalogue: Catalogue, runs: Runs) -> Registr
 
 
 def of_the_server(options: Options) -> Options:
-    """Return options without those of the agent, which is a client, so its model needs no key here."""
+    """Return the options without the agent's. The agent is a client of the server, so its model needs no key here."""
     return options.model_copy(update={"agent": RoleOptions()})
 
 
 def public_url(text: str | None) -> str | None:
-    """Return an address for clients without a slash at its end. Raises UsageError if it is none."""
+    """Return the base URL for clients, without a trailing slash. Raises UsageError if the text is not a URL."""
     if text is None:
         return None
     parts = urlsplit(text)
@@ -70,10 +70,10 @@ def open_settings(
     Raises UsageError, PackError, DatasetError.
     """
     domains = list(dict.fromkeys(options.domain or catalogue.domain_names()))
-    for name in options.domain:  # among all domains, a broken one does not prevent serving the others
+    for name in options.domain:  # one broken domain must not prevent the others from being served
         load_domain_pack(catalogue, name)
     if options.evaluators is not None:
-        choose_evaluators(catalogue, options.evaluators)  # refuse a wrong name now and not in the first episode
+        choose_evaluators(catalogue, options.evaluators)  # report a wrong name now, not in the first episode
     if role_models is None:
         role_models = open_role_models(of_the_server(options), catalogue)
     if options.max_cost is not None:

@@ -49,12 +49,12 @@ NAMES = frozenset(tool.name for tool in TOOLS)
 
 
 def offered(blueprint: Blueprint, role: Role) -> bool:
-    """Whether a side has these tools."""
+    """Whether these tools are offered to a side."""
     return blueprint.conversation_tools and role == "agent" and blueprint.has_customer
 
 
 def refuse_clash(setting: Setting) -> None:
-    """Refuse to add them to a domain with a tool of the same name. Raises UsageError."""
+    """Refuse to offer these tools in a domain that has a tool of the same name. Raises UsageError."""
     own = sorted(setting.tools("agent").keys() & NAMES)
     if own:
         raise UsageError(f"{setting.domain} already has a tool {own[0]!r}, so the conversation's cannot be added")
@@ -76,9 +76,9 @@ async def converse(episode: HostedEpisode, name: str, arguments: dict[str, Any])
 
 
 def _heard(episode: HostedEpisode, messages: list[Message], *, whole: bool) -> str:
-    """Return the customer's message, if it is the last one, and a note if the conversation has ended.
+    """Return the last message if it is the customer's, and a note if the conversation has ended.
 
-    `whole` returns all messages instead: the agent has not seen those of a task's history.
+    `whole` returns all messages instead, because the agent has not seen those of a task's history.
     """
     last = messages[-1] if messages else None
     words = [last.content or ""] if isinstance(last, UserMessage) else []

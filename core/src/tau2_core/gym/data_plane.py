@@ -79,7 +79,7 @@ def offered_tools(episode: HostedEpisode, role: Role) -> Sequence[Tool]:
 async def carry_out(
     registry: Registry, episode: HostedEpisode, role: Role, name: str, arguments: dict[str, Any]
 ) -> ToolResult:
-    """Make a call of what is offered, to its end even if the client disconnects."""
+    """Execute a call of an offered tool. It runs to its end even if the client disconnects."""
     if name in NAMES and offered(episode.blueprint, role):
         return await registry.use(episode, converse(episode, name, arguments))
     return await call_counted(registry, episode, role, name, arguments)
@@ -88,7 +88,7 @@ async def carry_out(
 async def call_counted(
     registry: Registry, episode: HostedEpisode, role: Role, name: str, arguments: dict[str, Any]
 ) -> ToolResult:
-    """Make a call of a tool, to its end even if the client disconnects, and count it."""
+    """Call a tool and count the call. It runs to its end even if the client disconnects."""
     started = time.perf_counter()
     at_once = episode.answers_at_once(arguments)
     result = await registry.use(episode, episode.call(role, name, arguments), at_once=at_once)

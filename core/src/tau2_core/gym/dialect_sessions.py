@@ -1,7 +1,7 @@
 """Sessions of a dialect: the world of each, and when it ends.
 
-The SDK would keep a task and streams of about 35 KB for each session. Here a session is an entry in a table, and each
-message is answered separately, so that abandoned sessions cost next to nothing.
+The SDK would keep a task and streams of about 35 KB for each session. Here a session is an entry in a table and each
+message is answered separately, so abandoned sessions cost almost nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Session:
     domain: str | None = None
     task_id: str | None = None
     seed: int = 0
-    requests: int = 0  # in progress
+    requests: int = 0  # requests in progress
     last_used: float = field(default_factory=time.monotonic)
 
 
@@ -39,7 +39,7 @@ class DialectSessions(Generic[SessionT]):
         self.has_world = has_world
         self._new_id = new_id
         self._sessions: OrderedDict[str, SessionT] = OrderedDict()
-        self._latest: dict[str, SessionT] = {}  # by the client's id
+        self._latest: dict[str, SessionT] = {}  # keyed by the client's id
 
     def open(self, session: SessionT) -> str:
         """Add a session and return its transport id. If there are too many, the least recently used one ends.

@@ -1,4 +1,4 @@
-"""What hosted episodes need of the runs that keep them, whether these are written in this process or in another one."""
+"""The interface between hosted episodes and their runs, whether the runs are written in this process or in another."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Entry(Protocol):
     trial: int
 
     async def keep(self, episode_id: str, record: EpisodeRecord, traced: Sequence[TracedCall], *, lost: bool) -> None:
-        """Append the record; `lost` says that the agent did not finish. Raises RunError."""
+        """Append the record; `lost` means that the agent did not finish. Raises RunError."""
 
     def asks_judge(self, record: EpisodeRecord) -> bool:
         """Tell whether a model must judge the episode, which takes seconds."""
 
     async def grade(self, record: EpisodeRecord, seconds: float, latency: Latency) -> Grade | None:
-        """Tell plugins of the kept record, then grade it and append the grade; None without a task. Raises RunError."""
+        """Notify plugins of the kept record, grade it and append the grade; None without a task. Raises RunError."""
 
 
 class Runs(Protocol):
@@ -43,23 +43,23 @@ class Runs(Protocol):
 
     @property
     def slot_attempts(self) -> int:
-        """How often a slot is handed out in total, if it is lost."""
+        """How many times a lost slot is handed out in total."""
 
     @property
     def slot_seconds(self) -> float:
         """The time that an agent has for a slot."""
 
     def prepare(self, blueprint: Blueprint, graded_by: GradedBy) -> None:
-        """Prepare the run of an episode, once per setting. Slow, so for a worker thread."""
+        """Prepare the run of an episode, once per setting. Slow, so it belongs in a worker thread."""
 
     async def begin(self, blueprint: Blueprint, episode_id: str) -> Entry:
-        """Add an episode before its first call or message, and tell plugins. Raises RunError."""
+        """Add an episode before its first call or message, and notify plugins. Raises RunError."""
 
     def over_budget(self) -> bool:
         """Tell whether the cost limit is reached."""
 
     def out_of_time(self) -> bool:
-        """Tell whether the time of the run that the server was started for is up."""
+        """Tell whether the time limit of the served run has been reached."""
 
     def stop_if_due(self) -> None:
         """Stop handing out slots if the run's time or budget is used up, or it cannot continue."""
@@ -74,16 +74,16 @@ class Runs(Protocol):
         """Return a slot whose episode could not be opened, as if it had not been claimed."""
 
     def lose(self, slot: Slot) -> None:
-        """Hand a slot out again, unless that was its last attempt."""
+        """Hand a slot out again unless that was its last attempt."""
 
     async def fail(self, slot: Slot, seed: int, why: str) -> None:
         """Record a slot whose task cannot be set up. Raises RunError."""
 
     def served(self) -> tuple[ServedRun, Slots]:
-        """Return the run that this server was started for, and its slots. Raises RefusedError (404)."""
+        """Return the served run and its slots. Raises RefusedError (404)."""
 
     async def grade_what_is_left(self) -> None:
-        """Grade records from before a resume that are not graded yet."""
+        """Grade the records that a resumed run had not graded yet."""
 
     async def close(self) -> None:
-        """Write what is left, tell plugins, and release the folders. Raises RunError at the end."""
+        """Write what is outstanding, notify plugins, and release the folders. Raises RunError at the end."""

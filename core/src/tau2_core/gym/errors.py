@@ -18,7 +18,7 @@ from tau2_core.validation import dotted
 
 log = logging.getLogger(__name__)
 MAX_SHOWN = 200
-TRY_LATER = 5  # seconds after which a full server may have room
+TRY_LATER = 5  # seconds after which a full server may have free capacity
 PARTS = re.compile(
     "|v1|episodes|mcp|conversation|control|reward|record|reset|domains|metrics|healthz|openapi.json|docs|slots|tasks"
     "|initial_state|status|info|reset_session"
@@ -29,7 +29,8 @@ PARTS = re.compile(
 class RefusedError(Tau2GymError):
     """A refused request: HTTP status, stable code, message.
 
-    `retry_after`: seconds after which the request may succeed. `expected`: whether the request was not a mistake.
+    `retry_after`: seconds after which the request may succeed. `expected`: whether the request was legitimate, such as
+    one that came too late.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ def unknown_episode() -> RefusedError:
 
 
 def expired_episode(why: str = "") -> RefusedError:
-    """Return the refusal of an episode that is gone; `why` if that was not by its client or for lack of use."""
+    """Return the refusal for an episode that is gone. `why` is given if neither its client nor inactivity ended it."""
     return RefusedError(410, "expired_episode", f"{why or 'this episode was deleted or has expired'}; create a new one")
 
 
@@ -91,7 +92,7 @@ def answer(scope: Scope, refusal: RefusedError, body: dict[str, Any] | None = No
 
 
 def shown_path(path: str) -> str:
-    """Return a path for the log, with only those parts that are the same for all clients.
+    """Return a path for the log, keeping only the parts that are the same for all clients.
 
     An episode's key is part of its URL, and may be part of a mistyped one.
     """
@@ -99,13 +100,13 @@ def shown_path(path: str) -> str:
 
 
 async def refuse(request: Request, error: Exception) -> Response:
-    """Answer one of the project's own errors that a route raised."""
+    """Answer a request for which a route raised one of the project's own errors."""
     assert isinstance(error, Tau2GymError)
     return answer(request.scope, as_refusal(error))
 
 
 async def refuse_http(request: Request, error: Exception) -> Response:
-    """Answer refusals of the framework (no such path, wrong method, unreadable body) in our format."""
+    """Answer the framework's refusals (no such path, wrong method, unreadable body) in our format."""
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
     response = answer(request.scope, RefusedError(status, status.phrase.lower().replace(" ", "_"), str(error.detail)))

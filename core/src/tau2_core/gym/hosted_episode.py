@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Blueprint:
-    """What an episode is built from, also at every reset. A free world has a placeholder task."""
+    """What an episode is built from, at its creation and at every reset. A free world has a placeholder task."""
 
     setting: Setting
     task: Task
     participants: Participants
     seed: int
     free: bool = False
-    slot: Slot | None = None  # of the run that the server was started for
-    conversation_tools: bool = False  # the agent talks to the customer by tools
+    slot: Slot | None = None  # a slot of the served run
+    conversation_tools: bool = False  # the agent talks to the customer through tools
 
     @property
     def has_customer(self) -> bool:
@@ -62,7 +62,7 @@ class HostedEpisode:
     """An episode that is driven over the network. Raises TaskError if its start state does not apply.
 
     Creating one runs the task's set-up calls, so it belongs in a worker thread. `call` and `converse` hold the lock
-    throughout and must not be cancelled, which the registry ensures.
+    throughout and must not be cancelled; the registry ensures this.
     """
 
     id: str
@@ -81,14 +81,14 @@ class HostedEpisode:
     attempt: int = 1
     grading: asyncio.Task[Grade | None] | None = None
     before_first: Callable[[HostedEpisode], Awaitable[None]] | None = None  # awaited before the first call or message
-    entry: Entry | None = None  # in a run, like the trial
-    trial: int | None = None  # known from the first call or message on
+    entry: Entry | None = None  # its trial in a run
+    trial: int | None = None  # set at the first call or message
 
     def __post_init__(self) -> None:
         self.begin()
 
     def begin(self, seed: int | None = None) -> None:
-        """Start in the task's start state, with another seed if one is given (0 is one)."""
+        """Begin in the task's start state, with a new seed if one is given (0 is a seed)."""
         plan = self.blueprint
         if seed is not None:
             plan = self.blueprint = replace(plan, seed=seed)
@@ -123,7 +123,7 @@ class HostedEpisode:
 
     @property
     def ended(self) -> Termination | None:
-        """How the episode ended, None while it is in progress. It also ends when its time is up."""
+        """How the episode ended; None while it is in progress. It also ends at its deadline."""
         return self.episode.ended
 
     @property
@@ -142,7 +142,7 @@ class HostedEpisode:
         return self.episode.agent.tools if role == "agent" else self.episode.customer.tools
 
     def answers_at_once(self, arguments: dict[str, Any]) -> bool:
-        """Tell whether a call made now would wait for nothing: no other call, no thread, no plugin."""
+        """Tell whether a call made now would return without waiting: no other call, thread or plugin is involved."""
         participants = self.blueprint.participants
         free = (
             not self.lock.locked() and self.trial is not None and not participants.wrappers and not participants.faults
@@ -164,7 +164,7 @@ class HostedEpisode:
             await self.enter()
             try:
                 result = await self.episode.call_as(role, name, arguments)
-            except EpisodeError as error:  # its time is up
+            except EpisodeError as error:  # its deadline has passed
                 return _refused(str(error), "ended")
             self.succeeded += result.failure is None
             if name == DONE and self.blueprint.setting.solo:
@@ -172,11 +172,10 @@ class HostedEpisode:
             return result
 
     async def converse(self, content: str | None = None) -> list[Message]:
-        """Send the agent's message to the customer, if there is one; return the conversation with the answer.
+        """Send the agent's message to the customer, if there is a message; return the conversation with the answer.
 
-        It has the calls of the task's history, but not those of the episode, whose results the agent has received.
-
-        The customer answers the opening line first. Raises RefusedError.
+        The conversation contains the calls of the task's history, but not those of the episode, whose results the agent
+        has already received. The customer answers the opening line first. Raises RefusedError.
         """
         async with self.lock:
             try:
@@ -205,7 +204,7 @@ class HostedEpisode:
         """Make the episode part of its run. The caller must hold the lock."""
         if self.trial is None and self.before_first is not None:
             await self.before_first(self)
-            for model in self.episode.models.values():  # a name that a cassette can find again, unlike a random id
+            for model in self.episode.models.values():  # a name that a cassette can look up, unlike a random id
                 model.episode = str(Slot(self.blueprint.task.id, self.trial or 0))
 
     def interrupt(self, why: str) -> None:
@@ -213,13 +212,13 @@ class HostedEpisode:
         self.episode.interrupt(why)
 
     def _said(self) -> list[Message]:
-        """Return what was said, and what the agent did before the episode: the calls of its history, with results."""
+        """Return the texts of both sides, and the agent's calls in the task's history with their results."""
         before = visible_to("agent", self.messages[: self.history])
         since = visible_to("agent", self.messages[self.history :])
         return [*before, *(each for each in since if not isinstance(each, ToolMessage) and each.content)]
 
     async def record(self) -> EpisodeRecord:
-        """Return the present record, between two calls. An episode in progress counts as ended by the agent."""
+        """Return the present record, taken between two calls. An episode in progress counts as ended by the agent."""
         async with self.lock:
             return await self.snapshot()
 

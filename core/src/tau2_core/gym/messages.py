@@ -1,8 +1,8 @@
 """Correcting messages that the MCP SDK's HTTP transport would handle wrongly.
 
-The SDK stores the answers of a session by request id, so two concurrent requests with one id get each other's answers
-or none. It treats a request with an id that JSON-RPC does not allow as a notification. And it fails at a
-`Last-Event-ID`, because no events are stored.
+The SDK stores the answers of a session by request id, so two concurrent requests with the same id get each other's
+answers or none. It treats a request whose id JSON-RPC does not allow as a notification. It fails on a `Last-Event-ID`
+header, because no events are stored.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NO_SESSION = (
 
 
 class Messages:
-    """Passes on MCP messages: requests with one id in a session one after the other, and none with an invalid id."""
+    """Passes on MCP messages: requests with the same id one after the other, none with an invalid id."""
 
     def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
         self.app = app

@@ -37,7 +37,7 @@ class Figures(Struct):
 
 
 def total(all_figures: Iterable[Figures]) -> Figures:
-    """Return the sum of several processes' figures."""
+    """Return the sum of the figures of several processes."""
     summed = Figures()
     calls: Counter[str] = Counter()
     failures: Counter[str] = Counter()
@@ -54,7 +54,7 @@ def total(all_figures: Iterable[Figures]) -> Figures:
 
 
 def metrics_text(figures: Figures, gauges: Mapping[str, tuple[str, str, int]]) -> str:
-    """Return figures in the Prometheus text format, and `gauges`: name to (kind, description, value)."""
+    """Return figures in the Prometheus text format, followed by `gauges`: name to (kind, description, value)."""
     lines = [
         *_metric("tau2_gym_open_episodes", "gauge", "Episodes that are open", {"": figures.open}),
         *_metric("tau2_gym_episodes_created_total", "counter", "Episodes created", {"": figures.created}),

@@ -36,7 +36,7 @@ class NormalHeaders:
 
 
 class AnswerWhenStopped:
-    """Ends requests that are cancelled when the server stops, before their connections are closed.
+    """Answers requests that are cancelled when the server stops, before their connections are closed.
 
     A request without an answer is refused; an open stream is ended.
     """
@@ -56,7 +56,7 @@ class AnswerWhenStopped:
         try:
             await self.app(scope, receive, note)
         except ClientDisconnect:
-            return  # during its request, so no answer is possible
+            return  # too late for an answer: the connection was closed during the request
         except asyncio.CancelledError:
             if scope["type"] == "websocket":
                 return  # uvicorn has closed it
@@ -119,7 +119,10 @@ class LocalOnly:
 
     @staticmethod
     def _may_ask(scope: Scope, origin: bytes) -> bool:
-        """Tell whether a page that is not named may send this. Browsers check answers of HTTP, not of WebSockets."""
+        """Tell whether a page of an origin that is not listed may send this request.
+
+        Browsers enforce the same-origin policy on HTTP responses, but not on WebSockets.
+        """
         return scope["type"] == "http" and _local(origin.partition(b"//")[2])
 
 

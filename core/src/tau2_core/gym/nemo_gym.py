@@ -1,7 +1,7 @@
-"""The dialect of NeMo Gym's agents: the server as a resources server, whose routes are at the root.
+"""The dialect of NeMo Gym's agents: the server acts as a resources server, with its routes at the root.
 
-The protocol is that of nemo-gym 0.7: an agent seeds a session with a row of its dataset, posts each tool call to the
-route of the tool's name, and asks for the reward at last. A cookie names the session.
+The protocol is that of nemo-gym 0.7. An agent seeds a session with a row of its dataset, posts each tool call to the
+route with the tool's name, and finally asks for the reward. A cookie identifies the session.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class NemoGym:
         self.environments = Environments(registry, settings)
 
     def routes(self) -> list[Route]:
-        """Return the routes; that of the tools matches what the others do not."""
+        """Return the routes. The tools' route comes last, since it matches every remaining path."""
         return [
             self._route("/seed_session", self._seed),
             self._route("/verify", self._verify),
@@ -60,7 +60,7 @@ class NemoGym:
         return Route(path, endpoint, methods=[method])
 
     async def _seed(self, request: Request) -> Response:
-        """Begin the episode of a row. The answer names its MCP URL, for agents that call tools over MCP."""
+        """Begin the episode of a row. The answer contains its MCP URL, for agents that call tools over MCP."""
         row = await _object(request)
         if "resources_session_id" in row:
             what = "sessions of Environment Servers are not supported; use an agent with a `/run` of its own"
@@ -80,13 +80,13 @@ class NemoGym:
         return response
 
     async def _call(self, request: Request) -> Response:
-        """Call the tool that the path names. A failure is a text for the model, as all results are."""
+        """Call the tool named in the path. Failures are returned as text for the model, like all results."""
         episode, name = self._session(request), request.path_params["tool"]
         result = await carry_out(self.registry, episode, "agent", name, await _object(request))
         return PlainTextResponse(bounded_text(result.content, self.settings.max_result_chars))
 
     async def _verify(self, request: Request) -> Response:
-        """End the episode and return its row with the reward; `mask_sample` where no reward may count."""
+        """End the episode and return its row with the reward; `mask_sample` is set if the reward must not be used."""
         row, episode = await _object(request), self._session(request)
         await self.registry.close(episode.id)
         grade = await self.registry.grade(episode)
@@ -102,14 +102,14 @@ class NemoGym:
         return JSONResponse(row)
 
     async def _close(self, request: Request) -> Response:
-        """End the session's episode; an ended one stays as it is."""
+        """Close the session's episode, unless it has already ended."""
         episode = self.registry.find(request.cookies.get(COOKIE, ""))
         if episode is not None:
             await self.registry.close(episode.id)
         return JSONResponse({})
 
     async def _aggregate(self, request: Request) -> Response:
-        """Return the mean reward of verified rows, without masked ones."""
+        """Return the mean reward of the verified rows, without masked ones."""
         rows = (await _object(request)).get("verify_responses")
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise RefusedError(422, "invalid_request", "verify_responses: should be a list of objects")
@@ -119,7 +119,7 @@ class NemoGym:
         return JSONResponse({"group_level_metrics": [], "agent_metrics": mean, "key_metrics": mean})
 
     async def _reverify_mode(self, _request: Request) -> Response:
-        return JSONResponse("unsupported")  # a reward is that of a world, which is gone then
+        return JSONResponse("unsupported")  # the reward belongs to a world that no longer exists
 
     def _session(self, request: Request) -> HostedEpisode:
         episode_id = request.cookies.get(COOKIE)

@@ -1,4 +1,4 @@
-"""What a server of several processes has beyond one process: a front that knows all episodes, and the workers' part."""
+"""The interfaces between the processes of a server: a front that knows all episodes, and its workers."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from tau2_core.gym.metrics import Figures
 
 
 class Office(Protocol):
-    """The front, as a worker sees it: it admits episodes and leads requests to them."""
+    """The front as a worker uses it: it registers episodes, and routes requests to them."""
 
     async def open(self, episode_id: str, keys: Sequence[str]) -> None:
-        """Add an episode, before its client knows of it. Raises RefusedError: 409 for a taken id, 503 if full."""
+        """Register an episode before its client knows of it. Raises RefusedError: 409 for a taken id, 503 if full."""
 
     def close(self, episode: HostedEpisode) -> None:
-        """Remove an episode that is gone."""
+        """Remove a closed episode."""
 
     def note(self, episode: HostedEpisode) -> None:
-        """Note that something has happened in an episode."""
+        """Report that something has happened in an episode."""
 
 
 class Elsewhere(Protocol):
-    """The workers, as their front sees them."""
+    """The workers as their front uses them."""
 
     async def states(self) -> list[dict[str, Any]]:
         """Return the states of all their episodes."""
 
     async def figures(self) -> list[Figures]:
-        """Return the figures of all workers that there have been."""
+        """Return the metrics of all workers, including those that have ended."""
 
     async def stop(self) -> None:
-        """Let all of them keep their records and grades, and end."""
+        """Stop all workers after they have kept their records and grades."""
 
     def hurry(self) -> None:
-        """Make `stop`, now or later, wait for nothing."""
+        """Make `stop`, now or later, stop waiting for calls and grades."""
 
     def gauges(self) -> dict[str, tuple[str, str, int]]:
-        """Return more metrics: name to (kind, description, value)."""
+        """Return additional metrics: name to (kind, description, value)."""

@@ -29,7 +29,7 @@ class RecordKeeper:
     async def enter_run(self, episode: HostedEpisode) -> None:
         """Give an episode its trial in a run, before its first call or message.
 
-        If the run's folder cannot be created or written, the episode goes on; the error is reported with its record.
+        If the run's folder cannot be created or written, the episode continues; the error is reported with its record.
         """
         if self.runs is None:
             episode.trial = 0
@@ -57,7 +57,7 @@ class RecordKeeper:
             await asyncio.shield(grading)
 
     def _start_grading(self, episode: HostedEpisode, record: EpisodeRecord) -> asyncio.Task[Grade | None]:
-        """Grade in a task of its own, which is not cancelled together with its waiters."""
+        """Grade in a separate task, which is not cancelled when its waiters are."""
         grading = episode.grading = asyncio.create_task(self._keep_grade(episode, record))
         self._gradings.add(grading)
         grading.add_done_callback(self._gradings.discard)
@@ -80,7 +80,7 @@ class RecordKeeper:
         return record
 
     def _is_result(self, episode: HostedEpisode, slot: Slot, runs: Runs) -> bool:
-        """Tell whether an episode of a slot is to be recorded; a lost one is handed out again."""
+        """Tell whether to record an episode of a slot; a lost one is handed out again."""
         if not episode.touched and not episode.lost:
             episode.lost = "it was deleted before anything happened"
         if not episode.lost:

@@ -36,11 +36,11 @@ Work = Coroutine[Any, Any, T]
 
 
 class Registry:
-    """The episodes of one server, or of one of its processes. `runs` keeps their records; without it nothing is kept.
+    """The episodes of one server, or of one of its processes.
 
-    `office` is the front of a worker, and `elsewhere` are the workers of a front.
-
-    `evaluators` is the name of a set or a file; by default each domain is graded as by `tau2-gym run`.
+    `runs` keeps their records; without it nothing is kept. A worker process has an `office`, its front; a front has
+    `elsewhere`, its workers. `evaluators` is the name of a set or a file; by default each domain is graded as by
+    `tau2-gym run`.
     """
 
     def __init__(
@@ -70,7 +70,10 @@ class Registry:
         self.claims = SlotClaims(self)
 
     def admit(self, episode_id: str = "") -> None:
-        """Refuse an episode that cannot be added. Raises RefusedError: 409 for a taken id, 503 if full or too dear."""
+        """Check that an episode can be added.
+
+        Raises RefusedError: 409 for a taken id, 503 if the server is full or the cost limit is reached.
+        """
         if episode_id in self._episodes:
             raise taken_id(episode_id)
         if len(self._episodes) >= self.max_episodes:
@@ -127,14 +130,14 @@ class Registry:
         return self._episodes.get(episode_id)
 
     def is_gone(self, episode_id: str) -> bool:
-        """Tell whether such an episode existed recently."""
+        """Tell whether an id or key belonged to an episode that existed recently."""
         return episode_id in self._gone and episode_id not in self._episodes
 
     def all(self) -> list[HostedEpisode]:
         return list(self._episodes.values())
 
     def lost_names(self) -> dict[str, str]:
-        """Return the ids and keys of episodes that have ended with their process, with the reason."""
+        """Return the ids and keys of episodes that were lost with their process, with the reason."""
         return {name: why for name, why in self._gone.items() if why}
 
     def figures(self) -> Figures:
@@ -143,7 +146,7 @@ class Registry:
         return self.metrics
 
     async def metrics_text(self) -> str:
-        """Return the figures of the whole server in the Prometheus text format."""
+        """Return the metrics of the whole server in the Prometheus text format."""
         if self.elsewhere is None:
             return metrics_text(self.figures(), {})
         return metrics_text(total(await self.elsewhere.figures()), self.elsewhere.gauges())
@@ -152,7 +155,7 @@ class Registry:
         """Do work on an episode, to its end even if the client disconnects; the episode does not expire meanwhile.
 
         When this returns and the episode has ended, its record is kept. `at_once` promises that the work never waits,
-        so it cannot be cancelled half-way and needs no task of its own.
+        so it cannot be cancelled half-way and needs no separate task.
         """
         using = self._use(episode, work)
         return await (using if at_once else self._finish(using))
@@ -170,7 +173,7 @@ class Registry:
                 await self._finish(self.keeping.try_to_keep(episode))
 
     async def _finish(self, work: Work[T]) -> T:
-        """Await work in a task of its own, which is not cancelled with the client's request or session."""
+        """Await work in a separate task, which is not cancelled with the client's request or session."""
         task = asyncio.create_task(work)
         self.works.add(task)
         task.add_done_callback(self.works.discard)
@@ -237,15 +240,15 @@ class Registry:
         except RunError:
             self._list(episode)
             raise
-        except asyncio.CancelledError:  # at shutdown, if the call in flight does not end
-            if episode.kept:  # only the grade or a notified plugin is waited for
+        except asyncio.CancelledError:  # at shutdown, if the call in progress does not end
+            if episode.kept:  # waiting only for the grade or for plugins
                 raise
             log.error("a call of episode %s did not end in time; the record ends before it", episode.id)
             episode.interrupt("the server was stopped during a call")
             await self.keeping.keep(episode)
 
     def forget(self, episode: HostedEpisode) -> None:
-        """Remove an episode whose record is kept elsewhere. A call in flight continues, but is not waited for."""
+        """Remove an episode whose record is kept elsewhere. A call in progress continues, but nothing waits for it."""
         self.unlist(episode)
 
     def _list(self, episode: HostedEpisode) -> None:
@@ -265,7 +268,7 @@ class Registry:
         self.remember_gone([episode.id, episode.agent_key, episode.user_key])
 
     def remember_gone(self, names: Iterable[str], why: str = "") -> None:
-        """Remember ids and keys of episodes that are gone, for the answers to later requests."""
+        """Remember the ids and keys of closed episodes, to answer later requests."""
         for name in names:
             self._gone[name] = why
         while len(self._gone) > REMEMBERED:
@@ -277,7 +280,7 @@ class Registry:
         return datetime.now(UTC) + timedelta(seconds=max(0.0, left))
 
     async def expire(self) -> None:
-        """Close episodes that were not used for too long, and keep those that have ended because their time was up."""
+        """Close idle episodes, and keep the records of those that reached their deadline."""
         now = time.monotonic()
         over = False
         if self.runs is not None:
@@ -301,7 +304,7 @@ class Registry:
         try:
             await self.close(episode.id)
         except RefusedError:
-            return  # it was closed meanwhile
+            return  # it was closed in the meantime
         except RunError as error:
             log.error("episode %s has expired but stays open, since its record cannot be kept: %s", episode.id, error)
         else:
@@ -309,7 +312,7 @@ class Registry:
             log.info("episode %s expired", episode.id)
 
     def hurry(self) -> None:
-        """Make `close_all`, now or later, stop waiting for calls in flight and grades."""
+        """Make `close_all`, now or later, stop waiting for calls in progress and grades."""
         self.keeping.hurry()
         if self.elsewhere is not None:
             self.elsewhere.hurry()

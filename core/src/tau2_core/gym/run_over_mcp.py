@@ -25,7 +25,7 @@ from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.plan import Plan
 
-UNLIMITED = Limits(max_steps=2**31, max_errors=2**31)  # the run's own conversation has the limits
+UNLIMITED = Limits(max_steps=2**31, max_errors=2**31)  # the run's own conversation enforces the limits
 
 
 class _QuietServer(RecordKeepingServer):
@@ -47,7 +47,7 @@ async def serving(registry: Registry, settings: ServerSettings) -> AsyncIterator
         yield settings.base_url
     finally:
         server.should_exit = True
-        server.hurry()  # the clients are gone, so only a hanging call can be in progress
+        server.hurry()  # the clients are gone, so only a call that hangs can be in progress
         await task
 
 
@@ -96,6 +96,6 @@ async def server_backends(plan: Plan, catalogue: Catalogue) -> AsyncIterator[Ope
     registry = Registry(catalogue, None, max_episodes=plan.own_size + 1, idle_seconds=24 * 3600)
     settings = ServerSettings(
         catalogue, [plan.setting.domain], max_body_bytes=sys.maxsize, max_result_chars=sys.maxsize
-    )  # there are no such limits in process either
+    )  # in-process calls have no such limits either
     async with serving(registry, settings) as address:
         yield backend_through(registry, address)

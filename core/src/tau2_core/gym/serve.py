@@ -34,19 +34,18 @@ from tau2_core.runs.judgements import probe_judge
 from tau2_core.runs.model_clients import close_models
 from tau2_core.watchdog import watched_for
 
-RESERVED_FILES = 256  # open files for other purposes than clients
-BUSY_SECONDS = 2.0  # after which code of plugins that keeps the event loop busy is interrupted
-GRACE_SECONDS = 3  # in total less than the five seconds after which eval-protocol kills the process
+RESERVED_FILES = 256  # open files other than connections
+BUSY_SECONDS = 2.0  # seconds after which plugin code that blocks the event loop is interrupted
+GRACE_SECONDS = 3  # together less than the five seconds after which eval-protocol kills the process
 
 
 def serve_http(
     registry: Registry, settings: ServerSettings, listeners: Sequence[socket.socket], begin: Callable[[], None]
 ) -> None:
-    """Serve until SIGINT or SIGTERM; then finish calls in flight, and keep all records and grades.
+    """Serve until SIGINT or SIGTERM; then finish calls in progress, and keep all records and grades.
 
-    `begin` opens the run and prints the server's address, once the judge has been tried. Raises RunError.
-
-    A second signal aborts calls in flight and grading; the records are kept in any case.
+    `begin` opens the run and prints the server's address; it is called after the judge has been tried. Raises RunError.
+    A second signal aborts calls and grading in progress; the records are kept in any case.
     """
     with many_files() as files:
         limits = replace(
@@ -54,7 +53,7 @@ def serve_http(
         )
         config = uvicorn_config(build_application(registry, settings), limits, settings.max_body_bytes)
         with rare_garbage_collection(), short_turns():
-            # Run by anyio, which otherwise detects the async library about twenty times per request.
+            # Run by anyio; otherwise it would detect the async library about twenty times per request.
             loop = {"loop_factory": loop_factory()}
             server = RecordKeepingServer(config, registry)
             serve = partial(server.serve, sockets=[*listeners])
@@ -63,7 +62,7 @@ def serve_http(
 
 @contextmanager
 def many_files() -> Iterator[int]:
-    """Raise the limit of open files, which include connections, to the maximum; the value is that number."""
+    """Raise the limit on open files, which include connections, to its maximum; return it."""
     try:
         import resource
     except ImportError:  # on Windows, where sockets are not files
@@ -83,7 +82,7 @@ async def run_server(
     serve: Callable[[], Awaitable[None]],
     begin: Callable[[], None] = lambda: None,
 ) -> None:
-    """Try the judge, begin, grade ungraded records of a resumed run, then serve. Raises RunError."""
+    """Try the judge, call `begin`, grade ungraded records of a resumed run, then serve. Raises RunError."""
     try:
         await probe_judge(settings.role_models.get("judge"))
         begin()
@@ -108,7 +107,7 @@ def uvicorn_config(
         http=protocol or bounded_protocol(limits),
         ws=partial(open_websocket, limits) if installed() else "none",  # type: ignore[arg-type]
         ws_max_size=max_message_bytes,
-        ws_per_message_deflate=False,  # costs memory for each connection
+        ws_per_message_deflate=False,  # it costs memory for each connection
         log_level="warning",
         access_log=False,
         lifespan="on",
@@ -119,7 +118,7 @@ def uvicorn_config(
 
 
 class RecordKeepingServer(uvicorn.Server):
-    """Keeps the records at any signal; uvicorn would skip the application's shutdown at a second Ctrl-C."""
+    """Keeps the records on any signal; uvicorn alone would skip the application's shutdown at a second Ctrl-C."""
 
     def __init__(self, config: uvicorn.Config, registry: Registry) -> None:
         super().__init__(config)

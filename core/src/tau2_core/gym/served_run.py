@@ -34,7 +34,7 @@ from tau2_core.runs.judgements import Judging, append_judgement
 from tau2_core.runs.listeners import Event, Listeners
 
 log = logging.getLogger(__name__)
-MOST_PENDING = 1000  # events that wait for slow plugins
+MOST_PENDING = 1000  # maximum number of events that wait for slow plugins
 
 
 class ServedRun:
@@ -81,7 +81,7 @@ class ServedRun:
         self.tasks: dict[str, Task] = {}
         self._contents: list[str] = []
         self.played: Counter[str] = Counter()
-        self.tally = Tally([], 1)  # tasks and trials are known when it is summed up
+        self.tally = Tally([], 1)  # totals are known only at the end
         self.before.count(self.tally)
         self._started = time.monotonic()
         if fixed:
@@ -98,7 +98,7 @@ class ServedRun:
         return start if self.fixed else replace(start, tasks=[], slots=0)
 
     async def notify(self, event: Event, subject: object) -> None:
-        """Notify plugins soon. Waits only while very many notifications are pending."""
+        """Queue a notification for plugins. Waits only while very many notifications are pending."""
         if not self.listeners.any(event):
             return
         while len(self._notifications) >= MOST_PENDING:
@@ -200,7 +200,7 @@ class ServedRun:
         self._count(record, grade)
 
     def _count(self, record: EpisodeRecord, grade: Grade) -> None:
-        """Count a graded episode; to hold all that were ever played would fill the memory."""
+        """Count a graded episode and drop it, since keeping all of them would exhaust the memory."""
         self.tally.add_record(record)
         self.tally.add_grade(grade)
 

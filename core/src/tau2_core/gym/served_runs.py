@@ -36,8 +36,8 @@ Key = tuple[Setting, str]
 class ServedRuns:
     """The run folders of a server: one per setting and customer, opened at its first episode.
 
-    `inventory` is the run that the server was started for, if any, with its `slots`. `stopping` watches the cost of the
-    server's models and the outcomes of the slots' episodes.
+    `inventory` is the served run, if there is one, with its `slots`. `stopping` watches the cost of the server's models
+    and the outcomes of the slots' episodes.
     """
 
     def __init__(
@@ -127,11 +127,11 @@ class ServedRuns:
         return self.stopping.over_budget()
 
     def out_of_time(self) -> bool:
-        """Tell whether the time of the run that the server was started for is up."""
+        """Tell whether the time limit of the served run has been reached."""
         return self.run_seconds is not None and time.monotonic() - self._began >= self.run_seconds
 
     def prepare(self, blueprint: Blueprint, graded_by: GradedBy) -> None:
-        """Compute the configuration of an episode's run, once per setting. Slow, so for a worker thread."""
+        """Compute the configuration of an episode's run, once per setting. Slow, so it belongs in a worker thread."""
         key = _key(blueprint)
         with self._lock:
             if key not in self._checked:
@@ -232,7 +232,7 @@ class LocalEntry:
         slots = self._runs.slots
         if self._blueprint.slot is not None and slots is not None:
             (slots.lose if lost else slots.finish)(self._blueprint.slot)
-            if not lost:  # vanished agents say nothing about this server
+            if not lost:  # an agent that disappears is not a fault of this server
                 self._runs.stopping.count(record)
 
     def asks_judge(self, record: EpisodeRecord) -> bool:
@@ -248,11 +248,11 @@ class LocalEntry:
         await self._run.notify("episode_finished", record)
 
     def note_grade(self, record: EpisodeRecord, grade: Grade, seconds: float, latency: Latency) -> None:
-        """Append a grade that another process has made. Raises RunError."""
+        """Append a grade that another process has computed. Raises RunError."""
         self._run.note_grade(record, grade, seconds, latency)
 
     def note_judgement(self, slot: Slot, judgement: Judgement) -> None:
-        """Append a judge's decision that another process has asked for. Raises RunError."""
+        """Append a judge's decision that another process has requested. Raises RunError."""
         self._run.judging.keep(slot, judgement)
         self._run.judging.known[slot] = judgement
 

@@ -91,7 +91,7 @@ class ServerSettings:
         return f"http://{host}:{self.port}"
 
     def base_of(self, request: Request) -> str:
-        """Return what the URLs in an answer begin with: by default the name by which the client reached this server."""
+        """Return the base of the URLs in an answer; by default, the address at which the client reached this server."""
         return self.public_url or str(request.base_url).rstrip("/")
 
     def setting(
@@ -116,15 +116,15 @@ class ServerSettings:
                 folder = self.datasets.get(name)
                 made = load_setting(self.catalogue, domain, dataset=folder, variant=variant, solo=solo, mode=mode)
                 made.bases()
-                _ = made.policy_text  # read everything here, so that errors do not occur in an agent's request
+                _ = made.policy_text  # read everything now, so that errors do not occur in an agent's request
                 self._settings[key] = made
-                if self.owns_process:  # loaded data stays, so the garbage collector need not scan it again
+                if self.owns_process:  # loaded data stays in memory, so the garbage collector need not scan it again
                     gc.collect()
                     gc.freeze()
             return self._settings[key]
 
     def key_of(self, setting: Setting) -> SettingKey:
-        """Return how a setting of this server is named: domain, dataset, variant, solo, argument mode."""
+        """Return the key of a setting of this server: domain, dataset, variant, solo, argument mode."""
         with self._lock:
             return next(key for key, made in self._settings.items() if made is setting)
 
@@ -167,7 +167,7 @@ class ServerSettings:
 
     @staticmethod
     def refuse_person(user: UserSpec) -> None:
-        """Refuse a customer who would answer at the server's terminal. Raises UsageError."""
+        """Refuse a customer who is a person at the server's terminal. Raises UsageError."""
         if user.interactive:
             raise UsageError(
                 f"user {user.name!r} is a person at a terminal, which a server does not have; name another user"

@@ -1,6 +1,7 @@
-"""MCP sessions of clients with a handshake: which URL opened which, and ending them together with it.
+"""MCP sessions of clients with a handshake: which URL opened which session, and ending them together with it.
 
-The SDK keeps a session until its client deletes it or half an hour has passed, and clients may leave without notice.
+The SDK keeps a session until its client deletes it or half an hour has passed, but clients may disappear without
+notice.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Sessions:
                 await self._end(session_id)
 
     async def _end(self, session_id: str) -> None:
-        """Delete a session as its client would, after its messages are answered, which the SDK would abort."""
+        """Delete a session as its client would, after its pending messages are answered; the SDK would abort them."""
         if session_id in self._under_way:
             self._to_end.add(session_id)
             return

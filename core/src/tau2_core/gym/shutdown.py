@@ -14,10 +14,10 @@ log = logging.getLogger(__name__)
 
 
 async def close_all(registry: Registry, grace: float) -> None:
-    """Close everything at shutdown: keep all records first, then the grades.
+    """Close all episodes at shutdown: keep all records first, then the grades.
 
-    Calls in flight have `grace` seconds to end; else the record ends before the call. Grading may take as long as it
-    needs, unless `registry.hurry` is called.
+    Calls in progress have `grace` seconds to finish; otherwise the record ends before the call. Grading may take as
+    long as it needs, unless `registry.hurry` is called.
     """
     for episode in registry.all():
         if episode.blueprint.slot is not None and not episode.ended:
@@ -30,7 +30,7 @@ async def close_all(registry: Registry, grace: float) -> None:
     for task, episode in calling.items():
         if not task.done():
             task.cancel()
-            if not episode.kept:  # else it is just being graded
+            if not episode.kept:  # otherwise it is being graded at the moment
                 log.error("a call of episode %s did not end in time; the record ends before it", episode.id)
                 episode.interrupt("the server was stopped during a call")
         records.append(await _last_record(registry, episode))

@@ -30,7 +30,7 @@ class SlotClaims:
         the server is full.
         """
         runs = self._runs()
-        await self.registry.expire()  # slots whose time is up are handed out again
+        await self.registry.expire()  # slots past their deadline are handed out again
         while True:
             claim = await runs.claim()
             try:

@@ -10,13 +10,13 @@ from typing import Literal
 from tau2_core.gym.errors import RefusedError
 from tau2_core.model.episodes import Slot
 
-ASK_AGAIN = 1  # seconds after which a slot may have come back
+ASK_AGAIN = 1  # seconds after which a slot may be free again
 SlotStatus = Literal["open", "claimed", "finished", "lost"]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A slot that is being played; `attempt` counts from 1."""
+    """A claimed slot; `attempt` counts from 1."""
 
     slot: Slot
     attempt: int
@@ -26,8 +26,8 @@ class Slots:
     """The state of every slot: open, claimed, finished, or lost `attempts` times.
 
     An agent has `seconds` for a slot. If its episode is not finished in time, expires, or is deleted before anything
-    happened, the slot is handed out again after the others. `stopped` says why no more slots are handed out, "" while
-    they are.
+    has happened, the slot is handed out again after the others. `stopped` is the reason why no more slots are handed
+    out; it is empty while they are.
     """
 
     def __init__(self, slots: Sequence[Slot], finished: Collection[Slot], *, attempts: int, seconds: float) -> None:

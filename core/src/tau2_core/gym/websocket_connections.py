@@ -1,4 +1,4 @@
-"""Limits on WebSocket connections. The library is an extra, and is loaded with the first connection."""
+"""Limits on WebSocket connections. The library is an extra, and is imported with the first connection."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 MISSING = "WebSockets need an extra: pip install 'tau2-core[openenv]'"
 OLDEST_UVICORN = (0, 53)
-SLICE_BYTES = 4096  # that are parsed before the number of frames is checked again
-MOST_FRAMES = 1000  # until the application takes a message, or until our next ping
+SLICE_BYTES = 4096  # messages parsed before the number of frames is checked again
+MOST_FRAMES = 1000  # seconds until the application takes a message, or until our next ping
 
 
 def installed() -> bool:
@@ -36,8 +36,8 @@ def open_websocket(limits: ConnectionLimits, **arguments: Any) -> asyncio.Protoc
 def bounded_websocket(limits: ConnectionLimits) -> type[asyncio.Protocol]:
     """Return uvicorn's WebSocket protocol with limits. A client that exceeds one is disconnected.
 
-    uvicorn limits the size of a message, but not its number of fragments and the time that it takes to arrive. It
-    answers any number of pings, even if the client reads none of the answers.
+    uvicorn limits the size of a message, but neither its number of fragments nor the time that it takes to arrive. It
+    answers any number of pings, even if the client never reads the answers.
     """
     from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 

@@ -25,9 +25,9 @@ from tau2_core.watchdog import running
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-THREADS = 256  # calls beyond these wait for a thread
+THREADS = 256  # further calls wait for a thread
 REST = 10.0  # seconds without work after which a thread ends
-PATIENCE = 0.001  # seconds for which the loop itself waits for a thread
+PATIENCE = 0.001  # seconds for which the event loop itself waits for a thread
 TURN = 0.0005  # seconds
 LONGEST_ON_LOOP = 0.05  # seconds
 MAX_PARTS = 500
@@ -122,7 +122,7 @@ class Workers:
     def _start(self, job: _Job[Any]) -> None:
         with self._handing_over:
             if self._idle:
-                self._idle.pop().put(job)  # the most recent one, so that unneeded threads stay idle
+                self._idle.pop().put(job)  # the most recently used one, so that unneeded threads stay idle
                 return
             if self._count >= THREADS:
                 self._queued.append(job)
@@ -136,7 +136,7 @@ class Workers:
         del job
         while next_job is not None:
             next_job.run()
-            next_job = None  # release it while this thread is idle
+            next_job = None  # drop the job while this thread is idle
             next_job = self._next(inbox)
 
     def _next(self, inbox: SimpleQueue[_Job[Any]]) -> _Job[Any] | None:
@@ -153,11 +153,11 @@ class Workers:
                     self._idle.remove(inbox)
                     self._count -= 1
                     return None
-            return inbox.get()  # work came at the last moment
+            return inbox.get()  # work arrived at the last moment
 
 
 class ServedBackend(LocalBackend):
-    """An environment whose calls run in worker threads, except those of packs that declare themselves quick.
+    """An environment whose calls run in worker threads, except calls of packs that declare themselves quick.
 
     A call of a quick pack runs on the event loop if its arguments are small. If a handler takes long there, it runs in
     a thread from then on.

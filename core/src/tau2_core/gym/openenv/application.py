@@ -1,4 +1,4 @@
-"""The HTTP routes of an environment, as OpenEnv's client, its validator and its task API know them."""
+"""The HTTP routes of an environment, as OpenEnv's client, its validator and its task API expect them."""
 
 from __future__ import annotations
 
@@ -144,14 +144,14 @@ class OpenEnv:
             return {"tasks": (await self._tasks(domain, which.split))[which.start : which.stop]}
 
     def _environment(self, request: Request) -> str:
-        """Return the domain if the path's `env_name` is its name too. Raises RefusedError (404)."""
+        """Return the domain if the `env_name` in the path matches it. Raises RefusedError (404)."""
         domain = self._domain(request)
         if request.path_params["env_name"].lower() != domain.lower():
             raise RefusedError(404, "unknown_environment", f"the only environment here is {domain!r}")
         return domain
 
     async def _tasks(self, domain: str, split: str) -> list[dict[str, str]]:
-        """Return a split's tasks as options of a reset, in file order."""
+        """Return the tasks of a split as options of a reset, in file order."""
         setting = await self.environments.setting(domain)
         selected = await self.environments.registry.workers.run(partial(setting.select, split=split))
         return [{"task_id": task.id, "split": split} for task in selected]

@@ -1,4 +1,4 @@
-"""Domains as environments: episodes that are begun by `reset` and played by `step`."""
+"""Domains as environments: `reset` begins an episode, and `step` plays it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OPENENV_KINDS = {Failure.UNKNOWN_TOOL: "tool_not_found", Failure.INVALID_ARGUMEN
 
 
 class Environments:
-    """Begins and steps the episodes of a server's domains. Its methods raise Tau2GymError where they refuse."""
+    """Begins and steps the episodes of a server's domains. Its methods raise Tau2GymError to refuse a request."""
 
     def __init__(self, registry: Registry, settings: ServerSettings) -> None:
         self.registry = registry
@@ -53,7 +53,7 @@ class Environments:
         return episode
 
     async def begin(self, domain: str, options: ResetOptions) -> HostedEpisode:
-        """Open an episode of the task that the options name, or of one that is drawn."""
+        """Open an episode of the task that the options name, or of a randomly drawn one."""
         self.registry.admit(options.episode_id or "")
         return await self.registry.add(await self.registry.workers.run(partial(self._build, domain, options)))
 
@@ -72,7 +72,7 @@ class Environments:
         return self.registry.build(blueprint, options.episode_id)
 
     async def first(self, episode: HostedEpisode) -> Stepped:
-        """Let the customer speak first, where there is one, and return the first observation."""
+        """Let the customer speak first, if there is one, and return the first observation."""
         plan = episode.blueprint
         messages = await self.registry.use(episode, episode.converse()) if plan.has_customer else []
         return await self._stepped(
@@ -86,7 +86,7 @@ class Environments:
         )
 
     async def step(self, episode: HostedEpisode, action: ListTools | CallTool) -> Stepped:
-        """Carry out an action. After the end, nothing is carried out, and the end and its reward are returned again."""
+        """Carry out an action. After the end of the episode, nothing happens and the final result is returned again."""
         if episode.closed:
             raise expired_episode()
         if isinstance(action, ListTools):
@@ -124,7 +124,7 @@ class Environments:
         return offered_tools(episode, "agent")
 
     def state(self, episode: HostedEpisode) -> State:
-        """Return the state of an episode, without what only a grader knows."""
+        """Return the state of an episode, without the parts that only a grader may see."""
         return State(
             episode_id=episode.id,
             step_count=episode.episode.conversation.steps,
@@ -134,7 +134,7 @@ class Environments:
         )
 
     async def setting(self, domain: str) -> Setting:
-        """Return a domain's setting without any options."""
+        """Return a domain's setting with default options."""
         return await self.registry.workers.run(partial(self.settings.setting, domain, dataset=None))
 
 

@@ -1,4 +1,4 @@
-"""What OpenEnv's clients send and receive, as JSON. Its own models are in `openenv.core.env_server.types`."""
+"""The JSON that OpenEnv's clients send and receive. Its own models are in `openenv.core.env_server.types`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class _Strict(BaseModel):
 
 
 class ResetOptions(_Strict):
-    """The options of a reset: which task, and how it is played."""
+    """The options of a reset: which task to play, and how."""
 
     seed: int | None = Field(
         default=None, ge=0, lt=2**63, description="The episode's seed; it also decides which task is drawn."
@@ -31,14 +31,14 @@ class ResetOptions(_Strict):
 
 
 class ListTools(_Strict):
-    """The action that returns the agent's tools. It is no step of the episode."""
+    """The action that returns the agent's tools. It does not count as a step of the episode."""
 
     type: Literal["list_tools"]
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 
 class CallTool(_Strict):
-    """The action that calls a tool; what is said to the customer goes through `send_message_to_user`."""
+    """The action that calls a tool. `send_message_to_user` sends text to the customer."""
 
     type: Literal["call_tool"] = "call_tool"
     tool_name: str
@@ -47,7 +47,7 @@ class CallTool(_Strict):
 
 
 def _kind(action: Any) -> str | None:
-    """Return the type of an action. As in OpenEnv's own models it may be omitted for a call."""
+    """Return the type of an action. As in OpenEnv's own models, it may be omitted for a call."""
     kind = action.get("type", "call_tool") if isinstance(action, dict) else getattr(action, "type", None)
     return kind if isinstance(kind, str) else None
 
@@ -77,7 +77,7 @@ class _Observation(_Strict):
 
 
 class FirstObservation(_Observation):
-    """The observation of a reset: what the agent must know, and what was said so far, by the customer last."""
+    """The observation after a reset: what the agent must know, and the conversation, ending with the customer."""
 
     policy: str
     messages: list[dict[str, Any]]
@@ -91,14 +91,14 @@ class ToolsObservation(_Observation):
 
 
 class CallError(_Strict):
-    """Why a call was not carried out, with OpenEnv's kind of error."""
+    """Why a call was not carried out, with OpenEnv's error type."""
 
     error_type: Literal["tool_not_found", "invalid_args", "execution_error"]
     message: str
 
 
 class CallObservation(_Observation):
-    """The observation of a call: the text that it returned, with `error` if the call itself was wrong."""
+    """The observation after a call: the text that it returned, with `error` if the call itself was wrong."""
 
     tool_name: str
     result: str | None
@@ -106,7 +106,7 @@ class CallObservation(_Observation):
 
 
 class Stepped(_Strict):
-    """The answer to a reset or a step. `reward` is null until the episode has ended, and if none may count."""
+    """The answer to a reset or a step. `reward` is null until the episode has ended, and if it must not be used."""
 
     observation: FirstObservation | ToolsObservation | CallObservation
     reward: float | None = None
@@ -115,7 +115,7 @@ class Stepped(_Strict):
 
 
 class State(_Strict):
-    """The state of a session's episode. Without an episode there are only defaults."""
+    """The state of a session's episode; default values if there is no episode."""
 
     episode_id: str | None = None
     step_count: int = 0
@@ -131,20 +131,20 @@ class OfSplit(_Strict):
 
 
 class OneTask(OfSplit):
-    """Names a task by its place in a split."""
+    """Names a task by its index in a split."""
 
     index: int
 
 
 class TaskRange(OfSplit):
-    """Names tasks by their places in a split; `stop` is exclusive."""
+    """Names tasks by their indexes in a split; `stop` is exclusive."""
 
     start: int | None = None
     stop: int | None = None
 
 
 class RpcRequest(_Strict):
-    """A request of JSON-RPC 2.0."""
+    """A JSON-RPC 2.0 request."""
 
     jsonrpc: Literal["2.0"]
     method: str

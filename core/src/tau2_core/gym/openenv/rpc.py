@@ -33,7 +33,7 @@ class _RpcError(Exception):
 
 
 class Rpc:
-    """Answers JSON-RPC requests. Each names its session in `params.session_id`, or comes over a session's WebSocket."""
+    """Answers JSON-RPC requests. Each names its session in `params.session_id`, or uses its WebSocket's."""
 
     def __init__(self, environments: Environments, sessions: DialectSessions[EnvironmentSession]) -> None:
         self.environments = environments
@@ -46,7 +46,7 @@ class Rpc:
         }
 
     async def answer_text(self, domain: str, body: bytes, own: EnvironmentSession | None = None) -> dict[str, Any]:
-        """Answer a request as it was received."""
+        """Answer a request given as text."""
         try:
             message = parse_body(body)
         except RefusedError as refusal:
@@ -54,7 +54,7 @@ class Rpc:
         return await self.answer(domain, message, own)
 
     async def answer(self, domain: str, message: Any, own: EnvironmentSession | None = None) -> dict[str, Any]:
-        """Answer a request. `own` is the session of the WebSocket that it came over."""
+        """Answer a request. `own` is the session of the WebSocket on which it arrived."""
         try:
             request = RpcRequest.model_validate(message)
         except ValidationError as error:
@@ -118,7 +118,7 @@ class Rpc:
 
 
 def _as_result(result: ToolResult, max_chars: int) -> dict[str, Any]:
-    """Return a result in MCP's form, and as `data`, which is what OpenEnv's client returns."""
+    """Return the result in MCP's form, and as `data`, which OpenEnv's client returns."""
     text = bounded_text(result.content, max_chars)
     failed = result.failure is not None or text is not result.content
     return {"content": [{"type": "text", "text": text}], "isError": failed, "data": text}

@@ -1,4 +1,4 @@
-"""Sessions: a client's place in an environment, with one episode at a time."""
+"""Sessions: one client in one environment, with one episode at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tau2_core.gym.openenv.messages import CallTool, ListTools, ResetOptions, St
 
 @dataclass(slots=True, kw_only=True)
 class EnvironmentSession(Session):
-    """A session in the environment of `domain`. `attached`: a WebSocket that did not open it uses it."""
+    """A session in the environment of `domain`. `attached`: used by a WebSocket that did not open it."""
 
     environments: Environments
     domain: str
@@ -48,7 +48,7 @@ class EnvironmentSession(Session):
         return self.episode
 
     def state(self) -> State:
-        """Return the state of the session's episode, defaults before the first reset."""
+        """Return the state of the session's episode; default values before the first reset."""
         return State() if self.episode is None else self.environments.state(self.episode)
 
     async def close(self) -> None:
@@ -58,6 +58,6 @@ class EnvironmentSession(Session):
 
     async def _end_episode(self) -> None:
         if self.episode is not None and not self.episode.closed:
-            with suppress(RefusedError):  # it has expired meanwhile
+            with suppress(RefusedError):  # it has expired in the meantime
                 await self.environments.registry.close(self.episode.id)
         self.episode = None

@@ -20,7 +20,7 @@ from tau2_core.gym.request_json import parse_body
 from tau2_core.validation import first_wrong_part
 
 log = logging.getLogger(__name__)
-IDLE_PERIODS = 4  # of an unused episode, after which an unused connection is closed
+IDLE_PERIODS = 4  # seconds after which an unused connection is closed once its episode is unused
 POLICY_VIOLATION = 1008
 CODES = {
     "not_json": "INVALID_JSON",
@@ -33,7 +33,7 @@ Respond = Callable[[bytes], Awaitable[dict[str, Any] | None]]
 
 
 class WebSockets:
-    """The WebSocket endpoints of all environments. The end of a connection ends the episode that it opened."""
+    """The WebSocket endpoints of all environments. Closing a connection ends the episode that it opened."""
 
     def __init__(self, rpc: Rpc) -> None:
         self.rpc = rpc
@@ -117,7 +117,10 @@ class WebSockets:
         return respond
 
     async def _answer(self, session: EnvironmentSession, message: Any) -> dict[str, Any] | None:
-        """Return the answer to a message, None to the one that closes. Raises ValidationError, Tau2GymError."""
+        """Return the answer to a message; None for a message that closes the connection.
+
+        Raises ValidationError, Tau2GymError.
+        """
         kind = message.get("type") if isinstance(message, dict) else None
         data = message.get("data", {}) if isinstance(message, dict) else {}
         match kind:

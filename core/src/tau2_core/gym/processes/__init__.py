@@ -1,1 +1,1 @@
-"""A server of several processes: a front that owns the port and the runs, and workers that host episodes."""
+"""A server of several processes: the front owns the port and the runs, and workers host the episodes."""

@@ -1,4 +1,4 @@
-"""Which episode or session a request is for, as far as it says so outside of its body."""
+"""Finding the episode or session of a request, as far as its path and headers identify it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ AT_THE_FRONT = frozenset({"aggregate_metrics", "reverify_mode"})
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What leads to a process.
+    """Identifies the process that answers a request.
 
     Args:
-        kind: "name" of an episode (its id or a key); "session" of a dialect; "new" asks for an episode; "any" worker
-            will do; "own" is
-            for the process that got it; "episode_id", "rpc" and "hello" are named in the body.
+        kind: "name": an episode's id or key; "session": a dialect's session; "new": a request to create an episode;
+            "any": any worker can answer; "own": the process that received it answers; "episode_id", "rpc" and "hello":
+            the body identifies it.
         name: the id, key or session.
     """
 
@@ -37,7 +37,7 @@ OWN, NEW, ANY = Address("own"), Address("new"), Address("any")
 
 
 def position_of(session_id: str, count: int) -> int:
-    """Return the position of the worker that has a session, of `count` workers."""
+    """Return the number of the worker that has a session, out of `count` workers."""
     return int.from_bytes(hashlib.blake2b(session_id.encode(), digest_size=4).digest(), "big") % count
 
 
@@ -48,7 +48,7 @@ def address_of(scope: Scope) -> Address:
 
 
 def address(method: str, path: str, query: bytes, headers: Mapping[bytes, str]) -> Address:
-    """Return the address of a request or of the handshake of a WebSocket."""
+    """Return the address of an HTTP request or a WebSocket handshake."""
     match path.split("/")[1:]:
         case ["episodes", key, *_] | ["v1", "episodes", key, *_] if key:
             return Address("name", key)

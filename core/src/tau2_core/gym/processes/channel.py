@@ -1,4 +1,4 @@
-"""A channel between two processes of one machine: frames of bytes in order, some of them with an open file."""
+"""A channel between two processes on one machine: ordered frames of bytes, some with a file descriptor."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from array import array
 from collections import deque
 from collections.abc import Callable
 
-HEADER = 4  # bytes before each frame: its length, and whether a handle comes with it
+HEADER = 4  # header of each frame: its length, and whether a descriptor comes with it
 WITH_HANDLE = 1 << 31
 READ_BYTES = 1 << 18
-MOST_HANDLES = 64  # in one read
+MOST_HANDLES = 64  # bytes per read
 CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 class Channel:
-    """One end of a pair of UNIX sockets. What is sent after the other end is gone is dropped; `lost` tells of that."""
+    """One end of a pair of UNIX sockets. Data sent after the other end has closed is dropped; `lost` is called then."""
 
     def __init__(
         self, stream: socket.socket, received: Callable[[bytes, int | None], None], lost: Callable[[], None]
@@ -34,7 +34,7 @@ class Channel:
         self._loop.add_reader(stream, self._readable)
 
     def send(self, content: bytes, handle: int | None = None) -> None:
-        """Send a frame, and a handle, which is closed here when the other process has it."""
+        """Send a frame and, optionally, a descriptor, which is closed here once the other process has received it."""
         mark = 0 if handle is None else WITH_HANDLE
         self._unsent.append((memoryview((len(content) | mark).to_bytes(HEADER, "big") + content), handle))
         if len(self._unsent) == 1:

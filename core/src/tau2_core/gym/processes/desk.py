@@ -1,4 +1,4 @@
-"""The front's part in the episodes of one worker: their entries in runs, and their records if the worker dies."""
+"""The front's side of one worker's episodes: their entries in runs, and their records if the worker dies."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ log = logging.getLogger(__name__)
 class _Entry:
     entry: LocalEntry
     blueprint: Blueprint
-    record: EpisodeRecord | None = None  # once it is kept
+    record: EpisodeRecord | None = None  # once the record is kept
 
 
 @dataclass(eq=False)
 class Books:
-    """What the desks share: the runs of the server, and the folder for what happens in open episodes."""
+    """What all workers share: the runs of the server, and the folder for the state of open episodes."""
 
     settings: ServerSettings
     registry: Registry
@@ -60,7 +60,7 @@ class Books:
 
 
 class Desk:
-    """What one worker has under way in the server's runs."""
+    """The episodes that one worker plays in the server's runs."""
 
     def __init__(self, books: Books) -> None:
         self._books = books
@@ -147,7 +147,7 @@ class Desk:
         self._books.runs.give_back(slot)
 
     def lose(self, slot: Slot) -> None:
-        """Hand a slot out again, whose entry gets no record."""
+        """Hand a slot out again; its entry gets no record."""
         self._settle(slot)
         for number, each in list(self._entries.items()):
             if each.blueprint.slot == slot and each.record is None:
@@ -159,9 +159,9 @@ class Desk:
             self._claims.discard(slot)
 
     async def recover(self, why: str) -> list[Awaitable[Any]]:
-        """Keep the records of the episodes of a worker that has died; return the work of grading them.
+        """Keep the records of the episodes of a dead worker; return the tasks that grade them.
 
-        A slot is handed out again, unless this was its last attempt.
+        A slot is handed out again unless this was its last attempt.
         """
         gradings: list[Awaitable[Any]] = []
         for number, under_way in list(self._entries.items()):
@@ -195,7 +195,7 @@ class Desk:
         return record
 
     async def _untouched(self, slot: Slot, why: str) -> None:
-        """Hand a slot out again whose episode was not touched; after the last attempt, record why it was not played."""
+        """Hand out again a slot whose episode had not begun; after the last attempt, record why it was not played."""
         if not self._again(slot):
             blueprint = self._books.runs.blueprint(slot)
             self._settle(slot)

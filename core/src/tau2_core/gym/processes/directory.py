@@ -1,4 +1,4 @@
-"""Which worker has an episode, and how many episodes there may be."""
+"""Which worker hosts an episode, and how many episodes may be open."""
 
 from __future__ import annotations
 
@@ -24,15 +24,18 @@ class Directory:
         self._counts: Counter[Member] = Counter()
 
     def find(self, name: str) -> Member | None:
-        """Return the worker that has the episode of an id or a key."""
+        """Return the worker that hosts the episode with an id or a key."""
         return self._members.get(name)
 
     def episodes_of(self, member: Member) -> int:
-        """Return how many episodes a worker has."""
+        """Return the number of a worker's episodes."""
         return self._counts[member]
 
     def open(self, member: Member, episode_id: str, keys: Sequence[str]) -> None:
-        """Add an episode. Raises RefusedError: 409 for a taken id, 503 if the server is full or too dear."""
+        """Add an episode.
+
+        Raises RefusedError: 409 for a taken id, 503 if the server is full or the cost limit is reached.
+        """
         if episode_id in self._names:
             raise taken_id(episode_id)
         if len(self._names) >= self._max_episodes:

@@ -1,4 +1,4 @@
-"""The front of a server of several processes: it starts the workers, replaces one that dies, and knows all episodes."""
+"""The front of a server of several processes: it starts workers, replaces one that dies, and knows all episodes."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from tau2_core.runs.executors.shared_models import SharedModels
 from tau2_core.runs.options import Options
 
 log = logging.getLogger(__name__)
-START_SECONDS = 60.0  # within which a worker is ready, or its clients are refused
+START_SECONDS = 60.0  # seconds for a worker to become ready; after that, its clients are refused
 TRY_AGAIN = 1  # seconds
 LONGEST_PAUSE = 30.0  # seconds between attempts to replace a worker
-CHECK_SECONDS = 1.0  # after which it is seen that the time of the served run is up
+CHECK_SECONDS = 1.0  # seconds between checks of the served run's time limit
 
 
 class Front:
-    """The workers of a server, and where a request goes. `back` is told of a connection that a worker has sent back."""
+    """The workers of a server, and the routing of requests to them. `back` takes a connection that a worker returns."""
 
     def __init__(
         self, options: Options, settings: ServerSettings, registry: Registry, runs: ServedRuns, count: int
@@ -71,7 +71,7 @@ class Front:
         self._spawn(self._tell_of_the_end())
 
     async def _add(self, position: int) -> None:
-        """Start the worker of a position and wait until it is ready. Raises RunError."""
+        """Start the worker with this number and wait until it is ready. Raises RunError."""
         member = Member(position, self._desk(), self._directory, self._models, self._take_back, self._forget)
         await member.start(self._setup(position))
         self._members[position] = member
@@ -96,7 +96,7 @@ class Front:
         task.add_done_callback(self._tasks.discard)
 
     async def _watch(self, member: Member) -> None:
-        """Wait until a worker has ended, keep what it has left behind, and replace it."""
+        """Wait until a worker ends, keep the records that it left, and replace it."""
         how = await member.wait()
         was_ready = member.ready.done() and member.ready.exception() is None
         member.refuse(RunError(f"a worker ended before it was ready: {how}"))
@@ -132,7 +132,7 @@ class Front:
                 return
 
     async def _tell_of_the_end(self) -> None:
-        """Tell the workers when the time of the served run is up."""
+        """Notify the workers when the time limit of the served run is reached."""
         while not self._runs.out_of_time():
             await asyncio.sleep(CHECK_SECONDS)
         for member in self._members.values():
@@ -149,11 +149,11 @@ class Front:
         return sum(member.connections for member in self._members.values())
 
     async def place(self, where: Address) -> Member | None:
-        """Return the worker that answers a request, None if it is the front. Raises RefusedError (503)."""
+        """Return the worker that answers a request; None if the front answers it. Raises RefusedError (503)."""
         if where.kind == "name":
             member = self._directory.find(where.name)
             if member is not None and member.is_over:
-                await member.settled.wait()  # its episodes are gone then, which the front says
+                await member.settled.wait()  # the worker's episodes are lost, and the front says so
                 return None
             return member
         if where.kind == "session":
@@ -166,7 +166,7 @@ class Front:
         return None
 
     def placed_at_once(self, where: Address) -> Member | None:
-        """Return the worker of a WebSocket, None if none is ready."""
+        """Return the worker for a WebSocket; None if none is ready."""
         if where.kind == "session":
             return self._at(position_of(where.name, self.count))
         member = self._least_loaded() if where.kind == "new" else None
@@ -205,7 +205,7 @@ class Front:
             return []  # it has just ended, and its episodes with it
 
     async def figures(self) -> list[Figures]:
-        """Return the figures of all workers; of one that has died, those that it told last."""
+        """Return the metrics of all workers; for one that has died, the last that it reported."""
         for member in list(self._members.values()):
             try:
                 if member.is_ready:
@@ -222,13 +222,13 @@ class Front:
         }
 
     async def stop(self) -> None:
-        """Let all workers keep their records and grades and end, and wait for that."""
+        """Stop all workers after they have kept their records and grades, and wait for that."""
         self._stop_workers(hurry=False)
         for member in list(self._members.values()):
             await member.settled.wait()
         for task in list(self._tasks):
             task.cancel()
-        with suppress(OSError):  # what could not be recovered stays
+        with suppress(OSError):  # records that could not be recovered remain on disk
             self._folder.rmdir()
 
     def hurry(self) -> None:

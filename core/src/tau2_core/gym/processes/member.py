@@ -1,4 +1,4 @@
-"""One worker of a server, as the front sees it: its process, its episodes, and its connections."""
+"""One worker of a server as the front sees it: its process, its episodes, and its connections."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ from tau2_core.runs.executors.processes import LocalProcess, start_worker
 from tau2_core.runs.executors.shared_models import SharedModels, Turns
 
 T = TypeVar("T")
-OPENING_SECONDS = 1.0  # after which a requested episode is thought to be refused
-LAST_WORDS = 5.0  # seconds for which what a process has sent is awaited after its end
+OPENING_SECONDS = 1.0  # seconds after which a requested episode is assumed to have been refused
+LAST_WORDS = 5.0  # seconds to wait for the remaining messages of a process that has ended
 
 
 class Member:
-    """A worker that was started for a position.
+    """A worker process with a number.
 
-    `back` takes a connection whose next request is for another process, `gone` the ids and keys of a closed episode.
-    `settled` is set when the worker has ended and what it left behind is kept.
+    `back` takes a connection whose next request is for another process; `gone` gets the ids and keys of a closed
+    episode. `settled` is set once the worker has ended and its records are kept.
     """
 
     def __init__(
@@ -69,12 +69,12 @@ class Member:
         self._turns = Turns(models, self.tell)
         self._back = back
         self._gone = gone
-        self._expected: deque[float] = deque()  # when clients requested episodes that are not open yet
+        self._expected: deque[float] = deque()  # times at which clients requested episodes that are not open yet
         self._moved = 0
         self._left = 0
 
     async def start(self, setup: Setup) -> None:
-        """Start the process, and tell it what to prepare. Raises RunError."""
+        """Start the process and send it what to load. Raises RunError."""
         own, theirs = socket.socketpair()
         try:
             self.process = await start_worker("", "gym", str(theirs.fileno()), handles=[theirs.fileno()])
@@ -88,7 +88,7 @@ class Member:
 
     @property
     def load(self) -> int:
-        """How many episodes it has, or is about to have."""
+        """How many episodes it has or is about to open."""
         while self._expected and self._expected[0] < time.monotonic() - OPENING_SECONDS:
             self._expected.popleft()
         return self._directory.episodes_of(self) + len(self._expected)
@@ -99,29 +99,29 @@ class Member:
         return 0 if self.is_over else self._moved - self._left
 
     def take(self, handle: int, received: bytes) -> None:
-        """Let it go on with a connection."""
+        """Transfer a connection to it."""
         self._moved += 1
         self.tell(Moved(received), handle)
 
     def expect(self) -> None:
-        """Note that a client requests an episode of it."""
+        """Note that a client is requesting an episode from it."""
         self._expected.append(time.monotonic())
 
     def tell(self, notice: Notice | Admitted, handle: int | None = None) -> None:
-        """Send a notice."""
+        """Send a notification."""
         if self.peer is not None:
             self.peer.send(notice, handle)
         elif handle is not None:
             os.close(handle)
 
     async def ask(self, request: Request, kind: type[T]) -> T:
-        """Return the answer to a request. Raises RunError."""
+        """Send a request and return the answer. Raises RunError."""
         if self.peer is None:
             raise RunError("the worker is not started")
         return await self.peer.ask(request, kind)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it."""
         if self.process is not None:
             self.process.kill()
 
@@ -160,23 +160,23 @@ class Member:
                 self.refuse(RunError(why))
 
     def refuse(self, error: RunError) -> None:
-        """Raise an error where it is awaited that the worker is ready."""
+        """Raise an error in `start`, which waits until the worker is ready."""
         if not self.ready.done():
             self.ready.set_exception(error)
-            self.ready.exception()  # its start may have been given up
+            self.ready.exception()  # nobody may be waiting for its start any more
 
     def _lost(self) -> None:
-        """Make sure that a process ends whose channel has."""
+        """Make sure that a process whose channel has closed ends."""
         self.kill()
 
     async def wait(self) -> str:
-        """Wait until the process has ended; return how."""
+        """Wait until the process has ended; return how it ended."""
         assert self.process is not None
         how = await self.process.wait()
         self.is_over, self.is_ready = True, False
         self._turns.give_up()
         if self.peer is not None:
-            with suppress(TimeoutError):  # what it has started may keep its channel open
+            with suppress(TimeoutError):  # child processes may keep its channel open
                 async with asyncio.timeout(LAST_WORDS):
                     await self.peer.drained()
             self.peer.close()

@@ -1,4 +1,4 @@
-"""What the front and its workers tell each other. Records, tasks and grades travel as JSON."""
+"""The messages between the front and its workers. Records, tasks and grades are sent as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tau2_core.runs.executors.messages import Admitted, Failed, Judged, Recorded
 
 
 class Where(Struct, frozen=True):
-    """The setting of an episode, as a server names it, and its customer."""
+    """The setting of an episode, as the server names it, and its customer."""
 
     domain: str
     dataset: str
@@ -24,7 +24,7 @@ class Where(Struct, frozen=True):
 
 
 class Open(Struct, tag=True, frozen=True):
-    """Add an episode, before its client knows of it."""
+    """Register an episode before its client knows of it."""
 
     episode_id: str
     keys: list[str]
@@ -37,7 +37,7 @@ class Begin(Struct, tag=True, frozen=True):
     where: Where | None  # None for a slot
     task: bytes
     seed: int
-    trial: int | None  # of a slot of the served run
+    trial: int | None  # a slot of the served run
     task_id: str
 
 
@@ -52,7 +52,7 @@ class Keep(Struct, tag=True, frozen=True):
 
 
 class Graded(Struct, tag=True, frozen=True):
-    """Append the grade of an entry, empty where there is no task."""
+    """Append the grade of an entry; it is empty without a task."""
 
     entry: int
     grade: bytes
@@ -85,7 +85,7 @@ Request = Open | Begin | Keep | Graded | Claim | Fail | GetStates | GetFigures
 
 
 class Entered(Struct, frozen=True):
-    """The answer to `Begin`. `exchanges` are the cassette's lines of the episode."""
+    """The answer to `Begin`. `exchanges` are the cassette's lines for the episode."""
 
     entry: int
     trial: int
@@ -101,7 +101,7 @@ class Claimed(Struct, frozen=True):
 
 
 class Ask(Struct, tag=True, frozen=True):
-    """A request; `number` is that of its answer."""
+    """A request; `number` is repeated in its answer."""
 
     number: int
     request: Request
@@ -115,7 +115,7 @@ class Answer(Struct, tag=True, frozen=True):
 
 
 class Declined(Struct, tag=True, frozen=True):
-    """A refusal of a request; without a status it is that of a run, whose folder cannot be written."""
+    """A refused request. Without a status, it is the error of a run whose folder cannot be written."""
 
     number: int
     status: int
@@ -126,7 +126,7 @@ class Declined(Struct, tag=True, frozen=True):
 
 
 class Setup(Struct, tag=True, frozen=True):
-    """The first message of the front. `options` are pickled; `gone` are names of lost episodes, with the reason."""
+    """The front's first message. `options` are pickled; `gone` maps the names of lost episodes to the reason."""
 
     options: bytes
     position: int
@@ -139,17 +139,17 @@ class Setup(Struct, tag=True, frozen=True):
 
 
 class Prepared(Struct, tag=True, frozen=True):
-    """The worker has loaded everything and takes connections."""
+    """The worker has loaded everything and accepts connections."""
 
 
 class Moved(Struct, tag=True, frozen=True):
-    """A connection, whose socket comes with this, and what was received of its next request."""
+    """A connection, whose socket is sent along, with the bytes received of its next request."""
 
     received: bytes
 
 
 class Left(Struct, tag=True, frozen=True):
-    """How many of the connections that the worker ever got it no longer has."""
+    """How many of the connections ever given to the worker it no longer has."""
 
     connections: int
 
@@ -168,25 +168,25 @@ class GaveBack(Struct, tag=True, frozen=True):
 
 
 class Lost(Struct, tag=True, frozen=True):
-    """A slot whose agent did not finish, to be handed out again."""
+    """A slot whose agent did not finish; it is handed out again."""
 
     task_id: str
     trial: int
 
 
 class JudgedEntry(Struct, tag=True, frozen=True):
-    """The judge's decision on an entry, before it is used."""
+    """The judge's decision on an entry, sent before it is used."""
 
     entry: int
     judged: Judged
 
 
 class RunOver(Struct, tag=True, frozen=True):
-    """The time of the served run is up."""
+    """The time limit of the served run has been reached."""
 
 
 class Stop(Struct, tag=True, frozen=True):
-    """Finish calls in flight, keep all records and grades, and end. `hurry`: without waiting for anything."""
+    """Finish calls in progress, keep all records and grades, and end. `hurry`: without waiting for calls and grades."""
 
     hurry: bool = False
 

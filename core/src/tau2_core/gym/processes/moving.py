@@ -1,4 +1,4 @@
-"""Connections that move to another process together with a request that they have received but not answered."""
+"""Moving a connection to another process, together with a request that it has received but not answered."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from tau2_core.gym.processes.addresses import Address, address
 
 CONNECTION = "tau2_gym.connection"  # in the scope of a request
-BESIDE_THE_BODY = 256 * 1024  # bytes that a request may have beside its body, with room for what follows it
+BESIDE_THE_BODY = 256 * 1024  # maximum bytes of a request besides its body, with some room for data that follows it
 
 
 class Goal(Protocol):
     """Another process of the server."""
 
     def take(self, handle: int, received: bytes) -> None:
-        """Go on with a connection that has received this; the handle is closed here."""
+        """Take over a connection that has received this; the descriptor is closed here."""
 
 
 class Movable(Protocol):
-    """A connection with a request that waits for its answer. `placed`: another process has sent it here."""
+    """A connection with an unanswered request. `placed`: another process has sent it to this one."""
 
     placed: bool
 
@@ -32,23 +32,24 @@ class Movable(Protocol):
         """Answer the request in this process."""
 
     def move(self, goal: Goal) -> bool:
-        """Let another process answer the request and those that follow; tell whether that is possible."""
+        """Let another process answer this request and those that follow; return whether that is possible."""
 
 
 def movable_protocol(
     bounded: type[HttpToolsProtocol], max_body_bytes: int, placed_at: Callable[[Address], Goal | None]
 ) -> type[HttpToolsProtocol]:
-    """Return a protocol whose connections can move. `placed_at` says where a WebSocket goes, None if it stays.
+    """Return a protocol whose connections can move to another process.
 
-    What a connection receives is kept until it is decided who answers. A request that came before its predecessor was
-    answered cannot move, as its first byte is not known.
+    `placed_at` returns the process for a WebSocket, None for this one. Received bytes are kept until it is decided
+    which process answers. A request that arrived before its predecessor was answered cannot move, because its first
+    byte is unknown.
     """
     most = max_body_bytes + BESIDE_THE_BODY
 
     class MovableProtocol(bounded):  # type: ignore[valid-type, misc]
         placed = False
         first: bytes = b""  # received by another process
-        _received: bytearray | None = bytearray()  # since the first byte of the request; None if it stays
+        _received: bytearray | None = bytearray()  # since the first byte of the request; None if it stays here
         _in_request = False
 
         def connection_made(self, transport: asyncio.Transport) -> None:
@@ -105,7 +106,7 @@ def movable_protocol(
 
 
 def adopting(make: Callable[[], Any], received: bytes, *, placed: bool) -> Callable[[], asyncio.Protocol]:
-    """Return a factory of the protocol for a connection that comes from another process."""
+    """Return a factory of the protocol for a connection that another process has sent."""
 
     def adopt() -> asyncio.Protocol:
         protocol = make()

@@ -1,4 +1,4 @@
-"""What has happened in open episodes, on disk after every call, so that it outlives the process that hosts them."""
+"""The messages of open episodes on disk, written after every call, so that they survive the process that hosts them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 
 
 class OpenRecords:
-    """A file for each open episode of a worker, named by its entry in its run."""
+    """One file for each open episode of a worker, named by its entry in its run."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._written: dict[int, int] = {}
 
     def note(self, entry: int, episode: HostedEpisode) -> None:
-        """Append what has happened since the last time. An episode goes on if that cannot be written."""
+        """Append what has happened since the last time. If that fails, the episode continues."""
         conversation = episode.episode.conversation
         done = self._written.get(entry, 0)
         messages = conversation.messages
@@ -60,7 +60,7 @@ def record_file(folder: Path, entry: int) -> Path:
 
 
 def recovered(folder: Path, entry: int, record: EpisodeRecord, why: str) -> EpisodeRecord:
-    """Return an empty record with what its file holds, ended by an infrastructure error. Raises RunError."""
+    """Return the record of an episode from its file, ended by an infrastructure error. Raises RunError."""
     file = record_file(folder, entry)
     content: dict[str, Any] = record.line() | {"termination": Termination.INFRASTRUCTURE_ERROR, "error": why}
     messages: list[Any] = []

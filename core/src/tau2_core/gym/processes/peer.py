@@ -1,4 +1,4 @@
-"""The other process of a channel: requests that it answers, requests of its own, and notices in both directions."""
+"""Communication with another process: requests in both directions, and notifications."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PeerLostError(RunError):
 
 
 class Peer:
-    """The other end of a pair of sockets. `answer` answers its requests, `hear` takes its notices."""
+    """The process at the other end of two sockets. `answer` answers its requests, `hear` takes its notifications."""
 
     def __init__(
         self,
@@ -47,11 +47,14 @@ class Peer:
         self._channel = Channel(stream, self._received, self._lost)
 
     def send(self, notice: Notice, handle: int | None = None) -> None:
-        """Send a notice, and a handle, which is closed here."""
+        """Send a notification and, optionally, a descriptor, which is closed here."""
         self._channel.send(self._encode(notice), handle)
 
     async def ask(self, request: Request, kind: type[T]) -> T:
-        """Return the answer. Raises RefusedError, RunError; PeerLostError if the other process has ended."""
+        """Send a request and return the answer.
+
+        Raises RefusedError, RunError; PeerLostError if the other process has ended.
+        """
         if self._over.is_set():
             raise PeerLostError("the other process of this server has ended")
         number = next(self._numbers)
@@ -63,7 +66,7 @@ class Peer:
             self._waiting.pop(number, None)
 
     async def drained(self) -> None:
-        """Wait until everything is answered that a process sent before it ended."""
+        """Wait until everything that a process sent before it ended has been handled."""
         await self._over.wait()
         while self._tasks:
             await asyncio.wait(self._tasks)

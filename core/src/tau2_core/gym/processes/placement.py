@@ -1,4 +1,4 @@
-"""Middleware of every process of a server: a request is answered here, or its connection moves to where it belongs."""
+"""Middleware of every process of a server: answers a request here, or moves its connection to the right process."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ IN_THE_BODY = frozenset({"episode_id", "rpc", "hello"})
 
 
 class Placement:
-    """Lets `place` say which other process a request is for, None for this one.
+    """Asks `place` which other process a request is for, None for this one.
 
-    A request that another process has sent is always answered here. `reads_bodies` says whether an address in the body
-    is looked for.
+    A request that another process has sent is always answered here. `reads_bodies`: whether to look for an address in
+    the body.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Placement:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection: Movable | None = scope.get(CONNECTION)
-        if connection is None:  # a WebSocket was placed before its handshake
+        if connection is None:  # a WebSocket is placed before its handshake
             await self.app(scope, receive, send)
             return
         if connection.placed:
@@ -67,7 +67,7 @@ class Placement:
 
 
 def _in_body(where: Address, body: bytes) -> Address:
-    """Return the address that a body names. What the body lacks or gets wrong, the application says."""
+    """Return the address that a body contains. The application reports what is missing or wrong in it."""
     try:
         content = from_json(body)
     except ValueError:
@@ -88,7 +88,7 @@ def _member(value: Any, name: str) -> Any:
 
 
 async def _read(receive: Receive, most: int) -> tuple[list[Message], bytes | None]:
-    """Return the messages of a request, and its body, None if it is too long or its client has gone."""
+    """Read a request; return its messages and its body; None if the body is too long or the client is gone."""
     read: list[Message] = []
     body = bytearray()
     while True:

@@ -1,4 +1,4 @@
-"""The runs of a server, as its workers see them: the front writes the folders, and the workers play and grade."""
+"""The runs of a server as its workers see them: the front writes the folders; the workers play and grade."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from tau2_core.runs.plan import Plan
 
 
 class RemoteRuns:
-    """The runs that the front writes. `plan` is that of the run that the server was started for, if any."""
+    """Runs that the front writes. `plan` is that of the served run, if there is one."""
 
     def __init__(
         self,
@@ -86,23 +86,23 @@ class RemoteRuns:
         return RemoteEntry(self, blueprint, await self.peer.ask(request, Entered))
 
     def graded_by(self, blueprint: Blueprint, keep: RemoteEntry) -> Judging:
-        """Return the judging of one entry."""
+        """Return the judge of one entry."""
         assert self._graded_by is not None
         grader = self._graded_by(blueprint.setting).grader(blueprint.setting)
         judge = blueprint.participants.role_models.get("judge")
         return Judging(judge, grader, keep.keep_judgement, {}, everywhere=self.judge_all)
 
     def over_budget(self) -> bool:
-        return False  # the front knows, and admits no more
+        return False  # the front checks this, and refuses further episodes
 
     def out_of_time(self) -> bool:
         return self.over
 
     def stop_if_due(self) -> None:
-        """Leave that to the front."""
+        """Do nothing: the front does this."""
 
     async def claim(self) -> SlotClaim:
-        """Take the next slot. Raises RefusedError as the front's run does."""
+        """Take the next slot. Raises RefusedError as the front does."""
         claimed = await self.peer.ask(Claim(), Claimed)
         return SlotClaim(Slot(claimed.task_id, claimed.trial), claimed.attempt)
 
@@ -124,14 +124,14 @@ class RemoteRuns:
         await self.peer.ask(Fail(slot.task_id, slot.trial, seed, why), type(None))
 
     def served(self) -> tuple[ServedRun, Slots]:
-        """Refuse, since the front answers what is asked of the run. Raises RefusedError (404)."""
+        """Raise RefusedError (404): the front answers requests about the run."""
         raise no_run()
 
     async def grade_what_is_left(self) -> None:
-        """Leave that to the front."""
+        """Do nothing: the front does this."""
 
     async def close(self) -> None:
-        """Leave that to the front, when all workers have ended."""
+        """Do nothing: the front does this when all workers have ended."""
 
 
 class RemoteEntry:
@@ -146,7 +146,7 @@ class RemoteEntry:
             runs.cassette.insert(entered.exchanges)
 
     async def keep(self, episode_id: str, record: EpisodeRecord, traced: Sequence[TracedCall], *, lost: bool) -> None:
-        """Let the front append the record, whose messages need not be kept apart any more. Raises RunError."""
+        """Send the record to the front, which appends it. Raises RunError."""
         lines = [_encoded(call.model_dump(mode="json")) for call in traced]
         await self._runs.peer.ask(Keep(self.number, episode_id, _encoded(record.line()), lines, lost), type(None))
         self._runs.open_records.remove(self.number)
@@ -168,7 +168,7 @@ class RemoteEntry:
         return grade
 
     def keep_judgement(self, slot: Slot, judgement: Judgement) -> None:
-        """Let the front append the judge's decision."""
+        """Send the judge's decision to the front, which appends it."""
         judged = Judged(slot.task_id, slot.trial, judgement.model_dump_json().encode())
         self._runs.peer.send(JudgedEntry(self.number, judged))
 
@@ -177,24 +177,24 @@ class RemoteEntry:
 
 
 class FrontOffice:
-    """The front, as a worker's registry sees it."""
+    """The front as a worker's registry uses it."""
 
     def __init__(self, peer: Peer, open_records: OpenRecords) -> None:
         self._peer = peer
         self._open_records = open_records
 
     async def open(self, episode_id: str, keys: Sequence[str]) -> None:
-        """Add an episode, before its client knows of it. Raises RefusedError."""
+        """Register an episode before its client knows of it. Raises RefusedError."""
         await self._peer.ask(Open(episode_id, list(keys)), type(None))
 
     def close(self, episode: HostedEpisode) -> None:
-        """Remove an episode that is gone, and what is on disk of it if it is kept or is played again."""
+        """Remove a closed episode, and its file if its record is kept or its slot is played again."""
         if isinstance(episode.entry, RemoteEntry) and episode.kept:
             self._open_records.remove(episode.entry.number)
         self._peer.send(Closed(episode.id))
 
     def note(self, episode: HostedEpisode) -> None:
-        """Put what has happened on disk."""
+        """Write what has happened to disk."""
         if isinstance(episode.entry, RemoteEntry) and not episode.kept:
             self._open_records.note(episode.entry.number, episode)
 

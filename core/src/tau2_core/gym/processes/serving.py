@@ -1,4 +1,4 @@
-"""Running the front: the server that listens, whose requests workers answer."""
+"""Running the front: it listens, and workers answer most requests."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def _serve(
     try:
         await run_server(registry, settings, partial(server.serve, sockets=[*listeners]), begin)
     finally:
-        front.hurry()  # after an error; otherwise the workers have ended
+        front.hurry()  # only after an error; otherwise the workers have already ended
         await front.stop()
 
 
@@ -92,7 +92,7 @@ def moving_configuration(
 
 
 class MovingServer(RecordKeepingServer):
-    """A server that takes connections over from other processes. `adopting` counts those that it is taking over."""
+    """A server that accepts connections from other processes. `adopting` counts those that are being transferred."""
 
     adopting = 0
 
@@ -101,7 +101,7 @@ class MovingServer(RecordKeepingServer):
         self._adoptions: set[asyncio.Task[None]] = set()
 
     def adopt(self, handle: int, received: bytes, *, placed: bool) -> None:
-        """Go on with a connection that has received this. `placed`: its next request is for this process."""
+        """Take over a connection that has received this. `placed`: its next request is for this process."""
         stream = socket.socket(fileno=handle)
         if self.should_exit or not self.started:
             stream.close()

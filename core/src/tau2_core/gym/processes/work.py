@@ -1,4 +1,4 @@
-"""A worker of a server: it hosts episodes, and answers the connections that the front passes to it."""
+"""A worker of a server: it hosts episodes, and answers the connections that the front gives it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ from tau2_core.watchdog import watched_for
 
 
 def serve_worker(handle: int) -> None:
-    """Host episodes for the front at the other end of a socket, until it says that that is enough."""
+    """Host episodes for the front, at the other end of a socket, until the front stops it."""
     stream = socket.socket(fileno=handle)
     stream.set_inheritable(False)
     with many_files(), rare_garbage_collection(), short_turns():
@@ -79,7 +79,7 @@ async def _work(stream: socket.socket) -> None:
 
 
 class _Worker:
-    """The worker's part in the conversation with the front."""
+    """The worker's side of the communication with the front."""
 
     settings: ServerSettings
     registry: Registry
@@ -127,13 +127,13 @@ class _Worker:
             max_body_bytes=self.settings.max_body_bytes,
             reads_bodies=False,
         )
-        limits = replace(self.settings.connections, connections=sys.maxsize)  # the front counts them
+        limits = replace(self.settings.connections, connections=sys.maxsize)  # the front limits their number
         config = moving_configuration(app, self.settings, limits, self._placed_at_once)
         self.server = WorkerServer(config, self.registry, self.peer)
         return self.server
 
     def _new_session_id(self) -> str:
-        """Return an id for a session of a dialect that leads to this worker."""
+        """Return an id for a dialect's session that routes its requests to this worker."""
         while True:
             session_id = uuid4().hex
             if position_of(session_id, self._count) == self._position:
@@ -143,7 +143,7 @@ class _Worker:
         return self._placed_at_once(where)
 
     def _placed_at_once(self, where: Address) -> Goal | None:
-        """Keep what is for this worker's episodes and sessions, and send the rest back to the front."""
+        """Keep WebSockets for this worker's episodes and sessions; return the front for all others."""
         if where.kind == "name" and (self.registry.find(where.name) or self.registry.opens(where.name)):
             return None
         if where.kind == "session" and position_of(where.name, self._count) == self._position:
@@ -151,7 +151,7 @@ class _Worker:
         return self
 
     def take(self, handle: int, received: bytes) -> None:
-        """Let the front go on with a connection."""
+        """Transfer a connection to the front."""
         self.peer.send(Moved(received), handle)
 
     async def _answer(self, request: Request) -> Any:
@@ -176,7 +176,7 @@ class _Worker:
 
 
 class WorkerServer(MovingServer):
-    """The server of a worker, which listens at no port. Signals are for the front, which ends its workers."""
+    """The server of a worker, which listens on no port. It ignores signals; the front stops its workers."""
 
     def __init__(self, config: uvicorn.Config, registry: Registry, peer: Peer) -> None:
         super().__init__(config, registry)
@@ -191,22 +191,22 @@ class WorkerServer(MovingServer):
         self._peer.send(Prepared())
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Leave signals to the front, since a terminal and a service manager send them to all processes."""
+        """Ignore signals: a terminal and a service manager send them to all processes, and the front handles them."""
 
     def stop(self, *, hurry: bool) -> None:
-        """Finish calls in flight, or abort them, keep all records, and end."""
+        """Finish or abort calls in progress, keep all records, and end."""
         self.should_exit = True
         if hurry:
             self.hurry()
 
     def take_over(self, handle: int, received: bytes) -> None:
-        """Go on with a connection, whose next request is for this process."""
+        """Take over a connection whose next request is for this process."""
         self._taken += 1
         self.adopt(handle, received, placed=True)
         self._changed()
 
     def _changed(self) -> None:
-        """Tell the front how many connections have ended or gone back, once in a turn of the event loop."""
+        """Report how many connections have ended or moved, once per turn of the event loop."""
         if not self._noting:
             self._noting = True
             self._loop.call_soon(self._note)
@@ -220,7 +220,7 @@ class WorkerServer(MovingServer):
 
 
 class _Connections(set[Any]):
-    """The open connections of a server, with a function that is told when one has ended."""
+    """The open connections of a server; calls a function when one has ended."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         super().__init__()
@@ -232,5 +232,5 @@ class _Connections(set[Any]):
 
 
 def _end() -> None:
-    """End at once: the front is gone, and what has happened in open episodes is on disk."""
+    """End at once: the front is gone, and the messages of open episodes are on disk."""
     os._exit(1)
