@@ -14,7 +14,7 @@ from tau2_core.foreign import describe_error, foreign
 from tau2_core.watchdog import running
 
 log = logging.getLogger(__name__)
-SECONDS = 1.0  # that a task has to end after it was cancelled
+SECONDS = 1.0  # seconds that a cancelled task has to end
 _NOTHING = nullcontext()
 _background: ContextVar[Background | None] = ContextVar("background", default=None)
 
@@ -62,7 +62,7 @@ class Background:
                 task.get_loop().call_later(SECONDS, self._stop, task)
 
     async def ended(self) -> list[str]:
-        """Cancel what has not ended yet, and wait for it; return the names of tasks that had to be stopped."""
+        """Cancel the remaining tasks and wait for them; return the names of tasks that had to be stopped."""
         self.cancel()
         left = {task: work for task, work in self._tasks.items() if task is not asyncio.current_task()}
         if left:
@@ -70,7 +70,7 @@ class Background:
         return sorted(work.name for work in left.values() if work.stopped)
 
     def _stop(self, task: asyncio.Task[Any]) -> None:
-        """Stop a task that goes on although it was cancelled: it gets no further turn."""
+        """Stop a task that continues although it was cancelled: it is not resumed again."""
         if not task.done():
             self._tasks[task].stopped = True
             task.cancel()
@@ -81,14 +81,14 @@ class Background:
             return  # it may still be awaited
         work = self._tasks.pop(task, None)
         if work is not None and not work.begun:
-            work.work.close()  # or Python warns that it was never awaited
+            work.work.close()  # otherwise Python warns that it was never awaited
         error = task.exception() if failed else None
         if error is not None:
             log.warning("a background task, %s, failed: %s", task.get_name(), describe_error(error))
 
 
 class _Driven:
-    """A coroutine that gets its turns one by one from us, so that it can be stopped whatever it does."""
+    """A coroutine that we resume step by step, so that it can be stopped whatever it does."""
 
     def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
         code = getattr(work, "cr_code", None)
@@ -160,7 +160,7 @@ def tracked_loops(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> Callable
 
 
 def package_of(code: object) -> str:
-    """Return the name of the package that a function, class or object is from, "" if it does not tell."""
+    """Return the name of the package that defines a function, class or object; "" if it is unknown."""
     return _package(getattr(inspect.unwrap(code) if callable(code) else code, "__module__", ""))
 
 

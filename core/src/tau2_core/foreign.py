@@ -63,7 +63,7 @@ def contain(error: BaseException, what: str = "") -> Exception:
         return error
     if is_real_interrupt(error):
         raise error
-    contained = ForeignExit(what, error).with_traceback(error.__traceback__)  # ends where it was raised
+    contained = ForeignExit(what, error).with_traceback(error.__traceback__)  # the loop ends where it was raised
     contained.__cause__ = error
     return contained
 

@@ -1,4 +1,4 @@
-"""When Python looks for garbage: rarely in a process of our own, and never while what stays is loaded."""
+"""When Python collects garbage: rarely in a process of our own, and never while permanent data is loaded."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def rare_garbage_collection() -> Iterator[None]:
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """Collect no garbage within the block, which loads what stays: the scans would find nothing, again and again."""
+    """Collect no garbage within the block, which loads permanent data: every scan would find nothing."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -48,8 +48,8 @@ def no_garbage_collection() -> Iterator[None]:
 def collect_garbage() -> None:
     """Collect all garbage created since the process began to work. Takes milliseconds.
 
-    The objects of a request form cycles. Until the next automatic collection, which is rare, they would fill memory
-    that the process may then not be able to return.
+    The objects of a request form cycles. Until the next automatic collection, which is rare, they would occupy memory
+    that the process may then be unable to return to the system.
     """
     gc.collect()
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
-MAX_DEPTH = 64  # of messages and calls
-DEEPEST = 200  # of what is read from a file
+MAX_DEPTH = 64  # depth of messages and calls
+DEEPEST = 200  # depth of data that is read from a file
 MAX_DIGITS = 1000
 _HUGE = 10**MAX_DIGITS
 _CONTAINERS = (dict, list)

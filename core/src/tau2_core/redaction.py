@@ -41,7 +41,7 @@ _PARAMETER = re.compile(r"([?&;])([\w.%-]{1,40})=([^&#;\s\"'<>\\]+)")
 _ASSIGNED = re.compile(r"""((?<![\w.-])["']?([\w.-]{2,40})["']?\s*[:=]\s*)(?!\d+:)("[^"]*"?|'[^']*'?|[^,{}\[\]\n]+)""")
 _PAIR = re.compile(r"[\w.-]+=([^;,\s]+)")
 _ADDRESS = re.compile(r"[a-zA-Z][\w+.-]*://[^\s\"'<>]+")
-# What people write as a key where none is needed.
+# Placeholders that people use where no key is needed.
 _PLACEHOLDERS = frozenset(
     {"anything", "changeme", "dummy-key", "lm-studio", "no-key", "not-needed", "password", "placeholder", "whatever"}
 )
@@ -146,7 +146,7 @@ def environment_redactor() -> Redactor:
 
 
 def remember(redactor: Redactor) -> None:
-    """Keep the secrets of a run, of the last 16 at most, out of what this process prints from now on."""
+    """Keep the secrets of a run out of what this process prints from now on; at most 16 runs are remembered."""
     _of_runs.append(redactor)
 
 

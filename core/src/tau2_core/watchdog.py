@@ -53,9 +53,10 @@ _running: ContextVar[running | None] = ContextVar("running", default=None)
 
 
 class _Watchdog:
-    """Checks the event loop from a thread, and uses a signal to find out what runs if it does not respond.
+    """Checks the event loop from a thread, and uses a signal to find out what is running if the loop does not respond.
 
-    All who want the loop watched at a time share one: a signal has one handler. The shortest of their limits applies.
+    All users of the loop share one watchdog, because a signal has only one handler. The shortest of their limits
+    applies.
     """
 
     def __init__(self) -> None:
@@ -80,7 +81,7 @@ class _Watchdog:
 
     @contextmanager
     def watching(self, seconds: float) -> Iterator[None]:
-        """Watch within the block. The last to leave its block ends the watchdog."""
+        """Watch within the block. When the last block ends, so does the watchdog."""
         self._limits.append(seconds)
         try:
             yield
@@ -105,7 +106,7 @@ class _Watchdog:
                 return
 
     def _answer(self) -> None:
-        """Note that the loop responds, so what runs on it now has started since."""
+        """Note that the loop responds, so the code that runs on it now has started since."""
         self._seen, self._asked = None, False
 
     def _look(self, _signal: int, frame: FrameType | None) -> None:

@@ -1,6 +1,6 @@
-"""`python -m tau2_core.worker`: a worker of a run, started by an executor with an invitation on standard input.
+"""`python -m tau2_core.worker`: a worker of a run, started by an executor, with an invitation on standard input.
 
-`python -m tau2_core.worker gym HANDLE` is a worker of a server, which has its front at the other end of that socket.
+`python -m tau2_core.worker gym HANDLE` is a worker of a server, whose front is at the other end of that socket.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from tau2_core.runs.executors.work import run_worker
 
 
 def main() -> None:
-    """Take the invitation from the first line of standard input, and end when the input does."""
+    """Read the invitation from the first line of standard input; end when standard input is closed."""
     collect_rarely()
     signal.signal(signal.SIGINT, _leave_to_the_run)
     handle = int(sys.argv[2]) if sys.argv[1:2] == ["gym"] else None
     text = sys.stdin.readline() if handle is None else ""
     threading.Thread(target=_end_with, args=(os.dup(0),), daemon=True).start()
     with Path(os.devnull).open("rb") as nothing:
-        os.dup2(nothing.fileno(), 0)  # handlers find an empty input
+        os.dup2(nothing.fileno(), 0)  # handlers see an empty standard input
     try:
         if handle is None:
             run_worker(Invitation.parse(text))
@@ -39,11 +39,11 @@ def main() -> None:
 
 
 def _leave_to_the_run(_signal: int, _frame: Any) -> None:
-    """Do nothing at Ctrl-C, which a terminal sends to the run too; unlike an ignored signal, this is not inherited."""
+    """Ignore Ctrl-C, which a terminal also sends to the run; unlike an ignored signal, this is not inherited."""
 
 
 def _end_with(handle: int) -> None:
-    """End the process at once when its input has ended, whatever it is doing: its run is gone."""
+    """End the process at once, whatever it is doing, when its standard input is closed: its run is gone."""
     while os.read(handle, 1024):
         pass
     os._exit(1)

@@ -1,4 +1,4 @@
-"""The oracle: listens to the customer, makes the gold calls, requests the customer's, and says the required values."""
+"""The oracle: listens to the customer, makes the gold calls, asks the customer for theirs, says the required values."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class Oracle:
         return AssistantMessage(content="That is all. Have a good day.")
 
     def _question(self, action: Action, history: Sequence[Message]) -> str | None:
-        """Return the question before a gold call: first about the matter, then for confirmation of a change."""
+        """Return the question before a gold call: first about the request, then for confirmation of a change."""
         if not self.heard_out:
             self.heard_out = True
             return QUESTION
         if action.requestor != "assistant":
-            self.asked = 0  # the customer's report separates an earlier yes from the next call
+            self.asked = 0  # the customer's report comes between an earlier yes and the next call
         elif action.name in self.writes and self.asked < MOST_QUESTIONS and not _agreed(history):
             self.asked += 1
             return f"Shall I go ahead with {action.name.replace('_', ' ')}?"

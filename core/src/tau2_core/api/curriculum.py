@@ -38,9 +38,9 @@ class Level:
 class Curriculum:
     """Draws tasks mostly from levels that are solved sometimes, since those teach most.
 
-    A level in which a share p of the episodes was solved has the weight `p * (1 - p) + floor`, where p begins at 1/2
-    and counts `memory` episodes at most, so it follows a policy that learns. Within a level all tasks are alike. The
-    same seed and the same rewards draw the same tasks.
+    A level in which a share p of the episodes was solved has the weight `p * (1 - p) + floor`. p starts at 1/2 and is
+    an average over at most `memory` episodes, so it follows a policy that learns. Within a level all tasks are equally
+    likely. The same seed and the same rewards give the same draws.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Curriculum:
     def tell(self, task_id: str, reward: float | None) -> None:
         """Record an episode's reward, 0 to 1. An unscored one (None) is ignored.
 
-        Raises UsageError for a task that is not of this curriculum.
+        Raises UsageError for a task that is not part of this curriculum.
         """
         if task_id not in self._level_of:
             raise UsageError(f"no task {task_id!r} in this curriculum ({did_you_mean(task_id, self._level_of)})")

@@ -137,7 +137,7 @@ class EpisodeFactory:
         return await self._grader.grade_aside(record, task, said)
 
     def pay(self, episode: Episode, weights: RewardWeights, *, side: Role = "agent") -> Pay:
-        """Return an object that computes the rewards of an episode's steps as they are made. Raises TaskError."""
+        """Return an object that computes the rewards of an episode's steps while it is played. Raises TaskError."""
         progress = None
         if weights.need_progress:
             progress = GoldProgress(self.setting, episode.task, episode.seed, self._known_gold)
@@ -175,7 +175,7 @@ class Pay:
         self._seen = len(episode.conversation.messages)
 
     def step(self, grade: Grade | None = None) -> float:
-        """Return the reward of the step that was just made; give the episode's grade with the last one."""
+        """Return the reward of the latest step; pass the episode's grade with the last one."""
         messages = self._episode.conversation.messages
         new, self._seen = messages[self._seen :], len(messages)
         ended = self._episode.ended

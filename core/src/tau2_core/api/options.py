@@ -114,7 +114,7 @@ _PARTICIPANTS = {"agent", "user", "judge", "agent_model", "user_model", "config"
 
 @dataclass(frozen=True)
 class RunArguments:
-    """A run as a program describes it: its options, and the objects that no option can hold."""
+    """A run as a program describes it: its options, and the objects that options cannot express."""
 
     options: Options
     agent: AgentSpec | None

@@ -46,7 +46,7 @@ SpecT = TypeVar("SpecT", AgentSpec, UserSpec)
 
 @dataclass(frozen=True)
 class GivenParticipant(Generic[SpecT]):
-    """A role as a program gives it: what an option could say too, and the spec of a participant that is no option."""
+    """A role as a program gives it: what an option could express too, and a participant that no option names."""
 
     options: RoleOptions
     spec: SpecT | None = None
@@ -80,7 +80,7 @@ class _Function:
 
 
 def given_participant(kind: _Kind[SpecT], given: Any, model: ModelLike | None = None) -> GivenParticipant[SpecT]:
-    """Return the agent or the customer that a program gives. Raises UsageError for what cannot be one."""
+    """Return the agent or the customer that a program gives. Raises UsageError for anything else."""
     if isinstance(given, str) and given == kind.external.name:
         return GivenParticipant(role_options(kind.role, None, model), kind.external)
     if given is None or isinstance(given, str | Mapping | ModelSettings):

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tau2_core.records.statistics import Estimate
 
 WIDEST, NARROWEST = 51, 11
-FIGURES = len("+0.000 [+0.000, +0.000]")  # so that charts with and without signs are aligned
+FIGURES = len("+0.000 [+0.000, +0.000]")  # keeps charts with and without signs aligned
 
 
 def interval_chart(

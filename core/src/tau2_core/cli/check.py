@@ -111,9 +111,7 @@ def check(
         with progress(f"checking {name}", None, quiet=how is not Format.TEXT) as bar:
             try:
                 reports.append(check_domain(catalogue, name, bar.advance))
-            except (
-                UsageError
-            ) as error:  # for example provided by two packages; does not concern the others if all are checked
+            except UsageError as error:  # for example provided by two packages; the others are checked all the same
                 if domain:
                     raise
                 origin = Path(catalogue.origin("domain", name))

@@ -78,13 +78,13 @@ def _show(domain: str, setting: Setting, informed: RecordedRun, idle: RecordedRu
 
 
 def _command() -> str:
-    """Return the command as it can be called here; it may not be on the PATH, as with `make run`."""
+    """Return the command as the user can type it; it may not be on the PATH, as with `make run`."""
     called = sys.argv[0]
     return called if Path(called).name == COMMAND and shutil.which(COMMAND) is None else COMMAND
 
 
 def _telling(informed: RecordedRun, idle: RecordedRun) -> list[Slot]:
-    """Return the episodes that doing nothing fails, preferably those in which the database should have changed."""
+    """Return the episodes that an agent fails by doing nothing, preferably those with changes to the database."""
     found = [
         slot
         for slot, grade in idle.grades.items()

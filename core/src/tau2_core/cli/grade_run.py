@@ -1,4 +1,4 @@
-"""`tau2-gym grade` for run folders: finished episodes are graded again, and judged where that is missing."""
+"""`tau2-gym grade` for run folders: finished episodes are graded again, and judged if a judgement is missing."""
 
 from __future__ import annotations
 

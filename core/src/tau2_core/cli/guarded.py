@@ -1,4 +1,4 @@
-"""A wrapper for every command: after Ctrl-C and foreign exits it ends with a message and exit code 1."""
+"""A wrapper for every command: after Ctrl-C or an attempt to exit, it prints a message and exits with 1."""
 
 from __future__ import annotations
 

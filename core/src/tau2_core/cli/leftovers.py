@@ -1,4 +1,4 @@
-"""Threads that plugins leave running, for which a finished command does not wait forever."""
+"""Threads that plugins leave running; a finished command does not wait for them forever."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SECONDS = 5.0  # for threads to end by themselves, such as those of a pool
 
 
 def leave_threads_behind(code: int | str | None) -> None:
-    """End the process after a while with this exit code, even if Python would wait for running threads."""
+    """End the process after a while with this exit code, even if Python is still waiting for threads."""
     if _others():
         threading.Thread(target=_end_in_time, args=(code,), daemon=True).start()
 

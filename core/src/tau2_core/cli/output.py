@@ -10,12 +10,12 @@ from typing import Any
 
 from tau2_core.redaction import printed
 
-_BETWEEN = frozenset({"click", "typer", "rich", "codecs", "contextlib"})  # print on behalf of their caller
+_BETWEEN = frozenset({"click", "typer", "rich", "codecs", "contextlib"})  # modules that print on behalf of their caller
 _OWN = frozenset({"tau2_core", "mcp"})
 
 
 class _OwnOutput:
-    """Replaces `sys.stdout` and checks who writes, since JSON and protocols on it must not be disturbed."""
+    """Replaces `sys.stdout` and checks which code writes, so that JSON and protocols on it are not disturbed."""
 
     def __init__(self, own: Any, other: Any, packages: frozenset[str]) -> None:
         self._own = own

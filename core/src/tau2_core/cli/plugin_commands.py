@@ -1,4 +1,4 @@
-"""The commands that plugins add, which are only looked up for the list of commands and for unknown commands."""
+"""The commands that plugins add. They are looked up only to list the commands, and for a command that is not ours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class CommandGroup(TyperGroup):
-    """Our commands, then those of plugins. No plugin is imported for a command of ours."""
+    """Our commands, followed by those of plugins. No plugin is imported for a command of ours."""
 
     @cached_property
     def catalogue(self) -> Catalogue:

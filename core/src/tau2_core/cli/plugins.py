@@ -33,7 +33,7 @@ def plugins(json_output: JsonOption = False, pack: PackOption = None, no_plugin:
         return
     table = folding_table(("plugin", "from", "status", "brings"), [row["name"] for row in rows])
     screen = console()
-    if screen.width < WIDE:  # so that what plugins bring is not cut within its names
+    if screen.width < WIDE:  # so that names are not broken across lines
         table.columns[1].max_width = 22
     colours = {"ok": "green", "broken": "red", "conflict": "red", "blocked": "yellow", "replaced": "yellow"}
     for row in rows:

@@ -188,7 +188,7 @@ def _play(composed: Composition, *, quiet: bool, via: str, resume: bool) -> RunR
         work = play_composed(composed, via=via, resume=resume, on_begun=bar.begin_at, on_graded=bar.advance)
         try:
             return event_loop.run_async(work)
-        except KeyboardInterrupt:  # a second Ctrl-C, when something would not let go after the first
+        except KeyboardInterrupt:  # after a second Ctrl-C, if something still blocks after the first
             raise RunError(f"interrupted; finished episodes are kept in {composed.folder}") from None
 
 

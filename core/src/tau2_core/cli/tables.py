@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 PIPED_WIDTH = 140
 LEAST_TASK = 24  # minimum width of the task column, before other columns are omitted
 SHOWN_REASONS = 3
-SHOWN_K = 8  # pass^k up to here, and the last; --json has all
+SHOWN_K = 8  # pass^k for k up to this, and for the last k; --json has all
 GAP = 2
-MOST_EPISODES = 2000  # with a row each
+MOST_EPISODES = 2000  # criteria with a row each
 SIGNS = {
     "✓": "met",
     "✗": "not met",
@@ -244,7 +244,7 @@ def show_summary(result: RunResult, screen: Console) -> None:
 
 
 def _means(result: RunResult) -> list[str]:
-    """Return the mean reward; for a stopped run, of the played episodes and of all slots."""
+    """Return the mean reward; for a stopped run, over the played episodes and over all slots."""
     summary = result.summary
     if summary.mean_reward is None:
         return ["mean reward –"]

@@ -20,7 +20,7 @@ def watch_folders(folders: Sequence[Path], arguments: Sequence[str]) -> None:
     except ModuleNotFoundError as error:
         raise MissingExtraError("--watch", "watchfiles", "new") from error
     started = False
-    # The first turn comes without a change, when the folders are watched already, so that none is missed.
+    # The first run happens without a change, once the folders are watched, so that no change is missed.
     for changes in watch(*folders, yield_on_timeout=True, rust_timeout=FIRST_MILLISECONDS):
         if changes or not started:
             started = True

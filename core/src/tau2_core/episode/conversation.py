@@ -99,7 +99,7 @@ class Conversation:
         is made.
         """
         self._asked = time.monotonic()
-        history = self.messages[: self._history]  # without calls that a side has made since
+        history = self.messages[: self._history]  # otherwise the calls that a side has made since
         last = next((message for message in reversed(history) if not isinstance(message, SystemMessage)), None)
         if last is None:
             if self.solo:
@@ -152,7 +152,7 @@ class Conversation:
 
     def _note_latency(self, speaker: Speaker, message: int) -> None:
         seconds = time.monotonic() - self._asked
-        if seconds >= SHORTEST:  # a call less where everything is in this process
+        if seconds >= SHORTEST:  # when everything is in this process, this saves a call
             self.latency.note(speaker, message, seconds)
 
     async def _end_step(self) -> None:
@@ -254,7 +254,7 @@ class Conversation:
             return ToolResult(f"Error: {why}", Failure.CRASHED, {"code": Failure.CRASHED.value}, skipped=True)
 
     def check_time(self) -> None:
-        """End if the time is up. For callers too, since an idle side makes no step at which this would be noticed."""
+        """End if the deadline has passed. For callers too, since an idle side makes no step that would notice it."""
         timeout = self.limits.timeout_seconds
         if self.termination is None and timeout is not None and time.monotonic() - self._started >= timeout:
             self.termination = Termination.TIMEOUT
@@ -280,6 +280,6 @@ class Conversation:
 
 
 def _raise_if_not_its_fault(error: Exception) -> None:
-    """Re-raise the error of a model that cannot be reached: it is an infrastructure error, not the participant's."""
+    """Re-raise the error of a model that cannot be reached; it is an infrastructure error, not the participant's."""
     if isinstance(error, ModelError) and error.kind not in OWN_DOING:
         raise error

@@ -24,7 +24,7 @@ from tau2_core.state.world import View, World, own_worlds
 from tau2_core.validation import wrong_parts
 
 ERROR_PREFIX = "Error: "
-MAX_PROBLEMS = 20  # problems listed at most
+MAX_PROBLEMS = 20  # problems in one error message
 MAX_NAME = 100
 T = TypeVar("T")
 
@@ -62,10 +62,10 @@ class Environment:
 
         Args:
             setting: what all episodes of a run share.
-            seed: of the random numbers that handlers draw.
-            solo: whether the agent plays alone, if it is not as in the setting.
+            seed: the seed of the random numbers that handlers draw.
+            solo: whether the agent plays alone; by default as in the setting.
             task: the task from which the pack derives options for its handlers.
-            options: these options, if they are known already.
+            options: these options, if they are already known.
         """
         self.setting = setting
         self.unlocked: dict[Role, dict[str, None]] = {"agent": {}, "user": {}}

@@ -68,7 +68,7 @@ class Episode:
         self.customer = Side(self, "user")
         self._open_backend = open_backend or partial(new_backend, LocalBackend, setting, task, participants)
         self._grade = grade
-        self._stepping = Lock()  # so that of two threads one is refused
+        self._stepping = Lock()  # so that one of two threads is refused
         self.begun = False
         self._start(seed, models)
 
@@ -195,7 +195,7 @@ class Episode:
         return self.conversation.latency
 
     def token_traces(self) -> list[TracedCall]:
-        """Return the calls of the models that take part, with their tokens, where these are traced."""
+        """Return the traced calls of the participants' models, with their tokens."""
         return traced_calls(self.models.values())
 
     async def reset(self, seed: int | None = None) -> None:
@@ -241,7 +241,7 @@ class Episode:
 
 
 class _Step:
-    """The block of one step, during which there is no other; tasks that plugins start in it are tracked."""
+    """The block of one step, during which there is no other. Tasks that plugins start in it are tracked."""
 
     __slots__ = ("_episode", "_tracking")
 

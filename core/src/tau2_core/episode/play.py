@@ -22,7 +22,7 @@ OpenBackend = Callable[[Setting, Task, Participants, int], AbstractAsyncContextM
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """What a run keeps of an episode in other files than its record: the models' calls with tokens, and the seconds."""
+    """What a run keeps of an episode outside its record: the models' calls with tokens, and durations."""
 
     traced: list[TracedCall]
     latency: Latency
@@ -48,7 +48,8 @@ async def play(
 ) -> EpisodeRecord:
     """Play one episode and return its record, ungraded. Errors are recorded, not raised.
 
-    `on_sidecar` gets at the end what is not in the record; of tokens only if they are traced.
+    `on_sidecar` is called at the end with what the record does not contain; tokens are included only if they are
+    traced.
     """
     models = participants.episode_models(str(slot), seed)
     episode: Episode | None = None
@@ -73,7 +74,7 @@ async def play(
 
 
 async def _play_in_time(episode: Episode, seconds: float | None) -> None:
-    """Play to the end or the deadline. If a model is awaited at the deadline, that is an infrastructure error."""
+    """Play to the end or the deadline. Waiting for a model at the deadline counts as an infrastructure error."""
     try:
         async with asyncio.timeout(seconds) as deadline:
             await episode.begin()

@@ -21,7 +21,7 @@ def recordable_message(speaker: str, message: ParticipantMessage) -> Participant
         )
     try:
         if type(message) is expected and message.model_fields_set == _TEXT_ALONE:
-            own = expected(content=message.content)  # the quick way for what most messages are
+            own = expected(content=message.content)  # the fast path for most messages
         else:
             content = message.model_dump(mode="json", warnings=False, exclude={"cost"})
             own = expected.model_validate(content | reported_figures(message.cost, content["usage"]))

@@ -42,7 +42,7 @@ class Grader:
         self.set_name = set_name
         self.rule = rule
         self.evaluators = {criterion: loaded(spec.evaluate) for criterion, spec in evaluators.items()}
-        quick = setting.pack.manifest.quick  # then the core's own evaluators need no time limit
+        quick = setting.pack.manifest.quick  # without it, the core's own evaluators need no time limit
         self.seconds = {
             criterion: None if quick and is_own(evaluate) else evaluators[criterion].seconds
             for criterion, evaluate in self.evaluators.items()
@@ -110,7 +110,7 @@ class Grader:
             return grade.model_copy(
                 update={"reward": 1.0, "outcome": Outcome.SOLVED, "note": "the task has no criteria"}
             )
-        if len(self._gold) >= KNOWN_GOLD:  # in a server with ever new tasks and seeds
+        if len(self._gold) >= KNOWN_GOLD:  # a server plays an unlimited number of tasks and seeds
             self._gold = {}
         fresh = partial(ReplayedEvidence, self.setting, task, record, judgement, self._gold)
         evidence = fresh()
@@ -151,7 +151,7 @@ def _report_replay(grade: Grade, evidence: ReplayedEvidence, seconds: float | No
         checks = evidence.live_checks() if seconds is None else run_within(seconds, evidence.live_checks)
         differing = [check for check in checks if not check.met]
     except (TaskError, TimeLimitError):
-        differing = []  # it cannot be replayed, which the verdicts report
+        differing = []  # it cannot be replayed; the verdicts report that
     if differing:
         grade.verdicts["REPLAY"] = Verdict(criterion="REPLAY", status=Status.GRADED, reward=0.0, checks=differing)
         said += [f"{check.what}: {check.why}" for check in differing]

@@ -70,7 +70,7 @@ class RewardWeights:
 
 
 class GoldProgress:
-    """The progress of an episode towards the gold. Raises TaskError if the gold cannot be played."""
+    """The progress of an episode towards the gold state. Raises TaskError if the gold calls cannot be played."""
 
     def __init__(self, setting: Setting, task: Task, seed: int, known_gold: dict[tuple[str, int | None], Gold]) -> None:
         evidence = ReplayedEvidence(setting, task, empty_record(setting, Slot(task.id, 0), seed), None, known_gold)

@@ -88,7 +88,7 @@ async def run_aside(work: Callable[[], T]) -> T:
     def tell() -> None:
         try:
             loop.call_soon_threadsafe(wake)
-        except RuntimeError:  # the loop is closed, so nothing waits
+        except RuntimeError:  # the loop is closed, so nobody waits for the result
             return
 
     thread = _Thread(work, tell)

@@ -17,7 +17,7 @@ from tau2_core.model.llm import Completion, ModelError, ModelFailure
 _BOM = b"\xef\xbb\xbf"
 _COUNTS = ("prompt_tokens", "completion_tokens")
 MOST_TOKENS = 10**9
-MOST_DOLLARS = 10**6  # of one message
+MOST_DOLLARS = 10**6  # number of calls in one message
 # Finish reasons of a failed generation, whose partial answer must not be used.
 _FAILED = frozenset(
     {

@@ -68,7 +68,8 @@ class Cassette:
         """Open a cassette. Raises UsageError if it cannot be read or created."""
         self.file = file
         self.replaying = replaying
-        self._lines: dict[str, dict[tuple[ModelRole, int], bytes]] = {}  # as JSON: parsed, they would fill the memory
+        # as JSON text: parsed, they would use too much memory
+        self._lines: dict[str, dict[tuple[ModelRole, int], bytes]] = {}
         self._last: dict[tuple[str, ModelRole], tuple[int, Request]] = {}
         self._record_line = record_line or self.append_line
         if record_line is not None:
@@ -155,7 +156,7 @@ class Cassette:
         return None if line is None else json.loads(line)
 
     def _keep(self, place: ExchangeKey, request: Request) -> None:
-        """Remember the last request of an episode's role, for a limited number of episodes."""
+        """Keep the last request of an episode's role, for a limited number of episodes."""
         episode, role, number = place
         self._last.pop((episode, role), None)
         self._last[episode, role] = (number, request)

@@ -42,7 +42,7 @@ _OPENAI_PROTOCOL = frozenset({"openai", "azure", "openrouter", "mistral", "datab
 def _litellm() -> ModuleType:
     """Import litellm, which takes seconds, and disable all its network access except to models."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    os.environ.setdefault("LITELLM_MODE", "PRODUCTION")  # no .env file is read
+    os.environ.setdefault("LITELLM_MODE", "PRODUCTION")  # do not read .env files
     try:
         with no_garbage_collection():
             import litellm

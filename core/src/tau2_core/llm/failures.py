@@ -141,7 +141,7 @@ def as_model_error(error: Exception) -> ModelError:
     text = " ".join(str(error).partition("Traceback (most recent call last)")[0].split())
     kind = _kind(chain)
     cause = " ".join(str(chain[-1]).split())
-    if kind is ModelFailure.CONNECTION and cause not in text:  # litellm says no more than that there is no connection
+    if kind is ModelFailure.CONNECTION and cause not in text:  # litellm only says that there is no connection
         text = f"{text} ({cause})"
     return ModelError(kind, text, _retry_after(chain))
 

@@ -80,7 +80,7 @@ async def judge(model: Model, messages: Sequence[Message], statements: Sequence[
 
 
 async def probe(model: Model) -> str:
-    """Let the judge decide a simple statement; return the error, "" if it succeeds."""
+    """Let the judge decide a simple statement; return the error, "" on success."""
     said: list[Message] = [
         AssistantMessage(content="Hello, what can I do for you?"),
         UserMessage(content="Nothing, thank you."),

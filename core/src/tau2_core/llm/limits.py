@@ -1,4 +1,4 @@
-"""The limits of requests to a model: deadlines, attempts and pauses, and how many at a time and a minute."""
+"""The limits on requests to a model: deadlines, attempts and pauses, concurrency, and requests per minute."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Patience:
                 raise UsageError(f"{option} must be more than 0 seconds, not {seconds}")
 
     def worth_retrying(self, error: ModelError) -> bool:
-        """Tell whether the same request may succeed later, soon enough."""
+        """Tell whether the same request may succeed later, and soon enough."""
         return error.kind in WORTH_RETRYING and (error.retry_after or 0.0) <= self.longest_asked_seconds
 
 
@@ -46,7 +46,7 @@ class RequestLimit:
         self._next = 0.0
 
     def pass_through(self) -> AbstractAsyncContextManager[None]:
-        """Wait for a turn and hold it within the block."""
+        """Wait for a slot and hold it within the block."""
         return self._turn() if self.limits else nullcontext()
 
     @asynccontextmanager

@@ -26,8 +26,8 @@ from tau2_core.model.tokens import TokenTrace
 from tau2_core.redaction import Redactor
 from tau2_core.watchdog import running
 
-SHOWN = 500  # characters of an error
-REASON = 50  # characters of a counted finish reason
+SHOWN = 500  # characters of an error message
+REASON = 50  # characters of a finish reason that is counted
 
 
 SendRequest = Callable[[], Awaitable[Completion]]
@@ -87,14 +87,17 @@ class RoleModel:
     tried: asyncio.Event = field(default_factory=asyncio.Event)
 
     def fail(self, error: ModelError) -> None:
-        """Note a finally failed request. If every other episode would fail alike, it becomes the `refusal`."""
+        """Note a request that finally failed.
+
+        If every other episode would fail in the same way, it becomes the `refusal`.
+        """
         never_answered = not self.usage.requests
         if error.kind in DEFINITE or (never_answered and error.kind in (ModelFailure.SETTINGS, *NOTHING_ANSWERS)):
             self.refusal = self.refusal or error
         self.tried.set()
 
     def used(self, usage: Usage) -> None:
-        """Note what a request used that was answered."""
+        """Note the usage of a request that was answered."""
         self.usage.add(usage)
         self.tried.set()
 
@@ -140,7 +143,7 @@ class EpisodeModel:
     async def complete(
         self, messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]] = (), **options: Any
     ) -> Completion:
-        """Ask, try again where that may help, and count what it costs. Raises ModelError."""
+        """Send a request, retry if that may help, and count the cost. Raises ModelError."""
         with running(None):
             return await self._complete(messages, tools, options)
 
@@ -151,7 +154,7 @@ class EpisodeModel:
         place = (self.episode, role_model.role, self.asked)
         self.asked += 1
         options = {**options, **self.options}
-        request: dict[str, Any] = {}  # compared by a cassette only
+        request: dict[str, Any] = {}  # only compared by a cassette
         if role_model.cassette is not None:
             request = {
                 "model": role_model.settings.model,
@@ -205,7 +208,7 @@ class EpisodeModel:
 
     async def _within_turn(self, request: SendRequest) -> Completion:
         seconds = self.role_model.patience.turn_seconds
-        self.waiting += 1  # stays positive if an outer deadline passes here, which shows who was waited for
+        self.waiting += 1  # stays positive if an outer deadline passes here, which shows what was being waited for
         try:
             if seconds is None:
                 return await self._ask(request)
@@ -222,7 +225,7 @@ class EpisodeModel:
             self.waiting -= 1
 
     async def _ask(self, request: SendRequest) -> Completion:
-        """Make attempts with pauses. A library would take longer than all the rest (docs/decisions/0014)."""
+        """Make attempts with pauses. A library would need more code than all the rest (docs/decisions/0014)."""
         patience = self.role_model.patience
         for attempt in range(1, patience.attempts):
             try:

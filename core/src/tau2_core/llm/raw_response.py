@@ -55,7 +55,7 @@ def capture_responses(litellm: Any) -> None:
 
 
 def capture_cohere_responses(litellm: Any) -> None:
-    """Let the HTTP client that litellm itself uses for Cohere keep every response in the same way."""
+    """Make the HTTP client that litellm itself uses for Cohere store every response in the same way."""
     shared = import_module("litellm.llms.custom_httpx.http_handler").get_async_httpx_client
     client = shared(llm_provider=litellm.LlmProviders("cohere_chat"), params={"ssl_verify": None}).client
     hooks = client.event_hooks

@@ -40,7 +40,7 @@ _TAG = re.compile(
 _MARKS = ("<", "[", "◁")
 _BLANK = " \t\r\n\ufeff"
 _BRACKET = re.compile(r"[\[{]")
-_MOST_TRIES = 100  # of parsing JSON in a text, to limit the time for any text
+_MOST_TRIES = 100  # attempts to parse JSON in a text, to limit the time for any text
 _DECODER = json.JSONDecoder()
 _TEXT_PARTS = ("text", "output_text", None)
 

@@ -35,7 +35,7 @@ def read_tokens(answer: Mapping[str, Any], choice: Mapping[str, Any]) -> CallTok
 
 
 def template_digest(args: Mapping[str, Any]) -> str | None:
-    """Return a digest of the chat template that a model's arguments name, None if they name none."""
+    """Return a digest of the chat template that a model's arguments name; None if they name none."""
     named = {name: args[name] for name in _TEMPLATE if args.get(name) is not None}
     return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:12] if named else None
 

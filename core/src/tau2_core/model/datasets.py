@@ -19,7 +19,7 @@ class ToolText:
     parameters: Mapping[str, str] = field(default_factory=dict)
 
     def applied_to(self, tool: Tool) -> Tool:
-        """Return the tool with these texts in place of its own."""
+        """Return the tool with these texts replacing its own."""
         properties = {
             name: {**schema, "description": self.parameters[name]} if name in self.parameters else schema
             for name, schema in tool.parameters["properties"].items()

@@ -1,4 +1,4 @@
-"""What an executor is made of: it starts the workers of a run, each in a process of its own."""
+"""The interface of an executor, which starts the workers of a run, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tau2_core.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """How a worker reaches its run: an address, and the secret that proves that it was invited.
+    """How a worker reaches its run: an address, and a secret that proves that the worker was invited.
 
-    `number` tells the workers of a run apart.
+    `number` identifies the worker within the run.
     """
 
     host: str
@@ -40,14 +40,14 @@ class WorkerProcess(Protocol):
     """A worker that was started."""
 
     async def wait(self) -> str:
-        """Wait until it has ended; return how, such as `killed by SIGKILL`, for errors and the log."""
+        """Wait until it has ended; return how it ended, such as `killed by SIGKILL`, for errors and the log."""
 
     def kill(self) -> None:
-        """End it at once, if it is still running."""
+        """Kill it if it is still running."""
 
 
 class Launcher(Protocol):
-    """Starts workers. At most `workers` of a run exist at a time; they reach the run at `host`, on this machine."""
+    """Starts workers. At most `workers` of a run exist at a time; they reach the run, on this machine, at `host`."""
 
     workers: int
     host: str
@@ -58,7 +58,7 @@ class Launcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ExecutorOptions:
-    """What an executor is asked for: `workers` is None if the executor should decide; `options` are its own."""
+    """The options of an executor: `workers` is None if the executor decides; `options` are its own."""
 
     workers: int | None = None
     options: Mapping[str, str] = field(default_factory=dict)

@@ -35,7 +35,7 @@ class ExportedRun:
 class Export:
     """The input of an exporter: a domain's tasks by id, or a `run` with the tasks that it played.
 
-    `tools`: the agent's. `user_model`: the model that is to play the customer, None if none was given.
+    `tools` are the agent's. `user_model` is the model that plays the customer, None if none was given.
     """
 
     domain: str

@@ -25,13 +25,16 @@ class KnowledgeBase:
 
     @cached_property
     def by_name(self) -> dict[str, Document]:
-        """The documents by id and by title; a title wins over an id, and the last document of a title counts."""
+        """The documents by id and by title.
+
+        A title takes precedence over an id, and a later document over an earlier one.
+        """
         return {each.id: each for each in self.documents} | {each.title: each for each in self.documents}
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A document that was found, and its score."""
+    """A search result: a document and its score."""
 
     document: Document
     score: float
@@ -41,7 +44,10 @@ class Retriever(Protocol):
     """Searches a knowledge base. The same query always gives the same answer."""
 
     def search(self, query: Any) -> Sequence[Hit]:
-        """Return the hits, best first. Raises ToolError for a query that it refuses, TypeError for one of no text."""
+        """Return the hits, best first.
+
+        Raises ToolError for a query that it refuses, TypeError for one that is not text.
+        """
 
     def nothing_found(self, query: Any) -> str:
         """Return the text of a result without hits."""

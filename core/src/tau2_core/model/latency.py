@@ -8,14 +8,14 @@ from typing import Any, Literal
 from tau2_core.model.episodes import Slot
 
 Speaker = Literal["agent", "user", "environment"]
-SHORTEST = 0.001  # seconds; scripts and tools in this process take less, and are not worth a line
+SHORTEST = 0.001  # seconds; scripts and in-process tools take less, and are not worth recording
 
 
 @dataclass(slots=True)
 class Latency:
-    """The seconds of each message, by speaker and the message's number; what took less than a millisecond is left out.
+    """The seconds of each message, by speaker and by the message's number, without those below a millisecond.
 
-    For a side that is played from outside, these are the seconds from its turn's beginning to its message.
+    For a side that is played from outside, they count from the beginning of its turn to its message.
     """
 
     seconds: dict[Speaker, dict[int, float]] = field(default_factory=dict)
@@ -30,6 +30,6 @@ class Latency:
 
 
 def timing_line(slot: Slot, play_seconds: float, seconds: float, latency: Latency) -> dict[str, Any]:
-    """Return a line of `timings.jsonl`: how long an episode took, without and with grading, and each message."""
+    """Return a line of `timings.jsonl`: the episode's duration, without and with grading, and that of each message."""
     line = {"task_id": slot.task_id, "trial": slot.trial, "play_seconds": play_seconds, "seconds": seconds}
     return {**line, "latency": latency.seconds}

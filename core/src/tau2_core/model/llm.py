@@ -23,7 +23,7 @@ _CONNECTION = ADDRESSES | {"timeout", "organization", "max_retries", "num_retrie
 # In US dollars; a price given for a run overrides a listed one.
 PRICES = ("input_cost_per_token", "output_cost_per_token")
 
-_MOST_DOLLARS = 10**6  # for a token
+_MOST_DOLLARS = 10**6  # price per token
 
 Carry = Literal["auto", "all", "standard"]
 
@@ -73,7 +73,7 @@ class ModelSettings(BaseModel):
         return (given[0], given[1]) if len(given) == len(PRICES) else None
 
     def cost(self, counts: Mapping[str, int]) -> float | None:
-        """Return the cost of these `prompt_tokens` and `completion_tokens` at that price, None if it is unknown."""
+        """Return the cost of `prompt_tokens` and `completion_tokens` at that price, None if it is unknown."""
         if self.price is None or not {"prompt_tokens", "completion_tokens"} <= counts.keys():
             return None
         prompt, completion = self.price
@@ -91,7 +91,7 @@ def _dollars(name: str, value: Any) -> float:
 
 
 class CallTokens(BaseModel):
-    """The tokens of one call, as the engine sent them; None is what it did not send.
+    """The tokens of one call, as the engine sent them; None for what it did not send.
 
     `template` is a digest of the chat template that the settings name.
     """
@@ -109,8 +109,8 @@ class CallTokens(BaseModel):
 class Completion(BaseModel):
     """One answer of a model: the message as the provider sent it, including unknown fields.
 
-    `usage` counts tokens; `cost` is in US dollars, None if the price is unknown. `tokens` are there if they were asked
-    for.
+    `usage` counts tokens; `cost` is in US dollars, None if the price is unknown. `tokens` is set if tokens were
+    requested.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -163,7 +163,7 @@ class RetrieverSpec:
 
 @dataclass(frozen=True, slots=True)
 class ExporterSpec:
-    """A writer of another tool's format, for `tau2-gym export --to NAME`: `lines(export)` returns JSON lines."""
+    """A writer of another tool's format, for `tau2-gym export --to NAME`. `lines(export)` returns JSON lines."""
 
     name: str
     summary: str
@@ -189,7 +189,7 @@ class ExecutorSpec:
 class CommandSpec:
     """A command of `tau2-gym`: `run` is a function whose parameters become arguments and options, as in typer.
 
-    `example` are lines that its help ends with. A name that the core has stays the core's.
+    `example` holds the lines at the end of its help. A command of the core takes precedence over one of the same name.
     """
 
     name: str
@@ -200,11 +200,11 @@ class CommandSpec:
 
 @dataclass(frozen=True, slots=True)
 class PageSpec:
-    """A page of the workbench, or a panel next to an episode: a template, and a function for its variables.
+    """A page of the workbench, or a panel next to an episode: a template, and a function that returns its variables.
 
-    A panel's function gets the `RunEpisode` that is shown, a page's the folder of the runs as a `Path`. It returns the
-    template's variables, or None to show nothing. `template` is the path of a Jinja template in `package`; whatever it
-    prints is escaped.
+    The function of a panel gets the `RunEpisode` that is shown; that of a page gets the folder of the runs as a `Path`.
+    It returns the template's variables, or None to show nothing. `template` is the path of a Jinja template in
+    `package`; its output is escaped.
     """
 
     name: str

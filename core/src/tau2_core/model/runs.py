@@ -29,7 +29,7 @@ class RunStart:
 
 @dataclass(frozen=True)
 class Inventory:
-    """What a run's figures refer to: its names, and its fixed slots, played or not."""
+    """What a run's figures refer to: its names, and its fixed slots, whether played or not."""
 
     domain: str
     agent: str

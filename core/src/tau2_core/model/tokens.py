@@ -42,7 +42,7 @@ class TracedCall(BaseModel):
 
 
 class TokenTrace:
-    """The calls of one role in one episode, each checked against what came before."""
+    """The calls of one role in one episode, each compared with the calls before it."""
 
     def __init__(self, role: ModelRole) -> None:
         self.role = role
@@ -50,7 +50,7 @@ class TokenTrace:
         self._so_far: list[int] = []
 
     def add(self, task_id: str, trial: int, turn: int, tokens: CallTokens, finish_reason: str | None) -> None:
-        """Add a call; if its prompt does not begin with everything before it, begin a new sequence."""
+        """Add a call. If its prompt does not begin with the whole previous sequence, begin a new one."""
         prompt, so_far = tokens.prompt_ids, self._so_far
         sequence = self.calls[-1].sequence if self.calls else 0
         goes_on = prompt[: len(so_far)] == so_far

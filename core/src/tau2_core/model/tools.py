@@ -37,7 +37,7 @@ class Callee:
     """A handler with its declared parameters; the base of tools and functions.
 
     `parameters` is the JSON schema of the arguments object. With `wants_context` the handler gets the environment's
-    clock and ids. `aliases` are the handler's names for parameters whose own are no Python names.
+    clock and ids. `aliases` maps parameters whose names are not valid in Python to the handler's names for them.
     """
 
     name: str
@@ -63,10 +63,10 @@ class Search:
 class Tool(Callee):
     """A tool that a model may call. Only with `mutates` or `logs` may its handler change the database.
 
-    `mutates`: a replay makes the call again; so it is with every tool of kind `write`. With `logs` the handler may
-    write too, but a replay does not make the call again. `hidden`: nobody is told of the tool before it is unlocked by
-    name. `quick`: the pack declares its handlers and sync to be quick, so a server may run them on its event loop.
-    `search` is set for a tool that a retriever answers.
+    `mutates`: a replay repeats the call; tools of kind `write` always have it. `logs`: the handler may write too, but a
+    replay does not repeat the call. `hidden`: the tool is not listed until it is unlocked by name. `quick`: the pack
+    declares that its handlers and sync are quick, so a server may run them on its event loop. `search` is set for a
+    tool that a retriever answers.
     """
 
     kind: Kind = "read"

@@ -76,7 +76,7 @@ class Binder:
             self._missing(source, f"{name}: there is no handlers/{module_name}.py", module_name, close)
             return None
         if not inspect.isfunction(handler):
-            # A misspelt name most likely refers to a function that no entry has named yet.
+            # A misspelt name most likely refers to a function that is not named by any entry yet.
             functions = self._functions(module_name)
             free = [each for each in functions if (module_name, each) not in self.used]
             close = close_name(function_name, free) or close_name(function_name, functions)
@@ -216,7 +216,7 @@ def is_plain(function: Callable[..., object]) -> bool:
 
 
 def failure_place(error: BaseException, default: Path, folder: Path | None = None) -> tuple[Path, int | None]:
-    """Return where an exception was raised: the innermost frame in a folder, that of `default`, or the syntax error."""
+    """Return where an exception was raised: the innermost frame in a folder, else in `default`, or the syntax error."""
     if isinstance(error, SyntaxError) and error.filename:
         return Path(error.filename), error.lineno
     place: tuple[Path, int | None] = (default, None)

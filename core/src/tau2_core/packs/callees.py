@@ -17,7 +17,7 @@ from tau2_core.problem_kinds import ProblemKind
 
 
 def not_searched(db: Any, **_arguments: Any) -> str:  # noqa: ARG001 - a handler's first parameter
-    """Stand for the retriever of a tool until a setting knows the documents."""
+    """Placeholder for the retriever of a tool, until a setting knows the documents."""
     raise AssertionError("a setting answers this tool by its retriever")
 
 
@@ -41,7 +41,7 @@ class Callees:
         self.lacking = False
 
     def read_tools(self, role: Role, file: Path, binder: Binder, named_by: Source, *, quick: bool) -> None:
-        """Read a side's tools from a file. `quick`: the pack promises that they are."""
+        """Read a side's tools from a file. `quick`: the pack promises that they are quick."""
         tools = self.tools[role]
         for declaration in self._declarations(file, ToolEntry, named_by):
             entry, source = declaration.entry, Source(file, declaration.document.line((declaration.name,)))

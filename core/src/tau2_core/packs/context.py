@@ -55,7 +55,7 @@ class Context:
 
     @property
     def has_drawn(self) -> bool:
-        """Whether anything may depend on the seed, because random numbers were used."""
+        """Whether random numbers were used, so that something may depend on the seed."""
         return self._random is not None
 
     def free_id(self, pool: str, taken: Container[str]) -> str:

@@ -16,7 +16,7 @@ from tau2_core.packs.schemas import schema_problems
 from tau2_core.packs.yaml_source import Document
 from tau2_core.problem_kinds import ProblemKind
 
-# Keys of a parameter beside its JSON schema.
+# Keys of a parameter besides its JSON schema.
 OWN_KEYS = ("optional", "alias")
 _TYPE = {"enum": ["string", "integer", "number", "boolean", "array", "object", "null"]}
 # Keys of a parameter for editors: the usual ones of a JSON schema. `check` knows all others.
@@ -153,7 +153,7 @@ def read_entries(
                 bad = True
         bad = bool(list(_note_aliases(name, entry, document, problems))) or bad
         for path, what in schema_problems(entry.schema_object()):
-            place = (name, "parameters", *path[1:])  # the schema's `properties` are called `parameters` in the file
+            place = (name, "parameters", *path[1:])  # in the file, the schema's `properties` are called `parameters`
             where = ".".join(map(str, (name, *path[1:])))
             problems.add(document.file, ProblemKind.PARAMETER_SCHEMA, f"{where}: {what}", line=document.line(place))
             bad = True

@@ -42,9 +42,9 @@ class _Read:
 def read_knowledge(
     files: Sequence[Path], problems: Problems, read: Callable[[Path], bytes], *, extra: bool = False
 ) -> KnowledgeBase:
-    """Return the documents of files, by ascending id. What is wrong is noted in `problems`, and left out.
+    """Return the documents of files, by ascending id. Invalid ones are noted in `problems` and left out.
 
-    `extra`: other keys of a document are ignored, as in a dataset.
+    `extra`: ignore unknown keys of a document, as in a dataset.
     """
     found: dict[str, _Read] = {}
     for file in files:

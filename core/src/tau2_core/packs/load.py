@@ -53,7 +53,7 @@ def load_pack(
 ) -> Pack | None:
     """Load as much of a pack as possible and note problems; None if there is no usable manifest.
 
-    `retrievers` are those that its tools may name; without them, the built-in ones.
+    `retrievers` are those that its tools may name; by default, the built-in ones.
     """
     try:
         with foreign():
@@ -222,7 +222,7 @@ class _Loader:
         return sync, "context" in parameters
 
     def _id_pools(self, callees: Callees) -> None:
-        """Note pools that are not declared. The tools of such a module would fail, which is not noted again."""
+        """Note pools that are not declared. Tools in such a module would fail, which is not noted again."""
         wrong = {
             source.file.stem
             for source in check_id_pools(self.folder, self.manifest.ids, self.source("ids"), self.problems)

@@ -12,7 +12,7 @@ from tau2_core.model.tools import Role
 
 
 def _written(value: Any) -> Any:
-    """Refuse a number, which pydantic would take for seconds since 1970."""
+    """Refuse a number, which pydantic would read as seconds since 1970."""
     if isinstance(value, int | float):
         raise ValueError("should be a date and a time, such as 2025-03-01T09:00:00")
     return value
@@ -151,7 +151,7 @@ class Evaluation(_Section):
 class Manifest(_Section):
     """A domain as `domain.yaml` declares it; paths are relative to that file.
 
-    `quick` promises that every handler, and the sync, takes a few milliseconds at most and never blocks: no files, no
+    `quick` promises that every handler, and the sync, takes at most a few milliseconds and never blocks: no files, no
     network, no sleep. A server then runs them on its event loop, without switching threads.
     """
 

@@ -70,7 +70,7 @@ class Pack:
         return {**self.tools[role], **self.functions[role]}
 
     def tools_in(self, variant: str, role: Role) -> Mapping[str, Tool]:
-        """Return a side's tools, hidden ones too, with a variant's own ("" for none) first and the texts it gives."""
+        """Return a side's tools, also hidden ones: a variant's own ("" for none) first, with its texts."""
         own = self.variant_tools.get(variant, {}) if role == "agent" else {}
         tools = {**own, **self.tools[role]} if own else self.tools[role]
         texts = self.texts.get(variant, {})
@@ -79,7 +79,7 @@ class Pack:
         return {name: texts[name].applied_to(tool) if name in texts else tool for name, tool in tools.items()}
 
     def knowledge(self, files: Sequence[Path] | None = None) -> KnowledgeBase:
-        """Return the knowledge base, of the pack's own files or a dataset's; read once. Raises PackError."""
+        """Return the knowledge base from the pack's own files or a dataset's. It is read once. Raises PackError."""
         own = files is None
         if files is None:
             pattern = self.manifest.knowledge.documents if self.manifest.knowledge else None
@@ -113,7 +113,7 @@ class Pack:
     def base(self, role: Role, file: Path | None = None) -> Base:
         """Return the shared base of a side's database, from the pack's own file or a dataset's. Raises PackError."""
         if role not in self.database_roles:
-            role = "agent"  # one base, so that both sides can share a world
+            role = "agent"  # the same base, so that both sides can share a world
         own = file is None  # a dataset's values are converted as in the official code
         file = file or self.data_file(role)
         known = self._bases.get((role, file))

@@ -22,7 +22,8 @@ from tau2_core.validation import dotted
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Parsed = TypeVar("Parsed")
-_LONGEST_NAME = 100  # of an entry in a message; entries with longer names are named by their index
+# characters of an entry's name in a message; entries with longer names are identified by their index
+_LONGEST_NAME = 100
 
 
 class Problems:

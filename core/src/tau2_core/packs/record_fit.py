@@ -15,7 +15,7 @@ from tau2_core.state.world import World
 
 
 def unfit_parts(world: World) -> Iterator[tuple[SourcePath, str]]:
-    """Yield the path and the error of each value that a world has changed and its model does not allow."""
+    """Yield the path and the error of each changed value of a world that its model does not allow."""
     for (name, key), value in world.touched().items():
         if value is GONE:
             continue

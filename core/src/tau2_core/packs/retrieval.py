@@ -16,7 +16,7 @@ from tau2_core.model.tools import Tool
 class Searching:
     """The handler of a tool with a retriever.
 
-    The tool's first parameter is the query. A second one, if it is declared, cuts the list of hits as a slice does.
+    The tool's first parameter is the query. A second one, if declared, cuts the list of hits like the end of a slice.
     """
 
     def __init__(self, tool: Tool, retriever: Retriever) -> None:
@@ -29,7 +29,7 @@ class Searching:
         self.__name__ = tool.name
 
     def find(self, query: str) -> Sequence[Hit]:
-        """Return the hits of a query, as the tool shows them if it is called with the query alone."""
+        """Return the hits for a query, as the tool shows them if it is called with the query alone."""
         hits = self._retriever.search(query)
         return hits if self._cut is None else hits[: self._default]
 

@@ -1,4 +1,4 @@
-"""Checks of tools that search the knowledge base: their retrievers and options exist."""
+"""Checks of tools that search the knowledge base: do their retrievers and options exist?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tau2_core.problem_kinds import ProblemKind
 
 @dataclass(frozen=True)
 class SearchChecks:
-    """Checks tools of a pack, whose manifest is in `file`, against the retrievers that there are."""
+    """Checks the tools of a pack, whose manifest is `file`, against the available retrievers."""
 
     manifest: Manifest
     file: Path
@@ -25,7 +25,7 @@ class SearchChecks:
     problems: Problems
 
     def check(self, tools: Iterable[Tool], options: Mapping[str, Any]) -> None:
-        """Note retrievers that do not exist, and options that they or the variant do not have."""
+        """Note retrievers that do not exist, and options that neither they nor the variant have."""
         for tool in tools:
             if tool.search is None:
                 continue

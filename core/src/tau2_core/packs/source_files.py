@@ -1,4 +1,4 @@
-"""Reading a pack's files once: the digests that a run records are those of what was loaded."""
+"""Reading a pack's files once: the digests that a run records are those of the loaded content."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class SourceFiles:
-    """Reads files, and keeps the digest of what was read last of each."""
+    """Reads files, and keeps a digest of the content that was last read from each."""
 
     def __init__(self) -> None:
         self._digests: dict[Path, str] = {}
@@ -19,7 +19,7 @@ class SourceFiles:
         return content
 
     def digest(self, file: Path) -> str:
-        """Return the digest of what was read of a file; it is read now if it was not yet. Raises OSError."""
+        """Return the digest of the content that was read from a file; reads it first if necessary. Raises OSError."""
         if file not in self._digests:
             self.read(file)
         return self._digests[file]

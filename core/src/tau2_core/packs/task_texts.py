@@ -61,7 +61,7 @@ class TaskTexts(_Section):
     )
 
     def content(self) -> dict[str, Any]:
-        """Return what is written, to be merged with a task."""
+        """Return the texts that are given, to be merged with a task."""
         return self.model_dump(exclude_none=True)
 
 
@@ -84,7 +84,7 @@ class TaskTextsFile(_Section):
     families: dict[str, FamilyTexts] = Field(default_factory=dict, description="Texts of families, by name.")
 
     def of_task(self, task: Task) -> Task:
-        """Return a hand-written task with the texts that it has here, if any."""
+        """Return a hand-written task with its texts from this file, if there are any."""
         if task.id not in self.tasks:
             return task
         content = self.tasks[task.id].content()
@@ -97,7 +97,7 @@ class TaskTextsFile(_Section):
         return task.model_copy(update=update)
 
     def of_families(self, declared: Families) -> Families:
-        """Return families with the texts that they have here."""
+        """Return families with their texts from this file."""
         blocks, families = dict(declared.blocks), dict(declared.families)
         for name, texts in self.blocks.items():
             blocks[name] = blocks[name].model_copy(update={"facts": blocks[name].facts | texts.facts})
@@ -122,7 +122,7 @@ class VariantTexts:
 
 @dataclass
 class TaskTextsReader:
-    """Reads files of texts for the tasks of a pack. `refused`: ids of wrong tasks, None if not all are known."""
+    """Reads files of texts for the tasks of a pack. `refused`: ids of invalid tasks, None if not all are known."""
 
     written: Mapping[str, Task]
     refused: Collection[str] | None
@@ -130,7 +130,7 @@ class TaskTextsReader:
     problems: Problems
 
     def read(self, variant: VariantTexts) -> tuple[TaskTextsFile, Document | None]:
-        """Return the texts of a file, and the file; what is wrong is noted and left out."""
+        """Return the texts of a file, and the file. Invalid entries are noted and left out."""
         document = self.problems.read(variant.file, named_by=variant.named_by)
         if document is None:
             return TaskTextsFile(), None
@@ -159,7 +159,10 @@ class TaskTextsReader:
     def _known(
         self, section: str, entries: Mapping[str, Any], known: Mapping[str, Any], root: Place
     ) -> Iterator[tuple[str, Any]]:
-        """Yield the entries whose names exist. Others are noted, unless what they name was left out as wrong."""
+        """Yield the entries whose names exist.
+
+        Others are noted, unless they name something that was left out as invalid.
+        """
         whole = self.families.whole if section != "tasks" else self.refused is not None
         for name, entry in entries.items():
             if name in known:

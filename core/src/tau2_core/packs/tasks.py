@@ -162,7 +162,7 @@ class _Written:
                 elif self.refused is not None:
                     self.refused.add(own_id)
             elif task.id in self.tasks:
-                self.refused = None  # a split may name the task that this one should be
+                self.refused = None  # a split may use the name that this task was meant to have
                 first = self.places[task.id].source()
                 self.problems.at(
                     place.source(), ProblemKind.REPEATED_TASK, f"task {task.id!r} occurs twice, first at {first}"
@@ -181,7 +181,7 @@ def _require_splits(written: _Written, splits: Splits, file: str, problems: Prob
     for name in sorted(splits.declared, key=lambda name: isinstance(splits.declared[name], Rule)):
         if missing:
             named = set(splits[name])
-            # A misspelt name is noted where it stands, and means the task that it is like.
+            # A misspelt name is noted where it is written, and counts as the task that it resembles.
             missing -= named | {close_name(each, splits.known_tasks()) for each in named - splits.known_tasks()}
     for task_id in sorted(missing):
         what = f"task {task_id!r} is in no split"

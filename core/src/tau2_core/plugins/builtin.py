@@ -1,4 +1,4 @@
-"""What the core itself brings, registered through the same hooks as any plugin's."""
+"""What the core itself provides, registered through the same hooks as any plugin."""
 
 from __future__ import annotations
 

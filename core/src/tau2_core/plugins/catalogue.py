@@ -220,7 +220,7 @@ class Catalogue:
         """Return the plugins that take part in a run, by name, with the distribution and version of each.
 
         They are the plugins that provide what is `named` (kind and name) or a toolset of the domain, and those with a
-        hook that is called during a run. One that is not installed has no distribution.
+        hook that is called during a run. A plugin that is not installed has no distribution.
         """
         wanted = {*named, *(("toolset", toolset.name) for toolset in self.toolsets(domain))}
         found = [
@@ -273,7 +273,7 @@ class Catalogue:
                 )
             if plugin.name == name and plugin.status == "broken":
                 raise PackError([problem for problem in self.broken() if problem.pack == name])
-        from tau2_core.packs.locations import pack_hint  # not needed where the commands are only listed
+        from tau2_core.packs.locations import pack_hint  # not needed to list the commands
 
         known = [record.name for record in self._all(kind)]
         more = pack_hint(name) if kind == "domain" else ""

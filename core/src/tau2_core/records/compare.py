@@ -90,7 +90,7 @@ class Comparison(BaseModel):
 
 
 class ComparableRun(Protocol):
-    """What comparing needs of a run; `RecordedRun` says what each part is."""
+    """What a comparison needs of a run; `RecordedRun` describes each part."""
 
     @property
     def folder(self) -> Path: ...
@@ -216,10 +216,10 @@ def _decides_nothing(name: str, values: Sequence[Any], replayed: bool) -> bool:
     """Tell whether a model's entry in run.json does not affect its answers; `replayed`: a cassette gave them."""
     _, _, what, *argument = name.split(".")
     if what == "takes_seed":
-        return None in values  # not known for a cassette, which gives the recorded answers
-    if what == "args":  # another address may be another model of that name, but not for a cassette
+        return None in values  # unknown for a cassette, which replays the recorded answers
+    if what == "args":  # a model of the same name at another address may differ, but not if a cassette answers
         return bool(argument) and not decides(argument[0]) and (replayed or argument[0] not in ADDRESSES)
-    return what in ("from_dataset", "replayed")  # the origin of an argument does not matter
+    return what in ("from_dataset", "replayed")  # it does not matter where an argument comes from
 
 
 def _task_differences(a: ComparableRun, b: ComparableRun) -> Iterator[ConfigurationDifference]:

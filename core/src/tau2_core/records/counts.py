@@ -36,7 +36,7 @@ class RoleUsage(BaseModel):
 
 @dataclass
 class UsageCounts:
-    """What a role's model used, and whether each part of it is known of all episodes."""
+    """The usage of a role's model, and for each part of it whether it is known for all episodes."""
 
     known: int = 0
     tokens_known: bool = True
@@ -50,10 +50,10 @@ class UsageCounts:
         if usage.cost is not None:
             self.costs.append(usage.cost)
         self.tokens_known &= bool(usage.prompt_tokens or not usage.requests)  # every request has a prompt
-        self.reasons_known &= bool(usage.finish_reasons or not usage.requests)  # older records have none
+        self.reasons_known &= bool(usage.finish_reasons or not usage.requests)  # older records have no counts
 
     def summed_up(self, episodes: int) -> RoleUsage:
-        """Return the usage in this number of episodes."""
+        """Return the total usage of this number of episodes."""
         if self.known < episodes:
             return RoleUsage()
         total, found = self.total, RoleUsage(requests=self.total.requests)
@@ -67,9 +67,9 @@ class UsageCounts:
 
 
 class EpisodeCounts:
-    """What is counted of episodes and their judgements.
+    """The counts of episodes and their judgements.
 
-    `dollars` is None if no model took part in an episode, or if a price is unknown.
+    `dollars` is None if no model took part in an episode, or a price is unknown.
     """
 
     def __init__(
@@ -124,7 +124,10 @@ class EpisodeCounts:
             self.dollars = None
 
     def usage(self) -> dict[str, RoleUsage]:
-        """Return what models used, by role. The judge is asked about some episodes, every other role plays in all."""
+        """Return the usage of models by role.
+
+        The judge is asked about some episodes; every other role takes part in all.
+        """
         roles = sorted(self._usage.keys() - {"judge"})
         used = {role: self._usage[role].summed_up(self.episodes) for role in roles}
         if self.judgements or self._has_judge:

@@ -1,4 +1,4 @@
-"""Decoding the part of a JSON line that is asked for, which is many times faster than validating the whole line."""
+"""Decoding only the requested part of a JSON line, which is many times faster than validating the whole line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def own_decoder(part: type[Part]) -> Callable[[bytes], Part]:
         try:
             return fast.decode(content)
         except (msgspec.DecodeError, RecursionError):
-            return msgspec.convert(json.loads(content), part)  # Python's reader also knows NaN and Infinity
+            return msgspec.convert(json.loads(content), part)  # Python's reader also accepts NaN and Infinity
 
     return decoded
 
@@ -39,7 +39,7 @@ def line_decoder(file: Path, part: type[Part]) -> Callable[[Line], Part]:
         try:
             return fast.decode(line.content)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return msgspec.convert(json_content(file, line), part)  # Python's reader also knows NaN and Infinity
+            return msgspec.convert(json_content(file, line), part)  # Python's reader also accepts NaN and Infinity
 
     def located(line: Line) -> Part:
         try:

@@ -1,4 +1,4 @@
-"""Where a run folder holds the record, the judgement, the grade and the duration of each slot."""
+"""The positions of each slot's record, judgement, grade and duration in a run folder."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def find_timings(journal: Journal, slots: SlotNumbers, within: SlotLines[Any]) -
 
 
 def without_messages(line: bytes) -> EpisodeRecord:
-    """Return the record of a line that this program has written, without its messages. It is much faster."""
+    """Return the record of a line that this program has written, without its messages. This is much faster."""
     return EpisodeRecord.model_validate(json.loads(head_of_record(line)))
 
 

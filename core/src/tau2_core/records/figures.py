@@ -1,4 +1,4 @@
-"""The part of a run's lines that figures are made of: what is counted, without conversations and evidence."""
+"""The parts of a run's lines that its figures are computed from: counts, without conversations and evidence."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PlaceFigures(msgspec.Struct):
 
 
 class EpisodeEnd(PlaceFigures):
-    """How an episode ended, and what it used."""
+    """How an episode ended, and its usage."""
 
     termination: str
     error: str | None = None
@@ -30,7 +30,7 @@ class EpisodeEnd(PlaceFigures):
 
 
 class EpisodePlace(PlaceFigures):
-    """The slot of an episode, its domain, how it ended, and what it used."""
+    """The slot of an episode, its domain, how it ended, and its usage."""
 
     domain: str
     termination: str
@@ -38,20 +38,20 @@ class EpisodePlace(PlaceFigures):
 
 
 class GradePlace(PlaceFigures):
-    """The slot of a grade, with its reward and the set that graded."""
+    """The slot of a grade, with its reward and its evaluator set."""
 
     evaluators: str
     reward: float | None
 
 
 class TimingFigures(PlaceFigures):
-    """How many seconds an episode took."""
+    """The duration of an episode in seconds."""
 
     seconds: float
 
 
 class _Call(msgspec.Struct):
-    """A tool call; only its existence is counted."""
+    """A tool call; only its existence matters."""
 
 
 class _Message(msgspec.Struct):
@@ -60,12 +60,12 @@ class _Message(msgspec.Struct):
 
     @property
     def is_turn(self) -> bool:
-        """Whether it is a text of one side to the other."""
+        """Whether it is a text from one side to the other."""
         return self.role in ("assistant", "user") and not self.tool_calls
 
 
 class EpisodeFigures(EpisodeEnd):
-    """What is counted of an episode."""
+    """The parts of an episode that are counted."""
 
     steps: int = 0
     messages: list[_Message] = []
@@ -77,7 +77,7 @@ class EpisodeFigures(EpisodeEnd):
 
 
 class JudgementFigures(PlaceFigures):
-    """What is counted of a judgement."""
+    """The parts of a judgement that are counted."""
 
     model: str = ""
     error: str = ""
@@ -95,7 +95,7 @@ class _Verdict(msgspec.Struct):
 
 
 class GradeFigures(PlaceFigures):
-    """What is counted of a grade."""
+    """The parts of a grade that are counted."""
 
     evaluators: str
     reward: float | None

@@ -37,7 +37,7 @@ GRADES = "grades.jsonl"
 TIMINGS = "timings.jsonl"
 SUMMARY = "summary.json"
 TOKENS = "tokens.jsonl"
-AS_IT_IS = getattr(os, "O_BINARY", 0)  # on Windows, where a line would end in two characters without it
+AS_IT_IS = getattr(os, "O_BINARY", 0)  # for Windows, which would otherwise write a line end as two characters
 LONGEST_NAME = 255
 REFUSED_BY_WINDOWS = re.compile(r'[<>:"|?*]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
 MOST_OF_A_NAME = 120
@@ -74,7 +74,10 @@ class Journal:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Lock the folder against other processes within the block. Raises RunError if one is writing into it."""
+        """Lock the folder against other processes within the block.
+
+        Raises RunError if another process is writing into it.
+        """
         handle = _locked(self.folder)
         self._locked = True
         try:
@@ -103,7 +106,7 @@ class Journal:
 
     @contextmanager
     def replacing(self, name: str) -> Iterator[Callable[[bytes], object]]:
-        """Write a whole file part by part; it takes the place of the old one at the end. Raises RunError."""
+        """Write a whole file part by part; it replaces the old file at the end. Raises RunError."""
         file = self.folder / name
         draft = file.with_suffix(".draft")
         try:
@@ -131,7 +134,7 @@ class Journal:
         self.append_line(name, encoded_line(content, self.redactor))
 
     def append_line(self, name: str, line: bytes) -> None:
-        """Append a line that `encoded_line` has returned. Raises RunError."""
+        """Append a line returned by `encoded_line`. Raises RunError."""
         try:
             handle = self._handle(name)
             try:
@@ -203,7 +206,7 @@ def content_of(file: Path, number: int, model: type[Content], line: Any) -> Cont
 
 
 def _about_to_begin(folder: Path) -> bool:
-    """Tell whether a folder is from a run that was killed before it wrote its configuration."""
+    """Tell whether a folder belongs to a run that was killed before it wrote its configuration."""
     try:
         names = {file.name for file in folder.iterdir()}
     except OSError:
@@ -263,7 +266,7 @@ def _bytes(file: Path) -> bytes:
 
 
 def _refuse_special(file: Path) -> None:
-    """Refuse a pipe or a device, whose content would be waited for. Raises RunError, OSError."""
+    """Refuse a pipe or a device, since reading it could block. Raises RunError, OSError."""
     if file.exists() and not file.is_file() and not file.is_dir():
         raise RunError(f"cannot read {file}: it is not a regular file; restore it, or start a new run")
 

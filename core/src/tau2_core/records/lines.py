@@ -1,4 +1,4 @@
-"""Reading the lines of a growing file once each, by their position, without keeping a large run in memory."""
+"""Reading each line of a growing file once, by position, without keeping a large run in memory."""
 
 from __future__ import annotations
 

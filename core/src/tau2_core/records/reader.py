@@ -38,7 +38,7 @@ class _Dataset(BaseModel):
 
 
 class _RunConfig(BaseModel):
-    """The part of run.json that is needed for reading a run."""
+    """The part of run.json that is needed to read a run."""
 
     domain: str
     variant: str
@@ -81,19 +81,19 @@ class RunFolder:
         return int(self.config["trials"])
 
     def model(self, role: str) -> str | None:
-        """Return the name of a role's model, None if it has none."""
+        """Return the name of a role's model; None if it has no model."""
         settings = self.config["models"].get(role)
         return str(settings["model"]) if settings else None
 
     def inventory(self, evaluators: str) -> Inventory:
-        """Return what the run's figures are about when a set of evaluators with this name grades it."""
+        """Return the inventory that the run's figures refer to, for grades of the evaluator set with this name."""
         config = self.config
         dataset = config["dataset"]["folder"] if config.get("dataset") else None
         names = (config["domain"], config["agent"]["name"], config["user"]["name"])
         return Inventory(*names, evaluators, dataset, config.get("split"), self.tasks, self.trials)
 
     def slots(self, task_id: str, trials: int | None = None) -> list[Slot]:
-        """Return a task's slots, played or not, of all or of the first `trials` trials."""
+        """Return a task's slots, played or not: all of them, or those of the first `trials` trials."""
         return [Slot(task_id, trial) for trial in range(self.trials if trials is None else trials)]
 
     def task_contents(self) -> dict[str, Any]:
@@ -136,12 +136,12 @@ class RecordedRun(RunFolder):
 
     @property
     def evaluators(self) -> str:
-        """The evaluator set that graded. Raises RunError if there are two."""
+        """The evaluator set that graded. Raises RunError if there is more than one."""
         return one_set(self.folder, self._sets, self.config)
 
     @cached_property
     def judge(self) -> str | None:
-        """The model that judged, or that will if nothing is judged yet; None without a judge."""
+        """The judge's model: the one that judged, or that will if nothing is judged yet. None without a judge."""
         judged = (each.model for each in self.judgements.figures(JudgementFigures) if not each.error)
         return judge_of(judged, self.config)
 
@@ -176,7 +176,7 @@ class RecordedRun(RunFolder):
 def one_set(folder: Path, sets: Iterable[str], config: Mapping[str, Any]) -> str:
     """Return the evaluator set that graded a run, or the one that will.
 
-    Raises RunError if there are two, which are never mixed in one number.
+    Raises RunError if there is more than one, because their grades are never combined in one figure.
     """
     names = sorted(sets) or [str(config["evaluators"])]
     if len(names) > 1:
@@ -185,7 +185,7 @@ def one_set(folder: Path, sets: Iterable[str], config: Mapping[str, Any]) -> str
 
 
 def judge_of(judged: Iterable[str], config: Mapping[str, Any]) -> str | None:
-    """Return the models that judged, or the one that will if nothing is judged yet; None without a judge."""
+    """Return the models that judged or, if nothing is judged yet, the one that will; None without a judge."""
     judge = config["models"].get("judge")
     return " and ".join(sorted(set(judged))) or (judge and str(judge["model"]))
 

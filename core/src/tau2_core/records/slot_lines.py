@@ -1,4 +1,4 @@
-"""The lines of a run's file by slot. Their positions are held, and a line is read when it is asked for.
+"""The lines of a run's file by slot. Positions are kept in memory; a line is read when it is needed.
 
 A run of a million episodes is gigabytes of text, of which a command needs a few figures, or one episode.
 """
@@ -45,10 +45,10 @@ class SlotNumbers:
 
 
 class SlotLines(Mapping[Slot, Content], Generic[Content]):
-    """What a file of a run holds of each slot, in the order of the file; the last line of a slot counts.
+    """The lines of a run's file, by slot and in the order of the file; a slot's last line counts.
 
     Reading all values in turn reads the file once. Raises RunError with file and line if a line is damaged, and if the
-    file was rewritten since its positions were read.
+    file was rewritten after its positions were read.
     """
 
     def __init__(
@@ -114,11 +114,11 @@ class SlotLines(Mapping[Slot, Content], Generic[Content]):
         return map(self._slots.slot, self._in_order)
 
     def values(self) -> Iterator[Content]:  # type: ignore[override]
-        """Yield what each line holds, in the order of the file."""
+        """Yield the content of each line, in the order of the file."""
         return map(self._read, self.lines())
 
     def items(self) -> Iterator[tuple[Slot, Content]]:  # type: ignore[override]
-        """Yield each slot and what its line holds, in the order of the file."""
+        """Yield each slot and the content of its line, in the order of the file."""
         return zip(self, self.values(), strict=True)
 
     def figures(self, part: type[Part]) -> Iterator[Part]:
@@ -127,20 +127,20 @@ class SlotLines(Mapping[Slot, Content], Generic[Content]):
 
     @contextmanager
     def lookup(self, part: type[Part]) -> Iterator[Callable[[Slot], Part | None]]:
-        """Within the block, read the fields of `part` of single slots; the file is opened once."""
+        """Within the block, read the fields of `part` for single slots; the file is opened once."""
         decoded = line_decoder(self._file, part)
         with self.open_lines() as line:
             yield lambda slot: None if (found := line(slot)) is None else decoded(found)
 
     @contextmanager
     def open_contents(self) -> Iterator[Callable[[Slot], Content | None]]:
-        """Within the block, read what the lines of single slots hold; the file is opened once."""
+        """Within the block, read the content of single slots' lines; the file is opened once."""
         with self.open_lines() as line:
             yield lambda slot: None if (found := line(slot)) is None else self._read(found)
 
     @contextmanager
     def open_lines(self) -> Iterator[Callable[[Slot], Line | None]]:
-        """Within the block, read the lines of single slots; the file is opened once."""
+        """Within the block, read single slots' lines; the file is opened once."""
         if not self._count:
             yield lambda _slot: None
             return
@@ -153,7 +153,7 @@ class SlotLines(Mapping[Slot, Content], Generic[Content]):
             yield line
 
     def line(self, slot: Slot) -> Line:
-        """Return the line of a slot as it is in the file. Raises KeyError."""
+        """Return the line of a slot as written in the file. Raises KeyError."""
         number = self._number(slot)
         if number is None:
             raise KeyError(slot)
@@ -161,12 +161,12 @@ class SlotLines(Mapping[Slot, Content], Generic[Content]):
             return self._line(stream, number)
 
     def remove_others(self) -> None:
-        """Remove from the file all lines that do not count, and an unfinished last one. Raises RunError."""
+        """Remove from the file all lines that do not count, and an incomplete last line. Raises RunError."""
         if not self._file.exists():
             return
         size = sum(self._ends[number] + 1 - self._starts[number] for number in self._in_order)
         last = self._ends[self._in_order[-1]] + 1 if self._count else 0
-        if size == last:  # all that does not count comes last
+        if size == last:  # lines that do not count come last
             self._journal.truncate(self._name, size)
             return
         self._journal.replace(self._name, (line.content + b"\n" for line in self.lines()))
@@ -191,7 +191,7 @@ class SlotLines(Mapping[Slot, Content], Generic[Content]):
         return array("q", sorted(filter(self._has, range(len(starts))), key=starts.__getitem__))
 
     def lines(self) -> Iterator[Line]:
-        """Yield each line as it is in the file, in the order of the file."""
+        """Yield each line as written in the file, in the order of the file."""
         if not self._count:
             return
         with self._opened() as stream:

@@ -1,6 +1,6 @@
 """Statistics of runs: intervals clustered by task, and the exact test of a paired difference.
 
-Trials of one task resemble one another, so the task and not the episode is the sampling unit: intervals describe the
+Trials of one task resemble each other, so the sampling unit is the task and not the episode: intervals describe the
 result for other tasks of the same kind.
 """
 

@@ -1,4 +1,4 @@
-"""The counts of a run: the one computation behind its summary, its report and the figures of the Python API."""
+"""The counts of a run: the single computation behind its summary, its report and the figures of the Python API."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pass_hat_k(successes: Sequence[int], trials: int) -> dict[int, float]:
 def combinations(successes: Iterable[int], trials: int) -> Iterator[tuple[Mapping[int, int], int]]:
     """Yield C(c, k) for each number of successes c, and C(n, k) for n trials, for k = 1 to n.
 
-    Each comes from that of k - 1: computed anew, they would take minutes for thousands of trials.
+    Each is computed from that of k - 1; otherwise this would take minutes for thousands of trials.
     """
     ways, all_ways = dict.fromkeys(successes, 1), 1
     for k in range(1, trials + 1):
@@ -40,7 +40,7 @@ def combinations(successes: Iterable[int], trials: int) -> Iterator[tuple[Mappin
 
 
 class UsageSum:
-    """What a role's model used in many episodes. The cost is exact, so that their order changes nothing."""
+    """The usage of a role's model in many episodes. The cost is exact, so it does not depend on their order."""
 
     def __init__(self) -> None:
         self._total = Usage.nothing()
@@ -61,9 +61,9 @@ class UsageSum:
 
 @dataclass
 class Tally:
-    """The counts over tasks times trials, added up grade by grade and record by record; it holds no episode.
+    """The counts over tasks times trials, added up grade by grade and record by record; it stores no episodes.
 
-    A slot without a usable result counts as reward 0, so no failure helps.
+    A slot without a usable result counts as reward 0, so no failure can raise a figure.
     """
 
     tasks: Sequence[str]
@@ -80,7 +80,7 @@ class Tally:
     _tool_errors: Counter[str] = field(default_factory=Counter)
 
     def copy_for(self, tasks: Sequence[str], trials: int) -> Tally:
-        """Return a copy over other tasks and trials, which can be added to."""
+        """Return a copy for other tasks and trials, to which more can be added."""
         return replace(deepcopy(self), tasks=tasks, trials=trials)
 
     def add_grade(self, grade: Grade) -> None:
@@ -89,7 +89,7 @@ class Tally:
             self.note_failure(grade)
 
     def add_figures(self, grade: Grade | GradeFigures) -> None:
-        """Count a grade, but do not say why it failed."""
+        """Count a grade, but not the reasons for its failure."""
         self.count(grade.task_id, grade.outcome, grade.reward)
         self.unchecked += any(verdict.status is Status.ERROR for verdict in grade.verdicts.values())
 
@@ -104,12 +104,12 @@ class Tally:
             self._solved[task_id] += 1
 
     def lacks_failure(self, grade: Grade | GradeFigures) -> bool:
-        """Tell whether a grade is that of its task's first failure so far, by trial."""
+        """Tell whether a grade belongs to the first failed trial of its task so far."""
         first = self._failures.get(grade.task_id)
         return not grade.solved and (first is None or grade.trial < first[0])
 
     def note_failure(self, grade: Grade) -> None:
-        """Keep what was not met as the reason of the task's first failure."""
+        """Keep the unmet criteria as the reason for the task's first failure."""
         self._failures[grade.task_id] = grade.trial, "; ".join(reasons(grade)[:3])
 
     def add_record(self, record: EpisodeRecord | EpisodeEnd) -> None:
@@ -129,32 +129,32 @@ class Tally:
 
     @property
     def rewards(self) -> Fraction:
-        """The sum of all rewards. It is exact, so that the order of the episodes changes nothing."""
+        """The sum of all rewards. It is exact, so it does not depend on the order of the episodes."""
         return sum((Fraction(reward) * number for reward, number in self._rewards.items()), Fraction(0))
 
     @property
     def failed(self) -> dict[str, str]:
-        """What was not met in the first trial of each task that was not solved."""
+        """The unmet criteria in the first failed trial of each task."""
         return {task: self._failures[task][1] for task in self.tasks if task in self._failures}
 
     @property
     def usage(self) -> dict[str, Usage]:
-        """What each role's model used."""
+        """The usage of each role's model."""
         return {role: used.total() for role, used in sorted(self._usage.items())}
 
     @property
     def solved(self) -> dict[str, int]:
-        """How many slots of each task are solved."""
+        """The number of solved slots of each task."""
         return {task: self._solved[task] for task in self.tasks}
 
     @property
     def evaluable(self) -> dict[str, int]:
-        """How many slots of each task have a reward."""
+        """The number of slots of each task that have a reward."""
         return {task: self._evaluable[task] for task in self.tasks}
 
     @property
     def rewarded(self) -> int:
-        """How many grades have a reward."""
+        """The number of grades with a reward."""
         return self._evaluable.total()
 
     @property
@@ -174,15 +174,15 @@ class Tally:
 
     @property
     def outcomes(self) -> dict[str, int]:
-        """How many grades have each outcome."""
+        """The number of grades with each outcome."""
         return dict(sorted(self._outcomes.items()))
 
     @property
     def pending(self) -> int:
-        """How many grades await a judge."""
+        """The number of grades that await a judge."""
         return self._outcomes[Outcome.PENDING.value]
 
     @property
     def tool_errors(self) -> dict[str, int]:
-        """How many tool calls failed, by kind of failure."""
+        """The number of failed tool calls by kind of failure."""
         return dict(sorted(self._tool_errors.items()))

@@ -1,7 +1,7 @@
-"""BM25, with the arithmetic that the official benchmark uses (the Okapi formula with a floor for frequent words).
+"""BM25, with the arithmetic of the official benchmark (the Okapi formula with a floor for frequent words).
 
-Tokens are the lower-cased words between whitespace; nothing else is removed. A word that occurs in more than half of
-the documents would have a negative weight, and gets a quarter of the average weight instead.
+Tokens are lower-cased words separated by whitespace, with nothing removed. A word that occurs in more than half of the
+documents would have a negative weight; it gets a quarter of the average weight instead.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FLOOR = 0.25
 
 
 class Index:
-    """For each word, the documents that contain it and what an occurrence in a query adds to their scores."""
+    """For each word, the documents that contain it, and what one occurrence in a query adds to their scores."""
 
     def __init__(self, knowledge: KnowledgeBase) -> None:
         self.size = len(knowledge.documents)
@@ -40,7 +40,7 @@ class Index:
                 self.added[word].append((place, weight * (often * (K1 + 1) / (often + damping))))
 
     def scores(self, query: str) -> list[float]:
-        """Return the score of each document; a word that is repeated in the query counts repeatedly."""
+        """Return the score of each document; a word counts as often as it occurs in the query."""
         scores = [0.0] * self.size
         for word in tokens(query):
             for place, added in self.added.get(word, ()):
@@ -55,7 +55,7 @@ def tokens(text: str) -> list[str]:
 
 @lru_cache(maxsize=8)
 def index_of(knowledge: KnowledgeBase) -> Index:
-    """Return the index of a knowledge base, built once a process."""
+    """Return the index of a knowledge base, built once per process."""
     return Index(knowledge)
 
 

@@ -1,4 +1,4 @@
-"""Search by a regular expression: the score of a document is how often the pattern matches in it."""
+"""Search by a regular expression: the score of a document is the number of matches in it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Count = Callable[[str, float], int]
 
 
 class Grep:
-    """Finds the documents in which a pattern matches; a pattern that does not compile is taken literally.
+    """Finds the documents that match a pattern; a pattern that does not compile is taken literally.
 
-    Patterns are those of Python. One that may backtrack for long is matched by a library that can stop, and is refused
-    when its time is up.
+    Patterns are Python regular expressions. One that may backtrack for long is matched by a library with a time limit,
+    and is refused when the limit is reached.
     """
 
     def __init__(self, knowledge: KnowledgeBase, options: Mapping[str, Any]) -> None:
@@ -51,7 +51,7 @@ class Grep:
         return sorted(hits, key=lambda hit: hit.score, reverse=True)[: self._most]
 
     def _counting(self, query: str) -> Count:
-        """Return a function that counts the matches in a text within a time. Raises ToolError."""
+        """Return a function that counts the matches in a text within a time limit. Raises ToolError."""
         flags = 0 if self._sensitive else re.IGNORECASE
         try:
             pattern = re.compile(query, flags)
@@ -71,6 +71,6 @@ class Grep:
 
 
 def _is_fast(query: str) -> bool:
-    """Tell whether a pattern surely takes little time: at most one repetition, and none of a group."""
+    """Tell whether a pattern certainly takes little time: it has at most one repetition, and none of a group."""
     repeated = sum(query.count(sign) for sign in "*+?{")
     return repeated == 0 or (repeated == 1 and "(" not in query)

@@ -28,7 +28,7 @@ def switch(options: Mapping[str, Any], name: str) -> bool:
 
 
 def seconds(options: Mapping[str, Any]) -> float:
-    """Return how long a search may take. Raises UsageError."""
+    """Return the time limit of a search. Raises UsageError."""
     value = options.get("seconds", SECONDS)
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise UsageError(f"option seconds of the retriever should be a number above 0, not {value!r}")

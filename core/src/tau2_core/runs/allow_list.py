@@ -34,7 +34,7 @@ class AllowList:
         tasks: Collection[str],
         known: Collection[str],
     ) -> Iterator[Problem]:
-        """Yield the entries that allow nothing: with unknown names, or for passes that do not occur any more.
+        """Yield the entries without effect: those with unknown names, or for passes that no longer occur.
 
         `tasks` and `known` are all tasks and baselines; entries for tasks that were not `played` are not reported.
         """

@@ -56,9 +56,10 @@ class Pass:
 
 @dataclass
 class Audit:
-    """The result of an audit. `played`: the number of tasks on which each baseline could be tried.
+    """The result of an audit.
 
-    `stale` are entries of the allow-list that allow nothing.
+    `played`: the number of tasks on which each baseline could be tried. `stale`: entries of the allow-list without
+    effect.
     """
 
     domain: str
@@ -88,10 +89,10 @@ async def audit(
     blocked: Sequence[str] = (),
     on_task: Callable[[], None] = lambda: None,
 ) -> Audit:
-    """Play every baseline on every task of a split (default: `base`), and report what passes.
+    """Play every baseline on every task of a split (default: `base`), and report which tasks they pass.
 
-    The workers of the `executor` play, by default this process; they open a catalogue with these `packs` and without
-    what is `blocked`. Raises UsageError, PackError, DatasetError.
+    The tasks are played by the workers of the `executor`, by default by this process. Workers open a catalogue with
+    these `packs` and without `blocked` plugins. Raises UsageError, PackError, DatasetError.
     """
     work = AuditWork(
         domain=setting.domain,
@@ -130,7 +131,7 @@ Trial = tuple[str, AgentSpec, Task]
 
 @dataclass(kw_only=True)
 class AuditWork:
-    """Auditing the tasks of a domain, one by one. Each worker loads the domain, whose content must have the digests."""
+    """Audits the tasks of a domain, one at a time. Each worker loads the domain, which must match the digests."""
 
     domain: str
     dataset: Path | None
@@ -142,7 +143,7 @@ class AuditWork:
     _auditor: _Auditor | None = field(default=None, init=False, repr=False)
 
     def auditor_of(self, setting: Setting, catalogue: Catalogue) -> _Auditor:
-        """Return what audits. Raises UsageError."""
+        """Return the function that audits a task. Raises UsageError."""
         tasks = setting.select(split=self.split or (BASE if BASE in setting.splits() else None))
         self._auditor = _Auditor(setting, catalogue, self.evaluators, tasks)
         return self._auditor
@@ -167,7 +168,7 @@ class AuditWork:
         raise RunError(f"{self.domain}: task {given.decode()!r} cannot be audited: {why}")
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_auditor": None}  # each worker loads its own
+        return {**vars(self), "_auditor": None}  # not sent: each worker loads its own
 
 
 class _Auditor:
@@ -229,7 +230,7 @@ class _Auditor:
         return list(found.values())
 
     def _unrelated(self, task: Task) -> Action | None:
-        """Return the first write of another task that works after this task's gold, and changes something."""
+        """Return the first write of another task that succeeds after this task's gold and changes something."""
         own = {action.text() for action in task.gold()}
         for owner, action in self.writes:
             if owner == task.id or action.text() in own:

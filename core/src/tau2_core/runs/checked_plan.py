@@ -26,7 +26,7 @@ class CheckedPlan:
     config: dict[str, Any]
 
     def taken_over(self, journal: Journal) -> TakenOver:
-        """Find what a run's folder has already. Raises RunError if it belongs to another run."""
+        """Find what the run's folder already contains. Raises RunError if it belongs to another run."""
         return resume_run(journal, self.config, self.plan) if journal.begun else nothing_yet(journal, self.plan)
 
 

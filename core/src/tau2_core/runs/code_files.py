@@ -1,4 +1,4 @@
-"""The files that code consists of: its package with data, and everything that it imports; libraries by version."""
+"""The files that code consists of: its package with data, and what it imports; of libraries, the versions."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ CORE = __name__.partition(".")[0]
 
 
 class CodeFiles:
-    """Collects files under names that are the same on every machine, and versions of installed libraries.
+    """Collects files under names that are the same on every machine, and the versions of installed libraries.
 
-    Files that `sources` has read already are not read again.
+    Files that `sources` has already read are not read again.
     """
 
     def __init__(self, files: Mapping[str, Path] | None = None, sources: SourceFiles | None = None) -> None:
@@ -129,7 +129,7 @@ def _root(name: str) -> str:
 
 
 def _file(name: str) -> tuple[Path | None, bool]:
-    """Return the file of a module, None if it has none, and whether it is a package."""
+    """Return the file of a module, None if it has no file, and whether it is a package."""
     module = sys.modules.get(name)
     if module is not None:
         file = getattr(module, "__file__", None)

@@ -1,4 +1,4 @@
-"""From options to a run: catalogue, models, participants, tasks and evaluators, for `run`, `serve` and the API."""
+"""Building a run from options: catalogue, models, participants, tasks, evaluators; for `run`, `serve` and the API."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def compose(
 ) -> Composition:
     """Return the run that the options describe. Raises UsageError, PackError, DatasetError.
 
-    `agent` and `user` are participants that are not registered by a plugin; `tasks`, or what that function returns for
-    the setting, replace the selection of the options.
+    `agent` and `user` are participants that no plugin registers. `tasks`, or the result of calling it with the setting,
+    replaces the selection by options.
     """
     refuse_contradictions(options)
     catalogue = open_catalogue(options.pack, options.no_plugin)
@@ -70,7 +70,7 @@ def compose_run(
     user: UserSpec | None = None,
     tasks: OwnTasks | None = None,
 ) -> Composition:
-    """Return the run for an existing catalogue and open models; otherwise as `compose`."""
+    """Like `compose`, but with an existing catalogue and open models."""
     if len(options.domain) != 1:
         raise UsageError("name one domain to play; `tau2-gym domains` lists them")
     if len(options.dataset) > 1:

@@ -58,9 +58,9 @@ from tau2_core.watchdog import watched_for
 
 @dataclass(frozen=True, slots=True)
 class FinishedEpisode:
-    """One finished episode: its record, its grade, and its duration in seconds, 0 if it was not kept.
+    """A finished episode: its record, its grade, and its duration in seconds, 0 if unknown.
 
-    In a run's result the record has no messages.
+    In the result of a run, the record has no messages.
     """
 
     record: EpisodeRecord
@@ -70,12 +70,12 @@ class FinishedEpisode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """How a plan is executed, and who is told of it.
+    """How a plan is executed, and its callbacks.
 
     `resume` plays exactly the slots that are missing in the run's folder. `on_begun` is called with the number of
-    episodes that are finished there already, `on_graded` after each episode, and `on_finished` with it and its whole
-    record. `play_episode` plays one and returns its record, whatever goes wrong; `backends` are where its tool calls
-    are executed; `executor` is where episodes are played and graded.
+    episodes that are already finished there, `on_graded` after each episode, and `on_finished` with it and its whole
+    record. `play_episode` plays one episode and returns its record, whatever goes wrong; `backends` execute its tool
+    calls; `executor` determines where episodes are played and graded.
     """
 
     resume: bool = False
@@ -89,10 +89,10 @@ class Execution:
 
 @dataclass
 class RunResult:
-    """The result of a run; `stopped` says why it stopped early, "" if it is complete.
+    """The result of a run; `stopped` is the reason why it stopped early, "" if it is complete.
 
-    `now` is the number of episodes that were not taken over from before, `unchecked` that of grades with a criterion
-    that could not be checked. The episodes are in the run's folder.
+    `now` is the number of episodes that were played now, without those of an earlier, resumed run. `unchecked` is the
+    number of grades with a criterion that could not be checked. The episodes are in the run's folder.
     """
 
     summary: RunSummary
@@ -196,7 +196,7 @@ class _Run:
                 await self._await_first_answers(first)
                 for _ in range(1, plan.width(self.player.workers)):
                     group.create_task(self._work(queue))
-            self.stopping.refused()  # the last episode may have shown it
+            self.stopping.refused()  # the last episode may have revealed it
         except TimeoutError:
             self.stopped = f"the run's {plan.run_seconds:g} s have passed"
         except asyncio.CancelledError:
@@ -259,7 +259,7 @@ class _Run:
             await self.listeners.notify("episode_started", EpisodeStart(self.plan.setting.domain, slot, seed))
         try:
             played = await self.player.play(slot, seed)
-        except KeyboardInterrupt:  # a person left, or a second Ctrl-C in code that never waits
+        except KeyboardInterrupt:  # a person left, or a second Ctrl-C interrupted code that never waits
             self.stopped = "interrupted"
             raise asyncio.CancelledError from None
         self.journal.append_line(EPISODES, played.line)

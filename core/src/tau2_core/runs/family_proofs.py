@@ -59,7 +59,7 @@ class FamilyProofs:
     async def prove(self, task: Task, source: FamilySource) -> None:
         """Note a task whose gold works but that is not sound: nothing is broken, or a call can be omitted."""
         self._broken(task, source)
-        if task.outcome != "done" or len(task.gold()) > 1:  # a single call is covered by the silent agent
+        if task.outcome != "done" or len(task.gold()) > 1:  # with a single call, this is what the silent agent tests
             await self._each_call(task, source)
             await self._each_fix(task, source)
 

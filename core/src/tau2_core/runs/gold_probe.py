@@ -35,7 +35,7 @@ from tau2_core.users.scripted import Scripted
 
 RANDOM_TASKS = 3
 RANDOM_STEPS = 40
-Step = tuple[str, str, str]  # requestor, tool, result; "" and "" for the databases
+Step = tuple[str, str, str]  # requestor, tool, result; the first two are "" for the databases
 
 
 def main() -> None:

@@ -123,7 +123,7 @@ class GoldProofs:
         return result.failure is None and tool.name not in self.pack.unsound
 
     def _promote(self, warnings: Sequence[Problem]) -> None:
-        """Make warnings problems, as they make a gold call fail."""
+        """Turn warnings into problems if they make a gold call fail."""
         for warning in warnings:
             if warning in self.warnings.found:
                 self.warnings.found.remove(warning)
@@ -131,7 +131,7 @@ class GoldProofs:
         self.notes.repeated += 1
 
     def _records_fit(self, environment: Environment, tool: Tool) -> None:
-        """Note values that a tool leaves and their model does not allow; the same one of several records only once."""
+        """Note values from a tool that their model does not allow; the same one in several records only once."""
         for path, why in chain.from_iterable(map(unfit_parts, environment.worlds.values())):
             mistake = (path[0], *path[2:], why)
             if mistake not in self.unfit:

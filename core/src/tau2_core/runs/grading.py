@@ -67,13 +67,11 @@ async def grade_run(
 ) -> GradedRun:
     """Grade all finished episodes of a run folder with one set (default: the one that has graded them).
 
-    Judgements are kept as they come; grades and summary are replaced at the end, so nothing is lost if this is stopped.
-    The judge is asked by this process; grading is done by the `executor`, by default here, whose workers open a
-    catalogue with these `packs` and without what is `blocked`. `on_done` is called for each episode that is judged or
-    graded.
-
-    Raises RunError if another process writes there, the folder is damaged, pack or dataset have changed, or the judge
-    is not usable; UsageError for an unknown set.
+    Judgements are kept as they arrive; grades and summary are replaced at the end, so nothing is lost if this is
+    stopped. The judge is asked by this process. Grading is done by the workers of the `executor`, by default by this
+    process; workers open a catalogue with these `packs` and without `blocked` plugins. `on_done` is called for each
+    episode that is judged or graded. Raises RunError if another process is writing there, the folder is damaged, pack
+    or dataset have changed, or the judge is not usable; UsageError for an unknown set.
     """
     journal = Journal(folder, resume=True)
     with journal.alone():

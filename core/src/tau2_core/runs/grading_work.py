@@ -1,4 +1,4 @@
-"""Grading the records of one run folder, one by one: what each worker does that helps with it."""
+"""Grading the records of a run folder, one at a time, in this process or by workers."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ class RecordToGrade(msgspec.Struct, array_like=True):
 
 @dataclass(kw_only=True)
 class GradingOfRun:
-    """Grading the records of a run folder. A worker loads what the run was played with; it needs no folder.
+    """Grades the records of a run folder. A worker loads what the run was played with, but does not need its folder.
 
-    `code` is the digest of the run's evaluators, which must be those of its workers; "" before they are loaded.
+    `code` is the digest of the run's evaluators, which a worker's must match; "" before they are loaded.
     """
 
     folder: Path
@@ -80,7 +80,7 @@ class GradingOfRun:
     _grader: Grader | None = field(default=None, init=False, repr=False)
 
     def load(self, catalogue: Catalogue) -> Grader:
-        """Load what grades. Raises RunError if it is not what it should be; UsageError for an unknown set."""
+        """Load what grading needs. Raises RunError if it differs from the run's, UsageError for an unknown set."""
         setting = setting_of(self.config, catalogue, self.dataset)
         for what, digest in content_digests(setting).items():
             if self.config["digests"].get(what) != digest:
@@ -127,4 +127,4 @@ class GradingOfRun:
         return judgement_of(file, each.judgement_number, json_content(file, Line(each.judgement_number, 0, 0, content)))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_grader": None}  # each worker loads its own
+        return {**vars(self), "_grader": None}  # not sent: each worker loads its own

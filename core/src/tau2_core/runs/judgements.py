@@ -27,7 +27,7 @@ async def probe_judge(role_model: RoleModel | None) -> None:
 class Judging:
     """Asks the judge where its decision counts; `keep` gets each judgement before it is used.
 
-    With `everywhere` it is also asked where the task's reward basis does not need it. `known` judgements are not
+    With `everywhere` it also asks where the task's reward basis does not need the judge. `known` judgements are not
     requested again, unless the judge failed or was another model.
     """
 
@@ -72,5 +72,5 @@ def append_judgement(journal: Journal, slot: Slot, judgement: Judgement) -> None
 
 
 def stands(judgement: Judgement, role_model: RoleModel | None) -> bool:
-    """Tell whether a judgement is still valid; judgements of two models are never mixed in one number."""
+    """Tell whether a judgement is still valid; judgements of different models are never combined in one figure."""
     return role_model is None or (not judgement.error and judgement.model == role_model.settings.model)

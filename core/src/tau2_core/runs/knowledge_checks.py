@@ -1,4 +1,4 @@
-"""Checks of a knowledge base: hidden tools must be named in it, and be found by what the tasks search for."""
+"""Checks of a knowledge base: it must name the hidden tools, and the tasks' searches must find these documents."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tau2_core.problem_kinds import ProblemKind
 
 
 def knowledge_works(pack: Pack, problems: Problems) -> bool:
-    """Note documents that cannot be read, retrievers that cannot be created, and hidden tools that nobody can find.
+    """Note documents that cannot be read, retrievers that cannot be created, and hidden tools that no document names.
 
     Returns whether the pack can be played all the same.
     """

@@ -25,8 +25,8 @@ from tau2_core.watchdog import place_of
 log = logging.getLogger(__name__)
 Event = Literal["run_started", "episode_started", "episode_finished", "run_finished"]
 Listener = Callable[[Any], object]
-SECONDS = 30.0  # for a listener, per notification of an episode
-RUN_SECONDS = 60.0  # at the beginning and the end of a run
+SECONDS = 30.0  # seconds of a listener for one notification about an episode
+RUN_SECONDS = 60.0  # seconds at the beginning and the end of a run
 
 
 class Listeners:
@@ -44,7 +44,7 @@ class Listeners:
         }
         self._episode_seconds = SECONDS if episode_seconds is None else min(SECONDS, episode_seconds)
         self._thread: _Thread | None = None
-        self._turn = asyncio.Lock()  # waiters get it in the order of their arrival
+        self._turn = asyncio.Lock()  # it is fair: waiters get it in the order of their arrival
 
     def any(self, event: Event) -> bool:
         """Tell whether a plugin listens to an event."""
@@ -141,4 +141,4 @@ def _work(calls: SimpleQueue[tuple[Callable[[], object], Future[object]] | None]
                 call.set_result(work())
         except Exception as error:  # noqa: BLE001 - it is reported when the future is read
             call.set_exception(error)
-        del job, work, call  # so that what they hold is not kept until the next one
+        del job, work, call  # so that its objects are not kept until the next one

@@ -64,7 +64,7 @@ def _refuse_another_run(first: RecordedRun, other: RecordedRun) -> None:
 
 
 def _owners(parts: Sequence[RecordedRun]) -> dict[Slot, RecordedRun]:
-    """Return the part whose episode counts for each played slot, in the order of the slots."""
+    """Return, for each played slot in order, the part whose episode counts."""
     owners: dict[Slot, RecordedRun] = {}
     for part in parts:
         for slot, record in part.records.items():

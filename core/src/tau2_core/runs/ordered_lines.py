@@ -1,4 +1,4 @@
-"""Writing lines in the order of episodes, although some are graded sooner than others."""
+"""Writing lines in the order of episodes, although they are graded in another order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Lines = list[tuple[str, bytes]]
 
 
 class OrderedLines:
-    """Holds lines back until those of all earlier places are written, so that equal runs give equal files.
+    """Holds lines back until all earlier ones are written, so that equal runs give equal files.
 
     Nothing waits for it. Lines that a killed run was holding back are graded again on resume.
     """

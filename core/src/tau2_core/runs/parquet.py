@@ -1,4 +1,4 @@
-"""Writing rows as a Parquet file, a batch at a time."""
+"""Writing rows as a Parquet file, in batches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BATCH = 10_000
 
 
 def write_parquet(file: Path, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows into a new Parquet file. Nothing is left of it if this fails.
+    """Write rows into a new Parquet file. If this fails, no file is left.
 
     Args:
         file: the file.

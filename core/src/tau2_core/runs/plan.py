@@ -36,7 +36,7 @@ class Shard:
         return islice(slots, self.number - 1, None, self.count)
 
     def size(self, slots: int) -> int:
-        """Return how many of so many slots are in it."""
+        """Return the size of the shard for this number of slots."""
         return len(range(self.number - 1, slots, self.count))
 
 
@@ -50,11 +50,11 @@ def parse_shard(text: str) -> Shard:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that decides what a run does. `seed` gives each trial its own seed, the same for every task.
+    """Everything that decides what a run does.
 
-    `evaluators` is the name of the evaluator set, `evaluator_set` the set itself if it is not a registered one.
-    `shard` is the part of the inventory that is played here; None is all of it. `concurrency` is the number of episodes
-    at a time; None is 8, or 4 for each worker.
+    `seed` gives each trial its own seed, the same for every task. `evaluators` is the name of the evaluator set,
+    `evaluator_set` the set itself if it is not a registered one. `shard` is the part of the inventory that is played
+    here; None is all of it. `concurrency` is the number of concurrent episodes; None means 8, or 4 per worker.
     """
 
     setting: Setting
@@ -99,7 +99,7 @@ class Plan:
         return self.participants.agent.interactive or self.participants.user.interactive
 
     def width(self, workers: int = 1) -> int:
-        """Return the number of concurrent episodes of the run, whatever its workers; 1 if a person takes part."""
+        """Return the number of concurrent episodes of the run over all workers; 1 if a person takes part."""
         wanted = self.concurrency or max(CONCURRENCY, workers * CONCURRENCY_A_WORKER)
         return 1 if self.interactive else min(wanted, self.own_size)
 
@@ -108,7 +108,7 @@ class Plan:
         return min(BUSY_SECONDS, self.participants.limits.timeout_seconds or BUSY_SECONDS)
 
     def redactor(self) -> Redactor:
-        """Return what removes the run's secrets from all that it writes."""
+        """Return the redactor, which removes the run's secrets from everything that it writes."""
         models = self.participants.role_models.values()
         return next((role_model.redactor for role_model in models), None) or environment_redactor()
 

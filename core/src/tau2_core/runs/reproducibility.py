@@ -23,7 +23,7 @@ from tau2_core.problem_kinds import ProblemKind
 from tau2_core.runs import gold_probe
 from tau2_core.runs.digests import pack_files
 
-HASH_SEEDS = (1, 2, 3)  # two leave a set of two elements in the same order half of the time
+HASH_SEEDS = (1, 2, 3)  # two processes would iterate over a set of two elements in the same order half of the time
 AT_LEAST = 10
 SECONDS = 120
 _SHOWN = 80
@@ -49,9 +49,10 @@ def check_reproducible(
     problems: Problems,
     warnings: Problems,
 ) -> None:
-    """Note each tool whose results differ between processes. A pack that cannot vary, but for its tests, is not played.
+    """Note each tool whose results differ between processes.
 
-    `tasks` are those whose gold works; a subset is played that calls every tool and function which any of them calls.
+    A pack that cannot vary, apart from its tests, is not played. `tasks` are those whose gold works. A subset is played
+    that calls every tool and function which any of them calls.
     """
     files = [file for file in pack_files(pack).files.values() if not file.is_relative_to(pack.folder / "tests")]
     if not tasks or not any(_may_vary(file, pack.package) for file in files if file.suffix == ".py"):
@@ -117,7 +118,7 @@ def _short(text: str, both: tuple[str, str]) -> str:
 
 
 def _described(spec: RetrieverSpec) -> dict[str, Any]:
-    """Return a retriever as JSON values; its code by name."""
+    """Return a retriever as JSON values, with its code by name."""
     code: Any = spec.create
     target = code.target if isinstance(code, Lazy) else f"{code.__module__}:{code.__qualname__}"
     return {"name": spec.name, "summary": spec.summary, "create": target, "options": dict(spec.options)}

@@ -23,9 +23,9 @@ from tau2_core.state.difference import path_text, value_changes
 
 @dataclass(frozen=True)
 class TakenOver:
-    """What a run's folder has of its slots when it begins: records, judgements, and grades as far as they exist.
+    """What a run's folder already contains when the run begins: records, judgements, and grades as far as they exist.
 
-    `spent` is the usage of all episodes played so far, by role, including those that will be played again.
+    `spent` is the usage by role of all episodes played so far, including those that will be played again.
     """
 
     slots: SlotNumbers
@@ -46,7 +46,7 @@ class TakenOver:
 
 
 def nothing_yet(journal: Journal, plan: Plan) -> TakenOver:
-    """Return what a run has whose folder is new."""
+    """Return this for a run whose folder is new."""
     return _found(journal, plan, SlotNumbers([], 0))
 
 
@@ -54,7 +54,7 @@ def resume_run(journal: Journal, config: dict[str, Any], plan: Plan) -> TakenOve
     """Find the finished slots, and leave only their lines in the files, one per slot.
 
     Episodes with an infrastructure error are removed, to be played again. Raises RunError if the run was configured
-    differently: for any difference in options, plugins or content that could affect a result.
+    differently, which includes any difference in options, plugins or content that could affect a result.
     """
     try:
         difference = next(value_changes(deciding(journal.read(CONFIGURATION)), deciding(config)), None)

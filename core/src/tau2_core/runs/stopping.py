@@ -12,9 +12,9 @@ from tau2_core.records.figures import EpisodeEnd
 
 
 class Stopping:
-    """Watches the episodes of a run; `why` says why no more are started, "" while they are.
+    """Watches the episodes of a run; `why` is the reason why no more are started, "" while they are.
 
-    `spent` is the usage from before a resume. `max_cost` is in dollars, None without a limit.
+    `spent` is the usage before a resume. `max_cost` is in dollars, None without a limit.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Noting the problems of tasks, so that the same problem of many tasks of a family is named once."""
+"""Noting the problems of tasks, so that a problem of many tasks of a family is reported once."""
 
 from __future__ import annotations
 

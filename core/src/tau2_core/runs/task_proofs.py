@@ -86,7 +86,7 @@ class _Player:
         how = " solo" if setting.solo else ""
         criteria = task.evaluation_criteria
         unsayable = any("," in text for text in (criteria.communicate_info if criteria else None) or [])
-        if not grade.solved and not unsayable:  # that is noted already
+        if not grade.solved and not unsayable:  # already noted
             why = "; ".join(reasons(grade)[:3])
             self.notes.note(
                 source,
@@ -119,7 +119,7 @@ class _Player:
                 return
 
     async def passes(self, task: Task, gold: Sequence[Action]) -> bool:
-        """Tell whether the oracle passes a task when it gets other gold calls."""
+        """Tell whether the oracle passes a task with other gold calls."""
         criteria = task.evaluation_criteria
         shown = criteria.model_copy(update={"actions": list(gold)}) if criteria else None
         played = task.model_copy(update={"evaluation_criteria": shown})

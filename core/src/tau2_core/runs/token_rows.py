@@ -43,10 +43,9 @@ class TokenRow(BaseModel):
 
     `prompt_ids` are those of its first call. `completion_ids` are all later ones: sampled by the model where `mask` is
     1, and from other messages where it is 0. `logprobs` are None where nothing was sampled, and where the engine sent
-    none. `reward` is None if no reward may count for that side.
-
-    `turns` are the indexes of the sampled messages, `weight_versions` those reported by the engine. `forked_at` is the
-    position at which the first prompt differs from the previous sequence, None for the first one.
+    none. `reward` is None if that side has no usable reward. `turns` are the indexes of the sampled messages,
+    `weight_versions` those reported by the engine. `forked_at` is the position at which the first prompt differs from
+    the previous sequence, None for the first one.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -86,7 +85,7 @@ def token_rows(run: RecordedRun) -> list[TokenRow]:
     for number, call in journal.validated(TOKENS, TracedCall):
         of_role = attempts.setdefault((Slot(call.task_id, call.trial), call.role), [])
         if call.call == 0:
-            of_role.clear()  # an interrupted attempt, or one with an infrastructure error, is played again
+            of_role.clear()  # an attempt that was interrupted or had an infrastructure error is played again
         of_role.append(_Line(number, call))
     rows: list[TokenRow] = []
     order = {task_id: index for index, task_id in enumerate(run.tasks)}

@@ -62,7 +62,7 @@ class Imported:
 def tool_name(text: str, taken: Mapping[str, object], otherwise: str = "tool") -> str:
     """Return an unused name that providers accept and that begins with a letter, similar to `text`.
 
-    `otherwise` replaces a text without any letter or digit that may be kept, such as one in Chinese.
+    `otherwise` replaces a text without any usable letter or digit, such as one in Chinese.
     """
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_-") or otherwise
     if not name[0].isalpha():

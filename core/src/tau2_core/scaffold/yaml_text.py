@@ -1,4 +1,4 @@
-"""Writing YAML for packs. Text that would be read as another type is quoted."""
+"""Writing YAML for packs. Text that YAML would read as another type is quoted."""
 
 from __future__ import annotations
 

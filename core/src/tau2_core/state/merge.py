@@ -44,7 +44,7 @@ def _by_field(base: Base, data: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             if not isinstance(patch, dict):
                 raise ValueError(f"{name} should be an object, not {patch!r}")
             for part, value in patch.items():
-                if f"{name}.{part}" in base.fields:  # another key is dropped, as in every record
+                if f"{name}.{part}" in base.fields:  # unknown keys are dropped, as in every record
                     yield f"{name}.{part}", value
         elif name in base.fields:
             yield name, patch

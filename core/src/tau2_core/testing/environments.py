@@ -1,4 +1,4 @@
-"""Environments for the tests of a pack's tools: calls in, results and states out."""
+"""Environments for testing a pack's tools: make calls, check results and states."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class DomainEnvironment:
         return View(self.environment.worlds[role], writing=False)
 
     def digests(self) -> dict[str, str]:
-        """Return each side's digest: equal ones are equal states."""
+        """Return each side's digest. Equal digests mean equal states."""
         return self.environment.digests()
 
     def changes(self, role: Role = "agent") -> list[Change]:
-        """Return what differs between a side's database and the pack's, path by path."""
+        """Return the differences between a side's database and the pack's, path by path."""
         return world_changes(World(self.environment.setting.bases()[role]), self.environment.worlds[role])
 
 

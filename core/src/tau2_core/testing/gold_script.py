@@ -1,8 +1,8 @@
 """A script that plays the gold of tasks in every role, for a scripted endpoint.
 
-The customer begins with the task's id between ⟦ and ⟧, by which the agent's part finds its calls. The role is
-part of the model's name: `customer` or `judge`; any other name is the agent. Tasks with equal
-scenarios, such as those of one family, cannot be played by one script.
+The customer begins with the task's id between ⟦ and ⟧, which tells the agent's part which calls to make. The role is
+part of the model's name: `customer` or `judge`; any other name is the agent. Tasks with equal scenarios, such as those
+of one family, cannot be played by one script.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class GoldScript:
         return self.customer(asked) if "customer" in asked.model else self.agent(asked)
 
     def judge(self, asked: Asked) -> Reply:
-        """Find every statement met."""
+        """Decide that every statement is met."""
         question = next(str(message["content"]) for message in asked.messages if message["role"] == "user")
         numbers = _STATEMENT.findall(question.rpartition("Statements:")[2])
         verdicts = [{"number": int(number), "reason": "as scripted", "met": True} for number in numbers]
@@ -76,7 +76,7 @@ class GoldScript:
         return say(STOP if heard[-2:-1] == heard[-1:] else "Go on, please.")
 
     def agent(self, asked: Asked) -> Reply:
-        """Make the gold calls one by one, ask the customer for theirs, then say what is to be communicated."""
+        """Make the gold calls one at a time, ask the customer for theirs, then say what must be communicated."""
         solo = "<ticket>" in asked.system
         task = self._in_system(asked, _ticket) if solo else self._announced(asked)
         before = sum(isinstance(message, AssistantMessage) for message in task.history())

@@ -94,7 +94,7 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Stalled:
-    """No answer is sent while the endpoint runs and the client waits."""
+    """No answer is sent as long as the endpoint runs and the client waits."""
 
 
 Answer = Reply | Refusal | Raw | Dropped | Stalled

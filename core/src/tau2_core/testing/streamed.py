@@ -1,4 +1,4 @@
-"""A chat completion as a stream: the chunks of server-sent events which an endpoint sends instead of one JSON body."""
+"""A chat completion as a stream: the server-sent events that an endpoint sends instead of one JSON body."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 
 def events(completion: Mapping[str, Any], *, include_usage: bool) -> bytes:
-    """Return a completion as server-sent events, up to `[DONE]`; texts and arguments come in two pieces.
+    """Return a completion as server-sent events, up to `[DONE]`; texts and arguments are sent in two pieces.
 
-    The usage comes in a chunk of its own, and only if the request asked for it (`stream_options.include_usage`).
+    The usage is sent in a chunk of its own, and only if the request asked for it (`stream_options.include_usage`).
     """
     chunks = [*_chunks(completion)]
     if include_usage and "usage" in completion:

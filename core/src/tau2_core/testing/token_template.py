@@ -1,4 +1,4 @@
-"""A chat template and a tokeniser of bytes for the scripted endpoint: the tokens that an engine reports."""
+"""A chat template and a byte tokeniser for the scripted endpoint: the tokens that an engine would report."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ DRIFT = 261
 
 
 class ByteTemplate:
-    """Renders messages as a mark for the role, the bytes of what it says, and an end mark.
+    """Renders each message as a mark for the role, the bytes of its text, and an end mark.
 
-    With `drifts_from` it does what some templates do: once a prompt has this number of assistant messages, it renders
-    the first of them differently than it was sampled. `logprobs` and `ids`: whether they are returned.
+    With `drifts_from` it imitates a flaw of some templates: once a prompt has this number of assistant messages, it
+    renders the first of them differently than it was sampled. `logprobs` and `ids`: whether they are returned.
     """
 
     def __init__(self, *, drifts_from: int | None = None, logprobs: bool = True, ids: bool = True) -> None:
@@ -25,7 +25,7 @@ class ByteTemplate:
         self.ids = ids
 
     def prompt(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any]) -> list[int]:
-        """Return the ids of a prompt, up to where the assistant is to speak."""
+        """Return the ids of a prompt, up to where the assistant's message begins."""
         ids = [*msgspec.json.encode(list(tools)), END] if tools else []
         answers = 0
         for message in messages:
@@ -48,7 +48,7 @@ class ByteTemplate:
         return [*text, *(msgspec.json.encode(calls) if calls else b""), END]
 
     def told(self, body: Mapping[str, Any], message: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the additional fields of an answer, and of its choice."""
+        """Return the additional fields of an answer and of its choice."""
         answer: dict[str, Any] = {}
         choice: dict[str, Any] = {}
         completion = self.spoken(message)

@@ -60,7 +60,7 @@ class Scripted:
 
 
 def script(scenario: UserScenario) -> list[str]:
-    """Return what the customer says on its own, in order; a token in it that would end the conversation is left out."""
+    """Return what the customer says unprompted, in order, without a token that would end the conversation."""
     instructions = scenario.instructions
     if not isinstance(instructions, Instructions):
         texts = [instructions]

@@ -15,7 +15,7 @@ from tau2_core.adapters.tau2_bench.files import RESTORE, Files
 from tau2_core.errors import DatasetError
 from tau2_core.model.knowledge import Document, KnowledgeBase
 
-# The template of each variant that needs no service from elsewhere.
+# The template of each variant that needs no external service.
 _TEMPLATES: Mapping[str, str] = {
     "no_knowledge": "no_knowledge",
     "full_kb": "full_kb",

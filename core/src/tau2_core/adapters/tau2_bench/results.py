@@ -93,7 +93,7 @@ class ResultFile:
         return "strict" if _mapping(self.info.get("environment_info")).get("argument_mode") == "strict" else "tau2"
 
     def task(self, task_id: str, find: FindTask = _no_task) -> Task:
-        """Return a task by id: the file's own, or the result of `find`. Raises DatasetError."""
+        """Return a task by id: the file's own, or the one that `find` returns. Raises DatasetError."""
         if task_id not in self._parsed:
             if task_id in self.tasks:
                 try:

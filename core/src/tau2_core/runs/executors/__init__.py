@@ -1,1 +1,1 @@
-"""Where the episodes of a run are played and graded: in its own process, or by workers."""
+"""Where the episodes of a run are played and graded: in the run's own process, or by workers."""

@@ -1,4 +1,4 @@
-"""Work on many things that needs no models, such as grading: in this process, or by the workers of an executor."""
+"""Applying a function to many items without models, for example to grade them: in this process or by workers."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from tau2_core.runs.executors.messages import Compute, Computed, Setup
 from tau2_core.runs.executors.recipe import packed_computation
 from tau2_core.runs.executors.shared_models import SharedModels
 
-MOST_OF_A_BATCH = 16  # things
+MOST_OF_A_BATCH = 16  # items per batch
 FULL = 1 << 18  # bytes after which a batch is full
-AHEAD = 4  # batches a worker, done or not, that wait for the results of earlier ones
+AHEAD = 4  # batches per worker, done or not, that may wait for the results of earlier ones
 
 Work = Callable[[bytes], Awaitable[bytes]]
 
 
 class Computation(Protocol):
-    """A function of bytes that each worker prepares for itself. It is pickled."""
+    """A function from bytes to bytes that each worker prepares for itself. It is pickled."""
 
     def prepare(self) -> Work:
-        """Load what is needed, and return the function, which equal bytes give equal bytes. Raises Tau2GymError."""
+        """Load what is needed and return the function, which must be deterministic. Raises Tau2GymError."""
 
     def lost(self, given: bytes, why: str) -> bytes:
-        """Return the result for something on which its worker has ended again and again."""
+        """Return the result for an item whose worker ended at every attempt."""
 
 
 async def compute(
@@ -41,16 +41,16 @@ async def compute(
     *,
     batch: int = MOST_OF_A_BATCH,
 ) -> None:
-    """Apply a computation to each of the things given, and pass on the results in their order.
+    """Apply a computation to each item and pass on the results in order.
 
-    Things are read as they are needed, so there may be any number of them; workers get up to `batch` at a time. Raises
-    RunError, UsageError, and what preparing raises.
+    Items are read as they are needed, so there may be any number of them; workers get up to `batch` at a time. Raises
+    RunError, UsageError, and what `prepare` raises.
     """
     if chosen.is_here:
         work = computation.prepare()
         for each in given:
             take(await work(each))
-            await asyncio.sleep(0)  # let Ctrl-C in
+            await asyncio.sleep(0)  # give Ctrl-C a chance
         return
     batches = _batches(given, batch)
     setup = Setup(packed_computation(computation))
@@ -58,7 +58,7 @@ async def compute(
         first = list(islice(batches, launcher.workers))
         if not first:
             return
-        async with Crew(launcher, len(first), setup, SharedModels({})) as crew:  # more would have nothing to do
+        async with Crew(launcher, len(first), setup, SharedModels({})) as crew:  # more would be idle
             try:
                 await _in_order(crew, computation, chain(first, batches), take)
             except BaseExceptionGroup as errors:
@@ -104,7 +104,7 @@ async def _computed(crew: Crew, computation: Computation, batch: list[bytes]) ->
 
 
 async def _computed_alone(crew: Crew, computation: Computation, given: bytes) -> bytes:
-    """Compute one thing by a worker that has nothing else, so that what ends its worker takes no other with it."""
+    """Compute one item on a worker that does nothing else, so that no other item is lost if it ends the worker."""
     try:
         return (await _results(crew, [given], alone=True))[0]
     except WorkerEndedError as ended:

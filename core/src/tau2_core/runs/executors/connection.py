@@ -1,7 +1,7 @@
-"""The connection between a run and one of its workers: messages in both directions, after each has proved itself.
+"""The connection between a run and one of its workers: messages in both directions, after mutual authentication.
 
 Both know the invitation's key, and neither sends it. Nothing is encrypted: as in other clusters, the network between a
-run and its workers is a trusted one.
+run and its workers is trusted.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from tau2_core.runs.executors.messages import FromRun, FromWorker
 Received = TypeVar("Received")
 NONCE = 32
 PROOF = 32
-SIZE = 4  # bytes before each message, its length
+SIZE = 4  # bytes of the length before each message
 AT_ONCE = 1 << 18  # bytes
 MOST_UNSENT = 1 << 20  # bytes; beyond them `drained` waits
 _encode = msgspec.msgpack.Encoder().encode
 
 
 class Connection(Generic[Received]):
-    """Messages over a stream. Those that are sent in one turn of the event loop leave together."""
+    """Messages over a stream. Messages sent in the same turn of the event loop are written together."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, decode: Callable[[bytes], Received]
@@ -44,20 +44,20 @@ class Connection(Generic[Received]):
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # so that a lost machine is noticed
 
     def send(self, message: Any) -> None:
-        """Send a message soon. What can no longer be sent is dropped: `receive` tells that the connection is lost."""
+        """Queue a message. If the connection is lost, it is dropped, and `receive` reports the loss."""
         content = _encode(message)
         if not self._unsent:
             asyncio.get_running_loop().call_soon(self.flush)
         self._unsent += (len(content).to_bytes(SIZE, "big"), content)
 
     def flush(self) -> None:
-        """Send what is unsent now."""
+        """Write all queued messages now."""
         content, self._unsent = b"".join(self._unsent), []
         if content and not self._writer.is_closing():
             self._writer.write(content)
 
     async def drained(self) -> None:
-        """Wait until the other side takes messages again. Raises ConnectionError."""
+        """Wait until the other side accepts messages again. Raises ConnectionError."""
         await self._writer.drain()
 
     async def receive(self) -> Received | None:
@@ -69,7 +69,7 @@ class Connection(Generic[Received]):
             return None
 
     async def _received(self, size: int) -> bytes:
-        """Return the next bytes. Those of many small messages are read at once."""
+        """Return the next bytes. Many small messages are read at once."""
         while (lacking := size - len(self._arrived) + self._taken) > 0:
             rest = self._arrived[self._taken :]
             more = await (self._reader.readexactly(lacking) if lacking > AT_ONCE else self._reader.read(AT_ONCE))
@@ -80,7 +80,7 @@ class Connection(Generic[Received]):
         return self._arrived[start : self._taken]
 
     async def close(self) -> None:
-        """Send what is unsent, and close."""
+        """Write all queued messages, and close."""
         if self._unsent:
             self.flush()
         self._writer.close()
@@ -91,7 +91,7 @@ class Connection(Generic[Received]):
 
 
 async def connect(invitation: Invitation) -> Connection[FromRun]:
-    """Return a worker's connection to its run. Raises RunError if the run is not there, or is another one."""
+    """Return a worker's connection to its run. Raises RunError if the run cannot be reached or is another one."""
     try:
         reader, writer = await asyncio.open_connection(invitation.host, invitation.port)
         own = secrets.token_bytes(NONCE)
@@ -109,7 +109,7 @@ async def connect(invitation: Invitation) -> Connection[FromRun]:
 async def accept(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, keys: Callable[[int], str | None]
 ) -> tuple[int, Connection[FromWorker]] | None:
-    """Return the number and the connection of a worker that was invited, None for anybody else."""
+    """Return the number and the connection of an invited worker, None for anything else."""
     try:
         number = int.from_bytes(await reader.readexactly(SIZE), "big")
         theirs, own = await reader.readexactly(NONCE), secrets.token_bytes(NONCE)
@@ -119,7 +119,7 @@ async def accept(
             if hmac.compare_digest(await reader.readexactly(PROOF), _proof(key, "worker", theirs, own)):
                 return number, Connection(reader, writer, msgspec.msgpack.Decoder(FromWorker).decode)
     except (asyncio.IncompleteReadError, ConnectionError):
-        pass  # it has hung up
+        pass  # the other side has disconnected
     writer.close()
     return None
 

@@ -1,4 +1,4 @@
-"""The workers of a run: started, replaced when one ends, and given jobs as they become free."""
+"""The workers of a run: they are started, replaced when one ends, and given jobs as they become free."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Note = Callable[[Traced | Recorded | Used | Failed | Judged], None]
 
 
 class Crew:
-    """Workers that a launcher starts. `note` gets what they tell besides the results of their jobs."""
+    """The workers of a run, started by a launcher. `note` receives all messages except the results of jobs."""
 
     def __init__(self, launcher: Launcher, workers: int, setup: Setup, models: SharedModels) -> None:
         self.workers = workers
@@ -102,7 +102,7 @@ class Crew:
                 server.close()
 
     async def assign(self, make: Callable[[int], PlaySlot | Regrade | Compute], *, alone: bool) -> Job:
-        """Give a job to the worker with the fewest, or to one that stays `alone` with it. Raises RunError."""
+        """Give a job to the worker with the fewest, or (`alone`) to one that does nothing else. Raises RunError."""
         member = await self._free_alone() if alone else await self._free()
         member.alone = alone
         return member.assign(make(next(self._numbers)))
@@ -132,7 +132,7 @@ class Crew:
         return [each for each in self._members.values() if each.is_ready and not each.alone]
 
     def _wake(self) -> None:
-        """Let all that wait for a worker look again."""
+        """Wake everything that waits for a worker."""
         self._changed.set()
         self._changed.clear()
 
@@ -169,7 +169,7 @@ class Crew:
         task.add_done_callback(self._tasks.discard)
 
     async def _watch(self, member: Member, process: WorkerProcess) -> None:
-        """Notice a worker that ends before it has connected, or whose connection is kept open by others."""
+        """Detect a worker that ends before it connects, or whose connection other processes keep open."""
         how = await process.wait()
         if member.connection is None:
             self._lose(member, how)
@@ -227,7 +227,7 @@ class Crew:
             return "its connection was lost"
 
     def _lose(self, member: Member, how: str) -> None:
-        """Give a worker up that has ended, and start another one."""
+        """Remove a worker that has ended, and start a new one."""
         if self._members.pop(member.number, None) is None:
             return
         if member.is_ready:

@@ -14,12 +14,12 @@ from tau2_core.names import did_you_mean
 from tau2_core.plugins.catalogue import Catalogue
 
 HERE = "async"
-PACKAGES = {"ray": "tau2-gym-ray"}  # of executors that are installed separately
+PACKAGES = {"ray": "tau2-gym-ray"}  # executors in separate packages
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenExecutor:
-    """An executor and what it is asked for."""
+    """An executor with its options."""
 
     spec: ExecutorSpec
     wanted: ExecutorOptions
@@ -31,7 +31,7 @@ class ChosenExecutor:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Launcher]:
-        """Open the executor. Raises PluginError if that fails with an error of another kind than ours."""
+        """Open the executor. Raises PluginError if that fails with any error but our own."""
         opening: AbstractAsyncContextManager[Launcher] | None = None
         assert self.spec.open is not None
         try:
@@ -69,7 +69,7 @@ def chosen_executor(
 def wanted_executor(
     catalogue: Catalogue, name: str | None, workers: int | None, options: Sequence[str] | None
 ) -> ChosenExecutor:
-    """Return the executor that is named, `processes` if only a number of workers is given, else this process.
+    """Return the executor that the options name: `processes` for just a number of workers, by default this process.
 
     Raises UsageError.
     """

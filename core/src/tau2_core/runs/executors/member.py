@@ -1,4 +1,4 @@
-"""One worker of a run, as the run sees it: its process, its connection, and its jobs."""
+"""One worker of a run as the run sees it: its process, its connection, and its jobs."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from tau2_core.runs.executors.messages import (
 )
 from tau2_core.runs.executors.shared_models import SharedModels, Turns
 
-ATTEMPTS = 2  # at a job whose worker ends
-GRACE = 5.0  # seconds for which a worker that has no more work may take to end
+ATTEMPTS = 2  # attempts at a job whose worker ends
+GRACE = 5.0  # seconds that a worker without work may take to end
 
 
 class WorkerEndedError(Exception):
-    """A worker has ended although it had work; the text says how."""
+    """A worker has ended in the middle of its work; the text says how."""
 
 
 class Job:
-    """A slot that a worker plays, grades or both, or a part of a computation."""
+    """Work for a worker: a slot to play, grade or both, or a part of a computation."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -36,16 +36,16 @@ class Job:
         self.done: asyncio.Future[GradedSlot | Computed] = loop.create_future()
 
     def fail(self, error: Exception) -> None:
-        """Raise an error where results are awaited."""
+        """Raise an error for those that await the results."""
         for future in (self.played, self.done):
             if not future.done():
                 future.set_exception(error)
-                future.exception()  # a run that is cancelled awaits it no longer
+                future.exception()  # a cancelled run no longer awaits it
 
 
 @dataclass(eq=False)
 class Member:
-    """A worker that was started. `alone` means that it gets nothing else before its job is done."""
+    """A worker that was started. `alone`: it gets no other job before this one is done."""
 
     number: int
     key: str
@@ -86,20 +86,20 @@ class Member:
             job.done.set_result(message)
 
     def refuse(self, error: Exception) -> None:
-        """Raise an error where it is awaited that the worker is ready."""
+        """Raise an error in the code that waits until the worker is ready."""
         if not self.ready.done():
             self.ready.set_exception(error)
-            self.ready.exception()  # its start may have been given up
+            self.ready.exception()  # nobody may be waiting for its start any more
 
     def fail(self, error: Exception) -> None:
-        """Give up its jobs and turns."""
+        """Fail its jobs and end its turns."""
         self.turns.give_up()
         for job in self.jobs.values():
             job.fail(error)
         self.jobs.clear()
 
     async def end(self) -> None:
-        """Close the connection, on which the worker ends; kill it if it has not ended soon, or at a second Ctrl-C."""
+        """Close the connection, which ends the worker; kill it if it has not ended soon, or at a second Ctrl-C."""
         try:
             if self.connection is not None:
                 await self.connection.close()
@@ -108,4 +108,4 @@ class Member:
         finally:
             if self.process is not None:
                 self.process.kill()
-                await self.process.wait()  # an event loop that closes before its processes have ended may never do so
+                await self.process.wait()  # it may never end if the event loop closes before its processes have ended

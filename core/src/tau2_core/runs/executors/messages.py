@@ -1,4 +1,4 @@
-"""What a run and its workers tell each other. Records and grades travel as the lines of the files that they go to."""
+"""The messages between a run and its workers. Records and grades are sent as lines of their files."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tau2_core.model.llm import ModelFailure, ModelRole
 
 
 class Setup(Struct, tag=True, frozen=True):
-    """The first message of a run: what the worker prepares. It is pickled, so a worker takes it from its run only."""
+    """A run's first message: what the worker prepares. It is pickled, so a worker accepts it only from its run."""
 
     recipe: bytes
 
 
 class PlaySlot(Struct, tag=True, frozen=True):
-    """Play a slot and grade it. `exchanges` are the cassette's lines of this slot; `number` tells requests apart."""
+    """Play a slot and grade it. `exchanges` are the cassette's lines for the slot; `number` identifies the request."""
 
     number: int
     task_id: str
@@ -35,14 +35,14 @@ class Regrade(Struct, tag=True, frozen=True):
 
 
 class Compute(Struct, tag=True, frozen=True):
-    """Apply the computation to each of the things given."""
+    """Apply the computation to each of these items."""
 
     number: int
     given: list[bytes]
 
 
 class Admitted(Struct, tag=True, frozen=True):
-    """A request to a model may be made now."""
+    """A request to a model may now be sent."""
 
     number: int
 
@@ -51,11 +51,11 @@ FromRun = Setup | PlaySlot | Regrade | Compute | Admitted
 
 
 class Ready(Struct, tag=True, frozen=True):
-    """The worker has loaded everything, and its content is the run's."""
+    """The worker has loaded everything, and its content matches the run's."""
 
 
 class Refused(Struct, tag=True, frozen=True):
-    """The worker cannot play the run: why."""
+    """The worker cannot play the run, and why."""
 
     why: str
 
@@ -73,14 +73,14 @@ class Recorded(Struct, tag=True, frozen=True):
 
 
 class Used(Struct, tag=True, frozen=True):
-    """What a request used that a model has answered."""
+    """The usage of a request that a model has answered."""
 
     role: ModelRole
     usage: Usage
 
 
 class Failed(Struct, tag=True, frozen=True):
-    """A request to a model that has finally failed."""
+    """A request to a model that finally failed."""
 
     role: ModelRole
     kind: ModelFailure
@@ -96,7 +96,7 @@ class Wanted(Struct, tag=True, frozen=True):
 
 
 class Released(Struct, tag=True, frozen=True):
-    """A request that had its turn, or was waiting for it, is over."""
+    """The turn of a request, or its wait for one, has ended."""
 
     number: int
 
@@ -111,7 +111,7 @@ class PlayedSlot(Struct, tag=True, frozen=True):
 
 
 class Judged(Struct, tag=True, frozen=True):
-    """The judge's decision on a slot, as JSON, before it is used."""
+    """The judge's decision on a slot, as JSON, sent before it is used."""
 
     task_id: str
     trial: int
@@ -127,14 +127,14 @@ class GradedSlot(Struct, tag=True, frozen=True):
 
 
 class Computed(Struct, tag=True, frozen=True):
-    """The results of the computation, one for each thing."""
+    """The results of the computation, one per item."""
 
     number: int
     results: list[bytes]
 
 
 class Broken(Struct, tag=True, frozen=True):
-    """An error that ends the run, from outside any episode."""
+    """An error outside any episode, which ends the run."""
 
     why: str
 

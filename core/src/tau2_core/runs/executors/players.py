@@ -36,7 +36,7 @@ _figures_of = own_decoder(GradeFigures)
 
 @dataclass(frozen=True)
 class Played:
-    """A played slot: the line of its record for `episodes.jsonl`, and the seconds that it and its messages took.
+    """A played slot: the line of its record for `episodes.jsonl`, and the durations of the episode and its messages.
 
     `record` is None if it was played elsewhere: validating records would be most of a run's own work.
     """
@@ -53,13 +53,13 @@ class Played:
 
     @cached_property
     def end(self) -> EpisodeRecord | EpisodeEnd:
-        """What a run counts of the record."""
+        """The parts of the record that a run counts."""
         return self.record or _end_of(head_of_record(self.line))
 
 
 @dataclass(frozen=True)
 class GradedRecord:
-    """A graded slot: the line of the grade for `grades.jsonl`, and the seconds that it took.
+    """A graded slot: the line of the grade for `grades.jsonl`, and the duration of grading.
 
     `grade` is None if it was graded elsewhere.
     """
@@ -74,15 +74,15 @@ class GradedRecord:
 
     @cached_property
     def figures(self) -> Grade | GradeFigures:
-        """What a run counts of the grade."""
+        """The parts of the grade that a run counts."""
         return self.grade or _figures_of(self.line)
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """What a run keeps of an episode before its record and before its grade; only then does the player go on.
+    """Callbacks that keep parts of an episode before its record and its grade; the player waits for them.
 
-    `traced` gets lines of `tokens.jsonl`. `known` are the judgements of episodes that are being graded.
+    `traced` gets lines of `tokens.jsonl`. `known` are existing judgements of episodes that are being graded.
     """
 
     traced: Callable[[bytes], None]
@@ -99,7 +99,7 @@ class Player(Protocol):
         """Play a slot, whatever goes wrong in it."""
 
     async def grade(self, played: Played) -> GradedRecord:
-        """Grade the record that `play` has just returned for a slot, or one from before a resume."""
+        """Grade the record that `play` has just returned for a slot, or one that a resumed run already had."""
 
 
 NewPlayer = Callable[[Keep], Player]
@@ -136,7 +136,7 @@ async def in_this_process(playing: PlayableRun) -> AsyncIterator[NewPlayer]:
 
 
 class LocalPlayer:
-    """Plays and grades in the running event loop. Runs and workers alike have one."""
+    """Plays and grades in the running event loop. Runs and workers both use it."""
 
     workers = 1
 

@@ -16,7 +16,7 @@ from tau2_core.model.executors import ExecutorOptions, Invitation, Launcher
 
 @asynccontextmanager
 async def open_processes(options: ExecutorOptions) -> AsyncIterator[Launcher]:
-    """Open the executor; by default it starts a worker for each processor that this process may use."""
+    """Open the executor; by default it starts one worker for each processor that this process may use."""
     yield Processes(options.workers or processors())
 
 
@@ -26,10 +26,10 @@ def processors() -> int:
 
 
 class Processes:
-    """Starts Python afresh for each worker; a fork would inherit threads and locks in any state.
+    """Starts a new Python process for each worker; a fork would inherit threads and locks in any state.
 
-    A worker imports from the same places as this process, but does not run the program that was started. It ends when
-    its standard input does, so also when this process is killed.
+    A worker imports from the same places as this process, but does not run its main program. It ends when its standard
+    input is closed, which also happens when this process is killed.
     """
 
     host = "127.0.0.1"
@@ -42,7 +42,7 @@ class Processes:
 
 
 async def start_worker(text: str = "", *arguments: str, handles: Sequence[int] = ()) -> LocalProcess:
-    """Start a worker with this standard input, which stays open. It inherits `handles`. Raises RunError."""
+    """Start a worker with this standard input, which stays open. The worker inherits `handles`. Raises RunError."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
     command = [sys.executable, "-P", "-m", "tau2_core.worker", *arguments]
     try:

@@ -1,4 +1,4 @@
-"""What a run sends to its workers, so that each of them prepares the same run for itself."""
+"""What a run sends to its workers so that each of them prepares the same run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ADVICE = "define it in a module that workers can import, or play with --executor
 
 @dataclass(frozen=True, kw_only=True)
 class Ingredients:
-    """What describes a run: its options, and the objects of a program that no option can hold."""
+    """The description of a run: its options, and the objects of a program that options cannot express."""
 
     options: Options
     agent: AgentSpec | None = None
@@ -33,7 +33,7 @@ class Ingredients:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """The ingredients, how episodes are played, the configuration that must result, and the roles with limits."""
+    """The ingredients, how episodes are played, the expected configuration, and the roles with limits."""
 
     ingredients: Ingredients
     play_episode: PlayEpisode
@@ -53,7 +53,7 @@ class Recipe:
         return _pickled(self, "how an episode is played")
 
     def refuse_another(self, config: dict[str, Any], where: str) -> None:
-        """Refuse a worker with other content than the run's. Raises RunError."""
+        """Refuse a worker whose content differs from the run's. Raises RunError."""
         difference = next(value_changes(deciding(self.config), deciding(config)), None)
         if difference is not None:
             raise RunError(
@@ -63,12 +63,12 @@ class Recipe:
 
 
 def packed_computation(computation: object) -> bytes:
-    """Return a computation in a form that can be sent. Raises UsageError for what workers could not import."""
+    """Return a computation in a form that can be sent. Raises UsageError for objects that workers could not import."""
     return _pickled(computation, "what is to be computed")
 
 
 def unpacked(packed: bytes) -> Any:
-    """Return what was packed by the run. Raises RunError if something in it cannot be imported here."""
+    """Unpack data that the run has packed. Raises RunError if something in it cannot be imported here."""
     try:
         with foreign():
             recipe = pickle.loads(packed)  # noqa: S301 - the run has proved itself (`connection`)
@@ -84,7 +84,7 @@ def _pickled(value: object, what: str) -> bytes:
 
 
 class _Pickler(pickle.Pickler):
-    """Refuses what only the program itself can import, before a worker fails to."""
+    """Refuses objects that only the main program can import, instead of letting a worker fail."""
 
     def __init__(self, file: io.BytesIO, what: str) -> None:
         super().__init__(file)

@@ -1,4 +1,4 @@
-"""The models of a worker: limits, costs, failures and cassettes are those of the whole run, which is told of them."""
+"""The models of a worker: limits, costs, failures and cassettes are those of the run, to which it reports."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tau2_core.runs.options import Options
 
 
 class Sender(Protocol):
-    """The connection to the run, as far as models need it."""
+    """The connection to the run, as models use it."""
 
     def send(self, message: Any) -> None:
-        """Send a message soon."""
+        """Queue a message."""
 
 
 class Admissions:
@@ -54,7 +54,7 @@ class Admissions:
 
 
 class RunLimit(RequestLimit):
-    """The limits of a provider that hold for all workers together."""
+    """The limits of a provider, shared by all workers."""
 
     def __init__(self, admissions: Admissions, role: ModelRole) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class RunLimit(RequestLimit):
 
 @dataclass(eq=False, kw_only=True)
 class ReportedRoleModel(RoleModel):
-    """The model of one role in a worker; what it uses and how it fails is told to the run, which decides."""
+    """The model of one role in a worker. It reports its usage and its failures to the run, which decides what to do."""
 
     connection: Sender = field(repr=False)
 

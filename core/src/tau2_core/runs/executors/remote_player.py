@@ -18,10 +18,10 @@ from tau2_core.runs.executors.shared_models import SharedModels
 
 
 class RemotePlayer:
-    """Hands slots to workers.
+    """Gives slots to workers.
 
-    An episode whose worker ends is played once more, by a worker that has nothing else meanwhile: so the episode that
-    ends its worker is found, and takes no others with it.
+    An episode whose worker ends is played once more by a worker that does nothing else meanwhile. This identifies an
+    episode that ends its worker, and no other episodes are lost with it.
     """
 
     def __init__(self, crew: Crew, checked: CheckedPlan, models: SharedModels, keep: Keep) -> None:

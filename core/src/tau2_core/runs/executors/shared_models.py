@@ -1,4 +1,4 @@
-"""The models of a run whose requests are made by workers: one count of costs and failures, one limit, one cassette."""
+"""The models of a run whose workers send the requests: shared costs, failures, limits and cassette."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tau2_core.runs.executors.messages import Admitted, Failed, Recorded, Releas
 
 
 class SharedModels:
-    """What workers tell of their requests, kept where a run looks for it: in its own role models."""
+    """Collects what workers report about their requests in the run's own role models."""
 
     def __init__(self, role_models: Mapping[ModelRole, RoleModel]) -> None:
         self._role_models = role_models
@@ -27,7 +27,7 @@ class SharedModels:
         return [] if self._cassette is None else self._cassette.lines_of(str(slot))
 
     def note(self, message: Used | Failed | Recorded) -> None:
-        """Note what a worker tells of a request."""
+        """Note a worker's report about a request."""
         if isinstance(message, Used):
             self._role_models[message.role].used(message.usage)
         elif isinstance(message, Failed):
@@ -36,18 +36,18 @@ class SharedModels:
         elif self._cassette is not None:
             try:
                 self._cassette.append_line(message.line)
-            except ModelError as error:  # the run stops for it
+            except ModelError as error:  # the run stops because of it
                 next(iter(self._role_models.values())).fail(error)
 
     async def turn(self, role: ModelRole, admit: Callable[[], None]) -> None:
-        """Hold a turn of a provider until this is cancelled; `admit` is called when it begins."""
+        """Hold a turn of a provider until this is cancelled; `admit` is called when the turn begins."""
         async with self._role_models[role].gate.pass_through():
             admit()
             await asyncio.get_running_loop().create_future()
 
 
 class Turns:
-    """The turns of one worker's requests to models with limits; `send` reaches the worker."""
+    """The turns of one worker's requests to models with limits; `send` sends a message to the worker."""
 
     def __init__(self, models: SharedModels, send: Callable[[Admitted], None]) -> None:
         self._models = models

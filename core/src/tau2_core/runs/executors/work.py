@@ -1,4 +1,4 @@
-"""A worker: it prepares the run that it is invited to, then plays and grades the slots that it gets."""
+"""A worker: it prepares the run that invited it, then plays and grades the slots that it is given."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ from tau2_core.watchdog import watched_for
 
 
 def run_worker(invitation: Invitation) -> None:
-    """Play and grade slots of the run that sent the invitation, until it has no more. Executors call it in a process.
+    """Play and grade slots of the run that sent the invitation, until it has no more. Executors call this in a process.
 
     Packs, plugins and datasets are those of this process and its working directory. Raises RunError if the run cannot
-    be reached; if the worker cannot play it, the run reports why.
+    be reached. If the worker cannot play the run, the run reports why.
     """
     run_async(_work(invitation))
 
@@ -73,10 +73,10 @@ async def _take_part(setup: Setup, connection: Connection[FromRun]) -> None:
 
 
 async def _compute(computation: Computation, connection: Connection[FromRun]) -> None:
-    """Compute until the run has no more. Raises what preparing raises."""
+    """Compute until the run has no more items. Raises what `prepare` raises."""
     work = computation.prepare()
     connection.send(Ready())
-    with rare_garbage_collection():  # once more, for the data that it has loaded
+    with rare_garbage_collection():  # again, for the data that has been loaded
         while (message := await connection.receive()) is not None:
             if isinstance(message, Compute):
                 try:
@@ -95,14 +95,14 @@ async def _play(recipe: Recipe, connection: Connection[FromRun]) -> None:
     playing = _prepared(recipe, cassette, connection, admissions)
     plan = playing.checked.plan
     worker = _Worker(connection, admissions, cassette)
-    with watched_for(plan.busy_seconds()), rare_garbage_collection():  # once more, for the data that it has loaded
+    with watched_for(plan.busy_seconds()), rare_garbage_collection():  # again, for the data that has been loaded
         await closing(plan.participants.role_models, worker.work(playing))
 
 
 def _prepared(
     recipe: Recipe, cassette: Cassette | None, connection: Connection[FromRun], admissions: Admissions
 ) -> PlayableRun:
-    """Load what the run has loaded. Raises UsageError, PackError, DatasetError; RunError if it is not the same."""
+    """Load what the run has loaded. Raises UsageError, PackError, DatasetError, and RunError if the content differs."""
     given = recipe.ingredients
     catalogue = open_catalogue(given.options.pack, given.options.no_plugin)
     models = reported(open_role_models(given.options, catalogue, cassette), recipe.limited, admissions, connection)
@@ -124,7 +124,7 @@ class _Worker:
         self._known: dict[Slot, Judgement] = {}
 
     async def work(self, playing: PlayableRun) -> None:
-        """Play and grade until the run closes the connection, or has ended."""
+        """Play and grade until the run closes the connection or has ended."""
         keep = Keep(self._keep_traced, self._keep_judgement, self._known)
         async with playing.backends(playing.checked.plan, playing.catalogue) as open_backend:
             player = LocalPlayer(playing.checked, keep, open_backend, playing.play_episode)
