@@ -70,7 +70,7 @@ CRITERIA = f"""
   {TASK}
   evaluation_criteria:
     actions: [{{name: create_task, arguments: {{user_id: rosa_delgado, title: x}}}}]
-    reward_basis: [DB, ENV_ASSERTION]  #! ENV_ASSERTION is in its reward basis, but it names nothing for it
+    reward_basis: [DB, ENV_ASSERTION]  #! ENV_ASSERTION is in its reward basis, but it specifies nothing for it
 - id: idle_criterion
   {TASK}
   evaluation_criteria:  #! names something for COMMUNICATE, which is not in its reward basis

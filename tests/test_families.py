@@ -652,7 +652,7 @@ DECLARED = [
     ),
     seed("family 'cold_home': the customer has no tool 'ax'", "outcome: done", "user_tools: [ax]\n      outcome: done"),
     seed(
-        "family 'cold_home': ENV_ASSERTION is in its reward basis, but it names nothing for it",
+        "family 'cold_home': ENV_ASSERTION is in its reward basis, but it specifies nothing for it",
         "env_assertions: [{env_type: user, func_name: is_warm}]",
         "env_assertions: []",
         blamed="      evaluation_criteria:",

@@ -1,4 +1,4 @@
-"""POLICY: rules that packs declare of their policies, kept or broken by a record, beside the reward"""
+"""POLICY: rules that packs declare of their policies, kept or broken by a record; reported but not in the reward"""
 
 from __future__ import annotations
 

@@ -237,7 +237,7 @@ MISTAKES = {
         "reward_basis: [DB, ENV_ASSERTION]",
         "T2G044",
         "ENV_ASSERTION",
-        "names nothing for it",
+        "specifies nothing for it",
     ),
 }
 

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, PrefixLoader, StrictUndefined
+from tau2_core.records.verdict_text import NOT_IN_REWARD, remark, verdict_sign
 
 from tau2_gym_workbench import text
 
@@ -43,4 +44,5 @@ def _environment(loader: PrefixLoader) -> Environment:
         "seconds": text.seconds,
         "percent": text.percent,
     }
+    made.globals |= {"verdict_sign": verdict_sign, "remark": remark, "not_in_reward": NOT_IN_REWARD}
     return made

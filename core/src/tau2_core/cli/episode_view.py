@@ -11,10 +11,11 @@ from rich.padding import Padding
 from rich.table import Table
 
 from tau2_core.cli.safe_text import safe, safe_lines
-from tau2_core.cli.tables import reward_text, verdict_sign
+from tau2_core.cli.tables import reward_text
 from tau2_core.evaluators.action import all_calls, matches
 from tau2_core.model.llm import is_cut_off
 from tau2_core.records.reasons import explained
+from tau2_core.records.verdict_text import remark, verdict_sign
 
 if TYPE_CHECKING:
     from tau2_core.model.episodes import EpisodeRecord
@@ -70,14 +71,13 @@ def show_calls(record: EpisodeRecord, task: Task, screen: Console) -> None:
 def show_verdicts(grade: Grade, screen: Console) -> None:
     """Print every verdict with its checks; differences are shown with both values."""
     for criterion, verdict in grade.verdicts.items():
-        beside = "" if criterion in grade.basis else " [dim](beside the reward)[/dim]"
+        text = remark(criterion, verdict, grade.basis)
+        beside = f" [dim]({text})[/dim]" if text else ""
         reward = "" if verdict.reward is None else f" {reward_text(verdict.reward)}"
         screen.print(f"{verdict_sign(verdict)} [bold]{safe(criterion)}[/bold]{reward}{beside}")
         for check in verdict.checks:
             sign = "[green]✓[/green]" if check.met else "[yellow]?[/yellow]" if check.met is None else "[red]✗[/red]"
             screen.print(Padding(f"{sign} {safe(check.what if check.met else explained(check))}", (0, 0, 0, 2)))
-        if verdict.status.value == "vacuous":
-            screen.print(Padding("[dim]the task names nothing for it[/dim]", (0, 0, 0, 2)))
     if grade.note:
         screen.print(f"note: {safe(grade.note)}")
     if grade.pending:

@@ -47,6 +47,7 @@ def _show(each: Report, screen: Console) -> None:
 
     from tau2_core.cli.charts import interval_chart
     from tau2_core.cli.tables import SHOWN_K
+    from tau2_core.records.verdict_text import NOT_IN_REWARD
 
     people = [_with_model(each, role, name) for role, name in (("agent", each.agent), ("user", each.user))]
     head = " · ".join([each.domain, *people, f"evaluators {each.evaluators}"])
@@ -72,7 +73,7 @@ def _show(each: Report, screen: Console) -> None:
     if each.criteria:
         screen.print(_criteria(each))
         if not all(found.in_basis for found in each.criteria.values()):
-            screen.print("* beside the reward")
+            screen.print(f"* {NOT_IN_REWARD}")
     screen.print()
     for title, counts in (
         ("outcomes", each.outcomes),

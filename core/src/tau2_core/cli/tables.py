@@ -15,10 +15,11 @@ from rich.table import Table
 
 from tau2_core.cli.safe_text import safe
 from tau2_core.records.reasons import reasons
+from tau2_core.records.verdict_text import NOT_IN_REWARD, SIGNS, verdict_sign
 from tau2_core.terminal_text import printable_line
 
 if TYPE_CHECKING:
-    from tau2_core.model.evaluation import Grade, Verdict
+    from tau2_core.model.evaluation import Grade
     from tau2_core.model.runs import RunSummary
     from tau2_core.runs.execute import FinishedEpisode, RunResult
 
@@ -28,13 +29,6 @@ SHOWN_REASONS = 3
 SHOWN_K = 8  # pass^k for k up to this, and for the last k; --json has all
 GAP = 2
 MOST_EPISODES = 2000  # criteria with a row each
-SIGNS = {
-    "✓": "met",
-    "✗": "not met",
-    "·": "the task names nothing for it",
-    "…": "awaits a judge",
-    "!": "could not be checked",
-}
 FIGURES = ("calls", "errors", "ms")
 
 
@@ -164,27 +158,16 @@ def _mark(item: FinishedEpisode, criterion: str) -> str:
     return verdict_sign(item.grade.verdicts.get(criterion))
 
 
-def verdict_sign(verdict: Verdict | None) -> str:
-    """Return a verdict as one character, "" if there is none."""
-    if verdict is None:
-        return ""
-    if verdict.status.value == "vacuous":
-        return "·"
-    if verdict.reward is None:
-        return "…" if verdict.status.value == "pending" else "!"
-    return "✓" if verdict.met else "✗"
-
-
 def _dimmed(text: str, *, counts: bool) -> str:
     return text if counts else f"[dim]{text}[/dim]"
 
 
 def _show_legend(signs: set[str], finished: Sequence[FinishedEpisode], columns: Sequence[str], screen: Console) -> None:
-    parts = [f"{sign} {meaning}" for sign, meaning in SIGNS.items() if sign in signs]
+    parts = [f"{each} {meaning}" for each, meaning in SIGNS.items() if each in signs]
     beside = [name for name in columns if all(name not in item.grade.basis for item in finished)]
     legend = [", ".join(parts)] if parts else []
     if beside:
-        legend.append(f"beside the reward: {', '.join(map(safe, beside))}")
+        legend.append(f"{NOT_IN_REWARD}: {', '.join(map(safe, beside))}")
     if legend:
         screen.print(f"[dim]{'; '.join(legend)}[/dim]")
 

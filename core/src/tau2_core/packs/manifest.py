@@ -119,7 +119,7 @@ class Evaluation(_Section):
     `unordered` and `ignored` are path patterns for the set `strict`: lists whose order, and parts whose value, do not
     matter for a verdict. `audit` lists, by evaluator set, the baselines that may pass tasks. `evaluators` grades the
     pack's own tasks by default: the name of a set, or a file such as `evaluation.yaml`. `policy_checks` is a file of
-    rules, which the set `strict` checks and reports besides the reward.
+    rules, which the set `strict` checks and reports without counting them for the reward.
     """
 
     reward_basis: list[RewardType] = Field(

@@ -162,7 +162,7 @@ def check_criteria(owner: str, task: Task, source: Part, problems: Problems) -> 
             problems.at(
                 source.source("evaluation_criteria", "reward_basis"),
                 ProblemKind.CRITERIA,
-                f"{owner}: {criterion} is in its reward basis, but it names nothing for it",
+                f"{owner}: {criterion} is in its reward basis, but it specifies nothing for it",
             )
     if "DB" in criteria.reward_basis and criteria.actions is None:
         problems.at(
@@ -176,7 +176,7 @@ def check_criteria(owner: str, task: Task, source: Part, problems: Problems) -> 
             where = source.source("evaluation_criteria", "communicate_info", index)
             what = f"{owner}: {text!r} can never be found, as commas are removed from what the agent says"
             problems.at(where, ProblemKind.UNSAYABLE, what, hint="write it without the comma")
-    # ACTION and NL_ASSERTION are also reported besides the reward, so they are useful outside the basis.
+    # ACTION and NL_ASSERTION are reported even outside the basis, so they are useful there.
     decisive = {"ENV_ASSERTION": criteria.env_assertions, "COMMUNICATE": criteria.communicate_info}
     for name, values in decisive.items():
         if values and name not in criteria.reward_basis:

@@ -158,7 +158,7 @@ def count_criteria(
 
 
 def criterion_state(grade: Grade | GradeFigures | None, name: str) -> str:
-    """Return what a grade says of a criterion: met, unmet, vacuous (the task names nothing for it) or unchecked.
+    """Return what a grade says of a criterion: met, unmet, vacuous (the task specifies nothing for it) or unchecked.
 
     A grade without any verdict says unchecked, even if the task's other trials are vacuous. Otherwise an error instead
     of an unmet criterion could raise the rate.

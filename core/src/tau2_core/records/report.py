@@ -31,8 +31,8 @@ ATTRIBUTION = {
 class Criterion(BaseModel):
     """How often a criterion is met. `unchecked` slots have no verdict on it: an error, a cut-off, a missing judge.
 
-    Slots whose task names nothing for it are `vacuous` and not part of either rate. Both rates are None if no slot has
-    a verdict. `in_basis` counts verdicts that count for a reward.
+    Slots whose task specifies nothing for it are `vacuous` and not part of either rate. Both rates are None if no slot
+    has a verdict. `in_basis` counts verdicts that count for a reward.
     """
 
     model_config = ConfigDict(extra="forbid")

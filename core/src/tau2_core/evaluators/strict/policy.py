@@ -1,4 +1,4 @@
-"""POLICY: the rules that a pack declares about its policy, reported besides the reward."""
+"""POLICY: the rules that a pack declares about its policy, reported but not in the reward."""
 
 from __future__ import annotations
 
