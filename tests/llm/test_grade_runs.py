@@ -223,7 +223,7 @@ class TestRefusals:
     def test_wrong_options(self, gym: Gym, pack: Path, played: Path) -> None:
         before = {file.name: file.read_bytes() for file in played.iterdir()}
         for arguments, message in (
-            (["--compare"], "--compare is for result files"),
+            (["--compare"], "--compare is for files"),
             (["results.json"], "results.json is not a run"),
             (["--evaluators", "tua2"], "did you mean 'tau2'"),
             (["--judge-args", "{}"], "give --judge-model too"),

@@ -1,4 +1,4 @@
-"""`tau2-gym grade`: grading runs and recorded conversations again, and comparing with recorded verdicts."""
+"""`tau2-gym grade`: grading runs and recorded conversations, and comparing with what was recorded."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 def grade(
     path: Annotated[
         list[Path],
-        typer.Argument(help="Run folders, or official result files (.json, .json.gz) or folders of them."),
+        typer.Argument(
+            help="Run folders, transcripts (.jsonl, .jsonl.gz), or official result files (.json, .json.gz) or folders "
+            "of them."
+        ),
     ],
     dataset: DatasetOption = None,
     evaluators: Annotated[
@@ -61,6 +64,12 @@ def grade(
         bool, typer.Option("--fresh-tasks", help="Grade by the dataset's tasks, not by those in the file.")
     ] = False,
     domain: Annotated[str | None, typer.Option(help="The files' domain; overrides the one that they name.")] = None,
+    task: Annotated[
+        str | None, typer.Option(metavar="ID", help="For transcripts: the task of lines that name none.")
+    ] = None,
+    solo: Annotated[
+        bool, typer.Option("--solo", help="For transcripts: the agent was alone, without a customer.")
+    ] = False,
     executor: ExecutorOption = None,
     workers: WorkersOption = None,
     executor_option: ExecutorOptionOption = None,
@@ -68,11 +77,14 @@ def grade(
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
-    """Grade recorded conversations again: result files, or runs, whose grades are replaced.
+    """Grade recorded conversations: transcripts, result files, or runs, whose grades are replaced.
 
-    Exits with 1 if a file cannot be read, the judge fails, an evaluator crashes, or (--compare) a verdict
-    differs. Nothing is played. Result files are graded by a process for each processor unless --executor async is
-    given, runs by this one unless another executor is.
+    A transcript is a file of JSON lines, each with the `messages` of one conversation as chat completions have them.
+    Its calls are made again in a fresh world, and results that differ are named.
+
+    Exits with 1 if a file or line cannot be read, the judge fails, an evaluator crashes, or (--compare) a verdict or
+    a transcript's tool result differs. Nothing is played. Files are graded by a process for each processor unless
+    --executor async is given, runs by this one unless another executor is.
     """
     from tau2_core.cli.crashes import show_crashes
     from tau2_core.cli.grade_run import Grading, JudgeOptions, grade_runs
@@ -87,7 +99,8 @@ def grade(
 
     judged = JudgeOptions(judge_model, judge_args, record, replay, concurrency, call_timeout, attempts)
     if any(map(is_run, path)):
-        _refuse(path, {"--compare": compare, "--fresh-tasks": fresh_tasks, "--domain": domain})
+        for_files = {"--compare": compare, "--fresh-tasks": fresh_tasks, "--domain": domain}
+        _refuse(path, {**for_files, "--task": task, "--solo": solo})
         catalogue = open_catalogue(pack or (), no_plugin or ())
         chosen = wanted_executor(catalogue, executor, workers, executor_option)
         by = Grading(catalogue, chosen, pack or (), no_plugin or ())
@@ -95,7 +108,8 @@ def grade(
         return
     if judged.given:
         raise UsageError(f"{judged.given[0]} is for runs, and {path[0]} is not one (it has no run.json)")
-    how = Regrading(evaluators or "tau2", dataset, fresh_tasks, domain, tuple(pack or ()), tuple(no_plugin or ()))
+    opened = (tuple(pack or ()), tuple(no_plugin or ()))
+    how = Regrading(evaluators or "tau2", dataset, fresh_tasks, domain, task, solo, *opened)
     catalogue = open_catalogue(how.packs, how.blocked)
     chosen = chosen_executor(catalogue, executor or "processes", workers, executor_option or ())
     with progress("grading", None, quiet=json_output) as bar:
@@ -105,7 +119,7 @@ def grade(
     else:
         _show(result, compare=compare)
     crashed = show_crashes(crashes(each.grade for each in result.grades))
-    if crashed or result.problems or (compare and result.agreement.disagreed):
+    if crashed or result.problems or (compare and (result.agreement.disagreed or result.differences)):
         raise typer.Exit(1)
 
 
@@ -118,7 +132,7 @@ def _refuse(path: list[Path], given: dict[str, object]) -> None:
             raise UsageError(f"{folder} is not a run (it has no run.json); grade runs and result files separately")
     for option, value in given.items():
         if value:
-            raise UsageError(f"{option} is for result files, and {path[0]} is a run")
+            raise UsageError(f"{option} is for files, and {path[0]} is a run")
 
 
 def _show(result: Regraded, *, compare: bool) -> None:
@@ -126,6 +140,8 @@ def _show(result: Regraded, *, compare: bool) -> None:
         say(f"error: {problem}", err=True)
     if result.kept:
         say(f"{result.kept} conversations were graded by their file's task, for lack of a fresh one", err=True)
+    for difference in result.differences:
+        say(f"{'error' if compare else 'note'}: {difference}", err=True)
     for line in result.agreement.misplaced_lines():
         say(f"{'error' if compare else 'note'}: {line}", err=True)
     if compare:
@@ -162,6 +178,7 @@ def _as_json(result: Regraded, *, compare: bool) -> dict[str, object]:
         "mean_reward": result.mean_reward,
         "outcomes": dict(result.outcomes),
         "problems": result.problems,
+        "differences": [each.as_json() for each in result.differences],
         "grades": [
             {"file": each.file, "conversation": each.conversation, **each.grade.model_dump(mode="json")}
             for each in result.grades

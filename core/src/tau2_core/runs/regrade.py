@@ -1,4 +1,4 @@
-"""Regrading official result files in parallel, and comparing with the recorded verdicts."""
+"""Regrading official result files and transcripts in parallel, and comparing with what was recorded."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from tau2_core.adapters.tau2_bench.results import ResultFile, read_result_file, result_files
+from tau2_core.adapters.transcripts import TranscriptFile, is_transcript, read_transcripts
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import DatasetError, Tau2GymError, UsageError
 from tau2_core.evaluators.grade import Grader
@@ -23,6 +24,7 @@ from tau2_core.runs.evaluator_sets import choose_evaluators
 from tau2_core.runs.executors.computation import Work, compute
 from tau2_core.runs.executors.launching import ChosenExecutor
 from tau2_core.runs.loading import load_domain_pack, load_setting, open_catalogue
+from tau2_core.runs.replay import ReplayMismatch, record_differences
 
 CHUNK = 40
 
@@ -32,13 +34,16 @@ class Regrading:
     """Options of regrading; small, so that they can be sent to other processes.
 
     `fresh_tasks`: use the tasks of the dataset (or the pack) instead of those in a file. `domain` overrides the domain
-    of the files.
+    of the files. `task` is that of a transcript's lines that name none, and `solo` says that transcripts were played
+    without a customer.
     """
 
     evaluators: str = "tau2"
     dataset: Path | None = None
     fresh_tasks: bool = False
     domain: str | None = None
+    task: str | None = None
+    solo: bool = False
     packs: tuple[Path, ...] = ()
     blocked: tuple[str, ...] = ()
 
@@ -56,18 +61,21 @@ class Graded:
 class Regraded:
     """The result of regrading: grades, the agreement with recorded verdicts, and files that could not be read.
 
-    `kept` counts conversations that were graded by their file's task for lack of a fresh one.
+    `kept` counts conversations that were graded by their file's task for lack of a fresh one. `differences` are the
+    tool results of transcripts that the same calls do not have here.
     """
 
     agreement: Agreement = field(default_factory=Agreement)
     grades: list[Graded] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    differences: list[ReplayMismatch] = field(default_factory=list)
     kept: int = 0
 
     def merge(self, other: Regraded) -> None:
         self.agreement.merge(other.agreement)
         self.grades += other.grades
         self.problems += other.problems
+        self.differences += other.differences
         self.kept += other.kept
 
     @property
@@ -98,7 +106,7 @@ async def regrade(
     chunks: list[tuple[Path, int]] = []
     for file in files:
         try:
-            chunks += _chunks(_file(file))
+            chunks += _chunks(_file(file, how))
         except DatasetError as error:
             total.problems.append(str(error))
 
@@ -130,14 +138,16 @@ class _RegradeChunks:
         return pickle.dumps(Regraded(problems=[f"{file}: conversations {start + 1} to {start + CHUNK}: {why}"]))
 
 
-def _chunks(file: ResultFile) -> Iterator[tuple[Path, int]]:
-    for start in range(0, len(file.simulations), CHUNK):
+def _chunks(file: ResultFile | TranscriptFile) -> Iterator[tuple[Path, int]]:
+    for start in range(0, len(file), CHUNK):
         yield file.file, start
 
 
 @lru_cache(maxsize=4)
-def _file(path: Path) -> ResultFile:
-    return read_result_file(path)
+def _file(path: Path, how: Regrading) -> ResultFile | TranscriptFile:
+    if not is_transcript(path):
+        return read_result_file(path)
+    return read_transcripts(path, how.task, solo=how.solo, mode="tau2" if how.dataset else "strict")
 
 
 @lru_cache(maxsize=1)
@@ -167,18 +177,19 @@ def split_domain(catalogue: Catalogue, official: str) -> tuple[str, str]:
 
 def _grade_chunk(path: Path, start: int, how: Regrading) -> Regraded:
     result = Regraded()
-    file = _file(path)
+    file = _file(path, how)
     domain = how.domain or file.domain
     try:
         if domain is None:
-            raise UsageError("it does not name its domain (info.environment_info.domain_name); give it with --domain")
+            where = "" if isinstance(file, TranscriptFile) else " (info.environment_info.domain_name)"
+            raise UsageError(f"it does not name its domain{where}; give it with --domain")
         setting = _setting(domain, how, file.solo, file.mode)
         # A file's own tasks count, and files may have different tasks with one id, so gold states are kept per chunk.
         grader = choose_evaluators(_catalogue(how.packs, how.blocked), how.evaluators).grader(setting)
     except Tau2GymError as error:
         result.problems += [f"{path}: {error}"] if start == 0 else []
         return result
-    for number in range(start, min(start + CHUNK, len(file.simulations))):
+    for number in range(start, min(start + CHUNK, len(file))):
         try:
             _grade_one(file, number, domain, grader, how, result)
         except Tau2GymError as error:
@@ -186,7 +197,9 @@ def _grade_chunk(path: Path, start: int, how: Regrading) -> Regraded:
     return result
 
 
-def _grade_one(file: ResultFile, number: int, domain: str, grader: Grader, how: Regrading, result: Regraded) -> None:
+def _grade_one(
+    file: ResultFile | TranscriptFile, number: int, domain: str, grader: Grader, how: Regrading, result: Regraded
+) -> None:
     setting = grader.setting
     conversation = file.conversation(number, domain, lambda task_id: setting.tasks().get(task_id))
     task = conversation.task
@@ -194,6 +207,10 @@ def _grade_one(file: ResultFile, number: int, domain: str, grader: Grader, how: 
         fresh = setting.tasks().get(task.id)
         result.kept += fresh is None
         task = fresh or task
+    if isinstance(file, TranscriptFile):
+        line = file.line_number(number)
+        for difference in record_differences(setting, task, conversation.record):
+            result.differences.append(ReplayMismatch(file.file, line, conversation.id, *difference))
     grade = grader.grade(conversation.record, task)
     result.agreement.add(conversation, grade)
     result.grades.append(Graded(str(file.file), conversation.id, grade))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,13 +11,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tau2_core.episode.environment import Environment
+from tau2_core.adapters.json_lines import UNREADABLE, numbered_lines
+from tau2_core.episode.environment import ERROR_PREFIX, Environment
 from tau2_core.episode.setting import Setting
-from tau2_core.episode.setup import set_state
+from tau2_core.episode.setup import paired, set_state
 from tau2_core.errors import TaskError, UsageError
+from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.messages import Requestor, ToolCall
 from tau2_core.model.tasks import Assertion, InitialState, Task, UserScenario
-from tau2_core.state.difference import path_text, value_changes
+from tau2_core.state.difference import Absent, path_text, value_changes
 from tau2_core.validation import first_wrong_part
 
 
@@ -73,6 +73,12 @@ class ReplayMismatch:
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.episode}: {self.path}: recorded {self.recorded!r}, ours {self.ours!r}"
 
+    def as_json(self) -> dict[str, Any]:
+        """Return the place and both values; one that is absent has no key."""
+        place = {"file": str(self.file), "line": self.line, "episode": self.episode, "path": self.path}
+        values = {"recorded": self.recorded, "ours": self.ours}
+        return place | {name: value for name, value in values.items() if not isinstance(value, Absent)}
+
 
 @dataclass
 class ReplayReport:
@@ -97,15 +103,9 @@ class ReplayReport:
 def read_episodes(file: Path) -> Iterator[tuple[int, RecordedEpisode]]:
     """Yield (line number, episode) of a .jsonl or .jsonl.gz file. Raises UsageError naming file and line."""
     try:
-        with (
-            gzip.open(file, "rt", encoding="utf-8-sig")
-            if file.suffix == ".gz"
-            else file.open(encoding="utf-8-sig") as lines
-        ):
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield number, _read_episode(file, number, line)
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+        for number, line in numbered_lines(file):
+            yield number, _read_episode(file, number, line)
+    except UNREADABLE as error:
         why = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot read {file}: {why}; give a .jsonl or .jsonl.gz file of recorded calls") from error
 
@@ -154,12 +154,34 @@ def replay_episode(setting: Setting, episode: RecordedEpisode) -> Iterator[tuple
         return
     yield from _hashes(environment, "start_", episode.start_agent_db_hash, episode.start_user_db_hash)
     for index, call in enumerate(episode.calls):
-        yield from _call(environment, call, f"calls[{index}]({call.name})")
+        yield from compare_call(environment, call, f"calls[{index}]({call.name})")
     yield from _hashes(environment, "", episode.agent_db_hash, episode.user_db_hash)
     for index, assertion in enumerate(episode.assertions):
         met = _holds(environment, assertion)
         if met != assertion.met:
             yield f"assertions[{index}]({assertion.func_name}).met", assertion.met, met
+
+
+def record_differences(setting: Setting, task: Task, record: EpisodeRecord) -> Iterator[tuple[str, Any, Any]]:
+    """Make a record's calls again, those that only read too, and yield (path, recorded, ours) for every difference.
+
+    A recorded text that begins with our error prefix counts as an error. Raises TaskError if the task's start state
+    cannot be reached.
+    """
+    environment = Environment(setting, seed=record.seed, solo=record.solo, task=task)
+    set_state(environment, task.initial_state, [])
+    for index, (call, result) in enumerate(paired(record.messages)):
+        if result.skipped:
+            continue
+        recorded = RecordedCall(
+            requestor=call.requestor,
+            name=call.name,
+            arguments=call.arguments,
+            error=result.error or (result.content or "").startswith(ERROR_PREFIX),
+            content=result.content,
+            compare="exact",
+        )
+        yield from compare_call(environment, recorded, f"calls[{index}]({call.name})")
 
 
 def _task_options(setting: Setting, episode: RecordedEpisode) -> dict[str, Any]:
@@ -178,7 +200,8 @@ def _hashes(
             yield f"{prefix}{role}_db_hash", recorded, ours.get(role)
 
 
-def _call(environment: Environment, call: RecordedCall, path: str) -> Iterator[tuple[str, Any, Any]]:
+def compare_call(environment: Environment, call: RecordedCall, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """Make a call and yield (path, recorded, ours) for every difference of its result."""
     result = environment.call(ToolCall(name=call.name, arguments=call.arguments, requestor=call.requestor))
     failed = result.failure is not None
     if failed != call.error:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from tau2_core.llm.chat import UNPARSABLE
+from tau2_core.adapters.chat_messages import recorded_messages
 from tau2_core.model.episodes import ArgumentMode, EpisodeRecord, Slot, Termination
 from tau2_core.model.evaluation import Grade, Outcome, Status, Verdict
-from tau2_core.model.messages import AssistantMessage, Requestor, SystemMessage, ToolCall, ToolMessage, UserMessage
 from tau2_core.model.messages import Message as RecordedMessage
+from tau2_core.model.messages import SystemMessage, ToolMessage
 from tau2_core.records.reasons import reasons
 
 from tau2_gym_eval_protocol.rows import (
@@ -23,10 +23,6 @@ from tau2_gym_eval_protocol.rows import (
     RowStatus,
 )
 
-SPEAKERS: Mapping[Requestor, type[AssistantMessage] | type[UserMessage]] = {
-    "assistant": AssistantMessage,
-    "user": UserMessage,
-}
 REASONS = 5
 
 
@@ -64,8 +60,7 @@ def as_record(row: EvaluationRow, domain: str, slot: Slot, mode: ArgumentMode, *
         termination = Termination.MAX_STEPS
     elif status.is_error:
         termination = Termination.INFRASTRUCTURE_ERROR
-    spoken = [message for message in row.messages if message.role in ("assistant", "user", "tool")]
-    messages = [_as_recorded(message, is_of_user) for message, is_of_user in _with_callers(spoken)]
+    messages = recorded_messages(message.model_dump() for message in row.messages)
     return EpisodeRecord(
         domain=domain,
         task_id=slot.task_id,
@@ -77,50 +72,6 @@ def as_record(row: EvaluationRow, domain: str, slot: Slot, mode: ArgumentMode, *
         tool_calls=sum(isinstance(message, ToolMessage) for message in messages),
         messages=messages,
         **more,
-    )
-
-
-def _with_callers(messages: Iterable[Message]) -> Iterator[tuple[Message, bool]]:
-    """Yield each message, and whether it answers a user's call (by position, since ids may be repeated or missing)."""
-    waiting = 0
-    caller = ""
-    for message in messages:
-        if message.role == "tool":
-            yield message, waiting > 0 and caller == "user"
-            waiting -= 1
-        else:
-            waiting, caller = len(message.tool_calls or []), message.role
-            yield message, False
-
-
-def _as_recorded(message: Message, is_of_user: bool) -> RecordedMessage:
-    """Convert a message. `is_of_user`: it answers a user's call, which rows made elsewhere do not record."""
-    beside = message.model_extra or {}
-    if message.role == "tool":
-        requestor: Requestor = "user" if beside.get("requestor") == "user" or is_of_user else "assistant"
-        return ToolMessage(
-            id=message.tool_call_id or "",
-            content=message.text,
-            requestor=requestor,
-            error=bool(beside.get("error")),
-            skipped=bool(beside.get("skipped")) or None,
-        )
-    speaker: Requestor = "user" if message.role == "user" else "assistant"
-    calls = [_as_call(call, speaker) for call in message.tool_calls or []]
-    return SPEAKERS[speaker](content=message.text, tool_calls=calls or None)
-
-
-def _as_call(call: Mapping[str, Any], requestor: Requestor) -> ToolCall:
-    function = call.get("function") or {}
-    text = function.get("arguments") or "{}"
-    try:
-        arguments = json.loads(text) if isinstance(text, str) else text
-    except ValueError:
-        arguments = None
-    if not isinstance(arguments, dict):
-        arguments = {UNPARSABLE: str(text)}
-    return ToolCall(
-        id=str(call.get("id") or ""), name=str(function.get("name") or ""), arguments=arguments, requestor=requestor
     )
 
 

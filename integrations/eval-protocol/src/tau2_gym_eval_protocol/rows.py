@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from tau2_core.adapters.chat_messages import text_of
 
 DOMAIN = "evalprotocol.io"
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
@@ -37,9 +38,7 @@ class Message(_Part):
     @property
     def text(self) -> str:
         """The content as one text, without the parts that are not text."""
-        if isinstance(self.content, list):
-            return "".join(str(part.get("text") or "") for part in self.content)
-        return self.content or ""
+        return text_of(self.content)
 
     def for_request(self) -> dict[str, Any]:
         """Return the message in a form that a model's API accepts."""

@@ -75,6 +75,9 @@ class ResultFile:
     simulations: list[Any]
     _parsed: dict[str, Task] = field(default_factory=dict)
 
+    def __len__(self) -> int:
+        return len(self.simulations)
+
     @property
     def domain(self) -> str | None:
         """The official domain name; None if the file does not name it, as in bare simulations."""

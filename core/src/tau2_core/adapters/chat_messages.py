@@ -1,0 +1,68 @@
+"""Reading chat-completions messages that were written elsewhere as the messages of a recorded conversation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tau2_core.llm.chat import UNPARSABLE
+from tau2_core.model.messages import AssistantMessage, Message, Requestor, ToolCall, ToolMessage, UserMessage
+
+SPEAKERS: Mapping[Requestor, type[AssistantMessage] | type[UserMessage]] = {
+    "assistant": AssistantMessage,
+    "user": UserMessage,
+}
+
+
+def recorded_messages(messages: Iterable[Mapping[str, Any]]) -> list[Message]:
+    """Return the messages of both sides and of their tools; system and developer messages are left out.
+
+    A tool message belongs to the side whose calls it follows, since chat completions do not name the caller. Its keys
+    `requestor`, `error` and `skipped`, which are ours, are read too.
+    """
+    found: list[Message] = []
+    waiting, caller = 0, ""
+    for message in messages:
+        role = message.get("role")
+        if role == "tool":
+            answers_user = message.get("requestor") == "user" or (waiting > 0 and caller == "user")
+            waiting -= 1
+            found.append(_result(message, "user" if answers_user else "assistant"))
+        elif role in ("assistant", "user"):
+            speaker: Requestor = "user" if role == "user" else "assistant"
+            calls = [_call(each, speaker) for each in message.get("tool_calls") or []]
+            waiting, caller = len(calls), role
+            found.append(SPEAKERS[speaker](content=text_of(message.get("content")), tool_calls=calls or None))
+    return found
+
+
+def text_of(content: str | list[Any] | None) -> str:
+    """Return a content as one text, without the parts that are not text."""
+    if isinstance(content, list):
+        return "".join(str(part.get("text") or "") for part in content)
+    return content or ""
+
+
+def _result(message: Mapping[str, Any], requestor: Requestor) -> ToolMessage:
+    return ToolMessage(
+        id=message.get("tool_call_id") or "",
+        content=text_of(message.get("content")),
+        requestor=requestor,
+        error=bool(message.get("error")),
+        skipped=bool(message.get("skipped")) or None,
+    )
+
+
+def _call(call: Mapping[str, Any], requestor: Requestor) -> ToolCall:
+    function = call.get("function") or {}
+    text = function.get("arguments") or "{}"
+    try:
+        arguments = json.loads(text) if isinstance(text, str) else text
+    except ValueError:
+        arguments = None
+    if not isinstance(arguments, dict):
+        arguments = {UNPARSABLE: str(text)}
+    return ToolCall(
+        id=str(call.get("id") or ""), name=str(function.get("name") or ""), arguments=arguments, requestor=requestor
+    )
