@@ -12,7 +12,7 @@ import pytest
 from tau2_core.cli.app import app
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import new_environment
-from tau2_core.model.messages import ToolCall
+from tau2_core.model.messages import Requestor, ToolCall
 from typer.testing import CliRunner, Result
 
 TASK = "create_plain"
@@ -43,7 +43,7 @@ def chat(setting_of: Callable[..., Setting]) -> Callable[..., list[dict[str, Any
             {"role": "system", "content": "Follow the policy."},
             {"role": "user", "content": [{"type": "text", "text": "Hello"}]},
         ]
-        requestor = "user" if role == "user" else "assistant"
+        requestor: Requestor = "user" if role == "user" else "assistant"
         for number, (name, arguments) in enumerate(calls):
             result = environment.call(ToolCall(name=name, arguments=arguments, requestor=requestor))
             function = {"name": name, "arguments": json.dumps(arguments)}
