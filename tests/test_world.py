@@ -25,7 +25,7 @@ def test_content_and_order_are_those_of_a_plain_database(steps: Steps) -> None:
 
 
 @given(CALLS)
-def test_what_a_call_that_is_rolled_back_did_is_undone_and_the_rest_stays(steps: Steps) -> None:
+def test_rolling_back_a_call_undoes_only_that_call(steps: Steps) -> None:
     pair = Pair()
     pair.take(steps)
     assert canonical(pair.content()) == canonical(pair.plain)
@@ -35,7 +35,7 @@ def test_what_a_call_that_is_rolled_back_did_is_undone_and_the_rest_stays(steps:
 
 
 @pytest.mark.parametrize("first", OPERATIONS)
-def test_whatever_a_second_call_changes_is_undone_alone(first: str) -> None:
+def test_rolling_back_a_second_call_keeps_the_first(first: str) -> None:
     for second in OPERATIONS:
         pair = Pair()
         pair.take([("begin", "", 0), (first, "a", 1), ("commit", "", 0)])
@@ -43,7 +43,7 @@ def test_whatever_a_second_call_changes_is_undone_alone(first: str) -> None:
         assert canonical(pair.content()) == canonical(pair.plain), second
 
 
-def test_a_record_of_a_world_is_a_whole_record() -> None:
+def test_a_worlds_record_is_complete() -> None:
     shared, own = BASE.fields["items"]["b"], View(World(BASE), writing=True).items["b"]
     assert own == shared
     assert own.model_copy(update={"count": 2}).count == 2
@@ -59,6 +59,26 @@ def test_a_field_may_be_set_to_another_worlds_table() -> None:
     target.items = source.items
     assert world_changes(first, second) == []
     assert list(target.items) == list(source.items) == ["a", "c"]
+    source.items["a"].note = "changed again"
+    target.items["c"].count = 9
+    assert target.items["a"].note == "changed"
+    assert source.items["c"].count != 9
+
+
+@pytest.mark.parametrize("writing", [False, True])
+@pytest.mark.parametrize("how", ["update", "|="])
+def test_entries_taken_from_another_worlds_table_are_copies(how: str, *, writing: bool) -> None:
+    first, second = World(BASE), World(BASE)
+    View(first, writing=True).items["a"].note = "changed"
+    source: Any = View(first, writing=writing).items
+    target: Any = View(second, writing=True)
+    if how == "update":
+        target.items.update(source, d=source["a"].model_copy())
+    else:
+        target.items |= source
+    target.items["a"].note = "mine"
+    assert source["a"].note == "changed"
+    assert list(target.items)[:3] == ["a", "b", "c"]
 
 
 @given(STEPS)
@@ -107,7 +127,7 @@ def sorted_deep(value: Any) -> Any:
 
 
 @given(STEPS)
-def test_nothing_ever_reaches_the_base(steps: Steps) -> None:
+def test_the_base_never_changes(steps: Steps) -> None:
     before = canonical([value for _, value in BASE.units()])
     Pair().take(steps)
     assert canonical([value for _, value in BASE.units()]) == before
@@ -116,7 +136,7 @@ def test_nothing_ever_reaches_the_base(steps: Steps) -> None:
 @pytest.mark.parametrize(
     "value", [math.nan, math.inf, -0.0, 10**400, "\ud800", {"\udfff": ["\ud800"]}, "\x00", -(2**63)]
 )
-def test_an_odd_value_survives_and_is_hashed_as_the_official_dump_is(value: Any) -> None:
+def test_unusual_values_are_kept_and_hashed_like_the_official_dump(value: Any) -> None:
     pair = Pair()
     pair.take([("begin", "", 0), ("flag", "a", value), ("set note", "a", value), ("commit", "", 0)])
     other = Pair()

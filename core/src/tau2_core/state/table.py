@@ -131,6 +131,10 @@ class TableView(Mapping[str, Any]):
     def copy(self) -> dict[str, Any]:
         return dict(self)
 
+    def private_copies(self) -> dict[str, Any]:
+        """Return copies of all records, which another world or table may own."""
+        return {key: thaw(self._overlay.peek(key)) for key in self}
+
 
 class ReadTable(TableView):
     """A table for reading."""
@@ -154,6 +158,11 @@ class Table(TableView, MutableMapping[str, Any]):
 
     def __delitem__(self, key: str) -> None:
         self._overlay.remove(key)
+
+    def update(self, other: Any = (), /, **entries: Any) -> None:
+        """Set entries as `dict.update` does; records of another table are copied, since each belongs to one world."""
+        foreign_table = isinstance(other, TableView) and not self.shows(other._overlay)
+        super().update(other.private_copies() if foreign_table else other, **entries)
 
     def __ior__(self, other: Mapping[str, Any]) -> Self:  # type: ignore[override]
         self.update(other)

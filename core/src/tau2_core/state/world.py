@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from tau2_core.state.digest import MODULUS, official_text, unit_digest
 from tau2_core.state.records import Database, FrozenDict, Section, freeze, plain, thaw, unshared
-from tau2_core.state.table import GONE, Overlay, ReadTable, Table
+from tau2_core.state.table import GONE, Overlay, ReadTable, Table, TableView
 
 Db = TypeVar("Db")
 T = TypeVar("T")
@@ -135,7 +135,7 @@ class World:
         return self._fields[name]
 
     def set_field(self, name: str, value: Any) -> None:
-        """Replace a whole field; a table gets the new entries in their order."""
+        """Replace a whole field; a table gets the new entries in their order. Records of another table are copied."""
         if name not in self.base.fields:
             raise AttributeError(f"{self.base.model.__name__} has no field {name!r}")
         if name not in self.base.tables:
@@ -145,7 +145,7 @@ class World:
         overlay = self._overlay(name)
         if isinstance(value, Table) and value.shows(overlay):  # from `db.table |= …`
             return
-        entries = dict(value)
+        entries = value.private_copies() if isinstance(value, TableView) else dict(value)
         table = Table(overlay)
         for key in list(table):
             del table[key]
