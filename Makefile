@@ -1,4 +1,4 @@
-# `make run` and `make test` do all the set-up they need; a machine needs Python 3.11+, git and make.
+# `make run` and `make test` set up everything that they need. They require Python 3.11+, git and make.
 PYTHON ?= python3
 BIN := .venv/bin
 PACKS := airline banking_knowledge mock retail telecom
@@ -11,16 +11,16 @@ INSTALLED := .venv/.installed
 run: install
 	$(BIN)/tau2-gym demo $(DOMAIN)
 
-# Each worker reads the compiled tests, if compiled code may be written, and takes over what another has still to do.
-# There is one more of them than processors, since some tests wait for a server.
+# Bytecode is written so that the workers compile the tests only once; idle workers take tests from busy ones.
+# There is one worker more than processors, since some tests wait for a server.
 test: install
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $$(($$($(BIN)/python -c 'import os; print(os.cpu_count())') + 1)) --dist worksteal
 
-# Which lines the tests execute, also in the processes that they start: a table, and a page for each file in htmlcov/.
+# The lines that the tests execute, including those in child processes: a table, and a page for each file in htmlcov/.
 coverage: install
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered --cov-report=html
 
-# The suite with the lowest versions that the metadata allows, in an environment of its own; some tests call its pip.
+# The suite with the lowest versions that the metadata allows, in a separate environment; some tests call its pip.
 test-lowest: install
 	test -x .venv-lowest/tools/bin/uv || ($(PYTHON) -m venv .venv-lowest/tools && .venv-lowest/tools/bin/python -m pip install -q uv)
 	.venv-lowest/tools/bin/uv venv -q --seed --clear --python $(BIN)/python .venv-lowest/env
@@ -28,7 +28,7 @@ test-lowest: install
 		-e 'core[models,new,stats,parquet,openenv]' $(PACKS:%=-e domains/%) $(INTEGRATIONS:%=-e integrations/%) -e workbench -e '.[dev]'
 	.venv-lowest/env/bin/python -m pytest -n auto
 
-# Clients that others wrote (mcp 1.x, eval-protocol, TRL, verifiers, Node's), each installed into an environment of its own.
+# Tests against third-party clients (mcp 1.x, eval-protocol, TRL, verifiers, Node's), each in a separate environment.
 interop: install
 	$(BIN)/python -m pytest tests/interop
 
@@ -44,7 +44,7 @@ format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The documentation site, in build/site: `python -m http.server -d build/site` shows it. A warning is an error.
+# The documentation site, in build/site: `python -m http.server -d build/site` serves it. Warnings are errors.
 docs: install
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	$(BIN)/python -m scripts.docs_pages
