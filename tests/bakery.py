@@ -1,4 +1,4 @@
-"""A pack of one tool, written to a folder with some of its files changed, and the command line in this process."""
+"""A pack with one tool, written to a folder with some of its files changed, and the command line in this process."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def write_files(folder: Path, files: Mapping[str, str | bytes]) -> Path:
 
 
 def in_process(*arguments: object) -> CompletedProcess[str]:
-    """Run the command in this process, which is much quicker; modules of packs are forgotten before and after."""
+    """Run the command in this process, which is much faster; modules of packs are forgotten before and after."""
     forget_packs()
     words = [str(each) for each in arguments]
     done = CliRunner().invoke(app, words)
@@ -104,7 +104,7 @@ def in_process(*arguments: object) -> CompletedProcess[str]:
 
 
 def forget_packs() -> None:
-    """Take the modules of such packs out of this process."""
+    """Remove the modules of such packs from this process."""
     for name in [
         each
         for each in sys.modules

@@ -1,4 +1,4 @@
-"""Fixtures for all tests: settings of the installed packs, small packs written on the spot, the shared data."""
+"""Fixtures for all tests: settings of the installed packs, small packs written by tests, shared data."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ settings.register_profile(
 settings.register_profile("search", settings.get_profile("steady"), derandomize=False, max_examples=2000)
 settings.load_profile("steady")
 
-# A shell's background jobs ignore Ctrl-C, and so would what the tests start there and then interrupt.
+# Background jobs of a shell ignore Ctrl-C, and child processes that the tests interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 OUR_DOMAINS = {"airline", "banking_knowledge", "mock", "retail", "telecom"}
@@ -83,14 +83,15 @@ _numbers = itertools.count(1)
 
 
 def pytest_collection_finish() -> None:
-    """Keep Python from scanning thousands of tests and modules, which stay, each time that it looks for garbage."""
+    """Keep the garbage collector from scanning thousands of tests and modules, which stay in memory, at each
+    collection."""
     gc.freeze()
     gc.set_threshold(20_000, *gc.get_threshold()[1:])
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of shared facts and data, where there is one."""
+    """The folder of shared facts and data; skips the test if there is none."""
     if not SHARED.is_dir():
         pytest.skip(f"{SHARED} is not there")
     return SHARED
@@ -104,7 +105,7 @@ def installed_domains() -> frozenset[str]:
 
 @pytest.fixture(autouse=True)
 def _domain_is_there(request: pytest.FixtureRequest, installed_domains: frozenset[str]) -> None:
-    """Skip a test of a domain that is not installed: its parameter `domain`, or its mark `domain(NAME)`, names it."""
+    """Skip a test of a domain that is not installed: named by its parameter `domain` or its mark `domain(NAME)`."""
     parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
     marked = [name for mark in request.node.iter_markers("domain") for name in mark.args]
     for name in [parameters.get("domain"), *marked]:
@@ -130,8 +131,9 @@ def setting_of() -> Callable[..., Setting]:
 def small_pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Setting]]:
     """Write a small pack to a folder, open it as `--pack` does, and return it as a setting.
 
-    `handlers` is the text of handlers/tools.py; `tools`, `user_tools` and `functions` are what their YAML files hold,
-    each entry by default of kind `read` and bound to the function of its name. Further keywords go to the manifest.
+    `handlers` is the text of handlers/tools.py. `tools`, `user_tools` and `functions` are the entries of their YAML
+    files; by default, each is of kind `read` and bound to the function with its name. Further keywords go into the
+    manifest.
     """
     names: list[str] = []
 
@@ -187,7 +189,7 @@ def small_pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
 
 @pytest.fixture(scope="session")
 def forks() -> Iterator[Forks]:
-    """Starts commands as forks of a process that has imported the core."""
+    """Starts commands as forks of a process that has already imported the core."""
     yield FORKS
     FORKS.close()
 
@@ -228,16 +230,16 @@ def gym(tmp_path: Path, forks: Forks) -> Gym:
 
 
 def _hides_installed(folder: Path) -> bool:
-    """Tell whether a folder for PYTHONPATH holds a module in place of an installed one."""
+    """Tell whether a folder for PYTHONPATH contains a module that hides an installed one."""
     names = [file.stem for file in folder.iterdir()] if folder.is_dir() else []
     return any(name.isidentifier() and importlib.util.find_spec(name) is not None for name in names)
 
 
 class Lines:
-    """A participant that says one line after the other, the last one for ever, and keeps what it saw each time.
+    """A participant that says one line after the other, repeats the last one, and records what it saw each time.
 
-    A line is a text, a call `(tool, arguments)`, a list of calls, an exception to raise, or a message as it is. One
-    without lines cannot be created.
+    A line is a text, a call `(tool, arguments)`, a list of calls, an exception to raise, or a message. Creating a
+    participant without lines fails.
     """
 
     def __init__(self, kind: type[AssistantMessage] | type[UserMessage], lines: Sequence[Any]) -> None:
@@ -270,7 +272,7 @@ class Lines:
 
 @pytest.fixture
 def converse(setting_of: Callable[..., Setting]) -> Callable[..., tuple[EpisodeRecord, Lines, Lines]]:
-    """Play an episode of given lines on the mock domain and return its record, and both sides as they ended."""
+    """Play an episode with the given lines on the mock domain; return its record and both participants."""
 
     def run(
         agent: Sequence[Any] = ("hm",),
@@ -297,13 +299,13 @@ def converse(setting_of: Callable[..., Setting]) -> Callable[..., tuple[EpisodeR
 
 @pytest.fixture
 def mock_copy(tmp_path: Path) -> Path:
-    """A copy of the mock pack's package, to be spoilt and given with `--pack`."""
+    """A copy of the mock pack's package, which tests modify and load with `--pack`."""
     return shutil.copytree(MOCK, tmp_path / MOCK.name, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 @pytest.fixture
 def plugin(tmp_path: Path) -> Callable[..., Path]:
-    """Write a module and announce it as an installed package does; return the folder for PYTHONPATH."""
+    """Write a module and register it like an installed package; return the folder for PYTHONPATH."""
 
     def make(module: str, source: str, *, name: str = "", target: str = "") -> Path:
         folder = tmp_path / "site"

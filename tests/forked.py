@@ -29,15 +29,15 @@ from pathlib import Path
 from typing import IO, Any
 
 LITELLM = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}  # as our client imports it
-HEAVY = ("tau2_core.__main__", "tau2_core.testing.plugin")  # not imported: what runs, and what imports pytest
+HEAVY = ("tau2_core.__main__", "tau2_core.testing.plugin")  # not imported: modules that run something, or import pytest
 SCRIPTS = (".server_script", ".end_with_parent")
-# What most commands import of other libraries only when they run; older versions lack some of it.
+# Modules of other libraries that most commands import late; older versions lack some of them.
 LATER = ("concurrent.futures.thread", "rich.progress", "rich._emoji_codes", "typer._adapters", "uvloop")
 LATER_IN_SERVERS = ("anyio._backends._asyncio", "httpcore2", "pydantic.v1", "truststore", "uvicorn.lifespan.on")
 
 
 class Forked:
-    """A running command: what `subprocess.Popen` offers, as far as tests need it. Its output is text."""
+    """A running command: the part of `subprocess.Popen` that tests need. Its output is text."""
 
     def __init__(self, report: socket.socket, stdin: IO[str] | None, stdout: IO[str] | None) -> None:
         self.stdin = stdin
@@ -76,9 +76,9 @@ class Forked:
 
 
 class Forks:
-    """Starts commands as forks of a process that it starts with the first of them. Close it at the end.
+    """Starts commands as forks of a process that it starts with the first command. Close it at the end.
 
-    Commands with models of litellm have an origin of their own, as importing it takes seconds, and so has pytest.
+    Commands with litellm models have a separate origin, because the import takes seconds, and so does pytest.
     """
 
     def __init__(self) -> None:
@@ -135,7 +135,7 @@ class Forks:
         litellm: bool = False,
         script: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Do a command to its end. Raises TimeoutExpired where it does not end; it is killed then."""
+        """Run a command to its end. If it does not end, kills it and raises TimeoutExpired."""
         with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
             process = self.start(
                 arguments,
@@ -178,7 +178,7 @@ class Forks:
         return self._origins[key][1]
 
 
-FORKS = Forks()  # of this test process; the fixture `forks` closes it
+FORKS = Forks()  # belongs to this test process; the fixture `forks` closes it
 
 
 def _number(file: IO[Any] | int) -> int:
@@ -219,7 +219,7 @@ def _report(file: int, number: int) -> None:
 
 
 def _become(request: int, *streams: int) -> str:
-    """Make of this process one that was started with what is asked for; return the script that it is to run, or ""."""
+    """Turn this process into one that was started as requested; return the script to run, or ""."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with os.fdopen(request, encoding="utf-8") as file:
         file.seek(0)
@@ -245,12 +245,12 @@ def _become(request: int, *streams: int) -> str:
 
 
 def _leave(end: SystemExit) -> None:
-    """End as Python does, but leave what was imported as it is: to take it apart costs more than most commands."""
+    """End as Python does, but skip the clean-up of imported modules, which would take longer than most commands."""
     if not isinstance(end.code, int):
         raise end
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    gc.collect(1)  # what the command has left may have something to say
+    gc.collect(1)  # objects that the command has left may still print
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(end.code)
@@ -265,7 +265,7 @@ def _import_all_of(package: str) -> None:
 if __name__ == "__main__":
     _, number, program, *imports = sys.argv
     with socket.socket(fileno=int(number)) as asked:
-        gc.disable()  # while what stays is imported
+        gc.disable()  # while permanent modules are imported
         _import_all_of("tau2_core")
         if program == "pytest":
             import pytest  # noqa: F401
@@ -274,7 +274,7 @@ if __name__ == "__main__":
         for name in (*filter(importlib.util.find_spec, (*LATER, *LATER_IN_SERVERS)), *imports):
             importlib.import_module(name)
         gc.enable()
-        gc.freeze()  # a look for garbage in a fork would copy the memory that it shares
+        gc.freeze()  # a garbage collection in a fork would copy the shared memory
         asked.send(b".")
         files = _serve(asked)
     if files is not None:

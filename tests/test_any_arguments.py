@@ -1,4 +1,4 @@
-"""Arbitrary JSON as arguments of every tool of every installed pack: an answer comes back, whatever was sent."""
+"""Arbitrary JSON as arguments of every tool of every installed pack always gives an answer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ANYTHING = st.recursive(
 
 @functools.cache
 def words(setting: Setting) -> list[str]:
-    """Return ids and other words that the domain's gold calls use, so that some calls get far."""
+    """Return ids and other words from the domain's gold calls, so that some calls succeed."""
     found: set[str] = set()
     pending: list[Any] = [action.arguments for task in setting.tasks().values() for action in task.gold()]
     while pending:
@@ -47,7 +47,7 @@ def words(setting: Setting) -> list[str]:
 
 @st.composite
 def arguments_of(draw: st.DrawFn, tool: Tool, known: list[str]) -> dict[str, Any]:
-    """Draw arguments of a tool: some that fit, some of any kind, some missing, some that it does not have."""
+    """Draw arguments of a tool: some valid, some of any kind, some missing, some unknown."""
     arguments: dict[str, Any] = {}
     for name, schema in tool.parameters["properties"].items():
         kind = draw(st.sampled_from(["fits", "fits", "fits", "any", "missing"]))

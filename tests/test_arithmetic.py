@@ -1,4 +1,4 @@
-"""The calculator of packs: right where it answers, and never more work than its bounds allow."""
+"""The calculator of packs: its results are correct, and its work is bounded."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ MEND = "(correct the data file, or the database's model)"
 
 
 def refused(done: CompletedProcess[str], code: int) -> str:
-    """Return the message of a command that ended before it did anything."""
+    """Return the message of a command that ended before doing anything."""
     assert (done.returncode, done.stdout) == (code, ""), done.stderr
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr

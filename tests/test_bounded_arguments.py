@@ -1,4 +1,4 @@
-"""What an argument may cost: problems that are told are few and short, patterns take linear time, depth has a limit."""
+"""Limits on the cost of arguments: few and short error messages, patterns with linear time, and a maximum depth."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tau2_core.model.tools import Failure, ToolResult
 
 from tests.bakery import in_process
 
-SMALL = 40_000  # characters, of an answer to arguments of millions
+SMALL = 40_000  # characters of an answer to arguments of millions of characters
 OTHERS = ("null", "number")
 TOOLS: dict[str, dict[str, Any]] = {
     "take": {
@@ -84,7 +84,7 @@ LEVELS = pytest.mark.parametrize("levels", [100, 100_000])
 
 @pytest.mark.domain("mock")
 class TestDepth:
-    """Outside the gym, too, a call that is nested too deeply is refused, and the episode can be recorded."""
+    """Outside the server, too, a call that is nested too deeply is refused, and the episode can be recorded."""
 
     @LEVELS
     def test_deep_arguments_of_an_external_call_are_refused(self, levels: int) -> None:

@@ -1,4 +1,4 @@
-"""A run that is broken off keeps what is finished, says so, and ends with exit code 1."""
+"""An interrupted run keeps the finished episodes, says so, and exits with 1."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def tau2_episode_finished(record):
 
 
 def lines(file: Path) -> list[dict[str, Any]]:
-    """Parse every line of a file; half a line would not parse."""
+    """Parse every line of a file; an incomplete line would fail."""
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
@@ -94,9 +94,9 @@ def test_the_progress_bar_of_a_resumed_run_starts_where_it_stopped(gym: Gym, for
 
 
 def read_to_the_end(terminal: int) -> str:
-    """Return what is shown in a terminal until nobody has it open any more."""
+    """Return what is shown in a terminal until no process has it open any more."""
     shown = b""
-    with os.fdopen(terminal, "rb", buffering=0) as file, suppress(OSError):  # how Linux tells the end
+    with os.fdopen(terminal, "rb", buffering=0) as file, suppress(OSError):  # how Linux reports the end
         while part := file.read(4096):
             shown += part
     return shown.decode()
@@ -132,7 +132,7 @@ class TestCtrlC:
         summary = json.loads(out)
         assert summary == json.loads((folder / "summary.json").read_text())
         assert (summary["finished"], summary["slots"], summary["outcomes"]) == (3, 18, {"solved": 3})
-        assert summary["mean_reward"] == pytest.approx(3 / 18)  # what was not played raises no score
+        assert summary["mean_reward"] == pytest.approx(3 / 18)  # slots that were not played raise no score
         tasks = json.loads((folder / "run.json").read_text())["tasks"]
         assert [record["task_id"] for record in lines(folder / "episodes.jsonl")] == tasks[:3]
         assert [grade["reward"] for grade in lines(folder / "grades.jsonl")] == [1.0] * 3
@@ -198,7 +198,7 @@ class TestFolder:
         assert kept == roomy[: len(kept)]
         assert len(lines(folder / "grades.jsonl")) <= len(kept)
         ends = {file.name: file.read_bytes()[-1:] for file in folder.glob("*.jsonl")}
-        assert set(ends.values()) <= {b"\n", b""}, ends  # what did not fit whole is cut off
+        assert set(ends.values()) <= {b"\n", b""}, ends  # the incomplete line was removed
 
     def test_a_disk_that_is_full_from_the_start_stops_the_run(self, gym: Gym, tmp_path: Path) -> None:
         message = self.refused(gym("run", "mock", "--name", "r", disk=0))

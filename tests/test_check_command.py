@@ -1,4 +1,4 @@
-"""`tau2-gym check`: what is wrong with a pack is named with file and line, and one defect hides no other."""
+"""`tau2-gym check`: problems of a pack are reported with file and line, and one problem hides no other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Gym = Callable[..., CompletedProcess[str]]
 
 @dataclass(frozen=True)
 class Defect:
-    """An edit of the mock pack (`old` "" appends), and what is to be said of it at the line that holds `at`."""
+    """An edit of the mock pack (`old` "" appends), and the expected message for the line that contains `at`."""
 
     file: str
     old: str

@@ -1,4 +1,4 @@
-"""`tau2-gym check`: packs and data as people have them are read alike in all formats, or refused with the line."""
+"""`tau2-gym check` reads packs and data in all usual forms and formats alike, or refuses them with the line."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_damaged_data_files_are_refused(tmp_path: Path, name: str, text: str, li
 
 class TestPlaces:
     def test_a_pack_behind_a_symlink_is_read(self, tmp_path: Path) -> None:
-        """The link's name is the package's, or the folder's is, whichever the code speaks of."""
+        """Either the link's name or the folder's is the package's name, whichever the code uses."""
         target = write_bakery(tmp_path / "versions" / "bakery-2.0")
         (tmp_path / "bakery").symlink_to(target)
         clean(tmp_path / "bakery")
@@ -172,7 +172,7 @@ def test_a_byte_order_mark_is_not_part_of_a_prompt(tmp_path: Path) -> None:
         forget_packs()
 
 
-# Texts of JSON: what `json.dumps` writes, with one sign changed, left out or put in.
+# Texts of JSON: the output of `json.dumps` with one character changed, removed or inserted.
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
@@ -199,4 +199,5 @@ def test_json_is_read_as_python_reads_it(value: object, ascii_only: bool, at: in
         else:
             assert found == wanted or parser.repeats
             continue
-        assert re.search("too large|surrogate|JSON value|digits", refused)  # Python lets pass what JSON does not have
+        # Python accepts values that JSON does not have
+        assert re.search("too large|surrogate|JSON value|digits", refused)

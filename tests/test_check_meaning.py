@@ -1,4 +1,4 @@
-"""`tau2-gym check`: what loads, but is most likely not meant, and names and schemas that would fail only in use."""
+"""`tau2-gym check`: content that loads but is probably unintended, names and schemas that fail only in use."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ class TestSchemas:
 
 
 def test_results_that_differ_from_process_to_process(tmp_path: Path) -> None:
-    """Of each tool, in a task of its own."""
+    """Each tool is called in a task of its own."""
     results = {
         "hash": "str(hash(loaf.title))",
         "set": "', '.join({'a', 'b', 'c', loaf.title})",

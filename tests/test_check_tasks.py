@@ -1,4 +1,4 @@
-"""What `tau2-gym check` says of tasks: each line below that ends with `#!` says what is wrong with it."""
+"""Problems that `tau2-gym check` finds in tasks: each line below that ends with `#!` names its problem."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a conversation goes and ends: steps, stop tokens, limits, and what a participant may get wrong."""
+"""The course and the end of a conversation: steps, stop tokens, limits, and mistakes of participants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The difference between two worlds: the paths that differ, all of them and no others."""
+"""The difference between two worlds: exactly the paths that differ."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def text(value: Any) -> str:
 
 
 def at(dump: Any, path: Path) -> Any:
-    """Return what lies at a path, ABSENT if nothing does."""
+    """Return the value at a path, ABSENT if there is none."""
     for part in path:
         if not (part in dump if isinstance(dump, dict) else isinstance(part, int) and part < len(dump)):
             return ABSENT
@@ -72,7 +72,7 @@ def at(dump: Any, path: Path) -> Any:
 
 
 def apply(dump: Any, changes: list[Change]) -> Any:
-    """Return the dump with the changes made; what is to go is taken last to first, so that indices hold."""
+    """Return the dump with the changes applied; removals go from last to first, so that indices stay valid."""
     gone = [change for change in changes if change.new is ABSENT]
     for change in [*(change for change in changes if change.new is not ABSENT), *reversed(gone)]:
         *place, last = change.path

@@ -38,7 +38,7 @@ READMES = sorted(
     [*ROOT.glob("core/README.md"), *ROOT.glob("domains/*/README.md"), *ROOT.glob("integrations/*/README.md")]
 )
 
-# Commands that install things, run everything, this test included, need a key, or go on until they are stopped.
+# Commands that install things, run everything including this test, need a key, or run until they are stopped.
 NOT_RUN = {
     "python examples/learning/learn.py curve.svg",
     ".venv/bin/python -m pytest tests/test_world.py",
@@ -89,14 +89,14 @@ NOT_RUN = {
     "ray start --address FIRST:6379",
     "tau2-gym run airline --agent-model MODEL --user-model MODEL --executor ray --executor-option address=auto",
 }
-# What the documents call data that is not in the repository, and where it lies if it is there at all.
+# Names in the documents for data outside the repository, and where they are if available.
 OUTSIDE = {
     "../tau2-bench": ROOT.parent / "shared" / "tau2-bench",
     "../recorded-calls": ROOT.parent / "shared" / "conformance" / "calls",
 }
-# What of the repository commands read, by the path that it has there.
+# Parts of the repository that commands read, by path.
 READ = ("examples/cassettes",)
-# Documents that go on with the files of another: (which, below which folder).
+# Documents that continue with the files of another one: (document, its folder).
 GOES_ON_WITH = {
     "docs/reference/hooks.md": ("docs/tutorial/a-pack-by-hand.md", "bookcase/src/bookcase"),
     "docs/reference/runs.md": ("docs/tutorial/a-pack-by-hand.md", "."),
@@ -105,7 +105,7 @@ GOES_ON_WITH = {
 
 CODE = {"python", "yaml", "toml", "jinja"}
 FILE_COMMENT = re.compile(r"(?:#|\{#) (?P<file>[\w./-]+\.\w+)(?: #\})?$")
-# Figures that differ from run to run: milliseconds at the end of a row, a run's seconds and rate, its default name.
+# Figures that differ between runs: milliseconds at the end of a row, a run's seconds and rate, its default name.
 VOLATILE = re.compile(r"\d+\.\d$|\d+\.\d\d s \(\d+ episodes/s\)|\d{8}-\d{6}-\d{6}", re.MULTILINE)
 ANYTHING = "..."
 FOR_THE_SHELL = re.compile(r"[|&;<>$`*?~\\]")
@@ -114,7 +114,7 @@ OURS_ALONE = re.compile(r"tau2-gym |(python -m )?pytest |python [\w/]+\.py")
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block: its info words, the line of its fence, and what is in it."""
+    """One fenced block: its info words, the line of its fence, and its content."""
 
     document: Path
     line: int
@@ -147,7 +147,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Command:
-    """One command of a console block, what the document shows of its output, and how it is to end."""
+    """One command of a console block, its documented output, and how it should end."""
 
     block: Block
     line: str
@@ -162,13 +162,13 @@ class Command:
         return next((int(word.removeprefix("exit=")) for word in self.block.info if word.startswith("exit=")), 0)
 
     def is_possible(self, installed_domains: frozenset[str]) -> bool:
-        """Tell whether the data and the domains are there that the command names."""
+        """Tell whether the data and domains named in the command are available."""
         absent = {path.name for path in (ROOT / "domains").iterdir()} - installed_domains
         places = [place for name, place in OUTSIDE.items() if name in self.line]
         return all(place.exists() for place in places) and not absent & set(self.line.split())
 
     def outside(self) -> str:
-        """Return the command with the places that data outside the repository really has."""
+        """Return the command with the real paths of data outside the repository."""
         line = self.line
         for name, place in OUTSIDE.items():
             line = line.replace(name, str(place))
@@ -205,7 +205,7 @@ def commands_of(block: Block) -> Iterator[Command]:
 
 
 def write_files(document: Path, folder: Path) -> None:
-    """Write the files that a document's blocks are, after those of the document that it goes on with."""
+    """Write the files of a document's blocks, after those of the document that it continues."""
     if name_of(document) in GOES_ON_WITH:
         other, below = GOES_ON_WITH[name_of(document)]
         write_files(ROOT / other, folder / below)
@@ -233,14 +233,14 @@ def environment(paths: list[str]) -> dict[str, str]:
     own = {"TAU2_GYM_DISABLE", "PYTHONPATH", "COLUMNS", "FORCE_COLOR"}
     kept = {name: value for name, value in os.environ.items() if name not in own}
     search = os.pathsep.join([str(Path(sys.executable).parent), kept["PATH"]])
-    own_plugins = "-p no:schemathesis"  # which takes a second to import, and is of our tests alone
-    own_plugins += " -W ignore::pytest.PytestAssertRewriteWarning"  # a fork has imported ours already
+    own_plugins = "-p no:schemathesis"  # it takes a second to import, and only our own tests use it
+    own_plugins += " -W ignore::pytest.PytestAssertRewriteWarning"  # a fork has already imported ours
     added = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": own_plugins}
     return kept | {"PATH": search, **added}
 
 
 def settled(output: str) -> str:
-    """Return an output without the figures that differ from run to run, every blank one space."""
+    """Return an output without the figures that differ between runs, with all whitespace as single spaces."""
     return " ".join(VOLATILE.sub("#", output).split())
 
 
@@ -256,7 +256,7 @@ def shows(output: str, shown: str) -> bool:
 
 
 def run(command: Command, folder: Path, paths: list[str], forks: Forks) -> None:
-    """Run a command as a shell does. Ours alone, pytest or a script, without signs for the shell, is a fork."""
+    """Run a command as a shell does. Only our commands, pytest and scripts without shell syntax are run as forks."""
     line = command.outside()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
         if OURS_ALONE.match(line) and not FOR_THE_SHELL.search(line):
@@ -387,7 +387,7 @@ def test_the_documents_show_every_command() -> None:
 
 
 def test_every_page_is_in_the_sites_navigation() -> None:
-    """Decisions are listed by a page that is generated; no entry leads nowhere."""
+    """Decisions are listed by a generated page; every entry leads to a page."""
     navigation = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]["nav"]
     shown = set(re.findall(r"[\w/-]+\.md", str(navigation)))
     written = {place for place in docs_pages.pages().values() if place.endswith(".md")}
@@ -423,7 +423,7 @@ def test_every_decision_has_the_four_headings() -> None:
         assert headings == ["What", "Why", "What else was considered", "Consequence"], page.name
 
 
-def test_the_picture_shows_the_layers_that_the_contract_names() -> None:
+def test_the_picture_shows_the_layers_of_the_contract() -> None:
     svg = "{http://www.w3.org/2000/svg}"
     root = ElementTree.parse(ROOT / "docs" / "architecture.svg").getroot()
     assert root.find(f"{svg}title") is not None

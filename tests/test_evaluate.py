@@ -1,4 +1,4 @@
-"""`evaluate`, `load_domain` and `Run`: a whole run from a program, and the same refusals as the command line's."""
+"""`evaluate`, `load_domain` and `Run`: a whole run from a program, with the same refusals as on the command line."""
 
 from __future__ import annotations
 
@@ -102,7 +102,8 @@ def test_a_run_is_played_kept_and_read(here: Path) -> None:
 def test_a_program_can_pass_an_agent(agent: Any) -> None:
     run = evaluate("mock", agent=agent, tasks=[TASK])
     assert run.mean_reward == 1.0
-    assert run.configuration["digests"]["plugins"]["agent"]  # its code is named, so that a resumed run is the same one
+    # its code is identified, so that a resumed run can be compared
+    assert run.configuration["digests"]["plugins"]["agent"]
 
 
 def test_a_program_can_pass_a_customer() -> None:
@@ -310,7 +311,7 @@ def test_wrong_options_are_refused(options: dict[str, Any], words: str) -> None:
 
 
 def test_every_option_of_the_command_line_is_there() -> None:
-    """What decides an exit code or is about printing is not; the rest has the same name, or the plural."""
+    """Options about exit codes or printing are excluded; all others have the same name, or its plural."""
     only_there = {"ctx", "domain", "show_config", "json_output", "fail_under", "min_coverage"}
     same = {
         "judge_model": "judge",

@@ -1,4 +1,4 @@
-"""The core works without its extras, and says which one is missing where it is needed."""
+"""The core works without its extras, and names the missing one when it is needed."""
 
 from __future__ import annotations
 

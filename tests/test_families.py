@@ -1,6 +1,6 @@
-"""Task families: the example of docs/how-to/task-families.md, composition and splits, and what a check finds.
+"""Task families: the example of docs/how-to/task-families.md, composition and splits, and what `check` reports.
 
-Defects are seeded into the example by replacing a piece of its text; the check must point at the line.
+Errors are seeded into the example by replacing a piece of its text; `check` must name the line.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def example_files() -> dict[str, str]:
 
 @pytest.fixture
 def heating(tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """Write the example as a package of a new name, pieces of its files replaced: `heating((file, old, new), …)`."""
+    """Write the example as a package with a new name and modified files: `heating((file, old, new), …)`."""
     names: list[str] = []
 
     def write(*changes: tuple[str, str, str]) -> Path:
@@ -82,7 +82,7 @@ def line_of(file: Path, text: str) -> int:
 def read(
     folder: Path, families: dict[str, Any], splits: dict[str, Any], tasks: Sequence[dict[str, Any]] = ()
 ) -> TaskSet:
-    """Read families, splits and hand-written tasks (JSON is YAML); they must be sound."""
+    """Read families, splits and hand-written tasks (JSON is YAML); they must be valid."""
     problems = Problems("small")
     task_set = read_anyhow(folder, families, splits, tasks, problems)
     assert not problems.found, [str(problem) for problem in problems.found]
@@ -100,7 +100,7 @@ def read_anyhow(
 
 
 def families_of(select: dict[str, Sequence[Sequence[str]]], personas: Sequence[str] = ()) -> dict[str, Any]:
-    """Return families with nothing to them but the choice of their blocks."""
+    """Return families that only choose blocks."""
     fix = [{"name": "mend"}]
     task = {"outcome": "done", "user_scenario": {"instructions": "Help!"}}
     return {
@@ -117,7 +117,7 @@ def hand_written(task_id: str) -> dict[str, Any]:
 
 
 class TestTheExample:
-    def test_is_clean(self, heating: Callable[..., Path]) -> None:
+    def test_the_example_is_clean(self, heating: Callable[..., Path]) -> None:
         report = checked(heating())
         assert (report.problems, report.tasks, report.played) == ([], 22, 14)
 
@@ -145,7 +145,7 @@ class TestTheExample:
         assert [each.func_name for each in task.evaluation_criteria.env_assertions or []] == ["is_warm", "is_delivered"]
         assert task.evaluation_criteria.reward_basis == ["ENV_ASSERTION"]
 
-    def test_goes_by_the_section_unsolvable_where_a_block_has_no_fix(self, heating: Callable[..., Path]) -> None:
+    def test_uses_the_section_unsolvable_if_a_block_has_no_fix(self, heating: Callable[..., Path]) -> None:
         task = setting_of(heating()).tasks()["cold_home[not_delivered|pump_broken]"]
         assert task.outcome == "transferred"
         assert isinstance(task.user_scenario.instructions, Instructions)
@@ -157,21 +157,21 @@ class TestTheExample:
         assert [(each.func_name, each.assert_value) for each in criteria.env_assertions] == [("is_warm", False)]
         assert criteria.reward_basis == ["ENV_ASSERTION", "ACTION"]
 
-    def test_takes_personas_in_turn(self, heating: Callable[..., Path]) -> None:
+    def test_assigns_personas_in_turn(self, heating: Callable[..., Path]) -> None:
         tasks = setting_of(heating()).tasks()
         texts = [task.user_scenario.persona for task in tasks.values()]
         turns = [None, "In a hurry, short of words.", "Asks at every step whether something can explode."]
         assert texts == [turns[position % 3] for position in range(22)]
         assert [re.sub(r".*\]", "", task_id) for task_id in tasks][:4] == ["", "brisk", "worried", ""]
 
-    def test_keeps_the_persona_of_its_own_where_none_is_named(self, heating: Callable[..., Path]) -> None:
+    def test_keeps_the_tasks_own_persona_if_the_family_names_none(self, heating: Callable[..., Path]) -> None:
         own = "user_scenario:\n        persona: Calm."
         folder = heating((FAMILIES, "personas: [none, brisk, worried]", ""), (FAMILIES, "user_scenario:", own))
         tasks = setting_of(folder).tasks()
         assert {task.user_scenario.persona for task in tasks.values()} == {"Calm."}
         assert all(task_id.endswith("]") for task_id in tasks)
 
-    def test_builds_a_task_anew_each_time(self, heating: Callable[..., Path]) -> None:
+    def test_builds_a_new_task_on_each_access(self, heating: Callable[..., Path]) -> None:
         tasks = setting_of(heating()).tasks()
         first = tasks["cold_home[water_low]brisk"]
         again = first.model_copy(deep=True)
@@ -180,7 +180,7 @@ class TestTheExample:
         first.initial_state.initialization_actions = None
         assert tasks["cold_home[water_low]brisk"] == again
 
-    def test_says_where_each_part_is_defined(self, heating: Callable[..., Path]) -> None:
+    def test_knows_where_each_part_is_defined(self, heating: Callable[..., Path]) -> None:
         folder = heating()
         file = folder / FAMILIES
         task_set = load_domain_pack(open_catalogue([folder]), "heating").task_set()
@@ -224,7 +224,7 @@ class TestTheExample:
         number: object = 5
         assert number not in setting.tasks()
 
-    def test_solo_counts_what_it_passes_over_in_the_selection_alone(self, heating: Callable[..., Path]) -> None:
+    def test_solo_play_counts_skipped_tasks_of_the_selection_only(self, heating: Callable[..., Path]) -> None:
         folder = heating(
             ("domain.yaml", "{families:", "{files: tasks.yaml, families:"),
             ("domain.yaml", "{policy: policy.md.j2}", "{policy: policy.md.j2, solo: policy.md.j2}"),
@@ -242,7 +242,7 @@ class TestTheExample:
         with pytest.raises(UsageError, match="cannot be played solo"):
             setting.select(ids=["cold_home[valve_closed]"])
 
-    def test_selects_in_the_order_of_the_tasks(self, heating: Callable[..., Path]) -> None:
+    def test_selections_keep_the_order_of_the_tasks(self, heating: Callable[..., Path]) -> None:
         setting = setting_of(heating())
         ids = list(setting.tasks())
         assert [task.id for task in setting.select(ids=[ids[9], ids[4]])] == [ids[4], ids[9]]
@@ -255,7 +255,7 @@ class TestTheExample:
 
 @st.composite
 def choosing(draw: st.DrawFn) -> tuple[list[list[str]], list[str] | None]:
-    """Return lines of blocks, and perhaps the blocks of which a combination must have one."""
+    """Draw lines of blocks and, in some cases, the blocks of which a combination must have one."""
     sizes = draw(st.lists(st.integers(1, 3), min_size=1, max_size=5))
     names = iter(draw(st.permutations([f"block_{number}" for number in range(sum(sizes))])))
     select = [[next(names) for _ in range(size)] for size in sizes]
@@ -265,7 +265,7 @@ def choosing(draw: st.DrawFn) -> tuple[list[list[str]], list[str] | None]:
 
 class TestComposition:
     @given(choosing())
-    def test_takes_every_choice_that_counts_once(self, choice: tuple[list[list[str]], list[str] | None]) -> None:
+    def test_yields_every_valid_combination_once(self, choice: tuple[list[list[str]], list[str] | None]) -> None:
         select, enough = choice
         found = list(block_combinations(select, enough))
         idle = math.prod(1 + sum(enough is not None and block not in enough for block in line) for line in select)
@@ -276,7 +276,7 @@ class TestComposition:
             assert enough is None or set(enough) & set(blocks)
 
     @given(choosing())
-    def test_orders_by_number_then_by_line_with_nothing_last(
+    def test_orders_combinations_by_number_of_blocks_then_by_line(
         self, choice: tuple[list[list[str]], list[str] | None]
     ) -> None:
         select, enough = choice
@@ -288,7 +288,7 @@ class TestComposition:
         assert found == sorted(found, key=rank)
 
     @given(choosing(), st.lists(st.sampled_from(["none", "easy", "hard", "odd"]), max_size=4), st.randoms())
-    def test_gives_turns_to_personas_and_ids_to_tasks_whatever_the_order_of_what_is_enough(
+    def test_the_order_of_at_least_one_of_does_not_matter(
         self, choice: tuple[list[list[str]], list[str] | None], personas: list[str], random: Any
     ) -> None:
         select, enough = choice
@@ -367,7 +367,7 @@ def read_once(splits: dict[str, Any], tasks: Sequence[str] = ()) -> TaskSet:
 
 class TestSplits:
     @given(st.integers(1, 9), BY, st.integers())
-    def test_a_sample_is_up_to_so_many_of_each_bin(self, sample: int, by: list[str], seed: int) -> None:
+    def test_a_sample_takes_at_most_its_size_from_each_bin(self, sample: int, by: list[str], seed: int) -> None:
         rule = {"sample": sample, "by": by, "seed": seed}
         task_set = read_once({"drawn": rule})
         drawn = task_set.splits["drawn"]
@@ -377,7 +377,7 @@ class TestSplits:
         assert list(read_once({"drawn": rule}).splits["drawn"]) == list(drawn)
 
     @given(st.floats(0.01, 0.99), BY, st.integers())
-    def test_a_share_is_exact_in_all_and_within_one_in_each_bin(self, share: float, by: list[str], seed: int) -> None:
+    def test_a_share_is_exact_in_total_and_within_one_in_each_bin(self, share: float, by: list[str], seed: int) -> None:
         rule = {"share": share, "by": by, "seed": seed}
         task_set = read_once(
             {"train": rule | {"of": "all"}, "test": {"of": "all", "without": "train"}, "all": {"all": True}}
@@ -391,19 +391,19 @@ class TestSplits:
         assert list(test) == [task_id for task_id in task_set.tasks if task_id in set(test)]
 
     @given(st.integers(0, 6), st.none() | st.integers(0, 6))
-    def test_a_range_counts_blocks_with_both_ends(self, least: int, most: int | None) -> None:
+    def test_a_range_of_blocks_includes_both_ends(self, least: int, most: int | None) -> None:
         if most is not None and most < least:
             least, most = most, least
         task_set = read_once({"some": {"all": True, "blocks": {"min": least, "max": most}}}, ["by hand"][:0])
         expected = [each for each in task_set.tasks if least <= each.count("|") + 1 <= (9 if most is None else most)]
         assert list(task_set.splits["some"]) == expected
 
-    def test_seeds_tell_draws_apart(self) -> None:
+    def test_different_seeds_give_different_draws(self) -> None:
         rules = {str(seed): {"sample": 20, "seed": seed} for seed in range(5)}
         task_set = read_once(rules)
         assert len({tuple(task_set.splits[name]) for name in rules}) == 5
 
-    def test_rules_are_for_families_and_all_for_everything(self) -> None:
+    def test_rules_select_family_tasks_and_all_selects_everything(self) -> None:
         splits = {
             "full": {"all": True},
             "every": {"blocks": {"min": 1}},
@@ -456,7 +456,9 @@ class TestSplits:
             ({"s": 5}, '"s"', "s: Input should be a valid list, not 5"),
         ],
     )
-    def test_a_bad_split_is_named_with_its_line(self, tmp_path: Path, splits: Any, key: str, message: str) -> None:
+    def test_an_invalid_split_is_reported_with_its_line(
+        self, tmp_path: Path, splits: Any, key: str, message: str
+    ) -> None:
         problems = Problems("small")
         task_set = read_anyhow(tmp_path, families_of(SELECT, PERSONAS), splits, [], problems)
         file = tmp_path / "splits.yaml"
@@ -478,7 +480,7 @@ class TestSplits:
 class TestLaziness:
     SELECT: ClassVar = [[f"{row}{column}" for column in range(9)] for row in "abcd"]
 
-    def test_thousands_of_ids_are_listed_without_a_task_being_built(self, tmp_path: Path) -> None:
+    def test_thousands_of_ids_are_listed_without_building_a_task(self, tmp_path: Path) -> None:
         families = families_of({"f": [*self.SELECT, ["e"]], "g": [["x"], ["y"]]})
         families["families"]["f"]["task"] = {"user_scenario": {"instructions": "{{ nonsense }}"}}
         splits = {"full": {"all": True}, "base": {"sample": 2, "by": ["blocks"]}, "test": {"blocks": {"max": 1}}}
@@ -495,7 +497,7 @@ class TestLaziness:
         with pytest.raises(KeyError):
             task_set.tasks["f[a0|a1]"]
 
-    def test_a_run_builds_what_it_plays(self, heating: Callable[..., Path]) -> None:
+    def test_a_run_builds_only_the_tasks_that_it_plays(self, heating: Callable[..., Path]) -> None:
         """The broken text is only in tasks whose pump is broken."""
         setting = setting_of(
             heating((FAMILIES, "outcome: transferred", "outcome: transferred\n      ticket: '{{ oh }}'"))
@@ -508,7 +510,7 @@ class TestLaziness:
         ):
             setting.select(split="full")
 
-    def test_a_check_plays_at_most_two_hundred_where_no_base_is_declared(self, tmp_path: Path) -> None:
+    def test_check_plays_at_most_two_hundred_tasks_without_a_declared_base(self, tmp_path: Path) -> None:
         families = families_of({"f": self.SELECT, "g": [["x"], ["y"]], "h": self.SELECT[:2]})
         played = family_tasks_to_play(read(tmp_path, families, {"full": {"all": True}}))
         assert len(played) == len(set(played)) <= AT_MOST
@@ -521,9 +523,9 @@ class TestLaziness:
 
 
 def seed(message: str, old: str, new: str, *, blamed: str = "", file: str = FAMILIES) -> Any:
-    """A defect: a piece of the example and what stands in its place; what the check says, and of which line.
+    """An error: a piece of the example and its replacement, the expected problem, and its line.
 
-    The line is the first that the defect changes, unless `blamed` is in another.
+    The line is the first that the replacement changes, unless `blamed` names another.
     """
     return pytest.param(message, old, new, blamed, file, id=message)
 
@@ -566,7 +568,7 @@ DECLARED = [
         "at_least_one_of: []",
         blamed="  cold_home:",
     ),
-    # blocks that end somehow
+    # blocks that contradict themselves
     seed(
         "block 'valve_closed' has no fix", "fix: [{requestor: user, name: open", "fix: [] #", blamed="  valve_closed:"
     ),
@@ -593,7 +595,7 @@ DECLARED = [
         "water_low]\n",
         blamed=UNSOLVABLE[1],
     ),
-    # what a family's task must leave to others
+    # parts that a family's task must not define
     seed("family 'cold_home': `id` is not allowed here", "      outcome: done", "      id: cold\n      outcome: done"),
     seed(
         "family 'cold_home': `initial_state.initialization_actions` is not allowed here",
@@ -736,7 +738,7 @@ PLAYED = [
 
 
 def seeded(heating: Callable[..., Path], old: str, new: str, file: str = FAMILIES) -> tuple[Path, int]:
-    """Return the example with a defect, and the first line that the defect changes."""
+    """Return the example with an error, and the first line that the error changes."""
     before = example_files()[file].split("\n")
     folder = heating((file, old, new))
     after = (folder / file).read_text().split("\n")
@@ -745,7 +747,7 @@ def seeded(heating: Callable[..., Path], old: str, new: str, file: str = FAMILIE
 
 class TestTheCheck:
     @pytest.mark.parametrize(("message", "old", "new", "blamed", "file"), [*DECLARED, *PLAYED])
-    def test_names_a_defect_with_its_line(
+    def test_a_defect_is_reported_with_its_line(
         self, heating: Callable[..., Path], message: str, old: str, new: str, blamed: str, file: str
     ) -> None:
         folder, changed = seeded(heating, old, new, file)
@@ -757,7 +759,7 @@ class TestTheCheck:
             assert [(each.file.name, each.line) for each in found] == [(Path(file).name, line)]
         assert {each.pack for each in found} == {"heating"}
 
-    def test_names_both_files_that_define_the_same_thing(self, heating: Callable[..., Path]) -> None:
+    def test_a_duplicate_definition_names_both_files(self, heating: Callable[..., Path]) -> None:
         folder = heating()
         other = folder / "families" / "more.yaml"
         other.write_text("blocks:\n  water_low: {fix: [{requestor: user, name: refill}]}\n")
@@ -775,7 +777,7 @@ class TestTheCheck:
         report = checked(folder)
         assert (report.problems, report.tasks) == ([], 22)
 
-    def test_refuses_more_choices_than_anybody_plays(self, tmp_path: Path) -> None:
+    def test_too_many_combinations_are_refused(self, tmp_path: Path) -> None:
         problems = Problems("small")
         select = [[f"block_{number}"] for number in range(20)]
         task_set = read_anyhow(tmp_path, families_of({"f": select}), {"full": {"all": True}}, [], problems)
@@ -784,14 +786,14 @@ class TestTheCheck:
         ]
         assert len(task_set.tasks) == 0
 
-    def test_a_hand_written_task_may_not_have_the_id_of_a_familys(self, tmp_path: Path) -> None:
+    def test_a_hand_written_task_cannot_have_the_id_of_a_family_task(self, tmp_path: Path) -> None:
         problems = Problems("small")
         splits = {"full": {"all": True}}
         read_anyhow(tmp_path, families_of(SELECT), splits, [hand_written("i[a|d]"), hand_written("i[a]x")], problems)
         assert [each.message for each in problems.found] == ["task 'i[a|d]' is also a task of a family"]
 
-    def test_leaves_out_the_whole_fix_of_a_block_too(self, heating: Callable[..., Path]) -> None:
-        """Opening and closing again: each call undoes the other, so that both can be left out, but neither alone."""
+    def test_omitting_a_blocks_whole_fix_must_fail_too(self, heating: Callable[..., Path]) -> None:
+        """Opening and closing again: each call undoes the other, so both can be omitted, but neither alone."""
         new = "    fix: [{requestor: user, name: open_valve}, {requestor: user, name: open_valve}]\n"
         folder = heating(
             (FAMILIES, f"{CLOSED}    broken: *cold\n", new),
@@ -801,15 +803,13 @@ class TestTheCheck:
         assert [each.line for each in found] == [line_of(folder / FAMILIES, "name: open_valve")]
         assert "passes without the fix of block 'valve_closed'" in found[0].message
 
-    def test_names_one_task_of_those_that_share_a_fault_and_the_blocks_that_it_is_made_of(
-        self, heating: Callable[..., Path]
-    ) -> None:
+    def test_a_shared_problem_is_reported_for_one_task_with_its_blocks(self, heating: Callable[..., Path]) -> None:
         folder, _ = seeded(heating, "name: start_delivery", "name: transfer_to_human_agents, arguments: {summary: x}")
         found = [each for each in checked(folder).problems if "but its gold calls a tool" in each.message]
         assert len(found) == 1
         assert f"not_delivered: {folder / FAMILIES}:{line_of(folder / FAMILIES, '  not_delivered:')}" in found[0].hint
 
-    def test_plays_all_where_no_base_is_declared(self, heating: Callable[..., Path]) -> None:
+    def test_check_plays_all_tasks_without_a_declared_base(self, heating: Callable[..., Path]) -> None:
         rules = [line for line in example_files()[SPLITS].split("\n") if line[:4] in ("base", "trai", "test")]
         report = checked(heating(*((SPLITS, rule, "") for rule in rules)))
         assert (report.problems, report.tasks, report.played) == ([], 22, 22)

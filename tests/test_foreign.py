@@ -1,4 +1,4 @@
-"""The guard around foreign code: what it raises is contained, what a person or a deadline does is not."""
+"""The guard around foreign code: what it raises is contained; real interrupts and deadlines pass."""
 
 from __future__ import annotations
 

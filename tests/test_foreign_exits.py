@@ -1,4 +1,4 @@
-"""Handlers that try to end the process: commands go on, say so, and never pass a gate."""
+"""Handlers that try to end the process: commands continue, report it, and never succeed because of it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def setting(small_pack: Callable[..., Any]) -> Any:
 
 
 @pytest.mark.parametrize("how", HOW)
-def test_each_is_a_crash_that_leaves_no_trace(setting: Any, how: str) -> None:
+def test_an_attempted_exit_is_a_crash_without_effects(setting: Any, how: str) -> None:
     environment = Environment(setting)
     before = environment.digests()
     result = environment.call(ToolCall(name="leave", arguments={"how": how}))
@@ -74,7 +74,7 @@ def folder(setting: Any) -> Path:
     return folder
 
 
-def test_check_names_it_and_its_json_is_whole(folder: Path) -> None:
+def test_check_reports_it_and_its_json_is_complete(folder: Path) -> None:
     result = CliRunner().invoke(app, ["check", "--pack", str(folder), "--json"])
     assert result.exit_code == 1
     assert "SystemExit: 0" in json.dumps(json.loads(result.stdout))

@@ -1,4 +1,4 @@
-"""The base that all worlds share: it refuses every change, and gives each world copies of its own."""
+"""The base that all worlds share: it refuses every change, and gives each world private copies."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_a_writer_changes_everything_at_any_depth_and_no_other_world_sees_it(bas
     assert contents(mine)["notes"] == [[1, 2], {"k": [2, 3]}]
 
 
-def test_records_of_another_place_are_stored_as_copies(base: Base) -> None:
+def test_shared_records_are_stored_as_copies(base: Base) -> None:
     mine, other = World(base), World(base)
     view: Any = View(mine, writing=True)
     view.rows["copy"] = reading(view).rows["r"]
@@ -194,7 +194,7 @@ def test_reading_a_plain_database_is_the_database() -> None:
 
 
 @pytest.mark.parametrize("value", [{1}, bytearray(b"x"), Loose(), Point(), (1, {2}), [{"k": {3}}]])
-def test_a_base_refuses_what_it_cannot_make_read_only_and_names_the_place(value: Any) -> None:
+def test_values_that_cannot_be_made_read_only_are_refused_with_their_location(value: Any) -> None:
     with pytest.raises(UnshareableError, match=r"Shelf\.notes holds a \w+, which all worlds would share"):
         freeze(Shelf(rows={}, notes=[value]))
 

@@ -1,4 +1,4 @@
-"""What a run in a program's own process changes of Python's garbage collection, it changes back."""
+"""A run in a program's own process restores Python's garbage-collection settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.domain("mock")
 
 @pytest.fixture(params=["nothing frozen", "something frozen"])
 def frozen(request: pytest.FixtureRequest) -> Iterator[int]:
-    """How many objects are frozen; afterwards those of the test session are again."""
+    """The number of frozen objects; afterwards, those of the test session are frozen again."""
     if request.param == "nothing frozen":
         gc.unfreeze()
     else:
@@ -29,5 +29,5 @@ def test_a_run_leaves_the_garbage_collection_as_it_was(frozen: int, tmp_path: Pa
     done = CliRunner().invoke(app, ["run", "mock", "--num-tasks", "1", "--out", str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert (gc.get_threshold(), gc.isenabled()) == before
-    assert gc.get_freeze_count() <= frozen  # what is frozen can end all the same
+    assert gc.get_freeze_count() <= frozen  # frozen objects can be freed all the same
     assert (gc.get_freeze_count() > 0) == (frozen > 0)

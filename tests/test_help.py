@@ -42,7 +42,7 @@ def example_of(name: str, columns: int = 80) -> list[str]:
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
-def test_the_list_of_commands_cuts_nothing(columns: int) -> None:
+def test_the_list_of_commands_is_not_truncated(columns: int) -> None:
     shown = " ".join(help_of(columns=columns).split())
     for name in COMMANDS:
         assert f"{name} {first_line(name)}" in shown
@@ -50,7 +50,7 @@ def test_the_list_of_commands_cuts_nothing(columns: int) -> None:
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_says_what_it_does_and_shows_an_example_that_can_be_copied(name: str, columns: int) -> None:
+def test_the_help_of_a_command_has_a_summary_and_an_example(name: str, columns: int) -> None:
     shown = " ".join(help_of(name, columns=columns).split()).replace("- ", "-")  # a word with a hyphen may be broken
     assert first_line(name).replace("- ", "-") in shown
     assert example_of(name, columns) == example_of(name, 500)

@@ -1,4 +1,4 @@
-"""Worlds are private: whatever happens in one, in whatever order and by whatever handler, no other one notices."""
+"""Worlds are private: whatever handlers do in one, in whatever order, affects no other."""
 
 from __future__ import annotations
 
@@ -106,12 +106,12 @@ WAYS = ["attribute", "list", "dict", "deep", "deeper", "table", "field", "whole 
 
 @pytest.fixture(scope="module")
 def hostile(small_pack: Callable[..., Setting]) -> Setting:
-    """A pack whose handlers try to reach further than they should."""
+    """A pack whose handlers try to change more than they may."""
     return small_pack(HANDLERS, TOOLS, functions={"eats": {"kind": "assertion", **DATA}})
 
 
 def base_hash(base: Base) -> str:
-    """Hash a base afresh, from its records and not from what it remembers of them."""
+    """Hash a base again, from its records and not from its cached digests."""
     return hashlib.sha256(json.dumps([plain(value) for _, value in base.units()]).encode()).hexdigest()
 
 
@@ -120,7 +120,7 @@ def call(environment: Environment, name: str, **arguments: Any) -> str:
 
 
 def scripts(setting: Setting, seed: int) -> list[list[ToolCall]]:
-    """Return for each world a task's gold calls, with odd ones among them."""
+    """Return for each world the gold calls of a task, mixed with odd calls."""
     random = Random(seed)
     tasks = list(setting.tasks().values())
     return [_with_odd_calls(random.choice(tasks), random) for _ in range(WORLDS)]
@@ -141,7 +141,7 @@ def _with_odd_calls(task: Task, random: Random) -> list[ToolCall]:
 @pytest.mark.parametrize("mode", ["strict", "tau2"])
 @given(st.integers(0, 10**6))
 @settings(max_examples=4)
-def test_interleaved_worlds_end_as_they_do_one_after_the_other(
+def test_interleaved_worlds_end_in_the_same_state_as_sequential_ones(
     setting_of: Callable[..., Setting], mode: str, seed: int
 ) -> None:
     setting = setting_of("airline", mode=mode)
@@ -166,7 +166,7 @@ def test_interleaved_worlds_end_as_they_do_one_after_the_other(
         assert again.official_hashes() == environments[index].official_hashes()
 
 
-def test_a_domain_that_was_played_is_as_it_was_loaded(setting_of: Callable[..., Setting]) -> None:
+def test_playing_does_not_change_the_loaded_domain(setting_of: Callable[..., Setting]) -> None:
     setting = setting_of("airline", mode="tau2")
     base = setting.bases()["agent"]
     before, tasks = base_hash(base), [task.model_dump() for task in setting.tasks().values()]
@@ -179,7 +179,7 @@ def test_a_domain_that_was_played_is_as_it_was_loaded(setting_of: Callable[..., 
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_reader_cannot_change_what_it_was_given(hostile: Setting, way: str) -> None:
+def test_a_read_only_tool_cannot_change_shared_records(hostile: Setting, way: str) -> None:
     environment, other = Environment(hostile), Environment(hostile)
     before = base_hash(hostile.bases()["agent"])
     assert call(environment, "spoil", how=way).startswith("Error: ")
@@ -188,7 +188,7 @@ def test_a_reader_cannot_change_what_it_was_given(hostile: Setting, way: str) ->
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_reader_that_changes_its_own_world_reaches_no_other(hostile: Setting, way: str) -> None:
+def test_a_read_only_tool_that_changes_its_world_affects_no_other(hostile: Setting, way: str) -> None:
     environment, other = Environment(hostile), Environment(hostile)
     before, digests = base_hash(hostile.bases()["agent"]), other.digests()
     call(environment, "write", tag="mine")
@@ -197,13 +197,13 @@ def test_a_reader_that_changes_its_own_world_reaches_no_other(hostile: Setting, 
     assert (other.digests(), other.worlds["agent"].touched()) == (digests, {})
 
 
-def test_a_writer_cannot_change_what_it_looks_through(hostile: Setting) -> None:
+def test_a_writing_tool_cannot_change_records_from_reading(hostile: Setting) -> None:
     environment, other = Environment(hostile), Environment(hostile)
     assert "shared by all worlds" in call(environment, "spoil_through_reading")
     assert environment.digests() == other.digests()
 
 
-def test_what_a_reader_keeps_cannot_be_changed_in_a_later_call(hostile: Setting) -> None:
+def test_records_kept_from_a_read_only_call_cannot_be_changed_later(hostile: Setting) -> None:
     environment, other = Environment(hostile), Environment(hostile)
     before = base_hash(hostile.bases()["agent"])
     assert call(environment, "keep") == "kept"
@@ -212,7 +212,7 @@ def test_what_a_reader_keeps_cannot_be_changed_in_a_later_call(hostile: Setting)
     assert base_hash(hostile.bases()["agent"]) == before
 
 
-def test_an_argument_that_is_stored_is_the_worlds_own(hostile: Setting) -> None:
+def test_a_stored_argument_is_a_private_copy(hostile: Setting) -> None:
     message = ToolCall(name="store", arguments={"data": {"list": ["x"]}})
     first, second = Environment(hostile), Environment(hostile)
     for environment in (first, second):
@@ -243,7 +243,7 @@ def eating_task() -> Task:
 
 
 @pytest.mark.parametrize("mode", ["strict", "tau2"])
-def test_playing_a_task_leaves_the_task_as_it_was(hostile: Setting, mode: Any) -> None:
+def test_playing_does_not_change_the_task(hostile: Setting, mode: Any) -> None:
     setting = Setting(hostile.pack, mode=mode)
     task = eating_task()
     before = task.model_dump()
@@ -257,7 +257,7 @@ def test_playing_a_task_leaves_the_task_as_it_was(hostile: Setting, mode: Any) -
     assert task.model_dump() == before
 
 
-def test_two_worlds_set_up_from_one_task_do_not_meet(hostile: Setting) -> None:
+def test_two_worlds_from_the_same_task_are_independent(hostile: Setting) -> None:
     task = eating_task()
     first, second = Environment(hostile), Environment(hostile)
     for environment in (first, second):

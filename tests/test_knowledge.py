@@ -1,4 +1,4 @@
-"""A pack with a knowledge base and hidden tools, as docs/how-to/knowledge.md shows it: what it does, and mistakes."""
+"""A pack with a knowledge base and hidden tools, from docs/how-to/knowledge.md: its behaviour, and mistakes in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layers hold, the public names are there, and the command starts without what it does not need."""
+"""The layers and the public names are as declared, and the command imports only what it needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import tau2_core
 from tau2_core import evaluate, hookspecs, records
 
 ROOT = Path(__file__).resolve().parents[1]
-# Modules that take long to import, and are of no use to somebody who asks for help.
+# Modules that take long to import, and that the help does not need.
 HEAVY = [
     "aiohttp",
     "pydantic",
@@ -66,7 +66,7 @@ def test_every_public_name_is_there(declared: list[str]) -> None:
 
 
 def test_public_names_and_hooks_are_the_listed_ones(declared: list[str]) -> None:
-    """What others build on changes only together with this list."""
+    """Changes to public names and hooks require a change to this list."""
     hooks = {
         name: str(inspect.signature(hook))
         for name, hook in vars(hookspecs).items()
@@ -82,7 +82,7 @@ def test_another_name_is_an_attribute_error() -> None:
 
 
 def test_each_public_name_can_be_the_first(declared: list[str]) -> None:
-    """No name depends on another having been imported before it: circles show only so."""
+    """No name requires that another was imported first; only this test would reveal import cycles."""
     code = """
 import sys
 names, homes = sys.argv[1:], set()
@@ -100,12 +100,12 @@ print(len(names), homes == set(tau2_core._MODULES.values()))
     assert python(code, *declared).stdout == f"{len(declared)} True\n"
 
 
-# What reading and reporting runs has no use for besides.
+# What reading and reporting runs must not import either.
 PLAYING = ["tau2_core.episode", "tau2_core.evaluators", "tau2_core.llm", "tau2_core.packs", "tau2_core.plugins"]
 RECORDS = [f"tau2_core.records.{module.name}" for module in pkgutil.iter_modules(records.__path__)]
 MAIN = "import sys; from tau2_core.cli.app import main; sys.argv = ['tau2-gym', {}]; main()"
 READING = ["msgspec", "numpy", "pydantic", "rich.table", "scipy"]
-# What runs, and which heavy modules it may import.
+# Commands, and which heavy modules they may import.
 STARTS = {
     "import": ("import tau2_core", []),
     "help": (MAIN.format("'--help'"), ["tau2_core.plugins"]),  # their commands are listed
@@ -118,7 +118,7 @@ STARTS = {
         ["msgspec", "numpy", "pydantic", "rich.table", "scipy"],
     ),
 }
-# Runs each start in a fork of a process that has imported nothing yet, and tells what the fork imported.
+# Runs each command in a fork of a process without imports, and prints what the fork imported.
 EACH_IN_A_FORK = """
 import json, os, sys
 starts = json.loads(sys.argv[1])

@@ -1,4 +1,4 @@
-"""Merging a task's initial data, against the rule itself: dump everything, merge, validate everything."""
+"""Merging a task's initial data, compared with the rule itself: dump everything, merge, validate everything."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ PATCHES = st.fixed_dictionaries(
 
 
 def merged(old: Any, new: Any) -> Any:
-    """The rule, as spec/environment.md 8 words it."""
+    """The rule as worded in spec/environment.md, 8."""
     if not isinstance(old, dict) or not isinstance(new, dict):
         return new
     result = dict(old)
@@ -114,7 +114,7 @@ def content(world: World) -> str:
 
 
 @given(st.lists(PATCHES, min_size=1, max_size=3))
-def test_a_merge_gives_what_dumping_merging_and_validating_everything_gives(patches: list[Any]) -> None:
+def test_a_merge_equals_dumping_merging_and_validating_everything(patches: list[Any]) -> None:
     world, database = World(BASE), Desk.model_validate(CONTENT)
     for patch in patches:
         try:
@@ -130,7 +130,7 @@ def test_a_merge_gives_what_dumping_merging_and_validating_everything_gives(patc
 
 
 @given(PATCHES)
-def test_what_was_merged_shares_nothing_with_the_task(patch: dict[str, Any]) -> None:
+def test_merged_values_are_not_shared_with_the_task(patch: dict[str, Any]) -> None:
     world = World(BASE)
     before = json.dumps(patch)
     try:
@@ -146,7 +146,7 @@ def test_what_was_merged_shares_nothing_with_the_task(patch: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("data", [None, {}, {"flights": {}}, {"flights": {"F1": {}}}, {"chief": None}])
-def test_a_merge_of_nothing_changes_nothing(data: dict[str, Any] | None) -> None:
+def test_an_empty_merge_changes_nothing(data: dict[str, Any] | None) -> None:
     world = World(BASE)
     merge_data(world, data)
     assert world.digest() == World(BASE).digest()
@@ -164,14 +164,14 @@ def test_a_merge_of_nothing_changes_nothing(data: dict[str, Any] | None) -> None
         {"counts": {"two": 2, 3: 3}},
     ],
 )
-def test_a_merge_that_fails_anywhere_changes_nothing(patch: dict[str, Any]) -> None:
+def test_a_failed_merge_changes_nothing(patch: dict[str, Any]) -> None:
     world = World(BASE)
     with pytest.raises(ValueError, match=REFUSED):
         merge_data(world, patch)
     assert world.digest() == World(BASE).digest()
 
 
-def test_a_union_member_is_retyped_and_what_only_the_old_one_had_is_dropped() -> None:
+def test_a_union_member_is_retyped_without_the_old_types_fields() -> None:
     world = World(BASE)
     merge_data(world, {"flights": {"F1": {"dates": {"d": {"status": "gone"}}}}})
     flights: Any = View(world, writing=False).flights
@@ -185,7 +185,7 @@ def test_new_records_come_after_the_old_ones_and_changed_ones_keep_their_place()
     assert list(View(world, writing=False).flights) == ["F1", "F2", "F0"]
 
 
-def test_a_merge_does_not_reach_other_worlds() -> None:
+def test_a_merge_does_not_affect_other_worlds() -> None:
     mine, other = World(BASE), World(BASE)
     merge_data(mine, {"flights": {"F1": {"seats": 9}}, "tags": []})
     assert other.digest() == World(BASE).digest() != mine.digest()

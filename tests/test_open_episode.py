@@ -1,4 +1,4 @@
-"""An episode that a program opens and steps: either side, awaited or not, and what is refused."""
+"""An episode that a program opens and steps: either side, sync or async, and what is refused."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_both_sides_are_played_by_a_program() -> None:
 
 
 class Eager:
-    """An agent class, made anew for each episode."""
+    """An agent class; an object is created for each episode."""
 
     def __init__(self, context: AgentContext) -> None:
         self.names = [tool.name for tool in context.tools]
@@ -100,7 +100,7 @@ class Eager:
 
 
 @pytest.mark.parametrize("agent", [Eager, lambda context: Eager(context)], ids=["class", "factory"])
-def test_an_agent_of_ones_own_plays_by_itself(agent: Any) -> None:
+def test_a_custom_agent_plays_by_itself(agent: Any) -> None:
     with open_episode("mock", TASK, agent=agent, user="external") as episode:
         assert episode.customer.say("Hello") == "I have 4 tools and saw 2 messages."
 
@@ -206,7 +206,7 @@ def test_wrong_options_are_refused(options: dict[str, Any], words: str) -> None:
         open_episode(**{"domain": "mock", "task": TASK, **options})
 
 
-def test_what_is_no_message_is_refused() -> None:
+def test_a_step_that_is_not_a_message_is_refused() -> None:
     with open_episode("mock", TASK) as episode:
         before = episode.messages
         with pytest.raises(UsageError, match="non-empty"):

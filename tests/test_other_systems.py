@@ -1,4 +1,4 @@
-"""What only some systems have is imported and used where it is there; nothing else fails without it."""
+"""Modules that only some systems have are imported and used only there; everything else works without them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-# As on Windows. What other packages import there is their affair, so those that look for the system come first.
+# As on Windows. Other packages that look for the system are imported first.
 SCRIPT = """
 import asyncio, importlib, json, os, pkgutil, signal, socket, subprocess, sys
 import anyio, mcp.client.stdio, mcp.server.stdio, pytest, uvicorn

@@ -1,4 +1,4 @@
-"""A pack written on the spot: one tool, one table, one task. It works from its folder, and installed."""
+"""A pack with one tool, one table and one task. It works from its folder and when installed."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def pack(tmp_path: Path) -> Path:
 
 
 def works(gym: Gym, tmp_path: Path, origin: str, *options: object, paths: Sequence[Path] = ()) -> None:
-    """Play, check, describe and list the domain, and see it attributed to where it is from."""
+    """Play, check, describe and list the domain; its origin must be shown."""
     done = gym("run", "library", "--name", "r", "--json", *options, paths=paths)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["solved_tasks"] == ["lend_emma"]
@@ -144,11 +144,11 @@ def works(gym: Gym, tmp_path: Path, origin: str, *options: object, paths: Sequen
     }
 
 
-def test_from_its_folder(gym: Gym, pack: Path, tmp_path: Path) -> None:
+def test_a_pack_works_from_its_folder(gym: Gym, pack: Path, tmp_path: Path) -> None:
     works(gym, tmp_path, str(pack / "src" / "our_library"), "--pack", pack)
 
 
-def test_installed_by_pip(gym: Gym, pack: Path, tmp_path: Path) -> None:
+def test_a_pack_works_when_installed_by_pip(gym: Gym, pack: Path, tmp_path: Path) -> None:
     target = tmp_path / "target"
     pip = [
         sys.executable,
@@ -164,7 +164,7 @@ def test_installed_by_pip(gym: Gym, pack: Path, tmp_path: Path) -> None:
     works(gym, tmp_path, "our-library 0.3", paths=[target])
 
 
-def test_a_variant_is_other_prompts_over_the_same_world(gym: Gym, pack: Path, tmp_path: Path) -> None:
+def test_a_variant_has_other_prompts_over_the_same_world(gym: Gym, pack: Path, tmp_path: Path) -> None:
     configs = []
     for name, options in {"plain": [], "curt": ["--variant", "curt"]}.items():
         assert gym("run", "library", "--pack", pack, "--name", name, *options).returncode == 0
@@ -179,7 +179,7 @@ def test_an_unknown_variant_is_a_usage_error(gym: Gym, pack: Path) -> None:
     assert (done.returncode, done.stderr) == (2, "error: library has no variant 'crut' (did you mean 'curt'?)\n")
 
 
-def test_the_folder_of_the_package_will_do(gym: Gym, pack: Path) -> None:
+def test_the_folder_of_the_package_is_accepted(gym: Gym, pack: Path) -> None:
     done = gym("run", "library", "--pack", pack / "src" / "our_library", "--json")
     assert json.loads(done.stdout)["mean_reward"] == 1.0
 
@@ -191,14 +191,14 @@ def test_a_folder_without_a_pack_is_a_usage_error(gym: Gym, pack: Path, named: s
     assert (done.returncode, done.stderr) == (2, f"error: {told}\n")
 
 
-def test_a_package_named_like_a_module_in_use_is_refused(gym: Gym, pack: Path) -> None:
+def test_a_package_with_the_name_of_a_loaded_module_is_refused(gym: Gym, pack: Path) -> None:
     json_folder = (pack / "src" / "our_library").rename(pack / "src" / "json")
     done = gym("run", "library", "--pack", pack)
     told = f"--pack {json_folder}: another module named 'json' is already loaded; rename the folder"
     assert (done.returncode, done.stderr) == (2, f"error: {told}\n")
 
 
-def test_a_description_for_people(gym: Gym, pack: Path) -> None:
+def test_describe_is_readable(gym: Gym, pack: Path) -> None:
     done = gym("describe", "library", "--pack", pack)
     assert done.returncode == 0
     assert "library: A library's desk." in done.stdout

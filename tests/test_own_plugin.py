@@ -1,6 +1,6 @@
-"""One installed package with every hook: each is seen to have had its effect, with no change in the core.
+"""One installed package with every hook: each has its effect without any change in the core.
 
-But for tau2_environments: a pack is one, and test_own_pack.py has that.
+tau2_environments is the exception: a pack uses it, and test_own_pack.py tests it.
 """
 
 from __future__ import annotations
@@ -313,7 +313,7 @@ Play = Callable[..., tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, 
 
 @pytest.fixture
 def play(gym: Gym, installed: Path, tmp_path: Path) -> Play:
-    """Run mock with the package installed; return the summary, records, grades and what its listeners noted."""
+    """Run mock with the package installed; return the summary, records, grades and notifications."""
 
     def run(*options: object) -> Any:
         log = tmp_path / "log.jsonl"
@@ -331,24 +331,24 @@ def texts(record: dict[str, Any], role: str) -> list[str]:
     return [message.get("content", "") for message in record["messages"] if message["role"] == role]
 
 
-def test_agent_customer_toolset_wrapper_and_evaluators(play: Play) -> None:
+def test_a_run_uses_its_agent_customer_toolset_wrapper_and_evaluators(play: Play) -> None:
     options = ["--task", "tell_whose_task", "--agent", "counter", "--user", "curt", "--evaluators", "busy"]
     summary, (record,), (grade,), _ = play(*options)
     assert (summary["agent"], summary["user"], summary["evaluators"]) == ("counter", "curt", "busy")
     assert texts(record, "user") == ["How many?", "###STOP###"]
-    assert texts(record, "tool") == ["half a dozen"]  # the toolset counted six, the wrapper put it in words
+    assert texts(record, "tool") == ["half a dozen"]  # the toolset counted six, and the wrapper wrote it as a word
     assert texts(record, "assistant")[-1] == "There are half a dozen tasks."
     assert (grade["evaluators"], grade["reward"]) == ("busy", 1.0)
-    assert grade["verdicts"]["COMMUNICATE"]["checks"][0]["what"] == "1 calls"  # not what `tau2` would have said
+    assert grade["verdicts"]["COMMUNICATE"]["checks"][0]["what"] == "1 calls"  # `tau2` would have decided differently
 
 
 @pytest.mark.parametrize(("rate", "result"), [(1, '"12"'), (0, "half a dozen")])
-def test_fault(play: Play, rate: int, result: str) -> None:
+def test_its_fault_is_applied(play: Play, rate: int, result: str) -> None:
     _, (record,), _, _ = play("--task", "tell_whose_task", "--agent", "counter", "--fault", f"doubling={rate}")
     assert texts(record, "tool")[0] == result
 
 
-def test_executor(play: Play, gym: Gym, installed: Path) -> None:
+def test_its_executor_starts_workers(play: Play, gym: Gym, installed: Path) -> None:
     """Its worker has the plugin's tools, wrappers and evaluators; the run notifies its listeners."""
     options = ["--task", "tell_whose_task", "--agent", "counter", "--user", "curt", "--evaluators", "busy"]
     _, (record,), (grade,), noted = play(*options, "--executor", "nearby", "--workers", 1)
@@ -361,12 +361,12 @@ def test_executor(play: Play, gym: Gym, installed: Path) -> None:
     assert "executor 'nearby' cannot be opened: LookupError: it is Sunday" in done.stderr
 
 
-def test_no_hook_is_left_out() -> None:
+def test_the_plugin_implements_every_hook() -> None:
     hooks = {name for name in vars(hookspecs) if name.startswith("tau2_")}
     assert set(re.findall(r"def (tau2_\w+)", FILES["our_workshop/plugin.py"])) == hooks - {"tau2_environments"}
 
 
-def test_retriever(gym: Gym, installed: Path, tmp_path: Path) -> None:
+def test_its_retriever_answers_a_tool(gym: Gym, installed: Path, tmp_path: Path) -> None:
     pack = tmp_path / "it_desk"
     shutil.copytree(EXAMPLES / "it_desk", pack)
     search = pack / "tools" / "search.yaml"
@@ -374,7 +374,7 @@ def test_retriever(gym: Gym, installed: Path, tmp_path: Path) -> None:
     assert gym("check", "--pack", pack, paths=[installed]).stdout == "it_desk: clean (6 tools, 4 tasks, 4 played)\n"
 
 
-def test_command_and_panel(play: Play, gym: Gym, installed: Path, tmp_path: Path) -> None:
+def test_its_command_and_panel_are_shown(play: Play, gym: Gym, installed: Path, tmp_path: Path) -> None:
     play("--task", "complete_task")
     done = gym("tally", "runs/r", paths=[installed])
     assert (done.returncode, done.stdout, done.stderr) == (0, "1 episodes\n", "")
@@ -388,18 +388,18 @@ def test_command_and_panel(play: Play, gym: Gym, installed: Path, tmp_path: Path
     assert "<p>It ended: &lt;b&gt;user_stop&lt;/b&gt;</p>" in page
 
 
-def test_exporter(gym: Gym, installed: Path, tmp_path: Path) -> None:
+def test_its_exporter_writes_runs(gym: Gym, installed: Path, tmp_path: Path) -> None:
     done = gym("export", "mock", "ids.jsonl", "--to", "ids", paths=[installed])
     assert (done.returncode, done.stderr) == (0, "")
     assert {"id": "complete_task"} in map(json.loads, (tmp_path / "ids.jsonl").read_text().splitlines())
 
 
-def test_its_evaluators_can_fail_too(play: Play) -> None:
+def test_its_evaluators_can_fail_an_episode(play: Play) -> None:
     summary, _, (grade,), _ = play("--task", "tell_whose_task", "--agent", "silent", "--evaluators", "busy")
     assert (summary["mean_reward"], grade["verdicts"]["DB"]["checks"][0]["what"]) == (0.0, "0 calls")
 
 
-def test_adapter(play: Play, tmp_path: Path) -> None:
+def test_its_adapter_reads_a_dataset(play: Play, tmp_path: Path) -> None:
     (tmp_path / "lines.txt").write_text("You want nothing.\nYou want less.\n")
     summary, records, _, _ = play("--dataset", tmp_path)
     assert summary["dataset"] == str(tmp_path)
@@ -426,7 +426,7 @@ def test_its_tool_is_described_and_checked_with_the_domain(gym: Gym, installed: 
     assert gym("check", "mock", paths=[installed]).stdout == "mock: clean (7 tools, 18 tasks, 18 played)\n"
 
 
-def test_blocked_it_brings_nothing(gym: Gym, installed: Path) -> None:
+def test_a_blocked_plugin_provides_nothing(gym: Gym, installed: Path) -> None:
     done = gym("run", "mock", "--agent", "counter", "--no-plugin", "workshop", paths=[installed])
     assert done.returncode == 2
     assert done.stderr.startswith("error: no agent 'counter' (")
@@ -435,7 +435,7 @@ def test_blocked_it_brings_nothing(gym: Gym, installed: Path) -> None:
     assert tools.stderr.startswith("error: mock has no tool 'count_tasks' (")
 
 
-def test_what_it_brings_is_listed(gym: Gym, installed: Path) -> None:
+def test_everything_that_it_provides_is_listed(gym: Gym, installed: Path) -> None:
     rows = {row["name"]: row for row in json.loads(gym("plugins", "--json", paths=[installed]).stdout)}
     assert (rows["workshop"]["from"], rows["workshop"]["status"]) == ("our-workshop 2.0", "ok")
     assert sorted(rows["workshop"]["provides"]) == [

@@ -1,4 +1,4 @@
-"""What `pip install` brings: wheels hold the whole package, and nothing else, and work without the source tree."""
+"""What `pip install` installs: wheels contain the whole package and nothing else, and work without the source tree."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Gym = Callable[..., CompletedProcess[str]]
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKS = sorted(f"domains/{file.parent.name}" for file in ROOT.glob("domains/*/pyproject.toml"))
-BROUGHT = ["integrations/eval-protocol", "workbench"]  # by the root, as it brings the core and all packs
+BROUGHT = ["integrations/eval-protocol", "workbench"]  # installed by the root, as are the core and all packs
 INTEGRATIONS = sorted(f"integrations/{file.parent.name}" for file in ROOT.glob("integrations/*/pyproject.toml"))
 PROJECTS = ["core", *PACKS, *BROUGHT]
-# What a package needs besides its modules; a wheel without any of these would fail only when it is used.
+# Files that a package needs besides its modules; without one, a wheel would fail only when it is used.
 DATA = {".yaml", ".md", ".yml", ".json", ".toml", ".j2", ".typed", ".html", ".css", ".js", ".svg"}
 
 
 def build(project: Path, target: Path) -> Path:
-    """Build a project's wheel by its build backend, as pip does, and return it."""
+    """Build a project's wheel with its build backend, as pip does, and return it."""
     (wheel,) = WheelBuilder(str(project)).build(directory=str(target), versions=["standard"])
     return Path(wheel)
 
@@ -75,7 +75,7 @@ def test_a_wheel_says_what_its_project_says(wheels: dict[str, Path], project: st
     name = Path(project).name
     package = f"tau2_domain_{name}" if project in PACKS else f"tau2_gym_{name.replace('-', '_')}"
     assert dict(entry_points["tau2_core"]) == {name: f"{package}.plugin"}
-    # A pack works with the minor line of the core that it was made for.
+    # A pack works with the minor version of the core that it was made for.
     required = found.get_all("Requires-Dist") or []
     assert any(re.fullmatch(r"tau2-core(\[.*\])?~=0\.1\.0", each) for each in required)
 

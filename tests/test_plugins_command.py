@@ -1,4 +1,4 @@
-"""`tau2-gym plugins`: who brings what; a broken plugin is a row with its cause, and takes no other down."""
+"""`tau2-gym plugins`: what each plugin provides; a broken plugin is listed with the cause and affects no other."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IMPORTS = "from tau2_core import AgentSpec, Domain, Toolset, hookimpl\n"
 
 @dataclass(frozen=True)
 class Broken:
-    """A plugin's source, what is said of it, and the line where (None: no line of its own is to blame)."""
+    """A plugin's source, the expected message, and the line to be named (None: no line of the plugin is at fault)."""
 
     source: str
     cause: str
@@ -109,7 +109,7 @@ def site(plugin: Plugin, tmp_path: Path) -> Path:
 
 
 class TestBroken:
-    def test_each_is_a_row_with_file_line_and_cause(
+    def test_each_broken_plugin_is_listed_with_file_line_and_cause(
         self, gym: Gym, site: Path, installed_domains: frozenset[str]
     ) -> None:
         found = rows(gym("plugins", "--json", paths=[site]))
@@ -124,7 +124,7 @@ class TestBroken:
         assert others == dict.fromkeys({"core", *installed_domains}, "ok") | others
         assert set(others.values()) == {"ok"}
 
-    def test_the_table_says_the_same(self, gym: Gym, site: Path) -> None:
+    def test_the_table_shows_the_same_as_json(self, gym: Gym, site: Path) -> None:
         done = gym("plugins", paths=[site])
         assert done.returncode == 0
         for name, broken in BROKEN.items():
@@ -133,7 +133,7 @@ class TestBroken:
                 place = f"{site / name}.py:{broken.line}: "
             assert f"\n{name}: {place}{broken.cause}" in done.stdout
 
-    def test_none_takes_another_down(self, gym: Gym, site: Path) -> None:
+    def test_a_broken_plugin_does_not_affect_others(self, gym: Gym, site: Path) -> None:
         done = gym("run", "mock", "--num-tasks", 1, "--json", paths=[site])
         assert (done.returncode, done.stderr) == (0, "")
         domains = {row["name"]: row for row in json.loads(gym("domains", "--json", paths=[site]).stdout)}
@@ -141,7 +141,7 @@ class TestBroken:
         assert "no package 'lost_pack' is installed" in domains["lost"]["broken"]
 
     @pytest.mark.parametrize("command", ["run", "check", "describe"])
-    def test_it_is_an_error_when_asked_for(self, gym: Gym, site: Path, command: str) -> None:
+    def test_using_a_broken_plugin_is_an_error(self, gym: Gym, site: Path, command: str) -> None:
         done = gym(command, "torn_syntax", paths=[site])
         told = f"torn_syntax: {site / 'torn_syntax.py'}:2: the plugin is broken: SyntaxError: invalid syntax"
         assert (done.returncode, done.stdout) == (1, "")
@@ -158,13 +158,13 @@ class TestBroken:
         assert "block its plugin with --no-plugin" in done.stderr
         assert gym("run", "airline", "--num-tasks", 1, "--no-plugin", "lost_tools", paths=[site]).returncode == 0
 
-    def test_an_unknown_name_may_be_one_that_a_broken_plugin_would_bring(self, gym: Gym, site: Path) -> None:
+    def test_an_error_about_an_unknown_name_mentions_broken_plugins(self, gym: Gym, site: Path) -> None:
         done = gym("run", "mock", "--agent", "oracel", paths=[site])
         assert done.returncode == 2
         assert "no agent 'oracel' (did you mean 'oracle'?)\nit may come from a broken plugin: " in done.stderr
         assert f"{site / 'torn_syntax.py'}:2: the plugin is broken: SyntaxError: invalid syntax" in done.stderr
 
-    def test_check_of_all_and_domains_name_it(self, gym: Gym, site: Path) -> None:
+    def test_check_and_domains_report_broken_plugins(self, gym: Gym, site: Path) -> None:
         told = f"torn_syntax: {site / 'torn_syntax.py'}:2: the plugin is broken: SyntaxError: invalid syntax"
         done = gym("check", paths=[site], TAU2_GYM_DISABLE="airline,retail,telecom")
         assert (done.returncode, told in done.stdout) == (1, True)
@@ -173,7 +173,7 @@ class TestBroken:
 
 
 @pytest.mark.parametrize("command", ["check", "domains", "serve"])
-def test_a_command_that_finds_nothing_says_what_is_broken(
+def test_a_command_without_domains_names_the_broken_plugins(
     gym: Gym, plugin: Plugin, installed_domains: frozenset[str], command: str
 ) -> None:
     site = plugin("torn", "import nothing_of_this_name\n")
@@ -186,7 +186,7 @@ def test_a_command_that_finds_nothing_says_what_is_broken(
 
 
 @pytest.mark.parametrize("command", ["check", "domains", "serve"])
-def test_a_command_that_finds_nothing_says_what_is_blocked(
+def test_a_command_without_domains_names_the_blocked_plugins(
     gym: Gym, installed_domains: frozenset[str], command: str
 ) -> None:
     blocked = sorted(installed_domains)
@@ -194,7 +194,7 @@ def test_a_command_that_finds_nothing_says_what_is_blocked(
     assert (done.returncode, f"no domain is installed; unblock one of {', '.join(blocked)}" in done.stderr) == (2, True)
 
 
-def test_a_pack_with_wrong_files_is_broken_at_their_place(gym: Gym, plugin: Plugin, mock_copy: Path) -> None:
+def test_a_pack_with_invalid_files_is_listed_with_their_location(gym: Gym, plugin: Plugin, mock_copy: Path) -> None:
     site = plugin(
         "spoilt", f"{IMPORTS}\n@hookimpl\ndef tau2_environments():\n    return [Domain('spoilt', 'bad_pack')]\n"
     )
@@ -243,17 +243,17 @@ class TestBlocking:
         assert (found["marker"]["status"], found["marker"]["provides"]) == ("blocked", [])
         assert found["airline"]["status"] == ("blocked" if how == "variable" else "ok")
 
-    def test_else_it_is(self, gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
+    def test_a_plugin_that_is_not_blocked_is_imported(self, gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
         found = rows(gym("plugins", "--json", paths=[plugin("marker", self.MARKER)]))
         assert (tmp_path / "imported").exists()
         assert found["marker"]["status"] == "ok"
 
-    def test_what_is_blocked_says_so_when_asked_for(self, gym: Gym) -> None:
+    def test_using_a_blocked_plugin_says_that_it_is_blocked(self, gym: Gym) -> None:
         done = gym("run", "mock", "--no-plugin", "mock")
         told = "domain 'mock' of tau2-domain-mock 0.1.0 is blocked; take it out of --no-plugin or TAU2_GYM_DISABLE"
         assert (done.returncode, done.stderr) == (2, f"error: {told}\n")
 
-    def test_only_what_is_there_can_be_blocked(self, gym: Gym) -> None:
+    def test_only_existing_plugins_can_be_blocked(self, gym: Gym) -> None:
         done = gym("plugins", "--no-plugin", "airlin")
         told = "cannot block 'airlin': no such plugin (did you mean 'airline'?)"
         assert (done.returncode, done.stderr) == (2, f"error: {told}\n")
@@ -263,17 +263,15 @@ class TestConflicts:
     @pytest.fixture
     def rival(self, plugin: Plugin) -> Path:
         source = f"{IMPORTS}\n@hookimpl\ndef tau2_environments():\n    return [Domain('mock', 'tau2_domain_mock')]\n"
-        return plugin(
-            "rival", source, name="mock"
-        )  # under the same entry-point name, as two packs of a domain would be
+        return plugin("rival", source, name="mock")  # under the same entry-point name, as with two packs of a domain
 
-    def test_both_packages_are_named(self, gym: Gym, rival: Path) -> None:
+    def test_a_name_conflict_names_both_packages(self, gym: Gym, rival: Path) -> None:
         done = gym("run", "mock", paths=[rival])
         assert done.returncode == 2
         told = "domain 'mock' comes from dist-rival 1.0 and tau2-domain-mock 0.1.0; block one of these packages"
         assert done.stderr.startswith(f"error: {told}")
 
-    def test_both_are_rows_and_no_other_suffers(self, gym: Gym, rival: Path) -> None:
+    def test_conflicting_plugins_are_listed_and_others_keep_working(self, gym: Gym, rival: Path) -> None:
         done = gym("plugins", "--json", paths=[rival])
         found = [(row["from"], row["status"]) for row in json.loads(done.stdout) if row["name"] == "mock"]
         assert found == [("dist-rival 1.0", "conflict"), ("tau2-domain-mock 0.1.0", "conflict")]
@@ -283,11 +281,11 @@ class TestConflicts:
         assert "mock: 1 problem (" in report
         assert "airline: clean (" in report
 
-    def test_one_package_can_be_blocked_by_its_own_name(self, gym: Gym, rival: Path) -> None:
+    def test_a_conflicting_package_can_be_blocked_by_its_own_name(self, gym: Gym, rival: Path) -> None:
         done = gym("run", "mock", "--num-tasks", 1, "--no-plugin", "dist-rival", paths=[rival])
         assert (done.returncode, done.stderr) == (0, "")
 
-    def test_a_folder_stands_in_for_an_installed_pack(self, gym: Gym, mock_copy: Path) -> None:
+    def test_a_folder_replaces_an_installed_pack(self, gym: Gym, mock_copy: Path) -> None:
         splits = mock_copy / "data" / "splits.yaml"
         splits.write_text(splits.read_text() + "tiny: [complete_task]\n")
         done = gym("run", "mock", "--split", "tiny", "--json", "--pack", mock_copy)
@@ -304,7 +302,7 @@ def test_tools_for_a_missing_domain_are_reported(gym: Gym, plugin: Plugin) -> No
     assert (found["status"], found["cause"]) == ("ok", told)
 
 
-def test_a_hook_may_have_another_name_and_be_unknown_if_it_says_so(gym: Gym, plugin: Plugin) -> None:
+def test_specname_and_optionalhook_are_supported(gym: Gym, plugin: Plugin) -> None:
     source = """
 from tau2_core import AgentSpec, hookimpl
 
@@ -320,7 +318,7 @@ def tau2_of_a_later_version():
     assert rows(done)["options"] | {"provides": ["agent:mine"], "status": "ok"} == rows(done)["options"]
 
 
-def test_plugins_come_in_the_order_that_they_ask_for(gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
+def test_tryfirst_and_trylast_order_plugins(gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
     for name, options in {"b": "tryfirst=True", "c": "", "d": "trylast=True", "e": ""}.items():
         source = f"""
 import pathlib
@@ -372,7 +370,7 @@ EVALUATE = "import tau2_core; tau2_core.evaluate('mock', num_tasks=1)"
     ],
     ids=["run", "run via mcp", "evaluate"],
 )
-def test_listeners_with_names_of_their_own_are_called_however_a_run_is_played(
+def test_listeners_with_specname_are_called_however_a_run_is_played(
     plugin: Plugin, tmp_path: Path, command: list[str]
 ) -> None:
     environment = {**os.environ, "PYTHONPATH": str(plugin("listens", NAMED_HOOKS))}
@@ -402,7 +400,7 @@ with open_episode("mock", "complete_task") as episode:
     assert (tmp_path / "notes").read_text().split() == ["tool_call"]
 
 
-def test_wrappers_go_around_calls_in_the_order_that_they_ask_for(gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
+def test_tryfirst_and_trylast_order_wrappers(gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
     for name, options in {"b": "tryfirst=True", "c": "", "d": "trylast=True", "e": ""}.items():
         source = f"""
 import pathlib

@@ -1,4 +1,4 @@
-"""Prompt templates: they get copies, do a bounded amount of work, and fail with file and line."""
+"""Prompt templates get copies, do a bounded amount of work, and fail with file and line."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def render(tmp_path: Path) -> Any:
 
 
 @pytest.mark.parametrize("what", ENDLESS)
-def test_work_without_end_is_refused(render: Any, what: str) -> None:
+def test_endless_work_is_refused(render: Any, what: str) -> None:
     with pytest.raises(PromptError):
         render(ENDLESS[what])
 
@@ -60,13 +60,13 @@ class Odd:
 @pytest.mark.parametrize(
     "text", ["{{ odd.leaves }}", "{{ odd.stops }}", "{{ 1 / 0 }}", "{{ nobody }}", "{{ odd.x.y }}"]
 )
-def test_whatever_a_template_raises_has_file_and_line(render: Any, tmp_path: Path, text: str) -> None:
+def test_errors_of_templates_have_file_and_line(render: Any, tmp_path: Path, text: str) -> None:
     with pytest.raises(PromptError) as caught:
         render("first\nsecond\n" + text, odd=Odd())
     assert (caught.value.file, caught.value.line) == (tmp_path / "p.j2", 3)
 
 
-def test_what_is_given_cannot_be_changed(render: Any) -> None:
+def test_templates_cannot_change_their_input(render: Any) -> None:
     setting = load_domain_pack(open_catalogue(), "mock")
     values = setting.prompt_values(variant="", solo=False)
     tool = values["tools"][0]

@@ -1,4 +1,4 @@
-"""`tau2-gym replay`: recorded calls agree, and whatever does not is named with its path."""
+"""`tau2-gym replay`: recorded calls agree, and every mismatch is named with its path."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ class TestRecordedCalls:
         ("domain", "counts"),
         [("airline", "episodes 596, calls 5014"), ("mock", "episodes 451, calls 2263")],
     )
-    def test_agree(self, gym: Gym, shared: Path, domain: str, counts: str) -> None:
+    def test_recorded_calls_agree(self, gym: Gym, shared: Path, domain: str, counts: str) -> None:
         file = shared / "conformance" / "calls" / f"{domain}.jsonl.gz"
         done = gym("replay", file, "--dataset", shared / "tau2-bench")
         assert (done.returncode, done.stdout, done.stderr) == (0, f"{counts}, mismatches 0\n", "")
@@ -169,7 +169,7 @@ class TestRecordedCalls:
                 "assertions": [assertion | {"met": not assertion["met"]}, *episode["assertions"][1:]]
             },
         }
-        # Calls after the altered one are kept, so that the end state stays what it was.
+        # Calls after the altered one are kept, so that the end state does not change.
         for change in altered.values():
             if "calls" in change:
                 change["calls"] += episode["calls"][index + 1 :]

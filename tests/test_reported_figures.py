@@ -1,4 +1,4 @@
-"""What an agent of one's own says that its answers cost: kept where it can be true, left out where it cannot."""
+"""The cost and tokens that a custom agent reports: plausible figures are kept, others dropped."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COUNTED = {"prompt_tokens": 9, "completion_tokens": 3}
         ([1], None),
     ],
 )
-def test_a_cost(cost: Any, kept: float | None) -> None:
+def test_implausible_costs_are_dropped(cost: Any, kept: float | None) -> None:
     assert recorded(cost=cost)["cost"] == kept
 
 
@@ -46,12 +46,12 @@ def test_a_cost(cost: Any, kept: float | None) -> None:
         ([9, 3], None),
     ],
 )
-def test_tokens(usage: Any, kept: dict[str, Any] | None) -> None:
+def test_implausible_token_counts_are_dropped(usage: Any, kept: dict[str, Any] | None) -> None:
     assert recorded(usage=usage)["usage"] == kept
 
 
 def recorded(**figures: Any) -> dict[str, Any]:
-    """Return the message as the record of an episode has it; whoever sends it has checked nothing."""
+    """Return the message as it is in the record of an episode; its sender has not validated it."""
     message = AssistantMessage(content="Let me see.").model_copy(update=figures)
     with open_episode("mock", "create_plain") as episode:
         episode.step(message)

@@ -1,4 +1,4 @@
-"""The text of results, byte for byte as spec/environment.md 4 has it, through handlers that return such values."""
+"""The text of results, byte for byte as in spec/environment.md, 4, for handlers that return such values."""
 
 from __future__ import annotations
 
@@ -146,12 +146,12 @@ def call(environment: Environment, name: str, **arguments: Any) -> ToolResult:
         ("not ascii", '["\\u00e9\\ud83d\\ude00\\ud800"]'),
     ],
 )
-def test_a_value_reads_as_the_official_environment_writes_it(setting: Setting, which: str, text: str) -> None:
+def test_values_are_written_as_by_the_official_environment(setting: Setting, which: str, text: str) -> None:
     assert call(Environment(setting), "give", which=which) == ToolResult(text)
 
 
 @pytest.mark.parametrize("which", ["bytes", "set", "shade", "object in a list"])
-def test_a_value_that_has_no_text_form_is_a_defect_of_the_handler(setting: Setting, which: str) -> None:
+def test_a_value_without_a_text_form_counts_as_a_crash(setting: Setting, which: str) -> None:
     result = call(Environment(setting), "give", which=which)
     assert result.failure is Failure.CRASHED
     assert "has no text form" in result.content
@@ -164,7 +164,7 @@ def test_a_value_that_has_no_text_form_is_a_defect_of_the_handler(setting: Setti
         ("whole_field", '["start"]', '["start", "c"]'),
     ],
 )
-def test_a_whole_field_reads_alike_before_and_after_it_was_changed(
+def test_a_field_has_the_same_text_before_and_after_a_change(
     setting: Setting, name: str, before: str, after: str
 ) -> None:
     environment = Environment(setting)
@@ -173,7 +173,7 @@ def test_a_whole_field_reads_alike_before_and_after_it_was_changed(
     assert call(environment, name) == ToolResult(after)
 
 
-def test_a_writer_may_return_whole_fields_too(setting: Setting) -> None:
+def test_a_writing_tool_may_return_whole_fields(setting: Setting) -> None:
     assert call(Environment(setting), "give_while_writing") == ToolResult(f'[{{{ROWS}}}, ["start"]]')
 
 

@@ -19,7 +19,7 @@ def knowledge(*contents: str) -> KnowledgeBase:
 
 
 def by_the_formula(contents: list[str], query: str) -> list[float]:
-    """Score documents as the specification words it, one by one."""
+    """Score documents one by one with the formula of the specification."""
     texts = [content.lower().split() for content in contents]
     size, average = len(texts), sum(map(len, texts)) / len(texts)
     containing = Counter(word for text in texts for word in set(text))

@@ -16,7 +16,7 @@ import pytest
 Gym = Callable[..., CompletedProcess[str]]
 Plugin = Callable[..., Path]
 
-RANDOM_SEED = 7  # with it, the random agent makes many calls
+RANDOM_SEED = 7  # with this seed, the random agent makes many calls
 FICKLE = """
 from tau2_core import AgentSpec, hookimpl
 from tau2_core.agents.oracle import Oracle
@@ -102,7 +102,7 @@ def test_trials_give_pass_hat_k(gym: Gym, plugin: Plugin, tmp_path: Path) -> Non
     seeds = content(tmp_path / "runs" / "r" / "run.json")["seeds"]
     odd = sum(seed % 2 for seed in seeds)
     assert len(set(seeds)) == 4
-    assert odd == 3  # else the seed of this test should be another: some trials must differ
+    assert odd == 3  # otherwise this test needs another seed: some trials must differ
     expected = {str(k): comb(odd, k) / comb(4, k) for k in range(1, 5)}
     assert json.loads(done.stdout)["pass_hat_k"] == pytest.approx(expected)
     assert expected == {"1": 0.75, "2": 0.5, "3": 0.25, "4": 0.0}
@@ -119,7 +119,7 @@ def test_solo_leaves_out_what_needs_a_customer_and_says_so(gym: Gym, tmp_path: P
 
 @pytest.mark.parametrize("domain", ["mock", "airline"])
 @pytest.mark.parametrize("agent", ["silent", "always-transfer"])
-def test_no_baseline_does_what_is_to_be_done(gym: Gym, tmp_path: Path, domain: str, agent: str) -> None:
+def test_baselines_do_not_solve_tasks_that_need_changes(gym: Gym, tmp_path: Path, domain: str, agent: str) -> None:
     done = gym("run", domain, "--agent", agent, "--json", "--name", "r")
     assert done.returncode == 0
     summary = json.loads(done.stdout)
@@ -158,7 +158,7 @@ class TestFolder:
         assert self.done.returncode == 0
         return tmp_path / "here" / "r"
 
-    def test_files(self, folder: Path) -> None:
+    def test_a_run_folder_has_all_files(self, folder: Path) -> None:
         names = ["episodes.jsonl", "grades.jsonl", "run.json", "summary.json", "tasks.jsonl", "timings.jsonl"]
         assert sorted(file.name for file in folder.iterdir()) == names
         assert content(folder / "summary.json") == json.loads(self.done.stdout)
@@ -178,7 +178,7 @@ class TestFolder:
             assert set(grade["basis"]) <= set(grade["verdicts"])
             assert all(check["what"] for verdict in grade["verdicts"].values() for check in verdict["checks"])
 
-    def test_digests_are_of_content(self, folder: Path, gym: Gym, mock_copy: Path, tmp_path: Path) -> None:
+    def test_digests_depend_on_content(self, folder: Path, gym: Gym, mock_copy: Path, tmp_path: Path) -> None:
         digests = content(folder / "run.json")["digests"]
         assert digests["opening"] == hashlib.sha256(b"Hello! What can I do for you today?").hexdigest()
         options = ["run", "mock", "--split", "test", "--pack", mock_copy, "--name"]
@@ -191,7 +191,7 @@ class TestFolder:
         assert {key for key in digests if digests[key] != other[key]} == {"pack", "policy"}
 
 
-def test_a_terminal_that_lacks_signs_loses_no_table(gym: Gym) -> None:
+def test_a_terminal_without_unicode_still_shows_the_table(gym: Gym) -> None:
     done = gym("run", "mock", "--num-tasks", 1, PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "")
     assert "1 episodes \\xb7 mean reward 1.0000 \\xb7 solved 1" in done.stdout
@@ -225,7 +225,7 @@ class TestOfficialData:
         assert "10 episodes · mean reward 0.8000 · failed 2, solved 8" in done.stdout
         _, _, unsolved = done.stdout.partition("Not solved\n")
         reasons = dict(line.strip().split("#0: ", 1) for line in unsolved.splitlines() if line.startswith("  "))
-        # Their gold makes no such call: officially too, nobody who only follows the gold meets these assertions.
+        # Their gold makes no such call: officially too, these assertions fail for an agent that only follows the gold.
         assert {task: reason.split("(")[0] for task, reason in reasons.items()} == {
             "update_task_with_history_and_env_assertions": "ENV_ASSERTION: assert_task_status",
             "update_task_with_user_tools": "ENV_ASSERTION: assert_notification_status",

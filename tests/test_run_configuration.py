@@ -1,4 +1,4 @@
-"""A run from a file: everything that the command line can say, printed by --show-config."""
+"""A run from a file: all options of the command line, printed by --show-config."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever decides a run's results is in its digests: when it changes, --resume and compare refuse."""
+"""The digests cover everything that decides a run's results: after a change, --resume and compare refuse the run."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def tau2_agents():
 
 
 def _refused(gym: Gym, change: Callable[[], object], name: str, *arguments: object, **more: object) -> None:
-    """Run, change something, and see that the run is neither resumed nor compared."""
+    """Run, change something, and check that the run can neither be resumed nor compared."""
     assert gym("run", "mock", *arguments, "--name", "a", **more).returncode == 0
     again = gym("run", "mock", *arguments, "--name", "a", "--resume", **more)
     assert again.returncode == 0, again.stderr
@@ -77,12 +77,12 @@ class TestThePack:
         self.gym, self.pack = gym, mock_copy
         self.arguments = ("--pack", mock_copy, "--agent", "silent", *ONE)
 
-    def test_a_file_of_any_suffix(self) -> None:
+    def test_files_of_any_suffix_are_digested(self) -> None:
         prices = self.pack / "data" / "prices.csv"
         prices.write_text("a,1\n")
         _refused(self.gym, lambda: prices.write_text("a,2\n"), "digests.pack", *self.arguments)
 
-    def test_a_file_behind_links(self, tmp_path: Path) -> None:
+    def test_files_behind_links_are_digested(self, tmp_path: Path) -> None:
         elsewhere = tmp_path / "elsewhere"
         elsewhere.mkdir()
         (elsewhere / "prices.csv").write_text("a,1\n")
@@ -90,7 +90,7 @@ class TestThePack:
         (self.pack / "more" / "loop").symlink_to(elsewhere)
         _refused(self.gym, lambda: (elsewhere / "prices.csv").write_text("a,2\n"), "digests.pack", *self.arguments)
 
-    def test_data_outside_the_pack(self, tmp_path: Path) -> None:
+    def test_data_outside_the_pack_are_digested(self, tmp_path: Path) -> None:
         data = tmp_path / "outside.yaml"
         shutil.move(self.pack / "data" / "db.yaml", data)
         manifest = self.pack / "domain.yaml"
@@ -101,7 +101,7 @@ class TestThePack:
         ("imported", "regular"),
         [("import shop_rules", True), ("from shop_rules import prices", False), ("import shop_rules.prices", False)],
     )
-    def test_a_module_that_a_handler_imports(self, tmp_path: Path, imported: str, regular: bool) -> None:
+    def test_imported_modules_are_digested(self, tmp_path: Path, imported: str, regular: bool) -> None:
         shared = tmp_path / "shared_code"
         (shared / "shop_rules").mkdir(parents=True)
         if regular:
@@ -112,7 +112,7 @@ class TestThePack:
         change = lambda: (shared / "shop_rules" / "prices.py").write_text("LIMIT = 2\n")  # noqa: E731
         _refused(self.gym, change, "digests.pack", *self.arguments, paths=[shared])
 
-    def test_what_an_editor_leaves_changes_nothing(self) -> None:
+    def test_leftovers_of_editors_are_not_digested(self) -> None:
         assert self.gym("run", "mock", *self.arguments, "--name", "a").returncode == 0
         for name in (".DS_Store", "._domain.yaml", "data/db.yaml~", ".ipynb_checkpoints/db.yaml"):
             (self.pack / name).parent.mkdir(exist_ok=True)
@@ -123,7 +123,7 @@ class TestThePack:
 
 @pytest.mark.domain("mock")
 class TestPlugins:
-    def test_a_wrapper_around_calls_and_what_it_imports(self, gym: Gym, plugin: Plugin) -> None:
+    def test_wrappers_and_their_imports_are_digested(self, gym: Gym, plugin: Plugin) -> None:
         site = plugin("wrapping", WRAPPER)
         (site / "wording.py").write_text("TEXT = 1\n")
         change = lambda: (site / "wording.py").write_text("TEXT = 2\n")  # noqa: E731
@@ -148,7 +148,7 @@ class TestPlugins:
             compared.stdout
         )
 
-    def test_a_toolset(self, gym: Gym, plugin: Plugin) -> None:
+    def test_toolsets_are_digested(self, gym: Gym, plugin: Plugin) -> None:
         site = plugin("more_tools", TOOLSET)
         package = site / "more"
         (package / "handlers").mkdir(parents=True)
@@ -158,7 +158,7 @@ class TestPlugins:
         change = lambda: (package / "notes.csv").write_text("2")  # noqa: E731
         _refused(gym, change, "digests.pack", "--agent", "silent", *ONE, paths=[site])
 
-    def test_evaluators_of_a_set_and_of_a_file(self, gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
+    def test_evaluators_of_sets_and_files_are_digested(self, gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
         site = plugin("marking", EVALUATOR)
         (site / "marks.py").write_text("BEST = 1.0\n")
         change = lambda: (site / "marks.py").write_text("BEST = 1.00\n")  # noqa: E731

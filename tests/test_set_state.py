@@ -65,7 +65,7 @@ def tasks(environment: Environment) -> list[str]:
 
 
 class TestSettingUp:
-    def test_data_come_before_actions_and_actions_before_the_history(self, strict: Environment) -> None:
+    def test_data_are_applied_before_actions_and_actions_before_the_history(self, strict: Environment) -> None:
         state = initial(
             initialization_data={"agent_data": {"tasks": {"x": {**TASK_7, "task_id": "x"}}}},
             initialization_actions=[{"env_type": "assistant", "func_name": "create_task", "arguments": CREATE}],
@@ -75,12 +75,12 @@ class TestSettingUp:
         assert set_state(strict, state, messages) == []
         assert tasks(strict)[-3:] == ["x", "task_8", "task_9"]
 
-    def test_data_that_do_not_fit_are_an_error_with_their_place(self, strict: Environment) -> None:
+    def test_data_that_do_not_fit_are_an_error_with_the_location(self, strict: Environment) -> None:
         state = initial(initialization_data={"agent_data": {"tasks": {"task_1": {"status": "late"}}}})
         with pytest.raises(TaskError, match="initial data does not fit: status: Input should be 'pending'"):
             set_state(strict, state, [])
 
-    def test_data_for_a_field_that_is_none_are_an_error(self, strict: Environment) -> None:
+    def test_data_for_an_unknown_field_are_an_error(self, strict: Environment) -> None:
         with pytest.raises(TaskError, match="MockDB has no field 'task'"):
             set_state(strict, initial(initialization_data={"agent_data": {"task": {}}}), [])
 
@@ -89,7 +89,7 @@ class TestSettingUp:
         with pytest.raises(TaskError, match="customer's side, which has no database"):
             set_state(environment, initial(initialization_data={"user_data": {}}), [])
 
-    def test_an_action_that_fails_is_an_error_and_what_came_before_it_stays(self, strict: Environment) -> None:
+    def test_a_failing_action_is_an_error_and_earlier_effects_stay(self, strict: Environment) -> None:
         actions = [
             {"env_type": "assistant", "func_name": "create_task", "arguments": CREATE},
             {"env_type": "assistant", "func_name": "create_task", "arguments": {"user_id": "eve", "title": "x"}},
@@ -98,12 +98,14 @@ class TestSettingUp:
             set_state(strict, initial(initialization_actions=actions), [])
         assert tasks(strict)[-1] == "task_7"
 
-    def test_an_action_reads_as_a_plain_call_even_if_it_looks_like_an_assertion(self, strict: Environment) -> None:
+    def test_an_action_that_looks_like_an_assertion_is_a_plain_call(self, strict: Environment) -> None:
         arguments = {"task_id": "task_1", "expected_status": "completed"}
         action = {"env_type": "assistant", "func_name": "assert_task_status", "arguments": arguments}
         assert set_state(strict, initial(initialization_actions=[{**action, "assert_value": True}]), []) == []
 
-    def test_a_customers_message_in_solo_play_is_an_error_before_anything(self, setting_of: SettingOf) -> None:
+    def test_a_customers_message_in_solo_play_is_refused_before_anything_is_applied(
+        self, setting_of: SettingOf
+    ) -> None:
         environment = Environment(setting_of("mock", solo=True))
         before = environment.digests()
         with pytest.raises(TaskError, match="solo"):
@@ -115,7 +117,7 @@ class TestSettingUp:
         assert environment.digests() == before
 
     @pytest.mark.parametrize(("side", "tool"), [("agent_data", "check_notifications"), ("user_data", "get_users")])
-    def test_in_mode_tau2_data_of_one_side_cross_both_databases_and_in_strict_they_do_not(
+    def test_data_for_one_side_alias_both_databases_in_mode_tau2_only(
         self, strict: Environment, tau2: Environment, side: str, tool: str
     ) -> None:
         for environment, crossed in ((strict, False), (tau2, True)):
@@ -126,7 +128,7 @@ class TestSettingUp:
             answer = environment.call(ToolCall(name=tool, arguments={}, requestor=requestor))
             assert answer.failure is (Failure.CRASHED if crossed else None)
 
-    def test_data_of_both_sides_fail_in_mode_tau2_with_the_first_applied(
+    def test_data_for_both_sides_fail_in_mode_tau2_after_the_first_is_applied(
         self, strict: Environment, tau2: Environment
     ) -> None:
         note = {"notification_id": "n", "message": "m"}
@@ -169,7 +171,7 @@ class TestPairing:
             ([says(CALL, ("2", "get_users", {})), result("1", TASK_7)], "get_users with id '2' is not followed"),
         ],
     )
-    def test_a_history_whose_calls_and_results_do_not_pair_is_an_error_before_any_replay(
+    def test_a_history_with_unpaired_calls_is_refused_before_any_replay(
         self, strict: Environment, messages: list[dict[str, Any]], error: str
     ) -> None:
         good = [says(("0", "create_task", CREATE)), result("0", TASK_7)]
@@ -194,22 +196,20 @@ class TestPairing:
 
 
 class TestReplay:
-    def test_a_writing_call_is_made_again(self, strict: Environment) -> None:
+    def test_writing_calls_are_replayed(self, strict: Environment) -> None:
         assert replay(strict, says(("1", "create_task", CREATE)), result("1", TASK_7)) == []
         assert tasks(strict)[-1] == "task_7"
 
     @pytest.mark.parametrize("name", ["no_such_tool", "get_users", "transfer_to_human_agents"])
-    def test_a_call_that_writes_nothing_is_passed_over_whatever_was_recorded(
-        self, strict: Environment, name: str
-    ) -> None:
+    def test_read_only_calls_are_not_replayed_whatever_was_recorded(self, strict: Environment, name: str) -> None:
         for content in ("nonsense", "", None):
             assert replay(strict, says(("1", name, {"odd": 1})), result("1", content)) == []
 
-    def test_a_call_that_a_plugin_answered_is_passed_over(self, strict: Environment) -> None:
+    def test_calls_answered_by_a_plugin_are_not_replayed(self, strict: Environment) -> None:
         assert replay(strict, says(("1", "create_task", CREATE)), result("1", "Error: busy", skipped=True)) == []
         assert "task_7" not in tasks(strict)
 
-    def test_the_calls_own_requestor_counts_and_not_who_spoke(self, strict: Environment) -> None:
+    def test_the_calls_requestor_counts_not_the_messages_role(self, strict: Environment) -> None:
         close_models = says(("1", "dismiss_notification", {"notification_id": "notice_1"}), requestor="user")
         assert replay(strict, close_models, result("1", "Notification notice_1 dismissed")) == []
         assert strict.worlds["user"].read_field("notifications")["notice_1"].status == "read"
@@ -224,14 +224,14 @@ class TestReplay:
         recorded = json.dumps({**PENDING, "title": json.loads(content), "description": "Twelve, 750 watts."})
         assert replay(tau2, says(("1", "update_task_status", PENDING)), result("1", recorded)) == []
 
-    def test_other_content_is_reported_and_the_replay_goes_on(self, strict: Environment) -> None:
+    def test_different_content_is_reported_and_the_replay_continues(self, strict: Environment) -> None:
         other = {**TASK_7, "title": "Sow"}
         calls = [says(("1", "create_task", CREATE)), result("1", other), says(("2", "create_task", CREATE))]
         found = replay(strict, *calls, result("2", {**TASK_7, "task_id": "task_8"}))
         assert found == [("create_task", json.dumps(other), json.dumps(TASK_7))]
         assert tasks(strict)[-1] == "task_8"
 
-    def test_at_the_start_of_a_task_other_content_is_an_error(self, strict: Environment) -> None:
+    def test_different_content_at_the_start_of_a_task_is_an_error(self, strict: Environment) -> None:
         messages = [says(("1", "create_task", CREATE)), result("1", "other")]
         task = Task.model_validate(
             {"id": "t", "user_scenario": {"instructions": ""}, "initial_state": {"message_history": messages}}
@@ -240,11 +240,11 @@ class TestReplay:
             start(strict, task)
 
     @pytest.mark.parametrize(("recorded", "equal"), [("Error: other words", True), ("Error:", False), ("no", False)])
-    def test_two_failures_are_equal_whatever_their_words(self, strict: Environment, recorded: str, equal: bool) -> None:
+    def test_two_failures_are_equal_whatever_their_text(self, strict: Environment, recorded: str, equal: bool) -> None:
         call = says(("1", "create_task", {"user_id": "eve", "title": "x"}))
         assert (replay(strict, call, result("1", recorded, error=True)) == []) is equal
 
-    def test_whether_the_record_says_error_is_not_compared(self, strict: Environment) -> None:
+    def test_the_recorded_error_flag_is_not_compared(self, strict: Environment) -> None:
         assert replay(strict, says(("1", "create_task", CREATE)), result("1", TASK_7, error=True)) == []
 
     def test_a_writing_call_without_recorded_content_is_an_error(self, strict: Environment) -> None:

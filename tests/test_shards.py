@@ -1,4 +1,4 @@
-"""Playing a run in shards, and putting its parts together: what comes of it is what one run gives."""
+"""Playing a run in shards and merging its parts gives the same as playing it in one run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def play_shards(gym: Gym, count: int, *numbers: int) -> list[str]:
     return [f"runs/part-{number}" for number in numbers or range(1, count + 1)]
 
 
-def test_shards_put_together_are_the_run(gym: Gym, runs: Path) -> None:
+def test_merged_shards_equal_the_whole_run(gym: Gym, runs: Path) -> None:
     assert gym(*RUN, "--name", "whole").returncode == 0
     parts = play_shards(gym, 4)
     merged = gym("merge", *reversed(parts), "--into", "runs/merged", "--json")
@@ -58,7 +58,7 @@ def test_shards_put_together_are_the_run(gym: Gym, runs: Path) -> None:
     assert same.returncode == 0, same.stdout + same.stderr
 
 
-def test_what_no_part_has_played_is_played_by_resume(gym: Gym, runs: Path) -> None:
+def test_resume_plays_what_no_shard_has_played(gym: Gym, runs: Path) -> None:
     assert gym(*RUN, "--name", "whole").returncode == 0
     parts = play_shards(gym, 3, 1, 3)
     merged = gym("merge", *parts, "--into", "runs/merged")
@@ -69,7 +69,7 @@ def test_what_no_part_has_played_is_played_by_resume(gym: Gym, runs: Path) -> No
     assert summary(runs / "merged") == summary(runs / "whole")
 
 
-def test_a_shard_that_was_stopped_goes_on_with_its_part_alone(gym: Gym, runs: Path) -> None:
+def test_a_stopped_shard_resumes_with_its_own_slots(gym: Gym, runs: Path) -> None:
     (part,) = play_shards(gym, 2, 2)
     whole = (runs / "part-2" / "episodes.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     for name in ("episodes.jsonl", "grades.jsonl"):
@@ -142,7 +142,7 @@ class TestWhatCannotBeMerged:
 
 
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1/0", "2", "a/b", "-1/2", "1/2/3", "１/２"])
-def test_what_is_no_shard_is_refused(gym: Gym, shard: str) -> None:
+def test_an_invalid_shard_is_refused(gym: Gym, shard: str) -> None:
     done = gym(*RUN, f"--shard={shard}")
     assert (done.returncode, done.stdout) == (2, "")
     assert f"such as 3/16, not {shard!r}" in done.stderr

@@ -1,4 +1,5 @@
-"""Values of a shared base other than records: each is frozen deeply, copied for a world, or refused by its type."""
+"""Values of a shared base other than records: each is deeply frozen, copied for a world, or refused because of its
+type."""
 
 from __future__ import annotations
 
@@ -138,19 +139,19 @@ def text_with_a_list() -> Text:
         {Custom(): 1},
     ],
 )
-def test_what_cannot_be_frozen_is_refused_with_its_type_and_field(value: Any) -> None:
+def test_values_that_cannot_be_frozen_are_refused_with_type_and_field(value: Any) -> None:
     with pytest.raises(UnshareableError, match=r"Holder\.value holds a \w+") as caught:
         base_of(value)
     assert "all worlds would share" in str(caught.value)
 
 
 @pytest.mark.parametrize("value", [date(2025, 1, 1), Decimal(1), Colour.RED, frozenset({1}), b"a", Text("a"), (1, "a")])
-def test_what_never_changes_is_shared(value: Any) -> None:
+def test_immutable_values_are_shared(value: Any) -> None:
     base = base_of(value)
     assert View(World(base), writing=True).rows["r"].value == value
 
 
-def test_a_record_that_keeps_what_it_computes_is_refused() -> None:
+def test_a_record_that_caches_results_is_refused() -> None:
     with pytest.raises(TypeError, match=r"Lazy\.lines caches its result"):
 
         class Lazy(Record):

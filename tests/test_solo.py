@@ -33,7 +33,7 @@ def results(record: EpisodeRecord) -> list[tuple[str, bool]]:
     return [(message.id, message.error) for message in record.messages if isinstance(message, ToolMessage)]
 
 
-def test_the_agent_has_both_sides_tools_and_done_and_the_ticket(alone: Converse, setting_of: SettingOf) -> None:
+def test_the_agent_has_the_ticket_and_both_sides_tools_and_done(alone: Converse, setting_of: SettingOf) -> None:
     _, agent, _ = alone(agent=[DONE])
     setting = setting_of("mock", solo=True)
     names = [*setting.tools("agent"), *setting.tools("user"), "done"]
@@ -42,13 +42,13 @@ def test_the_agent_has_both_sides_tools_and_done_and_the_ticket(alone: Converse,
     assert agent.context.policy == setting.policy_text != setting_of("mock").policy_text
 
 
-def test_only_the_agent_may_speak_first_without_a_message_before(alone: Converse) -> None:
+def test_without_a_history_the_agent_speaks_first(alone: Converse) -> None:
     _, agent, user = alone(agent=[LOOK, DONE])
     assert agent.saw[0] == []
     assert user.saw == []
 
 
-def test_done_ends_it(alone: Converse) -> None:
+def test_done_ends_the_episode(alone: Converse) -> None:
     record, agent, _ = alone(agent=[LOOK, DONE])
     assert (record.termination, len(agent.saw)) == (Termination.AGENT_STOP, 2)
 
@@ -60,7 +60,7 @@ def test_the_first_message_is_not_a_step(alone: Converse) -> None:
 
 
 @pytest.mark.parametrize("order", [[CREATE, DONE], [DONE, CREATE]])
-def test_calls_next_to_done_are_made(alone: Converse, order: list[Any]) -> None:
+def test_calls_in_the_same_message_as_done_are_executed(alone: Converse, order: list[Any]) -> None:
     record, *_ = alone(agent=[order])
     made, *_ = alone(agent=[CREATE, DONE])
     assert record.termination is Termination.AGENT_STOP
@@ -75,13 +75,13 @@ def test_a_record_that_ends_with_done_can_be_replayed(alone: Converse, setting_o
     assert environment.digests() == record.digests
 
 
-def test_text_is_an_error_since_there_is_no_reader(alone: Converse) -> None:
+def test_text_without_calls_is_an_error(alone: Converse) -> None:
     record, *_ = alone(agent=[LOOK, "Shall I?"])
     assert record.termination is Termination.AGENT_ERROR
     assert "there is nobody to read it" in (record.error or "")
 
 
-def test_text_with_the_stop_token_ends_it(alone: Converse) -> None:
+def test_text_with_the_stop_token_ends_the_episode(alone: Converse) -> None:
     record, *_ = alone(agent=[LOOK, f"{STOP}"])
     assert (record.termination, record.error) == (Termination.AGENT_STOP, None)
 
@@ -92,7 +92,7 @@ def test_text_next_to_calls_is_not_an_error(alone: Converse) -> None:
     assert record.termination is Termination.AGENT_STOP
 
 
-def test_the_agent_does_what_is_the_customers_to_do(alone: Converse) -> None:
+def test_the_agent_can_use_the_customers_tools(alone: Converse) -> None:
     record, *_ = alone(agent=[("dismiss_notification", {"notification_id": "notice_1"}), DONE])
     assert record.messages[1].content == "Notification notice_1 dismissed"
     result = record.messages[1]
@@ -100,7 +100,7 @@ def test_the_agent_does_what_is_the_customers_to_do(alone: Converse) -> None:
     assert result.requestor == "assistant"
 
 
-def test_it_goes_on_after_a_result_in_the_history(alone: Converse) -> None:
+def test_play_continues_after_a_result_in_the_history(alone: Converse) -> None:
     call = {"id": "h", "name": "get_users", "arguments": {}}
     history = [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "id": "h", "content": "recorded"}]
     record, agent, _ = alone(agent=[DONE], history=history)
@@ -108,7 +108,7 @@ def test_it_goes_on_after_a_result_in_the_history(alone: Converse) -> None:
     assert record.termination is Termination.AGENT_STOP
 
 
-def test_a_history_with_a_customer_does_not_apply(alone: Converse) -> None:
+def test_a_history_with_a_customer_is_refused(alone: Converse) -> None:
     record, *_ = alone(history=[{"role": "user", "content": "hi"}])
     assert record.termination is Termination.INFRASTRUCTURE_ERROR
     assert "played solo" in (record.error or "")
@@ -119,7 +119,7 @@ def test_a_domain_without_a_solo_prompt_cannot_be_played_solo(setting_of: Settin
         Setting(setting_of("airline").pack, solo=True)
 
 
-def test_a_pack_for_solo_play_whose_sides_share_a_tools_name_is_refused(small_pack: Callable[..., Setting]) -> None:
+def test_solo_play_requires_different_tool_names_on_both_sides(small_pack: Callable[..., Setting]) -> None:
     handlers = "def look(db) -> str:\n    return 'looked'\n"
     prompts = {"policy": "policy.md.j2", "solo": "policy.md.j2"}
     with pytest.raises(PackError, match="tool 'look' exists on the agent's side already"):
@@ -135,7 +135,7 @@ def test_a_pack_for_solo_play_whose_sides_share_a_tools_name_is_refused(small_pa
         ({"ticket": "x", "initial_state": {"message_history": [{"role": "assistant", "content": "hi"}]}}, True),
     ],
 )
-def test_a_task_without_a_ticket_or_with_words_said_before_needs_a_customer(
+def test_a_task_without_a_ticket_or_with_earlier_messages_needs_a_customer(
     setting_of: SettingOf, fields: dict[str, Any], needs: bool
 ) -> None:
     task = Task.model_validate({"id": "t", "user_scenario": {"instructions": "x"}, **fields})

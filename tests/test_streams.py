@@ -1,4 +1,4 @@
-"""The command line with standard streams that are closed, full or left, and names that a file system refuses."""
+"""The command line with closed, full or abandoned standard streams, and names that a file system refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sync hook: when it runs, in which order with the calls, and what its failure does."""
+"""The sync hook: when it runs, in which order with the calls, and what happens if it fails."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {"is_rich": {"kind": "assertion", "role":
 
 @pytest.fixture(scope="module")
 def pack(small_pack: Callable[..., Setting]) -> Callable[[str], Setting]:
-    """Return a setting whose pack has the given sync function; packs are made once."""
+    """Return a setting whose pack has the given sync function; each pack is created once."""
     known: dict[str, Setting] = {}
 
     def get(sync: str) -> Setting:
@@ -86,11 +86,11 @@ def log(environment: Environment) -> list[str]:
     return list(environment.worlds["agent"].read_field("log"))
 
 
-def test_it_runs_when_an_environment_is_made(pack: Pack) -> None:
+def test_sync_runs_when_an_environment_is_created(pack: Pack) -> None:
     assert log(Environment(pack(COUNTING))) == ["start", "sync 3"]
 
 
-def test_it_runs_after_every_call_that_succeeds_reading_or_writing_of_either_side(pack: Pack) -> None:
+def test_sync_runs_after_every_successful_call_of_either_side(pack: Pack) -> None:
     environment = Environment(pack(COUNTING))
     call(environment, "note", text="n")
     call(environment, "look")
@@ -98,7 +98,7 @@ def test_it_runs_after_every_call_that_succeeds_reading_or_writing_of_either_sid
     assert log(environment) == ["start", "sync 3", "n", "sync 3", "sync 3", "sync 1"]
 
 
-def test_it_does_not_run_after_a_call_that_fails(pack: Pack) -> None:
+def test_sync_does_not_run_after_a_failed_call(pack: Pack) -> None:
     environment = Environment(pack(COUNTING))
     for name in ("refuse", "no_such_tool"):
         assert call(environment, name).failure is not None
@@ -106,20 +106,20 @@ def test_it_does_not_run_after_a_call_that_fails(pack: Pack) -> None:
 
 
 @pytest.mark.parametrize(("mode", "after"), [("tau2", []), ("strict", ["sync 3"])])
-def test_it_runs_after_a_direct_run_except_in_mode_tau2(pack: Pack, mode: ArgumentMode, after: list[str]) -> None:
+def test_sync_runs_after_a_direct_run_except_in_mode_tau2(pack: Pack, mode: ArgumentMode, after: list[str]) -> None:
     environment = Environment(Setting(pack(COUNTING).pack, mode=mode))
     environment.run(ToolCall(name="note", arguments={"text": "gold"}))
     assert log(environment) == ["start", "sync 3", "gold", *after]
 
 
-def test_it_runs_after_a_function_and_after_an_assertion(pack: Pack) -> None:
+def test_sync_runs_after_functions_and_assertions(pack: Pack) -> None:
     environment = Environment(pack(COUNTING))
     environment.call_function(FunctionCall(env_type="user", func_name="pay", arguments={"coins": 1}))
     assert environment.holds(Assertion(env_type="user", func_name="is_rich"))
     assert log(environment) == ["start", "sync 3", "sync 2", "sync 2"]
 
 
-def test_setting_a_state_runs_it_after_each_action_and_each_replayed_call_and_at_the_end(pack: Pack) -> None:
+def test_sync_runs_after_each_set_up_action_and_replayed_call_and_at_the_end(pack: Pack) -> None:
     environment = Environment(pack(COUNTING))
     actions = [
         {"env_type": "user", "func_name": "pay", "arguments": {"coins": 1}},
@@ -132,12 +132,12 @@ def test_setting_a_state_runs_it_after_each_action_and_each_replayed_call_and_at
     assert log(environment) == ["data", "sync 2", "action", "sync 2", "replayed", "sync 2", "sync 2"]
 
 
-def test_it_may_ask_for_the_context_and_take_its_arguments_in_any_order(pack: Pack) -> None:
+def test_sync_may_take_the_context_and_its_arguments_in_any_order(pack: Pack) -> None:
     assert log(Environment(pack(WITH_CONTEXT))) == ["2025-03-01T09:00:00"]
 
 
 @pytest.mark.parametrize("name", ["note", "look"])
-def test_its_failure_fails_the_call_and_in_strict_mode_undoes_both_databases(pack: Pack, name: str) -> None:
+def test_a_failing_sync_fails_the_call_and_in_strict_mode_undoes_it_on_both_sides(pack: Pack, name: str) -> None:
     setting = pack(FAILING)
     modes: dict[ArgumentMode, bool] = {"strict": True, "tau2": False}
     for mode, same in modes.items():

@@ -1,4 +1,4 @@
-"""The tau2-bench adapter, on a small checkout of our own making and on the shared data where it is."""
+"""The tau2-bench adapter, on a small checkout written by the tests and on the shared data if they are available."""
 
 from __future__ import annotations
 
@@ -149,16 +149,16 @@ def refusal(action: Callable[[], object]) -> str:
 
 
 class TestDetect:
-    def test_a_checkout_and_its_data_folder(self, checkout: Path) -> None:
+    def test_detects_a_checkout_and_its_data_folder(self, checkout: Path) -> None:
         assert detect(checkout)
         assert detect(checkout / "data")
 
-    def test_a_relative_folder(self, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_detects_a_relative_folder(self, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(checkout / "data")
         assert detect(Path())
         assert open_dataset(Path(), "shop").root == checkout.resolve()
 
-    def test_nothing_else(self, checkout: Path, tmp_path: Path) -> None:
+    def test_detects_nothing_else(self, checkout: Path, tmp_path: Path) -> None:
         assert not detect(tmp_path)
         assert not detect(tmp_path / "absent")
         assert not detect(checkout / "data" / "tau2")
@@ -173,12 +173,12 @@ class TestDetect:
 
 
 class TestFolder:
-    def test_no_dataset(self, tmp_path: Path) -> None:
+    def test_a_folder_without_a_dataset_is_refused(self, tmp_path: Path) -> None:
         message = refusal(lambda: open_dataset(tmp_path, "shop"))
         assert str(tmp_path) in message
         assert "no data/tau2/domains" in message
 
-    def test_no_folder(self, tmp_path: Path) -> None:
+    def test_a_missing_folder_is_refused(self, tmp_path: Path) -> None:
         assert "no such folder" in refusal(lambda: open_dataset(tmp_path / "absent", "shop"))
 
     def test_a_folder_inside_a_checkout_names_its_root(self, checkout: Path) -> None:
@@ -189,41 +189,41 @@ class TestFolder:
         assert "did you mean 'shop'?" in refusal(lambda: open_dataset(checkout, "shopp"))
         assert "available: phone, shop" in refusal(lambda: open_dataset(checkout, "../domains/shop"))
 
-    def test_data_folder_finds_the_sources(self, sources: Path) -> None:
+    def test_a_data_folder_finds_the_sources_beside_it(self, sources: Path) -> None:
         dataset = open_dataset(sources / "data", "shop")
         assert dataset.root == sources.resolve()
         assert dataset.opening == "Good day. What is it?"
 
 
 class TestTasks:
-    def test_file_order_and_unknown_keys(self, checkout: Path) -> None:
+    def test_tasks_keep_the_file_order_and_ignore_unknown_keys(self, checkout: Path) -> None:
         assert ids(open_dataset(checkout, "shop")) == ["a", "b", "c"]
 
-    def test_an_object_with_tasks(self, checkout: Path) -> None:
+    def test_a_tasks_file_may_be_an_object_with_tasks(self, checkout: Path) -> None:
         assert ids(open_dataset(checkout, "phone")) == ["x"]
 
-    def test_an_opened_dataset_can_go_to_another_process(self, checkout: Path) -> None:
+    def test_an_opened_dataset_can_be_pickled(self, checkout: Path) -> None:
         assert ids(pickle.loads(pickle.dumps(open_dataset(checkout, "shop")))) == ["a", "b", "c"]
 
-    def test_splits_stay_as_declared(self, checkout: Path) -> None:
+    def test_splits_are_read_as_declared(self, checkout: Path) -> None:
         dataset = open_dataset(checkout, "shop")
         assert dataset.splits == {"base": ["c", "a", "kept aside"], "test": ["kept aside"]}
         assert dataset.default_split == "base"
 
-    def test_without_base_there_is_no_default_split(self, checkout: Path) -> None:
+    def test_there_is_no_default_split_without_base(self, checkout: Path) -> None:
         write(checkout, {f"{SHOP}/split_tasks.json": {"train": ["a"]}})
         assert open_dataset(checkout, "shop").default_split is None
 
-    def test_without_splits(self, checkout: Path) -> None:
+    def test_splits_are_optional(self, checkout: Path) -> None:
         dataset = open_dataset(checkout, "phone")
         assert dataset.splits == {}
         assert dataset.default_split is None
 
-    def test_missing_tasks(self, checkout: Path) -> None:
+    def test_missing_tasks_are_refused(self, checkout: Path) -> None:
         (checkout / SHOP / "tasks.json").unlink()
         assert "tasks.json does not exist" in refusal(lambda: open_dataset(checkout, "shop"))
 
-    def test_damage_is_reported_with_its_line_when_tasks_are_needed(self, checkout: Path) -> None:
+    def test_damaged_tasks_are_reported_with_the_line_when_they_are_needed(self, checkout: Path) -> None:
         write(checkout, {f"{SHOP}/tasks.json": '[\n {"id": "a",\n  oops}\n]'})
         dataset = open_dataset(checkout, "shop")
         message = refusal(dataset.load_tasks)
@@ -249,7 +249,7 @@ class TestTasks:
             ([task("a"), task("b"), task("a")], ["tasks 0 and 2 both have the id 'a'"]),
         ],
     )
-    def test_a_wrong_task_is_named(self, checkout: Path, content: object, told: list[str]) -> None:
+    def test_an_invalid_task_is_named(self, checkout: Path, content: object, told: list[str]) -> None:
         write(checkout, {f"{SHOP}/tasks.json": content})
         message = refusal(open_dataset(checkout, "shop").load_tasks)
         assert all(part in message for part in ["tasks.json: ", *told]), message
@@ -262,29 +262,29 @@ class TestTasks:
             (["a"], "a split is a name with a list of task ids"),
         ],
     )
-    def test_wrong_splits(self, checkout: Path, content: object, told: str) -> None:
+    def test_invalid_splits_are_refused(self, checkout: Path, content: object, told: str) -> None:
         write(checkout, {f"{SHOP}/split_tasks.json": content})
         assert told in refusal(lambda: open_dataset(checkout, "shop"))
 
 
 class TestData:
-    def test_databases_by_file_name(self, checkout: Path) -> None:
+    def test_databases_are_found_by_file_name(self, checkout: Path) -> None:
         assert {role: file.name for role, file in open_dataset(checkout, "shop").databases.items()} == {
             "agent": "db.json"
         }
         phone = open_dataset(checkout, "phone").databases
         assert {role: file.name for role, file in phone.items()} == {"agent": "db.toml", "user": "user_db.toml"}
 
-    def test_two_databases_for_one_side(self, checkout: Path) -> None:
+    def test_two_databases_for_one_side_are_refused(self, checkout: Path) -> None:
         write(checkout, {f"{SHOP}/db.toml": ""})
         assert "db.json and db.toml" in refusal(lambda: open_dataset(checkout, "shop"))
 
-    def test_one_policy(self, checkout: Path) -> None:
+    def test_a_policy_can_be_one_file(self, checkout: Path) -> None:
         assert open_dataset(checkout, "shop").policies == {("", False): "Be kind.\n"}
         write(checkout, {f"{SHOP}/policy_solo.md": "Be quick."})
         assert open_dataset(checkout, "shop").policies[("", True)] == "Be quick."
 
-    def test_a_policy_of_two_chapters(self, checkout: Path) -> None:
+    def test_a_policy_can_have_two_chapters(self, checkout: Path) -> None:
         def chapters(main: str, support: str) -> str:
             return f"<main_policy>\n{main}\n</main_policy>\n<tech_support_policy>\n{support}\n</tech_support_policy>"
 
@@ -297,22 +297,22 @@ class TestData:
             ("workflow", True): chapters("main, solo", "workflow, solo"),
         }
 
-    def test_no_solo_chapter_no_solo_policy(self, checkout: Path) -> None:
+    def test_without_a_solo_chapter_there_is_no_solo_policy(self, checkout: Path) -> None:
         (checkout / PHONE / "main_policy_solo.md").unlink()
         assert all(not solo for _, solo in open_dataset(checkout, "phone").policies)
 
-    def test_half_a_policy_is_none(self, checkout: Path) -> None:
+    def test_a_single_chapter_is_not_a_policy(self, checkout: Path) -> None:
         (checkout / PHONE / "main_policy.md").unlink()
         (checkout / PHONE / "main_policy_solo.md").unlink()
         dataset = open_dataset(checkout, "phone")
         assert dataset.policies == {}
         assert dataset.origins["policy"] == "pack"
 
-    def test_a_policy_that_is_no_text(self, checkout: Path) -> None:
+    def test_a_policy_that_is_not_text_is_refused(self, checkout: Path) -> None:
         (checkout / SHOP / "policy.md").write_bytes(b"Be \xff kind")
         assert "policy.md: not UTF-8 text" in refusal(lambda: open_dataset(checkout, "shop"))
 
-    def test_user_guidelines(self, checkout: Path) -> None:
+    def test_user_guidelines_are_read(self, checkout: Path) -> None:
         assert open_dataset(checkout, "shop").user_guidelines == {
             False: "Play the customer.",
             True: "Play, with tools.",
@@ -322,7 +322,7 @@ class TestData:
 
 
 class TestSourceTexts:
-    def test_tools_by_side(self, sources: Path) -> None:
+    def test_tools_are_found_by_side(self, sources: Path) -> None:
         texts = open_dataset(sources, "shop").tool_texts
         assert texts == {
             "agent": {
@@ -335,7 +335,7 @@ class TestSourceTexts:
             "user": {"open_bag": ToolText("Open the bag.")},
         }
 
-    def test_instruction_and_opening(self, sources: Path) -> None:
+    def test_the_instruction_and_the_opening_line_are_read(self, sources: Path) -> None:
         dataset = open_dataset(sources, "shop")
         assert dataset.agent_instruction == "Serve politely.\n  Follow the rules."
         assert dataset.opening == "Good day. What is it?"
@@ -358,7 +358,7 @@ class TestSourceTexts:
             ("7", None),
         ],
     )
-    def test_only_literals_are_taken(self, checkout: Path, expression: str, text: str | None) -> None:
+    def test_only_literals_are_read(self, checkout: Path, expression: str, text: str | None) -> None:
         write(
             checkout,
             {
@@ -369,13 +369,13 @@ class TestSourceTexts:
         dataset = open_dataset(checkout, "shop")
         assert (dataset.agent_instruction, dataset.opening) == (text, text)
 
-    def test_what_is_not_a_literal_is_not_looked_for_elsewhere(self, sources: Path) -> None:
+    def test_a_constant_that_is_not_a_literal_is_not_searched_elsewhere(self, sources: Path) -> None:
         write(sources, {"src/tau2/agent/llm_agent.py": "AGENT_INSTRUCTION = load()\n"})
         dataset = open_dataset(sources, "shop")
         assert dataset.agent_instruction is None
         assert dataset.origins["agent_instruction"] == "core"
 
-    def test_another_file_serves_if_the_usual_one_lacks_it(self, sources: Path) -> None:
+    def test_a_constant_is_read_from_another_file_if_the_usual_one_lacks_it(self, sources: Path) -> None:
         (sources / "src/tau2/agent/llm_agent.py").rename(sources / "src/tau2/agent/zeta.py")
         write(sources, {"src/tau2/agent/another.py": "from zeta import AGENT_INSTRUCTION\n"})
         dataset = open_dataset(sources, "shop")
@@ -385,7 +385,7 @@ class TestSourceTexts:
     @pytest.mark.parametrize(
         "statement", ["DEFAULT_FIRST_AGENT_MESSAGE = 'Hi'", "DEFAULT_FIRST_AGENT_MESSAGE = M('Hi')"]
     )
-    def test_an_opening_of_another_shape_is_not_taken(self, checkout: Path, statement: str) -> None:
+    def test_an_opening_line_of_another_shape_is_ignored(self, checkout: Path, statement: str) -> None:
         write(checkout, {"src/tau2/orchestrator/orchestrator.py": statement})
         assert open_dataset(checkout, "shop").opening is None
 
@@ -403,23 +403,23 @@ class TestSourceTexts:
         assert f"src/tau2/{name}:2: cannot be parsed as Python" in message
         assert "or remove it to use our own texts" in message
 
-    def test_a_source_that_is_no_text(self, sources: Path) -> None:
+    def test_a_source_that_is_not_text_is_refused(self, sources: Path) -> None:
         (sources / "src/tau2/domains/shop/tools.py").write_bytes(b"x = 1\0")
         assert "tools.py: cannot be parsed as Python" in refusal(lambda: open_dataset(sources, "shop")).replace(
             "tools.py:1:", "tools.py:"
         )
 
-    def test_damage_in_other_sources_is_no_concern(self, sources: Path) -> None:
+    def test_damage_in_unrelated_sources_is_ignored(self, sources: Path) -> None:
         write(sources, {"src/tau2/agent/broken.py": "def (:", "src/tau2/domains/phone/tools.py": "def (:"})
         assert open_dataset(sources, "shop").agent_instruction
 
-    def test_odd_escapes_give_no_warning(self, sources: Path, recwarn: pytest.WarningsRecorder) -> None:
+    def test_invalid_escapes_give_no_warning(self, sources: Path, recwarn: pytest.WarningsRecorder) -> None:
         assert open_dataset(sources, "shop").agent_instruction
         assert not list(recwarn)
 
 
 class TestOrigins:
-    def test_everything_from_the_dataset(self, sources: Path) -> None:
+    def test_all_parts_can_come_from_the_dataset(self, sources: Path) -> None:
         dataset = open_dataset(sources, "shop")
         assert dataset.origins == {
             "tasks": "dataset",
@@ -432,7 +432,7 @@ class TestOrigins:
             "user_guidelines": "dataset",
         }
 
-    def test_what_is_absent_is_ours(self, tmp_path: Path) -> None:
+    def test_missing_parts_come_from_the_pack(self, tmp_path: Path) -> None:
         write(tmp_path, {f"{SHOP}/tasks.json": []})
         dataset = open_dataset(tmp_path, "shop")
         assert dataset.origins == {
@@ -453,7 +453,7 @@ class TestOrigins:
         assert dataset.tool_texts == {}
         assert dataset.origins["tools"] == "pack"
 
-    def test_files_are_those_that_the_dataset_is_made_of(self, sources: Path) -> None:
+    def test_files_lists_everything_that_was_read(self, sources: Path) -> None:
         assert sorted(names(open_dataset(sources, "shop"))) == [
             f"{SHOP}/db.json",
             f"{SHOP}/policy.md",
@@ -467,7 +467,7 @@ class TestOrigins:
             "src/tau2/orchestrator/orchestrator.py",
         ]
 
-    def test_each_file_once(self, checkout: Path) -> None:
+    def test_each_file_is_listed_once(self, checkout: Path) -> None:
         files = names(open_dataset(checkout, "phone"))
         assert len(files) == len(set(files)) == 10
 
@@ -483,7 +483,7 @@ class TestSharedData:
             ("mock", 10, {"base": 10}, {"agent": "db.json", "user": "user_db.json"}),
         ],
     )
-    def test_tasks_splits_and_databases(
+    def test_official_tasks_splits_and_databases_are_read(
         self, domain: str, tasks: int, splits: dict[str, int], databases: dict[str, str]
     ) -> None:
         dataset = open_dataset(SHARED, domain)
@@ -496,21 +496,21 @@ class TestSharedData:
         assert all(read_data(file) for file in dataset.databases.values())
 
     @pytest.mark.parametrize("domain", ["airline", "retail", "telecom", "mock"])
-    def test_texts(self, domain: str) -> None:
+    def test_official_texts_are_read(self, domain: str) -> None:
         dataset = open_dataset(SHARED / "data", domain)
         assert dataset.policies[("", False)].strip()
         assert set(dataset.user_guidelines) == {False, True}
         assert dataset.origins["policy"] == dataset.origins["user_guidelines"] == "dataset"
         assert all(file.is_file() for file in dataset.files)
 
-    def test_solo_policies(self) -> None:
+    def test_official_solo_policies_are_read(self) -> None:
         assert set(open_dataset(SHARED, "airline").policies) == {("", False)}
         assert set(open_dataset(SHARED, "mock").policies) == {("", False), ("", True)}
         telecom = open_dataset(SHARED, "telecom").policies
         assert set(telecom) == {(variant, solo) for variant in ("", "manual", "workflow") for solo in (False, True)}
         assert len(set(telecom.values())) == 4
 
-    def test_criteria_survive_the_reading(self) -> None:
+    def test_official_criteria_are_read_completely(self) -> None:
         by_id = {each.id: each for each in open_dataset(SHARED, "mock").load_tasks()}
         criteria = by_id["create_task_1_nl_eval"].evaluation_criteria
         assert criteria is not None

@@ -1,4 +1,4 @@
-"""What authors of packs get for their tests: public names, an environment, an endpoint, the contract."""
+"""What pack authors get for their tests: public names, an environment, an endpoint, the contract."""
 
 from __future__ import annotations
 

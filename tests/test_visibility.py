@@ -1,4 +1,4 @@
-"""Who sees what, how a conversation goes on from a history, and what participants are told before they speak."""
+"""Who sees what, how a conversation continues from a history, and what participants get before they speak."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STOP = "###STOP###"
 
 
 def seen(messages: Sequence[Message]) -> list[str]:
-    """Write messages as `role: text [tools]`; of a tool's result only whose it is."""
+    """Write messages as `role: text [tools]`; for a tool's result, only which side called it."""
     lines = []
     for message in messages:
         if isinstance(message, ToolMessage):
@@ -44,7 +44,7 @@ def result(requestor: str = "assistant") -> dict[str, Any]:
 
 
 class TestSides:
-    def test_neither_sees_the_others_calls_nor_their_results(self, converse: Converse) -> None:
+    def test_neither_side_sees_the_others_calls_and_results(self, converse: Converse) -> None:
         record, agent, user = converse(
             agent=[("get_users", {}), "told"], user=["hi", ("check_notifications", {}), "so", STOP]
         )
@@ -61,7 +61,7 @@ class TestSides:
             *("user:  [check_notifications]", "tool: for the user", "user: so", "assistant: told"),
         ]
 
-    def test_text_next_to_a_call_is_kept_and_private(self, converse: Converse) -> None:
+    def test_text_next_to_a_call_is_recorded_but_private(self, converse: Converse) -> None:
         both = AssistantMessage(content="wait", tool_calls=[ToolCall(name="get_users", arguments={})])
         record, agent, user = converse(agent=[both, "told"], user=["hi", STOP])
         assert "assistant: wait [get_users]" in seen(record.messages)
@@ -87,38 +87,38 @@ HELLO = {"role": "assistant", "content": "hello"}
 
 
 class TestHistories:
-    def test_after_the_agents_text_the_customer_goes_on(self, converse: Converse) -> None:
+    def test_the_customer_continues_after_the_agents_text(self, converse: Converse) -> None:
         record, agent, user = converse(user=[STOP], history=[HI, HELLO])
         assert seen(user.saw[0]) == ["user: hi", "assistant: hello"]
         assert (agent.saw, record.steps, len(record.messages)) == ([], 1, 3)
 
-    def test_after_the_customers_text_the_agent_goes_on(self, converse: Converse) -> None:
+    def test_the_agent_continues_after_the_customers_text(self, converse: Converse) -> None:
         _, agent, _ = converse(agent=["ok"], history=[HELLO, HI])
         assert seen(agent.saw[0]) == ["assistant: hello", "user: hi"]
 
-    def test_after_a_result_of_the_agents_call_the_agent_goes_on(self, converse: Converse) -> None:
+    def test_the_agent_continues_after_the_result_of_its_call(self, converse: Converse) -> None:
         _, agent, user = converse(agent=["ok"], history=[HI, calls("get_users"), result()])
         assert seen(agent.saw[0]) == ["user: hi", "assistant:  [get_users]", "tool: for the assistant"]
         assert seen(user.saw[0]) == ["user: hi", "assistant: ok"]
 
-    def test_after_a_result_of_the_customers_call_the_customer_goes_on(self, converse: Converse) -> None:
+    def test_the_customer_continues_after_the_result_of_its_call(self, converse: Converse) -> None:
         history = [HI, HELLO, calls("check_notifications", "user"), result("user")]
         _, agent, user = converse(agent=["ok"], user=["so", STOP], history=history)
         assert seen(user.saw[0])[2:] == ["user:  [check_notifications]", "tool: for the user"]
         assert seen(agent.saw[0]) == ["user: hi", "assistant: hello", "user: so"]
 
     @pytest.mark.parametrize("token", [STOP, "###TRANSFER###", "###OUT-OF-SCOPE###"])
-    def test_one_that_the_customer_ended_is_over_with_no_step(self, converse: Converse, token: str) -> None:
+    def test_a_history_that_the_customer_ended_is_over_without_a_step(self, converse: Converse, token: str) -> None:
         record, agent, user = converse(history=[HELLO, {"role": "user", "content": f"bye {token}"}])
         assert (record.termination, record.steps) == (Termination.USER_STOP, 0)
         assert (agent.saw, user.saw, len(record.messages)) == ([], [], 2)
 
-    def test_it_comes_first_in_the_record_and_is_not_a_step(self, converse: Converse) -> None:
+    def test_the_history_comes_first_in_the_record_and_is_not_a_step(self, converse: Converse) -> None:
         record, *_ = converse(user=["so", STOP], agent=["ok"], history=[HI, HELLO])
         assert seen(record.messages) == ["user: hi", "assistant: hello", "user: so", "assistant: ok", f"user: {STOP}"]
         assert record.steps == 3
 
-    def test_its_writing_calls_are_in_the_world(self, converse: Converse) -> None:
+    def test_the_historys_writing_calls_are_applied_to_the_world(self, converse: Converse) -> None:
         arguments = {"notification_id": "notice_1"}
         made = {"id": "h", "name": "dismiss_notification", "arguments": arguments, "requestor": "user"}
         history = [
@@ -144,7 +144,7 @@ class TestHistories:
             ),
         ],
     )
-    def test_a_start_state_that_does_not_apply_is_an_error_of_infrastructure(
+    def test_an_invalid_start_state_is_an_infrastructure_error(
         self, converse: Converse, task: dict[str, Any], error: str
     ) -> None:
         record, agent, user = converse(task=task)
@@ -177,7 +177,7 @@ class TestContexts:
         assert user.context.scenario.instructions == "x"
 
     @pytest.mark.parametrize("sees", [False, True])
-    def test_only_who_asks_for_the_gold_sees_the_task(self, converse: Converse, sees: bool) -> None:
+    def test_only_participants_that_declare_it_see_the_gold(self, converse: Converse, sees: bool) -> None:
         _, agent, user = converse(sees_gold=sees)
         for context in (agent.context, user.context):
             assert (context.gold is not None) is sees

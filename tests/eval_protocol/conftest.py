@@ -1,4 +1,4 @@
-"""Evaluation tests of somebody's, run by a pytest of its own as they would be."""
+"""Users' evaluation tests, run by a separate pytest, as they would be."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import pytest
 
 from tests.forked import Forks
 
-# Others' plugins that take long to import are left out.
+# Third-party plugins that take long to import are disabled.
 PYTEST = ["-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "no:hypothesispytest", "-p", "no:anyio"]
-PYTEST += ["-c", os.devnull, "-W", "ignore::pytest.PytestAssertRewriteWarning"]  # as they are imported already
-# What most files begin with: rows of the mock domain, played by agents and a customer that need no model.
+PYTEST += ["-c", os.devnull, "-W", "ignore::pytest.PytestAssertRewriteWarning"]  # already imported
+# The beginning of most files: rows of the mock domain, played by agents and a customer without a model.
 HEAD = """
 from typing import Any
 import pytest
@@ -40,7 +40,7 @@ def rows(ids=IDS):
 
 @dataclass(frozen=True)
 class Ran:
-    """How a pytest ended: its exit code, what it printed, and what its junit file says of each test."""
+    """The result of a pytest run: its exit code, its output, and what its junit file says about each test."""
 
     code: int
     output: str
@@ -53,7 +53,7 @@ class Ran:
         return list(self.failures)
 
     def runs(self) -> dict[str, Path]:
-        """Return the run folders by what comes after the time in their names."""
+        """Return the run folders by the part of their names after the time."""
         return {folder.name.split("-", 3)[3]: folder for folder in sorted(self.folder.glob("runs/*"))}
 
 
@@ -65,7 +65,7 @@ def lines(file: Path) -> list[dict[str, Any]]:
 
 
 def own_variables(**variables: str) -> dict[str, str]:
-    """Return the environment of a pytest of somebody else's."""
+    """Return the environment for a user's pytest."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "EP_", "PYTHON"))}
     return kept | {"COLUMNS": "200", **variables}
 

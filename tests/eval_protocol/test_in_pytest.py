@@ -1,4 +1,4 @@
-"""Evaluations are pytest's own tests: selected, stopped, spread over workers, and read afterwards."""
+"""Evaluations are ordinary pytest tests: they can be selected, stopped, spread over workers, and read afterwards."""
 
 from __future__ import annotations
 
@@ -124,18 +124,18 @@ def test_progress_is_shown_on_a_terminal(forks: Forks, tmp_path: Path) -> None:
 
 
 def _all_of(master: int) -> Iterator[str]:
-    """Yield what is written to a terminal, until nobody has it open any more."""
+    """Yield what is written to a terminal until no process has it open any more."""
     with os.fdopen(master, "rb", buffering=0) as output:
         while True:
             try:
                 yield output.read(2**16).decode(errors="replace")
-            except OSError:  # how Linux says so
+            except OSError:  # how Linux reports that
                 return
 
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """Let what is started within the block share one processor."""
+    """Let processes that are started within the block share one processor."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
     try:
@@ -152,7 +152,7 @@ def processes_of(mark: str) -> list[int]:
 def _is_marked(folder: Path, mark: str) -> bool:
     try:
         return mark.encode() in (folder / "environ").read_bytes()
-    except OSError:  # it has ended meanwhile, or is not ours
+    except OSError:  # it has ended in the meantime, or is not ours
         return False
 
 
@@ -181,7 +181,7 @@ def test_workers_under_load_give_the_same_results_and_leave_no_processes(evaluat
 
 
 def test_servers_end_when_pytest_is_killed(forks: Forks, tmp_path: Path) -> None:
-    """The server of a script ends although nobody is left to end it: its keeper's standard input does."""
+    """The server of a script ends although its parent was killed: the standard input of its keeper is closed then."""
     source = """
 import asyncio
 from contextlib import asynccontextmanager

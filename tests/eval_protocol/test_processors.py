@@ -1,4 +1,4 @@
-"""Rollout processors: those that come with the project, and what the decorator does with anybody's."""
+"""Rollout processors: those of the project, and how the decorator uses custom ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Serve = Callable[..., AbstractContextManager[str]]
 
-# A processor that notes what is done with it, in a file.
+# A processor that records in a file how it is used.
 NOTING = """
 import asyncio, pathlib
 
@@ -58,7 +58,7 @@ def test_it(row: EvaluationRow) -> EvaluationRow:
 
 
 def test_max_concurrent_rollouts_is_reached_and_not_exceeded(evaluate: Evaluate) -> None:
-    """All of 32 have to be there before any goes on; were fewer let in, nothing would ever end."""
+    """All 32 rollouts must have started before any continues; with a lower limit the test would never end."""
     source = """
 barrier = []
 
@@ -132,7 +132,7 @@ async def test_it(row: EvaluationRow) -> EvaluationRow:
 
 
 def test_all_processors_give_the_same_grades(evaluate: Evaluate, serving_mock: Serve) -> None:
-    """In process, through our server, a script's, one that runs already, and from rows that were played before."""
+    """In process, through our server, a script's or a running one, and from rows that were played before."""
     source = """
 import json, os, pathlib
 from tau2_gym_eval_protocol import McpGymRolloutProcessor
@@ -208,7 +208,7 @@ pathlib.Path("broken.py").write_text("raise SystemExit('no licence')")
 def test_a_call_answered_by_a_plugin_counts_the_same_with_all_processors(
     evaluate: Evaluate, plugin: Callable[..., Path], serving_mock: Serve
 ) -> None:
-    """The call never reached the environment, so the task is not done, whoever plays it and wherever."""
+    """The call never reached the environment, so the task is not solved, wherever it is played."""
     source = """
 from tau2_core import ToolResult, hookimpl
 
@@ -240,7 +240,7 @@ test_running = once(rollout_processor=McpGymRolloutProcessor(), kwargs={"url": o
 
 
 def test_no_output_contains_a_key(evaluate: Evaluate) -> None:
-    """Given as an option, by the environment, and in an address; raised by a processor, and said by a test."""
+    """Given as an option, by the environment, and in an address; raised by a processor, and printed by a test."""
     source = """
 import os
 

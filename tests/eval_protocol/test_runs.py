@@ -1,4 +1,4 @@
-"""Experiments are runs: options, retries, stops and participants are those of every run."""
+"""Experiments are runs: they have the options, retries, limits and participants of every run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GIVEN_BACK = """
 def test_it(row: EvaluationRow) -> EvaluationRow:
     return row
 """
-# Tests of one row each, whose processor is told something that it refuses.
+# Tests of one row each, with processor options that are refused.
 REFUSED = {
     "{'trials': 2}": "rollout_processor_kwargs: 'trials' is not an option of a processor: use num_runs",
     "{'out': 'x'}": "rollout_processor_kwargs: 'out' is not an option of a processor: use pytest's option --gym-out",
@@ -86,7 +86,7 @@ def test_it(row: EvaluationRow) -> EvaluationRow:
     assert not any(message.startswith("not played") for message in said[:2])
     assert all(message.startswith("not played: 2 episodes in a row ended with the same") for message in said[2:])
     asked = [row["execution_metadata"]["extra"]["asked"] for row in rows]
-    assert asked[2:] == [7, 7]  # the one answer, then three tries for each of the two that are played
+    assert asked[2:] == [7, 7]  # one answered rollout, then three attempts for each of the two that are played
     assert len(lines(folder / "episodes.jsonl")) == 2
 
 

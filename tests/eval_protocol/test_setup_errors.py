@@ -1,4 +1,4 @@
-"""What is wrong with a test's configuration is printed once, however many tests and workers it stops."""
+"""An error in a test's configuration is printed once, however many tests and workers it affects."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_together(row: EvaluationRow) -> EvaluationRow:
 AGENT = "no agent 'orakle' (did you mean 'oracle'?)"
 DATASET = "input_dataset nowhere.jsonl: No such file or directory"
 NUMBER = "test_agent.py:17: evaluation_test: num_runs 0 should be a whole number from 1 on"
-# Each source with the errors in it, and how many tests each of them stops.
+# Each source with its errors, and how many tests each of them affects.
 CASES = {"tests": (MISNAMED + NO_DATASET, {AGENT: 6, DATASET: 2}), "decorator": (WRONG_NUMBER, {NUMBER: 1})}
 
 
@@ -62,7 +62,7 @@ def test_a_setup_error_is_printed_once(evaluate: Evaluate, case: str, options: t
     for message, tests in errors.items():
         assert ran.output.count(message) == 1, ran.output
         found = [message in failure for failure in ran.failures.values()]
-        assert found.count(True) == tests  # in a file each has the whole
+        assert found.count(True) == tests  # in a file, each has the full text
 
 
 def test_a_setup_error_is_in_the_short_summary(evaluate: Evaluate) -> None:

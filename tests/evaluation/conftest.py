@@ -1,4 +1,4 @@
-"""Verdicts and grades of episodes written by hand, on the mock domain unless a test brings another."""
+"""Verdicts and grades of hand-written episodes, on the mock domain by default."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SettingOf = Callable[..., Setting]
 
 @pytest.fixture
 def grade(setting_of: SettingOf) -> Callable[..., Grade]:
-    """Grade an episode of the given messages by the set `tau2`; `criteria` (None: the task has none) is the task's."""
+    """Grade an episode with the given messages by the set `tau2`; `criteria` are the task's (None: it has none)."""
 
     def run(
         messages: list[dict[str, Any]],

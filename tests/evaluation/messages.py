@@ -1,4 +1,4 @@
-"""Messages and gold calls of episodes written by hand, on the mock domain."""
+"""Messages and gold calls of hand-written episodes on the mock domain."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Graded = Callable[..., Grade]
 
 
 def spec(criterion: str, given: Given, *, always: bool = True) -> EvaluatorSpec:
-    """Return an evaluator that says this: a reward, or a status."""
+    """Return an evaluator with a fixed result: a reward, or a status."""
 
     def evaluate(evidence: Evidence) -> Verdict:
         if given == ERROR:
@@ -39,7 +39,7 @@ def spec(criterion: str, given: Given, *, always: bool = True) -> EvaluatorSpec:
 
 @pytest.fixture
 def grade(setting_of: Callable[..., Setting]) -> Graded:
-    """Grade an episode by evaluators that say what is given, all of which count but those in `beside`."""
+    """Grade an episode by evaluators with fixed results; all of them count except those in `beside`."""
 
     def run(given: dict[str, Given], beside: dict[str, Given] | None = None, **how: Any) -> Grade:
         setting = setting_of("mock")

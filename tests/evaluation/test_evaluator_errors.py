@@ -1,4 +1,4 @@
-"""Errors of evaluators: whose they are, the line that is named, and what is kept of them."""
+"""Errors of evaluators: who caused them, which line is named, and what is recorded."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_the_last_line_of_its_own_file_is_named(grade: GradeOf, evaluate: Any, m
 def test_without_a_file_of_its_own_the_last_line_outside_the_core_is_named_or_else_the_evaluator(
     grade: GradeOf,
 ) -> None:
-    called: Callable[..., Any] = operator.call  # it is no function of Python's, and has no file
+    called: Callable[..., Any] = operator.call  # not a Python function, so it has no file
     raising = grade([], DATABASE, evaluators=with_database(partial(called, calling)))
     assert "decoder.py:" in raising.note
     returning_no_verdict = grade([], DATABASE, evaluators=with_database(weakref.proxy))

@@ -1,4 +1,4 @@
-"""Ids of tool calls are chosen by agents and providers: whatever they are, no verdict depends on them."""
+"""Ids of tool calls are chosen by agents and providers; no verdict depends on them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_rows_keep_the_requestor_of_results(ids: list[str]) -> None:
     messages[3]["tool_calls"][0]["requestor"] = "user"
     shown = as_messages(record_of(messages).messages)
     for message in shown:
-        (message.model_extra or {}).pop("requestor", None)  # what is kept beside a message does not survive others
+        (message.model_extra or {}).pop("requestor", None)  # additional fields of a message are not kept by others
     row = EvaluationRow(messages=shown)
     read = as_record(row, "mock", record_of(messages).slot, "tau2")
     assert [m.requestor for m in read.messages if m.role == "tool"] == ["assistant", "user", "assistant", "assistant"]

@@ -1,4 +1,4 @@
-"""Result files that would be counted or read wrongly are refused by name."""
+"""Result files that would be counted or read incorrectly are refused, and the reason is named."""
 
 from __future__ import annotations
 

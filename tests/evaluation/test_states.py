@@ -1,4 +1,4 @@
-"""DB and ENV_ASSERTION: what the conversation left behind (spec/evaluation.md, 3.1)"""
+"""DB and ENV_ASSERTION: the state after the conversation (spec/evaluation.md, 3.1)"""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def draw(db, context: Context) -> str:
 
 
 def test_random_numbers_in_the_gold_come_from_the_episodes_seed(small_pack: Callable[..., Setting]) -> None:
-    """The gold's end state is kept for the next episode of a task; one that has drawn is kept for its seed alone."""
+    """The gold state is cached for the next episode of a task; if random numbers were drawn, only for the same seed."""
     setting = small_pack(DRAWING, {"draw": {"kind": "write"}})
     grader = Grader(setting, "tau2", discover().evaluators("tau2"))
     call: tuple[str, dict[str, Any]] = ("draw", {})

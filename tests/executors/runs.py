@@ -25,7 +25,7 @@ def summary(folder: Path) -> dict[str, Any]:
 
 
 def assert_same(folder: Path, other: Path) -> None:
-    """The runs differ in nothing but durations, and the order in which episodes ended."""
+    """Check that the runs differ only in durations and in the order in which episodes ended."""
     for name in ("episodes.jsonl", "grades.jsonl"):
         assert by_slot(folder / name) == by_slot(other / name)
     assert (folder / "tasks.jsonl").read_bytes() == (other / "tasks.jsonl").read_bytes()

@@ -1,4 +1,4 @@
-"""`grade` and `check --audit` by workers: byte for byte what one process gives, also when workers end."""
+"""`grade` and `check --audit` by workers: byte for byte the results of one process, even if workers end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--executor processes`: the same run in worker processes, also when workers or the run itself are killed."""
+"""`--executor processes`: the same run in worker processes, even if workers or the run itself are killed."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def site(plugin: Plugin) -> Path:
 
 @pytest.fixture
 def undisturbed(gym: Gym, site: Path, tmp_path: Path) -> Path:
-    """The run that workers are to leave too."""
+    """The run that the tests with workers should reproduce."""
     done = gym(*MOCK, "--agent", "killer", "--name", "one", paths=[site])
     assert done.returncode == 0, done.stderr
     (site / "begun").unlink()
@@ -123,7 +123,7 @@ def test_workers_end_with_a_killed_run_that_can_be_resumed(
 
 
 def wait_for_end(process: int) -> None:
-    """Wait until a process, of which this one is not the parent, has ended."""
+    """Wait until a process that is not a child of this one has ended."""
     try:
         handle = os.pidfd_open(process)
     except ProcessLookupError:
@@ -195,7 +195,7 @@ def test_invalid_options_are_refused_before_anything_is_played(
     assert not (tmp_path / "runs").exists()
 
 
-# An executor whose worker finds another version of the agent than the run did.
+# An executor whose worker has another version of the agent than the run.
 CHANGING = """
 from contextlib import asynccontextmanager
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Grades by the set `strict` of episodes written by hand."""
+"""Grades of hand-written episodes by the set `strict`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tau2_core.plugins.discovery import discover
 
 @pytest.fixture
 def strict(setting_of: Callable[..., Setting]) -> Callable[..., Grade]:
-    """Grade messages by the set `strict`; `criteria` and `outcome` are the task's, the domain `mock` unless told."""
+    """Grade messages by the set `strict`; `criteria` and `outcome` are the task's, the domain is `mock` by default."""
 
     def run(
         messages: list[dict[str, Any]],

@@ -29,7 +29,7 @@ def audited(gym: Gym, *arguments: object) -> dict[str, Any]:
 
 
 def replaced(file: Path, old: str, new: str) -> int:
-    """Replace a text that stands there once, and return its line."""
+    """Replace a text that occurs once, and return its line."""
     text = file.read_text(encoding="utf-8")
     assert text.count(old) == 1, f"{file} has {old!r} {text.count(old)} times"
     file.write_text(text.replace(old, new), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What must not change a strict verdict, and what must: variations of episodes that the oracle has played"""
+"""Variations of the oracle's episodes that must not change a strict verdict, and others that must."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ READS = {"airline": "list_all_airports", "mock": "get_users", "retail": "list_al
 
 
 class Played:
-    """The oracle's episodes of a domain, and what grades variations of them."""
+    """The oracle's episodes in a domain, and a grader for variations of them."""
 
     def __init__(self, setting: Setting) -> None:
         catalogue = discover()
@@ -107,10 +107,10 @@ def test_extra_reads_key_order_and_number_formats_change_nothing(
         call = {"id": f"more_{number}", "name": READS[domain.setting.domain], "arguments": {}}
         answer = {"role": "tool", "id": call["id"], "content": "anything"}
         messages[place:place] = [{"role": "assistant", "tool_calls": [call]}, answer]
-    record["digests"] = {}  # of a world in which numbers were spelt otherwise
+    record["digests"] = {}  # of a world in which numbers were written differently
     told, grade = domain.grade(task, domain.record(task)), domain.grade(task, record)
     assert grade.reward == 1.0, grade
-    for name in told.verdicts.keys() - {"POLICY"}:  # which minds when something is looked up
+    for name in told.verdicts.keys() - {"POLICY"}:  # depends on when something is looked up
         assert grade.verdicts[name].reward == told.verdicts[name].reward
 
 
@@ -119,7 +119,7 @@ def test_one_changed_argument_of_a_write_fails_and_is_reported(played: dict[str,
     domain = played[data.draw(st.sampled_from(sorted(played)))]
     task = data.draw(st.sampled_from(domain.tasks))
     record = domain.record(task)
-    record["digests"] = {}  # the live world's: this record tells of a world that never was
+    record["digests"] = {}  # the digests of the live world, which the changed record does not match
     call = data.draw(st.sampled_from(domain.written(record)))
     path = data.draw(st.sampled_from(leaves(call["arguments"])))
     call["arguments"] = changed(call["arguments"], path)

@@ -23,7 +23,7 @@ CANCEL = ("cancel_pending_order", {"order_id": "#W1", "reason": "no longer neede
 
 @pytest.fixture
 def broken(strict: Grading, setting_of: Callable[..., Setting]) -> Callable[..., dict[str, str]]:
-    """Return the rules that messages break, with why, in the domain `retail` unless told."""
+    """Return the rules that messages break, with the reasons; the domain is `retail` by default."""
 
     def run(messages: list[dict[str, Any]], domain: str = "retail", **fields: Any) -> dict[str, str]:
         grade = strict(messages, {"actions": [], "reward_basis": ["DB"]}, setting=setting_of(domain, **fields))

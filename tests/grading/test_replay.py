@@ -1,4 +1,4 @@
-"""The live end state against the replayed one: any disagreement stands in the grade, with the component"""
+"""The live end state against the replayed one: a difference is reported in the grade, with the component."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 Gym = Callable[..., CompletedProcess[str]]
-# Withholds a write, but says that it was made: the replay makes it.
+# Withholds a write but reports it as made, so the replay makes it.
 THIEF = """
 from tau2_core import hookimpl
 from tau2_core.model.tools import ToolResult

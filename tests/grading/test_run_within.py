@@ -1,4 +1,4 @@
-"""Work with a time limit: its result or its error, and where it was when the time was over."""
+"""Work with a time limit: its result or its error, and where it was at the limit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextvars import ContextVar
 import pytest
 from tau2_core.evaluators.time_limit import TimeLimitError, run_aside, run_within
 
-SECONDS = 60.0  # that nothing takes
+SECONDS = 60.0  # more seconds than anything takes
 COLOUR: ContextVar[str] = ContextVar("colour", default="none")
 
 
@@ -81,6 +81,6 @@ def test_the_event_loop_continues_and_may_stop_waiting() -> None:
             await work
         assert not ended.is_set()
 
-    asyncio.run(play())  # whose loop is closed when the work ends
+    asyncio.run(play())  # the loop is closed when the work ends
     released.set()
     assert ended.wait(SECONDS)

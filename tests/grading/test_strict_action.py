@@ -1,4 +1,4 @@
-"""Criterion ACTION of the set `strict`, on episodes written by hand."""
+"""Criterion ACTION of the set `strict`, on hand-written episodes."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def action(name: str, arguments: dict[str, Any] | None = None, **fields: Any) ->
 
 @pytest.fixture
 def answer(setting_of: Callable[..., Setting]) -> Callable[..., str]:
-    """Return the text that a call in the start state answers."""
+    """Return the text that a call in the start state returns."""
 
     def call(name: str, arguments: dict[str, Any] | None = None) -> str:
         return Environment(setting_of("mock")).call(ToolCall(name=name, arguments=arguments or {})).content
@@ -35,7 +35,7 @@ def answer(setting_of: Callable[..., Setting]) -> Callable[..., str]:
 
 @pytest.fixture
 def outcome(strict: Grading, made: Messages, says: Messages) -> Callable[..., Verdict]:
-    """Grade what the agent does between two words of the customer's, in a task whose gold changes nothing."""
+    """Grade what the agent does between two messages of the customer, in a task whose gold changes nothing."""
 
     def run(wanted: str | None, *done: list[dict[str, Any]], gold: Any = (), **more: Any) -> Verdict:
         middle = [message for part in done for message in part]
@@ -80,7 +80,7 @@ def test_information_in_the_gold_reads_must_be_looked_up(outcome: Outcome, made:
     verdict = outcome("refused", refusal, gold=gold)
     assert (verdict.reward, verdict.checks[1].why) == (0.0, "never looked up")
     assert outcome("refused", made("get_users"), refusal, gold=gold).reward == 1.0
-    assert outcome("done", refusal, gold=gold).reward == 1.0  # what was done shows in the state
+    assert outcome("done", refusal, gold=gold).reward == 1.0  # the state shows what was done
     assert outcome("refused", made("get_users"), refusal, gold=[*gold, action(*COMPLETE)]).reward == 1.0
     assert outcome("refused", refusal, gold=[action("no_such_tool")]).reward == 1.0
 

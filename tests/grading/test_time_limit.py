@@ -1,4 +1,4 @@
-"""An evaluator that never ends is an error of its own, named with its line, and nobody else's concern."""
+"""An evaluator that never ends is reported as an evaluator error with its line, and affects no other episode."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_time_limit_is_an_evaluator_error_of_one_episode(
     }
     verdict = found["complete_task"]["verdicts"]["TONE"]
     line = verdict["checks"][0]["why"].partition(place)[2].rstrip(")")
-    assert abs(int(line) - line_of(function)) <= 1  # a loop is seen at its head or in its body
+    assert abs(int(line) - line_of(function)) <= 1  # a loop may be interrupted at its head or in its body
     assert f"in {function}" in verdict["traceback"]
     assert found["complete_task"]["verdicts"]["DB"]["reward"] == 1.0
     again = gym("grade", "runs/r", "--evaluators", file)
@@ -141,7 +141,7 @@ def test_the_limit_applies_to_assertions_of_packs_that_are_not_quick(gym: Gym, t
 
 
 def test_a_replay_that_does_not_end_has_the_evaluators_longest_time(gym: Gym, tmp_path: Path, mock_copy: Path) -> None:
-    """The handler hangs from its second call on, so that the episode can be played, and not replayed."""
+    """The handler hangs from its second call on, so the episode can be played but not replayed."""
     manifest = mock_copy / "domain.yaml"
     manifest.write_text(manifest.read_text().replace("quick: true\n", ""))
     handler = mock_copy / "handlers" / "tasks.py"

@@ -1,4 +1,4 @@
-"""A server in a process of its own, and worlds on it, driven over HTTP as any client would."""
+"""A server in a process of its own, and worlds on it, driven over HTTP as by any client."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pytest
 
 from tests.forked import Forked, Forks
 
-SECONDS = 60  # that nothing takes: what hangs fails
+SECONDS = 60  # more than anything takes, so that a hanging test fails
 REVISION = "2026-07-28"
 PREFIX = "io.modelcontextprotocol"
 MCP = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
@@ -49,12 +49,12 @@ class Server:
         return self.http.post(url, content=body, headers=headers)
 
     def send_only(self, url: str, body: bytes, headers: dict[str, str]) -> socket.socket:
-        """Post something whose answer is not awaited, and see to it that the server has read it."""
+        """Post something without waiting for the answer, and make sure that the server has read it."""
         given = {"Host": "localhost", "Content-Length": str(len(body)), **headers}
         head = "".join(f"{name}: {value}\r\n" for name, value in given.items())
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=SECONDS)
         connection.sendall(f"POST {httpx.URL(url).path} HTTP/1.1\r\n{head}\r\n".encode() + body)
-        httpx.get(f"{self.address}/healthz").raise_for_status()  # a connection that was opened before is read before
+        httpx.get(f"{self.address}/healthz").raise_for_status()  # a connection that was opened earlier is read earlier
         return connection
 
     def kept(self, name: str = "episodes.jsonl") -> list[dict[str, Any]]:
@@ -76,7 +76,7 @@ class Server:
         return int(found[1]) * 1024
 
     def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> int:
-        """End the server; no error of its own may be in its log."""
+        """Stop the server; its log must contain no error of its own."""
         self.http.close()
         if self.process.poll() is None:
             self.process.send_signal(with_signal)
@@ -87,7 +87,7 @@ class Server:
 
 @dataclass(eq=False)
 class World:
-    """An episode, and what both planes say of it."""
+    """An episode, and access to it on both planes."""
 
     server: Server
     urls: dict[str, Any]
@@ -148,7 +148,7 @@ class World:
         return value
 
     def say(self, content: str | None = None) -> httpx.Response:
-        """Say something on the conversation plane; without words, listen."""
+        """Say something on the conversation plane; without a text, only read it."""
         url = self.urls["conversation_url"]
         return self.server.http.get(url) if content is None else self.server.http.post(url, json={"content": content})
 
@@ -175,7 +175,7 @@ class _Starter:
     stack: ExitStack = field(default_factory=ExitStack)
 
     def __call__(self, *options: object, **variables: str) -> Server:
-        """Start a server with these options, in a folder of its own; wait for the line that names its address."""
+        """Start a server with these options in a folder of its own; wait for the line with its address."""
         folder = next(self.folders)
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "TAU2_GYM"))}
         if "--token" not in options and "TAU2_GYM_TOKEN" not in variables and "--printed-token" not in options:
@@ -236,7 +236,7 @@ def start_for_all(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="session")
 def server(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of all domains, for tests that leave it as it was but for their own episodes."""
+    """A server of all domains, for tests that only add episodes to it."""
     starter = _Starter(forks, _folders(lambda: tmp_path_factory.mktemp("server")))
     with starter.stack:
         yield starter()

@@ -1,4 +1,4 @@
-"""Tasks and threads that plugins start in an episode and leave: they end with it, and end nothing else."""
+"""Tasks and threads that plugins start in an episode and leave running: they end with it and affect nothing else."""
 
 from __future__ import annotations
 

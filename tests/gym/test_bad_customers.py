@@ -1,4 +1,4 @@
-"""Customers of a plugin that block, end the process or talk nonsense: their own episode ends, and no other."""
+"""Customers of a plugin that block, end the process or send garbage: only their own episode ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients of every era and transport see the same tools, texts and results, and earn the same reward."""
+"""Clients of every era and transport see the same tools, texts and results, and get the same reward."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def domain(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def script(domain: str, setting_of: SettingOf) -> tuple[str, Calls]:
-    """A task and calls that solve it, with two on the way that are wrong."""
+    """A task and calls that solve it, two of which are wrong."""
     tools = setting_of(domain).tools("agent")
     silent = [
         task
@@ -51,7 +51,7 @@ def script(domain: str, setting_of: SettingOf) -> tuple[str, Calls]:
 
 @pytest.fixture
 def expected(domain: str, script: tuple[str, Calls], setting_of: SettingOf) -> dict[str, Any]:
-    """What an environment of this process answers."""
+    """What an in-process environment answers."""
     setting = setting_of(domain)
     task_id, calls = script
     environment = Environment(setting)
@@ -142,7 +142,7 @@ def test_a_client_over_stdio(
 
 
 class TestSessions:
-    """A world is not a session: it outlives them, and only the URL decides which world a session acts on."""
+    """A world is not a session: it survives sessions, and only the URL decides which world a session acts on."""
 
     @pytest.mark.parametrize("mode", ["legacy", "auto", "2026-07-28"])
     def test_a_world_survives_a_reconnect(self, server: Server, mode: str) -> None:

@@ -1,4 +1,4 @@
-"""What a client may send before anything looks at it, how slowly, and how many clients there may be."""
+"""Limits on what a client may send before the application sees it, how slowly, and how many clients there may be."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class TestHeads:
 
 @pytest.fixture(scope="module")
 def impatient(start_for_all: Start) -> Server:
-    """A server that waits for requests for the fifth part of a second."""
+    """A server that waits for requests for a fifth of a second."""
     return start_for_all("mock", "--request-timeout", "0.2")
 
 

@@ -30,7 +30,7 @@ class TestConversationPlane:
         assert [message["role"] for message in heard["messages"]] == ["assistant", "user"]
         assert heard["messages"][0]["content"] == "Hello! What can I do for you today?"
         assert heard["reply"] == heard["messages"][1]["content"] == "You want a task put on Piet Lindgren's list."
-        assert world.say().json() == heard  # listening again changes nothing
+        assert world.say().json() == heard  # reading it again changes nothing
         world.delete()
 
     def test_the_agent_sees_the_calls_of_a_history_but_not_again_its_own(self, server: Server) -> None:
@@ -147,7 +147,7 @@ class TestConversationPlane:
 
 
 class TestRecords:
-    """What is kept in the run folder is what a local run of the same calls gives."""
+    """The run folder contains what a local run with the same calls gives."""
 
     CALLS: Sequence[tuple[str, dict[str, Any]]] = (("get_users", {}), ("create_task", {}), ("create_task", NEW_TASK))
 
@@ -194,7 +194,7 @@ class TestRecords:
         world = server.create("mock", task_id="create_plain")
         world.call("get_users")
         world.control("POST", "/reset")
-        world.control("POST", "/reset")  # nothing happened in between, so there is nothing to keep
+        world.control("POST", "/reset")  # nothing happened in between, so nothing is recorded
         world.value("create_task", NEW_TASK)
         world.delete()
         assert [record["tool_calls"] for record in server.kept()] == [1, 1]

@@ -1,4 +1,4 @@
-"""The conversation as MCP tools: the same record as over the conversation plane, and off unless it is asked for."""
+"""The conversation as MCP tools: the same record as over the conversation plane, and off by default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""docs/reference/gym-server.md holds: its curl walk-through runs, and its tables name every refusal, limit and path."""
+"""docs/reference/gym-server.md is correct: its curl walk-through runs, and its tables have every refusal, limit and
+path."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ MARK = "====="
 
 
 def session() -> list[tuple[str, str]]:
-    """Return the commands of the walk-through, and what each is shown to print."""
+    """Return the commands of the walk-through with their documented output."""
     (block,) = re.findall(r"^```\n(\$ curl .*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
     steps = []
     for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
@@ -57,7 +58,7 @@ def test_the_walk_through_prints_what_is_documented(start: Start, tmp_path: Path
 
 def test_every_refusal_is_in_the_table() -> None:
     raised = {found for text in SOURCES for found in re.findall(r'RefusedError\(\s*(\d{3}), "(\w+)"', text)}
-    raised |= {("404", "not_found"), ("405", "method_not_allowed")}  # the frameworks' own
+    raised |= {("404", "not_found"), ("405", "method_not_allowed")}  # those of the frameworks
     rows = re.findall(r"^\| (\d{3}) \| (.+?) \|", TEXT, re.MULTILINE)
     documented = {(status, code) for status, codes in rows for code in re.findall(r"`(\w+)`", codes)}
     assert {pair for pair in raised if pair != ("413", "too_large")} == documented

@@ -1,4 +1,4 @@
-"""Whatever is sent, the server answers, never with an error of its own, and an error changes no state."""
+"""Whatever is sent, the server answers without an internal error, and an error changes no state."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_the_control_plane_follows_its_openapi_document(
     method: str,
     mode: str,
 ) -> None:
-    """Statuses, content types and bodies are the documented ones, for what fits the document and what does not."""
+    """Statuses, content types and bodies are as documented, for requests that fit the document and for others."""
     from schemathesis import GenerationMode
     from schemathesis.checks import not_a_server_error
     from schemathesis.specs.openapi import checks as openapi
@@ -174,7 +174,7 @@ def nested(levels: int) -> str:
     return '{"a":[' * (levels // 2) + "1" + "]}" * (levels // 2)
 
 
-# Values in JSON's notation, or close to it: some have no other.
+# Values in JSON's notation, or close to it: some have no other notation.
 ODD = {
     "nan": "NaN",
     "minus infinity": "-Infinity",
@@ -203,7 +203,7 @@ ODD = {
 
 
 def is_wrong(arguments: Any) -> bool:
-    """Tell whether no call of create_task can be made with these arguments."""
+    """Tell whether these arguments do not make a valid call of create_task."""
     if not isinstance(arguments, dict) or set(arguments) - {"user_id", "title", "description"}:
         return True
     return not all(isinstance(arguments.get(name), str) for name in ("user_id", "title"))
@@ -215,7 +215,7 @@ def world(fuzzed: Server, request: pytest.FixtureRequest) -> World:
 
 
 def post(world: World, name: str, arguments: str) -> dict[str, Any] | None:
-    """Make a call with name and arguments in JSON; return its result, None if it was refused as no call at all."""
+    """Make a call with name and arguments in JSON; return its result, None if it was refused as malformed."""
     params = f'{{"name": {name}, "arguments": {arguments}, "_meta": {META}}}'
     body = f'{{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {params}}}'
     plain = name.strip('"')
@@ -234,7 +234,7 @@ def post(world: World, name: str, arguments: str) -> dict[str, Any] | None:
 def check_nothing_happened(world: World, before: dict[str, str]) -> None:
     assert world.digests() == before
     assert world.state()["status"] == "open"
-    json.loads(world.control(what="/record").text, parse_constant=pytest.fail)  # no NaN, nor the like
+    json.loads(world.control(what="/record").text, parse_constant=pytest.fail)  # no NaN or similar
     assert world.control(what="/reward").status_code == 200
 
 

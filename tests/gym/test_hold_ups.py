@@ -1,4 +1,4 @@
-"""Code of plugins that does not come back: it is named, and nobody waits long for it."""
+"""Plugin code that does not return: it is named, and others do not wait long for it."""
 
 from __future__ import annotations
 

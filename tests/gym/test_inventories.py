@@ -35,7 +35,7 @@ def lines(file: Path) -> list[dict[str, Any]]:
 
 @dataclass
 class Client:
-    """One of the agents elsewhere. One in four times it vanishes with its slot; which times, `random` decides."""
+    """An external agent. One time in four it vanishes with its slot; `random` decides which times."""
 
     server: Server
     setting: Setting
@@ -44,7 +44,7 @@ class Client:
     finished: list[str] = field(default_factory=list)  # of all clients
 
     def work(self) -> tuple[int, str]:
-        """Claim and play until the server says that there is nothing left, or is gone; return its last answer."""
+        """Claim and play slots until none are left or the server is gone; return the last answer."""
         try:
             while True:
                 response = self.server.http.post("/v1/slots")
@@ -61,7 +61,7 @@ class Client:
         vanishes = self.random.random() < 0.25
         if vanishes and self.random.random() < 0.5:
             return  # before anything has happened
-        state = world.control().json()  # an error, where the time for the slot was over at once
+        state = world.control().json()  # an error, if the time for the slot was over at once
         if "task_id" not in state:
             return
         task = self.setting.tasks()[state["task_id"]]
@@ -89,9 +89,9 @@ def play(server: Server, setting: Setting, seed: int, stop_after: int = 1000) ->
 
 
 def said_and_done(folder: Path) -> dict[str, Any]:
-    """Return what was said and done in each slot, and what it was worth."""
+    """Return the messages and the reward of each slot."""
     records = {(line["task_id"], line["trial"]): line for line in lines(folder / "episodes.jsonl")}
-    assert len(records) == len(lines(folder / "episodes.jsonl"))  # no slot twice
+    assert len(records) == len(lines(folder / "episodes.jsonl"))  # no slot occurs twice
     grades = {(line["task_id"], line["trial"]): line for line in lines(folder / "grades.jsonl")}
     return {
         str(slot): (

@@ -1,4 +1,4 @@
-"""Worlds by the thousand: none notices another, and none is left behind."""
+"""Thousands of worlds: none affects another, and none is left behind."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ CLIENTS = 8
 
 @pytest.fixture(scope="module")
 def roomy(start_for_all: Start, installed_domains: frozenset[str]) -> Server:
-    """A server on which nobody else plays."""
+    """A server that no other test uses."""
     return start_for_all(*installed_domains & {"mock", "retail"})
 
 
 def calls_of(number: int) -> list[Call]:
-    """Return what is done in a world, different in each."""
+    """Return the calls made in a world, different for each."""
     random = Random(number)
     made: list[Call] = []
     for step in range(random.randint(1, 4)):
@@ -84,7 +84,8 @@ def test_interleaved_writes_give_the_same_result_as_serial_ones(
 
 @pytest.mark.domain("retail")
 def test_memory_does_not_grow_over_a_thousand_cycles(roomy: Server) -> None:
-    """Memory after a thousand is what it was after two hundred, but for what the allocator keeps."""
+    """After a thousand cycles, the process uses as much memory as after two hundred, apart from the allocator's
+    reserves."""
 
     def cycle(number: int) -> None:
         world: World = roomy.create("retail")
@@ -105,7 +106,7 @@ def test_memory_does_not_grow_over_a_thousand_cycles(roomy: Server) -> None:
 
 
 class TestSessions:
-    """A client that leaves without a word leaves no session in memory for ever."""
+    """A client that leaves without closing its session does not leave it in memory for ever."""
 
     MCP: ClassVar = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
 

@@ -1,4 +1,4 @@
-"""The routes that NeMo Gym's agents use of a resources server."""
+"""The routes of a resources server that NeMo Gym's agents use."""
 
 from __future__ import annotations
 

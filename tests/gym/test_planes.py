@@ -1,4 +1,4 @@
-"""The three planes: what each shows, and that what happens on one is seen where it should be."""
+"""The three planes: what each shows, and where the effects of each are visible."""
 
 from __future__ import annotations
 

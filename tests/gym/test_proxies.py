@@ -1,4 +1,4 @@
-"""A proxy that the environment names never comes between the product and a server of its own."""
+"""A proxy from the environment is never used between our programs and our own servers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-NOBODY = "http://127.0.0.1:9"  # the port of `discard`, where nothing answers
+NOBODY = "http://127.0.0.1:9"  # the port of `discard`, where nothing listens
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"])

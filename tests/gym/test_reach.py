@@ -1,4 +1,4 @@
-"""What an agent can reach that has its own URL and no token: its tools, texts and conversation, and nothing else."""
+"""What an agent can reach with its own URL and no token: its tools, texts and conversation, and nothing else."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def routes_of(app: Any) -> Sequence[BaseRoute]:
 
 
 def test_all_routes_are_known(paths: list[str]) -> None:
-    """A new route must be thought of here: who may reach it, and what it tells."""
+    """Every new route must be classified here: who may reach it, and what it reveals."""
     assert set(paths) == {
         "/episodes/{key}/mcp",
         "/episodes/{key}/mcp/",
@@ -107,7 +107,7 @@ def test_all_routes_are_known(paths: list[str]) -> None:
 
 
 class Agent:
-    """Somebody with one episode's URL, and no token."""
+    """An agent with one episode's URL and no token."""
 
     def __init__(self, server: Server, own: World, others: Sequence[World]) -> None:
         self.server = server
@@ -118,7 +118,7 @@ class Agent:
         self.secrets = self._secrets()
 
     def _secrets(self) -> set[str]:
-        """Return what the agent must not learn, in the words that it would be said in."""
+        """Return what the agent must not learn, in the words in which it would appear."""
         words = {"hidden-", TOKEN, *(tool["description"] for tool in self.own.tools(user=True))}
         for world in self.worlds:
             words |= {world.id, world.urls["user_mcp_url"].split("/")[-2], *world.digests().values()}
@@ -203,7 +203,7 @@ def test_the_conversation_reveals_only_its_messages(agent: Agent) -> None:
 def test_the_customers_url_opens_its_tools_and_no_conversation(agent: Agent) -> None:
     user_url = agent.own.urls["user_mcp_url"]
     prompts = agent.server.rpc(user_url, "prompts/list").json()["result"]["prompts"]
-    assert [prompt["name"] for prompt in prompts] == ["domain"]  # the policy is the agent's
+    assert [prompt["name"] for prompt in prompts] == ["domain"]  # the policy is only for the agent
     refused = agent.http.get(user_url.replace("/mcp", "/conversation"))
     assert (refused.status_code, refused.json()["error"]["code"]) == (404, "unknown_episode")
 

@@ -1,4 +1,4 @@
-"""Limits and bad input: each answered with its status and body, and nothing else disturbed."""
+"""Limits and bad input: each is answered with the documented status and body, and affects nothing else."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class TestStarting:
 
 
 class TestDoors:
-    """Who may ask at all: hosts and origins on loopback."""
+    """Which hosts and origins are accepted on loopback."""
 
     def ask(self, server: Server, **headers: str) -> httpx.Response:
         return server.http.get("/healthz", headers=headers)
@@ -218,7 +218,7 @@ class TestEpisodes:
         server = start("mock", "--idle-timeout", 0.2)
         world = server.create("mock", task_id="create_plain")
         world.value("create_task", NEW_TASK)
-        while world.control().status_code == 200:  # looking at it does not keep it alive
+        while world.control().status_code == 200:  # reading does not keep it alive
             pass
         for response in (
             world.control(),
@@ -228,7 +228,7 @@ class TestEpisodes:
         ):
             assert (response.status_code, code_of(response)) == (410, "expired_episode")
         while "tau2_gym_episodes_expired_total 1" not in server.http.get("/metrics").text:
-            pass  # its URLs are gone at once, and then its record is kept
+            pass  # its URLs are gone at once; its record is kept shortly after
         (record,), (grade,) = server.kept(), server.kept("grades.jsonl")
         assert (record["id"], record["tool_calls"], grade["reward"]) == (world.id, 1, 1.0)
         assert "tau2_gym_open_episodes 0" in server.http.get("/metrics").text

@@ -1,4 +1,4 @@
-"""What grades a served episode, and what the server refuses, is what it is in a run."""
+"""Served episodes are graded as in a run, and the server refuses what a run refuses."""
 
 from __future__ import annotations
 

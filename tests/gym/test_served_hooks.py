@@ -1,4 +1,4 @@
-"""What plugins are told of served runs and episodes: the same as by `tau2-gym run`."""
+"""Plugins get the same notifications about served runs and episodes as from `tau2-gym run`."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_served_run_notifies_listeners_like_a_run(start: Start, gym: Gym, plug
     served, local = tmp_path / "served", tmp_path / "local"
     two = (*ONE, "--trials", "2")
     server = start("mock", *two, "--agent-name", "oracle", PYTHONPATH=str(site), NOTES=str(served))
-    claim(server).delete()  # nothing happened, so nothing is told
+    claim(server).delete()  # nothing happened, so there is no notification
     for _ in range(2):
         play(claim(server))
     assert server.stop() == -15
@@ -102,7 +102,7 @@ def test_episodes_by_request_and_free_worlds_are_announced(start: Start, plugin:
     first.call("get_users")
     free.call("get_users")
     second.delete()
-    assert first.control("POST", "/reset").status_code == 200  # keeps what was played; nothing has happened again yet
+    assert first.control("POST", "/reset").status_code == 200  # records what was played; nothing has happened since
     server.stop()
     told = [(note["hook"], note.get("slot", note.get("slots", note.get("finished")))) for note in lines(notes)]
     assert told == [

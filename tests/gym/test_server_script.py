@@ -28,7 +28,7 @@ Launch: TypeAlias = Callable[..., Process]
 
 @pytest.fixture
 def launch(tmp_path: Path, forks: Forks) -> Iterator[Launch]:
-    """Start the script with its output in a file, as a fork; `fresh`: by Python, as the client does."""
+    """Start the script with its output in a file: as a fork, or (`fresh`) by Python, as the client does."""
     started: list[Process] = []
     script = server_script()
 
@@ -85,7 +85,7 @@ def test_it_serves_the_dialect(launch: Launch, free_port: int, tmp_path: Path, d
     process.wait(60)
     log = (tmp_path / "server_output.log").read_text()
     assert f"at http://localhost:{free_port};" in log
-    assert log.count("\n") == 1  # nothing is printed a call
+    assert log.count("\n") == 1  # nothing is printed per call
 
 
 def test_the_port_can_come_from_the_environment(launch: Launch, free_port: int) -> None:

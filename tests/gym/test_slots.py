@@ -64,7 +64,7 @@ def test_many_clients_claim_every_slot_once(start: Start) -> None:
         (409, "all_claimed", "1")
     }
     assert progress(server)["counts"] == {"open": 0, "claimed": 24, "finished": 0, "lost": 0}
-    assert "all_claimed" not in server.log()  # agents that ask again and again are no news
+    assert "all_claimed" not in server.log()  # repeated requests are not logged
 
 
 def test_a_shard_hands_out_only_its_own_slots(start: Start, gym: Gym) -> None:
@@ -227,7 +227,7 @@ MODELS = ("--config", CASSETTES / "models.yaml", "--task", "transfer_deletion", 
 
 
 def transfer(world: World) -> None:
-    """Play what the cassette's agent did."""
+    """Play as the agent in the cassette did."""
     assert "task_1 is nonsense" in world.say().json()["reply"]
     world.text("transfer_to_human_agents", {"summary": "Nadia Okafor wants task_1 deleted."})
     assert world.say("You are being transferred.\nThat is everything.").json()["status"] == "ended"

@@ -1,4 +1,4 @@
-"""Who collects OpenTelemetry's spans gets one for every message that a client sends."""
+"""An OpenTelemetry collector gets one span for every message that a client sends."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_records_and_grades_are_the_same(gym: Gym, tmp_path: Path, domain: str, 
     for via in ("process", "mcp"):
         done = gym("run", domain, *options, "--via", via, "--name", via, "--json")
         assert done.returncode == 0
-        # A busy machine makes quick handlers slow, and solo play says how many tasks are left out.
+        # A busy machine slows down quick handlers, and solo play prints how many tasks are left out.
         said = [line for line in done.stderr.splitlines() if "blocked the server" not in line]
         assert (said == []) == ("--solo" not in options), done.stderr
         assert json.loads(done.stdout)["tool_calls"] > 20

@@ -1,4 +1,4 @@
-"""`python -m benchmarks train` beside another gym wrapper, which here is a stand-in with tau2-bench's interface."""
+"""`python -m benchmarks train` with another gym wrapper, here a stand-in with tau2-bench's interface."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class AgentGymEnv:
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """A folder with a package that has the interface of tau2-bench's wrapper, and does nothing."""
+    """A folder with a package that has the interface of tau2-bench's wrapper but does nothing."""
     folder = tmp_path / "checkout" / "src" / "tau2" / "gym"
     folder.mkdir(parents=True)
     for each in (folder, folder.parent):
@@ -68,7 +68,7 @@ def test_both_are_measured_in_one_run(package: Path) -> None:
     assert len(re.findall(r"^a vector of \d: start all episodes, first time +\S+ s +\S+ s", printed, re.MULTILINE)) == 2
 
 
-def test_what_was_not_measured_is_named(package: Path) -> None:
+def test_missing_measurements_are_named(package: Path) -> None:
     (package / "src" / "tau2" / "gym" / "gym_agent.py").write_text("import loguru_of_nowhere")
     printed = " ".join(train("--tau2-bench", str(package)).split())
     assert f"tau2.gym.gym_agent cannot be imported from {package}: ModuleNotFoundError: No module named" in printed

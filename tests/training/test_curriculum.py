@@ -55,7 +55,7 @@ def test_the_same_seed_and_rewards_draw_the_same_tasks(seed: int, rewards: list[
     assert drawn() == drawn()
 
 
-def test_what_is_always_or_never_solved_is_drawn_less() -> None:
+def test_levels_that_are_always_or_never_solved_are_drawn_less() -> None:
     curriculum = Curriculum(telecom(), seed=1)
     always, never, *others = sorted(curriculum.levels)
     for _ in range(100):
@@ -76,7 +76,7 @@ def test_levels_can_be_chosen() -> None:
     assert {(level.family, 2 <= level.blocks <= 3) for level in chosen.levels} == {(family, True)}
 
 
-def test_what_is_wrong_is_refused() -> None:
+def test_invalid_arguments_are_refused() -> None:
     with pytest.raises(UsageError, match=r"are of the splits train .* and test"):
         Curriculum(EpisodeFactory("telecom", split="base"))
     with pytest.raises(UsageError, match="no family 'mmms'"):

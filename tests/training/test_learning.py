@@ -1,4 +1,4 @@
-"""The committed experiment: a policy that knows nothing learns to serve, and the pack that it learns on is sound."""
+"""The committed experiment: an untrained policy learns to serve, and the pack that it learns on is valid."""
 
 from __future__ import annotations
 

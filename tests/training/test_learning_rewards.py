@@ -1,4 +1,4 @@
-"""Rewards for learning: shaping that changes no ranking, bounds, and the same sums live and from the record."""
+"""Rewards for learning: shaping that changes no ranking, bounds, and equal sums live and from the record."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def mock() -> EpisodeFactory:
 
 
 def played(moves: Sequence[Move], weights: RewardWeights, task: str = TASK) -> tuple[list[float], EpisodeRecord, Grade]:
-    """Play moves, and then until the customer ends; return what each step was paid live, the record and the grade."""
+    """Play moves, then continue until the customer ends; return each step's live reward, the record and the grade."""
 
     async def play() -> tuple[list[float], EpisodeRecord, Grade]:
         episode = mock().episode(task)
@@ -84,10 +84,10 @@ def test_live_and_from_the_record_every_step_is_paid_the_same(moves: list[Move],
     st.sampled_from([1.0, 0.9, 0.5]),
 )
 @settings(max_examples=60)
-def test_shaping_adds_the_same_to_every_way(
+def test_shaping_adds_the_same_to_every_path(
     one: list[Move], other: list[Move], actions: float, database: float, discount: float
 ) -> None:
-    """The discounted sum of the shaping is minus the potential at the start, whatever was done."""
+    """The discounted sum of the shaping is minus the potential at the start, whatever the path."""
     plain, shaped = RewardWeights(), RewardWeights(actions=actions, database=database, discount=discount)
     added = []
     for moves in (one, other):
@@ -113,7 +113,7 @@ def test_partial_credit_is_the_mean_of_both_shares() -> None:
     assert played([SOLVED], weights)[0][-1] == 1.0
     assert played([], weights)[0][-1] == 0.0
     undone = played([SOLVED, ("update_task_status", {"task_id": "task_5", "status": "pending"})], weights)[0][-1]
-    assert undone == 0.5  # the call was made, and the database is as it was
+    assert undone == 0.5  # the call was made, and the database is unchanged
 
 
 def test_criteria_and_penalties_are_paid_by_their_weights() -> None:
@@ -159,6 +159,6 @@ def test_an_unscored_episode_is_paid_nothing() -> None:
         ({"partial": "much"}, "partial should be"),
     ],
 )
-def test_what_is_no_weight_is_refused(weights: dict[str, float], words: str) -> None:
+def test_invalid_weights_are_refused(weights: dict[str, float], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         RewardWeights(**weights)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A folder of runs that the tests make themselves, the workbench over it, and one browser for all tests."""
+"""A folder of runs that the tests create, the workbench over it, and one browser for all tests."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ AXE = Path(__file__).parent / "axe" / "axe.min.js"
 
 @pytest.fixture(scope="session", autouse=True)
 def _forks_are_closed(forks: Forks) -> None:
-    """Close after all tests what `serving` opens."""
+    """Close what `serving` opens after all tests."""
 
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs of mock: two pairs that can be compared, of which one fails, and one of another evaluator set.
+    """Runs of mock: two pairs that can be compared, of which one fails, and one with another evaluator set.
 
-    Models behind the scripted endpoint play one pair, with a judge: the second, careless one makes no call.
+    Models behind the scripted endpoint play one pair, with a judge; the second, careless model makes no call.
     """
     folder = tmp_path_factory.mktemp("workbench") / "runs"
     evaluate("mock", agent="oracle", split="test", trials=2, name="oracle", out=folder)
@@ -64,7 +64,7 @@ def careless(gold: GoldScript, asked: Asked) -> Reply:
 
 
 def judged_pack(folder: Path) -> Path:
-    """Copy the mock pack, with a judge's word in most rewards, as a package of its own."""
+    """Copy the mock pack, with a judge's statement in most rewards, as a package with its own name."""
     shutil.copytree(MOCK, folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in folder.rglob("*.py"):
         file.write_text(file.read_text().replace(MOCK.name, folder.name))
@@ -75,7 +75,7 @@ def judged_pack(folder: Path) -> Path:
 
 @contextmanager
 def serving(*arguments: object) -> Iterator[str]:
-    """Start a command of the workbench, and give its address once it says it; it must end well on Ctrl-C."""
+    """Start a command of the workbench and yield its address; it must end without an error on Ctrl-C."""
     command = [*map(str, arguments), "--no-open", "--port", "0"]
     with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
         server = FORKS.start(command, cwd=Path.cwd(), env=os.environ, stdout=subprocess.PIPE, stderr=log)
@@ -102,7 +102,7 @@ def server(runs: Path) -> Iterator[str]:
 
 
 def chromium() -> str:
-    """Return the system's Chromium; without one the test is skipped, or fails where it must run."""
+    """The system's Chromium; without one the test is skipped, or fails where a browser is required."""
     named = os.environ.get("CHROMIUM")
     found = named or next(filter(None, map(shutil.which, BROWSERS)), None)
     if found:
@@ -117,7 +117,7 @@ def chromium() -> str:
 def browser(runs: Path) -> Iterator[Any]:
     """One browser for the tests of a file.
 
-    Meanwhile an event loop runs in this thread, so the runs are played before, and other files' tests never meet it.
+    Meanwhile an event loop runs in this thread, so the runs are played before, and other files' tests are not affected.
     """
     executable = chromium()
     if os.environ.get("TAU2_GYM_BROWSER_TESTS") != "required":
@@ -132,7 +132,8 @@ def browser(runs: Path) -> Iterator[Any]:
 
 @pytest.fixture
 def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
-    """Open pages in windows of their own; at the end none may have complained, or asked anybody but its server."""
+    """Open pages in separate windows; at the end none may have logged an error, or requested anything from another
+    server."""
     contexts: list[Any] = []
     complaints: list[str] = []
     asked: list[str] = []
@@ -140,7 +141,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
     def open_window(
         address: str, *, width: int = 1400, scheme: str = "light", script: bool = True, refused: bool = False
     ) -> Any:
-        def noted(said: Any) -> bool:  # the browser itself says that it was refused the page
+        def noted(said: Any) -> bool:  # the browser itself reports that it was refused the page
             return not (refused and said.text.startswith("Failed to load resource") and said.location["url"] == address)
 
         context = browser.new_context(

@@ -1,4 +1,4 @@
-"""Who may see the pages and send forms, and names of runs that could lead elsewhere."""
+"""Access to pages and forms, and names of runs that could lead to other files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_token_becomes_a_cookie(runs: Path) -> None:
             assert "SameSite" in cookie
             assert "cret" not in cookie
             assert client.get(base).status_code == 200
-            assert client.get(f"{base}?{query}").status_code == 303  # also on later visits
+            assert client.get(f"{base}?{query}").status_code == 303  # on later visits too
             assert client.get(f"{base}/elsewhere.example?{query}").headers["location"].startswith("/elsewhere")
             assert client.post(f"{base}play", data=FORM, headers={"Origin": "http://elsewhere"}).status_code == 403
 
@@ -69,7 +69,7 @@ def test_on_loopback_other_names_are_refused(server: str, headers: dict[str, str
     ],
 )
 @pytest.mark.parametrize("path", ["play", "play/x/say", "play/x/call", "play/x/task", "play/x/keep"])
-def test_forms_of_other_sites_are_refused(server: str, path: str, headers: dict[str, str]) -> None:
+def test_forms_from_other_sites_are_refused(server: str, path: str, headers: dict[str, str]) -> None:
     assert httpx.post(server + path, data=FORM, headers=headers).status_code == 403
 
 
@@ -92,7 +92,7 @@ def test_runs_of_any_name_have_a_page(runs: Path, tmp_path: Path, open_page: Cal
             page.locator("tr[data-row] td a").filter(has_text=name.split("\n")[0]).first.click()
             page.locator("a.cell.failed").first.click()
             assert page.locator(".verdict").count() == 1
-        page.close()  # before its server is
+        page.close()  # close it before its server
     done = gym("view", "--export", tmp_path / "pages", folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert {each.name for each in tmp_path.iterdir()} >= {"pages", "runs", "outside"}
@@ -105,10 +105,10 @@ def test_runs_of_any_name_have_a_page(runs: Path, tmp_path: Path, open_page: Cal
         page.go_back()
 
 
-def test_a_folder_that_is_a_run_itself(runs: Path, open_page: Callable[..., Any]) -> None:
+def test_a_run_folder_can_be_opened_directly(runs: Path, open_page: Callable[..., Any]) -> None:
     with serving("view", runs / "random") as address:
         page = open_page(address)
         page.get_by_role("link", name="random", exact=True).click()
         page.locator("a.cell.failed").first.click()
         assert page.locator(".verdict").count() == 1
-        page.close()  # before its server is
+        page.close()  # close it before its server

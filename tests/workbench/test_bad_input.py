@@ -1,4 +1,4 @@
-"""What others wrote is text, and what is wrong is a clear page."""
+"""Hostile content is shown as text, and errors are shown as clear pages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EVIL = "<img src=x onerror=alert(1)>\"'</script>\x1b[31mred\u202etxt\x00 &amp; {
 
 @pytest.fixture(scope="module")
 def spoilt(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs of hostile content, of many calls, damaged, of a pack that is gone, and of a newer format."""
+    """Runs with hostile content, many calls, damage, a missing pack, and a newer format."""
     folder = tmp_path_factory.mktemp("spoilt")
     source = runs / "random"
 
@@ -88,14 +88,14 @@ def many_calls(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def address(spoilt: Path) -> Iterator[str]:
     with serving("view", spoilt) as found:
-        httpx.get(found, timeout=60)  # the indexes are built
+        httpx.get(found, timeout=60)  # the indexes are built now
         yield found
 
 
-def test_hostile_content_is_text(address: str, open_page: Callable[..., Any]) -> None:
+def test_hostile_content_is_shown_as_text(address: str, open_page: Callable[..., Any]) -> None:
     page = open_page(address)
     assert "is not of format" in page.locator("main").inner_text()
-    assert page.locator("tr[data-row]").count() == 7  # a link to the folder itself leads to no more
+    assert page.locator("tr[data-row]").count() == 7  # a link to the folder itself adds no runs
     page.get_by_role("link", name="hostile", exact=True).click()
     assert "<img src=x onerror=alert(1)>" in page.locator("main").inner_text()
     assert_accessible(page)
@@ -110,7 +110,7 @@ def test_hostile_content_is_text(address: str, open_page: Callable[..., Any]) ->
     assert_accessible(page)
 
 
-def test_an_episode_of_ten_thousand_calls(address: str) -> None:
+def test_an_episode_with_ten_thousand_calls_is_shown_in_parts(address: str) -> None:
     page = httpx.get(f"{address}runs/many/0/0", timeout=60)
     assert page.status_code == 200
     assert page.text.count('class="message ') == 300
@@ -120,7 +120,7 @@ def test_an_episode_of_ten_thousand_calls(address: str) -> None:
     assert 'id="m20000"' in last.text
 
 
-def test_an_episode_of_ten_thousand_calls_is_laid_out(address: str, open_page: Callable[..., Any]) -> None:
+def test_an_episode_with_ten_thousand_calls_keeps_its_layout(address: str, open_page: Callable[..., Any]) -> None:
     page = open_page(f"{address}runs/many/0/0", width=390)
     assert page.locator(".message").count() == 300
     assert_accessible(page)
@@ -162,7 +162,7 @@ def test_error_pages_are_accessible(address: str, open_page: Callable[..., Any],
         ("nothing", 404, "Page not found"),
     ],
 )
-def test_what_cannot_be_shown_is_a_page(address: str, path: str, status: int, words: str) -> None:
+def test_errors_are_shown_as_pages(address: str, path: str, status: int, words: str) -> None:
     page = httpx.get(address + path, timeout=60)
     assert page.status_code == status
     assert words in page.text
@@ -170,7 +170,7 @@ def test_what_cannot_be_shown_is_a_page(address: str, path: str, status: int, wo
     assert "default-src 'none'" in page.headers["content-security-policy"]
 
 
-def test_a_pack_that_is_gone(address: str) -> None:
+def test_an_episode_of_a_missing_pack_is_shown_without_replay(address: str) -> None:
     page = httpx.get(f"{address}runs/gone/0/0", timeout=60)
     assert page.status_code == 200
     assert "no domain &#39;uninstalled&#39;" in page.text
@@ -178,7 +178,7 @@ def test_a_pack_that_is_gone(address: str) -> None:
     assert "differs from" in page.text
 
 
-def test_a_run_that_is_deleted_while_it_is_looked_at(runs: Path, tmp_path: Path) -> None:
+def test_a_run_can_be_deleted_while_it_is_shown(runs: Path, tmp_path: Path) -> None:
     folder = tmp_path / "few"
     shutil.copytree(runs / "random", folder / "one")
     with serving("view", folder) as found:

@@ -1,4 +1,4 @@
-"""The workbench in a real browser: reading runs, finding why an episode failed, on wide and narrow windows."""
+"""The workbench in a real browser: reading runs and finding why an episode failed, in wide and narrow windows."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def most_steps(page: Any, server: str, tasks: int) -> int:
     return counts.index(max(counts))
 
 
-def test_keys(server: str, open_page: Open) -> None:
+def test_keyboard_shortcuts_work(server: str, open_page: Open) -> None:
     page = open_page(f"{server}runs/random/0/0")
     page.keyboard.press("j")
     assert page.locator(".message.at").get_attribute("id") == "m0"
@@ -88,7 +88,7 @@ def test_keys(server: str, open_page: Open) -> None:
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (1400, "dark")])
-def test_narrow_and_dark(server: str, open_page: Open, width: int, scheme: str) -> None:
+def test_pages_fit_narrow_windows_and_dark_mode(server: str, open_page: Open, width: int, scheme: str) -> None:
     page = open_page(server, width=width, scheme=scheme)
     assert_accessible(page)
     compared = "compare?run=oracle&run=random&ignore=digests.plugins"
@@ -97,7 +97,7 @@ def test_narrow_and_dark(server: str, open_page: Open, width: int, scheme: str) 
         assert_accessible(page)
 
 
-def test_everything_can_be_read_without_scripts(server: str, open_page: Open) -> None:
+def test_pages_can_be_read_without_scripts(server: str, open_page: Open) -> None:
     page = open_page(f"{server}runs/random/0/0", script=False)
     assert page.locator(".message").count() > 1
     assert page.locator("[data-step]").count() == page.locator("[data-step]:visible").count()

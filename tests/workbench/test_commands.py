@@ -23,7 +23,7 @@ def test_its_help_shows_an_example_that_works(gym: Gym, tmp_path: Path) -> None:
     assert (tmp_path / "pages" / "runs" / "first" / "index.html").is_file()
 
 
-def test_another_address_asks_for_a_token(gym: Gym) -> None:
+def test_a_public_address_requires_a_token(gym: Gym) -> None:
     done = gym("view", "--host", "0.0.0.0", "--no-open")
     assert done.returncode == 2
     assert "give a --token" in done.stderr

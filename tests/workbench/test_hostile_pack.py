@@ -1,4 +1,4 @@
-"""A pack whose every text is hostile: its pages show it as text, keep their layout, and can be played."""
+"""A pack with hostile texts everywhere: its pages show them as text, keep their layout, and can be played."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def address(pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (390, "dark")])
-def test_a_hostile_pack_is_text(address: str, open_page: Open, width: int, scheme: str) -> None:
+def test_a_hostile_pack_is_shown_as_text(address: str, open_page: Open, width: int, scheme: str) -> None:
     page = open_page(f"{address}domains", width=width, scheme=scheme)
     looked_at(page)
     page.get_by_role("link", name="mock", exact=True).click()
@@ -78,14 +78,14 @@ def test_a_hostile_pack_is_text(address: str, open_page: Open, width: int, schem
     looked_at(page)
     for table in ("tasks?page=2&q=task_", "users"):
         page.goto(f"{address}domains/mock/tables/agent/{table}")
-        assert "<img src=x onerror=alert(1)>" in page.locator("main").text_content()  # its quotes are JSON's
+        assert "<img src=x onerror=alert(1)>" in page.locator("main").text_content()  # the quotes are JSON's
         looked_at(page)
     for path in ("domains/mock/check", "domains/mock/audit", "dev", "play"):
         page.goto(address + path)
         looked_at(page)
 
 
-def test_a_hostile_task_is_played_kept_and_read(address: str, open_page: Open) -> None:
+def test_a_hostile_task_can_be_played_and_saved(address: str, open_page: Open) -> None:
     page = open_page(f"{address}play?domain=mock")
     choice = page.get_by_label("Task")
     texts = choice.locator("option").all_text_contents()
@@ -117,7 +117,7 @@ def test_a_hostile_task_is_played_kept_and_read(address: str, open_page: Open) -
 
 
 def looked_at(page: Any) -> None:
-    """Nothing of the pack has become an element, and the page is as it should be."""
+    """Check that nothing of the pack has become an element, and that the page is valid."""
     assert page.locator("img, main script, main [onerror]").count() == 0
     assert page.evaluate("document.querySelectorAll('main').length") == 1
     assert_accessible(page)

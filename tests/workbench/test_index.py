@@ -1,4 +1,4 @@
-"""The index of a run: its figures are the report's, it follows the files, and it says what is damaged."""
+"""The index of a run: its figures equal the report's, it follows the files, and it reports damage."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def opened(folder: Path) -> RunIndex:
 
 
 @pytest.mark.parametrize("name", ["oracle", "random", "more/strict"])
-def test_figures_are_those_of_the_report(runs: Path, tmp_path: Path, name: str) -> None:
+def test_figures_equal_those_of_the_report(runs: Path, tmp_path: Path, name: str) -> None:
     folder = copied(runs / name, tmp_path / "run")
     lines = (folder / "grades.jsonl").read_text().splitlines(keepends=True)
     (folder / "grades.jsonl").write_text("".join(lines[:-3]))  # some slots are not graded yet
@@ -49,7 +49,7 @@ def test_figures_are_those_of_the_report(runs: Path, tmp_path: Path, name: str) 
     assert {each.name for each in found.criteria} == set(report.criteria)
 
 
-def test_it_reads_what_is_added_and_what_was_written_anew(runs: Path, tmp_path: Path) -> None:
+def test_added_and_rewritten_lines_are_read(runs: Path, tmp_path: Path) -> None:
     folder = copied(runs / "random", tmp_path / "run")
     grades = (folder / "grades.jsonl").read_text().splitlines(keepends=True)
     (folder / "grades.jsonl").write_text("".join(grades[:3]))
@@ -71,7 +71,7 @@ def test_it_reads_what_is_added_and_what_was_written_anew(runs: Path, tmp_path: 
     assert figures(opened(folder)).solved == len(grades)
 
 
-def test_a_damaged_line_is_named_and_the_rest_is_read(runs: Path, tmp_path: Path) -> None:
+def test_a_damaged_line_is_reported_and_the_rest_is_read(runs: Path, tmp_path: Path) -> None:
     folder = copied(runs / "random", tmp_path / "run")
     lines = (folder / "episodes.jsonl").read_text().splitlines(keepends=True)
     lines[1:3] = ["{\n", '{"domain": 5}\n']
@@ -84,7 +84,7 @@ def test_a_damaged_line_is_named_and_the_rest_is_read(runs: Path, tmp_path: Path
     assert (episodes, figures(index).state) == (len(lines) - 2, "damaged")
 
 
-def test_a_spoilt_index_is_made_anew(runs: Path, tmp_path: Path) -> None:
+def test_a_damaged_index_is_rebuilt(runs: Path, tmp_path: Path) -> None:
     folder = copied(runs / "random", tmp_path / "run")
     before = figures(opened(folder))
     (folder / FILE).write_bytes(b"no database, whatever its name says" * 100)
@@ -92,7 +92,7 @@ def test_a_spoilt_index_is_made_anew(runs: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written(runs: Path, tmp_path: Path) -> None:
+def test_the_index_of_a_read_only_folder_is_kept_elsewhere(runs: Path, tmp_path: Path) -> None:
     folder = copied(runs / "random", tmp_path / "run")
     folder.chmod(0o555)
     assert figures(opened(folder)).finished > 0
@@ -107,7 +107,7 @@ def test_a_run_of_another_format_is_refused(runs: Path, tmp_path: Path) -> None:
         opened(folder)
 
 
-def test_comparing_is_what_the_command_does(runs: Path) -> None:
+def test_comparisons_equal_those_of_the_command(runs: Path) -> None:
     found = compare(opened(runs / "random"), opened(runs / "oracle"), ignore=["digests.plugins"])
     assert found.comparison is not None, found.refused
     assert found.comparison.gate.value == "better"

@@ -1,4 +1,4 @@
-"""Runs in progress: pages that fill in, for many viewers at once, of whom one never reads."""
+"""Runs in progress: pages are updated for many viewers at once, one of whom never reads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VIEWERS = 100
 
 
 class Written:
-    """A run whose lines the test writes bit by bit, as another process would."""
+    """A run that the test writes bit by bit, as another process would."""
 
     def __init__(self, source: Path, folder: Path) -> None:
         self.folder = folder
@@ -46,7 +46,7 @@ def run(runs: Path, tmp_path: Path) -> Written:
     return written
 
 
-def test_a_run_fills_in_while_it_goes_on(run: Written, open_page: Open) -> None:
+def test_the_page_of_a_run_in_progress_is_updated(run: Written, open_page: Open) -> None:
     with serving("view", run.folder.parent) as address:
         page = open_page(f"{address}runs/run")
         assert page.locator(".title .state").inner_text() == "running"
@@ -60,11 +60,11 @@ def test_a_run_fills_in_while_it_goes_on(run: Written, open_page: Open) -> None:
         assert page.locator("table.matrix a.cell").count() == run.total
 
 
-def test_viewers_share_one_look_and_wait_for_nobody(run: Written) -> None:
+def test_viewers_share_updates_and_do_not_wait_for_a_slow_one(run: Written) -> None:
     with ExitStack() as stack, serving("view", run.folder.parent) as address:
         page = httpx.get(f"{address}runs/run").text
         path = page.partition('data-events="')[2].partition('"')[0]
-        idle = stack.enter_context(connected(address, path))  # it never reads
+        idle = stack.enter_context(connected(address, path))  # this viewer never reads
         viewers = [stack.enter_context(connected(address, path)) for _ in range(VIEWERS)]
         told = [said(viewer) for viewer in viewers]
         seen: list[set[str]] = [{cell["id"] for cell in next(each)["cells"]} for each in told]
@@ -90,7 +90,7 @@ def test_a_viewer_gets_only_the_cells_of_its_page(run: Written) -> None:
         assert ids <= {"c-0-0", "c-0-1"}
 
 
-def test_a_run_that_is_gone_tells_its_viewers(run: Written) -> None:
+def test_viewers_are_notified_when_a_run_is_deleted(run: Written) -> None:
     with serving("view", run.folder.parent) as address, connected(address, "/runs/run/events") as viewer:
         told = said(viewer)
         next(told)
@@ -101,7 +101,7 @@ def test_a_run_that_is_gone_tells_its_viewers(run: Written) -> None:
 
 
 def connected(address: str, path: str) -> socket.socket:
-    """Ask for events, through a connection that holds little that is not read."""
+    """Request events through a connection that buffers little unread data."""
     place = urlsplit(address)
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -112,7 +112,7 @@ def connected(address: str, path: str) -> socket.socket:
 
 
 def said(client: socket.socket) -> Iterator[dict[str, Any]]:
-    """Yield the events of a run as they come, until one says that it has ended or is gone."""
+    """Yield the events of a run until one says that it has ended or was deleted."""
     with client.makefile("r", encoding="utf-8") as stream:
         for line in stream:
             if line.startswith("event: "):

@@ -1,4 +1,4 @@
-"""Runs that models behind the scripted endpoint have played, in a real browser: from the list to a failing check."""
+"""Runs played by models behind the scripted endpoint, in a real browser: from the list to a failing check."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EACH = re.compile(r" 110 tokens \$0\.2000 [1-9]\d* ms$")  # of every answer of t
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (390, "dark")])
-def test_what_models_said_and_used(server: str, open_page: Open, width: int, scheme: str) -> None:
+def test_messages_and_usage_of_models_are_shown(server: str, open_page: Open, width: int, scheme: str) -> None:
     page = open_page(server, width=width, scheme=scheme)
     page.get_by_label("Search").fill("endpoint/careless")
     page.get_by_role("button", name="Apply").click()
@@ -42,7 +42,7 @@ def test_what_models_said_and_used(server: str, open_page: Open, width: int, sch
     assert_accessible(page)
 
 
-def test_models_are_compared(server: str, open_page: Open) -> None:
+def test_runs_of_two_models_can_be_compared(server: str, open_page: Open) -> None:
     page = open_page(server)
     page.get_by_label("compare careful").check()
     page.get_by_label("compare careless").check()

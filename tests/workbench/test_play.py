@@ -1,4 +1,4 @@
-"""Playing in the browser, writing a pack, comparing, and watching a run that is going on."""
+"""Playing in the browser, writing a pack, comparing, and watching a run in progress."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.domain("mock")
 Open = Callable[..., Any]
 
 
-def test_a_task_is_played_to_its_reward_and_kept(runs: Path, tmp_path: Path, open_page: Open) -> None:
+def test_a_task_can_be_played_graded_and_saved(runs: Path, tmp_path: Path, open_page: Open) -> None:
     folder = tmp_path / "mine"
     with serving("view", folder) as address:
         page = open_page(f"{address}play?domain=mock&task=complete_task")
@@ -51,7 +51,7 @@ def complete_task_5(page: Any) -> None:
     page.get_by_role("button", name="Say it").click()
 
 
-def test_as_the_customer_with_an_error_said(server: str, open_page: Open) -> None:
+def test_playing_the_customer_shows_errors(server: str, open_page: Open) -> None:
     page = open_page(f"{server}play?domain=mock&task=complete_task")
     page.get_by_label("the customer; the agent is").first.check()
     page.get_by_role("button", name="Begin").click()
@@ -65,8 +65,8 @@ def test_as_the_customer_with_an_error_said(server: str, open_page: Open) -> Non
     assert "has ended" in answer.text()
 
 
-def test_as_the_customer_with_its_tools_against_a_model(tmp_path: Path, open_page: Open, gym: Any) -> None:
-    """The kept run is one that report and grade take."""
+def test_the_customer_can_be_played_against_a_model(tmp_path: Path, open_page: Open, gym: Any) -> None:
+    """The saved run can be read by report and grade."""
     task = "create_what_a_notification_asks_for"
     made = {"user_id": "nadia_okafor", "title": "Have a second key cut"}
     steps = [call(("create_task", made)), say("It is on your list. You may dismiss the notice now."), say("Goodbye.")]
@@ -91,7 +91,7 @@ def test_as_the_customer_with_its_tools_against_a_model(tmp_path: Path, open_pag
         page.get_by_role("link", name="mock-played").click()
         page.locator("a.cell.solved").first.click()
         assert "tokens" in page.locator(".message.agent", has_text="dismiss the notice").inner_text()
-        page.close()  # before its server is
+        page.close()  # close it before its server
     (kept,) = (each for each in tmp_path.iterdir() if "played" in each.name)
     (report,) = json.loads(gym("report", kept, "--json").stdout)
     assert (report["solved_by_task"], report["models"]) == ({task: 1}, {"agent": "endpoint/agent"})
@@ -111,13 +111,13 @@ def call_tool(page: Any, name: str, **arguments: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"), [("[]", "not []"), ("{", "should be a JSON object"), ("1" * 5000, "object")]
 )
-def test_arguments_of_a_model_that_are_no_object(server: str, text: str, words: str) -> None:
+def test_model_arguments_must_be_an_object(server: str, text: str, words: str) -> None:
     form = {"domain": "mock", "task": "create_plain", "side": "agent", "model": "endpoint/x", "arguments": text}
     answer = httpx.post(f"{server}play", data=form)
     assert (answer.status_code, words in answer.text) == (404, True)
 
 
-def test_a_pack_is_checked_as_it_changes_and_gains_a_task(tmp_path: Path, open_page: Open, gym: Any) -> None:
+def test_dev_checks_changes_and_adds_a_task(tmp_path: Path, open_page: Open, gym: Any) -> None:
     pack = Path(shutil.copytree(MOCK, tmp_path / MOCK.name, ignore=shutil.ignore_patterns("__pycache__")))
     # It is a copy of an installed pack, whose modules have the same names.
     with serving("dev", pack, "--runs", tmp_path / "runs") as address:
@@ -150,7 +150,7 @@ def test_a_pack_is_checked_as_it_changes_and_gains_a_task(tmp_path: Path, open_p
 
 
 def tell_change(address: str, file: Path) -> None:
-    """A page is told of a change from before it listens, also if another page was made meanwhile."""
+    """A page is notified of a change that happened before it listened, even if another page was changed meanwhile."""
     shown = httpx.get(address).text
     file.write_text(f"{file.read_text()}\n")
     assert httpx.get(address).status_code == 200
@@ -161,13 +161,13 @@ def tell_change(address: str, file: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["base: [a, b]\n", "base:\n  # ours\n  - a\n  - b\n", "x: [c]\nbase:\n- a\n- b\n"])
-def test_an_id_is_added_to_a_split_as_it_is_written(text: str) -> None:
+def test_adding_an_id_keeps_the_form_of_the_split(text: str) -> None:
     after = yaml.safe_load(with_id(text, "base", "new"))
     assert after == {**yaml.safe_load(text), "base": ["new", "a", "b"]}
     assert yaml.safe_load(with_id("base: []\n", "base", "new")) == {"base": ["new"]}
 
 
-def test_two_runs_side_by_side(runs: Path, server: str, open_page: Open) -> None:
+def test_two_runs_can_be_compared(runs: Path, server: str, open_page: Open) -> None:
     page = open_page(server)
     page.get_by_label("compare random").check()
     page.get_by_label("compare more/strict").check()
@@ -182,7 +182,7 @@ def test_two_runs_side_by_side(runs: Path, server: str, open_page: Open) -> None
     assert_accessible(page)
 
 
-def test_domains(server: str, open_page: Open) -> None:
+def test_domains_are_shown(server: str, open_page: Open) -> None:
     page = open_page(f"{server}domains")
     assert_accessible(page)
     page.get_by_role("link", name="mock", exact=True).click()

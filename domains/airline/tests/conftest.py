@@ -1,4 +1,4 @@
-"""A small world made by hand: one user, one reservation, and flights that connect in awkward ways."""
+"""A small hand-made world: one user, one reservation, and flights with awkward connections."""
 
 from datetime import datetime
 from typing import Any

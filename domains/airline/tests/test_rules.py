@@ -1,4 +1,4 @@
-"""The rules of the airline's tools, and the quirks kept for parity, on a small world made by hand."""
+"""The rules of the airline's tools, and the quirks kept for parity, in a small hand-made world."""
 
 from typing import Any
 
@@ -102,7 +102,7 @@ class TestBooking:
             {"pay": [("gift", 121), ("card", -21)]},
         ],
     )
-    def test_refuses_and_changes_nothing(self, db: AirlineDB, context: Context, changed: dict[str, Any]) -> None:
+    def test_invalid_calls_fail_without_changes(self, db: AirlineDB, context: Context, changed: dict[str, Any]) -> None:
         before = db.model_dump()
         with pytest.raises((ToolError, ValidationError, TypeError, AttributeError)):
             book(db, context, changed.pop("pay", [("card", 100)]), **changed)
@@ -121,13 +121,13 @@ class TestBooking:
         made = book(db, context, [("card", "150")], total_baggages="3", nonfree_baggages=1.0)
         assert repr((made.total_baggages, made.nonfree_baggages, made.payment_history[0].amount)) == "(3, 1, 150)"
 
-    def test_certificate_named_twice_is_gone_although_the_booking_fails(self, db: AirlineDB, context: Context) -> None:
+    def test_duplicate_certificate_is_consumed_even_if_the_booking_fails(self, db: AirlineDB, context: Context) -> None:
         with pytest.raises(ToolError):
             book(db, context, [("gift", 20), ("voucher", 40), ("voucher", 40)])
         assert "voucher" not in db.users["ada"].payment_methods
         assert (balance(db), seats(db, "F1", "2024-05-20"), list(db.reservations)) == (100.0, 5, ["OLD001"])
 
-    def test_gift_card_named_twice_is_overdrawn(self, db: AirlineDB, context: Context) -> None:
+    def test_duplicate_gift_card_is_overdrawn(self, db: AirlineDB, context: Context) -> None:
         book(db, context, [("gift", 100), ("gift", 100)], passengers=[ADA, MAY])
         assert balance(db) == -80.0
 
@@ -135,7 +135,7 @@ class TestBooking:
         book(db, context, [("gift", -50), ("card", 100)], nonfree_baggages=-1)
         assert balance(db) == 170.0
 
-    def test_flight_listed_twice_is_checked_once_each(self, db: AirlineDB, context: Context) -> None:
+    def test_duplicate_flights_are_checked_separately(self, db: AirlineDB, context: Context) -> None:
         book(db, context, [("card", 200)], flights=[BACK, BACK])
         assert seats(db, "F2", "2024-05-22") == -1
 
@@ -165,7 +165,7 @@ class TestBags:
         with pytest.raises(ToolError):
             update_reservation_baggages(db, "OLD001", 2, 0, payment_id)
 
-    def test_refuses_what_the_gift_card_does_not_hold(self, db: AirlineDB) -> None:
+    def test_refuses_an_insufficient_gift_card(self, db: AirlineDB) -> None:
         with pytest.raises(ToolError, match="gift"):
             update_reservation_baggages(db, "OLD001", 5, 3, "gift")
         assert balance(db) == 120.0
@@ -176,7 +176,7 @@ class TestBags:
             update_reservation_baggages(db, "OLD001", 2, 0.01, "gift")  # type: ignore[arg-type]
         assert (balance(db), db.reservations["OLD001"].model_dump()) == (119.5, before)
 
-    def test_stores_arguments_as_they_came(self, db: AirlineDB) -> None:
+    def test_stores_arguments_unchanged(self, db: AirlineDB) -> None:
         changed = update_reservation_baggages(db, "OLD001", "many", 0.5, "card")  # type: ignore[arg-type]
         assert repr((changed.total_baggages, changed.nonfree_baggages)) == "('many', 0.5)"
         assert repr(changed.payment_history[-1].amount) == "25"
@@ -201,7 +201,7 @@ class TestFlights:
         changed = update_reservation_flights(db, "OLD001", "basic_economy", [OUT], "gift")
         assert (changed.payment_history[-1].amount, balance(db)) == (-220, 340.0)  # (60 - 170) * 2
 
-    def test_without_flights_any_cabin_is_stored(self, db: AirlineDB) -> None:
+    def test_stores_any_cabin_if_there_are_no_flights(self, db: AirlineDB) -> None:
         changed = update_reservation_flights(db, "OLD001", None, [], "card")  # type: ignore[arg-type]
         assert changed.model_dump(include={"flights", "cabin"}, warnings=False) == {"cabin": None, "flights": []}
         assert changed.payment_history[-1].amount == -340
@@ -213,12 +213,12 @@ class TestFlights:
 
 
 class TestPassengers:
-    def test_replaces_as_many(self, db: AirlineDB) -> None:
+    def test_replaces_the_same_number_of_passengers(self, db: AirlineDB) -> None:
         changed = update_reservation_passengers(db, "OLD001", [MAY, ADA])
         assert [passenger.first_name for passenger in changed.passengers] == ["May", "Ada"]
 
     @pytest.mark.parametrize("passengers", [[ADA], [], {}, 2, None, [ADA, {"first_name": "May"}]])
-    def test_refuses_another_number_and_incomplete_people(self, db: AirlineDB, passengers: Any) -> None:
+    def test_refuses_a_different_number_and_incomplete_passengers(self, db: AirlineDB, passengers: Any) -> None:
         with pytest.raises((ToolError, TypeError, ValidationError)):
             update_reservation_passengers(db, "OLD001", passengers)
 
@@ -235,11 +235,11 @@ class TestSearch:
         assert search_direct_flight(db, "SFO", "DEN", "2024-05-15") == []
         assert search_direct_flight(db, "SFO", "XXX", "2024-05-20") == []
 
-    def test_null_is_any_airport(self, db: AirlineDB) -> None:
+    def test_null_matches_any_airport(self, db: AirlineDB) -> None:
         found = search_direct_flight(db, None, None, "2024-05-20")  # type: ignore[arg-type]
         assert [entry.flight_number for entry in found] == ["F1", "F2", "F3", "F4"]
 
-    def test_strange_date_fails_only_where_a_flight_matches(self, db: AirlineDB) -> None:
+    def test_invalid_date_fails_only_if_a_flight_matches(self, db: AirlineDB) -> None:
         assert search_direct_flight(db, "XXX", "DEN", []) == []  # type: ignore[arg-type]
         with pytest.raises(TypeError):
             search_direct_flight(db, "SFO", "DEN", [])  # type: ignore[arg-type]
@@ -269,7 +269,7 @@ def test_certificates_are_limited_and_named_with_the_amount_as_given(db: Airline
     assert "gratis_1" in send_certificate(db, context, "ada", 50)
 
 
-def test_lookups_take_exact_keys(db: AirlineDB) -> None:
+def test_lookups_require_exact_keys(db: AirlineDB) -> None:
     assert get_user_details(db, "ada") is db.users["ada"]
     assert get_reservation_details(db, "OLD001") is db.reservations["OLD001"]
     assert get_flight_status(db, "F1", "2024-05-15") == "on time"

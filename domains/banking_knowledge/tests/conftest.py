@@ -1,4 +1,4 @@
-"""Worlds to try things in: on the pack's own data, and on the official data where they lie beside the repository."""
+"""Worlds for tests: with the pack's own data, and with the official data if they are available."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ CUSTOMER = {
 
 
 class World:
-    """One environment, with short words for what tests do to it. `marks` has a sign for each call."""
+    """One environment, with short helpers for tests. `marks` has a sign for each call."""
 
     def __init__(self, setting: Setting, **options: Any) -> None:
         self.environment = Environment(setting, options={"logged_reads": (), **options})
@@ -64,7 +64,7 @@ class World:
             self.call("assistant", "unlock_discoverable_agent_tool", agent_tool_name=name)
 
     def use(self, name: str, /, **arguments: Any) -> ToolResult:
-        """Call a hidden tool of the agent through the calling tool."""
+        """Call one of the agent's hidden tools through the calling tool."""
         given = {"agent_tool_name": name, "arguments": json.dumps(arguments)}
         return self.call("assistant", "call_discoverable_agent_tool", **given)
 
@@ -72,7 +72,7 @@ class World:
         self.call("assistant", "give_discoverable_user_tool", discoverable_tool_name=name)
 
     def use_handed(self, name: str, /, **arguments: Any) -> ToolResult:
-        """Call a hidden tool of the customer through the calling tool."""
+        """Call one of the customer's hidden tools through the calling tool."""
         given = {"discoverable_tool_name": name, "arguments": json.dumps(arguments)}
         return self.call("user", "call_discoverable_user_tool", **given)
 
@@ -102,7 +102,7 @@ def official_world(official: Setting) -> Callable[..., World]:
 
 @pytest.fixture
 def new_world(setting_of: Callable[..., Setting]) -> Callable[..., World]:
-    """Make worlds on the pack's own data and a customer of ours, with the official treatment of arguments."""
+    """Create worlds with the pack's own data and an additional customer, in argument mode `tau2`."""
 
     def make(**options: Any) -> World:
         world = World(setting_of(mode="tau2"), **options)

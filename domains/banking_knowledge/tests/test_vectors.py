@@ -1,4 +1,4 @@
-"""The check vectors of the behaviour specification, on the official data: marks of the calls, and the hash after."""
+"""The test vectors of the behaviour specification, on the official data: the marks of the calls, and the final hash."""
 
 from collections.abc import Callable
 from typing import Any
@@ -68,7 +68,7 @@ REPORTED = {"account_id": "02", "user_id": "123", "expected_apy": 3, "actual_apy
 
 
 def unlocked(name: str, /, **arguments: Any) -> Play:
-    """Return a play that unlocks a tool and uses it."""
+    """Return a sequence of calls that unlocks a tool and uses it."""
 
     def play(world: Any) -> None:
         world.unlock(name)
@@ -78,7 +78,7 @@ def unlocked(name: str, /, **arguments: Any) -> Play:
 
 
 def handed(*calls: dict[str, Any]) -> Play:
-    """Return a play in which the customer is given the tool for checks, and uses it."""
+    """Return a sequence of calls in which the customer is given the tool for checks and uses it."""
 
     def play(world: Any) -> None:
         world.give("deposit_check_3847")
@@ -179,7 +179,7 @@ VECTORS: dict[str, tuple[Play, str, str]] = {
 
 
 @pytest.mark.parametrize("name", VECTORS)
-def test_vector(official_world: Callable[..., Any], name: str) -> None:
+def test_calls_give_the_specified_marks_and_hash(official_world: Callable[..., Any], name: str) -> None:
     play, marks, expected = VECTORS[name]
     world = official_world()
     play(world)

@@ -1,4 +1,4 @@
-"""The rules of the task list and of the inbox, and the quirks kept for parity, on a small world made by hand."""
+"""The rules of the task list and of the inbox, and the quirks kept for parity, in a small hand-made world."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def inbox() -> NotificationsDB:
 
 
 class TestCreating:
-    def test_numbers_by_count_and_overwrites_what_has_that_id_in_its_place(self, db: MockDB) -> None:
+    def test_new_id_is_the_count_and_overwrites_an_existing_task_in_place(self, db: MockDB) -> None:
         made = create_task(db, "ada", "Iron")
         assert made.model_dump() == {"task_id": "task_3", "title": "Iron", "description": None, "status": "pending"}
         assert list(db.tasks) == ["task_1", "task_3"]
@@ -51,7 +51,7 @@ class TestCreating:
         assert (db.users["ada"].tasks, db.users["may"].tasks) == (["task_1", "task_3", "task_3"], ["task_3"])
         assert db.tasks["task_3"].title == "Fold"
 
-    def test_appends_where_the_id_is_free(self, db: MockDB) -> None:
+    def test_appends_if_the_id_is_free(self, db: MockDB) -> None:
         del db.tasks["task_3"]
         assert create_task(db, "may", "", "").model_dump(include={"task_id", "title", "description"}) == {
             "task_id": "task_2",
@@ -72,19 +72,19 @@ class TestCreating:
             ("ada", "Iron", ["hot"]),
         ],
     )
-    def test_refuses_and_changes_nothing(self, db: MockDB, user_id: Any, title: Any, description: Any) -> None:
+    def test_invalid_calls_fail_without_changes(self, db: MockDB, user_id: Any, title: Any, description: Any) -> None:
         before = db.model_dump()
         with pytest.raises((ToolError, ValidationError, TypeError)):
             create_task(db, user_id, title, description)
         assert db.model_dump() == before
 
-    def test_looks_for_the_user_before_the_title(self, db: MockDB) -> None:
+    def test_checks_the_user_before_the_title(self, db: MockDB) -> None:
         with pytest.raises(ToolError, match="eve"):
             create_task(db, "eve", None)  # type: ignore[arg-type]
 
 
 class TestStatus:
-    def test_goes_both_ways(self, db: MockDB) -> None:
+    def test_status_can_be_changed_back(self, db: MockDB) -> None:
         assert update_task_status(db, "task_1", "completed").status == "completed"
         assert update_task_status(db, "task_3", "pending").status == "pending"
 
@@ -103,14 +103,14 @@ def test_users_are_listed_in_order(db: MockDB) -> None:
     assert [user.user_id for user in get_users(db)] == ["ada", "may"]
 
 
-def test_transfer_takes_anything_and_does_nothing(db: MockDB) -> None:
+def test_transfer_accepts_anything_and_changes_nothing(db: MockDB) -> None:
     before = db.model_dump()
     assert transfer_to_human_agents(db, None) == "Transfer successful"  # type: ignore[arg-type]
     assert db.model_dump() == before
 
 
 class TestInbox:
-    def test_dismissing_marks_as_read_however_often(self, inbox: NotificationsDB) -> None:
+    def test_dismissing_is_idempotent(self, inbox: NotificationsDB) -> None:
         for _ in range(2):
             assert dismiss_notification(inbox, "first") == "Notification first dismissed"
         assert [(entry.notification_id, entry.status) for entry in check_notifications(inbox)] == [
@@ -136,7 +136,7 @@ class TestInbox:
     @pytest.mark.parametrize(
         ("notification_id", "message", "task_id"), [(1, "x", None), ("a", None, None), ("a", "x", 1)]
     )
-    def test_adding_refuses_what_is_no_text(
+    def test_adding_refuses_values_that_are_not_text(
         self, inbox: NotificationsDB, notification_id: Any, message: Any, task_id: Any
     ) -> None:
         before = inbox.model_dump()
@@ -153,7 +153,7 @@ class TestInbox:
 
 
 class TestAssertions:
-    def test_compare(self, db: MockDB, inbox: NotificationsDB) -> None:
+    def test_assertions_compare_values(self, db: MockDB, inbox: NotificationsDB) -> None:
         assert assert_number_of_tasks(db, "ada", 1)
         assert assert_number_of_tasks(db, "ada", 1.0)  # type: ignore[arg-type]
         assert not assert_number_of_tasks(db, "ada", 2)
@@ -162,7 +162,7 @@ class TestAssertions:
         assert assert_notification_status(inbox, "second", "read")
         assert not assert_notification_status(inbox, "first", "read")
 
-    def test_raise_where_there_is_nothing_to_compare(self, db: MockDB, inbox: NotificationsDB) -> None:
+    def test_assertions_raise_if_the_record_is_missing(self, db: MockDB, inbox: NotificationsDB) -> None:
         with pytest.raises(ToolError, match="eve"):
             assert_number_of_tasks(db, "eve", 0)
         with pytest.raises(ToolError, match="task_2"):

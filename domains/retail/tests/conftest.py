@@ -1,4 +1,4 @@
-"""A shop small enough to reckon by hand."""
+"""A shop that is small enough to calculate by hand."""
 
 from typing import Any
 

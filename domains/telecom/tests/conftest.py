@@ -1,4 +1,4 @@
-"""Worlds to try things in: on the pack's own data, and on the official data where they lie beside the repository."""
+"""Worlds for tests: with the pack's own data, and with the official data if they are available."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ DATASET = Path(__file__).parents[4] / "shared" / "tau2-bench"
 
 
 class World:
-    """One environment, with short words for what tests do to it."""
+    """One environment, with short helpers for tests."""
 
     def __init__(self, setting: Setting) -> None:
         self.environment = Environment(setting)
@@ -92,7 +92,7 @@ def world(own: Setting) -> World:
 
 @pytest.fixture
 def loose(lenient: Setting) -> World:
-    """The same in mode tau2, which lets through what breaks the tools' schemas."""
+    """The same in mode tau2, which accepts arguments that violate the tools' schemas."""
     made = World(lenient)
     made.phone("set_user_info", name="Ingrid Halvorsen", phone_number="555-640-7002")
     return made
@@ -100,5 +100,5 @@ def loose(lenient: Setting) -> World:
 
 @pytest.fixture
 def new_world(official: Setting) -> NewWorld:
-    """Make worlds on the official data."""
+    """Create worlds with the official data."""
     return lambda: World(official)

@@ -1,4 +1,4 @@
-"""Arguments that break the tools' schemas: what mode tau2 lets through, as officially, and mode strict does not."""
+"""Arguments that violate the tools' schemas: mode tau2 accepts them, as officially, and mode strict refuses them."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ def network(world: Any) -> tuple[str, str, str]:
 
 
 @pytest.mark.parametrize("mode", ["5g", "", "4G_ONLY"])
-def test_an_unknown_mode_is_refused_in_words(loose: Any, mode: str) -> None:
+def test_an_unknown_mode_is_refused_with_a_message(loose: Any, mode: str) -> None:
     before = loose.hashes()
     assert f"'{mode}'" in loose.user("set_network_mode_preference", mode=mode)
     assert loose.hashes() == before
 
 
 @pytest.mark.parametrize(("mode", "fails"), [(None, False), (5, True), ([], True), (True, True)])
-def test_a_mode_that_is_no_text_is_stored_and_gives_4g(loose: Any, mode: Any, fails: bool) -> None:
+def test_a_mode_that_is_not_text_is_stored_and_gives_4g(loose: Any, mode: Any, fails: bool) -> None:
     loose.call("user", "set_network_mode_preference", {"mode": mode}, fails=fails)
     assert loose.device.network_mode_preference is mode or loose.device.network_mode_preference == mode
     assert network(loose) == ("connected", "4G", "good")
@@ -26,7 +26,7 @@ def test_a_mode_that_is_no_text_is_stored_and_gives_4g(loose: Any, mode: Any, fa
 
 
 @pytest.mark.parametrize("settings", ["{}", None, [], 5])
-def test_apn_settings_that_are_none_break_the_phone(loose: Any, settings: Any) -> None:
+def test_invalid_apn_settings_break_the_phone(loose: Any, settings: Any) -> None:
     loose.call("user", "set_apn_settings", {"apn_settings": settings}, fails=True)
     assert loose.device.active_apn_settings == settings
     assert network(loose) == ("connected", "5G", "good")
@@ -49,7 +49,7 @@ def test_wrong_apn_settings_change_nothing(loose: Any, settings: dict[str, str])
     assert loose.hashes() == before
 
 
-def test_strict_mode_lets_none_of_this_through(world: Any) -> None:
+def test_strict_mode_refuses_all_of_this(world: Any) -> None:
     before = world.hashes()
     world.call("user", "set_network_mode_preference", {"mode": 5}, fails=True)
     world.call("user", "set_network_mode_preference", {"mode": "5g"}, fails=True)
@@ -57,12 +57,12 @@ def test_strict_mode_lets_none_of_this_through(world: Any) -> None:
     assert world.hashes() == before
 
 
-def test_a_status_that_does_not_exist_is_no_answer(world: Any) -> None:
+def test_an_unknown_status_gives_no_answer(world: Any) -> None:
     with pytest.raises(Exception, match="lost"):
         world.holds("user", "assert_service_status", expected_status="lost")
 
 
-def test_a_sim_that_is_missing_in_itself_stays_missing(loose: Any) -> None:
+def test_reseating_does_not_help_if_the_sim_itself_is_missing(loose: Any) -> None:
     device = loose.environment.worlds["user"].write_field("device")
     device.sim_card_status, device.sim_card_missing = "missing", True
     loose.call("user", "reseat_sim_card", {}, fails=True)

@@ -17,7 +17,7 @@ class TestLookingUp:
     @pytest.mark.parametrize(
         ("number", "found"), [("555-640-7002", "C2001"), ("555-640-7005", "C2002"), ("555-640-8804", "C2004")]
     )
-    def test_a_number_of_line_or_contact_finds_the_customer(self, world: Any, number: str, found: str) -> None:
+    def test_line_and_contact_numbers_find_the_customer(self, world: Any, number: str, found: str) -> None:
         assert shown(world.agent("get_customer_by_phone", phone_number=number))["customer_id"] == found
 
     @pytest.mark.parametrize("number", ["555-640-9999", "5556407002", "", None])
@@ -30,7 +30,7 @@ class TestLookingUp:
         assert loose.agent("get_customer_by_name", full_name="Rukmini Sarkar", dob="1993-7-28") == "[]"
         loose.call("assistant", "get_customer_by_name", {"full_name": None, "dob": ""}, fails=True)
 
-    def test_the_first_letter_says_what_an_id_is(self, loose: Any) -> None:
+    def test_the_first_letter_determines_the_kind_of_id(self, loose: Any) -> None:
         for record_id, key in (
             ("L2009", "line_id"),
             ("D2007", "device_id"),
@@ -64,12 +64,12 @@ class TestLookingUp:
 
     @pytest.mark.parametrize("wrong", [("C2002", "L2002"), ("C2001", "L2009"), ("C9", "L2002"), (None, None)])
     @pytest.mark.parametrize("name", ["get_data_usage", "resume_line", "enable_roaming", "disable_roaming"])
-    def test_a_line_must_be_the_customers(self, loose: Any, name: str, wrong: tuple[Any, Any]) -> None:
+    def test_a_line_must_belong_to_the_customer(self, loose: Any, name: str, wrong: tuple[Any, Any]) -> None:
         loose.call("assistant", name, {"customer_id": wrong[0], "line_id": wrong[1]}, fails=True)
 
 
 class TestLines:
-    def test_the_phone_notices_a_suspension_when_it_searches(self, world: Any) -> None:
+    def test_the_phone_detects_a_suspension_on_its_next_search(self, world: Any) -> None:
         line = shown(world.agent("suspend_line", **LINE, reason="lost"))["line"]
         assert (line["status"], line["suspension_start_date"]) == ("Suspended", "2025-02-25")
         assert world.surroundings.line_active is False
@@ -89,7 +89,7 @@ class TestLines:
         world.agent("resume_line", customer_id="C2002", line_id="L2008")  # pending activation
         assert world.holds("assistant", "assert_line_status", **call, expected_status="Active")
 
-    def test_roaming_twice_is_no_failure(self, world: Any) -> None:
+    def test_enabling_roaming_twice_is_not_a_failure(self, world: Any) -> None:
         before = world.hashes()
         again = world.agent("enable_roaming", **LINE)
         assert world.hashes() == before
@@ -101,7 +101,7 @@ class TestLines:
 
 class TestAllowance:
     @pytest.mark.parametrize(("used", "exceeded"), [(19.9, False), (20, True), (20.0, True), (20.1, True)])
-    def test_is_exceeded_when_it_is_reached(self, world: Any, used: float, exceeded: bool) -> None:
+    def test_a_limit_counts_as_exceeded_when_it_is_reached(self, world: Any, used: float, exceeded: bool) -> None:
         world.account("set_data_usage", **LINE, data_used_gb=used)
         assert repr(world.record("lines", "line_id", "L2002").data_used_gb) == repr(used)
         assert world.holds("user", "assert_mobile_data_usage_exceeded", expected_status=exceeded)
@@ -126,10 +126,10 @@ class TestAllowance:
         assert loose.hashes() == before
 
     @pytest.mark.parametrize("amount", [True, float("nan")])
-    def test_refuelling_takes_odd_amounts(self, loose: Any, amount: Any) -> None:
+    def test_refuelling_accepts_odd_amounts(self, loose: Any, amount: Any) -> None:
         loose.agent("refuel_data", **LINE, gb_amount=amount)
 
-    def test_a_draft_is_opened_where_there_is_none(self, world: Any) -> None:
+    def test_a_draft_bill_is_created_if_there_is_none(self, world: Any) -> None:
         for _ in range(2):
             world.agent("refuel_data", customer_id="C2003", line_id="L2009", gb_amount=1.0)
         bill_id = world.record("customers", "customer_id", "C2003").bill_ids[-1]
@@ -152,7 +152,7 @@ class TestPaying:
         assert world.hashes() == before
 
     @pytest.mark.parametrize("bill_id", ["B2001", "B2003"])
-    def test_is_asked_for_whatever_the_status(self, world: Any, bill_id: str) -> None:
+    def test_a_payment_can_be_requested_whatever_the_status(self, world: Any, bill_id: str) -> None:
         world.agent("send_payment_request", customer_id="C2001", bill_id=bill_id)
         assert world.surroundings.payment_request.bill_id == bill_id
 
@@ -161,15 +161,15 @@ class TestPaying:
         arguments = {"customer_id": call[0], "bill_id": call[1]}
         world.call("assistant", "send_payment_request", arguments, fails=True)
 
-    def test_the_amount_is_that_of_the_request(self, world: Any) -> None:
+    def test_the_amount_due_is_fixed_by_the_request(self, world: Any) -> None:
         world.agent("refuel_data", **LINE, gb_amount=1)
         world.agent("send_payment_request", customer_id="C2001", bill_id="B2003")
-        world.agent("refuel_data", **LINE, gb_amount=1)  # B2003 is no draft any more: another is opened
+        world.agent("refuel_data", **LINE, gb_amount=1)  # B2003 is no longer a draft: another one is created
         assert world.surroundings.payment_request.amount_due == 2.5
         assert world.record("bills", "bill_id", "B2003").total_due == 2.5
         assert len(world.record("customers", "customer_id", "C2001").bill_ids) == 4
 
-    def test_others_are_not_asked(self, world: Any) -> None:
+    def test_a_request_to_another_customer_does_not_reach_the_phone(self, world: Any) -> None:
         world.agent("send_payment_request", customer_id="C2002", bill_id="B2005")
         assert world.surroundings.payment_request is None
 
@@ -199,20 +199,20 @@ class TestOverdueSuspension:
     @pytest.mark.parametrize(
         "wrong",
         [
-            {"line_id": "L2003"},  # suspended already
+            {"line_id": "L2003"},  # already suspended
             {"line_id": "L9"},
             {"customer_id": "C9"},
-            {"customer_id": "C2002"},  # has an overdue bill already
+            {"customer_id": "C2002"},  # already has an overdue bill
             {"new_bill_id": 5},
         ],
     )
-    def test_refuses_and_changes_nothing(self, loose: Any, wrong: dict[str, Any]) -> None:
+    def test_invalid_calls_fail_without_changes(self, loose: Any, wrong: dict[str, Any]) -> None:
         before = loose.hashes()
         with pytest.raises(Exception, match=r"\w"):
             loose.account("suspend_line_for_overdue_bill", **{**SUSPENSION, "contract_ended": False, **wrong})
         assert loose.hashes() == before
 
-    def test_does_not_ask_whose_the_line_is(self, world: Any) -> None:
+    def test_does_not_check_who_owns_the_line(self, world: Any) -> None:
         world.account(
             "suspend_line_for_overdue_bill",
             customer_id="C2004",
@@ -221,11 +221,11 @@ class TestOverdueSuspension:
             contract_ended=False,
         )
         assert world.record("customers", "customer_id", "C2004").bill_ids == ["B2001"]
-        assert shown(world.agent("get_details_by_id", id="B2001"))["status"] == "Paid"  # hidden behind the first
+        assert shown(world.agent("get_details_by_id", id="B2001"))["status"] == "Paid"  # hidden by the first
 
 
 class TestAssertions:
-    def test_raise_where_there_is_nothing_to_compare(self, world: Any) -> None:
+    def test_assertions_raise_if_the_record_is_missing(self, world: Any) -> None:
         for name, arguments in [
             ("assert_overdue_bill_exists", {"customer_id": "C2001", "overdue_bill_id": "B2001"}),
             ("assert_overdue_bill_exists", {"customer_id": "C2001", "overdue_bill_id": "B2005"}),
@@ -235,7 +235,7 @@ class TestAssertions:
                 world.holds("assistant", name, **arguments)
 
     @pytest.mark.parametrize(("bill_id", "met"), [("B9", True), ("B2001", True), ("B2002", False), ("B2005", False)])
-    def test_one_bill_is_looked_at(self, world: Any, bill_id: str, met: bool) -> None:
+    def test_only_one_bill_is_checked(self, world: Any, bill_id: str, met: bool) -> None:
         assert world.holds("assistant", "assert_no_overdue_bill", overdue_bill_id=bill_id) == met
 
     def test_plans_are_listed(self, world: Any) -> None:
@@ -243,17 +243,17 @@ class TestAssertions:
 
 
 class TestSync:
-    def test_rests_until_it_is_known_whose_phone_it_is(self, world: Any, own: Any) -> None:
+    def test_sync_does_nothing_until_the_phones_owner_is_known(self, world: Any, own: Any) -> None:
         other = type(world)(own)
         other.agent("suspend_line", **LINE, reason="x")
         assert other.surroundings.line_active is True
 
-    def test_overwrites_what_was_preset(self, world: Any) -> None:
+    def test_sync_overwrites_preset_values(self, world: Any) -> None:
         world.environment.worlds["user"].write_field("surroundings").roaming_allowed = False
         world.user("check_status_bar")
         assert world.surroundings.roaming_allowed is True
 
-    def test_a_number_that_is_no_line_fails_every_call_and_keeps_what_it_did(self, loose: Any) -> None:
+    def test_a_number_without_a_line_fails_every_call_but_keeps_its_effects(self, loose: Any) -> None:
         with pytest.raises(Exception, match="000"):
             loose.phone("set_user_info", name="x", phone_number="000")
         loose.call("user", "toggle_data", {}, fails=True)
@@ -261,7 +261,7 @@ class TestSync:
         loose.call("assistant", "suspend_line", {**LINE, "reason": "x"}, fails=True)
         assert loose.record("lines", "line_id", "L2002").status == "Suspended"
 
-    def test_strict_mode_undoes_what_fails_so(self, world: Any) -> None:
+    def test_strict_mode_undoes_such_failed_calls(self, world: Any) -> None:
         with pytest.raises(Exception, match="000"):
             world.phone("set_user_info", name="x", phone_number="000")
         world.call("user", "toggle_data", {}, fails=True)

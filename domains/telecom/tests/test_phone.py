@@ -20,7 +20,7 @@ BEST = ("connected", "5G", "excellent")
 
 
 class TestNetworkSearch:
-    def test_starts_below_what_the_first_search_finds(self, world: Any) -> None:
+    def test_the_first_search_finds_a_better_network_than_the_start_state(self, world: Any) -> None:
         assert network(world) == ("connected", "5G", "good")
         world.user("toggle_data")
         world.user("toggle_data")
@@ -35,7 +35,7 @@ class TestNetworkSearch:
             ("2g_only", ("connected", "2G", "poor")),
         ],
     )
-    def test_follows_the_mode(self, world: Any, mode: str, found: tuple[str, str, str]) -> None:
+    def test_the_network_follows_the_preferred_mode(self, world: Any, mode: str, found: tuple[str, str, str]) -> None:
         text = world.user("set_network_mode_preference", mode=mode)
         assert text.startswith(f"Preferred Network Mode set to: {mode}\nStatus Bar: ")
         assert network(world) == found
@@ -60,14 +60,14 @@ class TestNetworkSearch:
             world.user(name)
         assert network(world) == (BEST if fix else LOST)
 
-    def test_a_reset_of_the_apn_waits_for_the_reboot(self, world: Any) -> None:
+    def test_resetting_the_apn_takes_effect_at_the_reboot(self, world: Any) -> None:
         world.phone("break_apn_settings")
         assert world.user("reboot_device") == f"Restarting network services...\n{NO_SERVICE}"
         assert world.user("reset_apn_settings") == f"APN settings will reset at reboot.\n{NO_SERVICE}"
         assert world.user("reboot_device") == f"Resetting APN settings...\nRestarting network services...\n{GOOD}"
         assert world.device.active_apn_settings.reset_at_reboot is False
 
-    def test_new_apn_settings_work_at_once_and_cancel_a_reset(self, world: Any) -> None:
+    def test_new_apn_settings_take_effect_at_once_and_cancel_a_reset(self, world: Any) -> None:
         world.phone("break_apn_settings")
         world.phone("break_apn_mms_setting")
         world.user("reset_apn_settings")
@@ -75,11 +75,11 @@ class TestNetworkSearch:
         assert world.holds("user", "assert_can_send_mms", expected_status=True)
         assert not world.user("reboot_device").startswith("Resetting")
 
-    def test_an_unknown_lock_only_searches(self, loose: Any) -> None:
+    def test_removing_an_unknown_lock_only_searches(self, loose: Any) -> None:
         loose.phone("lock_sim_card", mode="glue")
         assert network(loose) == BEST
 
-    def test_switching_to_where_a_switch_stood_still_searches_and_drops_the_vpn(self, world: Any) -> None:
+    def test_setting_a_switch_to_its_present_state_searches_and_drops_the_vpn(self, world: Any) -> None:
         world.user("connect_vpn")
         world.phone("turn_airplane_mode_off")
         assert network(world) == BEST
@@ -91,7 +91,7 @@ class TestNetworkSearch:
 
 
 class TestMobileData:
-    def test_abroad_needs_both_switches(self, world: Any) -> None:
+    def test_data_abroad_needs_both_switches(self, world: Any) -> None:
         world.phone("set_user_location", abroad=True)
         assert world.user("run_speed_test") == "Speed test failed: No Connection."
         assert "📱 Data Enabled" in world.user("check_status_bar")
@@ -128,8 +128,8 @@ class TestMobileData:
             ("5G", "55.0 11.0 5.5 1.1 | 137.5 27.5 13.75 2.75 | 220.0 44.0 22.0 4.4 | 275.0 55.0 27.5 5.5"),
         ],
     )
-    def test_speeds(self, world: Any, technology: str, row: str) -> None:
-        """Signal poor, fair, good, excellent; in each plain, data saver, slow VPN, both."""
+    def test_speed_by_signal_data_saver_and_vpn(self, world: Any, technology: str, row: str) -> None:
+        """Signal poor, fair, good, excellent; for each: plain, data saver, slow VPN, both."""
         device = world.environment.worlds["user"].write_field("device")
         device.network_technology_connected = technology
         world.user("connect_vpn")
@@ -160,7 +160,7 @@ class TestPictureMessages:
             ),
         ],
     )
-    def test_fail_until_fixed(self, world: Any, breaks: Any, fixes: Any) -> None:
+    def test_mms_fails_until_the_cause_is_fixed(self, world: Any, breaks: Any, fixes: Any) -> None:
         works = world.user("can_send_mms")
         for name, arguments in breaks:
             world.phone(name, **arguments)
@@ -178,7 +178,7 @@ class TestPictureMessages:
         world.phone("set_wifi_calling", enabled=True, mms_over_wifi=False)
         assert world.holds("user", "assert_can_send_mms", expected_status=True)
 
-    def test_an_empty_url_reads_as_not_set_but_works(self, world: Any) -> None:
+    def test_an_empty_url_is_shown_as_not_set_but_works(self, world: Any) -> None:
         world.user("set_apn_settings", apn_settings={"mmsc_url": ""})
         assert "MMSC URL (for picture messages): Not Set\n" in world.user("check_apn_settings")
         assert world.holds("user", "assert_can_send_mms", expected_status=True)
@@ -202,7 +202,7 @@ class TestSwitches:
         assert "ON" in world.user("check_wifi_status")
         assert not world.device.wifi_connected
 
-    def test_the_status_bar_knows_the_data_saver(self, world: Any) -> None:
+    def test_the_status_bar_shows_the_data_saver(self, world: Any) -> None:
         text = world.user("toggle_data_saver_mode")
         bar = "Status Bar: 📶³ Good | 5G | 📱 Data Enabled | 🔽 Data Saver | 🔋 80%"
         assert text == f"Data Saver Mode is now ON.\n{bar}"
@@ -222,14 +222,14 @@ class TestSwitches:
             "Wi-Fi Connected: No",
         ]
 
-    def test_connecting_twice_says_so_without_a_status_bar(self, world: Any) -> None:
+    def test_connecting_twice_is_reported_without_a_status_bar(self, world: Any) -> None:
         world.user("connect_vpn")
         assert world.user("connect_vpn") == "VPN already connected."
         assert "excellent" in world.user("check_vpn_status")
 
 
 class TestVpnServer:
-    def test_stays_slow_in_its_world_and_only_there(self, world: Any, own: Any) -> None:
+    def test_a_slow_vpn_affects_only_its_own_world(self, world: Any, own: Any) -> None:
         world.phone("break_vpn")
         world.user("disconnect_vpn")
         world.user("connect_vpn")
@@ -238,7 +238,7 @@ class TestVpnServer:
         other.user("connect_vpn")
         assert "excellent" in other.user("check_vpn_status")
 
-    def test_leaves_no_mark_in_what_is_hashed(self, world: Any) -> None:
+    def test_a_slow_vpn_does_not_affect_the_hash(self, world: Any) -> None:
         before = world.hashes(), world.environment.digests()
         world.phone("break_vpn")
         world.user("disconnect_vpn")
@@ -257,7 +257,7 @@ class TestApps:
         assert "'browser'" in world.user("check_app_permissions", app_name="browser")
 
     @pytest.mark.parametrize(("app", "permission"), [("Messaging", "sms"), ("messaging", "camera")])
-    def test_refuse_in_words(self, world: Any, app: str, permission: str) -> None:
+    def test_unknown_apps_are_refused_with_a_message(self, world: Any, app: str, permission: str) -> None:
         before = world.hashes()
         text = world.user("grant_app_permission", app_name=app, permission=permission)
         assert text.startswith("Error. ")

@@ -1,4 +1,4 @@
-"""The check vectors of the behaviour specification, on the official data: hashes of both databases."""
+"""The test vectors of the behaviour specification, on the official data: hashes of both databases."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -205,7 +205,7 @@ def test_the_untouched_world_has_the_official_hashes(new_world: NewWorld) -> Non
 
 
 @pytest.mark.parametrize("name", VECTORS)
-def test_vector(new_world: NewWorld, name: str) -> None:
+def test_calls_give_the_specified_hashes(new_world: NewWorld, name: str) -> None:
     steps, agent_hash, user_hash = VECTORS[name]
     world = new_world()
     for step in steps:
@@ -214,7 +214,7 @@ def test_vector(new_world: NewWorld, name: str) -> None:
 
 
 @pytest.mark.parametrize("task_id", TASKS, ids=lambda task_id: f"{task_id[1:8]}-{task_id.count('|') + 1}")
-def test_task(new_world: NewWorld, official: Setting, task_id: str) -> None:
+def test_official_tasks_have_the_specified_hashes(new_world: NewWorld, official: Setting, task_id: str) -> None:
     task = official.tasks()[task_id]
     world = new_world()
     start(world.environment, task)

@@ -1,4 +1,4 @@
-"""The pack keeps the contract of all packs."""
+"""The pack satisfies the contract of all packs."""
 
 from pathlib import Path
 

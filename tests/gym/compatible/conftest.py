@@ -1,4 +1,4 @@
-"""A client of the dialect, whose requests are the raw ones that eval-protocol's own sends."""
+"""A client of the dialect that sends the same raw requests as eval-protocol's own."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Rollout:
         return self.control(what).raise_for_status().json()
 
     def world(self) -> dict[str, Any]:
-        """Return what our own control plane says of the session's world."""
+        """Return what our own control plane shows of the session's world."""
         state: dict[str, Any] = self.server.http.get(f"/v1/episodes/compat-{self.session_id}").json()
         return state
 

@@ -24,7 +24,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 
 def session_id_of(seed: int | None, config: dict[str, Any], row: str) -> str:
-    """Return the id that the client makes: an md5 of JSON with sorted keys."""
+    """Return the id that the client generates: an md5 of JSON with sorted keys."""
     parts = {"seed": seed, "config": config, "dataset_row_id": row, "model_id": "scripted"}
     return hashlib.md5(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -165,7 +165,7 @@ class TestControl:
 
 
 class TestSessions:
-    """Sessions cost memory, so they are bounded in number, and what they say in size."""
+    """Sessions cost memory, so their number and the size of their fields are limited."""
 
     def test_too_many_sessions_without_a_world_end_the_oldest(self, start: Start, rollout_of: RolloutOf) -> None:
         server = start("mock", "--max-episodes", 5)
@@ -179,7 +179,8 @@ class TestSessions:
         assert [one.post({"id": 3, "method": "tools/list"}).status_code for one in (called, looked_at)] == [200, 200]
         assert oldest.post({"id": 3, "method": "tools/list"}).status_code == 404
         oldest.transport = {}
-        assert not oldest.open().call("get_users")["isError"]  # nothing was lost: the client's own id opens a session
+        # nothing is lost: the client's own id opens a new session
+        assert not oldest.open().call("get_users")["isError"]
 
     @pytest.mark.parametrize("extra", [{"config": {"domain": "m" * 201}}, {"config": {"task_id": "t" * 201}}])
     def test_long_requests_are_refused(self, rollout_of: RolloutOf, extra: dict[str, Any]) -> None:

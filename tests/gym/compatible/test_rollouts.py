@@ -1,4 +1,4 @@
-"""Rollouts in the dialect: what calls give, many at once, and clients that do not fit."""
+"""Rollouts in the dialect: results of calls, many rollouts at once, and incompatible clients."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_a_client_without_sessions_is_told_the_right_url(compatible: Server) -> 
 
 def test_the_dialect_requires_the_token_too(start: Start, rollout_of: RolloutOf) -> None:
     server = start("mock", "--token", "secret")
-    rollout = rollout_of("x", server=server).open()  # with the header that these tests' requests have anyway
+    rollout = rollout_of("x", server=server).open()  # with the header that the requests of these tests always have
     assert rollout.json("initial_state") == {}
     del server.http.headers["authorization"]
     gets = [rollout.control(what).status_code for what in ("initial_state", "reward", "status", "info")]

@@ -1,4 +1,4 @@
-"""What clients of OpenEnv's protocol may not do, and that they hold up nobody else."""
+"""Invalid use of OpenEnv's protocol is refused and does not affect other clients."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def tau2_tool_call(call, proceed):
 
 
 def frame(first: int, payload: bytes = b"", *, told: int | None = None) -> bytes:
-    """Return a masked frame; `told` is the length that its head tells."""
+    """Return a masked frame; `told` is the length in its header."""
     length = len(payload) if told is None else told
     head = bytes([first, 0x80 | length]) if length < 126 else struct.pack("!BBQ", first, 0xFF, length)
     return head + b"\0\0\0\0" + payload
@@ -41,7 +41,7 @@ def frame(first: int, payload: bytes = b"", *, told: int | None = None) -> bytes
 
 @contextmanager
 def upgraded(server: Server, path: str = "/openenv/mock/ws") -> Iterator[socket.socket]:
-    """Open a WebSocket by hand, for what no library would send."""
+    """Open a WebSocket by hand, to send what no library would send."""
     head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     head += "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS) as link:
@@ -137,7 +137,7 @@ def test_a_message_must_arrive_in_time(start: Start, connect: Connect) -> None:
         fragment.sendall(frame(TEXT, b'{"type"'))
         assert is_cut(dripping)
         assert is_cut(fragment)
-        assert patient.state()["done"] is False  # who says nothing has all the time
+        assert patient.state()["done"] is False  # a client that sends nothing has no time limit
 
 
 def test_an_unused_connection_is_closed(start: Start, connect: Connect) -> None:

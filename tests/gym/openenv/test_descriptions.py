@@ -1,4 +1,4 @@
-"""What environments tell of themselves, and OpenEnv's task API."""
+"""The descriptions of environments, and OpenEnv's task API."""
 
 from __future__ import annotations
 

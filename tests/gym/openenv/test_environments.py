@@ -193,7 +193,7 @@ def test_the_end_of_a_session_keeps_the_record(start: Start, connect: Connect, c
     with connect(server) as env:
         env.reset(task_id="create_plain")
         env.call("create_task", **SOLVE)
-        env.reset(task_id="create_plain")  # keeps the first, and has room for the second
+        env.reset(task_id="create_plain")  # records the first one, and makes room for the second
         env.call("get_users")
         with connect(server) as other:
             assert other.error("reset", {})[0] == "CAPACITY_REACHED"

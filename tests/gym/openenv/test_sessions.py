@@ -76,7 +76,7 @@ def test_invalid_requests_get_json_rpc_errors(server: Server) -> None:
         (b'{"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": []}', -32600),
     ]:
         response = server.http.post(MCP, content=body, headers={"Content-Type": "application/json"})
-        if body == b"{":  # refused before it is read as JSON-RPC, as everywhere on this server
+        if body == b"{":  # refused before it is parsed as JSON-RPC, as everywhere on this server
             assert response.status_code == 400
             continue
         assert response.json()["error"]["code"] == code, body

@@ -1,4 +1,4 @@
-"""Servers of several processes, and a look at their workers."""
+"""Servers of several processes, and access to their workers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Crew:
-    """A server's workers, and which of them has an episode."""
+    """A server's workers, and which of them hosts an episode."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -46,7 +46,7 @@ class Crew:
         return float(line.split()[1])
 
     def gone(self, worlds: list[World]) -> list[World]:
-        """Return those episodes that the server says are gone, with the reason."""
+        """Return the episodes that the server reports as gone, with the reason."""
         found = []
         for world in worlds:
             answer = httpx.get(f"{self.server.address}/v1/episodes/{world.id}", timeout=SECONDS)
@@ -59,7 +59,7 @@ class Crew:
 
 @pytest.fixture(scope="module")
 def server(start_for_all: Start) -> Server:
-    """A server of two workers that is left as it was but for episodes."""
+    """A server of two workers, for tests that only add episodes to it."""
     return start_for_all("mock", "telecom", "--workers", "2")
 
 

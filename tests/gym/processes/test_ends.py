@@ -1,4 +1,4 @@
-"""How workers, their front and a whole server end, and what is left on disk then."""
+"""How workers, their front and a whole server end, and what they leave on disk."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_killed_worker_takes_only_its_episodes_with_it(start: Start, crew_of: 
         answer = httpx.post(world.mcp_url, content=body, headers=headers, timeout=SECONDS)
         assert (answer.status_code, answer.json()["error"]["code"]) == (410, "expired_episode")
     left = [world for world in worlds if world not in gone]
-    for world in left:  # those of the other worker go on
+    for world in left:  # the other worker's episodes continue
         assert world.text("get_users")
         assert world.reward() is not None
     records = {record["id"]: record for record in server.kept()}
@@ -55,11 +55,11 @@ def test_a_killed_worker_takes_only_its_episodes_with_it(start: Start, crew_of: 
         assert (record["termination"], record["tool_calls"]) == ("infrastructure_error", 2)
         assert "killed by SIGKILL" in record["error"]
         assert record["messages"][-1]["role"] == "tool"
-    crew.wait_for("tau2_gym_workers", 2)  # another worker takes its place
+    crew.wait_for("tau2_gym_workers", 2)  # another worker replaces it
     assert server.create(id=gone[0].id).text("get_users")
     server.stop()
     assert len(server.kept()) == 7
-    assert len(server.kept("grades.jsonl")) == 6  # that of a free world is not graded
+    assert len(server.kept("grades.jsonl")) == 6  # the record of a free world is not graded
     assert not list(server.folder.glob("runs/.open-*"))
 
 
@@ -132,7 +132,7 @@ def test_slots_of_a_killed_worker_are_handed_out_again(start: Start, crew_of: Cr
 
 
 def test_a_worker_is_killed_while_many_sessions_are_under_way(start: Start, crew_of: CrewOf) -> None:
-    """Every answered call of a lost episode is in its record, and no other episode notices anything."""
+    """Every answered call of a lost episode is in its record, and no other episode is affected."""
     server = start("mock", "--workers", "2", "--max-steps", "100000")
     crew, over, chance = crew_of(server), Event(), random.Random(5)
     worlds = [server.create() for _ in range(40)]
@@ -170,7 +170,7 @@ def test_a_worker_is_killed_while_many_sessions_are_under_way(start: Start, crew
     assert lost <= gone
     records = {record["id"]: record for record in server.kept()}
     assert {episode_id for episode_id in gone if answered[episode_id]} <= records.keys() <= gone
-    for episode_id in records:  # a call in flight may have been made without an answer
+    for episode_id in records:  # a call in progress may have been made without an answer
         assert answered[episode_id] <= len(calls(records[episode_id])) <= answered[episode_id] + 1
     server.stop()
     kept = {record["id"]: len(calls(record)) for record in server.kept()}

@@ -1,4 +1,4 @@
-"""A server of several processes is one server to its clients, whichever door they come through."""
+"""For its clients, a server of several processes is one server, whichever protocol they use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ACCEPT = {"accept": "application/json, text/event-stream"}
 
 
 def spread(server: Server, count: int) -> list[World]:
-    """Open episodes that are in all workers, as each goes to the one with the fewest."""
+    """Open episodes in all workers, as each goes to the worker with the fewest."""
     return [server.create() for _ in range(count)]
 
 
@@ -86,7 +86,7 @@ def test_limits_ids_and_the_token_are_those_of_the_whole_server(start: Start) ->
     full = [server.http.post("/v1/episodes", json={"domain": "mock"}) for _ in range(4)]
     assert {(each.status_code, each.json()["error"]["code"]) for each in full} == {(503, "full")}
     worlds[0].delete()
-    server.create(id="mine-0")  # an id is free again, and there is room
+    server.create(id="mine-0")  # the id is free again, and the server is no longer full
     without = {"Authorization": ""}
     for path in ("/v1/episodes", "/metrics", f"/v1/episodes/{worlds[1].id}", "/v1/episodes/never"):
         assert server.http.get(path, headers=without).status_code == 401, path
@@ -199,7 +199,7 @@ def test_a_body_that_arrives_bit_by_bit_moves_with_its_request(server: Server) -
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for part in (head.encode(), b"Content-Type: application/json\r\n\r\n", body[:7], body[7:]):
             connection.sendall(part)
-            server.http.get("/healthz").raise_for_status()  # what was sent before is read before
+            server.http.get("/healthz").raise_for_status()  # what was sent earlier is read earlier
         assert connection.recv(65536).startswith(b"HTTP/1.1 201")
     server.http.delete("/v1/episodes/slow-body").raise_for_status()
     too_large = server.http.post("/openenv/mock/step", content=b"x" * 2_000_000)

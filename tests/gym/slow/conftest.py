@@ -1,4 +1,4 @@
-"""A server of a pack with a tool that takes as long as the test wants, and writes."""
+"""A server of a pack with a writing tool that takes as long as the test wants."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SLOW_TOOLS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="session")
 def slow_pack(small_pack: Callable[..., Any]) -> Path:
-    """A pack whose tool and set-up function `wait` wait until the test lets go."""
+    """A pack whose tool and set-up function `wait` block until the test releases them."""
     functions = {"wait_at_first": {"handler": "tools:wait", "parameters": SLOW_TOOLS["wait"]["parameters"]}}
     folder: Path = small_pack(SLOW_HANDLERS, SLOW_TOOLS, functions=functions).pack.folder
     return folder
@@ -62,7 +62,7 @@ def background() -> Iterator[ThreadPoolExecutor]:
 
 @dataclass(eq=False)
 class Gate:
-    """Holds calls of the tool `wait` up."""
+    """Blocks calls of the tool `wait`."""
 
     listener: socket.socket
     waiting: list[socket.socket] = field(default_factory=list)
@@ -77,7 +77,7 @@ class Gate:
         self.waiting.append(self.listener.accept()[0])
 
     def open(self) -> None:
-        """Let the calls that wait go on."""
+        """Release the waiting calls."""
         while self.waiting:
             self.waiting.pop().close()
 

@@ -1,4 +1,4 @@
-"""A run whose handlers hang: Ctrl-C ends it, the second one where the handlers run on the event loop itself."""
+"""A run whose handlers hang: Ctrl-C ends it; if handlers run on the event loop, the second Ctrl-C does."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def task(name: str, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def pack(slow_pack: Path, gate: Gate, tmp_path: Path) -> Path:
-    """The slow pack, with three tasks: one that goes well, one with a call that hangs, one with such a set-up."""
+    """The slow pack with three tasks: one that succeeds, one with a call that hangs, one with a set-up that hangs."""
     arguments = {"port": gate.port, "name": "hangs"}
     call = {"name": "wait", "arguments": arguments}
     first = {"env_type": "assistant", "func_name": "wait_at_first", "arguments": arguments}
@@ -62,7 +62,7 @@ def test_ctrl_c_ends_a_run_with_hanging_handlers(
 
 
 def pressing_ctrl_c(process: subprocess.Popen[bytes], *, once: bool) -> int:
-    """Press Ctrl-C, and unless `once`, again whenever nothing has happened for a second, as people do."""
+    """Press Ctrl-C and, unless `once`, again whenever nothing has happened for a second, as people do."""
     for _ in range(60):
         process.send_signal(SIGINT)
         try:

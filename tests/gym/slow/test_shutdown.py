@@ -1,4 +1,4 @@
-"""The end of a server: calls in flight are finished, and all records kept."""
+"""The shutdown of a server: calls in progress are finished, and all records are kept."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def until_it_closes_its_door(server: Server) -> None:
     while True:
         try:
             socket.create_connection(("127.0.0.1", server.port), timeout=60).close()
-        except ConnectionError:  # refused, or reset where the door closed on one that was just queueing
+        except ConnectionError:  # refused, or reset if the connection was still queued when the socket was closed
             return
 
 
@@ -150,7 +150,7 @@ def test_many_resting_episodes_are_all_recorded_and_graded(start: Start) -> None
 
 
 class TestGradesThatTakeLong:
-    """Grading makes the gold calls, and the one of this task waits at the gate."""
+    """Grading makes the gold calls, and the gold call of this task blocks."""
 
     @pytest.fixture
     def world(self, server: Server, slow_pack: Path, gate: Gate) -> World:

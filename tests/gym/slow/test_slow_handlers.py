@@ -1,4 +1,4 @@
-"""A call that takes long: it holds up its own world only, and nothing that its client does loses it."""
+"""A slow call delays only its own world, and is recorded whatever its client does."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def new_world(server: Server) -> World:
 
 
 def waiting(world: World, gate: Gate, background: ThreadPoolExecutor, name: str = "slow") -> Future[str]:
-    """Start a call, and return when its handler waits."""
+    """Start a call, and return when its handler is waiting."""
     future = background.submit(world.text, "wait", {"port": gate.port, "name": name})
     gate.until_waited_for()
     return future
@@ -50,7 +50,7 @@ def body_of(connection: socket.socket) -> bytes:
 
 
 def session(server: Server, url: str) -> dict[str, str]:
-    """Open a session of the handshake era; return the headers that belong to it."""
+    """Open a session of the handshake era; return its headers."""
     client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
     opening = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": client}
     opened = server.http.post(url, json=opening, headers=LEGACY).raise_for_status()
@@ -65,7 +65,7 @@ def wait(gate: Gate) -> dict[str, Any]:
 
 
 def called(record: dict[str, Any]) -> list[tuple[str, bool]]:
-    """Return the calls of a record and whether each has its answer after it."""
+    """Return the calls of a record, and for each whether its answer follows it."""
     messages = record["messages"]
     return [
         (call["name"], messages[place + 1 : place + 2] != [] and messages[place + 1].get("id") == call["id"])
@@ -189,7 +189,7 @@ class TestTheClientGoesAway:
         self.check(world, gate)
 
     def check(self, world: World, gate: Gate) -> None:
-        assert world.state()["digests"] is None  # since the call is still being made
+        assert world.state()["digests"] is None  # because the call is still in progress
         gate.open()
         assert world.value("note", {"name": "after"}) == ["start", "gone", "after"]
         record = world.record()
