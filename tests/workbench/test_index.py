@@ -84,6 +84,55 @@ def test_a_damaged_line_is_reported_and_the_rest_is_read(runs: Path, tmp_path: P
     assert (episodes, figures(index).state) == (len(lines) - 2, "damaged")
 
 
+def test_damage_in_any_part_that_the_index_reads_is_reported(runs: Path, tmp_path: Path) -> None:
+    folder = copied(runs / "random", tmp_path / "run")
+    episodes = (folder / "episodes.jsonl").read_bytes().splitlines(keepends=True)
+    first = json.loads(episodes[0])
+    damaged: list[dict[str, object]] = [{"termination": "bored"}, {"steps": -1}, {"messages": [{"role": "nobody"}]}]
+    with (folder / "episodes.jsonl").open("ab") as file:
+        file.writelines(json.dumps({**first, **each}).encode() + b"\n" for each in damaged)
+        file.write(json.dumps({**first, "error": "~"}).encode().replace(b"~", b"\xff") + b"\n")
+        file.write(json.dumps({**first, "variant": "~"}).encode().replace(b"~", b"\xff") + b"\n")
+    with (folder / "timings.jsonl").open("a") as file:
+        slot = {"task_id": first["task_id"], "trial": first["trial"]}
+        file.writelines(f"{json.dumps({**slot, 'seconds': each})}\n" for each in (-1, float("nan"), float("inf")))
+    with opened(folder).reading() as connection:
+        rows = connection.execute("SELECT file, line, why FROM damage ORDER BY file, line").fetchall()
+        found = [(row["file"], row["line"]) for row in rows]
+        kept = connection.execute("SELECT count(*) FROM episodes").fetchone()[0]
+    last, timed = len(episodes), len((folder / "timings.jsonl").read_text().splitlines())
+    assert found == [("episodes.jsonl", last + n) for n in range(1, 6)] + [
+        ("timings.jsonl", timed - n) for n in (2, 1, 0)
+    ]
+    assert all(row["why"] for row in rows)
+    assert kept == last
+
+
+def test_the_last_line_of_an_episode_counts_and_its_calls_are_paired_by_position(runs: Path, tmp_path: Path) -> None:
+    folder = copied(runs / "random", tmp_path / "run")
+    record = json.loads((folder / "episodes.jsonl").read_text().splitlines()[0])
+    calls: list[dict[str, object]] = [{"name": name, "arguments": {}} for name in ("first", "second", "third")]
+    answers = [{"role": "tool", "id": "", "error": False}, {"role": "tool", "id": "", "error": True}]
+    stray = {"role": "tool", "id": "", "error": False}
+    told = {"role": "user", "content": "\ud800", "tool_calls": [{"name": "own \ud800", "arguments": {}}]}
+    messages = [stray, {"role": "assistant", "tool_calls": calls}, *answers, told, stray, stray]
+    with (folder / "episodes.jsonl").open("a") as file:
+        file.write(json.dumps({**record, "seed": 2**64, "messages": messages}) + "\n")
+    with opened(folder).reading() as connection:
+        slot = [record["task_id"], record["trial"]]
+        chosen = "JOIN tasks USING (task) WHERE id = ? AND trial = ?"
+        query = f"SELECT side, name, made, failed FROM calls {chosen} ORDER BY name"
+        found = [tuple(row) for row in connection.execute(query, slot)]
+        seed = connection.execute(f"SELECT seed FROM episodes {chosen}", slot).fetchone()[0]
+    assert found == [
+        ("agent", "first", 1, 0),
+        ("user", "own \\ud800", 1, 0),
+        ("agent", "second", 1, 1),
+        ("agent", "third", 1, 1),
+    ]
+    assert int(seed) == 2**64
+
+
 def test_a_damaged_index_is_rebuilt(runs: Path, tmp_path: Path) -> None:
     folder = copied(runs / "random", tmp_path / "run")
     before = figures(opened(folder))

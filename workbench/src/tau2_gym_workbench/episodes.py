@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -21,8 +21,10 @@ from tau2_core.model.paired_calls import paired_calls
 from tau2_core.model.tasks import Task
 from tau2_core.records.journal import EPISODES, GRADES, JUDGEMENTS, TASKS, TIMINGS
 from tau2_core.records.lines import line_at
+from tau2_core.validation import first_wrong_part
 
-from tau2_gym_workbench.index import RunIndex, Timing
+from tau2_gym_workbench.index import RunIndex
+from tau2_gym_workbench.line_parts import read_timing
 
 WINDOW = 300  # messages per page
 NO_SECONDS: Mapping[int, float] = MappingProxyType({})
@@ -152,6 +154,7 @@ def read_episode(index: RunIndex, key: str, task: int, trial: int) -> StoredEpis
     if record is None:
         raise UsageError(f"{names[task]}, trial {trial} is not finished")
     said = _read(index, JUDGEMENTS, judgement) if judgement else None
+    seconds = _read(index, TIMINGS, timing, read_timing) if timing else None
     return StoredEpisode(
         key,
         task,
@@ -163,22 +166,30 @@ def read_episode(index: RunIndex, key: str, task: int, trial: int) -> StoredEpis
             _model(Judgement, index, JUDGEMENTS, {k: v for k, v in said.items() if k not in ("task_id", "trial")})
             if said
             else None,
-            timing["seconds"] if timing else None,
+            seconds.seconds if seconds else None,
         ),
         _model(Task, index, TASKS, _read(index, TASKS, told)) if told else None,
-        Latency(_model(Timing, index, TIMINGS, _read(index, TIMINGS, timing)).latency).by_message() if timing else {},
+        Latency(seconds.latency).by_message() if seconds else {},
     )
 
 
-def _read(index: RunIndex, name: str, row: Any) -> Any:
+def _read(index: RunIndex, name: str, row: Any, decode: Callable[[bytes], Any] = json.loads) -> Any:
     try:
-        return json.loads(line_at(index.folder / name, row["begin"], row["end"]))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{index.folder / name} changed while it was being read: {error}; reload the page") from error
+        return decode(line_at(index.folder / name, row["begin"], row["end"]))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _unreadable(index, name, str(error)) from error
 
 
 def _model(model: type[BaseModel], index: RunIndex, name: str, content: Any) -> Any:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise RunError(f"{index.folder / name} changed while it was being read; reload the page") from error
+        raise _unreadable(index, name, first_wrong_part(error)) from error
+
+
+def _unreadable(index: RunIndex, name: str, why: str) -> RunError:
+    file = index.folder / name
+    return RunError(
+        f"{file}: the line of this episode is damaged, or changed while it was being read: {why}; "
+        "reload the page, or restore the file"
+    )

@@ -12,42 +12,30 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, Field
-from tau2_core.model.episodes import EpisodeRecord
-from tau2_core.model.evaluation import Grade, Judgement
-from tau2_core.model.latency import Speaker
 from tau2_core.model.tasks import Task
+from tau2_core.records.figures import ExplainedGrade, JudgementFigures, PlaceFigures
 from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, JUDGEMENTS, SUMMARY, TASKS, TIMINGS
-from tau2_core.records.lines import Line
 from tau2_core.records.reader import read_configuration
 
-from tau2_gym_workbench.index_tables import FORMAT, described, make_anew, put, storable
-from tau2_gym_workbench.indexed_file import IndexedFile, Take, stamp_of
-from tau2_gym_workbench.rows import episode_row, findings, grade_row, timing_row, tool_counts, total_cost
+from tau2_gym_workbench.index_tables import FORMAT, Entry, Groups, Layout, Place, described, make_anew
+from tau2_gym_workbench.indexed_file import IndexedFile, Kind, stamp_of
+from tau2_gym_workbench.line_parts import (
+    EpisodePart,
+    Timing,
+    read_episode_part,
+    read_grade,
+    read_judgement,
+    read_timing,
+)
+from tau2_gym_workbench.rows import episode_row, findings, grade_row, judgement_row, timing_row, tool_counts
 
 FILE = "workbench.sqlite"
 _FILES = (CONFIGURATION, TASKS, EPISODES, JUDGEMENTS, TIMINGS, GRADES, SUMMARY)
-
-
-_Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class Timing(BaseModel):
-    """A line of `timings.jsonl`, as far as pages show it: how long an episode took, and its messages by speaker."""
-
-    task_id: str
-    trial: int
-    seconds: _Seconds
-    latency: dict[Speaker, dict[int, _Seconds]] = {}
-
-
-class _Place(BaseModel):
-    task_id: str
-    trial: int
 
 
 class RunIndex:
@@ -116,14 +104,7 @@ class RunIndex:
             description = {"format": FORMAT, "configuration": json.dumps(stamp_of(self.folder / CONFIGURATION))}
             if described(connection) != description:
                 make_anew(connection, description)
-            kinds: list[tuple[str, type[BaseModel], Take]] = [
-                (TASKS, Task, self._take_task),
-                (EPISODES, EpisodeRecord, self._take_episode),
-                (JUDGEMENTS, _Place, self._take_judgement),
-                (TIMINGS, Timing, self._take_timing),
-                (GRADES, Grade, self._take_grade),
-            ]
-            changed = [IndexedFile(self.folder / name, connection, model, take).read() for name, model, take in kinds]
+            changed = [IndexedFile(self.folder, connection, kind).read() for kind in self._kinds(connection)]
             connection.execute("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):
@@ -133,55 +114,40 @@ class RunIndex:
             connection.close()
         return any(changed) or not self._seen
 
-    def _slot(self, place: Any) -> tuple[int, int] | None:
-        """Return an episode's slot; None if the run has no such slot."""
+    def _kinds(self, connection: sqlite3.Connection) -> list[Kind]:
+        groups = Groups(connection)
+        return [
+            Kind(TASKS, Layout("tasks"), Task.model_validate_json, self._task, _described),
+            Kind(EPISODES, Layout("episodes", "calls"), read_episode_part, self._slot, _played),
+            Kind(JUDGEMENTS, Layout("judgements"), read_judgement, self._slot, _judged),
+            Kind(TIMINGS, Layout("timings"), read_timing, self._slot, _timed),
+            Kind(GRADES, Layout("grades", "findings"), read_grade, self._slot, partial(_graded, groups)),
+        ]
+
+    def _task(self, task: Task) -> Place | None:
+        number = self._numbers.get(task.id)
+        return None if number is None else (number,)
+
+    def _slot(self, place: PlaceFigures) -> Place | None:
         number = self._numbers.get(place.task_id)
         return (number, place.trial) if number is not None and 0 <= place.trial < self.config["trials"] else None
 
-    def _take_task(self, connection: sqlite3.Connection, line: Line, task: Any) -> None:
-        number = self._numbers.get(task.id)
-        if number is not None:
-            put(connection, "tasks", {"task": number, "id": task.id, "begin": line.start, "end": line.end})
 
-    def _take_episode(self, connection: sqlite3.Connection, line: Line, record: Any) -> None:
-        slot = self._slot(record)
-        if slot is None:
-            return
-        connection.execute("DELETE FROM calls WHERE task = ? AND trial = ?", slot)
-        put(connection, "episodes", _placed(slot, line) | episode_row(record))
-        connection.executemany(
-            "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?)", [(*slot, *counts) for counts in tool_counts(record)]
-        )
-
-    def _take_grade(self, connection: sqlite3.Connection, line: Line, grade: Any) -> None:
-        slot = self._slot(grade)
-        if slot is None:
-            return
-        connection.execute("DELETE FROM findings WHERE task = ? AND trial = ?", slot)
-        put(connection, "grades", _placed(slot, line) | grade_row(grade))
-        for each in findings(grade):
-            known = (each.kind, storable(each.key))
-            connection.execute("INSERT OR IGNORE INTO groups (kind, key) VALUES (?, ?)", known)
-            connection.execute(
-                "INSERT OR IGNORE INTO findings SELECT ?, ?, number FROM groups WHERE kind = ? AND key = ?",
-                (*slot, *known),
-            )
-
-    def _take_judgement(self, connection: sqlite3.Connection, line: Line, place: Any) -> None:
-        slot = self._slot(place)
-        if slot is None:
-            return
-        content = json.loads(line.content)
-        judgement = Judgement.model_validate({k: v for k, v in content.items() if k not in ("task_id", "trial")})
-        usage = judgement.usage
-        row = {"model": judgement.model, "failed": bool(judgement.error), "cost": total_cost([usage])}
-        tokens = usage.prompt_tokens + usage.completion_tokens
-        put(connection, "judgements", _placed(slot, line) | row | {"tokens": tokens})
-
-    def _take_timing(self, connection: sqlite3.Connection, line: Line, timing: Any) -> None:
-        if (slot := self._slot(timing)) is not None:
-            put(connection, "timings", _placed(slot, line) | timing_row(timing.seconds, timing.latency))
+def _described(task: Task) -> Entry:
+    return Entry({"id": task.id})
 
 
-def _placed(slot: tuple[int, int], line: Line) -> dict[str, Any]:
-    return {"task": slot[0], "trial": slot[1], "begin": line.start, "end": line.end}
+def _played(record: EpisodePart) -> Entry:
+    return Entry(episode_row(record), list(tool_counts(record)))
+
+
+def _judged(judgement: JudgementFigures) -> Entry:
+    return Entry(judgement_row(judgement))
+
+
+def _timed(timing: Timing) -> Entry:
+    return Entry(timing_row(timing))
+
+
+def _graded(groups: Groups, grade: ExplainedGrade) -> Entry:
+    return Entry(grade_row(grade), [(groups.number(each.kind, each.key),) for each in findings(grade)])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 SCHEMA = """
@@ -29,11 +31,71 @@ CREATE TABLE damage (file TEXT, line INT, why TEXT, PRIMARY KEY (file, line)) WI
 FORMAT = hashlib.sha256(SCHEMA.encode()).hexdigest()  # an index with another layout is rebuilt
 
 
-def put(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> None:
-    """Write a row into a table, replacing one with the same key."""
-    names, marks = ", ".join(row), ", ".join("?" * len(row))
-    values = [storable(value) for value in row.values()]
-    connection.execute(f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})", values)  # noqa: S608 - our names
+KEY = ("task", "trial")
+Place = tuple[int, ...]  # the key of a row: the number of a task, and the trial unless the row is about the task
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the index keeps of one line: a row by column, and the rows of its details. Both lack the place."""
+
+    row: dict[str, Any]
+    details: Collection[tuple[Any, ...]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The tables of a file's lines: the one with a row for each, and the one with their details, if there is any."""
+
+    rows: str
+    details: str = ""
+
+    @property
+    def tables(self) -> list[str]:
+        return [self.rows, self.details] if self.details else [self.rows]
+
+    def put(self, connection: sqlite3.Connection, entries: Mapping[Place, Entry]) -> None:
+        """Write entries, replacing those at the same places."""
+        places = sorted(entries)
+        put(connection, self.rows, [dict(zip(KEY, place, strict=False)) | entries[place].row for place in places])
+        if self.details:
+            connection.executemany(f"DELETE FROM {self.details} WHERE task = ? AND trial = ?", places)  # noqa: S608
+            _insert(connection, self.details, [place + each for place in places for each in entries[place].details])
+
+
+def put(connection: sqlite3.Connection, table: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows, which have the same columns, into a table, replacing those with the same key."""
+    if rows:
+        _insert(connection, f"{table} ({', '.join(rows[0])})", [tuple(row.values()) for row in rows])
+
+
+def _insert(connection: sqlite3.Connection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    if not rows:
+        return
+    statement = f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(rows[0]))})"  # noqa: S608 - our names
+    try:
+        connection.executemany(statement, rows)
+    except (UnicodeEncodeError, OverflowError):  # rare, and finding out beforehand costs as much as writing
+        connection.executemany(statement, [tuple(map(storable, row)) for row in rows])
+
+
+class Groups:
+    """The numbers of groups of episodes that failed in the same way."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        rows = connection.execute("SELECT kind, key, number FROM groups")
+        self._numbers: dict[tuple[str, str], int] = {(kind, key): number for kind, key, number in rows}
+
+    def number(self, kind: str, key: str) -> int:
+        """Return the number of a group, which is entered if it is new."""
+        found = self._numbers.get((kind, key))
+        if found is None:
+            group = (kind, storable(key))
+            self._connection.execute("INSERT OR IGNORE INTO groups (kind, key) VALUES (?, ?)", group)
+            query = "SELECT number FROM groups WHERE kind = ? AND key = ?"
+            found = self._numbers[kind, key] = int(self._connection.execute(query, group).fetchone()[0])
+        return found
 
 
 def storable(value: Any) -> Any:

@@ -5,40 +5,47 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from tau2_core.errors import RunError
-from tau2_core.records.journal import EPISODES, GRADES, JUDGEMENTS, TASKS, TIMINGS
 from tau2_core.records.lines import Line, whole_lines
 from tau2_core.validation import first_wrong_part
 
-from tau2_gym_workbench.index_tables import put
+from tau2_gym_workbench.index_tables import Entry, Layout, Place, put
 
 CHECKED_TAIL = 4096  # bytes before the end of what is indexed, compared to see whether the file was only appended to
-Take = Callable[[sqlite3.Connection, Line, Any], None]
+AT_ONCE = 2000  # lines whose entries are written together
 
 
-_TABLES = {
-    TASKS: ["tasks"],
-    EPISODES: ["episodes", "calls"],
-    JUDGEMENTS: ["judgements"],
-    TIMINGS: ["timings"],
-    GRADES: ["grades", "findings"],
-}
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The lines of one file: where their entries are kept, and how they are made."""
+
+    name: str
+    layout: Layout
+    read: Callable[[bytes], Any]
+    """Decodes a line. Raises ValueError or RecursionError."""
+
+    place: Callable[[Any], Place | None]
+    """Returns the place of what a line holds, None if the run has no such place."""
+
+    entry: Callable[[Any], Entry]
+    """Makes the entry. Raises ValueError."""
 
 
 class IndexedFile:
-    """A file of a run, read from where the index left off. Each line is validated as `model` and passed to `take`."""
+    """A file of a run, read from where the index left off."""
 
-    def __init__(self, file: Path, connection: sqlite3.Connection, model: type[BaseModel], take: Take) -> None:
-        self.file = file
+    def __init__(self, folder: Path, connection: sqlite3.Connection, kind: Kind) -> None:
+        self.file = folder / kind.name
+        self.name = kind.name
         self.connection = connection
-        self.name = file.name
-        self.model = model
-        self.take = take
+        self.kind = kind
+        self._entries: dict[Place, Entry] = {}
 
     def read(self) -> bool:
         """Read the new lines; return whether anything changed. Raises OSError."""
@@ -58,24 +65,37 @@ class IndexedFile:
         for line in whole_lines(self.file, start=done, number=lines):
             done, lines = line.end + 1, line.number
             self._take(line)
+        self._write()
         row = {"name": self.name, "inode": stamp[0], "size": stamp[1], "mtime": stamp[2]}
-        put(self.connection, "files", row | {"done": done, "lines": lines, "tail": _tail(self.file, done)})
+        put(self.connection, "files", [row | {"done": done, "lines": lines, "tail": _tail(self.file, done)}])
         return done != before
 
     def _take(self, line: Line) -> None:
         try:
-            content = self.model.model_validate_json(line.content)
-            self.take(self.connection, line, content)
+            content = self.kind.read(line.content)
+            place = self.kind.place(content)
+            if place is None:
+                return
+            entry = self.kind.entry(content)
         except ValidationError as error:
             self._note(line, first_wrong_part(error))
         except (ValueError, RecursionError) as error:
             self._note(line, str(error))
+        else:
+            entry.row.update(begin=line.start, end=line.end)
+            self._entries[place] = entry  # the last line of a place counts
+            if len(self._entries) == AT_ONCE:
+                self._write()
+
+    def _write(self) -> None:
+        self.kind.layout.put(self.connection, self._entries)
+        self._entries.clear()
 
     def _note(self, line: Line, why: str) -> None:
-        put(self.connection, "damage", {"file": self.name, "line": line.number, "why": why[:300]})
+        put(self.connection, "damage", [{"file": self.name, "line": line.number, "why": why[:300]}])
 
     def _forget(self) -> bool:
-        for table in _TABLES[self.name]:
+        for table in self.kind.layout.tables:
             self.connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
         for table in ("files", "damage"):
             column = "name" if table == "files" else "file"

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tau2_core.model.episodes import Usage
 from tau2_core.model.evaluation import Grade, Status
-from tau2_core.records.figures import EpisodeFigures, GradeFigures, JudgementFigures
+from tau2_core.records.figures import EpisodeFigures, ExplainedGrade, GradeFigures, JudgementFigures
 from tau2_core.records.slot_lines import SlotNumbers
 
 STATES = ("met", "unmet", "unchecked", "vacuous")
@@ -157,7 +157,7 @@ def count_criteria(
     return counts
 
 
-def criterion_state(grade: Grade | GradeFigures | None, name: str) -> str:
+def criterion_state(grade: Grade | GradeFigures | ExplainedGrade | None, name: str) -> str:
     """Return what a grade says of a criterion: met, unmet, vacuous (the task specifies nothing for it) or unchecked.
 
     A grade without any verdict says unchecked, even if the task's other trials are vacuous. Otherwise an error instead

@@ -23,7 +23,8 @@ def own_decoder(part: type[Part]) -> Callable[[bytes], Part]:
         try:
             return fast.decode(content)
         except (msgspec.DecodeError, RecursionError):
-            return msgspec.convert(json.loads(content), part)  # Python's reader also accepts NaN and Infinity
+            # Python's reader also accepts NaN and Infinity.
+            return msgspec.convert(json.loads(content), part, str_keys=True)
 
     return decoded
 
@@ -39,7 +40,8 @@ def line_decoder(file: Path, part: type[Part]) -> Callable[[Line], Part]:
         try:
             return fast.decode(line.content)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return msgspec.convert(json_content(file, line), part)  # Python's reader also accepts NaN and Infinity
+            # Python's reader also accepts NaN and Infinity.
+            return msgspec.convert(json_content(file, line), part, str_keys=True)
 
     def located(line: Line) -> Part:
         try:

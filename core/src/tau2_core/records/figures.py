@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tau2_core.model.episodes import Slot, Usage
-from tau2_core.model.evaluation import Outcome, Status, reaches
+from tau2_core.model.evaluation import Outcome, Status, Verdict, reaches
 
 
 class PlaceFigures(msgspec.Struct):
@@ -94,16 +94,26 @@ class _Verdict(msgspec.Struct):
         return self.reward is not None and reaches(self.reward)
 
 
-class GradeFigures(PlaceFigures):
-    """The parts of a grade that are counted."""
+class GradeOutcome(GradePlace):
+    """The outcome of a grade, and the criteria that its reward is made of."""
 
-    evaluators: str
-    reward: float | None
     outcome: Outcome
     basis: list[str]
-    verdicts: dict[str, _Verdict] = {}
 
     @property
     def solved(self) -> bool:
         """Whether rates count it as solved."""
         return self.outcome.counts_as_solved
+
+
+class GradeFigures(GradeOutcome):
+    """The parts of a grade that are counted."""
+
+    verdicts: dict[str, _Verdict] = {}
+
+
+class ExplainedGrade(GradeOutcome):
+    """A grade with what explains it: the checks with their evidence, and the note."""
+
+    verdicts: dict[str, Verdict] = {}
+    note: str = ""

@@ -10,6 +10,8 @@ from typing import Any
 
 from tau2_core.errors import RunError
 
+AT_ONCE = 1 << 18  # bytes read at once
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -26,7 +28,7 @@ def whole_lines(file: Path, *, start: int = 0, number: int = 0) -> Iterator[Line
 
     Raises OSError.
     """
-    with file.open("rb") as stream:
+    with file.open("rb", buffering=AT_ONCE) as stream:
         stream.seek(start)
         for content in stream:
             if not content.endswith(b"\n"):

@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from tau2_core.model.evaluation import Check, Grade, Status, Verdict, reaches
+from tau2_core.records.figures import ExplainedGrade
 
 SHOWN_PATHS = 4
 SHOWN_CALLS = 2
 LONGEST_VALUE = 60
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
-def reasons(grade: Grade) -> list[str]:
-    """Return why a grade is not the full reward: unmet checks first, then the note."""
-    note = [grade.note] if grade.note and not (grade.reward is not None and reaches(grade.reward)) else []
-    if grade.reward is None:
-        return note
-    found = []
-    for criterion in grade.basis:
-        verdict = grade.verdicts.get(criterion)
-        if verdict is None or verdict.status is Status.PENDING:
-            continue
-        unmet = [f"{criterion}: {explained(check)}" for check in verdict.checks if not check.met]
-        if criterion == "ENV_ASSERTION" and unmet and (state := _state(grade)):
-            unmet[0] += f"; the state behind it: {state}"
-        found += unmet
-    return [*found, *note]
+def reasons(grade: Grade | ExplainedGrade, most: int | None = None) -> list[str]:
+    """Return why a grade is not the full reward: unmet checks first, then the note; only the first `most` if given."""
+    return list(islice(_reasons(grade), most))
+
+
+def _reasons(grade: Grade | ExplainedGrade) -> Iterator[str]:
+    if grade.reward is not None:
+        for criterion in grade.basis:
+            verdict = grade.verdicts.get(criterion)
+            if verdict is not None and verdict.status is not Status.PENDING:
+                yield from _unmet(grade, criterion, verdict)
+    if grade.note and not (grade.reward is not None and reaches(grade.reward)):
+        yield grade.note
+
+
+def _unmet(grade: Grade | ExplainedGrade, criterion: str, verdict: Verdict) -> Iterator[str]:
+    state = _state(grade) if criterion == "ENV_ASSERTION" else ""
+    for check in verdict.checks:
+        if not check.met:
+            reason = f"{criterion}: {explained(check)}"
+            yield f"{reason}; the state behind it: {state}" if state else reason
+            state = ""  # once is enough
 
 
 def explained(check: Check) -> str:
@@ -37,7 +47,7 @@ def explained(check: Check) -> str:
     return f"{text}: {detail}" if detail else text
 
 
-def _state(grade: Grade) -> str:
+def _state(grade: Grade | ExplainedGrade) -> str:
     """Return where the end state differs from the gold state, since an assertion does not show what it checked."""
     verdicts: Sequence[Verdict] = [grade.verdicts[name] for name in ("DB", "COLLATERAL") if name in grade.verdicts]
     checks = [check for verdict in verdicts for check in verdict.checks if not check.met]
@@ -67,5 +77,5 @@ def _value(item: dict[str, Any], side: str) -> str:
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = _encode(value)
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"

@@ -110,7 +110,7 @@ class Tally:
 
     def note_failure(self, grade: Grade) -> None:
         """Keep the unmet criteria as the reason for the task's first failure."""
-        self._failures[grade.task_id] = grade.trial, "; ".join(reasons(grade)[:3])
+        self._failures[grade.task_id] = grade.trial, "; ".join(reasons(grade, 3))
 
     def add_record(self, record: EpisodeRecord | EpisodeEnd) -> None:
         self.tool_calls += record.tool_calls

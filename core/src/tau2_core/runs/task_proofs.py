@@ -87,7 +87,7 @@ class _Player:
         criteria = task.evaluation_criteria
         unsayable = any("," in text for text in (criteria.communicate_info if criteria else None) or [])
         if not grade.solved and not unsayable:  # already noted
-            why = "; ".join(reasons(grade)[:3])
+            why = "; ".join(reasons(grade, 3))
             self.notes.note(
                 source,
                 ProblemKind.ORACLE,

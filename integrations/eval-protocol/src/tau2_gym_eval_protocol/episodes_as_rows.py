@@ -100,7 +100,7 @@ def as_result(grade: Grade) -> EvaluateResult:
 
     Without a reward (if the judge or the infrastructure failed) the score is 0 and invalid.
     """
-    why = reasons(grade)[:REASONS]
+    why = reasons(grade, REASONS)
     if grade.outcome is Outcome.PENDING:
         why.append(f"pending: {', '.join(grade.pending)} await a judge")
     return EvaluateResult(
