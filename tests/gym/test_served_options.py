@@ -45,10 +45,11 @@ RUNS = {
         *("--judge-model", "openai/judge", "--judge-args", "{}", "--replay", str(CASSETTE)),
     ],
     "solo": ["telecom", "--split", "base", "--num-tasks", "2", "--solo", "--variant", "workflow", "--user", "none"],
+    "documents": ["banking_knowledge", "--num-tasks", "1", "--variant", "bm25_grep", "--variant-option", "top_k=5"],
     "sample": ["mock", "--sample", "2", "--seed", "7", "--no-plugin", "airline"],
 }
 IN_RUN_JSON = {
-    *("domain", "task", "split", "num_tasks", "sample", "trials", "seed", "mode", "variant", "solo"),
+    *("domain", "task", "split", "num_tasks", "sample", "trials", "seed", "mode", "variant", "variant_option", "solo"),
     *("user", "user_model", "user_args", "judge_model", "judge_args", "judge_all", "fault", "evaluators"),
     *("max_steps", "max_errors", "timeout", "replay", "no_plugin"),
 }
@@ -76,7 +77,6 @@ ABSENT = {
     "executor",
     "executor_option",
     "min_coverage",
-    "variant_option",
     "fail_under",
     "json_output",
 }
@@ -98,8 +98,9 @@ def test_every_option_of_run_is_classified() -> None:
         assert word in (Path(__file__).parent / file).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("options", RUNS.values(), ids=RUNS.keys())
-@pytest.mark.domain("telecom")
+@pytest.mark.parametrize(
+    "options", [pytest.param(run, id=name, marks=pytest.mark.domain(run[0])) for name, run in RUNS.items()]
+)
 def test_a_served_run_has_the_configuration_of_a_run(start: Start, tmp_path: Path, options: list[str]) -> None:
     server = start(*options, "--name", "r", "--agent-name", "oracle")
     CliRunner().invoke(app, ["run", *options, "--name", "r", "--out", str(tmp_path)])
@@ -114,6 +115,7 @@ def test_a_served_run_has_the_configuration_of_a_run(start: Start, tmp_path: Pat
     [
         (["--seed", "5"], "--seed would have no effect: it is for a served run: also give --split, --task"),
         (["--solo"], "--solo would have no effect"),
+        (["--variant-option", "top_k=5"], "--variant-option would have no effect"),
         (["--mode", "tau2"], "--mode would have no effect"),
         (["--run-timeout", "5"], "--run-timeout would have no effect"),
         (["--max-infrastructure-errors", "2"], "--max-infrastructure-errors would have no effect"),

@@ -24,7 +24,7 @@ class LLMAgent:
         if context.model is None:
             raise UsageError("agent 'llm' needs a model: --agent-model PROVIDER/NAME")
         self.model = context.model
-        self.tools = chat_tools(tuple(context.tools))
+        self.tools = context.tools
         self.options = {"tool_choice": "required"} if context.solo else {}
         self.request = context.request
         self.solo, self.user_first = context.solo, context.user_first
@@ -36,7 +36,7 @@ class LLMAgent:
             self._begin_with_user(chat)
         elif len(chat) == 1 and self.request:
             chat.append({"role": "user", "content": self.request})
-        speech = await request_reply(self.model, chat, self.tools, "assistant", **self.options)
+        speech = await request_reply(self.model, chat, chat_tools(tuple(self.tools)), "assistant", **self.options)
         return AssistantMessage(**speech.fields())
 
     def _begin_with_user(self, chat: list[dict[str, Any]]) -> None:

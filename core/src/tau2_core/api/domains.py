@@ -22,6 +22,7 @@ def load_domain(
     *,
     dataset: str | Path | None = None,
     variant: str = "",
+    variant_options: Mapping[str, Any] | None = None,
     solo: bool = False,
     packs: Sequence[str | Path] = (),
     blocked: Sequence[str] = (),
@@ -31,7 +32,8 @@ def load_domain(
     Args:
         domain: a domain's name, or the folder of a pack.
         dataset: a folder with data for the domain, such as a checkout of tau2-bench, instead of the pack's own.
-        variant: other prompts over the same environment.
+        variant: other prompts, tools or texts over the same environment.
+        variant_options: values of options that the variant declares.
         solo: for an agent that works alone on a ticket.
         packs: folders of packs that are not installed.
         blocked: plugins that are not imported.
@@ -45,7 +47,12 @@ def load_domain(
     data = None if dataset is None else Path(dataset)
     return LoadedDomain(
         load_setting(
-            open_catalogue(folders, _listed("blocked", blocked)), name, dataset=data, variant=variant, solo=solo
+            open_catalogue(folders, _listed("blocked", blocked)),
+            name,
+            dataset=data,
+            variant=variant,
+            variant_options=variant_options,
+            solo=solo,
         )
     )
 

@@ -8,8 +8,9 @@ from typing import Any, Unpack
 
 from tau2_core.api.options import EpisodeOptions, run_arguments
 from tau2_core.episode.episode import Episode
-from tau2_core.episode.participants import EXTERNAL_AGENT, agent_tools
+from tau2_core.episode.participants import EXTERNAL_AGENT
 from tau2_core.episode.tool_backend import LocalBackend
+from tau2_core.episode.tool_lists import agent_tools
 from tau2_core.errors import UsageError
 from tau2_core.evaluators.evidence import Gold
 from tau2_core.evaluators.grade import Grader

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -172,11 +173,21 @@ def find_domain(domain: str | Path) -> tuple[str, Path | None]:
 
 
 def _plain(name: str, value: Any) -> Any:
+    if name == "variant_option" and isinstance(value, Mapping):
+        return [f"{key}={_json(key, option)}" for key, option in value.items()]
     if name in _BY_NAME and isinstance(value, Mapping):
         return [f"{key}={number}" for key, number in value.items()]
     if isinstance(value, PathLike):
         return fspath(value)
     return value
+
+
+def _json(name: str, value: Any) -> str:
+    """Return an option's value as the command line takes it. Raises UsageError."""
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"variant_options: {name} should be a JSON value, not {value!r}") from error
 
 
 def _chosen_tasks(tasks: Any) -> tuple[list[Task] | None, list[str]]:

@@ -90,7 +90,10 @@ def serve(
     trials: Annotated[int | None, typer.Option(min=1, help="Serve a run with this number of trials per task.")] = None,
     seed: Annotated[int, typer.Option(help="Determines the seed of every trial.")] = 300,
     shard: Annotated[str | None, typer.Option(metavar="I/N", help="Serve only part I of N of the run.")] = None,
-    variant: Annotated[str, typer.Option(help="The variant of the run's prompts.")] = "",
+    variant: Annotated[str, typer.Option(help="The run's variant: other texts or tools for the same domain.")] = "",
+    variant_option: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="An option of the run's variant, such as top_k=5.")
+    ] = None,
     solo: Annotated[bool, typer.Option("--solo", help="The run is played solo.")] = False,
     mode: Annotated[Literal["strict", "tau2"] | None, typer.Option(help="The run's argument mode.")] = None,
     agent_name: Annotated[str | None, typer.Option(help="The agent's name in reports.")] = None,
@@ -205,12 +208,14 @@ def _serve(options: Options) -> None:
 
 def _only_episode(options: Options, settings: ServerSettings) -> Blueprint:
     """Return the blueprint of the episode over stdio; a task is played as the first trial of a run."""
+    from tau2_core.runs.loading import read_variant_options
     from tau2_core.runs.plan import trial_seeds
 
     return settings.blueprint(
         settings.domains[0],
         task_id=options.task[0] if options.task else None,
         variant=options.variant,
+        variant_options=read_variant_options(options.variant_option),
         solo=options.solo,
         seed=trial_seeds(options.seed, 1)[0],
         mode=options.mode,

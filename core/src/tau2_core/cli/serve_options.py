@@ -12,7 +12,7 @@ from tau2_core.runs.options import Options, RoleOptions
 
 YEAR = 365 * 24 * 3600
 OF_A_SLOT = ("slot_timeout", "slot_attempts", "run_timeout", "max_infrastructure_errors", "resume")
-OF_AN_EPISODE = ("seed", "shard", "variant", "solo", "mode")
+OF_AN_EPISODE = ("seed", "shard", "variant", "variant_option", "solo", "mode")
 OF_RUN_ALONE = {
     "min_coverage": "a server's end is not a gate; `tau2-gym report` shows the coverage of the served run",
     "fail_under": "a server's end is not a gate; `tau2-gym report` shows the mean reward of the served run",

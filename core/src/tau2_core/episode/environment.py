@@ -178,15 +178,26 @@ class Environment:
     def _tools_of(self, requestor: Requestor, *, listed: bool) -> Mapping[str, Tool]:
         """Return a side's tools: the `listed` ones, or the hidden ones too, as the official environment routes calls.
 
+        A variant that lists what is unlocked, of which there is no official one, takes calls of what is listed only.
         In solo play the agent has both sides' tools, and the customer has none.
         """
         if not self.solo:
-            role = role_of(requestor)
-            return self.setting.tools(role) if listed else self.setting.known_tools(role)
-        return self.setting.solo_tools if requestor == "assistant" else {}
+            return self._side_of(role_of(requestor), listed=listed)
+        if requestor != "assistant":
+            return {}
+        if not self.setting.lists_unlocked:
+            return self.setting.solo_tools
+        return {**self._side_of("agent", listed=True), **self._side_of("user", listed=True)}
+
+    def _side_of(self, role: Role, *, listed: bool) -> Mapping[str, Tool]:
+        if self.setting.lists_unlocked:
+            return self.setting.listed_tools(role, self.unlocked[role])
+        return self.setting.tools(role) if listed else self.setting.known_tools(role)
 
     def _hidden(self, role: Role) -> HiddenTools:
-        return HiddenTools(self.setting.hidden_tools(role), self.unlocked[role], self._call_hidden)
+        setting = self.setting
+        hidden, unlocked = setting.hidden_tools(role), self.unlocked[role]
+        return HiddenTools(hidden, unlocked, self._call_hidden, listed=setting.lists_unlocked)
 
     def _call_hidden(self, tool: Tool, arguments: dict[str, Any]) -> Any:
         """Run a hidden tool within the call of another, whose sync follows."""
@@ -238,6 +249,10 @@ class Environment:
         if not isinstance(result, bool):
             raise TaskError(f"assertion {assertion.func_name} returned {type(result).__name__}, not a bool")
         return result == assertion.assert_value
+
+    def all_unlocked(self) -> dict[str, list[str]]:
+        """Return the hidden tools that have been unlocked, by side; a side without any is left out."""
+        return {role: list(names) for role, names in self.unlocked.items() if names}
 
     def digests(self) -> dict[str, str]:
         """Return each side's digest."""

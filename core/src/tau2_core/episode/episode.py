@@ -82,12 +82,12 @@ class Episode:
         if not participants.agent.external:
             with foreign(f"agent {participants.agent.name}"), running("the creation of the agent"):
                 agent = participants.create_agent(
-                    agent_context(setting, task, participants, seed, self.models.get("agent"))
+                    agent_context(setting, task, participants, seed, self.models.get("agent"), self.backend)
                 )
         if not participants.user.external:
             with foreign(f"user {participants.user.name}"), running("the creation of the customer"):
                 user = participants.create_user(
-                    user_context(setting, task, participants, seed, self.models.get("user"))
+                    user_context(setting, task, participants, seed, self.models.get("user"), self.backend)
                 )
         self.conversation = Conversation(
             self.backend, user, participants.limits, setting.opening(), solo=setting.solo, agent=agent

@@ -12,15 +12,14 @@ from tau2_core.episode.conversation import Limits
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import new_environment
-from tau2_core.episode.solo import DONE_TOOL
 from tau2_core.episode.tool_backend import ToolBackend
+from tau2_core.episode.tool_lists import agent_tools, current, user_tools
 from tau2_core.errors import PluginError, UsageError
 from tau2_core.llm.model import EpisodeModel, RoleModel
 from tau2_core.model.llm import Model, ModelRole
 from tau2_core.model.participants import Agent, AgentContext, User, UserContext
 from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
 from tau2_core.model.tasks import Task
-from tau2_core.model.tools import Tool
 from tau2_core.plugins.catalogue import Wrapper
 
 Backend = TypeVar("Backend", bound=ToolBackend)
@@ -107,13 +106,13 @@ def new_backend(
 
 
 def agent_context(
-    setting: Setting, task: Task, participants: Participants, seed: int, model: Model | None
+    setting: Setting, task: Task, participants: Participants, seed: int, model: Model | None, backend: ToolBackend
 ) -> AgentContext:
     """Return the context of an episode's agent."""
     return AgentContext(
         domain=setting.domain,
         policy=setting.policy_for(task),
-        tools=agent_tools(setting),
+        tools=current(setting, lambda: agent_tools(setting, backend.unlocked_so_far)),
         seed=seed,
         solo=setting.solo,
         ticket=task.ticket if setting.solo else None,
@@ -125,23 +124,11 @@ def agent_context(
     )
 
 
-def agent_tools(setting: Setting) -> list[Tool]:
-    """Return the agent's tools; in solo play both sides' tools, and `done`."""
-    tools = [*setting.tools("agent").values()]
-    return [*tools, *setting.tools("user").values(), DONE_TOOL] if setting.solo else tools
-
-
-def user_tools(setting: Setting, task: Task) -> list[Tool]:
-    """Return the customer's tools in a task."""
-    tools = setting.tools("user").items()
-    return [tool for name, tool in tools if task.user_tools is None or name in task.user_tools]
-
-
 def user_context(
-    setting: Setting, task: Task, participants: Participants, seed: int, model: Model | None
+    setting: Setting, task: Task, participants: Participants, seed: int, model: Model | None, backend: ToolBackend
 ) -> UserContext:
     """Return the context of an episode's simulated customer."""
-    tools = user_tools(setting, task)
+    tools = current(setting, lambda: user_tools(setting, task, backend.unlocked_so_far))
     guidelines = setting.dataset.user_guidelines.get(bool(tools)) if setting.dataset else None
     gold = task if participants.user.sees_gold else None
     return UserContext(setting.domain, task.user_scenario, tools, seed, guidelines, gold, model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from random import Random
@@ -18,6 +18,7 @@ from tau2_core.model.participants import SOLO_REQUEST
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Role, Tool
 from tau2_core.names import did_you_mean
+from tau2_core.packs.hidden_tools import called_by_name
 from tau2_core.packs.pack import Pack
 from tau2_core.packs.retrieval import bind_search
 from tau2_core.state.world import Base
@@ -69,13 +70,21 @@ class Setting:
     def _check_options(self) -> None:
         """Refuse options that the variant does not have. Raises UsageError."""
         known = self.pack.manifest.variants[self.variant].options if self.variant else {}
+        place = self.pack.variant_sources.get(self.variant, self.pack.manifest_source)
         for name, value in self.variant_options.items():
-            of = f"variant {self.variant!r} of {self.pack.name}" if self.variant else self.pack.name
+            of = f"{place}: variant {self.variant!r} of {self.pack.name}"
+            if not self.variant:
+                variants = ", ".join(self.pack.manifest.variants) or "none"
+                what = f"{place}: {self.pack.name} is played without a variant, so it has no option {name!r}"
+                raise UsageError(f"{what}; choose a variant (available: {variants})")
             if name not in known:
-                raise UsageError(f"{of} has no option {name!r} ({did_you_mean(name, known)})")
+                mend = "give one of these, or declare it under `options` of the variant"
+                hint = f"{did_you_mean(name, known)}); its options are {', '.join(known) or 'none'}; {mend}"
+                raise UsageError(f"{of} has no option {name!r} ({hint}")
             if type(value) is not type(known[name]):
                 wanted = type(known[name]).__name__
-                raise UsageError(f"option {name} of {of} should be of type {wanted}, as {known[name]!r}, not {value!r}")
+                what = f"option {name} of variant {self.variant!r} of {self.pack.name} should be of type {wanted}"
+                raise UsageError(f"{place}: {what}, as {known[name]!r}, not {value!r}; give a value of that type")
 
     def _read_tools(self, role: Role) -> None:
         tools = self.pack.tools_in(self.variant, role)
@@ -84,10 +93,12 @@ class Setting:
         for name, tool in tools.items():
             text = texts[name].applied_to(tool) if name in texts else tool
             known[name] = text if tool.search is None else self._with_retriever(text)
-        self._known[role] = known
-        self._hidden[role] = {name: tool for name, tool in known.items() if tool.hidden}
-        hidden = self._hidden[role]
+        hidden = self._hidden[role] = {name: tool for name, tool in known.items() if tool.hidden}
         self._tools[role] = {name: tool for name, tool in known.items() if name not in hidden} if hidden else known
+        if hidden and self.lists_unlocked:
+            caller = next((tool for tool in known.values() if tool.calls_hidden), None)
+            known |= {name: called_by_name(tool, caller) for name, tool in hidden.items()}
+        self._known[role] = known
 
     def _with_retriever(self, tool: Tool) -> Tool:
         return bind_search(tool, self.pack.retrievers, self.knowledge, self.options)
@@ -103,6 +114,11 @@ class Setting:
         return {**own, **self.variant_options}
 
     @property
+    def lists_unlocked(self) -> bool:
+        """Whether the variant lists a hidden tool once it is unlocked, to be called by its own name."""
+        return bool(self.variant) and self.pack.manifest.variants[self.variant].lists_unlocked
+
+    @property
     def knowledge(self) -> KnowledgeBase:
         """The documents of the dataset or the pack. Raises PackError if they cannot be read."""
         files = self.dataset.documents if self.dataset else ()
@@ -111,6 +127,14 @@ class Setting:
     def tools(self, role: Role) -> Mapping[str, Tool]:
         """Return a side's tools by name, in listing order, without the hidden ones."""
         return self._tools[role]
+
+    def listed_tools(self, role: Role, unlocked: Iterable[str]) -> Mapping[str, Tool]:
+        """Return what a side is told of once it has unlocked some hidden tools: these too, in some variants."""
+        tools = self._tools[role]
+        if not self.lists_unlocked:
+            return tools
+        known = self._known[role]
+        return {**tools, **{name: known[name] for name in unlocked if name in known}}
 
     def hidden_tools(self, role: Role) -> Mapping[str, Tool]:
         """Return a side's hidden tools by name."""

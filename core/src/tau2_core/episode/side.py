@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tau2_core.episode.participants import agent_tools, user_tools
+from tau2_core.episode.tool_lists import agent_tools, user_tools
 from tau2_core.episode.visibility import visible_to
 from tau2_core.errors import UsageError
 from tau2_core.model.messages import AssistantMessage, Message, ParticipantMessage, UserMessage
@@ -24,11 +24,12 @@ class Side:
 
     @property
     def tools(self) -> Sequence[Tool]:
-        """What this side may call."""
+        """What this side may call, at present: a variant may list what is unlocked during the episode."""
         episode = self._episode
+        unlocked = episode.backend.unlocked_so_far
         if self.role == "agent":
-            return agent_tools(episode.setting)
-        return user_tools(episode.setting, episode.task)
+            return agent_tools(episode.setting, unlocked)
+        return user_tools(episode.setting, episode.task, unlocked)
 
     @property
     def messages(self) -> list[Message]:

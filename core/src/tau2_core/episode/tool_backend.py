@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from tau2_core.episode.environment import Environment
 from tau2_core.errors import Tau2GymError
 from tau2_core.hookspecs import Proceed
 from tau2_core.model.messages import ToolCall
-from tau2_core.model.tools import ToolResult
+from tau2_core.model.tools import Role, ToolResult
 from tau2_core.plugins.catalogue import Wrapper
 from tau2_core.watchdog import running
 
@@ -20,6 +20,13 @@ class BrokenOffError(Tau2GymError):
 
 class ToolBackend(Protocol):
     """Executes the tool calls of one episode."""
+
+    @property
+    def unlocked_so_far(self) -> Mapping[Role, Iterable[str]]:
+        """The hidden tools that have been unlocked, by side, as known without a question to a server.
+
+        A server is only asked for them in a variant that lists them.
+        """
 
     async def call(self, call: ToolCall) -> ToolResult:
         """Execute a call. Every failure is an error result."""
@@ -41,6 +48,10 @@ class LocalBackend:
         self.environment = environment
         self._proceed = wrapped(self._call, wrappers)
 
+    @property
+    def unlocked_so_far(self) -> Mapping[Role, Iterable[str]]:
+        return self.environment.unlocked
+
     async def _call(self, call: ToolCall) -> ToolResult:
         with running(f"the handler of {call.name}"):
             return self.environment.call(call)
@@ -57,7 +68,7 @@ class LocalBackend:
         return self.environment.digests()
 
     async def unlocked(self) -> dict[str, list[str]]:
-        return {role: list(names) for role, names in self.environment.unlocked.items() if names}
+        return self.environment.all_unlocked()
 
 
 def wrapped(proceed: Proceed, wrappers: Sequence[Wrapper]) -> Proceed:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
 from tau2_core.model.messages import AssistantMessage, Message, ToolCall, UserMessage
 from tau2_core.model.tasks import Action
+from tau2_core.model.tools import Role, Tool, role_of
 
 
 def evaluate(evidence: Evidence) -> Verdict:
@@ -14,20 +15,33 @@ def evaluate(evidence: Evidence) -> Verdict:
     actions = evidence.task.gold()
     if not actions:
         return Verdict(criterion="ACTION", status=Status.VACUOUS, reward=1.0)
-    calls = all_calls(evidence.record.messages)
+    calls = all_calls(evidence.record.messages, evidence.tools)
     checks = [_check(action, calls) for action in actions]
     met = all(check.met for check in checks)
     return Verdict(criterion="ACTION", status=Status.GRADED, reward=float(met), checks=checks)
 
 
-def all_calls(messages: Sequence[Message]) -> list[ToolCall]:
-    """Return the calls of both sides, in order."""
+def all_calls(
+    messages: Sequence[Message], tools: Callable[[Role], Mapping[str, Tool]] = lambda _role: {}
+) -> list[ToolCall]:
+    """Return the calls of both sides, in order.
+
+    With the `tools` of each side, the call of a hidden tool by its own name counts as the call of the tool through
+    which it goes, as the gold makes it.
+    """
     return [
-        call
+        _as_through(call, tools(role_of(call.requestor)).get(call.name))
         for message in messages
         if isinstance(message, AssistantMessage | UserMessage)
         for call in message.tool_calls or []
     ]
+
+
+def _as_through(call: ToolCall, tool: Tool | None) -> ToolCall:
+    if tool is None or tool.through is None:
+        return call
+    arguments = tool.through.call_of(call.name, call.arguments)
+    return call.model_copy(update={"name": tool.through.tool, "arguments": arguments})
 
 
 def matches(action: Action, call: ToolCall) -> bool:

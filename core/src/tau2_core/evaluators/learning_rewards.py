@@ -75,6 +75,7 @@ class GoldProgress:
     def __init__(self, setting: Setting, task: Task, seed: int, known_gold: dict[tuple[str, int | None], Gold]) -> None:
         evidence = ReplayedEvidence(setting, task, empty_record(setting, Slot(task.id, 0), seed), None, known_gold)
         self._actions = task.gold()
+        self._tools = setting.known_tools
         self._gold = evidence.gold.environment.worlds
         self._at_start = self.distance(evidence.start.worlds)
 
@@ -86,7 +87,7 @@ class GoldProgress:
         """Return A, the share of the gold calls that have been made."""
         if not self._actions:
             return 1.0
-        calls = all_calls(messages)
+        calls = all_calls(messages, self._tools)
         return sum(any(matches(action, call) for call in calls) for action in self._actions) / len(self._actions)
 
     def database_right(self, worlds: Mapping[Role, World]) -> float:

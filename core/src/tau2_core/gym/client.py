@@ -11,10 +11,10 @@ from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, TextContent
 
-from tau2_core.gym.data_plane import FAILURE_KEY
+from tau2_core.gym.data_plane import FAILURE_KEY, REFUSED_KEY
 from tau2_core.gym.middleware import LOOPBACK
 from tau2_core.model.messages import Requestor, ToolCall
-from tau2_core.model.tools import Failure, ToolResult
+from tau2_core.model.tools import Failure, Role, ToolResult
 
 CONNECT_SECONDS = 30.0
 ANSWER_SECONDS = 300.0
@@ -41,7 +41,8 @@ class RemoteBackend:
     """An environment behind a server. What must be kept from the agent comes from the control plane.
 
     `was_skipped` tells whether a plugin answered the last call instead of the environment; `digests` returns the digest
-    of each database; `unlocked` returns the unlocked hidden tools, if the server reports them.
+    of each database; `unlocked` returns the unlocked hidden tools. With `lists_unlocked` it is called
+    after each call.
     """
 
     def __init__(
@@ -49,20 +50,29 @@ class RemoteBackend:
         clients: Mapping[Requestor, Client],
         was_skipped: Callable[[], Awaitable[bool]],
         digests: Callable[[], Awaitable[dict[str, str]]],
-        unlocked: Callable[[], Awaitable[dict[str, list[str]]]] | None = None,
+        unlocked: Callable[[], Awaitable[dict[str, list[str]]]],
+        *,
+        lists_unlocked: bool = False,
     ) -> None:
         self._clients = clients
         self._was_skipped = was_skipped
         self._digests = digests
         self._unlocked = unlocked
+        self._lists_unlocked = lists_unlocked
+        self.unlocked_so_far: dict[Role, list[str]] = {}
 
     async def call(self, call: ToolCall) -> ToolResult:
         result = await self._clients[call.requestor].call_tool(call.name, call.arguments)
         assert isinstance(result, CallToolResult)
         content = result.content[0]
-        failure = (result.meta or {}).get(FAILURE_KEY, Failure.REFUSED) if result.is_error else None
+        meta = result.meta or {}
+        failure = meta.get(FAILURE_KEY, Failure.REFUSED) if result.is_error else None
         text = content.text if isinstance(content, TextContent) else ""
-        return ToolResult(text, Failure(failure) if failure else None, skipped=await self._was_skipped())
+        if self._lists_unlocked:
+            found = await self._unlocked()
+            self.unlocked_so_far = {"agent": found.get("agent", []), "user": found.get("user", [])}
+        skipped, refused = await self._was_skipped(), bool(meta.get(REFUSED_KEY))
+        return ToolResult(text, Failure(failure) if failure else None, skipped=skipped, refused=refused)
 
     async def settle(self) -> None:
         """Do nothing: the server runs the sync itself."""
@@ -71,4 +81,4 @@ class RemoteBackend:
         return await self._digests()
 
     async def unlocked(self) -> dict[str, list[str]]:
-        return {} if self._unlocked is None else await self._unlocked()
+        return await self._unlocked()

@@ -27,7 +27,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from tau2_core.errors import Tau2GymError
 from tau2_core.gym.credentials import check_token
-from tau2_core.gym.data_plane import as_mcp_tool, bounded_text, call_counted
+from tau2_core.gym.data_plane import REFUSED_KEY, as_mcp_tool, bounded_text, call_counted
 from tau2_core.gym.dialect_sessions import DialectSessions, Session
 from tau2_core.gym.errors import RefusedError, answer, as_refusal
 from tau2_core.gym.hosted_episode import HostedEpisode
@@ -194,7 +194,11 @@ class Compatibility:
     async def _list_tools(
         self, context: Context, _params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        domain = self._latest(self._session_id(context)).domain or self.settings.domains[0]
+        session_id = self._session_id(context)
+        world = self.registry.find(PREFIX + session_id)
+        if world is not None:
+            return types.ListToolsResult(tools=[as_mcp_tool(tool) for tool in world.tools("agent")])
+        domain = self._latest(session_id).domain or self.settings.domains[0]
         try:
             find = partial(self.settings.setting, domain, dataset=None, mode="tau2")
             setting = await self.registry.workers.run(find)
@@ -211,7 +215,8 @@ class Compatibility:
         text = as_object(result)
         sent = bounded_text(text, self.settings.max_result_chars)
         failed = result.failure is not None or sent is not text
-        return types.CallToolResult(content=[types.TextContent(text=sent)], is_error=failed)
+        meta = {REFUSED_KEY: True} if result.refused else None
+        return types.CallToolResult(content=[types.TextContent(text=sent)], is_error=failed, _meta=meta)
 
     async def _initial_state(self, request: Request) -> dict[str, Any]:
         """Create the world if necessary; our domains have nothing to show before the first call."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +12,7 @@ from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.tasks import Task
 
+MOST_OPTIONS = 100
 ID = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
 
 
@@ -23,6 +25,9 @@ class NewEpisode(BaseModel):
     task_id: str | None = None
     task: Task | None = None
     variant: str = ""
+    variant_options: dict[str, Any] = Field(
+        default_factory=dict, max_length=MOST_OPTIONS, description="Values of options that the variant declares."
+    )
     solo: bool = False
     seed: int = Field(default=0, ge=-(2**63), lt=2**63)
     dataset: str | None = Field(default=None, description="A dataset's name, or `pack` for the domain's own data.")
@@ -84,6 +89,8 @@ class RunProgress(BaseModel):
 class EpisodeState(BaseModel):
     """The state of an episode. `digests` is null in lists and during a call.
 
+    `unlocked` are the hidden tools that were unlocked so far, by side; null if there are none.
+
     `last_call_skipped`: a plugin answered the last call, and the environment never saw it.
     """
 
@@ -97,6 +104,7 @@ class EpisodeState(BaseModel):
     expires_at: datetime
     last_call_skipped: bool
     digests: dict[str, str] | None = None
+    unlocked: dict[str, list[str]] | None = None
 
 
 class Reward(BaseModel):

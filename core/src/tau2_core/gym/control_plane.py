@@ -196,6 +196,7 @@ def _build(registry: Registry, settings: ServerSettings, new: NewEpisode) -> Hos
         task_id=new.task_id,
         task=new.task,
         variant=new.variant,
+        variant_options=new.variant_options,
         solo=new.solo,
         seed=new.seed,
         dataset=new.dataset,
@@ -233,4 +234,5 @@ def episode_state(registry: Registry, episode: HostedEpisode) -> EpisodeState:
         termination=episode.ended.value if episode.ended else None,
         expires_at=registry.expires_at(episode),
         last_call_skipped=episode.last_call_skipped,
+        unlocked=episode.backend.environment.all_unlocked() or None,
     )

@@ -20,6 +20,7 @@ from tau2_core.gym.registry import Registry
 from tau2_core.model.tools import Role, Tool, ToolResult
 
 FAILURE_KEY = "tau2-gym/failure"
+REFUSED_KEY = "tau2-gym/refused"
 SIDE = "tau2_gym_side"
 INSTRUCTIONS = (
     "You act for one side of a conversation between a company's service agent and a customer. As the agent, read the "
@@ -48,7 +49,7 @@ def as_mcp_tool(tool: Tool) -> types.Tool:
 
 
 def as_mcp_result(result: ToolResult, max_chars: int) -> dict[str, Any]:
-    """Return a result in MCP's format: one text, and the kind of failure in `_meta`.
+    """Return a result in MCP's format: one text, and in `_meta` the kind of failure, or that the business declined.
 
     It is plain JSON, since the SDK would convert its own model back; the SDK validates it in any case.
     """
@@ -61,6 +62,8 @@ def as_mcp_result(result: ToolResult, max_chars: int) -> dict[str, Any]:
     }
     if result.failure is not None:
         answer["_meta"] = {FAILURE_KEY: result.failure.value}
+    elif result.refused:
+        answer["_meta"] = {REFUSED_KEY: True}
     return answer
 
 
@@ -97,6 +100,20 @@ async def call_counted(
     return result
 
 
+class _EpisodeServer(Server[Any]):
+    """A server whose tools may change during an episode, and whose prompts and resources do not."""
+
+    def get_capabilities(self, *args: Any, **options: Any) -> types.ServerCapabilities:
+        """Return what the server can do. The SDK cannot tell which of its lists change."""
+        found = super().get_capabilities(*args, **options)
+        assert found.tools is not None
+        assert found.prompts is not None
+        assert found.resources is not None
+        found.tools.list_changed = True
+        found.prompts.list_changed = found.resources.list_changed = found.resources.subscribe = False
+        return found
+
+
 def build_server(
     registry: Registry, side_of: Callable[[McpContext], HostedSide] = side_of_request, *, max_result_chars: int
 ) -> Server[Any]:
@@ -104,12 +121,19 @@ def build_server(
 
     async def list_tools(context: McpContext, _params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         episode, role = side_of(context)
+        registry.tool_lists.add(episode, role, context)
         return types.ListToolsResult(tools=[as_mcp_tool(tool) for tool in offered_tools(episode, role)])
 
     async def call_tool(context: McpContext, params: types.CallToolRequestParams) -> dict[str, Any]:
         episode, role = side_of(context)
+        registry.tool_lists.add(episode, role, context)
         result = await carry_out(registry, episode, role, params.name, params.arguments or {})
         return as_mcp_result(result, max_result_chars)
+
+    async def listen(
+        context: McpContext, params: types.SubscriptionsListenRequestParams
+    ) -> types.SubscriptionsListenResult:
+        return await registry.tool_lists.listen(*side_of(context), context, params)
 
     async def list_prompts(
         context: McpContext, _params: types.PaginatedRequestParams | None
@@ -147,7 +171,7 @@ def build_server(
             contents=[types.TextResourceContents(uri=uri, text=text, mime_type="text/markdown")]
         )
 
-    server = Server(
+    server = _EpisodeServer(
         "tau2-gym",
         version=version("tau2-core"),
         instructions=INSTRUCTIONS,
@@ -157,6 +181,7 @@ def build_server(
         on_list_resources=list_resources,
         on_list_resource_templates=list_resource_templates,
         on_read_resource=read_resource,
+        on_subscriptions_listen=listen,
     )
     # No parameter is sent in a header, so there is nothing to look up. mcp 2.0 does not accept this as an argument.
     server.get_tool_input_schema = lambda _name: None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -140,6 +140,10 @@ class HostedEpisode:
     def tools(self, role: Role) -> Sequence[Tool]:
         """Return the tools of a side."""
         return self.episode.agent.tools if role == "agent" else self.episode.customer.tools
+
+    def unlocked(self, role: Role) -> Collection[str]:
+        """Return the hidden tools that a side has unlocked so far."""
+        return self.backend.environment.unlocked[role]
 
     def answers_at_once(self, arguments: dict[str, Any]) -> bool:
         """Tell whether a call made now would return without waiting: no other call, thread or plugin is involved."""

@@ -22,6 +22,7 @@ from tau2_core.gym.metrics import Figures, metrics_text, total
 from tau2_core.gym.other_processes import Elsewhere, Office
 from tau2_core.gym.record_keeping import RecordKeeper
 from tau2_core.gym.slot_claims import SlotClaims
+from tau2_core.gym.tool_lists import ToolLists
 from tau2_core.gym.workers import Workers
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Grade
@@ -68,6 +69,7 @@ class Registry:
         self.works: set[asyncio.Task[Any]] = set()
         self.keeping = RecordKeeper(runs)
         self.claims = SlotClaims(self)
+        self.tool_lists = ToolLists()
 
     def admit(self, episode_id: str = "") -> None:
         """Check that an episode can be added.
@@ -169,6 +171,7 @@ class Registry:
             episode.last_used = time.monotonic()
             if self.office is not None:
                 self.office.note(episode)
+            self.tool_lists.note(episode)
             if episode.ended and not episode.kept:
                 await self._finish(self.keeping.try_to_keep(episode))
 
@@ -220,6 +223,7 @@ class Registry:
             episode.episode.close()
             await self.workers.run(partial(episode.begin, seed))
             episode.last_used = time.monotonic()
+            self.tool_lists.note(episode)
 
     async def close(self, episode_id: str) -> None:
         """Close an episode. Its URLs stop working at once; its record is kept after a call in flight has ended.
@@ -262,6 +266,7 @@ class Registry:
         """Close an episode's URLs, for good or until it is listed again."""
         episode.closed = True
         episode.episode.cancel_background()
+        self.tool_lists.close(episode)
         del self._episodes[episode.id]
         for key in (episode.agent_key, episode.user_key):
             self._keys.pop(key, None)

@@ -75,6 +75,7 @@ def backend_through(registry: Registry, address: str) -> OpenBackend:
                     partial(_was_skipped, episode),
                     partial(_digests, episode),
                     episode.backend.unlocked,
+                    lists_unlocked=setting.lists_unlocked,
                 )
         finally:
             registry.forget(episode)

@@ -132,6 +132,7 @@ class RecordKeepingServer(uvicorn.Server):
         again = self.should_exit
         self._captured_signals.append(sig)
         self.should_exit = True
+        self._loop.call_soon_threadsafe(self.registry.tool_lists.close_all)
         if again:
             self._loop.call_soon_threadsafe(self.hurry)
 

@@ -29,6 +29,7 @@ from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, 
 from tau2_core.records.summary import summarise
 from tau2_core.records.tally import Tally
 from tau2_core.runs.checked_plan import CheckedPlan
+from tau2_core.runs.configuration import own_policies
 from tau2_core.runs.digests import text_digest
 from tau2_core.runs.judgements import Judging, append_judgement
 from tau2_core.runs.listeners import Event, Listeners
@@ -90,7 +91,7 @@ class ServedRun:
             self.journal.write(CONFIGURATION, self.config)
         else:  # the folder becomes a run with its first task
             self.config.update(tasks=[], trials=1, seeds=[], split=None)  # each record has its own seed
-            self.config["digests"] = {**self.config["digests"], "tasks": None}
+            self.config["digests"] = {**self.config["digests"], "tasks": None, "policies": {}}
 
     def started(self) -> RunStart:
         """Return the notification for plugins when the run begins; a growing inventory is empty then."""
@@ -177,6 +178,7 @@ class ServedRun:
             self.journal.append(TASKS, _line(task))
             self.tasks[task.id] = task
             self._contents.append(json.dumps(task.model_dump(mode="json"), sort_keys=True))
+            self.config["digests"]["policies"] |= own_policies(self.plan.setting, [task])
             self.config["digests"]["tasks"] = text_digest(f"[{', '.join(self._contents)}]")
         if new or trial >= self.config["trials"]:
             self.config.update(tasks=list(self.tasks), trials=max(self.config["trials"], trial + 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +30,8 @@ from tau2_core.plugins.catalogue import Catalogue, Wrapper
 from tau2_core.runs.loading import load_domain_pack, load_setting
 
 OWN_DATA = "pack"
-SettingKey = tuple[str, str, str, bool, ArgumentMode | None]
+MOST_SETTINGS = 200
+SettingKey = tuple[str, str, str, str, bool, ArgumentMode | None]
 
 
 def named_datasets(folders: Sequence[Path]) -> dict[str, Path]:
@@ -100,21 +102,35 @@ class ServerSettings:
         *,
         dataset: str | None,
         variant: str = "",
+        variant_options: Mapping[str, Any] | None = None,
         solo: bool = False,
         mode: ArgumentMode | None = None,
     ) -> Setting:
-        """Return a domain's setting, created once and then shared. Raises UsageError, PackError."""
+        """Return a domain's setting, created once and then shared. Raises UsageError, PackError.
+
+        The number of settings with options is limited, since each stays in memory.
+        """
         if domain not in self.domains:
             raise UsageError(f"this server has no domain {domain!r} ({did_you_mean(domain, self.domains)})")
         name = dataset or next(iter(self.datasets), OWN_DATA)
         if name != OWN_DATA and name not in self.datasets:
             known = did_you_mean(name, [*self.datasets, OWN_DATA])
             raise UsageError(f"this server has no dataset {name!r} ({known})")
-        key = (domain, name, variant, solo, mode)
+        options = json.dumps(variant_options or {}, sort_keys=True)
+        key = (domain, name, variant, options, solo, mode)
         with self._lock:
             if key not in self._settings:
-                folder = self.datasets.get(name)
-                made = load_setting(self.catalogue, domain, dataset=folder, variant=variant, solo=solo, mode=mode)
+                if variant_options and len(self._settings) >= MOST_SETTINGS:
+                    raise UsageError(f"this server plays {MOST_SETTINGS} choices of options already; give one of those")
+                made = load_setting(
+                    self.catalogue,
+                    domain,
+                    dataset=self.datasets.get(name),
+                    variant=variant,
+                    variant_options=variant_options,
+                    solo=solo,
+                    mode=mode,
+                )
                 made.bases()
                 _ = made.policy_text  # read everything now, so that errors do not occur in an agent's request
                 self._settings[key] = made
@@ -124,7 +140,7 @@ class ServerSettings:
             return self._settings[key]
 
     def key_of(self, setting: Setting) -> SettingKey:
-        """Return the key of a setting of this server: domain, dataset, variant, solo, argument mode."""
+        """Return the key of a setting of this server: domain, dataset, variant, its options, solo, argument mode."""
         with self._lock:
             return next(key for key, made in self._settings.items() if made is setting)
 
@@ -135,6 +151,7 @@ class ServerSettings:
         task_id: str | None = None,
         task: Task | None = None,
         variant: str = "",
+        variant_options: Mapping[str, Any] | None = None,
         solo: bool = False,
         seed: int = 0,
         dataset: str | None = None,
@@ -143,7 +160,9 @@ class ServerSettings:
         conversation_tools: bool | None = None,
     ) -> Blueprint:
         """Return the blueprint of an episode. Raises UsageError for names that do not exist or do not fit together."""
-        setting = self.setting(domain, dataset=dataset, variant=variant, solo=solo, mode=mode)
+        setting = self.setting(
+            domain, dataset=dataset, variant=variant, variant_options=variant_options, solo=solo, mode=mode
+        )
         if task_id is not None and task is not None:
             raise UsageError("give `task_id` or `task`, not both")
         if task_id is not None:

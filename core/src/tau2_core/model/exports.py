@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tau2_core.model.episodes import EpisodeRecord
@@ -36,6 +36,7 @@ class Export:
     """The input of an exporter: a domain's tasks by id, or a `run` with the tasks that it played.
 
     `tools` are the agent's. `user_model` is the model that plays the customer, None if none was given.
+    `variant_options` are those that were given, without the variant's own values.
     """
 
     domain: str
@@ -46,3 +47,4 @@ class Export:
     tasks: Mapping[str, Task]
     user_model: str | None = None
     run: ExportedRun | None = None
+    variant_options: Mapping[str, Any] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -52,6 +53,23 @@ class Callee:
 
 
 @dataclass(frozen=True, slots=True)
+class CallingTool:
+    """How a side calls its hidden tools: through this tool, whose parameters take the hidden one's name and arguments.
+
+    With `as_text` the arguments are written as a JSON object in a text.
+    """
+
+    tool: str
+    name: str
+    arguments: str
+    as_text: bool
+
+    def call_of(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of the call of this tool that calls a hidden one."""
+        return {self.name: name, self.arguments: json.dumps(arguments) if self.as_text else arguments}
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """How a retriever answers a tool: its name and its options; a value `$NAME` is an option of the variant."""
 
@@ -66,7 +84,8 @@ class Tool(Callee):
     `mutates`: a replay repeats the call; tools of kind `write` always have it. `logs`: the handler may write too, but a
     replay does not repeat the call. `hidden`: the tool is not listed until it is unlocked by name. `quick`: the pack
     declares that its handlers and sync are quick, so a server may run them on its event loop. `search` is set for a
-    tool that a retriever answers.
+    tool that a retriever answers, `calls_hidden` for the tool that calls hidden ones, and `through` for a hidden tool
+    whose calls by its own name go through that one.
     """
 
     kind: Kind = "read"
@@ -76,6 +95,8 @@ class Tool(Callee):
     search: Search | None = None
     transfers: bool = False
     quick: bool = False
+    calls_hidden: CallingTool | None = None
+    through: CallingTool | None = None
 
     def chat_function(self) -> dict[str, Any]:
         """Return the tool as a chat-completions function."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tau2_core.model.registrations import Toolset
-from tau2_core.model.tools import Function, Role, Search, Source, Tool
+from tau2_core.model.tools import CallingTool, Function, Role, Search, Source, Tool
 from tau2_core.packs.binding import Binder, Bound
 from tau2_core.packs.code import handler_modules
 from tau2_core.packs.declarations import OPEN_SCHEMA, Declaration, FunctionEntry, ToolEntry, read_entries
@@ -70,16 +70,26 @@ class Callees:
                 search=None if retriever is None else Search(retriever, entry.options),
                 transfers=entry.transfers,
                 quick=quick,
+                calls_hidden=_calling_tool(declaration.name, entry),
             )
-        transfers = [tool for tool in tools.values() if tool.transfers]
-        if len(transfers) > 1:
-            self.problems.at(
-                transfers[1].source,
-                ProblemKind.TRANSFERS,
-                f"there is a second tool with `transfers`, after {transfers[0].name!r}",
-                hint="leave it to the tool that hands the customer over",
-            )
-            self.unsound.update(tool.name for tool in transfers)
+        self._only_one(
+            "transfers",
+            ProblemKind.TRANSFERS,
+            [tool for tool in tools.values() if tool.transfers],
+            "leave it to the tool that hands the customer over",
+        )
+        self._only_one(
+            "calls_hidden",
+            ProblemKind.SAME_NAME,
+            [tool for tool in tools.values() if tool.calls_hidden],
+            "leave it to one tool of this side",
+        )
+
+    def _only_one(self, what: str, kind: ProblemKind, tools: Sequence[Tool], hint: str) -> None:
+        if len(tools) > 1:
+            problem = f"there is a second tool with `{what}`, after {tools[0].name!r}"
+            self.problems.at(tools[1].source, kind, problem, hint=hint)
+            self.unsound.update(tool.name for tool in tools)
 
     def note_shared_names(self) -> None:
         """Note names that both sides have: they would be ambiguous in solo play and in replays."""
@@ -152,3 +162,11 @@ class Callees:
             return declaration.entry.schema_object()
         self.unsound.add(declaration.name)
         return OPEN_SCHEMA
+
+
+def _calling_tool(name: str, entry: ToolEntry) -> CallingTool | None:
+    takes = entry.calls_hidden
+    if takes is None:
+        return None
+    as_text = entry.parameters[takes.arguments]["type"] == "string"
+    return CallingTool(name, takes.name, takes.arguments, as_text)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
 from tau2_core.model.tools import FunctionKind, Kind, Role
+from tau2_core.names import did_you_mean
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.provider_names import LONGEST, TOOL_RULE, is_provider_name
 from tau2_core.packs.schemas import schema_problems
@@ -70,6 +71,15 @@ class _Entry(BaseModel):
 OPEN_SCHEMA: Mapping[str, Any] = {"type": "object", "properties": {}, "required": []}
 
 
+class HiddenCall(BaseModel):
+    """The parameters of a tool that calls hidden ones."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(description="The parameter for the name of the hidden tool.")
+    arguments: str = Field(description="The parameter for its arguments, an object or a JSON object as text.")
+
+
 class ToolEntry(_Entry):
     """A tool as YAML declares it, with a handler of its own or answered by a retriever."""
 
@@ -92,6 +102,9 @@ class ToolEntry(_Entry):
     )
     hidden: bool = Field(default=False, description="Whether nobody is told of it until it is unlocked by its name.")
     transfers: bool = Field(default=False, description="Whether the tool hands the customer over to a human.")
+    calls_hidden: HiddenCall | None = Field(
+        default=None, description="For the tool that calls hidden ones: which parameters take their name and arguments."
+    )
 
     @model_validator(mode="after")
     def _answered(self) -> ToolEntry:
@@ -103,7 +116,18 @@ class ToolEntry(_Entry):
             raise ValueError("`options` are those of a `retriever`, which is missing")
         if self.kind == "write" and self.mutates is False:
             raise ValueError("a tool of kind `write` always mutates; remove `mutates`")
+        if self.calls_hidden is not None:
+            self._check_calls_hidden(self.calls_hidden)
         return self
+
+    def _check_calls_hidden(self, takes: HiddenCall) -> None:
+        if self.hidden:
+            raise ValueError("a hidden tool cannot be the one that calls hidden tools; remove `calls_hidden`")
+        for name in (takes.name, takes.arguments):
+            if name not in self.parameters:
+                raise ValueError(f"`calls_hidden` names a parameter {name!r} ({did_you_mean(name, self.parameters)})")
+        if self.parameters[takes.arguments].get("type") not in ("object", "string"):
+            raise ValueError(f"the parameter {takes.arguments!r} of `calls_hidden` should be an object or a string")
 
 
 class FunctionEntry(_Entry):

@@ -122,6 +122,7 @@ class _Loader:
             sources=self.problems.sources,
             manifest=self.manifest,
             manifest_source=Source(self.document.file, 1),
+            variant_sources={name: self.source("variants", name) for name in self.manifest.variants},
             models=self._models(),
             tools=callees.tools,
             functions=callees.functions,

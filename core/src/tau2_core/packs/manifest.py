@@ -74,6 +74,10 @@ class Variant(_Section):
     options: dict[str, Any] = Field(
         default_factory=dict, description="Options of the variant with their values, which a run may replace."
     )
+    lists_unlocked: bool = Field(
+        default=False,
+        description="Whether a hidden tool is listed once it is unlocked, and can then be called by its own name.",
+    )
     prompts: dict[str, str] = Field(
         default_factory=dict, description="Templates that replace those under `prompts`, by name."
     )

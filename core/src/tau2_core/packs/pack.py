@@ -59,6 +59,7 @@ class Pack:
     variant_tools: Mapping[str, Mapping[str, Tool]] = field(default_factory=dict)
     episode: Callable[[Task], Mapping[str, Any]] | None = None
     retrievers: Mapping[str, RetrieverSpec] = field(default_factory=dict)
+    variant_sources: Mapping[str, Source] = field(default_factory=dict)
     task_files: Mapping[str, Source] = field(default_factory=dict)
     task_texts: Mapping[str, VariantTexts] = field(default_factory=dict)
     _bases: dict[tuple[Role, Path], Base] = field(default_factory=dict, repr=False)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
+from tau2_core.episode.setting import Setting
 from tau2_core.llm.model import RoleModel
 from tau2_core.llm.prompts import template
+from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.journal import FORMAT
 from tau2_core.runs.code_files import core_digest
@@ -54,11 +57,18 @@ def configuration(plan: Plan, catalogue: Catalogue) -> dict[str, Any]:
             **content_digests(setting, files),
             "plugins": plugin_digests(plan),
             "policy": text_digest(setting.policy_text),
+            "policies": own_policies(setting, plan.tasks),
             "opening": text_digest(setting.opening()),
             "tasks": text_digest(json.dumps([task.model_dump(mode="json") for task in plan.tasks], sort_keys=True)),
             "prompts": {role: text_digest(template(role)) for role in sorted(participants.role_models)},
         },
     }
+
+
+def own_policies(setting: Setting, tasks: Iterable[Task]) -> dict[str, str]:
+    """Return digests of policies that contain what their task requires, by task; those of other tasks are left out."""
+    texts = {task.id: setting.policy_for(task) for task in tasks if task.required_documents}
+    return {task_id: text_digest(text) for task_id, text in texts.items() if text != setting.policy_text}
 
 
 def _plugins(plan: Plan, catalogue: Catalogue) -> dict[str, str | None]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from tau2_core.adapters.tau2_bench.official_ends import without_calls_beside_done
 from tau2_core.adapters.tau2_bench.results_writer import Exported, Format, simulation, write_results
-from tau2_core.episode.participants import agent_tools
 from tau2_core.episode.setting import Setting
+from tau2_core.episode.tool_lists import agent_tools
 from tau2_core.errors import PluginError, RunError, Tau2GymError, UsageError
 from tau2_core.foreign import describe_error, foreign
 from tau2_core.model.episodes import EpisodeRecord
@@ -54,6 +54,7 @@ def _export(setting: Setting, tasks: Mapping[str, Task], user_model: str | None,
         tasks=tasks,
         user_model=user_model,
         run=run,
+        variant_options=setting.variant_options,
     )
 
 

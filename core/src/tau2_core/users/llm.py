@@ -19,10 +19,10 @@ class LLMUser:
         if context.model is None:
             raise UsageError("user 'llm' needs a model: --user-model PROVIDER/NAME")
         self.model = context.model
-        self.tools = chat_tools(tuple(context.tools))
+        self.tools = context.tools
         guidelines = context.guidelines or own_prompt("user", tools=bool(self.tools))
         self.chat = Chat(f"{guidelines}\n\n<scenario>\n{context.scenario.text()}\n</scenario>", "user")
 
     async def reply(self, history: Sequence[Message]) -> UserMessage:
-        speech = await request_reply(self.model, self.chat.messages(history), self.tools, "user")
+        speech = await request_reply(self.model, self.chat.messages(history), chat_tools(tuple(self.tools)), "user")
         return UserMessage(**speech.fields())

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from tau2_core.agents.llm import system_prompt as prompt_of
-from tau2_core.episode.participants import agent_tools
+from tau2_core.episode.tool_lists import agent_tools
 from tau2_core.errors import DatasetError
 from tau2_core.model.exports import Export
 from tau2_core.model.participants import AgentContext
@@ -39,6 +39,8 @@ def as_line(export: Export, task: Task) -> dict[str, Any]:
     context: dict[str, Any] = {"domain": export.domain, "task_id": task.id}
     if export.variant:
         context["variant"] = export.variant
+    if export.variant_options:
+        context["variant_options"] = dict(export.variant_options)
     if export.solo:
         context["solo"] = True
     criteria = task.evaluation_criteria
@@ -121,10 +123,18 @@ def _row(number: int, line: dict[str, Any], system: str | None) -> EvaluationRow
 
 
 @lru_cache
-def system_prompt(domain: str, *, variant: str = "", packs: tuple[str | Path, ...] = ()) -> str:
+def system_prompt(
+    domain: str,
+    *,
+    variant: str = "",
+    variant_options: tuple[tuple[str, Any], ...] = (),
+    packs: tuple[str | Path, ...] = (),
+) -> str:
     """Return the system prompt of a domain's agent: instructions and the pack's policy.
 
-    `packs` are folders of packs that are not installed. Raises UsageError, PackError.
+    `variant_options` are pairs of name and value. `packs` are folders of packs that are not installed. Raises
+    UsageError, PackError.
     """
-    setting = load_setting(open_catalogue([Path(pack) for pack in packs]), domain, variant=variant)
+    catalogue = open_catalogue([Path(pack) for pack in packs])
+    setting = load_setting(catalogue, domain, variant=variant, variant_options=dict(variant_options))
     return prompt_of(AgentContext(setting.domain, setting.policy_text, agent_tools(setting), seed=0))

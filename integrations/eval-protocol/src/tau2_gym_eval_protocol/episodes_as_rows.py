@@ -93,6 +93,8 @@ def fill(row: EvaluationRow, record: EpisodeRecord, seconds: float) -> None:
     about.finish_reason = record.termination.value
     about.rollout_duration_seconds = seconds
     about.extra = {**(about.extra or {}), "task_id": record.task_id, "trial": record.trial, "seed": record.seed}
+    if record.unlocked:
+        about.extra["unlocked"] = record.unlocked
 
 
 def as_result(grade: Grade) -> EvaluateResult:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tau2_core.api.evaluate import play_composed
-from tau2_core.episode.participants import agent_tools
-from tau2_core.model.episodes import Slot
+from tau2_core.episode.setting import Setting
+from tau2_core.episode.tool_lists import Unlocked, agent_tools
+from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.llm import ModelSettings
 from tau2_core.records.journal import Journal
 from tau2_core.redaction import run_redactor
@@ -130,7 +131,6 @@ class Experiment:
         wish = Wish(self.params, config.kwargs, test.steps, test.num_runs, test.max_concurrent_rollouts, self.folder)
         run = compose_rows(self._rows, wish)
         setting, handler = run.composed.plan.setting, test.exception_handler_config
-        tools = [tool.chat_function() for tool in agent_tools(setting)]
         copies = [self._of_run(uuid.uuid4().hex) for _ in range(test.num_runs)]
         waiting = {
             Slot(task_id, trial): row
@@ -142,7 +142,7 @@ class Experiment:
             slot = episode.record.slot
             row = waiting.pop(slot)
             fill(row, episode.record, episode.seconds)
-            row.tools, row.evaluation_result = tools, as_result(episode.grade)
+            row.tools, row.evaluation_result = _tools_at_the_end(setting, episode.record), as_result(episode.grade)
             self._rolled_out(slot.trial, row, on_row)
 
         try:
@@ -227,6 +227,13 @@ class Experiment:
         content = row.line()
         said = {"rollout_status", "evaluation_result", "eval_metadata", "eval_details"} & content.keys()
         return content | {name: self.redactor.errors(content[name]) for name in said}
+
+
+def _tools_at_the_end(setting: Setting, record: EpisodeRecord) -> list[dict[str, Any]]:
+    """Return the agent's tools as functions, with those that it unlocked if the variant lists them."""
+    found = record.unlocked or {}
+    unlocked: Unlocked = {"agent": found.get("agent", ()), "user": found.get("user", ())}
+    return [tool.chat_function() for tool in agent_tools(setting, unlocked)]
 
 
 def _public(params: Mapping[str, Any]) -> dict[str, Any]:

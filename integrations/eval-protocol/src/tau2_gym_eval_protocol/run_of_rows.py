@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -126,7 +127,7 @@ def compose_rows(rows: Sequence[EvaluationRow], wish: Wish) -> RunOfRows:
     domain = kwargs.pop("domain", None) or context_of(rows, "domain")
     if not domain:
         raise UsageError('no row\'s environment_context names a domain; give rollout_processor_kwargs={"domain": …}')
-    for name in ("solo", "variant"):
+    for name in ("solo", "variant", "variant_options"):
         if said := context_of(rows, name):
             kwargs.setdefault(name, said)
     own_user = "user" in kwargs or "user_model" in kwargs or bool(kwargs.get("solo"))
@@ -176,10 +177,12 @@ def _customers(composed: Composition, options: Options, wished: Sequence[ModelSe
 
 def context_of(rows: Sequence[EvaluationRow], key: str) -> Any:
     """Return a key's value in all rows' `environment_context`, or None. Raises UsageError if they differ."""
-    said = {((row.input_metadata.dataset_info or {}).get("environment_context") or {}).get(key) for row in rows}
+    values = [((row.input_metadata.dataset_info or {}).get("environment_context") or {}).get(key) for row in rows]
+    said = {json.dumps(value, sort_keys=True, default=str): value for value in values}
     if len(said) > 1:
-        raise UsageError(f"the rows name several of {key}: {sorted(map(str, said))}; evaluate them separately")
-    return next(iter(said), None)
+        named = sorted(map(str, said.values()))
+        raise UsageError(f"the rows name several of {key}: {named}; evaluate them separately")
+    return next(iter(said.values()), None)
 
 
 def read_tasks(setting: Setting, rows: Sequence[EvaluationRow]) -> list[Task]:

@@ -75,6 +75,7 @@ class RunningServer:
             "domain": setting.domain,
             "task": task.model_dump(mode="json", exclude_none=True),
             "variant": setting.variant,
+            "variant_options": dict(setting.variant_options),
             "solo": setting.solo,
             "seed": seed,
             "dataset": dataset,
@@ -87,7 +88,13 @@ class RunningServer:
             if made["user_mcp_url"]:
                 urls["user"] = made["user_mcp_url"]
             async with open_sides(urls) as clients:
-                yield RemoteBackend(clients, partial(self._was_skipped, made), partial(self._digests, control))
+                yield RemoteBackend(
+                    clients,
+                    partial(self._was_skipped, made),
+                    partial(self._digests, control),
+                    partial(self._unlocked, control),
+                    lists_unlocked=setting.lists_unlocked,
+                )
         finally:
             await self.ask("DELETE", control)
 
@@ -99,3 +106,7 @@ class RunningServer:
     async def _digests(self, control: str) -> dict[str, str]:
         found: dict[str, str] = (await self.ask("GET", control))["digests"]
         return found
+
+    async def _unlocked(self, control: str) -> dict[str, list[str]]:
+        found: dict[str, list[str]] | None = (await self.ask("GET", control))["unlocked"]
+        return found or {}

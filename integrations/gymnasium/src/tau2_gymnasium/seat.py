@@ -80,6 +80,7 @@ class Seat:
         self.episode: Episode | None = None
         self.over = False
         self._pay: Pay | None = None
+        self._told = 0
         if reward is not None and not callable(reward) and not isinstance(reward, RewardWeights):
             raise UsageError(f"reward: give a function or RewardWeights, not {reward!r}")
 
@@ -114,13 +115,15 @@ class Seat:
     def told_first(self) -> dict[str, Any]:
         """Return what the side is told at the beginning: never the gold."""
         episode = self._begun()
+        tools = tuple(self.played.tools)
+        self._told = len(tools)
         info: dict[str, Any] = {
             "task_id": episode.task.id,
             "episode_seed": episode.seed,
-            "tools": [*chat_functions(tuple(self.played.tools))],
+            "tools": [*chat_functions(tools)],
         }
         if self.side == "agent":
-            return info | {"policy": self.factory.policy}
+            return info | {"policy": episode.policy}
         return info | {"scenario": episode.task.user_scenario.model_dump(mode="json", exclude_none=True)}
 
     async def step(self, action: str) -> Stepped:
@@ -141,8 +144,16 @@ class Seat:
         if self.whole:
             observation = transcript(self.played.messages)
         if not self.over:
-            return observation, 0.0 if self._pay is None else self._pay.step(), False, False, {}
+            return observation, 0.0 if self._pay is None else self._pay.step(), False, False, self._news()
         return await self.finish(observation)
+
+    def _news(self) -> dict[str, Any]:
+        """Return the tools if there are more than before: a variant may list what is unlocked."""
+        tools = self.played.tools if self.factory.setting.lists_unlocked else ()
+        if len(tools) <= self._told:
+            return {}
+        self._told = len(tools)
+        return {"tools": [*chat_functions(tuple(tools))]}
 
     async def _act(self, episode: Episode, action: ActionCall | str) -> str:
         side = self.played

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import verifiers.v1 as vf
+from pydantic import Field
 from tau2_core import Grade, RunError, UsageError, installed_domains, load_domain
 
 from tau2_gym_verifiers.episode import RolloutState, ask
@@ -31,7 +33,9 @@ class Tau2Config(vf.TasksetConfig):
     split: str = "base"
     """The split of its tasks."""
     variant: str = ""
-    """A variant of the domain: other prompts over the same environment."""
+    """A variant of the domain: other prompts, tools or texts over the same environment."""
+    variant_options: dict[str, Any] = Field(default_factory=dict)
+    """Values of options that the variant declares."""
     dataset: Path | None = None
     """A folder with data for the domain, such as a checkout of tau2-bench. A server at `url` must have it too."""
     tools: vf.SharedToolsetConfig = vf.SharedToolsetConfig()
@@ -43,6 +47,7 @@ class Tau2Data(vf.TaskData):
 
     domain: str
     variant: str = ""
+    variant_options: dict[str, Any] = Field(default_factory=dict)
 
 
 class Tau2Task(vf.Task[Tau2Data, RolloutState, Tau2TaskConfig]):
@@ -56,6 +61,7 @@ class Tau2Task(vf.Task[Tau2Data, RolloutState, Tau2TaskConfig]):
             "domain": self.data.domain,
             "task_id": self.data.id,
             "variant": self.data.variant,
+            "variant_options": self.data.variant_options,
             "seed": self.config.seed,
             "user": self.config.user,
         }
@@ -100,11 +106,18 @@ class Tau2Taskset(vf.Taskset[Tau2Task, Tau2Config]):
         wish = self.config
         if not wish.domain:
             raise UsageError(f"give a domain (--env.taskset.domain); installed are {', '.join(installed_domains())}")
-        domain = load_domain(wish.domain, dataset=wish.dataset, variant=wish.variant)
+        domain = load_domain(
+            wish.domain, dataset=wish.dataset, variant=wish.variant, variant_options=wish.variant_options
+        )
         if wish.split not in domain.splits:
             raise UsageError(f"{wish.domain} has no split {wish.split!r}; it has {', '.join(domain.splits)}")
         for task_id in domain.splits[wish.split]:
             data = Tau2Data(
-                id=task_id, name=task_id, system_prompt=domain.policy, domain=wish.domain, variant=wish.variant
+                id=task_id,
+                name=task_id,
+                system_prompt=domain.policy,
+                domain=wish.domain,
+                variant=wish.variant,
+                variant_options=wish.variant_options,
             )
             yield Tau2Task(data, wish.task)

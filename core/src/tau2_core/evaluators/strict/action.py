@@ -15,7 +15,7 @@ def evaluate(evidence: Evidence) -> Verdict:
     actions = evidence.task.gold()
     if not actions:
         return Verdict(criterion="ACTION", status=Status.VACUOUS, reward=1.0)
-    left = all_calls(evidence.record.messages)
+    left = all_calls(evidence.record.messages, evidence.tools)
     checks = []
     for action in actions:
         tool = evidence.tools(role_of(action.requestor)).get(action.name)

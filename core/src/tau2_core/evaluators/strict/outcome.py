@@ -83,7 +83,7 @@ def _spoke(evidence: Evidence) -> bool:
 def _looked_up(evidence: Evidence) -> list[Check]:
     """Check that everything that the gold looks up was looked up, by the same call or one with the same result."""
     record = evidence.record
-    calls = all_calls(record.messages)
+    calls = all_calls(record.messages, evidence.tools)
     answers = {m.content for m in record.messages if isinstance(m, ToolMessage) and not m.error}
     tools = {**evidence.tools("user"), **evidence.tools("agent")}
     checks = []

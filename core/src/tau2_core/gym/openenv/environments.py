@@ -59,7 +59,7 @@ class Environments:
 
     def _build(self, domain: str, options: ResetOptions) -> HostedEpisode:
         seed = secrets.randbelow(SEEDS) if options.seed is None else options.seed
-        how: dict[str, Any] = options.model_dump(include={"variant", "solo", "dataset", "mode"})
+        how: dict[str, Any] = options.model_dump(include={"variant", "variant_options", "solo", "dataset", "mode"})
         setting = self.settings.setting(domain, **how)
         wanted = () if options.task_id is None else (options.task_id,)
         tasks = setting.select(split=options.split, ids=wanted)
@@ -96,9 +96,12 @@ class Environments:
             return await self._stepped(episode, CallObservation(tool_name=action.tool_name, result=None, error=why))
         result = await carry_out(self.registry, episode, "agent", action.tool_name, action.arguments)
         text = bounded_text(result.content, self.settings.max_result_chars)
-        error, metadata = None, {}
+        error: CallError | None = None
+        metadata: dict[str, Any] = {}
         if result.failure is not None:
             metadata = {"failure": result.failure.value}
+        elif result.refused:
+            metadata = {"refused": True}
         if result.failure in OPENENV_KINDS:
             error = CallError(error_type=OPENENV_KINDS[result.failure], message=text)  # type: ignore[arg-type]
         observed = CallObservation(tool_name=action.tool_name, result=text, error=error, metadata=metadata)

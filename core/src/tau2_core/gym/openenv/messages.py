@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
 
-from tau2_core.gym.control_models import ID
+from tau2_core.gym.control_models import ID, MOST_OPTIONS
 from tau2_core.model.episodes import ArgumentMode
 
 
@@ -24,6 +24,9 @@ class ResetOptions(_Strict):
     task_id: str | None = Field(default=None, description="The task; default: one drawn from the split.")
     split: str | None = Field(default=None, description="The split of the task; default: the domain's.")
     variant: str = ""
+    variant_options: dict[str, Any] = Field(
+        default_factory=dict, max_length=MOST_OPTIONS, description="Values of options that the variant declares."
+    )
     solo: bool = False
     dataset: str | None = Field(default=None, description="A dataset's name, or `pack` for the domain's own data.")
     user: str | None = Field(default=None, description="Who plays the customer.")

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from tau2_core.errors import Tau2GymError
 from tau2_core.gym.conversation_tools import TOOLS
-from tau2_core.gym.data_plane import bounded_text, carry_out
+from tau2_core.gym.data_plane import REFUSED_KEY, bounded_text, carry_out
 from tau2_core.gym.dialect_sessions import DialectSessions
 from tau2_core.gym.errors import RefusedError
 from tau2_core.gym.openenv.environments import Environments
@@ -121,7 +121,8 @@ def _as_result(result: ToolResult, max_chars: int) -> dict[str, Any]:
     """Return the result in MCP's form, and as `data`, which OpenEnv's client returns."""
     text = bounded_text(result.content, max_chars)
     failed = result.failure is not None or text is not result.content
-    return {"content": [{"type": "text", "text": text}], "isError": failed, "data": text}
+    answer = {"content": [{"type": "text", "text": text}], "isError": failed, "data": text}
+    return answer | {"_meta": {REFUSED_KEY: True}} if result.refused else answer
 
 
 def _failure(request_id: str | int | None, code: int, message: str) -> dict[str, Any]:

@@ -97,6 +97,7 @@ class Desk:
             where.domain,
             task=task,
             variant=where.variant,
+            variant_options=json.loads(where.variant_options),
             solo=where.solo,
             seed=request.seed,
             dataset=where.dataset,

@@ -13,11 +13,12 @@ from tau2_core.runs.executors.messages import Admitted, Failed, Judged, Recorded
 
 
 class Where(Struct, frozen=True):
-    """The setting of an episode, as the server names it, and its customer."""
+    """The setting of an episode, as the server names it, and its customer. `variant_options` are JSON."""
 
     domain: str
     dataset: str
     variant: str
+    variant_options: str
     solo: bool
     mode: ArgumentMode | None
     user: str

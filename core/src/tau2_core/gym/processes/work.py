@@ -196,6 +196,7 @@ class WorkerServer(MovingServer):
     def stop(self, *, hurry: bool) -> None:
         """Finish or abort calls in progress, keep all records, and end."""
         self.should_exit = True
+        self.registry.tool_lists.close_all()
         if hurry:
             self.hurry()
 

@@ -18,7 +18,8 @@ def unlock_discoverable_agent_tool(db: BankingDB, agent_tool_name: str, *, conte
     if tool is None:
         raise Refusal(f"there is no tool {agent_tool_name!r} to unlock; use names that a document gives")
     tools.unlock(tool)
-    return f"{described(tool)}\nIt is unlocked. Call it with call_discoverable_agent_tool."
+    how = "by its name" if tools.listed else "with call_discoverable_agent_tool"
+    return f"{described(tool)}\nIt is unlocked. Call it {how}."
 
 
 def call_discoverable_agent_tool(

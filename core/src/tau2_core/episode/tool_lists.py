@@ -1,0 +1,50 @@
+"""What each side of an episode may call: the tools of the setting and, in some variants, what it has unlocked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import overload
+
+from tau2_core.episode.setting import Setting
+from tau2_core.episode.solo import DONE_TOOL
+from tau2_core.model.tasks import Task
+from tau2_core.model.tools import Role, Tool
+
+Unlocked = Mapping[Role, Iterable[str]]
+NOTHING_UNLOCKED: Unlocked = {}
+
+
+def agent_tools(setting: Setting, unlocked: Unlocked = NOTHING_UNLOCKED) -> list[Tool]:
+    """Return the agent's tools; in solo play both sides' tools, and `done`."""
+    tools = [*setting.listed_tools("agent", unlocked.get("agent", ())).values()]
+    if not setting.solo:
+        return tools
+    return [*tools, *setting.listed_tools("user", unlocked.get("user", ())).values(), DONE_TOOL]
+
+
+def user_tools(setting: Setting, task: Task, unlocked: Unlocked = NOTHING_UNLOCKED) -> list[Tool]:
+    """Return the customer's tools in a task. What was handed over during the episode need not be named by the task."""
+    tools = setting.listed_tools("user", unlocked.get("user", ())).values()
+    return [tool for tool in tools if task.user_tools is None or tool.hidden or tool.name in task.user_tools]
+
+
+class LiveTools(Sequence[Tool]):
+    """The tools of a side as they are now. What is unlocked appears at the end."""
+
+    def __init__(self, now: Callable[[], list[Tool]]) -> None:
+        self._now = now
+
+    @overload
+    def __getitem__(self, index: int) -> Tool: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Tool]: ...
+    def __getitem__(self, index: int | slice) -> Tool | Sequence[Tool]:
+        return self._now()[index]
+
+    def __len__(self) -> int:
+        return len(self._now())
+
+
+def current(setting: Setting, now: Callable[[], list[Tool]]) -> Sequence[Tool]:
+    """Return what `now` returns; in a variant that lists what is unlocked, as a sequence that keeps up with it."""
+    return LiveTools(now) if setting.lists_unlocked else now()
