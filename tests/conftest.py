@@ -23,12 +23,13 @@ from tau2_core.episode.participants import Participants
 from tau2_core.episode.play import play
 from tau2_core.episode.setting import Setting
 from tau2_core.model.episodes import ArgumentMode, EpisodeRecord, Slot
-from tau2_core.model.messages import AssistantMessage, Message, ToolCall, UserMessage
+from tau2_core.model.messages import AssistantMessage, UserMessage
 from tau2_core.model.registrations import AgentSpec, UserSpec
 from tau2_core.model.tasks import Task
 from tau2_core.runs.loading import load_setting, open_catalogue
 
 from tests.forked import FORKS, Forks
+from tests.lines import Lines
 
 # Examples are the same on every machine and day. To search for new ones: --hypothesis-profile=search.
 settings.register_profile(
@@ -233,41 +234,6 @@ def _hides_installed(folder: Path) -> bool:
     """Tell whether a folder for PYTHONPATH contains a module that hides an installed one."""
     names = [file.stem for file in folder.iterdir()] if folder.is_dir() else []
     return any(name.isidentifier() and importlib.util.find_spec(name) is not None for name in names)
-
-
-class Lines:
-    """A participant that says one line after the other, repeats the last one, and records what it saw each time.
-
-    A line is a text, a call `(tool, arguments)`, a list of calls, an exception to raise, or a message. Creating a
-    participant without lines fails.
-    """
-
-    def __init__(self, kind: type[AssistantMessage] | type[UserMessage], lines: Sequence[Any]) -> None:
-        self.kind = kind
-        self.lines = list(lines)
-        self.saw: list[list[Message]] = []
-        self.context: Any = None
-
-    def create(self, context: Any) -> Lines:
-        if not self.lines:
-            raise LookupError("nothing to say")
-        self.context = context
-        return self
-
-    async def reply(self, history: Sequence[Message]) -> Any:
-        self.saw.append([message.model_copy(deep=True) for message in history])
-        line = self.lines.pop(0) if len(self.lines) > 1 else self.lines[0]
-        if isinstance(line, Exception):
-            raise line
-        if isinstance(line, str):
-            return self.kind(content=line)
-        if isinstance(line, tuple | list):
-            calls = [line] if isinstance(line, tuple) else line
-            made = [
-                ToolCall(id=f"{len(self.saw)}.{n}", name=name, arguments=given) for n, (name, given) in enumerate(calls)
-            ]
-            return self.kind(tool_calls=made)
-        return line
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.discovery import discover
+
+from tests.grading.configuration import TONE
 
 
 @pytest.fixture
@@ -61,3 +64,16 @@ def says() -> Callable[..., list[dict[str, Any]]]:
         return [{"role": side, "content": text}]
 
     return message
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Write an `evaluation.yaml`, and `tone.py` beside it."""
+
+    def make(text: str, name: str = "evaluation.yaml") -> Path:
+        (tmp_path / "tone.py").write_text(TONE, encoding="utf-8")
+        file = tmp_path / name
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    return make

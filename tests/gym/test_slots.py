@@ -5,52 +5,18 @@ from __future__ import annotations
 import json
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from tau2_core.testing.gold_script import GoldScript
-from tau2_core.testing.scripted_endpoint import ScriptedEndpoint, say
 
-from tests.gym.conftest import World
+from tests.gym.slots import claim, folder, lines, play, progress, refusal
 
 if TYPE_CHECKING:
     from tests.conftest import Gym
     from tests.gym.conftest import Server, Start
 
-NEW_TASK = {"user_id": "piet_lindgren", "title": "Tune the piano"}
 ONE = ("--task", "create_plain", "--name", "r", "--agent-name", "someone")
-
-
-def claim(server: Server) -> World:
-    response = server.http.post("/v1/slots")
-    assert response.status_code == 201, response.text
-    return World(server, response.json())
-
-
-def refusal(response: httpx.Response) -> tuple[int, str]:
-    return response.status_code, response.json()["error"]["code"]
-
-
-def play(world: World) -> None:
-    """Play `create_plain` to its end."""
-    world.value("create_task", NEW_TASK)
-    world.say("What is it called?")
-    assert world.say("It is on his list now.").json()["status"] == "ended"
-
-
-def progress(server: Server) -> dict[str, Any]:
-    found: dict[str, Any] = server.http.get("/v1/slots").raise_for_status().json()
-    return found
-
-
-def folder(server: Server) -> Path:
-    return server.folder / "runs/r"
-
-
-def lines(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 def test_many_clients_claim_every_slot_once(start: Start) -> None:
@@ -220,90 +186,3 @@ def test_without_a_token_one_is_generated_and_printed(start: Start) -> None:
     for what in ("", "/reward", "/record"):
         assert httpx.get(f"{server.address}/v1/episodes/{key}{what}").status_code == 404
     assert server.http.get("/v1/episodes").status_code == 200
-
-
-CASSETTES = Path(__file__).parents[2] / "examples/cassettes"
-MODELS = ("--config", CASSETTES / "models.yaml", "--task", "transfer_deletion", "--replay", CASSETTES / "mock.jsonl")
-
-
-def transfer(world: World) -> None:
-    """Play as the agent in the cassette did."""
-    assert "task_1 is nonsense" in world.say().json()["reply"]
-    world.text("transfer_to_human_agents", {"summary": "Nadia Okafor wants task_1 deleted."})
-    assert world.say("You are being transferred.\nThat is everything.").json()["status"] == "ended"
-
-
-def test_models_play_the_customer_and_the_judge_as_in_a_run(start: Start, gym: Gym) -> None:
-    server = start("mock", *MODELS, "--judge-all", "--name", "r")
-    world = claim(server)
-    transfer(world)
-    grade = world.control(what="/reward").json()["grade"]
-    server.stop()
-    assert lines(folder(server) / "grades.jsonl") == [grade]
-    played = gym("run", "mock", *MODELS, "--judge-all", "--name", "own", "--out", server.folder / "runs")
-    assert played.returncode == 0, played.stderr
-    own = server.folder / "runs/own"
-    for name in ("grades.jsonl", "judgements.jsonl"):
-        assert lines(folder(server) / name) == lines(own / name)
-    (served,), (local,) = lines(folder(server) / "episodes.jsonl"), lines(own / "episodes.jsonl")
-    assert served["usage"]["user"] == local["usage"]["user"]
-    assert [message.get("content") for message in served["messages"]] == [
-        message.get("content") for message in local["messages"]
-    ]
-
-
-def test_pending_episodes_are_judged_later(start: Start, gym: Gym) -> None:
-    task = {
-        "id": "polite",
-        "user_scenario": {"instructions": "You want nothing."},
-        "evaluation_criteria": {"nl_assertions": ["The agent is polite."], "reward_basis": ["NL_ASSERTION"]},
-    }
-    server = start("mock")
-    world = server.create(task=task)
-    world.call("get_users")
-    assert world.control(what="/reward").json()["grade"]["pending"] == ["NL_ASSERTION"]
-    server.stop()
-    (run,) = (server.folder / "runs").iterdir()
-    with ScriptedEndpoint(GoldScript([])) as endpoint:
-        place = json.dumps({"api_base": endpoint.url, "api_key": "none"})
-        done = gym("grade", run, "--judge-model", "endpoint/judge", "--judge-args", place)
-    assert done.returncode == 0, done.stderr
-    assert [grade["reward"] for grade in lines(run / "grades.jsonl")] == [1.0]
-
-
-def test_the_customers_model_gets_what_the_official_runner_sends(start: Start, tmp_path: Path) -> None:
-    home = tmp_path / "checkout" / "data" / "tau2" / "domains" / "mock"
-    home.mkdir(parents=True)
-    task = {"id": "x", "user_scenario": {"instructions": "You want a task."}}
-    (home / "tasks.json").write_text(json.dumps([task]))
-    with ScriptedEndpoint(lambda _asked: say("###STOP###")) as endpoint:
-        place = json.dumps({"api_base": endpoint.url})
-        customer = ("--user-model", "endpoint/customer", "--user-args", place)
-        server = start("mock", "--dataset", tmp_path / "checkout", *customer, "--task", "x", "--name", "r")
-        claim(server).say("What can I do?")
-        server.stop()
-    assert [asked.body["temperature"] for asked in endpoint.asked] == [0.0]
-    told = json.loads((folder(server) / "run.json").read_text())["models"]["user"]
-    assert (told["args"]["temperature"], told["from_dataset"]) == (0.0, ["temperature"])
-
-
-def test_a_served_run_with_pending_episodes_is_judged_later(start: Start, gym: Gym, tmp_path: Path) -> None:
-    file = tmp_path / "evaluation.yaml"
-    file.write_text("extends: tau2\nevaluators:\n  NL_ASSERTION: {counts: always}\n")
-    server = start("mock", "--task", "transfer_deletion", "--evaluators", file, "--name", "r")
-    world = claim(server)
-    world.text("transfer_to_human_agents", {"summary": "Nadia Okafor wants task_1 deleted."})
-    while world.say("You are being transferred.").json()["status"] == "open":
-        pass
-    assert (progress(server)["graded"], progress(server)["pending"]) == (1, 1)
-    server.stop()
-    (grade,) = lines(folder(server) / "grades.jsonl")
-    assert (grade["outcome"], grade["pending"]) == ("pending", ["NL_ASSERTION"])
-    with ScriptedEndpoint(GoldScript([])) as endpoint:
-        place = json.dumps({"api_base": endpoint.url, "api_key": "none"})
-        judge = ("--judge-model", "endpoint/judge", "--judge-args", place)
-        done = gym("grade", folder(server), *judge, "--evaluators", file)
-    assert done.returncode == 0, done.stderr
-    (grade,) = lines(folder(server) / "grades.jsonl")
-    assert (grade["outcome"], grade["reward"], grade["pending"]) == ("solved", 1.0, [])
-    assert len(lines(folder(server) / "judgements.jsonl")) == 1

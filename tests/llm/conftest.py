@@ -175,3 +175,9 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     manifest = folder / "domain.yaml"
     manifest.write_text(manifest.read_text().replace("[DB, COMMUNICATE]", "[DB, COMMUNICATE, NL_ASSERTION]"))
     return load_setting(open_catalogue([folder]), "mock")
+
+
+@pytest.fixture
+def cassette(tmp_path: Path) -> Path:
+    """The path of a new cassette."""
+    return tmp_path / "exchanges.jsonl"

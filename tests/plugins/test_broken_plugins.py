@@ -1,25 +1,15 @@
-"""`tau2-gym plugins`: what each plugin provides; a broken plugin is listed with the cause and affects no other."""
+"""`tau2-gym plugins`: a broken plugin is listed with the cause and affects no other."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
-from subprocess import CompletedProcess
-from typing import Any
 
 import pytest
 
-Gym = Callable[..., CompletedProcess[str]]
-Plugin = Callable[..., Path]
-
-IMPORTS = "from tau2_core import AgentSpec, Domain, Toolset, hookimpl\n"
+from tests.plugins.listing import IMPORTS, Gym, Plugin, rows
 
 
 @dataclass(frozen=True)
@@ -94,11 +84,6 @@ BROKEN = {
         None,
     ),
 }
-
-
-def rows(done: CompletedProcess[str]) -> dict[str, Any]:
-    assert done.returncode == 0, done.stderr
-    return {row["name"]: row for row in json.loads(done.stdout)}
 
 
 @pytest.fixture
@@ -185,15 +170,6 @@ def test_a_command_without_domains_names_the_broken_plugins(
     assert told in done.stderr
 
 
-@pytest.mark.parametrize("command", ["check", "domains", "serve"])
-def test_a_command_without_domains_names_the_blocked_plugins(
-    gym: Gym, installed_domains: frozenset[str], command: str
-) -> None:
-    blocked = sorted(installed_domains)
-    done = gym(command, TAU2_GYM_DISABLE=",".join(blocked))
-    assert (done.returncode, f"no domain is installed; unblock one of {', '.join(blocked)}" in done.stderr) == (2, True)
-
-
 def test_a_pack_with_invalid_files_is_listed_with_their_location(gym: Gym, plugin: Plugin, mock_copy: Path) -> None:
     site = plugin(
         "spoilt", f"{IMPORTS}\n@hookimpl\ndef tau2_environments():\n    return [Domain('spoilt', 'bad_pack')]\n"
@@ -221,197 +197,8 @@ def test_a_pack_with_invalid_files_is_listed_with_their_location(gym: Gym, plugi
     assert str(cause).startswith(f"cannot read {manifest}: No such file")
 
 
-class TestBlocking:
-    MARKER = "from pathlib import Path\nPath('imported').touch()\n"
-
-    @pytest.mark.parametrize("name", ["marker", "dist-marker"])
-    @pytest.mark.parametrize("how", ["option", "variable"])
-    def test_a_blocked_plugin_is_not_imported(
-        self, gym: Gym, plugin: Plugin, tmp_path: Path, name: str, how: str
-    ) -> None:
-        site = plugin("marker", self.MARKER)
-        options, variables = (
-            ([], {"TAU2_GYM_DISABLE": f"airline, {name}"})
-            if how == "variable"
-            else (
-                ["--no-plugin", name],
-                {},
-            )
-        )
-        found = rows(gym("plugins", "--json", *options, paths=[site], **variables))
-        assert not (tmp_path / "imported").exists()
-        assert (found["marker"]["status"], found["marker"]["provides"]) == ("blocked", [])
-        assert found["airline"]["status"] == ("blocked" if how == "variable" else "ok")
-
-    def test_a_plugin_that_is_not_blocked_is_imported(self, gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
-        found = rows(gym("plugins", "--json", paths=[plugin("marker", self.MARKER)]))
-        assert (tmp_path / "imported").exists()
-        assert found["marker"]["status"] == "ok"
-
-    def test_using_a_blocked_plugin_says_that_it_is_blocked(self, gym: Gym) -> None:
-        done = gym("run", "mock", "--no-plugin", "mock")
-        told = "domain 'mock' of tau2-domain-mock 0.1.0 is blocked; take it out of --no-plugin or TAU2_GYM_DISABLE"
-        assert (done.returncode, done.stderr) == (2, f"error: {told}\n")
-
-    def test_only_existing_plugins_can_be_blocked(self, gym: Gym) -> None:
-        done = gym("plugins", "--no-plugin", "airlin")
-        told = "cannot block 'airlin': no such plugin (did you mean 'airline'?)"
-        assert (done.returncode, done.stderr) == (2, f"error: {told}\n")
-
-
-class TestConflicts:
-    @pytest.fixture
-    def rival(self, plugin: Plugin) -> Path:
-        source = f"{IMPORTS}\n@hookimpl\ndef tau2_environments():\n    return [Domain('mock', 'tau2_domain_mock')]\n"
-        return plugin("rival", source, name="mock")  # under the same entry-point name, as with two packs of a domain
-
-    def test_a_name_conflict_names_both_packages(self, gym: Gym, rival: Path) -> None:
-        done = gym("run", "mock", paths=[rival])
-        assert done.returncode == 2
-        told = "domain 'mock' comes from dist-rival 1.0 and tau2-domain-mock 0.1.0; block one of these packages"
-        assert done.stderr.startswith(f"error: {told}")
-
-    def test_conflicting_plugins_are_listed_and_others_keep_working(self, gym: Gym, rival: Path) -> None:
-        done = gym("plugins", "--json", paths=[rival])
-        found = [(row["from"], row["status"]) for row in json.loads(done.stdout) if row["name"] == "mock"]
-        assert found == [("dist-rival 1.0", "conflict"), ("tau2-domain-mock 0.1.0", "conflict")]
-        assert gym("run", "airline", "--num-tasks", 1, paths=[rival]).returncode == 0
-        others = {point.name for point in entry_points(group="tau2_core")} - {"mock", "airline"}
-        report = gym("check", paths=[rival], TAU2_GYM_DISABLE=",".join(others)).stdout
-        assert "mock: 1 problem (" in report
-        assert "airline: clean (" in report
-
-    def test_a_conflicting_package_can_be_blocked_by_its_own_name(self, gym: Gym, rival: Path) -> None:
-        done = gym("run", "mock", "--num-tasks", 1, "--no-plugin", "dist-rival", paths=[rival])
-        assert (done.returncode, done.stderr) == (0, "")
-
-    def test_a_folder_replaces_an_installed_pack(self, gym: Gym, mock_copy: Path) -> None:
-        splits = mock_copy / "data" / "splits.yaml"
-        splits.write_text(splits.read_text() + "tiny: [complete_task]\n")
-        done = gym("run", "mock", "--split", "tiny", "--json", "--pack", mock_copy)
-        assert json.loads(done.stdout)["solved_tasks"] == ["complete_task"]
-        report = json.loads(gym("plugins", "--json", "--pack", mock_copy).stdout)
-        found = [(row["from"], row["status"], row["provides"]) for row in report if row["name"] == "mock"]
-        assert found == [(str(mock_copy), "ok", ["domain:mock"]), ("tau2-domain-mock 0.1.0", "replaced", [])]
-
-
 def test_tools_for_a_missing_domain_are_reported(gym: Gym, plugin: Plugin) -> None:
     source = f"{IMPORTS}\n@hookimpl\ndef tau2_toolsets():\n    return [Toolset('more', 'airlin', 'agent', 'x')]\n"
     found = rows(gym("plugins", "--json", paths=[plugin("adds", source)]))["adds"]
     told = "toolset 'more' adds to domain 'airlin', which does not exist (did you mean 'airline'?)"
     assert (found["status"], found["cause"]) == ("ok", told)
-
-
-def test_specname_and_optionalhook_are_supported(gym: Gym, plugin: Plugin) -> None:
-    source = """
-from tau2_core import AgentSpec, hookimpl
-
-@hookimpl(specname="tau2_agents")
-def my_agents():
-    return [AgentSpec("mine", "", None)]
-
-@hookimpl(optionalhook=True)
-def tau2_of_a_later_version():
-    return []
-"""
-    done = gym("plugins", "--json", paths=[plugin("options", source)])
-    assert rows(done)["options"] | {"provides": ["agent:mine"], "status": "ok"} == rows(done)["options"]
-
-
-def test_tryfirst_and_trylast_order_plugins(gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
-    for name, options in {"b": "tryfirst=True", "c": "", "d": "trylast=True", "e": ""}.items():
-        source = f"""
-import pathlib
-from tau2_core import hookimpl
-
-@hookimpl({options})
-def tau2_run_started(start):
-    with pathlib.Path("order").open("a") as file:
-        file.write("{name}")
-"""
-        site = plugin(f"plugin_{name}", source)
-    assert gym("run", "mock", "--num-tasks", 1, paths=[site]).returncode == 0
-    assert (tmp_path / "order").read_text() == "becd"
-
-
-NAMED_HOOKS = """
-import pathlib
-from tau2_core import hookimpl
-
-def note(text):
-    with pathlib.Path("notes").open("a") as file:
-        file.write(text + "\\n")
-
-@hookimpl(specname="tau2_run_started")
-def begin(start):
-    note("run_started")
-
-@hookimpl(specname="tau2_episode_started")
-def begin_episode(start):
-    note("episode_started")
-
-@hookimpl(specname="tau2_episode_finished")
-def end_episode(record):
-    note("episode_finished")
-
-@hookimpl(specname="tau2_run_finished")
-def end(summary):
-    note("run_finished")
-"""
-EVALUATE = "import tau2_core; tau2_core.evaluate('mock', num_tasks=1)"
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["-m", "tau2_core", "run", "mock", "--num-tasks", "1"],
-        ["-m", "tau2_core", "run", "mock", "--num-tasks", "1", "--via", "mcp"],
-        ["-c", EVALUATE],
-    ],
-    ids=["run", "run via mcp", "evaluate"],
-)
-def test_listeners_with_specname_are_called_however_a_run_is_played(
-    plugin: Plugin, tmp_path: Path, command: list[str]
-) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(plugin("listens", NAMED_HOOKS))}
-    subprocess.run([sys.executable, *command], cwd=tmp_path, env=environment, check=True, capture_output=True)
-    notes = (tmp_path / "notes").read_text().split()
-    assert notes == ["run_started", "episode_started", "episode_finished", "run_finished"]
-
-
-def test_an_opened_episode_has_wrappers_but_no_listeners(plugin: Plugin, tmp_path: Path) -> None:
-    wrapper = """
-@hookimpl
-async def tau2_tool_call(call, proceed):
-    note("tool_call")
-    return await proceed(call)
-"""
-    program = """
-from tau2_core import open_episode
-
-with open_episode("mock", "complete_task") as episode:
-    episode.call("update_task_status", task_id="task_5", status="completed")
-    while episode.ended is None:
-        episode.say("It is done.")
-    assert episode.reward() == 1.0
-"""
-    environment = {**os.environ, "PYTHONPATH": str(plugin("listens", NAMED_HOOKS + wrapper))}
-    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True, capture_output=True)
-    assert (tmp_path / "notes").read_text().split() == ["tool_call"]
-
-
-def test_tryfirst_and_trylast_order_wrappers(gym: Gym, plugin: Plugin, tmp_path: Path) -> None:
-    for name, options in {"b": "tryfirst=True", "c": "", "d": "trylast=True", "e": ""}.items():
-        source = f"""
-import pathlib
-from tau2_core import hookimpl
-
-@hookimpl(specname="tau2_tool_call", {options})
-async def around(proceed, call):
-    with pathlib.Path("order").open("a") as file:
-        file.write("{name}")
-    return await proceed(call)
-"""
-        site = plugin(f"plugin_{name}", source)
-    assert gym("run", "mock", "--task", "complete_task", paths=[site]).returncode == 0
-    assert (tmp_path / "order").read_text()[:4] == "becd"  # the first is the outermost

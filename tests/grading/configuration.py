@@ -1,0 +1,42 @@
+"""Writing an `evaluation.yaml` for a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+Gym = Callable[..., CompletedProcess[str]]
+TONE = """
+from tau2_core import AssistantMessage, Check, Evidence, Status, Verdict
+
+
+def evaluate(evidence: Evidence, *, word: str, share: float = 0.0) -> Verdict:
+    said = [m.content or "" for m in evidence.record.messages if isinstance(m, AssistantMessage)]
+    met = any(word in text.lower() for text in said)
+    checks = [Check(what=word, met=met)]
+    return Verdict(criterion="TONE", status=Status.GRADED, reward=1.0 if met else share, checks=checks)
+
+
+def lies(evidence: Evidence) -> bool:
+    return True
+
+
+def too_much(evidence: Evidence) -> Verdict:
+    return Verdict(criterion="TONE", status=Status.GRADED, reward=2.0)
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Write an `evaluation.yaml`, and `tone.py` beside it."""
+
+    def make(text: str, name: str = "evaluation.yaml") -> Path:
+        (tmp_path / "tone.py").write_text(TONE, encoding="utf-8")
+        file = tmp_path / name
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    return make
