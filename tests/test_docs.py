@@ -50,6 +50,7 @@ NOT_RUN = {
     "tau2-gym run airline --agent-model endpoint/my-model "
     '--agent-args \'{"api_base": "http://127.0.0.1:8000/v1"}\' --token-traces --name traced',
     "tau2-gym export runs/traced rows.parquet --to tokens",
+    "tau2-gym run airline --agent http:http://127.0.0.1:9000/v1 --user-model openai/gpt-4.1",
     "make run",
     "tau2-gym run airline --agent-model openai/gpt-4.1 --user-model openai/gpt-4.1 --record exchanges.jsonl",
     "export TAU2_GYM_TOKEN=...",

@@ -46,6 +46,7 @@ from pathlib import Path
 
 from tau2_core import (
     AdapterSpec,
+    AgentKind,
     AgentSpec,
     CommandSpec,
     EvaluatorSpec,
@@ -71,6 +72,11 @@ def tau2_toolsets():
 @hookimpl
 def tau2_agents():
     return [AgentSpec("counter", "counts tasks", Lazy(f"{HOME}:Counter"))]
+
+
+@hookimpl
+def tau2_agent_kinds():
+    return [AgentKind("count-by", "counts tasks with a tool", "TOOL", Lazy(f"{HOME}:count_by"))]
 
 
 @hookimpl
@@ -157,8 +163,10 @@ import asyncio
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 from tau2_core import (
+    AgentSpec,
     AssistantMessage,
     Check,
     Dataset,
@@ -223,6 +231,19 @@ class Counter:
         if isinstance(history[-1], ToolMessage):
             return AssistantMessage(content=f"There are {history[-1].content} tasks.")
         return AssistantMessage(tool_calls=[ToolCall(id="c", name="count_tasks", arguments={})])
+
+
+class CountBy:
+    def __init__(self, tool, context):
+        self.tool, self.call = tool, context.call
+
+    async def reply(self, history):
+        result = await self.call(self.tool, {})
+        return AssistantMessage(content=f"There are {result.content} tasks.")
+
+
+def count_by(tool):
+    return AgentSpec("count-by", "counts tasks with a tool", partial(CountBy, tool), calls_tools="itself")
 
 
 class Curt:
@@ -331,10 +352,11 @@ def texts(record: dict[str, Any], role: str) -> list[str]:
     return [message.get("content", "") for message in record["messages"] if message["role"] == role]
 
 
-def test_a_run_uses_its_agent_customer_toolset_wrapper_and_evaluators(play: Play) -> None:
-    options = ["--task", "tell_whose_task", "--agent", "counter", "--user", "curt", "--evaluators", "busy"]
+@pytest.mark.parametrize("agent", ["counter", "count-by:count_tasks"])
+def test_a_run_uses_its_agent_customer_toolset_wrapper_and_evaluators(play: Play, agent: str) -> None:
+    options = ["--task", "tell_whose_task", "--agent", agent, "--user", "curt", "--evaluators", "busy"]
     summary, (record,), (grade,), _ = play(*options)
-    assert (summary["agent"], summary["user"], summary["evaluators"]) == ("counter", "curt", "busy")
+    assert (summary["agent"], summary["user"], summary["evaluators"]) == (agent, "curt", "busy")
     assert texts(record, "user") == ["How many?", "###STOP###"]
     assert texts(record, "tool") == ["half a dozen"]  # the toolset counted six, and the wrapper wrote it as a word
     assert texts(record, "assistant")[-1] == "There are half a dozen tasks."
@@ -441,6 +463,7 @@ def test_everything_that_it_provides_is_listed(gym: Gym, installed: Path) -> Non
     assert sorted(rows["workshop"]["provides"]) == [
         "adapter:lines",
         "agent:counter",
+        "agent-kind:count-by",
         "command:tally",
         "evaluator:busy.COMMUNICATE",
         "evaluator:busy.DB",

@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from tau2_core.model.participants import User as User
     from tau2_core.model.participants import UserContext as UserContext
     from tau2_core.model.registrations import AdapterSpec as AdapterSpec
+    from tau2_core.model.registrations import AgentKind as AgentKind
     from tau2_core.model.registrations import AgentSpec as AgentSpec
     from tau2_core.model.registrations import CommandSpec as CommandSpec
     from tau2_core.model.registrations import Domain as Domain
@@ -134,6 +135,7 @@ _HOMES = {
     "model.participants": ["Agent", "AgentContext", "User", "UserContext"],
     "model.registrations": [
         "AdapterSpec",
+        "AgentKind",
         "AgentSpec",
         "CommandSpec",
         "Domain",

@@ -9,6 +9,7 @@ import pluggy
 
 from tau2_core.model.registrations import (
     AdapterSpec,
+    AgentKind,
     AgentSpec,
     CommandSpec,
     Domain,
@@ -59,6 +60,11 @@ def tau2_user_simulators() -> list[UserSpec]:  # type: ignore[empty-body]
 @hookspec
 def tau2_agents() -> list[AgentSpec]:  # type: ignore[empty-body]
     """Add agents, selected with `--agent`."""
+
+
+@hookspec
+def tau2_agent_kinds() -> list[AgentKind]:  # type: ignore[empty-body]
+    """Add kinds of agents that are selected with a target: `--agent NAME:TARGET`."""
 
 
 @hookspec

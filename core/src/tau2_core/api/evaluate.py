@@ -15,8 +15,9 @@ from tau2_core.errors import UsageError
 from tau2_core.event_loop import loop_factory
 from tau2_core.runs.composition import Composition, compose
 from tau2_core.runs.execute import Execution, FinishedEpisode, RunResult, execute
-from tau2_core.runs.executors.players import OpenBackends, PlayEpisode, local_backends
+from tau2_core.runs.executors.players import OpenEpisodes, PlayEpisode, locally
 from tau2_core.runs.model_clients import closing
+from tau2_core.runs.plan import Plan
 
 OnProgress = Callable[[FinishedEpisode, int, int], None]
 
@@ -109,16 +110,20 @@ async def play_composed(
         on_finished=None if on_finished is None else tell,
         on_graded=on_graded,
         play_episode=play_episode,
-        backends=_backends(via),
+        episodes=_episodes(via, plan),
         executor=composed.executor,
     )
     work = execute(plan, composed.catalogue, composed.folder, execution)
     return await closing(plan.participants.role_models, work)
 
 
-def _backends(via: str) -> OpenBackends:
-    if via == "mcp":
-        from tau2_core.gym.run_over_mcp import server_backends
+def _episodes(via: str, plan: Plan) -> OpenEpisodes:
+    if plan.participants.agent.calls_tools == "over_mcp":
+        from tau2_core.gym.agents_over_mcp import served_to_agents
 
-        return server_backends
-    return local_backends
+        return served_to_agents
+    if via == "mcp":
+        from tau2_core.gym.run_over_mcp import over_mcp
+
+        return over_mcp
+    return locally

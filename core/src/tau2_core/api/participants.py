@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import ValidationError
 
+from tau2_core.episode.given_participants import ACCEPTED, calls_tools, creator_of, name_of
 from tau2_core.episode.participants import EXTERNAL_AGENT, EXTERNAL_USER
 from tau2_core.errors import UsageError
 from tau2_core.model.llm import ModelRole, ModelSettings
@@ -34,13 +33,6 @@ UserLike = (
     | Callable[[UserContext], User]
     | Callable[[Sequence[Message]], Awaitable[UserMessage | str]]
 )
-ACCEPTED = (
-    "a registered name, a model as PROVIDER/NAME or {'model': …, 'args': {…}}, an object with "
-    "`async def reply(self, history)`, a function `async def reply(history)`, or a class or function that makes such "
-    "an object from a context"
-)
-
-
 SpecT = TypeVar("SpecT", AgentSpec, UserSpec)
 
 
@@ -60,23 +52,10 @@ class _Kind(Generic[SpecT]):
     external: SpecT
     spec: type[SpecT]
     summary: str
-    message: type[AssistantMessage] | type[UserMessage]
 
 
-AGENT = _Kind("agent", EXTERNAL_AGENT, AgentSpec, "an agent given by a program", AssistantMessage)
-USER = _Kind("user", EXTERNAL_USER, UserSpec, "a customer given by a program", UserMessage)
-
-
-class _Function:
-    """A participant that calls a coroutine function for each turn; a returned text becomes its message."""
-
-    def __init__(self, function: Callable[[Sequence[Message]], Awaitable[Any]], message: type[Any]) -> None:
-        self._function = function
-        self._message = message
-
-    async def reply(self, history: Sequence[Message]) -> Any:
-        said = await self._function(history)
-        return self._message(content=said) if isinstance(said, str) else said
+AGENT = _Kind("agent", EXTERNAL_AGENT, AgentSpec, "an agent given by a program")
+USER = _Kind("user", EXTERNAL_USER, UserSpec, "a customer given by a program")
 
 
 def given_participant(kind: _Kind[SpecT], given: Any, model: ModelLike | None = None) -> GivenParticipant[SpecT]:
@@ -87,17 +66,20 @@ def given_participant(kind: _Kind[SpecT], given: Any, model: ModelLike | None = 
         return GivenParticipant(role_options(kind.role, given, model))
     spec = given if isinstance(given, kind.spec) else None
     if spec is None:
-        spec = kind.spec(_name(given), kind.summary, _creator(kind.role, given, kind.message))
+        made = kind.spec(name_of(given), kind.summary, creator_of(kind.role, given))
+        spec = replace(made, calls_tools=calls_tools(given)) if isinstance(made, AgentSpec) else made
     return GivenParticipant(role_options(kind.role, None, model), spec)
 
 
 def role_options(role: ModelRole, who: ModelLike | None, model: ModelLike | None) -> RoleOptions:
-    """Return a role as a configuration file would describe it. A text with a slash is a model, any other a name.
+    """Return a role as a configuration file would describe it.
+
+    A text with a slash is a model, any other a name; `KIND:TARGET` is a name too.
 
     Raises UsageError.
     """
     found: dict[str, Any] = {}
-    if isinstance(who, str) and "/" not in who:
+    if isinstance(who, str) and ("/" not in who or ":" in who.partition("/")[0]):
         found["name"] = who
     elif who is not None:
         found |= _model(role, who)
@@ -122,46 +104,3 @@ def _model(name: str, model: ModelLike) -> dict[str, Any]:
     if isinstance(model, Mapping):
         return dict(model)
     raise UsageError(f"{name}: give a model's name, or {{'model': NAME, 'args': {{…}}}}, not {model!r}")
-
-
-def _name(participant: Any) -> str:
-    return str(getattr(participant, "__qualname__", type(participant).__qualname__))
-
-
-def _creator(role: str, participant: Any, message: type[Any]) -> Callable[[Any], Any]:
-    if inspect.isclass(participant):
-        if not callable(getattr(participant, "reply", None)):
-            raise UsageError(f"{role}: the class {participant.__qualname__} has no method `reply`; give {ACCEPTED}")
-        return participant
-    if callable(getattr(participant, "reply", None)):
-        return _created_by(participant, partial(_itself, participant))
-    if inspect.iscoroutinefunction(participant):
-        return _created_by(participant, partial(_by_function, participant, message))
-    if callable(participant):
-        return _created_by(participant, partial(_with_reply, role, participant))
-    raise UsageError(f"{role}: {participant!r} cannot play; give {ACCEPTED}")
-
-
-def _itself(participant: Any, _context: Any) -> Any:
-    return participant
-
-
-def _by_function(function: Callable[[Sequence[Message]], Awaitable[Any]], message: type[Any], _context: Any) -> Any:
-    return _Function(function, message)
-
-
-def _with_reply(role: str, create: Callable[[Any], Any], context: Any) -> Any:
-    created = create(context)
-    if not callable(getattr(created, "reply", None)):
-        what = f"{_name(create)} returned {created!r}, which has no method `reply`"
-        raise UsageError(f"{role}: {what}; give {ACCEPTED}")
-    return created
-
-
-def _created_by(participant: Any, create: partial[Any]) -> Callable[[Any], Any]:
-    """Mark the participant as the code behind its creator, so that a run digests that code.
-
-    A creator is a partial, not a closure, so that it can be sent to workers if the participant can.
-    """
-    vars(create)["__wrapped__"] = participant
-    return create

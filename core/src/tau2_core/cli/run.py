@@ -33,7 +33,8 @@ def run(
         str | None, typer.Argument(help="The domain to play; `tau2-gym domains` lists them.", show_default=False)
     ] = None,
     agent: Annotated[
-        str | None, typer.Option(help="The agent: oracle (default), llm, silent, human, … or a plugin's.")
+        str | None,
+        typer.Option(help="The agent: oracle (default), llm, human, …, http:URL, python:MODULE:NAME, or a plugin's."),
     ] = None,
     user: Annotated[
         str | None, typer.Option(help="The customer: scripted (default), llm, human, none (solo), or a plugin's.")

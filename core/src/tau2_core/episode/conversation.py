@@ -79,6 +79,7 @@ class Conversation:
     _turn: Speaker = "agent"
     _caller: Speaker = "agent"
     _history: int = 0
+    _ended_within: bool = False
     _started: float = field(default_factory=time.monotonic)
     _asked: float = field(default_factory=time.monotonic)
 
@@ -148,6 +149,8 @@ class Conversation:
                 if participant is None:
                     return
                 await self._ask(self._turn, participant)
+                if self._ended_within:
+                    return
             await self._end_step()
 
     def _note_latency(self, speaker: Speaker, message: int) -> None:
@@ -172,15 +175,21 @@ class Conversation:
                     raise TypeError(f"`reply` should be `async def`, but it returned {type(turn).__name__}")
                 message = await turn
         except Exception as error:  # noqa: BLE001 - a participant may raise anything; it is recorded
+            if self.termination is not None:  # as below
+                self._ended_within = True
+                return
             _raise_if_not_its_fault(error)
             self._fail(speaker, describe_error(error))
             return
+        if self.termination is not None:  # by a call that the agent made itself, so its reply came too late
+            self._ended_within = True
+            return
         self._take(speaker, message)
 
-    def _take(self, speaker: Role, message: ParticipantMessage) -> None:
+    def _take(self, speaker: Role, said: ParticipantMessage | str) -> None:
         try:
             with foreign():
-                message = recordable_message(speaker, message)
+                message = recordable_message(speaker, said)
         except Exception as error:  # noqa: BLE001 - a custom message class may raise anything
             self._fail(speaker, error_text(error) if isinstance(error, ValueError) else describe_error(error))
             return

@@ -11,6 +11,7 @@ from typing import Any
 
 from tau2_core.background import Background, package_of
 from tau2_core.episode.conversation import Conversation
+from tau2_core.episode.own_calls import OwnCalls
 from tau2_core.episode.participants import Participants, agent_context, new_backend, user_context
 from tau2_core.episode.recordable import unrecordable
 from tau2_core.episode.setting import Setting
@@ -25,6 +26,7 @@ from tau2_core.model.evaluation import Grade
 from tau2_core.model.latency import Latency
 from tau2_core.model.llm import ModelError, ModelRole
 from tau2_core.model.messages import AssistantMessage, Message, ParticipantMessage
+from tau2_core.model.participants import Agent
 from tau2_core.model.tasks import Task
 from tau2_core.model.tokens import TracedCall
 from tau2_core.model.tools import Role, Tool, ToolResult
@@ -52,11 +54,13 @@ class Episode:
         open_backend: Callable[[int], ToolBackend] | None = None,
         models: Mapping[ModelRole, EpisodeModel] | None = None,
         grade: GradeRecord | None = None,
+        mcp_url: str | None = None,
     ) -> None:
         """Set up the task's start state; the conversation has not begun yet.
 
         `open_backend` returns the backend of tool calls for a seed, by default an environment in this process. `models`
-        are the participants' models, if they exist already. `grade` grades a record.
+        are the participants' models, if they exist already. `grade` grades a record. `mcp_url` is where
+        the agent's tools are served.
 
         Raises TaskError if the start state does not apply, and whatever creating a participant raises.
         """
@@ -68,6 +72,7 @@ class Episode:
         self.customer = Side(self, "user")
         self._open_backend = open_backend or partial(new_backend, LocalBackend, setting, task, participants)
         self._grade = grade
+        self._mcp_url = mcp_url
         self._stepping = Lock()  # so that one of two threads is refused
         self.begun = False
         self._start(seed, models)
@@ -78,12 +83,11 @@ class Episode:
         self.seed = seed
         self.backend = self._open_backend(seed)
         self.models = participants.episode_models(str(self.slot), seed) if models is None else models
-        agent = user = None
+        self.own_calls: OwnCalls | None = None
+        agent: Agent | None = None
+        user = None
         if not participants.agent.external:
-            with foreign(f"agent {participants.agent.name}"), running("the creation of the agent"):
-                agent = participants.create_agent(
-                    agent_context(setting, task, participants, seed, self.models.get("agent"), self.backend)
-                )
+            agent = self._new_agent()
         if not participants.user.external:
             with foreign(f"user {participants.user.name}"), running("the creation of the customer"):
                 user = participants.create_user(
@@ -93,9 +97,28 @@ class Episode:
             self.backend, user, participants.limits, setting.opening(), solo=setting.solo, agent=agent
         )
         self.conversation.load(task.history())
+        if self.own_calls is not None:
+            self.own_calls.conversation = self.conversation
         for model in self.models.values():
             model.turn = self.conversation.messages.__len__
         self._background = Background((*participants.packages, package_of(agent), package_of(user)))
+
+    def _new_agent(self) -> Agent:
+        spec = self.participants.agent
+        context = agent_context(
+            self.setting, self.task, self.participants, self.seed, self.models.get("agent"), self.backend
+        )
+        if spec.calls_tools != "in_reply":
+            if spec.calls_tools == "over_mcp" and self._mcp_url is None:
+                raise UsageError(
+                    f"agent {spec.name!r} calls tools over MCP, which nothing serves here: play it with `tau2-gym run` "
+                    "or `evaluate`"
+                )
+            self.own_calls = OwnCalls()
+            context = replace(context, call=self.own_calls.call, mcp_url=self._mcp_url)
+        with foreign(f"agent {spec.name}"), running("the creation of the agent"):
+            agent = self.participants.create_agent(context)
+        return agent if self.own_calls is None else self.own_calls.of(agent)
 
     @property
     def policy(self) -> str:
@@ -137,7 +160,12 @@ class Episode:
             await self._recorded(self.conversation.greet())
 
     async def call_as(self, role: Role, name: str, arguments: dict[str, Any]) -> ToolResult:
-        """Make one tool call for a side; the other side does not answer. Raises EpisodeError."""
+        """Make one tool call for a side; the other side does not answer. Raises EpisodeError.
+
+        An agent that takes part makes it in its own turn.
+        """
+        if role == "agent" and self.own_calls is not None:
+            return await self.own_calls.call(name, arguments)
         with self._one_step():
             return unrecordable(name, arguments) or await self.conversation.perform(role, name, arguments)
 

@@ -17,7 +17,7 @@ from tau2_core.episode.tool_lists import agent_tools, current, user_tools
 from tau2_core.errors import PluginError, UsageError
 from tau2_core.llm.model import EpisodeModel, RoleModel
 from tau2_core.model.llm import Model, ModelRole
-from tau2_core.model.participants import Agent, AgentContext, User, UserContext
+from tau2_core.model.participants import REPLY_SECONDS, Agent, AgentContext, User, UserContext
 from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Wrapper
@@ -41,7 +41,8 @@ EXTERNAL_USER = UserSpec(
 class Participants:
     """The agent and the user with their limits, models and wrappers of tool calls.
 
-    With `user_first` the agent's model does not see the messages before the customer's first one.
+    With `user_first` the agent's model does not see the messages before the customer's first one. `reply_seconds` is
+    how long an agent that runs elsewhere may take for a reply.
     """
 
     agent: AgentSpec
@@ -51,6 +52,7 @@ class Participants:
     role_models: Mapping[ModelRole, RoleModel] = field(default_factory=dict)
     faults: Sequence[Callable[[str], Wrapper]] = ()
     user_first: bool = False
+    reply_seconds: float = REPLY_SECONDS
 
     @cached_property
     def create_agent(self) -> Callable[[AgentContext], Agent]:
@@ -121,6 +123,7 @@ def agent_context(
         gold=task if participants.agent.sees_gold else None,
         model=model,
         user_first=participants.user_first,
+        reply_seconds=participants.reply_seconds,
     )
 
 

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
-from tau2_core.episode.episode import Episode, empty_record, traced_calls
-from tau2_core.episode.participants import Participants, new_backend
+from tau2_core.episode.episode import Episode, empty_record
+from tau2_core.episode.participants import Participants
 from tau2_core.episode.setting import Setting
-from tau2_core.episode.tool_backend import LocalBackend, ToolBackend
+from tau2_core.episode.tool_backend import ToolBackend
 from tau2_core.foreign import describe_error
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.latency import Latency
@@ -18,6 +18,7 @@ from tau2_core.model.tasks import Task
 from tau2_core.model.tokens import TracedCall
 
 OpenBackend = Callable[[Setting, Task, Participants, int], AbstractAsyncContextManager[ToolBackend]]
+OpenEpisode = Callable[[Setting, Task, Participants, Slot, int], AbstractAsyncContextManager[Episode]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,24 @@ OnSidecar = Callable[[Sidecar], None]
 
 
 @asynccontextmanager
-async def in_process(setting: Setting, task: Task, participants: Participants, seed: int) -> AsyncIterator[ToolBackend]:
-    """Open a fresh environment of this process in the task's start state. Raises TaskError."""
-    yield new_backend(LocalBackend, setting, task, participants, seed)
+async def in_process(
+    setting: Setting, task: Task, participants: Participants, slot: Slot, seed: int
+) -> AsyncIterator[Episode]:
+    """Open an episode with a fresh environment of this process, in the task's start state. Raises TaskError."""
+    yield Episode(setting, task, participants, slot=slot, seed=seed)
+
+
+def with_backends(open_backend: OpenBackend) -> OpenEpisode:
+    """Return a function that opens episodes whose tool calls are executed by other backends."""
+
+    @asynccontextmanager
+    async def open_episode(
+        setting: Setting, task: Task, participants: Participants, slot: Slot, seed: int
+    ) -> AsyncIterator[Episode]:
+        async with open_backend(setting, task, participants, seed) as backend:
+            yield Episode(setting, task, participants, slot=slot, seed=seed, open_backend=lambda _seed: backend)
+
+    return open_episode
 
 
 async def play(
@@ -43,7 +59,7 @@ async def play(
     participants: Participants,
     slot: Slot,
     seed: int,
-    open_backend: OpenBackend = in_process,
+    open_episode: OpenEpisode = in_process,
     on_sidecar: OnSidecar | None = None,
 ) -> EpisodeRecord:
     """Play one episode and return its record, ungraded. Errors are recorded, not raised.
@@ -51,26 +67,28 @@ async def play(
     `on_sidecar` is called at the end with what the record does not contain; tokens are included only if they are
     traced.
     """
-    models = participants.episode_models(str(slot), seed)
     episode: Episode | None = None
     try:
-        async with open_backend(setting, task, participants, seed) as backend:
-            episode = Episode(
-                setting, task, participants, slot=slot, seed=seed, open_backend=lambda _seed: backend, models=models
-            )
+        async with open_episode(setting, task, participants, slot, seed) as episode:
             try:
                 await _play_in_time(episode, participants.limits.timeout_seconds)
             finally:
                 episode.close()
             return await episode.final_record()
     except Exception as error:  # noqa: BLE001 - a failed episode is recorded; the run continues
-        record = empty_record(setting, slot, seed) if episode is None else episode.record_without_digests()
+        record = _unopened(setting, participants, slot, seed) if episode is None else episode.record_without_digests()
         record.termination, record.error = Termination.INFRASTRUCTURE_ERROR, describe_error(error)
-        record.usage = {role: model.usage for role, model in models.items()}
         return record
     finally:
         if on_sidecar is not None:
-            on_sidecar(Sidecar(traced_calls(models.values()), Latency() if episode is None else episode.latency))
+            traced, latency = ([], Latency()) if episode is None else (episode.token_traces(), episode.latency)
+            on_sidecar(Sidecar(traced, latency))
+
+
+def _unopened(setting: Setting, participants: Participants, slot: Slot, seed: int) -> EpisodeRecord:
+    record = empty_record(setting, slot, seed)
+    record.usage = {role: model.usage for role, model in participants.episode_models(str(slot), seed).items()}
+    return record
 
 
 async def _play_in_time(episode: Episode, seconds: float | None) -> None:

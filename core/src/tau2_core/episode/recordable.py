@@ -12,9 +12,14 @@ from tau2_core.model.tools import Failure, ToolResult
 _TEXT_ALONE = {"content"}
 
 
-def recordable_message(speaker: str, message: ParticipantMessage) -> ParticipantMessage:
-    """Return a copy of a message that its sender cannot change. Raises ValueError if it cannot be recorded."""
+def recordable_message(speaker: str, message: ParticipantMessage | str) -> ParticipantMessage:
+    """Return a message, or one of a text, as a copy that its sender cannot change.
+
+    Raises ValueError if it cannot be recorded.
+    """
     expected = AssistantMessage if speaker == "agent" else UserMessage
+    if isinstance(message, str):
+        message = expected(content=message)
     if not isinstance(message, expected):
         raise ValueError(
             f"the {speaker} should return a message of type {expected.__name__}, not {type(message).__name__}"

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Blueprint:
-    """What an episode is built from, at its creation and at every reset. A free world has a placeholder task."""
+    """What an episode is built from, at its creation and at every reset. A free world has a placeholder task.
+
+    `address` is that of the server, if the agent takes part in the episode and calls the tools there.
+    """
 
     setting: Setting
     task: Task
@@ -40,6 +43,7 @@ class Blueprint:
     free: bool = False
     slot: Slot | None = None  # a slot of the served run
     conversation_tools: bool = False  # the agent talks to the customer through tools
+    address: str | None = None
 
     @property
     def has_customer(self) -> bool:
@@ -101,6 +105,7 @@ class HostedEpisode:
             seed=plan.seed,
             open_backend=self._open_backend,
             models=plan.participants.episode_models(str(plan.slot or self.id), plan.seed),
+            mcp_url=None if plan.address is None else f"{plan.address}/episodes/{self.agent_key}/mcp",
         )
         self.history = len(self.episode.conversation.messages)
         self.entry = None
@@ -149,7 +154,11 @@ class HostedEpisode:
         """Tell whether a call made now would return without waiting: no other call, thread or plugin is involved."""
         participants = self.blueprint.participants
         free = (
-            not self.lock.locked() and self.trial is not None and not participants.wrappers and not participants.faults
+            self.episode.own_calls is None
+            and not self.lock.locked()
+            and self.trial is not None
+            and not participants.wrappers
+            and not participants.faults
         )
         return free and self.backend.runs_on_loop(arguments)
 
@@ -196,6 +205,8 @@ class HostedEpisode:
     async def _greet(self) -> None:
         if self.blueprint.setting.solo:
             raise RefusedError(409, "solo", "solo play has no customer to talk to")
+        if self.episode.own_calls is not None:
+            raise RefusedError(409, "takes_part", "what the agent of a run says to the customer is its reply")
         if self.blueprint.free:
             raise RefusedError(409, "no_task", "a world without a task has no customer to talk to")
         if self.closed:

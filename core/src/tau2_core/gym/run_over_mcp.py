@@ -10,7 +10,7 @@ from functools import partial
 
 from tau2_core.episode.conversation import Limits
 from tau2_core.episode.participants import EXTERNAL_AGENT, Participants
-from tau2_core.episode.play import OpenBackend
+from tau2_core.episode.play import OpenBackend, OpenEpisode, with_backends
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.tool_backend import ToolBackend
 from tau2_core.gym.application import build_application
@@ -52,7 +52,7 @@ async def serving(registry: Registry, settings: ServerSettings) -> AsyncIterator
 
 
 def backend_through(registry: Registry, address: str) -> OpenBackend:
-    """Return a function for `play` that opens a backend behind a running server."""
+    """Return a function that opens a backend behind a running server."""
 
     @asynccontextmanager
     async def open_backend(
@@ -92,11 +92,18 @@ async def _digests(episode: HostedEpisode) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def server_backends(plan: Plan, catalogue: Catalogue) -> AsyncIterator[OpenBackend]:
-    """Execute tool calls behind a server on loopback that runs in this event loop."""
+async def server_of(plan: Plan, catalogue: Catalogue) -> AsyncIterator[tuple[Registry, str]]:
+    """Run a server for a run's episodes on loopback, in this event loop; return its registry and its address."""
     registry = Registry(catalogue, None, max_episodes=plan.own_size + 1, idle_seconds=24 * 3600)
     settings = ServerSettings(
         catalogue, [plan.setting.domain], max_body_bytes=sys.maxsize, max_result_chars=sys.maxsize
     )  # in-process calls have no such limits either
     async with serving(registry, settings) as address:
-        yield backend_through(registry, address)
+        yield registry, address
+
+
+@asynccontextmanager
+async def over_mcp(plan: Plan, catalogue: Catalogue) -> AsyncIterator[OpenEpisode]:
+    """Execute tool calls behind a server on loopback that runs in this event loop."""
+    async with server_of(plan, catalogue) as (registry, address):
+        yield with_backends(backend_through(registry, address))

@@ -40,9 +40,7 @@ def read_answer(body: bytes, *, tokens: bool = False) -> Completion:
 
     Raises ModelError where it holds no usable answer.
     """
-    answer = _json(body)
-    if not isinstance(answer, dict):
-        raise _unreadable(f"it should be a JSON object, not {_kind(answer)}")
+    answer = decoded_object(body)
     if answer.get("error"):
         raise error_in_answer(answer["error"])
     choices = answer.get("choices")
@@ -53,6 +51,14 @@ def read_answer(body: bytes, *, tokens: bool = False) -> Completion:
     if tokens:
         read.tokens = read_tokens(answer, choice)
     return read
+
+
+def decoded_object(body: bytes) -> dict[str, Any]:
+    """Return an answer's body as the JSON object that it should be. Raises ModelError."""
+    answer = _json(body)
+    if not isinstance(answer, dict):
+        raise _unreadable(f"it should be a JSON object, not {_kind(answer)}")
+    return answer
 
 
 def completion(message: Any, finish_reason: Any, usage: Any, error: Any = None) -> Completion:

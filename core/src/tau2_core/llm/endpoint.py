@@ -19,7 +19,7 @@ from tau2_core.llm.answers import read_answer
 from tau2_core.llm.chat import request_arguments, standard_message
 from tau2_core.llm.eager_request import REQUEST_CLASS
 from tau2_core.llm.failures import as_model_error, refusal
-from tau2_core.llm.keys import refuse_bad_keys
+from tau2_core.llm.keys import refuse_bad_keys, variables_of
 from tau2_core.llm.token_answers import template_digest
 from tau2_core.model.llm import PRICES, Completion, ModelError, ModelSettings
 
@@ -46,9 +46,9 @@ class EndpointClient:
             raise UsageError(
                 f"model {settings.model!r}: write {PROVIDER}/NAME with its address, such as --agent-args '{arguments}'"
             )
-        self.url = f"{base}/chat/completions"
-        refuse_bad_keys(settings, PROVIDER)
-        key = args.get("api_key") or os.environ.get("OPENAI_API_KEY")
+        self.url = self._address(base)
+        refuse_bad_keys(settings, self.provider)
+        key = args.get("api_key") or os.environ.get(variables_of(self.provider)[0])
         self._headers = {
             "Content-Type": "application/json",
             **({"Authorization": f"Bearer {key}"} if key else {}),
@@ -68,20 +68,15 @@ class EndpointClient:
         self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], options: Mapping[str, Any]
     ) -> Completion:
         """Make one request. Raises ModelError."""
-        arguments = request_arguments(self._args, options, tools)
-        body: dict[str, Any] = {"model": self.name, "messages": [self.outgoing(message) for message in messages]}
-        body |= {name: value for name, value in arguments.items() if value is not None}
         try:
-            if tools and isinstance(tools, tuple):
-                body["tools"] = self._encoded(tools)
-            content = msgspec.json.encode(body)
+            content = msgspec.json.encode(self._body(messages, tools, options))
             # Redirects are not followed: requests go to the given address only.
             request = self._connections().post(self.url, data=content, headers=self._headers, allow_redirects=False)
             async with request as response:
-                answer = await response.read()
+                answer = await self._receive(response)
             if response.status != 200:
                 raise refusal(response.status, response.headers, answer.decode("utf-8", "replace"))
-            completion = read_answer(answer, tokens=self.token_traces)
+            completion = self._read(answer)
             if completion.tokens is not None:
                 completion.tokens.template = self._template
             completion.cost = self.settings.cost(completion.usage or {})
@@ -90,6 +85,25 @@ class EndpointClient:
             raise
         except Exception as error:
             raise as_model_error(error) from error
+
+    def _address(self, base: str) -> str:
+        return f"{base}/chat/completions"
+
+    def _body(
+        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], options: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        arguments = request_arguments(self._args, options, tools)
+        body: dict[str, Any] = {"model": self.name, "messages": [self.outgoing(message) for message in messages]}
+        body |= {name: value for name, value in arguments.items() if value is not None}
+        if tools and isinstance(tools, tuple):
+            body["tools"] = self._encoded(tools)
+        return body
+
+    async def _receive(self, response: aiohttp.ClientResponse) -> bytes:
+        return await response.read()
+
+    def _read(self, answer: bytes) -> Completion:
+        return read_answer(answer, tokens=self.token_traces)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -29,6 +29,7 @@ KEY_VARIABLES: Mapping[str, tuple[str, ...]] = {
 }
 # Other variables with credentials that are read from the environment.
 _OTHER_VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "agent": ("AGENT_API_KEY",),
     "endpoint": ("OPENAI_API_KEY",),
     "bedrock": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"),
 }

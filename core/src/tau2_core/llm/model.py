@@ -226,12 +226,13 @@ class EpisodeModel:
 
     async def _ask(self, request: SendRequest) -> Completion:
         """Make attempts with pauses. A library would need more code than all the rest (docs/decisions/0014)."""
-        patience = self.role_model.patience
+        patience, said = self.role_model.patience, self.turn()
         for attempt in range(1, patience.attempts):
             try:
                 return await self._once(request)
             except ModelError as error:
-                if not patience.worth_retrying(error):
+                # An agent that has called tools meanwhile would call them again.
+                if not patience.worth_retrying(error) or self.turn() != said:
                     raise
                 seconds = self._pause(attempt, error.retry_after)
             await asyncio.sleep(seconds)

@@ -14,6 +14,7 @@ from tau2_core.errors import Tau2GymError, UsageError
 from tau2_core.redaction import without_secrets
 
 ModelRole = Literal["agent", "user", "judge"]
+AGENT_PROVIDER = "agent"  # of agents that are reached as if they were models, and call tools themselves
 
 
 # Arguments that do not affect a model's answer: its address, access and timeouts.

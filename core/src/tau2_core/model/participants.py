@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from tau2_core.errors import UsageError
 from tau2_core.model.llm import Model
 from tau2_core.model.messages import AssistantMessage, Message, UserMessage
 from tau2_core.model.tasks import Task, UserScenario
-from tau2_core.model.tools import Tool
+from tau2_core.model.tools import Tool, ToolResult
 
 STOP = "###STOP###"
 TRANSFER = "###TRANSFER###"
 OUT_OF_SCOPE = "###OUT-OF-SCOPE###"
 STOP_TOKENS = (STOP, TRANSFER, OUT_OF_SCOPE)
 SOLO_REQUEST = "Work on the ticket."
+REPLY_SECONDS = 120.0
+
+CallTool = Callable[[str, Mapping[str, Any]], Awaitable[ToolResult]]
+
+
+async def _cannot_call(name: str, _arguments: Mapping[str, Any]) -> ToolResult:
+    raise UsageError(
+        f'{name}: this agent returns its tool calls; to make them itself, it needs `calls_tools = "itself"`'
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +34,10 @@ class AgentContext:
 
     `request` is the first user message to a model in solo play, "" for none. With `user_first` a model does not see
     the opening line, which comes before the customer's first message.
+
+    `call` makes a tool call while the agent replies, for agents that call tools `itself` or `over_mcp`; for the latter
+    the tools are served at `mcp_url`. `reply_seconds` is how long an agent that runs elsewhere may
+    take for a reply.
     """
 
     domain: str
@@ -37,6 +51,9 @@ class AgentContext:
     model: Model | None = None
     request: str = SOLO_REQUEST
     user_first: bool = False
+    call: CallTool = _cannot_call
+    mcp_url: str | None = None
+    reply_seconds: float = REPLY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +72,12 @@ class UserContext:
 class Agent(Protocol):
     """The side under test."""
 
-    async def reply(self, history: Sequence[Message]) -> AssistantMessage:
+    async def reply(self, history: Sequence[Message]) -> AssistantMessage | str:
         """Answer the last message that this side has seen, with text or tool calls."""
 
 
 class User(Protocol):
     """The simulated customer."""
 
-    async def reply(self, history: Sequence[Message]) -> UserMessage:
+    async def reply(self, history: Sequence[Message]) -> UserMessage | str:
         """Answer the last message that this side has seen, with text (a stop token ends the episode) or tool calls."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Code = TypeVar("Code")
 EVALUATOR_SECONDS = 60.0
+CallsTools = Literal["in_reply", "itself", "over_mcp"]
 CreateRetriever: TypeAlias = "Callable[[KnowledgeBase, Mapping[str, Any]], Retriever]"
 OpenLauncher: TypeAlias = "Callable[[ExecutorOptions], AbstractAsyncContextManager[Launcher]]"
 
@@ -82,6 +83,10 @@ class AgentSpec:
     `needs_model` requires a language model (`--agent-model`). `interactive` means that a person answers, so a run plays
     one episode at a time. `external` means that the side is played from outside, step by step, so `create` is never
     called.
+
+    `calls_tools`: `in_reply` means that its replies contain the calls; `itself` that it makes them while it replies,
+    with `context.call`, and its replies are text; `over_mcp` that it does so over MCP at `context.mcp_url`, which a run
+    serves.
     """
 
     name: str
@@ -91,6 +96,21 @@ class AgentSpec:
     needs_model: bool = False
     interactive: bool = False
     external: bool = False
+    calls_tools: CallsTools = "in_reply"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentKind:
+    """A kind of agent that is named with a target: `--agent NAME:TARGET`, such as an address.
+
+    `spec(target)` returns the agent; it raises UsageError for a target that cannot be one. `target` is the target's
+    name in help and errors, such as URL.
+    """
+
+    name: str
+    summary: str
+    target: str
+    spec: Callable[[str], AgentSpec] | Lazy[Callable[[str], AgentSpec]]
 
 
 @dataclass(frozen=True, slots=True)

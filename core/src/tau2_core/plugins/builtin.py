@@ -5,6 +5,7 @@ from __future__ import annotations
 from tau2_core.hookspecs import hookimpl
 from tau2_core.model.registrations import (
     AdapterSpec,
+    AgentKind,
     AgentSpec,
     EvaluatorSpec,
     ExecutorSpec,
@@ -35,6 +36,17 @@ def tau2_agents() -> list[AgentSpec]:
             "makes random seeded calls that fit the schemas",
             Lazy("tau2_core.agents.random_calls:RandomCalls"),
         ),
+    ]
+
+
+@hookimpl
+def tau2_agent_kinds() -> list[AgentKind]:
+    at_an_address = "an OpenAI-compatible endpoint of an agent that calls the tools itself over MCP"
+    home = "tau2_core.agents"
+    return [
+        AgentKind("http", at_an_address, "URL", Lazy(f"{home}.endpoint:http")),
+        AgentKind("https", at_an_address, "URL", Lazy(f"{home}.endpoint:https")),
+        AgentKind("python", "your own Python code", "MODULE:NAME", Lazy(f"{home}.from_python:spec")),
     ]
 
 

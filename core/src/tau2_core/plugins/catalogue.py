@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
 
-from tau2_core.errors import PackError, Problem, UsageError
+from tau2_core.errors import PackError, PluginError, Problem, Tau2GymError, UsageError
+from tau2_core.foreign import describe_error, foreign
 from tau2_core.hookspecs import Proceed
 from tau2_core.model.registrations import (
     AdapterSpec,
+    AgentKind,
     AgentSpec,
     CommandSpec,
     Domain,
@@ -25,6 +27,7 @@ from tau2_core.model.registrations import (
     RetrieverSpec,
     Toolset,
     UserSpec,
+    loaded,
 )
 from tau2_core.names import did_you_mean
 from tau2_core.problem_kinds import ProblemKind
@@ -37,6 +40,7 @@ RECORD_HOOKS: Mapping[str, str] = {
     "tau2_toolsets": "toolset",
     "tau2_user_simulators": "user",
     "tau2_agents": "agent",
+    "tau2_agent_kinds": "agent-kind",
     "tau2_adapters": "adapter",
     "tau2_exporters": "exporter",
     "tau2_evaluators": "evaluator",
@@ -51,6 +55,7 @@ RECORD_TYPES: Mapping[str, type] = {
     "toolset": Toolset,
     "user": UserSpec,
     "agent": AgentSpec,
+    "agent-kind": AgentKind,
     "adapter": AdapterSpec,
     "exporter": ExporterSpec,
     "evaluator": EvaluatorSpec,
@@ -111,8 +116,27 @@ class Catalogue:
         return found
 
     def agent(self, name: str) -> AgentSpec:
+        """Return an agent by its name, or by a kind and a target, `KIND:TARGET`. Raises UsageError, PluginError."""
+        kind, colon, target = name.partition(":")
+        if colon:
+            return self._agent_of_kind(self._get("agent-kind", kind), target)
+        if any(each.name == name for each in self._all("agent-kind")):
+            raise UsageError(f"agent {name!r} needs a target: --agent {name}:{self._get('agent-kind', name).target}")
         found: AgentSpec = self._get("agent", name)
         return found
+
+    @staticmethod
+    def _agent_of_kind(kind: AgentKind, target: str) -> AgentSpec:
+        if not target:
+            raise UsageError(f"agent {kind.name!r} needs a target: --agent {kind.name}:{kind.target}")
+        try:
+            with foreign(f"agent kind {kind.name}"):
+                spec = loaded(kind.spec)(target)
+        except Tau2GymError:
+            raise
+        except Exception as error:
+            raise PluginError(f"--agent {kind.name}:{target}: {describe_error(error)}") from error
+        return replace(spec, name=f"{kind.name}:{target}")
 
     def user(self, name: str) -> UserSpec:
         found: UserSpec = self._get("user", name)

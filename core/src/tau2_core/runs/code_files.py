@@ -165,7 +165,10 @@ def _imports(source: bytes) -> Iterator[str]:
 
 
 def _is_namespace(name: str) -> bool:
-    return name.partition(".")[0] not in sys.stdlib_module_names and _file(name)[0] is None
+    top = name.partition(".")[0]
+    if top in sys.stdlib_module_names or _library(top):  # to look for a library's module would import the library
+        return False
+    return _file(name)[0] is None
 
 
 @lru_cache(maxsize=1024)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tau2_core.agents.endpoint import address_of
 from tau2_core.episode.conversation import Limits
 from tau2_core.episode.participants import Participants
 from tau2_core.episode.setting import Selection, Setting
@@ -94,6 +95,7 @@ def compose_run(
         role_models,
         open_faults(catalogue, options.fault),
         options.user_first,
+        options.turn_timeout or options.call_timeout,
     )
     if tasks is None:
         selection = _select(setting, options)
@@ -198,5 +200,8 @@ def refuse_contradictions(options: Options) -> None:
         raise UsageError("--resume: name the run to continue with --name")
     if options.record and options.replay:
         raise UsageError("give --record or --replay, not both")
+    if (options.record or options.replay) and options.agent.name and address_of(options.agent.name):
+        what = f"agent {options.agent.name} gets new URLs in each run, so its answers cannot be replayed"
+        raise UsageError(f"--record, --replay: {what}; leave them out")
     if options.sample and options.num_tasks:
         raise UsageError("--sample draws tasks at random, --num-tasks takes the first ones: give only one of them")

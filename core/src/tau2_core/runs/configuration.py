@@ -74,7 +74,7 @@ def own_policies(setting: Setting, tasks: Iterable[Task]) -> dict[str, str]:
 def _plugins(plan: Plan, catalogue: Catalogue) -> dict[str, str | None]:
     """Return the plugins that take part, with the distribution and version of each."""
     setting, participants = plan.setting, plan.participants
-    named = [("domain", setting.domain), ("agent", participants.agent.name), ("user", participants.user.name)]
+    named = [("domain", setting.domain), _agent(participants.agent.name), ("user", participants.user.name)]
     named += [("fault", text.partition("=")[0]) for text in plan.faults]
     named += [("adapter", setting.dataset.adapter)] if setting.dataset else []
     named += [("evaluator", spec.name) for spec in (plan.evaluator_set.specs.values() if plan.evaluator_set else ())]
@@ -95,3 +95,9 @@ def _model(role_model: RoleModel) -> dict[str, Any]:
     if role_model.token_traces:
         known["token_traces"] = True
     return {**known, "takes_seed": role_model.client.takes_seed() if role_model.client else None}
+
+
+def _agent(name: str) -> tuple[str, str]:
+    """Return how the plugin that provides an agent names it: as an agent, or as the kind of one."""
+    kind, colon, _ = name.partition(":")
+    return ("agent-kind", kind) if colon else ("agent", name)

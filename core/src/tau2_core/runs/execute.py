@@ -40,12 +40,12 @@ from tau2_core.runs.executors.players import (
     GradedRecord,
     Keep,
     NewPlayer,
-    OpenBackends,
+    OpenEpisodes,
     PlayableRun,
     Played,
     PlayEpisode,
     in_this_process,
-    local_backends,
+    locally,
 )
 from tau2_core.runs.judgements import append_judgement, probe_judge
 from tau2_core.runs.listeners import Listeners
@@ -74,15 +74,15 @@ class Execution:
 
     `resume` plays exactly the slots that are missing in the run's folder. `on_begun` is called with the number of
     episodes that are already finished there, `on_graded` after each episode, and `on_finished` with it and its whole
-    record. `play_episode` plays one episode and returns its record, whatever goes wrong; `backends` execute its tool
-    calls; `executor` determines where episodes are played and graded.
+    record. `play_episode` plays one episode and returns its record, whatever goes wrong; `episodes` opens it;
+    `executor` determines where episodes are played and graded.
     """
 
     resume: bool = False
     on_begun: Callable[[int], None] | None = None
     on_finished: Callable[[FinishedEpisode], None] | None = None
     on_graded: Callable[[], None] | None = None
-    backends: OpenBackends = local_backends
+    episodes: OpenEpisodes = locally
     play_episode: PlayEpisode = play
     executor: Executor = in_this_process
 
@@ -135,7 +135,7 @@ async def execute(plan: Plan, catalogue: Catalogue, folder: Path, execution: Exe
             await probe_judge(plan.participants.role_models.get("judge"))
     except TimeoutError as error:
         raise RunError(f"the run's {plan.run_seconds:g} s passed while trying the judge; nothing was played") from error
-    playing = PlayableRun(checked, catalogue, execution.play_episode, execution.backends)
+    playing = PlayableRun(checked, catalogue, execution.play_episode, execution.episodes)
     async with execution.executor(playing) as new_player:
         journal = Journal(folder, resume=execution.resume, redactor=plan.redactor())
         with journal.alone():

@@ -11,7 +11,7 @@ from tau2_core.llm.cassette import Cassette
 from tau2_core.llm.keys import variables_of
 from tau2_core.llm.limits import Patience, RequestLimit
 from tau2_core.llm.model import Client, RoleModel
-from tau2_core.model.llm import ModelRole, ModelSettings
+from tau2_core.model.llm import AGENT_PROVIDER, ModelRole, ModelSettings
 from tau2_core.names import did_you_mean
 from tau2_core.redaction import remember, run_redactor
 
@@ -100,6 +100,10 @@ def open_client(settings: ModelSettings, *, token_traces: bool = False) -> Clien
         from tau2_core.llm.endpoint import EndpointClient
 
         return EndpointClient(settings, token_traces=token_traces)
+    if settings.model.startswith(f"{AGENT_PROVIDER}/"):
+        from tau2_core.llm.agent_client import AgentClient
+
+        return AgentClient(settings)
     from tau2_core.llm.client import LiteLLMClient
 
     return LiteLLMClient(settings)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from tau2_core.errors import UsageError
 from tau2_core.model.episodes import ArgumentMode
-from tau2_core.model.llm import Carry, ModelRole, ModelSettings
+from tau2_core.model.llm import AGENT_PROVIDER, Carry, ModelRole, ModelSettings
 from tau2_core.packs.problems import Problems
 from tau2_core.redaction import without_assigned_secrets
 from tau2_core.runs.plan import DEFAULT_SEED
@@ -126,7 +126,9 @@ class Options(BaseModel):
             options: RoleOptions = getattr(self, role)
             if role == "judge" and options.name is not None:
                 raise UsageError(f"judge: {options.name!r} names no model: write judge: {{model: PROVIDER/NAME}}")
-            if options.model is not None:
+            if role == "agent" and (settings := _agent_elsewhere(options)) is not None:
+                found[role] = settings
+            elif options.model is not None:
                 found[role] = ModelSettings(model=options.model, args=options.args, carry=options.carry)
             elif "args" in options.model_fields_set:
                 raise UsageError(f"--{role}-args without a model: give --{role}-model too")
@@ -148,6 +150,17 @@ class Options(BaseModel):
         if options["model"] is not None:
             options["args"] = ModelSettings(model=options["model"], args=options["args"]).public_args()
         return {key: value for key, value in options.items() if role != "judge" or key != "name"}
+
+
+def _agent_elsewhere(options: RoleOptions) -> ModelSettings | None:
+    """Return how an agent at an address is reached, which is as if it were a model; None for any other agent."""
+    from tau2_core.agents.endpoint import address_of  # not needed where options are only read
+
+    address = None if options.name is None else address_of(options.name)
+    if address is None:
+        return None
+    name = (options.model or AGENT_PROVIDER).removeprefix(f"{AGENT_PROVIDER}/")
+    return ModelSettings(model=f"{AGENT_PROVIDER}/{name}", args={"api_base": address, **options.args})
 
 
 def read_options(file: Path | None, given: Mapping[str, Any]) -> Options:

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from tau2_core.episode.participants import Participants
-from tau2_core.episode.play import OnSidecar, OpenBackend, play
+from tau2_core.episode.play import OnSidecar, OpenBackend, OpenEpisode, play, with_backends
 from tau2_core.episode.setting import Setting
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.tasks import Task
@@ -171,7 +171,7 @@ class RecordedRolloutProcessor(InProcessRolloutProcessor):
             _participants: Participants,
             slot: Slot,
             _seed: int,
-            _open_backend: OpenBackend,
+            _open_episode: OpenEpisode,
             _on_sidecar: OnSidecar | None,
         ) -> EpisodeRecord:
             about = {"solo": setting.solo, "variant": setting.variant}
@@ -189,9 +189,9 @@ def _through(open_backend: OpenBackend) -> PlayEpisode:
         participants: Participants,
         slot: Slot,
         seed: int,
-        _open_backend: OpenBackend,
+        _open_episode: OpenEpisode,
         on_sidecar: OnSidecar | None,
     ) -> EpisodeRecord:
-        return await play(setting, task, participants, slot, seed, open_backend, on_sidecar)
+        return await play(setting, task, participants, slot, seed, with_backends(open_backend), on_sidecar)
 
     return play_there

@@ -13,7 +13,7 @@ from typing import Any
 from tau2_core.agents.llm import LLMAgent
 from tau2_core.api.options import refuse_external, run_arguments
 from tau2_core.episode.participants import Participants
-from tau2_core.episode.play import OnSidecar, OpenBackend
+from tau2_core.episode.play import OnSidecar, OpenEpisode
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import UsageError
 from tau2_core.llm.model import RoleModel
@@ -83,12 +83,12 @@ class RunOfRows:
             _participants: Participants,
             slot: Slot,
             seed: int,
-            open_backend: OpenBackend,
+            open_episode: OpenEpisode,
             on_sidecar: OnSidecar | None,
         ) -> EpisodeRecord:
             participants = self._participants(self.rows[task.id])
             for retry in itertools.count():
-                record = await how.play_episode(setting, task, participants, slot, seed, open_backend, on_sidecar)
+                record = await how.play_episode(setting, task, participants, slot, seed, open_episode, on_sidecar)
                 if record.termination is not Termination.INFRASTRUCTURE_ERROR or not how.can_repeat:
                     break
                 refused = any(role_model.refused() for role_model in participants.role_models.values())

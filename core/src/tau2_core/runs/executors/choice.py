@@ -49,7 +49,7 @@ def _by_workers(chosen: ChosenExecutor, ingredients: Ingredients) -> Executor:
         recipe = Recipe(
             ingredients=ingredients,
             play_episode=playing.play_episode,
-            backends=playing.backends,
+            episodes=playing.episodes,
             config=checked.config,
             limited=models.limited(),
         )

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Protocol
 
 from tau2_core.episode.participants import Participants
-from tau2_core.episode.play import OnSidecar, OpenBackend, Sidecar, in_process, play
+from tau2_core.episode.play import OnSidecar, OpenEpisode, Sidecar, in_process, play
 from tau2_core.episode.setting import Setting
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade, Judgement
@@ -27,9 +27,9 @@ from tau2_core.runs.judgements import Judging
 from tau2_core.runs.plan import Plan
 
 PlayEpisode = Callable[
-    [Setting, Task, Participants, Slot, int, OpenBackend, OnSidecar | None], Awaitable[EpisodeRecord]
+    [Setting, Task, Participants, Slot, int, OpenEpisode, OnSidecar | None], Awaitable[EpisodeRecord]
 ]
-OpenBackends = Callable[[Plan, Catalogue], AbstractAsyncContextManager[OpenBackend]]
+OpenEpisodes = Callable[[Plan, Catalogue], AbstractAsyncContextManager[OpenEpisode]]
 _end_of = own_decoder(EpisodeEnd)
 _figures_of = own_decoder(GradeFigures)
 
@@ -107,30 +107,30 @@ NewPlayer = Callable[[Keep], Player]
 
 @dataclass(frozen=True, slots=True)
 class PlayableRun:
-    """A checked run, and how it is played: `play_episode` plays one episode, `backends` execute its tool calls."""
+    """A checked run, and how it is played: `play_episode` plays one episode, `episodes` opens it."""
 
     checked: CheckedPlan
     catalogue: Catalogue
     play_episode: PlayEpisode
-    backends: OpenBackends
+    episodes: OpenEpisodes
 
 
 Executor = Callable[[PlayableRun], AbstractAsyncContextManager[NewPlayer]]
 
 
 @asynccontextmanager
-async def local_backends(_plan: Plan, _catalogue: Catalogue) -> AsyncIterator[OpenBackend]:
-    """Execute tool calls in this process."""
+async def locally(_plan: Plan, _catalogue: Catalogue) -> AsyncIterator[OpenEpisode]:
+    """Open episodes with environments of this process."""
     yield in_process
 
 
 @asynccontextmanager
 async def in_this_process(playing: PlayableRun) -> AsyncIterator[NewPlayer]:
     """Play and grade in the event loop of the run."""
-    async with playing.backends(playing.checked.plan, playing.catalogue) as open_backend:
+    async with playing.episodes(playing.checked.plan, playing.catalogue) as open_episode:
 
         def new_player(keep: Keep) -> Player:
-            return LocalPlayer(playing.checked, keep, open_backend, playing.play_episode)
+            return LocalPlayer(playing.checked, keep, open_episode, playing.play_episode)
 
         yield new_player
 
@@ -144,14 +144,14 @@ class LocalPlayer:
         self,
         checked: CheckedPlan,
         keep: Keep,
-        open_backend: OpenBackend = in_process,
+        open_episode: OpenEpisode = in_process,
         play_episode: PlayEpisode = play,
     ) -> None:
         plan = checked.plan
         self._plan = plan
         self._grader = checked.grader
         self._keep = keep
-        self._open_backend = open_backend
+        self._open_episode = open_episode
         self._play_episode = play_episode
         judge = plan.participants.role_models.get("judge")
         self._judging = Judging(judge, checked.grader, keep.judged, keep.known, everywhere=plan.judge_all)
@@ -175,7 +175,7 @@ class LocalPlayer:
             plan.participants,
             slot,
             seed,
-            self._open_backend,
+            self._open_episode,
             keep,
         )
         line = encoded_line(record.line(), self._redactor)

@@ -13,7 +13,7 @@ from tau2_core.foreign import describe_error, foreign
 from tau2_core.model.llm import ModelRole
 from tau2_core.model.registrations import AgentSpec, UserSpec
 from tau2_core.model.tasks import Task
-from tau2_core.runs.executors.players import OpenBackends, PlayEpisode
+from tau2_core.runs.executors.players import OpenEpisodes, PlayEpisode
 from tau2_core.runs.options import Options
 from tau2_core.runs.resume import deciding
 from tau2_core.state.difference import path_text, value_changes
@@ -37,7 +37,7 @@ class Recipe:
 
     ingredients: Ingredients
     play_episode: PlayEpisode
-    backends: OpenBackends
+    episodes: OpenEpisodes
     config: dict[str, Any]
     limited: Sequence[ModelRole]
 

@@ -109,7 +109,7 @@ def _prepared(
     composed = compose_run(given.options, catalogue, models, given.agent, given.user, given.tasks)
     checked = check_plan(composed.plan, catalogue)
     recipe.refuse_another(checked.config, socket.gethostname())
-    return PlayableRun(checked, catalogue, recipe.play_episode, recipe.backends)
+    return PlayableRun(checked, catalogue, recipe.play_episode, recipe.episodes)
 
 
 def _why(error: Exception) -> str:
@@ -126,8 +126,8 @@ class _Worker:
     async def work(self, playing: PlayableRun) -> None:
         """Play and grade until the run closes the connection or has ended."""
         keep = Keep(self._keep_traced, self._keep_judgement, self._known)
-        async with playing.backends(playing.checked.plan, playing.catalogue) as open_backend:
-            player = LocalPlayer(playing.checked, keep, open_backend, playing.play_episode)
+        async with playing.episodes(playing.checked.plan, playing.catalogue) as open_episode:
+            player = LocalPlayer(playing.checked, keep, open_episode, playing.play_episode)
             self._connection.send(Ready())
             tasks: set[asyncio.Task[None]] = set()
             while (message := await self._connection.receive()) is not None:
