@@ -132,7 +132,7 @@ def _done(gold: Sequence[Action], own: Iterable[Mapping[str, Any]]) -> int:
 def _is_of(message: Mapping[str, Any], action: Action, number: int) -> bool:
     if message.get("tool_calls"):
         function = message["tool_calls"][0]["function"]
-        return bool(function["name"] == action.name and function["arguments"] == json.dumps(action.arguments))
+        return bool(function["name"] == action.name and json.loads(function["arguments"]) == action.arguments)
     step = _STEP.search(str(message.get("content")))
     return step is not None and int(step["number"]) == number
 
