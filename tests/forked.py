@@ -7,33 +7,22 @@ What imports at a start and the last moments of an interpreter do is for tests t
 
 from __future__ import annotations
 
-import atexit
-import gc
-import importlib
-import importlib.util
 import json
 import os
-import pkgutil
-import runpy
 import select
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from array import array
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 LITELLM = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}  # as our client imports it
-HEAVY = ("tau2_core.__main__", "tau2_core.testing.plugin")  # not imported: modules that run something, or import pytest
-SCRIPTS = (".server_script", ".end_with_parent")
-# Modules of other libraries that most commands import late; older versions lack some of them.
-LATER = ("concurrent.futures.thread", "rich.progress", "rich._emoji_codes", "typer._adapters", "uvloop")
-LATER_IN_SERVERS = ("anyio._backends._asyncio", "httpcore2", "pydantic.v1", "truststore", "uvicorn.lifespan.on")
+LITELLM_MODELS = ("openai/", "anthropic/", "gemini/")
+ORIGIN = Path(__file__).with_name("fork_origin.py")
 
 
 class Forked:
@@ -100,15 +89,21 @@ class Forks:
         """Start `tau2-gym` (or `program`, `pytest`, or a script) with these arguments.
 
         Output goes to open files; standard input, which is else empty, and standard output also to a new pipe
-        (`subprocess.PIPE`). `litellm` says that the command will need it.
+        (`subprocess.PIPE`). `litellm` says that the command will need it, which options that name such models tell.
         """
-        needed = ["litellm"] if litellm else []
+        needed = ["litellm"] if litellm or any(each.startswith(LITELLM_MODELS) for each in arguments) else []
         requests = self._origin(program, *needed)
         ours, report = socket.socketpair()
         reader, writer = os.pipe() if stdout == subprocess.PIPE else (None, None)
         given, giver = os.pipe() if stdin == subprocess.PIPE else (None, None)
         with report, tempfile.TemporaryFile() as request, Path(os.devnull).open("rb") as nothing:
-            wish = {"arguments": list(arguments), "cwd": str(cwd), "env": dict(env), "script": str(script or "")}
+            wish = {
+                "arguments": list(arguments),
+                "cwd": str(cwd),
+                "env": dict(env),
+                "script": str(script or ""),
+                "handles": [],
+            }
             request.write(json.dumps(wish).encode())
             request.flush()
             out = writer if writer is not None else _number(stdout)
@@ -169,7 +164,7 @@ class Forks:
             ours, theirs = socket.socketpair()
             with theirs:
                 number = str(theirs.fileno())
-                command = [sys.executable, "-P", "-W", "error", __file__, number, program, *imports]
+                command = [sys.executable, "-P", "-W", "error", str(ORIGIN), number, program, *imports]
                 inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "TAU2_"))}
                 process = subprocess.Popen(command, env=inherited | LITELLM, pass_fds=[theirs.fileno()])
             if not ours.recv(1):
@@ -183,106 +178,3 @@ FORKS = Forks()  # belongs to this test process; the fixture `forks` closes it
 
 def _number(file: IO[Any] | int) -> int:
     return file if isinstance(file, int) else file.fileno()
-
-
-def _serve(requests: socket.socket) -> list[int] | None:
-    """Fork for each request, and return its files in the process that is to do it; return None when none can follow.
-
-    Between the two is a process that waits for the end and reports it: who asked is not the parent, and cannot wait.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    reporting = 0
-    while True:
-        message, files, _, _ = socket.recv_fds(requests, 1, 5)
-        while reporting and os.waitpid(-1, 0 if not message else os.WNOHANG)[0]:
-            reporting -= 1
-        if not message:
-            return None
-        reporting += 1
-        if os.fork() == 0:
-            requests.close()
-            child = os.fork()
-            if child == 0:
-                return files
-            _report(files[-1], child)
-            for file in files[:-1]:
-                os.close(file)
-            _, status = os.waitpid(child, 0)
-            _report(files[-1], os.waitstatus_to_exitcode(status))
-            os._exit(0)
-        for file in files:
-            os.close(file)
-
-
-def _report(file: int, number: int) -> None:
-    os.write(file, array("i", [number]).tobytes())
-
-
-def _become(request: int, *streams: int) -> str:
-    """Turn this process into one that was started as requested; return the script to run, or ""."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    with os.fdopen(request, encoding="utf-8") as file:
-        file.seek(0)
-        wish = json.load(file)
-    *standard, report = streams
-    for number, stream in enumerate(standard):
-        os.dup2(stream, number)
-        os.close(stream)
-    os.close(report)
-    sys.stdin, sys.stdout, sys.stderr = (
-        os.fdopen(0, encoding="utf-8", closefd=False),
-        os.fdopen(1, "w", encoding="utf-8", closefd=False),
-        os.fdopen(2, "w", encoding="utf-8", closefd=False, buffering=1, errors="backslashreplace"),
-    )
-    os.chdir(wish["cwd"])
-    os.environ.clear()
-    os.environ.update(wish["env"])
-    time.tzset()
-    sys.path[:0] = [path for path in wish["env"].get("PYTHONPATH", "").split(os.pathsep) if path]
-    sys.dont_write_bytecode = bool(wish["env"].get("PYTHONDONTWRITEBYTECODE"))
-    sys.argv[1:] = wish["arguments"]
-    return str(wish["script"])
-
-
-def _leave(end: SystemExit) -> None:
-    """End as Python does, but skip the clean-up of imported modules, which would take longer than most commands."""
-    if not isinstance(end.code, int):
-        raise end
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
-    gc.collect(1)  # objects that the command has left may still print
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(end.code)
-
-
-def _import_all_of(package: str) -> None:
-    for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
-        if not module.name.startswith(HEAVY) and not module.name.endswith(SCRIPTS):
-            importlib.import_module(module.name)
-
-
-if __name__ == "__main__":
-    _, number, program, *imports = sys.argv
-    with socket.socket(fileno=int(number)) as asked:
-        gc.disable()  # while permanent modules are imported
-        _import_all_of("tau2_core")
-        if program == "pytest":
-            import pytest  # noqa: F401
-
-            _import_all_of("tau2_gym_eval_protocol")
-        for name in (*filter(importlib.util.find_spec, (*LATER, *LATER_IN_SERVERS)), *imports):
-            importlib.import_module(name)
-        gc.enable()
-        gc.freeze()  # a garbage collection in a fork would copy the shared memory
-        asked.send(b".")
-        files = _serve(asked)
-    if files is not None:
-        script = _become(*files)
-        try:
-            if script:
-                runpy.run_path(script, run_name="__main__")
-            else:
-                runpy.run_module(program, run_name="__main__", alter_sys=True)
-        except SystemExit as end:
-            _leave(end)

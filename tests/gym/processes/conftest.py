@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import httpx
 import pytest
 
+from tests.fork_origin import STARTER
 from tests.gym.conftest import SECONDS, World
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class Crew:
     def pids(self) -> list[int]:
         """Return the workers' process ids."""
         pid = self.server.process.pid
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()]
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
+        return [int(child) for child in children if Path(f"/proc/{child}/comm").read_text().strip() != STARTER]
 
     def kill(self, pid: int) -> None:
         """Kill a worker, and wait until the server has noticed."""
