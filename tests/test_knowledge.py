@@ -9,7 +9,7 @@ import pytest
 from tau2_core import PackError, UsageError, load_domain, open_episode
 
 from tests.bakery import forget_packs, in_process
-from tests.test_docs import ROOT, write_files
+from tests.documents import ROOT, write_files
 
 RESET = "reset_printer_17"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -15,7 +15,7 @@ from tau2_core.testing.token_template import ByteTemplate
 from typer.testing import CliRunner
 
 from tests.gym.conftest import World
-from tests.gym.slots import refusal
+from tests.gym.slots import lines, refusal
 
 if TYPE_CHECKING:
     from tests.gym.conftest import Server, Start
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 
 def claim(server: Server) -> httpx.Response:
     return server.http.post("/v1/slots")
-
-
-def lines(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 ONE = ("mock", "--task", "create_plain", "--name", "r")

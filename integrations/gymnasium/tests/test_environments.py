@@ -11,7 +11,7 @@ import gymnasium
 import pytest
 import tau2_gymnasium
 from gymnasium.utils.env_checker import check_env
-from tau2_core import Curriculum, EpisodeFactory, RewardWeights, UsageError
+from tau2_core import EpisodeFactory, UsageError
 from tau2_core.testing.scripted_endpoint import Refusal, ScriptedEndpoint, say
 from tau2_gymnasium.compat import AgentGymEnv, UserGymEnv, register_gym_agent
 
@@ -272,32 +272,3 @@ def test_programs_for_tau2_bench_only_change_an_import() -> None:
     customer = UserGymEnv("mock", TASK, agent_llm=None)
     assert customer.reset()[0].startswith("assistant: ")
     customer.close()
-
-
-def test_learning_rewards_give_every_step_a_reward() -> None:
-    env = made(task_id=TASK, reward=RewardWeights(actions=0.5, step_penalty=0.1))
-    env.reset()
-    assert env.step("get_users()")[1] == pytest.approx(-0.1)
-    assert env.step(SOLVED)[1] == pytest.approx(0.4)
-    assert env.step("done()")[1] == pytest.approx(1.0 - 0.5 - 0.1)
-    record, grade = env.record(), env.grade()
-    assert env.factory.learning_rewards(record, grade, RewardWeights(actions=0.5, step_penalty=0.1)) == pytest.approx(
-        [-0.1, 0.4, 0.4]
-    )
-    env.close()
-
-
-def test_a_curriculum_draws_the_tasks_and_gets_their_outcomes() -> None:
-    curriculum = Curriculum(EpisodeFactory("mock", split="train"), seed=3, floor=0.5)
-    before = dict(curriculum.success())
-    env = made(split="train", curriculum=curriculum)
-    drawn = set()
-    for _ in range(20):
-        drawn.add(env.reset()[1]["task_id"])
-        env.step("done()")
-    assert drawn <= set(env.factory.splits["train"])
-    assert len(drawn) > 3
-    assert curriculum.success() != before
-    with pytest.raises(UsageError, match="not both"):
-        made(task_id=TASK, curriculum=curriculum)
-    env.close()
