@@ -12,10 +12,10 @@ from subprocess import CompletedProcess
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tau2_core.packs.folder_domain import folder_domain
 from tau2_core.packs.json_source import JsonParser
 from tau2_core.packs.load import open_pack
 from tau2_core.packs.source_error import SourceError
-from tau2_core.runs.loading import folder_domain
 
 from tests.bakery import FILES, forget_packs, in_process, write_bakery, write_files
 

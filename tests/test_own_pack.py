@@ -148,6 +148,29 @@ def test_a_pack_works_from_its_folder(gym: Gym, pack: Path, tmp_path: Path) -> N
     works(gym, tmp_path, str(pack / "src" / "our_library"), "--pack", pack)
 
 
+COUNTING = """
+import sys
+from pathlib import Path
+opened = []
+def note(event, arguments):
+    if event == "open" and Path(str(arguments[0])).name == "domain.yaml":
+        opened.append(arguments[0])
+sys.addaudithook(note)
+from tau2_core.cli.app import main
+try:
+    main()
+finally:
+    print("opened:", len(opened), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("command", [("check",), ("run", "library", "--name", "r")])
+def test_the_manifest_of_a_folder_is_read_once(pack: Path, tmp_path: Path, command: tuple[str, ...]) -> None:
+    words = [sys.executable, "-c", COUNTING, *command, "--pack", str(pack)]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "opened: 1"
+
+
 def test_a_pack_works_when_installed_by_pip(gym: Gym, pack: Path, tmp_path: Path) -> None:
     target = tmp_path / "target"
     pip = [

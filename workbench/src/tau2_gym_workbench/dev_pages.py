@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 from tau2_core.errors import PackError, Problem
+from tau2_core.packs.folder_domain import folder_domain
 from tau2_core.runs.check import CheckReport, check_domain
-from tau2_core.runs.loading import folder_domain
 
 from tau2_gym_workbench.links import Links
 from tau2_gym_workbench.pages import Reading

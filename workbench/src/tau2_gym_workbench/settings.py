@@ -14,13 +14,14 @@ from tau2_core.episode.setting import Setting
 from tau2_core.errors import Tau2GymError
 from tau2_core.hookspecs import PROJECT
 from tau2_core.model.episodes import ArgumentMode
+from tau2_core.packs.folder_domain import folder_domain
 from tau2_core.packs.locations import find_pack_folder, package_name
 from tau2_core.packs.pack import Pack
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.reader import RunFolder
 from tau2_core.runs.digests import content_digests
 from tau2_core.runs.grading_work import setting_of
-from tau2_core.runs.loading import find_dataset, folder_domain, load_domain_pack, open_catalogue
+from tau2_core.runs.loading import find_dataset, load_domain_pack, open_catalogue
 
 
 @dataclass(frozen=True)

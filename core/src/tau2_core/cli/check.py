@@ -54,9 +54,10 @@ def check(
     from tau2_core.cli.progress import progress
     from tau2_core.errors import Problem, UsageError
     from tau2_core.packs.code import own_folder
+    from tau2_core.packs.folder_domain import folder_domain
     from tau2_core.runs.check import CheckReport, check_domain
     from tau2_core.runs.executors.launching import wanted_executor
-    from tau2_core.runs.loading import folder_domain, open_catalogue
+    from tau2_core.runs.loading import open_catalogue
     from tau2_core.scaffold.fixes import apply_fixes
 
     if (fix or watch) and audit:
@@ -65,8 +66,9 @@ def check(
         raise UsageError(
             f"--{'fix' if fix else 'watch'} works on your own packs: name them, or give their folders with --pack"
         )
-    catalogue = open_catalogue(pack or (), no_plugin or ())
-    names = domain or [folder_domain(path).name for path in pack or ()] or catalogue.domain_names()
+    in_folders = [folder_domain(path) for path in pack or ()]
+    catalogue = open_catalogue(in_folders, no_plugin or ())
+    names = domain or [found.name for found in in_folders] or catalogue.domain_names()
     if fix or watch:
         folders = [own_folder(catalogue.domain(name)) for name in dict.fromkeys(names)]
     if watch:

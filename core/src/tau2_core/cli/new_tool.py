@@ -32,7 +32,7 @@ def new_tool(
     kind: Annotated[ToolKind | None, typer.Option(help="The tool's kind; default: guessed from its code.")] = None,
 ) -> None:
     """Write a handler's YAML entry from its signature and docstring. From then on only the YAML is read."""
-    from tau2_core.runs.loading import folder_domain
+    from tau2_core.packs.folder_domain import folder_domain
     from tau2_core.scaffold.tool_entry import write_tool_entry
 
     written = write_tool_entry(folder_domain(pack), handler, kind.value if kind else None)

@@ -13,11 +13,13 @@ from tau2_core.foreign import describe_error, foreign
 from tau2_core.model.datasets import ToolText
 from tau2_core.model.policy_rules import PolicyRule
 from tau2_core.model.registrations import Domain, RetrieverSpec, Toolset
-from tau2_core.model.tools import Role, Source, Tool
+from tau2_core.model.tools import Source, Tool
 from tau2_core.names import did_you_mean
 from tau2_core.packs.binding import NOT_PLAIN, Binder, failure_place, is_plain
 from tau2_core.packs.callees import Callees
 from tau2_core.packs.code import handler_modules, load_name, locate
+from tau2_core.packs.database_models import read_models
+from tau2_core.packs.folder_domain import FolderDomain
 from tau2_core.packs.id_pools import check_id_pools
 from tau2_core.packs.manifest import Manifest
 from tau2_core.packs.pack import ROLES, Pack
@@ -29,7 +31,6 @@ from tau2_core.packs.variant_texts import read_tool_texts
 from tau2_core.packs.yaml_source import Document, Place, YamlPath
 from tau2_core.plugins.builtin import tau2_retrievers
 from tau2_core.problem_kinds import ProblemKind
-from tau2_core.state.records import Database
 
 CREATE = "create the file, or correct the path"
 
@@ -73,6 +74,8 @@ def load_pack(
         )
         return None
     file = folder / domain.manifest
+    if isinstance(domain, FolderDomain) and domain.document is not None:
+        problems.sources.hand_over(domain.document, domain.digest)
     document = problems.read(file)
     if document is None:
         return None
@@ -123,7 +126,7 @@ class _Loader:
             manifest=self.manifest,
             manifest_source=Source(self.document.file, 1),
             variant_sources={name: self.source("variants", name) for name in self.manifest.variants},
-            models=self._models(),
+            models=read_models(self.manifest.databases, self.package, self.folder, self.source, self.problems),
             tools=callees.tools,
             functions=callees.functions,
             unbound=callees.unbound,
@@ -247,44 +250,6 @@ class _Loader:
                 file = self.folder / section.tool_texts
                 found[variant] = read_tool_texts(file, callees.tools, callees.unbound, named_by, self.problems)
         return found
-
-    def _models(self) -> dict[Role, type[Database]]:
-        models: dict[Role, type[Database]] = {}
-        databases = self.manifest.databases
-        for role in ROLES:
-            entry = databases.agent if role == "agent" else databases.user
-            if entry is None:
-                continue
-            if entry == "agent":
-                if "agent" in models:
-                    models[role] = models["agent"]
-                continue
-            place = self.source("databases", role, "model")
-            try:
-                with foreign():
-                    model = load_name(self.package, entry.model)
-            except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported
-                file, line = failure_place(error, self.document.file)
-                if not any((each.file, each.line) == (file, line) for each in self.problems.found):
-                    what = f"model {entry.model!r}: {describe_error(error)}"
-                    self.problems.at(place, ProblemKind.DATABASE_MODEL, what)
-                continue
-            if not (isinstance(model, type) and issubclass(model, Database)):
-                self.problems.at(
-                    place, ProblemKind.DATABASE_MODEL, f"{entry.model} is not a subclass of tau2_core.Database"
-                )
-                continue
-            data = self.folder / entry.data
-            if not data.is_file():
-                self.problems.at(
-                    self.source("databases", role, "data"),
-                    ProblemKind.MISSING_FILE,
-                    f"there is no file {data}",
-                    hint=CREATE,
-                )
-                continue
-            models[role] = model
-        return models
 
     def _prompt_files(self) -> None:
         if "policy" not in self.manifest.prompts:

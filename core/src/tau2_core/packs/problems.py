@@ -16,7 +16,7 @@ from tau2_core.names import close_name
 from tau2_core.packs.conversions import Conversions
 from tau2_core.packs.source_error import SourceError
 from tau2_core.packs.source_files import SourceFiles
-from tau2_core.packs.yaml_source import Document, YamlPath, read_yaml
+from tau2_core.packs.yaml_source import Document, YamlPath
 from tau2_core.problem_kinds import ProblemKind
 from tau2_core.validation import dotted
 
@@ -58,7 +58,7 @@ class Problems:
     def read(self, file: Path, *, named_by: Source | None = None) -> Document | None:
         """Parse a YAML file. If that fails, note the problem and return None."""
         try:
-            document = read_yaml(file, self.sources.read)
+            document = self.sources.document(file)
         except SourceError as error:
             self.add(
                 file,

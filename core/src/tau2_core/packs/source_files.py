@@ -5,12 +5,24 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from tau2_core.packs.yaml_source import Document, read_yaml
+
 
 class SourceFiles:
     """Reads files, and keeps a digest of the content that was last read from each."""
 
     def __init__(self) -> None:
         self._digests: dict[Path, str] = {}
+        self._handed_over: dict[Path, Document] = {}
+
+    def hand_over(self, document: Document, digest: str) -> None:
+        """Take over a document that was read elsewhere; `document` returns it once."""
+        self._handed_over[document.file] = document
+        self._digests[document.file] = digest
+
+    def document(self, file: Path) -> Document:
+        """Return a parsed YAML or JSON file. Raises SourceError, OSError."""
+        return self._handed_over.pop(file, None) or read_yaml(file, self.read)
 
     def read(self, file: Path) -> bytes:
         """Return a file's content. Raises OSError."""

@@ -9,49 +9,26 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tau2_core.episode.setting import Setting
-from tau2_core.errors import DatasetError, PackError, PluginError, Problem, Tau2GymError, UsageError
+from tau2_core.errors import DatasetError, PluginError, Tau2GymError, UsageError
 from tau2_core.foreign import describe_error, foreign
 from tau2_core.model.datasets import Dataset
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.llm import ModelRole, ModelSettings
-from tau2_core.model.registrations import AdapterSpec, Domain, loaded
+from tau2_core.model.registrations import AdapterSpec, loaded
+from tau2_core.packs.folder_domain import FolderDomain, folder_domain
 from tau2_core.packs.load import open_pack
-from tau2_core.packs.locations import MANIFEST, find_pack_folder
 from tau2_core.packs.pack import Pack
-from tau2_core.packs.source_error import SourceError
-from tau2_core.packs.yaml_source import read_yaml
-from tau2_core.plugins.catalogue import Catalogue, Wrapper
+from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.plugins.discovery import discover
-from tau2_core.problem_kinds import ProblemKind
+from tau2_core.plugins.hook_functions import Wrapper
 
 T = TypeVar("T")
 
 
-def open_catalogue(packs: Sequence[Path] = (), blocked: Iterable[str] = ()) -> Catalogue:
+def open_catalogue(packs: Sequence[Path | FolderDomain] = (), blocked: Iterable[str] = ()) -> Catalogue:
     """Find all plugins, and packs in folders that are not installed. Raises UsageError."""
-    return discover(blocked=blocked, packs=list(dict.fromkeys(map(folder_domain, packs))))
-
-
-def folder_domain(path: Path) -> Domain:
-    """Return the domain of a pack's folder, with the name in its manifest. Raises UsageError, PackError."""
-    folder = find_pack_folder(path)
-    manifest = folder / MANIFEST
-    try:
-        content = read_yaml(manifest).value
-    except SourceError as error:
-        raise PackError(
-            [Problem(folder.name, ProblemKind.SYNTAX, manifest, str(error), error.line, "correct the YAML")]
-        ) from error
-    name = content.get("name") if isinstance(content, dict) else None
-    if not isinstance(name, str):
-        raise PackError(
-            [
-                Problem(
-                    folder.name, ProblemKind.DOMAIN_NAME, manifest, "the domain's `name` is missing", 1, "give it one"
-                )
-            ]
-        )
-    return Domain(name=name, folder=folder)
+    found = [each if isinstance(each, FolderDomain) else folder_domain(each) for each in packs]
+    return discover(blocked=blocked, packs=list(dict.fromkeys(found)))
 
 
 def open_faults(catalogue: Catalogue, texts: Sequence[str]) -> list[Callable[[str], Wrapper]]:
