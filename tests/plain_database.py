@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import Field
 from tau2_core import Database, Record, reading
 from tau2_core.state.records import plain
-from tau2_core.state.world import Base, View, World
+from tau2_core.state.view import View
+from tau2_core.state.world import Base, World
 
 
 class Part(Record):

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tau2_core import Database, Record
 from tau2_core.state.difference import ABSENT, Change, Path, value_changes, world_changes
-from tau2_core.state.world import Base, View, World
+from tau2_core.state.view import View
+from tau2_core.state.world import Base, World
 
 
 class Row(Record):

@@ -16,7 +16,8 @@ from tau2_core import Database, Record, reading
 from tau2_core.packs.databases import DataError, load_base
 from tau2_core.state.records import FrozenRecordError, freeze, plain
 from tau2_core.state.shared_values import UnshareableError
-from tau2_core.state.world import Base, View, World
+from tau2_core.state.view import View
+from tau2_core.state.world import Base, World
 
 
 class Leaf(Record):

@@ -13,7 +13,8 @@ from pydantic import ConfigDict, Field, ValidationError
 from tau2_core import Database, Record
 from tau2_core.state.merge import merge_data
 from tau2_core.state.records import plain
-from tau2_core.state.world import Base, View, World
+from tau2_core.state.view import View
+from tau2_core.state.world import Base, World
 
 
 class Free(Record):

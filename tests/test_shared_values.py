@@ -14,7 +14,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 from tau2_core import Database, Record
 from tau2_core.state.shared_values import UnshareableError
-from tau2_core.state.world import Base, View, World
+from tau2_core.state.view import View
+from tau2_core.state.world import Base, World
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from tau2_core.state.difference import world_changes
-from tau2_core.state.world import View, World
+from tau2_core.state.view import View
+from tau2_core.state.world import World
 
 from tests.plain_database import BASE, CALLS, OPERATIONS, STEPS, Pair, Steps, canonical
 

@@ -97,7 +97,7 @@ if TYPE_CHECKING:
     from tau2_core.state.records import Database as Database
     from tau2_core.state.records import Record as Record
     from tau2_core.state.records import Section as Section
-    from tau2_core.state.world import reading as reading
+    from tau2_core.state.view import reading as reading
 
 _HOMES = {
     "api.curriculum": ["Curriculum"],
@@ -157,7 +157,7 @@ _HOMES = {
     "runs.execute": ["FinishedEpisode"],
     "runs.executors.work": ["run_worker"],
     "state.records": ["Database", "Record", "Section"],
-    "state.world": ["reading"],
+    "state.view": ["reading"],
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *sorted(_MODULES)]  # noqa: PLE0604 - all of them are strings

@@ -20,7 +20,8 @@ from tau2_core.names import did_you_mean
 from tau2_core.packs.arguments import argument_problems
 from tau2_core.packs.context import Context
 from tau2_core.packs.hidden_tools import HiddenTools
-from tau2_core.state.world import View, World, own_worlds
+from tau2_core.state.view import View
+from tau2_core.state.world import World, own_worlds
 from tau2_core.validation import wrong_parts
 
 ERROR_PREFIX = "Error: "

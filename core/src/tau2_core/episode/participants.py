@@ -20,7 +20,7 @@ from tau2_core.model.llm import Model, ModelRole
 from tau2_core.model.participants import REPLY_SECONDS, Agent, AgentContext, User, UserContext
 from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
 from tau2_core.model.tasks import Task
-from tau2_core.plugins.catalogue import Wrapper
+from tau2_core.plugins.hook_functions import Wrapper
 
 Backend = TypeVar("Backend", bound=ToolBackend)
 

@@ -10,7 +10,7 @@ from tau2_core.errors import Tau2GymError
 from tau2_core.hookspecs import Proceed
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tools import Role, ToolResult
-from tau2_core.plugins.catalogue import Wrapper
+from tau2_core.plugins.hook_functions import Wrapper
 from tau2_core.watchdog import running
 
 

@@ -27,6 +27,7 @@ from tau2_core.gym.conversation_plane import ConversationPlane
 from tau2_core.gym.data_plane import SIDE, build_server
 from tau2_core.gym.dialect_sessions import DialectSessions
 from tau2_core.gym.errors import RefusedError, answer, refuse, refuse_http
+from tau2_core.gym.expiry import expire
 from tau2_core.gym.messages import Messages
 from tau2_core.gym.middleware import AnswerWhenStopped, LocalOnly, NormalHeaders, WebPages
 from tau2_core.gym.nemo_gym import NemoGym
@@ -110,7 +111,7 @@ async def _sweep(
     events, last_event, given_back = registry.metrics.events, -math.inf, -math.inf
     while True:
         await asyncio.sleep(min(registry.idle_seconds / 4, LONGEST_SWEEP_SECONDS))
-        await registry.expire()
+        await expire(registry)
         await sessions.end_those_without(registry.opens)
         for of_dialect in dialects:
             of_dialect.end_idle()

@@ -26,6 +26,7 @@ from tau2_core.gym.control_models import (
 )
 from tau2_core.gym.credentials import require_token
 from tau2_core.gym.errors import refuse, refuse_http, refuse_invalid
+from tau2_core.gym.expiry import expire
 from tau2_core.gym.front_page import front_page
 from tau2_core.gym.hosted_episode import HostedEpisode
 from tau2_core.gym.registry import Registry
@@ -90,7 +91,7 @@ def build_control_plane(registry: Registry, settings: ServerSettings) -> FastAPI
     async def progress() -> RunProgress:
         """Return the progress of the run that this server was started for."""
         run, slots = registry.claims.served()
-        await registry.expire()
+        await expire(registry)
         graded = run.tally.rewarded
         return RunProgress(
             run=run.journal.folder.name,

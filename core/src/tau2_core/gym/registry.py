@@ -1,4 +1,4 @@
-"""All hosted episodes of a server: creation, look-up by key, use, expiry and closing."""
+"""All hosted episodes of a server: creation, look-up by key, use and closing."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ class Registry:
         so it cannot be cancelled half-way and needs no separate task.
         """
         using = self._use(episode, work)
-        return await (using if at_once else self._finish(using))
+        return await (using if at_once else self.finish(using))
 
     async def _use(self, episode: HostedEpisode, work: Work[T]) -> T:
         episode.in_flight += 1
@@ -173,9 +173,9 @@ class Registry:
                 self.office.note(episode)
             self.tool_lists.note(episode)
             if episode.ended and not episode.kept:
-                await self._finish(self.keeping.try_to_keep(episode))
+                await self.finish(self.keeping.try_to_keep(episode))
 
-    async def _finish(self, work: Work[T]) -> T:
+    async def finish(self, work: Work[T]) -> T:
         """Await work in a separate task, which is not cancelled with the client's request or session."""
         task = asyncio.create_task(work)
         self.works.add(task)
@@ -211,7 +211,7 @@ class Registry:
 
     async def reset(self, episode: HostedEpisode, seed: int | None = None) -> None:
         """Start an episode again, after keeping its record. Raises RunError if that is not possible."""
-        await self._finish(self._reset(episode, seed))
+        await self.finish(self._reset(episode, seed))
 
     async def _reset(self, episode: HostedEpisode, seed: int | None) -> None:
         async with episode.lock:
@@ -230,7 +230,7 @@ class Registry:
 
         Raises RefusedError: 404 or 410. Raises RunError if the record cannot be kept; the episode is then open again.
         """
-        await self._finish(self._close(self.get(episode_id)))
+        await self.finish(self._close(self.get(episode_id)))
 
     async def _close(self, episode: HostedEpisode) -> None:
         if episode.closed:
@@ -283,38 +283,6 @@ class Registry:
         """Return when an episode will expire if it is not used."""
         left = self.idle_seconds - (time.monotonic() - episode.last_used)
         return datetime.now(UTC) + timedelta(seconds=max(0.0, left))
-
-    async def expire(self) -> None:
-        """Close idle episodes, and keep the records of those that reached their deadline."""
-        now = time.monotonic()
-        over = False
-        if self.runs is not None:
-            self.runs.stop_if_due()
-            over = self.runs.out_of_time()
-        for episode in self.all():
-            if episode.in_flight or episode.closed:
-                continue
-            late = episode.deadline is not None and now > episode.deadline and not episode.ended
-            stopped = over and episode.blueprint.slot is not None and not episode.ended
-            if late or stopped or episode.last_used < now - self.idle_seconds:
-                if stopped:
-                    episode.lost, episode.stopping = "the run's time was up before the episode had ended", True
-                elif not episode.ended:
-                    episode.lost = "the agent did not finish in time" if late else "the agent disappeared"
-                await self._expire(episode)
-            elif episode.ended and not episode.kept:
-                await self._finish(self.keeping.try_to_keep(episode))
-
-    async def _expire(self, episode: HostedEpisode) -> None:
-        try:
-            await self.close(episode.id)
-        except RefusedError:
-            return  # it was closed in the meantime
-        except RunError as error:
-            log.error("episode %s has expired but stays open, since its record cannot be kept: %s", episode.id, error)
-        else:
-            self.metrics.expired += 1
-            log.info("episode %s expired", episode.id)
 
     def hurry(self) -> None:
         """Make `close_all`, now or later, stop waiting for calls in progress and grades."""

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tau2_core.gym.errors import RefusedError
+from tau2_core.gym.expiry import expire
 from tau2_core.gym.hosted_episode import HostedEpisode
 from tau2_core.gym.served_run import ServedRun
 from tau2_core.gym.slots import Claim, Slots
@@ -30,7 +31,7 @@ class SlotClaims:
         the server is full.
         """
         runs = self._runs()
-        await self.registry.expire()  # slots past their deadline are handed out again
+        await expire(self.registry)  # slots past their deadline are handed out again
         while True:
             claim = await runs.claim()
             try:

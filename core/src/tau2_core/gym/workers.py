@@ -20,7 +20,7 @@ from tau2_core.foreign import contain
 from tau2_core.json_values import is_small
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tools import Handler, Tool, ToolResult
-from tau2_core.plugins.catalogue import Wrapper
+from tau2_core.plugins.hook_functions import Wrapper
 from tau2_core.watchdog import running
 
 log = logging.getLogger(__name__)

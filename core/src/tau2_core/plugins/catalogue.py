@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pluggy
 
 from tau2_core.errors import PackError, PluginError, Problem, Tau2GymError, UsageError
 from tau2_core.foreign import describe_error, foreign
-from tau2_core.hookspecs import Proceed
 from tau2_core.model.registrations import (
     AdapterSpec,
     AgentKind,
@@ -30,10 +28,8 @@ from tau2_core.model.registrations import (
     loaded,
 )
 from tau2_core.names import did_you_mean
+from tau2_core.plugins.hook_functions import Wrapper, listener_of, wrapper_of
 from tau2_core.problem_kinds import ProblemKind
-
-if TYPE_CHECKING:
-    from tau2_core.model.messages import ToolCall
 
 RECORD_HOOKS: Mapping[str, str] = {
     "tau2_environments": "domain",
@@ -73,8 +69,6 @@ RUN_HOOKS = (
     "tau2_episode_started",
     "tau2_episode_finished",
 )
-
-Wrapper = Callable[["ToolCall", Proceed], Any]
 
 
 @dataclass(eq=False)
@@ -270,11 +264,11 @@ class Catalogue:
     def listeners(self, hook: str) -> list[Callable[[Any], object]]:
         """Return the functions of a notification hook, in pluggy's order: the last registered plugin first."""
         implementations = getattr(self._manager.hook, hook).get_hookimpls()
-        return [_one_argument(implementation) for implementation in reversed(implementations)]
+        return [listener_of(implementation) for implementation in reversed(implementations)]
 
     def tool_call_wrappers(self) -> list[Wrapper]:
         """Return the functions around every tool call, outermost first."""
-        return [_two_arguments(each) for each in reversed(self._manager.hook.tau2_tool_call.get_hookimpls())]
+        return [wrapper_of(each) for each in reversed(self._manager.hook.tau2_tool_call.get_hookimpls())]
 
     def _attributed(self, kind: str) -> list[tuple[Any, Plugin]]:
         plugins = sorted(self.plugins, key=lambda plugin: plugin.places.get(kind, 0))
@@ -302,30 +296,3 @@ class Catalogue:
         known = [record.name for record in self._all(kind)]
         more = pack_hint(name) if kind == "domain" else ""
         raise UsageError(f"no {kind} {name!r} ({did_you_mean(name, known)}){more}{self.unknown_because_broken()}")
-
-
-def _two_arguments(implementation: Any) -> Wrapper:
-    """Adapt a wrapper that takes its arguments in another order, or only one of them, as pluggy allows."""
-    function: Callable[..., Any] = implementation.function
-    names = implementation.argnames
-    if names == ("call", "proceed"):
-        return function
-
-    @wraps(function)
-    def wrapper(call: ToolCall, proceed: Proceed) -> Any:
-        return function(**{name: {"call": call, "proceed": proceed}[name] for name in names})
-
-    return wrapper
-
-
-def _one_argument(implementation: Any) -> Callable[[Any], object]:
-    """Adapt a listener without a parameter, as pluggy allows."""
-    function: Callable[..., object] = implementation.function
-    if implementation.argnames:
-        return function
-
-    @wraps(function)
-    def listen(_subject: Any) -> object:
-        return function()
-
-    return listen

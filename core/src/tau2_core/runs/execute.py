@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -217,7 +217,7 @@ class _Run:
         role_models = [role_model for role, role_model in self.plan.participants.role_models.items() if role != "judge"]
         if not role_models:
             return
-        answered = asyncio.ensure_future(_all(role_model.tried for role_model in role_models))
+        answered = asyncio.gather(*(role_model.tried.wait() for role_model in role_models))
         over = asyncio.ensure_future(self.one_over.wait())
         waiting: set[asyncio.Future[Any]] = {first, over, answered}
         try:
@@ -294,8 +294,3 @@ class _Run:
         self.journal.write(SUMMARY, summary.model_dump(mode="json"))
         self.listeners.notify_now("run_finished", summary)
         return RunResult(summary, self.now, self.tally.unchecked, self.stopped or self.stopping.why)
-
-
-async def _all(events: Iterable[asyncio.Event]) -> None:
-    for event in events:
-        await event.wait()

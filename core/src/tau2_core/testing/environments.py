@@ -16,7 +16,8 @@ from tau2_core.model.tools import Role, ToolResult
 from tau2_core.names import did_you_mean
 from tau2_core.runs.loading import load_setting, open_catalogue
 from tau2_core.state.difference import Change, world_changes
-from tau2_core.state.world import View, World
+from tau2_core.state.view import View
+from tau2_core.state.world import World
 
 
 class DomainEnvironment:
