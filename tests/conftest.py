@@ -84,8 +84,7 @@ _numbers = itertools.count(1)
 
 
 def pytest_collection_finish() -> None:
-    """Keep the garbage collector from scanning thousands of tests and modules, which stay in memory, at each
-    collection."""
+    """Keep the garbage collector from scanning thousands of tests and modules, which stay in memory."""
     gc.freeze()
     gc.set_threshold(20_000, *gc.get_threshold()[1:])
 

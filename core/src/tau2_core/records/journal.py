@@ -25,7 +25,6 @@ try:
 except ImportError:  # on Windows, where two processes writing into one folder are not prevented
     fcntl = None  # type: ignore[assignment]
 
-
 Content = TypeVar("Content", bound=BaseModel)
 FORMAT = 1  # of run.json
 _json = json.JSONEncoder(ensure_ascii=False).encode
