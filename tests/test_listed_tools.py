@@ -14,7 +14,7 @@ from tau2_core.model.tasks import InitialState, Task
 from tau2_core.testing.scripted_endpoint import Answer, Asked, ScriptedEndpoint, call, say
 
 from tests.bakery import forget_packs, in_process
-from tests.test_docs import ROOT, write_files
+from tests.documents import ROOT, write_files
 
 RESET, PRINTER = "reset_printer_17", {"printer": "P1"}
 
