@@ -117,7 +117,11 @@ def tau2_executors():
 
 @hookimpl
 def tau2_exporters():
-    return [ExporterSpec("ids", "the ids of tasks", Lazy(f"{HOME}:ids"))]
+    return [
+        ExporterSpec("ids", "the ids of tasks", Lazy(f"{HOME}:ids")),
+        ExporterSpec("ends", "how episodes ended", write=Lazy(f"{HOME}:write_ends")),
+        ExporterSpec("nothing", "forgets to name a function"),
+    ]
 
 
 @hookimpl
@@ -221,6 +225,15 @@ class Nearby:
 
 def ids(export):
     return [{"id": task_id} for task_id in export.tasks]
+
+
+def write_ends(export, out):
+    episodes = export.run.episodes
+    out.mkdir()
+    for number, episode in enumerate(episodes):
+        assert episodes[number].record == episode.record == episodes[number - len(episodes) :][0].record
+        (out / str(number)).write_text(episode.record.termination)
+    return len(episodes)
 
 
 class Counter:
@@ -414,6 +427,20 @@ def test_its_exporter_writes_runs(gym: Gym, installed: Path, tmp_path: Path) -> 
     done = gym("export", "mock", "ids.jsonl", "--to", "ids", paths=[installed])
     assert (done.returncode, done.stderr) == (0, "")
     assert {"id": "complete_task"} in map(json.loads, (tmp_path / "ids.jsonl").read_text().splitlines())
+    nothing = gym("export", "mock", "x", "--to", "nothing", paths=[installed])
+    assert "exporter 'nothing' has neither `lines` nor `write`; fix or block its plugin" in nothing.stderr
+    assert not (tmp_path / "x").exists()
+
+
+def test_an_exporter_of_files(gym: Gym, installed: Path, tmp_path: Path) -> None:
+    gym("run", "mock", "--num-tasks", 3, "--name", "r")
+    done = gym("export", "runs/r", "ends", "--to", "ends", paths=[installed])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "3 episodes written to ends\n", "")
+    assert [file.read_text() for file in sorted((tmp_path / "ends").iterdir())] == ["user_stop"] * 3
+    again = gym("export", "runs/r", "ends", "--to", "ends", paths=[installed])
+    assert (again.returncode, again.stderr) == (1, "error: ends already exists; remove it, or name another place\n")
+    failed = gym("export", "mock", "other", "--to", "ends", paths=[installed])
+    assert "exporter 'ends' failed: AttributeError: " in failed.stderr
 
 
 def test_its_evaluators_can_fail_an_episode(play: Play) -> None:
@@ -468,7 +495,9 @@ def test_everything_that_it_provides_is_listed(gym: Gym, installed: Path) -> Non
         "evaluator:busy.COMMUNICATE",
         "evaluator:busy.DB",
         "executor:nearby",
+        "exporter:ends",
         "exporter:ids",
+        "exporter:nothing",
         "fault:doubling",
         "page:ends",
         "page:folder",

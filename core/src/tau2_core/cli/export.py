@@ -12,6 +12,7 @@ from tau2_core.cli.safe_text import say
 
 OFFICIAL = "tau2-bench"
 BUILT_IN = (OFFICIAL, "table", "tokens")
+BY_ENDING = {".parquet": "table", ".csv": "table", ".eval": "inspect"}
 
 
 @example(
@@ -26,8 +27,8 @@ def export(
         str | None,
         typer.Option(
             metavar="TOOL",
-            help="The format: tau2-bench, table, tokens, eval-protocol, or that of a plugin. Default: table for a file "
-            "that ends in .parquet or .csv, otherwise tau2-bench.",
+            help="The format: tau2-bench, table, tokens, atif, eval-protocol, inspect, or that of a plugin. Default: "
+            "inspect for a file that ends in .eval, table for .parquet or .csv, otherwise tau2-bench.",
         ),
     ] = None,
     layout: Annotated[
@@ -54,22 +55,24 @@ def export(
     `tokens` writes the token ids of prompts and samples with a mask, one row per sequence, as JSON lines or, if the
     file's name ends in .parquet, Parquet. The run must have been made with --token-traces.
 
-    The plugin tau2-gym-eval-protocol adds rows of eval-protocol: JSON lines for its `@evaluation_test` and ours.
+    `atif` writes trajectories in Harbor's interchange format, as JSON lines (.jsonl) or a folder with a file for each.
+
+    The package tau2-gym-eval-protocol adds rows of eval-protocol: JSON lines for its `@evaluation_test` and ours.
+    tau2-gym-inspect adds `inspect`: logs (.eval) that Inspect View opens.
     """
     from tau2_core.errors import UsageError
     from tau2_core.records.reader import read_run
-    from tau2_core.runs.export import export_tau2_bench, exported_lines, run_export, tasks_export, write_lines
+    from tau2_core.runs.export import export_tau2_bench, run_export, tasks_export, write_export
     from tau2_core.runs.grading_work import setting_of
     from tau2_core.runs.loading import load_setting, open_catalogue
 
     catalogue = open_catalogue(pack or (), no_plugin or ())
-    to = to or ("table" if out.suffix in (".parquet", ".csv") else OFFICIAL)
+    to = to or BY_ENDING.get(out.suffix, OFFICIAL)
     exporter = None if to in BUILT_IN else catalogue.exporter(to)
     if exporter is not None and not Path(source).is_dir():
         setting = load_setting(catalogue, source, dataset=dataset, variant=variant, solo=solo)
-        lines = exported_lines(exporter, tasks_export(setting, split=split, user_model=user_model))
-        write_lines(out, lines)
-        say(f"{len(lines)} rows written to {out}")
+        number = write_export(exporter, tasks_export(setting, split=split, user_model=user_model), out)
+        say(f"{number} rows written to {out}")
         return
     if dataset or split or variant or solo:
         raise UsageError(
@@ -91,9 +94,8 @@ def export(
         return
     setting = setting_of(finished.config, catalogue)
     if exporter is not None:
-        lines = exported_lines(exporter, run_export(finished, setting, user_model))
-        write_lines(out, lines)
-        say(f"{len(lines)} rows written to {out}")
+        number = write_export(exporter, run_export(finished, setting, user_model), out)
+        say(f"{number} {'episodes' if exporter.write else 'rows'} written to {out}")
         return
     written, warnings = export_tau2_bench(finished, setting, catalogue, out, layout)
     for warning in warnings:

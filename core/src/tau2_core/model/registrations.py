@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Code = TypeVar("Code")
 EVALUATOR_SECONDS = 60.0
 CallsTools = Literal["in_reply", "itself", "over_mcp"]
+ExportLines: TypeAlias = "Callable[[Export], Iterable[Mapping[str, Any]]]"
+WriteExport: TypeAlias = "Callable[[Export, Path], int]"
 CreateRetriever: TypeAlias = "Callable[[KnowledgeBase, Mapping[str, Any]], Retriever]"
 OpenLauncher: TypeAlias = "Callable[[ExecutorOptions], AbstractAsyncContextManager[Launcher]]"
 
@@ -183,11 +185,17 @@ class RetrieverSpec:
 
 @dataclass(frozen=True, slots=True)
 class ExporterSpec:
-    """A writer of another tool's format, for `tau2-gym export --to NAME`. `lines(export)` returns JSON lines."""
+    """A writer of another tool's format, for `tau2-gym export --to NAME`, with one of two functions.
+
+    `lines(export)` returns objects, each of which becomes a JSON line of a file. `write(export, out)` writes another
+    format to a file or folder that does not exist yet, and returns the number of things written. It raises UsageError
+    for an export that it cannot write.
+    """
 
     name: str
     summary: str
-    lines: Callable[[Export], Iterable[Mapping[str, Any]]] | Lazy[Callable[[Export], Iterable[Mapping[str, Any]]]]
+    lines: ExportLines | Lazy[ExportLines] | None = None
+    write: WriteExport | Lazy[WriteExport] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from tau2_core.model.registrations import (
     AgentSpec,
     EvaluatorSpec,
     ExecutorSpec,
+    ExporterSpec,
     Lazy,
     RetrieverSpec,
     UserSpec,
@@ -77,6 +78,13 @@ def tau2_adapters() -> list[AdapterSpec]:
             Lazy(f"{home}:open_dataset"),
             model_args={"agent": greedy, "user": greedy, "judge": greedy},
         )
+    ]
+
+
+@hookimpl
+def tau2_exporters() -> list[ExporterSpec]:
+    return [
+        ExporterSpec("atif", "trajectories of a run, in Harbor's format", write=Lazy("tau2_core.exporters.atif:write"))
     ]
 
 

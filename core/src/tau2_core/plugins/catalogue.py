@@ -62,6 +62,10 @@ RECORD_TYPES: Mapping[str, type] = {
     "page": PageSpec,
 }
 
+# What packages of ours add, which need not be installed.
+PACKAGES: Mapping[str, str] = {
+    f"exporter:{name}": f"; `pip install tau2-gym-{name}` adds it" for name in ("eval-protocol", "inspect")
+}
 RUN_HOOKS = (
     "tau2_tool_call",
     "tau2_run_started",
@@ -294,5 +298,5 @@ class Catalogue:
         from tau2_core.packs.locations import pack_hint  # not needed to list the commands
 
         known = [record.name for record in self._all(kind)]
-        more = pack_hint(name) if kind == "domain" else ""
+        more = pack_hint(name) if kind == "domain" else PACKAGES.get(f"{kind}:{name}", "")
         raise UsageError(f"no {kind} {name!r} ({did_you_mean(name, known)}){more}{self.unknown_because_broken()}")

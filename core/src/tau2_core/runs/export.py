@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from tau2_core.adapters.tau2_bench.official_ends import without_calls_beside_done
 from tau2_core.adapters.tau2_bench.results_writer import Exported, Format, simulation, write_results
@@ -37,11 +39,41 @@ def run_export(run: RecordedRun, setting: Setting, user_model: str | None = None
     """Return the exporter's input for a run. Raises RunError if no episode of it is finished."""
     if not run.records:
         raise RunError(f"{run.folder} contains no finished episode")
-    episodes = [
-        ExportedEpisode(record, run.grades.get(slot), run.judgements.get(slot), run.seconds.get(slot, 0.0))
-        for slot, record in run.records.items()
-    ]
-    return _export(setting, run.task_models(), user_model, ExportedRun(run.name, run.config, episodes))
+    return _export(setting, run.task_models(), user_model, ExportedRun(run.name, run.config, _Episodes(run)))
+
+
+class _Episodes(Sequence[ExportedEpisode]):
+    """The episodes of a run, each read when it is asked for, since a run may be larger than the memory."""
+
+    def __init__(self, run: RecordedRun) -> None:
+        self._run = run
+
+    def __len__(self) -> int:
+        return len(self._run.records)
+
+    def __iter__(self) -> Iterator[ExportedEpisode]:
+        run = self._run
+        with (
+            run.grades.open_contents() as grade,
+            run.judgements.open_contents() as judgement,
+            run.seconds.open_contents() as seconds,
+        ):
+            for slot, record in run.records.items():
+                yield ExportedEpisode(record, grade(slot), judgement(slot), seconds(slot) or 0.0)
+
+    @overload
+    def __getitem__(self, index: int) -> ExportedEpisode: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[ExportedEpisode]: ...
+
+    def __getitem__(self, index: int | slice) -> ExportedEpisode | list[ExportedEpisode]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(len(self))[index]]
+        run, place = self._run, range(len(self))[index]
+        slot = next(islice(run.records, place, None))
+        judgement = run.judgements.get(slot)
+        return ExportedEpisode(run.records[slot], run.grades.get(slot), judgement, run.seconds.get(slot, 0.0))
 
 
 def _export(setting: Setting, tasks: Mapping[str, Task], user_model: str | None, run: ExportedRun | None) -> Export:
@@ -58,11 +90,38 @@ def _export(setting: Setting, tasks: Mapping[str, Task], user_model: str | None,
     )
 
 
-def exported_lines(exporter: ExporterSpec, export: Export) -> list[Mapping[str, Any]]:
-    """Return an exporter's lines. Raises PluginError if it fails; our own errors pass unchanged."""
+def write_export(exporter: ExporterSpec, export: Export, out: Path) -> int:
+    """Write an export in an exporter's format to a new file or folder; return the number of things written.
+
+    Raises RunError if it already exists or cannot be written, PluginError if the exporter fails; our own errors of an
+    exporter pass unchanged.
+    """
+    if exporter.write is None:
+        return write_lines(out, _exported_lines(exporter, export))
+    if out.exists():
+        raise RunError(f"{out} already exists; remove it, or name another place")
+    with _guarded(exporter):
+        return loaded(exporter.write)(export, out)
+
+
+def _exported_lines(exporter: ExporterSpec, export: Export) -> Iterator[Mapping[str, Any]]:
+    if exporter.lines is None:
+        raise PluginError(f"exporter {exporter.name!r} has neither `lines` nor `write`; fix or block its plugin")
+    with _guarded(exporter):
+        lines = iter(loaded(exporter.lines)(export))
+    while True:
+        with _guarded(exporter):
+            line = next(lines, None)
+        if line is None:
+            return
+        yield line
+
+
+@contextmanager
+def _guarded(exporter: ExporterSpec) -> Iterator[None]:
     try:
         with foreign():
-            return list(loaded(exporter.lines)(export))
+            yield
     except Tau2GymError:
         raise
     except Exception as error:
@@ -71,16 +130,26 @@ def exported_lines(exporter: ExporterSpec, export: Export) -> list[Mapping[str, 
         ) from error
 
 
-def write_lines(file: Path, lines: Iterable[Mapping[str, Any]]) -> None:
-    """Write JSON lines into a new file. Raises RunError if it already exists or cannot be written."""
-    content = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
+def write_lines(file: Path, lines: Iterable[Mapping[str, Any]]) -> int:
+    """Write JSON lines into a new file, one at a time, and return their number.
+
+    Raises RunError if the file already exists or cannot be written. If a line cannot be had, no file is left.
+    """
+    number = 0
     try:
         with file.open("xb") as target:
-            target.write(content.encode("utf-8", "backslashreplace"))
+            try:
+                for line in lines:
+                    target.write(f"{json.dumps(line, ensure_ascii=False)}\n".encode("utf-8", "backslashreplace"))
+                    number += 1
+            except BaseException:
+                file.unlink()
+                raise
     except FileExistsError as error:
         raise RunError(f"{file} already exists; remove it, or name another file") from error
     except OSError as error:
         raise RunError(f"cannot write {file}: {error.strerror}") from error
+    return number
 
 
 def export_tau2_bench(

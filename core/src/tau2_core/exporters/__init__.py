@@ -1,0 +1,1 @@
+"""Built-in writers of other tools' formats."""
