@@ -1,0 +1,59 @@
+"""The solver: the conversation of Inspect's model with our customer, and its calls of our tools."""
+
+from __future__ import annotations
+
+from inspect_ai.model import ChatMessageUser
+from inspect_ai.solver import Generate, Solver, TaskState, solver
+from tau2_core import AssistantMessage
+from tau2_core.llm.reply import EMPTY_REMINDER, REPAIRS
+
+from tau2_gym_inspect.stage import Stage, UnscoredError
+from tau2_gym_inspect.tools import inspect_tools, make_call
+
+
+@solver
+def begin_episode(stage: Stage) -> Solver:
+    """Begin the sample's episode: the messages and the tools become the agent's."""
+
+    async def solve(state: TaskState, _generate: Generate) -> TaskState:
+        state.messages = await stage.open(state)
+        state.tools = [tool.as_tool() for tool in inspect_tools(stage.of(state))]
+        state.tool_choice = "any" if stage.of(state).setting.solo else "auto"
+        return state
+
+    return solve
+
+
+@solver
+def converse(stage: Stage) -> Solver:
+    """Let the model talk to the customer and call tools until the episode ends.
+
+    An empty answer is asked for again, twice, as in a run. Raises UnscoredError if the episode ended by an error of
+    infrastructure.
+    """
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        episode = stage.of(state)
+        tools = inspect_tools(episode)
+        empty = 0
+        while episode.ended is None:
+            state = await generate(state, tool_calls="none")
+            answer = state.output.message
+            for call in answer.tool_calls or []:
+                if episode.ended is None:
+                    state.messages.append(await make_call(episode, tools, call))
+            if answer.tool_calls:
+                empty = 0
+            elif answer.text.strip() or empty == REPAIRS:
+                empty = 0
+                reply = await episode.step(AssistantMessage(content=answer.text))
+                state.messages += [ChatMessageUser(content=each.content or "") for each in reply if each.role == "user"]
+            else:
+                empty += 1
+                state.messages.append(ChatMessageUser(content=EMPTY_REMINDER))
+            stage.raise_limit(state)
+        if episode.conversation.error and episode.ended == "infrastructure_error":
+            raise UnscoredError(episode.conversation.error)
+        return state
+
+    return solve

@@ -1,0 +1,44 @@
+"""Our tools as Inspect's: the same names, descriptions and schemas, and every call goes to the episode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inspect_ai.model import ChatMessageAssistant, ChatMessageTool, execute_tools
+from inspect_ai.tool import ToolCall as InspectCall
+from inspect_ai.tool import ToolDef, ToolError, ToolParams
+from tau2_core import Episode, Tool
+from tau2_core.llm.chat import UNPARSABLE
+
+from tau2_gym_inspect.messages import tool_error
+
+
+def inspect_tools(episode: Episode) -> list[ToolDef]:
+    """Return what the agent may call in an episode."""
+    return [_tool(episode, tool) for tool in episode.tools]
+
+
+def _tool(episode: Episode, tool: Tool) -> ToolDef:
+    async def execute(**kwargs: Any) -> str:
+        result = await episode.call(tool.name, **kwargs)
+        if result.failure is not None:
+            raise ToolError(result.content)
+        return result.content
+
+    parameters = ToolParams.model_validate(tool.parameters)
+    return ToolDef(execute, tool.name, tool.description, parameters, max_output=0)  # 0: nothing is cut off
+
+
+async def make_call(episode: Episode, tools: list[ToolDef], call: InspectCall) -> ChatMessageTool:
+    """Make one call through Inspect, with its approval and events, and return the result.
+
+    What Inspect refuses to parse is for the episode to refuse, in its own words, so that it counts as a failed call.
+    """
+    done = await execute_tools([ChatMessageAssistant(content="", tool_calls=[call])], tools)
+    (result,) = (message for message in done.messages if isinstance(message, ChatMessageTool))
+    if result.error is None or result.error.type != "parsing":
+        return result
+    arguments = call.arguments if call.parse_error is None else {UNPARSABLE: call.parse_error}
+    answer = await episode.call(call.function, **arguments)
+    error = None if answer.failure is None else tool_error(answer.content)
+    return result.model_copy(update={"content": answer.content, "error": error})
