@@ -156,7 +156,7 @@ def test_an_unscored_episode_is_an_error(
     seeds = {samples["complete_task", epoch]["scores"]["tau2"]["metadata"]["seed"] for epoch in (1, 2)}
     assert len(seeds) == 2
 
-    gym("run", "mock", "--task", "complete_task", "--name", "r", "--fault", "tool-timeout=0")
+    gym("run", "mock", "--task", "complete_task", "--name", "r")
     episodes = tmp_path / "runs" / "r" / "episodes.jsonl"
     record = json.loads(episodes.read_text())
     episodes.write_text(json.dumps({**record, "termination": "infrastructure_error", "error": "no network"}) + "\n")
