@@ -12,6 +12,7 @@ from tau2_core.model.registrations import (
     AgentKind,
     AgentSpec,
     CommandSpec,
+    DetectorSpec,
     Domain,
     EvaluatorSpec,
     ExecutorSpec,
@@ -95,6 +96,14 @@ def tau2_retrievers() -> list[RetrieverSpec]:  # type: ignore[empty-body]
     """Add ways to search a knowledge base, named by tools with `retriever: NAME`.
 
     A retriever gets the documents of a pack or of a dataset. It must give the same answer to the same query.
+    """
+
+
+@hookspec
+def tau2_user_detectors() -> list[DetectorSpec]:  # type: ignore[empty-body]
+    """Add detectors of what a simulated customer does wrong, run on every record beside the evaluators.
+
+    What they find is reported, and never changes a reward.
     """
 
 

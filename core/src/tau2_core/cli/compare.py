@@ -12,6 +12,7 @@ from tau2_core.cli.safe_text import safe, say_json
 
 if TYPE_CHECKING:
     from tau2_core.records.compare import ComparedRun, Comparison
+    from tau2_core.records.customer_faults import CustomerFaults
 
 SHOWN_TASKS = 10
 SHOWN_ABOVE = ("agent.name", "models.agent.model")  # in the two lines at the top
@@ -75,6 +76,18 @@ def _show(found: Comparison) -> None:
         *interval_chart([("B − A", found.difference)], screen.width - 1, low=-scale, high=scale),
     ):
         screen.print(line, markup=False, highlight=False, soft_wrap=True)
+    for letter, side in (("A", found.a), ("B", found.b)):
+        if side.customer and side.customer.caused_failures:
+            screen.print(_customer(letter, side.customer), highlight=False, soft_wrap=True)
+    without = found.without_customer_faults
+    if without:
+        screen.print(
+            f"B − A without the tasks in which a customer caused a failure: {without.difference.value:+.4f} "
+            f"({without.difference.low:+.3f} to {without.difference.high:+.3f}, p = {without.p_value:.4f}), "
+            f"{without.coverage:.0%} of the tasks",
+            highlight=False,
+            soft_wrap=True,
+        )
     if found.changed:
         shown = found.changed[:SHOWN_TASKS]
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -95,6 +108,14 @@ def _show(found: Comparison) -> None:
         f"(sign-flip test, alpha {found.alpha:g}{margin})",
         highlight=False,
         soft_wrap=True,
+    )
+
+
+def _customer(letter: str, found: CustomerFaults) -> str:
+    rate = "no other slots" if found.rate_without is None else f"{found.rate_without.value:.3f} without them"
+    return (
+        f"{letter}: the customer caused {found.caused_failures} failures; the rate is {rate}, "
+        f"of {found.coverage_without:.0%} of the slots"
     )
 
 

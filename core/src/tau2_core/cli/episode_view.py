@@ -80,6 +80,13 @@ def show_verdicts(grade: Grade, screen: Console) -> None:
             screen.print(Padding(f"{sign} {safe(check.what if check.met else explained(check))}", (0, 0, 0, 2)))
     if grade.note:
         screen.print(f"note: {safe(grade.note)}")
+    if grade.user_review:
+        for finding in grade.user_review.findings:
+            words = f": {safe(' '.join(finding.words.split()))}" if finding.words else ""
+            screen.print(f"customer, {finding.severity} fault [bold]{safe(finding.detector)}[/bold]{words}")
+            screen.print(Padding(f"message {finding.message}: {safe(finding.why)}", (0, 0, 0, 2)))
+        for name, why in grade.user_review.errors.items():
+            screen.print(f"[yellow]detector {safe(name)} failed[/yellow]: {safe(why)}")
     if grade.pending:
         screen.print(f"awaits a judge: {safe(', '.join(grade.pending))}")
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from tau2_core.records.customer_faults import CustomerFaults
     from tau2_core.records.report import Report
 
 
@@ -63,6 +64,8 @@ def _show(each: Report, screen: Console) -> None:
         )
     screen.print(f"\n[bold]rates[/bold], {each.confidence:.0%} intervals clustered by task", highlight=False)
     rows = [("strict", each.strict_rate), ("evaluable", each.evaluable_rate)]
+    if each.customer and each.customer.caused_failures:
+        rows.append(("fair customer", each.customer.rate_without))
     if each.trials > 1:
         shown = [k for k in each.pass_hat_k if k <= SHOWN_K or k == each.trials]
         rows += [(f"pass^{k}", each.pass_hat_k[k]) for k in shown]
@@ -70,6 +73,11 @@ def _show(each: Report, screen: Console) -> None:
         screen.print(line, markup=False, highlight=False, soft_wrap=True)
     if each.coverage < 1:
         screen.print(f"evaluable counts the {each.evaluable} slots that have a reward, all others count every slot")
+    if each.customer and each.customer.caused_failures:
+        screen.print(
+            "fair customer leaves out failures that the customer caused; it counts "
+            f"{each.customer.coverage_without:.0%} of the slots"
+        )
     if each.criteria:
         screen.print(_criteria(each))
         if not all(found.in_basis for found in each.criteria.values()):
@@ -82,6 +90,8 @@ def _show(each: Report, screen: Console) -> None:
         (f"{each.tool_calls} tool calls, errors", each.tool_errors),
     ):
         screen.print(f"{title}: {_counts(counts)}", highlight=False, soft_wrap=True)
+    if each.customer:
+        screen.print(_customer(each.customer), highlight=False, soft_wrap=True)
     if each.usage:
         screen.print(_usage(each))
         for role, used in each.usage.items():
@@ -90,6 +100,18 @@ def _show(each: Report, screen: Console) -> None:
                 screen.print(ends, highlight=False, soft_wrap=True)
     if each.spread:
         screen.print(_spread(each))
+
+
+def _customer(found: CustomerFaults) -> str:
+    lines = [
+        f"customer: decisive faults in {found.decisive} of {found.reviewed} episodes, {found.caused_failures} of them "
+        f"failed; minor faults in {found.minor}"
+    ]
+    if found.detectors:
+        lines.append(f"faults of the customer, by episodes: {_counts(found.detectors)}")
+    if found.failed_detectors:
+        lines.append(f"detectors that raised, by episodes: {_counts(found.failed_detectors)}")
+    return "\n".join(lines)
 
 
 def _with_model(each: Report, role: str, name: str) -> str:

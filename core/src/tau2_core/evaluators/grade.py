@@ -14,8 +14,10 @@ from tau2_core.evaluators.time_limit import TimeLimitError, run_aside, run_withi
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.evaluation import Grade, Judgement, Outcome, Status, Verdict
 from tau2_core.model.messages import ToolMessage
-from tau2_core.model.registrations import EVALUATOR_SECONDS, EvaluatorSpec, loaded
+from tau2_core.model.registrations import EVALUATOR_SECONDS, DetectorSpec, EvaluatorSpec, loaded
 from tau2_core.model.tasks import Task
+from tau2_core.model.user_review import ReviewedConversation
+from tau2_core.user_review.review import review
 
 LONGEST_CAUSE = 120
 PRODUCT = RewardRule()
@@ -37,10 +39,12 @@ class Grader:
         set_name: str,
         evaluators: Mapping[str, EvaluatorSpec],
         rule: RewardRule = PRODUCT,
+        detectors: Mapping[str, DetectorSpec] | None = None,
     ) -> None:
         self.setting = setting
         self.set_name = set_name
         self.rule = rule
+        self.detectors = detectors or {}
         self.evaluators = {criterion: loaded(spec.evaluate) for criterion, spec in evaluators.items()}
         quick = setting.pack.manifest.quick  # without it, the core's own evaluators need no time limit
         self.seconds = {
@@ -92,6 +96,14 @@ class Grader:
 
     def grade(self, record: EpisodeRecord, task: Task, judgement: Judgement | None = None) -> Grade:
         """Return the grade of one record. A crash or timeout of an evaluator is a separate outcome, never a pass."""
+        grade = self._grade(record, task, judgement)
+        if self.detectors and not record.solo:
+            tools = {role: self.setting.known_tools(role) for role in ("agent", "user")}
+            conversation = ReviewedConversation(task, record, tools["agent"], tools["user"])
+            grade.user_review = review(conversation, self.detectors)
+        return grade
+
+    def _grade(self, record: EpisodeRecord, task: Task, judgement: Judgement | None) -> Grade:
         criteria = task.evaluation_criteria
         grade = Grade(
             task_id=record.task_id,

@@ -14,6 +14,7 @@ from tau2_core.model.messages import ToolCall
 from tau2_core.model.policy_rules import PolicyRule
 from tau2_core.model.tasks import Action, Assertion, Task
 from tau2_core.model.tools import Role, Tool, ToolResult
+from tau2_core.model.user_review import UserReview
 
 TOLERANCE = 1e-6
 
@@ -82,7 +83,10 @@ class Outcome(StrEnum):
 
 
 class Grade(BaseModel):
-    """The grade of one episode by one set of evaluators. `reward` counts the criteria that are not `pending`."""
+    """The grade of one episode by one set of evaluators. `reward` counts the criteria that are not `pending`.
+
+    `user_review` says what the simulated customer did wrong; it never changes the reward. None if there is no customer.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -95,6 +99,7 @@ class Grade(BaseModel):
     pending: list[str] = Field(default_factory=list)
     verdicts: dict[str, Verdict] = Field(default_factory=dict)
     note: str = ""
+    user_review: UserReview | None = None
 
     @property
     def solved(self) -> bool:

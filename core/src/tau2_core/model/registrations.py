@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tau2_core.model.knowledge import KnowledgeBase, Retriever
     from tau2_core.model.llm import ModelRole
     from tau2_core.model.participants import Agent, AgentContext, User, UserContext
+    from tau2_core.model.user_review import ReviewedConversation, UserFinding
 
 Code = TypeVar("Code")
 EVALUATOR_SECONDS = 60.0
@@ -27,6 +28,7 @@ CallsTools = Literal["in_reply", "itself", "over_mcp"]
 ExportLines: TypeAlias = "Callable[[Export], Iterable[Mapping[str, Any]]]"
 WriteExport: TypeAlias = "Callable[[Export, Path], int]"
 CreateRetriever: TypeAlias = "Callable[[KnowledgeBase, Mapping[str, Any]], Retriever]"
+Detect: TypeAlias = "Callable[[ReviewedConversation], Iterable[UserFinding]]"
 OpenLauncher: TypeAlias = "Callable[[ExecutorOptions], AbstractAsyncContextManager[Launcher]]"
 
 
@@ -167,6 +169,19 @@ class EvaluatorSpec:
     evaluate: Callable[[Evidence], Verdict] | Lazy[Callable[[Evidence], Verdict]]
     always: bool = False
     seconds: float = EVALUATOR_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorSpec:
+    """A detector of faults of the simulated customer: `detect(conversation)` yields a `UserFinding` for each.
+
+    It looks at the record and the task only, so that a recorded conversation can be reviewed again. What it finds never
+    changes a reward.
+    """
+
+    name: str
+    summary: str
+    detect: Detect | Lazy[Detect]
 
 
 @dataclass(frozen=True, slots=True)

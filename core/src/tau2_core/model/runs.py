@@ -44,7 +44,8 @@ class Inventory:
 class RunSummary(BaseModel):
     """The figures of a run. Rates are over the whole inventory; `coverage` is the share of it that has a reward.
 
-    `usage` is by role; costs are in dollars, null if a price is unknown.
+    `usage` is by role; costs are in dollars, null if a price is unknown. `customer_faults` counts the episodes
+    that were `reviewed`, those with a `minor` or a `decisive` fault of the customer, and the `caused_failures`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -71,3 +72,4 @@ class RunSummary(BaseModel):
     duration_seconds: float = 0.0
     solved_tasks: list[str] = Field(default_factory=list)
     failed: dict[str, str] = Field(default_factory=dict)
+    customer_faults: dict[str, int] = Field(default_factory=dict)

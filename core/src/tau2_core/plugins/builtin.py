@@ -7,6 +7,7 @@ from tau2_core.model.registrations import (
     AdapterSpec,
     AgentKind,
     AgentSpec,
+    DetectorSpec,
     EvaluatorSpec,
     ExecutorSpec,
     ExporterSpec,
@@ -115,6 +116,48 @@ def tau2_retrievers() -> list[RetrieverSpec]:
                 "case_sensitive": "whether upper and lower case differ; default false",
                 "seconds": "how long a search may take; default 5",
             },
+        ),
+    ]
+
+
+@hookimpl
+def tau2_user_detectors() -> list[DetectorSpec]:
+    home = "tau2_core.user_review"
+    return [
+        DetectorSpec(
+            "ended_early", "ended before its wishes were served or refused", Lazy(f"{home}.endings:ended_early")
+        ),
+        DetectorSpec(
+            "ended_at_confirmation",
+            "ended in place of an answer to a question",
+            Lazy(f"{home}.endings:ended_at_confirmation"),
+        ),
+        DetectorSpec("went_on_after_end", "went on after the last word", Lazy(f"{home}.endings:went_on_after_end")),
+        DetectorSpec(
+            "invented_identifier",
+            "gave a code, date, name or address that it cannot know",
+            Lazy(f"{home}.identifiers:invented_identifier"),
+        ),
+        DetectorSpec(
+            "contradicted_identifier",
+            "gave another identifier than its scenario",
+            Lazy(f"{home}.identifiers:contradicted_identifier"),
+        ),
+        DetectorSpec("spoke_as_agent", "spoke the agent's lines", Lazy(f"{home}.speech:spoke_as_agent")),
+        DetectorSpec("repeated_itself", "sent the same text again", Lazy(f"{home}.speech:repeated_itself")),
+        DetectorSpec(
+            "revealed_instructions", "talked about its instructions", Lazy(f"{home}.speech:revealed_instructions")
+        ),
+        DetectorSpec("empty_turn", "said nothing and called nothing", Lazy(f"{home}.speech:empty_turn")),
+        DetectorSpec("wrong_own_call", "called a tool of its own wrongly", Lazy(f"{home}.own_tools:wrong_own_call")),
+        DetectorSpec("unasked_own_call", "changed something unasked", Lazy(f"{home}.own_tools:unasked_own_call")),
+        DetectorSpec(
+            "claimed_without_call",
+            "claimed to have done something without a call",
+            Lazy(f"{home}.own_tools:claimed_without_call"),
+        ),
+        DetectorSpec(
+            "refused_own_tool", "refused what a tool of its own does", Lazy(f"{home}.own_tools:refused_own_tool")
         ),
     ]
 

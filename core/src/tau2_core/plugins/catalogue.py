@@ -16,6 +16,7 @@ from tau2_core.model.registrations import (
     AgentKind,
     AgentSpec,
     CommandSpec,
+    DetectorSpec,
     Domain,
     EvaluatorSpec,
     ExecutorSpec,
@@ -40,6 +41,7 @@ RECORD_HOOKS: Mapping[str, str] = {
     "tau2_adapters": "adapter",
     "tau2_exporters": "exporter",
     "tau2_evaluators": "evaluator",
+    "tau2_user_detectors": "detector",
     "tau2_executors": "executor",
     "tau2_retrievers": "retriever",
     "tau2_faults": "fault",
@@ -55,6 +57,7 @@ RECORD_TYPES: Mapping[str, type] = {
     "adapter": AdapterSpec,
     "exporter": ExporterSpec,
     "evaluator": EvaluatorSpec,
+    "detector": DetectorSpec,
     "executor": ExecutorSpec,
     "retriever": RetrieverSpec,
     "fault": FaultSpec,
@@ -165,6 +168,10 @@ class Catalogue:
     def retriever(self, name: str) -> RetrieverSpec:
         found: RetrieverSpec = self._get("retriever", name)
         return found
+
+    def detectors(self) -> dict[str, DetectorSpec]:
+        """Return the detectors of faults of a simulated customer by name. Raises UsageError if two have the same."""
+        return {name: self._get("detector", name) for name in [each.name for each in self._all("detector")]}
 
     def domains(self) -> list[Domain]:
         return self._all("domain")

@@ -12,6 +12,12 @@ from pydantic import BaseModel, ConfigDict
 from tau2_core.errors import UsageError
 from tau2_core.model.llm import ADDRESSES, decides
 from tau2_core.names import did_you_mean
+from tau2_core.records.customer_faults import (
+    CustomerFaults,
+    WithoutCustomerFaults,
+    customer_faults,
+    difference_without_faults,
+)
 from tau2_core.records.statistics import Estimate, clustered_rate, paired_difference, sign_flip_test
 from tau2_core.records.tally import Tally
 
@@ -57,6 +63,7 @@ class ComparedRun(BaseModel):
     model: str | None
     strict_rate: Estimate
     coverage: float
+    customer: CustomerFaults | None = None
 
 
 class TaskChange(BaseModel):
@@ -82,6 +89,7 @@ class Comparison(BaseModel):
     margin: float | None
     difference: Estimate
     p_value: float
+    without_customer_faults: WithoutCustomerFaults | None = None
     tasks: int
     trials: int
     changed: list[TaskChange]
@@ -163,6 +171,7 @@ def compare_runs(
         margin=margin,
         difference=difference,
         p_value=p_value,
+        without_customer_faults=difference_without_faults(before, after, alpha),
         tasks=len(tasks),
         trials=trials,
         changed=sorted(changed, key=lambda change: -abs(change.difference)),
@@ -273,4 +282,5 @@ def _compared(run: ComparableRun, tally: Tally, alpha: float) -> ComparedRun:
         model=model["model"] if model else None,
         strict_rate=rate,
         coverage=tally.coverage,
+        customer=customer_faults(tally, confidence=1 - alpha),
     )

@@ -94,6 +94,18 @@ class _Verdict(msgspec.Struct):
         return self.reward is not None and reaches(self.reward)
 
 
+class _Finding(msgspec.Struct):
+    detector: str
+
+
+class ReviewFigures(msgspec.Struct):
+    """What is counted of the review of a customer."""
+
+    customer_fault: str
+    findings: list[_Finding] = []
+    errors: dict[str, str] = {}
+
+
 class GradeOutcome(GradePlace):
     """The outcome of a grade, and the criteria that its reward is made of."""
 
@@ -110,6 +122,7 @@ class GradeFigures(GradeOutcome):
     """The parts of a grade that are counted."""
 
     verdicts: dict[str, _Verdict] = {}
+    user_review: ReviewFigures | None = None
 
 
 class ExplainedGrade(GradeOutcome):

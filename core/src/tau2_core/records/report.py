@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tau2_core.model.evaluation import Outcome
 from tau2_core.records.counts import STATES, CriterionCounts, EpisodeCounts, RoleUsage, count_criteria
+from tau2_core.records.customer_faults import CustomerFaults, customer_faults
 from tau2_core.records.figures import EpisodeFigures, GradeFigures, JudgementFigures
 from tau2_core.records.reader import RecordedRun
 from tau2_core.records.slot_lines import SlotNumbers
@@ -60,7 +61,10 @@ class Spread(BaseModel):
 
 
 class Report(BaseModel):
-    """All figures of one run. `errors` counts slots by who caused the error, and unfinished ones."""
+    """All figures of one run. `errors` counts slots by who caused the error, and unfinished ones.
+
+    `customer` says what the simulated customer did wrong, None if no episode was reviewed.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -80,6 +84,7 @@ class Report(BaseModel):
     confidence: float = CONFIDENCE
     strict_rate: Estimate
     evaluable_rate: Estimate | None
+    customer: CustomerFaults | None = None
     mean_reward: float
     pass_hat_k: dict[int, Estimate]
     criteria: dict[str, Criterion]
@@ -122,6 +127,7 @@ def build_report(run: RecordedRun) -> Report:
         coverage=tally.coverage,
         strict_rate=strict,
         evaluable_rate=clustered_rate(solved, evaluable),
+        customer=customer_faults(tally),
         mean_reward=tally.mean_reward,
         pass_hat_k=pass_hat_k_estimates(solved, tally.trials),
         criteria=_criteria(run),

@@ -31,4 +31,5 @@ def summarise(inventory: Inventory, name: str, folder: str, tally: Tally, second
         duration_seconds=seconds,
         solved_tasks=[task_id for task_id, count in tally.solved.items() if count == inventory.trials],
         failed=tally.failed,
+        customer_faults=tally.faults.totals(),
     )

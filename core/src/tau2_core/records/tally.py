@@ -11,6 +11,7 @@ from math import isfinite
 
 from tau2_core.model.episodes import EpisodeRecord, Usage
 from tau2_core.model.evaluation import Grade, Judgement, Outcome, Status
+from tau2_core.records.fault_counts import FaultCounts
 from tau2_core.records.figures import EpisodeEnd, GradeFigures, JudgementFigures
 from tau2_core.records.reasons import reasons
 
@@ -71,6 +72,7 @@ class Tally:
     finished: int = 0
     tool_calls: int = 0
     unchecked: int = 0  # grades with a criterion that could not be checked
+    faults: FaultCounts = field(default_factory=FaultCounts)
     _failures: dict[str, tuple[int, str]] = field(default_factory=dict)
     _usage: dict[str, UsageSum] = field(default_factory=dict)
     _rewards: Counter[float] = field(default_factory=Counter)
@@ -92,6 +94,7 @@ class Tally:
         """Count a grade, but not the reasons for its failure."""
         self.count(grade.task_id, grade.outcome, grade.reward)
         self.unchecked += any(verdict.status is Status.ERROR for verdict in grade.verdicts.values())
+        self.faults.add(grade)
 
     def count(self, task_id: str, outcome: Outcome, reward: float | None) -> None:
         """Count an outcome."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -15,7 +15,7 @@ from tau2_core.episode.setting import Setting
 from tau2_core.errors import UsageError
 from tau2_core.evaluators.combine import RewardRule
 from tau2_core.evaluators.grade import Grader
-from tau2_core.model.registrations import EVALUATOR_SECONDS, EvaluatorSpec
+from tau2_core.model.registrations import EVALUATOR_SECONDS, DetectorSpec, EvaluatorSpec
 from tau2_core.model.tasks import RewardType, Task
 from tau2_core.names import did_you_mean
 from tau2_core.packs.problems import Problems
@@ -30,7 +30,7 @@ SUFFIXES = (".yaml", ".yml")
 
 @dataclass(frozen=True)
 class EvaluatorSet:
-    """Evaluators by criterion, and the rule that combines their verdicts.
+    """Evaluators by criterion, the rule that combines their verdicts, and the detectors of the customer's faults.
 
     `name` is recorded in grades: the name of a registered set, or of a configuration with a digest of its content.
     """
@@ -38,10 +38,11 @@ class EvaluatorSet:
     name: str
     specs: dict[str, EvaluatorSpec]
     combination: RewardRule
+    detectors: Mapping[str, DetectorSpec]
 
     def grader(self, setting: Setting) -> Grader:
         """Return a grader for the episodes of a setting."""
-        return Grader(setting, self.name, self.specs, self.combination)
+        return Grader(setting, self.name, self.specs, self.combination, self.detectors)
 
     def refuse_ungradable(self, grader: Grader, tasks: Iterable[Task]) -> None:
         """Refuse tasks that these evaluators cannot grade. Raises UsageError."""
@@ -108,7 +109,7 @@ def choose_evaluators(catalogue: Catalogue, chosen: str | None, setting: Setting
         if own is not None and own.name == chosen:
             return own
         raise UsageError(f"{chosen} is a configuration: give its file with --evaluators FILE")
-    return EvaluatorSet(chosen, catalogue.evaluators(chosen), RewardRule())
+    return EvaluatorSet(chosen, catalogue.evaluators(chosen), RewardRule(), catalogue.detectors())
 
 
 def read_evaluation(file: Path, catalogue: Catalogue) -> EvaluatorSet:
@@ -152,9 +153,8 @@ class _Builder:
         if not specs:
             self._note("it has no evaluators", hint="name a set with `extends`, or write `evaluators`")
         name = f"{self.content.name or file.stem}@{self._digest()}"
-        return EvaluatorSet(
-            name, specs, RewardRule(self.content.weights, self.content.gates, never, self.content.solved_from)
-        )
+        rule = RewardRule(self.content.weights, self.content.gates, never, self.content.solved_from)
+        return EvaluatorSet(name, specs, rule, self.catalogue.detectors())
 
     def _note(self, what: str, *path: str | int, hint: str = "") -> None:
         self.problems.at(self.place.source(*path), ProblemKind.EVALUATION, what, hint=hint)

@@ -1,0 +1,39 @@
+"""Running all detectors on one conversation. A detector that raises is reported and changes nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from tau2_core.foreign import describe_error, foreign
+from tau2_core.model.registrations import DetectorSpec, loaded
+from tau2_core.model.user_review import CustomerFault, ReviewedConversation, UserFinding, UserReview
+
+LONGEST_WORDS = 300
+
+
+def review(conversation: ReviewedConversation, detectors: Mapping[str, DetectorSpec]) -> UserReview:
+    """Return what the detectors find, in the order of the conversation."""
+    findings: list[UserFinding] = []
+    errors: dict[str, str] = {}
+    for name, spec in detectors.items():
+        try:
+            with foreign():
+                found = [_checked(name, each) for each in loaded(spec.detect)(conversation)]
+        except Exception as error:  # noqa: BLE001 - a plugin's code may raise anything; the reward does not depend on it
+            errors[name] = describe_error(error)
+        else:
+            findings.extend(found)
+    findings.sort(key=lambda each: each.message)
+    return UserReview(customer_fault=_fault(findings), findings=findings, errors=errors)
+
+
+def _checked(name: str, finding: object) -> UserFinding:
+    if not isinstance(finding, UserFinding):
+        raise TypeError(f"it should find UserFinding, not {type(finding).__name__}")
+    words = finding.words if len(finding.words) <= LONGEST_WORDS else f"{finding.words[:LONGEST_WORDS]}…"
+    return finding.model_copy(update={"detector": name, "words": words})
+
+
+def _fault(findings: Iterable[UserFinding]) -> CustomerFault:
+    severities = {each.severity for each in findings}
+    return "decisive" if "decisive" in severities else "minor" if severities else "none"
