@@ -59,6 +59,11 @@ def main(
             screen.print(_table("grading: official result files", grading_figures(simulations or SIMULATIONS)))
         elif section == "equality":
             _equality(screen, openenv, verifiers)
+        elif section == "customers":
+            from benchmarks.customers import customer_tables
+            from benchmarks.grading import SIMULATIONS
+
+            screen.print(*customer_tables(simulations or SIMULATIONS), sep="\n")
         elif section == "trees":
             from benchmarks.trees import compare_trees
 

@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from tau2_core.model.registrations import AgentKind as AgentKind
     from tau2_core.model.registrations import AgentSpec as AgentSpec
     from tau2_core.model.registrations import CommandSpec as CommandSpec
+    from tau2_core.model.registrations import DetectorSpec as DetectorSpec
     from tau2_core.model.registrations import Domain as Domain
     from tau2_core.model.registrations import EvaluatorSpec as EvaluatorSpec
     from tau2_core.model.registrations import ExecutorSpec as ExecutorSpec
@@ -90,6 +91,9 @@ if TYPE_CHECKING:
     from tau2_core.model.tools import Failure as Failure
     from tau2_core.model.tools import Tool as Tool
     from tau2_core.model.tools import ToolResult as ToolResult
+    from tau2_core.model.user_review import ReviewedConversation as ReviewedConversation
+    from tau2_core.model.user_review import UserFinding as UserFinding
+    from tau2_core.model.user_review import UserReview as UserReview
     from tau2_core.packs.context import Context as Context
     from tau2_core.packs.hidden_tools import HiddenTools as HiddenTools
     from tau2_core.runs.execute import FinishedEpisode as FinishedEpisode
@@ -138,6 +142,7 @@ _HOMES = {
         "AgentKind",
         "AgentSpec",
         "CommandSpec",
+        "DetectorSpec",
         "Domain",
         "EvaluatorSpec",
         "ExecutorSpec",
@@ -152,6 +157,7 @@ _HOMES = {
     "model.runs": ["RunStart", "RunSummary"],
     "model.tasks": ["Task"],
     "model.tools": ["Failure", "Tool", "ToolResult"],
+    "model.user_review": ["ReviewedConversation", "UserFinding", "UserReview"],
     "packs.context": ["Context"],
     "packs.hidden_tools": ["HiddenTools"],
     "runs.execute": ["FinishedEpisode"],

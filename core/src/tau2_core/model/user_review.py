@@ -62,8 +62,8 @@ class ReviewedConversation:
 
     @cached_property
     def scenario(self) -> str:
-        """The scenario as the customer reads it, "" if the task has none."""
-        return self.task.user_scenario.text() if self.task.user_scenario else ""
+        """The scenario as the customer reads it."""
+        return self.task.user_scenario.text()
 
     @cached_property
     def user_messages(self) -> Sequence[tuple[int, UserMessage]]:

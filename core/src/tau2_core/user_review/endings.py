@@ -42,7 +42,8 @@ _DECLINES = re.compile(
 _AGREES = re.compile(
     r"\b(?:yes|yeah|yep|sure|please|go ahead|proceed|confirm(?:ed)?|ok|okay|perfect|correct)\b", re.IGNORECASE
 )
-_ASKS = re.compile(r"\?|^(?:yes|please|sure|go ahead|ok|okay)\b", re.IGNORECASE)
+_ASKS = re.compile(r"\b(?:can|could|would|will) you\b[^.!]*\?|^(?:yes|please|sure|go ahead|ok|okay)\b", re.IGNORECASE)
+_CONDITION = re.compile(r"\b(?:once|when|whenever|after|if|as soon as|until|posted)\b", re.IGNORECASE)
 _CLOSING = re.compile(
     r"\b(?:thank(?:s| you)|good ?bye|bye|have a (?:great|good|nice)|take care|that(?:'s| is|’s) all)\b", re.IGNORECASE
 )
@@ -92,10 +93,11 @@ def ended_early(conversation: ReviewedConversation) -> Iterator[UserFinding]:
         return
     if text and _ASKS.search(text) and not _OFFERS_MORE.search(heard[-TAIL:]) and not _is_closing(text):
         why = "the message that ends the conversation asks for something"
-    elif _STILL_WORKING.search(heard[-TAIL:]) and not _last_question(heard) and unserved(conversation):
+    elif _is_working(heard) and not _last_question(heard) and unserved(conversation):
         why = "the agent had said that it was still at work"
     elif (
         token not in (OUT_OF_SCOPE, TRANSFER)
+        and not _DECLINES.search(text)
         and _last_question(heard)
         and unserved(conversation)
         and not _anything_decided(conversation)
@@ -163,6 +165,17 @@ def _transferred(conversation: ReviewedConversation) -> int | None:
     return None
 
 
+def _is_working(text: str) -> bool:
+    """Tell whether a text says, under no condition, that the agent is about to do something."""
+    return any(
+        _STILL_WORKING.search(sentence) and not _CONDITION.search(sentence) for sentence in _sentences(text[-TAIL:])
+    )
+
+
+def _sentences(text: str) -> list[str]:
+    return re.split(r"(?<=[.!?:])\s+|\n+", text)
+
+
 def _is_closing(text: str) -> bool:
     """Tell whether a text is a farewell that neither asks for something nor agrees to it."""
     return (
@@ -189,8 +202,7 @@ def _end(conversation: ReviewedConversation) -> tuple[int, str, str] | None:
 
 def _last_question(text: str) -> str:
     """Return the last sentence of an agent's text that asks for something, "" if it only offers more help."""
-    sentences = re.split(r"(?<=[.!?:])\s+|\n+", text[-TAIL:])
-    for sentence in reversed(sentences):
+    for sentence in reversed(_sentences(text[-TAIL:])):
         if _OFFERS_MORE.search(sentence):
             return ""
         if "?" in sentence or re.search(r"\b(?:please|kindly) (?:confirm|reply|let me know|provide)\b", sentence, re.I):

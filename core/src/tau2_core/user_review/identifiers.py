@@ -50,6 +50,7 @@ _NO_NAMES = frozenset(
     ["a", "an", "the", "not", "so", "very", "here", "just", "still", "sure", "sorry", "happy", "glad"]
 )
 _FOUND: WeakKeyDictionary[ReviewedConversation, list[UserFinding]] = WeakKeyDictionary()
+LONG = 6  # digits
 NEAR_DAYS = 7  # a customer may count days from a date that it knows
 
 
@@ -151,7 +152,8 @@ def _knows(known: Iterable[_Text], identifier: str, kind: str) -> bool:
     if any(identifier in each.text for each in texts):  # as it stands, which is the usual case and quick
         return True
     squashed = squash(identifier)
-    return any(squashed in each.squashed for each in texts)
+    number = re.sub(r"\D", "", squashed)  # a customer may add the letter before a number that it knows
+    return any(squashed in each.squashed or (len(number) >= LONG and number in each.squashed) for each in texts)
 
 
 def _known(conversation: ReviewedConversation) -> list[_Text]:
@@ -165,7 +167,12 @@ def _known(conversation: ReviewedConversation) -> list[_Text]:
 
 
 def _alternative(scenario: str, identifier: str, kind: str) -> str:
-    """Return the scenario's only identifier of the same form, "" if there is none or more than one."""
+    """Return the scenario's only identifier of the same form, "" if there is none or more than one.
+
+    Bare numbers have no form of their own: a ZIP code does not contradict an order's number.
+    """
+    if identifier.isdigit():
+        return ""
     form = _form(identifier, kind)
     found = {other for other, its_kind in identifiers(scenario) if its_kind == kind and _form(other, kind) == form}
     return found.pop() if len(found) == 1 else ""

@@ -27,6 +27,11 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 
+_ALLOWS_REFUSAL = re.compile(
+    r"\b(?:refuse|won't|will not|(?:do not|don't) want to|not willing|rather not|unable|can ?not|can't)\b",
+    re.IGNORECASE,
+)
+
 
 def wrong_own_call(conversation: ReviewedConversation) -> Iterator[UserFinding]:
     """Find calls of tools that the customer does not have, and calls that failed."""
@@ -82,7 +87,7 @@ def refused_own_tool(conversation: ReviewedConversation) -> Iterator[UserFinding
 
     A scenario that speaks of refusing is taken to allow it.
     """
-    if _REFUSAL.search(conversation.scenario):
+    if _ALLOWS_REFUSAL.search(conversation.scenario):
         return
     for index, text in conversation.spoken if conversation.user_tools else ():
         refusal = _REFUSAL.search(text)
