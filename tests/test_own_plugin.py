@@ -49,6 +49,7 @@ from tau2_core import (
     AgentKind,
     AgentSpec,
     CommandSpec,
+    DetectorSpec,
     EvaluatorSpec,
     ExecutorSpec,
     ExporterSpec,
@@ -103,6 +104,12 @@ def tau2_faults():
 @hookimpl
 def tau2_retrievers():
     return [RetrieverSpec("everything", "all documents", Lazy(f"{HOME}:Everything"), {})]
+
+
+@hookimpl
+def tau2_user_detectors():
+    return [DetectorSpec("shouting", "capital letters", Lazy(f"{HOME}:shouting")),
+            DetectorSpec("broken", "raises", Lazy(f"{HOME}:broken"))]
 
 
 @hookimpl
@@ -180,6 +187,7 @@ from tau2_core import (
     Task,
     ToolCall,
     ToolMessage,
+    UserFinding,
     UserMessage,
     Verdict,
 )
@@ -265,6 +273,17 @@ class Curt:
 
     async def reply(self, history):
         return UserMessage(content=self.lines.pop(0))
+
+
+def shouting(conversation):
+    for index, message in conversation.user_messages:
+        for word in message.content.strip("#").split():
+            if word.isupper():
+                yield UserFinding(detector="", severity="decisive", message=index, words=word, why="it shouts")
+
+
+def broken(conversation):
+    return 1 / 0
 
 
 def is_busy(evidence):
@@ -492,6 +511,8 @@ def test_everything_that_it_provides_is_listed(gym: Gym, installed: Path) -> Non
         "agent:counter",
         "agent-kind:count-by",
         "command:tally",
+        "detector:broken",
+        "detector:shouting",
         "evaluator:busy.COMMUNICATE",
         "evaluator:busy.DB",
         "executor:nearby",
