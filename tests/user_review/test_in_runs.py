@@ -103,3 +103,10 @@ def test_grading_again_reviews_again(runs: dict[str, Path]) -> None:
     before = (runs["hasty"] / "grades.jsonl").read_text()
     shown("grade", runs["hasty"])
     assert sorted((runs["hasty"] / "grades.jsonl").read_text().splitlines()) == sorted(before.splitlines())
+
+
+def test_the_episode_s_page_shows_the_fault(runs: dict[str, Path], tmp_path: Path) -> None:
+    shown("view", runs["hasty"], "--export", tmp_path / "pages")
+    page = " ".join((tmp_path / "pages/runs/hasty/episode-0-0.html").read_text(encoding="utf-8").split())
+    assert "ended at confirmation: “Yes, go ahead. ###STOP###”" in page
+    assert "decisive: the agent had asked: Do you confirm (yes/no)?" in page
