@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rich.table import Table
 from tau2_core.adapters.tau2_bench.results import read_result_file, result_files
+from tau2_core.model.registrations import loaded
 from tau2_core.model.user_review import ReviewedConversation, UserReview
 from tau2_core.runs.loading import load_setting, open_catalogue
 from tau2_core.user_review.review import review
@@ -48,7 +49,7 @@ def customer_tables(simulations: Path) -> list[Table]:
 
 def _reviewed(simulations: Path) -> Iterator[Reviewed]:
     catalogue = open_catalogue()
-    detectors = catalogue.detectors()
+    detectors = {name: loaded(spec.detect) for name, spec in catalogue.detectors().items()}
     for folder in sorted(path for path in simulations.iterdir() if path.is_dir()):
         domain = folder.name.partition("-")[0]
         setting = load_setting(catalogue, domain)

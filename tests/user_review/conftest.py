@@ -19,6 +19,7 @@ from tau2_core import (
     load_domain,
 )
 from tau2_core.model.episodes import Termination
+from tau2_core.model.registrations import loaded
 from tau2_core.runs.loading import open_catalogue
 from tau2_core.user_review.review import review
 
@@ -42,7 +43,7 @@ def reviewed(mock: LoadedDomain) -> Review:
 
     The text `name()` is a call that succeeds, `name()!` one that fails.
     """
-    detectors = open_catalogue().detectors()
+    detectors = {name: loaded(spec.detect) for name, spec in open_catalogue().detectors().items()}
 
     def made(
         turns: Sequence[Turn],

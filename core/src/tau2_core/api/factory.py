@@ -66,7 +66,7 @@ class EpisodeFactory:
         self.setting = plan.setting
         self.participants = plan.participants
         self.tasks: Mapping[str, Task] = {task.id: task for task in plan.tasks}
-        self._grader: Grader = plan.evaluator_set.grader(plan.setting)
+        self._grader: Grader = plan.evaluator_set.grader(plan.setting, review=False)
         self._evaluators = plan.evaluator_set
         self._known_gold: dict[tuple[str, int | None], Gold] = {}
 

@@ -44,7 +44,7 @@ class Grader:
         self.setting = setting
         self.set_name = set_name
         self.rule = rule
-        self.detectors = detectors or {}
+        self.detectors = {name: loaded(spec.detect) for name, spec in (detectors or {}).items()}
         self.evaluators = {criterion: loaded(spec.evaluate) for criterion, spec in evaluators.items()}
         quick = setting.pack.manifest.quick  # without it, the core's own evaluators need no time limit
         self.seconds = {

@@ -174,7 +174,7 @@ class AuditWork:
 class _Auditor:
     def __init__(self, setting: Setting, catalogue: Catalogue, evaluators: str, tasks: Sequence[Task]) -> None:
         self.setting, self.tasks = setting, tasks
-        self.grader = choose_evaluators(catalogue, evaluators).grader(setting)
+        self.grader = choose_evaluators(catalogue, evaluators).grader(setting, review=False)
         self.user = catalogue.user("scripted")
         self.tools: dict[str, Tool] = {**setting.tools("user"), **setting.tools("agent")}
         self.writes = self._writes(tasks)

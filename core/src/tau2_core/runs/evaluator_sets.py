@@ -40,9 +40,9 @@ class EvaluatorSet:
     combination: RewardRule
     detectors: Mapping[str, DetectorSpec]
 
-    def grader(self, setting: Setting) -> Grader:
-        """Return a grader for the episodes of a setting."""
-        return Grader(setting, self.name, self.specs, self.combination, self.detectors)
+    def grader(self, setting: Setting, *, review: bool = True) -> Grader:
+        """Return a grader for the episodes of a setting, which also reviews their customers or does not."""
+        return Grader(setting, self.name, self.specs, self.combination, self.detectors if review else None)
 
     def refuse_ungradable(self, grader: Grader, tasks: Iterable[Task]) -> None:
         """Refuse tasks that these evaluators cannot grade. Raises UsageError."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -46,11 +46,15 @@ _QUANTITY = re.compile(
     r"|24-7|\d+[gk]|covid-19|4g|5g|lte|wi-?fi\d*|usb\d*|mp[34]|h2o|b2b",
     re.IGNORECASE,
 )
+_DIGIT = re.compile(r"\d")
+_PUNCTUATION = ".,;:!?()[]{}*_`'\"“”’"
+_BEFORE_A_NAME = ("name", "his is ", "I am ", "I'm ", "I’m ")
 _NO_NAMES = frozenset(
     ["a", "an", "the", "not", "so", "very", "here", "just", "still", "sure", "sorry", "happy", "glad"]
 )
 _FOUND: WeakKeyDictionary[ReviewedConversation, list[UserFinding]] = WeakKeyDictionary()
 LONG = 6  # digits
+SHORTEST_CODE = 4
 NEAR_DAYS = 7  # a customer may count days from a date that it knows
 
 
@@ -102,9 +106,12 @@ def _find(conversation: ReviewedConversation) -> Iterator[UserFinding]:
     said: set[str] = set()
     known = _known(conversation)
     for index, text in conversation.spoken:
+        heard = [each for each in known if each.index < index]
+        if not _may_be_new(text, heard):
+            continue
         for identifier, kind in identifiers(text):
             squashed = squash(identifier)
-            if squashed in said or _knows((each for each in known if each.index < index), identifier, kind):
+            if squashed in said or _knows(heard, identifier, kind):
                 continue
             said.add(squashed)
             other = _alternative(conversation.scenario, identifier, kind)
@@ -117,6 +124,18 @@ def _find(conversation: ReviewedConversation) -> Iterator[UserFinding]:
                 if other
                 else f"no scenario, agent or tool has given the customer this {kind}",
             )
+
+
+def _may_be_new(text: str, known: Sequence[_Text]) -> bool:
+    """Tell, quickly, whether a text may have an identifier that is not literally in a known text."""
+    if "@" in text or (any(words in text for words in _BEFORE_A_NAME) and _NAME.search(text)):
+        return True
+    if not _DIGIT.search(text):
+        return False
+    numbered = [word.strip(_PUNCTUATION) for word in text.split() if _DIGIT.search(word)]
+    if any(len(word) >= SHORTEST_CODE and not any(word in each.text for each in known) for word in numbered):
+        return True
+    return _DATE.search(text) is not None or _ADDRESS.search(text) is not None
 
 
 def identifiers(text: str) -> Iterator[tuple[str, str]]:
@@ -140,20 +159,18 @@ def _beside_a_unit(text: str, end: int) -> bool:
     return re.match(r"\s?(?:dollars|usd|gb|mb|points|miles|pieces?|items?|euros?)\b", text[end:], re.I) is not None
 
 
-def _knows(known: Iterable[_Text], identifier: str, kind: str) -> bool:
+def _knows(known: Sequence[_Text], identifier: str, kind: str) -> bool:
     if kind == "date":
         days = [day for _, day in _dates(identifier)]
         return not days or any(abs(day - other) <= NEAR_DAYS for each in known for day in days for other in each.days)
     if kind == "name":
-        texts = list(known)
         words = [word.strip("'-").lower() for word in identifier.split()]
-        return all(any(word in each.lower for each in texts) for word in words)
-    texts = list(known)
-    if any(identifier in each.text for each in texts):  # as it stands, which is the usual case and quick
+        return all(any(word in each.lower for each in known) for word in words)
+    if any(identifier in each.text for each in known):  # as it stands, which is the usual case and quick
         return True
     squashed = squash(identifier)
     number = re.sub(r"\D", "", squashed)  # a customer may add the letter before a number that it knows
-    return any(squashed in each.squashed or (len(number) >= LONG and number in each.squashed) for each in texts)
+    return any(squashed in each.squashed or (len(number) >= LONG and number in each.squashed) for each in known)
 
 
 def _known(conversation: ReviewedConversation) -> list[_Text]:

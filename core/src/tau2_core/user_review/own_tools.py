@@ -87,9 +87,9 @@ def refused_own_tool(conversation: ReviewedConversation) -> Iterator[UserFinding
 
     A scenario that speaks of refusing is taken to allow it.
     """
-    if _ALLOWS_REFUSAL.search(conversation.scenario):
+    if not conversation.user_tools or _ALLOWS_REFUSAL.search(conversation.scenario):
         return
-    for index, text in conversation.spoken if conversation.user_tools else ():
+    for index, text in conversation.spoken:
         refusal = _REFUSAL.search(text)
         if refusal is None:
             continue

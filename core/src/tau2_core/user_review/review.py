@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from tau2_core.foreign import describe_error, foreign
-from tau2_core.model.registrations import DetectorSpec, loaded
+from tau2_core.model.registrations import Detect
 from tau2_core.model.user_review import CustomerFault, ReviewedConversation, UserFinding, UserReview
 
 LONGEST_WORDS = 300
 
 
-def review(conversation: ReviewedConversation, detectors: Mapping[str, DetectorSpec]) -> UserReview:
+def review(conversation: ReviewedConversation, detectors: Mapping[str, Detect]) -> UserReview:
     """Return what the detectors find, in the order of the conversation."""
     findings: list[UserFinding] = []
     errors: dict[str, str] = {}
-    for name, spec in detectors.items():
+    for name, detect in detectors.items():
         try:
             with foreign():
-                found = [_checked(name, each) for each in loaded(spec.detect)(conversation)]
+                found = [_checked(name, each) for each in detect(conversation)]
         except Exception as error:  # noqa: BLE001 - a plugin's code may raise anything; the reward does not depend on it
             errors[name] = describe_error(error)
         else:

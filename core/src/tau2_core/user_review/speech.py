@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tau2_core.model.participants import STOP_TOKENS
 from tau2_core.model.user_review import ReviewedConversation, UserFinding
@@ -31,13 +31,20 @@ _INSTRUCTIONS = re.compile(
     r"|\b(?:end|terminate|stop) the (?:simulation|role-?play)\b",
     re.IGNORECASE,
 )
+# Words of these patterns, in lower case: a text without them is not searched, which takes most of the time.
+_OF_HELP = ("help", "assist", "thank you for", "for you", "your", "i'", "i will", "i can", "transferred to")
+_OF_INSTRUCTIONS = ("#", "token", "scenario", "instructions", "simulat", "language model", " ai", "prompt", "play")
 SHORTEST_REPEAT = 40
 OFTEN = 3
 
 
 def spoke_as_agent(conversation: ReviewedConversation) -> Iterator[UserFinding]:
     """Find texts in which the customer speaks the agent's lines. Two of them or more are decisive."""
-    found = [(index, match) for index, text in conversation.spoken if (match := _OFFERS_HELP.search(text))]
+    found = [
+        (index, match)
+        for index, text in conversation.spoken
+        if _has_one(text, _OF_HELP) and (match := _OFFERS_HELP.search(text))
+    ]
     for index, match in found:
         yield UserFinding(
             detector="spoke_as_agent",
@@ -52,9 +59,9 @@ def repeated_itself(conversation: ReviewedConversation) -> Iterator[UserFinding]
     """Find texts of some length that the customer has sent before, word for word; the third time is decisive."""
     seen: dict[str, int] = {}
     for index, text in conversation.spoken:
-        words = " ".join(text.lower().split())
-        if len(words) < SHORTEST_REPEAT:
+        if len(text) < SHORTEST_REPEAT:
             continue
+        words = " ".join(text.lower().split())
         seen[words] = times = seen.get(words, 0) + 1
         if times > 1:
             yield UserFinding(
@@ -69,7 +76,7 @@ def repeated_itself(conversation: ReviewedConversation) -> Iterator[UserFinding]
 def revealed_instructions(conversation: ReviewedConversation) -> Iterator[UserFinding]:
     """Find texts in which the customer talks about its instructions, or writes a stop token in another form."""
     for index, text in conversation.spoken:
-        match = _INSTRUCTIONS.search(text)
+        match = _INSTRUCTIONS.search(text) if _has_one(text, _OF_INSTRUCTIONS) else None
         if match and match[0].lower() not in conversation.scenario.lower():
             yield UserFinding(
                 detector="revealed_instructions",
@@ -92,6 +99,11 @@ def empty_turn(conversation: ReviewedConversation) -> Iterator[UserFinding]:
                 words="",
                 why="the customer says nothing and calls nothing",
             )
+
+
+def _has_one(text: str, words: Sequence[str]) -> bool:
+    lowered = text.lower()
+    return any(word in lowered for word in words)
 
 
 def has_stop_token(text: str) -> bool:
