@@ -5,7 +5,7 @@ from typing import Any
 
 from tau2_core import Refusal
 
-from tau2_domain_banking_knowledge.models import Row
+from tau2_domain_banking_knowledge.models import BankingDB, Row
 
 OPEN_STATUSES = ("OPEN", "ACTIVE")
 
@@ -41,6 +41,13 @@ def owned_by(row: Mapping[str, Any], user_id: Any, what: str) -> None:
     """Refuse a record of another customer."""
     if row.get("user_id") != user_id:
         raise Refusal(f"this {what} does not belong to customer {user_id!r}")
+
+
+def card_account_of(db: BankingDB, account_id: Any, user_id: Any) -> Row:
+    """Return a customer's own credit card account."""
+    account = record(db.credit_card_accounts.data, account_id, "credit card account")
+    owned_by(account, user_id, "credit card account")
+    return account
 
 
 def is_open(account: Mapping[str, Any]) -> bool:

@@ -50,3 +50,10 @@ def positive(amount: float, name: str) -> None:
     """Refuse an amount that is not above zero."""
     if amount <= 0:
         raise Refusal(f"{name} should be more than zero")
+
+
+def positive_number(value: Any, name: str) -> float:
+    """Return an argument as a number above zero. Raises Refusal."""
+    amount = number(value, name)
+    positive(amount, name)
+    return amount

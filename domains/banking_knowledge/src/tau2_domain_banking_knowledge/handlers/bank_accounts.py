@@ -10,7 +10,7 @@ from tau2_domain_banking_knowledge.dates import when
 from tau2_domain_banking_knowledge.ids import TODAY, digits, put
 from tau2_domain_banking_knowledge.listing import find, rows, text
 from tau2_domain_banking_knowledge.models import BankingDB
-from tau2_domain_banking_knowledge.money import balance, cents, dollars, number, positive
+from tau2_domain_banking_knowledge.money import balance, cents, dollars, number, positive_number
 
 CHECKING_CREDITS = {"rebate_credit": "REBATE CREDIT", "fee_refund": "FEE REFUND"}
 SAVINGS_CREDITS = {
@@ -84,9 +84,7 @@ def transfer_funds_between_bank_accounts_7291(
 ) -> str:
     """Move money. Whose accounts they are plays no part."""
     need(source_account_id=source_account_id, destination_account_id=destination_account_id)
-    given(amount=amount)
-    moved = number(amount, "amount")
-    positive(moved, "amount")
+    moved = positive_number(amount, "amount")
     if source_account_id == destination_account_id:
         raise Refusal("source and destination are the same account")
     source = record(db.accounts.data, source_account_id, "account")
@@ -128,9 +126,7 @@ def apply_savings_account_credit_6831(db: BankingDB, account_id: str, amount: fl
 
 def _checked(account_id: str, amount: float, credit_type: str, allowed: dict[str, str]) -> float:
     need(account_id=account_id, credit_type=credit_type)
-    given(amount=amount)
-    credit = number(amount, "amount")
-    positive(credit, "amount")
+    credit = positive_number(amount, "amount")
     one_of(credit_type, allowed, "credit_type")
     return credit
 

@@ -2,11 +2,11 @@
 
 from tau2_core import Refusal
 
-from tau2_domain_banking_knowledge.checks import given, need, one_of, owned_by, record
+from tau2_domain_banking_knowledge.checks import card_account_of, given, need, one_of, owned_by, record
 from tau2_domain_banking_knowledge.ids import TODAY, digits, joined, put
 from tau2_domain_banking_knowledge.listing import exists, history
 from tau2_domain_banking_knowledge.models import BankingDB
-from tau2_domain_banking_knowledge.money import balance, cents, dollars, number, parsed, positive
+from tau2_domain_banking_knowledge.money import balance, cents, dollars, parsed, positive, positive_number
 
 REPLACEMENT_REASONS = ("fraud_suspected", "lost", "stolen", "damaged", "expired", "other")
 CLOSURE_REASONS = (
@@ -197,9 +197,7 @@ def pay_credit_card_from_checking_9182(
     db: BankingDB, user_id: str, checking_account_id: str, credit_card_account_id: str, amount: float
 ) -> str:
     need(user_id=user_id, checking_account_id=checking_account_id, credit_card_account_id=credit_card_account_id)
-    given(amount=amount)
-    paid = number(amount, "amount")
-    positive(paid, "amount")
+    paid = positive_number(amount, "amount")
     account = record(db.accounts.data, checking_account_id, "account")
     owned_by(account, user_id, "account")
     if account.get("class") != "checking":
@@ -207,8 +205,7 @@ def pay_credit_card_from_checking_9182(
     held = balance(account)
     if paid > held:
         raise Refusal(f"account {checking_account_id} holds less than {cents(paid)}")
-    card = record(db.credit_card_accounts.data, credit_card_account_id, "credit card account")
-    owned_by(card, user_id, "credit card account")
+    card = card_account_of(db, credit_card_account_id, user_id)
     try:
         owed = parsed(card.get("current_balance", "$0.00"))
     except ValueError:

@@ -5,7 +5,7 @@ from typing import Any
 
 from tau2_core import Refusal
 
-from tau2_domain_banking_knowledge.checks import given, need, one_of, owned_by, record
+from tau2_domain_banking_knowledge.checks import card_account_of, given, need, one_of, record
 from tau2_domain_banking_knowledge.ids import TODAY, digits, put
 from tau2_domain_banking_knowledge.listing import history, rows
 from tau2_domain_banking_knowledge.models import BankingDB
@@ -35,11 +35,9 @@ def submit_credit_limit_increase_request_7392(
     db: BankingDB, credit_card_account_id: str, user_id: str, requested_increase_amount: int
 ) -> str:
     need(credit_card_account_id=credit_card_account_id, user_id=user_id)
-    given(requested_increase_amount=requested_increase_amount)
     amount = whole(requested_increase_amount, "requested_increase_amount")
     positive(amount, "requested_increase_amount")
-    account = record(db.credit_card_accounts.data, credit_card_account_id, "credit card account")
-    owned_by(account, user_id, "credit card account")
+    card_account_of(db, credit_card_account_id, user_id)
     request_id = _request_id(credit_card_account_id, user_id, amount)
     request = {
         "request_id": request_id,
@@ -68,7 +66,6 @@ def get_credit_limit_increase_history_4829(db: BankingDB, credit_card_account_id
 def get_payment_history_6183(db: BankingDB, credit_card_account_id: str, months: int) -> str:
     """List the last payments. Dates are sorted as text, and `months` limits entries, as officially."""
     need(credit_card_account_id=credit_card_account_id)
-    given(months=months)
     wanted = int(number(months, "months"))
     positive(wanted, "months")
     payments: list[Mapping[str, Any]] = [
@@ -90,8 +87,7 @@ def approve_credit_limit_increase_5847(
     """Set a limit. A pending request is not closed; one of the same amount takes the place of the approval."""
     need(credit_card_account_id=credit_card_account_id, user_id=user_id)
     given(new_credit_limit=new_credit_limit)
-    account = record(db.credit_card_accounts.data, credit_card_account_id, "credit card account")
-    owned_by(account, user_id, "credit card account")
+    account = card_account_of(db, credit_card_account_id, user_id)
     _refuse_hindrances(db, credit_card_account_id, user_id, account)
     try:
         old = parsed(account.get("credit_limit"))

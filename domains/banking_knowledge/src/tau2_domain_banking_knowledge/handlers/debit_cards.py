@@ -6,7 +6,7 @@ from typing import Any
 from tau2_core import Context, Refusal
 
 from tau2_domain_banking_knowledge.card_limits import atm_limit
-from tau2_domain_banking_knowledge.checks import given, need, one_of, record
+from tau2_domain_banking_knowledge.checks import need, one_of, record
 from tau2_domain_banking_knowledge.dates import age_in_days
 from tau2_domain_banking_knowledge.ids import TODAY
 from tau2_domain_banking_knowledge.listing import rows
@@ -148,14 +148,12 @@ def request_temporary_debit_card_limit_increase_8374(
     need(card_id=card_id)
     need(limit_type=limit_type)
     one_of(limit_type, ("atm", "purchase"), "limit_type")
-    given(new_limit=new_limit)
     wanted = whole(new_limit, "new_limit")
     positive(wanted, "new_limit")
     card = _card(db, card_id)
     _active(card, card_id)
     account = record(rows(db, "accounts"), card.get("account_id"), "account")
-    if account.get("status") != "OPEN":
-        raise Refusal("the account of this card is not open")
+    _linked_open(db, card)
     age = age_in_days(account.get("date_opened"), context.now)
     if age is not None and age < YOUNGEST:
         raise Refusal(f"the account of this card is younger than {YOUNGEST} days")

@@ -1,9 +1,9 @@
 """Hidden tools: unlocking and calling them, handing them to the customer, and what the bank notes of it."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
-from tau2_core import Context, Refusal, Tool
+from tau2_core import Context, HiddenTools, Refusal, Tool
 
 from tau2_domain_banking_knowledge.ids import digits, put
 from tau2_domain_banking_knowledge.listing import rows, text
@@ -11,12 +11,17 @@ from tau2_domain_banking_knowledge.models import BankingDB
 from tau2_domain_banking_knowledge.tool_arguments import described, read_arguments, with_floats
 
 
+def _hidden(context: Context, role: Literal["agent", "user"], name: str) -> tuple[HiddenTools, Tool]:
+    tools = context.hidden(role)
+    tool = tools.get(name)
+    if tool is None:
+        raise Refusal(f"there is no tool {name!r} for this; use names that a document gives")
+    return tools, tool
+
+
 def unlock_discoverable_agent_tool(db: BankingDB, agent_tool_name: str, *, context: Context) -> str:
     """Unlock a tool; nothing of this is in the database."""
-    tools = context.hidden("agent")
-    tool = tools.get(agent_tool_name)
-    if tool is None:
-        raise Refusal(f"there is no tool {agent_tool_name!r} to unlock; use names that a document gives")
+    tools, tool = _hidden(context, "agent", agent_tool_name)
     tools.unlock(tool)
     how = "by its name" if tools.listed else "with call_discoverable_agent_tool"
     return f"{described(tool)}\nIt is unlocked. Call it {how}."
@@ -26,10 +31,7 @@ def call_discoverable_agent_tool(
     db: BankingDB, agent_tool_name: str, arguments: str = "{}", *, context: Context
 ) -> Any:
     """Run an unlocked tool. What it writes counts as used even if it refuses, as officially."""
-    tools = context.hidden("agent")
-    tool = tools.get(agent_tool_name)
-    if tool is None:
-        raise Refusal(f"there is no tool {agent_tool_name!r} to call")
+    tools, tool = _hidden(context, "agent", agent_tool_name)
     if agent_tool_name not in tools.unlocked:
         raise Refusal(f"{agent_tool_name} has to be unlocked first, with unlock_discoverable_agent_tool")
     values = with_floats(read_arguments(arguments))
@@ -59,10 +61,7 @@ def give_discoverable_user_tool(
     db: BankingDB, discoverable_tool_name: str, arguments: str = "{}", *, context: Context
 ) -> str:
     """Hand a tool to the customer. The arguments are only told; the customer may call it with others."""
-    tools = context.hidden("user")
-    tool = tools.get(discoverable_tool_name)
-    if tool is None:
-        raise Refusal(f"there is no tool {discoverable_tool_name!r} for the customer; use names that a document gives")
+    tools, tool = _hidden(context, "user", discoverable_tool_name)
     values = read_arguments(arguments)
     for name in values:
         if name not in tool.parameters["properties"] and name != "self":
@@ -77,10 +76,7 @@ def call_discoverable_user_tool(
     db: BankingDB, discoverable_tool_name: str, arguments: str = "{}", *, context: Context
 ) -> Any:
     """Run a tool that was handed over, for the customer."""
-    tools = context.hidden("user")
-    tool = tools.get(discoverable_tool_name)
-    if tool is None:
-        raise Refusal(f"there is no tool {discoverable_tool_name!r}")
+    tools, tool = _hidden(context, "user", discoverable_tool_name)
     values = with_floats(read_arguments(arguments))
     for name in tool.parameters["required"]:
         if name not in values:

@@ -10,7 +10,7 @@ from tau2_domain_banking_knowledge.handed_over import noted
 from tau2_domain_banking_knowledge.ids import TODAY, digits, put
 from tau2_domain_banking_knowledge.listing import exists, rows
 from tau2_domain_banking_knowledge.models import BankingDB
-from tau2_domain_banking_knowledge.money import balance, cents, dollars, number, positive
+from tau2_domain_banking_knowledge.money import balance, cents, dollars, positive_number
 
 
 def submit_cash_back_dispute_0589(db: BankingDB, user_id: str, transaction_id: str) -> str:
@@ -57,8 +57,7 @@ def get_card_last_4_digits(db: BankingDB, credit_card_account_id: str) -> str:
 
 def deposit_check_3847(db: BankingDB, account_id: str, check_amount: float) -> str:
     noted(db, "deposit_check_3847", account_id=account_id, check_amount=check_amount)
-    amount = number(check_amount, "check_amount")
-    positive(amount, "check_amount")
+    amount = positive_number(check_amount, "check_amount")
     account = record(db.accounts.data, account_id, "account")
     open_account(account, account_id)
     held = balance(account)
