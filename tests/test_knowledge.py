@@ -103,6 +103,18 @@ def test_a_wrong_option_is_refused(desk: Path, given: dict[str, object], said: s
     assert said in str(refused.value)
 
 
+@pytest.mark.domain("banking_knowledge")
+def test_options_keep_their_types_everywhere() -> None:
+    options = {"top_k": 2, "grep_top_k": 1, "case_sensitive": True}
+    domain = load_domain("banking_knowledge", variant="bm25_grep", variant_options=options)
+    assert "KB_search" in domain.tools
+    with open_episode("banking_knowledge", variant="bm25_grep", variant_options=options) as episode:
+        assert episode.call("grep", pattern="SAVINGS ACCOUNT").content.count("   Score: ") == 0
+        assert episode.call("KB_search", query="savings account").content.count("   Score: ") == 2
+    with pytest.raises(UsageError, match=r"domain\.yaml:\d+: variant 'bm25' of banking_knowledge has no option 'case'"):
+        load_domain("banking_knowledge", variant_options={"case": True})
+
+
 def test_an_option_without_a_value_is_refused(desk: Path) -> None:
     done = in_process("run", "desk", "--pack", desk, "--variant-option", "top_k")
     assert (done.returncode, "should read NAME=VALUE, such as top_k=5" in done.stderr) == (2, True)

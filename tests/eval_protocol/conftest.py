@@ -97,11 +97,11 @@ def evaluate(forks: Forks, tmp_path: Path) -> Evaluate:
 
 @pytest.fixture
 def serving_mock(forks: Forks, tmp_path: Path) -> Callable[..., AbstractContextManager[str]]:
-    """Serve the mock domain while the block lasts; the value is its address. Capitals are environment variables."""
+    """Serve a domain while the block lasts; the value is its address. Capitals are environment variables."""
 
     @contextmanager
-    def serve(**variables: str) -> Iterator[str]:
-        command = ["serve", "mock", "--port", "0"]
+    def serve(domain: str = "mock", **variables: str) -> Iterator[str]:
+        command = ["serve", domain, "--port", "0"]
         env = {**os.environ, **variables}
         with (tmp_path / "server.log").open("wb") as log:
             server = forks.start(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=log)

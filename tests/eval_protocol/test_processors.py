@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.eval_protocol.conftest import lines
 
 if TYPE_CHECKING:
@@ -164,6 +166,36 @@ test_recorded = equal(data_loaders=played, rollout_processor=RecordedRolloutProc
     found = [lines(folder / "grades.jsonl") for folder in ran.folder.glob("runs/*-test_*")]
     grades = {json.dumps(sorted(({**each, "id": ""} for each in grades), key=str)) for grades in found}
     assert (len(found), len(grades)) == (5, 1)
+
+
+@pytest.mark.domain("banking_knowledge")
+def test_rows_tell_what_was_unlocked_with_all_processors(evaluate: Evaluate, serving_mock: Serve) -> None:
+    source = """
+import os
+from tau2_gym_eval_protocol import McpGymRolloutProcessor
+BANK = {"domain": "banking_knowledge", "user": "scripted", "variant": "native", "variant_options": {"top_k": 1}}
+ROWS = [[EvaluationRow(input_metadata={"row_id": "open", "dataset_info": {
+    "environment_context": {"domain": "banking_knowledge", "task_id": "open_first_savings"}}})]]
+
+def equal(kwargs={}, **more):
+    return evaluation_test(input_rows=ROWS, completion_params=[ORACLE], passed_threshold=1.0,
+                           rollout_processor_kwargs={**BANK, **kwargs}, **more)
+
+def given_back(row: EvaluationRow) -> EvaluationRow:
+    return row
+
+test_process = equal()(given_back)
+test_server = equal(rollout_processor=McpGymRolloutProcessor())(given_back)
+test_running = equal({"url": os.environ["RUNNING"]}, rollout_processor=McpGymRolloutProcessor())(given_back)
+"""
+    with serving_mock("banking_knowledge") as address:
+        ran = evaluate(source, RUNNING=address)
+    assert ran.code == 0, ran.output
+    rows = [line for file in sorted(ran.folder.glob("runs/*/rows.jsonl")) for line in lines(file)]
+    tool = "open_bank_account_4821"
+    unlocked = [row["execution_metadata"]["extra"]["unlocked"] for row in rows]
+    assert unlocked == [{"agent": [tool]}] * 3
+    assert [row["tools"][-1]["function"]["name"] for row in rows] == [tool] * 3
 
 
 def test_a_call_answered_by_the_servers_plugin_is_not_graded_as_made(

@@ -56,6 +56,21 @@ def test_importing_registers_both_sides_of_each_domain_and_loads_no_pack() -> No
     ]
 
 
+@pytest.mark.domain("banking_knowledge")
+def test_a_step_tells_of_tools_that_it_has_unlocked() -> None:
+    options: dict[str, Any] = {"variant": "native", "variant_options": {"top_k": 1}}
+    env = gymnasium.make("tau2_gymnasium:tau2_gym/banking_knowledge-v0", task_id="open_first_savings", **options)
+    _, info = env.reset(seed=1)
+    before = info["tools"]
+    observed, _, _, _, info = env.step('KB_search(query="savings account")')
+    assert (observed.count("   Score: "), info) == (1, {})
+    _, _, _, _, info = env.step('unlock_discoverable_agent_tool(agent_tool_name="open_bank_account_4821")')
+    assert info["tools"][:-1] == before
+    assert info["tools"][-1]["function"]["name"] == "open_bank_account_4821"
+    assert env.step("How can I help?")[4] == {}
+    env.close()
+
+
 def test_an_episode_is_served_to_its_end() -> None:
     env = gymnasium.make(MOCK, task_id=TASK)
     observation, info = env.reset(seed=1)

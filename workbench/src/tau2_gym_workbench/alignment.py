@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from tau2_core.evaluators.action import matches
+from tau2_core.episode.setting import Setting
+from tau2_core.evaluators.action import as_gold_makes_it, matches
 from tau2_core.model.tasks import Action
+from tau2_core.model.tools import role_of
 
 from tau2_gym_workbench.episodes import MadeCall
 
@@ -40,8 +42,12 @@ class Aligned:
     arguments: Sequence[Argument]
 
 
-def align(gold: Sequence[Action], calls: Sequence[MadeCall]) -> list[Aligned]:
-    """Pair gold calls with calls: equal ones first, then calls of the same tool with the most arguments in common."""
+def align(gold: Sequence[Action], made: Sequence[MadeCall], setting: Setting | None = None) -> list[Aligned]:
+    """Pair gold calls with calls: equal ones first, then calls of the same tool with the most arguments in common.
+
+    With the setting, a hidden tool's call by its own name is compared as the call of the tool through which it goes.
+    """
+    calls = made if setting is None else [_as_gold_makes_it(each, setting) for each in made]
     taken: set[int] = set()
     pairs: dict[int, tuple[str, MadeCall]] = {}
     for number, action in enumerate(gold):
@@ -59,9 +65,14 @@ def align(gold: Sequence[Action], calls: Sequence[MadeCall]) -> list[Aligned]:
             pairs[number] = ("differs", best)
     rows = []
     for number, action in enumerate(gold):
-        status, made = pairs.get(number, ("missing", None))
-        rows.append(Aligned(status, action, made, _arguments(action, made) if status == "differs" else []))
-    return rows + [Aligned("extra", None, each, []) for each in calls if each.number not in taken]
+        status, found = pairs.get(number, ("missing", None))
+        rows.append(Aligned(status, action, found, _arguments(action, found) if status == "differs" else []))
+    return rows + [Aligned("extra", None, each, []) for each in made if each.number not in taken]
+
+
+def _as_gold_makes_it(made: MadeCall, setting: Setting) -> MadeCall:
+    tool = setting.known_tools(role_of(made.call.requestor)).get(made.call.name)
+    return replace(made, call=as_gold_makes_it(made.call, tool))
 
 
 def _shared(action: Action, made: MadeCall) -> int:

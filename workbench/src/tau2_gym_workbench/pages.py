@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tau2_core.episode.setting import Setting
 from tau2_core.errors import Tau2GymError
 from tau2_core.model.evaluation import Status, Verdict
+from tau2_core.model.tasks import Task
 from tau2_core.terminal_text import printable
 
 from tau2_gym_workbench import rendering
@@ -173,13 +175,13 @@ class Reading:
             verdicts=sorted(verdicts, key=lambda each: (each[1].met, each[0] not in basis)),
             mark=mark,
             opened=lambda criterion, verdict: mark(verdict) in ("unmet", "open") and criterion in basis,
-            aligned=align(episode.task.gold() if episode.task else [], episode.calls),
+            aligned=align(episode.task.gold() if episode.task else [], episode.calls, setting.setting),
             machine=machine,
             shows_gold=True,
             panels=self.panels.beside(episode.shown),
             task=episode.task,
             task_content=episode.task.model_dump(mode="json", exclude_none=True) if episode.task else None,
-            policy=_policy(setting.setting),
+            policy=_policy(setting.setting, episode.task),
             missing=setting.missing,
             changed=setting.changed,
             turns=whole[at : at + WINDOW],
@@ -240,9 +242,11 @@ def shortened_config(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in config.items() if name != "tasks"} | {"tasks": len(config["tasks"])}
 
 
-def _policy(setting: Any) -> str:
+def _policy(setting: Setting | None, task: Task | None) -> str:
     try:
-        return str(setting.policy_text) if setting is not None else ""
+        if setting is None:
+            return ""
+        return setting.policy_text if task is None else setting.policy_for(task)
     except Tau2GymError as error:
         return f"The policy cannot be rendered: {error}"
 

@@ -179,7 +179,7 @@ class PlayPages:
             verdicts=verdicts,
             mark=mark,
             opened=lambda criterion, verdict: criterion in basis and not verdict.met,
-            aligned=align(task.gold(), calls) if play.grade else [],
+            aligned=align(task.gold(), calls, play.episode.setting) if play.grade else [],
             machine=machine,
             shows_gold=play.grade is not None,  # who plays is to find out what to do
             task=task,

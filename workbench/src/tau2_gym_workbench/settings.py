@@ -77,7 +77,8 @@ class Settings:
 
     def of(self, folder: Path, config: dict[str, Any]) -> FoundSetting:
         """Return the setting of a run; one for all runs of the same domain, dataset, variant and mode."""
-        told = {name: config.get(name) for name in ("domain", "variant", "solo", "mode", "dataset", "digests")}
+        names = ("domain", "variant", "variant_options", "solo", "mode", "dataset", "digests")
+        told = {name: config.get(name) for name in names}
         key = repr(told)
         with self._lock:
             if key not in self._found:

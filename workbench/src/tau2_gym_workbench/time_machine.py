@@ -41,13 +41,31 @@ class PathChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Unlocked:
+    """An unlocked hidden tool of a side. `fresh`: it was locked before the call."""
+
+    role: Role
+    name: str
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """A call that may change something, and what it changed. `differs`: its result is not the recorded one."""
+    """A call that may change something, and what it changed. `differs`: its result is not the recorded one.
+
+    `unlocked` are the hidden tools that are unlocked after the call, with whether the call has unlocked them.
+    """
 
     call: MadeCall
     changes: Sequence[PathChange]
     left: int
     differs: bool = False
+    unlocked: Sequence[Unlocked] = ()
+
+    @property
+    def unlocks(self) -> bool:
+        """Whether the call has unlocked a hidden tool."""
+        return any(each.fresh for each in self.unlocked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +105,7 @@ def time_machine(setting: Setting, task: Task, record: EpisodeRecord, calls: Seq
 
 
 def _replayed(setting: Setting, task: Task, record: EpisodeRecord, calls: Sequence[MadeCall]) -> TimeMachine:
-    environment = Environment(setting, seed=record.seed, solo=record.solo)
+    environment = Environment(setting, seed=record.seed, solo=record.solo, task=task)
     set_state(environment, task.initial_state, [])
     found = TimeMachine()
     watch = _Watch(environment)
@@ -100,11 +118,17 @@ def _replayed(setting: Setting, task: Task, record: EpisodeRecord, calls: Sequen
         if monotonic() > until:
             found.notes.append(f"only the calls up to number {made.number} are replayed: it took too long")
             break
+        before = {role: set(names) for role, names in environment.unlocked.items()}
         answer = environment.call(made.call)
         recorded = made.result.error if made.result else None
         changes = list(watch.changes())
         differs = recorded is not None and recorded != (answer.failure is not None)
-        steps.append(Step(made, changes[:SHOWN], max(0, len(changes) - SHOWN), differs))
+        unlocked = [
+            Unlocked(role, name, fresh=name not in before[role])
+            for role, names in environment.unlocked.items()
+            for name in names
+        ]
+        steps.append(Step(made, changes[:SHOWN], max(0, len(changes) - SHOWN), differs, unlocked))
     environment.sync()
     found.steps = steps
     found.notes += [f"call {step.call.number} now gives another result than recorded" for step in steps if step.differs]
@@ -155,7 +179,7 @@ def _as_path(role: Role, change: Change) -> PathChange:
 
 def _touched_by_gold(setting: Setting, task: Task, seed: int) -> list[tuple[str, list[PathChange]]]:
     """Play the gold; return each call with the paths that it changes."""
-    environment = Environment(setting, seed=seed, solo=False)
+    environment = Environment(setting, seed=seed, solo=False, task=task)
     set_state(environment, task.initial_state, task.history())
     watch = _Watch(environment)
     found = []

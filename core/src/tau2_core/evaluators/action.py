@@ -30,14 +30,15 @@ def all_calls(
     which it goes, as the gold makes it.
     """
     return [
-        _as_through(call, tools(role_of(call.requestor)).get(call.name))
+        as_gold_makes_it(call, tools(role_of(call.requestor)).get(call.name))
         for message in messages
         if isinstance(message, AssistantMessage | UserMessage)
         for call in message.tool_calls or []
     ]
 
 
-def _as_through(call: ToolCall, tool: Tool | None) -> ToolCall:
+def as_gold_makes_it(call: ToolCall, tool: Tool | None) -> ToolCall:
+    """Return the call that a call of a tool counts as: for a hidden one by its own name, that of the calling tool."""
     if tool is None or tool.through is None:
         return call
     arguments = tool.through.call_of(call.name, call.arguments)
