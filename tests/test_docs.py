@@ -29,6 +29,7 @@ from tests.forked import Forks
 # Commands that install things, run everything including this test, need a key, or run until they are stopped.
 NOT_RUN = {
     "python examples/learning/learn.py curve.svg",
+    ".venv/bin/python -m pytest tests/llm --durations=25",
     ".venv/bin/python -m pytest tests/test_world.py",
     ".venv/bin/python -m pytest tests/test_docs_complete.py -k glossary",
     "pip install cosmic-ray",
