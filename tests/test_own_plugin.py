@@ -508,8 +508,8 @@ def test_everything_that_it_provides_is_listed(gym: Gym, installed: Path) -> Non
     assert (rows["workshop"]["from"], rows["workshop"]["status"]) == ("our-workshop 2.0", "ok")
     assert sorted(rows["workshop"]["provides"]) == [
         "adapter:lines",
-        "agent:counter",
         "agent-kind:count-by",
+        "agent:counter",
         "command:tally",
         "detector:broken",
         "detector:shouting",
