@@ -8,12 +8,18 @@ import os
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
+
 from tau2_core.errors import RunError
 from tau2_core.gym.hosted_episode import HostedEpisode
 from tau2_core.model.episodes import EpisodeRecord, Termination
+from tau2_core.model.messages import Message
 from tau2_core.records.lines import json_content, whole_lines
 
 log = logging.getLogger(__name__)
+MOST_HANDLES = 128  # files kept open; of the number that a process reserves beside its connections
+_MESSAGES = TypeAdapter(list[Message])
 
 
 class OpenRecords:
@@ -22,6 +28,7 @@ class OpenRecords:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._written: dict[int, int] = {}
+        self._handles: dict[int, int] = {}  # of the files used last, the latest at the end
 
     def note(self, entry: int, episode: HostedEpisode) -> None:
         """Append what has happened since the last time. If that fails, the episode continues."""
@@ -30,28 +37,41 @@ class OpenRecords:
         messages = conversation.messages
         if len(messages) == done:
             return
-        line = {
+        state = {
             "id": episode.id,
             "steps": conversation.steps,
             "tool_calls": conversation.tool_calls,
             "tool_errors": dict(sorted(conversation.failures.items())),
-            "messages": [message.model_dump(mode="json", exclude_none=True) for message in messages[done:]],
         }
-        content = f"{json.dumps(line)}\n".encode()
+        content = b'%s, "messages": %s}\n' % (json.dumps(state).encode()[:-1], _as_json(messages[done:]))
         self._written[entry] = len(messages)
         try:
-            handle = os.open(record_file(self._folder, entry), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            try:
-                os.write(handle, content)
-            finally:
-                os.close(handle)
+            os.write(self._handle(entry), content)
         except OSError as error:
             log.error("what happens in episode %s is not on disk yet: %s", episode.id, error.strerror)
 
     def remove(self, entry: int) -> None:
         """Remove the file of an episode whose record is kept."""
         if self._written.pop(entry, None) is not None:
+            if (handle := self._handles.pop(entry, None)) is not None:
+                os.close(handle)
             record_file(self._folder, entry).unlink(missing_ok=True)
+
+    def _handle(self, entry: int) -> int:
+        handle = self._handles.pop(entry, None)
+        if handle is None:
+            if len(self._handles) == MOST_HANDLES:
+                os.close(self._handles.pop(next(iter(self._handles))))
+            handle = os.open(record_file(self._folder, entry), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._handles[entry] = handle
+        return handle
+
+
+def _as_json(messages: list[Message]) -> bytes:
+    try:
+        return _MESSAGES.dump_json(messages, exclude_none=True)
+    except PydanticSerializationError:  # a lone surrogate, which needs an escape
+        return json.dumps([message.model_dump(mode="json", exclude_none=True) for message in messages]).encode()
 
 
 def record_file(folder: Path, entry: int) -> Path:
