@@ -1,5 +1,6 @@
 """Worker processes compared with one process: episodes per second, CPU time, and how many workers a run can feed.
 
+Cores share caches and memory, so separate runs side by side also cost more than one alone: no executor can do better.
 Each figure is the difference between a longer and a shorter run, which excludes the start-up time.
 Wall times are meaningful only on an idle machine; CPU times also on a busy one.
 """
@@ -8,9 +9,11 @@ from __future__ import annotations
 
 import resource
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 from tau2_core import event_loop
@@ -57,6 +60,7 @@ def _figures(title: str, longer: dict[str, Any], shorter: dict[str, Any]) -> lis
     for _ in range(ROUNDS):
         one = _cost(longer, shorter, {})
         rounds.append((one, _cost(longer, shorter, {"executor": "processes", "workers": WORKERS})))
+    beside = median(_side_by_side(longer, shorter) / one.cpu for one, _ in rounds)
     one, many = rounds[-1]
     faster = median(one.wall / many.wall for one, many in rounds)
     dearer = median(many.cpu / one.cpu for one, many in rounds)
@@ -65,12 +69,24 @@ def _figures(title: str, longer: dict[str, Any], shorter: dict[str, Any]) -> lis
         Figure(f"{title}: CPU time per slot, one process", median(one.cpu for one, _ in rounds) * 1e3, "ms"),
         Figure(f"{title}: processor time a slot, {WORKERS} workers", median(m.cpu for _, m in rounds) * 1e3, "ms"),
         Figure("  × one process", dearer, "", DEARER),
+        Figure(f"  {WORKERS} separate runs side by side × one process", beside, ""),
         Figure("  episodes per second × one process", faster, "", FASTER, more_is_better=True),
         Figure("  of it, in the process of the run", run * 1e3, "ms"),
         Figure("  slots per second when that process is saturated", 1 / run, ""),
         Figure("  bytes of records per second then", many.size / run / 1e6, "MB"),
         Figure("  workers that one run can feed", median(m.workers / m.run for _, m in rounds), ""),
     ]
+
+
+def _side_by_side(longer: dict[str, Any], shorter: dict[str, Any]) -> float:
+    """Return the CPU seconds of a slot while as many separate runs as there are workers play at the same time."""
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+        return mean(pool.map(_cpu_of_slot, [longer] * WORKERS, [shorter] * WORKERS))
+
+
+def _cpu_of_slot(longer: dict[str, Any], shorter: dict[str, Any]) -> float:
+    _run(shorter)
+    return _cost(longer, shorter, {}).cpu
 
 
 def _cost(longer: dict[str, Any], shorter: dict[str, Any], how: dict[str, Any]) -> Cost:

@@ -9,7 +9,6 @@ import socket
 from tau2_core.errors import Tau2GymError
 from tau2_core.event_loop import run_async
 from tau2_core.foreign import describe_error
-from tau2_core.garbage import rare_garbage_collection
 from tau2_core.llm.cassette import Cassette
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Judgement
@@ -76,16 +75,15 @@ async def _compute(computation: Computation, connection: Connection[FromRun]) ->
     """Compute until the run has no more items. Raises what `prepare` raises."""
     work = computation.prepare()
     connection.send(Ready())
-    with rare_garbage_collection():  # again, for the data that has been loaded
-        while (message := await connection.receive()) is not None:
-            if isinstance(message, Compute):
-                try:
-                    results = [await work(each) for each in message.given]
-                except Exception as error:  # noqa: BLE001 - whatever it is, the run must not wait for these
-                    connection.send(Broken(_why(error)))
-                    return
-                connection.send(Computed(message.number, results))
-                await connection.drained()
+    while (message := await connection.receive()) is not None:
+        if isinstance(message, Compute):
+            try:
+                results = [await work(each) for each in message.given]
+            except Exception as error:  # noqa: BLE001 - whatever it is, the run must not wait for these
+                connection.send(Broken(_why(error)))
+                return
+            connection.send(Computed(message.number, results))
+            await connection.drained()
 
 
 async def _play(recipe: Recipe, connection: Connection[FromRun]) -> None:
@@ -95,7 +93,7 @@ async def _play(recipe: Recipe, connection: Connection[FromRun]) -> None:
     playing = _prepared(recipe, cassette, connection, admissions)
     plan = playing.checked.plan
     worker = _Worker(connection, admissions, cassette)
-    with watched_for(plan.busy_seconds()), rare_garbage_collection():  # again, for the data that has been loaded
+    with watched_for(plan.busy_seconds()):
         await closing(plan.participants.role_models, worker.work(playing))
 
 
