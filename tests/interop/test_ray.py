@@ -28,7 +28,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def python(python_with: Callable[..., Path]) -> Path:
-    parts = ("core", "domains/mock", "domains/telecom", "integrations/ray")
+    parts = ("core", "domains/mock", "domains/retail", "domains/telecom", "integrations/ray")
     return python_with("ray", RAY, *(str(ROOT / part) for part in parts))
 
 

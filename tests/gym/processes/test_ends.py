@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import select
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from tests.gym.conftest import SECONDS, World, stateless
 
 if TYPE_CHECKING:
-    from tests.gym.conftest import Start
+    from tests.gym.conftest import Server, Start
     from tests.gym.processes.conftest import CrewOf
 
 NEW_TASK = {"user_id": "piet_lindgren", "title": "Tune the piano"}
@@ -78,26 +79,65 @@ def test_a_stopped_server_keeps_the_records_of_all_workers(start: Start, number:
     assert json.loads(summary.read_text(encoding="utf-8"))["finished"] == 4
 
 
-def test_workers_end_with_a_killed_front_and_leave_what_was_played(start: Start, crew_of: CrewOf) -> None:
-    server = start("mock", "--workers", "2")
-    worlds = [server.create(**TASK) for _ in range(4)]
-    for world in worlds:
-        world.value("create_task", NEW_TASK)
+def kill_front(server: Server, crew_of: CrewOf) -> None:
+    """Kill the first process of a server, and wait until all its workers have ended, too."""
     handles = [os.pidfd_open(pid) for pid in crew_of(server).pids()]
     server.process.kill()
     server.process.wait(SECONDS)
     for handle in handles:
         with os.fdopen(handle):
-            assert _ended(handle)
-    left = [file.read_text(encoding="utf-8") for file in server.folder.glob("runs/.open-*/*.jsonl")]
-    assert {json.loads(text)["id"] for text in left} == {world.id for world in worlds}
-    assert all("Tune the piano" in text for text in left)
+            assert select.select([handle], [], [], SECONDS)[0]
 
 
-def _ended(handle: int) -> bool:
-    import select
+def test_a_killed_server_leaves_what_the_next_one_records(start: Start, crew_of: CrewOf) -> None:
+    server = start("mock", "--workers", "2")
+    worlds = [server.create(**TASK) for _ in range(4)] + [server.create()]
+    for world in worlds:
+        world.value("create_task", NEW_TASK)
+    worlds[0].delete()  # it is kept already
+    kill_front(server, crew_of)
+    (run,) = server.folder.glob("runs/*-serve")
+    with (run / "episodes.jsonl").open("ab") as file:
+        file.write(b'{"id": "cut o')  # by the kill
+    (left,) = server.folder.glob("runs/.open-*")
+    assert len(list(left.iterdir())) == 4
+    (left / "damaged.jsonl").write_text('{"messages": []}\n')
+    again = start("mock", "--out", server.folder / "runs")
+    assert f"{run}: 4 episodes were open when their server was killed, and are recorded" in again.log()
+    assert f"{left / 'damaged.jsonl'}:1: it has the wrong form: " in again.log()
+    assert [file.name for file in left.iterdir()] == ["damaged.jsonl"]
+    records = {record["id"]: record for record in server.kept()}
+    assert records.keys() == {world.id for world in worlds}
+    del records[worlds[0].id]
+    for record in records.values():
+        assert calls(record) == ["create_task"]
+        assert (record["termination"], record["tool_calls"]) == ("infrastructure_error", 1)
+        assert record["error"] == "the server was killed while this episode was open"
+    assert sorted(record["trial"] for record in records.values()) == [0, 1, 2, 3]
 
-    return bool(select.select([handle], [], [], SECONDS)[0])
+
+def test_slots_of_a_killed_server_are_recorded_and_played_again(start: Start, gym: Any, crew_of: CrewOf) -> None:
+    one = ("mock", "--workers", "2", "--task", "create_plain", "--trials", "2", "--name", "r")
+    server = start(*one)
+    for _ in range(2):
+        World(server, server.http.post("/v1/slots").json()).value("create_task", NEW_TASK)
+    kill_front(server, crew_of)
+    out = server.folder / "runs"
+    another = start("mock", "--out", out)  # any server does it
+    assert "2 episodes were open when their server was killed" in another.log()
+    done = gym("grade", out / "r")
+    assert done.returncode == 0, done.stderr
+    assert not list(out.glob(".open-*"))
+    again = start(*one, "--resume", "--out", out)
+    assert again.http.get("/v1/slots").json()["counts"]["open"] == 2
+
+
+def test_the_open_episodes_of_another_server_are_left_alone(start: Start) -> None:
+    server = start("mock", "--workers", "2")
+    server.create().value("create_task", NEW_TASK)
+    other = start("mock", "--out", server.folder / "runs")
+    assert other.log() == ""
+    assert len(list(server.folder.glob("runs/.open-*/*.jsonl"))) == 1
 
 
 def test_slots_of_a_killed_worker_are_handed_out_again(start: Start, crew_of: CrewOf) -> None:

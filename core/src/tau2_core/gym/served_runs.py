@@ -226,6 +226,11 @@ class LocalEntry:
         self._run = run
         self._blueprint = blueprint
 
+    @property
+    def run_name(self) -> str:
+        """The name of the run's folder."""
+        return self._run.journal.folder.name
+
     async def keep(self, episode_id: str, record: EpisodeRecord, traced: Sequence[TracedCall], *, lost: bool) -> None:
         """Append the record, and notify plugins of it. Raises RunError."""
         self._run.keep(episode_id, record, traced)

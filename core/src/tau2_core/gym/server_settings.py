@@ -26,8 +26,9 @@ from tau2_core.model.llm import ModelRole
 from tau2_core.model.registrations import AgentSpec, UserSpec
 from tau2_core.model.tasks import Task
 from tau2_core.names import did_you_mean
-from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.plugins.catalogue import Catalogue, Wrapper
 from tau2_core.plugins.hook_functions import Wrapper
+from tau2_core.redaction import Redactor
 from tau2_core.runs.loading import load_domain_pack, load_setting
 
 OWN_DATA = "pack"
@@ -87,6 +88,11 @@ class ServerSettings:
 
     def __post_init__(self) -> None:
         self._wrappers = self.catalogue.tool_call_wrappers()
+
+    @property
+    def redactor(self) -> Redactor | None:
+        """What removes the models' secrets from records, None without models."""
+        return next((role_model.redactor for role_model in self.role_models.values()), None)
 
     @property
     def base_url(self) -> str:

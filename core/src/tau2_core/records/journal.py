@@ -77,7 +77,7 @@ class Journal:
 
         Raises RunError if another process is writing into it.
         """
-        handle = _locked(self.folder)
+        handle = lock_folder(self.folder)
         self._locked = True
         try:
             yield
@@ -213,8 +213,11 @@ def _about_to_begin(folder: Path) -> bool:
     return names <= {TASKS, "tasks.draft", "run.draft"}
 
 
-def _locked(folder: Path) -> int | None:
-    """Lock a folder and return the handle. The system releases the lock of a process that dies."""
+def lock_folder(folder: Path) -> int | None:
+    """Lock a folder and return the handle, None on a file system without locks.
+
+    The system releases the lock of a process that dies. Raises RunError if another process has locked it.
+    """
     if fcntl is None:
         return None
     try:

@@ -26,7 +26,7 @@ from tau2_core.gym.processes.messages import (
     Request,
     Where,
 )
-from tau2_core.gym.processes.open_records import record_file, recovered
+from tau2_core.gym.processes.open_records import open_record, record_file
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.served_runs import LocalEntry, ServedRuns
 from tau2_core.gym.server_settings import ServerSettings
@@ -88,7 +88,7 @@ class Desk:
         entry = await books.runs.begin(blueprint, request.episode_id)
         number = next(books.numbers)
         self._entries[number] = _Entry(entry, blueprint)
-        return Entered(number, entry.trial, books.models.exchanges(Slot(task_id, entry.trial)))
+        return Entered(number, entry.trial, entry.run_name, books.models.exchanges(Slot(task_id, entry.trial)))
 
     def _blueprint(self, request: Begin, where: Where) -> Blueprint:
         books = self._books
@@ -188,7 +188,7 @@ class Desk:
             return None
         plan = under_way.blueprint
         empty = empty_record(plan.setting, Slot(plan.task.id, under_way.entry.trial), plan.seed)
-        record = recovered(self._books.folder, number, empty, why)
+        _, record = open_record(record_file(self._books.folder, number), why, empty.line())
         await under_way.entry.keep(under_way.entry.episode_id, record, [], lost=slot is not None)
         self._settle(slot)
         record_file(self._books.folder, number).unlink(missing_ok=True)

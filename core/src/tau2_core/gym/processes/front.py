@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import pickle
 import tempfile
 from collections.abc import Callable, Coroutine
@@ -18,10 +19,12 @@ from tau2_core.gym.processes.addresses import Address, position_of
 from tau2_core.gym.processes.desk import Books, Desk
 from tau2_core.gym.processes.directory import Directory
 from tau2_core.gym.processes.member import Member
+from tau2_core.gym.processes.left_behind import OPEN
 from tau2_core.gym.processes.messages import GetFigures, GetStates, RunOver, Setup, Stop
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.served_runs import ServedRuns
 from tau2_core.gym.server_settings import ServerSettings
+from tau2_core.records.journal import lock_folder
 from tau2_core.runs.executors.shared_models import SharedModels
 from tau2_core.runs.options import Options
 
@@ -52,12 +55,14 @@ class Front:
         self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._folder = Path()
+        self._lock: int | None = None
         self._desk: Callable[[], Desk] = _no_desk
 
     async def start(self) -> None:
         """Start all workers and wait until they are ready. Raises RunError."""
         self._options.out.mkdir(parents=True, exist_ok=True)
-        self._folder = Path(tempfile.mkdtemp(prefix=".open-", dir=self._options.out))
+        self._folder = Path(tempfile.mkdtemp(prefix=OPEN, dir=self._options.out))
+        self._lock = lock_folder(self._folder)
         books = Books(self._settings, self._registry, self._runs, self._models, self._folder)
         self._desk = lambda: Desk(books)
         starts = [asyncio.create_task(self._add(position)) for position in range(self.count)]
@@ -230,6 +235,9 @@ class Front:
             task.cancel()
         with suppress(OSError):  # records that could not be recovered remain on disk
             self._folder.rmdir()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def hurry(self) -> None:
         """Let all workers end without waiting for calls and grades."""

@@ -86,10 +86,11 @@ Request = Open | Begin | Keep | Graded | Claim | Fail | GetStates | GetFigures
 
 
 class Entered(Struct, frozen=True):
-    """The answer to `Begin`. `exchanges` are the cassette's lines for the episode."""
+    """The answer to `Begin`. `run` is the name of the run's folder, `exchanges` the cassette's lines for the episode."""
 
     entry: int
     trial: int
+    run: str
     exchanges: list[bytes]
 
 

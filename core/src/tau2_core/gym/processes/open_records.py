@@ -11,10 +11,12 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
+from tau2_core.episode.episode import empty_record
 from tau2_core.errors import RunError
 from tau2_core.gym.hosted_episode import HostedEpisode
-from tau2_core.model.episodes import EpisodeRecord, Termination
+from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.messages import Message
+from tau2_core.records.journal import content_of
 from tau2_core.records.lines import json_content, whole_lines
 
 log = logging.getLogger(__name__)
@@ -30,25 +32,34 @@ class OpenRecords:
         self._written: dict[int, int] = {}
         self._handles: dict[int, int] = {}  # of the files used last, the latest at the end
 
-    def note(self, entry: int, episode: HostedEpisode) -> None:
-        """Append what has happened since the last time. If that fails, the episode continues."""
+    def note(self, entry: int, episode: HostedEpisode, run: str) -> None:
+        """Append what has happened since the last time. If that fails, the episode continues.
+
+        The first line also has the empty record and the name of the run's folder, for a server that finds the file.
+        """
         conversation = episode.episode.conversation
         done = self._written.get(entry, 0)
         messages = conversation.messages
         if len(messages) == done:
             return
-        state = {
+        state: dict[str, Any] = {
             "id": episode.id,
             "steps": conversation.steps,
             "tool_calls": conversation.tool_calls,
             "tool_errors": dict(sorted(conversation.failures.items())),
         }
+        if not done:
+            plan = episode.blueprint
+            empty = empty_record(plan.setting, Slot(plan.task.id, episode.trial or 0), plan.seed).line()
+            state = {"run": run, **empty, **state}
+            del state["messages"]
         content = b'%s, "messages": %s}\n' % (json.dumps(state).encode()[:-1], _as_json(messages[done:]))
-        self._written[entry] = len(messages)
         try:
             os.write(self._handle(entry), content)
         except OSError as error:
             log.error("what happens in episode %s is not on disk yet: %s", episode.id, error.strerror)
+        else:
+            self._written[entry] = len(messages)
 
     def remove(self, entry: int) -> None:
         """Remove the file of an episode whose record is kept."""
@@ -79,16 +90,21 @@ def record_file(folder: Path, entry: int) -> Path:
     return folder / f"{entry}.jsonl"
 
 
-def recovered(folder: Path, entry: int, record: EpisodeRecord, why: str) -> EpisodeRecord:
-    """Return the record of an episode from its file, ended by an infrastructure error. Raises RunError."""
-    file = record_file(folder, entry)
-    content: dict[str, Any] = record.line() | {"termination": Termination.INFRASTRUCTURE_ERROR, "error": why}
+def open_record(file: Path, why: str, begun: dict[str, Any] | None = None) -> tuple[str, EpisodeRecord]:
+    """Return the name of an episode's run, and what its file holds as a record that ends with an infrastructure error.
+
+    `begun` is the empty record of an episode whose first call is perhaps not on disk. Raises RunError.
+    """
+    content: dict[str, Any] = dict(begun or {})
     messages: list[Any] = []
+    number = 0
     try:
         for line in whole_lines(file) if file.exists() else ():
-            found = json_content(file, line)
+            found, number = json_content(file, line), line.number
             messages += found.pop("messages")
             content |= found
     except OSError as error:
         raise RunError(f"cannot read {file}: {error.strerror}") from error
-    return EpisodeRecord.model_validate(content | {"messages": messages})
+    run = content.pop("run", "")
+    ended = {"termination": Termination.INFRASTRUCTURE_ERROR, "error": why}
+    return run, content_of(file, number, EpisodeRecord, content | ended | {"messages": messages})

@@ -140,6 +140,7 @@ class RemoteEntry:
     def __init__(self, runs: RemoteRuns, blueprint: Blueprint, entered: Entered) -> None:
         self.trial = entered.trial
         self.number = entered.entry
+        self.run_name = entered.run
         self._runs = runs
         self._blueprint = blueprint
         if runs.cassette is not None:
@@ -196,7 +197,7 @@ class FrontOffice:
     def note(self, episode: HostedEpisode) -> None:
         """Write what has happened to disk."""
         if isinstance(episode.entry, RemoteEntry) and not episode.kept:
-            self._open_records.note(episode.entry.number, episode)
+            self._open_records.note(episode.entry.number, episode, episode.entry.run_name)
 
 
 def _encoded(content: object) -> bytes:
