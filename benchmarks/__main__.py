@@ -1,7 +1,8 @@
 """`python -m benchmarks [SECTION…] [--simulations DIR]`: the cost of worlds, calls, grades, rollouts and a server.
 
 Sections: the domains, `imports` (CPU seconds of a start, and the size of a light install, which pip fetches),
-`grading` (of official result files, by default those in ../shared), `train` (environments for training, also those of
+`grading` (of official result files, by default those in ../shared), `regrading` (of `--conversations` of them, by
+default 100,000, on all cores), `train` (environments for training, also those of
 tau2-bench: `--tau2-bench` is a folder with its package, or an interpreter that has it), `equality`
 (the same episodes by every interface; `--openenv` and `--verifiers` add two, from environments that are made for them
 or have the given interpreter), `view` (the workbench over 20,000 episodes), `scale` (reading a run of `--episodes`, by
@@ -38,6 +39,7 @@ def main(
     before: Path | None = None,
     tau2_bench: Path | None = None,
     environments: list[int] | None = None,
+    conversations: int = 100_000,
 ) -> None:
     """Measure the given sections, by default the domains and the imports, and print a table for each."""
     screen = Console(width=130)
@@ -57,6 +59,12 @@ def main(
             from benchmarks.grading import SIMULATIONS, grading_figures
 
             screen.print(_table("grading: official result files", grading_figures(simulations or SIMULATIONS)))
+        elif section == "regrading":
+            from benchmarks.grading import SIMULATIONS
+            from benchmarks.regrading import regrading_figures
+
+            figures = regrading_figures(simulations or SIMULATIONS, conversations)
+            screen.print(_table("regrading: CPU time for each conversation", figures))
         elif section == "equality":
             _equality(screen, openenv, verifiers)
         elif section == "customers":
@@ -180,6 +188,7 @@ if __name__ == "__main__":
         "--verifiers", nargs="?", const="", metavar="PYTHON", help="also play with vf-eval of verifiers"
     )
     parser.add_argument("--episodes", type=int, default=1_000_000, help="how many episodes `scale` reads")
+    parser.add_argument("--conversations", type=int, default=100_000, help="how many `regrading` grades")
     parser.add_argument("--before", type=Path, metavar="DIR", help="the tree that `trees` compares this tree with")
     parser.add_argument("--tau2-bench", type=Path, metavar="PATH", help="its package, which `train` measures, too")
     parser.add_argument("--environments", type=int, nargs="+", metavar="N", help="sizes of the vectors of `train`")

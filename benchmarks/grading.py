@@ -38,7 +38,7 @@ def grading_figures(simulations: Path) -> list[Figure]:
         seconds, cpu = time.perf_counter() - started, time.process_time() - before
         if result.problems:
             raise RuntimeError(result.problems[0])
-        count, official = len(result.grades), OFFICIAL[domain]["grading"] / 1e3
+        count, official = result.conversations, OFFICIAL[domain]["grading"] / 1e3
         aim = official / TIMES
         figures.append(Figure(f"{domain}: one of {count} conversations", seconds / count * 1e3, "ms", aim, official))
         figures.append(Figure("  of processor", cpu / count * 1e3, "ms", aim, official))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -14,7 +11,7 @@ from tau2_core import evaluate
 from tau2_core.records.journal import EPISODES, Journal
 
 from benchmarks.large_run import make_large_run, make_long_run
-from benchmarks.measure import Figure
+from benchmarks.measure import Figure, measured_command
 
 TRIALS = 8
 APPENDED = 20_000
@@ -34,7 +31,7 @@ def scale_figures(episodes: int) -> list[Figure]:
             ("compare with itself", ["compare", large, large], None, None),
             ("export to Parquet", ["export", large, folder / "large.parquet"], None, 500),
         ):
-            taken, peak = _measured([str(argument) for argument in arguments])
+            taken, peak = measured_command([str(argument) for argument in arguments])
             figures.append(Figure(name, taken, "s", seconds))
             figures.append(Figure(f"{name}: memory at most", peak, "MB", memory))
         shutil.rmtree(large)
@@ -45,7 +42,7 @@ def _resumed(folder: Path, episodes: int) -> list[Figure]:
     """Resume a run whose last episode is missing: nearly all is the start, since one episode takes milliseconds."""
     trials = make_long_run(folder / "small", folder / "long", episodes=episodes)
     run = ["run", "mock", "--agent", "random", "--trials", str(trials), "--out", str(folder), "--name", "long"]
-    taken, peak = _measured([*run, "--resume", "--json"])
+    taken, peak = measured_command([*run, "--resume", "--json"])
     return [Figure("--resume", taken, "s", 60), Figure("--resume: memory at most", peak, "MB", 500)]
 
 
@@ -58,14 +55,3 @@ def _append_rate(folder: Path) -> Figure:
             journal.append_line(EPISODES, line)
         taken = time.process_time() - started
     return Figure("records appended", APPENDED / taken, "/s of CPU", more_is_better=True)
-
-
-def _measured(arguments: list[str]) -> tuple[float, float]:
-    """Run a command; return its CPU seconds and its peak memory in MB. Raises CalledProcessError."""
-    command = [sys.executable, "-m", "tau2_core", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1e3

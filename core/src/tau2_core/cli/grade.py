@@ -22,7 +22,6 @@ from tau2_core.cli.options import (
 from tau2_core.cli.safe_text import safe, say, say_json
 
 if TYPE_CHECKING:
-    from tau2_core.model.evaluation import Grade
     from tau2_core.runs.regrade import Regraded
 
 
@@ -108,8 +107,9 @@ def grade(
         return
     if judged.given:
         raise UsageError(f"{judged.given[0]} is for runs, and {path[0]} is not one (it has no run.json)")
-    opened = (tuple(pack or ()), tuple(no_plugin or ()))
-    how = Regrading(evaluators or "tau2", dataset, fresh_tasks, domain, task, solo, *opened)
+    packs, blocked = tuple(pack or ()), tuple(no_plugin or ())
+    chosen_tasks = (dataset, fresh_tasks, domain, task, solo)
+    how = Regrading(evaluators or "tau2", *chosen_tasks, packs, blocked, keep_grades=json_output)
     catalogue = open_catalogue(how.packs, how.blocked)
     chosen = chosen_executor(catalogue, executor or "processes", workers, executor_option or ())
     with progress("grading", None, quiet=json_output) as bar:
@@ -118,7 +118,7 @@ def grade(
         say_json(json.dumps(_as_json(result, compare=compare), indent=2))
     else:
         _show(result, compare=compare)
-    crashed = show_crashes(crashes(each.grade for each in result.grades))
+    crashed = show_crashes(crashes(result.crashed))
     if crashed or result.problems or (compare and (result.agreement.disagreed or result.differences)):
         raise typer.Exit(1)
 
@@ -153,28 +153,24 @@ def _show(result: Regraded, *, compare: bool) -> None:
     counts = ", ".join(f"{name} {count}" for name, count in sorted(result.outcomes.items()))
     if mean is not None:
         say(f"mean reward {mean:.4f}: {counts}")
-    say(result.agreement.closing_line() if compare else f"conversations {len(result.grades)}")
+    say(result.agreement.closing_line() if compare else f"conversations {result.conversations}")
 
 
 def _show_files(result: Regraded) -> None:
     from tau2_core.cli.tables import console, folding_table
 
-    grades: dict[str, list[Grade]] = {}
-    for each in result.grades:
-        grades.setdefault(each.file, []).append(each.grade)
     table = folding_table(["file"], ())
     for title in ("conversations", "solved", "mean reward"):
         table.add_column(title, justify="right", no_wrap=True)
-    for file, found in grades.items():
-        mean = sum(grade.reward or 0.0 for grade in found) / len(found)
-        table.add_row(safe(file), str(len(found)), str(sum(grade.solved for grade in found)), f"{mean:.4f}")
-    if grades:
+    for file, found in result.files.items():
+        table.add_row(safe(file), str(found.conversations), str(found.solved), f"{found.mean_reward:.4f}")
+    if result.files:
         console().print(table)
 
 
 def _as_json(result: Regraded, *, compare: bool) -> dict[str, object]:
     content: dict[str, object] = {
-        "conversations": len(result.grades),
+        "conversations": result.conversations,
         "mean_reward": result.mean_reward,
         "outcomes": dict(result.outcomes),
         "problems": result.problems,

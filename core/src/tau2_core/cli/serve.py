@@ -21,6 +21,8 @@ from tau2_core.cli.options import (
 from tau2_core.cli.safe_text import say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tau2_core.gym.hosted_episode import Blueprint
     from tau2_core.gym.served_runs import ServedRuns
     from tau2_core.gym.server_settings import ServerSettings
@@ -193,6 +195,7 @@ def _serve(options: Options) -> None:
     remember(run_redactor([{"token": options.token}]))
     if options.token is None and not options.no_token and options.host in LOOPBACK:
         settings.overview_token = secrets.token_urlsafe(24)
+    open_run = _planned_run(options, catalogue, settings, runs)
     for done in keep_what_is_left(options.out, settings.redactor):
         say(done, err=True)
     with ExitStack() as stack:
@@ -200,7 +203,7 @@ def _serve(options: Options) -> None:
         settings.port = listeners[0].getsockname()[1]
 
         def begin() -> None:
-            run = _open_run(options, catalogue, settings, runs)
+            run = open_run()
             say(f"serving {', '.join(settings.domains)} at {settings.base_url}; {_guard(settings)}{run}")
 
         if workers > 1:
@@ -225,18 +228,24 @@ def _only_episode(options: Options, settings: ServerSettings) -> Blueprint:
     )
 
 
-def _open_run(options: Options, catalogue: Catalogue, settings: ServerSettings, runs: ServedRuns) -> str:
-    """Open the run that the options describe, if any; return a message about it."""
+def _planned_run(
+    options: Options, catalogue: Catalogue, settings: ServerSettings, runs: ServedRuns
+) -> Callable[[], str]:
+    """Check the run that the options describe, if any; return a function that opens it and returns a message."""
     from tau2_core.gym.composition import compose_served_run, serves_a_run
     from tau2_core.runs.checked_plan import check_plan
 
     if not serves_a_run(options):
-        return ""
+        return lambda: ""
     run = compose_served_run(options, catalogue, settings)
-    attempts, seconds = options.slot_attempts, options.slot_timeout
-    checked = check_plan(run.plan, catalogue)
-    runs.open_inventory(checked, run.folder, resume=options.resume, attempts=attempts, seconds=seconds)
-    return f"\n{run.plan.own_size} slots of {run.folder}: POST {settings.base_url}/v1/slots claims the next one"
+    checked = runs.planned = check_plan(run.plan, catalogue)
+
+    def open_run() -> str:
+        attempts, seconds = options.slot_attempts, options.slot_timeout
+        runs.open_inventory(checked, run.folder, resume=options.resume, attempts=attempts, seconds=seconds)
+        return f"\n{run.plan.own_size} slots of {run.folder}: POST {settings.base_url}/v1/slots claims the next one"
+
+    return open_run
 
 
 def _guard(settings: ServerSettings) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 from tau2_core.gym.hosted_episode import HostedEpisode
@@ -12,7 +11,7 @@ from tau2_core.gym.metrics import Figures
 class Office(Protocol):
     """The front as a worker uses it: it registers episodes, and routes requests to them."""
 
-    async def open(self, episode_id: str, keys: Sequence[str]) -> None:
+    async def open(self, episode: HostedEpisode) -> None:
         """Register an episode before its client knows of it. Raises RefusedError: 409 for a taken id, 503 if full."""
 
     def close(self, episode: HostedEpisode) -> None:

@@ -101,7 +101,7 @@ class Registry:
         """Open an episode for requests. Raises RefusedError as `admit` does."""
         self.admit(episode.id)
         if self.office is not None:
-            await self.office.open(episode.id, [episode.agent_key, episode.user_key])
+            await self.office.open(episode)
         episode.before_first = self.keeping.enter_run
         self._list(episode)
         self.metrics.created += 1

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import RunError
@@ -26,6 +27,7 @@ from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.journal import default_name
 from tau2_core.runs.checked_plan import CheckedPlan
 from tau2_core.runs.configuration import configuration
+from tau2_core.runs.evaluator_sets import EvaluatorSet
 from tau2_core.runs.plan import Plan
 from tau2_core.runs.stopping import Stopping
 
@@ -54,6 +56,7 @@ class ServedRuns:
         self.stopping = stopping
         self.judge_all = judge_all
         self.conversation_tools = conversation_tools
+        self.planned: CheckedPlan | None = None  # what the inventory will be
         self.inventory: ServedRun | None = None
         self.slots: Slots | None = None
         self.workers = Workers()
@@ -136,17 +139,20 @@ class ServedRuns:
         with self._lock:
             if key not in self._checked:
                 chosen = graded_by(blueprint.setting)
-                plan = Plan(
-                    blueprint.setting,
-                    blueprint.participants,
-                    [blueprint.task],
-                    evaluators=chosen.name,
-                    judge_all=self.judge_all,
-                    evaluator_set=chosen,
-                )
+                plan = growing_plan(blueprint, chosen, judge_all=self.judge_all)
                 self._checked[key] = CheckedPlan(
                     plan, chosen.grader(blueprint.setting), configuration(plan, self.catalogue)
                 )
+
+    def prepared(self) -> list[tuple[Setting, str, dict[str, Any]]]:
+        """Return setting, customer and configuration of all runs that are prepared, but for the served one."""
+        with self._lock:
+            return [(*key, checked.config) for key, checked in self._checked.items()]
+
+    def configuration_of(self, blueprint: Blueprint) -> dict[str, Any]:
+        """Return the configuration of the prepared run of an episode without a slot."""
+        with self._lock:
+            return self._checked[_key(blueprint)].config
 
     def _open(self, checked: CheckedPlan, folder: Path, *, fixed: bool, resume: bool = False) -> ServedRun:
         return ServedRun(
@@ -264,6 +270,18 @@ class LocalEntry:
     async def grade_only(self, record: EpisodeRecord, seconds: float, latency: Latency) -> Grade | None:
         """Grade a kept record if there is a task. Raises RunError."""
         return None if self._blueprint.free else await self._run.grade(record, self._blueprint.task, seconds, latency)
+
+
+def growing_plan(blueprint: Blueprint, chosen: EvaluatorSet, *, judge_all: bool) -> Plan:
+    """Return the plan of a run whose inventory grows, with the task of its first episode."""
+    return Plan(
+        blueprint.setting,
+        blueprint.participants,
+        [blueprint.task],
+        evaluators=chosen.name,
+        judge_all=judge_all,
+        evaluator_set=chosen,
+    )
 
 
 def _key(blueprint: Blueprint) -> Key:

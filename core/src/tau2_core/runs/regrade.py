@@ -35,7 +35,7 @@ class Regrading:
 
     `fresh_tasks`: use the tasks of the dataset (or the pack) instead of those in a file. `domain` overrides the domain
     of the files. `task` is that of a transcript's lines that name none, and `solo` says that transcripts were played
-    without a customer.
+    without a customer. `keep_grades`: return the grades, and not only figures; that takes memory for each conversation.
     """
 
     evaluators: str = "tau2"
@@ -46,6 +46,28 @@ class Regrading:
     solo: bool = False
     packs: tuple[Path, ...] = ()
     blocked: tuple[str, ...] = ()
+    keep_grades: bool = False
+
+
+@dataclass(slots=True)
+class FileFigures:
+    """How many conversations of a file were graded and solved, and the sum of their rewards.
+
+    A conversation that could not be graded counts as 0.
+    """
+
+    conversations: int = 0
+    solved: int = 0
+    rewards: float = 0.0
+
+    @property
+    def mean_reward(self) -> float:
+        return self.rewards / self.conversations
+
+    def add(self, other: FileFigures) -> None:
+        self.conversations += other.conversations
+        self.solved += other.solved
+        self.rewards += other.rewards
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,34 +81,53 @@ class Graded:
 
 @dataclass
 class Regraded:
-    """The result of regrading: grades, the agreement with recorded verdicts, and files that could not be read.
+    """The result of regrading: figures, the agreement with recorded verdicts, and files that could not be read.
 
-    `kept` counts conversations that were graded by their file's task for lack of a fresh one. `differences` are the
-    tool results of transcripts that the same calls do not have here.
+    `grades` are all grades if they are kept, `crashed` those for which an evaluator crashed. `kept` counts
+    conversations that were graded by their file's task for lack of a fresh one. `differences` are the tool results of
+    transcripts that the same calls do not have here.
     """
 
     agreement: Agreement = field(default_factory=Agreement)
+    files: dict[str, FileFigures] = field(default_factory=dict)
+    outcomes: Counter[str] = field(default_factory=Counter)
     grades: list[Graded] = field(default_factory=list)
+    crashed: list[Grade] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     differences: list[ReplayMismatch] = field(default_factory=list)
     kept: int = 0
 
+    def add(self, graded: Graded, *, keep: bool) -> None:
+        """Add a conversation's grade to the figures, and `keep` it."""
+        grade = graded.grade
+        figures = FileFigures(1, int(grade.solved), grade.reward or 0.0)
+        self.files.setdefault(graded.file, FileFigures()).add(figures)
+        self.outcomes[grade.outcome.value] += 1
+        if any(verdict.traceback for verdict in grade.verdicts.values()):
+            self.crashed.append(grade)
+        if keep:
+            self.grades.append(graded)
+
     def merge(self, other: Regraded) -> None:
         self.agreement.merge(other.agreement)
+        for file, figures in other.files.items():
+            self.files.setdefault(file, FileFigures()).add(figures)
+        self.outcomes += other.outcomes
         self.grades += other.grades
+        self.crashed += other.crashed
         self.problems += other.problems
         self.differences += other.differences
         self.kept += other.kept
 
     @property
-    def outcomes(self) -> Counter[str]:
-        return Counter(each.grade.outcome.value for each in self.grades)
+    def conversations(self) -> int:
+        return sum(figures.conversations for figures in self.files.values())
 
     @property
     def mean_reward(self) -> float | None:
         """The mean over all conversations; one that could not be graded counts as 0."""
-        rewards = [each.grade.reward or 0.0 for each in self.grades]
-        return sum(rewards) / len(rewards) if rewards else None
+        rewards = sum(figures.rewards for figures in self.files.values())
+        return rewards / self.conversations if self.files else None
 
 
 async def regrade(
@@ -103,20 +144,22 @@ async def regrade(
     choose_evaluators(_catalogue(how.packs, how.blocked), how.evaluators)
     files = list(dict.fromkeys(file for path in paths for file in result_files(path)))
     total = Regraded()
-    chunks: list[tuple[Path, int]] = []
-    for file in files:
-        try:
-            chunks += _chunks(_file(file, how))
-        except DatasetError as error:
-            total.problems.append(str(error))
+
+    def given() -> Iterator[bytes]:
+        for file in files:
+            try:
+                starts = range(0, len(_file(file, how)), CHUNK)
+            except DatasetError as error:
+                total.problems.append(str(error))
+            else:
+                yield from (json.dumps([str(file), start]).encode() for start in starts)
 
     def take(result: bytes) -> None:
         part: Regraded = pickle.loads(result)  # noqa: S301 - of a worker that has proved itself
         total.merge(part)
-        on_done(len(part.grades))
+        on_done(part.conversations)
 
-    given = (json.dumps([str(file), start]).encode() for file, start in chunks)
-    await compute(executor, _RegradeChunks(how), given, take, batch=1)
+    await compute(executor, _RegradeChunks(how), given(), take, batch=1)
     return total
 
 
@@ -136,11 +179,6 @@ class _RegradeChunks:
     def lost(self, given: bytes, why: str) -> bytes:
         file, start = json.loads(given)
         return pickle.dumps(Regraded(problems=[f"{file}: conversations {start + 1} to {start + CHUNK}: {why}"]))
-
-
-def _chunks(file: ResultFile | TranscriptFile) -> Iterator[tuple[Path, int]]:
-    for start in range(0, len(file), CHUNK):
-        yield file.file, start
 
 
 @lru_cache(maxsize=4)
@@ -213,4 +251,4 @@ def _grade_one(
             result.differences.append(ReplayMismatch(file.file, line, conversation.id, *difference))
     grade = grader.grade(conversation.record, task)
     result.agreement.add(conversation, grade)
-    result.grades.append(Graded(str(file.file), conversation.id, grade))
+    result.add(Graded(str(file.file), conversation.id, grade), keep=how.keep_grades)

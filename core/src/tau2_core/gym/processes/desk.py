@@ -13,7 +13,9 @@ from typing import Any
 
 from tau2_core.episode.episode import empty_record
 from tau2_core.errors import RunError, Tau2GymError
+from tau2_core.gym.errors import RefusedError
 from tau2_core.gym.hosted_episode import Blueprint
+from tau2_core.gym.processes.content import blueprint_at, content_digest, content_of_run
 from tau2_core.gym.processes.messages import (
     Begin,
     Claim,
@@ -23,6 +25,7 @@ from tau2_core.gym.processes.messages import (
     Graded,
     JudgedEntry,
     Keep,
+    Open,
     Request,
     Where,
 )
@@ -57,6 +60,7 @@ class Books:
     models: SharedModels
     folder: Path
     numbers: count[int] = field(default_factory=count)
+    contents: dict[Where | None, str] = field(default_factory=dict)  # digests of what episodes are played with
 
 
 class Desk:
@@ -93,20 +97,28 @@ class Desk:
     def _blueprint(self, request: Begin, where: Where) -> Blueprint:
         books = self._books
         task = Task.model_validate(json.loads(request.task)) if request.task else None
-        blueprint = books.settings.blueprint(
-            where.domain,
-            task=task,
-            variant=where.variant,
-            variant_options=json.loads(where.variant_options),
-            solo=where.solo,
-            seed=request.seed,
-            dataset=where.dataset,
-            user=where.user,
-            mode=where.mode,
-            conversation_tools=False,
-        )
+        blueprint = blueprint_at(books.settings, where, task=task, seed=request.seed)
         books.runs.prepare(blueprint, books.registry.graded_by)
         return blueprint
+
+    async def agree(self, request: Open) -> None:
+        """Refuse an episode whose worker has loaded something else than this process. Raises RefusedError (503)."""
+        books, where = self._books, request.where
+        if where not in books.contents:
+            books.contents[where] = await books.registry.workers.run(partial(self._content, where))
+        if books.contents[where] != request.content:
+            domain = where.domain if where else books.settings.domains[0]
+            what = f"domain {domain!r} has changed since this server was started; restore it, or start the server anew"
+            raise RefusedError(503, "changed_domain", what)
+
+    def _content(self, where: Where | None) -> str:
+        books = self._books
+        if where is None:
+            assert books.runs.planned is not None
+            return content_digest(content_of_run(books.runs.planned.config))
+        blueprint = blueprint_at(books.settings, where)
+        books.runs.prepare(blueprint, books.registry.graded_by)
+        return content_digest(content_of_run(books.runs.configuration_of(blueprint)))
 
     async def _keep(self, request: Keep) -> None:
         under_way = self._entries[request.entry]

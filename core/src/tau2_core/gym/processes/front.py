@@ -16,11 +16,12 @@ from tau2_core.errors import RunError, Tau2GymError
 from tau2_core.gym.errors import RefusedError
 from tau2_core.gym.metrics import Figures, total
 from tau2_core.gym.processes.addresses import Address, position_of
+from tau2_core.gym.processes.content import content_of_run
 from tau2_core.gym.processes.desk import Books, Desk
 from tau2_core.gym.processes.directory import Directory
-from tau2_core.gym.processes.member import Member
 from tau2_core.gym.processes.left_behind import OPEN
-from tau2_core.gym.processes.messages import GetFigures, GetStates, RunOver, Setup, Stop
+from tau2_core.gym.processes.member import Member
+from tau2_core.gym.processes.messages import GetFigures, GetStates, Known, RunOver, Setup, Stop, Where
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.served_runs import ServedRuns
 from tau2_core.gym.server_settings import ServerSettings
@@ -65,6 +66,7 @@ class Front:
         self._lock = lock_folder(self._folder)
         books = Books(self._settings, self._registry, self._runs, self._models, self._folder)
         self._desk = lambda: Desk(books)
+        await self._registry.workers.run(self._load)
         starts = [asyncio.create_task(self._add(position)) for position in range(self.count)]
         try:
             await asyncio.gather(*starts)
@@ -93,7 +95,25 @@ class Front:
             list(self._models.limited()),
             str(self._folder.resolve()),
             self._registry.lost_names(),
+            self._known(),
         )
+
+    def _load(self) -> None:
+        """Load the domains that are named, so that workers can be compared with it."""
+        for domain in dict.fromkeys(self._options.domain):
+            try:
+                self._runs.prepare(self._settings.blueprint(domain), self._registry.graded_by)
+            except Tau2GymError as error:  # for example with a customer that does not fit; requests for it are refused
+                log.debug("%s is loaded when it is asked for: %s", domain, error)
+
+    def _known(self) -> list[Known]:
+        """Return what is loaded here, which workers must have, too."""
+        known = [
+            Known(Where(*self._settings.key_of(setting), user), content_of_run(config))
+            for setting, user, config in self._runs.prepared()
+        ]
+        planned = self._runs.planned
+        return known if planned is None else [*known, Known(None, content_of_run(planned.config))]
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

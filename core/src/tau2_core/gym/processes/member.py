@@ -129,6 +129,7 @@ class Member:
         if isinstance(request, Open):
             if self._expected:
                 self._expected.popleft()
+            await self.desk.agree(request)
             self._directory.open(self, request.episode_id, request.keys)
             return None
         return await self.desk.answer(request)

@@ -25,10 +25,12 @@ class Where(Struct, frozen=True):
 
 
 class Open(Struct, tag=True, frozen=True):
-    """Register an episode before its client knows of it."""
+    """Register an episode before its client knows of it. `content` is a digest of what it is played with."""
 
     episode_id: str
     keys: list[str]
+    where: Where | None  # None for a slot
+    content: str
 
 
 class Begin(Struct, tag=True, frozen=True):
@@ -127,8 +129,18 @@ class Declined(Struct, tag=True, frozen=True):
     expected: bool
 
 
+class Known(Struct, frozen=True):
+    """What the front has loaded for the episodes of a setting, as JSON."""
+
+    where: Where | None  # None for the served run
+    content: bytes
+
+
 class Setup(Struct, tag=True, frozen=True):
-    """The front's first message. `options` are pickled; `gone` maps the names of lost episodes to the reason."""
+    """The front's first message. `options` are pickled; `gone` maps the names of lost episodes to the reason.
+
+    The worker must have loaded what is `known`.
+    """
 
     options: bytes
     position: int
@@ -138,6 +150,7 @@ class Setup(Struct, tag=True, frozen=True):
     limited: list[ModelRole]
     open_folder: str
     gone: dict[str, str]
+    known: list[Known]
 
 
 class Prepared(Struct, tag=True, frozen=True):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from threading import Lock
 
+from tau2_core.episode.setting import Setting
 from tau2_core.gym.entries import GradedBy
 from tau2_core.gym.hosted_episode import Blueprint, HostedEpisode
+from tau2_core.gym.processes.content import content_digest, content_of_run
 from tau2_core.gym.processes.messages import (
     Begin,
     Claim,
@@ -26,6 +29,7 @@ from tau2_core.gym.processes.messages import (
 from tau2_core.gym.processes.open_records import OpenRecords
 from tau2_core.gym.processes.peer import Peer
 from tau2_core.gym.served_run import ServedRun
+from tau2_core.gym.served_runs import growing_plan
 from tau2_core.gym.server_settings import ServerSettings
 from tau2_core.gym.slot_claims import no_run
 from tau2_core.gym.slots import Claim as SlotClaim
@@ -36,6 +40,7 @@ from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.model.latency import Latency
 from tau2_core.model.tokens import TracedCall
+from tau2_core.runs.configuration import configuration
 from tau2_core.runs.executors.messages import Judged
 from tau2_core.runs.judgements import Judging
 from tau2_core.runs.plan import Plan
@@ -67,23 +72,41 @@ class RemoteRuns:
         self.cassette = cassette
         self._plan = plan
         self._graded_by: GradedBy | None = None
+        self._contents: dict[tuple[Setting, str], bytes] = {}
+        self._lock = Lock()
 
     def prepare(self, blueprint: Blueprint, graded_by: GradedBy) -> None:
         """Choose the evaluators of an episode's setting."""
         self._graded_by = graded_by
+        chosen = graded_by(blueprint.setting)
         if not blueprint.free:
-            graded_by(blueprint.setting).grader(blueprint.setting)
+            chosen.grader(blueprint.setting)
+        key = blueprint.setting, blueprint.participants.user.name
+        with self._lock:
+            if key not in self._contents:
+                plan = (
+                    growing_plan(blueprint, chosen, judge_all=self.judge_all) if blueprint.slot is None else self._plan
+                )
+                assert plan is not None
+                self._contents[key] = content_of_run(configuration(plan, self.settings.catalogue))
 
     async def begin(self, blueprint: Blueprint, episode_id: str) -> RemoteEntry:
         """Enter an episode into its run. Raises RunError."""
-        slot, where = blueprint.slot, None
-        if slot is None:
-            key = self.settings.key_of(blueprint.setting)
-            where = Where(*key, blueprint.participants.user.name)
+        slot, where = blueprint.slot, self.where(blueprint)
         task = b"" if blueprint.free or slot else _encoded(blueprint.task.model_dump(mode="json"))
         trial = None if slot is None else slot.trial
         request = Begin(episode_id, where, task, blueprint.seed, trial, blueprint.task.id)
         return RemoteEntry(self, blueprint, await self.peer.ask(request, Entered))
+
+    def where(self, blueprint: Blueprint) -> Where | None:
+        """Return how the front finds an episode's setting and customer, None for a slot."""
+        if blueprint.slot is not None:
+            return None
+        return Where(*self.settings.key_of(blueprint.setting), blueprint.participants.user.name)
+
+    def content(self, blueprint: Blueprint) -> bytes:
+        """Return what an episode is played with, which is prepared."""
+        return self._contents[blueprint.setting, blueprint.participants.user.name]
 
     def graded_by(self, blueprint: Blueprint, keep: RemoteEntry) -> Judging:
         """Return the judge of one entry."""
@@ -113,6 +136,11 @@ class RemoteRuns:
         talk = self.settings.conversation_tools
         seed = self._plan.seeds()[slot.trial]
         return Blueprint(self._plan.setting, task, self._plan.participants, seed, slot=slot, conversation_tools=talk)
+
+    def any_slot(self) -> Blueprint:
+        """Return the blueprint of a slot of the served run, which has the content of all of them."""
+        assert self._plan is not None
+        return self.blueprint(next(iter(self._plan.own_slots())))
 
     def give_back(self, slot: Slot) -> None:
         self.peer.send(GaveBack(slot.task_id, slot.trial))
@@ -180,13 +208,16 @@ class RemoteEntry:
 class FrontOffice:
     """The front as a worker's registry uses it."""
 
-    def __init__(self, peer: Peer, open_records: OpenRecords) -> None:
-        self._peer = peer
-        self._open_records = open_records
+    def __init__(self, runs: RemoteRuns) -> None:
+        self._runs = runs
+        self._peer = runs.peer
+        self._open_records = runs.open_records
 
-    async def open(self, episode_id: str, keys: Sequence[str]) -> None:
+    async def open(self, episode: HostedEpisode) -> None:
         """Register an episode before its client knows of it. Raises RefusedError."""
-        await self._peer.ask(Open(episode_id, list(keys)), type(None))
+        keys, plan = [episode.agent_key, episode.user_key], episode.blueprint
+        request = Open(episode.id, keys, self._runs.where(plan), content_digest(self._runs.content(plan)))
+        await self._peer.ask(request, type(None))
 
     def close(self, episode: HostedEpisode) -> None:
         """Remove a closed episode, and its file if its record is kept or its slot is played again."""

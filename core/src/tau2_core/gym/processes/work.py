@@ -7,7 +7,7 @@ import os
 import pickle
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -24,9 +24,11 @@ from tau2_core.gym.application import build_application
 from tau2_core.gym.composition import compose_served_run, of_the_server, open_registry, open_settings, serves_a_run
 from tau2_core.gym.control_plane import episode_state
 from tau2_core.gym.processes.addresses import Address, position_of
+from tau2_core.gym.processes.content import blueprint_at, refuse_other_content
 from tau2_core.gym.processes.messages import (
     GetFigures,
     GetStates,
+    Known,
     Left,
     Moved,
     Notice,
@@ -115,10 +117,18 @@ class _Worker:
             cassette=cassette,
         )
         self.registry = open_registry(options, catalogue, self.runs)
-        self.registry.office = FrontOffice(self.peer, open_records)
+        self.registry.office = FrontOffice(self.runs)
+        self._refuse_other_content(setup.known)
         for name, why in setup.gone.items():
             self.registry.remember_gone([name], why)
         return self._server()
+
+    def _refuse_other_content(self, known: Sequence[Known]) -> None:
+        """Load what the front has loaded. Raises RunError if it is something else."""
+        for each in known:
+            blueprint = self.runs.any_slot() if each.where is None else blueprint_at(self.settings, each.where)
+            self.runs.prepare(blueprint, self.registry.graded_by)
+            refuse_other_content(blueprint.setting.domain, each.content, self.runs.content(blueprint))
 
     def _server(self) -> WorkerServer:
         app = Placement(

@@ -1,0 +1,66 @@
+"""Regrade very many recorded conversations on all cores: the official result files, again and again."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+
+from tau2_core.adapters.tau2_bench.results import read_result_file
+from tau2_core.runs.executors.processes import processors
+
+from benchmarks.measure import Figure, measured_command
+
+DOMAINS = ("retail", "airline")
+SAMPLE = 10  # the part of the conversations that one process grades, for comparison
+MEMORY = 1.25  # times that of the sample
+
+
+def regrading_figures(simulations: Path, conversations: int) -> list[Figure]:
+    """Return CPU milliseconds a conversation and peak memory, by one process and by one for each processor.
+
+    Raises RuntimeError if their grades of the sample are not equal byte for byte.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        all_of_them, sample = Path(place, "all"), Path(place, "sample")
+        count, few = _copy(simulations, all_of_them, conversations), _copy(simulations, sample, conversations // SAMPLE)
+        workers = ("--workers", str(processors()))
+        if _grades(sample, "--executor", "async") != _grades(sample, *workers):
+            raise RuntimeError("workers give other grades than one process")
+        figures: list[Figure] = []
+        cpu, memory = measured_command(["grade", str(sample), "--executor", "async"])
+        figures.append(Figure(f"{few:,} conversations by one process", cpu / few * 1e3, "ms"))
+        figures.append(Figure("  memory at most", memory, "MB"))
+        cpu, memory = measured_command(["grade", str(sample), *workers])
+        figures.append(Figure(f"{few:,} by {processors()} workers", cpu / few * 1e3, "ms"))
+        figures.append(Figure("  memory of a process at most", memory, "MB"))
+        cpu, most = measured_command(["grade", str(all_of_them), *workers])
+        figures.append(Figure(f"{count:,} by {processors()} workers", cpu / count * 1e3, "ms"))
+        figures.append(Figure("  memory of a process at most", most, "MB", MEMORY * memory))
+        return figures
+
+
+def _copy(simulations: Path, folder: Path, wanted: int) -> int:
+    """Fill a folder with copies of result files that have this number of conversations; return what they have."""
+    folder.mkdir()
+    found = 0
+    for number, (file, size) in enumerate(_files(simulations)):
+        if found >= wanted:
+            break
+        shutil.copyfile(file, folder / f"{number:05}-{file.name}")
+        found += size
+    return found
+
+
+def _files(simulations: Path) -> Iterator[tuple[Path, int]]:
+    files = [file for domain in DOMAINS for file in sorted((simulations / domain).glob("*.json*"))]
+    return cycle([(file, len(read_result_file(file).simulations)) for file in files])
+
+
+def _grades(folder: Path, *options: str) -> bytes:
+    command = [sys.executable, "-m", "tau2_core", "grade", str(folder), "--json", *options]
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
