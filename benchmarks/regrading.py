@@ -58,6 +58,8 @@ def _copy(simulations: Path, folder: Path, wanted: int) -> int:
 
 def _files(simulations: Path) -> Iterator[tuple[Path, int]]:
     files = [file for domain in DOMAINS for file in sorted((simulations / domain).glob("*.json*"))]
+    if not files:
+        raise SystemExit(f"{simulations} contains no files of retail or airline; give their folder with --simulations")
     return cycle([(file, len(read_result_file(file).simulations)) for file in files])
 
 

@@ -1,4 +1,7 @@
-"""Workers killed at twenty moments of a run, and runs killed at ten: nothing is lost. (The suite tries one of each.)"""
+"""Workers killed at twenty moments of a run or of a server, and runs killed at ten: nothing is lost.
+
+(The suite tries one or two of each.)
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,17 @@ import pytest
 from tests.conftest import Gym
 from tests.executors.runs import assert_same
 from tests.executors.test_processes import MOCK, PROCESSES, site, undisturbed
+from tests.gym.conftest import start
+from tests.gym.processes.conftest import crew_of
+from tests.gym.processes.test_ends import test_a_worker_is_killed_while_many_sessions_are_under_way
 
-__all__ = ["site", "undisturbed"]  # fixtures
+__all__ = [  # fixtures, and a test of more sessions here
+    "crew_of",
+    "site",
+    "start",
+    "test_a_worker_is_killed_while_many_sessions_are_under_way",
+    "undisturbed",
+]
 MOMENTS = Random(17).sample(range(1, 37), 20)
 
 
@@ -32,3 +44,9 @@ def test_a_killed_run(gym: Gym, undisturbed: Path, site: Path, tmp_path: Path, m
     done = gym(*run, "--resume", paths=[site])
     assert done.returncode == 0, done.stderr
     assert_same(undisturbed, tmp_path / "runs/r")
+
+
+@pytest.fixture
+def size() -> tuple[int, int]:
+    """How many sessions of a server there are, and how many of its workers are killed."""
+    return 200, 20

@@ -7,9 +7,10 @@ import os
 import random
 import select
 import signal
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
+from threading import Event, Semaphore
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -171,52 +172,72 @@ def test_slots_of_a_killed_worker_are_handed_out_again(start: Start, crew_of: Cr
     assert sorted(json.loads(line)["trial"] for line in lines) == [*range(6)]
 
 
-def test_a_worker_is_killed_while_many_sessions_are_under_way(start: Start, crew_of: CrewOf) -> None:
-    """Every answered call of a lost episode is in its record, and no other episode is affected."""
+@pytest.fixture
+def size() -> tuple[int, int]:
+    """How many sessions there are, and how many workers are killed; `tests/interop` has more of both."""
+    return 40, 2
+
+
+def test_a_worker_is_killed_while_many_sessions_are_under_way(
+    start: Start, crew_of: CrewOf, size: tuple[int, int]
+) -> None:
+    """Every answered call of a lost episode is in its record, and no other episode notices anything."""
+    sessions, kills = size
     server = start("mock", "--workers", "2", "--max-steps", "100000")
-    crew, over, chance = crew_of(server), Event(), random.Random(5)
-    worlds = [server.create() for _ in range(40)]
-    answered = dict.fromkeys((world.id for world in worlds), 0)
+    crew, over, chance, calls_made = crew_of(server), Event(), random.Random(5), Semaphore(0)
+    worlds: dict[str, World] = {}
+    answered: Counter[str] = Counter()
     lost: set[str] = set()
 
-    def play(world: World) -> None:
+    def play(world: World, http: httpx.Client) -> None:
         body, headers = stateless("tools/call", {"name": "get_users", "arguments": {}})
+        while not over.is_set():
+            try:
+                answer = http.post(world.mcp_url, content=body, headers=headers)
+            except httpx.TransportError:  # its connection ended with the worker
+                lost.add(world.id)
+                continue
+            if answer.status_code == 410:
+                lost.add(world.id)
+                return
+            assert answer.status_code == 200, answer.text
+            answered[world.id] += 1
+            calls_made.release()
+
+    def play_on() -> None:
+        """Play an episode, and another one when it is lost."""
         with httpx.Client(timeout=SECONDS) as http:
             while not over.is_set():
                 try:
-                    answer = http.post(world.mcp_url, content=body, headers=headers)
-                except httpx.TransportError:  # its connection ended with the worker
-                    lost.add(world.id)
+                    created = http.post(f"{server.address}/v1/episodes", json={"domain": "mock"})
+                except httpx.TransportError:
                     continue
-                if answer.status_code == 410:
-                    lost.add(world.id)
-                    return
-                assert answer.status_code == 200, answer.text
-                answered[world.id] += 1
+                assert created.status_code == 201, created.text
+                world = World(server, created.json())
+                worlds[world.id] = world
+                play(world, http)
 
-    with ThreadPoolExecutor(len(worlds)) as pool:
-        players = [pool.submit(play, world) for world in worlds]
+    with ThreadPoolExecutor(sessions) as pool:
+        players = [pool.submit(play_on) for _ in range(sessions)]
         try:
-            for _ in range(2):
-                while sum(answered.values()) < chance.randrange(100, 300):
-                    assert not any(player.done() and player.exception() for player in players)
+            for _ in range(kills):
+                for _ in range(chance.randrange(2 * sessions, 6 * sessions)):
+                    assert calls_made.acquire(timeout=SECONDS)
                 crew.kill(chance.choice(crew.pids()))
                 crew.wait_for("tau2_gym_workers", 2)
         finally:
             over.set()
         for player in players:
             player.result(SECONDS)
-    gone = {world.id for world in crew.gone(worlds)}
+    gone = {world.id for world in crew.gone([*worlds.values()])}
     assert lost <= gone
     records = {record["id"]: record for record in server.kept()}
-    assert {episode_id for episode_id in gone if answered[episode_id]} <= records.keys() <= gone
-    for episode_id in records:  # a call in progress may have been made without an answer
-        assert answered[episode_id] <= len(calls(records[episode_id])) <= answered[episode_id] + 1
+    assert {name for name in gone if answered[name]} <= records.keys() <= gone
+    for name in records:  # a call in flight may have been made without an answer
+        assert answered[name] <= len(calls(records[name])) <= answered[name] + 1
     server.stop()
-    kept = {record["id"]: len(calls(record)) for record in server.kept()}
-    assert {name: count for name, count in answered.items() if name not in gone and count} == {
-        name: count for name, count in kept.items() if name not in gone
-    }
+    kept = {record["id"]: len(calls(record)) for record in server.kept() if record["id"] not in gone}
+    assert kept == {name: count for name, count in answered.items() if count and name not in gone}
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,10 @@ log = logging.getLogger(__name__)
 
 
 async def expire(registry: Registry) -> None:
-    """Close idle episodes, and keep the records of those that reached their deadline."""
+    """Close idle episodes, and keep the records of those that reached their deadline.
+
+    In all processes of a server, if the registry is that of its front.
+    """
     now = time.monotonic()
     over = False
     if registry.runs is not None:
@@ -36,6 +39,8 @@ async def expire(registry: Registry) -> None:
             await _close(registry, episode)
         elif episode.ended and not episode.kept:
             await registry.finish(registry.keeping.try_to_keep(episode))
+    if registry.elsewhere is not None:
+        await registry.elsewhere.expire()
 
 
 async def _close(registry: Registry, episode: HostedEpisode) -> None:

@@ -27,6 +27,9 @@ class Elsewhere(Protocol):
     async def states(self) -> list[dict[str, Any]]:
         """Return the states of all their episodes."""
 
+    async def expire(self) -> None:
+        """Close the episodes of all of them whose time is up."""
+
     async def figures(self) -> list[Figures]:
         """Return the metrics of all workers, including those that have ended."""
 

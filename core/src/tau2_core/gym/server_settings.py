@@ -26,7 +26,7 @@ from tau2_core.model.llm import ModelRole
 from tau2_core.model.registrations import AgentSpec, UserSpec
 from tau2_core.model.tasks import Task
 from tau2_core.names import did_you_mean
-from tau2_core.plugins.catalogue import Catalogue, Wrapper
+from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.plugins.hook_functions import Wrapper
 from tau2_core.redaction import Redactor
 from tau2_core.runs.loading import load_domain_pack, load_setting

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -152,7 +151,7 @@ class AuditWork:
         catalogue = open_catalogue(self.packs, self.blocked)
         setting = load_setting(catalogue, self.domain, dataset=self.dataset)
         if self.digests != content_digests(setting):
-            raise RunError(f"the worker on {socket.gethostname()} has another {self.domain}; install the same there")
+            raise RunError(f"it has another {self.domain} than the process that asks it; install the same on both")
         return self.auditor_of(setting, catalogue)
 
     def prepare(self) -> Work:

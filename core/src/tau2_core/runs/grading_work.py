@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,8 +92,8 @@ class GradingOfRun:
         code = f"{core_digest()} {chosen.name} {evaluators}"
         if self.code not in ("", code):
             raise RunError(
-                f"the worker on {socket.gethostname()} has other evaluators than the one that asks it, or another "
-                "version of tau2-core; install the same on both"
+                "it has other evaluators than the process that asks it, or another version of tau2-core; install the "
+                "same on both"
             )
         self.code, self._grader = code, chosen.grader(setting)
         return self._grader

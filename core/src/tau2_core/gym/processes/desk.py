@@ -14,6 +14,7 @@ from typing import Any
 from tau2_core.episode.episode import empty_record
 from tau2_core.errors import RunError, Tau2GymError
 from tau2_core.gym.errors import RefusedError
+from tau2_core.gym.expiry import expire
 from tau2_core.gym.hosted_episode import Blueprint
 from tau2_core.gym.processes.content import blueprint_at, content_digest, content_of_run
 from tau2_core.gym.processes.messages import (
@@ -136,7 +137,13 @@ class Desk:
             under_way.entry.note_grade(under_way.record, grade, request.seconds, request.latency)
 
     async def _claim(self, _request: Claim) -> Claimed:
-        claim = await self._books.runs.claim()
+        try:
+            claim = await self._books.runs.claim()
+        except RefusedError as refusal:
+            if refusal.code != "all_claimed":
+                raise
+            await expire(self._books.registry)  # another worker may have an episode whose time is up
+            claim = await self._books.runs.claim()
         self._claims.add(claim.slot)
         return Claimed(claim.slot.task_id, claim.slot.trial, claim.attempt)
 

@@ -21,7 +21,7 @@ from tau2_core.gym.processes.desk import Books, Desk
 from tau2_core.gym.processes.directory import Directory
 from tau2_core.gym.processes.left_behind import OPEN
 from tau2_core.gym.processes.member import Member
-from tau2_core.gym.processes.messages import GetFigures, GetStates, Known, RunOver, Setup, Stop, Where
+from tau2_core.gym.processes.messages import Expire, GetFigures, GetStates, Known, RunOver, Setup, Stop, Where
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.served_runs import ServedRuns
 from tau2_core.gym.server_settings import ServerSettings
@@ -160,8 +160,11 @@ class Front:
         """Notify the workers when the time limit of the served run is reached."""
         while not self._runs.out_of_time():
             await asyncio.sleep(CHECK_SECONDS)
+        self._tell_all(RunOver())
+
+    def _tell_all(self, notice: RunOver) -> None:
         for member in self._members.values():
-            member.tell(RunOver())
+            member.tell(notice)
 
     def _take_back(self, handle: int, received: bytes) -> None:
         self.back(handle, received)
@@ -228,6 +231,18 @@ class Front:
             return await member.ask(GetStates(), list[dict[str, Any]]) if member.is_ready else []
         except RunError:
             return []  # it has just ended, and its episodes with it
+
+    async def expire(self) -> None:
+        """Let all workers close the episodes whose time is up, also that of the served run."""
+        if self._runs.out_of_time():
+            self._tell_all(RunOver())
+        await asyncio.gather(*(self._expire(member) for member in self._members.values()))
+
+    @staticmethod
+    async def _expire(member: Member) -> None:
+        with suppress(RunError):  # it has just ended, and its episodes with it
+            if member.is_ready:
+                await member.ask(Expire(), type(None))
 
     async def figures(self) -> list[Figures]:
         """Return the metrics of all workers; for one that has died, the last that it reported."""

@@ -76,6 +76,10 @@ class Fail(Struct, tag=True, frozen=True):
     why: str
 
 
+class Expire(Struct, tag=True, frozen=True):
+    """Close the worker's episodes whose time is up."""
+
+
 class GetStates(Struct, tag=True, frozen=True):
     """Return the states of the worker's episodes, as JSON."""
 
@@ -84,11 +88,11 @@ class GetFigures(Struct, tag=True, frozen=True):
     """Return the worker's figures."""
 
 
-Request = Open | Begin | Keep | Graded | Claim | Fail | GetStates | GetFigures
+Request = Open | Begin | Keep | Graded | Claim | Fail | Expire | GetStates | GetFigures
 
 
 class Entered(Struct, frozen=True):
-    """The answer to `Begin`. `run` is the name of the run's folder, `exchanges` the cassette's lines for the episode."""
+    """The answer to `Begin`: `run` is the name of the run's folder, `exchanges` are the episode's cassette lines."""
 
     entry: int
     trial: int

@@ -23,9 +23,11 @@ from tau2_core.garbage import rare_garbage_collection
 from tau2_core.gym.application import build_application
 from tau2_core.gym.composition import compose_served_run, of_the_server, open_registry, open_settings, serves_a_run
 from tau2_core.gym.control_plane import episode_state
+from tau2_core.gym.expiry import expire
 from tau2_core.gym.processes.addresses import Address, position_of
 from tau2_core.gym.processes.content import blueprint_at, refuse_other_content
 from tau2_core.gym.processes.messages import (
+    Expire,
     GetFigures,
     GetStates,
     Known,
@@ -168,6 +170,9 @@ class _Worker:
         if isinstance(request, GetStates):
             states = [episode_state(self.registry, episode) for episode in self.registry.all()]
             return [state.model_dump(mode="json") for state in states]
+        if isinstance(request, Expire):
+            await expire(self.registry)
+            return None
         assert isinstance(request, GetFigures)
         return self.registry.figures()
 

@@ -52,12 +52,12 @@ class Recipe:
             _pickled(value, what)
         return _pickled(self, "how an episode is played")
 
-    def refuse_another(self, config: dict[str, Any], where: str) -> None:
+    def refuse_another(self, config: dict[str, Any]) -> None:
         """Refuse a worker whose content differs from the run's. Raises RunError."""
         difference = next(value_changes(deciding(self.config), deciding(config)), None)
         if difference is not None:
             raise RunError(
-                f"the worker on {where} has something else than the run: {path_text(difference.path)} is "
+                f"it has something else than the run: {path_text(difference.path)} is "
                 f"{difference.new!r} there and {difference.old!r} here; install the same versions on both"
             )
 

@@ -68,7 +68,7 @@ async def _take_part(setup: Setup, connection: Connection[FromRun]) -> None:
         else:
             await _compute(recipe, connection)
     except Tau2GymError as error:
-        connection.send(Refused(str(error)))
+        connection.send(Refused(f"the worker on {socket.gethostname()} cannot take part: {error}"))
 
 
 async def _compute(computation: Computation, connection: Connection[FromRun]) -> None:
@@ -106,7 +106,7 @@ def _prepared(
     models = reported(open_role_models(given.options, catalogue, cassette), recipe.limited, admissions, connection)
     composed = compose_run(given.options, catalogue, models, given.agent, given.user, given.tasks)
     checked = check_plan(composed.plan, catalogue)
-    recipe.refuse_another(checked.config, socket.gethostname())
+    recipe.refuse_another(checked.config)
     return PlayableRun(checked, catalogue, recipe.play_episode, recipe.episodes)
 
 
