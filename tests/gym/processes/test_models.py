@@ -47,30 +47,32 @@ def test_limits_judgements_and_cassettes_are_those_of_all_workers(
         server.stop()
     assert endpoint.most_at_once == 1
     assert {line["model"] for line in server.kept("judgements.jsonl")} == {ROLES["judge"]}
-    exchanges = [json.loads(line) for line in tape.read_text(encoding="utf-8").splitlines()]
-    expected = {f"create_plain#{trial}" for trial in range(6)}
-    assert Counter(line["role"] for line in exchanges) == {"user": 6, "judge": 6}
-    assert {line["episode"] for line in exchanges} == expected
+    exchanges = Counter(
+        (line["role"], line["episode"]) for line in map(json.loads, tape.read_text(encoding="utf-8").splitlines())
+    )
+    for trial in range(6):
+        for role in ROLES:
+            assert exchanges[role, f"create_plain#{trial}"] == 1
+    assert exchanges.total() == 13  # with the request that tries the judge
     again = start(*options, *models, "--replay", tape)
     assert [world.reward() for world in play(again, 6)] == [0.0] * 6
     again.stop()
     for name in ("grades.jsonl", "judgements.jsonl"):
         one, other = (sorted(played.kept(name), key=lambda line: int(line["trial"])) for played in (server, again))
         assert one == other
-    assert len(endpoint.asked) == 13  # with the one that tries the judge
+    assert len(endpoint.asked) == 13
 
 
 def test_a_providers_rate_is_that_of_all_workers(start: Start) -> None:
-    """One request a minute: one episode asks, the others wait until their time is up."""
+    """One request a minute: one episode asks, the others wait until the time of their turn is up."""
     with ScriptedEndpoint(lambda _asked: say("###STOP###")) as endpoint:
         models = arguments_for(endpoint.url, {"user": ROLES["user"]}, {})
-        server = start("mock", "--workers", "2", *models, "--provider-rate", "endpoint=1", "--timeout", "2")
+        server = start("mock", "--workers", "2", *models, "--provider-rate", "endpoint=1", "--turn-timeout", "1")
         play(server, 4)
         server.stop()
         assert len(endpoint.asked) == 1
     ends = Counter(record["termination"] for record in server.kept())
-    assert ends.pop("user_stop") == 1
-    assert ends.total() == 3
+    assert ends == {"user_stop": 1, "infrastructure_error": 3}
 
 
 @pytest.mark.parametrize("dialect", [False, True], ids=["episode", "dialect"])
