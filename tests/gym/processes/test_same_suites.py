@@ -19,7 +19,7 @@ from tests.gym.openenv.test_sessions import (
 from tests.gym.test_connections import TestNumberOfClients
 from tests.gym.test_conversation import TestConversationPlane
 from tests.gym.test_served_hooks import test_a_served_run_notifies_listeners_like_a_run
-from tests.gym.test_served_options import (
+from tests.gym.test_served_limits import (
     customer,
     test_failing_infrastructure_stops_a_run,
     test_no_episode_starts_once_max_cost_is_spent,
