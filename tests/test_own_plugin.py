@@ -57,6 +57,7 @@ from tau2_core import (
     Lazy,
     PageSpec,
     RetrieverSpec,
+    SandboxSpec,
     Toolset,
     UserSpec,
     hookimpl,
@@ -110,6 +111,11 @@ def tau2_retrievers():
 def tau2_user_detectors():
     return [DetectorSpec("shouting", "capital letters", Lazy(f"{HOME}:shouting")),
             DetectorSpec("broken", "raises", Lazy(f"{HOME}:broken"))]
+
+
+@hookimpl
+def tau2_sandboxes():
+    return [SandboxSpec("echo", "tells what it was given", Lazy(f"{HOME}:Echo"))]
 
 
 @hookimpl
@@ -181,6 +187,7 @@ from tau2_core import (
     AssistantMessage,
     Check,
     Dataset,
+    FinishedCommand,
     Hit,
     Run,
     Status,
@@ -209,6 +216,11 @@ class Everything:
 
     def nothing_found(self, query):
         return "nothing"
+
+
+class Echo:
+    async def run(self, folder, command, *, writable, limits):
+        return FinishedCommand(0, f"{command} among {len(list(folder.iterdir()))} files", "")
 
 
 class Nearby:
@@ -428,6 +440,18 @@ def test_its_retriever_answers_a_tool(gym: Gym, installed: Path, tmp_path: Path)
     assert gym("check", "--pack", pack, paths=[installed]).stdout == "it_desk: clean (6 tools, 4 tasks, 4 played)\n"
 
 
+def test_commands_run_in_its_sandbox(gym: Gym, installed: Path, tmp_path: Path) -> None:
+    pack = tmp_path / "it_desk"
+    shutil.copytree(EXAMPLES / "it_desk", pack)
+    search = pack / "tools" / "search.yaml"
+    text = search.read_text().replace("bm25", "shell").replace("{top_k: $top_k}", "{sandbox: echo, writable: true}")
+    search.write_text(text)
+    assert gym("check", "--pack", pack, paths=[installed]).stdout == "it_desk: clean (6 tools, 4 tasks, 4 played)\n"
+    code = f"from tau2_core import open_episode; e = open_episode({str(pack)!r}); print(e.call(e.tools[0].name, query='ls'))"
+    told = subprocess.check_output([sys.executable, "-P", "-c", code], env=os.environ | {"PYTHONPATH": str(installed)})
+    assert b"ls among 11 files" in told
+
+
 def test_its_command_and_panel_are_shown(play: Play, gym: Gym, installed: Path, tmp_path: Path) -> None:
     play("--task", "complete_task")
     done = gym("tally", "runs/r", paths=[installed])
@@ -523,6 +547,7 @@ def test_everything_that_it_provides_is_listed(gym: Gym, installed: Path) -> Non
         "page:ends",
         "page:folder",
         "retriever:everything",
+        "sandbox:echo",
         "toolset:counting",
         "user:curt",
     ]

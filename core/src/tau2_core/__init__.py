@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tau2_core.errors import TaskError as TaskError
     from tau2_core.errors import Tau2GymError as Tau2GymError
     from tau2_core.errors import ToolError as ToolError
+    from tau2_core.errors import UnavailableError as UnavailableError
     from tau2_core.errors import UsageError as UsageError
     from tau2_core.evaluators.learning_rewards import RewardWeights as RewardWeights
     from tau2_core.hookspecs import Proceed as Proceed
@@ -54,10 +55,12 @@ if TYPE_CHECKING:
     from tau2_core.model.exports import Export as Export
     from tau2_core.model.exports import ExportedEpisode as ExportedEpisode
     from tau2_core.model.exports import ExportedRun as ExportedRun
+    from tau2_core.model.knowledge import AwaitedRetriever as AwaitedRetriever
     from tau2_core.model.knowledge import Document as Document
     from tau2_core.model.knowledge import Hit as Hit
     from tau2_core.model.knowledge import KnowledgeBase as KnowledgeBase
     from tau2_core.model.knowledge import Retriever as Retriever
+    from tau2_core.model.knowledge import SearchContext as SearchContext
     from tau2_core.model.llm import Completion as Completion
     from tau2_core.model.llm import Model as Model
     from tau2_core.model.llm import ModelSettings as ModelSettings
@@ -83,10 +86,15 @@ if TYPE_CHECKING:
     from tau2_core.model.registrations import Lazy as Lazy
     from tau2_core.model.registrations import PageSpec as PageSpec
     from tau2_core.model.registrations import RetrieverSpec as RetrieverSpec
+    from tau2_core.model.registrations import SandboxSpec as SandboxSpec
+    from tau2_core.model.registrations import SearchParts as SearchParts
     from tau2_core.model.registrations import Toolset as Toolset
     from tau2_core.model.registrations import UserSpec as UserSpec
     from tau2_core.model.runs import RunStart as RunStart
     from tau2_core.model.runs import RunSummary as RunSummary
+    from tau2_core.model.sandboxes import FinishedCommand as FinishedCommand
+    from tau2_core.model.sandboxes import Sandbox as Sandbox
+    from tau2_core.model.sandboxes import SandboxLimits as SandboxLimits
     from tau2_core.model.tasks import Task as Task
     from tau2_core.model.tools import Failure as Failure
     from tau2_core.model.tools import Tool as Tool
@@ -124,6 +132,7 @@ _HOMES = {
         "TaskError",
         "Tau2GymError",
         "ToolError",
+        "UnavailableError",
         "UsageError",
     ],
     "evaluators.learning_rewards": ["RewardWeights"],
@@ -133,7 +142,7 @@ _HOMES = {
     "model.evaluation": ["Check", "Evidence", "Grade", "Status", "Verdict"],
     "model.executors": ["ExecutorOptions", "Invitation", "Launcher", "WorkerProcess"],
     "model.exports": ["Export", "ExportedEpisode", "ExportedRun"],
-    "model.knowledge": ["Document", "Hit", "KnowledgeBase", "Retriever"],
+    "model.knowledge": ["AwaitedRetriever", "Document", "Hit", "KnowledgeBase", "Retriever", "SearchContext"],
     "model.llm": ["Completion", "Model", "ModelSettings"],
     "model.messages": ["AssistantMessage", "Message", "ToolCall", "ToolMessage", "UserMessage"],
     "model.participants": ["Agent", "AgentContext", "User", "UserContext"],
@@ -151,10 +160,13 @@ _HOMES = {
         "Lazy",
         "PageSpec",
         "RetrieverSpec",
+        "SandboxSpec",
+        "SearchParts",
         "Toolset",
         "UserSpec",
     ],
     "model.runs": ["RunStart", "RunSummary"],
+    "model.sandboxes": ["FinishedCommand", "Sandbox", "SandboxLimits"],
     "model.tasks": ["Task"],
     "model.tools": ["Failure", "Tool", "ToolResult"],
     "model.user_review": ["ReviewedConversation", "UserFinding", "UserReview"],

@@ -33,7 +33,11 @@ class UsageError(Tau2GymError):
     """A wrong name, option or combination on the command line or in a call: exit code 2."""
 
 
-class MissingExtraError(UsageError):
+class UnavailableError(UsageError):
+    """Something is not available on this machine; the message says what to install or to allow."""
+
+
+class MissingExtraError(UnavailableError):
     """A feature needs a library that is not installed: of an extra of a package, or of the package itself."""
 
     def __init__(self, what: str, library: str, extra: str, package: str = "tau2-core") -> None:

@@ -20,6 +20,7 @@ from tau2_core.model.registrations import (
     FaultSpec,
     PageSpec,
     RetrieverSpec,
+    SandboxSpec,
     Toolset,
     UserSpec,
 )
@@ -104,6 +105,14 @@ def tau2_user_detectors() -> list[DetectorSpec]:  # type: ignore[empty-body]
     """Add detectors of what a simulated customer does wrong, run on every record beside the evaluators.
 
     What they find is reported, and never changes a reward.
+    """
+
+
+@hookspec
+def tau2_sandboxes() -> list[SandboxSpec]:  # type: ignore[empty-body]
+    """Add places where the commands of an agent run, shut off from the machine, named by the option `sandbox`.
+
+    Without one, tools with the retriever `shell` are refused.
     """
 
 

@@ -101,7 +101,7 @@ class EpisodeFactory:
             spec for spec in (participants.agent, participants.user) if not spec.external
         ]
         scripts = all(_is_of_the_core(spec) and not spec.needs_model and not spec.interactive for spec in sides)
-        disturbed = participants.role_models or participants.wrappers or participants.faults
+        disturbed = participants.role_models or participants.wrappers or participants.faults or self.setting.awaited
         return scripts and not disturbed and self._grader.is_quick
 
     def refuse_ungradable(self) -> None:

@@ -12,9 +12,11 @@ import typer
 
 from tau2_core.cli.options import DatasetOption, NoPluginOption, PackOption, example
 from tau2_core.cli.safe_text import say
+from tau2_core.errors import UsageError
 
 if TYPE_CHECKING:
     from tau2_core.episode.setting import Setting
+    from tau2_core.llm.model import RoleModel
 
 
 RECORDED = {"requestor": "assistant", "name": "get_users", "arguments": {}, "error": False, "content": None}
@@ -32,43 +34,55 @@ def replay(
     no_plugin: NoPluginOption = None,
 ) -> None:
     """Replay recorded calls, compare results and hashes, and report every mismatch. Exits with 1 if there is one."""
+    from asyncio import Runner
+
     from tau2_core.cli.progress import progress
+    from tau2_core.llm.limits import Patience
     from tau2_core.runs.loading import load_setting, open_catalogue
-    from tau2_core.runs.replay import ReplayReport, replay_file
+    from tau2_core.runs.model_clients import close_models, open_models
+    from tau2_core.runs.replay import Replayed, ReplayReport, replay_file
 
     catalogue = open_catalogue(pack or (), no_plugin or ())
+    loop = Runner()
+    opened: list[RoleModel] = []
 
     @cache
     def default_of(domain: str) -> Setting:
         return load_setting(catalogue, domain, dataset=dataset, mode=mode)
 
     @cache
-    def setting_of(domain: str, variant: str, options: str) -> Setting | None:
+    def replayed_in(domain: str, variant: str, options: str) -> Replayed | str:
         default = default_of(domain)
         if not variant:
-            return default
+            return Replayed(default, {}, loop)
         if variant not in default.pack.manifest.variants:
-            return None
-        chosen = replace(default, variant=variant)
-        given = json.loads(options)
-        known = {
-            name: value for name, value in given.items() if name in chosen.options
-        }  # officially others are ignored
-        return replace(chosen, variant_options=known) if known else chosen
+            return "there is no such variant"
+        try:
+            chosen = replace(default, variant=variant)
+            given = json.loads(options)  # officially, options that a variant does not have are ignored
+            known = {name: value for name, value in given.items() if name in chosen.options}
+            chosen = replace(chosen, variant_options=known) if known else chosen
+            models = open_models(chosen.search_models, patience=Patience())
+        except UsageError as error:  # it needs something that is missing here: a package, or access to a model
+            return str(error)
+        opened.extend(models.values())
+        return Replayed(chosen, models, loop)
 
     report = ReplayReport()
     shown = 0
     for path in file:
         before = report.episodes
         with progress(f"replaying {path.name}", None) as bar:
-            replay_file(path, setting_of, report, bar.advance)
+            replay_file(path, replayed_in, report, bar.advance)
         if report.episodes == before:  # an empty recording; the others still count
             say(f"note: {path} contains no recorded episode", err=True)
         for mismatch in report.mismatches[shown:]:
             say(str(mismatch))
         shown = len(report.mismatches)
+    loop.run(close_models(opened))
+    loop.close()
     say(report.closing_line())
-    if left_out := report.left_out_line():
-        say(left_out, err=True)
+    for note in report.notes():
+        say(note, err=True)
     if report.mismatches:
         raise typer.Exit(1)

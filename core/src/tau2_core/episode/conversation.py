@@ -262,6 +262,10 @@ class Conversation:
             self.interrupt(why)
             return ToolResult(f"Error: {why}", Failure.CRASHED, {"code": Failure.CRASHED.value}, skipped=True)
 
+    def start_clock(self) -> None:
+        """Begin the episode's time now, and not when it was created."""
+        self._started = time.monotonic()
+
     def check_time(self) -> None:
         """End if the deadline has passed. For callers too, since an idle side makes no step that would notice it."""
         timeout = self.limits.timeout_seconds

@@ -20,6 +20,7 @@ from tau2_core.names import did_you_mean
 from tau2_core.packs.arguments import argument_problems
 from tau2_core.packs.context import Context
 from tau2_core.packs.hidden_tools import HiddenTools
+from tau2_core.packs.retrieval import AwaitedSearching
 from tau2_core.state.view import View
 from tau2_core.state.world import World, own_worlds
 from tau2_core.validation import wrong_parts
@@ -129,6 +130,13 @@ class Environment:
         except Exception as error:  # noqa: BLE001 - a handler may raise anything; it becomes the result
             fits = tool is None or not argument_problems(tool, call.arguments)
             return _failed(Failure.CRASHED if fits else Failure.INVALID_ARGUMENTS, error)
+
+    def waiting(self, call: ToolCall) -> tuple[Tool, AwaitedSearching] | None:
+        """Return a call's tool and what must be awaited before it is called; None if its handler answers at once."""
+        tool = self.route(call)
+        if tool is None or not isinstance(tool.handler, AwaitedSearching):
+            return None
+        return None if self._strict and argument_problems(tool, call.arguments) else (tool, tool.handler)
 
     def run(self, call: ToolCall) -> Any:
         """Make a gold call and return its value. Raises what it raises. In mode `tau2` without sync, as officially."""

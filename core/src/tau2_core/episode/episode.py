@@ -101,6 +101,7 @@ class Episode:
             self.own_calls.conversation = self.conversation
         for model in self.models.values():
             model.turn = self.conversation.messages.__len__
+        self.backend.use(self.models)
         self._background = Background((*participants.packages, package_of(agent), package_of(user)))
 
     def _new_agent(self) -> Agent:
@@ -251,6 +252,7 @@ class Episode:
         """Refuse further steps, and cancel background tasks. Call it in the event loop's thread."""
         self._closed = True
         self.cancel_background()
+        self.backend.close()
 
     def cancel_background(self) -> None:
         """Cancel background tasks that participants and plugins started. Call it in the event loop's thread."""

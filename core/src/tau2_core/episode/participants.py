@@ -87,7 +87,7 @@ class Participants:
         return [*self.wrappers, *(make(f"{task_id}/{seed}") for make in self.faults)]
 
     def episode_models(self, key: str, seed: int) -> dict[ModelRole, EpisodeModel]:
-        """Return the agent's and the user's model for one episode; `key` names the episode in a cassette."""
+        """Return the models that one episode asks, so not the judge; `key` names the episode in a cassette."""
         return {
             role: role_model.model_for(key, seed) for role, role_model in self.role_models.items() if role != "judge"
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
@@ -12,8 +12,11 @@ from tau2_core.episode.participants import Participants
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.tool_backend import ToolBackend
 from tau2_core.foreign import describe_error
+from tau2_core.llm.model import EpisodeModel
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
+from tau2_core.model.knowledge import SearchContext
 from tau2_core.model.latency import Latency
+from tau2_core.model.llm import ModelRole
 from tau2_core.model.tasks import Task
 from tau2_core.model.tokens import TracedCall
 
@@ -71,6 +74,8 @@ async def play(
     try:
         async with open_episode(setting, task, participants, slot, seed) as episode:
             try:
+                await prepare_searches(setting, episode.models)
+                episode.conversation.start_clock()
                 await _play_in_time(episode, participants.limits.timeout_seconds)
             finally:
                 episode.close()
@@ -89,6 +94,12 @@ def _unopened(setting: Setting, participants: Participants, slot: Slot, seed: in
     record = empty_record(setting, slot, seed)
     record.usage = {role: model.usage for role, model in participants.episode_models(str(slot), seed).items()}
     return record
+
+
+async def prepare_searches(setting: Setting, models: Mapping[ModelRole, EpisodeModel]) -> None:
+    """Do what searches do once a process, such as embedding the documents. Raises ModelError."""
+    for retriever in setting.awaited:
+        await retriever.prepare(SearchContext(models))
 
 
 async def _play_in_time(episode: Episode, seconds: float | None) -> None:

@@ -12,7 +12,8 @@ from tau2_core.errors import TaskError, UsageError
 from tau2_core.foreign import describe_error, foreign
 from tau2_core.model.datasets import Dataset
 from tau2_core.model.episodes import ArgumentMode
-from tau2_core.model.knowledge import Document, KnowledgeBase
+from tau2_core.model.knowledge import AwaitedRetriever, Document, KnowledgeBase
+from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.model.messages import AssistantMessage, UserMessage
 from tau2_core.model.participants import SOLO_REQUEST
 from tau2_core.model.tasks import Task
@@ -20,7 +21,7 @@ from tau2_core.model.tools import Role, Tool
 from tau2_core.names import did_you_mean
 from tau2_core.packs.hidden_tools import called_by_name
 from tau2_core.packs.pack import Pack
-from tau2_core.packs.retrieval import bind_search
+from tau2_core.packs.retrieval import AwaitedSearching, bind_search
 from tau2_core.state.world import Base
 
 OPENING = "Hello! What can I do for you today?"
@@ -101,7 +102,7 @@ class Setting:
         self._known[role] = known
 
     def _with_retriever(self, tool: Tool) -> Tool:
-        return bind_search(tool, self.pack.retrievers, self.knowledge, self.options)
+        return bind_search(tool, self.pack.parts, self.knowledge, self.options)
 
     @property
     def domain(self) -> str:
@@ -163,6 +164,25 @@ class Setting:
     def quick(self) -> bool:
         """Whether all tools are declared quick, so that a server may call them on its event loop."""
         return all(tool.quick for tools in self._known.values() for tool in tools.values())
+
+    @cached_property
+    def awaited(self) -> tuple[AwaitedRetriever, ...]:
+        """The retrievers of its tools that wait for something else."""
+        handlers = [tool.handler for tools in self._known.values() for tool in tools.values()]
+        return tuple(handler.retriever for handler in handlers if isinstance(handler, AwaitedSearching))
+
+    @cached_property
+    def search_models(self) -> dict[ModelRole, ModelSettings]:
+        """The models that its tools ask, by role. Raises UsageError if two tools have different ones."""
+        found: dict[ModelRole, ModelSettings] = {}
+        for retriever in self.awaited:
+            for role, model in retriever.models.items():
+                if found.setdefault(role, model) != model:
+                    both = f"{found[role].model} and {model.model}"
+                    raise UsageError(
+                        f"{self.domain}: its tools have different {role} models: {both}; choose one of them"
+                    )
+        return found
 
     def bases(self) -> dict[Role, Base]:
         """Return the shared databases by side. Raises PackError if one cannot be read."""

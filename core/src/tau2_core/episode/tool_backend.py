@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from tau2_core.episode.environment import Environment
 from tau2_core.errors import Tau2GymError
 from tau2_core.hookspecs import Proceed
+from tau2_core.model.knowledge import SearchContext
+from tau2_core.model.llm import Model, ModelRole
 from tau2_core.model.messages import ToolCall
-from tau2_core.model.tools import Role, ToolResult
+from tau2_core.model.tools import Role, Tool, ToolResult
 from tau2_core.plugins.hook_functions import Wrapper
 from tau2_core.watchdog import running
 
@@ -31,6 +34,12 @@ class ToolBackend(Protocol):
     async def call(self, call: ToolCall) -> ToolResult:
         """Execute a call. Every failure is an error result."""
 
+    def use(self, models: Mapping[ModelRole, Model]) -> None:
+        """Take the models that searches of this episode may ask."""
+
+    def close(self) -> None:
+        """Close what calls have kept open until the end of the episode, such as a folder of its own."""
+
     async def settle(self) -> None:
         """Run the sync between the databases, if a call has left it undone."""
 
@@ -46,6 +55,7 @@ class LocalBackend:
 
     def __init__(self, environment: Environment, wrappers: Sequence[Wrapper] = ()) -> None:
         self.environment = environment
+        self._search = SearchContext()
         self._proceed = wrapped(self._call, wrappers)
 
     @property
@@ -53,8 +63,23 @@ class LocalBackend:
         return self.environment.unlocked
 
     async def _call(self, call: ToolCall) -> ToolResult:
+        tool = await self._answered(call)
         with running(f"the handler of {call.name}"):
-            return self.environment.call(call)
+            return self.environment.call_tool(tool, call)
+
+    async def _answered(self, call: ToolCall) -> Tool | None:
+        """Return a call's tool; one that waits for something has its answer by then. Raises ModelError."""
+        waiting = self.environment.waiting(call)
+        if waiting is None:
+            return self.environment.route(call)
+        tool, search = waiting
+        return replace(tool, handler=await search.answer(call.arguments, self._search))
+
+    def use(self, models: Mapping[ModelRole, Model]) -> None:
+        self._search = replace(self._search, models=models)
+
+    def close(self) -> None:
+        self._search.closing.close()
 
     async def call(self, call: ToolCall) -> ToolResult:
         return await self._proceed(call)

@@ -13,6 +13,7 @@ from mcp_types import CallToolResult, TextContent
 
 from tau2_core.gym.data_plane import FAILURE_KEY, REFUSED_KEY
 from tau2_core.gym.middleware import LOOPBACK
+from tau2_core.model.llm import Model, ModelRole
 from tau2_core.model.messages import Requestor, ToolCall
 from tau2_core.model.tools import Failure, Role, ToolResult
 
@@ -42,7 +43,7 @@ class RemoteBackend:
 
     `was_skipped` tells whether a plugin answered the last call instead of the environment; `digests` returns the digest
     of each database; `unlocked` returns the unlocked hidden tools. With `lists_unlocked` it is called
-    after each call.
+    after each call. `use` takes the models of searches, if the server is in this process.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class RemoteBackend:
         unlocked: Callable[[], Awaitable[dict[str, list[str]]]],
         *,
         lists_unlocked: bool = False,
+        use: Callable[[Mapping[ModelRole, Model]], None] | None = None,
     ) -> None:
         self._clients = clients
         self._was_skipped = was_skipped
@@ -60,6 +62,14 @@ class RemoteBackend:
         self._unlocked = unlocked
         self._lists_unlocked = lists_unlocked
         self.unlocked_so_far: dict[Role, list[str]] = {}
+        self._use = use
+
+    def use(self, models: Mapping[ModelRole, Model]) -> None:
+        if self._use is not None:
+            self._use(models)
+
+    def close(self) -> None:
+        """Do nothing: the server closes what its episode has opened."""
 
     async def call(self, call: ToolCall) -> ToolResult:
         result = await self._clients[call.requestor].call_tool(call.name, call.arguments)

@@ -16,7 +16,7 @@ from tau2_core.gym.server_settings import ServerSettings, named_datasets
 from tau2_core.llm.model import RoleModel
 from tau2_core.model.llm import ModelRole
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.runs.composition import Composition, compose_run, open_role_models
+from tau2_core.runs.composition import Composition, compose_run, open_role_models, run_setting
 from tau2_core.runs.evaluator_sets import choose_evaluators
 from tau2_core.runs.loading import load_domain_pack, open_faults
 from tau2_core.runs.options import Options, RoleOptions
@@ -75,7 +75,8 @@ def open_settings(
     if options.evaluators is not None:
         choose_evaluators(catalogue, options.evaluators)  # report a wrong name now, not in the first episode
     if role_models is None:
-        role_models = open_role_models(of_the_server(options), catalogue)
+        setting = run_setting(options, catalogue) if serves_a_run(options) else None
+        role_models = open_role_models(of_the_server(options), catalogue, setting=setting)
     if options.max_cost is not None:
         refuse_unknown_prices(role_models)
     settings = ServerSettings(

@@ -76,6 +76,7 @@ def backend_through(registry: Registry, address: str) -> OpenBackend:
                     partial(_digests, episode),
                     episode.backend.unlocked,
                     lists_unlocked=setting.lists_unlocked,
+                    use=episode.backend.use,
                 )
         finally:
             registry.forget(episode)

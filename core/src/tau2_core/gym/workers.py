@@ -173,7 +173,7 @@ class ServedBackend(LocalBackend):
         return quick and is_small(arguments, MAX_PARTS, characters_a_part=CHARACTERS_A_PART)
 
     async def _call(self, call: ToolCall) -> ToolResult:
-        tool = self.environment.route(call)
+        tool = await self._answered(call)
         if tool is not None and not self._is_quick(tool, call.arguments):
             return await self.workers.run(lambda: self.environment.call_tool(tool, call))
         started = time.perf_counter()

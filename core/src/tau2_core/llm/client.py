@@ -1,4 +1,4 @@
-"""The client for litellm, and the only importer of it: one request, its answer, and its price."""
+"""The client for chat by litellm, and the only importer of it: one request, its answer, and its price."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _OPENAI_PROTOCOL = frozenset({"openai", "azure", "openrouter", "mistral", "datab
 
 
 @cache
-def _litellm() -> ModuleType:
+def load_litellm() -> ModuleType:
     """Import litellm, which takes seconds, and disable all its network access except to models."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     os.environ.setdefault("LITELLM_MODE", "PRODUCTION")  # do not read .env files
@@ -54,6 +54,7 @@ def _litellm() -> ModuleType:
     litellm.telemetry = False
     litellm.suppress_debug_info = True
     litellm.drop_params = True
+    litellm.DEFAULT_MAX_RETRIES = 0  # it takes 0 among the arguments of embeddings for none, and would try again itself
     logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)  # its messages may contain keys
     # It copies answers with pydantic, which warns about every field of an unexpected type.
     warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
@@ -79,7 +80,7 @@ class LiteLLMClient:
     """Sends single requests for one model, with no retries of its own. Raises UsageError for an unknown provider."""
 
     def __init__(self, settings: ModelSettings) -> None:
-        litellm = _litellm()
+        litellm = load_litellm()
         self.settings = settings
         base = _api_base(settings)
         try:
@@ -120,11 +121,11 @@ class LiteLLMClient:
         response = None
         heard: list[Any] = []
         try:
-            capture_responses(_litellm())
+            capture_responses(load_litellm())
             if self.provider in SAYS_STOP:
-                capture_cohere_responses(_litellm())
+                capture_cohere_responses(load_litellm())
             # A copy, since litellm may change its arguments, and the messages are also part of the next request.
-            response = await _litellm().acompletion(
+            response = await load_litellm().acompletion(
                 model=self.settings.model, logger_fn=partial(_listen, heard), **copy_json(arguments)
             )
         except Exception as error:  # noqa: BLE001 - the answer itself says more than the error
@@ -148,7 +149,7 @@ class LiteLLMClient:
 
     async def close(self) -> None:
         """Close the connections of all litellm clients in this process, which litellm shares."""
-        litellm = _litellm()
+        litellm = load_litellm()
         await close_session(litellm)
         await litellm.close_litellm_async_clients()
         litellm.in_memory_llm_clients_cache.flush_cache()
@@ -161,7 +162,7 @@ class LiteLLMClient:
 
     def takes_seed(self) -> bool | None:
         """Tell whether the provider accepts a seed for this model; None if litellm does not know the model."""
-        known = _litellm().get_supported_openai_params(self.name, self.provider)
+        known = load_litellm().get_supported_openai_params(self.name, self.provider)
         return None if known is None else "seed" in known
 
     def knows_price(self) -> bool:
@@ -214,13 +215,13 @@ class LiteLLMClient:
             return None
         cost = getattr(response, "_hidden_params", {}).get("response_cost")
         if cost is None:
-            cost = sum(_litellm().cost_per_token(model=self.name, custom_llm_provider=self.provider, **counts))
+            cost = sum(load_litellm().cost_per_token(model=self.name, custom_llm_provider=self.provider, **counts))
         return float(cost) if isfinite(cost) and cost >= 0 else None
 
     @cached_property
     def _listed_price(self) -> bool:
         try:
-            listed = _litellm().get_model_info(self.name, self.provider)
+            listed = load_litellm().get_model_info(self.name, self.provider)
         except Exception:  # noqa: BLE001 - litellm raises bare Exceptions for unlisted models
             return False
         return any(listed.get(name) for name in PRICES)

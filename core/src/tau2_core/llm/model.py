@@ -144,24 +144,23 @@ class EpisodeModel:
         self, messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]] = (), **options: Any
     ) -> Completion:
         """Send a request, retry if that may help, and count the cost. Raises ModelError."""
+        options = {**options, **self.options}
+        client = self.role_model.client
+        send = self._no_client if client is None else partial(client.complete, messages, tools, options)
         with running(None):
-            return await self._complete(messages, tools, options)
+            return await self.exchange({"options": options, "tools": list(tools), "messages": list(messages)}, send)
 
-    async def _complete(
-        self, messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]], options: Mapping[str, Any]
-    ) -> Completion:
+    async def exchange(self, asked: Mapping[str, Any], send: SendRequest) -> Completion:
+        """Make a request by `send`, or return what a cassette recorded; then as `complete`.
+
+        `asked` is JSON with `messages`: what decides the answer besides the model and its arguments.
+        """
         role_model = self.role_model
         place = (self.episode, role_model.role, self.asked)
         self.asked += 1
-        options = {**options, **self.options}
         request: dict[str, Any] = {}  # only compared by a cassette
         if role_model.cassette is not None:
-            request = {
-                "model": role_model.settings.model,
-                "args": role_model.settings.deciding_args(),
-                "options": options,
-            }
-            request |= {"tools": list(tools), "messages": list(messages)}
+            request = {"model": role_model.settings.model, "args": role_model.settings.deciding_args(), **asked}
             request = role_model.redactor.value(request)
         try:
             if role_model.client is None:
@@ -172,10 +171,9 @@ class EpisodeModel:
                         f"{self._cassette().file}: was recorded without --token-traces; record it again, with them",
                     )
             else:
-                completion = await self._within_turn(partial(role_model.client.complete, messages, tools, options))
+                completion = await self._within_turn(send)
         except ModelError as error:
-            failure = self._attributed(error)
-            role_model.fail(failure)
+            failure = self._failed(error)
             if role_model.client is not None and role_model.cassette is not None:
                 role_model.cassette.record(place, request, failure)
             raise failure from None  # the client's error is not redacted
@@ -185,10 +183,39 @@ class EpisodeModel:
         if self.trace is not None and completion.tokens is not None:
             task_id, _, trial = self.episode.rpartition("#")
             self.trace.add(task_id, int(trial), self.turn(), completion.tokens, completion.finish_reason)
-        used = usage_of(completion)
-        role_model.used(used)
-        self.usage.add(used)
+        self._used(completion)
         return completion
+
+    async def ask(self, messages: Sequence[dict[str, Any]]) -> Completion:
+        """Make a request whose answer belongs to no episode, so that no cassette records it; then as `complete`."""
+        client = self.role_model.client
+        send = self._no_client if client is None else partial(client.complete, messages, (), {})
+        try:
+            with running(None):
+                completion = await self._within_turn(send)
+        except ModelError as error:
+            raise self._failed(error) from None  # the client's error is not redacted
+        self._used(completion)
+        return completion
+
+    @property
+    def replays(self) -> bool:
+        """Whether the answers come from a cassette."""
+        return self.role_model.client is None
+
+    async def _no_client(self) -> Completion:
+        raise ModelError(ModelFailure.CASSETTE, "there is no client: a cassette answers")
+
+    def _failed(self, error: ModelError) -> ModelError:
+        """Note a final failure, and return its error without secrets."""
+        failure = self._attributed(error)
+        self.role_model.fail(failure)
+        return failure
+
+    def _used(self, completion: Completion) -> None:
+        used = usage_of(completion)
+        self.role_model.used(used)
+        self.usage.add(used)
 
     def _cassette(self) -> Cassette:
         if self.role_model.cassette is None:

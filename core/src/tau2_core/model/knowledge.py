@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
+
+from tau2_core.model.llm import Model, ModelRole, ModelSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,44 @@ class Retriever(Protocol):
 
         Raises ToolError for a query that it refuses, TypeError for one that is not text.
         """
+
+    def nothing_found(self, query: Any) -> str:
+        """Return the text of a result without hits."""
+
+
+@dataclass(frozen=True)
+class SearchContext:
+    """What a search may use of its episode: its models by role, and what it keeps until the episode's end.
+
+    `kept` holds objects by names that a retriever chooses; `closing` closes them with the episode.
+    """
+
+    models: Mapping[ModelRole, Model] = field(default_factory=dict)
+    kept: dict[Any, Any] = field(default_factory=dict)
+    closing: ExitStack = field(default_factory=ExitStack)
+
+
+@runtime_checkable
+class AwaitedRetriever(Protocol):
+    """A retriever that waits for something else: for a model, or for another program.
+
+    `models` are those that it asks, by role. A run opens them with its limits, and counts and records what they answer.
+    """
+
+    models: Mapping[ModelRole, ModelSettings]
+
+    async def find(self, query: Any, context: SearchContext) -> Sequence[Hit] | str:
+        """Return the hits, best first, or the text of the result.
+
+        Raises ToolError for a query that it refuses, TypeError for one of no text, and ModelError, which ends the
+        episode with an infrastructure error.
+        """
+
+    async def prepare(self, context: SearchContext) -> None:
+        """Do what is done once a process, so that it is in no episode's time. Raises ModelError."""
+
+    def shows_machine(self, query: Any) -> bool:
+        """Tell whether the result depends on the machine, so that it cannot be compared with another one's."""
 
     def nothing_found(self, query: Any) -> str:
         """Return the text of a result without hits."""

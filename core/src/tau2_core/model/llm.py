@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tau2_core.errors import Tau2GymError, UsageError
 from tau2_core.redaction import without_secrets
 
-ModelRole = Literal["agent", "user", "judge"]
+ModelRole = Literal["agent", "user", "judge", "embedding", "reranker"]
 AGENT_PROVIDER = "agent"  # of agents that are reached as if they were models, and call tools themselves
 
 

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from tau2_core.model.evaluation import Evidence, Verdict
     from tau2_core.model.executors import ExecutorOptions, Launcher
     from tau2_core.model.exports import Export
-    from tau2_core.model.knowledge import KnowledgeBase, Retriever
+    from tau2_core.model.knowledge import AwaitedRetriever, Retriever
     from tau2_core.model.llm import ModelRole
     from tau2_core.model.participants import Agent, AgentContext, User, UserContext
+    from tau2_core.model.sandboxes import Sandbox
     from tau2_core.model.user_review import ReviewedConversation, UserFinding
 
 Code = TypeVar("Code")
@@ -27,7 +28,7 @@ EVALUATOR_SECONDS = 60.0
 CallsTools = Literal["in_reply", "itself", "over_mcp"]
 ExportLines: TypeAlias = "Callable[[Export], Iterable[Mapping[str, Any]]]"
 WriteExport: TypeAlias = "Callable[[Export, Path], int]"
-CreateRetriever: TypeAlias = "Callable[[KnowledgeBase, Mapping[str, Any]], Retriever]"
+CreateRetriever: TypeAlias = "Callable[..., Retriever | AwaitedRetriever]"
 Detect: TypeAlias = "Callable[[ReviewedConversation], Iterable[UserFinding]]"
 OpenLauncher: TypeAlias = "Callable[[ExecutorOptions], AbstractAsyncContextManager[Launcher]]"
 
@@ -188,14 +189,36 @@ class DetectorSpec:
 class RetrieverSpec:
     """A way to search a knowledge base, named by tools with `retriever: NAME`.
 
-    `create(knowledge, options)` returns a `Retriever`. It raises UsageError for wrong options. An index should be built
-    at the first search, once for each `KnowledgeBase`. `options` are the names that it knows, with a line of help each.
+    `create(knowledge, options)` returns a `Retriever` or an `AwaitedRetriever`. It raises UsageError for wrong options.
+    An index should be built at the first search, once for each `KnowledgeBase`. `options` are the names that it knows,
+    with a line of help each. With `composes`, `create` gets a third argument, the `SearchParts` to be made of.
     """
 
     name: str
     summary: str
     create: CreateRetriever | Lazy[CreateRetriever]
     options: Mapping[str, str] = field(default_factory=dict)
+    composes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSpec:
+    """A place where commands of an agent run, shut off from the machine, named by the option `sandbox` of `shell`.
+
+    `create()` returns a `Sandbox`. It raises UsageError if it cannot work on this machine, and says what to install.
+    """
+
+    name: str
+    summary: str
+    create: Callable[[], Sandbox] | Lazy[Callable[[], Sandbox]]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchParts:
+    """What retrievers may be made from: the other retrievers and the sandboxes, by name."""
+
+    retrievers: Mapping[str, RetrieverSpec] = field(default_factory=dict)
+    sandboxes: Mapping[str, SandboxSpec] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from tau2_core.errors import PackError, UsageError
 from tau2_core.foreign import describe_error, foreign
 from tau2_core.model.datasets import ToolText
 from tau2_core.model.policy_rules import PolicyRule
-from tau2_core.model.registrations import Domain, RetrieverSpec, Toolset
+from tau2_core.model.registrations import Domain, SearchParts, Toolset
 from tau2_core.model.tools import Source, Tool
 from tau2_core.names import did_you_mean
 from tau2_core.packs.binding import NOT_PLAIN, Binder, failure_place, is_plain
@@ -35,12 +35,10 @@ from tau2_core.problem_kinds import ProblemKind
 CREATE = "create the file, or correct the path"
 
 
-def open_pack(
-    domain: Domain, toolsets: Sequence[Toolset] = (), retrievers: Mapping[str, RetrieverSpec] | None = None
-) -> Pack:
+def open_pack(domain: Domain, toolsets: Sequence[Toolset] = (), parts: SearchParts | None = None) -> Pack:
     """Load a pack. Raises PackError with all problems."""
     problems = Problems(domain.name)
-    pack = load_pack(domain, problems, toolsets, retrievers)
+    pack = load_pack(domain, problems, toolsets, parts)
     if pack is None or problems.found:
         raise PackError(problems.found)
     return pack
@@ -50,11 +48,11 @@ def load_pack(
     domain: Domain,
     problems: Problems,
     toolsets: Sequence[Toolset] = (),
-    retrievers: Mapping[str, RetrieverSpec] | None = None,
+    parts: SearchParts | None = None,
 ) -> Pack | None:
     """Load as much of a pack as possible and note problems; None if there is no usable manifest.
 
-    `retrievers` are those that its tools may name; by default, the built-in ones.
+    `parts` are the retrievers that its tools may name, and the sandboxes; by default, the built-in ones.
     """
     try:
         with foreign():
@@ -85,7 +83,7 @@ def load_pack(
     if manifest.name != domain.name:
         what = f"the manifest's name is {manifest.name!r}, but it is registered as {domain.name!r}"
         problems.add(file, ProblemKind.DOMAIN_NAME, what, line=document.line(("name",)))
-    known = {each.name: each for each in tau2_retrievers()} if retrievers is None else retrievers
+    known = SearchParts({each.name: each for each in tau2_retrievers()}) if parts is None else parts
     return _Loader(domain, package, folder, document, manifest, problems, toolsets, known).load()
 
 
@@ -98,7 +96,7 @@ class _Loader:
     manifest: Manifest
     problems: Problems
     toolsets: Sequence[Toolset]
-    retrievers: Mapping[str, RetrieverSpec]
+    parts: SearchParts
 
     def load(self) -> Pack:
         binder = Binder(self.folder, handler_modules(self.package, self.folder), self.problems)
@@ -114,7 +112,7 @@ class _Loader:
         callees.note_shared_names()
         self._prompt_files()
         self._default_variant()
-        search_checks = SearchChecks(self.manifest, self.document.file, self.retrievers, self.problems)
+        search_checks = SearchChecks(self.manifest, self.document.file, self.parts.retrievers, self.problems)
         search_checks.check([*callees.tools["agent"].values(), *callees.tools["user"].values()], {})
         for variant, tools in variant_tools.items():
             search_checks.check(tools.values(), self.manifest.variants[variant].options)
@@ -138,7 +136,7 @@ class _Loader:
             texts=self._texts(callees),
             variant_tools=variant_tools,
             episode=episode,
-            retrievers=self.retrievers,
+            parts=self.parts,
             task_files={key: self.source("tasks", key) for key in ("files", "families", "splits")},
             task_texts={
                 variant: VariantTexts(self.folder / section.task_texts, self.source("variants", variant, "task_texts"))
@@ -167,7 +165,8 @@ class _Loader:
                 continue
             callees = Callees(self.domain.name, self.folder, self.problems)
             named_by = self.source("variants", variant, "tools")
-            callees.read_tools("agent", self.folder / section.tools, binder, named_by, quick=self.manifest.quick)
+            for name in section.tool_files():
+                callees.read_tools("agent", self.folder / name, binder, named_by, quick=self.manifest.quick)
             found[variant] = callees.tools["agent"]
             for name, tool in found[variant].items():
                 if name in shared.tools["agent"]:

@@ -68,8 +68,9 @@ class Knowledge(_Section):
 
 
 class Variant(_Section):
-    tools: str | None = Field(
-        default=None, description="A file of tools that the agent has in this variant only, listed before all others."
+    tools: str | list[str] | None = Field(
+        default=None,
+        description="A file of tools that the agent has in this variant only, listed before all others, or several.",
     )
     options: dict[str, Any] = Field(
         default_factory=dict, description="Options of the variant with their values, which a run may replace."
@@ -92,6 +93,10 @@ class Variant(_Section):
         min_length=1,
         description="The agent's first line; default: `Hello! What can I do for you today?`",
     )
+
+    def tool_files(self) -> list[str]:
+        """Return the files of the variant's own tools."""
+        return [self.tools] if isinstance(self.tools, str) else list(self.tools or ())
 
 
 class TaskFiles(_Section):

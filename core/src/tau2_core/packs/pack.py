@@ -11,7 +11,7 @@ from tau2_core.errors import PackError
 from tau2_core.model.datasets import ToolText
 from tau2_core.model.knowledge import Document, KnowledgeBase
 from tau2_core.model.policy_rules import PolicyRule
-from tau2_core.model.registrations import RetrieverSpec
+from tau2_core.model.registrations import SearchParts
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Function, Role, Source, Tool
 from tau2_core.packs.databases import DataError, load_base
@@ -58,7 +58,7 @@ class Pack:
     texts: Mapping[str, Mapping[str, ToolText]] = field(default_factory=dict)
     variant_tools: Mapping[str, Mapping[str, Tool]] = field(default_factory=dict)
     episode: Callable[[Task], Mapping[str, Any]] | None = None
-    retrievers: Mapping[str, RetrieverSpec] = field(default_factory=dict)
+    parts: SearchParts = field(default_factory=SearchParts)
     variant_sources: Mapping[str, Source] = field(default_factory=dict)
     task_files: Mapping[str, Source] = field(default_factory=dict)
     task_texts: Mapping[str, VariantTexts] = field(default_factory=dict)

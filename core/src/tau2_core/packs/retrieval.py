@@ -2,47 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
-from tau2_core.errors import PluginError, UsageError
+from tau2_core.errors import PluginError, ToolError, UsageError
 from tau2_core.foreign import describe_error, foreign
-from tau2_core.model.knowledge import Hit, KnowledgeBase, Retriever
-from tau2_core.model.registrations import RetrieverSpec, loaded
-from tau2_core.model.tools import Tool
+from tau2_core.model.knowledge import AwaitedRetriever, Hit, KnowledgeBase, Retriever, SearchContext
+from tau2_core.model.llm import OWN_DOING, ModelError
+from tau2_core.model.registrations import RetrieverSpec, SearchParts, loaded
+from tau2_core.model.tools import Handler, Tool
+
+T = TypeVar("T")
 
 
-class Searching:
-    """The handler of a tool with a retriever.
+class _Search:
+    """What tools with a retriever have in common: the query and the cut.
 
     The tool's first parameter is the query. A second one, if declared, cuts the list of hits like the end of a slice.
     """
 
-    def __init__(self, tool: Tool, retriever: Retriever) -> None:
+    def __init__(self, tool: Tool) -> None:
         properties = tool.parameters["properties"]
         self._query, *others = properties
         self._cut = others[0] if others else None
         self._default = properties[self._cut].get("default") if self._cut else None
         self._known = frozenset(properties)
-        self._retriever = retriever
         self.__name__ = tool.name
 
-    def find(self, query: str) -> Sequence[Hit]:
-        """Return the hits for a query, as the tool shows them if it is called with the query alone."""
-        hits = self._retriever.search(query)
-        return hits if self._cut is None else hits[: self._default]
-
-    def __call__(self, db: Any, /, **arguments: Any) -> str:  # noqa: ARG002 - a handler's first parameter
+    def query(self, arguments: Mapping[str, Any]) -> Any:
+        """Return the query among a call's arguments. Raises TypeError for other arguments than the tool has."""
         if self._query not in arguments:
             raise TypeError(f"{self.__name__}() lacks the argument {self._query!r}")
         if unknown := arguments.keys() - self._known:
             raise TypeError(f"{self.__name__}() has no argument {min(unknown)!r}")
-        query = arguments[self._query]
-        hits = self._retriever.search(query)
-        if self._cut is not None:
-            hits = hits[: arguments.get(self._cut, self._default)]
+        return arguments[self._query]
+
+    def cut(self, hits: Sequence[Hit], arguments: Mapping[str, Any]) -> Sequence[Hit]:
+        """Return the hits that a call with these arguments shows. Raises TypeError for a cut that is no number."""
+        return hits if self._cut is None else hits[: arguments.get(self._cut, self._default)]
+
+
+class Searching(_Search):
+    """The handler of a tool with a retriever that answers at once."""
+
+    def __init__(self, tool: Tool, retriever: Retriever) -> None:
+        super().__init__(tool)
+        self._retriever = retriever
+
+    def find(self, query: str) -> Sequence[Hit]:
+        """Return the hits of a query, as the tool shows them if it is called with the query alone."""
+        return self.cut(self._retriever.search(query), {})
+
+    def __call__(self, db: Any, /, **arguments: Any) -> str:  # noqa: ARG002 - a handler's first parameter
+        query = self.query(arguments)
+        hits = self.cut(self._retriever.search(query), arguments)
         return hits_text(hits) if hits else self._retriever.nothing_found(query)
+
+
+class AwaitedSearching(_Search):
+    """Stands for the handler of a tool with a retriever that waits; whoever makes the call awaits `answer` before."""
+
+    def __init__(self, tool: Tool, retriever: AwaitedRetriever) -> None:
+        super().__init__(tool)
+        self.retriever = retriever
+
+    async def answer(self, arguments: Mapping[str, Any], context: SearchContext) -> Handler:
+        """Search, and return a handler with the result or the failure.
+
+        Raises ModelError if a model cannot be reached: that is nobody's failed call.
+        """
+        try:
+            with foreign():
+                text = await self._text(arguments, context)
+        except ModelError as error:
+            if error.kind not in OWN_DOING:
+                raise
+            return _returning(_raise, ToolError(f"the query cannot be searched for: {error.message}"))
+        except Exception as error:  # noqa: BLE001 - a retriever may raise anything; it becomes the call's result
+            return _returning(_raise, error)
+        return _returning(str, text)
+
+    def shows_machine(self, arguments: Mapping[str, Any]) -> bool:
+        """Tell whether the result depends on the machine, as that of a command about its folders."""
+        return self.retriever.shows_machine(arguments.get(self._query))
+
+    async def _text(self, arguments: Mapping[str, Any], context: SearchContext) -> str:
+        query = self.query(arguments)
+        found = await self.retriever.find(query, context)
+        if isinstance(found, str):
+            return found
+        hits = self.cut(found, arguments)
+        return hits_text(hits) if hits else self.retriever.nothing_found(query)
+
+    def __call__(self, db: Any, /, **_arguments: Any) -> str:  # noqa: ARG002 - a handler's first parameter
+        raise ToolError(f"{self.__name__} waits for something else, so it can be called in an episode only")
+
+
+def _returning(produce: Callable[[T], str], value: T) -> Handler:
+    """Return a handler that returns `produce(value)`, whatever its arguments."""
+
+    def handler(db: Any, /, **_arguments: Any) -> str:  # noqa: ARG001 - a handler's first parameter
+        return produce(value)
+
+    return handler
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
 
 
 def hits_text(hits: Sequence[Hit]) -> str:
@@ -54,26 +121,35 @@ def hits_text(hits: Sequence[Hit]) -> str:
     )
 
 
-def bind_search(
-    tool: Tool, specs: Mapping[str, RetrieverSpec], knowledge: KnowledgeBase, options: Mapping[str, Any]
-) -> Tool:
+def bind_search(tool: Tool, parts: SearchParts, knowledge: KnowledgeBase, options: Mapping[str, Any]) -> Tool:
     """Return a tool with its retriever as the handler. Raises UsageError if the retriever refuses its options.
 
-    `options` are the variant's, to which `$NAME` refers.
+    `options` are the variant's, to which `$NAME` refers. A tool that waits is never quick.
     """
     if tool.search is None:
         return tool
-    spec = specs[tool.search.retriever]
+    spec = parts.retrievers[tool.search.retriever]
     own = {
         name: options[value[1:]] if isinstance(value, str) and value.startswith("$") else value
         for name, value in tool.search.options.items()
     }
     try:
         with foreign():
-            retriever = loaded(spec.create)(knowledge, own)
+            retriever = create_retriever(spec, knowledge, own, parts)
     except UsageError as error:
-        raise UsageError(f"{tool.source}: {tool.name}: {error}") from error
+        error.args = (f"{tool.source}: {tool.name}: {error}",)
+        raise
     except Exception as error:
         why = describe_error(error)
         raise PluginError(f"{tool.source}: {tool.name}: retriever {spec.name!r} cannot be created: {why}") from error
+    if isinstance(retriever, AwaitedRetriever):
+        return replace(tool, handler=AwaitedSearching(tool, retriever), quick=False)
     return replace(tool, handler=Searching(tool, retriever))
+
+
+def create_retriever(
+    spec: RetrieverSpec, knowledge: KnowledgeBase, options: Mapping[str, Any], parts: SearchParts
+) -> Retriever | AwaitedRetriever:
+    """Create a retriever. Raises what its code raises."""
+    create = loaded(spec.create)
+    return create(knowledge, options, parts) if spec.composes else create(knowledge, options)

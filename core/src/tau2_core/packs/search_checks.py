@@ -41,12 +41,18 @@ class SearchChecks:
                 close = close_name(name, self.retrievers)
                 self.problems.at(tool.source, ProblemKind.RETRIEVER, what, hint=hint, replace=(name, close))
                 continue
+            known = self._options(spec, tool.search.options)
             for name, value in tool.search.options.items():
-                if name not in spec.options:
+                if name not in known:
                     what = f"{tool.name}: retriever {spec.name!r} has no option {name!r}"
-                    hint = did_you_mean(name, spec.options)
+                    hint = did_you_mean(name, known)
                     self.problems.at(tool.source, ProblemKind.RETRIEVER, what, hint=hint)
                 if isinstance(value, str) and value.startswith("$") and value[1:] not in options:
                     what = f"{tool.name}: option {name}: the variant has no option {value[1:]!r}"
                     hint = did_you_mean(value[1:], options)
                     self.problems.at(tool.source, ProblemKind.RETRIEVER, what, hint=hint)
+
+    def _options(self, spec: RetrieverSpec, given: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return the options of a retriever, with those of the one that it is made from (`of`)."""
+        inner = self.retrievers.get(str(given.get("of", ""))) if spec.composes else None
+        return spec.options if inner is None else {**inner.options, **spec.options}

@@ -117,6 +117,40 @@ def tau2_retrievers() -> list[RetrieverSpec]:
                 "seconds": "how long a search may take; default 5",
             },
         ),
+        RetrieverSpec(
+            "dense",
+            "embeddings of a model, by the cosine",
+            Lazy(f"{home}.dense:Dense"),
+            {
+                "top_k": most,
+                "model": "the model of the embeddings, as PROVIDER/NAME",
+                "model_args": "its arguments, such as api_base; no key, since options are recorded",
+                "instruction": "what is put before a query, as some models expect it",
+            },
+        ),
+        RetrieverSpec(
+            "rerank",
+            "the hits of another retriever, by the rating of a model",
+            Lazy(f"{home}.rerank:Rerank"),
+            {
+                "of": "the retriever whose hits are rated; it has its own options beside these",
+                "reranker": "the model that rates, as PROVIDER/NAME",
+                "reranker_args": "its arguments, such as api_base; no key, since options are recorded",
+                "min_score": "the lowest rating that is kept, of 0 to 10; default 5",
+            },
+            composes=True,
+        ),
+        RetrieverSpec(
+            "shell",
+            "commands in a folder of the documents, in a sandbox",
+            Lazy(f"{home}.shell:Shell"),
+            {
+                "sandbox": "the sandbox, which a plugin provides, such as bubblewrap",
+                "writable": "whether an episode may change files, in a copy of its own; default false",
+                "seconds": "how long a command may take; default 30",
+            },
+            composes=True,
+        ),
     ]
 
 

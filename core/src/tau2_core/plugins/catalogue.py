@@ -24,6 +24,8 @@ from tau2_core.model.registrations import (
     FaultSpec,
     PageSpec,
     RetrieverSpec,
+    SandboxSpec,
+    SearchParts,
     Toolset,
     UserSpec,
     loaded,
@@ -44,6 +46,7 @@ RECORD_HOOKS: Mapping[str, str] = {
     "tau2_user_detectors": "detector",
     "tau2_executors": "executor",
     "tau2_retrievers": "retriever",
+    "tau2_sandboxes": "sandbox",
     "tau2_faults": "fault",
     "tau2_commands": "command",
     "tau2_pages": "page",
@@ -60,6 +63,7 @@ RECORD_TYPES: Mapping[str, type] = {
     "detector": DetectorSpec,
     "executor": ExecutorSpec,
     "retriever": RetrieverSpec,
+    "sandbox": SandboxSpec,
     "fault": FaultSpec,
     "command": CommandSpec,
     "page": PageSpec,
@@ -236,6 +240,11 @@ class Catalogue:
     def retrievers(self) -> dict[str, RetrieverSpec]:
         """Return the retrievers by name. Raises UsageError if two plugins provide the same."""
         return {name: self.retriever(name) for name in {each.name for each in self._all("retriever")}}
+
+    def search_parts(self) -> SearchParts:
+        """Return what tools that search are made from. Raises UsageError if two plugins provide the same."""
+        sandboxes = {name: self._get("sandbox", name) for name in {each.name for each in self._all("sandbox")}}
+        return SearchParts(self.retrievers(), sandboxes)
 
     def all_evaluators(self) -> list[EvaluatorSpec]:
         """Return the evaluators of all sets."""

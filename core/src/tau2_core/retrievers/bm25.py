@@ -12,9 +12,8 @@ from functools import lru_cache
 from math import log
 from typing import Any
 
-from tau2_core.errors import ToolError
 from tau2_core.model.knowledge import Hit, KnowledgeBase
-from tau2_core.retrievers.settings import LONGEST_QUERY, positive
+from tau2_core.retrievers.settings import positive, query_text
 
 K1 = 1.5
 B = 0.75
@@ -69,11 +68,7 @@ class Bm25:
     def search(self, query: Any) -> Sequence[Hit]:
         if not query:
             return []
-        if not isinstance(query, str):
-            raise TypeError(f"the query should be a text, not {type(query).__name__}")
-        if len(query) > LONGEST_QUERY:
-            raise ToolError(f"the query has {len(query)} characters; give one of at most {LONGEST_QUERY}")
-        if not query.strip():
+        if not query_text(query).strip():
             return []
         scores = index_of(self._knowledge).scores(query)
         best = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)[: self._most]

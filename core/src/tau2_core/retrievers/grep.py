@@ -11,7 +11,7 @@ import regex
 
 from tau2_core.errors import ToolError
 from tau2_core.model.knowledge import Hit, KnowledgeBase
-from tau2_core.retrievers.settings import LONGEST_QUERY, positive, seconds, switch
+from tau2_core.retrievers.settings import positive, query_text, seconds, switch
 
 Count = Callable[[str, float], int]
 
@@ -30,11 +30,7 @@ class Grep:
         self._seconds = seconds(options)
 
     def search(self, query: Any) -> Sequence[Hit]:
-        if not isinstance(query, str):
-            raise TypeError(f"the pattern should be a text, not {type(query).__name__}")
-        if len(query) > LONGEST_QUERY:
-            raise ToolError(f"the pattern has {len(query)} characters; give one of at most {LONGEST_QUERY}")
-        if not query.strip():
+        if not query_text(query, "pattern").strip():
             return []
         pattern = self._counting(query)
         deadline = time.monotonic() + self._seconds

@@ -38,7 +38,7 @@ class CheckReport:
 def check_domain(catalogue: Catalogue, name: str, on_task: Callable[[], None] = lambda: None) -> CheckReport:
     """Check a domain and return all problems. Raises UsageError if there is no such domain."""
     problems = Problems(name)
-    pack = load_pack(catalogue.domain(name), problems, catalogue.toolsets(name), catalogue.retrievers())
+    pack = load_pack(catalogue.domain(name), problems, catalogue.toolsets(name), catalogue.search_parts())
     warnings = Problems(name)
     report = CheckReport(name, problems.found, warnings.found)
     if pack is None:

@@ -60,7 +60,9 @@ def compose(
     """
     refuse_contradictions(options)
     catalogue = open_catalogue(options.pack, options.no_plugin)
-    return compose_run(options, catalogue, open_role_models(options, catalogue), agent, user, tasks)
+    setting = run_setting(options, catalogue)
+    models = open_role_models(options, catalogue, setting=setting)
+    return compose_run(options, catalogue, models, agent, user, tasks, setting)
 
 
 def compose_run(
@@ -70,22 +72,10 @@ def compose_run(
     agent: AgentSpec | None = None,
     user: UserSpec | None = None,
     tasks: OwnTasks | None = None,
+    setting: Setting | None = None,
 ) -> Composition:
     """Like `compose`, but with an existing catalogue and open models."""
-    if len(options.domain) != 1:
-        raise UsageError("name one domain to play; `tau2-gym domains` lists them")
-    if len(options.dataset) > 1:
-        raise UsageError("a run plays one dataset: give --dataset once")
-    (domain,) = options.domain
-    setting = load_setting(
-        catalogue,
-        domain,
-        dataset=options.dataset[0] if options.dataset else None,
-        variant=options.variant,
-        variant_options=read_variant_options(options.variant_option),
-        solo=options.solo,
-        mode=options.mode,
-    )
+    setting = setting or run_setting(options, catalogue)
     spec = agent or catalogue.agent(agent_name(options))
     participants = Participants(
         spec,
@@ -126,9 +116,27 @@ def compose_run(
     return Composition(
         catalogue,
         plan,
-        options.out / (options.name or default_name(domain, who)),
+        options.out / (options.name or default_name(setting.domain, who)),
         selection.left_out,
         choose_executor(catalogue, ingredients, plan),
+    )
+
+
+def run_setting(options: Options, catalogue: Catalogue) -> Setting:
+    """Return the setting of the run that the options describe. Raises UsageError, PackError, DatasetError."""
+    if len(options.domain) != 1:
+        raise UsageError("name one domain to play; `tau2-gym domains` lists them")
+    if len(options.dataset) > 1:
+        raise UsageError("a run plays one dataset: give --dataset once")
+    (domain,) = options.domain
+    return load_setting(
+        catalogue,
+        domain,
+        dataset=options.dataset[0] if options.dataset else None,
+        variant=options.variant,
+        variant_options=read_variant_options(options.variant_option),
+        solo=options.solo,
+        mode=options.mode,
     )
 
 
@@ -162,9 +170,11 @@ def user_name(options: Options, *, solo: bool) -> str:
 
 
 def open_role_models(
-    options: Options, catalogue: Catalogue, cassette: Cassette | None = None
+    options: Options, catalogue: Catalogue, cassette: Cassette | None = None, setting: Setting | None = None
 ) -> dict[ModelRole, RoleModel]:
     """Open the model of each role, with the options' patience and limits, and their cassette if none is given.
+
+    `setting` is what is played; the models that its tools ask are opened too.
 
     With a dataset, models get the arguments of the dataset's own runner. Raises UsageError, DatasetError.
     """
@@ -172,7 +182,8 @@ def open_role_models(
         replaying = options.replay is not None
         cassette = Cassette(options.replay or options.record or Path(), replaying=replaying, resume=options.resume)
     return open_models(
-        with_dataset_args(catalogue, options.dataset, options.models()),
+        with_dataset_args(catalogue, options.dataset, options.models())
+        | (setting.search_models if setting is not None else {}),
         patience=Patience(options.call_timeout, options.turn_timeout, options.attempts),
         limits=options.provider_limit,
         rates=options.provider_rate,

@@ -60,7 +60,9 @@ def configuration(plan: Plan, catalogue: Catalogue) -> dict[str, Any]:
             "policies": own_policies(setting, plan.tasks),
             "opening": text_digest(setting.opening()),
             "tasks": text_digest(json.dumps([task.model_dump(mode="json") for task in plan.tasks], sort_keys=True)),
-            "prompts": {role: text_digest(template(role)) for role in sorted(participants.role_models)},
+            "prompts": {
+                role: text_digest(template(role)) for role in sorted(participants.role_models) if role != "embedding"
+            },
         },
     }
 
@@ -75,6 +77,8 @@ def _plugins(plan: Plan, catalogue: Catalogue) -> dict[str, str | None]:
     """Return the plugins that take part, with the distribution and version of each."""
     setting, participants = plan.setting, plan.participants
     named = [("domain", setting.domain), _agent(participants.agent.name), ("user", participants.user.name)]
+    searches = [tool.search.retriever for tool in setting.tools("agent").values() if tool.search is not None]
+    named += [("retriever", name) for name in searches]
     named += [("fault", text.partition("=")[0]) for text in plan.faults]
     named += [("adapter", setting.dataset.adapter)] if setting.dataset else []
     named += [("evaluator", spec.name) for spec in (plan.evaluator_set.specs.values() if plan.evaluator_set else ())]

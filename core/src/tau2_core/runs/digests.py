@@ -51,7 +51,7 @@ def _named(pack: Pack) -> Iterator[Path]:
     names += [entry.data for role in ROLES if (entry := manifest.databases.entry(role))]
     names += manifest.prompts.values()
     for variant in manifest.variants.values():
-        names += [*variant.prompts.values(), variant.tool_texts, variant.task_texts, variant.tools]
+        names += [*variant.prompts.values(), variant.tool_texts, variant.task_texts, *variant.tool_files()]
     names += [manifest.evaluation.policy_checks, manifest.evaluation.evaluators]
     for name in filter(None, names):
         if (pack.folder / name).is_file():

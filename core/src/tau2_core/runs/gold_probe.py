@@ -24,7 +24,7 @@ from tau2_core.episode.setup import new_environment
 from tau2_core.errors import Tau2GymError
 from tau2_core.model.episodes import Slot
 from tau2_core.model.messages import ToolCall
-from tau2_core.model.registrations import AgentSpec, Domain, Lazy, RetrieverSpec, Toolset, UserSpec
+from tau2_core.model.registrations import AgentSpec, Domain, Lazy, RetrieverSpec, SearchParts, Toolset, UserSpec
 from tau2_core.model.tasks import Task
 from tau2_core.packs.load import open_pack
 from tau2_core.packs.pack import Pack
@@ -45,7 +45,7 @@ def main() -> None:
     domain = Domain(**{**request["domain"], "folder": _path(request["domain"]["folder"])})
     toolsets = [Toolset(**each) for each in request["toolsets"]]
     specs = [RetrieverSpec(**{**each, "create": Lazy(each["create"])}) for each in request["retrievers"]]
-    setting = Setting(open_pack(domain, toolsets, {spec.name: spec for spec in specs}))
+    setting = Setting(open_pack(domain, toolsets, SearchParts({spec.name: spec for spec in specs})))
     tasks = {task_id: setting.tasks()[task_id] for task_id in request["tasks"]}
     found = {task_id: _gold(setting, task) for task_id, task in tasks.items()}
     for task in list(tasks.values())[:RANDOM_TASKS]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
-from tau2_core.errors import PackError, Tau2GymError, ToolError
+from tau2_core.errors import PackError, Tau2GymError, ToolError, UnavailableError
 from tau2_core.evaluators.evidence import play_gold
 from tau2_core.model.knowledge import Document
 from tau2_core.model.tasks import Task
@@ -32,6 +32,8 @@ def knowledge_works(pack: Pack, problems: Problems) -> bool:
     for variant in ("", *pack.manifest.variants):
         try:
             Setting(pack, variant=variant)
+        except UnavailableError:  # of this machine, not of the pack; a run says what to install
+            continue
         except Tau2GymError as error:
             problems.at(pack.manifest_source, ProblemKind.RETRIEVER, f"variant {variant!r}: {error}")
             works = False

@@ -49,7 +49,7 @@ def open_faults(catalogue: Catalogue, texts: Sequence[str]) -> list[Callable[[st
 
 def load_domain_pack(catalogue: Catalogue, name: str) -> Pack:
     """Load a domain's pack with the toolsets that other plugins add. Raises UsageError, PackError."""
-    return open_pack(catalogue.domain(name), catalogue.toolsets(name), catalogue.retrievers())
+    return open_pack(catalogue.domain(name), catalogue.toolsets(name), catalogue.search_parts())
 
 
 def find_dataset(catalogue: Catalogue, folder: Path, domain: str) -> Dataset:

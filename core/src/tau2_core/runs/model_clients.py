@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping, Sequence, Set
 from math import isfinite
-from typing import TypeVar, get_args
+from typing import TypeVar
 
 from tau2_core.errors import UsageError
 from tau2_core.llm.cassette import Cassette
@@ -16,7 +16,7 @@ from tau2_core.names import did_you_mean
 from tau2_core.redaction import remember, run_redactor
 
 T = TypeVar("T")
-ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
+PLAYERS: tuple[ModelRole, ...] = ("agent", "user")
 
 
 def open_models(
@@ -30,7 +30,7 @@ def open_models(
 ) -> dict[ModelRole, RoleModel]:
     """Open the model of each role; models of one provider share its limits. Raises UsageError.
 
-    `token_traces`: models at an endpoint return the ids of their tokens, except the judge's.
+    `token_traces`: the players' models at an endpoint return the ids of their tokens.
 
     From a cassette nothing is opened, so that no client needs to be imported, which takes seconds.
     """
@@ -42,7 +42,7 @@ def open_models(
     clients = (
         {}
         if replaying
-        else {role: open_client(chosen, token_traces=role in traced) for role, chosen in settings.items()}
+        else {role: open_client(chosen, role, token_traces=role in traced) for role, chosen in settings.items()}
     )
     providers = {role: client.provider for role, client in clients.items()}
     if not replaying:
@@ -88,14 +88,18 @@ async def close_models(role_models: Iterable[RoleModel]) -> None:
 def traced_roles(settings: Mapping[ModelRole, ModelSettings]) -> Set[ModelRole]:
     """Return the roles whose models can return token ids. Raises UsageError if there is none."""
     tellers = [role for role, chosen in settings.items() if chosen.model.startswith("endpoint/")]
-    found: Set[ModelRole] = {role for role in tellers if role != "judge"}
+    found: Set[ModelRole] = {role for role in tellers if role in PLAYERS}
     if not found:
         raise UsageError("--token-traces: only models at an endpoint return token ids: use endpoint/NAME for a role")
     return found
 
 
-def open_client(settings: ModelSettings, *, token_traces: bool = False) -> Client:
-    """Return the client for a model. Raises UsageError."""
+def open_client(settings: ModelSettings, role: ModelRole = "agent", *, token_traces: bool = False) -> Client:
+    """Return the client for the model of a role. Raises UsageError."""
+    if role == "embedding":
+        from tau2_core.llm.embeddings import EmbeddingClient
+
+        return EmbeddingClient(settings)
     if settings.model.startswith("endpoint/"):
         from tau2_core.llm.endpoint import EndpointClient
 

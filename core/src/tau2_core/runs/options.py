@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -17,7 +17,7 @@ from tau2_core.packs.problems import Problems
 from tau2_core.redaction import without_assigned_secrets
 from tau2_core.runs.plan import DEFAULT_SEED
 
-ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
+ROLES: tuple[ModelRole, ...] = ("agent", "user", "judge")  # those with options of their own
 SECRET = {"token"}
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,10 +16,14 @@ from tau2_core.adapters.json_lines import UNREADABLE, numbered_lines
 from tau2_core.episode.environment import ERROR_PREFIX, Environment
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import paired, set_state
+from tau2_core.episode.tool_backend import LocalBackend
 from tau2_core.errors import TaskError, UsageError
+from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import EpisodeRecord
+from tau2_core.model.llm import ModelRole
 from tau2_core.model.messages import Requestor, ToolCall
 from tau2_core.model.tasks import Assertion, InitialState, Task, UserScenario
+from tau2_core.model.tools import ToolResult
 from tau2_core.state.difference import Absent, path_text, value_changes
 from tau2_core.validation import first_wrong_part
 
@@ -82,22 +87,28 @@ class ReplayMismatch:
 
 @dataclass
 class ReplayReport:
-    """The result of a replay."""
+    """The result of a replay.
+
+    `left_out` counts episodes by their variant and why it cannot be played here. Of `by_outcome` calls the text was not
+    compared, since it shows the machine on which they were recorded.
+    """
 
     episodes: int = 0
     calls: int = 0
     mismatches: list[ReplayMismatch] = field(default_factory=list)
-    left_out: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
+    by_outcome: int = 0
 
     def closing_line(self) -> str:
         return f"episodes {self.episodes}, calls {self.calls}, mismatches {len(self.mismatches)}"
 
-    def left_out_line(self) -> str:
-        """Return how many episodes were left out, by the variant that their domain does not have; "" for none."""
-        if not self.left_out:
-            return ""
-        variants = ", ".join(f"{name} ({count})" for name, count in sorted(self.left_out.items()))
-        return f"note: {self.left_out.total()} episodes were left out, since there is no variant {variants}"
+    def notes(self) -> Iterator[str]:
+        """Yield a line for each variant whose episodes were left out, and one about what was not compared."""
+        for (variant, why), count in sorted(self.left_out.items()):
+            yield f"note: {count} episodes of variant {variant} were left out: {why}"
+        if self.by_outcome:
+            what = "calls were compared by their outcome only, since their text shows the machine of the recording"
+            yield f"note: {self.by_outcome} {what}"
 
 
 def read_episodes(file: Path) -> Iterator[tuple[int, RecordedEpisode]]:
@@ -119,32 +130,44 @@ def _read_episode(file: Path, number: int, line: str) -> RecordedEpisode:
         raise UsageError(f"{file}:{number}: not JSON: {error}") from error
 
 
+@dataclass(frozen=True)
+class Replayed:
+    """What recorded calls are made in: a setting, and the models that its searches ask, which answer in `loop`."""
+
+    setting: Setting
+    models: Mapping[ModelRole, RoleModel]
+    loop: asyncio.Runner
+
+
 def replay_file(
     file: Path,
-    setting_of: Callable[[str, str, str], Setting | None],
+    replayed_in: Callable[[str, str, str], Replayed | str],
     report: ReplayReport,
     on_episode: Callable[[], None] = lambda: None,
 ) -> None:
-    """Replay all episodes of a file and add the results to the report. Raises UsageError for a damaged file.
+    """Replay all episodes of a file and add the results to the report.
 
-    `setting_of` returns a domain's setting in a variant with options, which are JSON text; None if the domain does not
-    have the variant.
+    `replayed_in` returns a domain's setting in a variant with options, which are JSON text, or why it cannot be played.
+    Raises UsageError for a damaged file, ModelError if a model cannot be reached.
     """
     for number, episode in read_episodes(file):
         options = json.dumps(episode.variant_options, sort_keys=True)
-        setting = setting_of(episode.domain, episode.variant, options)
-        if setting is None:
-            report.left_out[episode.variant] += 1
+        replayed = replayed_in(episode.domain, episode.variant, options)
+        if isinstance(replayed, str):
+            report.left_out[episode.variant, replayed] += 1
             continue
-        differences = list(replay_episode(setting, episode))
+        differences = list(replay_episode(replayed, episode, report))
         report.mismatches += [ReplayMismatch(file, number, episode.id, *difference) for difference in differences]
         report.episodes += 1
         report.calls += len(episode.calls)
         on_episode()
 
 
-def replay_episode(setting: Setting, episode: RecordedEpisode) -> Iterator[tuple[str, Any, Any]]:
-    """Yield (path, recorded, ours) for every difference of an episode."""
+def replay_episode(
+    replayed: Replayed, episode: RecordedEpisode, report: ReplayReport
+) -> Iterator[tuple[str, Any, Any]]:
+    """Yield (path, recorded, ours) for every difference of an episode. Raises ModelError."""
+    setting = replayed.setting
     environment = Environment(setting, options=_task_options(setting, episode))
     history = (episode.initial_state.message_history if episode.initial_state else None) or []
     try:
@@ -153,8 +176,20 @@ def replay_episode(setting: Setting, episode: RecordedEpisode) -> Iterator[tuple
         yield "initial_state", "applied", str(error)
         return
     yield from _hashes(environment, "start_", episode.start_agent_db_hash, episode.start_user_db_hash)
+    backend = LocalBackend(environment)
+    backend.use({role: model.model_for(episode.id) for role, model in replayed.models.items()})
     for index, call in enumerate(episode.calls):
-        yield from compare_call(environment, call, f"calls[{index}]({call.name})")
+        made = ToolCall(name=call.name, arguments=call.arguments, requestor=call.requestor)
+        waiting = environment.waiting(made)
+        if waiting is None:
+            result = environment.call(made)
+        else:
+            result = replayed.loop.run(backend.call(made))
+            if call.compare == "exact" and waiting[1].shows_machine(call.arguments):
+                call.compare = "outcome"
+                report.by_outcome += 1
+        yield from compare_result(environment, call, result, f"calls[{index}]({call.name})")
+    backend.close()
     yield from _hashes(environment, "", episode.agent_db_hash, episode.user_db_hash)
     for index, assertion in enumerate(episode.assertions):
         met = _holds(environment, assertion)
@@ -171,7 +206,7 @@ def record_differences(setting: Setting, task: Task, record: EpisodeRecord) -> I
     environment = Environment(setting, seed=record.seed, solo=record.solo, task=task)
     set_state(environment, task.initial_state, [])
     for index, (call, result) in enumerate(paired(record.messages)):
-        if result.skipped:
+        if result.skipped or environment.waiting(call) is not None:  # a model or a program answered, not the world
             continue
         recorded = RecordedCall(
             requestor=call.requestor,
@@ -181,7 +216,7 @@ def record_differences(setting: Setting, task: Task, record: EpisodeRecord) -> I
             content=result.content,
             compare="exact",
         )
-        yield from compare_call(environment, recorded, f"calls[{index}]({call.name})")
+        yield from compare_result(environment, recorded, environment.call(call), f"calls[{index}]({call.name})")
 
 
 def _task_options(setting: Setting, episode: RecordedEpisode) -> dict[str, Any]:
@@ -200,9 +235,10 @@ def _hashes(
             yield f"{prefix}{role}_db_hash", recorded, ours.get(role)
 
 
-def compare_call(environment: Environment, call: RecordedCall, path: str) -> Iterator[tuple[str, Any, Any]]:
-    """Make a call and yield (path, recorded, ours) for every difference of its result."""
-    result = environment.call(ToolCall(name=call.name, arguments=call.arguments, requestor=call.requestor))
+def compare_result(
+    environment: Environment, call: RecordedCall, result: ToolResult, path: str
+) -> Iterator[tuple[str, Any, Any]]:
+    """Yield (path, recorded, ours) for every difference of a call's result."""
     failed = result.failure is not None
     if failed != call.error:
         yield f"{path}.error", call.error, f"{failed}: {result.content}"

@@ -58,7 +58,7 @@ def check_reproducible(
     if not tasks or not any(_may_vary(file, pack.package) for file in files if file.suffix == ".py"):
         return
     try:
-        retrievers = [_described(spec) for spec in pack.retrievers.values()]
+        retrievers = [_described(spec) for spec in pack.parts.retrievers.values()]
         played = _play(domain, toolsets, retrievers, [task.id for task in _covering(tasks)])
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         what = f"could not check whether results are the same in every process: {error}"
@@ -121,7 +121,13 @@ def _described(spec: RetrieverSpec) -> dict[str, Any]:
     """Return a retriever as JSON values, with its code by name."""
     code: Any = spec.create
     target = code.target if isinstance(code, Lazy) else f"{code.__module__}:{code.__qualname__}"
-    return {"name": spec.name, "summary": spec.summary, "create": target, "options": dict(spec.options)}
+    return {
+        "name": spec.name,
+        "summary": spec.summary,
+        "create": target,
+        "options": dict(spec.options),
+        "composes": spec.composes,
+    }
 
 
 def _play(

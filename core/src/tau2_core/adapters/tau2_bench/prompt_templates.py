@@ -1,7 +1,8 @@
 """Policies that are assembled from templates, one for each variant of retrieval.
 
 A template names components, `{{component:NAME}}`, which are inserted as they are, and may ask for the documents: all of
-them (`{{full_knowledge_base}}`) or those that a task requires (`{{required_documents}}`).
+them (`{{full_knowledge_base}}`) or those that a task requires (`{{required_documents}}`). What
+`{{all_tools_dense_instructions}}` stands for is officially in code; here it is worded anew.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from tau2_core.adapters.tau2_bench.files import RESTORE, Files
 from tau2_core.errors import DatasetError
 from tau2_core.model.knowledge import Document, KnowledgeBase
 
-# The template of each variant that needs no external service.
+# The template of each variant.
 _TEMPLATES: Mapping[str, str] = {
     "no_knowledge": "no_knowledge",
     "full_kb": "full_kb",
@@ -23,6 +24,26 @@ _TEMPLATES: Mapping[str, str] = {
     "bm25": "classic_rag_bm25_no_grep",
     "bm25_grep": "classic_rag_bm25",
     "grep_only": "grep_only",
+    "bm25_reranker": "classic_rag_bm25_no_grep",
+    "bm25_reranker_grep": "classic_rag_bm25",
+    "openai_embeddings": "classic_rag_openai_no_grep",
+    "openai_embeddings_grep": "classic_rag_openai",
+    "openai_embeddings_reranker": "classic_rag_openai_no_grep",
+    "openai_embeddings_reranker_grep": "classic_rag_openai",
+    "qwen_embeddings": "classic_rag_qwen_no_grep",
+    "qwen_embeddings_grep": "classic_rag_qwen",
+    "qwen_embeddings_reranker": "classic_rag_qwen_no_grep",
+    "qwen_embeddings_reranker_grep": "classic_rag_qwen",
+    "terminal_use": "agentic_search",
+    "terminal_use_write": "agentic_search_write",
+    "alltools": "all_tools",
+    "alltools-qwen": "all_tools",
+}
+_DENSE = "{{all_tools_dense_instructions}}"
+_BY_MEANING = "`KB_search_dense(query, k=10)` searches by meaning, with embeddings of {} ({})."
+_EMBEDDINGS: Mapping[str, str] = {
+    "alltools": _BY_MEANING.format("OpenAI API", "text-embedding-3-large"),
+    "alltools-qwen": _BY_MEANING.format("OpenRouter", "qwen/qwen3-embedding-8b"),
 }
 _COMPONENT = re.compile(r"\{\{component:([^}]*)\}\}")
 _ALL, _REQUIRED = "{{full_knowledge_base}}", "{{required_documents}}"
@@ -37,7 +58,8 @@ def read_policy_parts(folder: Path, files: Files) -> dict[str, PolicyPart]:
     for variant, name in _TEMPLATES.items():
         file = folder / f"{name}.md"
         if file.is_file():
-            found[variant] = partial(_filled, _assembled(file, folder / "components", files))
+            text = _assembled(file, folder / "components", files)
+            found[variant] = partial(_filled, text.replace(_DENSE, _EMBEDDINGS.get(variant, "")))
     return found
 
 

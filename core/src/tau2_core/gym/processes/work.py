@@ -50,7 +50,7 @@ from tau2_core.gym.registry import Registry
 from tau2_core.gym.serve import BUSY_SECONDS, many_files
 from tau2_core.gym.server_settings import ServerSettings
 from tau2_core.gym.workers import short_turns
-from tau2_core.runs.composition import open_role_models
+from tau2_core.runs.composition import open_role_models, run_setting
 from tau2_core.runs.executors.messages import Admitted, Refused
 from tau2_core.runs.executors.remote_models import Admissions, cassette_of, reported
 from tau2_core.runs.loading import open_catalogue
@@ -102,7 +102,8 @@ class _Worker:
         self._position, self._count = setup.position, setup.count
         catalogue = open_catalogue(options.pack, options.no_plugin)
         cassette = cassette_of(options, self.peer)
-        opened = open_role_models(of_the_server(options), catalogue, cassette)
+        setting = run_setting(options, catalogue) if serves_a_run(options) else None
+        opened = open_role_models(of_the_server(options), catalogue, cassette, setting)
         models = reported(opened, setup.limited, self.admissions, self.peer)
         self.settings = settings = open_settings(options, catalogue, models)
         settings.port, settings.overview_token = setup.port, setup.overview_token

@@ -14,7 +14,7 @@ from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Judgement
 from tau2_core.model.executors import Invitation
 from tau2_core.runs.checked_plan import check_plan
-from tau2_core.runs.composition import compose_run, open_role_models
+from tau2_core.runs.composition import compose_run, open_role_models, run_setting
 from tau2_core.runs.executors.computation import Computation
 from tau2_core.runs.executors.connection import Connection, connect
 from tau2_core.runs.executors.messages import (
@@ -103,8 +103,10 @@ def _prepared(
     """Load what the run has loaded. Raises UsageError, PackError, DatasetError, and RunError if the content differs."""
     given = recipe.ingredients
     catalogue = open_catalogue(given.options.pack, given.options.no_plugin)
-    models = reported(open_role_models(given.options, catalogue, cassette), recipe.limited, admissions, connection)
-    composed = compose_run(given.options, catalogue, models, given.agent, given.user, given.tasks)
+    setting = run_setting(given.options, catalogue)
+    opened = open_role_models(given.options, catalogue, cassette, setting)
+    models = reported(opened, recipe.limited, admissions, connection)
+    composed = compose_run(given.options, catalogue, models, given.agent, given.user, given.tasks, setting)
     checked = check_plan(composed.plan, catalogue)
     recipe.refuse_another(checked.config)
     return PlayableRun(checked, catalogue, recipe.play_episode, recipe.episodes)

@@ -1,0 +1,1 @@
+"""A sandbox for the shell commands of agents, by bubblewrap."""

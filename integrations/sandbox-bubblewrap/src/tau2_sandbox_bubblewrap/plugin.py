@@ -1,0 +1,9 @@
+"""Registers the sandbox. Nothing is looked for before a tool needs it."""
+
+from tau2_core import Lazy, SandboxSpec, hookimpl
+
+
+@hookimpl
+def tau2_sandboxes() -> list[SandboxSpec]:
+    what = "namespaces of Linux, by bubblewrap: no network, no other files"
+    return [SandboxSpec("bubblewrap", what, Lazy("tau2_sandbox_bubblewrap.sandbox:open_sandbox"))]
