@@ -6,6 +6,7 @@ tau2_environments is the exception: a pack uses it, and test_own_pack.py tests i
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -447,9 +448,9 @@ def test_commands_run_in_its_sandbox(gym: Gym, installed: Path, tmp_path: Path) 
     text = search.read_text().replace("bm25", "shell").replace("{top_k: $top_k}", "{sandbox: echo, writable: true}")
     search.write_text(text)
     assert gym("check", "--pack", pack, paths=[installed]).stdout == "it_desk: clean (6 tools, 4 tasks, 4 played)\n"
-    code = f"from tau2_core import open_episode; e = open_episode({str(pack)!r}); print(e.call(e.tools[0].name, query='ls'))"
-    told = subprocess.check_output([sys.executable, "-P", "-c", code], env=os.environ | {"PYTHONPATH": str(installed)})
-    assert b"ls among 11 files" in told
+    code = f"from tau2_core import open_episode as o; e = o({str(pack)!r}); print(e.call(e.tools[0].name, query='ls'))"
+    command = [sys.executable, "-P", "-c", code]
+    assert b"ls among 11 files" in subprocess.check_output(command, env=os.environ | {"PYTHONPATH": str(installed)})
 
 
 def test_its_command_and_panel_are_shown(play: Play, gym: Gym, installed: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tau2_core import Run, UsageError, evaluate, open_episode
+from tau2_core import AssistantMessage, Run, ToolCall, ToolMessage, UsageError, evaluate, open_episode
 from tau2_core.testing.scripted_endpoint import Answer, Asked, Dropped, Raw, Refusal, ScriptedEndpoint, Stalled
 
 from tests.bakery import forget_packs
@@ -43,10 +43,8 @@ class Searcher:
     """An agent that searches once, and says what it has found first."""
 
     async def reply(self, history: Any) -> Any:
-        from tau2_core import AssistantMessage, ToolCall, ToolMessage
-
         if isinstance(history[-1], ToolMessage):
-            return AssistantMessage(content=history[-1].content.splitlines()[0])
+            return AssistantMessage(content=str(history[-1].content).splitlines()[0])
         return AssistantMessage(tool_calls=[ToolCall(id="c", name="search", arguments={"query": "visitors?"})])
 
 
@@ -61,7 +59,7 @@ def documents_asked(endpoint: ScriptedEndpoint) -> int:
 def test_the_closest_documents_are_found_and_of_equal_ones_the_last(desk: Path, endpoint: ScriptedEndpoint) -> None:
     with open_episode(desk, "reset", **by_meaning(endpoint)) as episode:
         found = episode.call("search", query="Paper for a printer").content
-        order = [line.split()[1] for line in found.splitlines() if line.startswith("   ID: ")]
+        order = [line.split()[1] for line in str(found).splitlines() if line.startswith("   ID: ")]
         assert order == ["printers_paper", "printers_hanging", "visitors"]
         nothing = episode.call("search", query="zebra").content  # a vector of zeros
         assert nothing.startswith("1. Visitors\n   ID: visitors\n   Score: 0.0000\n")
@@ -163,10 +161,10 @@ def test_an_endpoint_that_fails_is_an_infrastructure_error(desk: Path, first: in
 
 
 def test_vectors_of_another_size_are_an_infrastructure_error(desk: Path) -> None:
-    with ScriptedEndpoint(fails_from(1, vectors([[1.0, 2.0]]))) as endpoint:
-        with open_episode(desk, "reset", attempts=1, **by_meaning(endpoint)) as episode:
-            episode.call("search", query="visitors")
-            assert "the query's vector has 2 numbers, those of the documents 3" in str(episode.record().error)
+    endpoint = ScriptedEndpoint(fails_from(1, vectors([[1.0, 2.0]])))
+    with endpoint, open_episode(desk, "reset", attempts=1, **by_meaning(endpoint)) as episode:
+        episode.call("search", query="visitors")
+        assert "the query's vector has 2 numbers, those of the documents 3" in str(episode.record().error)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,8 @@ def load_litellm() -> ModuleType:
     litellm.telemetry = False
     litellm.suppress_debug_info = True
     litellm.drop_params = True
-    litellm.DEFAULT_MAX_RETRIES = 0  # it takes 0 among the arguments of embeddings for none, and would try again itself
+    # It ignores a 0 among the arguments of embeddings, and would try again itself.
+    litellm.DEFAULT_MAX_RETRIES = 0  # type: ignore[attr-defined]
     logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)  # its messages may contain keys
     # It copies answers with pydantic, which warns about every field of an unexpected type.
     warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)

@@ -125,7 +125,14 @@ def open_sandbox() -> Bubblewrap:
 def _tried(program: str) -> Bubblewrap:
     """Return the sandbox by a program that has just worked."""
     environment = ("--clearenv", "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LC_ALL", "C.UTF-8")
-    guards = ("--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--cap-drop", "ALL")
+    guards: tuple[str, ...] = (
+        "--unshare-all",
+        "--unshare-user",
+        "--die-with-parent",
+        "--new-session",
+        "--cap-drop",
+        "ALL",
+    )
     guards += (*environment, "--setenv", "HOME", INSIDE)
     trial = [program, *guards, *_world(Path("/usr"), writable=False, most=4096), "bash", "-c", "true"]
     try:
