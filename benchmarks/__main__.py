@@ -1,6 +1,7 @@
 """`python -m benchmarks [SECTION…] [--simulations DIR]`: the cost of worlds, calls, grades, rollouts and a server.
 
 Sections: the domains, `imports` (CPU seconds of a start, and the size of a light install, which pip fetches),
+`search` (BM25 beside rank-bm25, over own documents or those of `--dataset`),
 `grading` (of official result files, by default those in ../shared), `regrading` (of `--conversations` of them, by
 default 100,000, on all cores), `train` (environments for training, also those of
 tau2-bench: `--tau2-bench` is a folder with its package, or an interpreter that has it), `equality`
@@ -26,7 +27,7 @@ from rich.table import Table
 from benchmarks.imports import install_figures, start_figures
 from benchmarks.measure import Figure, domain_figures
 
-DOMAINS = ("airline", "mock", "retail", "telecom")
+DOMAINS = ("airline", "banking_knowledge", "mock", "retail", "telecom")
 
 
 def main(
@@ -40,6 +41,7 @@ def main(
     tau2_bench: Path | None = None,
     environments: list[int] | None = None,
     conversations: int = 100_000,
+    dataset: Path | None = None,
 ) -> None:
     """Measure the given sections, by default the domains and the imports, and print a table for each."""
     screen = Console(width=130)
@@ -93,6 +95,12 @@ def main(
             screen.print(_table("train: retail, environments of one process", figures))
             if remark:
                 screen.print(escape(remark), soft_wrap=True)
+        elif section == "search":
+            from benchmarks.search import search_figures
+
+            figures, remark = search_figures(dataset)
+            screen.print(_table("search: BM25 over the documents of banking_knowledge", figures))
+            screen.print(remark)
         elif section == "executors":
             from benchmarks.executors import executor_figures
 
@@ -178,7 +186,7 @@ def _table(title: str, figures: list[Figure]) -> Table:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("sections", nargs="*", default=[*DOMAINS, "imports"])
+    parser.add_argument("sections", nargs="*", default=[*DOMAINS, "search", "imports"])
     parser.add_argument(
         "--simulations", type=Path, help="the folder of official result files, with a subfolder per domain"
     )
@@ -192,5 +200,6 @@ if __name__ == "__main__":
     parser.add_argument("--before", type=Path, metavar="DIR", help="the tree that `trees` compares this tree with")
     parser.add_argument("--tau2-bench", type=Path, metavar="PATH", help="its package, which `train` measures, too")
     parser.add_argument("--environments", type=int, nargs="+", metavar="N", help="sizes of the vectors of `train`")
+    parser.add_argument("--dataset", type=Path, help="a checkout of tau2-bench, whose documents `search` takes")
     told = parser.parse_args()
     main(**vars(told))

@@ -52,6 +52,7 @@ class Setting:
     _known: dict[Role, Mapping[str, Tool]] = field(default_factory=dict, init=False, repr=False)
     _tools: dict[Role, Mapping[str, Tool]] = field(default_factory=dict, init=False, repr=False)
     _hidden: dict[Role, Mapping[str, Tool]] = field(default_factory=dict, init=False, repr=False)
+    _policies: dict[tuple[str, ...], str] = field(default_factory=dict, init=False, repr=False)
     _bases: dict[Role, Base] | None = field(default=None, init=False, repr=False)
     _tasks: Mapping[str, Task] | None = field(default=None, init=False, repr=False)
 
@@ -203,8 +204,12 @@ class Setting:
         """Return the policy that the agent reads in a task: it may contain documents that the task requires."""
         if not task.required_documents:
             return self.policy_text
-        known = self.knowledge.by_name
-        return self._policy([known[name] for name in task.required_documents if name in known])
+        named = tuple(task.required_documents)
+        if named not in self._policies:  # rendering takes longer than an episode without models
+            known = self.knowledge.by_name
+            text = self._policy([known[name] for name in named if name in known])
+            self._policies[named] = self.policy_text if text == self.policy_text else text
+        return self._policies[named]
 
     def _policy(self, required: Sequence[Document]) -> str:
         if self.dataset:

@@ -65,6 +65,7 @@ class Pack:
     _bases: dict[tuple[Role, Path], Base] = field(default_factory=dict, repr=False)
     _tasks: TaskSet | None = field(default=None, repr=False)
     _knowledge: dict[tuple[Path, ...], KnowledgeBase] = field(default_factory=dict, repr=False)
+    _document_files: tuple[Path, ...] | None = field(default=None, repr=False)
 
     def callees(self, role: Role) -> dict[str, Tool | Function]:
         """Return everything that tasks may call on a side: its functions and its tools."""
@@ -83,8 +84,7 @@ class Pack:
         """Return the knowledge base from the pack's own files or a dataset's. It is read once. Raises PackError."""
         own = files is None
         if files is None:
-            pattern = self.manifest.knowledge.documents if self.manifest.knowledge else None
-            files = () if pattern is None else tuple(matching_files(self.folder, pattern))
+            files = self._own_documents()
         key = tuple(files)
         known = self._knowledge.get(key)
         if known is None:
@@ -98,6 +98,12 @@ class Pack:
                 raise PackError(problems.found)
             self._knowledge[key] = known
         return known
+
+    def _own_documents(self) -> tuple[Path, ...]:
+        if self._document_files is None:
+            pattern = self.manifest.knowledge.documents if self.manifest.knowledge else None
+            self._document_files = () if pattern is None else tuple(matching_files(self.folder, pattern))
+        return self._document_files
 
     @property
     def database_roles(self) -> list[Role]:
