@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def _their_search(index: Any) -> Search:
 def _search(search: Search, queries: Sequence[str]) -> tuple[list[float], list[Sequence[tuple[int, float]]]]:
     """Return the microseconds of each query when all is warm, and what was found."""
     found = [search(query) for query in queries]
-    return [_timed(lambda query=query: search(query))[0] for query in queries], found
+    return [_timed(partial(search, query))[0] for query in queries], found
 
 
 def _timed(work: Callable[[], Any]) -> tuple[float, Any]:

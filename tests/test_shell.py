@@ -21,7 +21,7 @@ from tau2_core import (
 from tau2_core.retrievers.shell import Shell
 
 from tests.bakery import forget_packs, in_process
-from tests.test_docs import ROOT, write_files
+from tests.documents import ROOT, write_files
 
 KNOWLEDGE = KnowledgeBase((Document("a(b)", "Fees", "The fee is 5."), Document("c", "Cards", "A card.\n")))
 

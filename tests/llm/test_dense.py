@@ -13,8 +13,8 @@ from tau2_core import AssistantMessage, Run, ToolCall, ToolMessage, UsageError, 
 from tau2_core.testing.scripted_endpoint import Answer, Asked, Dropped, Raw, Refusal, ScriptedEndpoint, Stalled
 
 from tests.bakery import forget_packs
+from tests.documents import ROOT, write_files
 from tests.llm.embedded import embedded, texts_of, vectors
-from tests.test_docs import ROOT, write_files
 
 PRICE = {"input_cost_per_token": 0.5, "output_cost_per_token": 0}
 DOCUMENTS = 3

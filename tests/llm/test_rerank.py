@@ -15,7 +15,7 @@ from tau2_core.retrievers.rerank import read_rating
 from tau2_core.testing.scripted_endpoint import Answer, Asked, Refusal, ScriptedEndpoint, say
 
 from tests.bakery import forget_packs
-from tests.test_docs import ROOT, write_files
+from tests.documents import ROOT, write_files
 
 Script = Callable[[Asked], Answer]
 
