@@ -448,8 +448,13 @@ def test_commands_run_in_its_sandbox(gym: Gym, installed: Path, tmp_path: Path) 
     text = search.read_text().replace("bm25", "shell").replace("{top_k: $top_k}", "{sandbox: echo, writable: true}")
     search.write_text(text)
     assert gym("check", "--pack", pack, paths=[installed]).stdout == "it_desk: clean (6 tools, 4 tasks, 4 played)\n"
-    code = f"from tau2_core import open_episode as o; e = o({str(pack)!r}); print(e.call(e.tools[0].name, query='ls'))"
-    command = [sys.executable, "-P", "-c", code]
+    searching = f"""
+from tau2_core import load_domain, open_episode
+
+with open_episode({str(pack)!r}) as episode:
+    print(episode.call(next(iter(load_domain({str(pack)!r}).tools)), query="ls").content)
+"""
+    command = [sys.executable, "-P", "-c", searching]
     assert b"ls among 11 files" in subprocess.check_output(command, env=os.environ | {"PYTHONPATH": str(installed)})
 
 

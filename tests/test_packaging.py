@@ -45,14 +45,15 @@ def metadata(archive: zipfile.ZipFile) -> Message:
 
 @pytest.mark.parametrize("project", sorted({*PROJECTS, *INTEGRATIONS}))
 def test_a_wheel_is_the_package_and_nothing_else(wheels: dict[str, Path], project: str) -> None:
-    (source,) = [folder for folder in (ROOT / project / "src").iterdir() if folder.is_dir()]
+    source = ROOT / project / "src"
     files = {
-        f"{source.name}/{file.relative_to(source).as_posix()}": file
+        file.relative_to(source).as_posix(): file
         for file in source.rglob("*")
         if file.is_file() and "__pycache__" not in file.parts
     }
     assert {Path(name).suffix for name in files} <= DATA | {".py"}
-    assert f"{source.name}/py.typed" in files
+    packages = {name.partition("/")[0] for name in files}
+    assert {f"{package}/py.typed" for package in packages} <= files.keys()
     with zipfile.ZipFile(wheels[project]) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
         assert packed == files.keys()
