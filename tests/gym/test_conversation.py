@@ -173,7 +173,7 @@ class TestRecords:
         assert record["digests"] == digests
         assert record["tool_errors"] == {"invalid_arguments": 1}
         catalogue = open_catalogue()
-        local = Grader(setting, "tau2", catalogue.evaluators("tau2"))
+        local = Grader(setting, "tau2", catalogue.evaluators("tau2"), detectors=catalogue.detectors())
         again = local.grade(EpisodeRecord.model_validate(record), setting.tasks()["create_plain"])
         assert again.model_dump(mode="json") == grade
         assert grade["reward"] == 1.0

@@ -52,7 +52,7 @@ SHOWN_BELOW = {  # and in test_served_limits.py
     "token_traces",
 }
 SHOWN_ELSEWHERE = {  # file of the tests and a word of theirs
-    "dataset": ("test_slots.py", '"--dataset"'),
+    "dataset": ("test_served_models.py", '"--dataset"'),
     "name": ("test_slots.py", '"--name"'),
     "shard": ("test_slots.py", '"--shard"'),
     "resume": ("test_slots.py", '"--resume"'),

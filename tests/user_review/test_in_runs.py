@@ -76,7 +76,7 @@ def test_a_report_has_the_rate_without_failures_of_the_customer(runs: dict[str, 
     assert (customer["rate_without"], customer["coverage_without"]) == (None, 0.0)
     assert customer["detectors"] == {"ended_at_confirmation": 2, "ended_early": 2}
     text = shown("report", runs["hasty"])
-    assert "customer: decisive faults in 2 of 2 episodes, 2 of them failed; minor faults in 0" in text
+    assert "customer: decisive faults in 2 of 2 episodes (2 failed), minor ones in 0" in text
     assert "faults of the customer, by episodes: ended_at_confirmation 2, ended_early 2" in text
     assert "fair customer leaves out failures that the customer caused; it counts 0% of the slots" in text
     assert "fair customer" not in shown("report", runs["patient"])

@@ -91,7 +91,7 @@ def _show(each: Report, screen: Console) -> None:
     ):
         screen.print(f"{title}: {_counts(counts)}", highlight=False, soft_wrap=True)
     if each.customer:
-        screen.print(_customer(each.customer), highlight=False, soft_wrap=True)
+        screen.print(_customer(each.customer), highlight=False)
     if each.usage:
         screen.print(_usage(each))
         for role, used in each.usage.items():
@@ -104,8 +104,8 @@ def _show(each: Report, screen: Console) -> None:
 
 def _customer(found: CustomerFaults) -> str:
     lines = [
-        f"customer: decisive faults in {found.decisive} of {found.reviewed} episodes, {found.caused_failures} of them "
-        f"failed; minor faults in {found.minor}"
+        f"customer: decisive faults in {found.decisive} of {found.reviewed} episodes ({found.caused_failures} failed), "
+        f"minor ones in {found.minor}"
     ]
     if found.detectors:
         lines.append(f"faults of the customer, by episodes: {_counts(found.detectors)}")

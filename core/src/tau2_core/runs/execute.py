@@ -217,7 +217,12 @@ class _Run:
         role_models = [role_model for role, role_model in self.plan.participants.role_models.items() if role != "judge"]
         if not role_models:
             return
-        answered = asyncio.gather(*(role_model.tried.wait() for role_model in role_models))
+
+        async def all_have_answered() -> None:  # a task, since a cancelled `gather` complains if nobody awaits it
+            for role_model in role_models:
+                await role_model.tried.wait()
+
+        answered = asyncio.ensure_future(all_have_answered())
         over = asyncio.ensure_future(self.one_over.wait())
         waiting: set[asyncio.Future[Any]] = {first, over, answered}
         try:

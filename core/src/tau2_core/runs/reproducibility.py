@@ -134,7 +134,12 @@ def _play(
     domain: Domain, toolsets: Sequence[Toolset], retrievers: Sequence[dict[str, Any]], tasks: Sequence[str]
 ) -> list[gold_probe.ProbeResult]:
     """Play tasks in several processes at once, and return the results of their calls."""
-    described = {**asdict(domain), "folder": str(domain.folder) if domain.folder else None}
+    described = {
+        "name": domain.name,
+        "package": domain.package,
+        "folder": str(domain.folder) if domain.folder else None,
+        "manifest": domain.manifest,
+    }
     path = os.pathsep.join(place for place in sys.path if place)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tau2-gym-")))
