@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from subprocess import CompletedProcess
-
-import pytest
 
 Gym = Callable[..., CompletedProcess[str]]
 TONE = """
@@ -27,16 +24,3 @@ def lies(evidence: Evidence) -> bool:
 def too_much(evidence: Evidence) -> Verdict:
     return Verdict(criterion="TONE", status=Status.GRADED, reward=2.0)
 """
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[..., Path]:
-    """Write an `evaluation.yaml`, and `tone.py` beside it."""
-
-    def make(text: str, name: str = "evaluation.yaml") -> Path:
-        (tmp_path / "tone.py").write_text(TONE, encoding="utf-8")
-        file = tmp_path / name
-        file.write_text(text, encoding="utf-8")
-        return file
-
-    return make

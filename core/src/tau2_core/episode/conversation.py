@@ -27,7 +27,7 @@ from tau2_core.model.messages import (
     ToolMessage,
     UserMessage,
 )
-from tau2_core.model.participants import STOP, STOP_TOKENS, Agent, User
+from tau2_core.model.participants import STOP, Agent, User, has_stop_token
 from tau2_core.model.tools import Failure, Role, ToolResult
 from tau2_core.watchdog import running
 
@@ -206,7 +206,7 @@ class Conversation:
 
     def _check_stop(self, message: ParticipantMessage) -> None:
         if isinstance(message, UserMessage):
-            if not message.tool_calls and any(token in (message.content or "") for token in STOP_TOKENS):
+            if not message.tool_calls and has_stop_token(message.content or ""):
                 self.termination = Termination.USER_STOP
         elif self.solo:
             if STOP in (message.content or ""):

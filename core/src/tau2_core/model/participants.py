@@ -17,6 +17,20 @@ TRANSFER = "###TRANSFER###"
 OUT_OF_SCOPE = "###OUT-OF-SCOPE###"
 STOP_TOKENS = (STOP, TRANSFER, OUT_OF_SCOPE)
 SOLO_REQUEST = "Work on the ticket."
+
+
+def has_stop_token(text: str) -> bool:
+    """Tell whether a text has one of the tokens that end a conversation."""
+    return any(token in text for token in STOP_TOKENS)
+
+
+def without_stop_tokens(text: str) -> str:
+    """Return a text without the tokens that end a conversation."""
+    for token in STOP_TOKENS:
+        text = text.replace(token, "")
+    return text
+
+
 REPLY_SECONDS = 120.0
 
 CallTool = Callable[[str, Mapping[str, Any]], Awaitable[ToolResult]]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.messages import AssistantMessage, ToolCall, ToolMessage, UserMessage
-from tau2_core.model.participants import STOP_TOKENS
+from tau2_core.model.participants import without_stop_tokens
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Tool
 
@@ -78,7 +78,7 @@ class ReviewedConversation:
     @cached_property
     def spoken(self) -> Sequence[tuple[int, str]]:
         """The customer's texts without stop tokens, with their index in the record; calls and empty texts left out."""
-        texts = ((index, without_tokens(message.content or "")) for index, message in self.user_messages)
+        texts = ((index, without_stop_tokens(message.content or "").strip()) for index, message in self.user_messages)
         return [(index, text) for index, text in texts if text]
 
     @cached_property
@@ -113,10 +113,3 @@ class ReviewedConversation:
     def last_agent_text(self, before: int) -> str:
         """Return the agent's last text before a message, "" if there is none."""
         return next((text for index, text in reversed(self.agent_texts) if index < before), "")
-
-
-def without_tokens(text: str) -> str:
-    """Return a text without the tokens that end a conversation, and without space around it."""
-    for token in STOP_TOKENS:
-        text = text.replace(token, "")
-    return text.strip()

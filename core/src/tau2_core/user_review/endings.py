@@ -10,9 +10,8 @@ import re
 from collections.abc import Iterator
 
 from tau2_core.model.episodes import Termination
-from tau2_core.model.participants import OUT_OF_SCOPE, TRANSFER
-from tau2_core.model.user_review import ReviewedConversation, Severity, UserFinding, without_tokens
-from tau2_core.user_review.speech import has_stop_token
+from tau2_core.model.participants import OUT_OF_SCOPE, TRANSFER, has_stop_token, without_stop_tokens
+from tau2_core.model.user_review import ReviewedConversation, Severity, UserFinding
 
 TAIL = 400  # characters of the agent's last text in which its question is looked for
 _ASKS_TO_CONFIRM = re.compile(
@@ -197,7 +196,7 @@ def _end(conversation: ReviewedConversation) -> tuple[int, str, str] | None:
     index, message = conversation.user_messages[-1]
     said = message.content or ""
     token = next((token for token in (TRANSFER, OUT_OF_SCOPE) if token in said), "")
-    return index, without_tokens(said), token
+    return index, without_stop_tokens(said).strip(), token
 
 
 def _last_question(text: str) -> str:

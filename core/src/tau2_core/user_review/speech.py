@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from tau2_core.model.participants import STOP_TOKENS
 from tau2_core.model.user_review import ReviewedConversation, UserFinding
 
 _OFFERS_HELP = re.compile(
@@ -104,8 +103,3 @@ def empty_turn(conversation: ReviewedConversation) -> Iterator[UserFinding]:
 def _has_one(text: str, words: Sequence[str]) -> bool:
     lowered = text.lower()
     return any(word in lowered for word in words)
-
-
-def has_stop_token(text: str) -> bool:
-    """Tell whether a text has one of the tokens that end a conversation."""
-    return any(token in text for token in STOP_TOKENS)

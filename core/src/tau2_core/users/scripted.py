@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tau2_core.errors import UsageError
 from tau2_core.model.messages import AssistantMessage, Message, ToolCall, ToolMessage, UserMessage
-from tau2_core.model.participants import STOP, STOP_TOKENS, TRANSFER, UserContext
+from tau2_core.model.participants import STOP, TRANSFER, UserContext, without_stop_tokens
 from tau2_core.model.tasks import Action, Instructions, UserScenario
 
 PATIENCE = 10
@@ -67,13 +67,7 @@ def script(scenario: UserScenario) -> list[str]:
     else:
         rest = [instructions.known_info, instructions.task_instructions]
         texts = [instructions.reason_for_call, "\n".join(part for part in rest if part)]
-    return [spoken for text in texts if (spoken := _without_tokens(text)).strip()]
-
-
-def _without_tokens(text: str) -> str:
-    for token in STOP_TOKENS:
-        text = text.replace(token, "")
-    return text
+    return [spoken for text in texts if (spoken := without_stop_tokens(text)).strip()]
 
 
 def asked_for(pending: Sequence[Action], text: str) -> list[Action]:
