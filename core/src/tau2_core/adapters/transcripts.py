@@ -36,7 +36,9 @@ class _Call(_Part):
     function: _Function
 
 
-class _ChatMessage(_Part):
+class ChatMessage(_Part):
+    """A message as chat completions have it. Other keys are ignored."""
+
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[dict[str, Any]] | None = None
     tool_calls: list[_Call] | None = None
@@ -50,7 +52,7 @@ def _as_text(value: Any) -> Any:
 class _Line(_Part):
     """One conversation. Other keys are ignored."""
 
-    messages: list[_ChatMessage] = Field(min_length=1)
+    messages: list[ChatMessage] = Field(min_length=1)
     id: Annotated[str | None, BeforeValidator(_as_text)] = None
     task_id: Annotated[str | None, BeforeValidator(_as_text)] = None
     trial: int | None = Field(default=None, ge=0)
@@ -93,7 +95,7 @@ class TranscriptFile:
         if task is None:
             raise DatasetError(f"{place}: {domain} has no task {task_id!r}; `tau2-gym tasks {domain}` lists them")
         try:
-            messages = list(_in_order([message.model_dump() for message in content.messages]))
+            messages = list(in_order([message.model_dump() for message in content.messages]))
         except ValueError as error:
             raise DatasetError(f"{place}: {error}") from error
         if self.solo and any(isinstance(message, UserMessage) for message in messages):
@@ -146,7 +148,7 @@ def _read_line(text: str) -> _Line | str:
         return f"not JSON: {error}"
 
 
-def _in_order(chat: Sequence[dict[str, Any]]) -> Iterator[Message]:
+def in_order(chat: Sequence[dict[str, Any]]) -> Iterator[Message]:
     """Yield the messages with the results of a message's calls in the order of the calls, as the record has them.
 
     Raises ValueError naming the message, counted from 0, if a call has no result, or a result no call.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +15,7 @@ from tau2_core.model.participants import without_stop_tokens
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Tool
 
+T = TypeVar("T")
 Severity = Literal["minor", "decisive"]
 CustomerFault = Literal["none", "minor", "decisive"]
 
@@ -59,6 +60,14 @@ class ReviewedConversation:
     record: EpisodeRecord
     tools: Mapping[str, Tool]
     user_tools: Mapping[str, Tool]
+    _shared: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def once(self, compute: Callable[[ReviewedConversation], T]) -> T:
+        """Return `compute(self)`, computed when it is first asked for: work that several detectors share."""
+        if compute not in self._shared:
+            self._shared[compute] = compute(self)
+        found: T = self._shared[compute]
+        return found
 
     @cached_property
     def scenario(self) -> str:

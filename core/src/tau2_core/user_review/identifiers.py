@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from weakref import WeakKeyDictionary
 
 from tau2_core.model.messages import ToolMessage
 from tau2_core.model.user_review import ReviewedConversation, Severity, UserFinding
@@ -52,7 +51,6 @@ _BEFORE_A_NAME = ("name", "his is ", "I am ", "I'm ", "I’m ")
 _NO_NAMES = frozenset(
     ["a", "an", "the", "not", "so", "very", "here", "just", "still", "sure", "sorry", "happy", "glad"]
 )
-_FOUND: WeakKeyDictionary[ReviewedConversation, list[UserFinding]] = WeakKeyDictionary()
 LONG = 6  # digits
 SHORTEST_CODE = 4
 NEAR_DAYS = 7  # a customer may count days from a date that it knows
@@ -86,20 +84,17 @@ def squash(text: str) -> str:
 
 def invented_identifier(conversation: ReviewedConversation) -> Iterator[UserFinding]:
     """Find identifiers that the customer cannot know and that nothing in its scenario resembles."""
-    return (each for each in _findings(conversation) if each.detector == "invented_identifier")
+    return (each for each in conversation.once(_findings) if each.detector == "invented_identifier")
 
 
 def contradicted_identifier(conversation: ReviewedConversation) -> Iterator[UserFinding]:
     """Find identifiers that the customer cannot know where its scenario gives another one of the same form."""
-    return (each for each in _findings(conversation) if each.detector == "contradicted_identifier")
+    return (each for each in conversation.once(_findings) if each.detector == "contradicted_identifier")
 
 
 def _findings(conversation: ReviewedConversation) -> list[UserFinding]:
-    """Return the findings of both detectors, which are made together and once."""
-    found = _FOUND.get(conversation)
-    if found is None:
-        found = _FOUND[conversation] = list(_find(conversation))
-    return found
+    """Return the findings of both detectors, which are made together."""
+    return list(_find(conversation))
 
 
 def _find(conversation: ReviewedConversation) -> Iterator[UserFinding]:
