@@ -10,6 +10,7 @@ from collections.abc import Callable
 from configparser import ConfigParser
 from email import message_from_string
 from email.message import Message
+from importlib.metadata import entry_points
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -65,17 +66,17 @@ def test_a_wheel_says_what_its_project_says(wheels: dict[str, Path], project: st
     declared = tomllib.loads((ROOT / project / "pyproject.toml").read_text())["project"]
     with zipfile.ZipFile(wheels[project]) as archive:
         found = metadata(archive)
-        entry_points = ConfigParser()
+        entries = ConfigParser()
         (name,) = [name for name in archive.namelist() if name.endswith("/entry_points.txt")]
-        entry_points.read_string(archive.read(name).decode())
+        entries.read_string(archive.read(name).decode())
     assert (found["Name"], found["Version"]) == (declared["name"], declared["version"])
     assert found["Requires-Python"] == ">=3.11"
     if project == "core":
-        assert dict(entry_points["console_scripts"]) == {"tau2-gym": "tau2_core.cli.app:main"}
+        assert dict(entries["console_scripts"]) == {"tau2-gym": "tau2_core.cli.app:main"}
         return
     name = Path(project).name
     package = f"tau2_domain_{name}" if project in PACKS else f"tau2_gym_{name.replace('-', '_')}"
-    assert dict(entry_points["tau2_core"]) == {name: f"{package}.plugin"}
+    assert dict(entries["tau2_core"]) == {name: f"{package}.plugin"}
     # A pack works with the minor version of the core that it was made for.
     required = found.get_all("Requires-Dist") or []
     assert any(re.fullmatch(r"tau2-core(\[.*\])?~=0\.1\.0", each) for each in required)
@@ -104,3 +105,15 @@ def test_wheels_work_without_the_source_tree(gym: Gym, wheels: dict[str, Path], 
         assert json.loads(done.stdout)["mean_reward"] == 1.0
     done = gym("check", "airline", "mock", paths=[target], TAU2_GYM_DISABLE=others)
     assert [line.partition(" (")[0] for line in done.stdout.splitlines()] == ["airline: clean", "mock: clean"]
+
+
+@pytest.mark.parametrize("project", PACKS)
+def test_a_pack_plays_with_the_core_alone(gym: Gym, wheels: dict[str, Path], tmp_path: Path, project: str) -> None:
+    for name in ("core", project):
+        with zipfile.ZipFile(wheels[name]) as archive:
+            archive.extractall(tmp_path / "installed")
+    domain = Path(project).name
+    others = entry_points(group="tau2_core").names - {domain}
+    done = gym("run", domain, "--json", paths=[tmp_path / "installed"], TAU2_GYM_DISABLE=",".join(others))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["mean_reward"] == 1.0
