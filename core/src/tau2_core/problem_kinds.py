@@ -35,6 +35,7 @@ class ProblemKind(Enum):
     TOOLSET = "T2G024", "a toolset cannot be used"
     NOT_WRITTEN = "T2G025", "a handler is not written yet"
     EPISODE = "T2G026", "the function of a task's options cannot be used"
+    CUSTOMER = "T2G027", "a prompt or persona of the customer has a name of the core"
 
     DATABASE_MODEL = "T2G030", "a database's model cannot be used"
     DATA = "T2G031", "data does not fit the records"

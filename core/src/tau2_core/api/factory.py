@@ -123,7 +123,13 @@ class EpisodeFactory:
         if isinstance(seed, bool) or not isinstance(seed, int):
             raise UsageError(f"seed: give an integer, not {seed!r}")
         return Episode(
-            self.setting, task, self.participants, slot=Slot(task.id, trial), seed=seed, grade=_GradeOf(self, task)
+            self.setting,
+            task,
+            self.participants,
+            slot=Slot(task.id, trial),
+            seed=seed,
+            grade=_GradeOf(self, task),
+            persona_by_seed=True,
         )
 
     async def grade(self, record: EpisodeRecord, task: Task) -> Grade:

@@ -32,6 +32,8 @@ class EpisodeOptions(TypedDict, total=False):
     user: the same forms; a class or function gets a `UserContext`.
     judge: the model that decides natural-language assertions.
     agent_model, user_model: the model of a participant that is not itself given as a model.
+    user_prompt: the name of a variant of the customer's prompt.
+    persona: the name of a persona, or several that take turns: by trial in a run, by seed in other episodes.
     faults: rates from 0 to 1 by the name of a fault.
     packs: folders of packs that are not installed. blocked: plugins that are not imported.
     config: a configuration file; options given here override it.
@@ -44,6 +46,8 @@ class EpisodeOptions(TypedDict, total=False):
     judge: ModelLike
     agent_model: ModelLike
     user_model: ModelLike
+    user_prompt: str
+    persona: str | Sequence[str]
     config: str | Path
     dataset: str | Path
     variant: str

@@ -24,7 +24,10 @@ def describe(
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
-    """Show a domain's tools as a model sees them, or one tool with its parameters and its location in the code."""
+    """Show a domain's tools as a model sees them, or one tool with its parameters and its location in the code.
+
+    Without a tool, the prompts and personas of its simulated customers are shown too.
+    """
     from tau2_core.errors import UsageError
     from tau2_core.names import did_you_mean
     from tau2_core.runs.loading import load_setting, open_catalogue
@@ -65,6 +68,13 @@ def _show_domain(setting: Setting, tools: list[Tool]) -> None:
             safe(item.name), item.role, item.kind, safe(", ".join(names)), safe(item.description.split(". ")[0].strip())
         )
     screen.print(table)
+    customers = setting.pack.customers
+    for title, known in (("prompt of the customer", customers.prompts), ("persona", customers.personas)):
+        table = folding_table((title, "what it is"), known)
+        for name, each in known.items():
+            table.add_row(safe(name), safe(each.summary))
+        screen.print()
+        screen.print(table)
 
 
 def _show_tool(tool: Tool) -> None:

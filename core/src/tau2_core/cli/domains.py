@@ -37,6 +37,8 @@ def domains(json_output: JsonOption = False, pack: PackOption = None, no_plugin:
                 "splits": {split: len(ids) for split, ids in tasks.splits.items()},
                 "variants": list(loaded.manifest.variants),
                 "solo": loaded.supports_solo,
+                "user_prompts": list(loaded.customers.prompts),
+                "personas": list(loaded.customers.personas),
             }
         rows.append(row)
     for problem in catalogue.broken():

@@ -25,6 +25,18 @@ EvaluatorsOption = Annotated[
         metavar="SET|FILE", help="The evaluators: tau2 (default), strict, a plugin's set, or an evaluation.yaml."
     ),
 ]
+UserPromptOption = Annotated[
+    str | None,
+    typer.Option(
+        "--user-prompt", metavar="NAME", help="The customer's prompt; `tau2-gym describe DOMAIN` lists the variants."
+    ),
+]
+PersonaOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--persona", metavar="NAME", help="How the customer behaves; if repeated, personas take turns by trial."
+    ),
+]
 ConfigOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="A YAML file with any of these options; the command line overrides it."),

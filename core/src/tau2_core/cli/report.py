@@ -82,6 +82,8 @@ def _show(each: Report, screen: Console) -> None:
         screen.print(_criteria(each))
         if not all(found.in_basis for found in each.criteria.values()):
             screen.print(f"* {NOT_IN_REWARD}")
+    if each.personas:
+        screen.print(_personas(each))
     screen.print()
     for title, counts in (
         ("outcomes", each.outcomes),
@@ -143,6 +145,17 @@ def _criteria(each: Report) -> Table:
         evaluable = "–" if found.evaluable_rate is None else f"{found.evaluable_rate.value:.3f}"
         mark = "" if found.in_basis else " *"
         table.add_row(safe(name) + mark, *counts, safe(shown(found.strict_rate)), evaluable)
+    return table
+
+
+def _personas(each: Report) -> Table:
+    from tau2_core.cli.charts import shown
+
+    table = _table("persona", "episodes", "decisive\nfaults", "strict rate", "evaluable")
+    for name, found in each.personas.items():
+        evaluable = "–" if found.evaluable_rate is None else f"{found.evaluable_rate.value:.3f}"
+        counts = (str(found.episodes), str(found.decisive_faults))
+        table.add_row(safe(name), *counts, safe(shown(found.strict_rate)), evaluable)
     return table
 
 

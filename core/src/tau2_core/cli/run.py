@@ -15,7 +15,9 @@ from tau2_core.cli.options import (
     JsonOption,
     NoPluginOption,
     PackOption,
+    PersonaOption,
     ShowConfigOption,
+    UserPromptOption,
     example,
     given,
 )
@@ -51,6 +53,8 @@ def run(
     agent_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the agent's model.")] = None,
     user_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the customer's model.")] = None,
     judge_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the judge's model.")] = None,
+    user_prompt: UserPromptOption = None,
+    persona: PersonaOption = None,
     config: ConfigOption = None,
     show_config: ShowConfigOption = False,
     dataset: DatasetOption = None,

@@ -14,7 +14,9 @@ from tau2_core.cli.options import (
     EvaluatorsOption,
     NoPluginOption,
     PackOption,
+    PersonaOption,
     ShowConfigOption,
+    UserPromptOption,
     example,
     given,
 )
@@ -79,6 +81,8 @@ def serve(
     ] = None,
     user_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the customer's model.")] = None,
     judge_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the judge's model.")] = None,
+    user_prompt: UserPromptOption = None,
+    persona: PersonaOption = None,
     config: ConfigOption = None,
     show_config: ShowConfigOption = False,
     split: Annotated[str | None, typer.Option(help="Serve a run of this split, slot by slot.")] = None,

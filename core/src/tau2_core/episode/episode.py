@@ -55,12 +55,14 @@ class Episode:
         models: Mapping[ModelRole, EpisodeModel] | None = None,
         grade: GradeRecord | None = None,
         mcp_url: str | None = None,
+        persona_by_seed: bool = False,
     ) -> None:
         """Set up the task's start state; the conversation has not begun yet.
 
         `open_backend` returns the backend of tool calls for a seed, by default an environment in this process. `models`
         are the participants' models, if they exist already. `grade` grades a record. `mcp_url` is where
-        the agent's tools are served.
+        the agent's tools are served. Several personas take turns by the slot's trial, or by the seed with
+        `persona_by_seed`.
 
         Raises TaskError if the start state does not apply, and whatever creating a participant raises.
         """
@@ -73,6 +75,7 @@ class Episode:
         self._open_backend = open_backend or partial(new_backend, LocalBackend, setting, task, participants)
         self._grade = grade
         self._mcp_url = mcp_url
+        self._persona_by_seed = persona_by_seed
         self._stepping = Lock()  # so that one of two threads is refused
         self.begun = False
         self._start(seed, models)
@@ -84,6 +87,7 @@ class Episode:
         self.backend = self._open_backend(seed)
         self.models = participants.episode_models(str(self.slot), seed) if models is None else models
         self.own_calls: OwnCalls | None = None
+        self.persona = participants.customers.persona(task.id, seed if self._persona_by_seed else self.slot.trial)
         agent: Agent | None = None
         user = None
         if not participants.agent.external:
@@ -91,7 +95,7 @@ class Episode:
         if not participants.user.external:
             with foreign(f"user {participants.user.name}"), running("the creation of the customer"):
                 user = participants.create_user(
-                    user_context(setting, task, participants, seed, self.models.get("user"), self.backend)
+                    user_context(setting, task, participants, seed, self.models.get("user"), self.backend, self.persona)
                 )
         self.conversation = Conversation(
             self.backend, user, participants.limits, setting.opening(), solo=setting.solo, agent=agent
@@ -215,6 +219,7 @@ class Episode:
         record.tool_calls = conversation.tool_calls
         record.tool_errors = dict(sorted(conversation.failures.items()))
         record.messages = conversation.messages
+        record.persona = None if self.persona is None else self.persona.name
         record.usage = {role: model.usage for role, model in self.models.items()}
         return record
 

@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 from tau2_core.background import package_of
 from tau2_core.episode.conversation import Limits
+from tau2_core.episode.customer_settings import CustomerSettings, exact_words, refuse_without_effect
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import new_environment
@@ -16,6 +17,7 @@ from tau2_core.episode.tool_backend import ToolBackend
 from tau2_core.episode.tool_lists import agent_tools, current, user_tools
 from tau2_core.errors import PluginError, UsageError
 from tau2_core.llm.model import EpisodeModel, RoleModel
+from tau2_core.model.customers import Persona
 from tau2_core.model.llm import Model, ModelRole
 from tau2_core.model.participants import REPLY_SECONDS, Agent, AgentContext, User, UserContext
 from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
@@ -42,7 +44,7 @@ class Participants:
     """The agent and the user with their limits, models and wrappers of tool calls.
 
     With `user_first` the agent's model does not see the messages before the customer's first one. `reply_seconds` is
-    how long an agent that runs elsewhere may take for a reply.
+    how long an agent that runs elsewhere may take for a reply. `customers` says how a customer is played.
     """
 
     agent: AgentSpec
@@ -53,6 +55,7 @@ class Participants:
     faults: Sequence[Callable[[str], Wrapper]] = ()
     user_first: bool = False
     reply_seconds: float = REPLY_SECONDS
+    customers: CustomerSettings = field(default_factory=CustomerSettings)
 
     @cached_property
     def create_agent(self) -> Callable[[AgentContext], Agent]:
@@ -78,6 +81,8 @@ class Participants:
         for spec, role in ((self.agent, "agent"), (self.user, "user")):
             if spec.needs_model and role not in self.role_models:
                 raise UsageError(f"{role} {spec.name!r} needs a model: give --{role}-model PROVIDER/NAME")
+        if not self.customers.as_usual:
+            refuse_without_effect(self.user)
         for name, create in ((self.agent.name, self.create_agent), (self.user.name, self.create_user)):
             if not callable(create):
                 raise PluginError(f"{name!r} cannot be created: its `create` is {create!r}, which is not callable")
@@ -128,10 +133,28 @@ def agent_context(
 
 
 def user_context(
-    setting: Setting, task: Task, participants: Participants, seed: int, model: Model | None, backend: ToolBackend
+    setting: Setting,
+    task: Task,
+    participants: Participants,
+    seed: int,
+    model: Model | None,
+    backend: ToolBackend,
+    persona: Persona | None = None,
 ) -> UserContext:
     """Return the context of an episode's simulated customer."""
     tools = current(setting, lambda: user_tools(setting, task, backend.unlocked_so_far))
-    guidelines = setting.dataset.user_guidelines.get(bool(tools)) if setting.dataset else None
+    guidelines = participants.customers.guidelines(setting.pack, tools)
+    if guidelines is None and setting.dataset:
+        guidelines = setting.dataset.user_guidelines.get(bool(tools))
     gold = task if participants.user.sees_gold else None
-    return UserContext(setting.domain, task.user_scenario, tools, seed, guidelines, gold, model)
+    return UserContext(
+        domain=setting.domain,
+        scenario=task.user_scenario,
+        tools=tools,
+        seed=seed,
+        guidelines=guidelines,
+        gold=gold,
+        model=model,
+        persona=persona,
+        exact_words=exact_words(task) if persona is not None and persona.speech_noise else frozenset(),
+    )

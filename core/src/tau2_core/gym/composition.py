@@ -7,6 +7,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from tau2_core.episode.conversation import Limits
+from tau2_core.episode.customer_settings import refuse_without_effect
 from tau2_core.episode.participants import EXTERNAL_AGENT
 from tau2_core.errors import UsageError
 from tau2_core.gym.connections import ConnectionLimits
@@ -99,6 +100,18 @@ def open_settings(
     settings.user = options.user.name
     if settings.user is not None:
         settings.refuse_person(catalogue.user(settings.user))
+    settings.user_prompt, settings.personas = options.user_prompt, options.persona
+    settings.persona_seed = options.seed
+    if settings.user_prompt is not None or settings.personas:
+        _refuse_unknown_customers(settings)
     settings.faults = open_faults(catalogue, options.fault)
     settings.agent = replace(EXTERNAL_AGENT, name=options.agent_name or EXTERNAL_AGENT.name)
     return settings
+
+
+def _refuse_unknown_customers(settings: ServerSettings) -> None:
+    """Refuse a prompt or persona without effect, or that a domain does not have. Raises UsageError, PackError."""
+    name = settings.user or ("llm" if "user" in settings.role_models else "scripted")
+    refuse_without_effect(settings.catalogue.user(name))
+    for domain in settings.domains:
+        settings.customers(load_domain_pack(settings.catalogue, domain))

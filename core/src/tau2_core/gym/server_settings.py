@@ -14,6 +14,7 @@ from uuid import uuid4
 from starlette.requests import Request
 
 from tau2_core.episode.conversation import Limits
+from tau2_core.episode.customer_settings import CustomerSettings, choose_customers
 from tau2_core.episode.participants import EXTERNAL_AGENT, Participants
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import DatasetError, Tau2GymError, UsageError
@@ -26,6 +27,7 @@ from tau2_core.model.llm import ModelRole
 from tau2_core.model.registrations import AgentSpec, UserSpec
 from tau2_core.model.tasks import Task
 from tau2_core.names import did_you_mean
+from tau2_core.packs.pack import Pack
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.plugins.hook_functions import Wrapper
 from tau2_core.redaction import Redactor
@@ -79,6 +81,9 @@ class ServerSettings:
     role_models: Mapping[ModelRole, RoleModel] = field(default_factory=dict)
     user: str | None = None
     faults: Sequence[Callable[[str], Wrapper]] = ()
+    user_prompt: str | None = None
+    personas: Sequence[str] = ()
+    persona_seed: int = 0
     agent: AgentSpec = EXTERNAL_AGENT
     conversation_tools: bool = False
     new_session_id: Callable[[], str] = lambda: uuid4().hex
@@ -176,7 +181,15 @@ class ServerSettings:
             (task,) = setting.select(ids=[task_id])
         user_spec = self.catalogue.user(user or self._default_user(solo=solo))
         self.refuse_person(user_spec)
-        participants = Participants(self.agent, user_spec, self.limits, self._wrappers, self.role_models, self.faults)
+        participants = Participants(
+            self.agent,
+            user_spec,
+            self.limits,
+            self._wrappers,
+            self.role_models,
+            self.faults,
+            customers=self.customers(setting.pack) if user_spec.follows_prompt else CustomerSettings(),
+        )
         participants.check(setting)
         if conversation_tools is None:
             conversation_tools = self.conversation_tools
@@ -190,6 +203,10 @@ class ServerSettings:
             free=task is None,
             conversation_tools=conversation_tools,
         )
+
+    def customers(self, pack: Pack) -> CustomerSettings:
+        """Return how the customers of a domain are played. Raises UsageError for names that it does not have."""
+        return choose_customers(pack, self.user_prompt, self.personas, self.persona_seed)
 
     @staticmethod
     def refuse_person(user: UserSpec) -> None:

@@ -85,9 +85,9 @@ class Usage:
 class EpisodeRecord(BaseModel):
     """One finished episode. Nothing in it depends on the machine's clock, so equal runs give equal records.
 
-    `id` is set for an episode that a server kept. `unlocked` are the hidden tools that were unlocked, by side.
-    `stopped_tasks` names the background tasks of plugins that went on although they were cancelled at the end, and were
-    stopped.
+    `id` is set for an episode that a server kept. `persona` is that of the customer, if one was chosen. `unlocked` are
+    the hidden tools that were unlocked, by side. `stopped_tasks` names the background tasks of plugins that went on
+    although they were cancelled at the end, and were stopped.
     """
 
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
@@ -103,6 +103,7 @@ class EpisodeRecord(BaseModel):
     solo: bool = False
     variant: str = ""
     mode: ArgumentMode
+    persona: str | None = None
     steps: int = 0
     tool_calls: int = 0
     tool_errors: dict[str, int] = Field(default_factory=dict)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tau2_core.errors import UsageError
+from tau2_core.model.customers import Persona
 from tau2_core.model.llm import Model
 from tau2_core.model.messages import AssistantMessage, Message, UserMessage
 from tau2_core.model.tasks import Task, UserScenario
@@ -72,7 +73,11 @@ class AgentContext:
 
 @dataclass(frozen=True, slots=True)
 class UserContext:
-    """What a simulated customer knows. `gold` is set only for simulators that declare `sees_gold`."""
+    """What a simulated customer knows. `gold` is set only for simulators that declare `sees_gold`.
+
+    `guidelines` is how to play a customer, None for the simulator's own. `persona` is how this one behaves, None if
+    none was chosen. `exact_words`, in lower case, must reach the agent as they are.
+    """
 
     domain: str
     scenario: UserScenario
@@ -81,6 +86,8 @@ class UserContext:
     guidelines: str | None = None
     gold: Task | None = None
     model: Model | None = None
+    persona: Persona | None = None
+    exact_words: frozenset[str] = frozenset()
 
 
 class Agent(Protocol):

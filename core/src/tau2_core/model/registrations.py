@@ -120,7 +120,11 @@ class AgentKind:
 
 @dataclass(frozen=True, slots=True)
 class UserSpec:
-    """A user simulator. `solo` marks the placeholder for solo play, which has no user."""
+    """A user simulator. `solo` marks the placeholder for solo play, which has no user.
+
+    `follows_prompt` means that it plays as the `guidelines` and the `persona` of its context say. With any other user,
+    `--user-prompt` and `--persona` are refused.
+    """
 
     name: str
     summary: str
@@ -130,6 +134,7 @@ class UserSpec:
     needs_model: bool = False
     interactive: bool = False
     external: bool = False
+    follows_prompt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from tau2_core.errors import PackError, UsageError
 from tau2_core.foreign import describe_error, foreign
+from tau2_core.model.customers import Customers
 from tau2_core.model.datasets import ToolText
 from tau2_core.model.policy_rules import PolicyRule
 from tau2_core.model.registrations import Domain, SearchParts, Toolset
@@ -18,6 +19,7 @@ from tau2_core.names import did_you_mean
 from tau2_core.packs.binding import NOT_PLAIN, Binder, failure_place, is_plain
 from tau2_core.packs.callees import Callees
 from tau2_core.packs.code import handler_modules, load_name, locate
+from tau2_core.packs.customers import core_customers, read_customers
 from tau2_core.packs.database_models import read_models
 from tau2_core.packs.folder_domain import FolderDomain
 from tau2_core.packs.id_pools import check_id_pools
@@ -136,6 +138,7 @@ class _Loader:
             texts=self._texts(callees),
             variant_tools=variant_tools,
             episode=episode,
+            customers=self._customers(),
             parts=self.parts,
             task_files={key: self.source("tasks", key) for key in ("files", "families", "splits")},
             task_texts={
@@ -233,6 +236,13 @@ class _Loader:
         for tool in (*callees.tools["agent"].values(), *callees.tools["user"].values()):
             if tool.handler.__module__.rpartition(".")[2] in wrong:
                 callees.unsound.add(tool.name)
+
+    def _customers(self) -> Customers:
+        name = self.manifest.customers
+        if name is None:
+            return core_customers()
+        place = self.source("customers")
+        return read_customers(self.folder / name, self.folder, place, self.problems, core_customers())
 
     def _rules(self, callees: Callees) -> list[PolicyRule]:
         name = self.manifest.evaluation.policy_checks

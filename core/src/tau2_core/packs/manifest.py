@@ -183,6 +183,9 @@ class Manifest(_Section):
         default_factory=dict, description="Pools of identifiers that handlers may hand out, in this order."
     )
     prompts: dict[str, str] = Field(description="Templates by name: `policy`, and `solo` for play without a customer.")
+    customers: str | None = Field(
+        default=None, description="A file of further prompts and personas of the simulated customer."
+    )
     variants: dict[str, Variant] = Field(
         default_factory=dict, description="Other texts, tools or options for the same domain, by name."
     )

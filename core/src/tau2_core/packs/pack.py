@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tau2_core.errors import PackError
+from tau2_core.model.customers import Customers
 from tau2_core.model.datasets import ToolText
 from tau2_core.model.knowledge import Document, KnowledgeBase
 from tau2_core.model.policy_rules import PolicyRule
@@ -62,6 +63,7 @@ class Pack:
     variant_sources: Mapping[str, Source] = field(default_factory=dict)
     task_files: Mapping[str, Source] = field(default_factory=dict)
     task_texts: Mapping[str, VariantTexts] = field(default_factory=dict)
+    customers: Customers = field(default_factory=Customers)
     _bases: dict[tuple[Role, Path], Base] = field(default_factory=dict, repr=False)
     _tasks: TaskSet | None = field(default=None, repr=False)
     _knowledge: dict[tuple[Path, ...], KnowledgeBase] = field(default_factory=dict, repr=False)

@@ -61,7 +61,13 @@ def tau2_user_simulators() -> list[UserSpec]:
             Lazy("tau2_core.users.scripted:Scripted"),
             sees_gold=True,
         ),
-        UserSpec("llm", "a language model (--user-model)", Lazy("tau2_core.users.llm:LLMUser"), needs_model=True),
+        UserSpec(
+            "llm",
+            "a language model (--user-model)",
+            Lazy("tau2_core.users.llm:LLMUser"),
+            needs_model=True,
+            follows_prompt=True,
+        ),
         UserSpec("human", "you, at the terminal", Lazy("tau2_core.users.human:HumanUser"), interactive=True),
         UserSpec("none", "nobody: for solo play", Lazy("tau2_core.users.nobody:Nobody"), solo=True),
     ]

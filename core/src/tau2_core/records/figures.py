@@ -37,6 +37,12 @@ class EpisodePlace(PlaceFigures):
     usage: dict[str, Usage] = {}
 
 
+class EpisodePersona(PlaceFigures):
+    """The slot of an episode, and the persona of its customer."""
+
+    persona: str | None = None
+
+
 class GradePlace(PlaceFigures):
     """The slot of a grade, with its reward and its evaluator set."""
 

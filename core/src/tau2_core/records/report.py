@@ -16,6 +16,7 @@ from tau2_core.model.evaluation import Outcome
 from tau2_core.records.counts import STATES, CriterionCounts, EpisodeCounts, RoleUsage, count_criteria
 from tau2_core.records.customer_faults import CustomerFaults, customer_faults
 from tau2_core.records.figures import EpisodeFigures, GradeFigures, JudgementFigures
+from tau2_core.records.personas import PersonaFigures, persona_figures
 from tau2_core.records.reader import RecordedRun
 from tau2_core.records.slot_lines import SlotNumbers
 from tau2_core.records.statistics import CONFIDENCE, Estimate, clustered_rate, pass_hat_k_estimates
@@ -63,7 +64,8 @@ class Spread(BaseModel):
 class Report(BaseModel):
     """All figures of one run. `errors` counts slots by who caused the error, and unfinished ones.
 
-    `customer` says what the simulated customer did wrong, None if no episode was reviewed.
+    `customer` says what the simulated customer did wrong, None if no episode was reviewed. `personas` are the rates by
+    persona.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -85,6 +87,7 @@ class Report(BaseModel):
     strict_rate: Estimate
     evaluable_rate: Estimate | None
     customer: CustomerFaults | None = None
+    personas: dict[str, PersonaFigures] = Field(default_factory=dict)
     mean_reward: float
     pass_hat_k: dict[int, Estimate]
     criteria: dict[str, Criterion]
@@ -128,6 +131,7 @@ def build_report(run: RecordedRun) -> Report:
         strict_rate=strict,
         evaluable_rate=clustered_rate(solved, evaluable),
         customer=customer_faults(tally),
+        personas=persona_figures(run),
         mean_reward=tally.mean_reward,
         pass_hat_k=pass_hat_k_estimates(solved, tally.trials),
         criteria=_criteria(run),

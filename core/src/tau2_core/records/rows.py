@@ -16,6 +16,7 @@ COLUMNS = {
     "task_id": "string",
     "trial": "int32",
     "seed": "int64",
+    "persona": "string",
     "reward": "float64",
     "solved": "bool",
     "outcome": "string",
@@ -37,6 +38,7 @@ class _Episode(EpisodeFigures, kw_only=True):
     domain: str
     seed: int
     error: str | None = None
+    persona: str | None = None
 
 
 def criteria_of(run: RecordedRun) -> list[str]:
@@ -88,6 +90,7 @@ def _row(
         "task_id": episode.task_id,
         "trial": episode.trial,
         "seed": episode.seed,
+        "persona": episode.persona,
         "reward": grade.reward if grade else None,
         "solved": grade is not None and grade.solved,
         "outcome": grade.outcome.value if grade else None,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tau2_core.episode.customer_settings import render_customer_prompt
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import PackError, Problem, UsageError
 from tau2_core.packs.data_checks import check_data
@@ -95,5 +96,11 @@ def _check_prompts(pack: Pack, problems: Problems) -> None:
                 continue  # already noted
             try:
                 pack.prompt(name, variant=variant, solo=name == "solo")
+            except PackError as error:
+                problems.extend(error.problems)
+    for prompt in pack.customers.prompts.values():
+        for tools in ((), tuple(pack.tools["user"].values())):
+            try:
+                render_customer_prompt(pack, prompt, tools)
             except PackError as error:
                 problems.extend(error.problems)

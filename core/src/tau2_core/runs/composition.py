@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tau2_core.agents.endpoint import address_of
 from tau2_core.episode.conversation import Limits
+from tau2_core.episode.customer_settings import choose_customers
 from tau2_core.episode.participants import Participants
 from tau2_core.episode.setting import Selection, Setting
 from tau2_core.errors import PackError, UsageError
@@ -86,6 +87,7 @@ def compose_run(
         open_faults(catalogue, options.fault),
         options.user_first,
         options.turn_timeout or options.call_timeout,
+        choose_customers(setting.pack, options.user_prompt, options.persona, options.seed),
     )
     if tasks is None:
         selection = _select(setting, options)

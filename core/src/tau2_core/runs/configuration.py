@@ -6,9 +6,11 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from tau2_core.episode.customer_settings import CustomerSettings
 from tau2_core.episode.setting import Setting
 from tau2_core.llm.model import RoleModel
 from tau2_core.llm.prompts import template
+from tau2_core.model.llm import ModelRole
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.journal import FORMAT
@@ -33,7 +35,11 @@ def configuration(plan: Plan, catalogue: Catalogue) -> dict[str, Any]:
             "sees_gold": participants.agent.sees_gold,
             "user_first": participants.user_first,
         },
-        "user": {"name": participants.user.name, "sees_gold": participants.user.sees_gold},
+        "user": {
+            "name": participants.user.name,
+            "sees_gold": participants.user.sees_gold,
+            **(_customers(participants.customers) if participants.user.follows_prompt else {}),
+        },
         "models": {role: _model(role_model) for role, role_model in sorted(participants.role_models.items())},
         "faults": list(plan.faults),
         "limits": {
@@ -61,10 +67,21 @@ def configuration(plan: Plan, catalogue: Catalogue) -> dict[str, Any]:
             "opening": text_digest(setting.opening()),
             "tasks": text_digest(json.dumps([task.model_dump(mode="json") for task in plan.tasks], sort_keys=True)),
             "prompts": {
-                role: text_digest(template(role)) for role in sorted(participants.role_models) if role != "embedding"
+                role: _prompt_digest(plan, role) for role in sorted(participants.role_models) if role != "embedding"
             },
         },
     }
+
+
+def _customers(customers: CustomerSettings) -> dict[str, Any]:
+    return {"prompt": customers.prompt_name, "personas": [persona.name for persona in customers.personas]}
+
+
+def _prompt_digest(plan: Plan, role: ModelRole) -> str:
+    """Return the digest of a role's prompt: of the chosen variant of a customer's, else of the core's template."""
+    setting = plan.setting
+    chosen = plan.participants.customers.digest(setting.pack, setting.tools("user")) if role == "user" else None
+    return chosen or text_digest(template(role))
 
 
 def own_policies(setting: Setting, tasks: Iterable[Task]) -> dict[str, str]:

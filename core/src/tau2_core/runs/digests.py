@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tau2_core.episode.setting import Setting
+from tau2_core.packs.customers import prompt_files
 from tau2_core.packs.pack import ROLES, Pack
 from tau2_core.packs.pack_files import matching_files
 from tau2_core.packs.source_files import SourceFiles
@@ -52,10 +53,11 @@ def _named(pack: Pack) -> Iterator[Path]:
     names += manifest.prompts.values()
     for variant in manifest.variants.values():
         names += [*variant.prompts.values(), variant.tool_texts, variant.task_texts, *variant.tool_files()]
-    names += [manifest.evaluation.policy_checks, manifest.evaluation.evaluators]
+    names += [manifest.evaluation.policy_checks, manifest.evaluation.evaluators, manifest.customers]
     for name in filter(None, names):
         if (pack.folder / name).is_file():
             yield pack.folder / name
+    yield from prompt_files(pack.customers)
     documents = manifest.knowledge.documents if manifest.knowledge else None
     for pattern in filter(None, (manifest.tasks.files, manifest.tasks.families, documents)):
         yield from matching_files(pack.folder, pattern)

@@ -61,6 +61,8 @@ class Options(BaseModel):
     judge: RoleField = Field(
         default_factory=RoleOptions, description="The model that decides natural-language assertions."
     )
+    user_prompt: str | None = None
+    persona: Names = Field(default_factory=list)
     dataset: Folders = Field(default_factory=list)
     split: str | None = None
     task: Names = Field(default_factory=list)

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from tau2_core.errors import UsageError
+from tau2_core.model.customers import CustomersFile
 from tau2_core.model.policy_rules import PolicyRule
 from tau2_core.model.tasks import Task
 from tau2_core.names import did_you_mean
@@ -54,6 +55,10 @@ SOURCES: dict[str, SchemaSource] = {
     "tools": SchemaSource("Tools of one side, by name: tools/agent.yaml, tools/user.yaml.", dict[str, ToolEntry]),
     "functions": SchemaSource(
         "Set-up calls and assertions that tasks may name, by name: tools/functions.yaml.", dict[str, FunctionEntry]
+    ),
+    "customers": SchemaSource(
+        "Prompts and personas of the simulated customer: the file that `customers` of the manifest names.",
+        CustomersFile,
     ),
     "tool_texts": SchemaSource(
         "Other descriptions of the tools, by tool: the file named by a variant.", dict[str, ToolTextEntry]
