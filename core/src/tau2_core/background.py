@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -15,7 +15,6 @@ from tau2_core.watchdog import running
 
 log = logging.getLogger(__name__)
 SECONDS = 1.0  # seconds that a cancelled task has to end
-_NOTHING = nullcontext()
 _background: ContextVar[Background | None] = ContextVar("background", default=None)
 
 
@@ -30,9 +29,9 @@ class Background:
         self._tasks: dict[asyncio.Task[Any], _Driven] = {}
         self.over = False
 
-    def tracking(self) -> AbstractContextManager[None]:
-        """Track the tasks that are started within the block."""
-        return self._tracked() if self._packages else _NOTHING
+    def tracking(self) -> AbstractContextManager[None] | None:
+        """Track the tasks that are started within a block; None if there are no packages whose tasks to track."""
+        return self._tracked() if self._packages else None
 
     @contextmanager
     def _tracked(self) -> Iterator[None]:
@@ -161,7 +160,7 @@ def tracked_loops(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> Callable
 
 def package_of(code: object) -> str:
     """Return the name of the package that defines a function, class or object; "" if it is unknown."""
-    return _package(getattr(inspect.unwrap(code) if callable(code) else code, "__module__", ""))
+    return "" if code is None else _package(getattr(inspect.unwrap(code) if callable(code) else code, "__module__", ""))
 
 
 def _package(module: str) -> str:

@@ -22,19 +22,19 @@ def json_problem(value: Any, depth: int = 0, *, strict: bool = True) -> str | No
     if depth > MAX_DEPTH:
         return f"nested more than {MAX_DEPTH} levels deep"
     if isinstance(value, str):
-        return None if value.isascii() or not strict else _text_problem(value)
-    if isinstance(value, float):
-        return None if isfinite(value) or not strict else f"{value} is not a JSON number"
-    if isinstance(value, int):
-        return None if -_HUGE < value < _HUGE else f"a number with more than {MAX_DIGITS} digits"
+        return _text_problem(value) if strict else None
     if isinstance(value, dict):
         parts = [*value, *value.values()]
     elif isinstance(value, list | tuple):
         parts = [*value]
+    elif isinstance(value, float):
+        return None if isfinite(value) or not strict else f"{value} is not a JSON number"
+    elif isinstance(value, int):
+        return None if -_HUGE < value < _HUGE else f"a number with more than {MAX_DIGITS} digits"
     else:
         return None if value is None else f"a {type(value).__name__} is not a JSON value"
     for part in parts:
-        if type(part) is str and part.isascii() and depth < MAX_DEPTH:
+        if type(part) is str and (not strict or part.isascii()) and depth < MAX_DEPTH:
             continue
         problem = json_problem(part, depth + 1, strict=strict)
         if problem:
@@ -43,6 +43,8 @@ def json_problem(value: Any, depth: int = 0, *, strict: bool = True) -> str | No
 
 
 def _text_problem(value: str) -> str | None:
+    if value.isascii():
+        return None
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -52,6 +54,11 @@ def _text_problem(value: str) -> str | None:
 
 def writable(value: dict[str, Any]) -> dict[str, Any]:
     """Return an object unchanged. Raises ValueError if it is nested too deeply to be written as JSON."""
+    for part in value.values():
+        if isinstance(part, _CONTAINERS):
+            break
+    else:
+        return value  # at once, since most are flat
     level: list[Any] = [part for part in value.values() if isinstance(part, _CONTAINERS)]
     for _ in range(DEEPEST):
         if not level:

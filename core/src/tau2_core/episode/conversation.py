@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,7 @@ from tau2_core.episode.solo import DONE
 from tau2_core.episode.tool_backend import BrokenOffError, ToolBackend
 from tau2_core.episode.visibility import requestor_of, visible_to
 from tau2_core.errors import UsageError
-from tau2_core.foreign import describe_error, error_text, foreign
+from tau2_core.foreign import contain, describe_error, error_text
 from tau2_core.llm.chat import CUT_OFF
 from tau2_core.model.episodes import Termination
 from tau2_core.model.latency import SHORTEST, Latency, Speaker
@@ -74,7 +73,7 @@ class Conversation:
     error: str | None = None
     steps: int = 0
     tool_calls: int = 0
-    failures: Counter[str] = field(default_factory=Counter)
+    failures: dict[str, int] = field(default_factory=dict)
     latency: Latency = field(default_factory=Latency)
     _turn: Speaker = "agent"
     _caller: Speaker = "agent"
@@ -100,8 +99,10 @@ class Conversation:
         is made.
         """
         self._asked = time.monotonic()
-        history = self.messages[: self._history]  # otherwise the calls that a side has made since
-        last = next((message for message in reversed(history) if not isinstance(message, SystemMessage)), None)
+        last: Message | None = None
+        if self._history:
+            history = self.messages[: self._history]  # otherwise the calls that a side has made since
+            last = next((message for message in reversed(history) if not isinstance(message, SystemMessage)), None)
         if last is None:
             if self.solo:
                 self.steps = -1  # officially, the first message of a solo agent is not a step
@@ -119,7 +120,9 @@ class Conversation:
     async def accept(self, speaker: Role, message: ParticipantMessage) -> None:
         """Accept a message of a side that is played from outside; then continue as `greet` does."""
         self._take(speaker, message)
-        await self._end_step()
+        if self.backend.unsettled:
+            await self._settle()
+        self._end_step()
         await self._advance()
 
     async def perform(self, speaker: Role, name: str, arguments: dict[str, Any]) -> ToolResult:
@@ -133,17 +136,19 @@ class Conversation:
         message = AssistantMessage if speaker == "agent" else UserMessage
         self.messages.append(message(tool_calls=[call], turn_idx=at))
         self._note_latency(speaker, at)
-        self._turn, self._caller = "environment", speaker
-        await self._end_step()
-        (result,) = await self._execute()
+        self._turn = "environment"
+        self.steps += 1
+        result = await self._execute(call)
         self._turn = turn
-        await self._end_step()
+        if self.backend.unsettled:
+            await self._settle()
+        self._end_step()
         return result
 
     async def _advance(self) -> None:
         while self.termination is None:
             if self._turn == "environment":
-                await self._execute()
+                await self._execute_all()
             else:
                 participant = self.agent if self._turn == "agent" else self.user
                 if participant is None:
@@ -151,30 +156,43 @@ class Conversation:
                 await self._ask(self._turn, participant)
                 if self._ended_within:
                     return
-            await self._end_step()
+            if self.backend.unsettled:
+                await self._settle()
+            self._end_step()
 
     def _note_latency(self, speaker: Speaker, message: int) -> None:
         seconds = time.monotonic() - self._asked
         if seconds >= SHORTEST:  # when everything is in this process, this saves a call
             self.latency.note(speaker, message, seconds)
 
-    async def _end_step(self) -> None:
-        self.steps += 1
+    async def _settle(self) -> None:
         try:
             await self.backend.settle()
         except Exception as error:  # noqa: BLE001 - a pack's sync may raise anything; it is recorded
             self.interrupt(f"the sync failed: {describe_error(error)}")
-        self._check_limits()
+
+    def _end_step(self) -> None:
+        """Count a step and end if a limit is reached, which does not replace another end as in the official loop."""
+        self.steps += 1
+        if self.termination is None and self._turn != "environment":
+            limits = self.limits
+            if self.failures and sum(self.failures.values()) >= limits.max_errors:
+                self.termination = Termination.TOO_MANY_ERRORS
+            elif self.steps >= limits.max_steps:
+                self.termination = Termination.MAX_STEPS
+            elif limits.timeout_seconds is not None:
+                self.check_time()
         self._asked = time.monotonic()
 
     async def _ask(self, speaker: Role, participant: Agent | User) -> None:
         try:
-            with foreign(), running(f"the {speaker}"):
+            with running(f"the {speaker}"):
                 turn = participant.reply(visible_to(speaker, self.messages))
                 if not hasattr(turn, "__await__"):
                     raise TypeError(f"`reply` should be `async def`, but it returned {type(turn).__name__}")
                 message = await turn
-        except Exception as error:  # noqa: BLE001 - a participant may raise anything; it is recorded
+        except BaseException as raised:  # noqa: BLE001 - a participant may raise anything; it is recorded
+            error = contain(raised)
             if self.termination is not None:  # as below
                 self._ended_within = True
                 return
@@ -188,9 +206,9 @@ class Conversation:
 
     def _take(self, speaker: Role, said: ParticipantMessage | str) -> None:
         try:
-            with foreign():
-                message = recordable_message(speaker, said)
-        except Exception as error:  # noqa: BLE001 - a custom message class may raise anything
+            message = recordable_message(speaker, said)
+        except BaseException as raised:  # noqa: BLE001 - a custom message class may raise anything
+            error = contain(raised)
             self._fail(speaker, error_text(error) if isinstance(error, ValueError) else describe_error(error))
             return
         for call in message.tool_calls or []:
@@ -216,36 +234,38 @@ class Conversation:
                     "agent", "a solo agent sent text, but there is nobody to read it; it should call tools, then `done`"
                 )
 
-    async def _execute(self) -> list[ToolResult]:
+    async def _execute_all(self) -> None:
         last = self.messages[-1]
-        results: list[ToolResult] = []
-        calls: list[ToolCall] = (last.tool_calls or []) if isinstance(last, (AssistantMessage, UserMessage)) else []
-        for call in calls:
-            if self.solo and call.name == DONE and CUT_OFF not in call.arguments:
-                self.messages.append(ToolMessage(id=call.id, content="", turn_idx=len(self.messages)))
-                self.termination = Termination.AGENT_STOP
-                results.append(ToolResult(""))
-                continue
-            begun = time.monotonic()
-            result = await self._carry_out(call)
-            seconds = time.monotonic() - begun
-            if seconds >= SHORTEST:
-                self.latency.note("environment", len(self.messages), seconds)
-            results.append(result)
-            self.tool_calls += 1
-            if result.failure is not None:
-                self.failures[result.failure.value] += 1
-            answer = ToolMessage(
-                id=call.id,
-                content=result.content,
-                requestor=call.requestor,
-                error=result.failure is not None,
-                skipped=result.skipped or None,
-                turn_idx=len(self.messages),
-            )
-            self.messages.append(answer)
+        if isinstance(last, AssistantMessage | UserMessage):
+            for call in last.tool_calls or []:
+                await self._execute(call)
         self._turn = self._caller
-        return results
+
+    async def _execute(self, call: ToolCall) -> ToolResult:
+        messages = self.messages
+        if self.solo and call.name == DONE and CUT_OFF not in call.arguments:
+            messages.append(ToolMessage(id=call.id, content="", turn_idx=len(messages)))
+            self.termination = Termination.AGENT_STOP
+            return ToolResult("")
+        begun = time.monotonic()
+        result = await self._carry_out(call)
+        seconds = time.monotonic() - begun
+        if seconds >= SHORTEST:
+            self.latency.note("environment", len(messages), seconds)
+        self.tool_calls += 1
+        failure = result.failure
+        if failure is not None:
+            self.failures[failure.value] = self.failures.get(failure.value, 0) + 1
+        answer = ToolMessage(
+            id=call.id,
+            content=result.content,
+            requestor=call.requestor,
+            error=failure is not None,
+            skipped=result.skipped or None,
+            turn_idx=len(messages),
+        )
+        messages.append(answer)
+        return result
 
     async def _carry_out(self, call: ToolCall) -> ToolResult:
         """Execute a call. If a plugin fails, the episode ends, and later calls of the same message are not made."""
@@ -254,9 +274,9 @@ class Conversation:
         if CUT_OFF in call.arguments:
             return ToolResult(CUT_OFF_CALL, Failure.INVALID_ARGUMENTS, {"code": CUT_OFF}, skipped=True)
         try:
-            with foreign():
-                return await self.backend.call(call)
-        except Exception as error:  # noqa: BLE001 - a wrapper may raise anything; it is recorded
+            return await self.backend.call(call)
+        except BaseException as raised:  # noqa: BLE001 - a wrapper may raise anything; it is recorded
+            error = contain(raised)
             broken = isinstance(error, BrokenOffError)
             why = str(error) if broken else f"the call of {call.name} was aborted: {describe_error(error)}"
             self.interrupt(why)
@@ -275,17 +295,6 @@ class Conversation:
     def interrupt(self, why: str) -> None:
         """End with an infrastructure error, which is neither side's fault."""
         self.termination, self.error = Termination.INFRASTRUCTURE_ERROR, why
-
-    def _check_limits(self) -> None:
-        # Unlike in the official loop, a limit that is reached in the same step does not replace another end.
-        if self.termination is not None or self._turn == "environment":
-            return
-        if self.failures and self.failures.total() >= self.limits.max_errors:
-            self.termination = Termination.TOO_MANY_ERRORS
-        elif self.steps >= self.limits.max_steps:
-            self.termination = Termination.MAX_STEPS
-        else:
-            self.check_time()
 
     def _fail(self, speaker: Role, error: str) -> None:
         self.termination = Termination.AGENT_ERROR if speaker == "agent" else Termination.USER_ERROR

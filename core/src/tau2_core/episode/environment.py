@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
@@ -82,7 +82,7 @@ class Environment:
             seed,
             setting.pack.manifest_source.file,
             options=setting.task_options(task) if options is None else options,
-            hidden=self._hidden,
+            hidden=self._hidden if setting.hides_tools else _nothing_hidden,
         )
         self.solo = setting.solo if solo is None else solo
         self._strict = setting.mode == "strict"
@@ -131,12 +131,11 @@ class Environment:
             fits = tool is None or not argument_problems(tool, call.arguments)
             return _failed(Failure.CRASHED if fits else Failure.INVALID_ARGUMENTS, error)
 
-    def waiting(self, call: ToolCall) -> tuple[Tool, AwaitedSearching] | None:
-        """Return a call's tool and what must be awaited before it is called; None if its handler answers at once."""
-        tool = self.route(call)
+    def awaited(self, tool: Tool | None, call: ToolCall) -> AwaitedSearching | None:
+        """Return the search that must be awaited before the tool of a call is called, None if there is none."""
         if tool is None or not isinstance(tool.handler, AwaitedSearching):
             return None
-        return None if self._strict and argument_problems(tool, call.arguments) else (tool, tool.handler)
+        return None if self._strict and argument_problems(tool, call.arguments) else tool.handler
 
     def run(self, call: ToolCall) -> Any:
         """Make a gold call and return its value. Raises what it raises. In mode `tau2` without sync, as officially."""
@@ -191,7 +190,7 @@ class Environment:
         In solo play the agent has both sides' tools, and the customer has none.
         """
         if not self.solo:
-            return self._side_of(role_of(requestor), listed=listed)
+            return self._side_of("agent" if requestor == "assistant" else "user", listed=listed)
         if requestor != "assistant":
             return {}
         if not self.setting.lists_unlocked:
@@ -199,9 +198,10 @@ class Environment:
         return {**self._side_of("agent", listed=True), **self._side_of("user", listed=True)}
 
     def _side_of(self, role: Role, *, listed: bool) -> Mapping[str, Tool]:
-        if self.setting.lists_unlocked:
-            return self.setting.listed_tools(role, self.unlocked[role])
-        return self.setting.tools(role) if listed else self.setting.known_tools(role)
+        setting = self.setting
+        if setting.lists_unlocked:
+            return setting.listed_tools(role, self.unlocked[role])
+        return setting.tools(role) if listed else setting.known_tools(role)
 
     def _hidden(self, role: Role) -> HiddenTools:
         setting = self.setting
@@ -270,6 +270,15 @@ class Environment:
     def official_hashes(self) -> dict[str, str]:
         """Return each side's official database hash."""
         return {role: world.official_hash() for role, world in self.worlds.items()}
+
+
+def _nothing_hidden(_role: Role) -> HiddenTools:
+    """Return no hidden tools; in a context, this makes no cycle of references with the environment."""
+    return HiddenTools({}, {}, _call_nothing)
+
+
+def _call_nothing(tool: Tool, _arguments: Any) -> NoReturn:
+    raise AssertionError(f"{tool.name} is no hidden tool")
 
 
 def _check_arguments(tool: Tool, arguments: dict[str, Any]) -> None:

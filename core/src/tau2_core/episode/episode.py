@@ -70,8 +70,6 @@ class Episode:
         self.task = task
         self.participants = participants
         self.slot = slot or Slot(task.id, 0)
-        self.agent = Side(self, "agent")
-        self.customer = Side(self, "user")
         self._open_backend = open_backend or partial(new_backend, LocalBackend, setting, task, participants)
         self._grade = grade
         self._mcp_url = mcp_url
@@ -126,6 +124,16 @@ class Episode:
         return agent if self.own_calls is None else self.own_calls.of(agent)
 
     @property
+    def agent(self) -> Side:
+        """The agent's side."""
+        return Side(self, "agent")  # not kept: a cycle of references would leave the episode to the garbage collection
+
+    @property
+    def customer(self) -> Side:
+        """The customer's side."""
+        return Side(self, "user")
+
+    @property
     def policy(self) -> str:
         """The policy that the agent must follow."""
         return self.setting.policy_for(self.task)
@@ -143,8 +151,10 @@ class Episode:
     @property
     def ended(self) -> Termination | None:
         """How the episode ended; None while it is in progress. It also ends when its time is up."""
-        self.conversation.check_time()
-        return self.conversation.termination
+        conversation = self.conversation
+        if conversation.limits.timeout_seconds is not None:
+            conversation.check_time()
+        return conversation.termination
 
     async def call(self, name: str, /, **arguments: Any) -> ToolResult:
         """Make one tool call as the agent. If it fails, the result has a `failure`. Raises EpisodeError."""
@@ -160,7 +170,7 @@ class Episode:
 
     async def begin(self) -> None:
         """Begin the conversation, and continue until the turn of a side that is played from outside."""
-        with self._one_step():
+        with _Step(self):
             self.begun = True
             await self._recorded(self.conversation.greet())
 
@@ -171,12 +181,12 @@ class Episode:
         """
         if role == "agent" and self.own_calls is not None:
             return await self.own_calls.call(name, arguments)
-        with self._one_step():
+        with _Step(self):
             return unrecordable(name, arguments) or await self.conversation.perform(role, name, arguments)
 
     async def step_as(self, role: Role, message: ParticipantMessage) -> list[Message]:
         """Send a message for a side; return the messages that it has seen since. Raises EpisodeError."""
-        with self._one_step():
+        with _Step(self):
             if self.conversation.turn != role:
                 raise EpisodeError(f"it is the {self.conversation.turn}'s turn; step that side")
             seen = len(self.conversation.messages) + 1  # its own message
@@ -242,17 +252,6 @@ class Episode:
         if self.begun:
             await self.begin()
 
-    def _one_step(self) -> _Step:
-        if not self._stepping.acquire(blocking=False):
-            raise EpisodeError("a step of this episode is in progress; await it before the next one")
-        ended = self.ended
-        if ended is None and not self._closed:
-            return _Step(self, self._background.tracking())
-        self._stepping.release()
-        if ended is not None:
-            raise EpisodeError(f"the episode has ended ({ended.value}); reset it, or open another one")
-        raise EpisodeError("the episode is closed; reset it, or open another one")
-
     def close(self) -> None:
         """Refuse further steps, and cancel background tasks. Call it in the event loop's thread."""
         self._closed = True
@@ -276,24 +275,39 @@ class Episode:
 
 
 class _Step:
-    """The block of one step, during which there is no other. Tasks that plugins start in it are tracked."""
+    """The block of one step, during which there is no other. Tasks that plugins start in it are tracked.
+
+    Entering it raises EpisodeError during another step, and after the end.
+    """
 
     __slots__ = ("_episode", "_tracking")
 
-    def __init__(self, episode: Episode, tracking: AbstractContextManager[None]) -> None:
+    def __init__(self, episode: Episode) -> None:
         self._episode = episode
-        self._tracking = tracking
+        self._tracking: AbstractContextManager[None] | None = None
 
     def __enter__(self) -> None:
-        self._tracking.__enter__()
+        episode = self._episode
+        if not episode._stepping.acquire(blocking=False):
+            raise EpisodeError("a step of this episode is in progress; await it before the next one")
+        ended = episode.ended
+        if ended is not None or episode._closed:
+            episode._stepping.release()
+            how = "is closed" if ended is None else f"has ended ({ended.value})"
+            raise EpisodeError(f"the episode {how}; reset it, or open another one")
+        self._tracking = episode._background.tracking()
+        if self._tracking is not None:
+            self._tracking.__enter__()
 
     def __exit__(self, *error: Any) -> None:
+        episode = self._episode
         try:
-            self._tracking.__exit__(*error)
+            if self._tracking is not None:
+                self._tracking.__exit__(*error)
         finally:
-            self._episode._stepping.release()
-            if self._episode.ended is not None:
-                self._episode.close()
+            episode._stepping.release()
+            if episode.ended is not None:
+                episode.close()
 
 
 def traced_calls(models: Iterable[EpisodeModel]) -> list[TracedCall]:

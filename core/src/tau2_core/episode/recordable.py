@@ -34,8 +34,11 @@ def recordable_message(speaker: str, message: ParticipantMessage | str) -> Parti
         raise ValueError(f"the {speaker}'s message cannot be recorded as JSON: {error}") from error
     if not own.has_text() and not own.tool_calls:
         raise ValueError(f"the {speaker} sent neither text nor a tool call")
-    own.tool_calls = own.tool_calls or None
-    for call in own.tool_calls or []:
+    if not own.tool_calls:
+        if own.tool_calls is not None:
+            own.tool_calls = None
+        return own
+    for call in own.tool_calls:
         problem = json_problem(call.arguments, strict=False)
         if problem:
             raise ValueError(f"the {speaker} made a call of {call.name} that cannot be recorded: {problem}")
@@ -44,7 +47,9 @@ def recordable_message(speaker: str, message: ParticipantMessage | str) -> Parti
 
 def unrecordable(name: str, arguments: dict[str, Any], *, strict: bool = False) -> ToolResult | None:
     """Return an error result if a call cannot be recorded (`strict`: as JSON), else None."""
-    problem = json_problem(name, strict=strict) or json_problem(arguments, strict=strict)
+    problem = json_problem(arguments, strict=strict)
+    if problem is None and (strict or type(name) is not str):
+        problem = json_problem(name, strict=strict)
     if problem is None:
         return None
     why = f"Error: the call cannot be recorded as JSON: {problem}"

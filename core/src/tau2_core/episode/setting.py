@@ -115,10 +115,15 @@ class Setting:
         own = self.pack.manifest.variants[self.variant].options if self.variant else {}
         return {**own, **self.variant_options}
 
-    @property
+    @cached_property
     def lists_unlocked(self) -> bool:
         """Whether the variant lists a hidden tool once it is unlocked, to be called by its own name."""
         return bool(self.variant) and self.pack.manifest.variants[self.variant].lists_unlocked
+
+    @cached_property
+    def hides_tools(self) -> bool:
+        """Whether a side has hidden tools."""
+        return any(self._hidden.values())
 
     @property
     def knowledge(self) -> KnowledgeBase:

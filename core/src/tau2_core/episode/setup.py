@@ -65,7 +65,11 @@ def set_state(environment: Environment, initial: InitialState | None, history: S
                 raise
             except Exception as error:
                 raise TaskError(f"initialization action {action.func_name} failed: {describe_error(error)}") from error
-    mismatches = [mismatch for call, result in paired(history) if (mismatch := _replay(environment, call, result))]
+    mismatches = (
+        [mismatch for call, result in paired(history) if (mismatch := _replay(environment, call, result))]
+        if history
+        else []
+    )
     try:
         environment.sync()
     except Exception as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tau2_core.episode.tool_lists import agent_tools, user_tools
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 class Side:
     """One side of an episode: its tools, the messages that it sees, and the steps that it can take."""
+
+    __slots__ = ("_episode", "role")
 
     def __init__(self, episode: Episode, role: Role) -> None:
         self._episode = episode
@@ -36,9 +38,9 @@ class Side:
         """The messages that this side has seen: its own, its results, and the other side's texts."""
         return visible_to(self.role, self._episode.conversation.messages)
 
-    async def call(self, name: str, /, **arguments: Any) -> ToolResult:
+    def call(self, name: str, /, **arguments: Any) -> Coroutine[Any, Any, ToolResult]:
         """Make one tool call. If it fails, the result has a `failure`. Raises EpisodeError."""
-        return await self._episode.call_as(self.role, name, arguments)
+        return self._episode.call_as(self.role, name, arguments)
 
     async def say(self, text: str) -> str | None:
         """Say something to the other side and return its answer.

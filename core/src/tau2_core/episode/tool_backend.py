@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from tau2_core.episode.environment import Environment
 from tau2_core.errors import Tau2GymError
@@ -13,6 +13,7 @@ from tau2_core.model.knowledge import SearchContext
 from tau2_core.model.llm import Model, ModelRole
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tools import Role, Tool, ToolResult
+from tau2_core.packs.retrieval import AwaitedSearching
 from tau2_core.plugins.hook_functions import Wrapper
 from tau2_core.watchdog import running
 
@@ -31,7 +32,7 @@ class ToolBackend(Protocol):
         A server is only asked for them in a variant that lists them.
         """
 
-    async def call(self, call: ToolCall) -> ToolResult:
+    def call(self, call: ToolCall) -> Awaitable[ToolResult]:
         """Execute a call. Every failure is an error result."""
 
     def use(self, models: Mapping[ModelRole, Model]) -> None:
@@ -39,6 +40,10 @@ class ToolBackend(Protocol):
 
     def close(self) -> None:
         """Close what calls have kept open until the end of the episode, such as a folder of its own."""
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether a call has left the sync between the databases undone."""
 
     async def settle(self) -> None:
         """Run the sync between the databases, if a call has left it undone."""
@@ -55,39 +60,48 @@ class LocalBackend:
 
     def __init__(self, environment: Environment, wrappers: Sequence[Wrapper] = ()) -> None:
         self.environment = environment
-        self._search = SearchContext()
-        self._proceed = wrapped(self._call, wrappers)
+        self._wrappers = wrappers
+        self._models: Mapping[ModelRole, Model] = {}
+        self._search: SearchContext | None = None
 
     @property
     def unlocked_so_far(self) -> Mapping[Role, Iterable[str]]:
         return self.environment.unlocked
 
     async def _call(self, call: ToolCall) -> ToolResult:
-        tool = await self._answered(call)
+        tool = self.environment.route(call)
+        search = self.environment.awaited(tool, call)
+        if tool is not None and search is not None:
+            tool = await self._answered(tool, search, call)
         with running(f"the handler of {call.name}"):
             return self.environment.call_tool(tool, call)
 
-    async def _answered(self, call: ToolCall) -> Tool | None:
-        """Return a call's tool; one that waits for something has its answer by then. Raises ModelError."""
-        waiting = self.environment.waiting(call)
-        if waiting is None:
-            return self.environment.route(call)
-        tool, search = waiting
+    async def _answered(self, tool: Tool, search: AwaitedSearching, call: ToolCall) -> Tool:
+        """Return a tool whose handler gives the answer of a search to a call. Raises ModelError."""
+        if self._search is None:
+            self._search = SearchContext(self._models)
         return replace(tool, handler=await search.answer(call.arguments, self._search))
 
     def use(self, models: Mapping[ModelRole, Model]) -> None:
-        self._search = replace(self._search, models=models)
+        self._models = models
 
     def close(self) -> None:
-        self._search.closing.close()
+        if self._search is not None:
+            self._search.closing.close()
 
-    async def call(self, call: ToolCall) -> ToolResult:
-        return await self._proceed(call)
+    def call(self, call: ToolCall) -> Coroutine[Any, Any, ToolResult]:
+        return self._call_wrapped(call) if self._wrappers else self._call(call)
+
+    async def _call_wrapped(self, call: ToolCall) -> ToolResult:
+        return await wrapped(self._call, self._wrappers)(call)
+
+    @property
+    def unsettled(self) -> bool:
+        return self.environment.unsynced
 
     async def settle(self) -> None:
-        if self.environment.unsynced:
-            with running("a sync"):
-                self.environment.settle()
+        with running("a sync"):
+            self.environment.settle()
 
     async def digests(self) -> dict[str, str]:
         return self.environment.digests()

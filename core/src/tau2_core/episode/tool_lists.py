@@ -25,7 +25,8 @@ def agent_tools(setting: Setting, unlocked: Unlocked = NOTHING_UNLOCKED) -> list
 def user_tools(setting: Setting, task: Task, unlocked: Unlocked = NOTHING_UNLOCKED) -> list[Tool]:
     """Return the customer's tools in a task. What was handed over during the episode need not be named by the task."""
     tools = setting.listed_tools("user", unlocked.get("user", ())).values()
-    return [tool for tool in tools if task.user_tools is None or tool.hidden or tool.name in task.user_tools]
+    named = task.user_tools
+    return [*tools] if named is None else [tool for tool in tools if tool.hidden or tool.name in named]
 
 
 class LiveTools(Sequence[Tool]):

@@ -84,8 +84,13 @@ class RemoteBackend:
         skipped, refused = await self._was_skipped(), bool(meta.get(REFUSED_KEY))
         return ToolResult(text, Failure(failure) if failure else None, skipped=skipped, refused=refused)
 
+    @property
+    def unsettled(self) -> bool:
+        """Never: the server runs the sync itself."""
+        return False
+
     async def settle(self) -> None:
-        """Do nothing: the server runs the sync itself."""
+        """Do nothing, as above."""
 
     async def digests(self) -> dict[str, str]:
         return await self._digests()

@@ -173,7 +173,10 @@ class ServedBackend(LocalBackend):
         return quick and is_small(arguments, MAX_PARTS, characters_a_part=CHARACTERS_A_PART)
 
     async def _call(self, call: ToolCall) -> ToolResult:
-        tool = await self._answered(call)
+        tool = self.environment.route(call)
+        search = self.environment.awaited(tool, call)
+        if tool is not None and search is not None:
+            tool = await self._answered(tool, search, call)
         if tool is not None and not self._is_quick(tool, call.arguments):
             return await self.workers.run(lambda: self.environment.call_tool(tool, call))
         started = time.perf_counter()
@@ -198,8 +201,7 @@ class ServedBackend(LocalBackend):
         )
 
     async def settle(self) -> None:
-        if self.environment.unsynced:
-            await self.workers.run(self.environment.settle)
+        await self.workers.run(self.environment.settle)
 
     async def digests(self) -> dict[str, str]:
         return await self.workers.run(self.environment.digests)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ class Pack:
             self._document_files = () if pattern is None else tuple(matching_files(self.folder, pattern))
         return self._document_files
 
-    @property
+    @cached_property
     def database_roles(self) -> list[Role]:
         """The sides that have a database of their own; a customer may see the agent's instead."""
         shared = self.manifest.databases.user == "agent"

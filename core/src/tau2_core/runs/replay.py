@@ -180,12 +180,13 @@ def replay_episode(
     backend.use({role: model.model_for(episode.id) for role, model in replayed.models.items()})
     for index, call in enumerate(episode.calls):
         made = ToolCall(name=call.name, arguments=call.arguments, requestor=call.requestor)
-        waiting = environment.waiting(made)
-        if waiting is None:
-            result = environment.call(made)
+        tool = environment.route(made)
+        search = environment.awaited(tool, made)
+        if search is None:
+            result = environment.call_tool(tool, made)
         else:
             result = replayed.loop.run(backend.call(made))
-            if call.compare == "exact" and waiting[1].shows_machine(call.arguments):
+            if call.compare == "exact" and search.shows_machine(call.arguments):
                 call.compare = "outcome"
                 report.by_outcome += 1
         yield from compare_result(environment, call, result, f"calls[{index}]({call.name})")
@@ -206,7 +207,8 @@ def record_differences(setting: Setting, task: Task, record: EpisodeRecord) -> I
     environment = Environment(setting, seed=record.seed, solo=record.solo, task=task)
     set_state(environment, task.initial_state, [])
     for index, (call, result) in enumerate(paired(record.messages)):
-        if result.skipped or environment.waiting(call) is not None:  # a model or a program answered, not the world
+        awaited = environment.awaited(environment.route(call), call) is not None
+        if result.skipped or awaited:  # a model or a program answered, not the world
             continue
         recorded = RecordedCall(
             requestor=call.requestor,

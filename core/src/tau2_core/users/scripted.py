@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from tau2_core.errors import UsageError
 from tau2_core.model.messages import AssistantMessage, Message, ToolCall, ToolMessage, UserMessage
@@ -63,11 +64,14 @@ def script(scenario: UserScenario) -> list[str]:
     """Return what the customer says unprompted, in order, without a token that would end the conversation."""
     instructions = scenario.instructions
     if not isinstance(instructions, Instructions):
-        texts = [instructions]
-    else:
-        rest = [instructions.known_info, instructions.task_instructions]
-        texts = [instructions.reason_for_call, "\n".join(part for part in rest if part)]
-    return [spoken for text in texts if (spoken := without_stop_tokens(text)).strip()]
+        return [*_spoken(instructions)]
+    return [*_spoken(instructions.reason_for_call, instructions.known_info, instructions.task_instructions)]
+
+
+@lru_cache(maxsize=1024)  # one task is often played many times
+def _spoken(reason: str, *rest: str | None) -> tuple[str, ...]:
+    texts = [reason, "\n".join(part for part in rest if part)]
+    return tuple(spoken for text in texts if (spoken := without_stop_tokens(text)).strip())
 
 
 def asked_for(pending: Sequence[Action], text: str) -> list[Action]:

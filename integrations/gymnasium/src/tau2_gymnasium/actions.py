@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
@@ -15,12 +14,14 @@ MAX_LENGTH = 10_000_000
 NO_CALL = "invalid_action"
 
 
-@dataclass(frozen=True, slots=True)
-class ActionCall:
+class ActionCall(msgspec.Struct, frozen=True):
     """A tool call requested by an action."""
 
     name: str
-    arguments: dict[str, Any]
+    arguments: dict[str, Any] = {}
+
+
+_DECODER = msgspec.json.Decoder(ActionCall)  # unlike json.loads, it accepts only what a record can hold
 
 
 class UnicodeText(gymnasium.spaces.Text):
@@ -56,13 +57,9 @@ def read_action(text: str) -> ActionCall | str:
 
 def _json_call(text: str) -> ActionCall:
     try:
-        value = msgspec.json.decode(text)  # unlike json.loads, it accepts only what a record can hold
+        return _DECODER.decode(text)
     except (msgspec.DecodeError, ValueError, RecursionError):  # the first is a ValueError only in new versions
         return _no_call(text)
-    name, arguments = value.get("name"), value.get("arguments", {})
-    if not isinstance(name, str) or not isinstance(arguments, dict):
-        return _no_call(text)
-    return ActionCall(name, arguments)
 
 
 def _python_call(text: str) -> ActionCall | None:

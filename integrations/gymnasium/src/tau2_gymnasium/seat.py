@@ -24,6 +24,7 @@ from tau2_core import (
     UserMessage,
 )
 from tau2_core.episode.transcript import transcript
+from tau2_core.model.tools import Role
 
 from tau2_gymnasium.actions import DONE, ActionCall, read_action
 
@@ -55,9 +56,11 @@ def checked_seed(seed: Any) -> int | None:
 
 def checked_options(options: Any) -> dict[str, Any]:
     """Return a copy of the options of a reset. Raises ValueError."""
-    if options is not None and not isinstance(options, Mapping):
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
         raise ValueError(f"reset: options are a dictionary, not {options!r}")
-    return dict(options or {})
+    return dict(options)
 
 
 def refuse_no_text(action: Any, where: str = "") -> None:
@@ -75,6 +78,7 @@ class Seat:
         """`whole`: observe all messages so far, not only new ones. `reward`: replaces the grade's."""
         self.factory = factory
         self.side = side
+        self._role: Role = "agent" if side == "agent" else "user"
         self.whole = whole
         self.reward = reward
         self.episode: Episode | None = None
@@ -86,11 +90,12 @@ class Seat:
 
     async def reset(self, task_id: str, seed: int) -> str:
         """Start an episode of a task; return the first observation. If it has ended already, the first step says so."""
-        self.close()
+        if self.episode is not None:
+            self.episode.close()
         episode = self.factory.episode(task_id, seed=seed)
         await episode.begin()
         self.take(episode)
-        if self.factory.setting.solo:
+        if episode.setting.solo:
             return f"user: {episode.task.ticket}"
         return transcript(self.played.messages)
 
@@ -99,7 +104,7 @@ class Seat:
         self.over = False
         self.episode = episode
         if isinstance(self.reward, RewardWeights):
-            self._pay = self.factory.pay(episode, self.reward, side="agent" if self.side == "agent" else "user")
+            self._pay = self.factory.pay(episode, self.reward, side=self._role)
 
     @property
     def played(self) -> Side:
@@ -134,37 +139,42 @@ class Seat:
         episode = self._begun()
         if self.over:
             raise gymnasium.error.ResetNeeded("the episode is over; call reset before the next action")
-        refuse_no_text(action)
+        if not isinstance(action, str):
+            refuse_no_text(action)
         observation = ""
         if episode.ended is None:  # it may have ended before the first action, or by a time limit
-            observation = await self._act(episode, read_action(action))
+            wanted = read_action(action)
+            if isinstance(wanted, ActionCall) and (wanted.name != DONE or episode.setting.solo):
+                observation = f"tool: {(await episode.call_as(self._role, wanted.name, wanted.arguments)).content}"
+            else:
+                observation = await self._speak(episode, wanted)
             self.over = self.over or episode.ended is not None
         else:
             self.over = True
         if self.whole:
             observation = transcript(self.played.messages)
-        if not self.over:
-            return observation, 0.0 if self._pay is None else self._pay.step(), False, False, self._news()
-        return await self.finish(observation)
+        if self.over:
+            return await self.finish(observation)
+        news = self._news() if episode.setting.lists_unlocked else {}
+        return observation, 0.0 if self._pay is None else self._pay.step(), False, False, news
 
     def _news(self) -> dict[str, Any]:
-        """Return the tools if there are more than before: a variant may list what is unlocked."""
-        tools = self.played.tools if self.factory.setting.lists_unlocked else ()
+        """Return the tools if there are more than before."""
+        tools = self.played.tools
         if len(tools) <= self._told:
             return {}
         self._told = len(tools)
         return {"tools": [*chat_functions(tuple(tools))]}
 
-    async def _act(self, episode: Episode, action: ActionCall | str) -> str:
-        side = self.played
-        if isinstance(action, ActionCall) and (action.name != DONE or self.factory.setting.solo):
-            return f"tool: {(await side.call(action.name, **action.arguments)).content}"
+    async def _speak(self, episode: Episode, action: ActionCall | str) -> str:
+        """Say a text, or end with `done()`; return what the other side answers."""
         if isinstance(action, ActionCall) and self.side == "agent":
             self.over = True
             return ""
         if self.side == "agent":
             return transcript(await episode.agent.step(AssistantMessage(content=str(action))))
-        return transcript(await side.step(UserMessage(content=STOP if isinstance(action, ActionCall) else action)))
+        text = STOP if isinstance(action, ActionCall) else action
+        return transcript(await episode.customer.step(UserMessage(content=text)))
 
     async def finish(self, observation: str = "") -> Stepped:
         """Grade the episode, and return it as the last step of this side."""

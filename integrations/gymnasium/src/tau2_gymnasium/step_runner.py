@@ -26,11 +26,13 @@ class StepRunner:
         if self._loop is None:
             steps.close()
             raise gymnasium.error.ClosedEnvironmentError("the environment is closed; create a new one")
+        if self._at_once:
+            return run_at_once(steps)
         if self._loop.is_running():
             steps.close()
             raise EpisodeError("a step of this environment is in progress; give each thread an environment of its own")
         try:
-            return run_at_once(steps) if self._at_once else self._loop.run_until_complete(steps)
+            return self._loop.run_until_complete(steps)
         finally:
             steps.close()
 
@@ -49,4 +51,5 @@ def run_at_once(steps: Coroutine[Any, Any, Result]) -> Result:
     except StopIteration as done:
         result: Result = done.value
         return result
+    steps.close()
     raise RuntimeError("a step waited, although the factory declared that its episodes never wait")
