@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tau2_core import PackError, UsageError, load_domain, open_episode
+from tau2_core.model.episodes import ArgumentMode
 
 from tests.bakery import forget_packs, in_process
 from tests.documents import ROOT, write_files
@@ -115,6 +116,17 @@ def test_options_keep_their_types_everywhere() -> None:
         load_domain("banking_knowledge", variant_options={"case": True})
 
 
+def test_an_unknown_option_is_refused_before_anything_is_played(desk: Path) -> None:
+    done = in_process("run", "desk", "--pack", desk, "--variant-option", "topk=1", "--out", desk.parent / "runs")
+    place = f"{desk / MANIFEST}:11: variant 'search' of desk has no option 'topk' (did you mean 'top_k'?)"
+    assert (done.returncode, place in done.stderr, "its options are top_k; give one of these" in done.stderr) == (
+        2,
+        True,
+        True,
+    )
+    assert not (desk.parent / "runs").exists()
+
+
 def test_an_option_without_a_value_is_refused(desk: Path) -> None:
     done = in_process("run", "desk", "--pack", desk, "--variant-option", "top_k")
     assert (done.returncode, "should read NAME=VALUE, such as top_k=5" in done.stderr) == (2, True)
@@ -127,11 +139,23 @@ DOCUMENTS, TOOLS, SEARCH, MANIFEST = "data/documents.yaml", "tools/agent.yaml", 
     ("file", "old", "new", "said"),
     [
         (DOCUMENTS, "- id: visitors\n", "- name: visitors\n", "data/documents.yaml:8: id: Field required"),
-        (DOCUMENTS, "id: visitors", "id: printers_paper", "document 'printers_paper' exists already"),
+        (DOCUMENTS, "id: visitors", "id: printers_paper", "documents.yaml:8: document 'printers_paper' exists already"),
+        (DOCUMENTS, "id: visitors", "id: printers_paper", "data/documents.yaml:5 (give one of them another id)"),
         (DOCUMENTS, "title: Visitors", "title: 5", "documents.yaml:9: title: Input should be a valid string"),
-        (DOCUMENTS, "unlock reset_printer_17", "unlock it", f"no document names the hidden tool {RESET!r}"),
+        (
+            DOCUMENTS,
+            "unlock reset_printer_17",
+            "unlock it",
+            f"agent.yaml:22: no document names the hidden tool {RESET!r}",
+        ),
+        (DOCUMENTS, "unlock reset_printer_17", "unlock it", "(name it in a document, or remove it)"),
         (DOCUMENTS, "title: Visitors\n", "title: Visitors\n  owner: me\n", "owner: Extra inputs are not permitted"),
-        (MANIFEST, "documents: data/documents.yaml", "documents: data/*.md", "no file matches data/*.md, so the"),
+        (
+            MANIFEST,
+            "documents: data/documents.yaml",
+            "documents: data/*.md",
+            "domain.yaml:7: no file matches data/*.md, so the",
+        ),
         (MANIFEST, "default_variant: search", "default_variant: serch", "no variant 'serch' (did you mean 'search'?)"),
         (MANIFEST, "options: {top_k: 3}", "options: {most: 3}", "the variant has no option 'top_k' (available: most)"),
         (MANIFEST, "knowledge: {documents: data/documents.yaml}\n", "", "desk/domain.yaml names no documents"),
@@ -173,6 +197,48 @@ def test_markdown_needs_front_matter(desk: Path, text: str | bytes, said: str) -
     with open_episode(desk) as episode:
         found = episode.call("search", query="zebra").content
     assert found == "1. Badges\n   ID: b\n   Score: 0.0000\n   Content: # Badges\n\nAt the door.\n"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "# none yet\n"])
+def test_an_empty_file_of_documents_is_refused(desk: Path, content: str) -> None:
+    (desk / DOCUMENTS).write_text(content, encoding="utf-8")
+    for command in ("check", "run"):
+        done = in_process(command, *(["desk"] if command == "run" else []), "--pack", desk)
+        assert done.returncode in (1, 2)
+        assert "data/documents.yaml:1: contains no document (add one, or remove it; " in done.stdout + done.stderr
+
+
+def test_documents_with_one_id_in_two_files_are_both_named(desk: Path) -> None:
+    change(desk / MANIFEST, "data/documents.yaml", "data/doc*.*")
+    (desk / "data" / "doc.md").write_text("---\nid: visitors\ntitle: Badges\n---\nAt the door.\n")
+    done = in_process("check", "--pack", desk)
+    said = f"documents.yaml:8: document 'visitors' exists already: {desk / 'data' / 'doc.md'}:1 (give one of them"
+    assert (done.returncode, said in done.stdout) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("retriever", "query", "said"),
+    [
+        ("bm25", "", "No relevant documents found."),
+        ("grep", " ", "No matches found for pattern:  "),
+        ("bm25", "a" * 1_000_000, "Error: the query has 1000000 characters; give one of at most 100000"),
+        ("grep", "a" * 1_000_000, "Error: the pattern has 1000000 characters; give one of at most 100000"),
+        ("grep", "(a+)+$", "Error: the pattern took longer than 0.1 seconds; give a simpler one, with less repetition"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["strict", "tau2"])
+def test_a_search_for_nothing_or_for_too_much_is_answered(
+    desk: Path, retriever: str, query: str, said: str, mode: ArgumentMode
+) -> None:
+    if retriever == "grep":
+        change(desk / SEARCH, "retriever: bm25", "retriever: grep")
+        change(desk / SEARCH, "{top_k: $top_k}", "{top_k: $top_k, seconds: 0.1}")
+    change(desk / DOCUMENTS, "Visitors get a badge", f"{'a' * 5000}! Visitors get a badge")
+    with open_episode(desk, "reset", mode=mode) as episode:
+        result = episode.call("search", query=query)
+        assert result.content == said
+        assert result.failure == ("refused" if said.startswith("Error") else None)
+        assert episode.call("search", query="visitors").failure is None
 
 
 def test_a_refused_task_may_change_what_the_pack_declares_as_bookkeeping(desk: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tau2_core import AssistantMessage, Run, ToolCall, ToolMessage, UsageError, evaluate, open_episode
 from tau2_core.testing.scripted_endpoint import Answer, Asked, Dropped, Raw, Refusal, ScriptedEndpoint, Stalled
 
-from tests.bakery import forget_packs
+from tests.bakery import forget_packs, in_process
 from tests.documents import ROOT, write_files
 from tests.llm.embedded import embedded, texts_of, vectors
 
@@ -158,6 +158,23 @@ def test_an_endpoint_that_fails_is_an_infrastructure_error(desk: Path, first: in
             assert episode.ended == "infrastructure_error"
             assert cause in str(episode.record().error)
             assert episode.grade().reward is None
+
+
+def test_a_run_without_its_endpoint_has_no_score_and_says_what_to_do(
+    desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-nobody")
+    with ScriptedEndpoint(embedded) as endpoint:
+        url = endpoint.url  # where nothing listens from now on
+    place = ("--variant", "meaning", "--variant-option", f"args={json.dumps({'api_base': url})}", "--attempts", "1")
+    run = desk.parent / "down"
+    done = in_process("run", "desk", "--pack", desk, *place, "--name", run.name, "--out", run.parent)
+    assert done.returncode == 1
+    assert f"the embedding's model openai/text-embedding-3-small (provider openai, at {url}) cannot be" in done.stderr
+    assert "among its arguments, an option of the variant (--variant-option) or OPENAI_BASE_URL" in done.stderr
+    assert "no episode could be evaluated: 1 infrastructure_error" in done.stderr
+    (grade,) = (json.loads(line) for line in (run / "grades.jsonl").read_text(encoding="utf-8").splitlines())
+    assert grade["reward"] is None
 
 
 def test_vectors_of_another_size_are_an_infrastructure_error(desk: Path) -> None:

@@ -21,6 +21,7 @@ from tau2_core.model.llm import (
     ModelFailure,
     ModelRole,
     ModelSettings,
+    how_to_give,
 )
 from tau2_core.model.tokens import TokenTrace
 from tau2_core.redaction import Redactor
@@ -114,7 +115,8 @@ class RoleModel:
         if self.refusal.kind in NOTHING_ANSWERS:
             variable = " or ".join(["", *address_variables(provider)[:1]])
             wrong = "start it, or correct the address" if where else "check the network, or name another address"
-            return f"{text}; {wrong} with --{self.role}-args '{{\"api_base\": …}}'{variable}"
+            how = how_to_give(self.role, '{"api_base": …}')
+            return f"{text}; {wrong} with {how}{variable}"
         return text
 
     def model_for(self, episode: str, seed: int | None = None) -> EpisodeModel:

@@ -34,6 +34,13 @@ def decides(argument: str) -> bool:
     return argument not in _CONNECTION and not argument.endswith("_cost_per_token")
 
 
+def how_to_give(role: ModelRole, arguments: str) -> str:
+    """Return how arguments of a role's model are given, for error messages. Tools' models have no option of a run."""
+    if role in ("embedding", "reranker"):
+        return f"{arguments} among its arguments, an option of the variant (--variant-option)"
+    return f"--{role}-args '{arguments}'"
+
+
 class ModelSettings(BaseModel):
     """Which model plays a role, and the arguments of every request (temperature, api_base, …).
 

@@ -196,7 +196,8 @@ class RetrieverSpec:
 
     `create(knowledge, options)` returns a `Retriever` or an `AwaitedRetriever`. It raises UsageError for wrong options.
     An index should be built at the first search, once for each `KnowledgeBase`. `options` are the names that it knows,
-    with a line of help each. With `composes`, `create` gets a third argument, the `SearchParts` to be made of.
+    with a line of help each. With `composes`, `create` gets a third argument, the `SearchParts` to be made of. `quick`
+    promises that every search takes at most a few milliseconds, so a server may search on its event loop.
     """
 
     name: str
@@ -204,6 +205,7 @@ class RetrieverSpec:
     create: CreateRetriever | Lazy[CreateRetriever]
     options: Mapping[str, str] = field(default_factory=dict)
     composes: bool = False
+    quick: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tau2_core.model.knowledge import Document, KnowledgeBase
+from tau2_core.model.tools import Source
 from tau2_core.packs.databases import DataError, read_data
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.source_error import SourceError, SourcePath
@@ -37,6 +38,11 @@ class DocumentEntry(BaseModel):
 class _Read:
     document: Document
     file: Path
+    place: SourcePath
+
+    @property
+    def line(self) -> int | None:
+        return _line(self.file, (*self.place, "id"))
 
 
 def read_knowledge(
@@ -48,16 +54,15 @@ def read_knowledge(
     """
     found: dict[str, _Read] = {}
     for file in files:
-        for document in _documents(file, problems, read, extra=extra):
-            if document.id in found:
-                what = f"document {document.id!r} exists already: {found[document.id].file}"
-                problems.add(file, ProblemKind.DOCUMENT, what, line=1, hint="give one of them another id")
-                continue
-            found[document.id] = _Read(document, file)
+        for each in _documents(file, problems, read, extra=extra):
+            first = found.setdefault(each.document.id, each)
+            if first is not each:
+                what = f"document {each.document.id!r} exists already: {Source(first.file, first.line)}"
+                problems.add(file, ProblemKind.DOCUMENT, what, line=each.line, hint="give one of them another id")
     return KnowledgeBase(tuple(found[name].document for name in sorted(found)))
 
 
-def _documents(file: Path, problems: Problems, read: Callable[[Path], bytes], *, extra: bool) -> Iterator[Document]:
+def _documents(file: Path, problems: Problems, read: Callable[[Path], bytes], *, extra: bool) -> Iterator[_Read]:
     try:
         value = _markdown(file, read) if file.suffix == ".md" else read_data(file, read)
     except DataError as error:
@@ -69,20 +74,19 @@ def _documents(file: Path, problems: Problems, read: Callable[[Path], bytes], *,
     except (OSError, ValueError, RecursionError) as error:
         problems.add(file, ProblemKind.DOCUMENT, f"cannot be read: {error}", line=1, hint=FORM)
         return
+    if value is None or value == []:
+        problems.add(file, ProblemKind.DOCUMENT, "contains no document", line=1, hint=f"add one, or remove it; {FORM}")
+        return
     many = isinstance(value, list)
     for number, entry in enumerate(value if many else [value]):
+        place: SourcePath = (number,) if many else ()
         try:
             checked = DocumentEntry.model_validate(entry, extra="ignore" if extra else "forbid")
         except ValidationError as error:
-            problems.add(
-                file,
-                ProblemKind.DOCUMENT,
-                first_wrong_part(error),
-                line=_line(file, (number,) if many else (), error),
-                hint=FORM,
-            )
+            line = _line(file, (*place, *error.errors(include_url=False)[0]["loc"]))
+            problems.add(file, ProblemKind.DOCUMENT, first_wrong_part(error), line=line, hint=FORM)
             continue
-        yield Document(checked.id, checked.title, checked.content)
+        yield _Read(Document(checked.id, checked.title, checked.content), file, place)
 
 
 def _markdown(file: Path, read: Callable[[Path], bytes]) -> Any:
@@ -99,7 +103,5 @@ def _markdown(file: Path, read: Callable[[Path], bytes]) -> Any:
     return {**head.value, "content": text[front.end() :].strip("\n")}
 
 
-def _line(file: Path, place: SourcePath, error: ValidationError) -> int | None:
-    if file.suffix == ".md":
-        return 1
-    return read_yaml(file).line((*place, *error.errors(include_url=False)[0]["loc"]))
+def _line(file: Path, place: SourcePath) -> int | None:
+    return 1 if file.suffix == ".md" else read_yaml(file).line(place)

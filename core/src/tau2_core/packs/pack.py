@@ -95,8 +95,10 @@ class Pack:
             known = read_knowledge(key, problems, self.sources.read, extra=not own)
             if own and not key and self.manifest.knowledge is not None:
                 what = f"no file matches {self.manifest.knowledge.documents}, so the knowledge base is empty"
-                place = self.manifest_source
-                problems.at(place, ProblemKind.DOCUMENT, what, hint="add documents, or correct `knowledge.documents`")
+                manifest = self.manifest_source.file
+                line = self.sources.document(manifest).line(("knowledge", "documents"))
+                hint = "add documents, or correct `knowledge.documents`"
+                problems.add(manifest, ProblemKind.DOCUMENT, what, line=line, hint=hint)
             if problems.found:
                 raise PackError(problems.found)
             self._knowledge[key] = known

@@ -124,7 +124,7 @@ def hits_text(hits: Sequence[Hit]) -> str:
 def bind_search(tool: Tool, parts: SearchParts, knowledge: KnowledgeBase, options: Mapping[str, Any]) -> Tool:
     """Return a tool with its retriever as the handler. Raises UsageError if the retriever refuses its options.
 
-    `options` are the variant's, to which `$NAME` refers. A tool that waits is never quick.
+    `options` are the variant's, to which `$NAME` refers. A tool is quick only if its retriever is.
     """
     if tool.search is None:
         return tool
@@ -144,7 +144,7 @@ def bind_search(tool: Tool, parts: SearchParts, knowledge: KnowledgeBase, option
         raise PluginError(f"{tool.source}: {tool.name}: retriever {spec.name!r} cannot be created: {why}") from error
     if isinstance(retriever, AwaitedRetriever):
         return replace(tool, handler=AwaitedSearching(tool, retriever), quick=False)
-    return replace(tool, handler=Searching(tool, retriever))
+    return replace(tool, handler=Searching(tool, retriever), quick=tool.quick and spec.quick)
 
 
 def create_retriever(

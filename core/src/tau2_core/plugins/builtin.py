@@ -112,7 +112,9 @@ def tau2_retrievers() -> list[RetrieverSpec]:
     home = "tau2_core.retrievers"
     most = "how many documents a search returns at most; default 10"
     return [
-        RetrieverSpec("bm25", "words, weighted by how rare they are", Lazy(f"{home}.bm25:Bm25"), {"top_k": most}),
+        RetrieverSpec(
+            "bm25", "words, weighted by how rare they are", Lazy(f"{home}.bm25:Bm25"), {"top_k": most}, quick=True
+        ),
         RetrieverSpec(
             "grep",
             "a regular expression, by the number of its matches",

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from tau2_core.errors import UsageError
 from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import EpisodeRecord, Termination, Usage
-from tau2_core.model.llm import ModelRole
+from tau2_core.model.llm import ModelRole, how_to_give
 from tau2_core.records.figures import EpisodeEnd
 
 
@@ -73,4 +73,4 @@ def refuse_unknown_prices(role_models: Mapping[ModelRole, RoleModel]) -> None:
         if role_model.client is not None and not role_model.client.knows_price():
             what = f"--max-cost: the price of {role_model.settings.model} is not known"
             prices = '{"input_cost_per_token": …, "output_cost_per_token": …}'
-            raise UsageError(f"{what}; give it with --{role}-args '{prices}'")
+            raise UsageError(f"{what}; give it with {how_to_give(role, prices)}")
