@@ -30,6 +30,7 @@ from tau2_core.runs.loading import load_setting, open_catalogue
 
 from tests.forked import FORKS, Forks
 from tests.lines import Lines
+from tests.terminal import Terminal
 
 # Examples are the same on every machine and day. To search for new ones: --hypothesis-profile=search.
 settings.register_profile(
@@ -299,3 +300,17 @@ def _entries(entries: dict[str, dict[str, Any]], defaults: dict[str, Any]) -> di
         }
         for name, entry in entries.items()
     }
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    """Run the command in a terminal, in the test's folder: `terminal("run", "mock", columns=80)`."""
+    opened: list[Terminal] = []
+
+    def start(*arguments: str, rows: int = 40, columns: int = 80) -> Terminal:
+        opened.append(Terminal(tmp_path, *arguments, rows=rows, columns=columns))
+        return opened[-1]
+
+    yield start
+    for each in opened:
+        each.close()

@@ -65,6 +65,7 @@ NOT_RUN = {
     'tau2-gym serve retail --workers 16 --host 10.0.0.2 --token "$TOKEN" --public-url http://gym.example.org/two',
     "pip install ./hotel",
     "tau2-gym view",
+    "tau2-gym annotate runs/first --annotator ada",
     "tau2-gym dev bike_shop",
     "tau2-gym view runs --host 0.0.0.0 --token SECRET",
     "tau2-gym serve airline",

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import os
-import select
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.forked import Forks
+from tests.terminal import Terminal
 
 TOLD = ["run", "mock", "--name", "played"]
 
@@ -104,47 +102,8 @@ def test_the_end_of_input_stops_the_run_which_can_be_resumed(
     assert len(kept) == 2
 
 
-class Terminal:
-    """A terminal of its own, in which the command runs."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.end, self.other = os.openpty()
-        command = [sys.executable, "-P", "-m", "tau2_core", *TOLD, *options]
-        # The session's leader, which opens a terminal, gets it as its own: then Ctrl-C is for it.
-        start = ["sh", "-c", 'exec "$@" <"$0" >"$0" 2>&1', os.ttyname(self.other), *command]
-        self.process = subprocess.Popen(start, cwd=folder, start_new_session=True)
-        self.shown = ""
-        self.decode = codecs.getincrementaldecoder("utf-8")().decode  # a letter may come in two reads
-
-    def read_until(self, text: str) -> None:
-        while text not in self.shown:
-            ready, _, _ = select.select([self.end], [], [], 60)
-            assert ready, f"{text!r} never came: {self.shown}"
-            self.shown += self.decode(os.read(self.end, 4096))
-
-    def write(self, text: str) -> None:
-        self.shown = ""
-        os.write(self.end, text.encode())
-
-
-@pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
-    opened: list[Terminal] = []
-
-    def start(*options: str) -> Terminal:
-        opened.append(Terminal(tmp_path, *options))
-        return opened[-1]
-
-    yield start
-    for each in opened:
-        each.process.kill()
-        each.process.wait()
-        os.close(each.end)
-        os.close(each.other)
-
-
 def test_people_can_play_at_a_terminal(terminal: Callable[..., Terminal], tmp_path: Path) -> None:
-    session = terminal("--num-tasks", "2", "--agent", "silent", "--user", "human")
+    session = terminal(*TOLD, "--num-tasks", "2", "--agent", "silent", "--user", "human")
     session.read_until("customer> ")
     session.write("Grüß Gott. ###STOP###\n")
     session.read_until("customer> ")

@@ -1,4 +1,4 @@
-"""Reading chat-completions messages that were written elsewhere as the messages of a recorded conversation."""
+"""Conversations of both sides as chat-completions messages: read as a record has them, and written."""
 
 from __future__ import annotations
 
@@ -6,8 +6,16 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tau2_core.llm.chat import UNPARSABLE
-from tau2_core.model.messages import AssistantMessage, Message, Requestor, ToolCall, ToolMessage, UserMessage
+from tau2_core.llm.chat import UNPARSABLE, chat_call
+from tau2_core.model.messages import (
+    AssistantMessage,
+    Message,
+    Requestor,
+    SystemMessage,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
 
 SPEAKERS: Mapping[Requestor, type[AssistantMessage] | type[UserMessage]] = {
     "assistant": AssistantMessage,
@@ -66,3 +74,19 @@ def _call(call: Mapping[str, Any], requestor: Requestor) -> ToolCall:
     return ToolCall(
         id=str(call.get("id") or ""), name=str(function.get("name") or ""), arguments=arguments, requestor=requestor
     )
+
+
+def chat_form(messages: Iterable[Message]) -> list[dict[str, Any]]:
+    """Return a recorded conversation as chat-completions messages of both sides, as `recorded_messages` reads them."""
+    return [_in_chat_form(message) for message in messages]
+
+
+def _in_chat_form(message: Message) -> dict[str, Any]:
+    if isinstance(message, ToolMessage):
+        own = {"requestor": message.requestor, "error": message.error, "skipped": message.skipped}
+        kept = {key: value for key, value in own.items() if value and value != "assistant"}
+        return {"role": "tool", "tool_call_id": message.id, "content": message.content or "", **kept}
+    chat: dict[str, Any] = {"role": message.role, "content": message.content}
+    if not isinstance(message, SystemMessage) and message.tool_calls:
+        chat["tool_calls"] = [chat_call(call) for call in message.tool_calls]
+    return chat

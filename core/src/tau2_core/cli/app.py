@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from tau2_core.cli import (
+    annotate,
     check,
     compare,
     demo,
@@ -74,6 +75,7 @@ for command in (
     report.report,
     compare.compare,
     grade.grade,
+    annotate.annotate,
     merge.merge,
     export.export,
     serve.serve,

@@ -45,8 +45,11 @@ def show_conversation(messages: Sequence[Message], screen: Console, *, longest: 
             screen.print(Padding("[yellow]cut off by the token limit[/yellow]", (0, 0, 0, 4)))
 
 
-def show_calls(record: EpisodeRecord, task: Task, screen: Console) -> None:
-    """Print the gold calls next to the actual ones, matching calls in one row, in the gold's order."""
+def show_calls(record: EpisodeRecord, task: Task, screen: Console, *, signs: bool = True) -> None:
+    """Print the gold calls next to the actual ones, matching calls in one row, in the gold's order.
+
+    `signs`: whether a sign tells what matches.
+    """
     made = all_calls(record.messages)
     left = list(made)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
@@ -58,7 +61,7 @@ def show_calls(record: EpisodeRecord, task: Task, screen: Console) -> None:
         near = same or next((call for call in left if call.name == action.name), None)
         if near is not None:
             left.remove(near)
-        sign = "[green]✓[/green]" if same is not None else "[red]✗[/red]"
+        sign = "" if not signs else "[green]✓[/green]" if same is not None else "[red]✗[/red]"
         table.add_row(sign, safe(action.text()), _call(near) if near is not None else "[dim]none[/dim]")
     for call in left:
         table.add_row("", "", _call(call))

@@ -38,10 +38,10 @@ def show(
     if episode is None:
         _show_all(recorded, json_output=json_output)
     else:
-        _show_episode(recorded, _slot(recorded, episode), full=full, json_output=json_output)
+        _show_episode(recorded, named_slot(recorded, episode), full=full, json_output=json_output)
 
 
-def _slot(run: RecordedRun, text: str) -> Slot:
+def named_slot(run: RecordedRun, text: str) -> Slot:
     """Return the episode that a text names: TASK#TRIAL, or TASK alone for its first recorded trial."""
     from tau2_core.errors import UsageError
     from tau2_core.model.episodes import Slot

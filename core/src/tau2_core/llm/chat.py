@@ -76,11 +76,12 @@ def _own(message: ParticipantMessage) -> dict[str, Any]:
         return {**message.provider_message, "role": "assistant"}
     chat: dict[str, Any] = {"role": "assistant", "content": message.content}
     if message.tool_calls:
-        chat["tool_calls"] = [_chat_call(call) for call in message.tool_calls]
+        chat["tool_calls"] = [chat_call(call) for call in message.tool_calls]
     return chat
 
 
-def _chat_call(call: ToolCall) -> dict[str, Any]:
+def chat_call(call: ToolCall) -> dict[str, Any]:
+    """Return a call as a message of chat completions holds it."""
     function = {"name": call.name, "arguments": json.dumps(call.arguments)}
     return {"id": call.id, "type": "function", "function": function}
 
@@ -108,7 +109,7 @@ def _repaired(raw: dict[str, Any], call: ToolCall) -> dict[str, Any]:
     function = raw.get("function") or {}
     if raw.get("id") == call.id and function.get("name") and not {UNPARSABLE, CUT_OFF} & call.arguments.keys():
         return raw
-    return {**raw, **_chat_call(call)}
+    return {**raw, **chat_call(call)}
 
 
 def standard_message(message: Mapping[str, Any]) -> dict[str, Any]:
