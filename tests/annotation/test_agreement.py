@@ -14,6 +14,7 @@ from hypothesis import given as drawn
 from hypothesis import strategies as st
 from tau2_core.cli.app import app
 from tau2_core.records.label_agreement import cohens_kappa, krippendorffs_alpha
+from tau2_core.records.labels import LabelValue
 from typer.testing import CliRunner
 
 from tests.annotation.conftest import command, label
@@ -131,9 +132,9 @@ def test_alpha_of_the_textbook() -> None:
     """Krippendorff, Computing Krippendorff's Alpha-Reliability, 2011, B: two observers, nominal data: 0.692."""
     pytest.importorskip("krippendorff")
     pairs = "aa aa bb bb bb bb ab ba bb bb aa aa"  # of two values
-    counts = [Counter({"met": each.count("a"), "unmet": each.count("b")}) for each in pairs.split()]
+    counts = [Counter[LabelValue]({"met": each.count("a"), "unmet": each.count("b")}) for each in pairs.split()]
     observed = 2 / 12  # of all pairs
     met, every = sum(each["met"] for each in counts), 24
     expected = 2 * met * (every - met) / (every * (every - 1))
     assert krippendorffs_alpha(counts, "criterion") == pytest.approx(1 - observed / expected)
-    assert krippendorffs_alpha([Counter({"met": 2})], "criterion") is None
+    assert krippendorffs_alpha([Counter[LabelValue]({"met": 2})], "criterion") is None
