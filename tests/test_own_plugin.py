@@ -56,6 +56,7 @@ from tau2_core import (
     ExporterSpec,
     FaultSpec,
     Lazy,
+    ObserverSpec,
     PageSpec,
     RetrieverSpec,
     SandboxSpec,
@@ -134,6 +135,7 @@ def tau2_exporters():
     return [
         ExporterSpec("ids", "the ids of tasks", Lazy(f"{HOME}:ids")),
         ExporterSpec("ends", "how episodes ended", write=Lazy(f"{HOME}:write_ends")),
+        ExporterSpec("told", "tells the number", send=Lazy(f"{HOME}:send_number"), options={"unit": "what is counted"}),
         ExporterSpec("nothing", "forgets to name a function"),
     ]
 
@@ -144,6 +146,11 @@ def tau2_pages():
         PageSpec("ends", "How it ended", "episode", "our_workshop", "ends.html", Lazy(f"{HOME}:ends")),
         PageSpec("folder", "The folder", "page", "our_workshop", "ends.html", Lazy(f"{HOME}:folder")),
     ]
+
+
+@hookimpl
+def tau2_observers():
+    return [ObserverSpec("steps", "notes steps", Lazy(f"{HOME}:open_steps"))]
 
 
 @hookimpl
@@ -178,10 +185,13 @@ def tau2_run_finished(summary):
 """,
     "our_workshop/parts.py": """
 import asyncio
+import json
+import os
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from tau2_core import (
     AgentSpec,
@@ -190,11 +200,13 @@ from tau2_core import (
     Dataset,
     FinishedCommand,
     Hit,
+    ReplyStep,
     Run,
     Status,
     Task,
     ToolCall,
     ToolMessage,
+    ToolStep,
     UserFinding,
     UserMessage,
     Verdict,
@@ -255,6 +267,46 @@ def write_ends(export, out):
         assert episodes[number].record == episode.record == episodes[number - len(episodes) :][0].record
         (out / str(number)).write_text(episode.record.termination)
     return len(episodes)
+
+
+def send_number(export):
+    number = len(export.run.episodes if export.run else export.tasks)
+    Path("told.txt").write_text(f"{number} {export.options['unit']} {export.run and export.run.folder.name}")
+    return number
+
+
+def open_steps(name, configuration):
+    return Steps(name, configuration["agent"]["name"]) if "WORKSHOP_STEPS" in os.environ else None
+
+
+class Steps:
+    def __init__(self, name, agent):
+        self.note("opened", name, agent)
+
+    def note(self, *what):
+        with Path(os.environ["WORKSHOP_STEPS"]).open("a") as log:
+            log.write(json.dumps(what) + "\\n")
+
+    def episode_started(self, start):
+        self.note("episode", str(start.slot), start.seed)
+
+    def step_started(self, slot, step):
+        if isinstance(step, ReplyStep):
+            self.note(f"{step.role}…", str(slot))
+
+    def step_finished(self, slot, step):
+        if isinstance(step, ToolStep):
+            self.note(step.call.name, step.result.content)
+        else:
+            self.note(step.role, type(step.message).__name__, step.error and str(step.error))
+        if os.environ["WORKSHOP_STEPS"].endswith("fails"):
+            raise LookupError("no more paper")
+
+    def episode_finished(self, record, grade):
+        self.note(record.termination, grade.reward)
+
+    def close(self):
+        self.note("closed")
 
 
 class Counter:
@@ -428,6 +480,68 @@ def test_its_executor_starts_workers(play: Play, gym: Gym, installed: Path) -> N
     assert "executor 'nearby' cannot be opened: LookupError: it is Sunday" in done.stderr
 
 
+@pytest.mark.parametrize("executor", [[], ["--executor", "nearby", "--workers", 1]])
+def test_its_observer_is_told_every_step(gym: Gym, installed: Path, tmp_path: Path, executor: list[object]) -> None:
+    options = ["--task", "tell_whose_task", "--agent", "counter", "--user", "curt", "--name", "r", *executor]
+    log = tmp_path / "steps"
+    assert (
+        gym("run", "mock", *options, paths=[installed], WORKSHOP_STEPS=str(log), WORKSHOP_LOG=os.devnull).returncode
+        == 0
+    )
+    assert [*map(json.loads, log.read_text().splitlines())] == [
+        ["opened", "r", "counter"],
+        ["episode", "tell_whose_task#0", 626729],
+        ["user…", "tell_whose_task#0"],
+        ["user", "UserMessage", None],
+        ["agent…", "tell_whose_task#0"],
+        ["agent", "AssistantMessage", None],
+        ["count_tasks", "half a dozen"],
+        ["agent…", "tell_whose_task#0"],
+        ["agent", "AssistantMessage", None],
+        ["user…", "tell_whose_task#0"],
+        ["user", "UserMessage", None],
+        ["user_stop", 0.0],
+        ["closed"],
+    ]
+
+
+def test_an_observer_that_fails_changes_nothing(gym: Gym, installed: Path, tmp_path: Path) -> None:
+    options = ["--task", "tell_whose_task", "--agent", "counter", "--user", "curt", "--name", "r"]
+    done = gym(
+        "run", "mock", *options, paths=[installed], WORKSHOP_STEPS=str(tmp_path / "fails"), WORKSHOP_LOG=os.devnull
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert "observer steps failed and is not called again: LookupError: no more paper" in done.stderr
+    assert (tmp_path / "runs" / "r" / "grades.jsonl").read_text().count("\n") == 1
+    assert len((tmp_path / "fails").read_text().splitlines()) == 4
+
+
+def test_an_exporter_that_sends(gym: Gym, installed: Path, tmp_path: Path) -> None:
+    gym("run", "mock", "--num-tasks", 3, "--name", "r")
+    sent = gym("export", "runs/r", "--to", "told", "--option", "unit=talks", paths=[installed])
+    assert (sent.returncode, sent.stdout, sent.stderr) == (0, "3 episodes sent\n", "")
+    assert (tmp_path / "told.txt").read_text() == "3 talks r"
+    refused = {
+        ("runs/r", "x", "--to", "told"): "x: --to told writes no file, it sends; leave the file out",
+        ("runs/r", "--to", "ends"): "--to ends: name the file to write",
+        ("runs/r",): "--to tau2-bench: name the file to write",
+        ("runs/r", "x", "--option", "a=b"): "--option a=b: the format tau2-bench has no options",
+        (
+            "runs/r",
+            "--to",
+            "told",
+            "--option",
+            "units=a",
+        ): "exporter 'told' has no option 'units' (did you mean 'unit'?)",
+        ("runs/r", "--to", "told", "--option", "unit"): "--option unit: should read NAME=VALUE",
+        ("runs/r", "--to", "told", "--endpoint", "http://x"): "exporter 'told' has no option 'endpoint'",
+    }
+    for arguments, why in refused.items():
+        done = gym("export", *arguments, paths=[installed])
+        assert (done.returncode, done.stdout) == (2, "")
+        assert why in done.stderr
+
+
 def test_the_plugin_implements_every_hook() -> None:
     hooks = {name for name in vars(hookspecs) if name.startswith("tau2_")}
     assert set(re.findall(r"def (tau2_\w+)", FILES["our_workshop/plugin.py"])) == hooks - {"tau2_environments"}
@@ -477,7 +591,7 @@ def test_its_exporter_writes_runs(gym: Gym, installed: Path, tmp_path: Path) -> 
     assert (done.returncode, done.stderr) == (0, "")
     assert {"id": "complete_task"} in map(json.loads, (tmp_path / "ids.jsonl").read_text().splitlines())
     nothing = gym("export", "mock", "x", "--to", "nothing", paths=[installed])
-    assert "exporter 'nothing' has neither `lines` nor `write`; fix or block its plugin" in nothing.stderr
+    assert "exporter 'nothing' has none of `lines`, `write` and `send`; fix or block its plugin" in nothing.stderr
     assert not (tmp_path / "x").exists()
 
 
@@ -549,7 +663,9 @@ def test_everything_that_it_provides_is_listed(gym: Gym, installed: Path) -> Non
         "exporter:ends",
         "exporter:ids",
         "exporter:nothing",
+        "exporter:told",
         "fault:doubling",
+        "observer:steps",
         "page:ends",
         "page:folder",
         "retriever:everything",

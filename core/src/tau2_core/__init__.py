@@ -69,6 +69,10 @@ if TYPE_CHECKING:
     from tau2_core.model.messages import ToolCall as ToolCall
     from tau2_core.model.messages import ToolMessage as ToolMessage
     from tau2_core.model.messages import UserMessage as UserMessage
+    from tau2_core.model.observation import ModelStep as ModelStep
+    from tau2_core.model.observation import Observer as Observer
+    from tau2_core.model.observation import ReplyStep as ReplyStep
+    from tau2_core.model.observation import ToolStep as ToolStep
     from tau2_core.model.participants import Agent as Agent
     from tau2_core.model.participants import AgentContext as AgentContext
     from tau2_core.model.participants import User as User
@@ -84,6 +88,7 @@ if TYPE_CHECKING:
     from tau2_core.model.registrations import ExporterSpec as ExporterSpec
     from tau2_core.model.registrations import FaultSpec as FaultSpec
     from tau2_core.model.registrations import Lazy as Lazy
+    from tau2_core.model.registrations import ObserverSpec as ObserverSpec
     from tau2_core.model.registrations import PageSpec as PageSpec
     from tau2_core.model.registrations import RetrieverSpec as RetrieverSpec
     from tau2_core.model.registrations import SandboxSpec as SandboxSpec
@@ -145,6 +150,7 @@ _HOMES = {
     "model.knowledge": ["AwaitedRetriever", "Document", "Hit", "KnowledgeBase", "Retriever", "SearchContext"],
     "model.llm": ["Completion", "Model", "ModelSettings"],
     "model.messages": ["AssistantMessage", "Message", "ToolCall", "ToolMessage", "UserMessage"],
+    "model.observation": ["ModelStep", "Observer", "ReplyStep", "ToolStep"],
     "model.participants": ["Agent", "AgentContext", "User", "UserContext"],
     "model.registrations": [
         "AdapterSpec",
@@ -158,6 +164,7 @@ _HOMES = {
         "ExporterSpec",
         "FaultSpec",
         "Lazy",
+        "ObserverSpec",
         "PageSpec",
         "RetrieverSpec",
         "SandboxSpec",

@@ -18,6 +18,7 @@ from tau2_core.model.registrations import (
     ExecutorSpec,
     ExporterSpec,
     FaultSpec,
+    ObserverSpec,
     PageSpec,
     RetrieverSpec,
     SandboxSpec,
@@ -132,6 +133,14 @@ def tau2_commands() -> list[CommandSpec]:  # type: ignore[empty-body]
 @hookspec
 def tau2_pages() -> list[PageSpec]:  # type: ignore[empty-body]
     """Add pages to the workbench (`tau2-gym view`), and panels next to its episodes."""
+
+
+@hookspec
+def tau2_observers() -> list[ObserverSpec]:  # type: ignore[empty-body]
+    """Add observers of a run's episodes, which are told each reply, request to a model and tool call as it happens.
+
+    They change nothing. One that has nothing to do says so when a run starts, and then costs nothing.
+    """
 
 
 @hookspec

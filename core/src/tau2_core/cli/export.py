@@ -22,12 +22,14 @@ BY_ENDING = {".parquet": "table", ".csv": "table", ".eval": "inspect"}
 )
 def export(
     source: Annotated[str, typer.Argument(metavar="RUN|DOMAIN", help="A run folder, or a domain for its tasks.")],
-    out: Annotated[Path, typer.Argument(help="The file or, for the format dir, the folder to write.")],
+    out: Annotated[
+        Path | None, typer.Argument(help="The file or folder to write; none for a format that is sent, such as otlp.")
+    ] = None,
     to: Annotated[
         str | None,
         typer.Option(
             metavar="TOOL",
-            help="The format: tau2-bench, table, tokens, atif, eval-protocol, inspect, or that of a plugin. Default: "
+            help="The format: tau2-bench, table, tokens, atif, eval-protocol, inspect, otlp, or a plugin's. Default: "
             "inspect for a file that ends in .eval, table for .parquet or .csv, otherwise tau2-bench.",
         ),
     ] = None,
@@ -44,6 +46,12 @@ def export(
     user_model: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Rows: the model that is to play the customer.")
     ] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(metavar="URL", help="otlp: the collector's address; short for --option endpoint=URL.")
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="An option of the format; repeatable.")
+    ] = None,
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
@@ -58,27 +66,38 @@ def export(
     `atif` writes trajectories in Harbor's interchange format, as JSON lines (.jsonl) or a folder with a file for each.
 
     The package tau2-gym-eval-protocol adds rows of eval-protocol: JSON lines for its `@evaluation_test` and ours.
-    tau2-gym-inspect adds `inspect`: logs (.eval) that Inspect View opens.
+    tau2-gym-inspect adds `inspect`: logs (.eval) that Inspect View opens. tau2-gym-opentelemetry adds `otlp`: traces,
+    which are sent to a collector.
     """
     from tau2_core.errors import UsageError
     from tau2_core.records.reader import read_run
-    from tau2_core.runs.export import export_tau2_bench, run_export, tasks_export, write_export
+    from tau2_core.runs.export import chosen_options, export_tau2_bench, exported, run_export, tasks_export
     from tau2_core.runs.grading_work import setting_of
     from tau2_core.runs.loading import load_setting, open_catalogue
 
     catalogue = open_catalogue(pack or (), no_plugin or ())
-    to = to or BY_ENDING.get(out.suffix, OFFICIAL)
+    to = to or BY_ENDING.get(out.suffix if out else "", OFFICIAL)
     exporter = None if to in BUILT_IN else catalogue.exporter(to)
+    given = [*(option or ()), *([] if endpoint is None else [f"endpoint={endpoint}"])]
+    options = {} if exporter is None else chosen_options(exporter, given)
     if exporter is not None and not Path(source).is_dir():
         setting = load_setting(catalogue, source, dataset=dataset, variant=variant, solo=solo)
-        number = write_export(exporter, tasks_export(setting, split=split, user_model=user_model), out)
-        say(f"{number} rows written to {out}")
+        tasks = tasks_export(setting, split=split, user_model=user_model, options=options)
+        say(exported(exporter, tasks, out))
         return
     if dataset or split or variant or solo:
         raise UsageError(
             f"{source}: --dataset, --split, --variant and --solo are for a domain's tasks; a run has its own"
         )
     finished = read_run(Path(source))
+    if exporter is not None:
+        setting = setting_of(finished.config, catalogue)
+        say(exported(exporter, run_export(finished, setting, user_model, options), out))
+        return
+    if given:
+        raise UsageError(f"--option {given[0]}: the format {to} has no options")
+    if out is None:
+        raise UsageError(f"--to {to}: name the file to write")
     if to == "table":
         from tau2_core.runs.table import write_table
 
@@ -93,10 +112,6 @@ def export(
         say(f"{len(tokens)} rows written to {out}" + (f"; {forks} of them begin where a prompt forks" if forks else ""))
         return
     setting = setting_of(finished.config, catalogue)
-    if exporter is not None:
-        number = write_export(exporter, run_export(finished, setting, user_model), out)
-        say(f"{number} {'episodes' if exporter.write else 'rows'} written to {out}")
-        return
     written, warnings = export_tau2_bench(finished, setting, catalogue, out, layout)
     for warning in warnings:
         say(f"note: {warning}", err=True)

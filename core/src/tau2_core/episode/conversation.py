@@ -28,6 +28,7 @@ from tau2_core.model.messages import (
 )
 from tau2_core.model.participants import STOP, Agent, User, has_stop_token
 from tau2_core.model.tools import Failure, Role, ToolResult
+from tau2_core.observing import Watch
 from tau2_core.watchdog import running
 
 CUT_OFF_CALL = (
@@ -75,6 +76,7 @@ class Conversation:
     tool_calls: int = 0
     failures: dict[str, int] = field(default_factory=dict)
     latency: Latency = field(default_factory=Latency)
+    watch: Watch | None = None
     _turn: Speaker = "agent"
     _caller: Speaker = "agent"
     _history: int = 0
@@ -274,7 +276,7 @@ class Conversation:
         if CUT_OFF in call.arguments:
             return ToolResult(CUT_OFF_CALL, Failure.INVALID_ARGUMENTS, {"code": CUT_OFF}, skipped=True)
         try:
-            return await self.backend.call(call)
+            return await (self.backend.call(call) if self.watch is None else self.watch.call(self.backend, call))
         except BaseException as raised:  # noqa: BLE001 - a wrapper may raise anything; it is recorded
             error = contain(raised)
             broken = isinstance(error, BrokenOffError)

@@ -81,6 +81,7 @@ class Episode:
     def _start(self, seed: int, models: Mapping[ModelRole, EpisodeModel] | None = None) -> None:
         setting, task, participants = self.setting, self.task, self.participants
         self._closed = False
+        self.watch = participants.watch(self.slot)
         self.seed = seed
         self.backend = self._open_backend(seed)
         self.models = participants.episode_models(str(self.slot), seed) if models is None else models
@@ -98,11 +99,16 @@ class Episode:
         self.conversation = Conversation(
             self.backend, user, participants.limits, setting.opening(), solo=setting.solo, agent=agent
         )
+        if self.watch is not None:
+            self.conversation.watch = self.watch
+            self.conversation.agent = self.watch.of("agent", agent)
+            self.conversation.user = self.watch.of("user", user)
         self.conversation.load(task.history())
         if self.own_calls is not None:
             self.own_calls.conversation = self.conversation
         for model in self.models.values():
             model.turn = self.conversation.messages.__len__
+            model.watch = self.watch
         self.backend.use(self.models)
         self._background = Background((*participants.packages, package_of(agent), package_of(user)))
 
@@ -111,6 +117,8 @@ class Episode:
         context = agent_context(
             self.setting, self.task, self.participants, self.seed, self.models.get("agent"), self.backend
         )
+        if self.watch is not None:
+            context = replace(context, trace_headers=self.watch.headers)
         if spec.calls_tools != "in_reply":
             if spec.calls_tools == "over_mcp" and self._mcp_url is None:
                 raise UsageError(

@@ -18,10 +18,12 @@ from tau2_core.episode.tool_lists import agent_tools, current, user_tools
 from tau2_core.errors import PluginError, UsageError
 from tau2_core.llm.model import EpisodeModel, RoleModel
 from tau2_core.model.customers import Persona
+from tau2_core.model.episodes import Slot
 from tau2_core.model.llm import Model, ModelRole
 from tau2_core.model.participants import REPLY_SECONDS, Agent, AgentContext, User, UserContext
 from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
 from tau2_core.model.tasks import Task
+from tau2_core.observing import Observers, Watch
 from tau2_core.plugins.hook_functions import Wrapper
 
 Backend = TypeVar("Backend", bound=ToolBackend)
@@ -44,7 +46,8 @@ class Participants:
     """The agent and the user with their limits, models and wrappers of tool calls.
 
     With `user_first` the agent's model does not see the messages before the customer's first one. `reply_seconds` is
-    how long an agent that runs elsewhere may take for a reply. `customers` says how a customer is played.
+    how long an agent that runs elsewhere may take for a reply. `customers` says how a customer is played. `observers`
+    are told what happens in the episodes.
     """
 
     agent: AgentSpec
@@ -56,6 +59,7 @@ class Participants:
     user_first: bool = False
     reply_seconds: float = REPLY_SECONDS
     customers: CustomerSettings = field(default_factory=CustomerSettings)
+    observers: Observers | None = None
 
     @cached_property
     def create_agent(self) -> Callable[[AgentContext], Agent]:
@@ -86,6 +90,10 @@ class Participants:
         for name, create in ((self.agent.name, self.create_agent), (self.user.name, self.create_user)):
             if not callable(create):
                 raise PluginError(f"{name!r} cannot be created: its `create` is {create!r}, which is not callable")
+
+    def watch(self, slot: Slot) -> Watch | None:
+        """Return what tells the observers about one episode; None if there are none."""
+        return None if self.observers is None else Watch(self.observers, slot)
 
     def wrappers_for(self, task_id: str, seed: int) -> list[Wrapper]:
         """Return the wrappers of one episode's tool calls: plugins, and faults seeded by the episode."""

@@ -17,6 +17,7 @@ from opentelemetry import trace
 from tau2_core.gym.conversation_tools import NAMES, TOOLS, converse, offered
 from tau2_core.gym.hosted_episode import HostedEpisode
 from tau2_core.gym.registry import Registry
+from tau2_core.gym.trace_context import trace_context_of
 from tau2_core.model.tools import Role, Tool, ToolResult
 
 FAILURE_KEY = "tau2-gym/failure"
@@ -127,7 +128,12 @@ def build_server(
     async def call_tool(context: McpContext, params: types.CallToolRequestParams) -> dict[str, Any]:
         episode, role = side_of(context)
         registry.tool_lists.add(episode, role, context)
-        result = await carry_out(registry, episode, role, params.name, params.arguments or {})
+        arguments = params.arguments or {}
+        if episode.episode.watch is None or traced():  # in a traced server, the SDK does this
+            result = await carry_out(registry, episode, role, params.name, arguments)
+        else:
+            with trace_context_of(context.meta, context.request.headers if context.request else {}):
+                result = await carry_out(registry, episode, role, params.name, arguments)
         return as_mcp_result(result, max_result_chars)
 
     async def listen(

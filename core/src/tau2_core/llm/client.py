@@ -115,6 +115,8 @@ class LiteLLMClient:
     ) -> Completion:
         """Make one request. Raises ModelError."""
         arguments = {**request_arguments(self._args, options, tools), "num_retries": 0, "max_retries": 0}
+        if "extra_headers" in options:
+            arguments["extra_headers"] = {**(self._args.get("extra_headers") or {}), **options["extra_headers"]}
         arguments["messages"] = [self.outgoing(message) for message in messages]
         exchange = RawResponse()
         token = RAW_RESPONSE.set(exchange)

@@ -68,10 +68,12 @@ class EndpointClient:
         self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], options: Mapping[str, Any]
     ) -> Completion:
         """Make one request. Raises ModelError."""
+        headers = {**self._headers, **options.get("extra_headers", {})}
+        options = {name: value for name, value in options.items() if name != "extra_headers"}
         try:
             content = msgspec.json.encode(self._body(messages, tools, options))
             # Redirects are not followed: requests go to the given address only.
-            request = self._connections().post(self.url, data=content, headers=self._headers, allow_redirects=False)
+            request = self._connections().post(self.url, data=content, headers=headers, allow_redirects=False)
             async with request as response:
                 answer = await self._receive(response)
             if response.status != 200:

@@ -23,7 +23,9 @@ from tau2_core.model.llm import (
     ModelSettings,
     how_to_give,
 )
+from tau2_core.model.observation import ModelStep
 from tau2_core.model.tokens import TokenTrace
+from tau2_core.observing import Watch
 from tau2_core.redaction import Redactor
 from tau2_core.watchdog import running
 
@@ -140,6 +142,7 @@ class EpisodeModel:
         self.waiting = 0
         self.trace = TokenTrace(role_model.role) if role_model.token_traces else None
         self.turn: Callable[[], int] = _first_turn
+        self.watch: Watch | None = None
         self._random = Random(f"{episode}/{role_model.role}")
 
     async def complete(
@@ -147,8 +150,24 @@ class EpisodeModel:
     ) -> Completion:
         """Send a request, retry if that may help, and count the cost. Raises ModelError."""
         options = {**options, **self.options}
+        if self.watch is None:
+            return await self._completed(messages, tools, options, options)
+        step = ModelStep(self.role_model.role, self.role_model.settings, messages, tools, options)
+        with self.watch.step(step):
+            sent = {**options, "extra_headers": step.headers} if step.headers else options
+            step.completion = await self._completed(messages, tools, options, sent)
+            return step.completion
+
+    async def _completed(
+        self,
+        messages: Sequence[dict[str, Any]],
+        tools: Sequence[dict[str, Any]],
+        options: Mapping[str, Any],
+        sent: Mapping[str, Any],
+    ) -> Completion:
+        """Make a request; the options that are `sent` may contain headers, which decide nothing."""
         client = self.role_model.client
-        send = self._no_client if client is None else partial(client.complete, messages, tools, options)
+        send = self._no_client if client is None else partial(client.complete, messages, tools, sent)
         with running(None):
             return await self.exchange({"options": options, "tools": list(tools), "messages": list(messages)}, send)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tau2_core.model.episodes import EpisodeRecord
@@ -14,19 +15,24 @@ from tau2_core.model.tools import Tool
 
 @dataclass(frozen=True, slots=True)
 class ExportedEpisode:
-    """One recorded episode: its grade and judgement, if it has them, and its duration in seconds (0 if unknown)."""
+    """One recorded episode: its grade and judgement, if it has them, and its duration in seconds (0 if unknown).
+
+    `latency` has the seconds that messages took, by their number, without those below a millisecond.
+    """
 
     record: EpisodeRecord
     grade: Grade | None
     judgement: Judgement | None
     seconds: float
+    latency: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedRun:
-    """A recorded run: its name, the content of its `run.json`, and its episodes in the order of their records."""
+    """A recorded run: name, folder, the content of its `run.json`, and episodes in the order of their records."""
 
     name: str
+    folder: Path
     configuration: Mapping[str, Any]
     episodes: Sequence[ExportedEpisode]
 
@@ -36,7 +42,7 @@ class Export:
     """The input of an exporter: a domain's tasks by id, or a `run` with the tasks that it played.
 
     `tools` are the agent's. `user_model` is the model that plays the customer, None if none was given.
-    `variant_options` are those that were given, without the variant's own values.
+    `variant_options` are those that were given, without the variant's own values. `options` are the exporter's.
     """
 
     domain: str
@@ -48,3 +54,4 @@ class Export:
     user_model: str | None = None
     run: ExportedRun | None = None
     variant_options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)

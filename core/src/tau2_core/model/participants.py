@@ -43,6 +43,10 @@ async def _cannot_call(name: str, _arguments: Mapping[str, Any]) -> ToolResult:
     )
 
 
+def _no_headers() -> dict[str, str]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class AgentContext:
     """What an agent knows before the first message. `gold` is set only for agents that declare `sees_gold`.
@@ -52,7 +56,8 @@ class AgentContext:
 
     `call` makes a tool call while the agent replies, for agents that call tools `itself` or `over_mcp`; for the latter
     the tools are served at `mcp_url`. `reply_seconds` is how long an agent that runs elsewhere may
-    take for a reply.
+    take for a reply. `trace_headers` returns, while the agent replies, the headers that make requests to it part of a
+    trace of the run; {} if there is none.
     """
 
     domain: str
@@ -69,6 +74,7 @@ class AgentContext:
     call: CallTool = _cannot_call
     mcp_url: str | None = None
     reply_seconds: float = REPLY_SECONDS
+    trace_headers: Callable[[], Mapping[str, str]] = _no_headers
 
 
 @dataclass(frozen=True, slots=True)

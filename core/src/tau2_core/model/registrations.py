@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tau2_core.model.exports import Export
     from tau2_core.model.knowledge import AwaitedRetriever, Retriever
     from tau2_core.model.llm import ModelRole
+    from tau2_core.model.observation import Observer
     from tau2_core.model.participants import Agent, AgentContext, User, UserContext
     from tau2_core.model.sandboxes import Sandbox
     from tau2_core.model.user_review import ReviewedConversation, UserFinding
@@ -28,8 +29,10 @@ EVALUATOR_SECONDS = 60.0
 CallsTools = Literal["in_reply", "itself", "over_mcp"]
 ExportLines: TypeAlias = "Callable[[Export], Iterable[Mapping[str, Any]]]"
 WriteExport: TypeAlias = "Callable[[Export, Path], int]"
+SendExport: TypeAlias = "Callable[[Export], int]"
 CreateRetriever: TypeAlias = "Callable[..., Retriever | AwaitedRetriever]"
 Detect: TypeAlias = "Callable[[ReviewedConversation], Iterable[UserFinding]]"
+OpenObserver: TypeAlias = "Callable[[str, Mapping[str, Any]], Observer | None]"
 OpenLauncher: TypeAlias = "Callable[[ExecutorOptions], AbstractAsyncContextManager[Launcher]]"
 
 
@@ -230,17 +233,23 @@ class SearchParts:
 
 @dataclass(frozen=True, slots=True)
 class ExporterSpec:
-    """A writer of another tool's format, for `tau2-gym export --to NAME`, with one of two functions.
+    """A writer of another tool's format, for `tau2-gym export --to NAME`, with one of three functions.
 
     `lines(export)` returns objects, each of which becomes a JSON line of a file. `write(export, out)` writes another
-    format to a file or folder that does not exist yet, and returns the number of things written. It raises UsageError
-    for an export that it cannot write.
+    format to a file or folder that does not exist yet, and returns the number of things written. `send(export)` sends
+    it to another program and returns the number of things sent. It raises UsageError for an export that it cannot
+    write.
+
+    `options` are the names that `--option NAME=VALUE` knows, with a line of help each; the values are in
+    `export.options`.
     """
 
     name: str
     summary: str
     lines: ExportLines | Lazy[ExportLines] | None = None
     write: WriteExport | Lazy[WriteExport] | None = None
+    send: SendExport | Lazy[SendExport] | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +265,19 @@ class ExecutorSpec:
     summary: str
     open: OpenLauncher | Lazy[OpenLauncher] | None
     options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ObserverSpec:
+    """An observer of episodes while they are played, in each process that plays episodes of a run.
+
+    `open(name, configuration)` gets the run's name and the content of its `run.json`. It returns an `Observer`, or None
+    if this run is not to be watched. It raises UsageError for settings that it cannot use.
+    """
+
+    name: str
+    summary: str
+    open: OpenObserver | Lazy[OpenObserver]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from tau2_core.model.registrations import (
     ExecutorSpec,
     ExporterSpec,
     FaultSpec,
+    ObserverSpec,
     PageSpec,
     RetrieverSpec,
     SandboxSpec,
@@ -50,6 +51,7 @@ RECORD_HOOKS: Mapping[str, str] = {
     "tau2_faults": "fault",
     "tau2_commands": "command",
     "tau2_pages": "page",
+    "tau2_observers": "observer",
 }
 RECORD_TYPES: Mapping[str, type] = {
     "domain": Domain,
@@ -67,6 +69,7 @@ RECORD_TYPES: Mapping[str, type] = {
     "fault": FaultSpec,
     "command": CommandSpec,
     "page": PageSpec,
+    "observer": ObserverSpec,
 }
 
 # What packages of ours add, which need not be installed.
@@ -164,6 +167,10 @@ class Catalogue:
 
     def pages(self) -> list[PageSpec]:
         return self._all("page")
+
+    def observers(self) -> list[ObserverSpec]:
+        """Return the observers of episodes. Raises UsageError if two have the same name."""
+        return [self._get("observer", each.name) for each in self._all("observer")]
 
     def exporter(self, name: str) -> ExporterSpec:
         found: ExporterSpec = self._get("exporter", name)

@@ -56,6 +56,16 @@ class TimingFigures(PlaceFigures):
     seconds: float
 
 
+class Timing(TimingFigures):
+    """The duration of an episode, and the seconds of its messages by speaker and number."""
+
+    latency: dict[str, dict[int, float]] = {}
+
+    def by_message(self) -> dict[int, float]:
+        """Return the seconds by the message's number."""
+        return {number: seconds for taken in self.latency.values() for number, seconds in taken.items()}
+
+
 class _Call(msgspec.Struct):
     """A tool call; only its existence matters."""
 

@@ -135,7 +135,7 @@ async def execute(plan: Plan, catalogue: Catalogue, folder: Path, execution: Exe
             await probe_judge(plan.participants.role_models.get("judge"))
     except TimeoutError as error:
         raise RunError(f"the run's {plan.run_seconds:g} s passed while trying the judge; nothing was played") from error
-    playing = PlayableRun(checked, catalogue, execution.play_episode, execution.episodes)
+    playing = PlayableRun(folder.name, checked, catalogue, execution.play_episode, execution.episodes)
     async with execution.executor(playing) as new_player:
         journal = Journal(folder, resume=execution.resume, redactor=plan.redactor())
         with journal.alone():

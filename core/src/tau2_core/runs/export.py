@@ -17,29 +17,38 @@ from tau2_core.episode.tool_lists import agent_tools
 from tau2_core.errors import PluginError, RunError, Tau2GymError, UsageError
 from tau2_core.foreign import describe_error, foreign
 from tau2_core.model.episodes import EpisodeRecord
-from tau2_core.model.evaluation import Grade
+from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.model.exports import Export, ExportedEpisode, ExportedRun
 from tau2_core.model.registrations import ExporterSpec, loaded
 from tau2_core.model.tasks import Task
+from tau2_core.names import named_values
 from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.records.figures import Timing
 from tau2_core.records.reader import RecordedRun
 from tau2_core.runs.digests import text_digest
 from tau2_core.runs.evaluator_sets import choose_evaluators
 
+Options = Mapping[str, str]  # of an exporter
 
-def tasks_export(setting: Setting, *, split: str | None = None, user_model: str | None = None) -> Export:
+
+def tasks_export(
+    setting: Setting, *, split: str | None = None, user_model: str | None = None, options: Options | None = None
+) -> Export:
     """Return the exporter's input for the tasks of a split. Raises UsageError if there is none."""
     tasks = setting.select(split=split)
     if not tasks:
         raise UsageError(f"{setting.domain}: there are no tasks to export")
-    return _export(setting, {task.id: task for task in tasks}, user_model, None)
+    return _export(setting, {task.id: task for task in tasks}, user_model, None, options)
 
 
-def run_export(run: RecordedRun, setting: Setting, user_model: str | None = None) -> Export:
+def run_export(
+    run: RecordedRun, setting: Setting, user_model: str | None = None, options: Options | None = None
+) -> Export:
     """Return the exporter's input for a run. Raises RunError if no episode of it is finished."""
     if not run.records:
         raise RunError(f"{run.folder} contains no finished episode")
-    return _export(setting, run.task_models(), user_model, ExportedRun(run.name, run.config, _Episodes(run)))
+    recorded = ExportedRun(run.name, run.folder, run.config, _Episodes(run))
+    return _export(setting, run.task_models(), user_model, recorded, options)
 
 
 class _Episodes(Sequence[ExportedEpisode]):
@@ -56,10 +65,10 @@ class _Episodes(Sequence[ExportedEpisode]):
         with (
             run.grades.open_contents() as grade,
             run.judgements.open_contents() as judgement,
-            run.seconds.open_contents() as seconds,
+            run.seconds.lookup(Timing) as timing,
         ):
             for slot, record in run.records.items():
-                yield ExportedEpisode(record, grade(slot), judgement(slot), seconds(slot) or 0.0)
+                yield _episode(record, grade(slot), judgement(slot), timing(slot))
 
     @overload
     def __getitem__(self, index: int) -> ExportedEpisode: ...
@@ -72,11 +81,25 @@ class _Episodes(Sequence[ExportedEpisode]):
             return [self[each] for each in range(len(self))[index]]
         run, place = self._run, range(len(self))[index]
         slot = next(islice(run.records, place, None))
-        judgement = run.judgements.get(slot)
-        return ExportedEpisode(run.records[slot], run.grades.get(slot), judgement, run.seconds.get(slot, 0.0))
+        with run.seconds.lookup(Timing) as timing:
+            return _episode(run.records[slot], run.grades.get(slot), run.judgements.get(slot), timing(slot))
 
 
-def _export(setting: Setting, tasks: Mapping[str, Task], user_model: str | None, run: ExportedRun | None) -> Export:
+def _episode(
+    record: EpisodeRecord, grade: Grade | None, judgement: Judgement | None, timing: Timing | None
+) -> ExportedEpisode:
+    if timing is None:
+        return ExportedEpisode(record, grade, judgement, 0.0)
+    return ExportedEpisode(record, grade, judgement, timing.seconds, timing.by_message())
+
+
+def _export(
+    setting: Setting,
+    tasks: Mapping[str, Task],
+    user_model: str | None,
+    run: ExportedRun | None,
+    options: Options | None,
+) -> Export:
     return Export(
         domain=setting.domain,
         variant=setting.variant,
@@ -87,7 +110,30 @@ def _export(setting: Setting, tasks: Mapping[str, Task], user_model: str | None,
         user_model=user_model,
         run=run,
         variant_options=setting.variant_options,
+        options=options or {},
     )
+
+
+def chosen_options(exporter: ExporterSpec, texts: Sequence[str]) -> dict[str, str]:
+    """Return the exporter's own options from `NAME=VALUE` texts. Raises UsageError."""
+    return named_values("--option", texts, exporter.options, f"exporter {exporter.name!r}")
+
+
+def exported(exporter: ExporterSpec, export: Export, out: Path | None) -> str:
+    """Write an export to a new file or folder, or send it to another program; return what was done, in words.
+
+    Raises UsageError for a file where it is sent or none where it is written, RunError if the file already exists or
+    cannot be written, PluginError if the exporter fails; our own errors of an exporter pass unchanged.
+    """
+    things = "rows" if export.run is None or exporter.lines else "episodes"
+    if exporter.send is not None:
+        if out is not None:
+            raise UsageError(f"{out}: --to {exporter.name} writes no file, it sends; leave the file out")
+        with _guarded(exporter):
+            return f"{loaded(exporter.send)(export)} {things} sent"
+    if out is None:
+        raise UsageError(f"--to {exporter.name}: name the file to write")
+    return f"{write_export(exporter, export, out)} {things} written to {out}"
 
 
 def write_export(exporter: ExporterSpec, export: Export, out: Path) -> int:
@@ -106,7 +152,9 @@ def write_export(exporter: ExporterSpec, export: Export, out: Path) -> int:
 
 def _exported_lines(exporter: ExporterSpec, export: Export) -> Iterator[Mapping[str, Any]]:
     if exporter.lines is None:
-        raise PluginError(f"exporter {exporter.name!r} has neither `lines` nor `write`; fix or block its plugin")
+        raise PluginError(
+            f"exporter {exporter.name!r} has none of `lines`, `write` and `send`; fix or block its plugin"
+        )
     with _guarded(exporter):
         lines = iter(loaded(exporter.lines)(export))
     while True:

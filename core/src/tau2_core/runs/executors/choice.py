@@ -47,6 +47,7 @@ def _by_workers(chosen: ChosenExecutor, ingredients: Ingredients) -> Executor:
         checked = playing.checked
         models = SharedModels(checked.plan.participants.role_models)
         recipe = Recipe(
+            name=playing.name,
             ingredients=ingredients,
             play_episode=playing.play_episode,
             episodes=playing.episodes,

@@ -10,7 +10,7 @@ from tau2_core.errors import PluginError, Tau2GymError, UsageError
 from tau2_core.foreign import describe_error, foreign
 from tau2_core.model.executors import ExecutorOptions, Launcher
 from tau2_core.model.registrations import ExecutorSpec, loaded
-from tau2_core.names import did_you_mean
+from tau2_core.names import named_values
 from tau2_core.plugins.catalogue import Catalogue
 
 HERE = "async"
@@ -58,7 +58,8 @@ def chosen_executor(
         if name not in PACKAGES:
             raise
         raise UsageError(f"{error}: pip install {PACKAGES[name]}") from error
-    chosen = ChosenExecutor(spec, ExecutorOptions(workers, _own_options(spec, options)))
+    own = named_values("--executor-option", options, spec.options, f"executor {spec.name!r}")
+    chosen = ChosenExecutor(spec, ExecutorOptions(workers, own))
     if chosen.is_here and workers is not None:
         raise UsageError(
             f"--workers: executor {spec.name!r} plays in one process; add --executor processes, or leave it out"
@@ -74,16 +75,3 @@ def wanted_executor(
     Raises UsageError.
     """
     return chosen_executor(catalogue, name or ("processes" if workers else HERE), workers, options or ())
-
-
-def _own_options(spec: ExecutorSpec, texts: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise UsageError(f"--executor-option {text}: should read NAME=VALUE")
-        if name not in spec.options:
-            hint = did_you_mean(name, spec.options) if spec.options else "it has none"
-            raise UsageError(f"--executor-option {text}: executor {spec.name!r} has no option {name!r} ({hint})")
-        found[name] = value
-    return found

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
 from tau2_core.episode.participants import Participants
 from tau2_core.episode.play import OnSidecar, OpenEpisode, Sidecar, in_process, play
 from tau2_core.episode.setting import Setting
-from tau2_core.model.episodes import EpisodeRecord, Slot
+from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
 from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.model.latency import Latency
 from tau2_core.model.tasks import Task
+from tau2_core.observing import Observers, open_observers
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.decoding import own_decoder
 from tau2_core.records.episode_lines import head_of_record
@@ -109,6 +111,7 @@ NewPlayer = Callable[[Keep], Player]
 class PlayableRun:
     """A checked run, and how it is played: `play_episode` plays one episode, `episodes` opens it."""
 
+    name: str
     checked: CheckedPlan
     catalogue: Catalogue
     play_episode: PlayEpisode
@@ -127,12 +130,20 @@ async def locally(_plan: Plan, _catalogue: Catalogue) -> AsyncIterator[OpenEpiso
 @asynccontextmanager
 async def in_this_process(playing: PlayableRun) -> AsyncIterator[NewPlayer]:
     """Play and grade in the event loop of the run."""
-    async with playing.episodes(playing.checked.plan, playing.catalogue) as open_episode:
-
-        def new_player(keep: Keep) -> Player:
-            return LocalPlayer(playing.checked, keep, open_episode, playing.play_episode)
-
+    async with local_player(playing) as new_player:
         yield new_player
+
+
+@asynccontextmanager
+async def local_player(playing: PlayableRun) -> AsyncIterator[Callable[[Keep], LocalPlayer]]:
+    """Open what plays and grades in this process, and the observers that watch it."""
+    observers = open_observers(playing.catalogue.observers(), playing.name, playing.checked.config)
+    try:
+        async with playing.episodes(playing.checked.plan, playing.catalogue) as open_episode:
+            yield lambda keep: LocalPlayer(playing.checked, keep, open_episode, playing.play_episode, observers)
+    finally:
+        if observers is not None:
+            await asyncio.to_thread(observers.close)  # it may send what it has noted
 
 
 class LocalPlayer:
@@ -146,9 +157,12 @@ class LocalPlayer:
         keep: Keep,
         open_episode: OpenEpisode = in_process,
         play_episode: PlayEpisode = play,
+        observers: Observers | None = None,
     ) -> None:
         plan = checked.plan
         self._plan = plan
+        self._observers = observers
+        self._participants = plan.participants if observers is None else replace(plan.participants, observers=observers)
         self._grader = checked.grader
         self._keep = keep
         self._open_episode = open_episode
@@ -162,6 +176,8 @@ class LocalPlayer:
         started = time.perf_counter()
         plan = self._plan
         latency = Latency()
+        if self._observers is not None:
+            self._observers.started(EpisodeStart(plan.setting.domain, slot, seed))
 
         def keep(sidecar: Sidecar) -> None:
             nonlocal latency
@@ -172,7 +188,7 @@ class LocalPlayer:
         record = await self._play_episode(
             plan.setting,
             self._tasks[slot.task_id],
-            plan.participants,
+            self._participants,
             slot,
             seed,
             self._open_episode,
@@ -186,5 +202,7 @@ class LocalPlayer:
         record = played.whole()
         task = self._tasks[record.task_id]
         grade = await self._grader.grade_aside(record, task, await self._judging.judgement(record, task))
+        if self._observers is not None:
+            self._observers.finished(record, grade)
         line = encoded_line(grade.model_dump(mode="json"), self._redactor)
         return GradedRecord(line, time.perf_counter() - started, grade)

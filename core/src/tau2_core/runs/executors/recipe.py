@@ -33,8 +33,9 @@ class Ingredients:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """The ingredients, how episodes are played, the expected configuration, and the roles with limits."""
+    """The run's name and ingredients, how episodes are played, the expected configuration, the roles with limits."""
 
+    name: str
     ingredients: Ingredients
     play_episode: PlayEpisode
     episodes: OpenEpisodes

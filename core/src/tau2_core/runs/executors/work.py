@@ -33,7 +33,7 @@ from tau2_core.runs.executors.messages import (
     Setup,
     Traced,
 )
-from tau2_core.runs.executors.players import Keep, LocalPlayer, PlayableRun, Played
+from tau2_core.runs.executors.players import Keep, LocalPlayer, PlayableRun, Played, local_player
 from tau2_core.runs.executors.recipe import Recipe, unpacked
 from tau2_core.runs.executors.remote_models import Admissions, cassette_of, reported
 from tau2_core.runs.loading import open_catalogue
@@ -109,7 +109,7 @@ def _prepared(
     composed = compose_run(given.options, catalogue, models, given.agent, given.user, given.tasks, setting)
     checked = check_plan(composed.plan, catalogue)
     recipe.refuse_another(checked.config)
-    return PlayableRun(checked, catalogue, recipe.play_episode, recipe.episodes)
+    return PlayableRun(recipe.name, checked, catalogue, recipe.play_episode, recipe.episodes)
 
 
 def _why(error: Exception) -> str:
@@ -126,8 +126,8 @@ class _Worker:
     async def work(self, playing: PlayableRun) -> None:
         """Play and grade until the run closes the connection or has ended."""
         keep = Keep(self._keep_traced, self._keep_judgement, self._known)
-        async with playing.episodes(playing.checked.plan, playing.catalogue) as open_episode:
-            player = LocalPlayer(playing.checked, keep, open_episode, playing.play_episode)
+        async with local_player(playing) as new_player:
+            player = new_player(keep)
             self._connection.send(Ready())
             tasks: set[asyncio.Task[None]] = set()
             while (message := await self._connection.receive()) is not None:
