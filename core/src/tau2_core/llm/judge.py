@@ -16,6 +16,9 @@ from tau2_core.model.messages import AssistantMessage, Message, SystemMessage, T
 from tau2_core.validation import first_wrong_part
 
 WHO = {"assistant": "agent", "user": "customer"}
+BEGIN, END = "<transcript>", "</transcript>"
+# Written as JSON escapes, so that no text can end the transcript, or look like a line of its own to a model.
+_ESCAPED = str.maketrans({each: f"\\u{ord(each):04x}" for each in "<\x7f\x85\u2028\u2029"})
 SCHEMA = {
     "type": "json_schema",
     "json_schema": {
@@ -64,7 +67,7 @@ class UnusableAnswerError(ValueError):
 async def judge(model: Model, messages: Sequence[Message], statements: Sequence[str]) -> Judgement:
     """Decide the statements. A malformed answer is sent back once with the error; failures are in the judgement."""
     numbered = "\n".join(f"{number}. {statement}" for number, statement in enumerate(statements, 1))
-    question = f"Transcript:\n\n{transcript(messages)}\n\nStatements:\n\n{numbered}"
+    question = f"Transcript:\n\n{BEGIN}\n{transcript(messages)}\n{END}\n\nStatements:\n\n{numbered}"
     chat = [{"role": "system", "content": own_prompt("judge")}, {"role": "user", "content": question}]
     try:
         answer = text_of(await model.complete(chat, response_format=SCHEMA)) or ""
@@ -91,7 +94,7 @@ async def probe(model: Model) -> str:
 def transcript(messages: Sequence[Message]) -> str:
     """Return a conversation for the judge: messages, calls and results.
 
-    It is one JSON object per line, so that a message cannot forge a line.
+    It is one JSON object per line without `<`, so that a message can forge neither a line nor the transcript's end.
     """
     lines: list[dict[str, Any]] = []
     for message in messages:
@@ -102,7 +105,7 @@ def transcript(messages: Sequence[Message]) -> str:
             lines += [{f"{who} calls": call.name, "arguments": call.arguments} for call in message.tool_calls or []]
             if message.content:
                 lines.append({who: message.content} | ({"delivered": False} if message.tool_calls else {}))
-    return "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
+    return "\n".join(json.dumps(line, ensure_ascii=False).translate(_ESCAPED) for line in lines)
 
 
 def read_verdicts(answer: str, statements: Sequence[str]) -> list[JudgedStatement]:
