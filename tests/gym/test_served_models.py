@@ -65,6 +65,21 @@ def test_pending_episodes_are_judged_later(start: Start, gym: Gym) -> None:
     assert [grade["reward"] for grade in lines(run / "grades.jsonl")] == [1.0]
 
 
+def test_several_judges_decide_by_their_rule(start: Start) -> None:
+    with ScriptedEndpoint(GoldScript([])) as endpoint:
+        place = json.dumps({"api_base": endpoint.url, "api_key": "none"})
+        judges = ("--judge-model", "endpoint/judge-a", "--judge-model", "endpoint/judge-b", "--judge-args", place)
+        options = ("--task", "create_plain", "--judge-all", "--name", "r", "--agent-name", "oracle")
+        server = start("mock", *options, *judges, "--judge-rule", "unanimous")
+        world = claim(server)
+        while world.say("It cannot be done.").json()["status"] != "ended":
+            pass
+        server.stop()
+    (judgement,) = lines(folder(server) / "judgements.jsonl")
+    assert judgement["model"] == "endpoint/judge-a + endpoint/judge-b (unanimous)"
+    assert [vote["statements"][0]["met"] for vote in judgement["votes"]] == [True, True]
+
+
 def test_the_customers_model_gets_what_the_official_runner_sends(start: Start, tmp_path: Path) -> None:
     home = tmp_path / "checkout" / "data" / "tau2" / "domains" / "mock"
     home.mkdir(parents=True)

@@ -12,6 +12,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from tau2_core.errors import MissingExtraError, Tau2GymError
+from tau2_core.model.llm import JUDGES
 from tau2_core.records.journal import SUMMARY, Journal
 from tau2_core.records.statistics import Estimate, clustered_rate, pass_hat_k_estimates
 from tau2_core.records.tally import pass_hat_k
@@ -129,7 +130,7 @@ def _state(index: RunIndex, finished: int, slots: int, damage: int) -> str:
 def _cost(index: RunIndex, episodes: Any, judged: Any) -> float | None:
     """Return the cost of the run; None if no model took part or a price is unknown."""
     told = index.config["models"]
-    played = [role for role in told if role != "judge"]
+    played = [role for role in told if role not in JUDGES]
     if not told or (played and episodes["priced"] < episodes["number"]) or judged["priced"] < judged["number"]:
         return None
     return (episodes["cost"] or 0.0) + (judged["cost"] or 0.0)

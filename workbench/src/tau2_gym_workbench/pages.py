@@ -11,6 +11,7 @@ from typing import Any
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import Tau2GymError
 from tau2_core.model.evaluation import Status, Verdict
+from tau2_core.model.llm import JUDGES
 from tau2_core.model.tasks import Task
 from tau2_core.terminal_text import printable
 
@@ -224,8 +225,9 @@ def again(index: RunIndex, episode: StoredEpisode) -> str:
     for role in ("agent", "user"):
         model = config["models"].get(role)
         words += [f"--{role}-model", model["model"]] if model else [f"--{role}", config[role]["name"]]
-    if config["models"].get("judge"):
-        words += ["--judge-model", config["models"]["judge"]["model"]]
+    for role in JUDGES:
+        words += ["--judge-model", config["models"][role]["model"]] if config["models"].get(role) else []
+    words += ["--judge-rule", config["judge_rule"]] if config.get("judge_rule") else []
     words += ["--dataset", config["dataset"]["folder"]] if config.get("dataset") else []
     words += ["--variant", config["variant"]] if config.get("variant") else []
     words += ["--solo"] if config.get("solo") else []

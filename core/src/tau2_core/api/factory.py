@@ -15,8 +15,6 @@ from tau2_core.errors import UsageError
 from tau2_core.evaluators.evidence import Gold
 from tau2_core.evaluators.grade import Grader
 from tau2_core.evaluators.learning_rewards import FOR_GOOD, GoldProgress, Paid, RewardWeights, learning_rewards
-from tau2_core.llm.judge import judge
-from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
@@ -135,12 +133,11 @@ class EpisodeFactory:
     async def grade(self, record: EpisodeRecord, task: Task) -> Grade:
         """Grade a record of a task; the judge is asked if its decision counts."""
         said = None
-        role_model: RoleModel | None = self.participants.role_models.get("judge")
-        if role_model is not None and self._grader.needs_judge(record, task):
+        panel = self.participants.panel
+        if panel is not None and self._grader.needs_judge(record, task):
             criteria = task.evaluation_criteria
-            model = role_model.model_for(str(record.slot))
-            said = await judge(model, record.messages, (criteria and criteria.nl_assertions) or [])
-            said.model, said.usage = role_model.settings.model, model.usage
+            statements = (criteria and criteria.nl_assertions) or []
+            said = await panel.decide(str(record.slot), record.messages, statements)
         return await self._grader.grade_aside(record, task, said)
 
     def pay(self, episode: Episode, weights: RewardWeights, *, side: Role = "agent") -> Pay:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from tau2_core.api.participants import AGENT, USER, AgentLike, ModelLike, UserLike, given_participant, role_options
 from tau2_core.errors import UsageError
 from tau2_core.model.episodes import ArgumentMode
+from tau2_core.model.judges import JudgeRule
 from tau2_core.model.registrations import AgentSpec, UserSpec
 from tau2_core.model.tasks import Task
 from tau2_core.names import did_you_mean
@@ -30,7 +31,8 @@ class EpisodeOptions(TypedDict, total=False):
         messages so far; an object with an async method `reply`; or a class or function that creates such an object for
         each episode from an `AgentContext`. A single object plays all episodes, several at a time.
     user: the same forms; a class or function gets a `UserContext`.
-    judge: the model that decides natural-language assertions.
+    judge: the model that decides natural-language assertions, or a list of models that decide by `judge_rule`:
+        "majority" (default), or "unanimous".
     agent_model, user_model: the model of a participant that is not itself given as a model.
     user_prompt: the name of a variant of the customer's prompt.
     persona: the name of a persona, or several that take turns: by trial in a run, by seed in other episodes.
@@ -43,7 +45,8 @@ class EpisodeOptions(TypedDict, total=False):
 
     agent: AgentLike
     user: UserLike
-    judge: ModelLike
+    judge: ModelLike | Sequence[ModelLike]
+    judge_rule: JudgeRule
     agent_model: ModelLike
     user_model: ModelLike
     user_prompt: str
@@ -114,7 +117,7 @@ _NAMES = {
 }
 _OWN_NAMES = {option: name for name, option in _NAMES.items()}
 _BY_NAME = {"executor_option", "fault", "provider_limit", "provider_rate", "variant_option"}
-_PARTICIPANTS = {"agent", "user", "judge", "agent_model", "user_model", "config"}
+_PARTICIPANTS = {"agent", "user", "judge", "judge_rule", "agent_model", "user_model", "config"}
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ def run_arguments(domain: str | Path, given: Mapping[str, Any]) -> RunArguments:
             raise UsageError(f"there is no option {name!r} ({did_you_mean(name, known)})")
     agent = given_participant(AGENT, given.get("agent"), given.get("agent_model"))
     user = given_participant(USER, given.get("user"), given.get("user_model"))
-    judge = role_options("judge", None, given.get("judge"))
+    judge = _judge_options(given.get("judge"), given.get("judge_rule"))
     plain = {_NAMES.get(name, name): value for name, value in given.items() if name not in _PARTICIPANTS}
     plain = {name: _plain(name, value) for name, value in plain.items() if value is not None}
     own, ids = _chosen_tasks(plain.pop("task", None))
@@ -149,8 +152,8 @@ def run_arguments(domain: str | Path, given: Mapping[str, Any]) -> RunArguments:
     if not isinstance(config, str | PathLike | None):
         raise UsageError(f"config: give a configuration file, not {config!r}")
     base = Options() if config is None else read_file(Path(config))
-    roles = {"agent": agent.options, "user": user.options, "judge": judge}
-    changes = {role: options.model_dump(exclude_unset=True) for role, options in roles.items()}
+    roles = {"agent": agent.options, "user": user.options}
+    changes = {role: options.model_dump(exclude_unset=True) for role, options in roles.items()} | {"judge": judge}
     try:
         return RunArguments(merged(base, plain, changes), agent.spec, user.spec, own)
     except ValidationError as error:
@@ -158,6 +161,16 @@ def run_arguments(domain: str | Path, given: Mapping[str, Any]) -> RunArguments:
         name, *rest = map(str, what["loc"])
         place = ".".join([_OWN_NAMES.get(name, name), *rest])
         raise UsageError(f"{place}: {what['msg']}, not {what['input']!r}") from error
+
+
+def _judge_options(given: Any, rule: Any) -> dict[str, Any]:
+    """Return what a program says of the judges. Raises UsageError."""
+    models = given if isinstance(given, list | tuple) else [given]
+    if not models:
+        raise UsageError("judge: the list is empty; leave it out to have no judge")
+    first, *others = (role_options("judge", None, model) for model in models)
+    said = first.model_dump(exclude_unset=True) | ({} if rule is None else {"rule": rule})
+    return said | ({"also": others} if others else {})
 
 
 def refuse_external(arguments: RunArguments) -> None:

@@ -14,6 +14,8 @@ from tau2_core.cli.options import (
     ExecutorOption,
     ExecutorOptionOption,
     JsonOption,
+    JudgeArgsOption,
+    JudgeRuleOption,
     NoPluginOption,
     PackOption,
     WorkersOption,
@@ -45,10 +47,14 @@ def grade(
         typer.Option(metavar="SET|FILE", help="The evaluators; default: those that graded the run, or tau2."),
     ] = None,
     judge_model: Annotated[
-        str | None,
-        typer.Option(metavar="MODEL", help="For a run: judge assertions that are not judged, or by another model."),
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL",
+            help="For a run: judge assertions that are not judged, or by another model; repeat it for several judges.",
+        ),
     ] = None,
-    judge_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the judge's model.")] = None,
+    judge_args: JudgeArgsOption = None,
+    judge_rule: JudgeRuleOption = "majority",
     record: Annotated[Path | None, typer.Option(metavar="FILE", help="Store every exchange with the judge.")] = None,
     replay: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Take the judge's answers from such a file.")
@@ -96,7 +102,7 @@ def grade(
     from tau2_core.runs.loading import open_catalogue
     from tau2_core.runs.regrade import Regrading, regrade
 
-    judged = JudgeOptions(judge_model, judge_args, record, replay, concurrency, call_timeout, attempts)
+    judged = JudgeOptions(judge_model, judge_args, judge_rule, record, replay, concurrency, call_timeout, attempts)
     if any(map(is_run, path)):
         for_files = {"--compare": compare, "--fresh-tasks": fresh_tasks, "--domain": domain}
         _refuse(path, {**for_files, "--task": task, "--solo": solo})

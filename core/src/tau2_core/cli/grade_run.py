@@ -12,6 +12,7 @@ import typer
 from tau2_core.cli.safe_text import say, say_json
 
 if TYPE_CHECKING:
+    from tau2_core.model.judges import JudgeRule
     from tau2_core.plugins.catalogue import Catalogue
     from tau2_core.runs.executors.launching import ChosenExecutor
     from tau2_core.runs.grading import GradedRun
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 class JudgeOptions:
     """The options of the judge."""
 
-    model: str | None
-    args: str | None
+    models: list[str] | None
+    args: list[str] | None
+    rule: JudgeRule
     record: Path | None
     replay: Path | None
     concurrency: int
@@ -32,7 +34,7 @@ class JudgeOptions:
     @property
     def given(self) -> list[str]:
         """The names of the options that were given."""
-        named = {"--judge-model": self.model, "--judge-args": self.args, "--record": self.record}
+        named = {"--judge-model": self.models, "--judge-args": self.args, "--record": self.record}
         return [name for name, value in (named | {"--replay": self.replay}).items() if value is not None]
 
 
@@ -62,13 +64,14 @@ def grade_runs(
     from tau2_core.errors import RunError, UsageError
     from tau2_core.llm.cassette import Cassette
     from tau2_core.llm.limits import Patience
+    from tau2_core.llm.panel import Panel
     from tau2_core.runs.grading import grade_run, models_for
     from tau2_core.runs.model_clients import closing, open_models
     from tau2_core.runs.options import read_options
 
     if judged.record and judged.replay:
         raise UsageError("give --record or --replay, not both")
-    given = {"judge_model": judged.model, "judge_args": judged.args}
+    given = {"judge_model": judged.models, "judge_args": judged.args}
     models = read_options(None, {name: value for name, value in given.items() if value is not None}).models()
     if not models and (judged.record or judged.replay):
         raise UsageError("--record and --replay are for the judge: give --judge-model too")
@@ -81,6 +84,7 @@ def grade_runs(
     for folder in folders:
         asked = models_for(folder, by.catalogue, models, dataset)
         lines = open_models(asked, patience=patience, cassette=cassette)  # shared objects belong to one event loop
+        panel = Panel.of(lines, judged.rule)
         with progress(f"grading {folder.name}", None, quiet=json_output) as bar:
             work = grade_run(
                 folder,
@@ -89,7 +93,7 @@ def grade_runs(
                 blocked=by.blocked,
                 executor=by.executor,
                 evaluators=evaluators,
-                judge=lines.get("judge"),
+                judge=panel,
                 dataset=dataset,
                 concurrency=judged.concurrency,
                 on_done=bar.advance,
@@ -100,7 +104,7 @@ def grade_runs(
                 kept = f"judgements are kept in {folder}; its grades are unchanged"
                 raise RunError(f"interrupted; {kept}. Grade it again to continue") from None
         failed += graded.unjudged
-        _show(graded, judged.model, json_output=json_output)
+        _show(graded, None if panel is None else panel.name, json_output=json_output)
         crashed = show_crashes(graded.result.crashes(), graded.result.summary.folder) or crashed
     if crashed or (failed and models):
         raise typer.Exit(1)

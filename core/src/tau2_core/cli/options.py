@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -36,6 +36,24 @@ PersonaOption = Annotated[
     typer.Option(
         "--persona", metavar="NAME", help="How the customer behaves; if repeated, personas take turns by trial."
     ),
+]
+JudgeModelOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--judge-model",
+        metavar="MODEL",
+        help="The model that decides natural-language assertions; repeat it for several judges.",
+    ),
+]
+JudgeArgsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--judge-args", metavar="JSON", help="Arguments of the judge's model; once for all judges, or once for each."
+    ),
+]
+JudgeRuleOption = Annotated[
+    Literal["majority", "unanimous"],
+    typer.Option("--judge-rule", help="How several judges decide; a tie decides that a statement does not hold."),
 ]
 ConfigOption = Annotated[
     Path | None,

@@ -13,6 +13,9 @@ from tau2_core.cli.options import (
     DatasetOption,
     EvaluatorsOption,
     JsonOption,
+    JudgeArgsOption,
+    JudgeModelOption,
+    JudgeRuleOption,
     NoPluginOption,
     PackOption,
     PersonaOption,
@@ -47,14 +50,13 @@ def run(
     user_model: Annotated[
         str | None, typer.Option(metavar="MODEL", help="The customer's model; implies --user llm.")
     ] = None,
-    judge_model: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="The model that decides natural-language assertions.")
-    ] = None,
+    judge_model: JudgeModelOption = None,
     agent_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the agent's model.")] = None,
     user_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the customer's model.")] = None,
-    judge_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the judge's model.")] = None,
     user_prompt: UserPromptOption = None,
     persona: PersonaOption = None,
+    judge_args: JudgeArgsOption = None,
+    judge_rule: JudgeRuleOption = "majority",
     config: ConfigOption = None,
     show_config: ShowConfigOption = False,
     dataset: DatasetOption = None,

@@ -12,6 +12,9 @@ import typer
 from tau2_core.cli.options import (
     ConfigOption,
     EvaluatorsOption,
+    JudgeArgsOption,
+    JudgeModelOption,
+    JudgeRuleOption,
     NoPluginOption,
     PackOption,
     PersonaOption,
@@ -76,13 +79,12 @@ def serve(
     user_model: Annotated[
         str | None, typer.Option(metavar="MODEL", help="The customer's model; implies --user llm.")
     ] = None,
-    judge_model: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="The model that decides natural-language assertions.")
-    ] = None,
+    judge_model: JudgeModelOption = None,
     user_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the customer's model.")] = None,
-    judge_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the judge's model.")] = None,
     user_prompt: UserPromptOption = None,
     persona: PersonaOption = None,
+    judge_args: JudgeArgsOption = None,
+    judge_rule: JudgeRuleOption = "majority",
     config: ConfigOption = None,
     show_config: ShowConfigOption = False,
     split: Annotated[str | None, typer.Option(help="Serve a run of this split, slot by slot.")] = None,

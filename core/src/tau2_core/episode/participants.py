@@ -17,9 +17,11 @@ from tau2_core.episode.tool_backend import ToolBackend
 from tau2_core.episode.tool_lists import agent_tools, current, user_tools
 from tau2_core.errors import PluginError, UsageError
 from tau2_core.llm.model import EpisodeModel, RoleModel
+from tau2_core.llm.panel import Panel
 from tau2_core.model.customers import Persona
 from tau2_core.model.episodes import Slot
-from tau2_core.model.llm import Model, ModelRole
+from tau2_core.model.judges import JudgeRule
+from tau2_core.model.llm import JUDGES, Model, ModelRole
 from tau2_core.model.participants import REPLY_SECONDS, Agent, AgentContext, User, UserContext
 from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
 from tau2_core.model.tasks import Task
@@ -46,8 +48,8 @@ class Participants:
     """The agent and the user with their limits, models and wrappers of tool calls.
 
     With `user_first` the agent's model does not see the messages before the customer's first one. `reply_seconds` is
-    how long an agent that runs elsewhere may take for a reply. `customers` says how a customer is played. `observers`
-    are told what happens in the episodes.
+    how long an agent that runs elsewhere may take for a reply. `customers` says how a customer is played, and
+    `judge_rule` how several judges decide. `observers` are told what happens in the episodes.
     """
 
     agent: AgentSpec
@@ -60,6 +62,12 @@ class Participants:
     reply_seconds: float = REPLY_SECONDS
     customers: CustomerSettings = field(default_factory=CustomerSettings)
     observers: Observers | None = None
+    judge_rule: JudgeRule = "majority"
+
+    @cached_property
+    def panel(self) -> Panel | None:
+        """The judges, None if there is none."""
+        return Panel.of(self.role_models, self.judge_rule)
 
     @cached_property
     def create_agent(self) -> Callable[[AgentContext], Agent]:
@@ -102,7 +110,7 @@ class Participants:
     def episode_models(self, key: str, seed: int) -> dict[ModelRole, EpisodeModel]:
         """Return the models that one episode asks, so not the judge; `key` names the episode in a cassette."""
         return {
-            role: role_model.model_for(key, seed) for role, role_model in self.role_models.items() if role != "judge"
+            role: role_model.model_for(key, seed) for role, role_model in self.role_models.items() if role not in JUDGES
         }
 
 

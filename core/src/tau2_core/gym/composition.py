@@ -96,6 +96,7 @@ def open_settings(
         connections=options.max_connections, request_seconds=options.request_timeout
     )
     settings.role_models = role_models
+    settings.judge_rule = options.judge.rule
     settings.conversation_tools = options.conversation_tools
     settings.user = options.user.name
     if settings.user is not None:

@@ -30,7 +30,8 @@ from tau2_core.gym.server_settings import ServerSettings
 from tau2_core.gym.shutdown import close_all
 from tau2_core.gym.websocket_connections import installed, open_websocket
 from tau2_core.gym.workers import short_turns
-from tau2_core.runs.judgements import probe_judge
+from tau2_core.llm.panel import Panel
+from tau2_core.runs.judgements import probe_judges
 from tau2_core.runs.model_clients import close_models
 from tau2_core.watchdog import watched_for
 
@@ -84,7 +85,7 @@ async def run_server(
 ) -> None:
     """Try the judge, call `begin`, grade ungraded records of a resumed run, then serve. Raises RunError."""
     try:
-        await probe_judge(settings.role_models.get("judge"))
+        await probe_judges(Panel.of(settings.role_models, settings.judge_rule))
         begin()
         if registry.runs is not None:
             await registry.runs.grade_what_is_left()

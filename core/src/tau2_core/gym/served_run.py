@@ -70,7 +70,7 @@ class ServedRun:
         self.before = checked.taken_over(self.journal)
         self.grader: Grader = checked.grader
         self.judging = Judging(
-            self.plan.participants.role_models.get("judge"),
+            self.plan.participants.panel,
             self.grader,
             partial(append_judgement, self.journal),
             dict(self.before.judgements.items()),

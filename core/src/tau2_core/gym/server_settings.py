@@ -23,6 +23,7 @@ from tau2_core.gym.conversation_tools import refuse_clash
 from tau2_core.gym.hosted_episode import Blueprint, free_task
 from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import ArgumentMode
+from tau2_core.model.judges import JudgeRule
 from tau2_core.model.llm import ModelRole
 from tau2_core.model.registrations import AgentSpec, UserSpec
 from tau2_core.model.tasks import Task
@@ -79,6 +80,7 @@ class ServerSettings:
     overview_token: str | None = None
     public_url: str | None = None
     role_models: Mapping[ModelRole, RoleModel] = field(default_factory=dict)
+    judge_rule: JudgeRule = "majority"
     user: str | None = None
     faults: Sequence[Callable[[str], Wrapper]] = ()
     user_prompt: str | None = None
@@ -189,6 +191,7 @@ class ServerSettings:
             self.role_models,
             self.faults,
             customers=self.customers(setting.pack) if user_spec.follows_prompt else CustomerSettings(),
+            judge_rule=self.judge_rule,
         )
         participants.check(setting)
         if conversation_tools is None:

@@ -16,7 +16,7 @@ from tau2_core.model.messages import AssistantMessage, Message, SystemMessage, T
 from tau2_core.validation import first_wrong_part
 
 WHO = {"assistant": "agent", "user": "customer"}
-BEGIN, END = "<transcript>", "</transcript>"
+QUESTION = "Transcript:\n\n<transcript>\n{transcript}\n</transcript>\n\nStatements:\n\n{statements}"
 # Written as JSON escapes, so that no text can end the transcript, or look like a line of its own to a model.
 _ESCAPED = str.maketrans({each: f"\\u{ord(each):04x}" for each in "<\x7f\x85\u2028\u2029"})
 SCHEMA = {
@@ -67,7 +67,7 @@ class UnusableAnswerError(ValueError):
 async def judge(model: Model, messages: Sequence[Message], statements: Sequence[str]) -> Judgement:
     """Decide the statements. A malformed answer is sent back once with the error; failures are in the judgement."""
     numbered = "\n".join(f"{number}. {statement}" for number, statement in enumerate(statements, 1))
-    question = f"Transcript:\n\n{BEGIN}\n{transcript(messages)}\n{END}\n\nStatements:\n\n{numbered}"
+    question = QUESTION.format(transcript=transcript(messages), statements=numbered)
     chat = [{"role": "system", "content": own_prompt("judge")}, {"role": "user", "content": question}]
     try:
         answer = text_of(await model.complete(chat, response_format=SCHEMA)) or ""

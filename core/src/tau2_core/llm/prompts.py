@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tau2_core.model.llm import ModelRole
+from tau2_core.model.llm import JUDGES, ModelRole
 from tau2_core.packs.prompts import render_prompt
 
 FOLDER = Path(__file__).parent.parent / "prompts"
@@ -19,5 +19,6 @@ def own_prompt(name: ModelRole, **values: Any) -> str:
 
 
 def template(name: ModelRole) -> str:
-    """Return the text of one of the core's templates."""
+    """Return the text of the core's template for a role; all judges of a run have the same."""
+    name = "judge" if name in JUDGES else name
     return (FOLDER / f"{name}.md.j2").read_text(encoding="utf-8")

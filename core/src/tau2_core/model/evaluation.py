@@ -139,12 +139,27 @@ class JudgedStatement(BaseModel):
     reason: str
 
 
+class Vote(BaseModel):
+    """What one of several judges decided, or the error if it gave no usable answer, and what it used."""
+
+    model: str
+    statements: list[JudgedStatement] = Field(default_factory=list)
+    error: str = ""
+    usage: Usage = Field(default_factory=Usage.nothing)
+
+
 class Judgement(BaseModel):
-    """A judge's decisions on a conversation, or the error if it gave no usable answer, and what it used."""
+    """A judge's decisions on a conversation, or the error if it gave no usable answer, and what it used.
+
+    `judge` is a digest of the judge: its model, the arguments, and the prompt. With several judges, `votes` are what
+    each of them decided, `statements` what follows by their rule, and `usage` is that of all.
+    """
 
     statements: list[JudgedStatement] = Field(default_factory=list)
     error: str = ""
     model: str = ""
+    judge: str = ""
+    votes: list[Vote] = Field(default_factory=list)
     usage: Usage = Field(default_factory=Usage.nothing)
 
 

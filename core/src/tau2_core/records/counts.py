@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tau2_core.model.episodes import Usage
 from tau2_core.model.evaluation import Grade, Status
+from tau2_core.model.llm import JUDGES
 from tau2_core.records.figures import EpisodeFigures, ExplainedGrade, GradeFigures, JudgementFigures
 from tau2_core.records.slot_lines import SlotNumbers
 
@@ -84,9 +85,10 @@ class EpisodeCounts:
         self.terminations: Counter[str] = Counter()
         self.tool_errors: Counter[str] = Counter()
         self.dollars: array[float] | None = array("d")
-        self._usage = {role: UsageCounts() for role in roles}
+        known = set(roles)
+        self._usage = {role: UsageCounts() for role in known.difference(JUDGES)}
         self._judge = UsageCounts()
-        self._has_judge = "judge" in self._usage
+        self._has_judge = not known.isdisjoint(JUDGES)
         judged = array("d", [nan]) * len(slots)
         for judgement in judgements:
             self._add_judgement(judgement, slots, judged)
@@ -128,8 +130,7 @@ class EpisodeCounts:
 
         The judge is asked about some episodes; every other role takes part in all.
         """
-        roles = sorted(self._usage.keys() - {"judge"})
-        used = {role: self._usage[role].summed_up(self.episodes) for role in roles}
+        used = {role: self._usage[role].summed_up(self.episodes) for role in sorted(self._usage)}
         if self.judgements or self._has_judge:
             used["judge"] = self._judge.summed_up(self.judgements)
         return used

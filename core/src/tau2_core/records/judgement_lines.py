@@ -26,4 +26,5 @@ def judgement_of(file: Path, number: int, line: Any) -> Judgement:
 
 def judgement_line(slot: Slot, judgement: Judgement) -> dict[str, Any]:
     """Return a judgement as an object for one JSON line."""
-    return {"task_id": slot.task_id, "trial": slot.trial, **judgement.model_dump(mode="json")}
+    said = judgement.model_dump(mode="json", exclude=None if judgement.votes else {"votes"})
+    return {"task_id": slot.task_id, "trial": slot.trial, **said}

@@ -88,6 +88,7 @@ def compose_run(
         options.user_first,
         options.turn_timeout or options.call_timeout,
         choose_customers(setting.pack, options.user_prompt, options.persona, options.seed),
+        judge_rule=options.judge.rule,
     )
     if tasks is None:
         selection = _select(setting, options)

@@ -22,7 +22,7 @@ from tau2_core.runs.plan import Plan
 def configuration(plan: Plan, catalogue: Catalogue) -> dict[str, Any]:
     """Return the resolved configuration of a run, with digests of all content that affects its results."""
     setting, participants = plan.setting, plan.participants
-    dataset, files = setting.dataset, pack_files(setting.pack)
+    dataset, files, panel = setting.dataset, pack_files(setting.pack), participants.panel
     return {
         "format": FORMAT,
         "domain": setting.domain,
@@ -41,6 +41,7 @@ def configuration(plan: Plan, catalogue: Catalogue) -> dict[str, Any]:
             **(_customers(participants.customers) if participants.user.follows_prompt else {}),
         },
         "models": {role: _model(role_model) for role, role_model in sorted(participants.role_models.items())},
+        **({"judge_rule": panel.rule} if panel is not None and len(panel.members) > 1 else {}),
         "faults": list(plan.faults),
         "limits": {
             "max_steps": participants.limits.max_steps,

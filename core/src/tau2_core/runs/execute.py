@@ -15,6 +15,7 @@ from tau2_core.evaluators.guard import crashes
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
 from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.model.latency import timing_line
+from tau2_core.model.llm import JUDGES
 from tau2_core.model.runs import RunSummary
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.episode_lines import find_judgements, without_messages
@@ -47,7 +48,7 @@ from tau2_core.runs.executors.players import (
     in_this_process,
     locally,
 )
-from tau2_core.runs.judgements import append_judgement, probe_judge
+from tau2_core.runs.judgements import append_judgement, probe_judges
 from tau2_core.runs.listeners import Listeners
 from tau2_core.runs.ordered_lines import OrderedLines
 from tau2_core.runs.plan import Plan
@@ -132,7 +133,7 @@ async def execute(plan: Plan, catalogue: Catalogue, folder: Path, execution: Exe
     checked = check_plan(plan, catalogue)
     try:
         async with asyncio.timeout(plan.run_seconds):
-            await probe_judge(plan.participants.role_models.get("judge"))
+            await probe_judges(plan.participants.panel)
     except TimeoutError as error:
         raise RunError(f"the run's {plan.run_seconds:g} s passed while trying the judge; nothing was played") from error
     playing = PlayableRun(folder.name, checked, catalogue, execution.play_episode, execution.episodes)
@@ -214,7 +215,7 @@ class _Run:
 
     async def _await_first_answers(self, first: asyncio.Task[None]) -> None:
         """Wait until every model has answered or one episode has ended: an unusable model costs only one episode."""
-        role_models = [role_model for role, role_model in self.plan.participants.role_models.items() if role != "judge"]
+        role_models = [each for role, each in self.plan.participants.role_models.items() if role not in JUDGES]
         if not role_models:
             return
 
@@ -291,7 +292,7 @@ class _Run:
         self.in_order.write_rest()
         folder = self.journal.folder
         inventory = self.plan.inventory()
-        if "judge" in self.plan.participants.role_models or len(self.before.judgements):
+        if self.plan.participants.panel is not None or len(self.before.judgements):
             judgements = find_judgements(self.journal, SlotNumbers(inventory.tasks, inventory.trials))
             for judgement in judgements.figures(JudgementFigures):
                 self.tally.add_judgement(judgement)

@@ -13,7 +13,7 @@ from math import isfinite
 from pathlib import Path
 
 from tau2_core.errors import RunError
-from tau2_core.llm.model import RoleModel
+from tau2_core.llm.panel import Panel
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade, Judgement, Outcome
 from tau2_core.model.llm import ModelRole, ModelSettings
@@ -31,7 +31,7 @@ from tau2_core.runs.execute import RunResult
 from tau2_core.runs.executors.computation import compute
 from tau2_core.runs.executors.launching import ChosenExecutor, chosen_executor
 from tau2_core.runs.grading_work import GradingOfRun, RecordToGrade, dataset_of
-from tau2_core.runs.judgements import Judging, append_judgement, probe_judge
+from tau2_core.runs.judgements import Judging, append_judgement, probe_judges
 from tau2_core.runs.loading import with_dataset_args
 
 
@@ -59,7 +59,7 @@ async def grade_run(
     packs: Sequence[Path] = (),
     blocked: Sequence[str] = (),
     evaluators: str | None = None,
-    judge: RoleModel | None = None,
+    judge: Panel | None = None,
     dataset: Path | None = None,
     concurrency: int = 8,
     executor: ChosenExecutor | None = None,
@@ -108,7 +108,7 @@ async def _ask(
     first = next(wanted, None)
     if first is None:
         return 0
-    await probe_judge(judging.role_model)
+    await probe_judges(judging.panel)
     queue = chain([first], wanted)
     asked = 0
 

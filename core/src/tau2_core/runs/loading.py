@@ -13,7 +13,7 @@ from tau2_core.errors import DatasetError, PluginError, Tau2GymError, UsageError
 from tau2_core.foreign import describe_error, foreign
 from tau2_core.model.datasets import Dataset
 from tau2_core.model.episodes import ArgumentMode
-from tau2_core.model.llm import ModelRole, ModelSettings
+from tau2_core.model.llm import JUDGES, ModelRole, ModelSettings
 from tau2_core.model.registrations import AdapterSpec, loaded
 from tau2_core.packs.folder_domain import FolderDomain, folder_domain
 from tau2_core.packs.load import open_pack
@@ -64,7 +64,10 @@ def with_dataset_args(
     if not folders or not models:
         return dict(models)
     args = _with_adapter(catalogue, folders[0], lambda adapter: adapter.model_args)
-    return {role: settings.with_dataset_args(args.get(role, {})) for role, settings in models.items()}
+    return {
+        role: settings.with_dataset_args(args.get("judge" if role in JUDGES else role, {}))
+        for role, settings in models.items()
+    }
 
 
 def _with_adapter(catalogue: Catalogue, folder: Path, use: Callable[[AdapterSpec], T]) -> T:

@@ -12,13 +12,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from tau2_core.errors import UsageError
 from tau2_core.model.episodes import ArgumentMode
-from tau2_core.model.llm import AGENT_PROVIDER, Carry, ModelRole, ModelSettings
+from tau2_core.model.judges import JudgeRule
+from tau2_core.model.llm import AGENT_PROVIDER, JUDGES, Carry, ModelRole, ModelSettings
 from tau2_core.packs.problems import Problems
 from tau2_core.redaction import without_assigned_secrets
 from tau2_core.runs.plan import DEFAULT_SEED
 
 ROLES: tuple[ModelRole, ...] = ("agent", "user", "judge")  # those with options of their own
 SECRET = {"token"}
+_PARTS = {"model", "args", "carry"}
 
 
 def _several(value: Any) -> Any:
@@ -40,11 +42,33 @@ class RoleOptions(BaseModel):
     carry: Carry = Field(default="auto", description="Which parts of a model's thinking are sent back to it.")
 
 
+class JudgeOptions(RoleOptions):
+    """The judge: a model with its arguments, and further judges with the rule by which all of them decide."""
+
+    also: list[RoleOptions] = Field(
+        default_factory=list, max_length=len(JUDGES) - 1, description="Further judges, each a model with its arguments."
+    )
+    rule: JudgeRule = Field(default="majority", description="How several judges decide; a tie decides no.")
+
+
 def _role(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
+def _judges(value: Any) -> Any:
+    """Return a list of judges as the first one with the others."""
+    if isinstance(value, list) and value:
+        first = _role(value[0])
+        return {**first, "also": [_role(each) for each in value[1:]]} if isinstance(first, dict) else value
+    return _role(value)
+
+
 RoleField = Annotated[RoleOptions, BeforeValidator(_role, json_schema_input_type=str | RoleOptions)]
+
+
+JudgeField = Annotated[
+    JudgeOptions, BeforeValidator(_judges, json_schema_input_type=str | JudgeOptions | list[RoleOptions])
+]
 
 
 class Options(BaseModel):
@@ -58,8 +82,8 @@ class Options(BaseModel):
     domain: Names = Field(default_factory=list)
     agent: RoleField = Field(default_factory=RoleOptions)
     user: RoleField = Field(default_factory=RoleOptions)
-    judge: RoleField = Field(
-        default_factory=RoleOptions, description="The model that decides natural-language assertions."
+    judge: JudgeField = Field(
+        default_factory=JudgeOptions, description="The model, or models, that decide natural-language assertions."
     )
     user_prompt: str | None = None
     persona: Names = Field(default_factory=list)
@@ -134,7 +158,20 @@ class Options(BaseModel):
                 found[role] = ModelSettings(model=options.model, args=options.args, carry=options.carry)
             elif "args" in options.model_fields_set:
                 raise UsageError(f"--{role}-args without a model: give --{role}-model too")
-        return found
+        return found | self._further_judges()
+
+    def _further_judges(self) -> dict[ModelRole, ModelSettings]:
+        """Return the models of all judges but the first. Raises UsageError."""
+        also = self.judge.also
+        if also and self.judge.model is None:
+            raise UsageError("judge: it has further judges in `also`, but no model of its own")
+        for each in also:
+            if each.model is None:
+                raise UsageError("judge: each one in `also` needs a model: write {model: PROVIDER/NAME}")
+        return {
+            role: ModelSettings(model=str(each.model), args=each.args, carry=each.carry)
+            for role, each in zip(JUDGES[1:], also, strict=False)
+        }
 
     def shown(self, names: Mapping[str, Any]) -> str:
         """Return the configuration of a command with these parameters as YAML, without secrets."""
@@ -149,9 +186,12 @@ class Options(BaseModel):
 
     @staticmethod
     def _shown_role(role: str, options: dict[str, Any]) -> dict[str, Any]:
-        if options["model"] is not None:
-            options["args"] = ModelSettings(model=options["model"], args=options["args"]).public_args()
-        return {key: value for key, value in options.items() if role != "judge" or key != "name"}
+        for each in (options, *options.get("also", ())):
+            if each["model"] is not None:
+                each["args"] = ModelSettings(model=each["model"], args=each["args"]).public_args()
+            if role == "judge":
+                del each["name"]
+        return options
 
 
 def _agent_elsewhere(options: RoleOptions) -> ModelSettings | None:
@@ -177,11 +217,41 @@ def read_options(file: Path | None, given: Mapping[str, Any]) -> Options:
         changes = roles.setdefault(role, {})
         if role in given:
             changes["name"] = given[role]
+        if role == "judge":
+            changes |= _judges_given(base.judge, given)
+            continue
         if f"{role}_model" in given:
             changes["model"] = given[f"{role}_model"]
         if f"{role}_args" in given:
             changes["args"] = {**getattr(base, role).args, **_arguments(role, given[f"{role}_args"])}
     return merged(base, plain, roles)
+
+
+def _judges_given(base: JudgeOptions, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the command line changes of the judges. Raises UsageError.
+
+    `judge_args` given once is for every judge, otherwise it is given once for each, in their order.
+    """
+    models: list[str] = given.get("judge_model") or []
+    texts: list[str] = given.get("judge_args") or []
+    changes: dict[str, Any] = {"rule": given["judge_rule"]} if "judge_rule" in given else {}
+    if len(models) > len(JUDGES):
+        raise UsageError(f"--judge-model: at most {len(JUDGES)} judges can decide together, not {len(models)}")
+    known = [base, *base.also]
+    number = max(len(models), 1) if models or not base.also else len(known)
+    if len(texts) not in (0, 1, number):
+        raise UsageError(f"--judge-args: give it once for all judges, or once for each of the {number}")
+    args = [_arguments("judge", text) for text in texts] * (number if len(texts) == 1 else 1)
+    if not models and not args:
+        return changes
+    found = [known[place] if place < len(known) else RoleOptions() for place in range(number)]
+    if models:
+        found = [each.model_copy(update={"model": model}) for each, model in zip(found, models, strict=True)]
+    if args:
+        found = [each.model_copy(update={"args": {**each.args, **own}}) for each, own in zip(found, args, strict=True)]
+    first, *also = found
+    own_parts = {"model": first.model} | ({"args": first.args} if args else {})
+    return changes | own_parts | {"also": [RoleOptions(**each.model_dump(include=_PARTS)) for each in also]}
 
 
 def merged(base: Options, plain: Mapping[str, Any], roles: Mapping[str, Mapping[str, Any]]) -> Options:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tau2_core.errors import RunError
-from tau2_core.llm.model import RoleModel
+from tau2_core.llm.panel import Panel
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination, Usage
 from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.model.llm import ModelSettings
@@ -90,7 +90,7 @@ def _found(journal: Journal, plan: Plan, slots: SlotNumbers) -> TakenOver:
 
     records = find_records(journal, slots, plan.setting.domain, keep=is_result)
     judgements = find_judgements(journal, slots, records, keep=is_decided)
-    stale = set(_judged_by_another(judgements, plan.participants.role_models.get("judge")))
+    stale = set(_judged_by_another(judgements, plan.participants.panel))
 
     def counts(grade: GradePlace) -> bool:  # `tau2-gym grade` may have used another set
         return grade.evaluators == plan.evaluators and grade.slot not in stale
@@ -98,12 +98,12 @@ def _found(journal: Journal, plan: Plan, slots: SlotNumbers) -> TakenOver:
     return TakenOver(slots, records, judgements, find_grades(journal, slots, records, keep=counts), spent)
 
 
-def _judged_by_another(judgements: SlotLines[Judgement], judge: RoleModel | None) -> list[Slot]:
+def _judged_by_another(judgements: SlotLines[Judgement], panel: Panel | None) -> list[Slot]:
     """Return the slots that were judged by another model than the run's judge."""
-    if judge is None:
+    if panel is None:
         return []
-    model = judge.settings.model
-    return [each.slot for each in judgements.figures(JudgementFigures) if not each.error and each.model != model]
+    name = panel.name
+    return [each.slot for each in judgements.figures(JudgementFigures) if not each.error and each.model != name]
 
 
 def deciding(config: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from tau2_core.model.tasks import Task
 from tau2_core.runs.composition import Composition, compose, open_role_models
 from tau2_core.runs.executors.players import PlayEpisode
 from tau2_core.runs.model_clients import close_models
-from tau2_core.runs.options import Options, RoleOptions
+from tau2_core.runs.options import JudgeOptions, Options, RoleOptions
 
 from tau2_gym_eval_protocol.datasets import as_task
 from tau2_gym_eval_protocol.retries import ExceptionHandlerConfig, RolloutError
@@ -170,7 +170,7 @@ def _customers(composed: Composition, options: Options, wished: Sequence[ModelSe
     for key in others:
         model = settings[key]
         user = RoleOptions(model=model.model, args=model.args)
-        alone = options.model_copy(update={"agent": RoleOptions(), "judge": RoleOptions(), "user": user})
+        alone = options.model_copy(update={"agent": RoleOptions(), "judge": JudgeOptions(), "user": user})
         found[key] = open_role_models(alone, composed.catalogue)["user"]
     return found
 

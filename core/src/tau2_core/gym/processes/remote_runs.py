@@ -112,8 +112,8 @@ class RemoteRuns:
         """Return the judge of one entry."""
         assert self._graded_by is not None
         grader = self._graded_by(blueprint.setting).grader(blueprint.setting)
-        judge = blueprint.participants.role_models.get("judge")
-        return Judging(judge, grader, keep.keep_judgement, {}, everywhere=self.judge_all)
+        panel = blueprint.participants.panel
+        return Judging(panel, grader, keep.keep_judgement, {}, everywhere=self.judge_all)
 
     def over_budget(self) -> bool:
         return False  # the front checks this, and refuses further episodes

@@ -167,8 +167,8 @@ class LocalPlayer:
         self._keep = keep
         self._open_episode = open_episode
         self._play_episode = play_episode
-        judge = plan.participants.role_models.get("judge")
-        self._judging = Judging(judge, checked.grader, keep.judged, keep.known, everywhere=plan.judge_all)
+        panel = plan.participants.panel
+        self._judging = Judging(panel, checked.grader, keep.judged, keep.known, everywhere=plan.judge_all)
         self._redactor = plan.redactor()
         self._tasks = {task.id: task for task in plan.tasks}
 
