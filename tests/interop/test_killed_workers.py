@@ -15,15 +15,15 @@ from tests.conftest import Gym
 from tests.executors.runs import assert_same
 from tests.executors.test_processes import MOCK, PROCESSES, site, undisturbed
 from tests.gym.conftest import start
-from tests.gym.processes.conftest import crew_of
+from tests.gym.processes.conftest import workers_of
 from tests.gym.processes.test_ends import test_a_worker_is_killed_while_many_sessions_are_under_way
 
 __all__ = [  # fixtures, and a test of more sessions here
-    "crew_of",
     "site",
     "start",
     "test_a_worker_is_killed_while_many_sessions_are_under_way",
     "undisturbed",
+    "workers_of",
 ]
 MOMENTS = Random(17).sample(range(1, 37), 20)
 

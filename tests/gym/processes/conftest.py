@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.gym.conftest import Server, Start
 
 
-class Crew:
+class Workers:
     """A server's workers, and which of them hosts an episode."""
 
     def __init__(self, server: Server) -> None:
@@ -66,8 +66,8 @@ def server(start_for_all: Start) -> Server:
 
 
 @pytest.fixture(scope="session")
-def crew_of() -> Callable[[Server], Crew]:
-    return Crew
+def workers_of() -> Callable[[Server], Workers]:
+    return Workers
 
 
-CrewOf: TypeAlias = Callable[["Server"], Crew]
+WorkersOf: TypeAlias = Callable[["Server"], Workers]

@@ -12,7 +12,7 @@ from tests.gym.conftest import World
 
 if TYPE_CHECKING:
     from tests.gym.conftest import Server, Start
-    from tests.gym.processes.conftest import CrewOf
+    from tests.gym.processes.conftest import WorkersOf
 
 MOCK = Path(__file__).parents[3] / "domains/mock/src/tau2_domain_mock"
 CHANGED = "domain 'shop' has changed since this server was started"
@@ -40,21 +40,21 @@ def wait_for(server: Server, said: str) -> None:
 
 @pytest.mark.parametrize("run", [(), ("--task", "create_plain", "--trials", "2", "--name", "r")], ids=["world", "run"])
 def test_no_worker_with_a_changed_pack_takes_the_place_of_another(
-    start: Start, crew_of: CrewOf, pack: Path, run: tuple[str, ...]
+    start: Start, workers_of: WorkersOf, pack: Path, run: tuple[str, ...]
 ) -> None:
     server = start("shop", "--pack", pack, "--workers", "2", *run)
-    crew = crew_of(server)
+    workers = workers_of(server)
     before = (pack / "prompts/policy.md.j2").read_bytes()
     change(pack)
-    crew.kill(crew.pids()[0])
+    workers.kill(workers.pids()[0])
     wait_for(server, f"a worker cannot be replaced: {CHANGED}: ")
-    assert crew.metric("tau2_gym_workers") == 1
+    assert workers.metric("tau2_gym_workers") == 1
     asked = "/v1/slots" if run else "/v1/episodes"
     for _ in range(2):
         world = World(server, server.http.post(asked, json={"domain": "shop"}).raise_for_status().json())
         assert world.text("get_users")
     (pack / "prompts/policy.md.j2").write_bytes(before)
-    crew.wait_for("tau2_gym_workers", 2)
+    workers.wait_for("tau2_gym_workers", 2)
 
 
 def test_an_episode_of_a_domain_that_has_changed_is_refused(start: Start, pack: Path) -> None:

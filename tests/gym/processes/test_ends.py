@@ -20,7 +20,7 @@ from tests.gym.conftest import SECONDS, World, stateless
 
 if TYPE_CHECKING:
     from tests.gym.conftest import Server, Start
-    from tests.gym.processes.conftest import CrewOf
+    from tests.gym.processes.conftest import WorkersOf
 
 NEW_TASK = {"user_id": "piet_lindgren", "title": "Tune the piano"}
 TASK = {"task_id": "create_plain"}
@@ -30,18 +30,18 @@ def calls(record: dict[str, Any]) -> list[str]:
     return [call["name"] for message in record["messages"] for call in message.get("tool_calls") or []]
 
 
-def test_a_killed_worker_takes_only_its_episodes_with_it(start: Start, crew_of: CrewOf) -> None:
+def test_a_killed_worker_takes_only_its_episodes_with_it(start: Start, workers_of: WorkersOf) -> None:
     server = start("mock", "--workers", "2")
-    crew = crew_of(server)
+    workers = workers_of(server)
     worlds = [server.create(**TASK) for _ in range(6)]
     for world in worlds:
         world.value("get_users")
         world.value("create_task", NEW_TASK)
     untouched = [server.create() for _ in range(2)]
-    crew.kill(crew.pids()[0])
-    gone = crew.gone(worlds)
+    workers.kill(workers.pids()[0])
+    gone = workers.gone(worlds)
     assert len(gone) == 3
-    assert len(crew.gone(untouched)) == 1
+    assert len(workers.gone(untouched)) == 1
     for world in gone:
         body, headers = stateless("tools/list", {})
         answer = httpx.post(world.mcp_url, content=body, headers=headers, timeout=SECONDS)
@@ -57,7 +57,7 @@ def test_a_killed_worker_takes_only_its_episodes_with_it(start: Start, crew_of: 
         assert (record["termination"], record["tool_calls"]) == ("infrastructure_error", 2)
         assert "killed by SIGKILL" in record["error"]
         assert record["messages"][-1]["role"] == "tool"
-    crew.wait_for("tau2_gym_workers", 2)  # another worker replaces it
+    workers.wait_for("tau2_gym_workers", 2)  # another worker replaces it
     assert server.create(id=gone[0].id).text("get_users")
     server.stop()
     assert len(server.kept()) == 7
@@ -80,9 +80,9 @@ def test_a_stopped_server_keeps_the_records_of_all_workers(start: Start, number:
     assert json.loads(summary.read_text(encoding="utf-8"))["finished"] == 4
 
 
-def kill_front(server: Server, crew_of: CrewOf) -> None:
+def kill_front(server: Server, workers_of: WorkersOf) -> None:
     """Kill the first process of a server, and wait until all its workers have ended, too."""
-    handles = [os.pidfd_open(pid) for pid in crew_of(server).pids()]
+    handles = [os.pidfd_open(pid) for pid in workers_of(server).pids()]
     server.process.kill()
     server.process.wait(SECONDS)
     for handle in handles:
@@ -90,13 +90,13 @@ def kill_front(server: Server, crew_of: CrewOf) -> None:
             assert select.select([handle], [], [], SECONDS)[0]
 
 
-def test_a_killed_server_leaves_what_the_next_one_records(start: Start, crew_of: CrewOf) -> None:
+def test_a_killed_server_leaves_what_the_next_one_records(start: Start, workers_of: WorkersOf) -> None:
     server = start("mock", "--workers", "2")
     worlds = [server.create(**TASK) for _ in range(4)] + [server.create()]
     for world in worlds:
         world.value("create_task", NEW_TASK)
     worlds[0].delete()  # it is kept already
-    kill_front(server, crew_of)
+    kill_front(server, workers_of)
     (run,) = server.folder.glob("runs/*-serve")
     with (run / "episodes.jsonl").open("ab") as file:
         file.write(b'{"id": "cut o')  # by the kill
@@ -117,12 +117,12 @@ def test_a_killed_server_leaves_what_the_next_one_records(start: Start, crew_of:
     assert sorted(record["trial"] for record in records.values()) == [0, 1, 2, 3]
 
 
-def test_slots_of_a_killed_server_are_recorded_and_played_again(start: Start, gym: Any, crew_of: CrewOf) -> None:
+def test_slots_of_a_killed_server_are_recorded_and_played_again(start: Start, gym: Any, workers_of: WorkersOf) -> None:
     one = ("mock", "--workers", "2", "--task", "create_plain", "--trials", "2", "--name", "r")
     server = start(*one)
     for _ in range(2):
         World(server, server.http.post("/v1/slots").json()).value("create_task", NEW_TASK)
-    kill_front(server, crew_of)
+    kill_front(server, workers_of)
     out = server.folder / "runs"
     another = start("mock", "--out", out)  # any server does it
     assert "2 episodes were open when their server was killed" in another.log()
@@ -141,9 +141,9 @@ def test_the_open_episodes_of_another_server_are_left_alone(start: Start) -> Non
     assert len(list(server.folder.glob("runs/.open-*/*.jsonl"))) == 1
 
 
-def test_slots_of_a_killed_worker_are_handed_out_again(start: Start, crew_of: CrewOf) -> None:
+def test_slots_of_a_killed_worker_are_handed_out_again(start: Start, workers_of: WorkersOf) -> None:
     server = start("mock", "--workers", "2", "--task", "create_plain", "--trials", "6", "--name", "r")
-    crew = crew_of(server)
+    workers = workers_of(server)
 
     def claim() -> World:
         response = server.http.post("/v1/slots")
@@ -155,8 +155,8 @@ def test_slots_of_a_killed_worker_are_handed_out_again(start: Start, crew_of: Cr
     assert server.http.post("/v1/slots").json()["error"]["code"] == "all_claimed"
     for world in first[:4]:
         world.value("create_task", NEW_TASK)
-    crew.kill(crew.pids()[0])
-    gone = crew.gone(first)
+    workers.kill(workers.pids()[0])
+    gone = workers.gone(first)
     again = [claim() for _ in gone]
     assert sorted(world.urls["trial"] for world in again) == sorted(world.urls["trial"] for world in gone)
     assert {world.urls["attempt"] for world in again} == {2}
@@ -179,12 +179,12 @@ def size() -> tuple[int, int]:
 
 
 def test_a_worker_is_killed_while_many_sessions_are_under_way(
-    start: Start, crew_of: CrewOf, size: tuple[int, int]
+    start: Start, workers_of: WorkersOf, size: tuple[int, int]
 ) -> None:
     """Every answered call of a lost episode is in its record, and no other episode notices anything."""
     sessions, kills = size
     server = start("mock", "--workers", "2", "--max-steps", "100000")
-    crew, over, chance, calls_made = crew_of(server), Event(), random.Random(5), Semaphore(0)
+    workers, over, chance, calls_made = workers_of(server), Event(), random.Random(5), Semaphore(0)
     worlds: dict[str, World] = {}
     answered: Counter[str] = Counter()
     lost: set[str] = set()
@@ -223,13 +223,13 @@ def test_a_worker_is_killed_while_many_sessions_are_under_way(
             for _ in range(kills):
                 for _ in range(chance.randrange(2 * sessions, 6 * sessions)):
                     assert calls_made.acquire(timeout=SECONDS)
-                crew.kill(chance.choice(crew.pids()))
-                crew.wait_for("tau2_gym_workers", 2)
+                workers.kill(chance.choice(workers.pids()))
+                workers.wait_for("tau2_gym_workers", 2)
         finally:
             over.set()
         for player in players:
             player.result(SECONDS)
-    gone = {world.id for world in crew.gone([*worlds.values()])}
+    gone = {world.id for world in workers.gone([*worlds.values()])}
     assert lost <= gone
     records = {record["id"]: record for record in server.kept()}
     assert {name for name in gone if answered[name]} <= records.keys() <= gone

@@ -71,8 +71,8 @@ def build_application(registry: Registry, settings: ServerSettings) -> ASGIApp:
             finally:
                 sweeper.cancel()
                 await asyncio.wait([sweeper])
-                if registry.elsewhere is not None:
-                    await registry.elsewhere.stop()
+                if registry.worker_processes is not None:
+                    await registry.worker_processes.stop()
                 await close_all(registry, LAST_SECONDS)
 
     router = Starlette(

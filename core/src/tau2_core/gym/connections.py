@@ -60,10 +60,12 @@ class _OpenOnly:
         return getattr(self._transport, name)
 
 
-def bounded_protocol(limits: ConnectionLimits, elsewhere: Callable[[], int] = lambda: 0) -> type[HttpToolsProtocol]:
+def bounded_protocol(
+    limits: ConnectionLimits, other_connections: Callable[[], int] = lambda: 0
+) -> type[HttpToolsProtocol]:
     """Return uvicorn's HTTP protocol with limits. A client that exceeds one is answered if possible, then closed.
 
-    `elsewhere` returns how many clients are connected to other processes of the server.
+    `other_connections` returns how many clients are connected to other processes of the server.
     """
     # Clients without a complete request so far, oldest first, with the function that closes them.
     newcomers: dict[asyncio.Protocol, Callable[[], None]] = {}
@@ -80,7 +82,7 @@ def bounded_protocol(limits: ConnectionLimits, elsewhere: Callable[[], int] = la
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(cast("asyncio.Transport", _OpenOnly(transport)))
-            if len(self.connections) + elsewhere() > limits.connections and not self._displace_newcomer():
+            if len(self.connections) + other_connections() > limits.connections and not self._displace_newcomer():
                 self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, f"{limits.connections} clients are connected; try later")
                 return
             newcomers[self] = self.cut

@@ -109,9 +109,9 @@ def build_control_plane(registry: Registry, settings: ServerSettings) -> FastAPI
     @app.get("/v1/episodes", dependencies=[overview], responses=_refusals(), tags=["episodes"])
     async def all_episodes() -> list[EpisodeState]:
         own = [episode_state(registry, episode) for episode in registry.all()]
-        if registry.elsewhere is None:
+        if registry.worker_processes is None:
             return own
-        return own + [EpisodeState.model_validate(state) for state in await registry.elsewhere.states()]
+        return own + [EpisodeState.model_validate(state) for state in await registry.worker_processes.states()]
 
     @app.get("/v1/episodes/{episode_id}", dependencies=[allowed], responses=_refusals(404, 410, 422), tags=["episodes"])
     async def one(episode_id: str) -> EpisodeState:

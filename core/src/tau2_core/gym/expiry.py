@@ -39,8 +39,8 @@ async def expire(registry: Registry) -> None:
             await _close(registry, episode)
         elif episode.ended and not episode.kept:
             await registry.finish(registry.keeping.try_to_keep(episode))
-    if registry.elsewhere is not None:
-        await registry.elsewhere.expire()
+    if registry.worker_processes is not None:
+        await registry.worker_processes.expire()
 
 
 async def _close(registry: Registry, episode: HostedEpisode) -> None:

@@ -8,7 +8,7 @@ from tau2_core.gym.hosted_episode import HostedEpisode
 from tau2_core.gym.metrics import Figures
 
 
-class Office(Protocol):
+class FrontLink(Protocol):
     """The front as a worker uses it: it registers episodes, and routes requests to them."""
 
     async def open(self, episode: HostedEpisode) -> None:
@@ -21,7 +21,7 @@ class Office(Protocol):
         """Report that something has happened in an episode."""
 
 
-class Elsewhere(Protocol):
+class WorkerProcesses(Protocol):
     """The workers as their front uses them."""
 
     async def states(self) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from tau2_core.gym.entries import Runs
 from tau2_core.gym.errors import RefusedError, expired_episode, full, over_budget, taken_id, unknown_episode
 from tau2_core.gym.hosted_episode import Blueprint, HostedEpisode
 from tau2_core.gym.metrics import Figures, metrics_text, total
-from tau2_core.gym.other_processes import Elsewhere, Office
+from tau2_core.gym.other_processes import FrontLink, WorkerProcesses
 from tau2_core.gym.record_keeping import RecordKeeper
 from tau2_core.gym.slot_claims import SlotClaims
 from tau2_core.gym.tool_lists import ToolLists
@@ -39,8 +39,8 @@ Work = Coroutine[Any, Any, T]
 class Registry:
     """The episodes of one server, or of one of its processes.
 
-    `runs` keeps their records; without it nothing is kept. A worker process has an `office`, its front; a front has
-    `elsewhere`, its workers. `evaluators` is the name of a set or a file; by default each domain is graded as by
+    `runs` keeps their records; without it nothing is kept. A worker process has a link to its `front`; a front has
+    `worker_processes`. `evaluators` is the name of a set or a file; by default each domain is graded as by
     `tau2-gym run`.
     """
 
@@ -64,8 +64,8 @@ class Registry:
         self._keys: dict[str, tuple[HostedEpisode, Role]] = {}
         self._gone: OrderedDict[str, str] = OrderedDict()
         self.runs = runs
-        self.office: Office | None = None
-        self.elsewhere: Elsewhere | None = None
+        self.front: FrontLink | None = None
+        self.worker_processes: WorkerProcesses | None = None
         self.works: set[asyncio.Task[Any]] = set()
         self.keeping = RecordKeeper(runs)
         self.claims = SlotClaims(self)
@@ -100,8 +100,8 @@ class Registry:
     async def add(self, episode: HostedEpisode) -> HostedEpisode:
         """Open an episode for requests. Raises RefusedError as `admit` does."""
         self.admit(episode.id)
-        if self.office is not None:
-            await self.office.open(episode)
+        if self.front is not None:
+            await self.front.open(episode)
         episode.before_first = self.keeping.enter_run
         self._list(episode)
         self.metrics.created += 1
@@ -149,9 +149,9 @@ class Registry:
 
     async def metrics_text(self) -> str:
         """Return the metrics of the whole server in the Prometheus text format."""
-        if self.elsewhere is None:
+        if self.worker_processes is None:
             return metrics_text(self.figures(), {})
-        return metrics_text(total(await self.elsewhere.figures()), self.elsewhere.gauges())
+        return metrics_text(total(await self.worker_processes.figures()), self.worker_processes.gauges())
 
     async def use(self, episode: HostedEpisode, work: Work[T], *, at_once: bool = False) -> T:
         """Do work on an episode, to its end even if the client disconnects; the episode does not expire meanwhile.
@@ -169,8 +169,8 @@ class Registry:
         finally:
             episode.in_flight -= 1
             episode.last_used = time.monotonic()
-            if self.office is not None:
-                self.office.note(episode)
+            if self.front is not None:
+                self.front.note(episode)
             self.tool_lists.note(episode)
             if episode.ended and not episode.kept:
                 await self.finish(self.keeping.try_to_keep(episode))
@@ -239,8 +239,8 @@ class Registry:
         try:
             async with episode.lock:
                 await self.keeping.keep(episode)
-            if self.office is not None:
-                self.office.close(episode)
+            if self.front is not None:
+                self.front.close(episode)
         except RunError:
             self._list(episode)
             raise
@@ -287,5 +287,5 @@ class Registry:
     def hurry(self) -> None:
         """Make `close_all`, now or later, stop waiting for calls in progress and grades."""
         self.keeping.hurry()
-        if self.elsewhere is not None:
-            self.elsewhere.hurry()
+        if self.worker_processes is not None:
+            self.worker_processes.hurry()

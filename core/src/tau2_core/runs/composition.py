@@ -25,7 +25,7 @@ from tau2_core.records.journal import default_name, refused_name
 from tau2_core.runs.evaluator_sets import choose_evaluators
 from tau2_core.runs.executors.choice import choose_executor
 from tau2_core.runs.executors.players import Executor
-from tau2_core.runs.executors.recipe import Ingredients
+from tau2_core.runs.executors.run_description import RunInputs
 from tau2_core.runs.loading import load_setting, open_catalogue, open_faults, read_variant_options, with_dataset_args
 from tau2_core.runs.model_clients import open_models
 from tau2_core.runs.options import Options
@@ -115,13 +115,13 @@ def compose_run(
         shard=None if options.shard is None else parse_shard(options.shard),
     )
     who = role_models["agent"].settings.model if spec.name == "llm" and "agent" in role_models else spec.name
-    ingredients = Ingredients(options=options, agent=agent, user=user, tasks=None if tasks is None else selection.tasks)
+    inputs = RunInputs(options=options, agent=agent, user=user, tasks=None if tasks is None else selection.tasks)
     return Composition(
         catalogue,
         plan,
         options.out / (options.name or default_name(setting.domain, who)),
         selection.left_out,
-        choose_executor(catalogue, ingredients, plan),
+        choose_executor(catalogue, inputs, plan),
     )
 
 

@@ -17,11 +17,11 @@ from tau2_core.gym.errors import RefusedError
 from tau2_core.gym.metrics import Figures, total
 from tau2_core.gym.processes.addresses import Address, position_of
 from tau2_core.gym.processes.content import content_of_run
-from tau2_core.gym.processes.desk import Books, Desk
 from tau2_core.gym.processes.directory import Directory
 from tau2_core.gym.processes.left_behind import OPEN
 from tau2_core.gym.processes.member import Member
 from tau2_core.gym.processes.messages import Expire, GetFigures, GetStates, Known, RunOver, Setup, Stop, Where
+from tau2_core.gym.processes.worker_entries import SharedState, WorkerEntries
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.served_runs import ServedRuns
 from tau2_core.gym.server_settings import ServerSettings
@@ -57,15 +57,15 @@ class Front:
         self._tasks: set[asyncio.Task[None]] = set()
         self._folder = Path()
         self._lock: int | None = None
-        self._desk: Callable[[], Desk] = _no_desk
+        self._new_entries: Callable[[], WorkerEntries] = _no_entries
 
     async def start(self) -> None:
         """Start all workers and wait until they are ready. Raises RunError."""
         self._options.out.mkdir(parents=True, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix=OPEN, dir=self._options.out))
         self._lock = lock_folder(self._folder)
-        books = Books(self._settings, self._registry, self._runs, self._models, self._folder)
-        self._desk = lambda: Desk(books)
+        shared = SharedState(self._settings, self._registry, self._runs, self._models, self._folder)
+        self._new_entries = lambda: WorkerEntries(shared)
         await self._registry.workers.run(self._load)
         starts = [asyncio.create_task(self._add(position)) for position in range(self.count)]
         try:
@@ -79,7 +79,7 @@ class Front:
 
     async def _add(self, position: int) -> None:
         """Start the worker with this number and wait until it is ready. Raises RunError."""
-        member = Member(position, self._desk(), self._directory, self._models, self._take_back, self._forget)
+        member = Member(position, self._new_entries(), self._directory, self._models, self._take_back, self._forget)
         await member.start(self._setup(position))
         self._members[position] = member
         self._spawn(self._watch(member))
@@ -126,7 +126,7 @@ class Front:
         was_ready = member.ready.done() and member.ready.exception() is None
         member.refuse(RunError(f"a worker ended before it was ready: {how}"))
         why = f"the process that hosted this episode has ended: {how}"
-        gradings = await member.desk.recover(why)
+        gradings = await member.entries.recover(why)
         names = self._directory.close_all_of(member)
         self._registry.remember_gone(names, why)
         self._past = total([self._past, member.figures])
@@ -291,5 +291,5 @@ def _not_expected(_handle: int, _received: bytes) -> None:
     raise RunError("a worker sent a connection before the front was ready")
 
 
-def _no_desk() -> Desk:
+def _no_entries() -> WorkerEntries:
     raise RunError("the front is not started")

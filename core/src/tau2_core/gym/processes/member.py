@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 from tau2_core.errors import RunError
 from tau2_core.gym.metrics import Figures
-from tau2_core.gym.processes.desk import Desk
 from tau2_core.gym.processes.directory import Directory
 from tau2_core.gym.processes.messages import (
     Closed,
@@ -29,6 +28,7 @@ from tau2_core.gym.processes.messages import (
     Setup,
 )
 from tau2_core.gym.processes.peer import Peer
+from tau2_core.gym.processes.worker_entries import WorkerEntries
 from tau2_core.model.episodes import Slot
 from tau2_core.runs.executors.messages import Admitted, Failed, Recorded, Refused, Released, Used, Wanted
 from tau2_core.runs.executors.processes import LocalProcess, start_worker
@@ -49,14 +49,14 @@ class Member:
     def __init__(
         self,
         position: int,
-        desk: Desk,
+        entries: WorkerEntries,
         directory: Directory,
         models: SharedModels,
         back: Callable[[int, bytes], None],
         gone: Callable[[list[str]], None],
     ) -> None:
         self.position = position
-        self.desk = desk
+        self.entries = entries
         self.figures = Figures()
         self.is_ready = False
         self.is_over = False
@@ -129,10 +129,10 @@ class Member:
         if isinstance(request, Open):
             if self._expected:
                 self._expected.popleft()
-            await self.desk.agree(request)
+            await self.entries.agree(request)
             self._directory.open(self, request.episode_id, request.keys)
             return None
-        return await self.desk.answer(request)
+        return await self.entries.answer(request)
 
     def _hear(self, notice: Notice, handle: int | None) -> None:
         match notice:
@@ -143,11 +143,11 @@ class Member:
             case Closed(episode_id):
                 self._gone(self._directory.close(episode_id))
             case Lost(task_id, trial):
-                self.desk.lose(Slot(task_id, trial))
+                self.entries.lose(Slot(task_id, trial))
             case GaveBack(task_id, trial):
-                self.desk.give_back(Slot(task_id, trial))
+                self.entries.give_back(Slot(task_id, trial))
             case JudgedEntry():
-                self.desk.judged(notice)
+                self.entries.judged(notice)
             case Wanted():
                 self._turns.take(notice)
             case Released():

@@ -16,7 +16,7 @@ CONNECTION = "tau2_gym.connection"  # in the scope of a request
 BESIDE_THE_BODY = 256 * 1024  # maximum bytes of a request besides its body, with some room for data that follows it
 
 
-class Goal(Protocol):
+class Destination(Protocol):
     """Another process of the server."""
 
     def take(self, handle: int, received: bytes) -> None:
@@ -31,12 +31,12 @@ class Movable(Protocol):
     def stay(self) -> None:
         """Answer the request in this process."""
 
-    def move(self, goal: Goal) -> bool:
+    def move(self, destination: Destination) -> bool:
         """Let another process answer this request and those that follow; return whether that is possible."""
 
 
 def movable_protocol(
-    bounded: type[HttpToolsProtocol], max_body_bytes: int, placed_at: Callable[[Address], Goal | None]
+    bounded: type[HttpToolsProtocol], max_body_bytes: int, placed_at: Callable[[Address], Destination | None]
 ) -> type[HttpToolsProtocol]:
     """Return a protocol whose connections can move to another process.
 
@@ -86,11 +86,11 @@ def movable_protocol(
         def stay(self) -> None:
             self._received = None
 
-        def move(self, goal: Goal) -> bool:
+        def move(self, destination: Destination) -> bool:
             if self._received is None or self.transport.is_closing() or self.transport.get_write_buffer_size():
                 return False
             self.transport.pause_reading()
-            goal.take(os.dup(self.transport.get_extra_info("socket").fileno()), bytes(self._received))
+            destination.take(os.dup(self.transport.get_extra_info("socket").fileno()), bytes(self._received))
             self.cut()
             return True
 
@@ -98,8 +98,8 @@ def movable_protocol(
             url = parse_url(self.url)
             headers = {name: value.decode("latin-1") for name, value in self.headers}
             where = address("GET", url.path.decode("latin-1"), url.query or b"", headers)
-            goal = None if self.placed else placed_at(where)
-            if goal is None or not self.move(goal):
+            destination = None if self.placed else placed_at(where)
+            if destination is None or not self.move(destination):
                 super().handle_websocket_upgrade()
 
     return MovableProtocol

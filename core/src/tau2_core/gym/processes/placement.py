@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tau2_core.gym.errors import RefusedError, answer
 from tau2_core.gym.processes.addresses import ANY, OWN, Address, address_of
-from tau2_core.gym.processes.moving import CONNECTION, Goal, Movable
+from tau2_core.gym.processes.moving import CONNECTION, Destination, Movable
 
 IN_THE_BODY = frozenset({"episode_id", "rpc", "hello"})
 
@@ -26,7 +26,7 @@ class Placement:
     def __init__(
         self,
         app: ASGIApp,
-        place: Callable[[Address], Awaitable[Goal | None]],
+        place: Callable[[Address], Awaitable[Destination | None]],
         *,
         max_body_bytes: int,
         reads_bodies: bool,
@@ -52,15 +52,15 @@ class Placement:
             receive = _replaying(read, receive)
             where = OWN if body is None else _in_body(where, body)
         try:
-            goal = await self.place(where)
+            destination = await self.place(where)
         except RefusedError as refusal:
             connection.stay()
             await answer(scope, refusal)(scope, receive, send)
             return
-        if goal is None:
+        if destination is None:
             connection.stay()
             await self.app(scope, receive, send)
-        elif not connection.move(goal):
+        elif not connection.move(destination):
             what = "this request came before another one was answered; send it again, over a connection of its own"
             misdirected = RefusedError(421, "misdirected", what)
             await JSONResponse(misdirected.body(), 421, headers={"connection": "close"})(scope, receive, send)

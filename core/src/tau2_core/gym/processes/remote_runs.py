@@ -205,7 +205,7 @@ class RemoteEntry:
         return self._runs.graded_by(self._blueprint, self)
 
 
-class FrontOffice:
+class RemoteFront:
     """The front as a worker's registry uses it."""
 
     def __init__(self, runs: RemoteRuns) -> None:

@@ -20,7 +20,7 @@ from tau2_core.gym.application import build_application
 from tau2_core.gym.connections import ConnectionLimits, bounded_protocol
 from tau2_core.gym.processes.addresses import Address
 from tau2_core.gym.processes.front import Front
-from tau2_core.gym.processes.moving import Goal, adopting, movable_protocol
+from tau2_core.gym.processes.moving import Destination, adopting, movable_protocol
 from tau2_core.gym.processes.placement import Placement
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.serve import RESERVED_FILES, RecordKeepingServer, many_files, run_server, uvicorn_config
@@ -46,7 +46,7 @@ def serve_with_workers(
         limits = replace(
             settings.connections, connections=min(settings.connections.connections, files - RESERVED_FILES)
         )
-        front = registry.elsewhere = Front(options, settings, registry, runs, count)
+        front = registry.worker_processes = Front(options, settings, registry, runs, count)
         app = Placement(
             build_application(registry, settings),
             front.place,
@@ -83,11 +83,11 @@ def moving_configuration(
     app: ASGIApp,
     settings: ServerSettings,
     limits: ConnectionLimits,
-    placed_at_once: Callable[[Address], Goal | None],
-    elsewhere: Callable[[], int] = lambda: 0,
+    placed_at_once: Callable[[Address], Destination | None],
+    other_connections: Callable[[], int] = lambda: 0,
 ) -> uvicorn.Config:
     """Return uvicorn's configuration for a process of a server, whose connections can move."""
-    protocol = movable_protocol(bounded_protocol(limits, elsewhere), settings.max_body_bytes, placed_at_once)
+    protocol = movable_protocol(bounded_protocol(limits, other_connections), settings.max_body_bytes, placed_at_once)
     return uvicorn_config(app, limits, settings.max_body_bytes, protocol)
 
 

@@ -40,11 +40,11 @@ from tau2_core.gym.processes.messages import (
     Setup,
     Stop,
 )
-from tau2_core.gym.processes.moving import Goal
+from tau2_core.gym.processes.moving import Destination
 from tau2_core.gym.processes.open_records import OpenRecords
 from tau2_core.gym.processes.peer import Peer
 from tau2_core.gym.processes.placement import Placement
-from tau2_core.gym.processes.remote_runs import FrontOffice, RemoteRuns
+from tau2_core.gym.processes.remote_runs import RemoteFront, RemoteRuns
 from tau2_core.gym.processes.serving import MovingServer, moving_configuration
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.serve import BUSY_SECONDS, many_files
@@ -120,7 +120,7 @@ class _Worker:
             cassette=cassette,
         )
         self.registry = open_registry(options, catalogue, self.runs)
-        self.registry.office = FrontOffice(self.runs)
+        self.registry.front = RemoteFront(self.runs)
         self._refuse_other_content(setup.known)
         for name, why in setup.gone.items():
             self.registry.remember_gone([name], why)
@@ -152,10 +152,10 @@ class _Worker:
             if position_of(session_id, self._count) == self._position:
                 return session_id
 
-    async def _place(self, where: Address) -> Goal | None:
+    async def _place(self, where: Address) -> Destination | None:
         return self._placed_at_once(where)
 
-    def _placed_at_once(self, where: Address) -> Goal | None:
+    def _placed_at_once(self, where: Address) -> Destination | None:
         """Keep WebSockets for this worker's episodes and sessions; return the front for all others."""
         if where.kind == "name" and (self.registry.find(where.name) or self.registry.opens(where.name)):
             return None

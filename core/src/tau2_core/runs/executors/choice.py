@@ -7,19 +7,19 @@ from contextlib import asynccontextmanager
 
 from tau2_core.errors import UsageError
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.runs.executors.crew import Crew
 from tau2_core.runs.executors.launching import ChosenExecutor, chosen_executor
 from tau2_core.runs.executors.messages import Setup
 from tau2_core.runs.executors.players import Executor, NewPlayer, PlayableRun, in_this_process
-from tau2_core.runs.executors.recipe import Ingredients, Recipe
 from tau2_core.runs.executors.remote_player import RemotePlayer
+from tau2_core.runs.executors.run_description import RunDescription, RunInputs
 from tau2_core.runs.executors.shared_models import SharedModels
+from tau2_core.runs.executors.worker_pool import WorkerPool
 from tau2_core.runs.plan import Plan
 
 
-def choose_executor(catalogue: Catalogue, ingredients: Ingredients, plan: Plan) -> Executor:
+def choose_executor(catalogue: Catalogue, inputs: RunInputs, plan: Plan) -> Executor:
     """Return the executor of a run. Raises UsageError if it is unknown, or does not fit the options or the plan."""
-    options = ingredients.options
+    options = inputs.options
     chosen = chosen_executor(catalogue, options.executor, options.workers, options.executor_option)
     if chosen.is_here:
         return in_this_process
@@ -28,7 +28,7 @@ def choose_executor(catalogue: Catalogue, ingredients: Ingredients, plan: Plan) 
             f"--executor {options.executor}: a person takes part, at this terminal; play with --executor async"
         )
     _refuse_idle(options.workers, plan)
-    return _by_workers(chosen, ingredients)
+    return _by_workers(chosen, inputs)
 
 
 def _refuse_idle(workers: int | None, plan: Plan) -> None:
@@ -41,23 +41,23 @@ def _refuse_idle(workers: int | None, plan: Plan) -> None:
             raise UsageError(f"--workers {workers}: there are only {number} {what}, so some would have nothing to do")
 
 
-def _by_workers(chosen: ChosenExecutor, ingredients: Ingredients) -> Executor:
+def _by_workers(chosen: ChosenExecutor, inputs: RunInputs) -> Executor:
     @asynccontextmanager
     async def executor(playing: PlayableRun) -> AsyncIterator[NewPlayer]:
         checked = playing.checked
         models = SharedModels(checked.plan.participants.role_models)
-        recipe = Recipe(
+        description = RunDescription(
             name=playing.name,
-            ingredients=ingredients,
+            inputs=inputs,
             play_episode=playing.play_episode,
             episodes=playing.episodes,
             config=checked.config,
             limited=models.limited(),
         )
-        setup = Setup(recipe.packed())
+        setup = Setup(description.packed())
         async with chosen.opened() as launcher:
             workers = min(launcher.workers, checked.plan.width(launcher.workers))
-            async with Crew(launcher, workers, setup, models) as crew:
-                yield lambda keep: RemotePlayer(crew, checked, models, keep)
+            async with WorkerPool(launcher, workers, setup, models) as pool:
+                yield lambda keep: RemotePlayer(pool, checked, models, keep)
 
     return executor

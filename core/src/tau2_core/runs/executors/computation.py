@@ -9,12 +9,12 @@ from functools import partial
 from itertools import chain, islice
 from typing import Protocol
 
-from tau2_core.runs.executors.crew import Crew
 from tau2_core.runs.executors.launching import ChosenExecutor
 from tau2_core.runs.executors.member import ATTEMPTS, WorkerEndedError
 from tau2_core.runs.executors.messages import Compute, Computed, Setup
-from tau2_core.runs.executors.recipe import packed_computation
+from tau2_core.runs.executors.run_description import packed_computation
 from tau2_core.runs.executors.shared_models import SharedModels
+from tau2_core.runs.executors.worker_pool import WorkerPool
 
 MOST_OF_A_BATCH = 16  # items per batch
 FULL = 1 << 18  # bytes after which a batch is full
@@ -58,9 +58,9 @@ async def compute(
         first = list(islice(batches, launcher.workers))
         if not first:
             return
-        async with Crew(launcher, len(first), setup, SharedModels({})) as crew:  # more would be idle
+        async with WorkerPool(launcher, len(first), setup, SharedModels({})) as pool:  # more would be idle
             try:
-                await _in_order(crew, computation, chain(first, batches), take)
+                await _in_order(pool, computation, chain(first, batches), take)
             except BaseExceptionGroup as errors:
                 raise errors.exceptions[0] from None
 
@@ -79,7 +79,7 @@ def _batches(given: Iterable[bytes], most: int) -> Iterator[list[bytes]]:
 
 
 async def _in_order(
-    crew: Crew, computation: Computation, batches: Iterator[list[bytes]], take: Callable[[bytes], object]
+    pool: WorkerPool, computation: Computation, batches: Iterator[list[bytes]], take: Callable[[bytes], object]
 ) -> None:
     pending: deque[asyncio.Task[list[bytes]]] = deque()
 
@@ -89,30 +89,30 @@ async def _in_order(
 
     async with asyncio.TaskGroup() as group:
         for batch in batches:
-            pending.append(group.create_task(_computed(crew, computation, batch)))
-            while len(pending) > AHEAD * crew.workers or (pending and pending[0].done()):
+            pending.append(group.create_task(_computed(pool, computation, batch)))
+            while len(pending) > AHEAD * pool.workers or (pending and pending[0].done()):
                 await take_next()
         while pending:
             await take_next()
 
 
-async def _computed(crew: Crew, computation: Computation, batch: list[bytes]) -> list[bytes]:
+async def _computed(pool: WorkerPool, computation: Computation, batch: list[bytes]) -> list[bytes]:
     try:
-        return await _results(crew, batch, alone=False)
+        return await _results(pool, batch, alone=False)
     except WorkerEndedError:
-        return [await _computed_alone(crew, computation, each) for each in batch]
+        return [await _computed_alone(pool, computation, each) for each in batch]
 
 
-async def _computed_alone(crew: Crew, computation: Computation, given: bytes) -> bytes:
+async def _computed_alone(pool: WorkerPool, computation: Computation, given: bytes) -> bytes:
     """Compute one item on a worker that does nothing else, so that no other item is lost if it ends the worker."""
     try:
-        return (await _results(crew, [given], alone=True))[0]
+        return (await _results(pool, [given], alone=True))[0]
     except WorkerEndedError as ended:
         return computation.lost(given, f"its worker ended {ATTEMPTS} times, the last time: {ended}")
 
 
-async def _results(crew: Crew, batch: list[bytes], *, alone: bool) -> list[bytes]:
-    job = await crew.assign(partial(Compute, given=batch), alone=alone)
+async def _results(pool: WorkerPool, batch: list[bytes], *, alone: bool) -> list[bytes]:
+    job = await pool.assign(partial(Compute, given=batch), alone=alone)
     said = await job.done
     assert isinstance(said, Computed)
     return said.results

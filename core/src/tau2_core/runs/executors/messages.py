@@ -12,7 +12,7 @@ from tau2_core.model.llm import ModelFailure, ModelRole
 class Setup(Struct, tag=True, frozen=True):
     """A run's first message: what the worker prepares. It is pickled, so a worker accepts it only from its run."""
 
-    recipe: bytes
+    description: bytes
 
 
 class PlaySlot(Struct, tag=True, frozen=True):

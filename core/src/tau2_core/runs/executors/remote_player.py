@@ -10,11 +10,11 @@ from tau2_core.model.episodes import Slot, Termination
 from tau2_core.model.evaluation import Judgement
 from tau2_core.records.journal import encoded_line
 from tau2_core.runs.checked_plan import CheckedPlan
-from tau2_core.runs.executors.crew import Crew
 from tau2_core.runs.executors.member import ATTEMPTS, Job, WorkerEndedError
 from tau2_core.runs.executors.messages import Failed, GradedSlot, Judged, PlaySlot, Recorded, Regrade, Traced, Used
 from tau2_core.runs.executors.players import GradedRecord, Keep, Played
 from tau2_core.runs.executors.shared_models import SharedModels
+from tau2_core.runs.executors.worker_pool import WorkerPool
 
 
 class RemotePlayer:
@@ -24,16 +24,16 @@ class RemotePlayer:
     episode that ends its worker, and no other episodes are lost with it.
     """
 
-    def __init__(self, crew: Crew, checked: CheckedPlan, models: SharedModels, keep: Keep) -> None:
-        self.workers = crew.workers
-        self._crew = crew
+    def __init__(self, pool: WorkerPool, checked: CheckedPlan, models: SharedModels, keep: Keep) -> None:
+        self.workers = pool.workers
+        self._pool = pool
         self._checked = checked
         self._tasks = {task.id: task for task in checked.plan.tasks}
         self._models = models
         self._keep = keep
         self._redactor = checked.plan.redactor()
         self._grading: dict[Slot, Job] = {}
-        crew.note = self._note
+        pool.note = self._note
 
     async def play(self, slot: Slot, seed: int) -> Played:
         started = time.perf_counter()
@@ -44,7 +44,7 @@ class RemotePlayer:
 
         how = ""
         for attempt in range(ATTEMPTS):
-            job = await self._crew.assign(message, alone=attempt > 0)
+            job = await self._pool.assign(message, alone=attempt > 0)
             try:
                 said = await job.played
             except WorkerEndedError as ended:
@@ -65,7 +65,7 @@ class RemotePlayer:
         for attempt in range(ATTEMPTS):
             if job is None:
                 message = self._regrade(played)
-                job = await self._crew.assign(message, alone=attempt > 0)
+                job = await self._pool.assign(message, alone=attempt > 0)
             try:
                 said = await job.done
             except WorkerEndedError as ended:

@@ -34,8 +34,8 @@ from tau2_core.runs.executors.messages import (
     Traced,
 )
 from tau2_core.runs.executors.players import Keep, LocalPlayer, PlayableRun, Played, local_player
-from tau2_core.runs.executors.recipe import Recipe, unpacked
 from tau2_core.runs.executors.remote_models import Admissions, cassette_of, reported
+from tau2_core.runs.executors.run_description import RunDescription, unpacked
 from tau2_core.runs.loading import open_catalogue
 from tau2_core.runs.model_clients import closing
 from tau2_core.watchdog import watched_for
@@ -62,11 +62,11 @@ async def _work(invitation: Invitation) -> None:
 
 async def _take_part(setup: Setup, connection: Connection[FromRun]) -> None:
     try:
-        recipe = unpacked(setup.recipe)
-        if isinstance(recipe, Recipe):
-            await _play(recipe, connection)
+        description = unpacked(setup.description)
+        if isinstance(description, RunDescription):
+            await _play(description, connection)
         else:
-            await _compute(recipe, connection)
+            await _compute(description, connection)
     except Tau2GymError as error:
         connection.send(Refused(f"the worker on {socket.gethostname()} cannot take part: {error}"))
 
@@ -86,11 +86,11 @@ async def _compute(computation: Computation, connection: Connection[FromRun]) ->
             await connection.drained()
 
 
-async def _play(recipe: Recipe, connection: Connection[FromRun]) -> None:
+async def _play(description: RunDescription, connection: Connection[FromRun]) -> None:
     """Play and grade until the run has no more slots. Raises Tau2GymError if it cannot be prepared."""
     admissions = Admissions(connection)
-    cassette = cassette_of(recipe.ingredients.options, connection)
-    playing = _prepared(recipe, cassette, connection, admissions)
+    cassette = cassette_of(description.inputs.options, connection)
+    playing = _prepared(description, cassette, connection, admissions)
     plan = playing.checked.plan
     worker = _Worker(connection, admissions, cassette)
     with watched_for(plan.busy_seconds()):
@@ -98,18 +98,18 @@ async def _play(recipe: Recipe, connection: Connection[FromRun]) -> None:
 
 
 def _prepared(
-    recipe: Recipe, cassette: Cassette | None, connection: Connection[FromRun], admissions: Admissions
+    description: RunDescription, cassette: Cassette | None, connection: Connection[FromRun], admissions: Admissions
 ) -> PlayableRun:
     """Load what the run has loaded. Raises UsageError, PackError, DatasetError, and RunError if the content differs."""
-    given = recipe.ingredients
+    given = description.inputs
     catalogue = open_catalogue(given.options.pack, given.options.no_plugin)
     setting = run_setting(given.options, catalogue)
     opened = open_role_models(given.options, catalogue, cassette, setting)
-    models = reported(opened, recipe.limited, admissions, connection)
+    models = reported(opened, description.limited, admissions, connection)
     composed = compose_run(given.options, catalogue, models, given.agent, given.user, given.tasks, setting)
     checked = check_plan(composed.plan, catalogue)
-    recipe.refuse_another(checked.config)
-    return PlayableRun(recipe.name, checked, catalogue, recipe.play_episode, recipe.episodes)
+    description.refuse_another(checked.config)
+    return PlayableRun(description.name, checked, catalogue, description.play_episode, description.episodes)
 
 
 def _why(error: Exception) -> str:

@@ -52,7 +52,7 @@ class _Entry:
 
 
 @dataclass(eq=False)
-class Books:
+class SharedState:
     """What all workers share: the runs of the server, and the folder for the state of open episodes."""
 
     settings: ServerSettings
@@ -64,11 +64,11 @@ class Books:
     contents: dict[Where | None, str] = field(default_factory=dict)  # digests of what episodes are played with
 
 
-class Desk:
+class WorkerEntries:
     """The episodes that one worker plays in the server's runs."""
 
-    def __init__(self, books: Books) -> None:
-        self._books = books
+    def __init__(self, shared: SharedState) -> None:
+        self._shared = shared
         self._entries: dict[int, _Entry] = {}
         self._claims: set[Slot] = set()
         self._answers: dict[type[Any], Callable[[Any], Awaitable[Any]]] = {
@@ -84,42 +84,42 @@ class Desk:
         return await self._answers[type(request)](request)
 
     async def _begin(self, request: Begin) -> Entered:
-        books, task_id = self._books, request.task_id
+        shared, task_id = self._shared, request.task_id
         if request.trial is not None:
-            blueprint = books.runs.blueprint(Slot(task_id, request.trial))
+            blueprint = shared.runs.blueprint(Slot(task_id, request.trial))
         else:
             assert request.where is not None
-            blueprint = await books.registry.workers.run(partial(self._blueprint, request, request.where))
-        entry = await books.runs.begin(blueprint, request.episode_id)
-        number = next(books.numbers)
+            blueprint = await shared.registry.workers.run(partial(self._blueprint, request, request.where))
+        entry = await shared.runs.begin(blueprint, request.episode_id)
+        number = next(shared.numbers)
         self._entries[number] = _Entry(entry, blueprint)
-        return Entered(number, entry.trial, entry.run_name, books.models.exchanges(Slot(task_id, entry.trial)))
+        return Entered(number, entry.trial, entry.run_name, shared.models.exchanges(Slot(task_id, entry.trial)))
 
     def _blueprint(self, request: Begin, where: Where) -> Blueprint:
-        books = self._books
+        shared = self._shared
         task = Task.model_validate(json.loads(request.task)) if request.task else None
-        blueprint = blueprint_at(books.settings, where, task=task, seed=request.seed)
-        books.runs.prepare(blueprint, books.registry.graded_by)
+        blueprint = blueprint_at(shared.settings, where, task=task, seed=request.seed)
+        shared.runs.prepare(blueprint, shared.registry.graded_by)
         return blueprint
 
     async def agree(self, request: Open) -> None:
         """Refuse an episode whose worker has loaded something else than this process. Raises RefusedError (503)."""
-        books, where = self._books, request.where
-        if where not in books.contents:
-            books.contents[where] = await books.registry.workers.run(partial(self._content, where))
-        if books.contents[where] != request.content:
-            domain = where.domain if where else books.settings.domains[0]
+        shared, where = self._shared, request.where
+        if where not in shared.contents:
+            shared.contents[where] = await shared.registry.workers.run(partial(self._content, where))
+        if shared.contents[where] != request.content:
+            domain = where.domain if where else shared.settings.domains[0]
             what = f"domain {domain!r} has changed since this server was started; restore it, or start the server anew"
             raise RefusedError(503, "changed_domain", what)
 
     def _content(self, where: Where | None) -> str:
-        books = self._books
+        shared = self._shared
         if where is None:
-            assert books.runs.planned is not None
-            return content_digest(content_of_run(books.runs.planned.config))
-        blueprint = blueprint_at(books.settings, where)
-        books.runs.prepare(blueprint, books.registry.graded_by)
-        return content_digest(content_of_run(books.runs.configuration_of(blueprint)))
+            assert shared.runs.planned is not None
+            return content_digest(content_of_run(shared.runs.planned.config))
+        blueprint = blueprint_at(shared.settings, where)
+        shared.runs.prepare(blueprint, shared.registry.graded_by)
+        return content_digest(content_of_run(shared.runs.configuration_of(blueprint)))
 
     async def _keep(self, request: Keep) -> None:
         under_way = self._entries[request.entry]
@@ -138,18 +138,18 @@ class Desk:
 
     async def _claim(self, _request: Claim) -> Claimed:
         try:
-            claim = await self._books.runs.claim()
+            claim = await self._shared.runs.claim()
         except RefusedError as refusal:
             if refusal.code != "all_claimed":
                 raise
-            await expire(self._books.registry)  # another worker may have an episode whose time is up
-            claim = await self._books.runs.claim()
+            await expire(self._shared.registry)  # another worker may have an episode whose time is up
+            claim = await self._shared.runs.claim()
         self._claims.add(claim.slot)
         return Claimed(claim.slot.task_id, claim.slot.trial, claim.attempt)
 
     async def _fail(self, request: Fail) -> None:
         slot = Slot(request.task_id, request.trial)
-        await self._books.runs.fail(slot, request.seed, request.why)
+        await self._shared.runs.fail(slot, request.seed, request.why)
         self._settle(slot)
 
     def judged(self, notice: JudgedEntry) -> None:
@@ -164,7 +164,7 @@ class Desk:
     def give_back(self, slot: Slot) -> None:
         """Return a slot whose episode could not be opened."""
         self._settle(slot)
-        self._books.runs.give_back(slot)
+        self._shared.runs.give_back(slot)
 
     def lose(self, slot: Slot) -> None:
         """Hand a slot out again; its entry gets no record."""
@@ -172,7 +172,7 @@ class Desk:
         for number, each in list(self._entries.items()):
             if each.blueprint.slot == slot and each.record is None:
                 del self._entries[number]
-        self._books.runs.lose(slot)
+        self._shared.runs.lose(slot)
 
     def _settle(self, slot: Slot | None) -> None:
         if slot is not None:
@@ -203,26 +203,26 @@ class Desk:
     async def _recovered(self, number: int, under_way: _Entry, why: str) -> EpisodeRecord | None:
         slot = under_way.blueprint.slot
         if slot is not None and self._again(slot):
-            record_file(self._books.folder, number).unlink(missing_ok=True)
+            record_file(self._shared.folder, number).unlink(missing_ok=True)
             return None
         plan = under_way.blueprint
         empty = empty_record(plan.setting, Slot(plan.task.id, under_way.entry.trial), plan.seed)
-        _, record = open_record(record_file(self._books.folder, number), why, empty.line())
+        _, record = open_record(record_file(self._shared.folder, number), why, empty.line())
         await under_way.entry.keep(under_way.entry.episode_id, record, [], lost=slot is not None)
         self._settle(slot)
-        record_file(self._books.folder, number).unlink(missing_ok=True)
+        record_file(self._shared.folder, number).unlink(missing_ok=True)
         await under_way.entry.notify(record)
         return record
 
     async def _untouched(self, slot: Slot, why: str) -> None:
         """Hand out again a slot whose episode had not begun; after the last attempt, record why it was not played."""
         if not self._again(slot):
-            blueprint = self._books.runs.blueprint(slot)
+            blueprint = self._shared.runs.blueprint(slot)
             self._settle(slot)
-            await self._books.runs.fail(slot, blueprint.seed, why)
+            await self._shared.runs.fail(slot, blueprint.seed, why)
 
     def _again(self, slot: Slot) -> bool:
-        _, slots = self._books.runs.served()
+        _, slots = self._shared.runs.served()
         if slots.is_last_attempt(slot):
             return False
         self.lose(slot)

@@ -43,7 +43,7 @@ STARTS = 3  # attempts to replace a worker
 Note = Callable[[Traced | Recorded | Used | Failed | Judged], None]
 
 
-class Crew:
+class WorkerPool:
     """The workers of a run, started by a launcher. `note` receives all messages except the results of jobs."""
 
     def __init__(self, launcher: Launcher, workers: int, setup: Setup, models: SharedModels) -> None:
@@ -61,7 +61,7 @@ class Crew:
         self._error: RunError | None = None
         self._server: asyncio.Server | None = None
 
-    async def __aenter__(self) -> Crew:
+    async def __aenter__(self) -> WorkerPool:
         try:
             await self.start()
         except BaseException:

@@ -22,7 +22,7 @@ ADVICE = "define it in a module that workers can import, or play with --executor
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ingredients:
+class RunInputs:
     """The description of a run: its options, and the objects of a program that options cannot express."""
 
     options: Options
@@ -32,11 +32,11 @@ class Ingredients:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """The run's name and ingredients, how episodes are played, the expected configuration, the roles with limits."""
+class RunDescription:
+    """The run's name and inputs, how episodes are played, the expected configuration, the roles with limits."""
 
     name: str
-    ingredients: Ingredients
+    inputs: RunInputs
     play_episode: PlayEpisode
     episodes: OpenEpisodes
     config: dict[str, Any]
@@ -45,9 +45,9 @@ class Recipe:
     def packed(self) -> bytes:
         """Return it in a form that can be sent. Raises UsageError for an object that workers could not import."""
         given = {
-            "the agent": self.ingredients.agent,
-            "the user": self.ingredients.user,
-            "a task": self.ingredients.tasks,
+            "the agent": self.inputs.agent,
+            "the user": self.inputs.user,
+            "a task": self.inputs.tasks,
         }
         for what, value in given.items():
             _pickled(value, what)
@@ -72,10 +72,10 @@ def unpacked(packed: bytes) -> Any:
     """Unpack data that the run has packed. Raises RunError if something in it cannot be imported here."""
     try:
         with foreign():
-            recipe = pickle.loads(packed)  # noqa: S301 - the run has proved itself (`connection`)
+            description = pickle.loads(packed)  # noqa: S301 - the run has proved itself (`connection`)
     except Exception as error:
         raise RunError(f"what the run sends cannot be imported here: {describe_error(error)}") from error
-    return recipe
+    return description
 
 
 def _pickled(value: object, what: str) -> bytes:
