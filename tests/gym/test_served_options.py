@@ -36,7 +36,7 @@ RUNS = {
         ),
         *("--evaluators", "strict", "--max-steps", "50", "--max-errors", "3", "--timeout", "900", "--judge-all"),
         *("--user-model", "openai/customer", "--user-args", '{"temperature": 0.5}', "--fault", "latency=0.25"),
-        *("--user-prompt", "careful", "--persona", "terse", "--persona", "none"),
+        *("--user-prompt", "careful", "--persona", "terse", "--persona", "none", "--user-check"),
         *("--judge-model", "openai/judge", "--judge-args", "{}", "--replay", str(CASSETTE)),
     ],
     "solo": ["telecom", "--split", "base", "--num-tasks", "2", "--solo", "--variant", "workflow", "--user", "none"],
@@ -45,7 +45,7 @@ RUNS = {
 }
 IN_RUN_JSON = {
     *("domain", "task", "split", "num_tasks", "sample", "trials", "seed", "mode", "variant", "variant_option", "solo"),
-    *("user_prompt", "persona"),
+    *("user_prompt", "persona", "user_check"),
     *("user", "user_model", "user_args", "judge_model", "judge_args", "judge_all", "fault", "evaluators"),
     *("max_steps", "max_errors", "timeout", "replay", "no_plugin"),
 }

@@ -152,7 +152,7 @@ def test_unknown_names_are_refused_before_the_run(play: Play, options: list[str]
 @pytest.mark.parametrize("command_line", [["run", "mock"], ["serve", "mock"]])
 @pytest.mark.parametrize("option", [["--user-prompt", "careful"], ["--persona", "terse"]])
 def test_a_customer_that_follows_no_prompt_refuses_them(command_line: list[str], option: list[str]) -> None:
-    said = "user 'scripted' follows no prompt, so --user-prompt and --persona would have no effect"
+    said = "user 'scripted' follows no prompt, so --user-prompt, --persona and --user-check would do nothing"
     assert said in command(*command_line, *option)
 
 

@@ -36,6 +36,7 @@ class EpisodeOptions(TypedDict, total=False):
     agent_model, user_model: the model of a participant that is not itself given as a model.
     user_prompt: the name of a variant of the customer's prompt.
     persona: the name of a persona, or several that take turns: by trial in a run, by seed in other episodes.
+    user_check: check what the customer's model is about to say, and ask it once more where a detector finds a fault.
     faults: rates from 0 to 1 by the name of a fault.
     packs: folders of packs that are not installed. blocked: plugins that are not imported.
     config: a configuration file; options given here override it.
@@ -51,6 +52,7 @@ class EpisodeOptions(TypedDict, total=False):
     user_model: ModelLike
     user_prompt: str
     persona: str | Sequence[str]
+    user_check: bool
     config: str | Path
     dataset: str | Path
     variant: str

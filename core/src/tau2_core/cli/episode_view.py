@@ -18,6 +18,7 @@ from tau2_core.records.reasons import explained
 from tau2_core.records.verdict_text import remark, verdict_sign
 
 if TYPE_CHECKING:
+    from tau2_core.model.customer_turns import CustomerTurn
     from tau2_core.model.episodes import EpisodeRecord
     from tau2_core.model.evaluation import Grade, Judgement
     from tau2_core.model.messages import Message, ToolCall
@@ -27,9 +28,15 @@ SIDES = {"assistant": "agent", "user": "customer", "system": "system"}
 COLOURS = {"agent": "cyan", "customer": "magenta", "system": "dim"}
 
 
-def show_conversation(messages: Sequence[Message], screen: Console, *, longest: int | None = None) -> None:
-    """Print messages and calls in order; results are cut to `longest` characters, or not at all if it is None."""
-    for message in messages:
+def show_conversation(
+    messages: Sequence[Message], screen: Console, *, longest: int | None = None, turns: Sequence[CustomerTurn] = ()
+) -> None:
+    """Print messages and calls in order; results are cut to `longest` characters, or not at all if it is None.
+
+    `turns` says how messages of the customer came about.
+    """
+    turn_of = {turn.message: turn for turn in turns}
+    for index, message in enumerate(messages):
         if message.role == "tool":
             content = message.content or ""
             shown = content if longest is None or len(content) <= longest else f"{content[:longest]}…"
@@ -43,6 +50,27 @@ def show_conversation(messages: Sequence[Message], screen: Console, *, longest: 
             screen.print(f"[{COLOURS[side]}]{side}[/] calls {_call(call)}")
         if is_cut_off(getattr(message, "finish_reason", None)):
             screen.print(Padding("[yellow]cut off by the token limit[/yellow]", (0, 0, 0, 4)))
+        if index in turn_of:
+            _show_turn(turn_of[index], screen)
+
+
+def _show_turn(turn: CustomerTurn, screen: Console) -> None:
+    """Print what only the customer knows: its plan, what it had written first, and why that was not sent."""
+    lines = []
+    if turn.plan is not None:
+        parts = {"open": turn.plan.open, "revealed": turn.plan.revealed, "agreed": turn.plan.agreed}
+        lines += [f"plan, {name}: {'; '.join(entries) or '-'}" for name, entries in parts.items()]
+    if turn.plan_problem:
+        lines.append(f"plan: {turn.plan_problem}")
+    if turn.faults:
+        lines.append(f"not sent: {turn.draft or 'a call'}")
+        lines += [f"because {each.found_by}: {each.why}" for each in turn.faults]
+    if turn.remaining:
+        lines.append(f"sent in spite of {', '.join(turn.remaining)}")
+    if turn.spoken is not None:
+        lines.append(f"spoken: {turn.spoken}")
+    for line in lines:
+        screen.print(Padding(f"[dim]{safe_lines(line)}[/dim]", (0, 0, 0, 4)))
 
 
 def show_calls(record: EpisodeRecord, task: Task, screen: Console, *, signs: bool = True) -> None:

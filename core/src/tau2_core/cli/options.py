@@ -55,6 +55,12 @@ JudgeRuleOption = Annotated[
     Literal["majority", "unanimous"],
     typer.Option("--judge-rule", help="How several judges decide; a tie decides that a statement does not hold."),
 ]
+UserCheckOption = Annotated[
+    bool,
+    typer.Option(
+        "--user-check", help="Check what the customer is about to say, and ask its model once more if need be."
+    ),
+]
 ConfigOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="A YAML file with any of these options; the command line overrides it."),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from tau2_core.records.customer_faults import CustomerFaults
+    from tau2_core.records.customer_turns import CustomerTurns
     from tau2_core.records.report import Report
 
 
@@ -94,6 +95,8 @@ def _show(each: Report, screen: Console) -> None:
         screen.print(f"{title}: {_counts(counts)}", highlight=False, soft_wrap=True)
     if each.customer:
         screen.print(_customer(each.customer), highlight=False)
+    if each.customer_turns:
+        screen.print(_customer_turns(each.customer_turns), highlight=False)
     if each.usage:
         screen.print(_usage(each))
         for role, used in each.usage.items():
@@ -113,6 +116,15 @@ def _customer(found: CustomerFaults) -> str:
         lines.append(f"faults of the customer, by episodes: {_counts(found.detectors)}")
     if found.failed_detectors:
         lines.append(f"detectors that raised, by episodes: {_counts(found.failed_detectors)}")
+    return "\n".join(lines)
+
+
+def _customer_turns(found: CustomerTurns) -> str:
+    lines = [f"messages of the customer: {found.messages}, asked again for {found.asked_again}"]
+    if found.asked_again:
+        lines[0] += f" ({_counts(found.found_by)}), {found.still_faulty} of them with a fault after that"
+    if found.with_plan or found.without_plan:
+        lines.append(f"plans of the customer: {found.with_plan}, missing or in another form {found.without_plan}")
     return "\n".join(lines)
 
 

@@ -109,7 +109,9 @@ def _show_episode(run: RecordedRun, slot: Slot, *, full: bool, json_output: bool
     if task.description and task.description.purpose:
         screen.print(f"[dim]{safe_lines(task.description.purpose)}[/dim]")
     screen.print("\n[bold]Conversation[/bold]")
-    show_conversation(record.messages, screen, longest=None if full else LONGEST_RESULT)
+    show_conversation(
+        record.messages, screen, longest=None if full else LONGEST_RESULT, turns=record.customer_turns or ()
+    )
     screen.print("\n[bold]Calls[/bold]")
     show_calls(record, task, screen)
     if grade is not None:

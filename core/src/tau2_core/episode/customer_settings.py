@@ -12,7 +12,7 @@ from typing import Any
 
 from tau2_core.errors import PackError, UsageError
 from tau2_core.model.customers import DEFAULT_PROMPT, Persona, UserPrompt
-from tau2_core.model.registrations import UserSpec
+from tau2_core.model.registrations import Detect, UserSpec
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Tool
 from tau2_core.names import did_you_mean
@@ -29,18 +29,19 @@ _WORD = re.compile(r"[^\W\d_]+")
 class CustomerSettings:
     """The prompt of the customers, None for the default one, and the personas that take turns.
 
-    `seed` decides which persona is the first one of a task.
+    `seed` decides which persona is the first one of a task. With `detectors` each drafted message is checked.
     """
 
     prompt: UserPrompt | None = None
     personas: Sequence[Persona] = ()
     seed: int = 0
+    detectors: Mapping[str, Detect] | None = None
     _rendered: dict[tuple[str, ...], str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def as_usual(self) -> bool:
         """Whether nothing was chosen."""
-        return self.prompt is None and not self.personas
+        return self.prompt is None and not self.personas and self.detectors is None
 
     @property
     def prompt_name(self) -> str:
@@ -70,8 +71,14 @@ class CustomerSettings:
         return sha256(json.dumps(texts).encode()).hexdigest()
 
 
-def choose_customers(pack: Pack, prompt: str | None, personas: Sequence[str], seed: int) -> CustomerSettings:
-    """Return the settings that are named. Raises UsageError for a name that a domain does not have, PackError."""
+def choose_customers(
+    pack: Pack,
+    prompt: str | None,
+    personas: Sequence[str],
+    seed: int,
+    detectors: Mapping[str, Detect] | None = None,
+) -> CustomerSettings:
+    """Return the settings that are named. Raises UsageError for a name that a domain does not have."""
     known = pack.customers
     chosen = None
     if prompt is not None and prompt != DEFAULT_PROMPT:
@@ -83,7 +90,7 @@ def choose_customers(pack: Pack, prompt: str | None, personas: Sequence[str], se
             raise UsageError(f"--persona: {pack.name} has no persona {name!r} ({_known(name, known.personas)})")
         if name in personas[:number]:
             raise UsageError(f"--persona: {name!r} is given twice; give each persona once")
-    return CustomerSettings(chosen, [known.personas[name] for name in personas], seed)
+    return CustomerSettings(chosen, [known.personas[name] for name in personas], seed, detectors)
 
 
 def render_customer_prompt(pack: Pack, prompt: UserPrompt, tools: Sequence[Tool]) -> str:
@@ -101,7 +108,7 @@ def render_customer_prompt(pack: Pack, prompt: UserPrompt, tools: Sequence[Tool]
 def refuse_without_effect(user: UserSpec) -> None:
     """Refuse a prompt or personas for a customer who follows none. Raises UsageError."""
     if not user.follows_prompt:
-        what = f"user {user.name!r} follows no prompt, so --user-prompt and --persona would have no effect"
+        what = f"user {user.name!r} follows no prompt, so --user-prompt, --persona and --user-check would do nothing"
         raise UsageError(f"{what}; give --user-model PROVIDER/NAME, or leave them out")
 
 

@@ -21,6 +21,7 @@ from tau2_core.episode.visibility import visible_to
 from tau2_core.errors import EpisodeError, UsageError
 from tau2_core.foreign import foreign
 from tau2_core.llm.model import EpisodeModel
+from tau2_core.model.customer_turns import TurnNotes
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.latency import Latency
@@ -87,15 +88,18 @@ class Episode:
         self.models = participants.episode_models(str(self.slot), seed) if models is None else models
         self.own_calls: OwnCalls | None = None
         self.persona = participants.customers.persona(task.id, seed if self._persona_by_seed else self.slot.trial)
+        self._turn_notes = TurnNotes()
         agent: Agent | None = None
         user = None
         if not participants.agent.external:
             agent = self._new_agent()
         if not participants.user.external:
             with foreign(f"user {participants.user.name}"), running("the creation of the customer"):
-                user = participants.create_user(
-                    user_context(setting, task, participants, seed, self.models.get("user"), self.backend, self.persona)
+                model = self.models.get("user")
+                context = user_context(
+                    setting, task, participants, seed, model, self.backend, self.persona, self._turn_notes.add
                 )
+                user = participants.create_user(context)
         self.conversation = Conversation(
             self.backend, user, participants.limits, setting.opening(), solo=setting.solo, agent=agent
         )
@@ -104,6 +108,7 @@ class Episode:
             self.conversation.agent = self.watch.of("agent", agent)
             self.conversation.user = self.watch.of("user", user)
         self.conversation.load(task.history())
+        self._turn_notes.messages = self.conversation.messages
         if self.own_calls is not None:
             self.own_calls.conversation = self.conversation
         for model in self.models.values():
@@ -238,6 +243,7 @@ class Episode:
         record.tool_errors = dict(sorted(conversation.failures.items()))
         record.messages = conversation.messages
         record.persona = None if self.persona is None else self.persona.name
+        record.customer_turns = [*self._turn_notes.turns] or None
         record.usage = {role: model.usage for role, model in self.models.items()}
         return record
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NoReturn, TypeVar
 
@@ -22,11 +22,12 @@ from tau2_core.model.customers import Persona
 from tau2_core.model.episodes import Slot
 from tau2_core.model.judges import JudgeRule
 from tau2_core.model.llm import JUDGES, Model, ModelRole
-from tau2_core.model.participants import REPLY_SECONDS, Agent, AgentContext, User, UserContext
+from tau2_core.model.participants import REPLY_SECONDS, Agent, AgentContext, NoteTurn, User, UserContext
 from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
 from tau2_core.model.tasks import Task
 from tau2_core.observing import Observers, Watch
 from tau2_core.plugins.hook_functions import Wrapper
+from tau2_core.user_review.drafts import DraftCheck
 
 Backend = TypeVar("Backend", bound=ToolBackend)
 
@@ -156,6 +157,7 @@ def user_context(
     model: Model | None,
     backend: ToolBackend,
     persona: Persona | None = None,
+    note_turn: NoteTurn | None = None,
 ) -> UserContext:
     """Return the context of an episode's simulated customer."""
     tools = current(setting, lambda: user_tools(setting, task, backend.unlocked_so_far))
@@ -163,7 +165,9 @@ def user_context(
     if guidelines is None and setting.dataset:
         guidelines = setting.dataset.user_guidelines.get(bool(tools))
     gold = task if participants.user.sees_gold else None
-    return UserContext(
+    customers = participants.customers
+    checked = customers.detectors is not None
+    context = UserContext(
         domain=setting.domain,
         scenario=task.user_scenario,
         tools=tools,
@@ -173,4 +177,9 @@ def user_context(
         model=model,
         persona=persona,
         exact_words=exact_words(task) if persona is not None and persona.speech_noise else frozenset(),
+        plans=customers.prompt is not None and customers.prompt.plan,
+        check_draft=DraftCheck(setting.domain, task.user_scenario, tools, customers.detectors or {})
+        if checked
+        else None,
     )
+    return context if note_turn is None else replace(context, note_turn=note_turn)

@@ -102,8 +102,8 @@ def open_settings(
     if settings.user is not None:
         settings.refuse_person(catalogue.user(settings.user))
     settings.user_prompt, settings.personas = options.user_prompt, options.persona
-    settings.persona_seed = options.seed
-    if settings.user_prompt is not None or settings.personas:
+    settings.persona_seed, settings.user_check = options.seed, options.user_check
+    if settings.user_prompt is not None or settings.personas or settings.user_check:
         _refuse_unknown_customers(settings)
     settings.faults = open_faults(catalogue, options.fault)
     settings.agent = replace(EXTERNAL_AGENT, name=options.agent_name or EXTERNAL_AGENT.name)
@@ -111,7 +111,7 @@ def open_settings(
 
 
 def _refuse_unknown_customers(settings: ServerSettings) -> None:
-    """Refuse a prompt or persona without effect, or that a domain does not have. Raises UsageError, PackError."""
+    """Refuse options of the customer without effect, and names that a domain does not have."""
     name = settings.user or ("llm" if "user" in settings.role_models else "scripted")
     refuse_without_effect(settings.catalogue.user(name))
     for domain in settings.domains:

@@ -86,6 +86,7 @@ class ServerSettings:
     user_prompt: str | None = None
     personas: Sequence[str] = ()
     persona_seed: int = 0
+    user_check: bool = False
     agent: AgentSpec = EXTERNAL_AGENT
     conversation_tools: bool = False
     new_session_id: Callable[[], str] = lambda: uuid4().hex
@@ -209,7 +210,8 @@ class ServerSettings:
 
     def customers(self, pack: Pack) -> CustomerSettings:
         """Return how the customers of a domain are played. Raises UsageError for names that it does not have."""
-        return choose_customers(pack, self.user_prompt, self.personas, self.persona_seed)
+        detectors = self.catalogue.draft_detectors() if self.user_check else None
+        return choose_customers(pack, self.user_prompt, self.personas, self.persona_seed, detectors)
 
     @staticmethod
     def refuse_person(user: UserSpec) -> None:

@@ -19,6 +19,9 @@ class UserPromptEntry(BaseModel):
 
     file: str = Field(min_length=1, description="The template, relative to the pack's folder.")
     summary: str = Field(min_length=1, description="One line, shown by `tau2-gym describe`.")
+    plan: bool = Field(
+        default=False, description="Whether it asks for a plan in each answer, which is kept from the agent."
+    )
 
 
 class PersonaEntry(BaseModel):
@@ -49,12 +52,16 @@ class CustomersFile(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class UserPrompt:
-    """A variant of the customer's prompt: the template `file` in a `folder`."""
+    """A variant of the customer's prompt: the template `file` in a `folder`.
+
+    `plan` means that it asks for a plan in each answer.
+    """
 
     name: str
     summary: str
     folder: Path
     file: str
+    plan: bool = False
 
 
 @dataclass(frozen=True, slots=True)

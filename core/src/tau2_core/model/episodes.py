@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.dataclasses import dataclass as validated
 
+from tau2_core.model.customer_turns import CustomerTurn
 from tau2_core.model.messages import Message
 
 ArgumentMode = Literal["strict", "tau2"]
@@ -85,9 +86,10 @@ class Usage:
 class EpisodeRecord(BaseModel):
     """One finished episode. Nothing in it depends on the machine's clock, so equal runs give equal records.
 
-    `id` is set for an episode that a server kept. `persona` is that of the customer, if one was chosen. `unlocked` are
-    the hidden tools that were unlocked, by side. `stopped_tasks` names the background tasks of plugins that went on
-    although they were cancelled at the end, and were stopped.
+    `id` is set for an episode that a server kept. `persona` is that of the customer, if one was chosen.
+    `customer_turns` says how the customer came to its messages, where it keeps a plan, is checked or is misheard.
+    `unlocked` are the hidden tools that were unlocked, by side. `stopped_tasks` names the background tasks of plugins
+    that went on although they were cancelled at the end, and were stopped.
     """
 
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
@@ -111,6 +113,7 @@ class EpisodeRecord(BaseModel):
     unlocked: dict[str, list[str]] | None = None
     usage: dict[str, Usage] = Field(default_factory=dict)
     stopped_tasks: list[str] | None = None
+    customer_turns: list[CustomerTurn] | None = None
     messages: list[Message] = Field(default_factory=list)
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tau2_core.errors import UsageError
+from tau2_core.model.customer_turns import CustomerTurn, DraftFault
 from tau2_core.model.customers import Persona
 from tau2_core.model.llm import Model
 from tau2_core.model.messages import AssistantMessage, Message, UserMessage
@@ -34,6 +35,8 @@ def without_stop_tokens(text: str) -> str:
 
 REPLY_SECONDS = 120.0
 
+CheckDraft = Callable[[Sequence[Message], UserMessage], Sequence[DraftFault]]
+NoteTurn = Callable[[CustomerTurn], None]
 CallTool = Callable[[str, Mapping[str, Any]], Awaitable[ToolResult]]
 
 
@@ -45,6 +48,10 @@ async def _cannot_call(name: str, _arguments: Mapping[str, Any]) -> ToolResult:
 
 def _no_headers() -> dict[str, str]:
     return {}
+
+
+def _forget(_turn: CustomerTurn) -> None:
+    """Keep nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,9 @@ class UserContext:
     """What a simulated customer knows. `gold` is set only for simulators that declare `sees_gold`.
 
     `guidelines` is how to play a customer, None for the simulator's own. `persona` is how this one behaves, None if
-    none was chosen. `exact_words`, in lower case, must reach the agent as they are.
+    none was chosen. `exact_words`, in lower case, must reach the agent as they are. With `plans` the guidelines ask
+    for a plan in each answer. `check_draft` returns what is wrong with a message that is not sent yet, None if drafts
+    are not checked. `note_turn` keeps how the next message came about; the index of the message is filled in.
     """
 
     domain: str
@@ -94,6 +103,9 @@ class UserContext:
     model: Model | None = None
     persona: Persona | None = None
     exact_words: frozenset[str] = frozenset()
+    plans: bool = False
+    check_draft: CheckDraft | None = None
+    note_turn: NoteTurn = _forget
 
 
 class Agent(Protocol):

@@ -51,7 +51,7 @@ def read_customers(file: Path, folder: Path, named_by: Source, problems: Problem
             what = f"there is no file {folder / entry.file}"
             problems.at(place, ProblemKind.MISSING_FILE, what, hint="create the file, or correct the path")
         elif name not in prompts:
-            prompts[name] = UserPrompt(name, entry.summary, folder, entry.file)
+            prompts[name] = UserPrompt(name, entry.summary, folder, entry.file, entry.plan)
     for name, persona in declared.personas.items():
         personas.setdefault(name, Persona(name, persona.summary, persona.manner.strip(), persona.speech_noise))
     return Customers(prompts, personas)

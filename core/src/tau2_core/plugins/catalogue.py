@@ -16,6 +16,7 @@ from tau2_core.model.registrations import (
     AgentKind,
     AgentSpec,
     CommandSpec,
+    Detect,
     DetectorSpec,
     Domain,
     EvaluatorSpec,
@@ -179,6 +180,10 @@ class Catalogue:
     def retriever(self, name: str) -> RetrieverSpec:
         found: RetrieverSpec = self._get("retriever", name)
         return found
+
+    def draft_detectors(self) -> dict[str, Detect]:
+        """Return the functions of the detectors by name, for the check of drafts. Raises UsageError, PluginError."""
+        return {name: loaded(spec.detect) for name, spec in self.detectors().items()}
 
     def detectors(self) -> dict[str, DetectorSpec]:
         """Return the detectors of faults of a simulated customer by name. Raises UsageError if two have the same."""

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from tau2_core.model.episodes import Usage
 from tau2_core.model.evaluation import Grade, Status
 from tau2_core.model.llm import JUDGES
+from tau2_core.records.customer_turns import CustomerTurnCounts
 from tau2_core.records.figures import EpisodeFigures, ExplainedGrade, GradeFigures, JudgementFigures
 from tau2_core.records.slot_lines import SlotNumbers
 
@@ -85,6 +86,7 @@ class EpisodeCounts:
         self.terminations: Counter[str] = Counter()
         self.tool_errors: Counter[str] = Counter()
         self.dollars: array[float] | None = array("d")
+        self.customer_turns = CustomerTurnCounts()
         known = set(roles)
         self._usage = {role: UsageCounts() for role in known.difference(JUDGES)}
         self._judge = UsageCounts()
@@ -110,6 +112,7 @@ class EpisodeCounts:
         self.steps.append(episode.steps)
         self.tool_calls.append(episode.tool_calls)
         self.terminations[episode.termination] += 1
+        self.customer_turns.add(episode)
         self.tool_errors.update(episode.tool_errors)
         for role, usage in episode.usage.items():
             self._usage.setdefault(role, UsageCounts()).add(usage)

@@ -80,11 +80,30 @@ class _Message(msgspec.Struct):
         return self.role in ("assistant", "user") and not self.tool_calls
 
 
+class _DraftFault(msgspec.Struct):
+    found_by: str
+
+
+class CustomerTurnFigures(msgspec.Struct):
+    """What is counted of how a customer's message came about."""
+
+    plan: dict[str, list[str]] | None = None
+    plan_problem: str = ""
+    faults: list[_DraftFault] = []
+    remaining: list[str] = []
+
+
 class EpisodeFigures(EpisodeEnd):
     """The parts of an episode that are counted."""
 
     steps: int = 0
     messages: list[_Message] = []
+    customer_turns: list[CustomerTurnFigures] = []
+
+    @property
+    def said_by_user(self) -> int:
+        """The number of the customer's messages, with calls or without."""
+        return sum(message.role == "user" for message in self.messages)
 
     @property
     def turns(self) -> int:

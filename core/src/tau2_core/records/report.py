@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import statistics
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from tau2_core.model.evaluation import Outcome
 from tau2_core.records.counts import STATES, CriterionCounts, EpisodeCounts, RoleUsage, count_criteria
 from tau2_core.records.customer_faults import CustomerFaults, customer_faults
+from tau2_core.records.customer_turns import CustomerTurns
 from tau2_core.records.figures import EpisodeFigures, GradeFigures, JudgementFigures
 from tau2_core.records.personas import PersonaFigures, persona_figures
 from tau2_core.records.reader import RecordedRun
@@ -65,7 +67,7 @@ class Report(BaseModel):
     """All figures of one run. `errors` counts slots by who caused the error, and unfinished ones.
 
     `customer` says what the simulated customer did wrong, None if no episode was reviewed. `personas` are the rates by
-    persona.
+    persona. `customer_turns` counts checked drafts and plans, None in a run with neither.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -88,6 +90,7 @@ class Report(BaseModel):
     evaluable_rate: Estimate | None
     customer: CustomerFaults | None = None
     personas: dict[str, PersonaFigures] = Field(default_factory=dict)
+    customer_turns: CustomerTurns | None = None
     mean_reward: float
     pass_hat_k: dict[int, Estimate]
     criteria: dict[str, Criterion]
@@ -132,6 +135,7 @@ def build_report(run: RecordedRun) -> Report:
         evaluable_rate=clustered_rate(solved, evaluable),
         customer=customer_faults(tally),
         personas=persona_figures(run),
+        customer_turns=_customer_turns(counts, config),
         mean_reward=tally.mean_reward,
         pass_hat_k=pass_hat_k_estimates(solved, tally.trials),
         criteria=_criteria(run),
@@ -146,6 +150,12 @@ def build_report(run: RecordedRun) -> Report:
         spread=_spreads(counts, array("d", run.seconds.values())),
         solved_by_task=tally.solved,
     )
+
+
+def _customer_turns(counts: EpisodeCounts, config: Mapping[str, Any]) -> CustomerTurns | None:
+    found = counts.customer_turns.summed_up()
+    told = config["user"].get("check") or found.with_plan or found.without_plan
+    return found if told else None
 
 
 def _criteria(run: RecordedRun) -> dict[str, Criterion]:

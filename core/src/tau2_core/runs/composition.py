@@ -87,7 +87,13 @@ def compose_run(
         open_faults(catalogue, options.fault),
         options.user_first,
         options.turn_timeout or options.call_timeout,
-        choose_customers(setting.pack, options.user_prompt, options.persona, options.seed),
+        choose_customers(
+            setting.pack,
+            options.user_prompt,
+            options.persona,
+            options.seed,
+            catalogue.draft_detectors() if options.user_check else None,
+        ),
         judge_rule=options.judge.rule,
     )
     if tasks is None:

@@ -75,7 +75,11 @@ def configuration(plan: Plan, catalogue: Catalogue) -> dict[str, Any]:
 
 
 def _customers(customers: CustomerSettings) -> dict[str, Any]:
-    return {"prompt": customers.prompt_name, "personas": [persona.name for persona in customers.personas]}
+    return {
+        "prompt": customers.prompt_name,
+        "personas": [persona.name for persona in customers.personas],
+        "check": customers.detectors is not None,
+    }
 
 
 def _prompt_digest(plan: Plan, role: ModelRole) -> str:

@@ -69,7 +69,7 @@ def plugin_digests(plan: Plan) -> dict[str, str | None]:
     specs = plan.evaluator_set.specs.values() if plan.evaluator_set else ()
     return {
         "agent": code_digest([participants.agent.create]),
-        "user": code_digest([participants.user.create]),
+        "user": code_digest([participants.user.create, *(participants.customers.detectors or {}).values()]),
         "tool_call": code_digest(participants.wrappers),
         "faults": code_digest(participants.faults),
         "evaluators": code_digest(spec.evaluate for spec in specs),

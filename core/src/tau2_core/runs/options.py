@@ -87,6 +87,7 @@ class Options(BaseModel):
     )
     user_prompt: str | None = None
     persona: Names = Field(default_factory=list)
+    user_check: bool = False
     dataset: Folders = Field(default_factory=list)
     split: str | None = None
     task: Names = Field(default_factory=list)
