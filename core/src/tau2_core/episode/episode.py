@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -11,6 +11,7 @@ from typing import Any
 
 from tau2_core.background import Background, package_of
 from tau2_core.episode.conversation import Conversation
+from tau2_core.episode.episode_record import record_so_far
 from tau2_core.episode.own_calls import OwnCalls
 from tau2_core.episode.participants import Participants, agent_context, new_backend, user_context
 from tau2_core.episode.recordable import unrecordable
@@ -235,13 +236,7 @@ class Episode:
 
     def record_without_digests(self) -> EpisodeRecord:
         """Return the record as `final_record` does, without the digests of the databases."""
-        record, conversation = empty_record(self.setting, self.slot, self.seed), self.conversation
-        record.termination = conversation.termination or Termination.AGENT_STOP
-        record.error = conversation.error
-        record.steps = conversation.steps
-        record.tool_calls = conversation.tool_calls
-        record.tool_errors = dict(sorted(conversation.failures.items()))
-        record.messages = conversation.messages
+        record = record_so_far(self.setting, self.slot, self.seed, self.conversation)
         record.persona = None if self.persona is None else self.persona.name
         record.customer_turns = [*self._turn_notes.turns] or None
         record.usage = {role: model.usage for role, model in self.models.items()}
@@ -254,7 +249,7 @@ class Episode:
 
     def token_traces(self) -> list[TracedCall]:
         """Return the traced calls of the participants' models, with their tokens."""
-        return traced_calls(self.models.values())
+        return [call for model in self.models.values() if model.trace is not None for call in model.trace.calls]
 
     async def reset(self, seed: int | None = None) -> None:
         """Start again in the task's start state, with a new seed if one is given (0 is a seed)."""
@@ -322,22 +317,3 @@ class _Step:
             episode._stepping.release()
             if episode.ended is not None:
                 episode.close()
-
-
-def traced_calls(models: Iterable[EpisodeModel]) -> list[TracedCall]:
-    """Return the calls of an episode's models with their tokens, where these are traced."""
-    return [call for model in models if model.trace is not None for call in model.trace.calls]
-
-
-def empty_record(setting: Setting, slot: Slot, seed: int) -> EpisodeRecord:
-    """Return an empty record for an episode."""
-    return EpisodeRecord(
-        domain=setting.domain,
-        task_id=slot.task_id,
-        trial=slot.trial,
-        seed=seed,
-        termination=Termination.AGENT_STOP,
-        solo=setting.solo,
-        variant=setting.variant,
-        mode=setting.mode,
-    )

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
-from tau2_core.episode.episode import Episode, empty_record
+from tau2_core.episode.episode import Episode
+from tau2_core.episode.episode_record import empty_record
 from tau2_core.episode.participants import Participants
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.tool_backend import ToolBackend

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from random import Random
 from typing import Any
 
+from tau2_core.episode.task_selection import Selection, needs_customer, select_tasks
 from tau2_core.errors import TaskError, UsageError
 from tau2_core.foreign import describe_error, foreign
 from tau2_core.model.datasets import Dataset
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.knowledge import AwaitedRetriever, Document, KnowledgeBase
 from tau2_core.model.llm import ModelRole, ModelSettings
-from tau2_core.model.messages import AssistantMessage, UserMessage
 from tau2_core.model.participants import SOLO_REQUEST
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Role, Tool
@@ -25,14 +24,6 @@ from tau2_core.packs.retrieval import AwaitedSearching, bind_search
 from tau2_core.state.world import Base
 
 OPENING = "Hello! What can I do for you today?"
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Tasks to play, and how many were left out because they need a customer, whom solo play does not have."""
-
-    tasks: list[Task]
-    left_out: int
 
 
 @dataclass(eq=False)
@@ -275,49 +266,11 @@ class Setting:
 
         With `draw_seed` the tasks within the limit are drawn at random with this seed; they keep their order.
         """
-        tasks = self.tasks()
-        if split is None and not ids:
-            split = self.dataset.default_split if self.dataset else "base"
-        chosen = set(tasks)
-        if split is not None:
-            if split not in self.splits():
-                raise UsageError(f"{self.domain} has no split {split!r} ({did_you_mean(split, self.splits())})")
-            chosen &= set(self.splits()[split])
-        for task_id in ids:
-            if task_id not in chosen:
-                where = f"split {split!r}" if split else self.domain
-                raise UsageError(f"no task {task_id!r} in {where} ({did_you_mean(task_id, chosen)})")
-            if self.solo and self.needs_customer(tasks[task_id]):
-                raise UsageError(
-                    f"task {task_id!r} cannot be played solo: it has no ticket, or a history with a customer"
-                )
-        if ids:
-            chosen &= set(ids)
-        order = {task_id: place for place, task_id in enumerate(task_id for task_id in tasks if task_id in chosen)}
-        names = list(order)
-        if draw_seed is not None:
-            Random(draw_seed).shuffle(names)  # noqa: S311 - repeatable on purpose
-        found: list[Task] = []
-        left_out = 0
-        for task_id in names:
-            if len(found) == limit:
-                break
-            task = tasks[task_id]
-            if self.needs_customer(task):
-                left_out += 1
-            else:
-                found.append(task)
-        return Selection(sorted(found, key=lambda task: order[task.id]), left_out)
+        return select_tasks(self, split=split, ids=ids, limit=limit, draw_seed=draw_seed)
 
     def needs_customer(self, task: Task) -> bool:
         """Tell whether solo play must leave a task out: it has no ticket, or its history contains a conversation."""
-        if not self.solo:
-            return False
-        spoken = any(
-            isinstance(message, UserMessage) or (isinstance(message, AssistantMessage) and not message.tool_calls)
-            for message in task.history()
-        )
-        return spoken or not task.ticket
+        return self.solo and needs_customer(task)
 
     def origins(self) -> dict[str, Any]:
         """Return the sources of data, prompts and texts, for run.json."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 
 from tau2_core.episode.environment import Environment
-from tau2_core.episode.episode import empty_record
+from tau2_core.episode.episode_record import empty_record
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import set_state
 from tau2_core.errors import UsageError

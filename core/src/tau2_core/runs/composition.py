@@ -10,7 +10,8 @@ from tau2_core.agents.endpoint import address_of
 from tau2_core.episode.conversation import Limits
 from tau2_core.episode.customer_settings import choose_customers
 from tau2_core.episode.participants import Participants
-from tau2_core.episode.setting import Selection, Setting
+from tau2_core.episode.setting import Setting
+from tau2_core.episode.task_selection import Selection
 from tau2_core.errors import PackError, UsageError
 from tau2_core.llm.cassette import Cassette
 from tau2_core.llm.limits import Patience

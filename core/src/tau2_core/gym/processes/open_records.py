@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
-from tau2_core.episode.episode import empty_record
+from tau2_core.episode.episode_record import empty_record
 from tau2_core.errors import RunError
 from tau2_core.gym.hosted_episode import HostedEpisode
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from tau2_core.episode.episode import empty_record
+from tau2_core.episode.episode_record import empty_record
 from tau2_core.errors import RunError, Tau2GymError
 from tau2_core.gym.errors import RefusedError
 from tau2_core.gym.expiry import expire

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from tau2_core.episode.episode import empty_record
+from tau2_core.episode.episode_record import empty_record
 from tau2_core.model.episodes import Slot, Termination
 from tau2_core.model.evaluation import Judgement
 from tau2_core.records.journal import encoded_line
