@@ -115,6 +115,7 @@ if TYPE_CHECKING:
     from tau2_core.state.records import Record as Record
     from tau2_core.state.records import Section as Section
     from tau2_core.state.view import reading as reading
+    from tau2_core.state.wrapped_world import wrapped_environment as wrapped_environment
 
 _HOMES = {
     "api.curriculum": ["Curriculum"],
@@ -183,6 +184,7 @@ _HOMES = {
     "runs.executors.work": ["run_worker"],
     "state.records": ["Database", "Record", "Section"],
     "state.view": ["reading"],
+    "state.wrapped_world": ["wrapped_environment"],
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *sorted(_MODULES)]  # noqa: PLE0604 - all of them are strings

@@ -36,6 +36,7 @@ class ProblemKind(Enum):
     NOT_WRITTEN = "T2G025", "a handler is not written yet"
     EPISODE = "T2G026", "the function of a task's options cannot be used"
     CUSTOMER = "T2G027", "a prompt or persona of the customer has a name of the core"
+    WRAPPED = "T2G028", "a wrapped domain cannot be used"
 
     DATABASE_MODEL = "T2G030", "a database's model cannot be used"
     DATA = "T2G031", "data does not fit the records"

@@ -16,7 +16,9 @@ from tau2_core.cli.options import (
     JsonOption,
     NoPluginOption,
     PackOption,
+    PackTau2Option,
     WorkersOption,
+    all_packs,
     example,
 )
 from tau2_core.cli.safe_text import say
@@ -47,6 +49,7 @@ def check(
     watch: Annotated[bool, typer.Option("--watch", help="Check again when a file of your packs changes.")] = False,
     json_output: JsonOption = False,
     pack: PackOption = None,
+    pack_tau2: PackTau2Option = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
     """Check packs: files, bindings, prompts, data, and every task by playing it. Exits with 1 if anything is wrong."""
@@ -54,10 +57,9 @@ def check(
     from tau2_core.cli.progress import progress
     from tau2_core.errors import Problem, UsageError
     from tau2_core.packs.code import own_folder
-    from tau2_core.packs.folder_domain import folder_domain
     from tau2_core.runs.check import CheckReport, check_domain
     from tau2_core.runs.executors.launching import wanted_executor
-    from tau2_core.runs.loading import open_catalogue
+    from tau2_core.runs.loading import open_catalogue, pack_domain
     from tau2_core.scaffold.fixes import apply_fixes
 
     if (fix or watch) and audit:
@@ -66,7 +68,11 @@ def check(
         raise UsageError(
             f"--{'fix' if fix else 'watch'} works on your own packs: name them, or give their folders with --pack"
         )
-    in_folders = [folder_domain(path) for path in pack or ()]
+    if (fix or watch) and pack_tau2:
+        written = f"write them first: tau2-gym new NAME --from-tau2 {pack_tau2[0]}"
+        raise UsageError(f"--{'fix' if fix else 'watch'} works on a pack's files; {written}")
+    packs = all_packs(pack, pack_tau2)
+    in_folders = [pack_domain(path) for path in packs]
     catalogue = open_catalogue(in_folders, no_plugin or ())
     names = domain or [found.name for found in in_folders] or catalogue.domain_names()
     if fix or watch:
@@ -86,7 +92,7 @@ def check(
             dataset=dataset,
             split=split,
             executor=wanted_executor(catalogue, executor, workers, executor_option),
-            packs=pack or (),
+            packs=packs,
             blocked=no_plugin or (),
             json_output=json_output or output is Format.JSON,
         )
@@ -102,7 +108,7 @@ def check(
         if value is not None:
             raise UsageError(f"{option} is an option of the audit: add --audit")
     how = Format.JSON if json_output else output
-    every = not domain and not pack
+    every = not domain and not packs
     reports = [CheckReport(problem.pack, [problem]) for problem in (catalogue.broken() if every else ())]
     names = list(dict.fromkeys(names))
     if fix:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tau2_core.cli.options import DatasetOption, JsonOption, NoPluginOption, PackOption, example
+from tau2_core.cli.options import (
+    DatasetOption,
+    JsonOption,
+    NoPluginOption,
+    PackOption,
+    PackTau2Option,
+    all_packs,
+    example,
+)
 from tau2_core.cli.safe_text import safe, safe_lines, say_json
 
 if TYPE_CHECKING:
@@ -22,6 +30,7 @@ def describe(
     dataset: DatasetOption = None,
     json_output: JsonOption = False,
     pack: PackOption = None,
+    pack_tau2: PackTau2Option = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
     """Show a domain's tools as a model sees them, or one tool with its parameters and its location in the code.
@@ -32,7 +41,7 @@ def describe(
     from tau2_core.names import did_you_mean
     from tau2_core.runs.loading import load_setting, open_catalogue
 
-    setting = load_setting(open_catalogue(pack or (), no_plugin or ()), domain, dataset=dataset)
+    setting = load_setting(open_catalogue(all_packs(pack, pack_tau2), no_plugin or ()), domain, dataset=dataset)
     tools = [item for role in setting.pack.tools for item in setting.tools(role).values()]
     if tool is not None:
         chosen = [item for item in tools if item.name == tool]
@@ -59,6 +68,8 @@ def _show_domain(setting: Setting, tools: list[Tool]) -> None:
     screen = console()
     screen.print(f"[bold]{safe(manifest.name)}[/bold]: {safe(manifest.description)}")
     screen.print(f"now {manifest.clock.isoformat(sep=' ')} · {safe(setting.pack.folder)}", soft_wrap=True)
+    if setting.pack.wrapped is not None:
+        screen.print(safe(setting.pack.wrapped.note()), soft_wrap=True)
     titles = ("tool", "role", "kind", "parameters", "what it does")
     table = folding_table(titles, [item.name for item in tools])
     for item in tools:

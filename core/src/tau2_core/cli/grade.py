@@ -18,7 +18,9 @@ from tau2_core.cli.options import (
     JudgeRuleOption,
     NoPluginOption,
     PackOption,
+    PackTau2Option,
     WorkersOption,
+    all_packs,
     example,
 )
 from tau2_core.cli.safe_text import safe, say, say_json
@@ -80,6 +82,7 @@ def grade(
     executor_option: ExecutorOptionOption = None,
     json_output: JsonOption = False,
     pack: PackOption = None,
+    pack_tau2: PackTau2Option = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
     """Grade recorded conversations: transcripts, result files, or runs, whose grades are replaced.
@@ -106,14 +109,14 @@ def grade(
     if any(map(is_run, path)):
         for_files = {"--compare": compare, "--fresh-tasks": fresh_tasks, "--domain": domain}
         _refuse(path, {**for_files, "--task": task, "--solo": solo})
-        catalogue = open_catalogue(pack or (), no_plugin or ())
+        catalogue = open_catalogue(all_packs(pack, pack_tau2), no_plugin or ())
         chosen = wanted_executor(catalogue, executor, workers, executor_option)
-        by = Grading(catalogue, chosen, pack or (), no_plugin or ())
+        by = Grading(catalogue, chosen, all_packs(pack, pack_tau2), no_plugin or ())
         grade_runs(path, evaluators, judged, dataset, by, json_output=json_output)
         return
     if judged.given:
         raise UsageError(f"{judged.given[0]} is for runs, and {path[0]} is not one (it has no run.json)")
-    packs, blocked = tuple(pack or ()), tuple(no_plugin or ())
+    packs, blocked = tuple(all_packs(pack, pack_tau2)), tuple(no_plugin or ())
     chosen_tasks = (dataset, fresh_tasks, domain, task, solo)
     how = Regrading(evaluators or "tau2", *chosen_tasks, packs, blocked, keep_grades=json_output)
     catalogue = open_catalogue(how.packs, how.blocked)

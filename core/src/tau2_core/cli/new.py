@@ -32,6 +32,10 @@ def new(
     from_mcp: Annotated[
         str | None, typer.Option(metavar="URL|COMMAND", help="Create tools from those of an MCP server.")
     ] = None,
+    from_tau2: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE[:FACTORY]", help="Wrap a domain written in Python for tau2-bench, to be moved."),
+    ] = None,
     timeout: Annotated[
         float | None,
         typer.Option(metavar="SECONDS", min=0.1, help="--from-mcp: how long to wait for the server; default: 60."),
@@ -43,6 +47,7 @@ def new(
     from tau2_core.scaffold.folder import write_folder
     from tau2_core.scaffold.new_pack import new_pack
     from tau2_core.scaffold.pack_name import new_pack_name
+    from tau2_core.scaffold.wrapped_pack import wrapped_pack
 
     catalogue = open_catalogue()
     taken = {domain: catalogue.origin("domain", domain) for domain in catalogue.domain_names()}
@@ -51,11 +56,14 @@ def new(
     notes: list[str] = []
     if timeout is not None and from_mcp is None:
         raise UsageError("--timeout is an option of --from-mcp")
-    if from_openapi is None and from_mcp is None:
+    sources = [source for source in (from_openapi, from_mcp, from_tau2) if source is not None]
+    if not sources:
         files = new_pack(pack, minimal=minimal, customer_tools=with_customer_tools)
-    elif minimal or with_customer_tools or (from_openapi is not None and from_mcp is not None):
-        options = "--from-openapi, --from-mcp, --minimal and --with-customer-tools"
+    elif minimal or with_customer_tools or len(sources) > 1:
+        options = "--from-openapi, --from-mcp, --from-tau2, --minimal and --with-customer-tools"
         raise UsageError(f"{options} exclude each other: give only one of them")
+    elif from_tau2 is not None:
+        files, notes = wrapped_pack(pack, from_tau2)
     else:
         files, notes = _from_source(pack, from_openapi, from_mcp, timeout or 60.0)
     write_folder(folder, files)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -12,6 +12,12 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 PackOption = Annotated[
     list[Path] | None, typer.Option("--pack", metavar="PATH", help="Load a pack from a folder, without installing it.")
+]
+PackTau2Option = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pack-tau2", metavar="MODULE[:FACTORY]", help="Wrap a domain written in Python for tau2-bench, as it is."
+    ),
 ]
 NoPluginOption = Annotated[
     list[str] | None, typer.Option("--no-plugin", metavar="NAME", help="Block a plugin before it is imported.")
@@ -85,7 +91,15 @@ def given(ctx: typer.Context) -> dict[str, Any]:
     """Return the parameters that were given on the command line or in the environment."""
     sources = {name: ctx.get_parameter_source(name) for name in ctx.params}
     named = {name for name, source in sources.items() if source and source.name in ("COMMANDLINE", "ENVIRONMENT")}
-    return {name: value for name, value in ctx.params.items() if name in named}
+    found = {name: value for name, value in ctx.params.items() if name in named}
+    if "pack_tau2" in found:
+        found["pack"] = all_packs(found.get("pack"), found.pop("pack_tau2"))
+    return found
+
+
+def all_packs(folders: Sequence[Path] | None, wrapped: Sequence[str] | None) -> list[Path]:
+    """Return the packs of --pack and of --pack-tau2 in the form of the former: a folder, or `tau2:TARGET`."""
+    return [*(folders or ()), *(Path(f"tau2:{target}") for target in wrapped or ())]
 
 
 def example(*commands: str) -> Callable[[Command], Command]:

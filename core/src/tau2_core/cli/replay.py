@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tau2_core.cli.options import DatasetOption, NoPluginOption, PackOption, example
+from tau2_core.cli.options import DatasetOption, NoPluginOption, PackOption, PackTau2Option, all_packs, example
 from tau2_core.cli.safe_text import say
 from tau2_core.errors import UsageError
 
@@ -31,6 +31,7 @@ def replay(
         Literal["strict", "tau2"], typer.Option(help="The argument mode: tau2, as officially, or strict.")
     ] = "tau2",
     pack: PackOption = None,
+    pack_tau2: PackTau2Option = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
     """Replay recorded calls, compare results and hashes, and report every mismatch. Exits with 1 if there is one."""
@@ -42,7 +43,7 @@ def replay(
     from tau2_core.runs.model_clients import close_models, open_models
     from tau2_core.runs.replay import Replayed, ReplayReport, replay_file
 
-    catalogue = open_catalogue(pack or (), no_plugin or ())
+    catalogue = open_catalogue(all_packs(pack, pack_tau2), no_plugin or ())
     loop = Runner()
     opened: list[RoleModel] = []
 

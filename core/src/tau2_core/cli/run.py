@@ -18,6 +18,7 @@ from tau2_core.cli.options import (
     JudgeRuleOption,
     NoPluginOption,
     PackOption,
+    PackTau2Option,
     PersonaOption,
     ShowConfigOption,
     UserCheckOption,
@@ -149,6 +150,7 @@ def run(
     ] = None,
     json_output: JsonOption = False,
     pack: PackOption = None,
+    pack_tau2: PackTau2Option = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
     """Play tasks of a domain, grade every episode, and show the results."""
@@ -164,6 +166,9 @@ def run(
     if run.left_out:
         left = f"{run.left_out} tasks of {run.plan.setting.domain} need a customer and are left out"
         say(f"solo: {left}", err=True)
+    wrapped = run.plan.setting.pack.wrapped
+    if wrapped is not None:
+        say(f"note: {wrapped.note()}", err=True)
     result = _play(run, quiet=json_output, via=options.via, resume=options.resume)
     _show(result, json_output=json_output)
     mean = result.summary.mean_reward

@@ -17,6 +17,7 @@ from tau2_core.cli.options import (
     JudgeRuleOption,
     NoPluginOption,
     PackOption,
+    PackTau2Option,
     PersonaOption,
     ShowConfigOption,
     UserCheckOption,
@@ -151,6 +152,7 @@ def serve(
     evaluators: EvaluatorsOption = None,
     out: Annotated[Path, typer.Option(help="The folder for run folders.")] = Path("runs"),
     pack: PackOption = None,
+    pack_tau2: PackTau2Option = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
     """Serve domains over MCP: graded episodes with private worlds, for agents in any language."""

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tau2_core.cli.options import DatasetOption, JsonOption, NoPluginOption, PackOption, example
+from tau2_core.cli.options import (
+    DatasetOption,
+    JsonOption,
+    NoPluginOption,
+    PackOption,
+    PackTau2Option,
+    all_packs,
+    example,
+)
 from tau2_core.cli.safe_text import safe, say_json
 
 if TYPE_CHECKING:
@@ -23,12 +31,13 @@ def tasks(
     dataset: DatasetOption = None,
     json_output: JsonOption = False,
     pack: PackOption = None,
+    pack_tau2: PackTau2Option = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
     """List a domain's tasks: what the customer wants, the splits, and what counts for the reward."""
     from tau2_core.runs.loading import load_setting, open_catalogue
 
-    setting = load_setting(open_catalogue(pack or (), no_plugin or ()), domain, dataset=dataset)
+    setting = load_setting(open_catalogue(all_packs(pack, pack_tau2), no_plugin or ()), domain, dataset=dataset)
     found = setting.select(split=split) if split is not None else list(setting.tasks().values())
     ids = {task.id for task in found}
     splits = {name: ids & set(members) for name, members in setting.splits().items()}

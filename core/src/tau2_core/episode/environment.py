@@ -71,10 +71,7 @@ class Environment:
         """
         self.setting = setting
         self.unlocked: dict[Role, dict[str, None]] = {"agent": {}, "user": {}}
-        own, bases = setting.pack.database_roles, setting.bases()
-        self.worlds: dict[Role, World] = {role: World(bases[role]) for role in own}
-        if "user" in bases and "user" not in own:
-            self.worlds["user"] = self.worlds["agent"]
+        self.worlds: dict[Role, World] = setting.new_worlds()
         manifest = setting.pack.manifest
         self.context = Context(
             manifest.clock,

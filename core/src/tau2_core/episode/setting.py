@@ -21,7 +21,7 @@ from tau2_core.names import did_you_mean
 from tau2_core.packs.hidden_tools import called_by_name
 from tau2_core.packs.pack import Pack
 from tau2_core.packs.retrieval import AwaitedSearching, bind_search
-from tau2_core.state.world import Base
+from tau2_core.state.world import Base, World
 
 OPENING = "Hello! What can I do for you today?"
 
@@ -48,6 +48,9 @@ class Setting:
     _tasks: Mapping[str, Task] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if self.pack.wrapped is not None and self.dataset is not None:
+            what = f"{self.pack.name} wraps {self.pack.wrapped.target}, which brings its own data"
+            raise UsageError(f"{what}: leave the dataset out")
         self.variant = self.variant or self.pack.manifest.default_variant
         if self.variant and self.variant not in self.pack.manifest.variants:
             hint = did_you_mean(self.variant, self.pack.manifest.variants)
@@ -190,6 +193,16 @@ class Setting:
                 role: self.pack.base(role, files.get(role if role in own else "agent")) for role in self.pack.models
             }
         return self._bases
+
+    def new_worlds(self) -> dict[Role, World]:
+        """Return the worlds of a new episode, by side. Raises PackError if a database cannot be read."""
+        if self.pack.wrapped is not None:
+            return self.pack.wrapped.new_worlds()
+        own, bases = self.pack.database_roles, self.bases()
+        worlds = {role: World(bases[role]) for role in own}
+        if "user" in bases and "user" not in own:
+            worlds["user"] = worlds["agent"]
+        return worlds
 
     @cached_property
     def policy_text(self) -> str:

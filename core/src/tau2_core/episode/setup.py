@@ -16,6 +16,7 @@ from tau2_core.foreign import ForeignExit, describe_error, foreign
 from tau2_core.model.messages import AssistantMessage, Message, ToolCall, ToolMessage, UserMessage
 from tau2_core.model.tasks import InitialState, Task
 from tau2_core.state.merge import merge_data
+from tau2_core.state.wrapped_world import WrappedWorld
 from tau2_core.validation import first_wrong_part
 
 
@@ -100,7 +101,9 @@ def _merge(environment: Environment, initial: InitialState) -> None:
 def _alias(environment: Environment, role: Any, source: Any) -> None:
     """Let both sides share one database after initial data: an official quirk, so only in mode `tau2`."""
     if environment.setting.mode == "tau2" and "user" in environment.worlds:
-        environment.worlds[role] = environment.worlds[source]
+        shown = environment.worlds[role] = environment.worlds[source]
+        if isinstance(shown, WrappedWorld):
+            shown.share_with(role)
 
 
 def paired(history: Sequence[Message]) -> Iterator[tuple[ToolCall, ToolMessage]]:

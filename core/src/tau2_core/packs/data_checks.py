@@ -38,6 +38,8 @@ def check_data(pack: Pack, warnings: Problems) -> dict[str, Problem]:
     Return the warning about each id that is not the key of its record.
     """
     by_id: dict[str, Problem] = {}
+    if pack.wrapped is not None:
+        return by_id  # its own code loads its data
     for role in pack.database_roles:
         entry, file, base = _entry(pack, role), pack.data_file(role), pack.base(role)
         fields = base.nested(base.fields)
@@ -65,7 +67,7 @@ def check_initial_data(pack: Pack, task: Task, source: TaskSource, problems: Pro
     data = task.initial_state.initialization_data if task.initial_state else None
     patches: dict[Role, Any] = {"agent": data.agent_data, "user": data.user_data} if data else {}
     for role, patch in patches.items():
-        if patch and role in pack.models:
+        if patch and role in pack.models and pack.wrapped is None:
             _check_patch(pack, task, role, patch, source, problems, warnings)
 
 
@@ -104,7 +106,7 @@ def _check_patch(
 
 
 def _entry(pack: Pack, role: Role) -> DatabaseEntry:
-    entry = pack.manifest.databases.entry(role)
+    entry = pack.manifest.database(role)
     assert entry is not None
     return entry
 

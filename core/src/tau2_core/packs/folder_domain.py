@@ -16,10 +16,14 @@ from tau2_core.problem_kinds import ProblemKind
 
 @dataclass(frozen=True, slots=True)
 class FolderDomain(Domain):
-    """A domain in a folder, with its manifest as it was read, and the digest of that file."""
+    """A domain in a folder, with its manifest as it was read, and the digest of that file.
+
+    `wraps` is the target of a domain that was given in place of a folder.
+    """
 
     document: Document | None = field(default=None, compare=False, repr=False)
     digest: str = field(default="", compare=False, repr=False)
+    wraps: str = field(default="", compare=False)
 
 
 def folder_domain(path: Path) -> FolderDomain:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from tau2_core.model.customers import Customers
 from tau2_core.model.datasets import ToolText
 from tau2_core.model.policy_rules import PolicyRule
 from tau2_core.model.registrations import Domain, SearchParts, Toolset
-from tau2_core.model.tools import Source, Tool
+from tau2_core.model.tools import Role, Source, Tool
 from tau2_core.names import did_you_mean
 from tau2_core.packs.binding import NOT_PLAIN, Binder, failure_place, is_plain
 from tau2_core.packs.callees import Callees
@@ -30,9 +30,11 @@ from tau2_core.packs.problems import Problems
 from tau2_core.packs.search_checks import SearchChecks
 from tau2_core.packs.task_texts import VariantTexts
 from tau2_core.packs.variant_texts import read_tool_texts
+from tau2_core.packs.wrapped_domain import WrappedDomain, open_wrapped
 from tau2_core.packs.yaml_source import Document, Place, YamlPath
 from tau2_core.plugins.builtin import tau2_retrievers
 from tau2_core.problem_kinds import ProblemKind
+from tau2_core.state.records import Database
 
 CREATE = "create the file, or correct the path"
 
@@ -118,6 +120,7 @@ class _Loader:
         search_checks.check([*callees.tools["agent"].values(), *callees.tools["user"].values()], {})
         for variant, tools in variant_tools.items():
             search_checks.check(tools.values(), self.manifest.variants[variant].options)
+        wrapped = self._wrapped()
         return Pack(
             name=self.domain.name,
             package=self.package,
@@ -126,7 +129,8 @@ class _Loader:
             manifest=self.manifest,
             manifest_source=Source(self.document.file, 1),
             variant_sources={name: self.source("variants", name) for name in self.manifest.variants},
-            models=read_models(self.manifest.databases, self.package, self.folder, self.source, self.problems),
+            models=self._models(wrapped),
+            wrapped=wrapped,
             tools=callees.tools,
             functions=callees.functions,
             unbound=callees.unbound,
@@ -150,6 +154,20 @@ class _Loader:
 
     def source(self, *path: str | int) -> Source:
         return Source(self.document.file, self.document.line(path))
+
+    def _models(self, wrapped: WrappedDomain | None) -> Mapping[Role, type[Database]]:
+        if self.manifest.databases is None:
+            return wrapped.models if wrapped else {}
+        return read_models(self.manifest.databases, self.package, self.folder, self.source, self.problems)
+
+    def _wrapped(self) -> WrappedDomain | None:
+        if self.manifest.wraps is None:
+            return None
+        try:
+            return open_wrapped(self.manifest.wraps)
+        except UsageError as error:
+            self.problems.at(self.source("wraps"), ProblemKind.WRAPPED, f"wraps {error}")
+            return None
 
     def _callees(self, binder: Binder) -> Callees:
         callees = Callees(self.domain.name, self.folder, self.problems)

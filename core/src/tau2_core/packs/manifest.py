@@ -170,7 +170,12 @@ class Manifest(_Section):
     quick: bool = Field(
         default=False, description="Promise that no handler takes more than a few milliseconds or waits for anything."
     )
-    databases: Databases = Field(description="The databases of both sides.")
+    databases: Databases | None = Field(default=None, description="The databases of both sides.")
+    wraps: str | None = Field(
+        default=None,
+        description="In place of `databases`: `module:factory` of a domain written in Python for tau2-bench. Handlers "
+        "reach its environment with `wrapped_environment(db)`.",
+    )
     tools: ToolFiles = Field(description="The files of tools of both sides.")
     functions: str | None = Field(
         default=None, description="A file of set-up calls and assertions that tasks may name."
@@ -197,6 +202,16 @@ class Manifest(_Section):
     )
     tasks: TaskFiles = Field(description="The files of the tasks and splits.")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="How the tasks are graded.")
+
+    @model_validator(mode="after")
+    def _databases_from_one_place(self) -> Manifest:
+        if (self.databases is None) == (self.wraps is None):
+            raise ValueError("name either `databases` or what the pack `wraps`")
+        return self
+
+    def database(self, role: Role) -> DatabaseEntry | None:
+        """Return the database that a side sees, None if it has none or the pack wraps a domain."""
+        return self.databases.entry(role) if self.databases else None
 
     def prompt_file(self, name: str, variant: str) -> str | None:
         """Return the template of a prompt under a variant ("" for none)."""

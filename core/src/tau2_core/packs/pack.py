@@ -26,6 +26,7 @@ from tau2_core.packs.source_files import SourceFiles
 from tau2_core.packs.task_defaults import TaskDefaults
 from tau2_core.packs.task_texts import VariantTexts
 from tau2_core.packs.tasks import TaskSet, read_tasks
+from tau2_core.packs.wrapped_domain import WrappedDomain
 from tau2_core.problem_kinds import ProblemKind
 from tau2_core.state.records import Database
 from tau2_core.state.world import Base
@@ -39,7 +40,7 @@ class Pack:
 
     For a pack with problems, which can only be checked: `unbound` are declared names without a handler, with their
     kinds; `unsound` are names whose handler does not match the declaration; `incomplete` means that some declarations
-    could not be read. `sources` are its files as they were read.
+    could not be read. `sources` are its files as they were read. `wrapped` is the domain whose databases it uses.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Pack:
     manifest: Manifest
     manifest_source: Source
     models: Mapping[Role, type[Database]]
+    wrapped: WrappedDomain | None
     tools: Mapping[Role, Mapping[str, Tool]]
     functions: Mapping[Role, Mapping[str, Function]]
     sync: Callable[..., object] | None
@@ -113,17 +115,22 @@ class Pack:
     @cached_property
     def database_roles(self) -> list[Role]:
         """The sides that have a database of their own; a customer may see the agent's instead."""
-        shared = self.manifest.databases.user == "agent"
+        if self.wrapped is not None:
+            shared = self.wrapped.shares
+        else:
+            shared = self.manifest.databases is not None and self.manifest.databases.user == "agent"
         return [role for role in self.models if role == "agent" or not shared]
 
     def data_file(self, role: Role) -> Path:
-        entry = self.manifest.databases.entry(role)
+        entry = self.manifest.database(role)
         if entry is None:
             raise KeyError(role)
         return self.folder / entry.data
 
     def base(self, role: Role, file: Path | None = None) -> Base:
         """Return the shared base of a side's database, from the pack's own file or a dataset's. Raises PackError."""
+        if self.wrapped is not None:
+            return self.wrapped.bases[role]
         if role not in self.database_roles:
             role = "agent"  # the same base, so that both sides can share a world
         own = file is None  # a dataset's values are converted as in the official code

@@ -77,6 +77,8 @@ def _check_evaluators(pack: Pack, catalogue: Catalogue, problems: Problems) -> N
 def _bases_load(pack: Pack, problems: Problems) -> bool:
     """Tell whether every database that the manifest declares can be loaded."""
     declared = pack.manifest.databases
+    if declared is None:
+        return pack.wrapped is not None
     complete = len(pack.models) == (2 if declared.user else 1)
     for role in pack.models:
         try:

@@ -22,13 +22,14 @@ CORE = __name__.partition(".")[0]
 class CodeFiles:
     """Collects files under names that are the same on every machine, and the versions of installed libraries.
 
-    Files that `sources` has already read are not read again.
+    Files that `sources` has already read are not read again. `texts` by name count for the digest like files.
     """
 
     def __init__(self, files: Mapping[str, Path] | None = None, sources: SourceFiles | None = None) -> None:
         self.files = dict(files or {})
         self.sources = sources or SourceFiles()
         self.libraries: set[str] = set()
+        self.texts: dict[str, str] = {}
         self._seen: set[str] = set()
 
     def add_folder(self, folder: Path, package: str) -> None:
@@ -79,6 +80,8 @@ class CodeFiles:
         total = hashlib.sha256()
         for name, file in sorted(self.files.items()):
             total.update(f"{name}\0{self.sources.digest(file)}\n".encode())
+        for name, text in sorted(self.texts.items()):
+            total.update(f"{name}\0{text}\n".encode())
         return total.hexdigest()
 
 

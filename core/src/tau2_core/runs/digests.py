@@ -31,7 +31,10 @@ def content_digests(setting: Setting, files: CodeFiles | None = None) -> dict[st
 
 
 def pack_files(pack: Pack) -> CodeFiles:
-    """Return the files of a pack: its folder, files elsewhere that its manifest names, toolsets, and all imports."""
+    """Return the files of a pack: its folder, files elsewhere that its manifest names, toolsets, and all imports.
+
+    Of a wrapped domain, whose data may be anywhere, the hashes of its databases count.
+    """
     found = CodeFiles(sources=pack.sources)
     found.add_folder(pack.folder, pack.package)
     for file in _named(pack):
@@ -42,6 +45,10 @@ def pack_files(pack: Pack) -> CodeFiles:
             if not callee.source.file.is_relative_to(pack.folder):
                 found.add_file(callee.source.file, f"toolsets/{callee.source.file.name}")
             found.add_module(callee.handler.__module__)
+    if pack.wrapped is not None:
+        found.add_module(pack.wrapped.module.__name__)
+        for role, base in pack.wrapped.bases.items():
+            found.texts[f"wrapped/{role}"] = base.official()
     return found
 
 
@@ -49,7 +56,7 @@ def _named(pack: Pack) -> Iterator[Path]:
     """Yield the files that a manifest names, wherever they are."""
     manifest = pack.manifest
     names = [*manifest.tools.of("agent"), *manifest.tools.of("user"), manifest.functions, manifest.tasks.splits]
-    names += [entry.data for role in ROLES if (entry := manifest.databases.entry(role))]
+    names += [entry.data for role in ROLES if (entry := manifest.database(role))]
     names += manifest.prompts.values()
     for variant in manifest.variants.values():
         names += [*variant.prompts.values(), variant.tool_texts, variant.task_texts, *variant.tool_files()]

@@ -46,11 +46,15 @@ def main() -> None:
     toolsets = [Toolset(**each) for each in request["toolsets"]]
     specs = [RetrieverSpec(**{**each, "create": Lazy(each["create"])}) for each in request["retrievers"]]
     setting = Setting(open_pack(domain, toolsets, SearchParts({spec.name: spec for spec in specs})))
+    # The hashes of what a wrapped domain has read so far are part of the digest.
+    expected = frozenset(opened if setting.pack.wrapped else ())
     tasks = {task_id: setting.tasks()[task_id] for task_id in request["tasks"]}
     found = {task_id: _gold(setting, task) for task_id, task in tasks.items()}
     for task in list(tasks.values())[:RANDOM_TASKS]:
         found[f"{task.id} (random calls)"] = asyncio.run(_random(setting, task))
-    answer = {"steps": found, "outside": list(_outside(opened, setting.pack))}
+    again = {task_id: _gold(setting, task) for task_id, task in tasks.items()} if setting.pack.wrapped else {}
+    outside = _outside([file for file in opened if file not in expected], setting.pack)
+    answer = {"steps": found, "again": again, "outside": list(outside)}
     Path(request["answer"]).write_text(json.dumps(answer), encoding="utf-8")
 
 
@@ -108,9 +112,13 @@ async def _random(setting: Setting, task: Task) -> list[Step]:
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """The result of such a process: the steps of each task, and files that were read outside the pack."""
+    """The result of such a process: the steps of each task, and files that were read outside the pack.
+
+    `again` are the steps of a second time, of the tasks of a wrapped domain, whose code may keep state of its own.
+    """
 
     steps: dict[str, list[Step]]
+    again: dict[str, list[Step]]
     outside: list[str]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,12 +24,29 @@ from tau2_core.plugins.discovery import discover
 from tau2_core.plugins.hook_functions import Wrapper
 
 T = TypeVar("T")
+TAU2 = "tau2"
 
 
 def open_catalogue(packs: Sequence[Path | FolderDomain] = (), blocked: Iterable[str] = ()) -> Catalogue:
-    """Find all plugins, and packs in folders that are not installed. Raises UsageError."""
-    found = [each if isinstance(each, FolderDomain) else folder_domain(each) for each in packs]
-    return discover(blocked=blocked, packs=list(dict.fromkeys(found)))
+    """Find all plugins, and packs that are not installed: in folders, or `tau2:TARGET`. Raises UsageError."""
+    found = [each if isinstance(each, FolderDomain) else pack_domain(each) for each in packs]
+    catalogue = discover(blocked=blocked, packs=list(dict.fromkeys(found)))
+    for domain in found:
+        others = [plugin for plugin in catalogue.plugins if plugin.name == domain.name and plugin.status == "replaced"]
+        if domain.wraps and others:
+            what = f"the domain is named {domain.name!r}, as is the installed pack of {others[0].origin}"
+            raise UsageError(f"--pack-tau2 {domain.wraps}: {what}; block that one: --no-plugin {domain.name}")
+    return catalogue
+
+
+def pack_domain(path: Path) -> FolderDomain:
+    """Return the domain of a folder, or of `tau2:TARGET`: Python code for tau2-bench. Raises UsageError, PackError."""
+    kind, colon, target = str(path).partition(":")
+    if not colon or kind != TAU2:
+        return folder_domain(path)
+    from tau2_core.adapters.tau2_python.folders import wrapped_folder  # rarely needed
+
+    return replace(folder_domain(wrapped_folder(target)), wraps=target)
 
 
 def open_faults(catalogue: Catalogue, texts: Sequence[str]) -> list[Callable[[str], Wrapper]]:
@@ -116,11 +134,11 @@ def load_setting(
     solo: bool = False,
     mode: ArgumentMode | None = None,
 ) -> Setting:
-    """Return a domain's setting. The mode is `tau2` with a dataset and `strict` without, unless it is given.
+    """Return a domain's setting. By default, the mode is `tau2` with a dataset or a wrapped domain, else `strict`.
 
     Raises UsageError, PackError or DatasetError.
     """
     pack = load_domain_pack(catalogue, domain)
     data = find_dataset(catalogue, dataset, domain) if dataset else None
-    mode = mode or ("tau2" if data else "strict")
+    mode = mode or ("tau2" if data or pack.wrapped else "strict")
     return Setting(pack, data, variant=variant, variant_options=variant_options or {}, solo=solo, mode=mode)

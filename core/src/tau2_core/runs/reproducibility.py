@@ -1,4 +1,7 @@
-"""Checks that tools give the same results in every process, by calling them in several with different hash seeds."""
+"""Checks that tools give the same results in every process, by calling them in several.
+
+They differ in their hash seed and time zone, and run at different times.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ from tau2_core.runs import gold_probe
 from tau2_core.runs.digests import pack_files
 
 HASH_SEEDS = (1, 2, 3)  # two processes would iterate over a set of two elements in the same order half of the time
+ZONES = {1: "UTC0", 2: "EAST-14", 3: "WEST12"}  # the date is never the same in the last two
 AT_LEAST = 10
 SECONDS = 120
 _SHOWN = 80
@@ -55,7 +59,8 @@ def check_reproducible(
     that calls every tool and function which any of them calls.
     """
     files = [file for file in pack_files(pack).files.values() if not file.is_relative_to(pack.folder / "tests")]
-    if not tasks or not any(_may_vary(file, pack.package) for file in files if file.suffix == ".py"):
+    varies = pack.wrapped is not None or any(_may_vary(each, pack.package) for each in files if each.suffix == ".py")
+    if not tasks or not varies:
         return
     try:
         retrievers = [_described(spec) for spec in pack.parts.retrievers.values()]
@@ -69,10 +74,24 @@ def check_reproducible(
         problems.at(pack.manifest_source, ProblemKind.OUTSIDE_FILE, what, hint="move the file into the pack's folder")
     for task_id, steps in played[0].steps.items():
         for other in played[1:]:
-            for (side, name, before), (_, _, after) in zip(steps, other.steps.get(task_id, []), strict=False):
-                if before != after:
-                    _note(pack, task_id, side, name, (before, after), problems)
-                    break
+            _compare(pack, task_id, steps, other.steps.get(task_id, []), "in different processes", problems)
+        again = played[0].again.get(task_id, [])
+        _compare(pack, task_id, steps, again, "played twice in one process", problems)
+
+
+def _compare(
+    pack: Pack,
+    task_id: str,
+    steps: Sequence[gold_probe.Step],
+    others: Sequence[gold_probe.Step],
+    how: str,
+    problems: Problems,
+) -> None:
+    """Note the first step of a task that differs."""
+    for (side, name, before), (_, _, after) in zip(steps, others, strict=False):
+        if before != after:
+            _note(pack, task_id, side, name, (before, after), how, problems)
+            return
 
 
 def _covering(tasks: Sequence[Task]) -> list[Task]:
@@ -89,14 +108,16 @@ def _covering(tasks: Sequence[Task]) -> list[Task]:
     return [*chosen.values(), *rest[: max(0, AT_LEAST - len(chosen))]]
 
 
-def _note(pack: Pack, task_id: str, side: str, name: str, values: tuple[str, str], problems: Problems) -> None:
+def _note(
+    pack: Pack, task_id: str, side: str, name: str, values: tuple[str, str], how: str, problems: Problems
+) -> None:
     tool: Callee | None = pack.tools[role_of(side)].get(name) if name else None
     if tool is None:
         if not any("not reproducible" in problem.message for problem in problems.found):
-            what = f"task {task_id!r}: the databases are not reproducible: they differ between processes"
+            what = f"task {task_id!r}: the databases are not reproducible: {how} they differ"
             problems.at(pack.manifest_source, ProblemKind.NOT_REPRODUCIBLE, what, hint=_HINT)
         return
-    what = f"tool {name!r} is not reproducible: in different processes"
+    what = f"tool {name!r} is not reproducible: "
     if any(what in problem.message for problem in problems.found):
         return
     code = tool.handler.__code__
@@ -104,7 +125,7 @@ def _note(pack: Pack, task_id: str, side: str, name: str, values: tuple[str, str
     problems.at(
         Source(Path(code.co_filename), code.co_firstlineno),
         ProblemKind.NOT_REPRODUCIBLE,
-        f"{what} it gives {before} or {after} in task {task_id!r}",
+        f"{what}{how} it gives {before} or {after} in task {task_id!r}",
         hint=_HINT,
     )
 
@@ -158,7 +179,7 @@ def _play(
                 stdin=stack.enter_context((folder / f"{seed}.in").open("rb")),
                 stdout=subprocess.DEVNULL,
                 stderr=stack.enter_context((folder / f"{seed}.err").open("wb")),
-                env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": str(seed)},
+                env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": str(seed), "TZ": ZONES[seed]},
             )
             stack.callback(child.wait)
             stack.callback(child.kill)

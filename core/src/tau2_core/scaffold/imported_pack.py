@@ -10,12 +10,12 @@ import yaml
 
 from tau2_core.packs.declarations import ToolEntry
 from tau2_core.packs.schemas import schema_problems
+from tau2_core.packs.yaml_text import yaml_text
 from tau2_core.scaffold.imported_tools import Imported, ImportedTool
 from tau2_core.scaffold.new_pack import add_files, finish_package, template_values
 from tau2_core.scaffold.pack_name import PackName
 from tau2_core.scaffold.python_source import GuessedTable, handlers_source, models_source, python_parameters
 from tau2_core.scaffold.templates import schema_line_for
-from tau2_core.scaffold.yaml_text import yaml_text
 
 MAX_REPAIRS = 20
 

@@ -21,8 +21,8 @@ from tau2_core.errors import UsageError
 from tau2_core.foreign import describe_error
 from tau2_core.gym.client import http_client
 from tau2_core.model.tools import Kind
+from tau2_core.packs.references import References, merged_object
 from tau2_core.scaffold.imported_tools import Imported, ImportedTool, tool_name
-from tau2_core.scaffold.references import References, merged_object
 
 MAX_TOOLS = 5000
 GROUP = "server"

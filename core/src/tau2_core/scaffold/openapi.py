@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from tau2_core.errors import MissingExtraError, UsageError
+from tau2_core.packs.references import References, merged_object
 from tau2_core.scaffold.imported_tools import Imported, ImportedTool, class_name, python_name, tool_name
-from tau2_core.scaffold.references import References, merged_object
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 READING = ("get", "head")

@@ -25,9 +25,9 @@ from tau2_core.packs.context import Context
 from tau2_core.packs.load import load_pack
 from tau2_core.packs.pack import Pack
 from tau2_core.packs.problems import Problems
+from tau2_core.packs.references import References
 from tau2_core.packs.yaml_source import read_yaml
-from tau2_core.scaffold.references import References
-from tau2_core.scaffold.yaml_text import yaml_text
+from tau2_core.packs.yaml_text import yaml_text
 
 _WRITING = {"STORE_ATTR", "DELETE_ATTR", "STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE"}
 _CHANGING = {"append", "extend", "insert", "remove", "pop", "clear", "update", "add", "discard", "setdefault", "sort"}

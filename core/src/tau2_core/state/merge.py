@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from tau2_core.state.records import plain
 from tau2_core.state.world import Base, World
+from tau2_core.state.wrapped_world import WrappedWorld
 
 
 def merge_data(world: World, data: dict[str, Any] | None) -> None:
@@ -17,6 +18,9 @@ def merge_data(world: World, data: dict[str, Any] | None) -> None:
     Objects are merged key by key, other values are replaced. The result is validated as its record type.
     Raises ValueError (pydantic's ValidationError is one) and leaves the world as it was.
     """
+    if isinstance(world, WrappedWorld):
+        world.merge(data)
+        return
     merged: list[tuple[str, str | None, Any]] = []
     for name, patch in _by_field(world.base, data or {}):
         current = world.read_field(name)

@@ -25,9 +25,9 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def yaml_text(content: dict[str, Any]) -> str:
-    """Return a mapping as YAML, with a blank line between its entries."""
-    return "\n".join(
-        yaml.dump({key: value}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDTH)
-        for key, value in content.items()
+def yaml_text(content: dict[str, Any] | list[Any], between: str = "\n") -> str:
+    """Return a mapping or a list as YAML, with a blank line between its entries."""
+    entries = [{key: value} for key, value in content.items()] if isinstance(content, dict) else [[x] for x in content]
+    return between.join(
+        yaml.dump(entry, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDTH) for entry in entries
     )

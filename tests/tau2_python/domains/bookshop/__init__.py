@@ -1,0 +1,1 @@
+"""A domain as third parties write it for tau2-bench."""
