@@ -86,6 +86,8 @@ NOT_RUN = {
 }
 # Parts of the repository that commands read, by path.
 READ = ("examples/cassettes",)
+# What the reader of a document has installed, by path.
+INSTALLED = {"docs/how-to/tau2-bench-domains.md": "tests/tau2_python/domains"}
 # Figures that differ between runs: milliseconds at the end of a row, a run's seconds and rate, its default name.
 VOLATILE = re.compile(r"\d+\.\d$|\d+\.\d\d s \(\d+ episodes/s\)|\d{8}-\d{6}-\d{6}", re.MULTILINE)
 ANYTHING = "..."
@@ -197,6 +199,8 @@ def test_commands_print_what_the_document_shows(
         tmp_path.joinpath(place).parent.mkdir(exist_ok=True)
         tmp_path.joinpath(place).symlink_to(ROOT / place)
     paths = install(tmp_path)
+    if name_of(document) in INSTALLED:
+        paths.append(str(ROOT / INSTALLED[name_of(document)]))
     skipped = []
     for block in blocks(document):
         if block.waits:

@@ -61,6 +61,7 @@ SHOWN_ELSEWHERE = {  # file of the tests and a word of theirs
     "out": ("test_slots.py", '"--out"'),
     "pack": ("test_served_grading.py", '"--pack"'),
     "judge_rule": ("test_served_models.py", '"--judge-rule"'),
+    "pack_tau2": ("test_wrapped_domain.py", '"--pack-tau2"'),
     "workers": ("processes/test_many_processes.py", '"--workers"'),
 }
 FROM_THE_SAME_FUNCTION = {"turn_timeout", "call_timeout", "provider_limit", "provider_rate"}  # as `attempts`

@@ -64,7 +64,10 @@ def rewards(done: CompletedProcess[str], folder: Path) -> dict[str, float]:
 def test_the_oracle_passes_every_task(tau2: Tau2, tmp_path: Path, how: list[object]) -> None:
     done = tau2("run", "bookshop", "--name", "it", *how)
     assert rewards(done, tmp_path / "runs" / "it") == REWARDS
-    assert "note: bookshop.environment:get_environment is copied as a whole for every episode that calls a tool" in done.stderr
+    assert (
+        "note: bookshop.environment:get_environment is copied as a whole for every episode that calls a tool"
+        in done.stderr
+    )
 
 
 def test_a_run_is_graded_again_and_an_agent_that_does_nothing_fails(tau2: Tau2, tmp_path: Path) -> None:

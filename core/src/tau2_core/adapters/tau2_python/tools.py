@@ -76,7 +76,13 @@ def _tool(where: str, toolkit: Any, tool: Any, role: Role) -> SourceTool:
         raise UsageError(f"{where}: the schema of {name!r} cannot be used: {place}: {what}; correct its annotations")
     known = _defaults(getattr(toolkit, name, None))
     optional = {each: known.get(each, Default(None)) for each in written if each not in required}
-    kind, mutates = _kind(toolkit, name)
+    try:
+        with foreign():
+            kind, mutates = _kind(toolkit, name)
+    except Exception as error:
+        raise UsageError(
+            f"{where}: the kind of {name!r} cannot be read: {describe_error(error)}; correct it"
+        ) from error
     return SourceTool(name, role, description, written, optional, kind, mutates)
 
 
