@@ -102,8 +102,8 @@ def test_tasks_tools_and_the_policy_are_the_domain_s(tau2: Tau2, bookshop: Any) 
             assert tool["parameters"]["required"] == function["parameters"].get("required", [])
             assert list(tool["parameters"]["properties"]) == list(function["parameters"]["properties"])
     assert load_domain("bookshop", packs=[f"tau2:{TARGET}"]).policy == environment.policy
-    shown = tau2("tasks", "bookshop", "--json").stdout
-    assert all(task in shown for task in REWARDS)
+    printed = tau2("tasks", "bookshop", "--json").stdout
+    assert all(task in printed for task in REWARDS)
 
 
 def test_it_is_played_from_a_program(bookshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
