@@ -81,6 +81,12 @@ NOT_RUN = {
     "vf-eval tau2-gym-verifiers --env.taskset.domain airline --env.taskset.split test -n 5 -r 4 -m MODEL",
     "pip install 'tau2-core[openenv]'",
     "ray start --head --port 6379",
+    "tau2-gym run airline --agent-model openai/gpt-4.1 --user-model openai/gpt-4.1 --trials 3 --persona none "
+    "--persona terse --persona suspicious --name manners",
+    "tau2-gym report runs/manners",
+    "tau2-gym run retail --agent-model openai/gpt-4.1 --user-model openai/gpt-4.1 --user-prompt planned --user-check "
+    "--name checked",
+    "tau2-gym show runs/checked",
     "ray start --address FIRST:6379",
     "tau2-gym run airline --agent-model MODEL --user-model MODEL --executor ray --executor-option address=auto",
 }

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tau2_core.cli.app import app
 from tau2_core.testing.gold_script import GoldScript
-from tau2_core.testing.scripted_endpoint import ScriptedEndpoint, say
+from tau2_core.testing.scripted_endpoint import Answer, Asked, ScriptedEndpoint, say
+from typer.testing import CliRunner
 
 from tests.gym.conftest import World
 from tests.gym.slots import claim, folder, lines, progress
@@ -116,3 +118,43 @@ def test_a_served_run_with_pending_episodes_is_judged_later(start: Start, gym: G
     (grade,) = lines(folder(server) / "grades.jsonl")
     assert (grade["outcome"], grade["reward"], grade["pending"]) == ("solved", 1.0, [])
     assert len(lines(folder(server) / "judgements.jsonl")) == 1
+
+
+def test_served_customers_have_a_prompt_a_persona_and_checked_drafts(start: Start) -> None:
+    def script(asked: Asked) -> Answer:
+        plan = "<plan>\nopen: -\nrevealed: -\nagreed: -\n</plan>\n"
+        if asked.answered:
+            return say(f"{plan}###STOP###")
+        noted = asked.last.startswith("[Not from the agent")
+        return say(f"{plan}Please add a task." if noted else f"{plan}How can I help you?")
+
+    with ScriptedEndpoint(script) as endpoint:
+        place = json.dumps({"api_base": endpoint.url})
+        customer = ("--user-model", "endpoint/customer", "--user-args", place, "--user-prompt", "planned")
+        server = start("mock", *customer, "--user-check", "--persona", "terse", "--persona", "hurried", "--no-token")
+        worlds = [server.create(task_id="create_plain", seed=seed) for seed in (0, 1)]
+        for world in worlds:
+            assert world.say().json()["reply"] == "Please add a task."
+            assert world.say("Yes.").json()["status"] == "ended"
+        plain = server.create(task_id="create_plain", user="scripted")
+        assert plain.say().status_code == 200
+        for world in worlds:
+            world.control(what="/reward")
+        server.stop()
+        assert {asked.system.partition("<manner>\n")[2][:13] for asked in endpoint.asked} == {
+            "You are terse",
+            "You are in a ",
+        }
+    records = [record for record in server.kept() if "persona" in record]
+    assert {record["persona"] for record in records} == {"terse", "hurried"}
+    for record in records:
+        first, second = record["customer_turns"]
+        assert [fault["found_by"] for fault in first["faults"]] == ["spoke_as_agent"]
+        assert second["plan"] == {"open": [], "revealed": [], "agreed": []}
+
+
+def test_a_server_refuses_customers_that_a_domain_does_not_have(tmp_path: Path) -> None:
+    options = ["--user-model", "endpoint/customer", "--user-args", '{"api_base": "http://127.0.0.1:9/v1"}']
+    for option, name in (("--user-prompt", "carful"), ("--persona", "ters")):
+        done = CliRunner().invoke(app, ["serve", "mock", *options, option, name, "--port", "0"])
+        assert f"mock has no {option.rpartition('-')[2]} {name!r}" in str(done.exception)

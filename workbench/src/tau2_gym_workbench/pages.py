@@ -10,6 +10,7 @@ from typing import Any
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import Tau2GymError
+from tau2_core.model.customers import DEFAULT_PROMPT
 from tau2_core.model.evaluation import Status, Verdict
 from tau2_core.model.llm import JUDGES
 from tau2_core.model.tasks import Task
@@ -228,6 +229,7 @@ def again(index: RunIndex, episode: StoredEpisode) -> str:
     for role in JUDGES:
         words += ["--judge-model", config["models"][role]["model"]] if config["models"].get(role) else []
     words += ["--judge-rule", config["judge_rule"]] if config.get("judge_rule") else []
+    words += _customer(config["user"])
     words += ["--dataset", config["dataset"]["folder"]] if config.get("dataset") else []
     words += ["--variant", config["variant"]] if config.get("variant") else []
     words += ["--solo"] if config.get("solo") else []
@@ -237,6 +239,15 @@ def again(index: RunIndex, episode: StoredEpisode) -> str:
     for fault in config.get("faults") or []:
         words += ["--fault", fault]
     return shlex.join(words)
+
+
+def _customer(user: Mapping[str, Any]) -> list[str]:
+    """Return the options that choose how the customer's model plays. With all personas the same one takes its turn."""
+    prompt = user.get("prompt", DEFAULT_PROMPT)
+    words = [] if prompt == DEFAULT_PROMPT else ["--user-prompt", prompt]
+    for persona in user.get("personas", []):
+        words += ["--persona", persona]
+    return [*words, "--user-check"] if user.get("check") else words
 
 
 def shortened_config(config: Mapping[str, Any]) -> dict[str, Any]:

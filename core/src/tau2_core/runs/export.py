@@ -12,6 +12,7 @@ from typing import Any, overload
 
 from tau2_core.adapters.tau2_bench.official_ends import without_calls_beside_done
 from tau2_core.adapters.tau2_bench.results_writer import Exported, Format, simulation, write_results
+from tau2_core.episode.customer_settings import choose_customers
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.tool_lists import agent_tools
 from tau2_core.errors import PluginError, RunError, Tau2GymError, UsageError
@@ -242,7 +243,6 @@ def _graded_anew(
 def _about(run: RecordedRun, setting: Setting) -> Exported:
     config: dict[str, Any] = run.config
     started = datetime.fromtimestamp((run.folder / "run.json").stat().st_mtime, UTC).replace(tzinfo=None)
-    guidelines = setting.dataset.user_guidelines.get(False) if setting.dataset else None
     return Exported(
         domain=config["domain"],
         variant=config["variant"],
@@ -258,6 +258,13 @@ def _about(run: RecordedRun, setting: Setting) -> Exported:
         user=config["user"]["name"],
         models=config.get("models") or {},
         tool_kinds={tool.name: tool.kind for role in ("agent", "user") for tool in setting.pack.tools[role].values()},
-        guidelines=guidelines,
+        guidelines=_guidelines(config, setting),
         retrieval_options=config.get("variant_options", {}) if setting.pack.manifest.knowledge else None,
     )
+
+
+def _guidelines(config: Mapping[str, Any], setting: Setting) -> str | None:
+    """Return the prompt of the run's customers without tools; None if it was the core's own."""
+    chosen = choose_customers(setting.pack, config["user"].get("prompt"), (), config["seed"])
+    own = setting.dataset.user_guidelines.get(False) if setting.dataset else None
+    return chosen.guidelines(setting.pack, ()) or own
