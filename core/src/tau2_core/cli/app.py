@@ -13,6 +13,7 @@ import typer
 
 from tau2_core.cli import (
     annotate,
+    calibrate_judge,
     check,
     compare,
     demo,
@@ -75,6 +76,7 @@ for command in (
     report.report,
     compare.compare,
     grade.grade,
+    calibrate_judge.calibrate_judge,
     annotate.annotate,
     merge.merge,
     export.export,

@@ -86,6 +86,24 @@ def _wilson(rate: float, size: float, quantile: float) -> Estimate:
     return Estimate(rate, max(0.0, min(rate, centre - half)), min(1.0, max(rate, centre + half)))
 
 
+def exact_rate(count: int, size: int, *, confidence: float = CONFIDENCE) -> Estimate | None:
+    """Return count / size with Clopper and Pearson's interval (Biometrika 26, 1934); None if nothing counts.
+
+    At least `confidence` of such intervals contain the true rate, for any rate and size of independent cases.
+    """
+    if not size:
+        return None
+    try:
+        from scipy.special import betaincinv
+    except ImportError as error:
+        raise MissingExtraError("confidence intervals", "scipy", "stats") from error
+
+    tail = (1 - confidence) / 2
+    low = 0.0 if count == 0 else float(betaincinv(count, size - count + 1, tail))
+    high = 1.0 if count == size else float(betaincinv(count + 1, size - count, 1 - tail))
+    return Estimate(count / size, low, high)
+
+
 def _student_t(freedom: int, confidence: float) -> float:
     """Return t such that `confidence` of Student's distribution is between -t and t."""
     try:
