@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PACKS := airline banking_knowledge mock retail telecom
-INTEGRATIONS := eval-protocol gymnasium sandbox-bubblewrap
+INTEGRATIONS := eval-protocol gymnasium opentelemetry sandbox-bubblewrap
 DOMAIN ?= airline
 INSTALLED := .venv/.installed
 

@@ -75,7 +75,8 @@ RECORD_TYPES: Mapping[str, type] = {
 
 # What packages of ours add, which need not be installed.
 PACKAGES: Mapping[str, str] = {
-    f"exporter:{name}": f"; `pip install tau2-gym-{name}` adds it" for name in ("eval-protocol", "inspect")
+    f"exporter:{name}": f"; `pip install tau2-gym-{package}` adds it"
+    for name, package in (("eval-protocol", "eval-protocol"), ("inspect", "inspect"), ("otlp", "opentelemetry"))
 }
 RUN_HOOKS = (
     "tau2_tool_call",
