@@ -80,6 +80,12 @@ NOT_RUN = {
     "pip install tau2-gym-verifiers tau2-domain-airline uv",
     "vf-eval tau2-gym-verifiers --env.taskset.domain airline --env.taskset.split test -n 5 -r 4 -m MODEL",
     "pip install 'tau2-core[openenv]'",
+    "pip install tau2-gym-opentelemetry",
+    "phoenix serve",
+    "tau2-gym export runs/mine --to otlp --endpoint http://127.0.0.1:6006 --option content=true",
+    "tau2-gym export runs/mine --to otlp --endpoint http://127.0.0.1:4318",
+    "TAU2_GYM_TRACES=otlp OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:6006 "
+    "tau2-gym run airline --agent-model openai/gpt-4.1 --user-model openai/gpt-4.1",
     "ray start --head --port 6379",
     "tau2-gym run airline --agent-model openai/gpt-4.1 --user-model openai/gpt-4.1 --trials 3 --persona none "
     "--persona terse --persona suspicious --name manners",

@@ -129,7 +129,7 @@ def test_content_is_sent_only_if_it_is_wanted(traced: Collector, play: Play, mon
     assert "create_task" in {each["name"] for each in json.loads(first.attributes["gen_ai.tool.definitions"])}
     tool = traced.named("execute_tool")[1]
     assert json.loads(tool.attributes["gen_ai.tool.call.arguments"]) == made["arguments"]
-    assert json.loads(tool.attributes["gen_ai.tool.call.result"]) == result["content"]
+    assert tool.attributes["gen_ai.tool.call.result"] == result["content"]
     conversation = json.loads(root_of(traced, "create_plain").attributes["gen_ai.input.messages"])
     assert answer["content"] in [part["content"] for each in conversation for part in each["parts"]]
 

@@ -45,7 +45,7 @@ class A2AAgent:
         message = new_message(parts, self.context_id or None, self.task_id or None, Role.ROLE_USER)
         if not self.offers_tools:
             message.metadata.update({"mcp_url": self.context.mcp_url})
-        answer = await exchange(self.url, message, self.context.reply_seconds)
+        answer = await exchange(self.url, message, self.context.reply_seconds, self.context.trace_headers())
         self.context_id = answer.context_id or self.context_id
         self.task_id = answer.id if isinstance(answer, Task) and not is_final(answer) else ""
         said = _said(answer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import TypeAlias
 
 import httpx
@@ -20,12 +20,15 @@ UNDER_WAY = (TaskState.TASK_STATE_UNSPECIFIED, TaskState.TASK_STATE_SUBMITTED, T
 Answer: TypeAlias = Message | Task
 
 
-async def exchange(url: str, message: Message, seconds: float) -> Answer:
-    """Send a message, and return the message or the task that answers it. Raises ModelError."""
+async def exchange(url: str, message: Message, seconds: float, headers: Mapping[str, str]) -> Answer:
+    """Send a message, and return the message or the task that answers it. Raises ModelError.
+
+    The headers are sent with each HTTP request.
+    """
     try:
         async with asyncio.timeout(seconds):
             limits = httpx.Timeout(seconds)
-            async with httpx.AsyncClient(transport=_Bounded(), timeout=limits) as http:
+            async with httpx.AsyncClient(transport=_Bounded(), timeout=limits, headers=headers) as http:
                 client = await ClientFactory(ClientConfig(httpx_client=http)).create_from_url(url)
                 return await _answer(client, message)
     except TimeoutError as error:

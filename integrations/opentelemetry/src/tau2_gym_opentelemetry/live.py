@@ -81,7 +81,7 @@ class LiveTraces:
         elif step.result is not None:
             error = failure_kind(step.result.failure)
             if self._run.content:
-                span.set_attribute(conventions.RESULT, conventions.as_json(step.result.content))
+                span.set_attribute(conventions.RESULT, conventions.sendable(step.result.content))
         episode.end(span, now, error)
 
     def episode_finished(self, record: EpisodeRecord, grade: Grade) -> None:

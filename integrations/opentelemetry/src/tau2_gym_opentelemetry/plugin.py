@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tau2_core import ExporterSpec, Lazy, Observer, ObserverSpec, UsageError, hookimpl
+from tau2_core import ExporterSpec, Lazy, ObserverSpec, UsageError, hookimpl
+
+if TYPE_CHECKING:  # importing it would slow every command down
+    from tau2_core import Observer
 
 SWITCH = "TAU2_GYM_TRACES"
 

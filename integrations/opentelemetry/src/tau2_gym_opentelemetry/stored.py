@@ -150,5 +150,5 @@ class _Stored:
         span = self.trace.tool(call.name, call.id, message.requestor, begun)
         if self.content:
             span.set_attribute(conventions.ARGUMENTS, conventions.as_json(call.arguments))
-            span.set_attribute(conventions.RESULT, conventions.as_json(message.content))
+            span.set_attribute(conventions.RESULT, conventions.sendable(message.content or ""))
         self.trace.end(span, self.now, "tool_error" if message.error else None)
