@@ -103,3 +103,27 @@ del get_tasks_split
         done = tau2("run", "desk", "--json", *more, target="corner", paths=(site,))
         assert (done.returncode, json.loads(done.stdout)["mean_reward"]) == (0, 1.0), done.stderr
     assert tau2("check", target="corner", paths=(site,)).stdout == "desk: clean (1 tools, 1 tasks, 1 played)\n"
+
+
+def test_both_sides_may_have_a_tool_of_the_same_name(tau2: Tau2, variant_of: VariantOf) -> None:
+    code = """
+class Reader(ReaderTools):
+    @is_tool(ToolType.READ)
+    def count_orders(self, by: str) -> str:
+        "Count what is on its way."
+        return f"{len(self.db.told)} by {by}"
+
+def get_environment():
+    shop = original()
+    shop.user_tools = Reader(shop.user_tools.db)
+    return shop
+
+def get_tasks():
+    gold = [{"name": "count_orders", "arguments": {}},
+            {"name": "count_orders", "arguments": {"by": "me"}, "requestor": "user"}]
+    return [{"id": "both", "user_scenario": {"instructions": ""}, "evaluation_criteria": {"actions": gold}}]
+
+del get_tasks_split
+"""
+    site = variant_of(code)
+    assert tau2("check", target="corner", paths=(site,)).stdout == "bookshop: clean (7 tools, 1 tasks, 1 played)\n"

@@ -113,7 +113,8 @@ class _Loader:
         self._id_pools(callees)
         for toolset in self.toolsets:
             callees.read_toolset(toolset)
-        callees.note_shared_names()
+        if self.manifest.wraps is None:  # officially both sides may have a tool of the same name
+            callees.note_shared_names()
         self._prompt_files()
         self._default_variant()
         search_checks = SearchChecks(self.manifest, self.document.file, self.parts.retrievers, self.problems)

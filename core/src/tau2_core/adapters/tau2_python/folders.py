@@ -25,7 +25,7 @@ def wrapped_folder(target: str) -> Path:
         source = read_source(target)
     except UsageError as error:
         raise UsageError(f"--pack-tau2 {error}") from error
-    files = pack_text(source, source.name)
+    files = pack_text(source, source.name, to_edit=False)
     content = "\0".join(f"{name}\0{text}" for name, text in sorted(files.items()))
     digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
     # The folder's name becomes that of a package, which must not be the domain's own.

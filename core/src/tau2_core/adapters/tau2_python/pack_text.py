@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from tau2_core.model.tasks import ExpectedOutcome, Task
 from tau2_core.model.tools import Role
 from tau2_core.packs.yaml_text import yaml_text
 
+TASKS = "data/tasks/tasks.yaml"
 CLOCK = "2025-01-01T00:00:00"
 _ROLES: tuple[Role, ...] = ("agent", "user")
 _TEMPLATE = re.compile(r"\{[{%#]")
@@ -26,14 +28,18 @@ _RAW_ENDS = re.compile(r"(\{%[-+]?\s*endraw)")
 _AS_GIVEN = ("arguments", "agent_data", "user_data")  # parts of a task in which null is a value
 
 
-def pack_text(source: Tau2Source, name: str) -> dict[str, str]:
-    """Return the files of a pack by their path below its folder."""
+def pack_text(source: Tau2Source, name: str, *, to_edit: bool = True) -> dict[str, str]:
+    """Return the files of a pack by their path below its folder.
+
+    Unless it is for people `to_edit`, the tasks are JSON, since thousands of them take seconds to write as YAML.
+    """
+    tasks = TASKS if to_edit else TASKS.replace(".yaml", ".json")
     files = {
         "__init__.py": f'"""The domain {source.name}, which {source.wraps} implements."""\n',
         "handlers/__init__.py": '"""The tools, one public function each."""\n',
-        "domain.yaml": _manifest(source, name),
+        "domain.yaml": _manifest(source, name, tasks),
         "prompts/policy.md.j2": template_of(source.policy),
-        "data/tasks/tasks.yaml": _tasks(source),
+        tasks: yaml_text(_tasks(source)) if to_edit else json.dumps(_tasks(source)),
         "data/splits.yaml": yaml_text({split: list(ids) for split, ids in source.splits.items()}),
     }
     for role in _ROLES:
@@ -51,7 +57,7 @@ def pack_text(source: Tau2Source, name: str) -> dict[str, str]:
     return files
 
 
-def _manifest(source: Tau2Source, name: str) -> str:
+def _manifest(source: Tau2Source, name: str, tasks: str) -> str:
     prompts = {"policy": "prompts/policy.md.j2"}
     if source.solo_policy is not None:
         prompts["solo"] = "prompts/solo.md.j2"
@@ -68,7 +74,7 @@ def _manifest(source: Tau2Source, name: str) -> str:
         manifest["sync"] = "handlers.sync:sync"
     manifest |= {
         "prompts": prompts,
-        "tasks": {"files": "data/tasks/tasks.yaml", "splits": "data/splits.yaml"},
+        "tasks": {"files": tasks, "splits": "data/splits.yaml"},
     }
     return yaml_text(manifest, between="")
 
@@ -127,9 +133,9 @@ def template_of(text: str) -> str:
     return f"{text}\n"  # Jinja removes one newline at the end
 
 
-def _tasks(source: Tau2Source) -> str:
+def _tasks(source: Tau2Source) -> list[dict[str, Any]]:
     changing = {(tool.role, tool.name) for tools in source.tools.values() for tool in tools if tool.mutates}
-    return yaml_text([_entry(task, _outcome(task, changing)) for task in source.tasks])
+    return [_entry(task, _outcome(task, changing)) for task in source.tasks]
 
 
 def _entry(task: Task, outcome: ExpectedOutcome) -> dict[str, Any]:
