@@ -124,3 +124,25 @@ ROWS = [of(row, number) for number, row in enumerate(rows())]
     assert "agent: Prompt 3." in prompts  # the last row's customer is scripted, so its agent has something to answer
     [folder] = ran.runs().values()
     assert [row["rollout_status"]["code"] for row in lines(folder / "rows.jsonl")] == [100] * 4
+
+
+def test_the_customers_prompt_and_persona_are_options_of_a_test(evaluate: Evaluate) -> None:
+    source = """
+from tau2_core.testing import ScriptedEndpoint, say
+
+ENDPOINT = ScriptedEndpoint(lambda asked: say("###STOP###"))
+ENDPOINT.__enter__()
+USER = {"model": "endpoint/customer", "base_url": ENDPOINT.url, "api_key": "none"}
+CUSTOMER = {"user": USER, "user_prompt": "careful", "persona": ["terse", "none"], "user_check": True}
+
+@evaluation_test(input_rows=[rows(["create_plain"])], completion_params=[{"agent": "silent"}],
+                 rollout_processor_kwargs={**MOCK, **CUSTOMER})
+def test_it(row: EvaluationRow) -> EvaluationRow:
+    assert "go through these questions" in ENDPOINT.asked[0].system
+    return row
+"""
+    ran = evaluate(source)
+    assert ran.code == 0, ran.output
+    [folder] = ran.runs().values()
+    told = json.loads((folder / "run.json").read_text())["user"]
+    assert (told["prompt"], told["personas"], told["check"]) == ("careful", ["terse", "none"], True)

@@ -232,3 +232,15 @@ def test_workers_play_the_same_customers(play: Play) -> None:
 
 def _sorted(played: Played) -> list[str]:
     return sorted(map(json.dumps, played.lines("episodes.jsonl")))
+
+
+def test_official_result_files_name_the_prompt_that_was_used(play: Play, tmp_path: Path) -> None:
+    told = {}
+    for name in ("default", "careful"):
+        file = tmp_path / f"{name}.json"
+        folder = play(*ONE, "--user-prompt", name).folder
+        assert "Error" not in command("export", folder, file, "--to", "tau2-bench")
+        info = json.loads(file.read_text(encoding="utf-8"))["info"]
+        told[name] = info["user_info"]["global_simulation_guidelines"]
+    assert told["default"] is None
+    assert "go through these questions" in told["careful"]

@@ -8,10 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tau2_core import AssistantMessage, Message, evaluate
+from tau2_core import (
+    AssistantMessage,
+    CustomerPlan,
+    CustomerTurn,
+    Message,
+    UsageError,
+    UserContext,
+    UserMessage,
+    UserSpec,
+    evaluate,
+)
 from tau2_core.cli.app import app
 from tau2_core.testing.scripted_endpoint import Answer, Asked, ScriptedEndpoint, call, say
 from typer.testing import CliRunner
+
+from tests.conftest import Gym
 
 from .conftest import Played
 
@@ -206,3 +218,66 @@ def test_noise_of_speech_is_recorded_and_the_model_sees_what_it_said(play: Play)
     assert turn["spoken"] == said
     assert [each["content"] for each in played.of("user")[1].messages if each["role"] == "assistant"] == [said]
     assert f"spoken: {said}" in command("show", played.folder, "create_plain")
+
+
+class Keeper:
+    """A program's customer that follows its context, and keeps a plan."""
+
+    def __init__(self, context: UserContext) -> None:
+        self.context = context
+        self.lines = ["My code is QX7781.", "###STOP###"]
+
+    async def reply(self, history: Sequence[Message]) -> str:
+        line = self.lines.pop(0)
+        assert self.context.check_draft is not None
+        assert self.context.persona is not None
+        faults = list(self.context.check_draft(history, UserMessage(content=line)))
+        plan = CustomerPlan(open=[self.context.persona.name])
+        self.context.note_turn(CustomerTurn(plan=plan, faults=faults))
+        return line
+
+
+def test_customers_of_programs_follow_the_options_if_they_say_so(tmp_path: Path) -> None:
+    options: Any = {"agent": "silent", "tasks": ["create_plain"], "out": tmp_path, "user_check": True}
+    follows = UserSpec("keeper", "", Keeper, follows_prompt=True)
+    (episode,) = evaluate("mock", user=follows, persona="terse", name="r", **options).episodes
+    assert episode.record.customer_turns is not None
+    first, second = episode.record.customer_turns
+    assert (first.message, second.message) == (1, 3)
+    assert first.plan == CustomerPlan(open=["terse"])
+    assert [fault.found_by for fault in first.faults] == ["invented_identifier"]
+    assert second.faults == []
+    with pytest.raises(UsageError, match="user 'keeper' follows no prompt"):
+        evaluate("mock", user=UserSpec("keeper", "", Keeper), **options)
+
+
+def test_detectors_of_plugins_check_drafts_and_one_that_raises_changes_nothing(
+    gym: Gym, plugin: Callable[..., Path], tmp_path: Path
+) -> None:
+    source = """
+from tau2_core import DetectorSpec, UserFinding, hookimpl
+
+def shouting(conversation):
+    for index, text in conversation.spoken:
+        if text.isupper():
+            yield UserFinding(detector="", severity="minor", message=index, words=text, why="you shout")
+
+def broken(conversation):
+    raise RuntimeError("no")
+
+@hookimpl
+def tau2_user_detectors():
+    return [DetectorSpec("shouting", "", shouting), DetectorSpec("broken", "", broken)]
+"""
+    site = plugin("loud", source)
+    with ScriptedEndpoint(saying("ADD A TASK", "Please add a task.", "###STOP###")) as endpoint:
+        args = json.dumps({"api_base": endpoint.url})
+        user = ("--user-model", "endpoint/customer", "--user-args", args, "--user-check")
+        done = gym("run", "mock", "--agent", "silent", "--task", "create_plain", *user, "--name", "r", paths=[site])
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "runs/r"
+    record = json.loads((folder / "episodes.jsonl").read_text())
+    (turn,) = record["customer_turns"]
+    assert [fault["found_by"] for fault in turn["faults"]] == ["shouting"]
+    assert "you shout: ADD A TASK" in endpoint.asked[1].last
+    assert json.loads((folder / "run.json").read_text())["digests"]["plugins"]["user"] is not None

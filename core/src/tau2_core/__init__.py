@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from tau2_core.evaluators.learning_rewards import RewardWeights as RewardWeights
     from tau2_core.hookspecs import Proceed as Proceed
     from tau2_core.hookspecs import hookimpl as hookimpl
+    from tau2_core.model.customer_turns import CustomerPlan as CustomerPlan
+    from tau2_core.model.customer_turns import CustomerTurn as CustomerTurn
+    from tau2_core.model.customer_turns import DraftFault as DraftFault
+    from tau2_core.model.customers import Persona as Persona
     from tau2_core.model.datasets import Dataset as Dataset
     from tau2_core.model.datasets import ToolText as ToolText
     from tau2_core.model.episodes import EpisodeRecord as EpisodeRecord
@@ -143,6 +147,8 @@ _HOMES = {
     ],
     "evaluators.learning_rewards": ["RewardWeights"],
     "hookspecs": ["Proceed", "hookimpl"],
+    "model.customer_turns": ["CustomerPlan", "CustomerTurn", "DraftFault"],
+    "model.customers": ["Persona"],
     "model.datasets": ["Dataset", "ToolText"],
     "model.episodes": ["EpisodeRecord", "EpisodeStart"],
     "model.evaluation": ["Check", "Evidence", "Grade", "Status", "Verdict"],

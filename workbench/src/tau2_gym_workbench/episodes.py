@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,7 @@ from tau2_core.model.llm import is_cut_off
 from tau2_core.model.messages import AssistantMessage, Message, ToolCall, ToolMessage, UserMessage
 from tau2_core.model.paired_calls import paired_calls
 from tau2_core.model.tasks import Task
+from tau2_core.records.customer_turns import turn_lines
 from tau2_core.records.journal import EPISODES, GRADES, JUDGEMENTS, TASKS, TIMINGS
 from tau2_core.records.lines import line_at
 from tau2_core.validation import first_wrong_part
@@ -61,7 +62,9 @@ class StoredEpisode:
     @cached_property
     def turns(self) -> list[Turn]:
         """All messages, the results of calls beside their calls."""
-        return list(turns(self.record.messages, self.seconds))
+        behind = {turn.message: turn_lines(turn) for turn in self.record.customer_turns or ()}
+        every = turns(self.record.messages, self.seconds)
+        return [replace(turn, behind=behind[turn.number]) if turn.number in behind else turn for turn in every]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,10 @@ class MadeCall:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message with its calls and their results; `side` is agent, customer, system or tool."""
+    """One message with its calls and their results; `side` is agent, customer, system or tool.
+
+    `behind` says how a customer came to its message, which the agent does not see.
+    """
 
     number: int
     side: str
@@ -91,6 +97,7 @@ class Turn:
     usage: dict[str, Any] | None = None
     cut_off: bool = False
     seconds: float | None = None
+    behind: Sequence[str] = ()
 
     @property
     def tokens(self) -> int | None:

@@ -14,6 +14,7 @@ from tau2_core.cli.safe_text import safe, safe_lines
 from tau2_core.cli.tables import reward_text
 from tau2_core.evaluators.action import all_calls, matches
 from tau2_core.model.llm import is_cut_off
+from tau2_core.records.customer_turns import turn_lines
 from tau2_core.records.reasons import explained
 from tau2_core.records.verdict_text import remark, verdict_sign
 
@@ -51,26 +52,8 @@ def show_conversation(
         if is_cut_off(getattr(message, "finish_reason", None)):
             screen.print(Padding("[yellow]cut off by the token limit[/yellow]", (0, 0, 0, 4)))
         if index in turn_of:
-            _show_turn(turn_of[index], screen)
-
-
-def _show_turn(turn: CustomerTurn, screen: Console) -> None:
-    """Print what only the customer knows: its plan, what it had written first, and why that was not sent."""
-    lines = []
-    if turn.plan is not None:
-        parts = {"open": turn.plan.open, "revealed": turn.plan.revealed, "agreed": turn.plan.agreed}
-        lines += [f"plan, {name}: {'; '.join(entries) or '-'}" for name, entries in parts.items()]
-    if turn.plan_problem:
-        lines.append(f"plan: {turn.plan_problem}")
-    if turn.faults:
-        lines.append(f"not sent: {turn.draft or 'a call'}")
-        lines += [f"because {each.found_by}: {each.why}" for each in turn.faults]
-    if turn.remaining:
-        lines.append(f"sent in spite of {', '.join(turn.remaining)}")
-    if turn.spoken is not None:
-        lines.append(f"spoken: {turn.spoken}")
-    for line in lines:
-        screen.print(Padding(f"[dim]{safe_lines(line)}[/dim]", (0, 0, 0, 4)))
+            for line in turn_lines(turn_of[index]):
+                screen.print(Padding(f"[dim]{safe_lines(line)}[/dim]", (0, 0, 0, 4)))
 
 
 def show_calls(record: EpisodeRecord, task: Task, screen: Console, *, signs: bool = True) -> None:

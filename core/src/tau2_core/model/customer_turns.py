@@ -38,7 +38,7 @@ class CustomerTurn(BaseModel):
     """One message of the customer, by its index in the record, and how it came about.
 
     Attributes:
-        message: the index of the message.
+        message: the index of the message, which the episode fills in.
         plan: the plan that came with it; None without one.
         plan_problem: why there is no plan although the prompt asks for one, "" otherwise.
         draft: what the model wrote first, if that is not what was sent; calls are left out.
@@ -49,7 +49,7 @@ class CustomerTurn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    message: int
+    message: int = -1
     plan: CustomerPlan | None = None
     plan_problem: str = ""
     draft: str | None = None

@@ -6,6 +6,7 @@ from collections import Counter
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tau2_core.model.customer_turns import CustomerTurn
 from tau2_core.records.figures import EpisodeFigures
 
 
@@ -29,6 +30,24 @@ class CustomerTurns(BaseModel):
     found_by: dict[str, int] = Field(default_factory=dict)
     with_plan: int = 0
     without_plan: int = 0
+
+
+def turn_lines(turn: CustomerTurn) -> list[str]:
+    """Return what only the customer knows: its plan, what it had written first, and why that was not sent."""
+    lines = []
+    if turn.plan is not None:
+        parts = {"open": turn.plan.open, "revealed": turn.plan.revealed, "agreed": turn.plan.agreed}
+        lines += [f"plan, {name}: {'; '.join(entries) or '-'}" for name, entries in parts.items()]
+    if turn.plan_problem:
+        lines.append(f"plan: {turn.plan_problem}")
+    if turn.faults:
+        lines.append(f"not sent: {turn.draft or 'a call'}")
+        lines += [f"because {each.found_by}: {each.why}" for each in turn.faults]
+    if turn.remaining:
+        lines.append(f"sent in spite of {', '.join(turn.remaining)}")
+    if turn.spoken is not None:
+        lines.append(f"spoken: {turn.spoken}")
+    return lines
 
 
 class CustomerTurnCounts:

@@ -65,7 +65,6 @@ class LLMUser:
         message = self._on_its_way(sent.message, len(history))
         self._written.append(sent.written if self.context.plans or message is not sent.message else None)
         turn = CustomerTurn(
-            message=-1,
             plan=sent.plan,
             plan_problem=sent.plan_problem,
             draft=first.message.content or "" if faults else None,
