@@ -169,7 +169,7 @@ def play(litellm_ready: None, tmp_path: Path, gold: Callable[[str], GoldScript])
 @pytest.fixture(scope="session")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     """The mock pack with a judge's word in most rewards, as a package of its own: this process may know the other."""
-    folder = shutil.copytree(MOCK, tmp_path_factory.mktemp("packs") / "judged_mock")
+    folder = shutil.copytree(MOCK, tmp_path_factory.mktemp("judged_mock"), dirs_exist_ok=True)
     for file in folder.rglob("*.py"):
         file.write_text(file.read_text().replace(MOCK.name, folder.name))
     manifest = folder / "domain.yaml"

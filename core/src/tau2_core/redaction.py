@@ -90,9 +90,15 @@ class Redactor:
     """Removes known secret values from texts."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms = {form for secret in secrets for form in _forms(secret)}
-        longest_first = sorted(forms, key=lambda form: (-len(form), form))
-        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+        self._known: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+        self.add(secrets)
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Also remove these from now on."""
+        self._known |= {form for secret in secrets for form in _forms(secret)}
+        longest_first = sorted(self._known, key=lambda form: (-len(form), form))
+        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     def written(self, text: str) -> str:
         """Return a text, or JSON, with secrets replaced."""
@@ -130,14 +136,19 @@ def _mapped(value: Any, change: Callable[[str], str]) -> Any:
 
 
 def run_redactor(arguments: Iterable[Mapping[str, Any]], variables: Iterable[str] = ()) -> Redactor:
-    """Return a redactor for a run: it knows the secrets in its models' arguments and in the environment.
+    """Return a redactor for a run: it knows the secrets in its models' arguments and in the environment."""
+    return Redactor(run_secrets(arguments, variables))
+
+
+def run_secrets(arguments: Iterable[Mapping[str, Any]], variables: Iterable[str] = ()) -> list[str]:
+    """Return the secrets in models' arguments and in the environment.
 
     `variables` are the environment variables with the providers' keys. Variables that are named like secrets count too.
     """
     given = {secret for each in arguments for secret in _secrets_in(each)}
     environment = {name: value for name in variables if (value := os.environ.get(name))}
     known = {part for value in (*given, *environment.values()) for part in _parts(value)}
-    return Redactor(secret for secret in known | _environment() if _usable(secret))
+    return [secret for secret in known | _environment() if _usable(secret)]
 
 
 def environment_redactor() -> Redactor:

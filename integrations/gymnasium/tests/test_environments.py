@@ -56,8 +56,8 @@ def test_importing_registers_both_sides_of_each_domain_and_loads_no_pack() -> No
     ]
 
 
-@pytest.mark.domain("banking_knowledge")
 def test_a_step_tells_of_tools_that_it_has_unlocked() -> None:
+    pytest.importorskip("tau2_domain_banking_knowledge")
     options: dict[str, Any] = {"variant": "native", "variant_options": {"top_k": 1}}
     env = gymnasium.make("tau2_gymnasium:tau2_gym/banking_knowledge-v0", task_id="open_first_savings", **options)
     _, info = env.reset(seed=1)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tau2_core.gym.hosted_episode import Blueprint
     from tau2_core.gym.served_runs import ServedRuns
     from tau2_core.gym.server_settings import ServerSettings
-    from tau2_core.plugins.catalogue import Catalogue
+    from tau2_core.runs.composition import Composition
     from tau2_core.runs.options import Options
 
 
@@ -168,7 +168,13 @@ def serve(
 def _serve(options: Options) -> None:
     from tau2_core.cli.serve_options import left_to_run, refuse_without_effect, worker_count
     from tau2_core.errors import UsageError
-    from tau2_core.gym.composition import open_registry, open_settings
+    from tau2_core.gym.composition import (
+        compose_served_run,
+        open_registry,
+        open_settings,
+        providers_of_searches,
+        serves_a_run,
+    )
     from tau2_core.gym.listening import bind
     from tau2_core.gym.middleware import LOOPBACK
     from tau2_core.gym.processes.left_behind import keep_what_is_left
@@ -176,7 +182,7 @@ def _serve(options: Options) -> None:
     from tau2_core.gym.serve import serve_http, serve_stdio
     from tau2_core.gym.served_runs import ServedRuns
     from tau2_core.redaction import remember, run_redactor
-    from tau2_core.runs.composition import refuse_contradictions
+    from tau2_core.runs.composition import open_pool, refuse_contradictions
     from tau2_core.runs.loading import open_catalogue
     from tau2_core.runs.stopping import Stopping
 
@@ -189,9 +195,15 @@ def _serve(options: Options) -> None:
     stdio = options.transport == "stdio"
     workers = worker_count(options)
     catalogue = open_catalogue(options.pack, options.no_plugin)
-    settings = open_settings(options, catalogue)
+    settings = open_settings(options, catalogue, open_pool(options))
+    run = compose_served_run(options, catalogue, settings) if serves_a_run(options) else None
+    settings.pool.refuse_unknown_limits(lambda: providers_of_searches(catalogue, settings.domains))
+    role_models = settings.role_models if run is None else run.plan.participants.role_models
     stopping = Stopping(
-        settings.role_models, max_cost=options.max_cost, max_infrastructure_errors=options.max_infrastructure_errors
+        role_models.values(),
+        max_cost=options.max_cost,
+        max_infrastructure_errors=options.max_infrastructure_errors,
+        paid=settings.pool.opened,
     )
     runs = ServedRuns(
         catalogue, options.out, stopping, judge_all=options.judge_all, conversation_tools=options.conversation_tools
@@ -205,7 +217,7 @@ def _serve(options: Options) -> None:
     remember(run_redactor([{"token": options.token}]))
     if options.token is None and not options.no_token and options.host in LOOPBACK:
         settings.overview_token = secrets.token_urlsafe(24)
-    open_run = _planned_run(options, catalogue, settings, runs)
+    open_run = _opening(run, options, settings, runs)
     for done in keep_what_is_left(options.out, settings.redactor):
         say(done, err=True)
     with ExitStack() as stack:
@@ -224,11 +236,15 @@ def _serve(options: Options) -> None:
 
 def _only_episode(options: Options, settings: ServerSettings) -> Blueprint:
     """Return the blueprint of the episode over stdio; a task is played as the first trial of a run."""
+    from tau2_core.runs.composition import run_setting
     from tau2_core.runs.loading import read_variant_options
     from tau2_core.runs.plan import trial_seeds
 
+    (domain,) = settings.domains
+    chosen = run_setting(options.model_copy(update={"domain": [domain]}), settings.catalogue)
+    settings.pool.open(chosen.search_models)
     return settings.blueprint(
-        settings.domains[0],
+        domain,
         task_id=options.task[0] if options.task else None,
         variant=options.variant,
         variant_options=read_variant_options(options.variant_option),
@@ -238,22 +254,22 @@ def _only_episode(options: Options, settings: ServerSettings) -> Blueprint:
     )
 
 
-def _planned_run(
-    options: Options, catalogue: Catalogue, settings: ServerSettings, runs: ServedRuns
+def _opening(
+    run: Composition | None, options: Options, settings: ServerSettings, runs: ServedRuns
 ) -> Callable[[], str]:
-    """Check the run that the options describe, if any; return a function that opens it and returns a message."""
-    from tau2_core.gym.composition import compose_served_run, serves_a_run
+    """Check the run to serve, if there is one; return a function that opens it and returns a message."""
     from tau2_core.runs.checked_plan import check_plan
 
-    if not serves_a_run(options):
+    if run is None:
         return lambda: ""
-    run = compose_served_run(options, catalogue, settings)
-    checked = runs.planned = check_plan(run.plan, catalogue)
+    composed = run
+    checked = runs.planned = check_plan(composed.plan, composed.catalogue)
 
     def open_run() -> str:
         attempts, seconds = options.slot_attempts, options.slot_timeout
-        runs.open_inventory(checked, run.folder, resume=options.resume, attempts=attempts, seconds=seconds)
-        return f"\n{run.plan.own_size} slots of {run.folder}: POST {settings.base_url}/v1/slots claims the next one"
+        runs.open_inventory(checked, composed.folder, resume=options.resume, attempts=attempts, seconds=seconds)
+        slots = f"{composed.plan.own_size} slots of {composed.folder}"
+        return f"\n{slots}: POST {settings.base_url}/v1/slots claims the next one"
 
     return open_run
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 from tau2_core.episode.conversation import Limits
 from tau2_core.episode.customer_settings import refuse_without_effect
 from tau2_core.episode.participants import EXTERNAL_AGENT
-from tau2_core.errors import UsageError
+from tau2_core.episode.setting import Setting
+from tau2_core.errors import Tau2GymError, UsageError
 from tau2_core.gym.connections import ConnectionLimits
 from tau2_core.gym.entries import Runs
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.server_settings import ServerSettings, named_datasets
-from tau2_core.llm.model import RoleModel
-from tau2_core.model.llm import ModelRole
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.composition import Composition, compose_run, open_role_models, run_setting
 from tau2_core.runs.evaluator_sets import choose_evaluators
 from tau2_core.runs.loading import load_domain_pack, open_faults
+from tau2_core.runs.model_clients import ModelPool
 from tau2_core.runs.options import Options, RoleOptions
-from tau2_core.runs.stopping import refuse_unknown_prices
 
 STARTS_A_RUN = ("split", "task", "num_tasks", "sample", "trials", "name")
 
@@ -34,7 +34,9 @@ def serves_a_run(options: Options) -> bool:
 def compose_served_run(options: Options, catalogue: Catalogue, settings: ServerSettings) -> Composition:
     """Return the run that the options describe. Raises UsageError, PackError, DatasetError."""
     without_workers = options.model_copy(update={"workers": None, "executor": "async"})  # of the server as a whole
-    return compose_run(without_workers, catalogue, settings.role_models, settings.agent)
+    setting = run_setting(options, catalogue)
+    models = settings.role_models | settings.pool.open(setting.search_models)
+    return compose_run(without_workers, catalogue, models, settings.agent, setting=setting)
 
 
 def open_registry(options: Options, catalogue: Catalogue, runs: Runs) -> Registry:
@@ -63,23 +65,14 @@ def public_url(text: str | None) -> str | None:
     return text.rstrip("/")
 
 
-def open_settings(
-    options: Options, catalogue: Catalogue, role_models: Mapping[ModelRole, RoleModel] | None = None
-) -> ServerSettings:
-    """Return the settings that the options describe, with their models unless some are given.
-
-    Raises UsageError, PackError, DatasetError.
-    """
+def open_settings(options: Options, catalogue: Catalogue, pool: ModelPool) -> ServerSettings:
+    """Return the settings that the options describe, with their models. Raises UsageError, PackError, DatasetError."""
     domains = list(dict.fromkeys(options.domain or catalogue.domain_names()))
     for name in options.domain:  # one broken domain must not prevent the others from being served
         load_domain_pack(catalogue, name)
     if options.evaluators is not None:
         choose_evaluators(catalogue, options.evaluators)  # report a wrong name now, not in the first episode
-    if role_models is None:
-        setting = run_setting(options, catalogue) if serves_a_run(options) else None
-        role_models = open_role_models(of_the_server(options), catalogue, setting=setting)
-    if options.max_cost is not None:
-        refuse_unknown_prices(role_models)
+    role_models = open_role_models(pool, of_the_server(options), catalogue)
     settings = ServerSettings(
         catalogue,
         domains,
@@ -97,6 +90,7 @@ def open_settings(
     )
     settings.role_models = role_models
     settings.judge_rule = options.judge.rule
+    settings.pool = pool
     settings.conversation_tools = options.conversation_tools
     settings.user = options.user.name
     if settings.user is not None:
@@ -116,3 +110,16 @@ def _refuse_unknown_customers(settings: ServerSettings) -> None:
     refuse_without_effect(settings.catalogue.user(name))
     for domain in settings.domains:
         settings.customers(load_domain_pack(settings.catalogue, domain))
+
+
+def providers_of_searches(catalogue: Catalogue, domains: Sequence[str]) -> set[str]:
+    """Return the providers of the models that tools of these domains ask in any variant."""
+    found: set[str] = set()
+    for name in domains:
+        with suppress(Tau2GymError):  # it cannot be played, so its tools ask nobody
+            pack = load_domain_pack(catalogue, name)
+            for variant in pack.manifest.variants:
+                with suppress(Tau2GymError):
+                    asked = Setting(pack, variant=variant).search_models
+                    found |= {settings.model.partition("/")[0] for settings in asked.values()}
+    return found

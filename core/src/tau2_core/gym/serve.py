@@ -92,7 +92,7 @@ async def run_server(
         with watched_for(BUSY_SECONDS):
             await serve()
     finally:
-        await close_models(settings.role_models.values())
+        await close_models(settings.pool.opened)
 
 
 def uvicorn_config(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -33,6 +33,7 @@ from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.plugins.hook_functions import Wrapper
 from tau2_core.redaction import Redactor
 from tau2_core.runs.loading import load_domain_pack, load_setting
+from tau2_core.runs.model_clients import ModelPool
 
 OWN_DATA = "pack"
 MOST_SETTINGS = 200
@@ -58,7 +59,8 @@ class ServerSettings:
     """The server's resolved configuration. `datasets` maps the names for clients to folders.
 
     Web pages of `origins` may use the server. The URLs that it hands out begin with `public_url`. `owns_process`: the
-    process does nothing but serve. `new_session_id` returns an id for a session of a dialect.
+    process does nothing but serve. `new_session_id` returns an id for a session of a dialect. `role_models` are those
+    of the customer and the judge; `pool` opens those that tools ask once a setting needs them.
 
     The whole control plane requires `token`. On loopback without one, `overview_token` is required for everything about
     episodes that are not the client's own: lists, metrics, tasks and slots. An episode's id is random and not part of
@@ -79,7 +81,8 @@ class ServerSettings:
     owns_process: bool = False
     overview_token: str | None = None
     public_url: str | None = None
-    role_models: Mapping[ModelRole, RoleModel] = field(default_factory=dict)
+    role_models: dict[ModelRole, RoleModel] = field(default_factory=dict)
+    pool: ModelPool = field(default_factory=ModelPool)
     judge_rule: JudgeRule = "majority"
     user: str | None = None
     faults: Sequence[Callable[[str], Wrapper]] = ()
@@ -100,7 +103,7 @@ class ServerSettings:
     @property
     def redactor(self) -> Redactor | None:
         """What removes the models' secrets from records, None without models."""
-        return next((role_model.redactor for role_model in self.role_models.values()), None)
+        return next((role_model.redactor for role_model in self.pool.opened), None)
 
     @property
     def base_url(self) -> str:
@@ -146,6 +149,9 @@ class ServerSettings:
                     solo=solo,
                     mode=mode,
                 )
+                if variant_options:
+                    self._refuse_other_models(made)
+                self.pool.open(made.search_models)
                 made.bases()
                 _ = made.policy_text  # read everything now, so that errors do not occur in an agent's request
                 self._settings[key] = made
@@ -153,6 +159,20 @@ class ServerSettings:
                     gc.collect()
                     gc.freeze()
             return self._settings[key]
+
+    def _refuse_other_models(self, setting: Setting) -> None:
+        """Refuse options with which a client would choose the model of a search, or its address. Raises UsageError.
+
+        This server's keys would be sent there. Whoever starts a server may choose others for the run that it serves.
+        """
+        declared = replace(setting, variant_options={}).search_models
+        for role, model in setting.search_models.items():
+            if model != declared.get(role) and self.pool.find(role, model) is None:
+                raise UsageError(
+                    f"variant_options: the {role} model or its arguments differ from those that variant "
+                    f"{setting.variant!r} of {setting.domain} declares; only whoever starts the server may choose "
+                    "others, with --variant-option for a run that it serves"
+                )
 
     def key_of(self, setting: Setting) -> SettingKey:
         """Return the key of a setting of this server: domain, dataset, variant, its options, solo, argument mode."""
@@ -189,7 +209,7 @@ class ServerSettings:
             user_spec,
             self.limits,
             self._wrappers,
-            self.role_models,
+            self.role_models | self.pool.open(setting.search_models),
             self.faults,
             customers=self.customers(setting.pack) if user_spec.follows_prompt else CustomerSettings(),
             judge_rule=self.judge_rule,

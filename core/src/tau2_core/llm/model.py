@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from random import Random
 from typing import Any, Protocol
 
@@ -88,6 +89,11 @@ class RoleModel:
     redactor: Redactor = field(default_factory=Redactor)
     refusal: ModelError | None = None
     tried: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @cached_property
+    def key(self) -> str:
+        """What names it among the models of a run or a server, in all of its processes."""
+        return f"{self.role} {hashlib.sha256(self.settings.model_dump_json().encode()).hexdigest()}"
 
     def fail(self, error: ModelError) -> None:
         """Note a request that finally failed.

@@ -33,6 +33,7 @@ class Vectors:
         self._texts = [document.content for document in knowledge.documents]
         self._cache = VectorCache(folder / _digest(json.dumps(maker, sort_keys=True)))
         self._matrix: NDArray[np.float64] | None = None
+        self._norms: NDArray[np.float64] | None = None
         self._locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
     @cached_property
@@ -73,7 +74,9 @@ class Vectors:
             sizes = f"the query's vector has {len(vector)} numbers, those of the documents {self._matrix.shape[1]}"
             raise ModelError(ModelFailure.UNREADABLE, f"the model changed the size of its vectors: {sizes}")
         asked = np.asarray(vector, dtype=np.float64)
-        norms = np.linalg.norm(self._matrix, axis=1) * np.linalg.norm(asked)
+        if self._norms is None:
+            self._norms = np.linalg.norm(self._matrix, axis=1)
+        norms = self._norms * np.linalg.norm(asked)
         products = self._matrix @ asked
         scores = np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
         order = np.argsort(scores, kind="stable")[::-1][:most]

@@ -28,7 +28,7 @@ from tau2_core.runs.executors.choice import choose_executor
 from tau2_core.runs.executors.players import Executor
 from tau2_core.runs.executors.run_description import RunInputs
 from tau2_core.runs.loading import load_setting, open_catalogue, open_faults, read_variant_options, with_dataset_args
-from tau2_core.runs.model_clients import open_models
+from tau2_core.runs.model_clients import ModelPool, traced_roles
 from tau2_core.runs.options import Options
 from tau2_core.runs.plan import Plan, parse_shard
 from tau2_core.terminal_text import printable_line
@@ -63,7 +63,9 @@ def compose(
     refuse_contradictions(options)
     catalogue = open_catalogue(options.pack, options.no_plugin)
     setting = run_setting(options, catalogue)
-    models = open_role_models(options, catalogue, setting=setting)
+    pool = open_pool(options)
+    models = open_role_models(pool, options, catalogue, setting)
+    pool.refuse_unknown_limits()
     return compose_run(options, catalogue, models, agent, user, tasks, setting)
 
 
@@ -179,27 +181,35 @@ def user_name(options: Options, *, solo: bool) -> str:
     return "none" if solo else "llm" if options.user.model is not None else "scripted"
 
 
-def open_role_models(
-    options: Options, catalogue: Catalogue, cassette: Cassette | None = None, setting: Setting | None = None
-) -> dict[ModelRole, RoleModel]:
-    """Open the model of each role, with the options' patience and limits, and their cassette if none is given.
-
-    `setting` is what is played; the models that its tools ask are opened too.
-
-    With a dataset, models get the arguments of the dataset's own runner. Raises UsageError, DatasetError.
-    """
+def open_pool(
+    options: Options,
+    cassette: Cassette | None = None,
+    adapt: Callable[[RoleModel], RoleModel] = lambda role_model: role_model,
+) -> ModelPool:
+    """Return what opens models with the options' patience and limits, and with their cassette if none is given."""
     if cassette is None and (options.replay or options.record):
         replaying = options.replay is not None
         cassette = Cassette(options.replay or options.record or Path(), replaying=replaying, resume=options.resume)
-    return open_models(
-        with_dataset_args(catalogue, options.dataset, options.models())
-        | (setting.search_models if setting is not None else {}),
+    return ModelPool(
         patience=Patience(options.call_timeout, options.turn_timeout, options.attempts),
         limits=options.provider_limit,
         rates=options.provider_rate,
         cassette=cassette,
-        token_traces=options.token_traces,
+        adapt=adapt,
+        priced=options.max_cost is not None,
     )
+
+
+def open_role_models(
+    pool: ModelPool, options: Options, catalogue: Catalogue, setting: Setting | None = None
+) -> dict[ModelRole, RoleModel]:
+    """Open the model of each role, and those that the tools of a setting ask.
+
+    With a dataset, models get the arguments of the dataset's own runner. Raises UsageError, DatasetError.
+    """
+    chosen = with_dataset_args(catalogue, options.dataset, options.models())
+    traced = traced_roles(chosen) if options.token_traces else frozenset()
+    return pool.open(chosen | (setting.search_models if setting is not None else {}), traced)
 
 
 def refuse_contradictions(options: Options) -> None:

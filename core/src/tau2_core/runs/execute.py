@@ -178,7 +178,7 @@ class _Run:
         self.now = 0
         self.stopped = ""
         self.stopping = Stopping(
-            plan.participants.role_models,
+            plan.participants.role_models.values(),
             max_cost=plan.max_cost,
             max_infrastructure_errors=plan.max_infrastructure_errors,
             spent=before.spent.values(),

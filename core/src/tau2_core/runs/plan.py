@@ -17,7 +17,6 @@ from tau2_core.model.runs import MAX_EPISODES, Inventory, RunStart
 from tau2_core.model.tasks import Task
 from tau2_core.redaction import Redactor, environment_redactor
 from tau2_core.runs.evaluator_sets import EvaluatorSet
-from tau2_core.runs.stopping import refuse_unknown_prices
 
 DEFAULT_SEED = 300
 CONCURRENCY = 8  # episodes at a time
@@ -90,8 +89,6 @@ class Plan:
         if self.shard is not None and self.shard.count > self.size:
             raise UsageError(f"--shard: there are {self.size} slots, too few for {self.shard.count} shards")
         self.participants.check(self.setting)
-        if self.max_cost is not None:
-            refuse_unknown_prices(self.participants.role_models)
 
     @property
     def interactive(self) -> bool:

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from tau2_core.errors import UsageError
 from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import EpisodeRecord, Termination, Usage
-from tau2_core.model.llm import ModelRole, how_to_give
+from tau2_core.model.llm import how_to_give
 from tau2_core.records.figures import EpisodeEnd
 
 
 class Stopping:
     """Watches the episodes of a run; `why` is the reason why no more are started, "" while they are.
 
-    `spent` is the usage before a resume. `max_cost` is in dollars, None without a limit.
+    `spent` is the usage before a resume. `max_cost` is in dollars, None without a limit; the models in `paid` count.
     """
 
     def __init__(
         self,
-        role_models: Mapping[ModelRole, RoleModel],
+        role_models: Collection[RoleModel],
         *,
         max_cost: float | None,
         max_infrastructure_errors: int,
         spent: Collection[Usage] = (),
+        paid: Collection[RoleModel] | None = None,
     ) -> None:
         self.role_models = role_models
+        self.paid = role_models if paid is None else paid
         self.max_cost = max_cost
         self.most = max_infrastructure_errors
         self.spent = list(spent)
@@ -38,7 +40,7 @@ class Stopping:
 
     def refused(self) -> bool:
         """Tell whether a model cannot be used, or infrastructure has failed too often in the same way."""
-        for role_model in self.role_models.values():
+        for role_model in self.role_models:
             self.why = self.why or role_model.refused()
         if not self.why and len(self._in_a_row) >= self.most:
             what = f"{len(self._in_a_row)} episodes in a row ended with the same infrastructure error"
@@ -49,7 +51,7 @@ class Stopping:
         """Tell whether the cost limit is reached."""
         if self.max_cost is None:
             return False
-        costs = [usage.cost for usage in (*self.spent, *(role_model.usage for role_model in self.role_models.values()))]
+        costs = [usage.cost for usage in (*self.spent, *(role_model.usage for role_model in self.paid))]
         if None not in costs and sum(cost or 0.0 for cost in costs) < self.max_cost:
             return False
         unknown = "--max-cost cannot be checked: the price of a model is unknown"
@@ -67,10 +69,9 @@ class Stopping:
         self._in_a_row.append(error)
 
 
-def refuse_unknown_prices(role_models: Mapping[ModelRole, RoleModel]) -> None:
-    """Refuse --max-cost if the cost cannot be known. Raises UsageError."""
-    for role, role_model in role_models.items():
-        if role_model.client is not None and not role_model.client.knows_price():
-            what = f"--max-cost: the price of {role_model.settings.model} is not known"
-            prices = '{"input_cost_per_token": …, "output_cost_per_token": …}'
-            raise UsageError(f"{what}; give it with {how_to_give(role, prices)}")
+def refuse_unknown_price(role_model: RoleModel) -> None:
+    """Refuse --max-cost if the cost of a model cannot be known. Raises UsageError."""
+    if role_model.client is not None and not role_model.client.knows_price():
+        what = f"--max-cost: the price of {role_model.settings.model} is not known"
+        prices = '{"input_cost_per_token": …, "output_cost_per_token": …}'
+        raise UsageError(f"{what}; give it with {how_to_give(role_model.role, prices)}")

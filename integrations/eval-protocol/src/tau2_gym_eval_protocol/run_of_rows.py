@@ -22,7 +22,7 @@ from tau2_core.model.llm import ModelSettings
 from tau2_core.model.participants import Agent, AgentContext
 from tau2_core.model.registrations import AgentSpec
 from tau2_core.model.tasks import Task
-from tau2_core.runs.composition import Composition, compose, open_role_models
+from tau2_core.runs.composition import Composition, compose, open_pool, open_role_models
 from tau2_core.runs.executors.players import PlayEpisode
 from tau2_core.runs.model_clients import close_models
 from tau2_core.runs.options import JudgeOptions, Options, RoleOptions
@@ -171,7 +171,7 @@ def _customers(composed: Composition, options: Options, wished: Sequence[ModelSe
         model = settings[key]
         user = RoleOptions(model=model.model, args=model.args)
         alone = options.model_copy(update={"agent": RoleOptions(), "judge": JudgeOptions(), "user": user})
-        found[key] = open_role_models(alone, composed.catalogue)["user"]
+        found[key] = open_role_models(open_pool(alone), alone, composed.catalogue)["user"]
     return found
 
 

@@ -48,7 +48,7 @@ class Front:
         self._settings = settings
         self._registry = registry
         self._runs = runs
-        self._models = SharedModels(settings.role_models)
+        self._models = SharedModels(settings.pool.opened)
         self._directory = Directory(registry.max_episodes, runs)
         self._members: dict[int, Member] = {}
         self._past = Figures()
@@ -92,7 +92,6 @@ class Front:
             self.count,
             self._settings.port,
             self._settings.overview_token,
-            list(self._models.limited()),
             str(self._folder.resolve()),
             self._registry.lost_names(),
             self._known(),

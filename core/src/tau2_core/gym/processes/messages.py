@@ -8,7 +8,6 @@ from msgspec import Struct
 
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.latency import Latency
-from tau2_core.model.llm import ModelRole
 from tau2_core.runs.executors.messages import Admitted, Failed, Judged, Recorded, Refused, Released, Used, Wanted
 
 
@@ -151,7 +150,6 @@ class Setup(Struct, tag=True, frozen=True):
     count: int
     port: int
     overview_token: str | None
-    limited: list[ModelRole]
     open_folder: str
     gone: dict[str, str]
     known: list[Known]

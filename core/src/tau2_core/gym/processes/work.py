@@ -21,7 +21,7 @@ from tau2_core.errors import Tau2GymError
 from tau2_core.event_loop import loop_factory
 from tau2_core.garbage import rare_garbage_collection
 from tau2_core.gym.application import build_application
-from tau2_core.gym.composition import compose_served_run, of_the_server, open_registry, open_settings, serves_a_run
+from tau2_core.gym.composition import compose_served_run, open_registry, open_settings, serves_a_run
 from tau2_core.gym.control_plane import episode_state
 from tau2_core.gym.expiry import expire
 from tau2_core.gym.processes.addresses import Address, position_of
@@ -50,7 +50,7 @@ from tau2_core.gym.registry import Registry
 from tau2_core.gym.serve import BUSY_SECONDS, many_files
 from tau2_core.gym.server_settings import ServerSettings
 from tau2_core.gym.workers import short_turns
-from tau2_core.runs.composition import open_role_models, run_setting
+from tau2_core.runs.composition import open_pool
 from tau2_core.runs.executors.messages import Admitted, Refused
 from tau2_core.runs.executors.remote_models import Admissions, cassette_of, reported
 from tau2_core.runs.loading import open_catalogue
@@ -79,7 +79,7 @@ async def _work(stream: socket.socket) -> None:
         with watched_for(BUSY_SECONDS):
             await server.serve(sockets=[])
     finally:
-        await close_models(worker.settings.role_models.values())
+        await close_models(worker.settings.pool.opened)
 
 
 class _Worker:
@@ -102,10 +102,8 @@ class _Worker:
         self._position, self._count = setup.position, setup.count
         catalogue = open_catalogue(options.pack, options.no_plugin)
         cassette = cassette_of(options, self.peer)
-        setting = run_setting(options, catalogue) if serves_a_run(options) else None
-        opened = open_role_models(of_the_server(options), catalogue, cassette, setting)
-        models = reported(opened, setup.limited, self.admissions, self.peer)
-        self.settings = settings = open_settings(options, catalogue, models)
+        pool = open_pool(options, cassette, lambda opened: reported(opened, self.admissions, self.peer))
+        self.settings = settings = open_settings(options, catalogue, pool)
         settings.port, settings.overview_token = setup.port, setup.overview_token
         settings.new_session_id = self._new_session_id
         open_records = OpenRecords(Path(setup.open_folder))

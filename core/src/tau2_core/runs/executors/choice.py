@@ -45,14 +45,13 @@ def _by_workers(chosen: ChosenExecutor, inputs: RunInputs) -> Executor:
     @asynccontextmanager
     async def executor(playing: PlayableRun) -> AsyncIterator[NewPlayer]:
         checked = playing.checked
-        models = SharedModels(checked.plan.participants.role_models)
+        models = SharedModels(checked.plan.participants.role_models.values())
         description = RunDescription(
             name=playing.name,
             inputs=inputs,
             play_episode=playing.play_episode,
             episodes=playing.episodes,
             config=checked.config,
-            limited=models.limited(),
         )
         setup = Setup(description.packed())
         async with chosen.opened() as launcher:

@@ -58,7 +58,7 @@ async def compute(
         first = list(islice(batches, launcher.workers))
         if not first:
             return
-        async with WorkerPool(launcher, len(first), setup, SharedModels({})) as pool:  # more would be idle
+        async with WorkerPool(launcher, len(first), setup, SharedModels([])) as pool:  # more would be idle
             try:
                 await _in_order(pool, computation, chain(first, batches), take)
             except BaseExceptionGroup as errors:

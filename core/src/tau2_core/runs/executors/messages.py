@@ -1,4 +1,7 @@
-"""The messages between a run and its workers. Records and grades are sent as lines of their files."""
+"""The messages between a run and its workers. Records and grades are sent as lines of their files.
+
+A `model` is the key of a role's model.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from msgspec import Struct
 
 from tau2_core.model.episodes import Usage
 from tau2_core.model.latency import Latency
-from tau2_core.model.llm import ModelFailure, ModelRole
+from tau2_core.model.llm import ModelFailure
 
 
 class Setup(Struct, tag=True, frozen=True):
@@ -75,14 +78,14 @@ class Recorded(Struct, tag=True, frozen=True):
 class Used(Struct, tag=True, frozen=True):
     """The usage of a request that a model has answered."""
 
-    role: ModelRole
+    model: str
     usage: Usage
 
 
 class Failed(Struct, tag=True, frozen=True):
     """A request to a model that finally failed."""
 
-    role: ModelRole
+    model: str
     kind: ModelFailure
     why: str
     retry_after: float | None
@@ -92,7 +95,7 @@ class Wanted(Struct, tag=True, frozen=True):
     """A request to a model with limits waits for its turn."""
 
     number: int
-    role: ModelRole
+    model: str
 
 
 class Released(Struct, tag=True, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -13,7 +13,7 @@ from tau2_core.llm.cassette import Cassette
 from tau2_core.llm.limits import RequestLimit
 from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import Usage
-from tau2_core.model.llm import ModelError, ModelRole
+from tau2_core.model.llm import ModelError
 from tau2_core.runs.executors.messages import Failed, Recorded, Released, Used, Wanted
 from tau2_core.runs.options import Options
 
@@ -34,11 +34,11 @@ class Admissions:
         self._count = 0
 
     @asynccontextmanager
-    async def turn(self, role: ModelRole) -> AsyncIterator[None]:
+    async def turn(self, model: str) -> AsyncIterator[None]:
         """Wait for a turn and hold it within the block."""
         number, self._count = self._count, self._count + 1
         self._waiting[number] = asyncio.get_running_loop().create_future()
-        self._connection.send(Wanted(number, role))
+        self._connection.send(Wanted(number, model))
         try:
             await self._waiting[number]
             yield
@@ -54,15 +54,15 @@ class Admissions:
 
 
 class RunLimit(RequestLimit):
-    """The limits of a provider, shared by all workers."""
+    """The limits of a model's provider, shared by all workers."""
 
-    def __init__(self, admissions: Admissions, role: ModelRole) -> None:
+    def __init__(self, admissions: Admissions, model: str) -> None:
         super().__init__()
         self._admissions = admissions
-        self._role = role
+        self._model = model
 
     def pass_through(self) -> AbstractAsyncContextManager[None]:
-        return self._admissions.turn(self._role)
+        return self._admissions.turn(self._model)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -73,11 +73,11 @@ class ReportedRoleModel(RoleModel):
 
     def used(self, usage: Usage) -> None:
         super().used(usage)
-        self.connection.send(Used(self.role, usage))
+        self.connection.send(Used(self.key, usage))
 
     def fail(self, error: ModelError) -> None:
         super().fail(error)
-        self.connection.send(Failed(self.role, error.kind, error.message, error.retry_after))
+        self.connection.send(Failed(self.key, error.kind, error.message, error.retry_after))
 
 
 def cassette_of(options: Options, connection: Sender) -> Cassette | None:
@@ -92,17 +92,9 @@ def cassette_of(options: Options, connection: Sender) -> Cassette | None:
     return Cassette(Path(file), replaying=options.replay is not None, record_line=record)
 
 
-def reported(
-    role_models: Mapping[ModelRole, RoleModel],
-    limited: Collection[ModelRole],
-    admissions: Admissions,
-    connection: Sender,
-) -> dict[ModelRole, RoleModel]:
-    """Return a worker's models with the limits of its run."""
-    found: dict[ModelRole, RoleModel] = {}
-    for role, role_model in role_models.items():
-        known: dict[str, Any] = {each.name: getattr(role_model, each.name) for each in fields(role_model)}
-        if role in limited:
-            known["gate"] = RunLimit(admissions, role)
-        found[role] = ReportedRoleModel(**known, connection=connection)
-    return found
+def reported(role_model: RoleModel, admissions: Admissions, connection: Sender) -> RoleModel:
+    """Return a worker's model, with the limits of its run."""
+    known: dict[str, Any] = {each.name: getattr(role_model, each.name) for each in fields(role_model)}
+    if role_model.gate.limits:
+        known["gate"] = RunLimit(admissions, role_model.key)
+    return ReportedRoleModel(**known, connection=connection)

@@ -10,7 +10,6 @@ from typing import Any
 
 from tau2_core.errors import RunError, UsageError
 from tau2_core.foreign import describe_error, foreign
-from tau2_core.model.llm import ModelRole
 from tau2_core.model.registrations import AgentSpec, UserSpec
 from tau2_core.model.tasks import Task
 from tau2_core.runs.executors.players import OpenEpisodes, PlayEpisode
@@ -33,14 +32,13 @@ class RunInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class RunDescription:
-    """The run's name and inputs, how episodes are played, the expected configuration, the roles with limits."""
+    """The run's name and inputs, how episodes are played, and the expected configuration."""
 
     name: str
     inputs: RunInputs
     play_episode: PlayEpisode
     episodes: OpenEpisodes
     config: dict[str, Any]
-    limited: Sequence[ModelRole]
 
     def packed(self) -> bytes:
         """Return it in a form that can be sent. Raises UsageError for an object that workers could not import."""

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 
+from tau2_core.llm.cassette import Cassette
 from tau2_core.llm.model import RoleModel
 from tau2_core.model.episodes import Slot
-from tau2_core.model.llm import ModelError, ModelRole
+from tau2_core.model.llm import ModelError
 from tau2_core.runs.executors.messages import Admitted, Failed, Recorded, Released, Used, Wanted
 
 
 class SharedModels:
-    """Collects what workers report about their requests in the run's own role models."""
+    """Collects what workers report about their requests in the run's own role models, of which a server opens more."""
 
-    def __init__(self, role_models: Mapping[ModelRole, RoleModel]) -> None:
+    def __init__(self, role_models: Collection[RoleModel]) -> None:
         self._role_models = role_models
-        self._cassette = next((each.cassette for each in role_models.values()), None)
 
-    def limited(self) -> list[ModelRole]:
-        """Return the roles whose requests wait for a turn."""
-        return [role for role, role_model in self._role_models.items() if role_model.gate.limits]
+    @property
+    def _cassette(self) -> Cassette | None:
+        return next((each.cassette for each in self._role_models), None)
+
+    def _model(self, key: str) -> RoleModel:
+        return next(each for each in self._role_models if each.key == key)
 
     def exchanges(self, slot: Slot) -> list[bytes]:
         """Return the cassette's lines of a slot, if one is replayed."""
@@ -29,19 +32,19 @@ class SharedModels:
     def note(self, message: Used | Failed | Recorded) -> None:
         """Note a worker's report about a request."""
         if isinstance(message, Used):
-            self._role_models[message.role].used(message.usage)
+            self._model(message.model).used(message.usage)
         elif isinstance(message, Failed):
             error = ModelError(message.kind, message.why, message.retry_after)
-            self._role_models[message.role].fail(error)
+            self._model(message.model).fail(error)
         elif self._cassette is not None:
             try:
                 self._cassette.append_line(message.line)
             except ModelError as error:  # the run stops because of it
-                next(iter(self._role_models.values())).fail(error)
+                next(iter(self._role_models)).fail(error)
 
-    async def turn(self, role: ModelRole, admit: Callable[[], None]) -> None:
+    async def turn(self, model: str, admit: Callable[[], None]) -> None:
         """Hold a turn of a provider until this is cancelled; `admit` is called when the turn begins."""
-        async with self._role_models[role].gate.pass_through():
+        async with self._model(model).gate.pass_through():
             admit()
             await asyncio.get_running_loop().create_future()
 
@@ -56,7 +59,7 @@ class Turns:
 
     def take(self, message: Wanted) -> None:
         """Let a request wait for its turn, and hold it."""
-        turn = self._models.turn(message.role, lambda: self._send(Admitted(message.number)))
+        turn = self._models.turn(message.model, lambda: self._send(Admitted(message.number)))
         self._turns[message.number] = asyncio.create_task(turn)
 
     def release(self, message: Released) -> None:

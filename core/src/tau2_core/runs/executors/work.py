@@ -14,7 +14,7 @@ from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Judgement
 from tau2_core.model.executors import Invitation
 from tau2_core.runs.checked_plan import check_plan
-from tau2_core.runs.composition import compose_run, open_role_models, run_setting
+from tau2_core.runs.composition import compose_run, open_pool, open_role_models, run_setting
 from tau2_core.runs.executors.computation import Computation
 from tau2_core.runs.executors.connection import Connection, connect
 from tau2_core.runs.executors.messages import (
@@ -104,8 +104,8 @@ def _prepared(
     given = description.inputs
     catalogue = open_catalogue(given.options.pack, given.options.no_plugin)
     setting = run_setting(given.options, catalogue)
-    opened = open_role_models(given.options, catalogue, cassette, setting)
-    models = reported(opened, description.limited, admissions, connection)
+    pool = open_pool(given.options, cassette, lambda opened: reported(opened, admissions, connection))
+    models = open_role_models(pool, given.options, catalogue, setting)
     composed = compose_run(given.options, catalogue, models, given.agent, given.user, given.tasks, setting)
     checked = check_plan(composed.plan, catalogue)
     description.refuse_another(checked.config)
