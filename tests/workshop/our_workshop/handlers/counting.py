@@ -1,0 +1,2 @@
+def count_tasks(db) -> int:
+    return len(db.tasks)
