@@ -107,7 +107,7 @@ class RunOptions(EpisodeOptions, total=False):
 
 
 # Options with another name than on the command line, where they are repeated.
-_NAMES = {
+NAMES = {
     "tasks": "task",
     "faults": "fault",
     "provider_limits": "provider_limit",
@@ -117,7 +117,7 @@ _NAMES = {
     "packs": "pack",
     "blocked": "no_plugin",
 }
-_OWN_NAMES = {option: name for name, option in _NAMES.items()}
+_OWN_NAMES = {option: name for name, option in NAMES.items()}
 _BY_NAME = {"executor_option", "fault", "provider_limit", "provider_rate", "variant_option"}
 _PARTICIPANTS = {"agent", "user", "judge", "judge_rule", "agent_model", "user_model", "config"}
 
@@ -141,7 +141,7 @@ def run_arguments(domain: str | Path, given: Mapping[str, Any]) -> RunArguments:
     agent = given_participant(AGENT, given.get("agent"), given.get("agent_model"))
     user = given_participant(USER, given.get("user"), given.get("user_model"))
     judge = _judge_options(given.get("judge"), given.get("judge_rule"))
-    plain = {_NAMES.get(name, name): value for name, value in given.items() if name not in _PARTICIPANTS}
+    plain = {NAMES.get(name, name): value for name, value in given.items() if name not in _PARTICIPANTS}
     plain = {name: _plain(name, value) for name, value in plain.items() if value is not None}
     own, ids = _chosen_tasks(plain.pop("task", None))
     if ids:

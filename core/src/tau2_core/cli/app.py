@@ -33,6 +33,7 @@ from tau2_core.cli import (
     serve,
     show,
     streams,
+    study,
     tasks,
 )
 from tau2_core.cli.guarded import complain, epilog, guarded
@@ -78,6 +79,7 @@ for command in (
     grade.grade,
     calibrate_judge.calibrate_judge,
     annotate.annotate,
+    study.study,
     merge.merge,
     export.export,
     serve.serve,

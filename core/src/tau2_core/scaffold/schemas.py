@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from tau2_core.api.study.declaration import StudyFile
 from tau2_core.errors import UsageError
 from tau2_core.model.customers import CustomersFile
 from tau2_core.model.policy_rules import PolicyRule
@@ -72,21 +73,23 @@ SOURCES: dict[str, SchemaSource] = {
     "policy_checks": SchemaSource("Rules of the policy that records are checked against.", list[PolicyRule]),
     "evaluation": SchemaSource("The evaluators of a run: evaluation.yaml.", EvaluationFile),
     "config": SchemaSource("Options of `tau2-gym run` and `serve`, models among them: --config FILE.", Options),
+    "study": SchemaSource("A study: an agent over a grid of conditions, for `tau2-gym study`.", StudyFile),
 }
 
 
 def json_schema(name: str, option_help: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return the JSON schema of a kind of file. Raises UsageError for an unknown name.
 
-    `option_help` holds the descriptions of command-line options, for the schema `config`.
+    `option_help` holds the descriptions of command-line options, for the schemas `config` and `study`.
     """
     if name not in SOURCES:
         raise UsageError(f"no schema {name!r} ({did_you_mean(name, SOURCES)})")
     source = SOURCES[name]
     made = _tidied(TypeAdapter(source.content).json_schema())
-    for option, text in (option_help or {}).items() if source.content is Options else ():
-        if option in made["properties"]:
-            made["properties"][option].setdefault("description", text)
+    options = made if source.content is Options else made.get("$defs", {}).get("Options", {"properties": {}})
+    for option, text in (option_help or {}).items():
+        if option in options["properties"]:
+            options["properties"][option].setdefault("description", text)
     return {"$schema": DIALECT, "title": f"tau2-gym {name}", **made, "description": source.about}
 
 
