@@ -6,14 +6,21 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tau2_core.adapters.calibration_set import read_calibration_set
 from tau2_core.errors import RunError, UsageError
 
 from tests.annotation.conftest import command, label
 
 pytestmark = pytest.mark.domain("mock")
 ASSERTION = "The agent tells the caller the id of the new task."
+
+
+def substance(message: dict[str, Any]) -> tuple[Any, ...]:
+    calls = [(call["id"], call["name"], call["arguments"]) for call in message.get("tool_calls") or ()]
+    return message["role"], message.get("content") or "", calls, bool(message.get("error")), message.get("id")
 
 
 def test_a_case_has_the_conversation_and_the_label(run_folder: Callable[[str], Path], tmp_path: Path) -> None:
@@ -32,6 +39,12 @@ def test_a_case_has_the_conversation_and_the_label(run_folder: Callable[[str], P
         "kind": "annotated",
     }
     assert {message["role"] for message in case["messages"]} == {"assistant", "user", "tool"}
+    (read,) = read_calibration_set([out]).cases
+    records = map(json.loads, (folder / "episodes.jsonl").read_text().splitlines())
+    recorded = next(each for each in records if each["task_id"] == "create_plain")
+    assert [substance(message.model_dump()) for message in read.conversation] == list(
+        map(substance, recorded["messages"])
+    )
     with pytest.raises(RunError, match="already exists"):
         command("annotate", folder, "--export", out)
 

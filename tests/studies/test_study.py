@@ -119,6 +119,23 @@ def test_judges_grade_the_same_conversations(write: Write, script: Script, endpo
     assert script.asked.count("agent") == played
 
 
+def test_several_judges_are_one_level(write: Write, script: Script, endpoint: ScriptedEndpoint) -> None:
+    def judge(name: str) -> dict[str, Any]:
+        return {"model": f"endpoint/judge-{name}", "args": {"api_base": endpoint.url}}
+
+    alone, both = judge("a"), [judge("a"), judge("b")]
+    factors = {"judge": {"one": alone, "both": both}, "judge_rule": ["majority", "unanimous"]}
+    report = reported(write(factors, judge_all=True, task=TASKS[:1], trials=1))
+    assert [run["rate"]["value"] for run in report["runs"]] == [1, 1, 1, 1]
+    runs = write({}).parent / "runs" / "grid"
+    models = [json.loads((runs / run["folder"] / "run.json").read_text())["models"] for run in report["runs"]]
+    assert [sorted(name for name in each if "judge" in name) for each in models][::2] == [
+        ["judge"],
+        ["judge", "judge_2"],
+    ]
+    assert script.asked.count("agent") == 3  # two calls and the closing words: played once for four runs
+
+
 def test_models_are_named_by_role_and_runs_are_played_by_workers(write: Write, script: Script) -> None:
     file = write({"user_model": ["endpoint/customer", "endpoint/other-customer"]}, num_tasks=2)
     report = reported(file, "--executor", "processes", "--workers", "1", "--name", "by-workers")
@@ -137,6 +154,8 @@ def test_models_are_named_by_role_and_runs_are_played_by_workers(write: Write, s
         ({"seed": [1, 1]}, {}, "two levels are equal"),
         ({"seed": ["one", "two"]}, {}, "seed.one: Input should be a valid integer"),
         ({"user": {"a": {"modell": "x"}, "b": "scripted"}}, {}, "user.a.modell: Extra inputs"),
+        ({"judge_rule": ["majority", "mood"]}, {}, "judge_rule.mood.rule: Input should be"),
+        ({"user_model": ["endpoint/a", 5]}, {}, "user_model.5"),
         ({"persona": ["none", "sad"]}, {}, "002-persona=sad: .*sad"),
         ({"user_prompt": ["default", "odd"]}, {}, "002-user_prompt=odd: .*odd"),
         ({"seed": [1, 2]}, {"resume": True}, "resume is for a single run"),

@@ -27,7 +27,7 @@ class PairAgreement(BaseModel):
         about: what they decided about.
         name: the criterion; "" for all assertions together, and for the customer.
         first: the annotator.
-        second: another annotator, the evaluator set, the judge's model, or `detectors`.
+        second: another annotator, the evaluator set, the judge (each of several, and all together), or `detectors`.
         items: the questions that both answered.
         agreed: the share of them with the same answer.
         kappa: Cohen's kappa; None if chance alone gives full agreement, as where both always give one answer.
@@ -156,6 +156,9 @@ class _Decisions:
         if judgement is not None and not judgement.error:
             for each in judgement.statements:
                 self._note(judgement.model, slot, Question("assertion", each.statement), _met(each.met))
+            for vote in judgement.votes:
+                for each in vote.statements:
+                    self._note(vote.model, slot, Question("assertion", each.statement), _met(each.met))
         if grade.user_review is not None:
             self._note(DETECTORS, slot, Question("customer_fault", ""), grade.user_review.customer_fault)
             self.found[slot] = {finding.detector for finding in grade.user_review.findings}

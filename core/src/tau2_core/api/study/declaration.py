@@ -84,15 +84,20 @@ def with_levels(base: Options, values: Mapping[str, Any]) -> Options:
     Of a role only what the level gives is replaced. Raises pydantic's ValidationError.
     """
     plain = {name: value for name, value in values.items() if name not in ROLES and name not in _ROLE_PARTS}
-    roles: dict[str, dict[str, Any]] = {}
+    roles: dict[str, dict[str, Any]] = {role: {} for role in ROLES}
     for role in ROLES:
         if role in values:
-            given = Options.model_validate({role: values[role]})
-            roles[role] = getattr(given, role).model_dump(exclude_unset=True)
-    for name, (of, part) in _ROLE_PARTS.items():
+            roles[role] |= _validated(role, values[role])
+    for name, (role, part) in _ROLE_PARTS.items():
         if name in values:
-            roles.setdefault(of, {})[part] = values[name]
-    return merged(base, plain, {role: roles.get(role, {}) for role in ROLES})
+            roles[role] |= _validated(role, {part: values[name]})
+    return merged(base, plain, roles)
+
+
+def _validated(role: str, value: Any) -> dict[str, Any]:
+    """Return the parts of a role's options that a value gives."""
+    given = getattr(Options.model_validate({role: value}), role)
+    return {name: getattr(given, name) for name in given.model_fields_set}
 
 
 def _refuse_options_of_one_run(study: StudyFile, document: Document) -> None:
