@@ -14,6 +14,7 @@ import pytest
 from tau2_core import UsageError, evaluate, open_episode
 from tau2_core.cli.app import app
 from tau2_core.errors import Tau2GymError
+from tau2_core.testing.gold_script import GoldScript
 from tau2_core.testing.scripted_endpoint import ScriptedEndpoint, say
 from typer.testing import CliRunner
 
@@ -109,12 +110,14 @@ def test_personas_take_turns_by_trial_and_are_recorded(play: Play) -> None:
     assert _sorted(again) == _sorted(played)
 
 
-def test_the_report_has_a_rate_for_each_persona(play: Play) -> None:
-    def hangs_up(asked: Any) -> Any:
-        return say("###STOP###")
+def test_the_report_has_a_rate_for_each_persona(play: Play, gold: Callable[[str], GoldScript]) -> None:
+    solve = gold("mock")
+
+    def impatient(asked: Any) -> Any:
+        return say("###STOP###") if "<manner>" in asked.system else solve(asked)
 
     options = ("--persona", "terse", "--persona", "none", "--trials", 2, "--split", "test")
-    folder = play(*options, script=hangs_up).folder
+    folder = play(*options, script=impatient).folder
     (report,) = json.loads(command("report", folder, "--json"))
     grades = [json.loads(line) for line in (folder / "grades.jsonl").read_text().splitlines()]
     personas = {(each["task_id"], each["trial"]): each["persona"] for each in map(json.loads, _lines(folder))}
@@ -125,9 +128,15 @@ def test_the_report_has_a_rate_for_each_persona(play: Play) -> None:
         assert found["solved"] == solved[name]
         assert found["strict_rate"]["value"] == pytest.approx(solved[name] / found["episodes"])
     assert list(report["personas"]) == ["terse", "none"]
-    shown = command("report", folder)
-    assert "persona" in shown
-    assert "terse" in shown
+    first, second = report["personas"].values()
+    assert first["difference"] is None
+    assert second["difference"]["value"] == pytest.approx(
+        second["strict_rate"]["value"] - first["strict_rate"]["value"]
+    )
+    assert second["solved"] == second["episodes"] > first["solved"]
+    assert "less that of" in command("report", folder)
+    (odd,) = json.loads(command("report", play(*options[:4], "--trials", 3, *ONE).folder, "--json"))
+    assert [each["difference"] for each in odd["personas"].values()] == [None, None]
 
 
 def _lines(folder: Path) -> Sequence[str]:
@@ -244,3 +253,28 @@ def test_official_result_files_name_the_prompt_that_was_used(play: Play, tmp_pat
         told[name] = info["user_info"]["global_simulation_guidelines"]
     assert told["default"] is None
     assert "go through these questions" in told["careful"]
+
+
+def test_a_chosen_prompt_takes_the_place_of_a_datasets(play: Play, tmp_path: Path) -> None:
+    home = tmp_path / "checkout" / "data" / "tau2"
+    for folder in ("domains/mock", "user_simulator"):
+        (home / folder).mkdir(parents=True)
+    task = {"id": "x", "user_scenario": {"instructions": "You want a task."}}
+    (home / "domains/mock/tasks.json").write_text(json.dumps([task]), encoding="utf-8")
+    for name in ("simulation_guidelines.md", "simulation_guidelines_tools.md"):
+        (home / "user_simulator" / name).write_text("The dataset's guidelines.", encoding="utf-8")
+    options = ("--dataset", tmp_path / "checkout", "--agent", "silent")
+    for name, said, origin in (
+        ("default", "The dataset's guidelines.", "dataset"),
+        ("careful", "go through these questions", "core"),
+    ):
+        played = play(
+            *options,
+            *("--user-prompt", name, "--persona", "terse"),
+            script=lambda _asked: say("###STOP###"),
+            models={"user": "openai/customer"},
+        )
+        assert said in system_of(played)
+        assert ("The dataset's" in system_of(played)) is (name == "default")
+        assert "<manner>" in system_of(played)
+        assert configuration(played)["origins"]["user_guidelines"] == origin

@@ -163,11 +163,12 @@ def _criteria(each: Report) -> Table:
 def _personas(each: Report) -> Table:
     from tau2_core.cli.charts import shown
 
-    table = _table("persona", "episodes", "decisive\nfaults", "strict rate", "evaluable")
+    first = next(iter(each.personas))
+    table = _table("persona", "episodes", "decisive\nfaults", "strict rate", f"less that of\n{safe(first)}")
     for name, found in each.personas.items():
-        evaluable = "–" if found.evaluable_rate is None else f"{found.evaluable_rate.value:.3f}"
         counts = (str(found.episodes), str(found.decisive_faults))
-        table.add_row(safe(name), *counts, safe(shown(found.strict_rate)), evaluable)
+        difference = safe(shown(found.difference, signed=True))
+        table.add_row(safe(name), *counts, safe(shown(found.strict_rate)), difference)
     return table
 
 

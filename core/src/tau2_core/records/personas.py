@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from tau2_core.records.figures import EpisodePersona, GradeFigures
 from tau2_core.records.reader import RecordedRun
 from tau2_core.records.slot_lines import SlotNumbers
-from tau2_core.records.statistics import Estimate, clustered_rate
+from tau2_core.records.statistics import Estimate, clustered_rate, paired_difference
 
 
 class PersonaFigures(BaseModel):
@@ -21,6 +21,8 @@ class PersonaFigures(BaseModel):
         strict_rate: solved of all played; one without a usable result counts as failed.
         evaluable_rate: solved of those with a reward; None if none has one.
         decisive_faults: how many had a decisive fault of the customer.
+        difference: the strict rate less that of the run's first persona, paired by task; None for the first one, and if
+            the run's trials are no multiple of its personas or no task is complete.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -30,6 +32,7 @@ class PersonaFigures(BaseModel):
     strict_rate: Estimate
     evaluable_rate: Estimate | None
     decisive_faults: int
+    difference: Estimate | None = None
 
 
 class _Counts:
@@ -62,10 +65,23 @@ def persona_figures(run: RecordedRun) -> dict[str, PersonaFigures]:
         found.solved[place] += grade.solved
         found.evaluable[place] += grade.reward is not None
         found.decisive += grade.user_review is not None and grade.user_review.customer_fault == "decisive"
-    return {name: figures for name, found in zip(names, counts, strict=True) if (figures := _figures(found))}
+    turns = run.trials // len(names) if run.trials % len(names) == 0 else 0
+    differences = [None, *(_difference(counts[0], found, turns) for found in counts[1:])]
+    told = zip(names, counts, differences, strict=True)
+    return {name: figures for name, found, difference in told if (figures := _figures(found, difference))}
 
 
-def _figures(found: _Counts) -> PersonaFigures | None:
+def _difference(first: _Counts, other: _Counts, turns: int) -> Estimate | None:
+    """Return the difference over the tasks that both personas have met in all of their `turns`."""
+    changes = [
+        other.solved[place] - first.solved[place]
+        for place, played in enumerate(zip(first.played, other.played, strict=True))
+        if played == (turns, turns)
+    ]
+    return paired_difference(changes, turns) if turns and changes else None
+
+
+def _figures(found: _Counts, difference: Estimate | None) -> PersonaFigures | None:
     strict = clustered_rate(found.solved, found.played)
     if strict is None:
         return None
@@ -75,4 +91,5 @@ def _figures(found: _Counts) -> PersonaFigures | None:
         strict_rate=strict,
         evaluable_rate=clustered_rate(found.solved, found.evaluable),
         decisive_faults=found.decisive,
+        difference=difference,
     )

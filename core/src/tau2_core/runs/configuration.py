@@ -12,6 +12,7 @@ from tau2_core.llm.model import RoleModel
 from tau2_core.llm.prompts import template
 from tau2_core.model.llm import ModelRole
 from tau2_core.model.tasks import Task
+from tau2_core.packs.customers import CORE_FOLDER
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.journal import FORMAT
 from tau2_core.runs.code_files import core_digest
@@ -49,7 +50,7 @@ def configuration(plan: Plan, catalogue: Catalogue) -> dict[str, Any]:
             "timeout_seconds": participants.limits.timeout_seconds,
         },
         "dataset": {"adapter": dataset.adapter, "folder": str(dataset.root)} if dataset else None,
-        "origins": setting.origins(),
+        "origins": setting.origins() | _origin_of_guidelines(plan),
         "split": plan.split,
         "tasks": [task.id for task in plan.tasks],
         "trials": plan.trials,
@@ -80,6 +81,14 @@ def _customers(customers: CustomerSettings) -> dict[str, Any]:
         "personas": [persona.name for persona in customers.personas],
         "check": customers.detectors is not None,
     }
+
+
+def _origin_of_guidelines(plan: Plan) -> dict[str, str]:
+    """Return where the customer's prompt comes from if it is not the one of the dataset, {} without a dataset."""
+    chosen = plan.participants.customers.prompt
+    if chosen is None or plan.setting.dataset is None:
+        return {}
+    return {"user_guidelines": "core" if chosen.folder == CORE_FOLDER else "pack"}
 
 
 def _prompt_digest(plan: Plan, role: ModelRole) -> str:
