@@ -88,6 +88,7 @@ def test_wrong_options_are_refused(options: dict[str, Any], words: str) -> None:
 def test_every_option_of_the_command_line_is_there() -> None:
     """Options about exit codes or printing are excluded; all others have the same name, or its plural."""
     only_there = {"ctx", "domain", "show_config", "json_output", "fail_under", "min_coverage"}
+    only_there |= {"min_judge_accuracy", "max_customer_faults"}
     same = {
         "judge_model": "judge",
         "agent_args": "agent",

@@ -75,6 +75,9 @@ ABSENT = {
     "executor",
     "executor_option",
     "min_coverage",
+    "judge_calibration",
+    "min_judge_accuracy",
+    "max_customer_faults",
     "fail_under",
     "json_output",
 }
@@ -154,7 +157,7 @@ def test_a_configuration_file_of_run_is_accepted_and_ignored_keys_are_named(star
     for name in ("agent", "concurrency", "via", "user_first"):
         assert f"--config: {name} has no effect: " in server.log()
     assert json.loads((server.folder / "runs/r/run.json").read_text())["tasks"] == ["create_plain"]
-    for name in ("fail_under", "min_coverage"):
+    for name in ("fail_under", "min_coverage", "min_judge_accuracy", "max_customer_faults"):
         file.write_text(f"{text}{name}: 0.5\n")
         done = CliRunner().invoke(app, ["serve", "--config", str(file)])
         assert isinstance(done.exception, UsageError)

@@ -96,6 +96,7 @@ class RunOptions(EpisodeOptions, total=False):
     max_cost: float
     max_infrastructure_errors: int
     judge_all: bool
+    judge_calibration: str | Path
     resume: bool
     via: Literal["process", "mcp"]
     executor: str

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tau2_core.cli.judge_view import rate_text
 from tau2_core.cli.options import (
     JsonOption,
     JudgeArgsOption,
@@ -21,7 +22,7 @@ from tau2_core.cli.safe_text import safe, say, say_json
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from tau2_core.records.judge_calibration import CountedRate, JudgeCalibration, Part
+    from tau2_core.records.judge_calibration import JudgeCalibration, Part
 
 SHOWN_WRONG = 10
 
@@ -134,14 +135,6 @@ def _show(found: JudgeCalibration, out: Path) -> None:
     if len(found.wrong) > SHOWN_WRONG:
         screen.print(f"and {len(found.wrong) - SHOWN_WRONG} more, in {safe(out)}", soft_wrap=True)
     screen.print(f"written to {safe(out)}", soft_wrap=True)
-
-
-def rate_text(rate: CountedRate | None) -> str:
-    """Return a counted rate with its interval, as percentages."""
-    if rate is None or rate.rate is None:
-        return "not measured"
-    value = rate.rate
-    return f"{value.value:.1%} [{value.low:.1%}, {value.high:.1%}] ({rate.count} of {rate.of})"
 
 
 def _parts(title: str, parts: Mapping[str, Part]) -> Table:

@@ -15,6 +15,7 @@ from tau2_core.cli.options import (
     ExecutorOptionOption,
     JsonOption,
     JudgeArgsOption,
+    JudgeCalibrationOption,
     JudgeRuleOption,
     NoPluginOption,
     PackOption,
@@ -57,6 +58,7 @@ def grade(
     ] = None,
     judge_args: JudgeArgsOption = None,
     judge_rule: JudgeRuleOption = "majority",
+    judge_calibration: JudgeCalibrationOption = None,
     record: Annotated[Path | None, typer.Option(metavar="FILE", help="Store every exchange with the judge.")] = None,
     replay: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Take the judge's answers from such a file.")
@@ -105,7 +107,9 @@ def grade(
     from tau2_core.runs.loading import open_catalogue
     from tau2_core.runs.regrade import Regrading, regrade
 
-    judged = JudgeOptions(judge_model, judge_args, judge_rule, record, replay, concurrency, call_timeout, attempts)
+    judged = JudgeOptions(
+        judge_model, judge_args, judge_rule, judge_calibration, record, replay, concurrency, call_timeout, attempts
+    )
     if any(map(is_run, path)):
         for_files = {"--compare": compare, "--fresh-tasks": fresh_tasks, "--domain": domain}
         _refuse(path, {**for_files, "--task": task, "--solo": solo})

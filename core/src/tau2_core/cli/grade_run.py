@@ -25,6 +25,7 @@ class JudgeOptions:
     models: list[str] | None
     args: list[str] | None
     rule: JudgeRule
+    calibration: Path | None
     record: Path | None
     replay: Path | None
     concurrency: int
@@ -35,7 +36,8 @@ class JudgeOptions:
     def given(self) -> list[str]:
         """The names of the options that were given."""
         named = {"--judge-model": self.models, "--judge-args": self.args, "--record": self.record}
-        return [name for name, value in (named | {"--replay": self.replay}).items() if value is not None]
+        named |= {"--judge-calibration": self.calibration, "--replay": self.replay}
+        return [name for name, value in named.items() if value is not None]
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def grade_runs(
     from tau2_core.llm.cassette import Cassette
     from tau2_core.llm.limits import Patience
     from tau2_core.llm.panel import Panel
+    from tau2_core.records.judge_calibration import read_calibration
     from tau2_core.runs.grading import grade_run, models_for
     from tau2_core.runs.model_clients import closing, open_models
     from tau2_core.runs.options import read_options
@@ -75,6 +78,7 @@ def grade_runs(
     models = read_options(None, {name: value for name, value in given.items() if value is not None}).models()
     if not models and (judged.record or judged.replay):
         raise UsageError("--record and --replay are for the judge: give --judge-model too")
+    calibration = None if judged.calibration is None else read_calibration(judged.calibration)
     cassette = None
     if judged.replay or judged.record:
         cassette = Cassette(judged.replay or judged.record or Path(), replaying=judged.replay is not None, resume=True)
@@ -94,6 +98,7 @@ def grade_runs(
                 executor=by.executor,
                 evaluators=evaluators,
                 judge=panel,
+                calibration=calibration,
                 dataset=dataset,
                 concurrency=judged.concurrency,
                 on_done=bar.advance,

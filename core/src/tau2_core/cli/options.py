@@ -67,6 +67,24 @@ UserCheckOption = Annotated[
         "--user-check", help="Check what the customer is about to say, and ask its model once more if need be."
     ),
 ]
+JudgeCalibrationOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--judge-calibration", metavar="FILE", help="The judge's calibration, as calibrate-judge has written it."
+    ),
+]
+MinJudgeAccuracyOption = Annotated[
+    float | None,
+    typer.Option("--min-judge-accuracy", metavar="X", help="Exit with 1 if the judge's measured accuracy is lower."),
+]
+MaxCustomerFaultsOption = Annotated[
+    float | None,
+    typer.Option(
+        "--max-customer-faults",
+        metavar="X",
+        help="Exit with 1 if the share of reviewed episodes with a decisive fault of the customer is higher.",
+    ),
+]
 ConfigOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="A YAML file with any of these options; the command line overrides it."),

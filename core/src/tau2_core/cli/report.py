@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tau2_core.cli.options import JsonOption, example
+from tau2_core.cli.judge_view import trust_lines
+from tau2_core.cli.options import (
+    JsonOption,
+    JudgeCalibrationOption,
+    MaxCustomerFaultsOption,
+    MinJudgeAccuracyOption,
+    example,
+)
 from tau2_core.cli.safe_text import safe, say_json
 
 if TYPE_CHECKING:
@@ -24,16 +31,44 @@ if TYPE_CHECKING:
 @example("tau2-gym run mock --trials 3 --name first", "tau2-gym report runs/first")
 def report(
     run: Annotated[list[Path] | None, typer.Argument(help="Run folders; default: the newest in runs/.")] = None,
+    judge_calibration: JudgeCalibrationOption = None,
+    min_judge_accuracy: MinJudgeAccuracyOption = None,
+    max_customer_faults: MaxCustomerFaultsOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Show rates with confidence intervals, criteria, errors by cause, cost and length of runs."""
+    """Show rates with confidence intervals, criteria, errors by cause, cost and length of runs.
+
+    --judge-calibration is used instead of the calibration that a run's folder holds, and is not stored. Exits with 1
+    if a run does not keep --min-judge-accuracy or --max-customer-faults.
+    """
+    from tau2_core.cli.gates import passes_gates
+    from tau2_core.records.judge_calibration import read_calibration
     from tau2_core.records.reader import latest_run, read_run
     from tau2_core.records.report import build_report
+    from tau2_core.runs.composition import refuse_gates
 
-    reports = [build_report(read_run(folder)) for folder in run or [latest_run(Path("runs"))]]
+    refuse_gates(min_judge_accuracy, max_customer_faults)
+    calibration = None if judge_calibration is None else read_calibration(judge_calibration)
+    reports = [build_report(read_run(folder), calibration) for folder in run or [latest_run(Path("runs"))]]
     if json_output:
         say_json(json.dumps([each.model_dump(mode="json") for each in reports], indent=2, ensure_ascii=False))
-        return
+    else:
+        _show_all(reports)
+    kept = [
+        passes_gates(
+            each.customer.model_dump() if each.customer else {},
+            each.judge.model_dump(mode="json") if each.judge else {},
+            min_judge_accuracy=min_judge_accuracy,
+            max_customer_faults=max_customer_faults,
+            name=each.name,
+        )
+        for each in reports
+    ]
+    if not all(kept):
+        raise typer.Exit(1)
+
+
+def _show_all(reports: list[Report]) -> None:
     from tau2_core.cli.tables import console
 
     screen = console()
@@ -67,6 +102,8 @@ def _show(each: Report, screen: Console) -> None:
     rows = [("strict", each.strict_rate), ("evaluable", each.evaluable_rate)]
     if each.customer and each.customer.caused_failures:
         rows.append(("fair customer", each.customer.rate_without))
+    if each.judge and each.judge.mean_reward:
+        rows.append(("judge-corrected", each.judge.mean_reward))
     if each.trials > 1:
         shown = [k for k in each.pass_hat_k if k <= SHOWN_K or k == each.trials]
         rows += [(f"pass^{k}", each.pass_hat_k[k]) for k in shown]
@@ -78,6 +115,10 @@ def _show(each: Report, screen: Console) -> None:
         screen.print(
             "fair customer leaves out failures that the customer caused; it counts "
             f"{each.customer.coverage_without:.0%} of the slots"
+        )
+    if each.judge and each.judge.mean_reward:
+        screen.print(
+            "judge-corrected is the mean reward without the judge's errors, with their uncertainty", soft_wrap=True
         )
     if each.criteria:
         screen.print(_criteria(each))
@@ -95,6 +136,8 @@ def _show(each: Report, screen: Console) -> None:
         screen.print(f"{title}: {_counts(counts)}", highlight=False, soft_wrap=True)
     if each.customer:
         screen.print(_customer(each.customer), highlight=False)
+    for line in trust_lines(each.judge) if each.judge else ():
+        screen.print(safe(line), highlight=False, soft_wrap=True)
     if each.customer_turns:
         screen.print(_customer_turns(each.customer_turns), highlight=False)
     if each.usage:

@@ -14,8 +14,11 @@ from tau2_core.cli.options import (
     EvaluatorsOption,
     JsonOption,
     JudgeArgsOption,
+    JudgeCalibrationOption,
     JudgeModelOption,
     JudgeRuleOption,
+    MaxCustomerFaultsOption,
+    MinJudgeAccuracyOption,
     NoPluginOption,
     PackOption,
     PackTau2Option,
@@ -59,6 +62,7 @@ def run(
     persona: PersonaOption = None,
     judge_args: JudgeArgsOption = None,
     judge_rule: JudgeRuleOption = "majority",
+    judge_calibration: JudgeCalibrationOption = None,
     user_check: UserCheckOption = False,
     config: ConfigOption = None,
     show_config: ShowConfigOption = False,
@@ -145,6 +149,8 @@ def run(
         float | None,
         typer.Option(metavar="X", help="Exit with 1 if the share of episodes with a reward is lower, 0 to 1."),
     ] = None,
+    min_judge_accuracy: MinJudgeAccuracyOption = None,
+    max_customer_faults: MaxCustomerFaultsOption = None,
     fail_under: Annotated[
         float | None, typer.Option(metavar="X", help="Exit with 1 if the mean reward is lower.")
     ] = None,
@@ -155,6 +161,7 @@ def run(
 ) -> None:
     """Play tasks of a domain, grade every episode, and show the results."""
     from tau2_core.cli.crashes import show_crashes
+    from tau2_core.cli.gates import passes_gates
     from tau2_core.runs.composition import compose
     from tau2_core.runs.options import read_options
 
@@ -177,7 +184,13 @@ def run(
     uncovered = _uncovered(result, options.min_coverage)
     if uncovered:
         say(f"error: {uncovered}", err=True)
-    if crashed or uncovered or result.stopped or failed:
+    kept = passes_gates(
+        result.summary.customer_faults,
+        result.summary.judge,
+        min_judge_accuracy=options.min_judge_accuracy,
+        max_customer_faults=options.max_customer_faults,
+    )
+    if crashed or uncovered or result.stopped or failed or not kept:
         raise typer.Exit(1)
 
 

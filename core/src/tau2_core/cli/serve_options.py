@@ -15,6 +15,9 @@ OF_A_SLOT = ("slot_timeout", "slot_attempts", "run_timeout", "max_infrastructure
 OF_AN_EPISODE = ("seed", "shard", "variant", "variant_option", "solo", "mode")
 OF_RUN_ALONE = {
     "min_coverage": "a server's end is not a gate; `tau2-gym report` shows the coverage of the served run",
+    "judge_calibration": "`tau2-gym grade` and `tau2-gym report` take it for the served run",
+    "min_judge_accuracy": "a server's end is not a gate; `tau2-gym report` takes it for the served run",
+    "max_customer_faults": "a server's end is not a gate; `tau2-gym report` takes it for the served run",
     "fail_under": "a server's end is not a gate; `tau2-gym report` shows the mean reward of the served run",
 }
 MOST_A_PROCESSOR = 8

@@ -87,7 +87,9 @@ def _show_all(run: RecordedRun, *, json_output: bool) -> None:
 
 def _show_episode(run: RecordedRun, slot: Slot, *, full: bool, json_output: bool) -> None:
     from tau2_core.cli.episode_view import show_calls, show_conversation, show_judgement, show_verdicts
+    from tau2_core.cli.judge_view import calibration_line
     from tau2_core.cli.tables import console, reward_text
+    from tau2_core.records.judge_trust import judge_trust
 
     record, grade, task = run.records[slot], run.grades.get(slot), run.task_models()[slot.task_id]
     judgement = run.judgements.get(slot)
@@ -120,3 +122,6 @@ def _show_episode(run: RecordedRun, slot: Slot, *, full: bool, json_output: bool
     if judgement is not None:
         screen.print("\n[bold]Judge[/bold]")
         show_judgement(judgement, screen)
+        trust = judge_trust(run)
+        if trust is not None and trust.calibration is not None and len(trust.judges) == 1:
+            screen.print(f"its calibration: {safe(calibration_line(trust.calibration))}", soft_wrap=True)

@@ -13,7 +13,9 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
+from tau2_core.cli.judge_view import trust_lines
 from tau2_core.cli.safe_text import safe
+from tau2_core.records.judge_trust import JudgeTrust
 from tau2_core.records.reasons import reasons
 from tau2_core.records.verdict_text import NOT_IN_REWARD, SIGNS, verdict_sign
 from tau2_core.terminal_text import printable_line
@@ -220,6 +222,8 @@ def show_summary(result: RunResult, screen: Console) -> None:
         cut_off = [f"{safe(role)} {usage.cut_off}" for role, usage in summary.usage.items() if usage.cut_off]
         if cut_off:
             screen.print(f"answers cut off by the token limit: {', '.join(cut_off)}", soft_wrap=True)
+    for line in trust_lines(JudgeTrust.model_validate(summary.judge)) if summary.judge else ():
+        screen.print(safe(line), soft_wrap=True)
     screen.print(
         f"{summary.tool_calls} tool calls, {summary.tool_errors} failed · {_pace(result)} · {safe(summary.folder)}",
         soft_wrap=True,

@@ -26,6 +26,8 @@ from tau2_core.model.tasks import Task
 from tau2_core.model.tokens import TracedCall
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, TOKENS, Journal
+from tau2_core.records.judge_trust import judge_figures
+from tau2_core.records.reader import read_run
 from tau2_core.records.summary import summarise
 from tau2_core.records.tally import Tally
 from tau2_core.runs.checked_plan import CheckedPlan
@@ -221,6 +223,8 @@ class ServedRun:
         for judgement in self.judging.known.values():
             tally.add_judgement(judgement)
         summary = summarise(inventory, folder.name, str(folder), tally, seconds)
+        if self.judging.known:
+            summary.judge = judge_figures(read_run(folder))
         self.journal.write(CONFIGURATION, self.config)  # a full disk may have prevented this before
         self.journal.write(SUMMARY, summary.model_dump(mode="json"))
         return summary

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -46,6 +47,7 @@ class RunSummary(BaseModel):
 
     `usage` is by role; costs are in dollars, null if a price is unknown. `customer_faults` counts the episodes
     that were `reviewed`, those with a `minor` or a `decisive` fault of the customer, and the `caused_failures`.
+    `judge` is what `tau2-gym report` says of the judge, {} if nothing was judged.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -73,3 +75,4 @@ class RunSummary(BaseModel):
     solved_tasks: list[str] = Field(default_factory=list)
     failed: dict[str, str] = Field(default_factory=dict)
     customer_faults: dict[str, int] = Field(default_factory=dict)
+    judge: dict[str, Any] = Field(default_factory=dict)

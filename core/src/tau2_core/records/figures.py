@@ -111,12 +111,28 @@ class EpisodeFigures(EpisodeEnd):
         return sum(message.is_turn for message in self.messages)
 
 
+class _Decided(msgspec.Struct):
+    met: bool
+
+
+class _Vote(msgspec.Struct):
+    statements: list[_Decided] = []
+
+
 class JudgementFigures(PlaceFigures):
     """The parts of a judgement that are counted."""
 
     model: str = ""
     error: str = ""
+    judge: str = ""
+    statements: list[_Decided] = []
+    votes: list[_Vote] = []
     usage: Usage = msgspec.field(default_factory=Usage.nothing)
+
+    def split(self) -> int:
+        """Return about how many statements the judges that answered disagreed."""
+        answered = [[each.met for each in vote.statements] for vote in self.votes if vote.statements]
+        return sum(len(set(said)) > 1 for said in zip(*answered, strict=False))
 
 
 class _Verdict(msgspec.Struct):

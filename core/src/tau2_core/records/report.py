@@ -18,6 +18,8 @@ from tau2_core.records.counts import STATES, CriterionCounts, EpisodeCounts, Rol
 from tau2_core.records.customer_faults import CustomerFaults, customer_faults
 from tau2_core.records.customer_turns import CustomerTurns
 from tau2_core.records.figures import EpisodeFigures, GradeFigures, JudgementFigures
+from tau2_core.records.judge_calibration import JudgeCalibration
+from tau2_core.records.judge_trust import JudgeTrust, judge_trust
 from tau2_core.records.personas import PersonaFigures, persona_figures
 from tau2_core.records.reader import RecordedRun
 from tau2_core.records.slot_lines import SlotNumbers
@@ -67,7 +69,8 @@ class Report(BaseModel):
     """All figures of one run. `errors` counts slots by who caused the error, and unfinished ones.
 
     `customer` says what the simulated customer did wrong, None if no episode was reviewed. `personas` are the rates by
-    persona. `customer_turns` counts checked drafts and plans, None in a run with neither.
+    persona. `customer_turns` counts checked drafts and plans, None in a run with neither. `judge` says how far the
+    result depends on the judge, None if nothing was judged.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -91,6 +94,7 @@ class Report(BaseModel):
     customer: CustomerFaults | None = None
     personas: dict[str, PersonaFigures] = Field(default_factory=dict)
     customer_turns: CustomerTurns | None = None
+    judge: JudgeTrust | None = None
     mean_reward: float
     pass_hat_k: dict[int, Estimate]
     criteria: dict[str, Criterion]
@@ -105,8 +109,11 @@ class Report(BaseModel):
     solved_by_task: dict[str, int]
 
 
-def build_report(run: RecordedRun) -> Report:
-    """Return the report of a recorded run. Raises RunError if its grades are from more than one evaluator set."""
+def build_report(run: RecordedRun, calibration: JudgeCalibration | None = None) -> Report:
+    """Return the report of a recorded run. Raises RunError if its grades are from more than one evaluator set.
+
+    `calibration` is that of the run's judge, by default the one in its folder. Raises UsageError if it is of another.
+    """
     config, tally = run.config, run.tally_of_grades(run.tasks, run.trials)
     counts = EpisodeCounts(
         SlotNumbers(run.tasks, run.trials),
@@ -136,6 +143,7 @@ def build_report(run: RecordedRun) -> Report:
         customer=customer_faults(tally),
         personas=persona_figures(run),
         customer_turns=_customer_turns(counts, config),
+        judge=judge_trust(run, calibration),
         mean_reward=tally.mean_reward,
         pass_hat_k=pass_hat_k_estimates(solved, tally.trials),
         criteria=_criteria(run),

@@ -78,6 +78,27 @@ def pass_hat_k_estimates(
     return found
 
 
+def rate_with_variance(
+    rate: float, between: float, measured: float, *, tasks: int, most: float, confidence: float = CONFIDENCE
+) -> Estimate:
+    """Return an estimated rate with Wilson's interval for its variance, as `clustered_rate` does for a counted one.
+
+    Args:
+        rate: the estimate, which is moved to 0 or 1 if it is beyond.
+        between: its variance between tasks; 0 if the data do not determine it, as for equal tasks.
+        measured: the variance of what the estimate was corrected with.
+        tasks: the number of tasks.
+        most: the number of episodes, which is the largest size of sample that the variance can stand for.
+        confidence: the share of such intervals that contain the true rate.
+    """
+    rate = min(1.0, max(0.0, rate))
+    inner = rate if 0 < rate < 1 else (rate * tasks + 0.5) / (tasks + 1)
+    spread = inner * (1 - inner)
+    size = spread / ((between or spread / tasks) + measured)
+    quantile = _student_t(tasks - 1, confidence) if tasks > 1 else NormalDist().inv_cdf((1 + confidence) / 2)
+    return _wilson(rate, min(most, size), quantile)
+
+
 def _wilson(rate: float, size: float, quantile: float) -> Estimate:
     """Return Wilson's interval (Journal of the American Statistical Association 22, 1927) around a rate."""
     square = quantile * quantile / size

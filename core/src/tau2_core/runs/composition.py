@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tau2_core.agents.endpoint import address_of
@@ -23,6 +23,8 @@ from tau2_core.packs.problems import Problems
 from tau2_core.packs.task_checks import check_own_tasks
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.journal import default_name, refused_name
+from tau2_core.records.judge_calibration import read_calibration
+from tau2_core.records.judge_trust import refuse_other_judge
 from tau2_core.runs.evaluator_sets import choose_evaluators
 from tau2_core.runs.executors.choice import choose_executor
 from tau2_core.runs.executors.players import Executor
@@ -66,7 +68,12 @@ def compose(
     pool = open_pool(options)
     models = open_role_models(pool, options, catalogue, setting)
     pool.refuse_unknown_limits()
-    return compose_run(options, catalogue, models, agent, user, tasks, setting)
+    composed = compose_run(options, catalogue, models, agent, user, tasks, setting)
+    if options.judge_calibration is None:
+        return composed
+    calibration, panel = read_calibration(options.judge_calibration), composed.plan.participants.panel
+    refuse_other_judge(calibration, None if panel is None else panel.identity)
+    return replace(composed, plan=replace(composed.plan, judge_calibration=calibration))
 
 
 def compose_run(
@@ -212,6 +219,13 @@ def open_role_models(
     return pool.open(chosen | (setting.search_models if setting is not None else {}), traced)
 
 
+def refuse_gates(min_judge_accuracy: float | None, max_customer_faults: float | None) -> None:
+    """Refuse limits that no share can have. Raises UsageError."""
+    for name, share in (("min-judge-accuracy", min_judge_accuracy), ("max-customer-faults", max_customer_faults)):
+        if share is not None and not 0 <= share <= 1:
+            raise UsageError(f"--{name} should be between 0 and 1, not {share:g}")
+
+
 def refuse_contradictions(options: Options) -> None:
     """Refuse options that contradict each other, before anything is opened. Raises UsageError."""
     name, threshold = options.name, options.fail_under
@@ -221,9 +235,10 @@ def refuse_contradictions(options: Options) -> None:
         raise UsageError(f"--fail-under should be between 0 and 1, as rewards are, not {threshold:g}")
     if options.min_coverage is not None and not 0 <= options.min_coverage <= 1:
         raise UsageError(f"--min-coverage should be between 0 and 1, not {options.min_coverage:g}")
+    refuse_gates(options.min_judge_accuracy, options.max_customer_faults)
     if options.shard is not None:
         parse_shard(options.shard)
-        for option in ("fail_under", "min_coverage"):
+        for option in ("fail_under", "min_coverage", "min_judge_accuracy", "max_customer_faults"):
             if getattr(options, option) is not None:
                 flag = f"--{option.replace('_', '-')}"
                 raise UsageError(f"{flag} is about a whole run, not a shard: merge the shards, then `tau2-gym report`")

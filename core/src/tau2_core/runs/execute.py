@@ -31,6 +31,7 @@ from tau2_core.records.journal import (
     Journal,
     encoded_line,
 )
+from tau2_core.records.judge_trust import JUDGE_CALIBRATION, judge_figures
 from tau2_core.records.reader import read_run
 from tau2_core.records.slot_lines import SlotNumbers
 from tau2_core.records.summary import summarise
@@ -143,6 +144,8 @@ async def execute(plan: Plan, catalogue: Catalogue, folder: Path, execution: Exe
             before = checked.taken_over(journal)
             journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))
             journal.write(CONFIGURATION, checked.config)
+            if plan.judge_calibration is not None:
+                journal.write(JUDGE_CALIBRATION, plan.judge_calibration.model_dump(mode="json"))
             if execution.on_begun is not None:
                 execution.on_begun(len(before.grades))
             run = _Run(plan, catalogue, journal, new_player, execution, before, started)
@@ -297,6 +300,8 @@ class _Run:
             for judgement in judgements.figures(JudgementFigures):
                 self.tally.add_judgement(judgement)
         summary = summarise(inventory, folder.name, str(folder), self.tally, seconds)
+        if "judge" in summary.usage:
+            summary.judge = judge_figures(read_run(folder))
         self.journal.write(SUMMARY, summary.model_dump(mode="json"))
         self.listeners.notify_now("run_finished", summary)
         return RunResult(summary, self.now, self.tally.unchecked, self.stopped or self.stopping.why)

@@ -23,6 +23,8 @@ from tau2_core.records.decoding import own_decoder
 from tau2_core.records.episode_lines import find_judgements
 from tau2_core.records.figures import EpisodeEnd, GradeFigures, JudgementFigures
 from tau2_core.records.journal import GRADES, SUMMARY, Journal
+from tau2_core.records.judge_calibration import JudgeCalibration
+from tau2_core.records.judge_trust import JUDGE_CALIBRATION, judge_figures, judge_trust, refuse_other_judge
 from tau2_core.records.reader import RecordedRun, read_run
 from tau2_core.records.slot_lines import SlotLines, SlotNumbers
 from tau2_core.records.summary import summarise
@@ -60,6 +62,7 @@ async def grade_run(
     blocked: Sequence[str] = (),
     evaluators: str | None = None,
     judge: Panel | None = None,
+    calibration: JudgeCalibration | None = None,
     dataset: Path | None = None,
     concurrency: int = 8,
     executor: ChosenExecutor | None = None,
@@ -70,12 +73,17 @@ async def grade_run(
     Judgements are kept as they arrive; grades and summary are replaced at the end, so nothing is lost if this is
     stopped. The judge is asked by this process. Grading is done by the workers of the `executor`, by default by this
     process; workers open a catalogue with these `packs` and without `blocked` plugins. `on_done` is called for each
-    episode that is judged or graded. Raises RunError if another process is writing there, the folder is damaged, pack
-    or dataset have changed, or the judge is not usable; UsageError for an unknown set.
+    episode that is judged or graded. `calibration` is that of the judge; the folder keeps it. Raises RunError if
+    another process is writing there, the folder is damaged, pack or dataset have changed, or the judge is not usable;
+    UsageError for an unknown set, or for the calibration of another judge.
     """
     journal = Journal(folder, resume=True)
     with journal.alone():
         run = read_run(folder)
+        if calibration is not None and judge is not None:
+            refuse_other_judge(calibration, judge.identity)
+        elif calibration is not None:
+            judge_trust(run, calibration)  # refuses that of another judge than the one that judged
         tasks = run.task_models()
         work = GradingOfRun(
             folder=folder,
@@ -96,6 +104,8 @@ async def grade_run(
             judging = Judging(judge, grader, keep, known, everywhere=everywhere)
             asked = await _ask(judging, run, tasks, concurrency, on_done)
             judgements = find_judgements(journal, SlotNumbers(run.tasks, run.trials), run.records)
+        if calibration is not None:
+            journal.write(JUDGE_CALIBRATION, calibration.model_dump(mode="json"))
         result = await _grade(run, judgements, journal, work, executor or chosen_executor(catalogue), on_done)
     return GradedRun(result, asked, result.summary.outcomes.get(Outcome.JUDGE_ERROR, 0))
 
@@ -167,6 +177,8 @@ async def _grade(
         tally.add_judgement(judgement)
     inventory = run.inventory(next(iter(sets), str(run.config["evaluators"])))
     summary = summarise(inventory, run.name, str(run.folder), tally, recorded_seconds(journal))
+    if "judge" in summary.usage:
+        summary.judge = judge_figures(read_run(run.folder))
     journal.write(SUMMARY, summary.model_dump(mode="json"))
     return RunResult(summary, summary.finished, tally.unchecked)
 

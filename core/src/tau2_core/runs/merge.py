@@ -19,6 +19,7 @@ from tau2_core.records.journal import (
     TIMINGS,
     Journal,
 )
+from tau2_core.records.judge_trust import JUDGE_CALIBRATION, judge_figures
 from tau2_core.records.judgement_lines import judgement_line
 from tau2_core.records.reader import RecordedRun, read_run
 from tau2_core.records.summary import summarise
@@ -50,6 +51,7 @@ def merge_runs(folders: Sequence[Path], into: Path) -> RunSummary:
         merged = read_run(into)
         seconds = sum(recorded_seconds(Journal(part.folder, resume=True)) for part in parts)
         summary = summarise(merged.inventory(merged.evaluators), merged.name, str(into), merged.tally(), seconds)
+        summary.judge = judge_figures(merged)
         journal.write(SUMMARY, summary.model_dump(mode="json"))
     return summary
 
@@ -96,6 +98,9 @@ def _write(journal: Journal, parts: Sequence[RecordedRun], owners: Mapping[Slot,
     journal.rewrite(GRADES, (grade.model_dump(mode="json") for grade in grades))
     timings = {part.folder: _timings(part) for part in parts}
     journal.rewrite(TIMINGS, (timings[part.folder][slot] for slot, part in owners.items() if slot in part.seconds))
+    calibrated = next((part for part in parts if (part.folder / JUDGE_CALIBRATION).exists()), None)
+    if calibrated is not None:
+        journal.write(JUDGE_CALIBRATION, Journal(calibrated.folder, resume=True).read(JUDGE_CALIBRATION))
     journal.write(CONFIGURATION, parts[0].config)
 
 

@@ -119,6 +119,9 @@ class Options(BaseModel):
     token_traces: bool = False
     fault: Names = Field(default_factory=list)
     judge_all: bool = False
+    judge_calibration: Path | None = None
+    min_judge_accuracy: float | None = None
+    max_customer_faults: float | None = None
     resume: bool = False
     via: Literal["process", "mcp"] = "process"
     executor: str = "async"

@@ -15,6 +15,7 @@ from tau2_core.errors import UsageError
 from tau2_core.model.episodes import Slot
 from tau2_core.model.runs import MAX_EPISODES, Inventory, RunStart
 from tau2_core.model.tasks import Task
+from tau2_core.records.judge_calibration import JudgeCalibration
 from tau2_core.redaction import Redactor, environment_redactor
 from tau2_core.runs.evaluator_sets import EvaluatorSet
 
@@ -71,6 +72,7 @@ class Plan:
     judge_all: bool = False
     evaluator_set: EvaluatorSet | None = None
     shard: Shard | None = None
+    judge_calibration: JudgeCalibration | None = None
 
     def __post_init__(self) -> None:
         if not self.tasks:
