@@ -6,15 +6,29 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tau2_core import AssistantMessage, Run, ToolCall, ToolMessage, UsageError, evaluate, open_episode
-from tau2_core.testing.scripted_endpoint import Answer, Asked, Dropped, Raw, Refusal, ScriptedEndpoint, Stalled
+from tau2_core.testing.scripted_endpoint import (
+    Answer,
+    Asked,
+    Dropped,
+    Raw,
+    Refusal,
+    ScriptedEndpoint,
+    Stalled,
+    call,
+    say,
+)
 
 from tests.bakery import forget_packs, in_process
 from tests.documents import ROOT, write_files
+from tests.executors.runs import by_slot
 from tests.llm.embedded import embedded, texts_of, vectors
+
+if TYPE_CHECKING:
+    from tests.conftest import Gym
 
 PRICE = {"input_cost_per_token": 0.5, "output_cost_per_token": 0}
 DOCUMENTS = 3
@@ -107,6 +121,56 @@ def test_over_mcp_a_search_is_the_same(desk: Path, endpoint: ScriptedEndpoint) -
     local, remote = ([str(each.record.messages) for each in run.episodes] for run in runs)
     assert local == remote
     assert [each.record.usage["embedding"].requests for each in runs[1].episodes] == [1, 1]
+
+
+def searcher(asked: Asked) -> Answer:
+    """Answer requests for embeddings, and play an agent that searches once, says what came first, and is done."""
+    if "input" in asked.body:
+        return embedded(asked)
+    steps = [call(("search", {"query": "visitors?"})), say(asked.last[:12]), call(("transfer", {}))]
+    return steps[min(asked.answered - 1, 2)]
+
+
+def test_workers_search_as_one_process_does(desk: Path, gym: Gym) -> None:
+    """Limits and the cassette are those of the run."""
+    folders = []
+    with ScriptedEndpoint(searcher, latency=0.002) as endpoint:
+        place = json.dumps({"api_base": endpoint.url})
+        agent = ("--agent-model", "endpoint/agent", "--agent-args", place)
+        args = json.dumps({"api_base": endpoint.url, **PRICE})
+        options = ("--variant", "meaning", "--variant-option", f"args={args}", "--trials", "2", "--max-steps", "20")
+        for name, executor in {"one": (), "two": ("--executor", "processes", "--workers", "2")}.items():
+            variables = {"OPENAI_API_KEY": "sk-of-nobody", "TAU2_GYM_CACHE": str(desk.parent / f"cache-{name}")}
+            record = ("--record", desk.parent / f"{name}.jsonl", "--provider-limit", "openai=1")
+            run = ("run", "desk", "--pack", desk, *agent, *options, *executor, "--name", name, "--out", desk.parent)
+            done = gym(*run, *record, **variables)
+            assert done.returncode == 0, done.stderr
+            folders.append(desk.parent / name)
+        searched = len(endpoint.asked)
+        replay = ("--name", "replayed", "--replay", desk.parent / "one.jsonl")
+        replayed = gym(*run, *replay, OPENAI_API_KEY="sk-of-nobody")
+        assert (replayed.returncode, len(endpoint.asked)) == (0, searched)
+    one, two = ([json.loads(line) for line in by_slot(folder / "episodes.jsonl")] for folder in folders)
+    assert [each["messages"] for each in one] == [each["messages"] for each in two]
+    assert all("1. Visitors" in str(each["messages"]) for each in two)
+    embeddings = [asked for asked in endpoint.asked if "input" in asked.body]
+    assert sum(len(texts_of(asked)) > 1 for asked in embeddings) in (2, 3)  # each worker may find an empty cache
+    for folder in folders:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        assert summary["finished"] == 4
+    told = [json.loads((folder / "run.json").read_text(encoding="utf-8"))["models"]["embedding"] for folder in folders]
+    assert told[0] == told[1]
+
+
+def test_workers_stop_at_an_endpoint_that_fails(desk: Path, gym: Gym) -> None:
+    with ScriptedEndpoint(lambda _asked: Refusal(500)) as endpoint:
+        args = f"args={json.dumps({'api_base': endpoint.url})}"
+        options = ("--variant", "meaning", "--variant-option", args, "--attempts", "1")
+        workers = ("--executor", "processes", "--workers", "2", "--name", "down", "--out", desk.parent)
+        done = gym("run", "desk", "--pack", desk, *options, *workers, OPENAI_API_KEY="sk-of-nobody")
+    assert (done.returncode, "no episode could be evaluated" in done.stderr) == (1, True)
+    grades = [json.loads(line) for line in by_slot(desk.parent / "down" / "grades.jsonl")]
+    assert {grade["reward"] for grade in grades} == {None}
 
 
 def test_damaged_vectors_are_noticed_and_made_again(
