@@ -15,6 +15,7 @@ import yaml
 from tau2_core.testing.scripted_endpoint import ScriptedEndpoint, call, say
 from tau2_gym_workbench.authoring import with_id
 
+from tests.documents import ROOT, write_files
 from tests.workbench.conftest import MOCK, assert_accessible, serving
 
 pytestmark = pytest.mark.domain("mock")
@@ -99,13 +100,52 @@ def test_the_customer_can_be_played_against_a_model(tmp_path: Path, open_page: O
     assert json.loads((kept / "grades.jsonl").read_text())["evaluators"] == "strict"
 
 
-def call_tool(page: Any, name: str, **arguments: str) -> None:
-    page.locator("summary", has_text=name).first.click()
-    form = page.locator("form", has=page.get_by_role("button", name=f"Call {name}"))
+def call_tool(page: Any, tool: str, /, **arguments: str) -> None:
+    page.locator("summary", has_text=tool).first.click()
+    form = page.locator("form", has=page.get_by_role("button", name=f"Call {tool}"))
     for label, value in arguments.items():
         form.get_by_label(label).fill(value)
     form.get_by_role("button").click()
     page.wait_for_load_state()
+
+
+def test_a_task_is_played_in_a_variant_with_options(tmp_path: Path, open_page: Open) -> None:
+    write_files(ROOT / "docs" / "how-to" / "knowledge.md", tmp_path)
+    with serving("view", tmp_path / "runs", "--pack", tmp_path / "desk") as address:
+        page = open_page(f"{address}play?domain=desk&task=reset")
+        assert_accessible(page)
+        assert page.locator("select[name=variant]").input_value() == "search"
+        page.locator("select[name=variant]").select_option("native")
+        page.get_by_label("Its options, as JSON").fill('{"top_k": 1}')
+        page.get_by_role("button", name="Begin").click()
+        assert "desk (native, top_k = 1)" in page.locator("p.about").inner_text()
+        call_tool(page, "search", query="printer hangs")
+        assert page.content().count("   Score: ") == 1
+        assert page.get_by_role("button", name="Call reset_printer_17").count() == 0
+        call_tool(page, "unlock", name="reset_printer_17")
+        call_tool(page, "reset_printer_17", printer="P1")
+        page.get_by_role("button", name="Grade", exact=True).click()
+        assert page.locator(".title .outcome").inner_text() == "solved"
+        page.get_by_role("button", name="Keep as a run").click()
+        page.get_by_role("link", name="desk-played").wait_for()
+        page.close()
+    (kept,) = (tmp_path / "runs").iterdir()
+    told = json.loads((kept / "run.json").read_text(encoding="utf-8"))
+    assert (told["variant"], told["variant_options"]) == ("native", {"top_k": 1})
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"options": "["}, "the variant&#39;s options should be a JSON object"),
+        ({"options": '{"top_k": 1}'}, "is played without a variant, so it has no option"),
+        ({"variant": "slo"}, "mock has no variant &#39;slo&#39;"),
+    ],
+)
+def test_a_wrong_variant_is_refused(server: str, given: dict[str, str], words: str) -> None:
+    form = {"domain": "mock", "task": "create_plain", "side": "agent", **given}
+    answer = httpx.post(f"{server}play", data=form)
+    assert (answer.status_code, words in answer.text) == (404, True), answer.text[-600:]
 
 
 @pytest.mark.parametrize(

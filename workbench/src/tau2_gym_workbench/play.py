@@ -46,15 +46,27 @@ class Other:
         return self.name if self.arguments is None else {"model": self.name, "args": dict(self.arguments)}
 
 
-@dataclass
-class Play:
-    """An episode in progress. `side` is the visitor's; `other` names who plays the other side."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the visitor has chosen to play. `side` is the visitor's; `other` names who plays the other side.
 
-    id: str
+    Without a variant, the domain's default one is played.
+    """
+
     domain: str
     task_id: str
     side: Role
     other: Other
+    variant: str = ""
+    variant_options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Play:
+    """An episode in progress."""
+
+    id: str
+    choice: Choice
     factory: EpisodeFactory
     episode: Episode
     said: str = ""
@@ -67,7 +79,7 @@ class Play:
     @property
     def mine(self) -> Any:
         """The visitor's side of the episode."""
-        return self.episode.agent if self.side == "agent" else self.episode.customer
+        return self.episode.agent if self.choice.side == "agent" else self.episode.customer
 
     @property
     def tools(self) -> Sequence[Tool]:
@@ -84,25 +96,29 @@ class Plays:
         self.folder = folder
         self._open: dict[str, Play] = {}
 
-    def factory(self, domain: str, task_id: str, side: Role, other: Other) -> EpisodeFactory:
+    def factory(self, choice: Choice) -> EpisodeFactory:
         """Load what an episode needs; this may take a second. Raises UsageError, PackError, DatasetError."""
-        return EpisodeFactory(domain, tasks=[task_id], **self._options(side, other))
+        return EpisodeFactory(choice.domain, tasks=[choice.task_id], **self._options(choice))
 
-    def _options(self, side: Role, other: Other) -> Any:
-        options: dict[str, Any] = {"packs": list(self.settings.packs)}
+    def _options(self, choice: Choice) -> Any:
+        options: dict[str, Any] = {
+            "packs": list(self.settings.packs),
+            "variant": choice.variant,
+            "variant_options": choice.variant_options,
+        }
         if self.settings.dataset is not None:
             options["dataset"] = self.settings.dataset
-        if side == "agent":
-            return {**options, "agent": "external", "user": other.participant}
-        return {**options, "agent": other.participant, "user": "external"}
+        if choice.side == "agent":
+            return {**options, "agent": "external", "user": choice.other.participant}
+        return {**options, "agent": choice.other.participant, "user": "external"}
 
-    async def open(self, factory: EpisodeFactory, domain: str, task_id: str, side: Role, other: Other) -> Play:
+    async def open(self, factory: EpisodeFactory, choice: Choice) -> Play:
         """Start an episode. Raises TaskError."""
         if len(self._open) >= MOST:
             await self.close(min(self._open.values(), key=lambda play: play.touched).id)
-        episode = factory.episode(task_id)
+        episode = factory.episode(choice.task_id)
         await episode.begin()
-        play = Play(secrets.token_urlsafe(6), domain, task_id, side, other, factory, episode)
+        play = Play(secrets.token_urlsafe(6), choice, factory, episode)
         self._open[play.id] = play
         return play
 
@@ -127,11 +143,12 @@ class Plays:
 
     def keep(self, play: Play, record: EpisodeRecord, grade: Grade) -> str:
         """Write an episode as a run of one slot, and return the folder's name. Raises RunError."""
-        options = {**self._options(play.side, play.other), "tasks": [play.task_id]}
-        arguments = run_arguments(play.domain, options)
+        choice = play.choice
+        options = {**self._options(choice), "tasks": [choice.task_id]}
+        arguments = run_arguments(choice.domain, options)
         plan = compose(arguments.options, agent=arguments.agent, user=arguments.user, tasks=arguments.tasks).plan
         checked = check_plan(plan, self.settings.catalogue)
-        folder = self.folder / default_name(play.domain, "played")
+        folder = self.folder / default_name(choice.domain, "played")
         journal = Journal(folder)
         with journal.alone():
             journal.rewrite(TASKS, (task.model_dump(mode="json", exclude_none=True) for task in plan.tasks))
@@ -140,7 +157,7 @@ class Plays:
             timing = timing_line(record.slot, play.seconds, play.seconds, play.episode.latency)
             journal.append(TIMINGS, timing)
             journal.append(GRADES, grade.model_dump(mode="json"))
-            tally = Tally([play.task_id], 1)
+            tally = Tally([choice.task_id], 1)
             tally.add_grade(grade)
             tally.add_record(record)
             summary = summarise(plan.inventory(), folder.name, str(folder), tally, play.seconds)
@@ -197,5 +214,5 @@ def read_arguments(tool: Tool, form: Mapping[str, str]) -> dict[str, Any]:
 
 async def hang_up(play: Play) -> None:
     """End the episode for the visitor's side: the customer hangs up; the agent's episode ends when it is graded."""
-    if play.side == "user" and play.episode.ended is None:
+    if play.choice.side == "user" and play.episode.ended is None:
         await play.mine.say(STOP)

@@ -24,7 +24,7 @@ from tau2_gym_workbench.authoring import OUTCOMES, task_content, task_yaml, writ
 from tau2_gym_workbench.episodes import turns
 from tau2_gym_workbench.links import Links
 from tau2_gym_workbench.pages import Reading, mark
-from tau2_gym_workbench.play import OTHERS, Other, Play, Plays, fields, hang_up, read_arguments
+from tau2_gym_workbench.play import OTHERS, Choice, Other, Play, Plays, fields, hang_up, read_arguments
 from tau2_gym_workbench.time_machine import TimeMachine, time_machine
 
 LONGEST_FORM = 2_000_000  # bytes
@@ -55,7 +55,8 @@ class PlayPages:
         domain = request.query_params.get("domain") or (names[0] if names else "")
         if domain not in names:
             raise UsageError(f"there is no domain {domain!r} ({did_you_mean(domain, names)})")
-        tasks = list(settings.domain(domain).tasks())
+        setting = settings.domain(domain)
+        tasks = list(setting.tasks())
         return self._page(
             "play_choose.html",
             "Play",
@@ -63,6 +64,9 @@ class PlayPages:
             domain=domain,
             tasks=tasks,
             task=request.query_params.get("task", tasks[0] if tasks else ""),
+            variants=list(setting.pack.manifest.variants),
+            variant=request.query_params.get("variant", setting.variant),
+            default_variant=setting.pack.manifest.default_variant,
             others=OTHERS,
         )
 
@@ -70,12 +74,14 @@ class PlayPages:
         form = await _form(request)
         side: Role = "user" if form.get("side") == "user" else "agent"
         model = form.get("model", "").strip()
-        other = Other(model, _object(form)) if model else Other(form.get(f"other-{side}", "") or OTHERS[side][0])
+        arguments = _object(form, "arguments", "the model's arguments") if model else None
+        other = Other(model, arguments) if model else Other(form.get(f"other-{side}", "") or OTHERS[side][0])
         domain = form.get("domain", "")
         task = self._meant(domain, form.get("task", ""))
-        factory = await run_in_threadpool(self.plays.factory, domain, task, side, other)
-        play = await self.plays.open(factory, domain, task, side, other)
-        return self._to(play)
+        options = _object(form, "options", "the variant's options")
+        choice = Choice(domain, task, side, other, form.get("variant", ""), options)
+        factory = await run_in_threadpool(self.plays.factory, choice)
+        return self._to(await self.plays.open(factory, choice))
 
     def _meant(self, domain: str, text: str) -> str:
         """Return the id of the task that a form shows as `text`: without control characters."""
@@ -172,7 +178,7 @@ class PlayPages:
         basis = play.grade.basis if play.grade else []
         return self._page(
             "play.html",
-            f"Play {play.task_id}",
+            f"Play {play.choice.task_id}",
             play=play,
             record=record,
             grade=play.grade,
@@ -186,7 +192,7 @@ class PlayPages:
             turns=every,
             whole=lambda _number: "",
             tools=[(tool, fields(tool)) for tool in play.tools],
-            policy=play.episode.policy if play.side == "agent" else "",
+            policy=play.episode.policy if play.choice.side == "agent" else "",
             said=said,
             form=form or {},
             made=made,
@@ -199,14 +205,14 @@ class PlayPages:
         return HTMLResponse(self.reading.render(template, self.links, "play", title, **values))
 
 
-def _object(form: Mapping[str, str]) -> dict[str, Any]:
-    """Return the arguments of a model. Raises UsageError for anything but a JSON object."""
+def _object(form: Mapping[str, str], name: str, what: str) -> dict[str, Any]:
+    """Return the JSON object in a field. Raises UsageError for anything else."""
     try:
-        found = json.loads(form.get("arguments", "").strip() or "{}")
+        found = json.loads(form.get(name, "").strip() or "{}")
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"the model's arguments should be a JSON object: {error}") from error
+        raise UsageError(f"{what} should be a JSON object: {error}") from error
     if not isinstance(found, dict):
-        raise UsageError(f"the model's arguments should be a JSON object, not {found!r}")
+        raise UsageError(f"{what} should be a JSON object, not {found!r}")
     return found
 
 
