@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import anyio
+from inspect_ai.agent import Agent, run
 from inspect_ai.model import ChatMessageUser
 from inspect_ai.solver import Generate, Solver, TaskState, solver
-from tau2_core import AssistantMessage
+from inspect_ai.tool import Tool
+from tau2_core import AssistantMessage, Episode
 from tau2_core.llm.reply import EMPTY_REMINDER, REPAIRS
 
 from tau2_gym_inspect.stage import Stage, UnscoredError
 from tau2_gym_inspect.tools import inspect_tools, make_call
+
+MakeAgent = Callable[[list[Tool]], Agent]
 
 
 @solver
@@ -46,14 +53,53 @@ def converse(stage: Stage) -> Solver:
                 empty = 0
             elif answer.text.strip() or empty == REPAIRS:
                 empty = 0
-                reply = await episode.step(AssistantMessage(content=answer.text))
-                state.messages += [ChatMessageUser(content=each.content or "") for each in reply if each.role == "user"]
+                state.messages += await _said(episode, answer.text)
             else:
                 empty += 1
                 state.messages.append(ChatMessageUser(content=EMPTY_REMINDER))
             stage.raise_limit(state)
-        if episode.conversation.error and episode.ended == "infrastructure_error":
-            raise UnscoredError(episode.conversation.error)
+        _refuse_unscored(episode)
         return state
 
     return solve
+
+
+@solver
+def played_by(stage: Stage, make: MakeAgent) -> Solver:
+    """Let an agent of Inspect take the turns: it calls the tools itself, and its last text is for the customer.
+
+    `make` gets the episode's tools and returns the sample's agent. A call that ends the episode, by a limit or `done`,
+    also ends the agent's turn. Raises UnscoredError as `converse` does.
+    """
+
+    async def solve(state: TaskState, _generate: Generate) -> TaskState:
+        episode = stage.of(state)
+        turn = anyio.CancelScope()
+
+        def end_turn() -> None:
+            turn.cancel()
+
+        agent = make([tool.as_tool() for tool in inspect_tools(episode, end_turn)])
+        while episode.ended is None:
+            turn = anyio.CancelScope()
+            with turn:
+                played = await run(agent, state.messages)
+                state.messages, state.output = played.messages, played.output
+            if episode.ended is None:
+                state.messages += await _said(episode, state.output.completion)
+            stage.raise_limit(state)
+        _refuse_unscored(episode)
+        return state
+
+    return solve
+
+
+async def _said(episode: Episode, text: str) -> list[ChatMessageUser]:
+    """Say something to the customer, and return the answer."""
+    reply = await episode.step(AssistantMessage(content=text))
+    return [ChatMessageUser(content=each.content or "") for each in reply if each.role == "user"]
+
+
+def _refuse_unscored(episode: Episode) -> None:
+    if episode.conversation.error and episode.ended == "infrastructure_error":
+        raise UnscoredError(episode.conversation.error)

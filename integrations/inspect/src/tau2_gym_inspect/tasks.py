@@ -16,7 +16,7 @@ from tau2_core.model.tasks import Task as DomainTask
 from tau2_core.users.llm import LLMUser
 
 from tau2_gym_inspect.scorer import reward
-from tau2_gym_inspect.solver import begin_episode, converse
+from tau2_gym_inspect.solver import MakeAgent, begin_episode, converse, played_by
 from tau2_gym_inspect.stage import Stage
 from tau2_gym_inspect.user_model import CustomerModel
 
@@ -29,6 +29,7 @@ def domain_task(
     split: str | None = None,
     tasks: Sequence[str | DomainTask] | None = None,
     user: str = "scripted",
+    agent: MakeAgent | None = None,
     seed: int = 300,
     **options: Any,
 ) -> Task:
@@ -40,6 +41,7 @@ def domain_task(
         tasks: ids, or tasks that you created, instead of a split.
         user: the simulated customer: a registered name such as `scripted`; `llm` for Inspect's model role `user`; or a
             model's name as in Inspect, `PROVIDER/NAME`.
+        agent: makes an agent of Inspect from the tools of a sample; by default the model itself is the agent.
         seed: from which each epoch's seed is drawn, as a run draws those of its trials.
         options: see `tau2_core.EpisodeOptions`.
 
@@ -55,7 +57,7 @@ def domain_task(
     return Task(
         dataset=MemoryDataset(samples, name=f"{factory.domain}:{split or 'base'}"),
         setup=begin_episode(stage),
-        solver=converse(stage),
+        solver=converse(stage) if agent is None else played_by(stage, agent),
         scorer=reward(stage),
         cleanup=stage.close,
         metadata={

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import anyio
 from inspect_ai.model import ChatMessageAssistant, ChatMessageTool, execute_tools
 from inspect_ai.tool import ToolCall as InspectCall
 from inspect_ai.tool import ToolDef, ToolError, ToolParams
@@ -13,14 +15,23 @@ from tau2_core.llm.chat import UNPARSABLE
 from tau2_gym_inspect.messages import tool_error
 
 
-def inspect_tools(episode: Episode) -> list[ToolDef]:
-    """Return what the agent may call in an episode."""
-    return [_tool(episode, tool) for tool in episode.tools]
+def inspect_tools(episode: Episode, at_end: Callable[[], object] | None = None) -> list[ToolDef]:
+    """Return what the agent may call in an episode, one call at a time.
+
+    `at_end` is called after a call that has ended the episode.
+    """
+    one_at_a_time = anyio.Lock()
+    return [_tool(episode, tool, one_at_a_time, at_end) for tool in episode.tools]
 
 
-def _tool(episode: Episode, tool: Tool) -> ToolDef:
+def _tool(episode: Episode, tool: Tool, one_at_a_time: anyio.Lock, at_end: Callable[[], object] | None) -> ToolDef:
     async def execute(**kwargs: Any) -> str:
-        result = await episode.call(tool.name, **kwargs)
+        async with one_at_a_time:
+            if episode.ended is not None:
+                raise ToolError("the episode has ended")
+            result = await episode.call(tool.name, **kwargs)
+        if at_end is not None and episode.ended is not None:
+            at_end()
         if result.failure is not None:
             raise ToolError(result.content)
         return result.content
