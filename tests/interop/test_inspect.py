@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -11,7 +12,7 @@ from typing import Any
 
 import litellm
 import pytest
-from tau2_core import Run
+from tau2_core import Run, load_domain
 from tau2_core.episode.setting import Setting
 from tau2_core.testing.gold_script import CLOSING, GoldScript
 from tau2_core.testing.scripted_endpoint import Answer, Asked, Refusal, ScriptedEndpoint, call, say
@@ -21,6 +22,7 @@ from .conftest import run_to_end
 ROOT = Path(__file__).resolve().parents[2]
 # A copy of the vocabulary with which Inspect counts tokens, since it would fetch one.
 VOCABULARY = Path(litellm.__file__).parent / "litellm_core_utils" / "tokenizers"
+EXAMPLE = ROOT / "examples" / "agents" / "inspect_task.py"
 READ = """
 import json, sys
 from inspect_ai.log import read_eval_log
@@ -185,3 +187,116 @@ def test_calls_that_inspect_refuses_reach_the_episode(inspect: Callable[..., dic
     assert "there is no tool 'delete_task'" in results[1]["content"]
     assert [result.get("error") is None for result in results] == [False, False, True]
     assert sample["scores"]["tau2"]["value"] == 1.0
+
+
+def rewards_of(log: dict[str, Any]) -> dict[str, float]:
+    return {sample["id"]: sample["scores"]["tau2"]["value"] for sample in log["samples"]}
+
+
+def test_solo_tasks_have_the_rewards_of_a_run(
+    gym: Callable[..., CompletedProcess[str]],
+    inspect: Callable[..., dict[str, Any]],
+    setting_of: Callable[..., Setting],
+    tmp_path: Path,
+) -> None:
+    setting = setting_of("mock", solo=True)
+    ids = [task.id for task in setting.select()]
+    with ScriptedEndpoint(every_fourth_fails(GoldScript.of(setting), ids)) as endpoint:
+        where = json.dumps({"api_base": endpoint.url})
+        options = ("--solo", "--agent-model", "endpoint/agent", "--agent-args", where, "--name", "solo")
+        assert gym("run", "mock", *options).returncode == 0
+        log = inspect("tau2_gym/mock", endpoint, "-T", "solo=true")
+    assert rewards_of(log) == {episode.task_id: episode.reward for episode in Run(tmp_path / "runs" / "solo")}
+    assert len(log["samples"]) == len(ids)
+
+
+@pytest.mark.parametrize("variant", ["", "workflow"])
+def test_a_variant_has_its_own_policy(inspect: Callable[..., dict[str, Any]], variant: str) -> None:
+    options = (
+        "-T",
+        "split=small",
+        "--limit",
+        "1",
+        "-T",
+        "max_steps=2",
+        *(("-T", f"variant={variant}") if variant else ()),
+    )
+    with ScriptedEndpoint(lambda _asked: say("Hello.")) as endpoint:
+        log = inspect("tau2_gym/telecom", endpoint, *options)
+    (sample,) = log["samples"]
+    policy = load_domain("telecom", variant=variant).policy
+    assert policy != load_domain("telecom", variant="" if variant else "workflow").policy
+    assert log["eval"]["metadata"]["policy"] == policy
+    assert policy in sample["messages"][0]["content"]
+
+
+def test_a_dataset_has_its_own_tasks_and_policy(inspect: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    folder = tmp_path / "bench" / "data" / "tau2" / "domains" / "mock"
+    folder.mkdir(parents=True)
+    made = ("create_task", {"user_id": "piet_lindgren", "title": "Polish the floor"})
+    task = {
+        "id": "own_one",
+        "user_scenario": {"instructions": "Ask for a task called Polish the floor."},
+        "evaluation_criteria": {
+            "actions": [{"action_id": "a", "name": made[0], "arguments": made[1]}],
+            "reward_basis": ["DB"],
+        },
+    }
+    (folder / "tasks.json").write_text(json.dumps([task]))
+    (folder / "policy.md").write_text("Be kind to callers.")
+    with ScriptedEndpoint(
+        lambda asked: say("Done.") if asked.messages[-1]["role"] == "tool" else call(made)
+    ) as endpoint:
+        log = inspect("tau2_gym/mock", endpoint, "-T", f"dataset={tmp_path / 'bench'}", "-T", "max_steps=8")
+    assert rewards_of(log) == {"own_one": 1.0}
+    assert "Be kind to callers." in log["samples"][0]["messages"][0]["content"]
+
+
+TASKS = ["create_plain", "transfer_deletion", "complete_what_was_created", "reopen_task"]
+FAILING = ("update_task_status", {"task_id": "task_99", "status": "completed"})
+
+
+def failing_first(script: Callable[[Asked], Answer]) -> Callable[[Asked], Answer]:
+    """Make a call that fails, and then go by the script."""
+
+    def answer(asked: Asked) -> Answer:
+        agent = "customer" not in asked.model
+        if agent and not any(each["role"] == "tool" and "task_99" in str(each["content"]) for each in asked.messages):
+            return call(FAILING)
+        return script(asked)
+
+    return answer
+
+
+def test_an_agent_of_inspect_gets_the_rewards_of_a_model(
+    gym: Callable[..., CompletedProcess[str]],
+    inspect: Callable[..., dict[str, Any]],
+    setting_of: Callable[..., Setting],
+    tmp_path: Path,
+) -> None:
+    shutil.copy(EXAMPLE, tmp_path)
+    with ScriptedEndpoint(failing_first(GoldScript.of(setting_of("mock")))) as endpoint:
+        where = json.dumps({"api_base": endpoint.url})
+        models = ("--agent-model", "endpoint/agent", "--user-model", "endpoint/customer")
+        chosen = [part for task_id in TASKS for part in ("--task", task_id)]
+        done = gym("run", "mock", *chosen, *models, "--agent-args", where, "--user-args", where, "--name", "model")
+        assert done.returncode == 0
+        log = inspect(EXAMPLE.name, endpoint, "-T", "user=llm", "-T", f"tasks={','.join(TASKS)}")
+    by_model = {episode.task_id: episode for episode in Run(tmp_path / "runs" / "model")}
+    assert rewards_of(log) == {task_id: episode.reward for task_id, episode in by_model.items()}
+    for sample in log["samples"]:
+        made = [each["function"] for message in sample["messages"] for each in message.get("tool_calls") or []]
+        said = [message for message in by_model[sample["id"]].messages if message.role == "assistant"]
+        assert made == [each.name for message in said for each in message.tool_calls or []]
+
+
+def test_an_agent_of_inspect_that_calls_for_ever_is_stopped(
+    inspect: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    shutil.copy(EXAMPLE, tmp_path)
+    with ScriptedEndpoint(lambda _asked: call(("get_users", {}))) as endpoint:
+        log = inspect(EXAMPLE.name, endpoint, "-T", "tasks=create_plain")
+    (sample,) = log["samples"]
+    about = sample["scores"]["tau2"]
+    assert (about["value"], about["metadata"]["termination"]) == (0.0, "max_steps")
+    assert "error" not in sample or sample["error"] is None
