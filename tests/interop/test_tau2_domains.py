@@ -52,12 +52,23 @@ def official(tools: Path, program: Run, tmp_path_factory: pytest.TempPathFactory
     return run
 
 
-def target(domain: str) -> str:
-    return f"tau2.domains.{domain}.environment"
+@pytest.fixture(scope="module")
+def target(official: Run, tools: Path, program: Run) -> Run:
+    """Return the target of a domain: its module, with the factory if that has another name (the first, if several)."""
+    assert official("plugins")
+    listing = "import sys, importlib; print(*vars(importlib.import_module(sys.argv[1])))"
+
+    def find(domain: str) -> str:
+        module = f"tau2.domains.{domain}.environment"
+        names = program([str(tools / "tau2-bench" / "bin" / "python"), "-c", listing, module]).split()
+        factories = [name for name in names if name.startswith("get_environment")]
+        return module if "get_environment" in factories else f"{module}:{factories[0]}"
+
+    return find
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_recorded_calls_are_replayed_without_a_mismatch(official: Run, shared: Path, domain: str) -> None:
+def test_recorded_calls_are_replayed_without_a_mismatch(official: Run, target: Run, shared: Path, domain: str) -> None:
     files = sorted((shared / "conformance" / "calls").glob(f"{domain}*.jsonl.gz"))
     found = official("replay", *files, "--pack-tau2", target(domain))
     closing = CLOSING.search(found)
@@ -67,7 +78,7 @@ def test_recorded_calls_are_replayed_without_a_mismatch(official: Run, shared: P
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_gold_calls_reach_the_gold_state(official: Run, domain: str) -> None:
+def test_gold_calls_reach_the_gold_state(official: Run, target: Run, domain: str) -> None:
     options = ("--num-tasks", "5", "--name", f"oracle-{domain}", "--json")
     summary = json.loads(official("run", domain, *options, "--pack-tau2", target(domain)))
     assert summary["finished"] == 5
@@ -75,7 +86,7 @@ def test_gold_calls_reach_the_gold_state(official: Run, domain: str) -> None:
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_a_written_pack_has_the_same_tools(official: Run, tmp_path: Path, domain: str) -> None:
+def test_a_written_pack_has_the_same_tools(official: Run, target: Run, tmp_path: Path, domain: str) -> None:
     name = f"{domain}_to_move"
     official("new", name, "--from-tau2", target(domain), "--dir", tmp_path)
     moved = json.loads(official("describe", name, "--json", "--pack", tmp_path / name))

@@ -44,8 +44,11 @@ def check_plan(plan: Plan, catalogue: Catalogue) -> CheckedPlan:
 
 
 def _refuse_wrong_tasks(plan: Plan) -> None:
-    """Refuse a pack's own tasks with invalid calls or criteria; a dataset's tasks are played as they are."""
-    if plan.setting.dataset is None:
+    """Refuse a pack's own tasks with invalid calls or criteria.
+
+    Those of a dataset, or of a wrapped domain, are played as they are.
+    """
+    if plan.setting.dataset is None and plan.setting.pack.wrapped is None:
         problems = Problems(plan.setting.domain)
         check_tasks(plan.setting.pack, problems, {task.id for task in plan.tasks})
         if problems.found:

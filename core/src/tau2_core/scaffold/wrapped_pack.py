@@ -40,6 +40,7 @@ def wrapped_pack(name: PackName, target: str) -> tuple[dict[str, str], list[str]
     notes = [
         guessed(source.tasks),
         source.domain.note(),
+        *([f"to do: name the package of {source.wraps} under `dependencies`"] if name.distributed else []),
         f"wrapped: {tools} tools, {len(source.functions)} functions, {len(source.tasks)} tasks",
     ]
     return dict(sorted(files.items())), notes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -106,11 +107,13 @@ def _task_function(target: str, module: ModuleType) -> Callable[..., Any]:
 
 
 def _call(target: str, module: ModuleType, name: str, function: Callable[..., Any]) -> Any:
-    """Call a function for all tasks: without arguments, except that None stands for no split."""
+    """Call a function for all tasks: without arguments, except that None stands for no split, if it may."""
     try:
         with foreign():
-            parameters = inspect.signature(function).parameters
-            return function(**{each: None for each in parameters if "split" in each})
+            split = [each for each in inspect.signature(function).parameters if "split" in each]
+            with suppress(Exception):
+                return function(**dict.fromkeys(split))
+            return function()
     except Exception as error:
         what = f"{name} of module {module.__name__} raised {describe_error(error)}"
         raise UsageError(f"{target}: {what}; correct it, so that it can be called without arguments") from error
