@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NoReturn, TypeVar
 
@@ -156,30 +156,29 @@ def user_context(
     seed: int,
     model: Model | None,
     backend: ToolBackend,
-    persona: Persona | None = None,
-    note_turn: NoteTurn | None = None,
+    persona: Persona | None,
+    note_turn: NoteTurn,
 ) -> UserContext:
     """Return the context of an episode's simulated customer."""
+    customers = participants.customers
     tools = current(setting, lambda: user_tools(setting, task, backend.unlocked_so_far))
-    guidelines = participants.customers.guidelines(setting.pack, tools)
+    guidelines = customers.guidelines(setting.pack, tools)
     if guidelines is None and setting.dataset:
         guidelines = setting.dataset.user_guidelines.get(bool(tools))
-    gold = task if participants.user.sees_gold else None
-    customers = participants.customers
-    checked = customers.detectors is not None
-    context = UserContext(
+    check_draft = None
+    if customers.detectors is not None:
+        check_draft = DraftCheck(setting.domain, task.user_scenario, tools, customers.detectors)
+    return UserContext(
         domain=setting.domain,
         scenario=task.user_scenario,
         tools=tools,
         seed=seed,
         guidelines=guidelines,
-        gold=gold,
+        gold=task if participants.user.sees_gold else None,
         model=model,
         persona=persona,
         exact_words=exact_words(task) if persona is not None and persona.speech_noise else frozenset(),
         plans=customers.prompt is not None and customers.prompt.plan,
-        check_draft=DraftCheck(setting.domain, task.user_scenario, tools, customers.detectors or {})
-        if checked
-        else None,
+        check_draft=check_draft,
+        note_turn=note_turn,
     )
-    return context if note_turn is None else replace(context, note_turn=note_turn)
