@@ -1,7 +1,7 @@
 """`python -m benchmarks [SECTION…] [--simulations DIR]`: the cost of worlds, calls, grades, rollouts and a server.
 
 Sections: the domains, `imports` (CPU seconds of a start, and the size of a light install, which pip fetches),
-`search` (BM25 beside rank-bm25, over own documents or those of `--dataset`),
+`search` (BM25 beside rank-bm25, which the extra `dev` installs, over own documents or those of `--dataset`),
 `grading` (of official result files, by default those in ../shared), `regrading` (of `--conversations` of them, by
 default 100,000, on all cores), `train` (environments for training, also those of
 tau2-bench: `--tau2-bench` is a folder with its package, or an interpreter that has it), `equality`

@@ -29,7 +29,7 @@ def search_figures(dataset: Path | None) -> tuple[list[Figure], str]:
     building, _ = _timed(lambda: Index(knowledge))
     ours, found = _search(_our_search(knowledge), queries)
     theirs: dict[str, float] = {}
-    remark = "rank-bm25 was not measured: pip install rank-bm25"
+    remark = "rank-bm25 was not measured: pip install -c constraints.txt rank-bm25 (the extra dev has it)"
     try:
         from rank_bm25 import BM25Okapi
     except ImportError:

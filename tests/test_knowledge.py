@@ -90,6 +90,26 @@ def test_an_option_of_the_variant_reaches_the_retriever_and_the_run(desk: Path, 
     assert "disagreed 0" in in_process("grade", results, "--compare", "--pack", desk).stdout
 
 
+@pytest.mark.parametrize("place", ["policy", "policies.reset"])
+def test_a_run_with_another_policy_is_not_resumed(desk: Path, tmp_path: Path, place: str) -> None:
+    """Whatever has changed it; a task's policy may hold the documents that it requires."""
+    change(desk / "prompts/policy_with_documents.md.j2", "in documents", "in required_documents")
+    run = ("run", "desk", "--pack", desk, "--variant", "everything", "--name", "r", "--out", tmp_path)
+    assert in_process(*run).returncode == 0
+    assert in_process(*run, "--resume").returncode == 0
+    file = tmp_path / "r" / "run.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    *outer, name = place.split(".")
+    within = config["digests"][outer[0]] if outer else config["digests"]
+    now, within[name] = within[name], "0" * 64
+    file.write_text(json.dumps(config), encoding="utf-8")
+    episodes = (tmp_path / "r" / "episodes.jsonl").read_bytes()
+    resumed = in_process(*run, "--resume")
+    assert resumed.returncode == 1
+    assert f"digests.{place} was {'0' * 64!r} and is now {now!r}; restore it, or start a new run" in resumed.stderr
+    assert (tmp_path / "r" / "episodes.jsonl").read_bytes() == episodes
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
