@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from tau2_core import PackError, UsageError, load_domain, open_episode
@@ -12,6 +14,7 @@ from tau2_core.model.episodes import ArgumentMode
 from tests.bakery import forget_packs, in_process
 from tests.documents import ROOT, write_files
 
+Gym = Callable[..., CompletedProcess[str]]
 RESET = "reset_printer_17"
 
 
@@ -217,6 +220,48 @@ def test_markdown_needs_front_matter(desk: Path, text: str | bytes, said: str) -
     with open_episode(desk) as episode:
         found = episode.call("search", query="zebra").content
     assert found == "1. Badges\n   ID: b\n   Score: 0.0000\n   Content: # Badges\n\nAt the door.\n"
+
+
+TITLES = """
+from tau2_core import Hit, Lazy, RetrieverSpec, hookimpl
+
+class Titles:
+    def __init__(self, knowledge, options):
+        self.documents = knowledge.documents
+
+    def search(self, query):
+        words = str(query).lower().split()
+        return [Hit(each, 1.0) for each in self.documents if any(word in each.title.lower() for word in words)]
+
+    def nothing_found(self, query):
+        return "Nothing."
+
+@hookimpl
+def tau2_retrievers():
+    return [RetrieverSpec("titles", "titles with one of the words", Lazy("shelf:Titles"))]
+"""
+
+
+def test_a_pack_may_use_the_retriever_of_another_plugin(gym: Gym, plugin: Callable[..., Path], desk: Path) -> None:
+    change(desk / SEARCH, "retriever: bm25", "retriever: titles")
+    change(desk / SEARCH, "  options: {top_k: $top_k}\n", "")
+    change(desk / "data/tasks.yaml", "[printer hangs]", "[printers that hang]")
+    site = plugin("shelf", TITLES)
+    listed = gym("plugins", "--json", "--pack", desk, paths=[site])
+    (row,) = (each for each in json.loads(listed.stdout) if each["provides"] == ["domain:desk"])
+    assert (row["status"], row["cause"]) == ("ok", "")
+    checked = gym("check", "--pack", desk, paths=[site])
+    assert (checked.returncode, "desk: clean" in checked.stdout) == (0, True), checked.stdout
+    assert "mean reward 1.0000" in gym("run", "desk", "--pack", desk, paths=[site]).stdout
+    alone = gym("plugins", "--json", "--pack", desk)
+    (row,) = (each for each in json.loads(alone.stdout) if each["provides"] == ["domain:desk"])
+    assert (row["status"], Path(row["file"]).name, row["line"]) == ("broken", "search.yaml", 2)
+    assert row["cause"].startswith("search: there is no retriever 'titles'")
+    refused = gym("check", "--pack", desk)
+    assert (refused.returncode, "search.yaml:2: search: there is no retriever 'titles' (" in refused.stdout) == (
+        1,
+        True,
+    )
 
 
 @pytest.mark.parametrize("content", ["", "[]", "# none yet\n"])

@@ -79,7 +79,7 @@ def _trouble(catalogue: Catalogue, plugin: Plugin) -> dict[str, Any]:
         if command.name in _own_commands():
             return {"status": "conflict", "cause": f"tau2-gym has a command {command.name!r} of its own, which is run"}
     for domain in plugin.records.get("domain", []):
-        found = _problems(domain)
+        found = _problems(catalogue, domain)
         if found:
             return _broken(plugin, domain.name, found)
     domains = {domain.name: domain for domain in catalogue.domains()}
@@ -90,8 +90,8 @@ def _trouble(catalogue: Catalogue, plugin: Plugin) -> dict[str, Any]:
             return {
                 "cause": f"toolset {toolset.name!r} adds to domain {toolset.domain!r}, which does not exist ({hint})"
             }
-        own = _problems(domain)
-        found = [problem for problem in _problems(domain, [toolset]) if problem not in own]
+        own = _problems(catalogue, domain)
+        found = [problem for problem in _problems(catalogue, domain, [toolset]) if problem not in own]
         if found:
             return _broken(plugin, domain.name, found)
     return {}
@@ -103,14 +103,14 @@ def _own_commands() -> set[str]:
     return {str(command.name or getattr(command.callback, "__name__", "")) for command in app.registered_commands}
 
 
-def _problems(domain: Domain, toolsets: Sequence[Toolset] = ()) -> list[Problem]:
+def _problems(catalogue: Catalogue, domain: Domain, toolsets: Sequence[Toolset] = ()) -> list[Problem]:
     from tau2_core.errors import UsageError
     from tau2_core.packs.load import load_pack
     from tau2_core.packs.problems import Problems
 
     problems = Problems(domain.name)
     try:
-        pack = load_pack(domain, problems, toolsets)
+        pack = load_pack(domain, problems, toolsets, catalogue.search_parts())
     except UsageError as error:
         problems.add(domain.folder or Path(domain.package or ""), ProblemKind.PLUGIN, str(error))
         return problems.found
