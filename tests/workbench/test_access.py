@@ -68,7 +68,9 @@ def test_on_loopback_other_names_are_refused(server: str, headers: dict[str, str
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
-@pytest.mark.parametrize("path", ["play", "play/x/say", "play/x/call", "play/x/task", "play/x/keep"])
+@pytest.mark.parametrize(
+    "path", ["play", "play/x/say", "play/x/call", "play/x/task", "play/x/keep", "runs/random/0/0/labels"]
+)
 def test_forms_from_other_sites_are_refused(server: str, path: str, headers: dict[str, str]) -> None:
     assert httpx.post(server + path, data=FORM, headers=headers).status_code == 403
 

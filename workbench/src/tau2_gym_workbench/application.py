@@ -25,6 +25,7 @@ from tau2_gym_workbench.dev_pages import DevPages
 from tau2_gym_workbench.domain_pages import DomainPages, DomainRoutes
 from tau2_gym_workbench.episodes import read_episode
 from tau2_gym_workbench.folder import Runs
+from tau2_gym_workbench.label_pages import LabelPages, annotator_of
 from tau2_gym_workbench.links import Links
 from tau2_gym_workbench.live import LiveRuns
 from tau2_gym_workbench.pages import Reading
@@ -73,7 +74,16 @@ class ReadingPages:
         start = request.query_params.get("from", "")
         number = int(start) if start.isascii() and start.isdigit() and len(start) < 9 else 0
         place = request.path_params
-        return HTMLResponse(self.reading.episode_page(LINKS, place["key"], place["task"], place["trial"], number))
+        page = self.reading.episode_page(
+            LINKS,
+            place["key"],
+            place["task"],
+            place["trial"],
+            number,
+            annotator=annotator_of(request),
+            blind="blind" in request.query_params,
+        )
+        return HTMLResponse(page)
 
     def message(self, request: Request) -> Response:
         place = request.path_params
@@ -117,6 +127,7 @@ def application(reading: Reading, host: str, token: str | None, pack: Path | Non
         Mount("/static", StaticFiles(directory=STATIC)),
         *ReadingPages(reading).routes(),
         *CompareRoutes(ComparePages(reading), LINKS).routes(),
+        *LabelPages(reading, LINKS).routes(),
         *DomainRoutes(DomainPages(reading), LINKS).routes(),
         *play.routes(),
         *(author.routes() if author else ()),

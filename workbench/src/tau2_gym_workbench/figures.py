@@ -105,7 +105,7 @@ def figures(index: RunIndex) -> RunFigures:
         solved=sum(solved),
         pending=outcomes["pending"],
         mean_reward=fsum(grade["reward"] or 0.0 for grade in grades) / slots,
-        rate=_rate(solved, [trials] * tasks),
+        rate=rate(solved, [trials] * tasks),
         pass_hat_k=_pass_hat_k(solved, trials),
         outcomes=dict(outcomes.most_common()),
         cost=_cost(index, episodes, judged),
@@ -138,18 +138,25 @@ def _cost(index: RunIndex, episodes: Any, judged: Any) -> float | None:
 
 def _seconds(folder: Path) -> float | None:
     """Return the run's duration from its summary; None while there is no readable summary."""
-    if not (folder / SUMMARY).exists():
-        return None
-    try:
-        found = Journal(folder, resume=True).read(SUMMARY)
-    except Tau2GymError:
-        return None
-    value = found.get("duration_seconds") if isinstance(found, dict) else None
+    value = summary_of(folder).get("duration_seconds")
     return float(value) if isinstance(value, int | float) and isfinite(value) else None
 
 
-def _rate(totals: list[int], sizes: list[int]) -> Estimate | None:
-    """Return a rate with its interval, or the rate alone if scipy (an extra) is not installed."""
+def summary_of(folder: Path) -> dict[str, Any]:
+    """Return the run's summary, {} while there is no readable one."""
+    if not (folder / SUMMARY).exists():
+        return {}
+    try:
+        found = Journal(folder, resume=True).read(SUMMARY)
+    except Tau2GymError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def rate(totals: list[int], sizes: list[int]) -> Estimate | None:
+    """Return a rate with its interval, or the rate alone if scipy (an extra) is not installed; None of nothing."""
+    if not sum(sizes):
+        return None
     try:
         return clustered_rate(totals, sizes)
     except MissingExtraError:
@@ -185,9 +192,9 @@ def _criteria(grades: list[Any], tasks: int, trials: int) -> list[CriterionFigur
             count["unchecked"] += trials - count.total()
         total = sum(counts, Counter[str]())
         every = [count["met"] + count["unmet"] + count["unchecked"] for count in counts]
-        rate = _rate([count["met"] for count in counts], every) if total["met"] + total["unmet"] else None
+        share = rate([count["met"] for count in counts], every) if total["met"] + total["unmet"] else None
         counted = (total["met"], total["unmet"], total["unchecked"], total["vacuous"])
-        found.append(CriterionFigures(name, *counted, rate, name in basis))
+        found.append(CriterionFigures(name, *counted, share, name in basis))
     return found
 
 

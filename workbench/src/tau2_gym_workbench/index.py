@@ -18,7 +18,7 @@ from threading import Lock
 from typing import Any
 
 from tau2_core.model.tasks import Task
-from tau2_core.records.figures import ExplainedGrade, JudgementFigures, PlaceFigures
+from tau2_core.records.figures import JudgementFigures, PlaceFigures
 from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, JUDGEMENTS, SUMMARY, TASKS, TIMINGS
 from tau2_core.records.reader import read_configuration
 
@@ -26,6 +26,7 @@ from tau2_gym_workbench.index_tables import FORMAT, Entry, Groups, Layout, Place
 from tau2_gym_workbench.indexed_file import IndexedFile, Kind, stamp_of
 from tau2_gym_workbench.line_parts import (
     EpisodePart,
+    GradePart,
     Timing,
     read_episode_part,
     read_grade,
@@ -149,5 +150,5 @@ def _timed(timing: Timing) -> Entry:
     return Entry(timing_row(timing))
 
 
-def _graded(groups: Groups, grade: ExplainedGrade) -> Entry:
+def _graded(groups: Groups, grade: GradePart) -> Entry:
     return Entry(grade_row(grade), [(groups.number(each.kind, each.key),) for each in findings(grade)])

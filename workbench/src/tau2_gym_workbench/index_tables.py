@@ -15,9 +15,9 @@ CREATE TABLE files (name TEXT PRIMARY KEY, inode INT, size INT, mtime INT, done 
 CREATE TABLE tasks (task INT PRIMARY KEY, id TEXT UNIQUE, begin INT, end INT);
 CREATE TABLE episodes (task INT, trial INT, begin INT, end INT, seed INT, termination TEXT, error TEXT, messages INT,
     turns INT, steps INT, tool_calls INT, tool_errors INT, cost REAL, prompt_tokens INT, completion_tokens INT,
-    PRIMARY KEY (task, trial)) WITHOUT ROWID;
+    persona TEXT, PRIMARY KEY (task, trial)) WITHOUT ROWID;
 CREATE TABLE grades (task INT, trial INT, begin INT, end INT, evaluators TEXT, reward REAL, outcome TEXT, solved INT,
-    states TEXT, basis TEXT, reason TEXT, PRIMARY KEY (task, trial)) WITHOUT ROWID;
+    states TEXT, basis TEXT, reason TEXT, customer_fault TEXT, PRIMARY KEY (task, trial)) WITHOUT ROWID;
 CREATE TABLE judgements (task INT, trial INT, begin INT, end INT, model TEXT, failed INT, cost REAL, tokens INT,
     PRIMARY KEY (task, trial)) WITHOUT ROWID;
 CREATE TABLE timings (task INT, trial INT, begin INT, end INT, seconds REAL, agent REAL, customer REAL,

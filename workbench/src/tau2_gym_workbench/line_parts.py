@@ -13,7 +13,7 @@ import msgspec
 from tau2_core.model.episodes import ArgumentMode, Termination
 from tau2_core.model.latency import Speaker
 from tau2_core.records.decoding import own_decoder
-from tau2_core.records.figures import EpisodeEnd, ExplainedGrade, JudgementFigures, PlaceFigures
+from tau2_core.records.figures import EpisodeEnd, ExplainedGrade, JudgementFigures, PlaceFigures, ReviewFigures
 
 Part = TypeVar("Part", bound=msgspec.Struct)
 _Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e300)]  # finite
@@ -40,8 +40,15 @@ class EpisodePart(EpisodeEnd, kw_only=True):
     seed: int
     termination: Termination
     mode: ArgumentMode
+    persona: str | None = None
     steps: int = 0
     messages: list[MessagePart] = msgspec.field(default_factory=list)
+
+
+class GradePart(ExplainedGrade):
+    """What the index keeps of a grade is made of this."""
+
+    user_review: ReviewFigures | None = None
 
 
 class Timing(PlaceFigures):
@@ -65,4 +72,4 @@ def _read(part: type[Part]) -> Callable[[bytes], Part]:
 read_episode_part = _read(EpisodePart)
 read_judgement = _read(JudgementFigures)
 read_timing = _read(Timing)
-read_grade = _read(ExplainedGrade)
+read_grade = _read(GradePart)

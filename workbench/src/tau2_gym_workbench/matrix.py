@@ -18,11 +18,16 @@ SORTS = ("order", "name", "worst", "best")
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Selects cells: by a text in the task's id or the reason, an outcome, an unmet criterion, or a group."""
+    """Selects cells: by a text in the task's id or the reason, an outcome, an unmet criterion, a group, or a persona.
+
+    `fault` is the customer's worst one, or `any` but none.
+    """
 
     text: str = ""
     outcome: str = ""
     criterion: str = ""
+    fault: str = ""
+    persona: str = ""
     group: int | None = None
     sort: str = "order"
 
@@ -35,6 +40,8 @@ class Filter:
             query.get("q", "").strip(),
             query.get("outcome", ""),
             query.get("criterion", ""),
+            query.get("fault", ""),
+            query.get("persona", ""),
             int(group) if group.isascii() and group.isdigit() and len(group) < 10 else None,
             sort if sort in SORTS else "order",
         )
@@ -42,7 +49,8 @@ class Filter:
     @property
     def selects(self) -> bool:
         """Whether the filter excludes anything."""
-        return bool(self.text or self.outcome or self.criterion or self.group is not None)
+        words = self.text or self.outcome or self.criterion or self.fault or self.persona
+        return bool(words or self.group is not None)
 
     def query(self, **other: object) -> dict[str, object]:
         """Return the filter as a query string, with some values replaced."""
@@ -50,6 +58,8 @@ class Filter:
             "q": self.text,
             "outcome": self.outcome,
             "criterion": self.criterion,
+            "fault": self.fault,
+            "persona": self.persona,
             "group": "" if self.group is None else self.group,
             "sort": "" if self.sort == "order" else self.sort,
         }
@@ -129,6 +139,14 @@ def _chosen(connection: Any, names: list[str], wanted: Filter) -> dict[int, set[
     elif wanted.outcome:
         where.append("g.outcome = ?")
         values.append(wanted.outcome)
+    if wanted.fault == "any":
+        where.append("g.customer_fault IN ('minor', 'decisive')")
+    elif wanted.fault:
+        where.append("g.customer_fault = ?")
+        values.append(wanted.fault)
+    if wanted.persona:
+        where.append("e.persona = ?")
+        values.append(wanted.persona)
     if wanted.group is not None:
         where.append("EXISTS (SELECT 1 FROM findings f WHERE f.task = e.task AND f.trial = e.trial AND f.number = ?)")
         values.append(wanted.group)

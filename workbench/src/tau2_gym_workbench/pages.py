@@ -18,10 +18,12 @@ from tau2_core.terminal_text import printable
 
 from tau2_gym_workbench import rendering
 from tau2_gym_workbench.alignment import align
+from tau2_gym_workbench.customer_figures import CustomerFigures, customer_figures, judge_figures
 from tau2_gym_workbench.episodes import WINDOW, StoredEpisode, read_episode, starts
 from tau2_gym_workbench.figures import Details, RunFigures, details, figures
 from tau2_gym_workbench.folder import WHOLE, FoundRun, Runs
 from tau2_gym_workbench.index import RunIndex
+from tau2_gym_workbench.labelling import labelling
 from tau2_gym_workbench.links import Links
 from tau2_gym_workbench.matrix import PAGE, Filter, Matrix, matrix, neighbours
 from tau2_gym_workbench.panels import Panels
@@ -43,6 +45,7 @@ class Reading:
     authors: bool = False
     _figures: dict[Path, tuple[int, RunFigures]] = field(default_factory=dict)
     _details: dict[Path, tuple[int, Details]] = field(default_factory=dict)
+    _customers: dict[Path, tuple[int, CustomerFigures | None]] = field(default_factory=dict)
 
     def figures(self, index: RunIndex) -> RunFigures:
         """Return a run's figures, recomputed only when its files have changed or are being written."""
@@ -56,6 +59,13 @@ class Reading:
         kept = self._details.get(index.folder)
         if kept is None or kept[0] != index.version:
             kept = self._details[index.folder] = (index.version, details(index))
+        return kept[1]
+
+    def customer(self, index: RunIndex) -> CustomerFigures | None:
+        """Return what a run page shows about the customer, recomputed only when the run's files have changed."""
+        kept = self._customers.get(index.folder)
+        if kept is None or kept[0] != index.version:
+            kept = self._customers[index.folder] = (index.version, customer_figures(index))
         return kept[1]
 
     def render(self, template: str, links: Links, here: str, title: str, **values: Any) -> str:
@@ -124,8 +134,9 @@ class Reading:
         shown = matrix(index, wanted, page=_number(query, "page"), length=None if links.static else PAGE)
         with index.reading() as connection:
             damage = [tuple(row) for row in connection.execute("SELECT file, line, why FROM damage")]
-        more = self.details(index)
+        more, customer = self.details(index), self.customer(index)
         every = [group for each in more.groups.values() for group in each]
+        every += customer.detectors if customer else []
         chosen = next((f"{each.kind} {each.key}" for each in every if each.number == wanted.group), "")
         config = index.config
         return self.render(
@@ -144,6 +155,8 @@ class Reading:
             pace=None,
             damage=_damage(index.folder, damage),
             groups=more.groups,
+            customer=customer,
+            judge=judge_figures(index.folder),
             chosen_group=chosen,
             tools=more.tools,
             spreads=more.spreads,
@@ -153,8 +166,18 @@ class Reading:
             live=_events(links, key, shown) if found.state == "running" and not links.static else "",
         )
 
-    def episode_page(self, links: Links, key: str, task: int, trial: int, start: int = 0) -> str:
-        """Render an episode. Raises UsageError, RunError."""
+    def episode_page(
+        self,
+        links: Links,
+        key: str,
+        task: int,
+        trial: int,
+        start: int = 0,
+        *,
+        annotator: str = "",
+        blind: bool = False,
+    ) -> str:
+        """Render an episode, `blind` without its verdict, for an `annotator`. Raises UsageError, RunError."""
         index = self.runs.index(key)
         episode = read_episode(index, key, task, trial)
         setting = self.settings.of(index.folder, index.config)
@@ -173,6 +196,8 @@ class Reading:
             key=key,
             name=run_name(index, key),
             episode=episode,
+            labelling=None if links.static else labelling(index, episode, annotator),
+            blind=blind,
             around=neighbours(index, task, trial),
             verdicts=sorted(verdicts, key=lambda each: (each[1].met, each[0] not in basis)),
             mark=mark,

@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -22,12 +21,11 @@ from tau2_core.terminal_text import printable
 from tau2_gym_workbench.alignment import align
 from tau2_gym_workbench.authoring import OUTCOMES, task_content, task_yaml, write_task
 from tau2_gym_workbench.episodes import turns
+from tau2_gym_workbench.forms import read_form
 from tau2_gym_workbench.links import Links
 from tau2_gym_workbench.pages import Reading, mark
 from tau2_gym_workbench.play import OTHERS, Choice, Other, Play, Plays, fields, hang_up, read_arguments
 from tau2_gym_workbench.time_machine import TimeMachine, time_machine
-
-LONGEST_FORM = 2_000_000  # bytes
 
 
 class PlayPages:
@@ -71,7 +69,7 @@ class PlayPages:
         )
 
     async def begin(self, request: Request) -> Response:
-        form = await _form(request)
+        form = await read_form(request)
         side: Role = "user" if form.get("side") == "user" else "agent"
         model = form.get("model", "").strip()
         arguments = _object(form, "arguments", "the model's arguments") if model else None
@@ -131,7 +129,7 @@ class PlayPages:
 
     async def task(self, request: Request) -> Response:
         """Show the task made from the form and the episode; with `write`, write it into the pack."""
-        play, form = self.plays.get(request.path_params["id"]), await _form(request)
+        play, form = self.plays.get(request.path_params["id"]), await read_form(request)
         record = await play.episode.record()
         setting = play.episode.setting
         tools = {**setting.tools("user"), **setting.tools("agent")}
@@ -151,7 +149,7 @@ class PlayPages:
         return await self._shown(play, record, form=form, made=made, written=written)
 
     async def _step(self, request: Request, step: Any) -> Response:
-        play, form = self.plays.get(request.path_params["id"]), await _form(request)
+        play, form = self.plays.get(request.path_params["id"]), await read_form(request)
         try:
             await step(play, form)
         except Tau2GymError as error:
@@ -214,15 +212,3 @@ def _object(form: Mapping[str, str], name: str, what: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UsageError(f"{what} should be a JSON object, not {found!r}")
     return found
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """Return a form's fields. Raises UsageError if the form is too long."""
-    body, length = b"", 0
-    async for chunk in request.stream():
-        length += len(chunk)
-        if length <= LONGEST_FORM:
-            body += chunk
-    if length > LONGEST_FORM:  # read to its end, or the browser would see no answer
-        raise UsageError(f"the form is longer than {LONGEST_FORM:,} bytes")
-    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))

@@ -17,7 +17,7 @@ from tau2_core.records.counts import criterion_state
 from tau2_core.records.figures import ExplainedGrade, JudgementFigures
 from tau2_core.records.reasons import reasons
 
-from tau2_gym_workbench.line_parts import CallPart, EpisodePart, Timing
+from tau2_gym_workbench.line_parts import CallPart, EpisodePart, GradePart, Timing
 
 LONGEST_REASON = 300
 LARGEST = 2**53  # larger integers could overflow when SQLite adds them up
@@ -29,7 +29,10 @@ _KEY = re.compile(r"^\W|^[^\[]*[^a-z_\[]")  # a digit, capital or dash marks an 
 
 
 class Finding(NamedTuple):
-    """One thing that went wrong in an episode. `kind` is criterion, path, tool or error; `key` names it."""
+    """One thing that went wrong in an episode. `kind` is criterion, path, tool, error or detector; `key` names it.
+
+    What a detector found is the customer's fault, also in an episode that was solved.
+    """
 
     kind: str
     key: str
@@ -55,6 +58,7 @@ def episode_row(record: EpisodePart) -> dict[str, Any]:
         "seed": record.seed,
         "termination": record.termination.value,
         "error": record.error or "",
+        "persona": record.persona,
     }
 
 
@@ -88,7 +92,7 @@ def tool_counts(record: EpisodePart) -> Iterator[tuple[str, str, int, int]]:
         yield side, name, count, count - succeeded[side, name]
 
 
-def grade_row(grade: ExplainedGrade) -> dict[str, Any]:
+def grade_row(grade: GradePart) -> dict[str, Any]:
     """Return what the index keeps of a grade, by column. Raises ValueError if the reward is not a finite number."""
     if grade.reward is not None and not isfinite(grade.reward):
         raise ValueError(f"reward cannot be {grade.reward}")
@@ -103,6 +107,7 @@ def grade_row(grade: ExplainedGrade) -> dict[str, Any]:
         "states": _states_text(states),
         "basis": _basis_text(tuple(grade.basis)),
         "reason": why if len(why) <= LONGEST_REASON else f"{why[:LONGEST_REASON]}…",
+        "customer_fault": grade.user_review.customer_fault if grade.user_review else None,
     }
 
 
@@ -137,11 +142,12 @@ def timing_row(timing: Timing) -> dict[str, Any]:
     return found
 
 
-def findings(grade: ExplainedGrade) -> set[Finding]:
-    """Return why an episode failed, in a form that groups it with others that failed in the same way."""
+def findings(grade: GradePart) -> set[Finding]:
+    """Return what went wrong in an episode, in a form that groups it with others in which the same did."""
+    review = grade.user_review
+    found = {Finding("detector", each.detector) for each in review.findings} if review else set()
     if grade.outcome in (Outcome.SOLVED, Outcome.PENDING):
-        return set()
-    found = set()
+        return found
     if grade.outcome is not Outcome.FAILED or not grade.verdicts:
         found.add(Finding("error", _error(grade)))
     for name in grade.basis:
