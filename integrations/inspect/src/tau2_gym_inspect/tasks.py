@@ -82,7 +82,8 @@ def _customer(user: str) -> UserSpec | str:
     """Return a customer played by a model of Inspect, or the name of a registered one."""
     if user != MODEL and "/" not in user:
         return user
-    return UserSpec(MODEL, "a language model of Inspect", partial(_create, None if user == MODEL else user))
+    create = partial(_create, None if user == MODEL else user)
+    return UserSpec(MODEL, "a language model of Inspect", create, follows_prompt=True)
 
 
 def _create(model: str | None, context: UserContext) -> LLMUser:
