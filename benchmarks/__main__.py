@@ -8,7 +8,8 @@ tau2-bench: `--tau2-bench` is a folder with its package, or an interpreter that 
 (the same episodes by every interface; `--openenv` and `--verifiers` add two, from environments that are made for them
 or have the given interpreter), `view` (the workbench over 20,000 episodes), `checked_customers` (what
 `--user-check` costs and finds with a customer that errs at a known rate), `scale` (reading a run of `--episodes`, by
-default a million, which takes some GB of disk), `trees` (this tree beside another, `--before DIR`: the same work in
+default a million, which takes some GB of disk), `judges` (whether intervals about scripted
+judges hold the truth), `trees` (this tree beside another, `--before DIR`: the same work in
 neighbouring rounds, and what it enters), and four that take minutes and want a machine that does nothing else: `gym`,
 `serve` (worker processes), `llm` and `executors`. `attack` attacks a server of its own on loopback for `--minutes`.
 
@@ -79,6 +80,10 @@ def main(
             from benchmarks.checked_customers import checked_table
 
             screen.print(checked_table())
+        elif section == "judges":
+            from benchmarks.judges import judge_table
+
+            screen.print(judge_table())
         elif section == "trees":
             from benchmarks.trees import compare_trees
 

@@ -59,6 +59,11 @@ def grade(
     judge_args: JudgeArgsOption = None,
     judge_rule: JudgeRuleOption = "majority",
     judge_calibration: JudgeCalibrationOption = None,
+    reviewer_model: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="For a run: let a model review the customers, beside the reward."),
+    ] = None,
+    reviewer_args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the reviewing model.")] = None,
     record: Annotated[Path | None, typer.Option(metavar="FILE", help="Store every exchange with the judge.")] = None,
     replay: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Take the judge's answers from such a file.")
@@ -107,9 +112,9 @@ def grade(
     from tau2_core.runs.loading import open_catalogue
     from tau2_core.runs.regrade import Regrading, regrade
 
-    judged = JudgeOptions(
-        judge_model, judge_args, judge_rule, judge_calibration, record, replay, concurrency, call_timeout, attempts
-    )
+    judges = (judge_model, judge_args, judge_rule, judge_calibration)
+    reviewer = (reviewer_model, reviewer_args)
+    judged = JudgeOptions(*judges, reviewer, record, replay, concurrency, call_timeout, attempts)
     if any(map(is_run, path)):
         for_files = {"--compare": compare, "--fresh-tasks": fresh_tasks, "--domain": domain}
         _refuse(path, {**for_files, "--task": task, "--solo": solo})

@@ -26,6 +26,7 @@ class JudgeOptions:
     args: list[str] | None
     rule: JudgeRule
     calibration: Path | None
+    reviewer: tuple[str | None, str | None]
     record: Path | None
     replay: Path | None
     concurrency: int
@@ -35,8 +36,15 @@ class JudgeOptions:
     @property
     def given(self) -> list[str]:
         """The names of the options that were given."""
-        named = {"--judge-model": self.models, "--judge-args": self.args, "--record": self.record}
-        named |= {"--judge-calibration": self.calibration, "--replay": self.replay}
+        named: dict[str, object] = {
+            "--judge-model": self.models,
+            "--judge-args": self.args,
+            "--judge-calibration": self.calibration,
+            "--reviewer-model": self.reviewer[0],
+            "--reviewer-args": self.reviewer[1],
+            "--record": self.record,
+            "--replay": self.replay,
+        }
         return [name for name, value in named.items() if value is not None]
 
 
@@ -70,14 +78,15 @@ def grade_runs(
     from tau2_core.records.judge_calibration import read_calibration
     from tau2_core.runs.grading import grade_run, models_for
     from tau2_core.runs.model_clients import closing, open_models
-    from tau2_core.runs.options import read_options
+    from tau2_core.runs.options import read_options, reviewing_model
 
     if judged.record and judged.replay:
         raise UsageError("give --record or --replay, not both")
     given = {"judge_model": judged.models, "judge_args": judged.args}
     models = read_options(None, {name: value for name, value in given.items() if value is not None}).models()
+    models |= reviewing_model(*judged.reviewer)
     if not models and (judged.record or judged.replay):
-        raise UsageError("--record and --replay are for the judge: give --judge-model too")
+        raise UsageError("--record and --replay are for models: give --judge-model too")
     calibration = None if judged.calibration is None else read_calibration(judged.calibration)
     cassette = None
     if judged.replay or judged.record:
@@ -99,6 +108,7 @@ def grade_runs(
                 evaluators=evaluators,
                 judge=panel,
                 calibration=calibration,
+                reviewer=lines.get("reviewer"),
                 dataset=dataset,
                 concurrency=judged.concurrency,
                 on_done=bar.advance,
@@ -109,10 +119,19 @@ def grade_runs(
                 kept = f"judgements are kept in {folder}; its grades are unchanged"
                 raise RunError(f"interrupted; {kept}. Grade it again to continue") from None
         failed += graded.unjudged
+        if "reviewer" in lines:
+            _show_reviews(graded, lines["reviewer"].settings.model)
         _show(graded, None if panel is None else panel.name, json_output=json_output)
         crashed = show_crashes(graded.result.crashes(), graded.result.summary.folder) or crashed
     if crashed or (failed and models):
         raise typer.Exit(1)
+
+
+def _show_reviews(graded: GradedRun, model: str) -> None:
+    say(f"{model} was asked to review {graded.reviews_asked} customers", err=True)
+    if graded.unreviewed:
+        again = "run the command again to ask only about these"
+        say(f"not reviewed, for lack of a usable answer: {graded.unreviewed} customers; {again}", err=True)
 
 
 def _show(graded: GradedRun, judge: str | None, *, json_output: bool) -> None:

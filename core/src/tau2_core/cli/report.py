@@ -151,14 +151,20 @@ def _show(each: Report, screen: Console) -> None:
 
 
 def _customer(found: CustomerFaults) -> str:
+    from tau2_core.records.customer_reviews import NOT_REVIEWED
+
     lines = [
         f"customer: decisive faults in {found.decisive} of {found.reviewed} episodes ({found.caused_failures} failed), "
         f"minor ones in {found.minor}"
     ]
     if found.detectors:
         lines.append(f"faults of the customer, by episodes: {_counts(found.detectors)}")
-    if found.failed_detectors:
-        lines.append(f"detectors that raised, by episodes: {_counts(found.failed_detectors)}")
+    unreviewed = found.failed_detectors.get(NOT_REVIEWED)
+    if unreviewed:
+        lines.append(f"customers that a model could not review, for lack of a usable answer: {unreviewed}")
+    raised = {name: count for name, count in found.failed_detectors.items() if name != NOT_REVIEWED}
+    if raised:
+        lines.append(f"detectors that raised, by episodes: {_counts(raised)}")
     return "\n".join(lines)
 
 

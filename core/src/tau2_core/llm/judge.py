@@ -91,20 +91,23 @@ async def probe(model: Model) -> str:
     return (await judge(model, said, ["The agent greets the customer."])).error
 
 
-def transcript(messages: Sequence[Message]) -> str:
+def transcript(messages: Sequence[Message], *, numbered: bool = False) -> str:
     """Return a conversation for the judge: messages, calls and results.
 
     It is one JSON object per line without `<`, so that a message can forge neither a line nor the transcript's end.
+    `numbered` lines begin with the index of their message.
     """
     lines: list[dict[str, Any]] = []
-    for message in messages:
+    for index, message in enumerate(messages):
+        place = {"message": index} if numbered else {}
         if isinstance(message, ToolMessage):
-            lines.append({f"answer to {WHO[message.requestor]}": message.content})
+            lines.append({**place, f"answer to {WHO[message.requestor]}": message.content})
         elif not isinstance(message, SystemMessage):
             who = WHO[message.role]
-            lines += [{f"{who} calls": call.name, "arguments": call.arguments} for call in message.tool_calls or []]
+            calls = message.tool_calls or []
+            lines += [{**place, f"{who} calls": call.name, "arguments": call.arguments} for call in calls]
             if message.content:
-                lines.append({who: message.content} | ({"delivered": False} if message.tool_calls else {}))
+                lines.append({**place, who: message.content} | ({"delivered": False} if calls else {}))
     return "\n".join(json.dumps(line, ensure_ascii=False).translate(_ESCAPED) for line in lines)
 
 
@@ -114,7 +117,7 @@ def read_verdicts(answer: str, statements: Sequence[str]) -> list[JudgedStatemen
     Raises UnusableAnswerError, also if the answer contains two objects with verdicts, or a duplicate key.
     """
     try:
-        verdicts = _Answer.model_validate(_verdict_object(answer)).verdicts
+        verdicts = _Answer.model_validate(read_object(answer, "verdicts")).verdicts
     except ValidationError as error:
         raise UnusableAnswerError(first_wrong_part(error)) from error
     by_number = {verdict.number: verdict for verdict in verdicts}
@@ -129,8 +132,8 @@ def read_verdicts(answer: str, statements: Sequence[str]) -> list[JudgedStatemen
     ]
 
 
-def _verdict_object(answer: str) -> Any:
-    """Return the answer as JSON, or the only object in it that has verdicts. Raises UnusableAnswerError."""
+def read_object(answer: str, key: str) -> Any:
+    """Return the answer as JSON, or the only object in it that has a key. Raises UnusableAnswerError."""
     text = answer.strip().removeprefix("\ufeff").strip()
     try:
         return _DECODER.decode(text)
@@ -147,11 +150,11 @@ def _verdict_object(answer: str) -> Any:
             value, end = None, at + 1
         except RecursionError as error:
             raise UnusableAnswerError("not JSON: it is nested too deeply") from error
-        if isinstance(value, dict) and "verdicts" in value:
+        if isinstance(value, dict) and key in value:
             found.append(value)
         at = text.find("{", end)
     if len(found) > 1:
-        raise UnusableAnswerError(f"{len(found)} objects with verdicts instead of one")
+        raise UnusableAnswerError(f"{len(found)} objects with {key} instead of one")
     if not found:
         raise UnusableAnswerError(f"not JSON: {wrong}")
     return found[0]

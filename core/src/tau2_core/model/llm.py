@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from tau2_core.errors import Tau2GymError, UsageError
 from tau2_core.redaction import without_secrets
 
-ModelRole = Literal["agent", "user", "judge", "judge_2", "judge_3", "judge_4", "judge_5", "embedding", "reranker"]
+ModelRole = Literal[
+    "agent", "user", "judge", "judge_2", "judge_3", "judge_4", "judge_5", "reviewer", "embedding", "reranker"
+]
 JUDGES: tuple[ModelRole, ...] = ("judge", "judge_2", "judge_3", "judge_4", "judge_5")
 AGENT_PROVIDER = "agent"  # of agents that are reached as if they were models, and call tools themselves
 

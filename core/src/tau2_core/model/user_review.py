@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tau2_core.model.episodes import EpisodeRecord
+from tau2_core.model.episodes import EpisodeRecord, Usage
 from tau2_core.model.messages import AssistantMessage, ToolCall, ToolMessage, UserMessage
 from tau2_core.model.participants import without_stop_tokens
 from tau2_core.model.tasks import Task
@@ -43,6 +43,25 @@ class UserReview(BaseModel):
     customer_fault: CustomerFault
     findings: list[UserFinding] = Field(default_factory=list)
     errors: dict[str, str] = Field(default_factory=dict)
+
+
+class ModelReview(BaseModel):
+    """What a model found in the conversation of a slot, or why its answer could not be used, and what it used."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task_id: str
+    trial: int
+    model: str
+    findings: list[UserFinding] = Field(default_factory=list)
+    error: str = ""
+    usage: Usage = Field(default_factory=Usage.nothing)
+
+
+def worst_fault(findings: Iterable[UserFinding]) -> CustomerFault:
+    """Return the worst severity among findings, `none` without any."""
+    severities = {each.severity for each in findings}
+    return "decisive" if "decisive" in severities else "minor" if severities else "none"
 
 
 @dataclass(frozen=True, eq=False)

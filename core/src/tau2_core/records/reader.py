@@ -16,6 +16,7 @@ from tau2_core.model.episodes import ArgumentMode, EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.model.runs import MAX_EPISODES, Inventory
 from tau2_core.model.tasks import Task
+from tau2_core.records.customer_reviews import read_reviews
 from tau2_core.records.episode_lines import find_episodes
 from tau2_core.records.figures import EpisodeEnd, GradeFigures, GradePlace, JudgementFigures
 from tau2_core.records.journal import CONFIGURATION, FORMAT, TASKS, Journal
@@ -154,6 +155,8 @@ class RecordedRun(RunFolder):
             tally.add_record(record)
         for judgement in self.judgements.figures(JudgementFigures):
             tally.add_judgement(judgement)
+        for review in read_reviews(self.folder).values():
+            tally.add_review(review.usage)
         return tally
 
     def tally_of_grades(self, tasks: Sequence[str], trials: int) -> Tally:

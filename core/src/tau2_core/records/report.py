@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tau2_core.model.evaluation import Outcome
 from tau2_core.records.counts import STATES, CriterionCounts, EpisodeCounts, RoleUsage, count_criteria
 from tau2_core.records.customer_faults import CustomerFaults, customer_faults
+from tau2_core.records.customer_reviews import read_reviews, review_usage
 from tau2_core.records.customer_turns import CustomerTurns
 from tau2_core.records.figures import EpisodeFigures, GradeFigures, JudgementFigures
 from tau2_core.records.judge_calibration import JudgeCalibration
@@ -154,7 +155,7 @@ def build_report(run: RecordedRun, calibration: JudgeCalibration | None = None) 
         terminations=dict(sorted(counts.terminations.items())),
         tool_calls=sum(counts.tool_calls),
         tool_errors=dict(sorted(counts.tool_errors.items())),
-        usage=counts.usage(),
+        usage=counts.usage() | review_usage(read_reviews(run.folder).values()),
         spread=_spreads(counts, array("d", run.seconds.values())),
         solved_by_task=tally.solved,
     )

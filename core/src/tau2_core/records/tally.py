@@ -122,6 +122,9 @@ class Tally:
         for role, usage in record.usage.items():
             self._usage.setdefault(role, UsageSum()).add(usage)
 
+    def add_review(self, usage: Usage) -> None:
+        self._usage.setdefault("reviewer", UsageSum()).add(usage)
+
     def add_judgement(self, judgement: Judgement | JudgementFigures) -> None:
         self._usage.setdefault("judge", UsageSum()).add(judgement.usage)
 

@@ -13,22 +13,27 @@ from math import isfinite
 from pathlib import Path
 
 from tau2_core.errors import RunError
+from tau2_core.llm.model import RoleModel
 from tau2_core.llm.panel import Panel
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade, Judgement, Outcome
 from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.model.tasks import Task
+from tau2_core.model.user_review import ModelReview
 from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.records.customer_reviews import read_reviews, with_review
 from tau2_core.records.decoding import own_decoder
 from tau2_core.records.episode_lines import find_judgements
 from tau2_core.records.figures import EpisodeEnd, GradeFigures, JudgementFigures
-from tau2_core.records.journal import GRADES, SUMMARY, Journal
+from tau2_core.records.journal import GRADES, SUMMARY, Journal, encoded_line
 from tau2_core.records.judge_calibration import JudgeCalibration
 from tau2_core.records.judge_trust import JUDGE_CALIBRATION, judge_figures, judge_trust, refuse_other_judge
 from tau2_core.records.reader import RecordedRun, read_run
 from tau2_core.records.slot_lines import SlotLines, SlotNumbers
 from tau2_core.records.summary import summarise
 from tau2_core.records.tally import Tally
+from tau2_core.redaction import environment_redactor
+from tau2_core.runs.customer_reviews import CustomerReviewing
 from tau2_core.runs.execute import RunResult
 from tau2_core.runs.executors.computation import compute
 from tau2_core.runs.executors.launching import ChosenExecutor, chosen_executor
@@ -39,11 +44,16 @@ from tau2_core.runs.loading import with_dataset_args
 
 @dataclass(frozen=True)
 class GradedRun:
-    """A regraded run: `asked` episodes were judged now; for `unjudged` ones the judge failed."""
+    """A regraded run: `asked` episodes were judged now; for `unjudged` ones the judge failed.
+
+    `reviews_asked` customers were reviewed by a model now; of all, `unreviewed` ones could not be.
+    """
 
     result: RunResult
     asked: int
     unjudged: int
+    reviews_asked: int = 0
+    unreviewed: int = 0
 
 
 def models_for(
@@ -63,6 +73,7 @@ async def grade_run(
     evaluators: str | None = None,
     judge: Panel | None = None,
     calibration: JudgeCalibration | None = None,
+    reviewer: RoleModel | None = None,
     dataset: Path | None = None,
     concurrency: int = 8,
     executor: ChosenExecutor | None = None,
@@ -73,7 +84,8 @@ async def grade_run(
     Judgements are kept as they arrive; grades and summary are replaced at the end, so nothing is lost if this is
     stopped. The judge is asked by this process. Grading is done by the workers of the `executor`, by default by this
     process; workers open a catalogue with these `packs` and without `blocked` plugins. `on_done` is called for each
-    episode that is judged or graded. `calibration` is that of the judge; the folder keeps it. Raises RunError if
+    episode that is judged, reviewed or graded. `calibration` is that of the judge; the folder keeps it. `reviewer` is a
+    model that reviews the customers that it has not reviewed yet. Raises RunError if
     another process is writing there, the folder is damaged, pack or dataset have changed, or the judge is not usable;
     UsageError for an unknown set, or for the calibration of another judge.
     """
@@ -104,10 +116,16 @@ async def grade_run(
             judging = Judging(judge, grader, keep, known, everywhere=everywhere)
             asked = await _ask(judging, run, tasks, concurrency, on_done)
             judgements = find_judgements(journal, SlotNumbers(run.tasks, run.trials), run.records)
+        reviews, reviewed = read_reviews(folder), 0
+        if reviewer is not None:
+            reviewing = CustomerReviewing(reviewer, grader.setting, run.config, journal, reviews)
+            reviewed = await reviewing.review_all(iter(run.records.values()), tasks, concurrency, on_done)
         if calibration is not None:
             journal.write(JUDGE_CALIBRATION, calibration.model_dump(mode="json"))
-        result = await _grade(run, judgements, journal, work, executor or chosen_executor(catalogue), on_done)
-    return GradedRun(result, asked, result.summary.outcomes.get(Outcome.JUDGE_ERROR, 0))
+        chosen = executor or chosen_executor(catalogue)
+        result = await _grade(run, judgements, reviews, journal, work, chosen, on_done)
+    unjudged = result.summary.outcomes.get(Outcome.JUDGE_ERROR, 0)
+    return GradedRun(result, asked, unjudged, reviewed, sum(bool(each.error) for each in reviews.values()))
 
 
 async def _ask(
@@ -142,6 +160,7 @@ async def _ask(
 async def _grade(
     run: RecordedRun,
     judgements: SlotLines[Judgement],
+    reviews: Mapping[Slot, ModelReview],
     journal: Journal,
     work: GradingOfRun,
     executor: ChosenExecutor,
@@ -162,8 +181,12 @@ async def _grade(
     with journal.replacing(GRADES) as write:
 
         def take(line: bytes) -> None:
-            write(line)
             grade = figures(line)
+            if grade.slot in reviews:
+                merged = with_review(Grade.model_validate_json(line), reviews[grade.slot])
+                line = encoded_line(merged.model_dump(mode="json"), environment_redactor())
+                grade = figures(line)
+            write(line)
             sets.add(grade.evaluators)
             tally.add_figures(grade)
             if tally.lacks_failure(grade):
@@ -175,6 +198,8 @@ async def _grade(
         tally.add_record(record)
     for judgement in judgements.figures(JudgementFigures):
         tally.add_judgement(judgement)
+    for review in reviews.values():
+        tally.add_review(review.usage)
     inventory = run.inventory(next(iter(sets), str(run.config["evaluators"])))
     summary = summarise(inventory, run.name, str(run.folder), tally, recorded_seconds(journal))
     if "judge" in summary.usage:

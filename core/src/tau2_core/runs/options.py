@@ -231,6 +231,15 @@ def read_options(file: Path | None, given: Mapping[str, Any]) -> Options:
     return merged(base, plain, roles)
 
 
+def reviewing_model(model: str | None, args: str | None) -> dict[ModelRole, ModelSettings]:
+    """Return the model that reviews customers, {} if none is given. Raises UsageError for arguments without one."""
+    if model is None:
+        if args is not None:
+            raise UsageError("--reviewer-args without a model: give --reviewer-model too")
+        return {}
+    return {"reviewer": ModelSettings(model=model, args={} if args is None else _arguments("reviewer", args))}
+
+
 def _judges_given(base: JudgeOptions, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the command line changes of the judges. Raises UsageError.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from tau2_core.foreign import describe_error, foreign
 from tau2_core.model.registrations import Detect
-from tau2_core.model.user_review import CustomerFault, ReviewedConversation, UserFinding, UserReview
+from tau2_core.model.user_review import ReviewedConversation, UserFinding, UserReview, worst_fault
 
 LONGEST_WORDS = 300
 
@@ -24,7 +24,7 @@ def review(conversation: ReviewedConversation, detectors: Mapping[str, Detect]) 
         else:
             findings.extend(found)
     findings.sort(key=lambda each: each.message)
-    return UserReview(customer_fault=_fault(findings), findings=findings, errors=errors)
+    return UserReview(customer_fault=worst_fault(findings), findings=findings, errors=errors)
 
 
 def _checked(name: str, finding: object) -> UserFinding:
@@ -32,8 +32,3 @@ def _checked(name: str, finding: object) -> UserFinding:
         raise TypeError(f"it should find UserFinding, not {type(finding).__name__}")
     words = finding.words if len(finding.words) <= LONGEST_WORDS else f"{finding.words[:LONGEST_WORDS]}…"
     return finding.model_copy(update={"detector": name, "words": words})
-
-
-def _fault(findings: Iterable[UserFinding]) -> CustomerFault:
-    severities = {each.severity for each in findings}
-    return "decisive" if "decisive" in severities else "minor" if severities else "none"
