@@ -28,7 +28,7 @@ from tau2_core.testing.gold_script import GoldScript
 from tau2_core.testing.scripted_endpoint import Asked
 
 GOLD = GoldScript.of_domain("mock")
-WELL = ("message", "completed", "input-required", "tools")
+WELL = ("message", "completed", "input-required", "tools", "traced")
 BAD = ("failed", "canceled", "rejected", "auth-required", "silent", "stalled", "endless")
 
 
@@ -40,6 +40,10 @@ class Scripted(AgentExecutor):
         self.chats: dict[str, list[dict]] = {}
 
     async def execute(self, context: RequestContext, queue: EventQueue) -> None:
+        if self.style == "traced":
+            told = new_text_part(f"traceparent: {context.call_context.state['headers'].get('traceparent')}")
+            await queue.enqueue_event(new_message([told], context.context_id))
+            return
         if self.style == "message":
             await queue.enqueue_event(new_message(await self.decide(context), context.context_id))
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +26,13 @@ def python(python_with: Callable[..., Path]) -> Path:
     ours = [str(ROOT / part) for part in ("core", "domains/mock")]
     adapters = f"{ROOT / 'integrations/agents'}[a2a,langgraph,openai-agents,pydantic-ai]"
     return python_with(
-        "agents", *ours, adapters, "a2a-sdk[http-server]", "langchain-openai", "pydantic-ai-slim[openai]"
+        "agents",
+        *ours,
+        adapters,
+        str(ROOT / "integrations/opentelemetry"),
+        "a2a-sdk[http-server]",
+        "langchain-openai",
+        "pydantic-ai-slim[openai]",
     )
 
 
@@ -46,7 +53,7 @@ def script() -> Callable[[Asked], Answer]:
 def running(python: Path, script: Callable[[Asked], Answer], out: Path) -> Run:
     """Return a function that runs some tasks with an agent, and returns the records and the grades, by task."""
 
-    def play(agent: list[str], code: int = 0) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    def play(agent: list[str], code: int = 0, **own: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         with ScriptedEndpoint(script) as endpoint:
             arguments = json.dumps({"api_base": endpoint.url})
             command = [str(python), "-P", "-m", "tau2_core", "run", "mock", "--out", str(out), "--name", "r"]
@@ -54,6 +61,7 @@ def running(python: Path, script: Callable[[Asked], Answer], out: Path) -> Run:
             command += ["--user-model", "endpoint/customer", "--user-args", arguments]
             command += [part.replace("ENDPOINT", arguments) for part in agent]
             environment = {**os.environ, "OPENAI_API_KEY": "none", "OPENAI_BASE_URL": endpoint.url}
+            environment |= own
             done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment)
         assert done.returncode == code, done.stdout + done.stderr
         files = (out / "r" / "episodes.jsonl", out / "r" / "grades.jsonl")
@@ -135,3 +143,22 @@ def test_a_bad_a2a_agent_ends_its_episode_as_documented(
     records, _ = run(["--agent", f"a2a:{a2a}/{style}", "--call-timeout", "10"], code)
     assert {record["termination"] for record in records} == {termination}
     assert all(record["error"].startswith(error.replace("URL", f"{a2a}/{style}")) for record in records)
+
+
+@pytest.mark.parametrize(
+    "agent", [f"python:{ROOT / 'examples' / 'agents' / FRAMEWORKS[0]}.py:agent", "a2a:URL/message"]
+)
+def test_workers_play_such_an_agent(run: Run, by_model: Any, a2a: str, agent: str) -> None:
+    _, grades = run(["--agent", agent.replace("URL", a2a), "--executor", "processes", "--workers", "2"])
+    assert grades == by_model[1]
+
+
+@pytest.mark.parametrize("traces", ["otlp", "off"])
+def test_an_a2a_agent_gets_the_context_of_the_trace(run: Run, a2a: str, traces: str) -> None:
+    nowhere = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
+    records, _ = run(["--agent", f"a2a:{a2a}/traced", "--max-steps", "6"], TAU2_GYM_TRACES=traces, **nowhere)
+    said = [str(message.get("content")) for record in records for message in record["messages"]]
+    told = [each for each in said if each.startswith("traceparent")]  # some tasks have a history
+    form = r"traceparent: 00-[0-9a-f]{32}-[0-9a-f]{16}-0[0-9]" if traces == "otlp" else "traceparent: None"
+    assert told
+    assert all(re.fullmatch(form, each) for each in told)
