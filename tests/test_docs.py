@@ -66,6 +66,7 @@ NOT_RUN = {
     "pip install ./hotel",
     "tau2-gym view",
     "tau2-gym annotate runs/first --annotator ada",
+    "tau2-gym calibrate-judge --judge-model openai/gpt-4.1 --set set.jsonl",
     "tau2-gym dev bike_shop",
     "tau2-gym view runs --host 0.0.0.0 --token SECRET",
     "tau2-gym serve airline",

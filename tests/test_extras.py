@@ -88,3 +88,11 @@ def test_intervals_need_scipy(gym: Gym, without: Callable[..., Path]) -> None:
         done = gym(*command, paths=[hidden])
         assert done.returncode == 2
         assert "pip install 'tau2-core[stats]'" in done.stderr
+
+
+def test_a_study_needs_scipy_before_it_is_played(gym: Gym, without: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text("{run: {domain: mock, num_tasks: 1}, factors: {seed: [1, 2]}}", encoding="utf-8")
+    done = gym("study", "s.yaml", paths=[without("scipy", "numpy")])
+    assert done.returncode == 2
+    assert "studies need scipy, which is not installed: pip install 'tau2-core[stats]'" in done.stderr
+    assert not (tmp_path / "runs").exists()

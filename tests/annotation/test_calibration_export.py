@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from tau2_core.adapters.calibration_set import read_calibration_set
 from tau2_core.errors import RunError, UsageError
+from tau2_core.testing.gold_script import GoldScript
+from tau2_core.testing.scripted_endpoint import ScriptedEndpoint
 
 from tests.annotation.conftest import command, label
 
@@ -89,3 +91,19 @@ def test_equal_conversations_are_one_case(run_folder: Callable[[str], Path], tmp
     done = command("annotate", folder, "--export", tmp_path / "set.jsonl")
     assert "1 labelled assertions" in done.stdout
     assert "1 left out: another episode has the same conversation" in done.stderr
+
+
+def test_a_judge_is_measured_with_the_labels(run_folder: Callable[[str], Path], tmp_path: Path) -> None:
+    """The scripted judge says that everything is met, so it is wrong about one of two."""
+    folder = run_folder("random")
+    label(folder, ("create_plain", 0, "assertion", ASSERTION, "unmet", "ada"))
+    label(folder, ("create_plain", 1, "assertion", ASSERTION, "met", "ada"))
+    labelled = tmp_path / "set.jsonl"
+    command("annotate", folder, "--export", labelled)
+    with ScriptedEndpoint(GoldScript.of_domain("mock")) as endpoint:
+        judge = ["--judge-model", "endpoint/judge", "--judge-args", json.dumps({"api_base": endpoint.url})]
+        done = command("calibrate-judge", *judge, "--set", labelled, "--out", tmp_path / "judge.json", "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert (found["accuracy"]["count"], found["accuracy"]["of"]) == (1, 2)
+    assert (found["false_pass"]["count"], found["false_fail"]["count"]) == (1, 0)

@@ -32,9 +32,11 @@ class Script:
     gold: GoldScript
     left: Sequence[str] = ()
     asked: list[str] = field(default_factory=list)
+    on_request: Callable[[int], object] = lambda _number: None  # called with the number of the request
 
     def __call__(self, asked: Asked) -> Reply:
         self.asked.append(asked.model)
+        self.on_request(len(self.asked))
         reply = self.gold(asked)
         if "customer" in asked.model and IN_THE_CAREFUL_PROMPT in asked.system:
             opening = str(reply.message.get("content") or "")

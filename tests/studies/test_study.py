@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from tau2_core.errors import RunError, UsageError
 from tau2_core.testing.scripted_endpoint import ScriptedEndpoint
 
+from tests.forked import Forks
 from tests.studies.conftest import TASKS, Script, command, reported
 
 pytestmark = pytest.mark.domain("mock")
@@ -80,6 +83,23 @@ def test_a_study_that_was_killed_goes_on_and_reports_the_same(write: Write, scri
     asked = len(script.asked)
     assert reported(file, "--resume") == whole
     assert len(script.asked) == asked
+
+
+def test_a_study_that_is_killed_in_the_act_goes_on(write: Write, script: Script, tmp_path: Path, forks: Forks) -> None:
+    script.left = TASKS[:2]
+    file = write({**PROMPTS, "seed": [1, 2]})
+    whole = reported(file, "--name", "whole")
+    requests = len(script.asked)
+    script.asked.clear()
+    with (tmp_path / "output").open("w") as output:
+        killed = forks.start(["study", str(file)], cwd=tmp_path, env=dict(os.environ), stdout=output, stderr=output)
+        script.on_request = lambda number: killed.kill() if number == requests // 2 else None
+        assert killed.wait(60) == -signal.SIGKILL
+    runs = tmp_path / "runs" / "grid"
+    assert 1 <= sum(each.is_dir() for each in runs.iterdir()) < 4
+    again = reported(file, "--resume")
+    assert again == {**whole, "name": "grid", "folder": str(runs)}
+    assert len(script.asked) < 2 * requests
 
 
 def test_a_changed_study_is_not_resumed(write: Write, tmp_path: Path) -> None:

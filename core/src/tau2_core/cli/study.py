@@ -92,9 +92,11 @@ def _grid(file: Path, name: str | None, out: Path | None, passed_on: dict[str, A
 def _play(grid: Grid, *, resume: bool, quiet: bool) -> None:
     from tau2_core.api.study.cells import check_cells
     from tau2_core.api.study.playing import begin, play
+    from tau2_core.api.study.variance import require_statistics
     from tau2_core.cli.progress import progress
     from tau2_core.errors import RunError
 
+    require_statistics()
     episodes = check_cells(grid)
     begin(grid, resume=resume)
     if not quiet:

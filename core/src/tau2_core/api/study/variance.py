@@ -53,6 +53,15 @@ class Attribution:
     rest: float
 
 
+def require_statistics() -> None:
+    """Raise MissingExtraError without the libraries that a report needs."""
+    try:
+        import numpy  # noqa: F401
+        import scipy  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("studies", "scipy", "stats") from error
+
+
 def attribute(
     solved: Sequence[Sequence[int]], factors: Mapping[str, int], trials: int, *, confidence: float = CONFIDENCE
 ) -> Attribution:
@@ -64,12 +73,10 @@ def attribute(
         trials: the trials of each task in each run.
         confidence: that of the intervals.
 
-    Raises MissingExtraError without numpy.
+    Raises MissingExtraError without numpy and scipy.
     """
-    try:
-        import numpy as np
-    except ImportError as error:
-        raise MissingExtraError("studies", "numpy", "stats") from error
+    require_statistics()
+    import numpy as np
 
     counts = np.asarray(solved, dtype=float).reshape(len(solved), *factors.values())
     numbers = range(1, counts.ndim)
