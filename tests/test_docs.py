@@ -40,6 +40,12 @@ NOT_RUN = {
     '--agent-args \'{"api_base": "http://127.0.0.1:8000/v1"}\' --token-traces --name traced',
     "tau2-gym export runs/traced rows.parquet --to tokens",
     "tau2-gym run airline --agent http:http://127.0.0.1:9000/v1 --user-model openai/gpt-4.1",
+    "tau2-gym calibrate-judge --judge-model openai/gpt-4.1 --judge-args '{\"temperature\": 0}' --out gpt-4.1.json",
+    "tau2-gym run airline --agent-model openai/gpt-4.1 --judge-model openai/gpt-4.1 "
+    "--judge-args '{\"temperature\": 0}' --judge-calibration gpt-4.1.json --name r",
+    "tau2-gym grade runs/r --judge-calibration gpt-4.1.json",
+    "tau2-gym report runs/r --judge-calibration other.json",
+    "tau2-gym report runs/r --min-judge-accuracy 0.95 --max-customer-faults 0.05",
     "tau2-gym run desk --pack desk --variant meaning",
     "tau2-gym run desk --pack desk --variant meaning --variant-option model=openai/bge-m3 \\",
     "pip install tau2-sandbox-bubblewrap && apt-get install bubblewrap",
