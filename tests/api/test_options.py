@@ -95,6 +95,7 @@ def test_every_option_of_the_command_line_is_there() -> None:
         "user_args": "user",
         "judge_args": "judge",
         "no_plugin": "blocked",
+        "pack_tau2": "packs",  # as `tau2:MODULE`
     }
     options = set(get_type_hints(RunOptions))
     for name in set(inspect.signature(run_command).parameters) - only_there:

@@ -35,7 +35,7 @@ def load_domain(
         variant: other prompts, tools or texts over the same environment.
         variant_options: values of options that the variant declares.
         solo: for an agent that works alone on a ticket.
-        packs: folders of packs that are not installed.
+        packs: folders of packs that are not installed, or `tau2:MODULE` for a domain in Python for tau2-bench.
         blocked: plugins that are not imported.
 
     Raises:

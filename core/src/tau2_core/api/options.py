@@ -38,7 +38,8 @@ class EpisodeOptions(TypedDict, total=False):
     persona: the name of a persona, or several that take turns: by trial in a run, by seed in other episodes.
     user_check: check what the customer's model is about to say, and ask it once more where a detector finds a fault.
     faults: rates from 0 to 1 by the name of a fault.
-    packs: folders of packs that are not installed. blocked: plugins that are not imported.
+    packs: folders of packs that are not installed, or `tau2:MODULE` for a domain in Python for tau2-bench.
+    blocked: plugins that are not imported.
     config: a configuration file; options given here override it.
 
     All others are the options of `tau2-gym run` with the same names.
