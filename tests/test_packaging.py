@@ -25,7 +25,7 @@ BROUGHT = ["integrations/eval-protocol", "workbench"]  # installed by the root, 
 INTEGRATIONS = sorted(f"integrations/{file.parent.name}" for file in ROOT.glob("integrations/*/pyproject.toml"))
 PROJECTS = ["core", *PACKS, *BROUGHT]
 # Files that a package needs besides its modules; without one, a wheel would fail only when it is used.
-DATA = {".yaml", ".md", ".yml", ".json", ".toml", ".j2", ".typed", ".html", ".css", ".js", ".svg"}
+DATA = {".yaml", ".md", ".yml", ".json", ".jsonl", ".toml", ".j2", ".typed", ".html", ".css", ".js", ".svg"}
 
 
 def build(project: Path, target: Path) -> Path:
@@ -117,3 +117,9 @@ def test_a_pack_plays_with_the_core_alone(gym: Gym, wheels: dict[str, Path], tmp
     done = gym("run", domain, "--json", paths=[tmp_path / "installed"], TAU2_GYM_DISABLE=",".join(others))
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["mean_reward"] == 1.0
+
+
+def test_the_core_has_no_word_of_a_pack_that_came_later() -> None:
+    """banking_knowledge must need nothing in the core that is not every domain's."""
+    files = [file for file in (ROOT / "core").rglob("*") if file.is_file() and "__pycache__" not in file.parts]
+    assert [file for file in files if b"bank" in file.read_bytes().lower()] == []

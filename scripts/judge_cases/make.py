@@ -1,4 +1,4 @@
-"""Make the calibration set of the core: `python scripts/judge_cases/make.py`.
+"""Make the calibration sets of our domains: `python scripts/judge_cases/make.py`.
 
 The files beside this one have, for some tasks of each domain, the words of a conversation by hand and statements about
 it. Tool calls and results are those of the oracle (`T3` takes the next three messages with calls). A statement's first
@@ -23,9 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from tau2_core import evaluate
-from tau2_core.adapters.calibration_set import OWN_SETS, read_calibration_set
+from tau2_core.adapters.calibration_set import read_calibration_set
+from tau2_core.runs.calibration import OWN_SET
 
 HERE = Path(__file__).parent
+DOMAINS = HERE.parents[1] / "domains"
 KINDS = {
     "t": ("true", True),
     "p": ("paraphrased", True),
@@ -159,15 +161,15 @@ def long_cases(domain: str, messages: list[dict[str, Any]]) -> list[dict[str, An
     return cases
 
 
-def main(target: Path) -> None:
-    """Write one file a domain, and read them again."""
-    target.mkdir(exist_ok=True)
+def main(target: Path = DOMAINS) -> None:
+    """Write one file a domain, into its pack's folder below the target, and read them again."""
     files = []
     with tempfile.TemporaryDirectory() as out:
         for source in sorted(HERE.glob("*.txt")):
             if source.stem == "long":
                 continue
-            file = target / f"{source.stem}.jsonl"
+            file = target / source.stem / "src" / f"tau2_domain_{source.stem}" / OWN_SET
+            file.parent.mkdir(parents=True, exist_ok=True)
             cases = make(source.stem, Path(out))
             file.write_text("".join(json.dumps(case, ensure_ascii=False) + "\n" for case in cases), encoding="utf-8")
             files.append(file)
@@ -176,4 +178,4 @@ def main(target: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else OWN_SETS)
+    main(*map(Path, sys.argv[1:]))

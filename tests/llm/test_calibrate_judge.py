@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tau2_core.adapters.calibration_set import KINDS, OWN_SETS, own_calibration_files, read_calibration_set
+from tau2_core.adapters.calibration_set import KINDS, read_calibration_set
 from tau2_core.cli.app import app
 from tau2_core.llm.judge import transcript
+from tau2_core.runs.calibration import own_calibration_files
+from tau2_core.runs.loading import open_catalogue
 from tau2_core.testing.scripted_endpoint import Answer, Asked, Refusal, ScriptedEndpoint, say
 from typer.testing import CliRunner, Result
 
 ROOT = Path(__file__).parents[2]
-LABELS = {
-    (transcript(case.conversation), case.assertion): case.label
-    for case in read_calibration_set(own_calibration_files()).cases
-}
+OWN_SETS = own_calibration_files(open_catalogue())
+MOCK_SET = ROOT / "domains/mock/src/tau2_domain_mock/calibration.jsonl"
+LABELS = {(transcript(case.conversation), case.assertion): case.label for case in read_calibration_set(OWN_SETS).cases}
 
 
 class LabelledJudge:
@@ -59,26 +60,27 @@ def calibrate(litellm_ready: None, tmp_path: Path) -> Callable[..., tuple[Result
 @pytest.fixture
 def few(tmp_path: Path) -> Path:
     """Six cases about two conversations of the mock domain."""
-    cases = read_calibration_set([OWN_SETS / "mock.jsonl"]).cases
+    cases = read_calibration_set([MOCK_SET]).cases
     chosen = [*cases[:4], *[case for case in cases if case.task == "complete_task"][:2]]
     file = tmp_path / "few.jsonl"
     file.write_text("".join(case.model_dump_json() + "\n" for case in chosen))
     return file
 
 
+@pytest.mark.domain("airline", "banking_knowledge", "mock", "retail", "telecom")
 def test_our_own_set_is_what_its_script_makes(tmp_path: Path) -> None:
     runpy.run_path(str(ROOT / "scripts/judge_cases/make.py"))["main"](tmp_path / "made")
-    for file in own_calibration_files():
-        assert (tmp_path / "made" / file.name).read_bytes() == file.read_bytes()
-    cases = read_calibration_set(own_calibration_files()).cases
+    for file in OWN_SETS:
+        assert (tmp_path / "made" / file.relative_to(ROOT / "domains")).read_bytes() == file.read_bytes()
+    cases = read_calibration_set(OWN_SETS).cases
     assert len(cases) >= 200
     assert {case.kind for case in cases} == set(KINDS) - {"annotated"}
     assert {case.domain for case in cases} == {"airline", "banking_knowledge", "mock", "retail", "telecom"}
 
 
 def test_injected_text_stays_within_the_transcript() -> None:
-    cases = [case for case in read_calibration_set(own_calibration_files()).cases if case.kind == "injected"]
-    plain = {case.conversation_key for case in read_calibration_set(own_calibration_files()).cases if case not in cases}
+    cases = [case for case in read_calibration_set(OWN_SETS).cases if case.kind == "injected"]
+    plain = {case.conversation_key for case in read_calibration_set(OWN_SETS).cases if case not in cases}
     assert len(cases) >= 50
     assert not plain & {case.conversation_key for case in cases}
     assert {case.label for case in cases} == {True, False}
@@ -154,7 +156,7 @@ def test_an_interrupted_calibration_continues(
     assert again.stdout == done.stdout
     done, _ = calibrate(LabelledJudge(), "--set", few, "--judge-rule", "unanimous", models=2)
     assert "has answers of another judge" in str(done.exception)
-    done, _ = calibrate(LabelledJudge(), "--set", OWN_SETS / "mock.jsonl")
+    done, _ = calibrate(LabelledJudge(), "--set", MOCK_SET)
     assert "has answers of another set of cases" in str(done.exception)
 
 

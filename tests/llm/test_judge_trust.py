@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tau2_core.adapters.calibration_set import OWN_SETS, read_calibration_set
+from tau2_core.adapters.calibration_set import read_calibration_set
 from tau2_core.cli.app import app
 from tau2_core.episode.setting import Setting
 from tau2_core.records.judge_calibration import CountedRate
@@ -19,6 +19,8 @@ from tau2_core.records.statistics import clustered_rate, exact_rate
 from tau2_core.testing.gold_script import GoldScript
 from tau2_core.testing.scripted_endpoint import Answer, Asked, ScriptedEndpoint
 from typer.testing import CliRunner, Result
+
+from tests.conftest import MOCK
 
 Command = Callable[..., Result]
 TASKS = ("create_plain", "complete_task", "create_another")
@@ -54,7 +56,7 @@ def command(litellm_ready: None, judged: Setting, tmp_path: Path) -> Command:
 def calibration(command: Command, tmp_path: Path) -> Path:
     """The calibration of that judge: it never fails a statement that holds, and passes all others."""
     few = tmp_path / "few.jsonl"
-    cases = [case for case in read_calibration_set([OWN_SETS / "mock.jsonl"]).cases if case.kind != "injected"]
+    cases = [case for case in read_calibration_set([MOCK / "calibration.jsonl"]).cases if case.kind != "injected"]
     few.write_text("".join(case.model_dump_json() + "\n" for case in cases))
     done = command("calibrate-judge", "--set", few, "--repeats", 1, "--out", tmp_path / "c.json")
     assert done.exit_code == 0, done.output

@@ -18,8 +18,6 @@ from tau2_core.errors import DatasetError
 from tau2_core.model.messages import Message
 from tau2_core.validation import first_wrong_part
 
-OWN_SETS = Path(__file__).parent.parent / "calibration"
-
 #: How a statement was made. `annotated`: a person labelled a statement of a task, as `tau2-gym annotate` stores it.
 Kind = Literal["true", "minimally_false", "paraphrased", "negated", "irrelevant", "injected", "annotated"]
 KINDS: Sequence[Kind] = get_args(Kind)
@@ -107,11 +105,6 @@ def read_calibration_set(files: Iterable[Path]) -> CalibrationSet:
         if len(cases) == before:
             raise DatasetError(f"{file}: contains no case; write one JSON object on each line")
     return CalibrationSet(cases, places)
-
-
-def own_calibration_files() -> list[Path]:
-    """Return the files of the set that comes with the core, one a domain."""
-    return sorted(OWN_SETS.glob("*.jsonl"))
 
 
 def _cases(file: Path) -> Iterable[tuple[str, CalibrationCase]]:

@@ -36,7 +36,9 @@ def calibrate_judge(
     judge_rule: JudgeRuleOption = "majority",
     cases: Annotated[
         list[Path] | None,
-        typer.Option("--set", metavar="FILE", help="Labelled cases (.jsonl); may be repeated. Default: our own."),
+        typer.Option(
+            "--set", metavar="FILE", help="Labelled cases (.jsonl); may be repeated. Default: the domains’ own."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Where the calibration is written.")] = Path(
         "judge-calibration.json"
@@ -62,14 +64,14 @@ def calibrate_judge(
     Exits with 1 if the judge gave no usable answer at all.
     """
     from tau2_core import event_loop
-    from tau2_core.adapters.calibration_set import own_calibration_files, read_calibration_set
+    from tau2_core.adapters.calibration_set import read_calibration_set
     from tau2_core.cli.progress import progress
     from tau2_core.errors import RunError, UsageError
     from tau2_core.llm.cassette import Cassette
     from tau2_core.llm.limits import Patience
     from tau2_core.llm.panel import Panel
     from tau2_core.records.judge_calibration import calibration_text
-    from tau2_core.runs.calibration import calibrate, questions, refuse_unknown_places
+    from tau2_core.runs.calibration import calibrate, own_calibration_files, questions, refuse_unknown_places
     from tau2_core.runs.calibration_answers import AnswersFile
     from tau2_core.runs.loading import open_catalogue
     from tau2_core.runs.model_clients import closing, open_models
@@ -79,8 +81,9 @@ def calibrate_judge(
         raise UsageError("give --record or --replay, not both")
     given = {"judge_model": judge_model, "judge_args": judge_args}
     models = read_options(None, {name: value for name, value in given.items() if value is not None}).models()
-    found = read_calibration_set(cases or own_calibration_files())
-    refuse_unknown_places(found, open_catalogue(pack or (), no_plugin or ()))
+    catalogue = open_catalogue(pack or (), no_plugin or ())
+    found = read_calibration_set(cases or own_calibration_files(catalogue))
+    refuse_unknown_places(found, catalogue)
     cassette = None
     if replay or record:
         cassette = Cassette(replay or record or Path(), replaying=replay is not None, resume=True)

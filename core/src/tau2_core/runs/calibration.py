@@ -10,16 +10,19 @@ from itertools import islice
 from pathlib import Path
 
 from tau2_core.adapters.calibration_set import KINDS, CalibrationCase, CalibrationSet
-from tau2_core.errors import DatasetError, RunError
+from tau2_core.errors import DatasetError, RunError, UsageError
 from tau2_core.llm.judge import transcript
 from tau2_core.llm.panel import Panel
 from tau2_core.model.episodes import Usage
 from tau2_core.names import did_you_mean
+from tau2_core.packs.code import locate
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.judge_calibration import CountedRate, JudgeCalibration, LengthPart, Part, WrongCase
 from tau2_core.records.statistics import exact_rate
 from tau2_core.runs.calibration_answers import AnswersFile, JudgeAnswer
 from tau2_core.runs.loading import load_setting
+
+OWN_SET = "calibration.jsonl"  # in the folder of a pack
 
 AT_ONCE = 3  # statements in a request, as most tasks have
 REVERSED = "reversed"
@@ -37,6 +40,15 @@ class Question:
     def key(self) -> tuple[str, ...]:
         """What tells this question from others of the set."""
         return (self.asked_as, *(case.id for case in self.cases))
+
+
+def own_calibration_files(catalogue: Catalogue) -> list[Path]:
+    """Return the sets that domains bring, in the order of their names. Raises UsageError if there is none."""
+    folders = [locate(domain)[1] for domain in sorted(catalogue.domains(), key=lambda domain: domain.name)]
+    files = [folder / OWN_SET for folder in folders if (folder / OWN_SET).is_file()]
+    if not files:
+        raise UsageError(f"no installed domain brings labelled cases ({OWN_SET} in its folder); give yours with --set")
+    return files
 
 
 def refuse_unknown_places(cases: CalibrationSet, catalogue: Catalogue) -> None:
