@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 
 from rich.table import Table
-from tau2_core.adapters.calibration_set import CalibrationSet, own_calibration_files, read_calibration_set
+from tau2_core.adapters.calibration_set import CalibrationSet, read_calibration_set
 from tau2_core.llm.judge import transcript
 from tau2_core.llm.limits import Patience
 from tau2_core.llm.panel import Panel
@@ -24,8 +24,9 @@ from tau2_core.model.llm import ModelSettings
 from tau2_core.records.judge_calibration import CountedRate, JudgeCalibration
 from tau2_core.records.judge_correction import JudgedReward, corrected_mean
 from tau2_core.records.statistics import Estimate, clustered_rate, exact_rate
-from tau2_core.runs.calibration import calibrate
+from tau2_core.runs.calibration import calibrate, own_calibration_files
 from tau2_core.runs.calibration_answers import AnswersFile
+from tau2_core.runs.loading import open_catalogue
 from tau2_core.runs.model_clients import closing, open_models
 from tau2_core.testing.scripted_endpoint import Answer, Asked, ScriptedEndpoint, say
 
@@ -61,7 +62,7 @@ def judge_table() -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in ("error rate", "measured", "interval", "error rates", "corrected mean", "mean as judged"):
         table.add_column(name, justify="right")
-    cases = read_calibration_set(own_calibration_files())
+    cases = read_calibration_set(own_calibration_files(open_catalogue()))
     labels = {(transcript(case.conversation), case.assertion): case.label for case in cases.cases}
     for rate in RATES:
         found = _calibrated(cases, Erring(labels, rate, Random(f"judge {rate}")))
