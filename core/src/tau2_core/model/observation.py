@@ -72,7 +72,7 @@ class Observer(Protocol):
         """A step has ended; the object is the one that `step_started` got."""
 
     def episode_finished(self, record: EpisodeRecord, grade: Grade) -> None:
-        """An episode has been played and graded."""
+        """An episode has been played and graded. In a resumed run, it may have begun in the run that was stopped."""
 
     def close(self) -> None:
         """The run has ended here, and episodes that have not finished were broken off."""
