@@ -77,6 +77,25 @@ def test_a_detectors_findings_are_confirmed_or_not(run_folder: Callable[[str], P
     assert "empty_turn  ada" in shown
 
 
+def test_a_model_that_reviews_customers_is_compared_alone(run_folder: Callable[[str], Path]) -> None:
+    folder = run_folder("random")
+    finding = {"detector": "unfaithful", "severity": "decisive", "message": 1, "words": "", "why": "by the test"}
+    reviews = [
+        {"task_id": "create_plain", "trial": 0, "model": "endpoint/reviewer", "findings": [finding]},
+        {"task_id": "create_plain", "trial": 1, "model": "endpoint/reviewer"},
+        {"task_id": "complete_task", "trial": 0, "model": "endpoint/reviewer", "error": "no answer"},
+    ]
+    (folder / "reviews.jsonl").write_text("".join(json.dumps(review) + "\n" for review in reviews))
+    for task, trial, value in (
+        ("create_plain", 0, "decisive"),
+        ("create_plain", 1, "minor"),
+        ("complete_task", 0, "none"),
+    ):
+        label(folder, (task, trial, "customer_fault", "", value, "ada"))
+    found = pair(agreement(folder), "customer_fault", "endpoint/reviewer")
+    assert found["counts"] == {"decisive/decisive": 1, "minor/none": 1}
+
+
 def test_annotators_are_compared_with_one_another(run_folder: Callable[[str], Path]) -> None:
     pytest.importorskip("krippendorff")
     folder = run_folder("random")

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tau2_core.api.study.declaration import _ROLE_PARTS, FACTORS
 from tau2_core.errors import RunError, UsageError
+from tau2_core.runs.options import Options
 from tau2_core.testing.scripted_endpoint import ScriptedEndpoint
 
 from tests.forked import Forks
@@ -170,6 +172,7 @@ def test_models_are_named_by_role_and_runs_are_played_by_workers(write: Write, s
         ({"user_promt": ["default", "careful"]}, {}, "grid.yaml:.*'user_promt' cannot be a factor.*user_prompt"),
         ({"trials": [1, 2]}, {}, "trials cannot be a factor, as all runs play the same slots"),
         ({"workers": [1, 2]}, {}, "'workers' cannot be a factor"),
+        ({"judge_calibration": ["a", "b"]}, {}, "'judge_calibration' cannot be a factor"),
         ({"seed": [1]}, {}, "seed has 1 level"),
         ({"seed": [1, 1]}, {}, "two levels are equal"),
         ({"seed": ["one", "two"]}, {}, "seed.one: Input should be a valid integer"),
@@ -208,3 +211,8 @@ def test_a_folder_that_holds_no_study_is_named(tmp_path: Path, write: Write) -> 
         file.write_text(json.dumps(damaged))
         with pytest.raises(RunError, match=words):
             command("study", file.parent)
+
+
+def test_every_factor_is_an_option() -> None:
+    assert set(_ROLE_PARTS) <= FACTORS
+    assert FACTORS - set(_ROLE_PARTS) <= Options.model_fields.keys()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tau2_core import Message, Run, UserMessage, evaluate
 from tau2_core.model.participants import UserContext
-from tau2_gym_workbench.customer_figures import customer_figures
+from tau2_gym_workbench.customer_figures import customer_figures, judge_figures
 from tau2_gym_workbench.index import RunIndex
 
 from tests.user_review.test_in_runs import TASK, careful, hasty, patient
@@ -129,3 +129,14 @@ def test_personas_have_rates_and_are_filters(address: str, open_page: Open) -> N
     row.get_by_role("link").click()
     assert "4 episodes of 2 tasks" in page.locator(".notice").inner_text()
     assert page.get_by_label("Persona").input_value() == "terse"
+
+
+def test_a_judge_that_was_not_calibrated_is_shown_with_the_reason(server: str, runs: Path, open_page: Open) -> None:
+    found = judge_figures(runs / "careful")
+    assert found is not None
+    assert (found.judges, found.calibration) == (["endpoint/judge"], None)
+    page = open_page(f"{server}runs/careful")
+    shown = page.locator("section", has=page.get_by_role("heading", name="Judge", exact=True)).inner_text()
+    assert f"endpoint/judge decided {found.statements} statements" in shown
+    assert "the judge is not calibrated" in shown
+    assert judge_figures(runs / "oracle") is None

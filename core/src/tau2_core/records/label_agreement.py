@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from tau2_core.errors import MissingExtraError
 from tau2_core.model.episodes import Slot
 from tau2_core.model.evaluation import Grade, Judgement, Status
+from tau2_core.model.user_review import worst_fault
+from tau2_core.records.customer_reviews import read_reviews
 from tau2_core.records.labels import VALUES, About, LabelFile, Labelled, LabelValue, Question
 from tau2_core.records.reader import RecordedRun
 
@@ -27,7 +29,8 @@ class PairAgreement(BaseModel):
         about: what they decided about.
         name: the criterion; "" for all assertions together, and for the customer.
         first: the annotator.
-        second: another annotator, the evaluator set, the judge (each of several, and all together), or `detectors`.
+        second: another annotator, the evaluator set, the judge (each of several, and all together), `detectors` with a
+            model that reviews customers, or that model alone.
         items: the questions that both answered.
         agreed: the share of them with the same answer.
         kappa: Cohen's kappa; None if chance alone gives full agreement, as where both always give one answer.
@@ -91,6 +94,9 @@ def label_report(run: RecordedRun, labels: LabelFile) -> LabelReport:
     for slot in run.grades:
         if slot in slots:
             machine.add(run.grades[slot], run.judgements.get(slot))
+    for slot, review in read_reviews(run.folder).items():
+        if slot in slots and not review.error:
+            machine.note(review.model, slot, Question("customer_fault", ""), worst_fault(review.findings))
     raters = [*people.items()]
     for name, given in raters:
         for other, decided in machine.by_rater.items():
@@ -152,18 +158,19 @@ class _Decisions:
         slot = Slot(grade.task_id, grade.trial)
         for name, verdict in grade.verdicts.items():
             if verdict.status is Status.GRADED:
-                self._note(grade.evaluators, slot, Question("criterion", name), _met(verdict.met))
+                self.note(grade.evaluators, slot, Question("criterion", name), _met(verdict.met))
         if judgement is not None and not judgement.error:
             for each in judgement.statements:
-                self._note(judgement.model, slot, Question("assertion", each.statement), _met(each.met))
+                self.note(judgement.model, slot, Question("assertion", each.statement), _met(each.met))
             for vote in judgement.votes:
                 for each in vote.statements:
-                    self._note(vote.model, slot, Question("assertion", each.statement), _met(each.met))
+                    self.note(vote.model, slot, Question("assertion", each.statement), _met(each.met))
         if grade.user_review is not None:
-            self._note(DETECTORS, slot, Question("customer_fault", ""), grade.user_review.customer_fault)
+            self.note(DETECTORS, slot, Question("customer_fault", ""), grade.user_review.customer_fault)
             self.found[slot] = {finding.detector for finding in grade.user_review.findings}
 
-    def _note(self, rater: str, slot: Slot, question: Question, answer: LabelValue) -> None:
+    def note(self, rater: str, slot: Slot, question: Question, answer: LabelValue) -> None:
+        """Keep what a rater decided."""
         self.by_rater.setdefault(rater, {})[slot, question] = answer
 
 

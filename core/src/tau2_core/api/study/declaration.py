@@ -21,7 +21,8 @@ MOST_RUNS = 1000
 _SAME_TASKS = frozenset({"task", "split", "num_tasks", "sample", "trials"})
 _OF_ONE_RUN = frozenset({"record", "replay", "resume", "shard", "name"})
 _NOT_A_RESULT = frozenset(
-    ["out", "executor", "workers", "executor_option", "concurrency", "pack", "no_plugin", "token_traces", "config"]
+    {"out", "executor", "workers", "executor_option", "concurrency", "pack", "no_plugin", "token_traces", "config"}
+    | {"judge_calibration"}
 )
 #: Factors that are a part of a role's options: the role, and the part.
 _ROLE_PARTS = {**{f"{role}_model": (role, "model") for role in ROLES}, "judge_rule": ("judge", "rule")}
