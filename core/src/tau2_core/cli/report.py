@@ -42,10 +42,10 @@ def report(
     if a run does not keep --min-judge-accuracy or --max-customer-faults.
     """
     from tau2_core.cli.gates import passes_gates
+    from tau2_core.records.gates import refuse_gates
     from tau2_core.records.judge_calibration import read_calibration
     from tau2_core.records.reader import latest_run, read_run
     from tau2_core.records.report import build_report
-    from tau2_core.runs.composition import refuse_gates
 
     refuse_gates(min_judge_accuracy, max_customer_faults)
     calibration = None if judge_calibration is None else read_calibration(judge_calibration)

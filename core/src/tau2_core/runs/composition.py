@@ -22,6 +22,7 @@ from tau2_core.model.tasks import Task
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.task_checks import check_own_tasks
 from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.records.gates import refuse_gates
 from tau2_core.records.journal import default_name, refused_name
 from tau2_core.records.judge_calibration import read_calibration
 from tau2_core.records.judge_trust import refuse_other_judge
@@ -217,13 +218,6 @@ def open_role_models(
     chosen = with_dataset_args(catalogue, options.dataset, options.models())
     traced = traced_roles(chosen) if options.token_traces else frozenset()
     return pool.open(chosen | (setting.search_models if setting is not None else {}), traced)
-
-
-def refuse_gates(min_judge_accuracy: float | None, max_customer_faults: float | None) -> None:
-    """Refuse limits that no share can have. Raises UsageError."""
-    for name, share in (("min-judge-accuracy", min_judge_accuracy), ("max-customer-faults", max_customer_faults)):
-        if share is not None and not 0 <= share <= 1:
-            raise UsageError(f"--{name} should be between 0 and 1, not {share:g}")
 
 
 def refuse_contradictions(options: Options) -> None:
