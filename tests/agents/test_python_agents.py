@@ -59,6 +59,9 @@ class Solo(Desk):
 async def function(history):
     return "Hello."
 
+async def half(history):
+    return "Hello, \\ud800 é \\U0001f600."
+
 class Returns:
     def __init__(self, context):
         self.call = context.call
@@ -95,6 +98,13 @@ def test_an_agent_ends_as_it_should(play: Play, file: Path, name: str, terminati
     (record,) = played.records
     assert (record["termination"], record["tool_calls"]) == (termination, calls), played.output
     assert len([each for each in record["messages"] if each["role"] == "tool"]) == calls
+
+
+def test_half_a_character_in_its_text_does_not_end_the_episode(play: Play, file: Path) -> None:
+    played = play("--task", "create_plain", "--agent", f"python:{file}:half")
+    (record,) = played.records
+    assert record["termination"] == "user_stop", played.output
+    assert record["messages"][2]["content"] == "Hello, \ufffd é \U0001f600."
 
 
 def test_its_calls_are_made_one_after_the_other_in_its_turn(play: Play, file: Path) -> None:

@@ -107,3 +107,8 @@ def copy_json(value: Any) -> Any:
     if isinstance(value, list):
         return [copy_json(item) if isinstance(item, _CONTAINERS) else item for item in value]
     return value
+
+
+def encodable(text: str) -> str:
+    """Return a text with � for each lone surrogate; UTF-8 cannot encode those."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

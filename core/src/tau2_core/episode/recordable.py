@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tau2_core.json_values import json_problem
+from tau2_core.json_values import encodable, json_problem
 from tau2_core.llm.answers import reported_figures
 from tau2_core.model.messages import AssistantMessage, ParticipantMessage, UserMessage
 from tau2_core.model.tools import Failure, ToolResult
@@ -32,6 +32,8 @@ def recordable_message(speaker: str, message: ParticipantMessage | str) -> Parti
             own = expected.model_validate(content | reported_figures(message.cost, content["usage"]))
     except ValueError as error:
         raise ValueError(f"the {speaker}'s message cannot be recorded as JSON: {error}") from error
+    if own.content is not None and not own.content.isascii():
+        own.content = encodable(own.content)
     if not own.has_text() and not own.tool_calls:
         raise ValueError(f"the {speaker} sent neither text nor a tool call")
     if not own.tool_calls:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from tau2_core.json_values import encodable
 from tau2_core.llm.failures import error_in_answer
 from tau2_core.llm.thinking import split_thinking
 from tau2_core.llm.token_answers import read_tokens
@@ -167,7 +168,7 @@ def _recordable(value: Any) -> Any:
     if isinstance(value, list):
         return [_recordable(part) for part in value]
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return encodable(value)
     return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
