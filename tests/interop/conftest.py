@@ -26,6 +26,7 @@ from tau2_core.episode.setting import Setting
 from tau2_core.model.messages import ToolCall
 
 FOLDER = Path(__file__).parent
+ROOT = FOLDER.parents[1]
 GYM = [sys.executable, "-P", "-m", "tau2_core"]
 INSTALL_SECONDS = 900
 NODE_PACKAGES = (
@@ -96,10 +97,14 @@ def python_with(tools: Path) -> Callable[..., Path]:
     def install(name: str, *requirements: str) -> Path:
         home = tools / name
         python = home / "bin" / "python"
+        pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
         if not (done := home / "installed").exists():
             run_to_end([sys.executable, "-m", "venv", "--clear", str(home)])
-            run_to_end([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *requirements])
+            run_to_end([*pip, *requirements])
             done.touch()
+        elif ours := [each for each in requirements if each.startswith(f"{ROOT}/") and not each.endswith(".txt")]:
+            # A kept environment has older builds of our own packages.
+            run_to_end([*pip, "--no-deps", "--force-reinstall", *ours])
         return python
 
     return install
