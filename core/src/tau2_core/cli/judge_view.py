@@ -29,7 +29,8 @@ def calibration_line(found: CalibrationFigures) -> str:
 def trust_lines(found: JudgeTrust) -> list[str]:
     """Return lines about the judge, its calibration, and where several judges disagreed."""
     failed = f", and failed on {found.failed}" if found.failed else ""
-    lines = [f"judge {' and '.join(found.judges)}: {found.statements} statements of {found.judged} episodes{failed}"]
+    who = " and ".join(found.judges)
+    lines = [f"statements judged by {who}: {found.statements}, in {found.judged} episodes{failed}"]
     if found.split_statements is not None:
         lines.append(
             f"the judges disagreed on {found.split_statements} of {found.statements} statements, "
