@@ -27,7 +27,17 @@ JUDGE = {
     "split_statements": 2,
     "split_episodes": 1,
     "why": "",
-    "calibration": {"cases": 100, "accuracy": RATE, "false_pass": RATE, "false_fail": {**RATE, "rate": None}},
+    "calibration": {
+        "judge": "0" * 64,
+        "set_digest": "1" * 64,
+        "cases": 100,
+        "unreadable": 0,
+        "accuracy": RATE,
+        "false_pass": RATE,
+        "false_fail": {**RATE, "rate": None},
+        "order_agreement": None,
+        "repeat_agreement": None,
+    },
     "mean_reward": {"value": 0.4, "low": 0.2, "high": 0.7},
 }
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
+from tau2_core.records.judge_trust import JudgeTrust
 from tau2_core.records.statistics import Estimate
 
 from tau2_gym_workbench.figures import Group, rate, summary_of
@@ -75,43 +76,10 @@ def customer_figures(index: RunIndex) -> CustomerFigures | None:
     )
 
 
-class _Interval(BaseModel):
-    value: float
-    low: float
-    high: float
-
-
-class _Counted(BaseModel):
-    count: int
-    of: int
-    rate: _Interval | None
-
-
-class _Calibration(BaseModel):
-    cases: int
-    accuracy: _Counted
-    false_pass: _Counted
-    false_fail: _Counted
-
-
-class JudgeFigures(BaseModel):
-    """What the run's summary says of its judge, as far as the page shows it."""
-
-    judges: list[str]
-    judged: int
-    failed: int
-    statements: int
-    split_statements: int | None = None
-    split_episodes: int | None = None
-    calibration: _Calibration | None = None
-    why: str = ""
-    mean_reward: _Interval | None = None
-
-
-def judge_figures(folder: Path) -> JudgeFigures | None:
+def judge_figures(folder: Path) -> JudgeTrust | None:
     """Return what the run's summary says of its judge; None if nothing was judged, or no summary can be read."""
     try:
-        return JudgeFigures.model_validate(summary_of(folder)["judge"])
+        return JudgeTrust.model_validate(summary_of(folder)["judge"])
     except (KeyError, ValidationError):
         return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.judge_calibration import CountedRate, JudgeCalibration, LengthPart, Part, WrongCase
 from tau2_core.records.statistics import exact_rate
 from tau2_core.runs.calibration_answers import AnswersFile, JudgeAnswer
+from tau2_core.runs.concurrency import for_each
 from tau2_core.runs.loading import load_setting
 
 OWN_SET = "calibration.jsonl"  # in the folder of a pack
@@ -110,18 +110,9 @@ async def calibrate(
             raise RunError(f"{refused[0]}; what was answered is kept in {answers.file}")
         on_done()
 
-    async def work() -> None:
-        for question in missing:
-            await ask(question)
-
     for first in islice(missing, 1):  # alone, so that an unusable model costs one request
         await ask(first)
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(concurrency):
-                group.create_task(work())
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
+    await for_each(missing, concurrency, ask)
     return figures(panel, cases, answers.known, asked, repeats)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.tasks import Task
 from tau2_core.model.user_review import ModelReview
 from tau2_core.records.journal import REVIEWS, Journal
+from tau2_core.runs.concurrency import for_each
 
 
 @dataclass(frozen=True)
@@ -42,25 +42,14 @@ class CustomerReviewing:
 
         Raises RunError if the model cannot be asked at all.
         """
-        queue = (record for record in records if self.wanted(record))
-        asked = 0
 
-        async def work() -> None:
-            nonlocal asked
-            for record in queue:
-                asked += 1
-                await self._review(record, tasks[record.task_id])
-                if self.model.refused():
-                    raise RunError(f"{self.model.refused()}; reviews so far are kept in {self.journal.folder}")
-                on_done()
+        async def review(record: EpisodeRecord) -> None:
+            await self._review(record, tasks[record.task_id])
+            if self.model.refused():
+                raise RunError(f"{self.model.refused()}; reviews so far are kept in {self.journal.folder}")
+            on_done()
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(width):
-                    group.create_task(work())
-        except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None
-        return asked
+        return await for_each((record for record in records if self.wanted(record)), width, review)
 
     async def _review(self, record: EpisodeRecord, task: Task) -> None:
         model = self.model.model_for(str(record.slot))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +32,7 @@ from tau2_core.records.slot_lines import SlotLines, SlotNumbers
 from tau2_core.records.summary import summarise
 from tau2_core.records.tally import Tally
 from tau2_core.redaction import environment_redactor
+from tau2_core.runs.concurrency import for_each
 from tau2_core.runs.customer_reviews import CustomerReviewing
 from tau2_core.runs.execute import RunResult
 from tau2_core.runs.executors.computation import compute
@@ -137,24 +137,12 @@ async def _ask(
     if first is None:
         return 0
     await probe_judges(judging.panel)
-    queue = chain([first], wanted)
-    asked = 0
 
-    async def work() -> None:
-        nonlocal asked
-        record: EpisodeRecord
-        for record in queue:
-            asked += 1
-            await judging.judgement(record, tasks[record.task_id])
-            on_judged()
+    async def judge(record: EpisodeRecord) -> None:
+        await judging.judgement(record, tasks[record.task_id])
+        on_judged()
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(width):
-                group.create_task(work())
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-    return asked
+    return await for_each(chain([first], wanted), width, judge)
 
 
 async def _grade(
