@@ -104,6 +104,8 @@ def test_a_run_shows_its_judges_calibration(
     assert "judge-corrected" in shown
     assert "false passes 5.0% [1.6%, 11.3%] (5 of 100)" in shown
     assert "its calibration: accuracy 95.0%" in command("show", tmp_path / "r", TASKS[0], judges=()).stdout
+    compared = command("compare", tmp_path / "r", tmp_path / "r", judges=()).stdout
+    assert all(f"{run}: the judge's calibration: accuracy 95.0%" in compared for run in "AB")
 
 
 def test_a_judge_that_passes_everything_corrects_nothing(

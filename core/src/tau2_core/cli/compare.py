@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tau2_core.cli.judge_view import trust_lines
 from tau2_core.cli.options import JsonOption, example
 from tau2_core.cli.safe_text import safe, say_json
 
@@ -41,9 +42,12 @@ def compare(
 ) -> None:
     """Tell whether run B is better or worse than run A. Exits with 1 if worse, 2 if they cannot be compared."""
     from tau2_core.records.compare import Gate, compare_runs
+    from tau2_core.records.judge_trust import judge_trust
     from tau2_core.records.reader import read_run
 
-    comparison = compare_runs(read_run(a), read_run(b), alpha=alpha, margin=margin, ignore=ignore or ())
+    runs = read_run(a), read_run(b)
+    comparison = compare_runs(*runs, alpha=alpha, margin=margin, ignore=ignore or ())
+    comparison.a.judge, comparison.b.judge = map(judge_trust, runs)
     if json_output:
         say_json(comparison.model_dump_json(indent=2))
     else:
@@ -79,6 +83,9 @@ def _show(found: Comparison) -> None:
     for letter, side in (("A", found.a), ("B", found.b)):
         if side.customer and side.customer.caused_failures:
             screen.print(_customer(letter, side.customer), highlight=False, soft_wrap=True)
+    for letter, side in (("A", found.a), ("B", found.b)):
+        for line in trust_lines(side.judge) if side.judge else ():
+            screen.print(f"{letter}: {safe(line)}", highlight=False, soft_wrap=True)
     without = found.without_customer_faults
     if without:
         screen.print(

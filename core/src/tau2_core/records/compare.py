@@ -18,6 +18,7 @@ from tau2_core.records.customer_faults import (
     customer_faults,
     difference_without_faults,
 )
+from tau2_core.records.judge_trust import JudgeTrust
 from tau2_core.records.statistics import Estimate, clustered_rate, paired_difference, sign_flip_test
 from tau2_core.records.tally import Tally
 
@@ -53,7 +54,7 @@ class ConfigurationDifference(BaseModel):
 
 
 class ComparedRun(BaseModel):
-    """One of the two runs, over the tasks and trials that both have."""
+    """One of the two runs, over the tasks and trials that both have. `judge` is what is known about its judge."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -64,6 +65,7 @@ class ComparedRun(BaseModel):
     strict_rate: Estimate
     coverage: float
     customer: CustomerFaults | None = None
+    judge: JudgeTrust | None = None
 
 
 class TaskChange(BaseModel):
