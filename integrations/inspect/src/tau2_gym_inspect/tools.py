@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
 from inspect_ai.model import ChatMessageAssistant, ChatMessageTool, execute_tools
 from inspect_ai.tool import ToolCall as InspectCall
 from inspect_ai.tool import ToolDef, ToolError, ToolParams
-from tau2_core import Episode, Tool
+from tau2_core import Episode, Tool, ToolResult
 from tau2_core.llm.chat import UNPARSABLE
+from tau2_core.model.participants import CallTool
 
 from tau2_gym_inspect.messages import tool_error
 
@@ -21,17 +22,24 @@ def inspect_tools(episode: Episode, at_end: Callable[[], object] | None = None) 
     `at_end` is called after a call that has ended the episode.
     """
     one_at_a_time = anyio.Lock()
-    return [_tool(episode, tool, one_at_a_time, at_end) for tool in episode.tools]
 
-
-def _tool(episode: Episode, tool: Tool, one_at_a_time: anyio.Lock, at_end: Callable[[], object] | None) -> ToolDef:
-    async def execute(**kwargs: Any) -> str:
+    async def call(name: str, arguments: Mapping[str, Any]) -> ToolResult:
         async with one_at_a_time:
             if episode.ended is not None:
                 raise ToolError("the episode has ended")
-            result = await episode.call(tool.name, **kwargs)
+            result = await episode.call(name, **arguments)
         if at_end is not None and episode.ended is not None:
             at_end()
+        return result
+
+    return [inspect_tool(tool, call) for tool in episode.tools]
+
+
+def inspect_tool(tool: Tool, call: CallTool) -> ToolDef:
+    """Return a tool whose calls are made by `call`. A failed one is an error that the model reads."""
+
+    async def execute(**kwargs: Any) -> str:
+        result = await call(tool.name, kwargs)
         if result.failure is not None:
             raise ToolError(result.content)
         return result.content
