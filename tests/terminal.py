@@ -20,7 +20,8 @@ class Terminal:
         command = [sys.executable, "-P", "-m", "tau2_core", *arguments]
         # The session's leader, which opens a terminal, gets it as its own: then Ctrl-C is for it.
         start = ["sh", "-c", 'exec "$@" <"$0" >"$0" 2>&1', os.ttyname(self.other), *command]
-        self.process = subprocess.Popen(start, cwd=folder, start_new_session=True)
+        env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        self.process = subprocess.Popen(start, cwd=folder, env=env, start_new_session=True)
         self.shown = ""
         self.decode = codecs.getincrementaldecoder("utf-8")().decode  # a letter may come in two reads
 

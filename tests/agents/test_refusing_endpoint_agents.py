@@ -70,7 +70,10 @@ def test_the_url_decides_in_which_episode_a_call_is_made(play: Play) -> None:
 
     async def confuses(turn: Turn) -> web.StreamResponse:
         mine = "reopen_task" if "⟦reopen_task⟧" in str(turn.body) else "create_plain"
+        alone = not urls
         urls.setdefault(mine, turn.mcp_url)
+        if alone:  # a run plays one episode until its models have answered
+            return chat("One moment.")
         if len(urls) == 2:
             both.set()
         await both.wait()

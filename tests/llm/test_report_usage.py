@@ -49,7 +49,7 @@ def test_usage_is_reported_for_every_role_and_the_judge(play: Play) -> None:
         )
         assert used["cost"] == pytest.approx(cost)
         assert played.summary["usage"][role]["cost"] == pytest.approx(cost)
-        assert f"{cost:.4f}" in next(line for line in shown.splitlines() if line.startswith(role))
+        assert any(f"{cost:.4f}" in line for line in shown.splitlines() if line.startswith(role))
         total += cost
     assert found["spread"]["dollars"]["mean"] == pytest.approx(total / 2)
 
