@@ -91,6 +91,8 @@ class Conversation:
 
     def load(self, history: Sequence[Message]) -> None:
         """Load the messages from before the episode, without answers."""
+        if not history:
+            return
         self.messages = [message.model_copy(deep=True) for message in history]
         self._history = len(self.messages)
 

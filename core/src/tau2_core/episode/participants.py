@@ -106,10 +106,14 @@ class Participants:
 
     def wrappers_for(self, task_id: str, seed: int) -> list[Wrapper]:
         """Return the wrappers of one episode's tool calls: plugins, and faults seeded by the episode."""
+        if not self.faults:
+            return [*self.wrappers]
         return [*self.wrappers, *(make(f"{task_id}/{seed}") for make in self.faults)]
 
     def episode_models(self, key: str, seed: int) -> dict[ModelRole, EpisodeModel]:
         """Return the models that one episode asks, so not the judge; `key` names the episode in a cassette."""
+        if not self.role_models:
+            return {}
         return {
             role: role_model.model_for(key, seed) for role, role_model in self.role_models.items() if role not in JUDGES
         }

@@ -84,7 +84,7 @@ class AgentContext:
     trace_headers: Callable[[], Mapping[str, str]] = _no_headers
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would take a tenth of a reset
 class UserContext:
     """What a simulated customer knows. `gold` is set only for simulators that declare `sees_gold`.
 
