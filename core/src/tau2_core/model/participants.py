@@ -23,7 +23,7 @@ SOLO_REQUEST = "Work on the ticket."
 
 def has_stop_token(text: str) -> bool:
     """Tell whether a text has one of the tokens that end a conversation."""
-    return STOP in text or TRANSFER in text or OUT_OF_SCOPE in text
+    return any(token in text for token in STOP_TOKENS)
 
 
 def without_stop_tokens(text: str) -> str:
