@@ -16,10 +16,10 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from tau2_core import event_loop
 from tau2_core.api.evaluate import play_composed
 from tau2_core.runs.composition import compose
 from tau2_core.runs.options import Options
+from tau2_core.runtime import event_loop
 
 from benchmarks.llm import DOMAIN, MODELS, endpoint
 from benchmarks.measure import Figure

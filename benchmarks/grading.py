@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from tau2_core import event_loop
 from tau2_core.runs.executors.launching import chosen_executor
 from tau2_core.runs.loading import open_catalogue
 from tau2_core.runs.regrade import Regrading, regrade
+from tau2_core.runtime import event_loop
 
 from benchmarks.measure import OFFICIAL, Figure
 

@@ -20,7 +20,6 @@ from heapq import heapreplace
 from pathlib import Path
 from statistics import quantiles
 
-from tau2_core import event_loop
 from tau2_core.episode.participants import Participants
 from tau2_core.llm.limits import Patience
 from tau2_core.model.llm import ModelRole, ModelSettings
@@ -28,6 +27,7 @@ from tau2_core.runs.execute import Execution, RunResult, execute
 from tau2_core.runs.loading import load_setting, open_catalogue
 from tau2_core.runs.model_clients import close_models, open_models
 from tau2_core.runs.plan import Plan
+from tau2_core.runtime import event_loop
 
 from benchmarks.measure import Figure
 

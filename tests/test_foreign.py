@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from tau2_core.foreign import MAX_TEXT, ForeignExit, describe_error, error_text, foreign
+from tau2_core.foreign_code import MAX_TEXT, ForeignExit, describe_error, error_text, foreign
 
 
 class Own(BaseException):

@@ -49,7 +49,7 @@ def played(moves: Sequence[Move], weights: RewardWeights, task: str = TASK) -> t
     async def play() -> tuple[list[float], EpisodeRecord, Grade]:
         episode = mock().episode(task)
         await episode.begin()
-        pay = mock().pay(episode, weights)
+        step_rewards = mock().step_rewards(episode, weights)
         paid: list[float] = []
         for move in [*moves, *["Goodbye."] * 20]:
             if episode.ended is not None:
@@ -59,9 +59,9 @@ def played(moves: Sequence[Move], weights: RewardWeights, task: str = TASK) -> t
             else:
                 await episode.call(move[0], **move[1])
             if episode.ended is None:
-                paid.append(pay.step())
+                paid.append(step_rewards.step())
         grade = await episode.grade()
-        paid.append(pay.step(grade))
+        paid.append(step_rewards.step(grade))
         return paid, await episode.record(), grade
 
     return asyncio.run(play())

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from tau2_core.api.domains import LoadedDomain as LoadedDomain
     from tau2_core.api.domains import installed_domains as installed_domains
     from tau2_core.api.domains import load_domain as load_domain
+    from tau2_core.api.episode_factory import EpisodeFactory as EpisodeFactory
+    from tau2_core.api.episode_factory import StepRewards as StepRewards
     from tau2_core.api.episodes import SyncEpisode as SyncEpisode
     from tau2_core.api.episodes import open_episode as open_episode
     from tau2_core.api.evaluate import aevaluate as aevaluate
     from tau2_core.api.evaluate import evaluate as evaluate
-    from tau2_core.api.factory import EpisodeFactory as EpisodeFactory
-    from tau2_core.api.factory import Pay as Pay
     from tau2_core.api.options import EpisodeOptions as EpisodeOptions
     from tau2_core.api.options import RunOptions as RunOptions
     from tau2_core.api.run import Run as Run
@@ -114,7 +114,7 @@ if TYPE_CHECKING:
     from tau2_core.packs.context import Context as Context
     from tau2_core.packs.hidden_tools import HiddenTools as HiddenTools
     from tau2_core.runs.execute import FinishedEpisode as FinishedEpisode
-    from tau2_core.runs.executors.work import run_worker as run_worker
+    from tau2_core.runs.executors.worker import run_worker as run_worker
     from tau2_core.state.records import Database as Database
     from tau2_core.state.records import Record as Record
     from tau2_core.state.records import Section as Section
@@ -126,7 +126,7 @@ _HOMES = {
     "api.domains": ["LoadedDomain", "installed_domains", "load_domain"],
     "api.episodes": ["SyncEpisode", "open_episode"],
     "api.evaluate": ["aevaluate", "evaluate"],
-    "api.factory": ["EpisodeFactory", "Pay"],
+    "api.episode_factory": ["EpisodeFactory", "StepRewards"],
     "api.options": ["EpisodeOptions", "RunOptions"],
     "api.run": ["Run", "RunEpisode"],
     "arithmetic": ["calculate"],
@@ -187,7 +187,7 @@ _HOMES = {
     "packs.context": ["Context"],
     "packs.hidden_tools": ["HiddenTools"],
     "runs.execute": ["FinishedEpisode"],
-    "runs.executors.work": ["run_worker"],
+    "runs.executors.worker": ["run_worker"],
     "state.records": ["Database", "Record", "Section"],
     "state.view": ["reading"],
     "state.wrapped_world": ["wrapped_environment"],

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tau2_core.errors import Tau2GymError
-from tau2_core.garbage import collect_rarely
 from tau2_core.model.executors import Invitation
-from tau2_core.runs.executors.work import run_worker
+from tau2_core.runs.executors.worker import run_worker
+from tau2_core.runtime.garbage_collection import collect_rarely
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
         if handle is None:
             run_worker(Invitation.parse(text))
         else:
-            from tau2_core.gym.processes.work import serve_worker
+            from tau2_core.gym.processes.worker import serve_worker
 
             serve_worker(handle)
     except Tau2GymError as error:

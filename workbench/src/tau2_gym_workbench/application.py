@@ -28,7 +28,7 @@ from tau2_gym_workbench.folder import Runs
 from tau2_gym_workbench.label_pages import LabelPages, annotator_of
 from tau2_gym_workbench.links import Links
 from tau2_gym_workbench.live import LiveRuns
-from tau2_gym_workbench.pages import Reading
+from tau2_gym_workbench.pages import PageSource
 from tau2_gym_workbench.panels import Panels
 from tau2_gym_workbench.play_pages import PlayPages
 from tau2_gym_workbench.settings import Settings
@@ -38,18 +38,18 @@ LINKS = Links()
 STATIC = Path(__file__).parent / "static"
 
 
-def open_reading(folder: Path, settings: Settings, *, authors: bool = False) -> Reading:
+def open_page_source(folder: Path, settings: Settings, *, authors: bool = False) -> PageSource:
     """Return the source of the pages for a folder of runs. Raises UsageError, PackError.
 
     `authors`: the pages are in author mode, which adds a page about the pack.
     """
-    return Reading(Runs(folder), settings, Panels(settings.catalogue.pages()), authors)
+    return PageSource(Runs(folder), settings, Panels(settings.catalogue.pages()), authors)
 
 
-class ReadingPages:
+class ReadOnlyPages:
     """The read-only pages."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: PageSource) -> None:
         self.reading = reading
         self.live = LiveRuns(reading, LINKS)
 
@@ -111,7 +111,7 @@ def message_text(message: Any) -> str:
     )
 
 
-def application(reading: Reading, host: str, token: str | None, pack: Path | None = None) -> Access:
+def application(reading: PageSource, host: str, token: str | None, pack: Path | None = None) -> Access:
     """Return the whole application; `pack` is the pack's folder in author mode."""
 
     def problem(request: Request, error: Exception) -> Response:
@@ -125,7 +125,7 @@ def application(reading: Reading, host: str, token: str | None, pack: Path | Non
     author = DevPages(reading, LINKS, pack) if pack is not None else None
     routes = [
         Mount("/static", StaticFiles(directory=STATIC)),
-        *ReadingPages(reading).routes(),
+        *ReadOnlyPages(reading).routes(),
         *CompareRoutes(ComparePages(reading), LINKS).routes(),
         *LabelPages(reading, LINKS).routes(),
         *DomainRoutes(DomainPages(reading), LINKS).routes(),

@@ -53,11 +53,11 @@ def view(
         return
     if len(folders) > 1:
         raise UsageError("view one folder; several runs are for --export")
-    from tau2_gym_workbench.application import application, open_reading
+    from tau2_gym_workbench.application import application, open_page_source
     from tau2_gym_workbench.serve import serve
 
     serve(
-        lambda: application(open_reading(folders[0], settings), host, token),
+        lambda: application(open_page_source(folders[0], settings), host, token),
         host,
         port,
         token,
@@ -78,14 +78,14 @@ def dev(
     """Work on a pack: check it whenever a file changes, play its tasks, and turn what was played into tasks."""
     from tau2_core.packs.locations import find_pack_folder
 
-    from tau2_gym_workbench.application import application, open_reading
+    from tau2_gym_workbench.application import application, open_page_source
     from tau2_gym_workbench.serve import serve
     from tau2_gym_workbench.settings import Settings
 
     found = find_pack_folder(pack)
     settings = Settings([found], None, no_plugin or ())
     serve(
-        lambda: application(open_reading(folder, settings, authors=True), host, token, found),
+        lambda: application(open_page_source(folder, settings, authors=True), host, token, found),
         host,
         port,
         token,

@@ -15,7 +15,7 @@ from tau2_core.errors import UsageError
 from tau2_gym_workbench.comparison import Compared, compare
 from tau2_gym_workbench.episodes import WINDOW, StoredEpisode, read_episode
 from tau2_gym_workbench.links import Links
-from tau2_gym_workbench.pages import Reading, run_name
+from tau2_gym_workbench.pages import PageSource, run_name
 
 PAIRS = 500  # tasks that flipped, on one page
 
@@ -34,7 +34,7 @@ class _Side:
 class ComparePages:
     """Render comparisons of two runs, B against A, for a server or an export."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: PageSource) -> None:
         self.reading = reading
 
     def runs(self, links: Links, keys: Sequence[str], ignore: Sequence[str] = ()) -> str:

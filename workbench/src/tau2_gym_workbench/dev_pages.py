@@ -18,7 +18,7 @@ from tau2_core.packs.folder_domain import folder_domain
 from tau2_core.runs.check import CheckReport, check_domain
 
 from tau2_gym_workbench.links import Links
-from tau2_gym_workbench.pages import Reading
+from tau2_gym_workbench.pages import PageSource
 
 POLL_SECONDS = 0.5
 
@@ -26,7 +26,7 @@ POLL_SECONDS = 0.5
 class DevPages:
     """The page of the pack in author mode."""
 
-    def __init__(self, reading: Reading, links: Links, folder: Path) -> None:
+    def __init__(self, reading: PageSource, links: Links, folder: Path) -> None:
         self.reading = reading
         self.links = links
         self.folder = folder

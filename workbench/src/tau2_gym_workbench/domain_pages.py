@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 from tau2_core.errors import UsageError
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.runs.audit import BASELINES, audit
 from tau2_core.runs.check import check_domain
 
 from tau2_gym_workbench import domains
 from tau2_gym_workbench.links import Links
-from tau2_gym_workbench.pages import Reading
+from tau2_gym_workbench.pages import PageSource
 
 TASKS = 100  # per page
 
@@ -24,7 +24,7 @@ TASKS = 100  # per page
 class DomainPages:
     """Render the pages about installed domains, for a server or an export."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: PageSource) -> None:
         self.reading = reading
 
     def list(self, links: Links, only: Collection[str] | None = None) -> str:

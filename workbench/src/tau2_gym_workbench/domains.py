@@ -10,7 +10,7 @@ from typing import Any
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import Tau2GymError, UsageError
 from tau2_core.model.tools import Role
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.state.records import plain
 
 from tau2_gym_workbench.settings import Settings

@@ -22,7 +22,7 @@ from tau2_core.model.tasks import Task
 from tau2_core.records.customer_turns import turn_lines
 from tau2_core.records.journal import EPISODES, GRADES, JUDGEMENTS, TASKS, TIMINGS
 from tau2_core.records.lines import line_at
-from tau2_core.validation import first_wrong_part
+from tau2_core.validation_errors import first_wrong_part
 
 from tau2_gym_workbench.index import RunIndex
 from tau2_gym_workbench.line_parts import read_timing

@@ -12,13 +12,13 @@ from tau2_core.episode.setting import Setting
 from tau2_core.errors import UsageError
 from tau2_core.records.reader import is_run
 
-from tau2_gym_workbench.application import STATIC, message_text, open_reading
+from tau2_gym_workbench.application import STATIC, message_text, open_page_source
 from tau2_gym_workbench.compare_pages import PAIRS, ComparePages
 from tau2_gym_workbench.domain_pages import DomainPages
 from tau2_gym_workbench.domains import domain_rows, table_page, tables
 from tau2_gym_workbench.episodes import StoredEpisode, read_episode, starts
 from tau2_gym_workbench.links import StaticLinks
-from tau2_gym_workbench.pages import Reading
+from tau2_gym_workbench.pages import PageSource
 from tau2_gym_workbench.settings import Settings
 from tau2_gym_workbench.text import LONGEST_TEXT, formatted
 
@@ -35,7 +35,7 @@ def export_runs(runs: Sequence[Path], target: Path, settings: Settings) -> str:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"--export {target}: the folder is not empty; choose a new one")
     folder, only = _common(runs)
-    reading = open_reading(folder, settings)
+    reading = open_page_source(folder, settings)
     rows = [row for row in reading.rows() if (only is None or row.found.folder.resolve() in only) and not row.damaged]
     if not rows:
         raise UsageError(f"{', '.join(map(str, runs))}: no run is there that can be read")
@@ -69,7 +69,7 @@ def _common(runs: Sequence[Path]) -> tuple[Path, set[Path] | None]:
     return parents.pop(), set(resolved)
 
 
-def _tasks(reading: Reading, keys: Sequence[str], domain: str) -> set[str]:
+def _tasks(reading: PageSource, keys: Sequence[str], domain: str) -> set[str]:
     """Return the tasks of a domain that appear in the runs."""
     configs = [reading.runs.index(key).config for key in keys]
     return {task for config in configs if config["domain"] == domain for task in config["tasks"]}
@@ -78,7 +78,7 @@ def _tasks(reading: Reading, keys: Sequence[str], domain: str) -> set[str]:
 class _Export:
     """The folder that the pages are written to."""
 
-    def __init__(self, reading: Reading, target: Path) -> None:
+    def __init__(self, reading: PageSource, target: Path) -> None:
         self.reading = reading
         self.target = target
 

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 from tau2_core.errors import RunError
 from tau2_core.records.lines import Line, whole_lines
-from tau2_core.validation import first_wrong_part
+from tau2_core.validation_errors import first_wrong_part
 
 from tau2_gym_workbench.index_tables import Entry, Layout, Place, put
 

@@ -14,12 +14,12 @@ from starlette.routing import BaseRoute, Route
 from tau2_core.errors import UsageError
 from tau2_core.records.label_questions import questions
 from tau2_core.records.labels import Label, LabelFile
-from tau2_core.validation import first_wrong_part
+from tau2_core.validation_errors import first_wrong_part
 
 from tau2_gym_workbench.episodes import read_episode
 from tau2_gym_workbench.forms import read_form
 from tau2_gym_workbench.links import Links
-from tau2_gym_workbench.pages import Reading
+from tau2_gym_workbench.pages import PageSource
 
 COOKIE = "tau2_gym_annotator"
 LONGEST_NAME = 100
@@ -34,7 +34,7 @@ def annotator_of(request: Request) -> str:
 class LabelPages:
     """The address that takes labels."""
 
-    def __init__(self, reading: Reading, links: Links) -> None:
+    def __init__(self, reading: PageSource, links: Links) -> None:
         self.reading = reading
         self.links = links
 

@@ -25,7 +25,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedQuestion:
     """A question on a page."""
 
     text: str
@@ -43,7 +43,7 @@ class Labelling:
     """The questions about an episode, for an annotator; "" is one who gives no name."""
 
     annotator: str
-    asked: Sequence[Asked]
+    asked: Sequence[AskedQuestion]
 
     @property
     def open(self) -> int:
@@ -66,4 +66,6 @@ def labelling(index: RunIndex, episode: StoredEpisode, annotator: str) -> Labell
             for key, label in KEYS[question.about].items()
         ]
 
-    return Labelling(annotator, [Asked(in_words(each), requirements(each, task), answers(each)) for each in asked])
+    return Labelling(
+        annotator, [AskedQuestion(in_words(each), requirements(each, task), answers(each)) for each in asked]
+    )

@@ -20,7 +20,7 @@ from tau2_gym_workbench.folder import is_written_to
 from tau2_gym_workbench.index import RunIndex
 from tau2_gym_workbench.links import Links
 from tau2_gym_workbench.matrix import one_cell
-from tau2_gym_workbench.pages import Reading
+from tau2_gym_workbench.pages import PageSource
 from tau2_gym_workbench.text import seconds, shown
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ Place = tuple[int, int]  # task and trial
 
 
 @dataclass
-class Pace:
+class Speed:
     """How fast episodes finish, measured over the last minute."""
 
     points: deque[tuple[float, int]] = field(default_factory=deque)
@@ -62,7 +62,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Snapshot:
     """What the files hold now: the parts of the page, and the rows that have changed since the look before."""
 
     index_version: int
@@ -79,12 +79,12 @@ class LiveRun:
     needs no memory. Its next event has everything that has changed meanwhile.
     """
 
-    def __init__(self, reading: Reading, links: Links, key: str) -> None:
+    def __init__(self, reading: PageSource, links: Links, key: str) -> None:
         self._reading = reading
         self._links = links
         self._key = key
-        self._pace = Pace()
-        self._look: Look | None = None
+        self._pace = Speed()
+        self._look: Snapshot | None = None
         self._rows: dict[Place, tuple[int, Row]] = {}  # with the version in which each changed last
         self._version = 0
         self._news = asyncio.Event()
@@ -141,7 +141,7 @@ class LiveRun:
             "href": self._links.episode(self._key, task, trial),
         }
 
-    def _take(self, look: Look) -> None:
+    def _take(self, look: Snapshot) -> None:
         self._look = look
         self._version += 1
         self._rows.update((place, (self._version, row)) for place, row in look.rows.items())
@@ -153,7 +153,7 @@ class LiveRun:
         news, self._news = self._news, asyncio.Event()
         news.set()
 
-    def _look_again(self) -> Look | None:
+    def _look_again(self) -> Snapshot | None:
         """Read the files; None if nothing is new. It runs in a thread, and changes nothing that viewers read."""
         index, before = self._reading.runs.index(self._key), self._look
         if before is not None and before.index_version == index.version and is_written_to(index.folder):
@@ -165,7 +165,7 @@ class LiveRun:
         groups = self._reading.details(index).groups
         told = {"figures": figures, "pace": self._pace.told(figures)}
         listed = {"figures": figures, "groups": groups, "links": self._links, "key": self._key}
-        return Look(
+        return Snapshot(
             version,
             figures.state,
             templates.get_template("workbench/progress.html").render(told),
@@ -190,7 +190,7 @@ class LiveRun:
 class LiveRuns:
     """The runs with viewers, each polled for as long as it has any."""
 
-    def __init__(self, reading: Reading, links: Links) -> None:
+    def __init__(self, reading: PageSource, links: Links) -> None:
         self._reading = reading
         self._links = links
         self._watched: dict[str, _Watched] = {}

@@ -36,7 +36,7 @@ DAMAGE_SHOWN = 5
 
 
 @dataclass
-class Reading:
+class PageSource:
     """The source of all pages: the runs, the settings, and the panels of plugins."""
 
     runs: Runs

@@ -10,9 +10,9 @@ from jinja2 import Environment, TemplateError
 from markupsafe import Markup
 from tau2_core import RunEpisode
 from tau2_core.errors import PluginError, Tau2GymError, UsageError
-from tau2_core.foreign import describe_error, foreign
+from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.registrations import PageSpec, loaded
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 
 from tau2_gym_workbench import rendering
 

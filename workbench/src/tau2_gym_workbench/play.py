@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tau2_core.api.factory import EpisodeFactory
+from tau2_core.api.episode_factory import EpisodeFactory
 from tau2_core.api.options import run_arguments
 from tau2_core.episode.episode import Episode
 from tau2_core.errors import UsageError
@@ -34,7 +34,7 @@ ARGUMENT = "argument:"  # the prefix of a tool's parameters in a form
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class OtherPlayer:
     """Who plays the other side: an agent or a customer by name, or a model with its arguments."""
 
     name: str
@@ -56,7 +56,7 @@ class Choice:
     domain: str
     task_id: str
     side: Role
-    other: Other
+    other: OtherPlayer
     variant: str = ""
     variant_options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -88,7 +88,7 @@ class Play:
         return tools
 
 
-class Plays:
+class OpenPlays:
     """All episodes that are being played in the browser."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:

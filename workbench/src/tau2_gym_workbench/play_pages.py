@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 from tau2_core.errors import Tau2GymError, UsageError
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.tools import Role
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.terminal_text import printable
 
 from tau2_gym_workbench.alignment import align
@@ -23,19 +23,19 @@ from tau2_gym_workbench.authoring import OUTCOMES, task_content, task_yaml, writ
 from tau2_gym_workbench.episodes import turns
 from tau2_gym_workbench.forms import read_form
 from tau2_gym_workbench.links import Links
-from tau2_gym_workbench.pages import Reading, mark
-from tau2_gym_workbench.play import OTHERS, Choice, Other, Play, Plays, fields, hang_up, read_arguments
+from tau2_gym_workbench.pages import PageSource, mark
+from tau2_gym_workbench.play import OTHERS, Choice, OpenPlays, OtherPlayer, Play, fields, hang_up, read_arguments
 from tau2_gym_workbench.time_machine import TimeMachine, time_machine
 
 
 class PlayPages:
     """Pages to choose a task, play it and use the result. `pack` is the folder that `tau2-gym dev` works on."""
 
-    def __init__(self, reading: Reading, links: Links, pack: Path | None = None) -> None:
+    def __init__(self, reading: PageSource, links: Links, pack: Path | None = None) -> None:
         self.reading = reading
         self.links = links
         self.pack = pack
-        self.plays = Plays(reading.settings, reading.runs.folder)
+        self.plays = OpenPlays(reading.settings, reading.runs.folder)
 
     def routes(self) -> list[BaseRoute]:
         """Return the addresses."""
@@ -73,7 +73,9 @@ class PlayPages:
         side: Role = "user" if form.get("side") == "user" else "agent"
         model = form.get("model", "").strip()
         arguments = _object(form, "arguments", "the model's arguments") if model else None
-        other = Other(model, arguments) if model else Other(form.get(f"other-{side}", "") or OTHERS[side][0])
+        other = (
+            OtherPlayer(model, arguments) if model else OtherPlayer(form.get(f"other-{side}", "") or OTHERS[side][0])
+        )
         domain = form.get("domain", "")
         task = self._meant(domain, form.get("task", ""))
         options = _object(form, "options", "the variant's options")

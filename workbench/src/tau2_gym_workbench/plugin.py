@@ -29,12 +29,22 @@ def tau2_commands() -> list[CommandSpec]:
 def tau2_pages() -> list[PageSpec]:
     return [
         PageSpec(
-            "judge", "Judge", "episode", PACKAGE, "templates/panels/judge.html", Lazy(f"{PACKAGE}.own_pages:judge")
+            "judge", "Judge", "episode", PACKAGE, "templates/panels/judge.html", Lazy(f"{PACKAGE}.builtin_panels:judge")
         ),
         PageSpec(
-            "usage", "Models", "episode", PACKAGE, "templates/panels/usage.html", Lazy(f"{PACKAGE}.own_pages:usage")
+            "usage",
+            "Models",
+            "episode",
+            PACKAGE,
+            "templates/panels/usage.html",
+            Lazy(f"{PACKAGE}.builtin_panels:usage"),
         ),
         PageSpec(
-            "plugins", "Plugins", "page", PACKAGE, "templates/panels/plugins.html", Lazy(f"{PACKAGE}.own_pages:plugins")
+            "plugins",
+            "Plugins",
+            "page",
+            PACKAGE,
+            "templates/panels/plugins.html",
+            Lazy(f"{PACKAGE}.builtin_panels:plugins"),
         ),
     ]

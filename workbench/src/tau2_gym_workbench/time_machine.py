@@ -14,7 +14,7 @@ from tau2_core.episode.setup import set_state
 from tau2_core.errors import TaskError, Tau2GymError
 from tau2_core.evaluators.evidence import play_gold
 from tau2_core.evaluators.time_limit import TimeLimitError, run_within
-from tau2_core.foreign import ForeignExit, describe_error, foreign
+from tau2_core.foreign_code import ForeignExit, describe_error, foreign
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tasks import Task

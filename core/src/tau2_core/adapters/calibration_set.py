@@ -16,7 +16,7 @@ from tau2_core.adapters.json_lines import UNREADABLE, numbered_lines
 from tau2_core.adapters.transcripts import ChatMessage, in_order
 from tau2_core.errors import DatasetError
 from tau2_core.model.messages import Message
-from tau2_core.validation import first_wrong_part
+from tau2_core.validation_errors import first_wrong_part
 
 #: How a statement was made. `annotated`: a person labelled a statement of a task, as `tau2-gym annotate` stores it.
 Kind = Literal["true", "minimally_false", "paraphrased", "negated", "irrelevant", "injected", "annotated"]

@@ -17,7 +17,7 @@ from tau2_core.errors import DatasetError
 from tau2_core.model.episodes import ArgumentMode, EpisodeRecord, Termination
 from tau2_core.model.messages import Message, ToolMessage, UserMessage
 from tau2_core.model.tasks import Task
-from tau2_core.validation import first_wrong_part
+from tau2_core.validation_errors import first_wrong_part
 
 SUFFIXES = (".jsonl", ".jsonl.gz")
 

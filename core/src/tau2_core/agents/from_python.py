@@ -10,11 +10,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tau2_core.episode.given_participants import calls_tools, created_by, creator_of
+from tau2_core.episode.custom_participants import calls_tools, created_by, creator_of
 from tau2_core.errors import UsageError
-from tau2_core.foreign import describe_error, foreign
+from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.registrations import AgentSpec
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 
 
 def spec(target: str) -> AgentSpec:

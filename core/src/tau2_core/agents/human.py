@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tau2_core.model.messages import AssistantMessage, Message, ToolCall
 from tau2_core.model.participants import AgentContext
-from tau2_core.users.terminal import HOW_TO_CALL, Words, ask, show, show_last, show_tools
+from tau2_core.users.terminal import HOW_TO_CALL, TypedText, ask, show, show_last, show_tools
 
 
 class HumanAgent:
@@ -26,10 +26,10 @@ class HumanAgent:
     async def reply(self, history: Sequence[Message]) -> AssistantMessage:
         show_last(history, "customer")
         said = await ask("agent> ")
-        while self.solo and isinstance(said, Words):
+        while self.solo and isinstance(said, TypedText):
             show(f"there is no customer to read that; {HOW_TO_CALL}")
             said = await ask("agent> ")
-        if isinstance(said, Words):
+        if isinstance(said, TypedText):
             return AssistantMessage(content=said.text)
         self.calls += 1
         call = ToolCall(id=f"call_{self.calls}", name=said.name, arguments=said.arguments)

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from tau2_core.api.factory import EpisodeFactory
+from tau2_core.api.episode_factory import EpisodeFactory
 from tau2_core.errors import UsageError
 from tau2_core.model.tasks import Task
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 
 # A task of a family names its blocks: `family[block|block]persona` in a pack, `[family]block|block[…]` officially.
 _OF_FAMILY = re.compile(

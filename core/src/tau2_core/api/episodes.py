@@ -8,9 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
-from tau2_core.api.factory import EpisodeFactory
+from tau2_core.api.episode_factory import EpisodeFactory
 from tau2_core.api.options import EpisodeOptions, refuse_running_loop
-from tau2_core.background import tracked_loops
 from tau2_core.episode.episode import Episode
 from tau2_core.episode.participants import EXTERNAL_USER
 from tau2_core.episode.side import Side
@@ -20,6 +19,7 @@ from tau2_core.model.evaluation import Grade
 from tau2_core.model.messages import AssistantMessage, Message, ParticipantMessage
 from tau2_core.model.tasks import Task, UserScenario
 from tau2_core.model.tools import Tool, ToolResult
+from tau2_core.runtime.background_tasks import tracked_loops
 
 T = TypeVar("T")
 HOW_TO_AWAIT = "`async with open_episode(…)`, and await each step"

@@ -12,12 +12,12 @@ from tau2_core.api.options import RunOptions, refuse_external, refuse_running_lo
 from tau2_core.api.run import Run
 from tau2_core.episode.play import play
 from tau2_core.errors import UsageError
-from tau2_core.event_loop import loop_factory
 from tau2_core.runs.composition import Composition, compose
 from tau2_core.runs.execute import Execution, FinishedEpisode, RunResult, execute
 from tau2_core.runs.executors.players import OpenEpisodes, PlayEpisode, locally
 from tau2_core.runs.model_clients import closing
 from tau2_core.runs.plan import Plan
+from tau2_core.runtime.event_loop import loop_factory
 
 OnProgress = Callable[[FinishedEpisode, int, int], None]
 

@@ -18,7 +18,7 @@ from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.judges import JudgeRule
 from tau2_core.model.registrations import AgentSpec, UserSpec
 from tau2_core.model.tasks import Task
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.folder_domain import folder_domain
 from tau2_core.packs.locations import MANIFEST
 from tau2_core.runs.options import Options, merged, read_file

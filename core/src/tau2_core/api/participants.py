@@ -8,14 +8,14 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import ValidationError
 
-from tau2_core.episode.given_participants import ACCEPTED, calls_tools, creator_of, name_of
+from tau2_core.episode.custom_participants import ACCEPTED, calls_tools, creator_of, name_of
 from tau2_core.episode.participants import EXTERNAL_AGENT, EXTERNAL_USER
 from tau2_core.errors import UsageError
 from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.model.messages import AssistantMessage, Message, UserMessage
 from tau2_core.model.participants import Agent, AgentContext, User, UserContext
 from tau2_core.model.registrations import AgentSpec, UserSpec
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.runs.options import RoleOptions
 
 ModelLike = str | ModelSettings | Mapping[str, Any]

@@ -12,7 +12,7 @@ from tau2_core.errors import UsageError
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.model.tasks import Task
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.records.reader import read_run
 from tau2_core.records.reasons import reasons
 from tau2_core.records.report import Report, build_report

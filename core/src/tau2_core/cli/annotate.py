@@ -85,7 +85,7 @@ def _ask(
     dated: bool,
     show_verdicts: bool,
 ) -> None:
-    from tau2_core.cli.annotation import Annotating, Annotation, graded_slots
+    from tau2_core.cli.annotation import Annotation, AnnotationOptions, graded_slots
     from tau2_core.cli.single_keys import single_keys
     from tau2_core.cli.tables import console
     from tau2_core.errors import RunError, UsageError
@@ -95,7 +95,7 @@ def _ask(
     slots = list(graded_slots(run)) if episode is None else [_graded(run, episode)]
     if not slots:
         raise RunError(f"{run.folder} has no graded episode; `tau2-gym grade {run.folder}` grades it")
-    how = Annotating(annotator, dated, about, show_verdicts)
+    how = AnnotationOptions(annotator, dated, about, show_verdicts)
     session = Annotation(run, labels, how, console(), slots)
     if not session.open:
         say(f"all {session.total} questions have a label in {labels.file}")

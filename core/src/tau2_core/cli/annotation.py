@@ -24,7 +24,7 @@ OTHER_KEYS = {"s": "skip", "b": "back", "w": "whole", "q": "quit"}
 
 
 @dataclass(frozen=True)
-class Annotating:
+class AnnotationOptions:
     """How a person labels: under which name, with the time or without, what, and whether verdicts are shown."""
 
     annotator: str | None
@@ -39,7 +39,7 @@ class Annotation:
 
     run: RecordedRun
     labels: LabelFile
-    how: Annotating
+    how: AnnotationOptions
     screen: Console
     slots: Sequence[Slot]
     stored: int = 0

@@ -36,11 +36,11 @@ from tau2_core.cli import (
     study,
     tasks,
 )
-from tau2_core.cli.guarded import complain, epilog, guarded
-from tau2_core.cli.leftovers import leave_threads_behind
+from tau2_core.cli.command_wrapper import complain, epilog, wrapped_command
+from tau2_core.cli.lingering_threads import leave_threads_behind
 from tau2_core.cli.plugin_commands import CommandGroup
 from tau2_core.errors import Tau2GymError, UsageError
-from tau2_core.garbage import collect_rarely
+from tau2_core.runtime.garbage_collection import collect_rarely
 
 app = typer.Typer(
     name="tau2-gym",
@@ -95,7 +95,7 @@ for command in (
 ):
     summary = inspect.cleandoc(command.__doc__ or "").partition("\n")[0]  # click would shorten it
     name = command.__name__.replace("_", "-")
-    app.command(name, epilog=epilog(vars(command)["example"]), short_help=summary)(guarded(command))
+    app.command(name, epilog=epilog(vars(command)["example"]), short_help=summary)(wrapped_command(command))
 
 
 def main() -> None:

@@ -32,9 +32,9 @@ def audit_domains(
 ) -> None:
     """Audit domains in order. Exits with 1 if a baseline passes a pack's own task without being allowed to."""
     from tau2_core.cli.progress import progress
-    from tau2_core.event_loop import run_async
     from tau2_core.runs.audit import audit
     from tau2_core.runs.loading import load_setting
+    from tau2_core.runtime.event_loop import run_async
 
     audits = []
     for name in names:

@@ -63,7 +63,6 @@ def calibrate_judge(
 
     Exits with 1 if the judge gave no usable answer at all.
     """
-    from tau2_core import event_loop
     from tau2_core.adapters.calibration_set import read_calibration_set
     from tau2_core.cli.progress import progress
     from tau2_core.errors import RunError, UsageError
@@ -76,6 +75,7 @@ def calibrate_judge(
     from tau2_core.runs.loading import open_catalogue
     from tau2_core.runs.model_clients import closing, open_models
     from tau2_core.runs.options import read_options
+    from tau2_core.runtime import event_loop
 
     if record and replay:
         raise UsageError("give --record or --replay, not both")

@@ -56,7 +56,7 @@ def check(
     from tau2_core.cli.audit import audit_domains
     from tau2_core.cli.progress import progress
     from tau2_core.errors import Problem, UsageError
-    from tau2_core.packs.code import own_folder
+    from tau2_core.packs.pack_modules import own_folder
     from tau2_core.runs.check import CheckReport, check_domain
     from tau2_core.runs.executors.launching import wanted_executor
     from tau2_core.runs.loading import open_catalogue, pack_domain

@@ -100,13 +100,13 @@ def _telling(informed: RecordedRun, idle: RecordedRun) -> list[Slot]:
 
 
 def _played(setting: Setting, catalogue: Catalogue, agent: str, place: Path) -> RecordedRun:
-    from tau2_core import event_loop
     from tau2_core.episode.conversation import Limits
     from tau2_core.episode.participants import Participants
     from tau2_core.records.reader import read_run
     from tau2_core.runs.evaluator_sets import choose_evaluators
     from tau2_core.runs.execute import execute
     from tau2_core.runs.plan import DEFAULT_SEED, Plan
+    from tau2_core.runtime import event_loop
 
     graded_by = choose_evaluators(catalogue, None, setting)
     participants = Participants(catalogue.agent(agent), catalogue.user("scripted"), Limits())

@@ -38,7 +38,7 @@ def describe(
     Without a tool, the prompts and personas of its simulated customers are shown too.
     """
     from tau2_core.errors import UsageError
-    from tau2_core.names import did_you_mean
+    from tau2_core.name_suggestions import did_you_mean
     from tau2_core.runs.loading import load_setting, open_catalogue
 
     setting = load_setting(open_catalogue(all_packs(pack, pack_tau2), no_plugin or ()), domain, dataset=dataset)

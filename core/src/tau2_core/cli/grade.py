@@ -101,16 +101,16 @@ def grade(
     a transcript's tool result differs. Nothing is played. Files are graded by a process for each processor unless
     --executor async is given, runs by this one unless another executor is.
     """
-    from tau2_core.cli.crashes import show_crashes
+    from tau2_core.cli.evaluator_crashes import show_crashes
     from tau2_core.cli.grade_run import Grading, JudgeOptions, grade_runs
     from tau2_core.cli.progress import progress
     from tau2_core.errors import UsageError
     from tau2_core.evaluators.guard import crashes
-    from tau2_core.event_loop import run_async
     from tau2_core.records.reader import is_run
     from tau2_core.runs.executors.launching import chosen_executor, wanted_executor
     from tau2_core.runs.loading import open_catalogue
     from tau2_core.runs.regrade import Regrading, regrade
+    from tau2_core.runtime.event_loop import run_async
 
     judges = (judge_model, judge_args, judge_rule, judge_calibration)
     reviewer = (reviewer_model, reviewer_args)

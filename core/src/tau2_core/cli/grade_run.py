@@ -68,8 +68,7 @@ def grade_runs(
     json_output: bool,
 ) -> None:
     """Grade run folders, one after the other. Exits with 1 if the judge failed, or an evaluator crashed."""
-    from tau2_core import event_loop
-    from tau2_core.cli.crashes import show_crashes
+    from tau2_core.cli.evaluator_crashes import show_crashes
     from tau2_core.cli.progress import progress
     from tau2_core.errors import RunError, UsageError
     from tau2_core.llm.cassette import Cassette
@@ -79,6 +78,7 @@ def grade_runs(
     from tau2_core.runs.grading import grade_run, models_for
     from tau2_core.runs.model_clients import closing, open_models
     from tau2_core.runs.options import read_options, reviewing_model
+    from tau2_core.runtime import event_loop
 
     if judged.record and judged.replay:
         raise UsageError("give --record or --replay, not both")

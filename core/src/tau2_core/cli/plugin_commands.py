@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 from typer.main import get_command_from_info
 from typer.models import CommandInfo
 
-from tau2_core.cli.guarded import epilog, guarded
+from tau2_core.cli.command_wrapper import epilog, wrapped_command
 from tau2_core.errors import PluginError, UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _command(spec: CommandSpec) -> Any:
 
     info = CommandInfo(
         name=spec.name,
-        callback=guarded(run, run.__module__.partition(".")[0]),
+        callback=wrapped_command(run, run.__module__.partition(".")[0]),
         short_help=spec.summary,
         epilog=epilog(list(spec.example) or [f"tau2-gym {spec.name}"]),
     )

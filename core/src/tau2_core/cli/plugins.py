@@ -68,7 +68,7 @@ def _row(catalogue: Catalogue, plugin: Plugin) -> dict[str, Any]:
 
 def _trouble(catalogue: Catalogue, plugin: Plugin) -> dict[str, Any]:
     """Check a loaded plugin for conflicts with others, and for packs or tools with wrong files."""
-    from tau2_core.names import did_you_mean
+    from tau2_core.name_suggestions import did_you_mean
 
     for provided, owners in catalogue.conflicts().items():
         if plugin in owners:

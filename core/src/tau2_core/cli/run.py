@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tau2_core import event_loop
 from tau2_core.cli.options import (
     ConfigOption,
     DatasetOption,
@@ -30,6 +29,7 @@ from tau2_core.cli.options import (
     given,
 )
 from tau2_core.cli.safe_text import say, say_json
+from tau2_core.runtime import event_loop
 
 if TYPE_CHECKING:
     from tau2_core.runs.composition import Composition
@@ -160,7 +160,7 @@ def run(
     no_plugin: NoPluginOption = None,
 ) -> None:
     """Play tasks of a domain, grade every episode, and show the results."""
-    from tau2_core.cli.crashes import show_crashes
+    from tau2_core.cli.evaluator_crashes import show_crashes
     from tau2_core.cli.gates import passes_gates
     from tau2_core.runs.composition import compose
     from tau2_core.runs.options import read_options

@@ -177,7 +177,7 @@ def _serve(options: Options) -> None:
     )
     from tau2_core.gym.listening import bind
     from tau2_core.gym.middleware import LOOPBACK
-    from tau2_core.gym.processes.left_behind import keep_what_is_left
+    from tau2_core.gym.processes.orphaned_episodes import keep_orphaned_episodes
     from tau2_core.gym.processes.serving import serve_with_workers
     from tau2_core.gym.serve import serve_http, serve_stdio
     from tau2_core.gym.served_runs import ServedRuns
@@ -218,7 +218,7 @@ def _serve(options: Options) -> None:
     if options.token is None and not options.no_token and options.host in LOOPBACK:
         settings.overview_token = secrets.token_urlsafe(24)
     open_run = _opening(run, options, settings, runs)
-    for done in keep_what_is_left(options.out, settings.redactor):
+    for done in keep_orphaned_episodes(options.out, settings.redactor):
         say(done, err=True)
     with ExitStack() as stack:
         listeners = [stack.enter_context(each) for each in bind(options.host, options.port, settings.token)]

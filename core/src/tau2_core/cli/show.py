@@ -45,7 +45,7 @@ def named_slot(run: RecordedRun, text: str) -> Slot:
     """Return the episode that a text names: TASK#TRIAL, or TASK alone for its first recorded trial."""
     from tau2_core.errors import UsageError
     from tau2_core.model.episodes import Slot
-    from tau2_core.names import did_you_mean
+    from tau2_core.name_suggestions import did_you_mean
 
     task_id, mark, trial = text.rpartition("#")
     if text in run.tasks:

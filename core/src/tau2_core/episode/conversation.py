@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tau2_core.episode.recordable import recordable_message
+from tau2_core.episode.record_checks import recordable_message
 from tau2_core.episode.solo import DONE
 from tau2_core.episode.tool_backend import BrokenOffError, ToolBackend
 from tau2_core.episode.visibility import requestor_of, visible_to
 from tau2_core.errors import UsageError
-from tau2_core.foreign import contain, describe_error, error_text
+from tau2_core.foreign_code import contain, describe_error, error_text
 from tau2_core.llm.chat import CUT_OFF
 from tau2_core.model.episodes import Termination
 from tau2_core.model.latency import SHORTEST, Latency, Speaker
@@ -29,7 +29,7 @@ from tau2_core.model.messages import (
 from tau2_core.model.participants import STOP, Agent, User, has_stop_token
 from tau2_core.model.tools import Failure, Role, ToolResult
 from tau2_core.observing import Watch
-from tau2_core.watchdog import running
+from tau2_core.runtime.watchdog import running_code
 
 CUT_OFF_CALL = (
     f"Error: {CUT_OFF}: your answer reached the token limit in this call, which may not be what you meant. It was not "
@@ -190,7 +190,7 @@ class Conversation:
 
     async def _ask(self, speaker: Role, participant: Agent | User) -> None:
         try:
-            with running(f"the {speaker}"):
+            with running_code(f"the {speaker}"):
                 turn = participant.reply(visible_to(speaker, self.messages))
                 if not hasattr(turn, "__await__"):
                     raise TypeError(f"`reply` should be `async def`, but it returned {type(turn).__name__}")

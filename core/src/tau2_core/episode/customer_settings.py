@@ -15,7 +15,7 @@ from tau2_core.model.customers import DEFAULT_PROMPT, Persona, UserPrompt
 from tau2_core.model.registrations import Detect, UserSpec
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Tool
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.pack import Pack
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.prompts import PromptError, render_prompt

@@ -11,19 +11,19 @@ from pydantic import ValidationError
 from tau2_core.episode.result_text import result_text
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import Refusal, TaskError, ToolError
-from tau2_core.foreign import contain, error_text, type_name
+from tau2_core.foreign_code import contain, error_text, type_name
 from tau2_core.json_values import copy_json, shortened
 from tau2_core.model.messages import Requestor, ToolCall
 from tau2_core.model.tasks import Assertion, FunctionCall, Task
 from tau2_core.model.tools import Failure, Function, Role, Tool, ToolResult, role_of
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.arguments import argument_problems
 from tau2_core.packs.context import Context
 from tau2_core.packs.hidden_tools import HiddenTools
 from tau2_core.packs.retrieval import AwaitedSearching
 from tau2_core.state.view import View
 from tau2_core.state.world import World, own_worlds
-from tau2_core.validation import wrong_parts
+from tau2_core.validation_errors import wrong_parts
 
 ERROR_PREFIX = "Error: "
 MAX_PROBLEMS = 20  # problems in one error message

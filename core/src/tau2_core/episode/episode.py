@@ -9,18 +9,17 @@ from functools import partial
 from threading import Lock
 from typing import Any
 
-from tau2_core.background import Background, package_of
 from tau2_core.episode.conversation import Conversation
 from tau2_core.episode.episode_record import record_so_far
-from tau2_core.episode.own_calls import OwnCalls
 from tau2_core.episode.participants import Participants, agent_context, new_backend, user_context
-from tau2_core.episode.recordable import unrecordable
+from tau2_core.episode.record_checks import error_if_unrecordable
+from tau2_core.episode.self_calling_agent import SelfCallingAgent
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.side import Side
 from tau2_core.episode.tool_backend import LocalBackend, ToolBackend
 from tau2_core.episode.visibility import visible_to
 from tau2_core.errors import EpisodeError, UsageError
-from tau2_core.foreign import foreign
+from tau2_core.foreign_code import foreign
 from tau2_core.llm.model import EpisodeModel
 from tau2_core.model.customer_turns import TurnNotes
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
@@ -32,7 +31,8 @@ from tau2_core.model.participants import Agent
 from tau2_core.model.tasks import Task
 from tau2_core.model.tokens import TracedCall
 from tau2_core.model.tools import Role, Tool, ToolResult
-from tau2_core.watchdog import running
+from tau2_core.runtime.background_tasks import Background, package_of
+from tau2_core.runtime.watchdog import running_code
 
 GradeRecord = Callable[[EpisodeRecord], Awaitable[Grade]]
 
@@ -87,7 +87,7 @@ class Episode:
         self.seed = seed
         self.backend = self._open_backend(seed)
         self.models = participants.episode_models(str(self.slot), seed) if models is None else models
-        self.own_calls: OwnCalls | None = None
+        self.own_calls: SelfCallingAgent | None = None
         self.persona = participants.customers.persona(task.id, seed if self._persona_by_seed else self.slot.trial)
         self._turn_notes = TurnNotes()
         agent: Agent | None = None
@@ -95,7 +95,7 @@ class Episode:
         if not participants.agent.external:
             agent = self._new_agent()
         if not participants.user.external:
-            with foreign(f"user {participants.user.name}"), running("the creation of the customer"):
+            with foreign(f"user {participants.user.name}"), running_code("the creation of the customer"):
                 model = self.models.get("user")
                 context = user_context(
                     setting, task, participants, seed, model, self.backend, self.persona, self._turn_notes.add
@@ -131,9 +131,9 @@ class Episode:
                     f"agent {spec.name!r} calls tools over MCP, which nothing serves here: play it with `tau2-gym run` "
                     "or `evaluate`"
                 )
-            self.own_calls = OwnCalls()
+            self.own_calls = SelfCallingAgent()
             context = replace(context, call=self.own_calls.call, mcp_url=self._mcp_url)
-        with foreign(f"agent {spec.name}"), running("the creation of the agent"):
+        with foreign(f"agent {spec.name}"), running_code("the creation of the agent"):
             agent = self.participants.create_agent(context)
         return agent if self.own_calls is None else self.own_calls.of(agent)
 
@@ -196,7 +196,7 @@ class Episode:
         if role == "agent" and self.own_calls is not None:
             return await self.own_calls.call(name, arguments)
         with _Step(self):
-            return unrecordable(name, arguments) or await self.conversation.perform(role, name, arguments)
+            return error_if_unrecordable(name, arguments) or await self.conversation.perform(role, name, arguments)
 
     async def step_as(self, role: Role, message: ParticipantMessage) -> list[Message]:
         """Send a message for a side; return the messages that it has seen since. Raises EpisodeError."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NoReturn, TypeVar
 
-from tau2_core.background import package_of
 from tau2_core.episode.conversation import Limits
 from tau2_core.episode.customer_settings import CustomerSettings, exact_words, refuse_without_effect
 from tau2_core.episode.environment import Environment
@@ -27,6 +26,7 @@ from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
 from tau2_core.model.tasks import Task
 from tau2_core.observing import Observers, Watch
 from tau2_core.plugins.hook_functions import Wrapper
+from tau2_core.runtime.background_tasks import package_of
 from tau2_core.user_review.drafts import DraftCheck
 
 Backend = TypeVar("Backend", bound=ToolBackend)

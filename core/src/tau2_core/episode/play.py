@@ -12,7 +12,7 @@ from tau2_core.episode.episode_record import empty_record
 from tau2_core.episode.participants import Participants
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.tool_backend import ToolBackend
-from tau2_core.foreign import describe_error
+from tau2_core.foreign_code import describe_error
 from tau2_core.llm.model import EpisodeModel
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.knowledge import SearchContext

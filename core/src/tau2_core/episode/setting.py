@@ -9,7 +9,7 @@ from typing import Any
 
 from tau2_core.episode.task_selection import Selection, needs_customer, select_tasks
 from tau2_core.errors import TaskError, UsageError
-from tau2_core.foreign import describe_error, foreign
+from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.datasets import Dataset
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.knowledge import AwaitedRetriever, Document, KnowledgeBase
@@ -17,7 +17,7 @@ from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.model.participants import SOLO_REQUEST
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Role, Tool
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.hidden_tools import called_by_name
 from tau2_core.packs.pack import Pack
 from tau2_core.packs.retrieval import AwaitedSearching, bind_search

@@ -12,12 +12,12 @@ from pydantic import ValidationError
 from tau2_core.episode.environment import ERROR_PREFIX, Environment
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import TaskError
-from tau2_core.foreign import ForeignExit, describe_error, foreign
+from tau2_core.foreign_code import ForeignExit, describe_error, foreign
 from tau2_core.model.messages import AssistantMessage, Message, ToolCall, ToolMessage, UserMessage
 from tau2_core.model.tasks import InitialState, Task
 from tau2_core.state.merge import merge_data
 from tau2_core.state.wrapped_world import WrappedWorld
-from tau2_core.validation import first_wrong_part
+from tau2_core.validation_errors import first_wrong_part
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tau2_core.errors import UsageError
 from tau2_core.model.messages import AssistantMessage, UserMessage
 from tau2_core.model.tasks import Task
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from tau2_core.episode.setting import Setting

@@ -15,7 +15,7 @@ from tau2_core.model.messages import ToolCall
 from tau2_core.model.tools import Role, Tool, ToolResult
 from tau2_core.packs.retrieval import AwaitedSearching
 from tau2_core.plugins.hook_functions import Wrapper
-from tau2_core.watchdog import running
+from tau2_core.runtime.watchdog import running_code
 
 
 class BrokenOffError(Tau2GymError):
@@ -73,7 +73,7 @@ class LocalBackend:
         search = self.environment.awaited(tool, call)
         if tool is not None and search is not None:
             tool = await self._answered(tool, search, call)
-        with running(f"the handler of {call.name}"):
+        with running_code(f"the handler of {call.name}"):
             return self.environment.call_tool(tool, call)
 
     async def _answered(self, tool: Tool, search: AwaitedSearching, call: ToolCall) -> Tool:
@@ -100,7 +100,7 @@ class LocalBackend:
         return self.environment.unsynced
 
     async def settle(self) -> None:
-        with running("a sync"):
+        with running_code("a sync"):
             self.environment.settle()
 
     async def digests(self) -> dict[str, str]:
@@ -119,11 +119,11 @@ def wrapped(proceed: Proceed, wrappers: Sequence[Wrapper]) -> Proceed:
 
 def _around(wrapper: Wrapper, inner: Proceed) -> Proceed:
     async def proceed(tool_call: ToolCall) -> ToolResult:
-        with running(None):
+        with running_code(None):
             return await inner(tool_call)
 
     async def call(tool_call: ToolCall) -> ToolResult:
-        with running("a wrapper of tool calls"):
+        with running_code("a wrapper of tool calls"):
             result: ToolResult = await wrapper(tool_call, proceed)
         return result
 

@@ -11,8 +11,8 @@ from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import Mismatch, set_state
 from tau2_core.errors import TaskError
-from tau2_core.evaluators.meaning import Meaning, semantic_differences
-from tau2_core.foreign import ForeignExit, describe_error, foreign
+from tau2_core.evaluators.semantic_comparison import ComparisonRules, semantic_differences
+from tau2_core.foreign_code import ForeignExit, describe_error, foreign
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import AssertionResult, Check, Judgement, State
 from tau2_core.model.messages import ToolCall
@@ -116,7 +116,7 @@ class ReplayedEvidence:
     ) -> list[Change]:
         """Return where two states of a side's database differ in meaning."""
         declared = self.setting.pack.manifest.evaluation
-        meaning = Meaning([*declared.unordered, *unordered], [*declared.ignored, *ignored])
+        meaning = ComparisonRules([*declared.unordered, *unordered], [*declared.ignored, *ignored])
         return semantic_differences(self._world(old, role), self._world(new, role), meaning)
 
     def answer_at_start(self, call: ToolCall) -> ToolResult:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from tau2_core.errors import TaskError
 from tau2_core.evaluators.time_limit import TimeLimitError, run_within
-from tau2_core.foreign import contain, describe_error
+from tau2_core.foreign_code import contain, describe_error
 from tau2_core.model.evaluation import Check, Evidence, Grade, Status, Verdict, reaches
 
 OWN = "tau2_core"

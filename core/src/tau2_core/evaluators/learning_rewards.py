@@ -106,7 +106,7 @@ def _differences(expected: World, actual: World) -> int:
     return sum(1 for _change in value_changes(expected.plain(), actual.plain()))
 
 
-class Paid:
+class RewardCalculator:
     """The rewards of one episode's steps, computed one after the other."""
 
     def __init__(
@@ -183,7 +183,7 @@ def learning_rewards(
         return [0.0] * (len(steps) - 1)
     gold = {} if known_gold is None else known_gold
     progress = GoldProgress(setting, task, record.seed, gold) if weights.need_progress else None
-    paid: Paid | None = None
+    paid: RewardCalculator | None = None
     rewards: list[float] = []
     until = 0
     for number, new in enumerate(steps):
@@ -193,7 +193,7 @@ def learning_rewards(
         if progress is not None:
             set_state(environment, task.initial_state, said)
         if paid is None:
-            paid = Paid(weights, side, progress, environment.worlds, said)
+            paid = RewardCalculator(weights, side, progress, environment.worlds, said)
             continue
         last = number == len(steps) - 1
         for_good = last and record.termination in FOR_GOOD

@@ -12,7 +12,7 @@ from itertools import takewhile
 from types import FrameType
 from typing import Generic, TypeVar
 
-from tau2_core.foreign import contain, stop_thread
+from tau2_core.foreign_code import contain, stop_thread
 
 T = TypeVar("T")
 

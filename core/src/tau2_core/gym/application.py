@@ -19,7 +19,6 @@ from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tau2_core.errors import Tau2GymError
-from tau2_core.garbage import collect_garbage, release_memory
 from tau2_core.gym.body_limit import BodyLimit
 from tau2_core.gym.compatibility import Compatibility
 from tau2_core.gym.control_plane import build_control_plane
@@ -28,7 +27,7 @@ from tau2_core.gym.data_plane import SIDE, build_server
 from tau2_core.gym.dialect_sessions import DialectSessions
 from tau2_core.gym.errors import RefusedError, answer, refuse, refuse_http
 from tau2_core.gym.expiry import expire
-from tau2_core.gym.messages import Messages
+from tau2_core.gym.mcp_message_filter import McpMessageFilter
 from tau2_core.gym.middleware import AnswerWhenStopped, LocalOnly, NormalHeaders, WebPages
 from tau2_core.gym.nemo_gym import NemoGym
 from tau2_core.gym.openenv.application import OpenEnv
@@ -36,6 +35,7 @@ from tau2_core.gym.registry import Registry
 from tau2_core.gym.server_settings import ServerSettings
 from tau2_core.gym.sessions import Sessions
 from tau2_core.gym.shutdown import close_all
+from tau2_core.runtime.garbage_collection import collect_garbage, release_memory
 
 LONGEST_SWEEP_SECONDS = 10.0
 SESSION_SECONDS = 1800.0
@@ -52,7 +52,7 @@ def build_application(registry: Registry, settings: ServerSettings) -> ASGIApp:
     tool.
     """
     data = _manager(build_server(registry, max_result_chars=settings.max_result_chars), settings)
-    sessions = Sessions(Messages(data.handle_request, settings.max_body_bytes))
+    sessions = Sessions(McpMessageFilter(data.handle_request, settings.max_body_bytes))
     dialect = Compatibility(registry, settings, partial(_manager, settings=settings, stateless=True))
     openenv = OpenEnv(registry, settings)
     nemo = NemoGym(registry, settings)

@@ -31,7 +31,7 @@ from tau2_core.gym.data_plane import REFUSED_KEY, as_mcp_tool, bounded_text, cal
 from tau2_core.gym.dialect_sessions import DialectSessions, Session
 from tau2_core.gym.errors import RefusedError, answer, as_refusal
 from tau2_core.gym.hosted_episode import HostedEpisode
-from tau2_core.gym.messages import Messages
+from tau2_core.gym.mcp_message_filter import McpMessageFilter
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.request_json import parse_body
 from tau2_core.gym.server_settings import ServerSettings
@@ -58,7 +58,7 @@ class Compatibility:
         self.registry = registry
         self.settings = settings
         self.manager = manage(self._server())
-        self.messages = Messages(self.manager.handle_request, settings.max_body_bytes)
+        self.messages = McpMessageFilter(self.manager.handle_request, settings.max_body_bytes)
         idle_seconds = max(registry.idle_seconds, SHORTEST_SESSION_SECONDS)
         self.sessions: DialectSessions[Session] = DialectSessions(
             2 * registry.max_episodes, idle_seconds, self._has_world, settings.new_session_id

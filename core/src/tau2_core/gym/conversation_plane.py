@@ -14,7 +14,7 @@ from tau2_core.gym.registry import Registry
 from tau2_core.gym.request_json import parse_body
 from tau2_core.llm.chat import as_chat
 from tau2_core.model.messages import Message, UserMessage
-from tau2_core.validation import first_wrong_part
+from tau2_core.validation_errors import first_wrong_part
 
 
 class Utterance(BaseModel):

@@ -9,7 +9,7 @@ from tau2_core.episode.setting import Setting
 from tau2_core.gym.hosted_episode import Blueprint
 from tau2_core.gym.served_run import ServedRun
 from tau2_core.gym.slots import Claim, Slots
-from tau2_core.gym.workers import Workers
+from tau2_core.gym.worker_threads import WorkerThreads
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.latency import Latency
@@ -38,7 +38,7 @@ class Runs(Protocol):
     """The runs of a server."""
 
     @property
-    def workers(self) -> Workers:
+    def workers(self) -> WorkerThreads:
         """The threads for slow work."""
 
     @property

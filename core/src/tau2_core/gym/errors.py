@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from tau2_core.errors import RunError, Tau2GymError, UsageError
-from tau2_core.validation import dotted
+from tau2_core.validation_errors import dotted
 
 log = logging.getLogger(__name__)
 MAX_SHOWN = 200

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from tau2_core.episode.episode import Episode
 from tau2_core.episode.participants import Participants, new_backend
-from tau2_core.episode.recordable import unrecordable
+from tau2_core.episode.record_checks import error_if_unrecordable
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.solo import DONE
 from tau2_core.episode.visibility import visible_to
 from tau2_core.errors import EpisodeError
 from tau2_core.gym.errors import RefusedError
-from tau2_core.gym.workers import ServedBackend, Workers
+from tau2_core.gym.worker_threads import ServedBackend, WorkerThreads
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.messages import AssistantMessage, Message, ToolMessage
@@ -71,7 +71,7 @@ class HostedEpisode:
 
     id: str
     blueprint: Blueprint
-    workers: Workers
+    workers: WorkerThreads
     agent_key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     user_key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     last_used: float = field(default_factory=time.monotonic)
@@ -165,7 +165,7 @@ class HostedEpisode:
 
     async def call(self, role: Role, name: str, arguments: dict[str, Any]) -> ToolResult:
         """Make a call for one of the sides. A call that cannot be recorded is refused without effect."""
-        refusal = unrecordable(name, arguments, strict=True)
+        refusal = error_if_unrecordable(name, arguments, strict=True)
         if refusal is not None:
             return refusal
         async with self.lock:

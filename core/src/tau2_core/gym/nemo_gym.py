@@ -25,7 +25,7 @@ from tau2_core.gym.openenv.messages import ResetOptions
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.request_json import parse_body
 from tau2_core.gym.server_settings import ServerSettings
-from tau2_core.validation import first_wrong_part
+from tau2_core.validation_errors import first_wrong_part
 
 COOKIE = "tau2_gym_session"
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import RunError, TaskError, Tau2GymError
-from tau2_core.foreign import describe_error
+from tau2_core.foreign_code import describe_error
 from tau2_core.gym.entries import Runs
 from tau2_core.gym.errors import RefusedError, expired_episode, full, over_budget, taken_id, unknown_episode
 from tau2_core.gym.hosted_episode import Blueprint, HostedEpisode
@@ -23,7 +23,7 @@ from tau2_core.gym.other_processes import FrontLink, WorkerProcesses
 from tau2_core.gym.record_keeping import RecordKeeper
 from tau2_core.gym.slot_claims import SlotClaims
 from tau2_core.gym.tool_lists import ToolLists
-from tau2_core.gym.workers import Workers
+from tau2_core.gym.worker_threads import WorkerThreads
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.tools import Role
@@ -57,7 +57,7 @@ class Registry:
         self.max_episodes = max_episodes
         self.idle_seconds = idle_seconds
         self.evaluators = evaluators
-        self.workers = runs.workers if runs is not None else Workers()
+        self.workers = runs.workers if runs is not None else WorkerThreads()
         self.metrics = Figures()
         self._graded_by: dict[Setting, EvaluatorSet] = {}
         self._episodes: dict[str, HostedEpisode] = {}

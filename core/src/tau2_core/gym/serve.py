@@ -18,9 +18,6 @@ from mcp.server.stdio import stdio_server
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from tau2_core.background import tracked_loops
-from tau2_core.event_loop import loop_factory
-from tau2_core.garbage import rare_garbage_collection
 from tau2_core.gym.application import build_application
 from tau2_core.gym.connections import ConnectionLimits, bounded_protocol
 from tau2_core.gym.data_plane import build_server
@@ -29,11 +26,14 @@ from tau2_core.gym.registry import Registry
 from tau2_core.gym.server_settings import ServerSettings
 from tau2_core.gym.shutdown import close_all
 from tau2_core.gym.websocket_connections import installed, open_websocket
-from tau2_core.gym.workers import short_turns
+from tau2_core.gym.worker_threads import short_turns
 from tau2_core.llm.panel import Panel
 from tau2_core.runs.judgements import probe_judges
 from tau2_core.runs.model_clients import close_models
-from tau2_core.watchdog import watched_for
+from tau2_core.runtime.background_tasks import tracked_loops
+from tau2_core.runtime.event_loop import loop_factory
+from tau2_core.runtime.garbage_collection import rare_garbage_collection
+from tau2_core.runtime.watchdog import watched_for
 
 RESERVED_FILES = 256  # open files other than connections
 BUSY_SECONDS = 2.0  # seconds after which plugin code that blocks the event loop is interrupted

@@ -17,7 +17,7 @@ from typing import Any
 from tau2_core.errors import RunError
 from tau2_core.evaluators.grade import Grader
 from tau2_core.gym.hosted_episode import Blueprint
-from tau2_core.gym.workers import Workers
+from tau2_core.gym.worker_threads import WorkerThreads
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot, Termination
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.latency import Latency, timing_line
@@ -59,7 +59,7 @@ class ServedRun:
         resume: bool = False,
         stack: ExitStack,
         catalogue: Catalogue,
-        workers: Workers,
+        workers: WorkerThreads,
         conversation_tools: bool = False,
     ) -> None:
         self.plan = checked.plan

@@ -17,7 +17,7 @@ from tau2_core.gym.hosted_episode import Blueprint
 from tau2_core.gym.served_run import ServedRun
 from tau2_core.gym.slot_claims import no_run
 from tau2_core.gym.slots import Claim, Slots
-from tau2_core.gym.workers import Workers
+from tau2_core.gym.worker_threads import WorkerThreads
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
 from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.model.latency import Latency
@@ -59,7 +59,7 @@ class ServedRuns:
         self.planned: CheckedPlan | None = None  # what the inventory will be
         self.inventory: ServedRun | None = None
         self.slots: Slots | None = None
-        self.workers = Workers()
+        self.workers = WorkerThreads()
         self.run_seconds: float | None = None
         self._began = time.monotonic()
         self._checked: dict[Key, CheckedPlan] = {}

@@ -27,7 +27,7 @@ from tau2_core.model.judges import JudgeRule
 from tau2_core.model.llm import ModelRole
 from tau2_core.model.registrations import AgentSpec, UserSpec
 from tau2_core.model.tasks import Task
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.pack import Pack
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.plugins.hook_functions import Wrapper

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 from tau2_core.llm.answers import completion, decoded_object
-from tau2_core.llm.endpoint import EndpointClient
+from tau2_core.llm.endpoint_client import EndpointClient
 from tau2_core.llm.failures import error_in_answer
 from tau2_core.model.llm import AGENT_PROVIDER, Completion, ModelError, ModelFailure, ModelSettings
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 from tau2_core.errors import UsageError
 from tau2_core.model.llm import Completion, ModelError, ModelFailure, ModelRole
 from tau2_core.state.difference import path_text, value_changes
-from tau2_core.validation import first_wrong_part
+from tau2_core.validation_errors import first_wrong_part
 
 ExchangeKey = tuple[str, ModelRole, int]
 Request = dict[str, Any]

@@ -13,7 +13,7 @@ from tau2_core.llm.prompts import own_prompt
 from tau2_core.model.llm import Model, ModelError
 from tau2_core.model.messages import Message, UserMessage
 from tau2_core.model.user_review import Severity, UserFinding
-from tau2_core.validation import first_wrong_part
+from tau2_core.validation_errors import first_wrong_part
 
 Aspect = Literal["scenario", "known_information", "unknown_information", "persona", "guidelines"]
 PREFIX = "model:"  # of findings, before the aspect

@@ -12,8 +12,8 @@ from typing import Any
 
 from tau2_core.errors import MissingExtraError, UsageError
 from tau2_core.json_values import copy_json
-from tau2_core.llm.client import LiteLLMClient, load_litellm
 from tau2_core.llm.failures import as_model_error
+from tau2_core.llm.litellm_client import LiteLLMClient, load_litellm
 from tau2_core.model.llm import Completion, ModelError, ModelFailure, ModelSettings
 
 

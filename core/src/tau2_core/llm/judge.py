@@ -13,7 +13,7 @@ from tau2_core.llm.prompts import own_prompt
 from tau2_core.model.evaluation import JudgedStatement, Judgement
 from tau2_core.model.llm import Model, ModelError
 from tau2_core.model.messages import AssistantMessage, Message, SystemMessage, ToolMessage, UserMessage
-from tau2_core.validation import first_wrong_part
+from tau2_core.validation_errors import first_wrong_part
 
 WHO = {"assistant": "agent", "user": "customer"}
 QUESTION = "Transcript:\n\n<transcript>\n{transcript}\n</transcript>\n\nStatements:\n\n{statements}"

@@ -28,7 +28,7 @@ from tau2_core.model.observation import ModelStep
 from tau2_core.model.tokens import TokenTrace
 from tau2_core.observing import Watch
 from tau2_core.redaction import Redactor
-from tau2_core.watchdog import running
+from tau2_core.runtime.watchdog import running_code
 
 SHOWN = 500  # characters of an error message
 REASON = 50  # characters of a finish reason that is counted
@@ -174,7 +174,7 @@ class EpisodeModel:
         """Make a request; the options that are `sent` may contain headers, which decide nothing."""
         client = self.role_model.client
         send = self._no_client if client is None else partial(client.complete, messages, tools, sent)
-        with running(None):
+        with running_code(None):
             return await self.exchange({"options": options, "tools": list(tools), "messages": list(messages)}, send)
 
     async def exchange(self, asked: Mapping[str, Any], send: SendRequest) -> Completion:
@@ -218,7 +218,7 @@ class EpisodeModel:
         client = self.role_model.client
         send = self._no_client if client is None else partial(client.complete, messages, (), {})
         try:
-            with running(None):
+            with running_code(None):
                 completion = await self._within_turn(send)
         except ModelError as error:
             raise self._failed(error) from None  # the client's error is not redacted

@@ -13,9 +13,9 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
-from tau2_core.foreign import describe_error
+from tau2_core.foreign_code import describe_error
 from tau2_core.model.tools import Handler, Source
-from tau2_core.names import close_name
+from tau2_core.name_suggestions import close_name
 from tau2_core.packs.context import Context
 from tau2_core.packs.declarations import Declaration
 from tau2_core.packs.problems import Problems

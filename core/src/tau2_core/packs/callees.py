@@ -9,9 +9,9 @@ from typing import Any
 from tau2_core.model.registrations import Toolset
 from tau2_core.model.tools import CallingTool, Function, Role, Search, Source, Tool
 from tau2_core.packs.binding import Binder, Bound
-from tau2_core.packs.code import handler_modules
 from tau2_core.packs.declarations import OPEN_SCHEMA, Declaration, FunctionEntry, ToolEntry, read_entries
 from tau2_core.packs.locations import package_folder
+from tau2_core.packs.pack_modules import handler_modules
 from tau2_core.packs.problems import Problems
 from tau2_core.problem_kinds import ProblemKind
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tau2_core.errors import ToolError
 from tau2_core.model.tools import Role
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.hidden_tools import HiddenTools
 
 

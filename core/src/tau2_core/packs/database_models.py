@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tau2_core.foreign import describe_error, foreign
+from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.tools import Role, Source
 from tau2_core.packs.binding import failure_place
-from tau2_core.packs.code import load_name
 from tau2_core.packs.manifest import Databases
 from tau2_core.packs.pack import ROLES
+from tau2_core.packs.pack_modules import load_name
 from tau2_core.packs.problems import Problems
 from tau2_core.problem_kinds import ProblemKind
 from tau2_core.state.records import Database

@@ -13,18 +13,18 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from tau2_core.foreign import describe_error, foreign
-from tau2_core.garbage import no_garbage_collection
-from tau2_core.names import close_name
+from tau2_core.foreign_code import describe_error, foreign
+from tau2_core.name_suggestions import close_name
 from tau2_core.packs.conversions import Conversions
 from tau2_core.packs.json_source import load_json
 from tau2_core.packs.problems import keys_at
 from tau2_core.packs.source_error import SourceError, SourcePath
 from tau2_core.packs.yaml_source import Document, read_yaml
+from tau2_core.runtime.garbage_collection import no_garbage_collection
 from tau2_core.state.records import Database
 from tau2_core.state.shared_values import UnshareableError
 from tau2_core.state.world import Base
-from tau2_core.validation import dotted
+from tau2_core.validation_errors import dotted
 
 _TOML_HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(#.*)?$")
 _TOML_KEY = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")

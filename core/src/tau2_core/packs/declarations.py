@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
 from tau2_core.model.tools import FunctionKind, Kind, Role
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.provider_names import LONGEST, TOOL_RULE, is_provider_name
 from tau2_core.packs.schemas import schema_problems

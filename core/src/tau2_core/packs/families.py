@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tau2_core.model.tasks import Action, Assertion, FunctionCall, Task
 from tau2_core.model.tools import Source
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.combinations import NOBODY, choices
 from tau2_core.packs.pack_files import matching_files
 from tau2_core.packs.problems import Problems

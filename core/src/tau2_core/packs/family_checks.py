@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from tau2_core.errors import PackError
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.combinations import Combination
 from tau2_core.packs.families import TEMPLATE_NAMES, Block, Family
 from tau2_core.packs.family_tasks import FamilySource, FamilyTasks

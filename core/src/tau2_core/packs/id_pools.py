@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from tau2_core.model.tools import Source
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.pack_files import matching_files
 from tau2_core.packs.problems import Problems
 from tau2_core.problem_kinds import ProblemKind

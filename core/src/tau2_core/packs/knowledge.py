@@ -17,7 +17,7 @@ from tau2_core.packs.problems import Problems
 from tau2_core.packs.source_error import SourceError, SourcePath
 from tau2_core.packs.yaml_source import read_yaml
 from tau2_core.problem_kinds import ProblemKind
-from tau2_core.validation import first_wrong_part
+from tau2_core.validation_errors import first_wrong_part
 
 SUFFIXES = (".json", ".yaml", ".yml", ".md")
 FORM = "a document is an object with `id`, `title` and `content`; in Markdown the first two stand between `---` lines"

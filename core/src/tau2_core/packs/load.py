@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from tau2_core.errors import PackError, UsageError
-from tau2_core.foreign import describe_error, foreign
+from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.customers import Customers
 from tau2_core.model.datasets import ToolText
 from tau2_core.model.policy_rules import PolicyRule
 from tau2_core.model.registrations import Domain, SearchParts, Toolset
 from tau2_core.model.tools import Role, Source, Tool
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.binding import NOT_PLAIN, Binder, failure_place, is_plain
 from tau2_core.packs.callees import Callees
-from tau2_core.packs.code import handler_modules, load_name, locate
 from tau2_core.packs.customers import core_customers, read_customers
 from tau2_core.packs.database_models import read_models
 from tau2_core.packs.folder_domain import FolderDomain
 from tau2_core.packs.id_pools import check_id_pools
 from tau2_core.packs.manifest import Manifest
 from tau2_core.packs.pack import ROLES, Pack
+from tau2_core.packs.pack_modules import handler_modules, load_name, locate
 from tau2_core.packs.policy_rules import read_policy_rules
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.search_checks import SearchChecks

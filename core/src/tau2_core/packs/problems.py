@@ -10,15 +10,15 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from tau2_core.errors import Problem
-from tau2_core.foreign import describe_error, foreign
+from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.tools import Source
-from tau2_core.names import close_name
+from tau2_core.name_suggestions import close_name
 from tau2_core.packs.conversions import Conversions
 from tau2_core.packs.source_error import SourceError
 from tau2_core.packs.source_files import SourceFiles
 from tau2_core.packs.yaml_source import Document, YamlPath
 from tau2_core.problem_kinds import ProblemKind
-from tau2_core.validation import dotted
+from tau2_core.validation_errors import dotted
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Parsed = TypeVar("Parsed")

@@ -9,10 +9,10 @@ from typing import Any
 
 from jinja2 import FileSystemLoader, TemplateError, TemplateNotFound, TemplateSyntaxError
 
-from tau2_core.foreign import ForeignExit, describe_error, error_text, foreign
+from tau2_core.foreign_code import ForeignExit, describe_error, error_text, foreign
 from tau2_core.json_values import copy_json
 from tau2_core.model.tools import Tool
-from tau2_core.packs.sandbox import BoundedSandbox, bounded_work
+from tau2_core.packs.template_sandbox import BoundedSandbox, bounded_work
 
 
 class PromptError(ValueError):

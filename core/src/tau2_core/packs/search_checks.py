@@ -9,7 +9,7 @@ from typing import Any
 
 from tau2_core.model.registrations import RetrieverSpec
 from tau2_core.model.tools import Tool
-from tau2_core.names import close_name, did_you_mean
+from tau2_core.name_suggestions import close_name, did_you_mean
 from tau2_core.packs.manifest import Manifest
 from tau2_core.packs.problems import Problems
 from tau2_core.problem_kinds import ProblemKind

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.yaml_source import Place
 from tau2_core.problem_kinds import ProblemKind

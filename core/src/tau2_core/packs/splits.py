@@ -11,7 +11,7 @@ from pydantic import RootModel
 
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Source
-from tau2_core.names import close_name, did_you_mean
+from tau2_core.name_suggestions import close_name, did_you_mean
 from tau2_core.packs.family_tasks import FamilyTasks
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.split_rules import Rule, check_rule

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from tau2_core.model.tasks import Action, Assertion, FunctionCall, Task
 from tau2_core.model.tools import Callee, Source, role_of
-from tau2_core.names import close_name, did_you_mean
+from tau2_core.name_suggestions import close_name, did_you_mean
 from tau2_core.packs.arguments import argument_problems
 from tau2_core.packs.pack import Pack
 from tau2_core.packs.problems import Problems

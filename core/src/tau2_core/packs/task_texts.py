@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tau2_core.model.tasks import Task, UserScenario
 from tau2_core.model.tools import Source
-from tau2_core.names import close_name, did_you_mean
+from tau2_core.name_suggestions import close_name, did_you_mean
 from tau2_core.packs.families import Families
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.yaml_source import Document, Place

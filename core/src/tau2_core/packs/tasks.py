@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Source
-from tau2_core.names import close_name
+from tau2_core.name_suggestions import close_name
 from tau2_core.packs.families import Families, read_families
 from tau2_core.packs.family_tasks import FamilySource, FamilyTasks
 from tau2_core.packs.manifest import TaskFiles

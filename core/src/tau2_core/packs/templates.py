@@ -8,8 +8,8 @@ from typing import Any
 from jinja2 import Template, TemplateError
 from jinja2.meta import find_undeclared_variables
 
-from tau2_core.foreign import describe_error, error_text, foreign
-from tau2_core.packs.sandbox import BoundedSandbox, bounded_work
+from tau2_core.foreign_code import describe_error, error_text, foreign
+from tau2_core.packs.template_sandbox import BoundedSandbox, bounded_work
 from tau2_core.packs.yaml_source import YamlPath
 
 

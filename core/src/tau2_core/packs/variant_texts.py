@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tau2_core.model.datasets import ToolText
 from tau2_core.model.tools import Role, Source, Tool
-from tau2_core.names import close_name, did_you_mean
+from tau2_core.name_suggestions import close_name, did_you_mean
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.yaml_source import Place
 from tau2_core.problem_kinds import ProblemKind

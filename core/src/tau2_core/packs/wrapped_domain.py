@@ -17,9 +17,9 @@ from typing import Any
 from pydantic import create_model
 
 from tau2_core.errors import UsageError
-from tau2_core.foreign import describe_error, foreign
+from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.tools import Role
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.environment_copies import EnvironmentCopies
 from tau2_core.state.records import Database
 from tau2_core.state.world import Base, World

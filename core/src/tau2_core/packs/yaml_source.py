@@ -15,7 +15,7 @@ import yaml
 from tau2_core.model.tools import Source
 from tau2_core.packs.json_source import JsonParser
 from tau2_core.packs.source_error import MAX_DEPTH, SourceError, SourcePath
-from tau2_core.packs.yaml_words import explain
+from tau2_core.packs.yaml_errors import explain
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_NODES = 500_000

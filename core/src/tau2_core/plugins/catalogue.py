@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pluggy
 
 from tau2_core.errors import PackError, PluginError, Problem, Tau2GymError, UsageError
-from tau2_core.foreign import describe_error, foreign
+from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.registrations import (
     AdapterSpec,
     AgentKind,
@@ -32,7 +32,7 @@ from tau2_core.model.registrations import (
     UserSpec,
     loaded,
 )
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.plugins.hook_functions import Wrapper, listener_of, wrapper_of
 from tau2_core.problem_kinds import ProblemKind
 

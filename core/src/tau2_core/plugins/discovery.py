@@ -15,9 +15,9 @@ import pluggy
 
 from tau2_core import hookspecs
 from tau2_core.errors import UsageError
-from tau2_core.foreign import describe_error, foreign
+from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.registrations import Domain
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.plugins import builtin, faults
 from tau2_core.plugins.catalogue import RECORD_HOOKS, RECORD_TYPES, Catalogue, Plugin
 

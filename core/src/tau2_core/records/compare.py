@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tau2_core.errors import UsageError
 from tau2_core.model.llm import ADDRESSES, decides
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.records.customer_faults import (
     CustomerFaults,
     WithoutCustomerFaults,

@@ -18,7 +18,7 @@ from tau2_core.errors import RunError
 from tau2_core.records.lines import Line, json_content, whole_lines
 from tau2_core.redaction import Redactor, environment_redactor
 from tau2_core.terminal_text import printable_line
-from tau2_core.validation import first_wrong_part
+from tau2_core.validation_errors import first_wrong_part
 
 try:
     import fcntl

@@ -12,7 +12,7 @@ from tau2_core.errors import UsageError
 from tau2_core.model.episodes import Usage
 from tau2_core.model.judges import JudgeIdentity
 from tau2_core.records.statistics import Estimate
-from tau2_core.validation import first_wrong_part
+from tau2_core.validation_errors import first_wrong_part
 
 
 class CountedRate(BaseModel):

@@ -22,7 +22,7 @@ from tau2_core.records.figures import EpisodeEnd, GradeFigures, GradePlace, Judg
 from tau2_core.records.journal import CONFIGURATION, FORMAT, TASKS, Journal
 from tau2_core.records.slot_lines import SlotLines, SlotNumbers
 from tau2_core.records.tally import Tally
-from tau2_core.validation import first_wrong_part
+from tau2_core.validation_errors import first_wrong_part
 
 
 class _Named(BaseModel):

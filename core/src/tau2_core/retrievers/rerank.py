@@ -14,7 +14,7 @@ from tau2_core.llm.prompts import own_prompt
 from tau2_core.model.knowledge import AwaitedRetriever, Hit, KnowledgeBase, SearchContext
 from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.model.registrations import SearchParts
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.retrieval import create_retriever
 from tau2_core.retrievers.dense import episode_model
 from tau2_core.retrievers.settings import model_of, text

@@ -17,7 +17,7 @@ from tau2_core.model.knowledge import KnowledgeBase, SearchContext
 from tau2_core.model.llm import ModelRole, ModelSettings
 from tau2_core.model.registrations import SearchParts, loaded
 from tau2_core.model.sandboxes import FinishedCommand, Sandbox, SandboxLimits
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.retrievers.settings import query_text, seconds, switch, text
 
 LIMITS = SandboxLimits()

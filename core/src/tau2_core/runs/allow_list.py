@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tau2_core.errors import Problem
 from tau2_core.model.tools import Source
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.pack import Pack
 from tau2_core.packs.yaml_source import read_yaml
 from tau2_core.problem_kinds import ProblemKind

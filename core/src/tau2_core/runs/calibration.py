@@ -13,8 +13,8 @@ from tau2_core.errors import DatasetError, RunError, UsageError
 from tau2_core.llm.judge import transcript
 from tau2_core.llm.panel import Panel
 from tau2_core.model.episodes import Usage
-from tau2_core.names import did_you_mean
-from tau2_core.packs.code import locate
+from tau2_core.name_suggestions import did_you_mean
+from tau2_core.packs.pack_modules import locate
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.judge_calibration import CountedRate, JudgeCalibration, LengthPart, Part, WrongCase
 from tau2_core.records.statistics import exact_rate

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tau2_core.errors import RunError
 from tau2_core.llm.panel import Panel
 from tau2_core.model.episodes import Usage
-from tau2_core.validation import first_wrong_part
+from tau2_core.validation_errors import first_wrong_part
 
 
 class JudgeAnswer(BaseModel):

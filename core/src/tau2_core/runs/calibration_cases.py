@@ -12,7 +12,7 @@ from tau2_core.adapters.chat_messages import chat_form
 from tau2_core.errors import UsageError
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.messages import ToolMessage
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.records.labels import LabelFile, Labelled
 from tau2_core.records.reader import RecordedRun
 

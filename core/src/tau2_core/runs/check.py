@@ -15,7 +15,7 @@ from tau2_core.packs.load import load_pack
 from tau2_core.packs.pack import Pack
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.task_checks import check_tasks
-from tau2_core.packs.unwritten import note_unwritten
+from tau2_core.packs.unwritten_handlers import note_unwritten
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.problem_kinds import ProblemKind
 from tau2_core.runs.evaluator_sets import choose_evaluators

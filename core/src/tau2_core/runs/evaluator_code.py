@@ -15,9 +15,9 @@ from types import ModuleType
 from typing import Any
 
 from tau2_core.errors import PluginError
-from tau2_core.foreign import describe_error, foreign
+from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.registrations import Lazy, loaded
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.runs.code_files import CodeFiles
 
 

@@ -17,7 +17,7 @@ from tau2_core.evaluators.combine import RewardRule
 from tau2_core.evaluators.grade import Grader
 from tau2_core.model.registrations import EVALUATOR_SECONDS, DetectorSpec, EvaluatorSpec
 from tau2_core.model.tasks import RewardType, Task
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.yaml_source import Place
 from tau2_core.plugins.catalogue import Catalogue

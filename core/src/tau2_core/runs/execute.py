@@ -55,7 +55,7 @@ from tau2_core.runs.ordered_lines import OrderedLines
 from tau2_core.runs.plan import Plan
 from tau2_core.runs.resume import TakenOver
 from tau2_core.runs.stopping import Stopping
-from tau2_core.watchdog import watched_for
+from tau2_core.runtime.watchdog import watched_for
 
 
 @dataclass(frozen=True, slots=True)

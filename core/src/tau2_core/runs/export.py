@@ -16,18 +16,18 @@ from tau2_core.episode.customer_settings import choose_customers
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.tool_lists import agent_tools
 from tau2_core.errors import PluginError, RunError, Tau2GymError, UsageError
-from tau2_core.foreign import describe_error, foreign
+from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.model.exports import Export, ExportedEpisode, ExportedRun
 from tau2_core.model.registrations import ExporterSpec, loaded
 from tau2_core.model.tasks import Task
-from tau2_core.names import named_values
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.figures import Timing
 from tau2_core.records.reader import RecordedRun
 from tau2_core.runs.digests import text_digest
 from tau2_core.runs.evaluator_sets import choose_evaluators
+from tau2_core.runs.named_values import named_values
 
 Options = Mapping[str, str]  # of an exporter
 

@@ -11,7 +11,7 @@ from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import new_environment
 from tau2_core.errors import Problem, Tau2GymError, ToolError
 from tau2_core.evaluators.evidence import play_gold
-from tau2_core.evaluators.meaning import Meaning, semantic_differences
+from tau2_core.evaluators.semantic_comparison import ComparisonRules, semantic_differences
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tasks import Action, Task
 from tau2_core.model.tools import Failure, Source, Tool, role_of
@@ -21,7 +21,7 @@ from tau2_core.packs.tasks import TaskSource
 from tau2_core.problem_kinds import ProblemKind
 from tau2_core.runs.task_notes import TaskNotes
 from tau2_core.state.records import FrozenRecordError
-from tau2_core.validation import dotted
+from tau2_core.validation_errors import dotted
 
 
 class GoldProofs:
@@ -194,7 +194,7 @@ class GoldProofs:
         if not notes:
             return True
         start, end = new_environment(self.setting, task), play_gold(self.setting, task).environment
-        meaning = Meaning(ignored=notes)
+        meaning = ComparisonRules(ignored=notes)
         return any(semantic_differences(world, end.worlds[role], meaning) for role, world in start.worlds.items())
 
 

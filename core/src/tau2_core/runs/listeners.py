@@ -18,9 +18,9 @@ from typing import Any, Literal, get_args
 from weakref import finalize
 
 from tau2_core.errors import RunError
-from tau2_core.foreign import describe_error, foreign, stop_thread
+from tau2_core.foreign_code import describe_error, foreign, stop_thread
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.watchdog import place_of
+from tau2_core.runtime.watchdog import place_of
 
 log = logging.getLogger(__name__)
 Event = Literal["run_started", "episode_started", "episode_finished", "run_finished"]

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import DatasetError, PluginError, Tau2GymError, UsageError
-from tau2_core.foreign import describe_error, foreign
+from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.datasets import Dataset
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.llm import JUDGES, ModelRole, ModelSettings

@@ -13,7 +13,7 @@ from tau2_core.llm.keys import variables_of
 from tau2_core.llm.limits import Patience, RequestLimit
 from tau2_core.llm.model import Client, RoleModel
 from tau2_core.model.llm import AGENT_PROVIDER, ModelRole, ModelSettings
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.redaction import Redactor, remember, run_secrets
 from tau2_core.runs.stopping import refuse_unknown_price
 
@@ -161,14 +161,14 @@ def open_client(settings: ModelSettings, role: ModelRole = "agent", *, token_tra
 
         return EmbeddingClient(settings)
     if settings.model.startswith("endpoint/"):
-        from tau2_core.llm.endpoint import EndpointClient
+        from tau2_core.llm.endpoint_client import EndpointClient
 
         return EndpointClient(settings, token_traces=token_traces)
     if settings.model.startswith(f"{AGENT_PROVIDER}/"):
         from tau2_core.llm.agent_client import AgentClient
 
         return AgentClient(settings)
-    from tau2_core.llm.client import LiteLLMClient
+    from tau2_core.llm.litellm_client import LiteLLMClient
 
     return LiteLLMClient(settings)
 

@@ -17,7 +17,7 @@ from tau2_core.errors import DatasetError, Tau2GymError, UsageError
 from tau2_core.evaluators.grade import Grader
 from tau2_core.model.episodes import ArgumentMode
 from tau2_core.model.evaluation import Grade
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.agreement import Agreement
 from tau2_core.runs.evaluator_sets import choose_evaluators

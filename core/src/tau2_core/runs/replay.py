@@ -25,7 +25,7 @@ from tau2_core.model.messages import Requestor, ToolCall
 from tau2_core.model.tasks import Assertion, InitialState, Task, UserScenario
 from tau2_core.model.tools import ToolResult
 from tau2_core.state.difference import Absent, path_text, value_changes
-from tau2_core.validation import first_wrong_part
+from tau2_core.validation_errors import first_wrong_part
 
 
 class RecordedCall(BaseModel):

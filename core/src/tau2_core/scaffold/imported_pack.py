@@ -10,7 +10,7 @@ import yaml
 
 from tau2_core.packs.declarations import ToolEntry
 from tau2_core.packs.schemas import schema_problems
-from tau2_core.packs.yaml_text import yaml_text
+from tau2_core.packs.yaml_writer import yaml_text
 from tau2_core.scaffold.imported_tools import Imported, ImportedTool
 from tau2_core.scaffold.new_pack import add_files, finish_package, template_values
 from tau2_core.scaffold.pack_name import PackName

@@ -18,10 +18,10 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import Tool
 
 from tau2_core.errors import UsageError
-from tau2_core.foreign import describe_error
+from tau2_core.foreign_code import describe_error
 from tau2_core.gym.client import http_client
 from tau2_core.model.tools import Kind
-from tau2_core.packs.references import References, merged_object
+from tau2_core.packs.schema_references import References, merged_object
 from tau2_core.scaffold.imported_tools import Imported, ImportedTool, tool_name
 
 MAX_TOOLS = 5000

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from tau2_core.errors import MissingExtraError, UsageError
-from tau2_core.packs.references import References, merged_object
+from tau2_core.packs.schema_references import References, merged_object
 from tau2_core.scaffold.imported_tools import Imported, ImportedTool, class_name, python_name, tool_name
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")

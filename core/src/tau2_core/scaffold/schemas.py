@@ -15,7 +15,7 @@ from tau2_core.errors import UsageError
 from tau2_core.model.customers import CustomersFile
 from tau2_core.model.policy_rules import PolicyRule
 from tau2_core.model.tasks import Task
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.declarations import FunctionEntry, ToolEntry
 from tau2_core.packs.families import Block, Family
 from tau2_core.packs.manifest import Manifest

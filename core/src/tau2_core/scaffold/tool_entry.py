@@ -16,18 +16,18 @@ from docstring_parser import parse
 from pydantic import TypeAdapter
 
 from tau2_core.errors import PackError, UsageError
-from tau2_core.foreign import describe_error, foreign
+from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.registrations import Domain
 from tau2_core.model.tools import Handler, Kind, Role
-from tau2_core.names import did_you_mean
-from tau2_core.packs.code import handler_modules, locate
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.context import Context
 from tau2_core.packs.load import load_pack
 from tau2_core.packs.pack import Pack
+from tau2_core.packs.pack_modules import handler_modules, locate
 from tau2_core.packs.problems import Problems
-from tau2_core.packs.references import References
+from tau2_core.packs.schema_references import References
 from tau2_core.packs.yaml_source import read_yaml
-from tau2_core.packs.yaml_text import yaml_text
+from tau2_core.packs.yaml_writer import yaml_text
 
 _WRITING = {"STORE_ATTR", "DELETE_ATTR", "STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE"}
 _CHANGING = {"append", "extend", "insert", "remove", "pop", "clear", "update", "add", "discard", "setdefault", "sort"}

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from tau2_core.foreign import describe_error
+from tau2_core.foreign_code import describe_error
 from tau2_core.model.tools import Role
 from tau2_core.state.digest import official_text
 from tau2_core.state.records import Database

@@ -13,7 +13,7 @@ from tau2_core.episode.setup import start
 from tau2_core.errors import UsageError
 from tau2_core.model.messages import Requestor, ToolCall
 from tau2_core.model.tools import Role, ToolResult
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.runs.loading import load_setting, open_catalogue
 from tau2_core.state.difference import Change, world_changes
 from tau2_core.state.view import View

@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from tau2_core.event_loop import loop_factory
+from tau2_core.runtime.event_loop import loop_factory
 from tau2_core.testing import streamed
 from tau2_core.testing.token_template import ByteTemplate
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tau2_core.foreign import describe_error, foreign
+from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.registrations import Detect
 from tau2_core.model.user_review import ReviewedConversation, UserFinding, UserReview, worst_fault
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tau2_core.model.messages import Message, ToolCall, UserMessage
 from tau2_core.model.participants import STOP_TOKENS, UserContext
-from tau2_core.users.terminal import HOW_TO_CALL, Words, ask, show, show_last, show_tools
+from tau2_core.users.terminal import HOW_TO_CALL, TypedText, ask, show, show_last, show_tools
 
 
 class HumanUser:
@@ -23,7 +23,7 @@ class HumanUser:
     async def reply(self, history: Sequence[Message]) -> UserMessage:
         show_last(history, "agent")
         said = await ask("customer> ")
-        if isinstance(said, Words):
+        if isinstance(said, TypedText):
             return UserMessage(content=said.text)
         self.calls += 1
         call = ToolCall(id=f"user_call_{self.calls}", name=said.name, arguments=said.arguments, requestor="user")

@@ -20,7 +20,7 @@ HOW_TO_CALL = 'a tool is called with /name {"argument": "value"}'
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class TypedText:
     """A person's message to the other side."""
 
     text: str
@@ -53,12 +53,12 @@ def show_last(history: Sequence[Message], other: str) -> None:
         show(f"{'tool' if isinstance(last, ToolMessage) else other}: {last.content}")
 
 
-async def ask(prompt: str) -> Words | TypedCall:
+async def ask(prompt: str) -> TypedText | TypedCall:
     """Return the person's input. At end of file, raises KeyboardInterrupt, which ends the run."""
     while True:
         line = await _ask_line(prompt)
         if not line.startswith("/"):
-            return Words(line)
+            return TypedText(line)
         name, _, text = line[1:].partition(" ")
         try:
             arguments = json.loads(text or "{}")

@@ -20,7 +20,7 @@ from tau2_core.model.exports import Export
 from tau2_core.model.participants import AgentContext
 from tau2_core.model.tasks import EvaluationCriteria, Task, UserScenario
 from tau2_core.runs.loading import load_setting, open_catalogue
-from tau2_core.validation import first_wrong_part
+from tau2_core.validation_errors import first_wrong_part
 
 from tau2_gym_eval_protocol.rows import EvaluationRow, InputMetadata, Message
 

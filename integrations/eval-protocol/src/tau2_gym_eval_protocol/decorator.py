@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from tau2_core.errors import Tau2GymError, UsageError
-from tau2_core.event_loop import loop_factory
 from tau2_core.records.journal import default_name
 from tau2_core.redaction import run_redactor
+from tau2_core.runtime.event_loop import loop_factory
 
 from tau2_gym_eval_protocol.arguments import Arguments, Rows
 from tau2_gym_eval_protocol.experiment import Experiment

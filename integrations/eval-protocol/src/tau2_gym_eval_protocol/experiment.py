@@ -29,7 +29,7 @@ from tau2_gym_eval_protocol.rollout_processors import (
     RolloutProcessorConfig,
 )
 from tau2_gym_eval_protocol.rows import Code, EvalMetadata, EvaluateResult, EvaluationRow, RowStatus
-from tau2_gym_eval_protocol.run_of_rows import Wish, compose_rows
+from tau2_gym_eval_protocol.run_of_rows import RunSettings, compose_rows
 
 ROWS = "rows.jsonl"
 OnRow = Callable[[int, EvaluationRow], None]  # receives the number of a run, from 0, and a row whose rollout has ended
@@ -128,7 +128,9 @@ class Experiment:
     async def _play_as_run(self, processor: InProcessRolloutProcessor, on_row: OnRow) -> None:
         """Play the rows' tasks as one run of tau2-gym; its trials are the test's runs."""
         test, config = self.test, self._config
-        wish = Wish(self.params, config.kwargs, test.steps, test.num_runs, test.max_concurrent_rollouts, self.folder)
+        wish = RunSettings(
+            self.params, config.kwargs, test.steps, test.num_runs, test.max_concurrent_rollouts, self.folder
+        )
         run = compose_rows(self._rows, wish)
         setting, handler = run.composed.plan.setting, test.exception_handler_config
         copies = [self._of_run(uuid.uuid4().hex) for _ in range(test.num_runs)]

@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the plugin that shows every set-up error once."""
     config.pluginmanager.register(setup_errors)
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(setup_errors.OnceASession(config))
+        config.pluginmanager.register(setup_errors.OncePerSession(config))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

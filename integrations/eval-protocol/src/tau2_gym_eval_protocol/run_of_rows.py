@@ -52,7 +52,7 @@ NOT_SENT = ("model", "agent", "max_tools_per_turn", "max_tool_calls")  # to a mo
 
 
 @dataclass(frozen=True)
-class Wish:
+class RunSettings:
     """The options of an experiment's run, apart from the rows."""
 
     completion_params: Mapping[str, Any]
@@ -119,7 +119,7 @@ class RunOfRows:
         await close_models([*self.composed.plan.participants.role_models.values(), *(self.customers or {}).values()])
 
 
-def compose_rows(rows: Sequence[EvaluationRow], wish: Wish) -> RunOfRows:
+def compose_rows(rows: Sequence[EvaluationRow], wish: RunSettings) -> RunOfRows:
     """Compose a run of rows. Raises UsageError, PackError, DatasetError."""
     kwargs = {name: value for name, value in wish.kwargs.items() if name not in OF_PROCESSORS and value is not None}
     for name in kwargs.keys() & ELSEWHERE.keys():

@@ -31,7 +31,7 @@ async def server_of(script: Path, domain: str, port: int | None, log: Path) -> A
     with _reserved(port) as free, log.open("wb") as output:
         command = [sys.executable, str(script), "--port", str(free), "--domain", domain]
         process = subprocess.Popen(  # noqa: S603 - the caller's own script
-            [sys.executable, "-P", "-m", "tau2_core.end_with_parent", *command],
+            [sys.executable, "-P", "-m", "tau2_core.runtime.end_with_parent", *command],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,

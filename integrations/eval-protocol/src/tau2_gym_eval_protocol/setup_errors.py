@@ -34,7 +34,7 @@ class Shown:
             writer.line(line)
 
 
-class OnceASession:
+class OncePerSession:
     """Shows every error once. Registered where reports are shown, so not in the workers of pytest-xdist."""
 
     def __init__(self, config: pytest.Config) -> None:

@@ -22,7 +22,7 @@ from tau2_core.episode.transcript import written_call
 
 from tau2_gymnasium.actions import UnicodeText, read_action
 from tau2_gymnasium.environments import AgentEnv, CustomerEnv
-from tau2_gymnasium.seat import Reward
+from tau2_gymnasium.played_side import Reward
 from tau2_gymnasium.vector import VectorAgentEnv, VectorCustomerEnv
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from tau2_core.episode.transcript import transcript
 
 from tau2_gymnasium.actions import UnicodeText
 from tau2_gymnasium.environments import made_factory
-from tau2_gymnasium.seat import SEEDS, Draw, Player, Reward, Seat, checked_options, checked_seed
+from tau2_gymnasium.played_side import SEEDS, PlayedSide, Player, Reward, TaskDraw, checked_options, checked_seed
 from tau2_gymnasium.step_runner import StepRunner
 
 BY_TURN = {"agent": "agent_0", "user": "customer_0"}
@@ -41,10 +41,10 @@ class BothSidesEnv(AECEnv[str, dict[str, str], str]):
         self.agents: list[str] = []
         # Observations are no bare texts, since PettingZoo's own test compares the `dtype` of what is in no dictionary.
         self._observations = Dict({"text": UnicodeText()})
-        self._draw = Draw(self.factory, task_id)
+        self._draw = TaskDraw(self.factory, task_id)
         self._runner = StepRunner(self.factory)
         self._random, _ = seeding.np_random()
-        self._seats = {name: Seat(self.factory, side, reward=reward) for name, side in SIDES.items()}
+        self._seats = {name: PlayedSide(self.factory, side, reward=reward) for name, side in SIDES.items()}
 
     def observation_space(self, agent: str) -> Dict:  # noqa: ARG002 - it is the same for both
         return self._observations
@@ -62,12 +62,12 @@ class BothSidesEnv(AECEnv[str, dict[str, str], str]):
         task_id, drawn = self._draw.task(self._random, known), int(self._random.integers(SEEDS))
         self._episode = self.factory.episode(task_id, seed=drawn if seed is None else seed)
         self._runner.run(self._episode.begin())
-        for seat in self._seats.values():
-            seat.take(self._episode)
+        for played_side in self._seats.values():
+            played_side.take(self._episode)
         self.agents = [*SIDES]
         self.rewards, self._cumulative_rewards = dict.fromkeys(SIDES, 0.0), dict.fromkeys(SIDES, 0.0)
         self.terminations, self.truncations = dict.fromkeys(SIDES, False), dict.fromkeys(SIDES, False)
-        self.infos = {name: seat.told_first() for name, seat in self._seats.items()}
+        self.infos = {name: played_side.told_first() for name, played_side in self._seats.items()}
         self._seen = dict.fromkeys(SIDES, 0)
         self.agent_selection = BY_TURN[self._episode.conversation.turn]
 

@@ -9,7 +9,7 @@ import gymnasium
 from tau2_core import Curriculum, EpisodeFactory, EpisodeOptions, EpisodeRecord, Grade, UsageError
 
 from tau2_gymnasium.actions import UnicodeText
-from tau2_gymnasium.seat import SEEDS, Draw, Player, Reward, Seat, Stepped, checked_seed
+from tau2_gymnasium.played_side import SEEDS, PlayedSide, Player, Reward, Stepped, TaskDraw, checked_seed
 from tau2_gymnasium.step_runner import StepRunner
 
 
@@ -34,8 +34,8 @@ class _TextEnv(gymnasium.Env[str, str]):
         self.factory = made_factory(domain, self.side, split, task_id, options)
         self.observation_space = UnicodeText()
         self.action_space = UnicodeText()
-        self._seat = Seat(self.factory, self.side, whole=all_messages_as_observation, reward=reward)
-        self._draw = Draw(self.factory, task_id, curriculum)
+        self._seat = PlayedSide(self.factory, self.side, whole=all_messages_as_observation, reward=reward)
+        self._draw = TaskDraw(self.factory, task_id, curriculum)
         self._runner = StepRunner(self.factory)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import gymnasium
 from tau2_core import EpisodeError, EpisodeFactory
-from tau2_core.event_loop import loop_factory
+from tau2_core.runtime.event_loop import loop_factory
 
 Result = TypeVar("Result")
 

@@ -14,11 +14,20 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from tau2_core import Curriculum, EpisodeOptions, EpisodeRecord, UsageError
-from tau2_core.event_loop import loop_factory
+from tau2_core.runtime.event_loop import loop_factory
 
 from tau2_gymnasium.actions import UnicodeText
 from tau2_gymnasium.environments import made_factory
-from tau2_gymnasium.seat import SEEDS, Draw, Player, Reward, Seat, checked_options, checked_seed, refuse_no_text
+from tau2_gymnasium.played_side import (
+    SEEDS,
+    PlayedSide,
+    Player,
+    Reward,
+    TaskDraw,
+    checked_options,
+    checked_seed,
+    refuse_no_text,
+)
 from tau2_gymnasium.step_runner import run_at_once
 
 Result = TypeVar("Result")
@@ -55,9 +64,10 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.seats = [
-            Seat(self.factory, self.side, whole=all_messages_as_observation, reward=reward) for _ in range(num_envs)
+            PlayedSide(self.factory, self.side, whole=all_messages_as_observation, reward=reward)
+            for _ in range(num_envs)
         ]
-        self._draw = Draw(self.factory, task_id, curriculum)
+        self._draw = TaskDraw(self.factory, task_id, curriculum)
         self._randoms: list[np.random.Generator] = []
         self._over = np.ones(num_envs, dtype=np.bool_)
         self._observations: list[str] = [""] * num_envs
@@ -137,13 +147,13 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
     def records(self) -> list[EpisodeRecord]:
         """Return the records of the episodes so far."""
         self._refuse_closed()
-        return self._together([seat.record() for seat in self.seats])
+        return self._together([played_side.record() for played_side in self.seats])
 
     def close_extras(self, **_kwargs: Any) -> None:
         """Close the connections to models."""
         if self._loop is not None:
-            for seat in self.seats:
-                seat.close()
+            for played_side in self.seats:
+                played_side.close()
             self._run(self.factory.close())
             self._loop.close()
             self._loop = None
@@ -156,7 +166,7 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
     ) -> dict[str, Any]:
         """Start new episodes in some environments; return their infos."""
         infos: dict[str, Any] = {}
-        drawn: list[tuple[Seat, str, int]] = []
+        drawn: list[tuple[PlayedSide, str, int]] = []
         for place, index in enumerate(indexes):
             random = self._randoms[index]
             task_id = self._draw.task(random, options[place] if options else None)
@@ -164,7 +174,7 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
             told = seeds[place] if seeds else None
             drawn.append((self.seats[index], task_id, seed if told is None else told))
             infos = self._gathered(infos, {"task_id": task_id, "episode_seed": drawn[-1][2]}, index)
-        begun = self._together([seat.reset(task_id, seed) for seat, task_id, seed in drawn])
+        begun = self._together([played_side.reset(task_id, seed) for played_side, task_id, seed in drawn])
         for index, observation in zip(indexes, begun, strict=True):
             self._observations[index] = observation
             self._over[index] = False

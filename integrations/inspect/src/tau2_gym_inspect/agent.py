@@ -22,7 +22,7 @@ from inspect_ai.util import turn_limit
 from inspect_ai.util._display import display_type_initialized, init_display_type
 from tau2_core import AgentContext, AssistantMessage, Message, ToolResult
 from tau2_core.agents.llm import system_prompt
-from tau2_core.foreign import describe_error
+from tau2_core.foreign_code import describe_error
 from tau2_core.model.llm import ModelError, ModelFailure
 from tenacity import RetryError
 

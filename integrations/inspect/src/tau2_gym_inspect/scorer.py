@@ -9,7 +9,7 @@ from inspect_ai.solver import TaskState
 from tau2_core import Grade
 from tau2_core.records.reasons import reasons
 
-from tau2_gym_inspect.stage import Stage
+from tau2_gym_inspect.sample_episodes import SampleEpisodes
 
 NAME = "tau2"
 REASONS = 5
@@ -35,7 +35,7 @@ def as_score(grade: Grade, **more: Any) -> Score:
 
 
 @scorer(metrics=[mean(), stderr()], name=NAME)
-def reward(stage: Stage) -> Scorer:
+def reward(stage: SampleEpisodes) -> Scorer:
     """Grade the sample's episode with the evaluators of the task."""
 
     async def score(state: TaskState, target: Target) -> Score:  # noqa: ARG001 - as Inspect calls it

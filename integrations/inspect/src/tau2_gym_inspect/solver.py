@@ -12,14 +12,14 @@ from inspect_ai.tool import Tool
 from tau2_core import AssistantMessage, Episode
 from tau2_core.llm.reply import EMPTY_REMINDER, REPAIRS
 
-from tau2_gym_inspect.stage import Stage, UnscoredError
+from tau2_gym_inspect.sample_episodes import SampleEpisodes, UnscoredError
 from tau2_gym_inspect.tools import inspect_tools, make_call
 
 MakeAgent = Callable[[list[Tool]], Agent]
 
 
 @solver
-def begin_episode(stage: Stage) -> Solver:
+def begin_episode(stage: SampleEpisodes) -> Solver:
     """Begin the sample's episode: the messages and the tools become the agent's."""
 
     async def solve(state: TaskState, _generate: Generate) -> TaskState:
@@ -32,7 +32,7 @@ def begin_episode(stage: Stage) -> Solver:
 
 
 @solver
-def converse(stage: Stage) -> Solver:
+def converse(stage: SampleEpisodes) -> Solver:
     """Let the model talk to the customer and call tools until the episode ends.
 
     An empty answer is asked for again, twice, as in a run. Raises UnscoredError if the episode ended by an error of
@@ -65,7 +65,7 @@ def converse(stage: Stage) -> Solver:
 
 
 @solver
-def played_by(stage: Stage, make: MakeAgent) -> Solver:
+def played_by(stage: SampleEpisodes, make: MakeAgent) -> Solver:
     """Let an agent of Inspect take the turns: it calls the tools itself, and its last text is for the customer.
 
     `make` gets the episode's tools and returns the sample's agent. A call that ends the episode, by a limit or `done`,

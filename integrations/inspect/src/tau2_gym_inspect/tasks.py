@@ -15,9 +15,9 @@ from tau2_core import EpisodeFactory, UserContext, UserSpec
 from tau2_core.model.tasks import Task as DomainTask
 from tau2_core.users.llm import LLMUser
 
+from tau2_gym_inspect.sample_episodes import SampleEpisodes
 from tau2_gym_inspect.scorer import reward
 from tau2_gym_inspect.solver import MakeAgent, begin_episode, converse, played_by
-from tau2_gym_inspect.stage import Stage
 from tau2_gym_inspect.user_model import CustomerModel
 
 MODEL = "llm"
@@ -52,7 +52,7 @@ def domain_task(
     solo = options.get("solo", False)
     factory = EpisodeFactory(domain, split=split, tasks=tasks, user=_customer("none" if solo else user), **options)
     factory.refuse_ungradable()
-    stage = Stage(factory, seed)
+    stage = SampleEpisodes(factory, seed)
     samples = [_sample(factory, task) for task in factory.tasks.values()]
     return Task(
         dataset=MemoryDataset(samples, name=f"{factory.domain}:{split or 'base'}"),

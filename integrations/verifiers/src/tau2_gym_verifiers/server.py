@@ -22,7 +22,7 @@ async def own_server(options: Sequence[str]) -> AsyncIterator[str]:
 
     `options` are those of `tau2-gym serve`. Raises RunError, with its output, if it does not start.
     """
-    command = [*PYTHON, "tau2_core.end_with_parent", *PYTHON, "tau2_core", "serve", *options, "--port", "0"]
+    command = [*PYTHON, "tau2_core.runtime.end_with_parent", *PYTHON, "tau2_core", "serve", *options, "--port", "0"]
     with tempfile.TemporaryFile() as log:
         process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=log)
         assert process.stdin is not None

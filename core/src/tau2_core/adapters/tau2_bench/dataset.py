@@ -13,7 +13,7 @@ from tau2_core.adapters.tau2_bench.tasks import load_splits, load_tasks
 from tau2_core.errors import DatasetError
 from tau2_core.model.datasets import Dataset
 from tau2_core.model.tools import Role
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 
 _DOMAINS = Path("data", "tau2", "domains")
 _USER_SIMULATOR = Path("data", "tau2", "user_simulator")

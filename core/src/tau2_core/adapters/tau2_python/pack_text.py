@@ -18,7 +18,7 @@ from tau2_core.adapters.tau2_python.source import Tau2Source
 from tau2_core.adapters.tau2_python.tools import TRANSFER, SourceFunction, SourceTool
 from tau2_core.model.tasks import ExpectedOutcome, Task
 from tau2_core.model.tools import Role
-from tau2_core.packs.yaml_text import yaml_text
+from tau2_core.packs.yaml_writer import yaml_text
 
 TASKS = "data/tasks/tasks.yaml"
 CLOCK = "2025-01-01T00:00:00"

@@ -13,7 +13,7 @@ from typing import Any
 from tau2_core.adapters.tau2_python.tasks import read_splits, read_tasks
 from tau2_core.adapters.tau2_python.tools import SourceFunction, SourceTool, read_functions, read_tools
 from tau2_core.errors import UsageError
-from tau2_core.foreign import describe_error, foreign
+from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Role
 from tau2_core.packs.wrapped_domain import FACTORY, WrappedDomain, find_factory, open_wrapped

@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import RootModel, ValidationError
 
 from tau2_core.errors import UsageError
-from tau2_core.foreign import describe_error, foreign
+from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.tasks import Task
-from tau2_core.names import did_you_mean
-from tau2_core.validation import first_wrong_part
+from tau2_core.name_suggestions import did_you_mean
+from tau2_core.validation_errors import first_wrong_part
 
 ALL = "all"
 _Splits = RootModel[dict[str, list[str]]]

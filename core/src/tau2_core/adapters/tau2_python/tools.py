@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
 
 from tau2_core.errors import UsageError
-from tau2_core.foreign import describe_error, foreign
+from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import FunctionKind, Kind, Role, role_of
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.provider_names import TOOL_RULE, is_provider_name
-from tau2_core.packs.references import References
+from tau2_core.packs.schema_references import References
 from tau2_core.packs.schemas import schema_problems
 
 TRANSFER = "transfer_to_human_agents"  # the name that tau2-bench gives the tool in every domain

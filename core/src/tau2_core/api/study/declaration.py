@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tau2_core.api.options import NAMES, RunOptions
 from tau2_core.errors import UsageError
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.problems import Problems
 from tau2_core.packs.yaml_source import Document
 from tau2_core.redaction import without_assigned_secrets

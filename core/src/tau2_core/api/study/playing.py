@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tau2_core import event_loop
 from tau2_core.api.evaluate import play_composed
 from tau2_core.api.study.cells import Cell, Grid, composed
 from tau2_core.errors import RunError
 from tau2_core.records.journal import CONFIGURATION, EPISODES, Journal
 from tau2_core.runs.checked_plan import check_plan
 from tau2_core.runs.composition import Composition
+from tau2_core.runtime import event_loop
 
 STUDY = "study.json"
 FORMAT = 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tau2_core.evaluators.action import all_calls, near_miss
-from tau2_core.evaluators.meaning import Meaning, normalised
+from tau2_core.evaluators.semantic_comparison import ComparisonRules, normalised
 from tau2_core.model.evaluation import Check, Evidence, Status, Verdict
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tasks import Action
@@ -38,8 +38,8 @@ def made(action: Action, call: ToolCall, tool: Tool | None, *, solo: bool = Fals
     for key in keys:
         if key in optional and key not in action.arguments:
             continue
-        wanted = normalised(action.arguments.get(key), (), Meaning())
-        given = normalised(call.arguments.get(key), (), Meaning())
+        wanted = normalised(action.arguments.get(key), (), ComparisonRules())
+        given = normalised(call.arguments.get(key), (), ComparisonRules())
         if wanted != given or type(wanted) is not type(given):
             return False
     return True

@@ -17,7 +17,7 @@ from tau2_core.gym.openenv.messages import RpcRequest
 from tau2_core.gym.openenv.sessions import EnvironmentSession
 from tau2_core.gym.request_json import parse_body
 from tau2_core.model.tools import ToolResult
-from tau2_core.validation import first_wrong_part
+from tau2_core.validation_errors import first_wrong_part
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600

@@ -17,7 +17,7 @@ from tau2_core.gym.openenv.messages import ACTION, ResetOptions, Stepped
 from tau2_core.gym.openenv.rpc import Rpc
 from tau2_core.gym.openenv.sessions import EnvironmentSession
 from tau2_core.gym.request_json import parse_body
-from tau2_core.validation import first_wrong_part
+from tau2_core.validation_errors import first_wrong_part
 
 log = logging.getLogger(__name__)
 IDLE_PERIODS = 4  # seconds after which an unused connection is closed once its episode is unused

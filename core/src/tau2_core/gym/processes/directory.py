@@ -10,7 +10,7 @@ from tau2_core.gym.errors import full, over_budget, taken_id
 from tau2_core.gym.served_runs import ServedRuns
 
 if TYPE_CHECKING:
-    from tau2_core.gym.processes.member import Member
+    from tau2_core.gym.processes.worker_handle import WorkerHandle
 
 
 class Directory:
@@ -19,19 +19,19 @@ class Directory:
     def __init__(self, max_episodes: int, runs: ServedRuns) -> None:
         self._max_episodes = max_episodes
         self._runs = runs
-        self._members: dict[str, Member] = {}
+        self._members: dict[str, WorkerHandle] = {}
         self._names: dict[str, list[str]] = {}
-        self._counts: Counter[Member] = Counter()
+        self._counts: Counter[WorkerHandle] = Counter()
 
-    def find(self, name: str) -> Member | None:
+    def find(self, name: str) -> WorkerHandle | None:
         """Return the worker that hosts the episode with an id or a key."""
         return self._members.get(name)
 
-    def episodes_of(self, member: Member) -> int:
+    def episodes_of(self, member: WorkerHandle) -> int:
         """Return the number of a worker's episodes."""
         return self._counts[member]
 
-    def open(self, member: Member, episode_id: str, keys: Sequence[str]) -> None:
+    def open(self, member: WorkerHandle, episode_id: str, keys: Sequence[str]) -> None:
         """Add an episode.
 
         Raises RefusedError: 409 for a taken id, 503 if the server is full or the cost limit is reached.
@@ -56,7 +56,7 @@ class Directory:
             del self._members[name]
         return names
 
-    def close_all_of(self, member: Member) -> list[str]:
+    def close_all_of(self, member: WorkerHandle) -> list[str]:
         """Remove the episodes of a worker; return their ids and keys."""
         ids = [episode_id for episode_id in self._names if self._members[episode_id] is member]
         names = [name for episode_id in ids for name in self.close(episode_id)]

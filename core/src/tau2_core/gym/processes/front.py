@@ -18,10 +18,10 @@ from tau2_core.gym.metrics import Figures, total
 from tau2_core.gym.processes.addresses import Address, position_of
 from tau2_core.gym.processes.content import content_of_run
 from tau2_core.gym.processes.directory import Directory
-from tau2_core.gym.processes.left_behind import OPEN
-from tau2_core.gym.processes.member import Member
 from tau2_core.gym.processes.messages import Expire, GetFigures, GetStates, Known, RunOver, Setup, Stop, Where
+from tau2_core.gym.processes.orphaned_episodes import OPEN
 from tau2_core.gym.processes.worker_entries import SharedState, WorkerEntries
+from tau2_core.gym.processes.worker_handle import WorkerHandle
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.served_runs import ServedRuns
 from tau2_core.gym.server_settings import ServerSettings
@@ -50,7 +50,7 @@ class Front:
         self._runs = runs
         self._models = SharedModels(settings.pool.opened)
         self._directory = Directory(registry.max_episodes, runs)
-        self._members: dict[int, Member] = {}
+        self._members: dict[int, WorkerHandle] = {}
         self._past = Figures()
         self._lost = 0
         self._stopping = False
@@ -79,7 +79,9 @@ class Front:
 
     async def _add(self, position: int) -> None:
         """Start the worker with this number and wait until it is ready. Raises RunError."""
-        member = Member(position, self._new_entries(), self._directory, self._models, self._take_back, self._forget)
+        member = WorkerHandle(
+            position, self._new_entries(), self._directory, self._models, self._take_back, self._forget
+        )
         await member.start(self._setup(position))
         self._members[position] = member
         self._spawn(self._watch(member))
@@ -119,7 +121,7 @@ class Front:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _watch(self, member: Member) -> None:
+    async def _watch(self, member: WorkerHandle) -> None:
         """Wait until a worker ends, keep the records that it left, and replace it."""
         how = await member.wait()
         was_ready = member.ready.done() and member.ready.exception() is None
@@ -175,7 +177,7 @@ class Front:
         """Return how many clients are connected to workers."""
         return sum(member.connections for member in self._members.values())
 
-    async def place(self, where: Address) -> Member | None:
+    async def place(self, where: Address) -> WorkerHandle | None:
         """Return the worker that answers a request; None if the front answers it. Raises RefusedError (503)."""
         if where.kind == "name":
             member = self._directory.find(where.name)
@@ -192,7 +194,7 @@ class Front:
             return member
         return None
 
-    def placed_at_once(self, where: Address) -> Member | None:
+    def placed_at_once(self, where: Address) -> WorkerHandle | None:
         """Return the worker for a WebSocket; None if none is ready."""
         if where.kind == "session":
             return self._at(position_of(where.name, self.count))
@@ -201,15 +203,15 @@ class Front:
             member.expect()
         return member
 
-    def _at(self, position: int) -> Member | None:
+    def _at(self, position: int) -> WorkerHandle | None:
         member = self._members.get(position)
         return member if member is not None and member.is_ready else None
 
-    def _least_loaded(self) -> Member | None:
+    def _least_loaded(self) -> WorkerHandle | None:
         ready = [member for member in self._members.values() if member.is_ready]
         return min(ready, key=lambda member: member.load, default=None)
 
-    async def _ready(self, find: Callable[[], Member | None]) -> Member:
+    async def _ready(self, find: Callable[[], WorkerHandle | None]) -> WorkerHandle:
         try:
             async with asyncio.timeout(START_SECONDS):
                 while (member := find()) is None:
@@ -225,7 +227,7 @@ class Front:
         return [state for states in found for state in states]
 
     @staticmethod
-    async def _states(member: Member) -> list[dict[str, Any]]:
+    async def _states(member: WorkerHandle) -> list[dict[str, Any]]:
         try:
             return await member.ask(GetStates(), list[dict[str, Any]]) if member.is_ready else []
         except RunError:
@@ -238,7 +240,7 @@ class Front:
         await asyncio.gather(*(self._expire(member) for member in self._members.values()))
 
     @staticmethod
-    async def _expire(member: Member) -> None:
+    async def _expire(member: WorkerHandle) -> None:
         with suppress(RunError):  # it has just ended, and its episodes with it
             if member.is_ready:
                 await member.ask(Expire(), type(None))

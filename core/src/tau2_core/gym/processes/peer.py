@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from tau2_core.errors import RunError, Tau2GymError
-from tau2_core.foreign import describe_error
+from tau2_core.foreign_code import describe_error
 from tau2_core.gym.errors import RefusedError, as_refusal
 from tau2_core.gym.processes.channel import Channel
 from tau2_core.gym.processes.messages import Answer, Ask, Declined, Message, Notice, Request

@@ -34,7 +34,7 @@ from tau2_core.gym.server_settings import ServerSettings
 from tau2_core.gym.slot_claims import no_run
 from tau2_core.gym.slots import Claim as SlotClaim
 from tau2_core.gym.slots import Slots
-from tau2_core.gym.workers import Workers
+from tau2_core.gym.worker_threads import WorkerThreads
 from tau2_core.llm.cassette import Cassette
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade, Judgement
@@ -61,7 +61,7 @@ class RemoteRuns:
         judge_all: bool,
         cassette: Cassette | None,
     ) -> None:
-        self.workers = Workers()
+        self.workers = WorkerThreads()
         self.slot_attempts = slot_attempts
         self.slot_seconds = slot_seconds
         self.over = False

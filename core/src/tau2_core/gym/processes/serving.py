@@ -14,8 +14,6 @@ import anyio
 import uvicorn
 from starlette.types import ASGIApp
 
-from tau2_core.event_loop import loop_factory
-from tau2_core.garbage import rare_garbage_collection
 from tau2_core.gym.application import build_application
 from tau2_core.gym.connections import ConnectionLimits, bounded_protocol
 from tau2_core.gym.processes.addresses import Address
@@ -26,8 +24,10 @@ from tau2_core.gym.registry import Registry
 from tau2_core.gym.serve import RESERVED_FILES, RecordKeepingServer, many_files, run_server, uvicorn_config
 from tau2_core.gym.served_runs import ServedRuns
 from tau2_core.gym.server_settings import ServerSettings
-from tau2_core.gym.workers import short_turns
+from tau2_core.gym.worker_threads import short_turns
 from tau2_core.runs.options import Options
+from tau2_core.runtime.event_loop import loop_factory
+from tau2_core.runtime.garbage_collection import rare_garbage_collection
 
 log = logging.getLogger(__name__)
 

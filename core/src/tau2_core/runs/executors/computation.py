@@ -10,10 +10,10 @@ from itertools import chain, islice
 from typing import Protocol
 
 from tau2_core.runs.executors.launching import ChosenExecutor
-from tau2_core.runs.executors.member import ATTEMPTS, WorkerEndedError
 from tau2_core.runs.executors.messages import Compute, Computed, Setup
 from tau2_core.runs.executors.run_description import packed_computation
 from tau2_core.runs.executors.shared_models import SharedModels
+from tau2_core.runs.executors.worker_handle import ATTEMPTS, WorkerEndedError
 from tau2_core.runs.executors.worker_pool import WorkerPool
 
 MOST_OF_A_BATCH = 16  # items per batch

@@ -10,10 +10,10 @@ from tau2_core.model.episodes import Slot, Termination
 from tau2_core.model.evaluation import Judgement
 from tau2_core.records.journal import encoded_line
 from tau2_core.runs.checked_plan import CheckedPlan
-from tau2_core.runs.executors.member import ATTEMPTS, Job, WorkerEndedError
 from tau2_core.runs.executors.messages import Failed, GradedSlot, Judged, PlaySlot, Recorded, Regrade, Traced, Used
 from tau2_core.runs.executors.players import GradedRecord, Keep, Played
 from tau2_core.runs.executors.shared_models import SharedModels
+from tau2_core.runs.executors.worker_handle import ATTEMPTS, Job, WorkerEndedError
 from tau2_core.runs.executors.worker_pool import WorkerPool
 
 

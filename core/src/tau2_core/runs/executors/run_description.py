@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tau2_core.errors import RunError, UsageError
-from tau2_core.foreign import describe_error, foreign
+from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.registrations import AgentSpec, UserSpec
 from tau2_core.model.tasks import Task
 from tau2_core.runs.executors.players import OpenEpisodes, PlayEpisode

@@ -10,10 +10,9 @@ from itertools import count
 from typing import Any
 
 from tau2_core.errors import RunError, Tau2GymError
-from tau2_core.foreign import describe_error, foreign
+from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.executors import Invitation, Launcher, WorkerProcess
 from tau2_core.runs.executors.connection import accept
-from tau2_core.runs.executors.member import GRACE, Job, Member, WorkerEndedError
 from tau2_core.runs.executors.messages import (
     Broken,
     Compute,
@@ -35,6 +34,7 @@ from tau2_core.runs.executors.messages import (
     Wanted,
 )
 from tau2_core.runs.executors.shared_models import SharedModels
+from tau2_core.runs.executors.worker_handle import GRACE, Job, WorkerEndedError, WorkerHandle
 
 log = logging.getLogger(__name__)
 DONE = (GradedSlot, Computed)
@@ -53,7 +53,7 @@ class WorkerPool:
         self._models = models
         self.note: Note = _not_expected
         self._port = 0
-        self._members: dict[int, Member] = {}
+        self._members: dict[int, WorkerHandle] = {}
         self._numbers = count()
         self._changed = asyncio.Event()
         self._waiting_alone = 0
@@ -107,14 +107,14 @@ class WorkerPool:
         member.alone = alone
         return member.assign(make(next(self._numbers)))
 
-    async def _free(self) -> Member:
+    async def _free(self) -> WorkerHandle:
         while True:
             free = [each for each in self._ready() if each.jobs or not self._waiting_alone]
             if free:
                 return min(free, key=lambda member: len(member.jobs))
             await self._changed.wait()
 
-    async def _free_alone(self) -> Member:
+    async def _free_alone(self) -> WorkerHandle:
         self._waiting_alone += 1
         try:
             while True:
@@ -126,7 +126,7 @@ class WorkerPool:
             self._waiting_alone -= 1
             self._wake()
 
-    def _ready(self) -> list[Member]:
+    def _ready(self) -> list[WorkerHandle]:
         if self._error is not None:
             raise self._error
         return [each for each in self._members.values() if each.is_ready and not each.alone]
@@ -138,7 +138,7 @@ class WorkerPool:
 
     async def _add(self) -> None:
         """Start a worker and wait until it is ready. Raises RunError."""
-        member = Member(next(self._numbers), secrets.token_hex(32), self._models)
+        member = WorkerHandle(next(self._numbers), secrets.token_hex(32), self._models)
         self._members[member.number] = member
         invitation = Invitation(self._launcher.host, self._port, member.number, member.key)
         try:
@@ -168,7 +168,7 @@ class WorkerPool:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _watch(self, member: Member, process: WorkerProcess) -> None:
+    async def _watch(self, member: WorkerHandle, process: WorkerProcess) -> None:
         """Detect a worker that ends before it connects, or whose connection other processes keep open."""
         how = await process.wait()
         if member.connection is None:
@@ -197,7 +197,7 @@ class WorkerPool:
         member = self._members.get(number)
         return member.key if member is not None and member.connection is None else None
 
-    def _hear(self, member: Member, message: FromWorker) -> None:
+    def _hear(self, member: WorkerHandle, message: FromWorker) -> None:
         if isinstance(message, PlayedSlot):
             member.note_played(message)
         elif isinstance(message, DONE):
@@ -218,7 +218,7 @@ class WorkerPool:
         else:
             self.note(message)
 
-    async def _how_it_ended(self, member: Member) -> str:
+    async def _how_it_ended(self, member: WorkerHandle) -> str:
         assert member.process is not None
         try:
             return await asyncio.wait_for(member.process.wait(), GRACE)
@@ -226,7 +226,7 @@ class WorkerPool:
             member.process.kill()
             return "its connection was lost"
 
-    def _lose(self, member: Member, how: str) -> None:
+    def _lose(self, member: WorkerHandle, how: str) -> None:
         """Remove a worker that has ended, and start a new one."""
         if self._members.pop(member.number, None) is None:
             return

@@ -44,7 +44,7 @@ class Job:
 
 
 @dataclass(eq=False)
-class Member:
+class WorkerHandle:
     """A worker that was started. `alone`: it gets no other job before this one is done."""
 
     number: int

@@ -14,13 +14,19 @@ from tau2_core.episode.tool_lists import agent_tools
 from tau2_core.errors import UsageError
 from tau2_core.evaluators.evidence import Gold
 from tau2_core.evaluators.grade import Grader
-from tau2_core.evaluators.learning_rewards import FOR_GOOD, GoldProgress, Paid, RewardWeights, learning_rewards
+from tau2_core.evaluators.learning_rewards import (
+    FOR_GOOD,
+    GoldProgress,
+    RewardCalculator,
+    RewardWeights,
+    learning_rewards,
+)
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade
 from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Role, Tool
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.runs.composition import compose
 from tau2_core.runs.model_clients import close_models
 
@@ -140,12 +146,12 @@ class EpisodeFactory:
             said = await panel.decide(str(record.slot), record.messages, statements)
         return await self._grader.grade_aside(record, task, said)
 
-    def pay(self, episode: Episode, weights: RewardWeights, *, side: Role = "agent") -> Pay:
+    def step_rewards(self, episode: Episode, weights: RewardWeights, *, side: Role = "agent") -> StepRewards:
         """Return an object that computes the rewards of an episode's steps while it is played. Raises TaskError."""
         progress = None
         if weights.need_progress:
             progress = GoldProgress(self.setting, episode.task, episode.seed, self._known_gold)
-        return Pay(episode, weights, side, progress)
+        return StepRewards(episode, weights, side, progress)
 
     def learning_rewards(
         self, record: EpisodeRecord, grade: Grade, weights: RewardWeights, *, side: Role = "agent"
@@ -168,14 +174,14 @@ def _is_of_the_core(spec: AgentSpec | UserSpec) -> bool:
     return str(loaded(create).__module__).startswith("tau2_core.")
 
 
-class Pay:
+class StepRewards:
     """Computes the rewards of one episode's steps as they are made, as `EpisodeFactory.learning_rewards` does later."""
 
     def __init__(self, episode: Episode, weights: RewardWeights, side: Role, progress: GoldProgress | None) -> None:
         assert isinstance(episode.backend, LocalBackend)
         self._episode = episode
         self._worlds = episode.backend.environment.worlds
-        self._paid = Paid(weights, side, progress, self._worlds, episode.conversation.messages)
+        self._paid = RewardCalculator(weights, side, progress, self._worlds, episode.conversation.messages)
         self._seen = len(episode.conversation.messages)
 
     def step(self, grade: Grade | None = None) -> float:

@@ -47,7 +47,7 @@ def recordable_message(speaker: str, message: ParticipantMessage | str) -> Parti
     return own
 
 
-def unrecordable(name: str, arguments: dict[str, Any], *, strict: bool = False) -> ToolResult | None:
+def error_if_unrecordable(name: str, arguments: dict[str, Any], *, strict: bool = False) -> ToolResult | None:
     """Return an error result if a call cannot be recorded (`strict`: as JSON), else None."""
     problem = json_problem(arguments, strict=strict)
     if problem is None and (strict or type(name) is not str):

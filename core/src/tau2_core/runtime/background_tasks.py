@@ -10,8 +10,8 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from tau2_core.foreign import describe_error, foreign
-from tau2_core.watchdog import running
+from tau2_core.foreign_code import describe_error, foreign
+from tau2_core.runtime.watchdog import running_code
 
 log = logging.getLogger(__name__)
 SECONDS = 1.0  # seconds that a cancelled task has to end
@@ -103,7 +103,7 @@ class _Driven:
         value: Any = None
         while True:
             try:
-                with running("a background task"):
+                with running_code("a background task"):
                     awaited = step(value)
             except StopIteration as end:
                 return end.value
@@ -123,7 +123,7 @@ class _Driven:
             SECONDS,
         )
         try:
-            with foreign(), running("a background task"):
+            with foreign(), running_code("a background task"):
                 self.work.close()
         except Exception as error:  # noqa: BLE001 - it may even refuse to be closed
             log.warning("a background task, %s, raised as it was stopped: %s", self.name, describe_error(error))

@@ -18,7 +18,7 @@ OPEN = ".open-"  # begins the name of the folder in which a server has the calls
 WHY = "the server was killed while this episode was open"
 
 
-def keep_what_is_left(out: Path, redactor: Redactor | None) -> Iterator[str]:
+def keep_orphaned_episodes(out: Path, redactor: Redactor | None) -> Iterator[str]:
     """Append the records of episodes whose server was killed to their runs below `out`; yield what was done.
 
     What cannot be kept is named, and stays. Folders of servers that are running are left alone.

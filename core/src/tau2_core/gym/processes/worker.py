@@ -18,8 +18,6 @@ import anyio
 import uvicorn
 
 from tau2_core.errors import Tau2GymError
-from tau2_core.event_loop import loop_factory
-from tau2_core.garbage import rare_garbage_collection
 from tau2_core.gym.application import build_application
 from tau2_core.gym.composition import compose_served_run, open_registry, open_settings, serves_a_run
 from tau2_core.gym.control_plane import episode_state
@@ -49,14 +47,16 @@ from tau2_core.gym.processes.serving import MovingServer, moving_configuration
 from tau2_core.gym.registry import Registry
 from tau2_core.gym.serve import BUSY_SECONDS, many_files
 from tau2_core.gym.server_settings import ServerSettings
-from tau2_core.gym.workers import short_turns
+from tau2_core.gym.worker_threads import short_turns
 from tau2_core.runs.composition import open_pool
 from tau2_core.runs.executors.messages import Admitted, Refused
 from tau2_core.runs.executors.remote_models import Admissions, cassette_of, reported
 from tau2_core.runs.loading import open_catalogue
 from tau2_core.runs.model_clients import close_models
 from tau2_core.runs.options import Options
-from tau2_core.watchdog import watched_for
+from tau2_core.runtime.event_loop import loop_factory
+from tau2_core.runtime.garbage_collection import rare_garbage_collection
+from tau2_core.runtime.watchdog import watched_for
 
 
 def serve_worker(handle: int) -> None:

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from tau2_core.background import tracked_loops
-from tau2_core.garbage import rare_garbage_collection
+from tau2_core.runtime.background_tasks import tracked_loops
+from tau2_core.runtime.garbage_collection import rare_garbage_collection
 
 T = TypeVar("T")
 

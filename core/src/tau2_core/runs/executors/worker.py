@@ -7,8 +7,7 @@ import json
 import socket
 
 from tau2_core.errors import Tau2GymError
-from tau2_core.event_loop import run_async
-from tau2_core.foreign import describe_error
+from tau2_core.foreign_code import describe_error
 from tau2_core.llm.cassette import Cassette
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Judgement
@@ -38,7 +37,8 @@ from tau2_core.runs.executors.remote_models import Admissions, cassette_of, repo
 from tau2_core.runs.executors.run_description import RunDescription, unpacked
 from tau2_core.runs.loading import open_catalogue
 from tau2_core.runs.model_clients import closing
-from tau2_core.watchdog import watched_for
+from tau2_core.runtime.event_loop import run_async
+from tau2_core.runtime.watchdog import watched_for
 
 
 def run_worker(invitation: Invitation) -> None:

@@ -21,7 +21,7 @@ class UnscoredError(RuntimeError):
 
 
 @dataclass
-class Stage:
+class SampleEpisodes:
     """The episodes of one task. A sample's trial is its epoch, counted from 0, with the seed that it has in a run."""
 
     factory: EpisodeFactory

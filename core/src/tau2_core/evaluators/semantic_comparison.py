@@ -13,7 +13,7 @@ from tau2_core.state.world import World
 
 
 @dataclass(frozen=True)
-class Meaning:
+class ComparisonRules:
     """Path patterns such as `reservations.*.passengers` for a comparison by meaning.
 
     `unordered` lists are compared as multisets; `ignored` parts are not compared at all.
@@ -23,7 +23,7 @@ class Meaning:
     ignored: Sequence[str] = ()
 
 
-def semantic_differences(expected: World, actual: World, meaning: Meaning) -> list[Change]:
+def semantic_differences(expected: World, actual: World, meaning: ComparisonRules) -> list[Change]:
     """Return where two worlds of the same base differ in meaning. The cost depends on what they changed."""
     old, new = expected.touched(), actual.touched()
     found: list[Change] = []
@@ -35,7 +35,7 @@ def semantic_differences(expected: World, actual: World, meaning: Meaning) -> li
     return [change for change in found if not _matches(change.path, meaning.ignored)]
 
 
-def normalised(value: Any, path: tuple[str | int, ...], meaning: Meaning) -> Any:
+def normalised(value: Any, path: tuple[str | int, ...], meaning: ComparisonRules) -> Any:
     """Return the canonical form of a plain value, which is the same for equal meanings."""
     if isinstance(value, float):
         rounded = round(value, 6)

@@ -1,6 +1,6 @@
 """A watchdog for the event loop: foreign code that keeps it busy is logged, then interrupted.
 
-    with running("the agent"):
+    with running_code("the agent"):
         message = await agent.reply(history)
 
 One event loop plays all episodes of a run or a server, so agents, customers and plugins must not compute or sleep in it
@@ -28,7 +28,7 @@ NAMED = 1.0  # seconds after which code is logged
 ADVICE = "await long operations, or run them with `asyncio.to_thread`"
 
 
-class running:  # noqa: N801 - reads as a statement
+class running_code:  # noqa: N801 - reads as a statement
     """Mark foreign code that runs on the event loop within the block. May surround an `await`.
 
     `None` marks our own code that is called from there, which is not interrupted.
@@ -49,7 +49,7 @@ class running:  # noqa: N801 - reads as a statement
         _running.set(self._before)  # without a token, since an abandoned coroutine may be closed in another context
 
 
-_running: ContextVar[running | None] = ContextVar("running", default=None)
+_running: ContextVar[running_code | None] = ContextVar("running_code", default=None)
 
 
 class _Watchdog:
@@ -64,9 +64,9 @@ class _Watchdog:
         self._limits: list[float] = []
         self._over = threading.Event()
         self._asked = False
-        self._seen: running | None = None
+        self._seen: running_code | None = None
         self._since = 0.0
-        self._named: running | None = None
+        self._named: running_code | None = None
         self._before = signal.signal(signal.SIGURG, self._look)  # a signal that is ignored by default
         self._thread = threading.Thread(target=self._watch, name="tau2-gym watchdog", daemon=True)
         self._thread.start()

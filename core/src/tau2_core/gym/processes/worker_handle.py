@@ -39,7 +39,7 @@ OPENING_SECONDS = 1.0  # seconds after which a requested episode is assumed to h
 LAST_WORDS = 5.0  # seconds to wait for the remaining messages of a process that has ended
 
 
-class Member:
+class WorkerHandle:
     """A worker process with a number.
 
     `back` takes a connection whose next request is for another process; `gone` gets the ids and keys of a closed

@@ -1,6 +1,6 @@
 """Run a command until standard input is closed, which happens at the latest when the parent process ends.
 
-    python -m tau2_core.end_with_parent COMMAND…
+    python -m tau2_core.runtime.end_with_parent COMMAND…
 
 A server that a program has started therefore never outlives it, even if the program is killed.
 """

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tau2_core.evaluators.meaning import Meaning, normalised
+from tau2_core.evaluators.semantic_comparison import ComparisonRules, normalised
 
-NOTHING = Meaning()
+NOTHING = ComparisonRules()
 
 
-def form(value: Any, meaning: Meaning = NOTHING) -> str:
+def form(value: Any, meaning: ComparisonRules = NOTHING) -> str:
     """Return the value's one form, with its types."""
     return repr(normalised(value, ("t",), meaning))
 
@@ -57,12 +57,12 @@ def test_different_values_have_different_forms(one: Any, other: Any) -> None:
     [("t", True), ("t.*", False), ("*", True), ("t.inner", False), ("u", False)],
 )
 def test_lists_at_a_declared_path_are_bags(pattern: str, same: bool) -> None:
-    meaning = Meaning(unordered=[pattern])
+    meaning = ComparisonRules(unordered=[pattern])
     assert (form([1, "x", {"b": 1, "a": 2}], meaning) == form([{"a": 2, "b": 1}, 1.0, "x"], meaning)) is same
 
 
 def test_bags_count_items_and_patterns_cover_everything_below() -> None:
-    meaning = Meaning(unordered=["t.inner"])
+    meaning = ComparisonRules(unordered=["t.inner"])
     assert form({"inner": [1, 2, 2]}, meaning) == form({"inner": [2, 1, 2]}, meaning)
     assert form({"inner": [1, 2, 2]}, meaning) != form({"inner": [1, 1, 2]}, meaning)
     assert form({"inner": [[1, 2]]}, meaning) == form({"inner": [[2, 1]]}, meaning)

@@ -11,12 +11,12 @@ from typing import Any
 import typer
 
 from tau2_core.cli.output import own_output
-from tau2_core.foreign import describe_error as words_of
+from tau2_core.foreign_code import describe_error as words_of
 from tau2_core.redaction import printed
 from tau2_core.terminal_text import printable
 
 
-def guarded(command: Callable[..., None], package: str = "") -> Callable[..., None]:
+def wrapped_command(command: Callable[..., None], package: str = "") -> Callable[..., None]:
     """On Ctrl-C print a message and exit with 1, unlike typer. Also catch exits that a pack's code attempts.
 
     Output of `package` goes to standard output, like our own.

@@ -28,7 +28,7 @@ NO_SESSION = (
 )
 
 
-class Messages:
+class McpMessageFilter:
     """Passes on MCP messages: requests with the same id one after the other, none with an invalid id."""
 
     def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:

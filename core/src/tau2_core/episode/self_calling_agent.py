@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tau2_core.episode.recordable import unrecordable
+from tau2_core.episode.record_checks import error_if_unrecordable
 from tau2_core.model.messages import AssistantMessage, Message
 from tau2_core.model.participants import Agent
 from tau2_core.model.tools import Failure, ToolResult
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tau2_core.episode.conversation import Conversation
 
 
-class OwnCalls:
+class SelfCallingAgent:
     """The door through which one agent calls tools during its turns.
 
     Calls are made one after the other, and to their end even if the agent stops waiting for one. Calls outside its turn
@@ -30,7 +30,7 @@ class OwnCalls:
         self._making: asyncio.Task[ToolResult] | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    def of(self, agent: Agent) -> OwnCalls:
+    def of(self, agent: Agent) -> SelfCallingAgent:
         """Let this agent take its turns through this object, which then stands for it in the conversation."""
         self._agent = agent
         return self
@@ -58,7 +58,7 @@ class OwnCalls:
 
     async def call(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
         """Make one tool call. Every failure is an error result."""
-        refusal = unrecordable(name, dict(arguments), strict=True)
+        refusal = error_if_unrecordable(name, dict(arguments), strict=True)
         if refusal is not None:
             return refusal
         async with self._one_at_a_time:

@@ -16,12 +16,12 @@ from weakref import WeakSet
 
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.tool_backend import LocalBackend
-from tau2_core.foreign import contain
+from tau2_core.foreign_code import contain
 from tau2_core.json_values import is_small
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tools import Handler, Tool, ToolResult
 from tau2_core.plugins.hook_functions import Wrapper
-from tau2_core.watchdog import running
+from tau2_core.runtime.watchdog import running_code
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -87,7 +87,7 @@ class _Job(Generic[T]):
         return self.result  # type: ignore[return-value]
 
 
-class Workers:
+class WorkerThreads:
     """Threads that start on demand and end after some time without work.
 
     They also end with the process, even during work.
@@ -163,7 +163,7 @@ class ServedBackend(LocalBackend):
     a thread from then on.
     """
 
-    def __init__(self, environment: Environment, wrappers: Sequence[Wrapper], workers: Workers) -> None:
+    def __init__(self, environment: Environment, wrappers: Sequence[Wrapper], workers: WorkerThreads) -> None:
         super().__init__(environment, wrappers)
         self.workers = workers
 
@@ -180,7 +180,7 @@ class ServedBackend(LocalBackend):
         if tool is not None and not self._is_quick(tool, call.arguments):
             return await self.workers.run(lambda: self.environment.call_tool(tool, call))
         started = time.perf_counter()
-        with running(f"the handler of {call.name}"):
+        with running_code(f"the handler of {call.name}"):
             result = self.environment.call_tool(tool, call)
         seconds = time.perf_counter() - started
         if seconds > LONGEST_ON_LOOP and tool is not None:

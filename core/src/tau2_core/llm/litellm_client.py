@@ -13,7 +13,6 @@ from types import ModuleType
 from typing import Any
 
 from tau2_core.errors import MissingExtraError, UsageError
-from tau2_core.garbage import no_garbage_collection
 from tau2_core.json_values import copy_json
 from tau2_core.llm.answers import completion, read_answer
 from tau2_core.llm.chat import request_arguments, standard_message
@@ -27,6 +26,7 @@ from tau2_core.llm.raw_response import (
     close_session,
 )
 from tau2_core.model.llm import PRICES, Completion, ModelError, ModelFailure, ModelSettings
+from tau2_core.runtime.garbage_collection import no_garbage_collection
 
 # They refuse messages with unknown fields. Others accept the fields that they sent, and some require them: DeepSeek
 # and Moonshot `reasoning_content`, OpenRouter `reasoning_details`, Anthropic signed thinking.

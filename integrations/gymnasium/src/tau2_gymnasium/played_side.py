@@ -15,9 +15,9 @@ from tau2_core import (
     EpisodeFactory,
     EpisodeRecord,
     Grade,
-    Pay,
     RewardWeights,
     Side,
+    StepRewards,
     Task,
     Tool,
     UsageError,
@@ -69,7 +69,7 @@ def refuse_no_text(action: Any, where: str = "") -> None:
         raise gymnasium.error.InvalidAction(f"{where}an action is a string, not {type(action).__name__}: {action!r}")
 
 
-class Seat:
+class PlayedSide:
     """Plays one side (`agent` or `customer`) of the episodes of a factory, one after the other."""
 
     def __init__(
@@ -83,7 +83,7 @@ class Seat:
         self.reward = reward
         self.episode: Episode | None = None
         self.over = False
-        self._pay: Pay | None = None
+        self._step_rewards: StepRewards | None = None
         self._told = 0
         if reward is not None and not callable(reward) and not isinstance(reward, RewardWeights):
             raise UsageError(f"reward: give a function or RewardWeights, not {reward!r}")
@@ -104,7 +104,7 @@ class Seat:
         self.over = False
         self.episode = episode
         if isinstance(self.reward, RewardWeights):
-            self._pay = self.factory.pay(episode, self.reward, side=self._role)
+            self._step_rewards = self.factory.step_rewards(episode, self.reward, side=self._role)
 
     @property
     def played(self) -> Side:
@@ -156,7 +156,7 @@ class Seat:
         if self.over:
             return await self.finish(observation)
         news = self._news() if episode.setting.lists_unlocked else {}
-        return observation, 0.0 if self._pay is None else self._pay.step(), False, False, news
+        return observation, 0.0 if self._step_rewards is None else self._step_rewards.step(), False, False, news
 
     def _news(self) -> dict[str, Any]:
         """Return the tools if there are more than before."""
@@ -186,8 +186,8 @@ class Seat:
         counted = grade.reward_for(self.side)
         if counted is None:
             reward = 0.0
-        elif self._pay is not None:
-            reward = self._pay.step(grade)
+        elif self._step_rewards is not None:
+            reward = self._step_rewards.step(grade)
         else:
             reward = self.reward(record, episode.task, grade) if callable(self.reward) else counted
         info = {
@@ -213,7 +213,7 @@ class Seat:
             self.episode.close()
 
 
-class Draw:
+class TaskDraw:
     """Chooses the next task: the one in the options, a fixed one, or one drawn at random or by a curriculum."""
 
     def __init__(self, factory: EpisodeFactory, task_id: str | None, curriculum: Curriculum | None = None) -> None:

@@ -11,9 +11,9 @@ from types import ModuleType
 from typing import Any
 
 from tau2_core.errors import UsageError
-from tau2_core.foreign import foreign
+from tau2_core.foreign_code import foreign
 from tau2_core.model.registrations import Domain
-from tau2_core.names import did_you_mean
+from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.locations import package_folder, package_name
 from tau2_core.packs.pack_files import matching_files
 
