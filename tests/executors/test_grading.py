@@ -97,7 +97,6 @@ def test_workers_audit_what_one_process_audits(gym: Gym) -> None:
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (("check", "mock", "--workers", 2), "--workers is an option of the audit: add --audit"),
         (("check", "mock", "--audit", "--workers", 0), "greater than or equal to 1"),
         (("check", "mock", "--audit", "--executor", "proceses"), "no executor 'proceses' (did you mean 'processes'?)"),
         (("grade", "runs/played", "--executor", "async", "--workers", 2), "executor 'async' plays in one process"),

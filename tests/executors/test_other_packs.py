@@ -41,6 +41,14 @@ def tau2_executors():
 """
 
 
+def copied(folder: Path) -> Path:
+    """Copy the mock pack into a package with a name of its own, and return its folder."""
+    pack = Path(shutil.copytree(MOCK, folder / "shop_pack"))
+    for file in pack.rglob("*.py"):
+        file.write_text(file.read_text().replace(MOCK.name, pack.name))
+    return pack
+
+
 @pytest.mark.parametrize(
     ("there", "said"),
     [("another", "has something else than the run: digests.pack is "), ("nothing", "cannot take part: --pack ")],
@@ -48,12 +56,28 @@ def tau2_executors():
 def test_workers_with_another_pack_or_none_are_refused(
     gym: Gym, plugin: Plugin, tmp_path: Path, there: str, said: str
 ) -> None:
-    pack = shutil.copytree(MOCK, tmp_path / "shop_pack")
-    for file in pack.rglob("*.py"):
-        file.write_text(file.read_text().replace(MOCK.name, pack.name))
+    pack = copied(tmp_path)
     site = plugin("elsewhere", ELSEWHERE)
     options = ("--pack", pack, "--executor", "elsewhere", "--name", "r")
     done = gym("run", "mock", *options, paths=[site], PACK=str(pack), THERE=there)
     assert done.returncode == 1, done.stderr
     assert said in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ("another", "it has another mock than the process that asks it; install the same on both"),
+        ("nothing", "--pack "),
+    ],
+)
+@pytest.mark.parametrize("audit", [(), ("--audit",)])
+def test_workers_that_check_need_the_same_pack(
+    gym: Gym, plugin: Plugin, tmp_path: Path, there: str, said: str, audit: tuple[str, ...]
+) -> None:
+    pack, site = copied(tmp_path), plugin("elsewhere", ELSEWHERE)
+    done = gym("check", *audit, "--pack", pack, "--executor", "elsewhere", paths=[site], PACK=str(pack), THERE=there)
+    assert done.returncode == 1, done.stderr
+    assert said in done.stderr
+    assert not done.stdout

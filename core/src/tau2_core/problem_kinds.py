@@ -64,6 +64,7 @@ class ProblemKind(Enum):
     ORACLE = "T2G052", "the agent that makes the gold calls does not pass"
     VACUOUS = "T2G053", "a task is passed without doing what it requires"
     UNFIT_RECORD = "T2G054", "a tool leaves a record that does not fit its model"
+    PROCESS_ENDS = "T2G055", "playing a task ends the process"
 
     NO_SPLIT = "T2G060", "a task is in no split"
     UNKNOWN_TASK = "T2G061", "a split names a task that does not exist"

@@ -30,7 +30,10 @@ def audit_domains(
     blocked: Sequence[str],
     json_output: bool,
 ) -> None:
-    """Audit domains in order. Exits with 1 if a baseline passes a pack's own task without being allowed to."""
+    """Audit domains in order. Exits with 1 if a baseline passes a pack's own task without being allowed to.
+
+    It also does if a task could not be audited, since it ended its worker.
+    """
     from tau2_core.cli.progress import progress
     from tau2_core.runs.audit import audit
     from tau2_core.runs.loading import load_setting
@@ -56,7 +59,8 @@ def audit_domains(
     else:
         for each in audits:
             _show(each)
-    if dataset is None and any(each.refused or each.stale for each in audits):
+    lost = any(each.lost for each in audits)
+    if lost or (dataset is None and any(each.refused or each.stale for each in audits)):
         raise typer.Exit(1)
 
 
@@ -79,6 +83,8 @@ def _show(audit: Audit) -> None:
         say(f"{audit.domain}: {baseline} may pass {', '.join(tasks)}: {why}")
     for problem in audit.stale:
         say(str(problem))
+    for task_id, why in audit.lost.items():
+        say(f"{audit.domain}: task {task_id!r} cannot be audited: {why}")
     refused, argued = len(audit.refused), len(audit.passes) - len(audit.refused)
     counts = f"passes {len(audit.passes)}, argued {argued}, not argued {refused}, stale {len(audit.stale)}"
     say(f"{audit.domain}: evaluators {audit.evaluators}, tasks {audit.tasks}, {counts}\n")

@@ -60,6 +60,7 @@ def check(
     from tau2_core.runs.check import CheckReport, check_domain
     from tau2_core.runs.executors.launching import wanted_executor
     from tau2_core.runs.loading import open_catalogue, pack_domain
+    from tau2_core.runs.proving import Proving
     from tau2_core.scaffold.fixes import apply_fixes
 
     if (fix or watch) and audit:
@@ -77,6 +78,7 @@ def check(
     names = domain or [found.name for found in in_folders] or catalogue.domain_names()
     if fix or watch:
         folders = [own_folder(catalogue.domain(name)) for name in dict.fromkeys(names)]
+    by = Proving(wanted_executor(catalogue, executor, workers, executor_option), packs, no_plugin or ())
     if watch:
         from tau2_core.cli.watch import watch_folders
 
@@ -91,7 +93,7 @@ def check(
             evaluators=evaluators or "strict",
             dataset=dataset,
             split=split,
-            executor=wanted_executor(catalogue, executor, workers, executor_option),
+            executor=by.executor,
             packs=packs,
             blocked=no_plugin or (),
             json_output=json_output or output is Format.JSON,
@@ -101,9 +103,6 @@ def check(
         "--evaluators": evaluators,
         "--dataset": dataset,
         "--split": split,
-        "--executor": executor,
-        "--workers": workers,
-        "--executor-option": executor_option,
     }.items():
         if value is not None:
             raise UsageError(f"{option} is an option of the audit: add --audit")
@@ -113,12 +112,12 @@ def check(
     names = list(dict.fromkeys(names))
     if fix:
         for name in names:
-            for line in apply_fixes(check_domain(catalogue, name).problems):
+            for line in apply_fixes(check_domain(catalogue, name, by=by).problems):
                 say(f"mended: {line}", err=True)
     for name in names:
         with progress(f"checking {name}", None, quiet=how is not Format.TEXT) as bar:
             try:
-                reports.append(check_domain(catalogue, name, bar.advance))
+                reports.append(check_domain(catalogue, name, bar.advance, by=by))
             except UsageError as error:  # for example provided by two packages; the others are checked all the same
                 if domain:
                     raise

@@ -58,7 +58,7 @@ class Audit:
     """The result of an audit.
 
     `played`: the number of tasks on which each baseline could be tried. `stale`: entries of the allow-list without
-    effect.
+    effect. `lost`: tasks at which workers ended, and how.
     """
 
     domain: str
@@ -67,6 +67,7 @@ class Audit:
     played: dict[str, int] = field(default_factory=dict)
     passes: list[Pass] = field(default_factory=list)
     stale: list[Problem] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)
 
     @property
     def refused(self) -> list[Pass]:
@@ -110,8 +111,10 @@ async def audit(
     waiting = iter(tasks)
 
     def take(result: bytes) -> None:
-        task_id = next(waiting).id
-        for baseline, passed in json.loads(result).items():
+        task_id, found = next(waiting).id, json.loads(result)
+        if isinstance(found, str):
+            report.lost[task_id], found = found, {}
+        for baseline, passed in found.items():
             report.played[baseline] = report.played.get(baseline, 0) + 1
             if passed:
                 why = allowed.reason(task_id, baseline)
@@ -121,7 +124,8 @@ async def audit(
     given = (task.id.encode() for task in tasks)
     await compute(executor or chosen_executor(catalogue), work, given, take, batch=1)
     used = {(each.task, each.baseline) for each in report.passes}
-    report.stale = list(allowed.stale(used, {task.id for task in tasks}, setting.tasks().keys(), BASELINES.keys()))
+    audited = {task.id for task in tasks} - report.lost.keys()
+    report.stale = list(allowed.stale(used, audited, setting.tasks().keys(), BASELINES.keys()))
     return report
 
 
@@ -163,8 +167,8 @@ class AuditWork:
 
         return work
 
-    def lost(self, given: bytes, why: str) -> bytes:
-        raise RunError(f"{self.domain}: task {given.decode()!r} cannot be audited: {why}")
+    def lost(self, given: bytes, why: str) -> bytes:  # noqa: ARG002 - results are in order, so the task is known
+        return json.dumps(why).encode()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_auditor": None}  # not sent: each worker loads its own

@@ -19,9 +19,10 @@ from tau2_core.packs.unwritten_handlers import note_unwritten
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.problem_kinds import ProblemKind
 from tau2_core.runs.evaluator_sets import choose_evaluators
+from tau2_core.runs.executors.launching import chosen_executor
 from tau2_core.runs.knowledge_checks import check_searches, knowledge_works
+from tau2_core.runs.proving import Proving, prove_tasks
 from tau2_core.runs.reproducibility import check_reproducible
-from tau2_core.runs.task_proofs import prove_tasks
 
 
 @dataclass
@@ -36,8 +37,13 @@ class CheckReport:
     played: int = 0
 
 
-def check_domain(catalogue: Catalogue, name: str, on_task: Callable[[], None] = lambda: None) -> CheckReport:
-    """Check a domain and return all problems. Raises UsageError if there is no such domain."""
+def check_domain(
+    catalogue: Catalogue, name: str, on_task: Callable[[], None] = lambda: None, *, by: Proving | None = None
+) -> CheckReport:
+    """Check a domain and return all problems. Tasks are played in this process, or as `by` says.
+
+    Raises UsageError if there is no such domain, and RunError or PluginError if workers cannot be used.
+    """
     problems = Problems(name)
     pack = load_pack(catalogue.domain(name), problems, catalogue.toolsets(name), catalogue.search_parts())
     warnings = Problems(name)
@@ -59,11 +65,13 @@ def check_domain(catalogue: Catalogue, name: str, on_task: Callable[[], None] = 
     if _bases_load(pack, problems):
         differing_ids = check_data(pack, warnings)
         if not pack.incomplete:
-            proving = prove_tasks(pack, catalogue, problems, warnings, differing_ids, on_task)
+            by = by or Proving(chosen_executor(catalogue))
+            proving = prove_tasks(pack, catalogue, by, problems, warnings, differing_ids, on_task)
             report.played, sound = asyncio.run(proving)
             if not problems.found:
                 check_searches(pack, problems)
-                check_reproducible(pack, catalogue.domain(name), catalogue.toolsets(name), sound, problems, warnings)
+                proved = [tasks[task_id] for task_id in sound]
+                check_reproducible(pack, catalogue.domain(name), catalogue.toolsets(name), proved, problems, warnings)
     return report
 
 

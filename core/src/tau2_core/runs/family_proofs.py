@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
 
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
@@ -11,20 +10,12 @@ from tau2_core.episode.setup import new_environment
 from tau2_core.model.tasks import Action, Assertion, Task
 from tau2_core.model.tools import role_of
 from tau2_core.packs.family_tasks import FamilySource, FamilyTasks
-from tau2_core.packs.problems import Problems
 from tau2_core.packs.splits import BASE
 from tau2_core.packs.tasks import TaskSet
 from tau2_core.problem_kinds import ProblemKind
+from tau2_core.runs.task_findings import TaskNotes
 
 AT_MOST = 200
-
-
-class Note(Protocol):
-    """Notes a problem of a part of a task."""
-
-    def __call__(
-        self, source: FamilySource, kind: ProblemKind, message: str, *path: str | int, hint: str = ""
-    ) -> None: ...
 
 
 def family_tasks_to_play(task_set: TaskSet) -> list[str]:
@@ -35,8 +26,8 @@ def family_tasks_to_play(task_set: TaskSet) -> list[str]:
     return ids[:: max(1, -(-len(ids) // AT_MOST))]
 
 
-class FamilyProofs:
-    """Checks one task after the other.
+class FamilyProof:
+    """Checks a task.
 
     `passes(task, gold)` tells whether an agent that makes only these gold calls gets the full reward.
     """
@@ -46,15 +37,12 @@ class FamilyProofs:
         setting: Setting,
         tasks: FamilyTasks,
         passes: Callable[[Task, Sequence[Action]], Awaitable[bool]],
-        note: Note,
-        problems: Problems,
+        notes: TaskNotes,
     ) -> None:
         self.setting = setting
         self.tasks = tasks
         self.passes = passes
-        self.note = note
-        self.problems = problems
-        self._not_broken: set[tuple[str, int]] = set()
+        self.notes = notes
 
     async def prove(self, task: Task, source: FamilySource) -> None:
         """Note a task whose gold works but that is not sound: nothing is broken, or a call can be omitted."""
@@ -69,20 +57,19 @@ class FamilyProofs:
             place = self.tasks.families.place("blocks", name)
             for index, assertion in enumerate(self.tasks.families.blocks[name].broken):
                 callees = self.setting.pack.callees(role_of(assertion.env_type))
-                if assertion.func_name not in callees or (name, index) in self._not_broken:
+                if assertion.func_name not in callees:
                     continue  # already noted
                 if not _holds(environment, assertion):
-                    self._not_broken.add((name, index))
                     what = f"block {name!r}: {assertion.func_name} does not hold after the set-up of task {task.id!r}"
-                    self.problems.at(
-                        place.source("broken", index), ProblemKind.NOT_BROKEN, what, hint="correct `setup` or `broken`"
-                    )
+                    block, hint = place.source("broken", index), "correct `setup` or `broken`"
+                    keys = (("not broken", name, index),)
+                    self.notes.at(block, ProblemKind.NOT_BROKEN, what, hint=hint, keys=keys)
         criteria = task.evaluation_criteria
         wanted = (criteria.env_assertions if criteria else None) or []
         if wanted and self.tasks.solvable(source.combination) and all(_holds(environment, each) for each in wanted):
             what = f"task {task.id!r}: its assertions hold at the start, so nothing is broken"
             path = ("evaluation_criteria", "env_assertions")
-            self.note(source, ProblemKind.NOT_BROKEN, what, *path, hint="require what the blocks break")
+            self.notes.note(ProblemKind.NOT_BROKEN, what, *path, hint="require what the blocks break")
 
     async def _each_call(self, task: Task, source: FamilySource) -> None:
         """Omit each gold call: the task must not pass without it."""
@@ -93,7 +80,7 @@ class FamilyProofs:
         for index, action in enumerate(gold):
             if await self.passes(task, [*gold[:index], *gold[index + 1 :]]):
                 what = f"task {task.id!r} passes without {action.text()}"
-                self.note(source, ProblemKind.VACUOUS, what, "evaluation_criteria", "actions", index, hint=hint)
+                self.notes.note(ProblemKind.VACUOUS, what, "evaluation_criteria", "actions", index, hint=hint)
 
     async def _each_fix(self, task: Task, source: FamilySource) -> None:
         """Omit the whole fix of each block with several calls: the task must not pass without it."""
@@ -105,8 +92,8 @@ class FamilyProofs:
             if len(rest) < len(gold) - 1 and await self.passes(task, rest):
                 what = f"task {task.id!r} passes without the fix of block {name!r}"
                 hint = "the block breaks nothing, or no assertion checks it"
-                self.note(
-                    source, ProblemKind.VACUOUS, what, "evaluation_criteria", "actions", owners.index(name), hint=hint
+                self.notes.note(
+                    ProblemKind.VACUOUS, what, "evaluation_criteria", "actions", owners.index(name), hint=hint
                 )
 
 

@@ -2,70 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
 from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import new_environment
-from tau2_core.errors import Problem, Tau2GymError, ToolError
+from tau2_core.errors import Tau2GymError, ToolError
 from tau2_core.evaluators.evidence import play_gold
 from tau2_core.evaluators.semantic_comparison import ComparisonRules, semantic_differences
 from tau2_core.model.messages import ToolCall
 from tau2_core.model.tasks import Action, Task
 from tau2_core.model.tools import Failure, Source, Tool, role_of
-from tau2_core.packs.problems import Problems
 from tau2_core.packs.record_fit import unfit_parts
-from tau2_core.packs.tasks import TaskSource
 from tau2_core.problem_kinds import ProblemKind
-from tau2_core.runs.task_notes import TaskNotes
+from tau2_core.runs.task_findings import Key, TaskNotes
 from tau2_core.state.records import FrozenRecordError
 from tau2_core.validation_errors import dotted
 
 
-class GoldProofs:
-    """Makes the gold calls of one task after the other.
+class GoldProof:
+    """Makes the gold calls of a task."""
 
-    `differing_ids` are the warnings about ids that are not the key of their record; one that makes a gold call fail is
-    a problem.
-    """
-
-    def __init__(
-        self, setting: Setting, notes: TaskNotes, warnings: Problems, differing_ids: Mapping[str, Problem]
-    ) -> None:
+    def __init__(self, setting: Setting, task: Task, notes: TaskNotes) -> None:
         self.setting = setting
         self.pack = setting.pack
+        self.task = task
         self.notes = notes
-        self.warnings = warnings
-        self.differing_ids = differing_ids
-        self.failed: set[tuple[str, str]] = set()
-        self.unfit: set[tuple[str | int, ...]] = set()
+        self._unfit: set[Key] = set()
 
-    def work(self, task: Task, source: TaskSource) -> bool:
+    def works(self) -> bool:
         """Make the gold calls one by one in a new environment; note failures, and reads that change something.
 
-        Failures due to a problem that is already noted (such as a tool without a handler) are not noted again.
+        Returns whether the task can be played. Failures due to a problem that is already noted (such as a tool without
+        a handler) are not noted again.
         """
-        before = self.notes.count()
-        environment = self._started(task, source)
+        before = self.notes.faults
+        environment = self._started()
         if environment is None:
             return False
         sound = True
-        for index, action in enumerate(task.gold()):
+        for index, action in enumerate(self.task.gold()):
             tool = self.pack.tools[role_of(action.requestor)].get(action.name)
             if tool is None:
                 sound = False
                 if self.pack.unbound.get(action.name) in ("read", "think", "generic"):
                     continue
                 return False  # later calls may depend on it
-            sound = self._gold_call(environment, tool, action, task, source, index) and sound
-        sound = self._assertions(task, source, environment) and sound
-        self._outcome(task, source)
-        return sound and self.notes.count() == before
+            sound = self._gold_call(environment, tool, action, index) and sound
+        sound = self._assertions(environment) and sound
+        self._outcome()
+        return sound and self.notes.faults == before
 
-    def _started(self, task: Task, source: TaskSource) -> Environment | None:
+    def _started(self) -> Environment | None:
         """Return an environment in the task's start state; None, with the reason noted, if that does not apply."""
+        task = self.task
         called = {call.name for message in task.history() for call in getattr(message, "tool_calls", None) or []}
         set_up = (task.initial_state.initialization_actions if task.initial_state else None) or []
         known = all(call.func_name in self.pack.callees(role_of(call.env_type)) for call in set_up)
@@ -77,21 +68,20 @@ class GoldProofs:
         except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported
             if not called & self.pack.unsound:
                 what = f"task {task.id!r}: its start state does not apply: {_words(error)}"
-                self.notes.note(source, ProblemKind.START_STATE, what, "initial_state")
+                self.notes.note(ProblemKind.START_STATE, what, "initial_state")
             return None
 
-    def _gold_call(
-        self, environment: Environment, tool: Tool, action: Action, task: Task, source: TaskSource, index: int
-    ) -> bool:
+    def _gold_call(self, environment: Environment, tool: Tool, action: Action, index: int) -> bool:
+        task = self.task
         digests = environment.digests()
         result = environment.call(ToolCall(name=action.name, arguments=action.arguments, requestor=action.requestor))
         if not (tool.mutates or tool.logs) and environment.digests() != digests:
             what = f"tool {tool.name!r} is of kind {tool.kind!r}, but it changed the database"
-            self.notes.problems.at(tool.source, ProblemKind.READ_WRITES, what, hint="declare it `kind: write`")
+            self.notes.at(tool.source, ProblemKind.READ_WRITES, what, hint="declare it `kind: write`")
         crashed = result.failure is Failure.CRASHED
         if crashed and result.detail["raised"] == FrozenRecordError.__name__ and not tool.mutates:
             what = f"tool {tool.name!r} is of kind {tool.kind!r}, but it changed the database"
-            self.notes.problems.at(tool.source, ProblemKind.READ_WRITES, what, hint="declare it `kind: write`")
+            self.notes.at(tool.source, ProblemKind.READ_WRITES, what, hint="declare it `kind: write`")
             return False
         if result.failure is Failure.REFUSED or (crashed and tool.name not in self.pack.unsound):
             raised = f"{result.detail['raised']}: " if crashed else ""
@@ -106,42 +96,29 @@ class GoldProofs:
             )
             named = [("arguments", key) for key, value in action.arguments.items() if repr(value) in result.content]
             place = ("evaluation_criteria", "actions", index, *(named[0] if named else ()))
-            differing = [
-                self.differing_ids[str(each)] for each in action.arguments.values() if str(each) in self.differing_ids
-            ]
             # The same failure of a handler in several tasks, or of a task's several calls, is one mistake.
-            failure = (tool.name if crashed else task.id, result.content)
-            if failure in self.failed:
-                self.notes.repeated += 1
-            elif differing and not crashed:
-                self._promote(differing)
-            else:
-                self.failed.add(failure)
-                self.notes.note(source, ProblemKind.GOLD_CALL, what, *place, hint=hint)
+            failure = ("gold call", tool.name if crashed else task.id, result.content)
+            values = () if crashed else tuple(str(each) for each in action.arguments.values())
+            self.notes.note(ProblemKind.GOLD_CALL, what, *place, hint=hint, keys=(failure,), values=values)
         if result.failure is None and tool.mutates:
             self._records_fit(environment, tool)
         return result.failure is None and tool.name not in self.pack.unsound
 
-    def _promote(self, warnings: Sequence[Problem]) -> None:
-        """Turn warnings into problems if they make a gold call fail."""
-        for warning in warnings:
-            if warning in self.warnings.found:
-                self.warnings.found.remove(warning)
-        self.notes.problems.extend(warnings)
-        self.notes.repeated += 1
-
     def _records_fit(self, environment: Environment, tool: Tool) -> None:
         """Note values from a tool that their model does not allow; the same one in several records only once."""
         for path, why in chain.from_iterable(map(unfit_parts, environment.worlds.values())):
-            mistake = (path[0], *path[2:], why)
-            if mistake not in self.unfit:
-                self.unfit.add(mistake)
-                what = f"tool {tool.name!r} leaves a value in {dotted(path)} that the model does not allow: {why}"
-                code = tool.handler.__code__
-                place = Source(Path(code.co_filename), code.co_firstlineno)
-                self.notes.problems.at(place, ProblemKind.UNFIT_RECORD, what, hint="correct the handler, or the model")
+            mistake = ("unfit", path[0], *path[2:], why)
+            if mistake in self._unfit:
+                continue
+            self._unfit.add(mistake)
+            what = f"tool {tool.name!r} leaves a value in {dotted(path)} that the model does not allow: {why}"
+            code = tool.handler.__code__
+            place = Source(Path(code.co_filename), code.co_firstlineno)
+            hint = "correct the handler, or the model"
+            self.notes.at(place, ProblemKind.UNFIT_RECORD, what, hint=hint, keys=(mistake,))
 
-    def _assertions(self, task: Task, source: TaskSource, environment: Environment) -> bool:
+    def _assertions(self, environment: Environment) -> bool:
+        task = self.task
         criteria = task.evaluation_criteria
         sound = True
         for index, assertion in enumerate((criteria.env_assertions if criteria else None) or []):
@@ -155,17 +132,18 @@ class GoldProofs:
                     what = (
                         f"task {task.id!r}: {assertion.func_name} is not met after the gold calls, so no agent can pass"
                     )
-                    self.notes.note(source, ProblemKind.ASSERTION, what, *path)
+                    self.notes.note(ProblemKind.ASSERTION, what, *path)
             except Exception as error:  # noqa: BLE001 - as above
                 if assertion.func_name not in self.pack.unsound:
                     what = f"task {task.id!r}: {assertion.func_name} raises after the gold calls: {_words(error)}"
-                    self.notes.note(source, ProblemKind.ASSERTION, what, *path)
+                    self.notes.note(ProblemKind.ASSERTION, what, *path)
         return sound
 
-    def _outcome(self, task: Task, source: TaskSource) -> None:
+    def _outcome(self) -> None:
+        task = self.task
         if task.outcome is None:
             self.notes.note(
-                source, ProblemKind.OUTCOME, f"task {task.id!r} names no `outcome`", hint="done, refused or transferred"
+                ProblemKind.OUTCOME, f"task {task.id!r} names no `outcome`", hint="done, refused or transferred"
             )
             return
         found = [self.pack.tools[role_of(action.requestor)].get(action.name) for action in task.gold()]
@@ -179,21 +157,20 @@ class GoldProofs:
             lacking = not any(tool.transfers for tool in self.pack.tools["agent"].values())
             hint = "declare `transfers: true` for the tool that hands the customer over" if lacking else ""
             what = f"task {task.id!r}: its outcome is {task.outcome!r}, but its gold {what}"
-            self.notes.note(source, ProblemKind.OUTCOME, what, "outcome", hint=hint)
-        if task.outcome == "refused" and any(tool.mutates for tool in tools) and self._changes(task):
+            self.notes.note(ProblemKind.OUTCOME, what, "outcome", hint=hint)
+        if task.outcome == "refused" and any(tool.mutates for tool in tools) and self._changes():
             self.notes.note(
-                source,
                 ProblemKind.OUTCOME,
                 f"task {task.id!r}: its outcome is 'refused', but its gold changes the database",
                 "outcome",
             )
 
-    def _changes(self, task: Task) -> bool:
+    def _changes(self) -> bool:
         """Tell whether the gold changes more than the pack's bookkeeping."""
         notes = self.pack.manifest.evaluation.bookkeeping
         if not notes:
             return True
-        start, end = new_environment(self.setting, task), play_gold(self.setting, task).environment
+        start, end = new_environment(self.setting, self.task), play_gold(self.setting, self.task).environment
         meaning = ComparisonRules(ignored=notes)
         return any(semantic_differences(world, end.worlds[role], meaning) for role, world in start.worlds.items())
 

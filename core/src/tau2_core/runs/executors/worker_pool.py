@@ -190,6 +190,7 @@ class WorkerPool:
                 self._hear(member, message)
             except RunError as error:
                 self._fail(error)
+        await connection.close()
         if self._server is not None:
             self._lose(member, await self._how_it_ended(member))
 
@@ -232,9 +233,7 @@ class WorkerPool:
             return
         if member.is_ready:
             if self._error is None:
-                log.warning(
-                    "a worker has ended: %s; the %d episodes that it had are begun again", how, len(member.jobs)
-                )
+                log.warning("a worker has ended: %s; unfinished jobs: %d", how, len(member.jobs))
             self._spawn(self._replace())
         else:
             member.refuse(RunError(f"a worker ended before it was ready: {how}"))
