@@ -138,7 +138,7 @@ def test_an_exporter_that_sends(gym: Gym, installed: Path, tmp_path: Path) -> No
     assert (sent.returncode, sent.stdout, sent.stderr) == (0, "3 episodes sent\n", "")
     assert (tmp_path / "told.txt").read_text() == "3 talks r"
     refused = {
-        ("runs/r", "x", "--to", "told"): "x: --to told writes no file, it sends; leave the file out",
+        ("runs/r", "x", "--to", "told"): "x: --to told sends its output and writes no file; leave the file out",
         ("runs/r", "--to", "ends"): "--to ends: name the file to write",
         ("runs/r",): "--to tau2-bench: name the file to write",
         ("runs/r", "x", "--option", "a=b"): "--option a=b: the format tau2-bench has no options",

@@ -69,7 +69,7 @@ def test_calling_the_test_runs_only_its_function() -> None:
         ({"input_rows": ROWS, "completion_params": []}, "completion_params is empty"),
         ({"input_rows": ROWS, "mode": "rowwise"}, "mode 'rowwise' should be one of pointwise, groupwise, all"),
         ({"input_rows": ROWS, "aggregation_method": "sum"}, "should be one of mean, max, min, bootstrap"),
-        ({"input_rows": ROWS, "num_runs": 0}, "num_runs 0 should be a whole number from 1 on"),
+        ({"input_rows": ROWS, "num_runs": 0}, "num_runs 0 should be a whole number, at least 1"),
         ({"input_rows": ROWS, "passed_threshold": True}, "passed_threshold True: should be a number"),
         ({"input_rows": ROWS, "passed_threshold": {"success": 1, "standard_error": 2}}, "standard_error: "),
     ],

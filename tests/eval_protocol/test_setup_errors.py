@@ -43,7 +43,7 @@ def test_together(row: EvaluationRow) -> EvaluationRow:
 """
 AGENT = "no agent 'orakle' (did you mean 'oracle'?)"
 DATASET = "input_dataset nowhere.jsonl: No such file or directory"
-NUMBER = "test_agent.py:17: evaluation_test: num_runs 0 should be a whole number from 1 on"
+NUMBER = "test_agent.py:17: evaluation_test: num_runs 0 should be a whole number, at least 1"
 # Each source with its errors, and how many tests each of them affects.
 CASES = {"tests": (MISNAMED + NO_DATASET, {AGENT: 6, DATASET: 2}), "decorator": (WRONG_NUMBER, {NUMBER: 1})}
 

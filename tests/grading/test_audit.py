@@ -44,7 +44,7 @@ class TestOwnPacks:
         assert (done.returncode, done.stderr) == (0, "")
         for domain, tasks in (("mock", 18), ("airline", 87), ("retail", 150)):
             assert f"{domain}: evaluators {evaluators}, tasks {tasks}, passes" in done.stdout
-        assert done.stdout.count("not argued 0, stale 0") == 3
+        assert done.stdout.count("not allowed 0, stale 0") == 3
         assert all(
             done.stdout.count(f"\n{baseline} ") + done.stdout.startswith(baseline) >= 3 for baseline in BASELINES
         )
@@ -69,7 +69,7 @@ class TestAllowList:
         done = gym("check", "--audit", "--pack", mock_copy)
         assert done.returncode == 1
         assert "mock: always-transfer passes transfer_deletion\n" in done.stdout
-        assert "passes 1, argued 0, not argued 1, stale 1" in done.stdout
+        assert "passes 1, allowed 0, not allowed 1, stale 1" in done.stdout
 
     def test_a_reason_for_a_baseline_that_does_not_pass_is_stale(self, gym: Gym, mock_copy: Path) -> None:
         manifest = mock_copy / "domain.yaml"

@@ -413,7 +413,7 @@ def said_and_called(episode: Any) -> list[Any]:
         (f"{AGENT}:agent", call(("get_users", {})), 0, "max_steps", None),
         (f"{AGENT}:agent", say(""), 0, "agent_error", "the agent sent neither text nor a tool call"),
         ("own_agents.py:raising", say("Hello."), 0, "agent_error", "KeyError: 'no such desk'"),
-        ("own_agents.py:looping", Refusal(500), 1, "infrastructure_error", "server: Inspect gave the model up: "),
+        ("own_agents.py:looping", Refusal(500), 1, "infrastructure_error", "server: Inspect gave up on the model: "),
     ],
 )
 def test_a_bad_agent_of_inspect_ends_its_episode_as_documented(

@@ -176,7 +176,7 @@ def test_several_judges_are_calibrated_as_one(calibrate: Callable[..., tuple[Res
     [
         ({"domain": "mokc"}, "no domain 'mokc' is installed (did you mean 'mock'"),
         ({"task": "create_pain"}, "mock has no task 'create_pain' (did you mean 'create_plain'"),
-        ({"kind": "true"}, "id 'mock-create_plain-1' is that of"),
+        ({"kind": "true"}, "the id 'mock-create_plain-1' is already used in"),
     ],
 )
 def test_bad_sets_are_refused_before_anything_is_asked(

@@ -58,7 +58,7 @@ def test_a_set_is_read_from_several_files_in_their_order(tmp_path: Path) -> None
         (case(id="c2", messages=MESSAGES[:3]), "is not followed by its result"),
         (case(id="c2", messages=[{"role": "robot", "content": "?"}]), "role"),
         (case(id="c2", lable=True), "lable"),
-        (case(assertion="It rains."), "id 'c1' is that of"),
+        (case(assertion="It rains."), "the id 'c1' is already used in"),
         (case(id="c2", label=False), "of 'c1' ({file}:1), but another label"),
         (case(id="c2", assertion="The agent  greets the customer."), "and would count twice"),
     ],

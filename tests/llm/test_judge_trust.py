@@ -114,7 +114,7 @@ def test_a_judge_that_passes_everything_corrects_nothing(
     play("--judge-calibration", calibration)
     summary = json.loads((tmp_path / "r/summary.json").read_text())["judge"]
     assert summary["mean_reward"] is None
-    assert summary["why"] == "the calibration does not tell the judge from chance, so the mean is not corrected"
+    assert summary["why"] == "by its calibration the judge is no better than chance, so the mean is not corrected"
 
 
 def test_grade_and_report_take_a_calibration_too(

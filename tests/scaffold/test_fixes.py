@@ -35,7 +35,7 @@ def test_misspelt_names_are_fixed_until_none_is_left(tmp_path: Path) -> None:
 def test_fixes_are_reported(tmp_path: Path) -> None:
     pack = write_bakery(tmp_path / "bakery", {"data/splits.yaml": "base: [byu]\n"})
     done = in_process("check", "--pack", pack, "--fix")
-    assert done.stderr == f"mended: {pack / 'data' / 'splits.yaml'}:1: byu is now buy\n"
+    assert done.stderr == f"fixed: {pack / 'data' / 'splits.yaml'}:1: byu is now buy\n"
     assert (done.returncode, done.stdout) == (0, "bakery: clean (1 tools, 1 tasks, 1 played)\n")
 
 
@@ -81,7 +81,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 def test_an_editable_installed_pack_is_fixed(tmp_path: Path, install: Callable[[str], Path]) -> None:
     pack = install("src")
     done = in_process("check", "bakery", "--fix")
-    assert done.stderr == f"mended: {pack / 'data' / 'splits.yaml'}:1: byu is now buy\n"
+    assert done.stderr == f"fixed: {pack / 'data' / 'splits.yaml'}:1: byu is now buy\n"
     assert (done.returncode, done.stdout) == (0, "bakery: clean (1 tools, 1 tasks, 1 played)\n")
 
 

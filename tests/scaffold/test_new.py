@@ -39,7 +39,7 @@ def test_a_new_pack_passes_check_audit_and_the_oracle(gym: Gym, tmp_path: Path, 
     checked = gym("check", "--pack", "bike_shop", "--strict")
     assert checked.stdout.startswith("bike_shop: clean ("), checked.stdout
     audited = gym("check", "--audit", "--evaluators", "strict", "--pack", "bike_shop")
-    assert (audited.returncode, "passes 0, argued 0, not argued 0" in audited.stdout) == (0, True), audited.stdout
+    assert (audited.returncode, "passes 0, allowed 0, not allowed 0" in audited.stdout) == (0, True), audited.stdout
     run = gym("run", "bike_shop", "--pack", "bike_shop", "--json")
     assert json.loads(run.stdout)["mean_reward"] == 1.0
 

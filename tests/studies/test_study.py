@@ -207,7 +207,7 @@ def test_a_folder_that_holds_no_study_is_named(tmp_path: Path, write: Write) -> 
     reported(write(PROMPTS, num_tasks=1))
     file = tmp_path / "runs" / "grid" / "study.json"
     content = json.loads(file.read_text())
-    for damaged, words in (({**content, "runs": content["runs"][:1]}, "not one run for each"), ({}, "format 1")):
+    for damaged, words in (({**content, "runs": content["runs"][:1]}, "not have one run for each"), ({}, "format 1")):
         file.write_text(json.dumps(damaged))
         with pytest.raises(RunError, match=words):
             command("study", file.parent)

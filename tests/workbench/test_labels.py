@@ -94,10 +94,10 @@ def test_labels_work_without_scripts(address: str, folder: Path, open_page: Open
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ("", "this is no label"),
-        ("[]", "this is no label"),
+        ("", "this is not a label"),
+        ("[]", "this is not a label"),
         ('["criterion", "DB", "decisive"]', "one of met, unmet"),
-        ('["criterion", "MOOD", "met"]', "no such question"),
+        ('["criterion", "MOOD", "met"]', "no longer has this question"),
     ],
 )
 def test_what_is_no_answer_is_refused(address: str, folder: Path, answer: str, words: str) -> None:

@@ -38,7 +38,7 @@ def export_runs(runs: Sequence[Path], target: Path, settings: Settings) -> str:
     reading = open_page_source(folder, settings)
     rows = [row for row in reading.rows() if (only is None or row.found.folder.resolve() in only) and not row.damaged]
     if not rows:
-        raise UsageError(f"{', '.join(map(str, runs))}: no run is there that can be read")
+        raise UsageError(f"{', '.join(map(str, runs))}: there is no readable run")
     keys = [row.key for row in rows]
     oldest_first = [(row.key, row.domain) for row in reversed(rows)]
     pairs = [(a, b) for (a, of_a), (b, of_b) in combinations(oldest_first, 2) if of_a == of_b][-MOST_COMPARISONS:]

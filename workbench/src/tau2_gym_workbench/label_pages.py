@@ -61,10 +61,10 @@ class LabelPages:
                 task_id=episode.task_id, trial=trial, about=about, name=name, label=label, annotator=annotator or None
             )
         except ValidationError as error:
-            raise UsageError(f"this is no label: {first_wrong_part(error)}") from error
+            raise UsageError(f"this is not a label: {first_wrong_part(error)}") from error
         except (ValueError, TypeError, RecursionError) as error:
-            raise UsageError("this is no label; open the episode again and click an answer") from error
+            raise UsageError("this is not a label; open the episode again and click an answer") from error
         asked = questions(episode.grade, episode.task) if episode.grade and episode.task else []
         if made.question not in asked:
-            raise UsageError("this episode has no such question any more; open it again")
+            raise UsageError("this episode no longer has this question; open it again")
         LabelFile(index.folder).add(made)

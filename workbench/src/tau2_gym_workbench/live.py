@@ -101,7 +101,7 @@ class LiveRun:
         except (Tau2GymError, OSError) as error:
             self._over = f"event: gone\ndata: {json.dumps(str(error))}\n\n"
         except Exception:
-            log.exception("the run %s cannot be followed any more", self._key)
+            log.exception("the run %s can no longer be followed", self._key)
             self._over = "event: gone\ndata: {}\n\n"
         finally:
             self._tell()

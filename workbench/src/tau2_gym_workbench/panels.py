@@ -66,4 +66,4 @@ class Panels:
             template = self._templates[spec.package].get_template(f"plugin/{spec.template}")
             return Markup(template.render(dict(values)))  # noqa: S704 - the template escapes whatever it prints
         except (TemplateError, OSError) as error:
-            raise PluginError(f"{spec.package}/{spec.template}: {describe_error(error)}; mend the plugin") from error
+            raise PluginError(f"{spec.package}/{spec.template}: {describe_error(error)}; fix the plugin") from error

@@ -93,7 +93,9 @@ def read_calibration_set(files: Iterable[Path]) -> CalibrationSet:
         before = len(cases)
         for place, case in _cases(file):
             if case.id in places:
-                raise DatasetError(f"{place}: id {case.id!r} is that of {places[case.id]} too; give each case its own")
+                raise DatasetError(
+                    f"{place}: the id {case.id!r} is already used in {places[case.id]}; give each case its own"
+                )
             about = (case.conversation_key, " ".join(case.assertion.split()))
             other = labelled.setdefault(about, case)
             if other is not case:

@@ -119,7 +119,7 @@ class EpisodeFactory:
         """
         if isinstance(task, str):
             if task not in self.tasks:
-                among = f"split {self.split!r}" if self.split else f"the tasks chosen of {self.domain}"
+                among = f"split {self.split!r}" if self.split else f"the chosen tasks of {self.domain}"
                 raise UsageError(f"no task {task!r} in {among} ({did_you_mean(task, self.tasks)})")
             task = self.tasks[task]
         if not isinstance(task, Task):

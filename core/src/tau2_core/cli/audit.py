@@ -85,8 +85,8 @@ def _show(audit: Audit) -> None:
         say(str(problem))
     for task_id, why in audit.lost.items():
         say(f"{audit.domain}: task {task_id!r} cannot be audited: {why}")
-    refused, argued = len(audit.refused), len(audit.passes) - len(audit.refused)
-    counts = f"passes {len(audit.passes)}, argued {argued}, not argued {refused}, stale {len(audit.stale)}"
+    refused, allowed = len(audit.refused), len(audit.passes) - len(audit.refused)
+    counts = f"passes {len(audit.passes)}, allowed {allowed}, not allowed {refused}, stale {len(audit.stale)}"
     say(f"{audit.domain}: evaluators {audit.evaluators}, tasks {audit.tasks}, {counts}\n")
 
 

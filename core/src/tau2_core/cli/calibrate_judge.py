@@ -37,7 +37,7 @@ def calibrate_judge(
     cases: Annotated[
         list[Path] | None,
         typer.Option(
-            "--set", metavar="FILE", help="Labelled cases (.jsonl); may be repeated. Default: the domains’ own."
+            "--set", metavar="FILE", help="Labelled cases (.jsonl); may be repeated. Default: the domains' own cases."
         ),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Where the calibration is written.")] = Path(

@@ -113,7 +113,7 @@ def check(
     if fix:
         for name in names:
             for line in apply_fixes(check_domain(catalogue, name, by=by).problems):
-                say(f"mended: {line}", err=True)
+                say(f"fixed: {line}", err=True)
     for name in names:
         with progress(f"checking {name}", None, quiet=how is not Format.TEXT) as bar:
             try:

@@ -28,12 +28,12 @@ COLOURS = {"better": "green", "not worse": "green", "worse": "red", "inconclusiv
 def compare(
     a: Annotated[Path, typer.Argument(metavar="A", help="The folder of the run to compare with.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="The folder of the run to be judged.")],
-    alpha: Annotated[float, typer.Option(help="The rate of false alarms.")] = 0.05,
+    alpha: Annotated[float, typer.Option(help="The significance level: the accepted rate of false alarms.")] = 0.05,
     margin: Annotated[
-        float | None, typer.Option(metavar="X", help="The loss of rate that still counts as not worse.")
+        float | None, typer.Option(metavar="X", help="The largest loss of rate that counts as not worse.")
     ] = None,
     ignore: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Accept a difference of the runs; may be repeated.")
+        list[str] | None, typer.Option(metavar="NAME", help="Accept a difference between the runs; may be repeated.")
     ] = None,
     conclusive: Annotated[
         bool, typer.Option("--conclusive", help="Exit with 1 for an inconclusive result too.")

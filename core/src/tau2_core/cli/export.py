@@ -44,7 +44,7 @@ def export(
         bool, typer.Option("--solo", help="For a domain: tasks that are played without a customer.")
     ] = False,
     user_model: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Rows: the model that is to play the customer.")
+        str | None, typer.Option(metavar="MODEL", help="For rows: the model that plays the customer.")
     ] = None,
     endpoint: Annotated[
         str | None, typer.Option(metavar="URL", help="otlp: the collector's address; short for --option endpoint=URL.")

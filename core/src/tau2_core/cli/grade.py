@@ -157,7 +157,9 @@ def _show(result: Regraded, *, compare: bool) -> None:
     for problem in result.problems:
         say(f"error: {problem}", err=True)
     if result.kept:
-        say(f"{result.kept} conversations were graded by their file's task, for lack of a fresh one", err=True)
+        say(
+            f"{result.kept} conversations were graded by their file's task, since the domain has no such task", err=True
+        )
     for difference in result.differences:
         say(f"{'error' if compare else 'note'}: {difference}", err=True)
     for line in result.agreement.misplaced_lines():

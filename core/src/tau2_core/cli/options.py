@@ -94,7 +94,9 @@ ShowConfigOption = Annotated[
 ]
 ExecutorOption = Annotated[
     str | None,
-    typer.Option("--executor", metavar="NAME", help="Where: async (this process), processes, or a plugin's."),
+    typer.Option(
+        "--executor", metavar="NAME", help="Where the work is done: async (this process), processes, or a plugin's."
+    ),
 ]
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, metavar="N", help="How many processes; implies --executor processes.")

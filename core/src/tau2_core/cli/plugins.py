@@ -77,7 +77,10 @@ def _trouble(catalogue: Catalogue, plugin: Plugin) -> dict[str, Any]:
             return {"status": "conflict", "cause": cause}
     for command in plugin.records.get("command", []):
         if command.name in _own_commands():
-            return {"status": "conflict", "cause": f"tau2-gym has a command {command.name!r} of its own, which is run"}
+            return {
+                "status": "conflict",
+                "cause": f"tau2-gym has its own command {command.name!r}, which takes precedence",
+            }
     for domain in plugin.records.get("domain", []):
         found = _problems(catalogue, domain)
         if found:

@@ -73,7 +73,7 @@ def serve(
         str | None,
         typer.Option(metavar="URL", help="Where clients reach this server, for the URLs that it hands out."),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Serve by N processes, behind the one port.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Serve with N processes behind one port.")] = 1,
     conversation_tools: Annotated[
         bool, typer.Option("--conversation-tools", help="Let agents talk to the customer by MCP tools too.")
     ] = False,
@@ -109,9 +109,7 @@ def serve(
     mode: Annotated[Literal["strict", "tau2"] | None, typer.Option(help="The run's argument mode.")] = None,
     agent_name: Annotated[str | None, typer.Option(help="The agent's name in reports.")] = None,
     slot_timeout: Annotated[float, typer.Option(help="Maximum seconds for an agent to play a slot.")] = 1800.0,
-    slot_attempts: Annotated[
-        int, typer.Option(min=1, help="How often a slot is handed out in total, if it is lost.")
-    ] = 3,
+    slot_attempts: Annotated[int, typer.Option(min=1, help="How often a lost slot is handed out in total.")] = 3,
     run_timeout: Annotated[float | None, typer.Option(help="Maximum seconds of the served run.")] = None,
     max_infrastructure_errors: Annotated[
         int,

@@ -40,7 +40,7 @@ REFUSALS = {
     404: "There is no such episode, or no run to play",
     409: "The id is taken; all remaining slots are being played",
     410: "The episode was deleted or has expired; all slots are played, or the run was stopped",
-    422: "The request does not fit: a name that does not exist, a task that cannot be set up",
+    422: "The request is invalid: a name does not exist, or a task cannot be set up",
     424: "The domain's pack or dataset is broken",
     503: "The server is full, or --max-cost is reached",
     507: "The record cannot be written; the episode stays open",

@@ -83,4 +83,4 @@ def _is_number(value: Any) -> bool:
 
 
 def _unreadable(what: str) -> ModelError:
-    return ModelError(ModelFailure.UNREADABLE, f"the answer is none to a request for embeddings: {what}")
+    return ModelError(ModelFailure.UNREADABLE, f"the answer is not one to a request for embeddings: {what}")

@@ -96,7 +96,7 @@ class AwaitedSearching(_Search):
         return hits_text(hits) if hits else self.retriever.nothing_found(query)
 
     def __call__(self, db: Any, /, **_arguments: Any) -> str:  # noqa: ARG002 - a handler's first parameter
-        raise ToolError(f"{self.__name__} waits for something else, so it can be called in an episode only")
+        raise ToolError(f"{self.__name__} waits for a model or another program, so it can only be called in an episode")
 
 
 def _returning(produce: Callable[[T], str], value: T) -> Handler:

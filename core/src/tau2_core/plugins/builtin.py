@@ -191,7 +191,7 @@ def tau2_user_detectors() -> list[DetectorSpec]:
             "revealed_instructions", "talked about its instructions", Lazy(f"{home}.speech:revealed_instructions")
         ),
         DetectorSpec("empty_turn", "said nothing and called nothing", Lazy(f"{home}.speech:empty_turn")),
-        DetectorSpec("wrong_own_call", "called a tool of its own wrongly", Lazy(f"{home}.own_tools:wrong_own_call")),
+        DetectorSpec("wrong_own_call", "called one of its own tools wrongly", Lazy(f"{home}.own_tools:wrong_own_call")),
         DetectorSpec("unasked_own_call", "changed something unasked", Lazy(f"{home}.own_tools:unasked_own_call")),
         DetectorSpec(
             "claimed_without_call",
@@ -199,7 +199,9 @@ def tau2_user_detectors() -> list[DetectorSpec]:
             Lazy(f"{home}.own_tools:claimed_without_call"),
         ),
         DetectorSpec(
-            "refused_own_tool", "refused what a tool of its own does", Lazy(f"{home}.own_tools:refused_own_tool")
+            "refused_own_tool",
+            "refused to do what one of its own tools does",
+            Lazy(f"{home}.own_tools:refused_own_tool"),
         ),
     ]
 

@@ -123,13 +123,13 @@ def _calibrated(
         judge=str(calibration.judge), **{name: getattr(calibration, name) for name in wanted}
     )
     if "@" in run.evaluators:
-        found.why = f"{run.evaluators} combines criteria by a rule of its own, for which no mean is corrected"
+        found.why = f"{run.evaluators} combines criteria by its own rule, for which the mean cannot be corrected"
         return
     rewards = list(_rewards(run, judgements))
     rates = calibration.false_pass, calibration.false_fail
     found.mean_reward = corrected_mean(rewards, len(run.tasks), run.trials, *rates)
     if found.mean_reward is None:
-        found.why = "the calibration does not tell the judge from chance, so the mean is not corrected"
+        found.why = "by its calibration the judge is no better than chance, so the mean is not corrected"
 
 
 def _rewards(run: RecordedRun, judgements: Mapping[Slot, JudgementFigures]) -> Iterator[JudgedReward]:

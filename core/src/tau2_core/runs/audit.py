@@ -155,7 +155,7 @@ class AuditWork:
         catalogue = open_catalogue(self.packs, self.blocked)
         setting = load_setting(catalogue, self.domain, dataset=self.dataset)
         if self.digests != content_digests(setting):
-            raise RunError(f"it has another {self.domain} than the process that asks it; install the same on both")
+            raise RunError(f"its {self.domain} differs from that of the run; install the same version on both")
         return self.auditor_of(setting, catalogue)
 
     def prepare(self) -> Work:

@@ -129,7 +129,7 @@ def exported(exporter: ExporterSpec, export: Export, out: Path | None) -> str:
     things = "rows" if export.run is None or exporter.lines else "episodes"
     if exporter.send is not None:
         if out is not None:
-            raise UsageError(f"{out}: --to {exporter.name} writes no file, it sends; leave the file out")
+            raise UsageError(f"{out}: --to {exporter.name} sends its output and writes no file; leave the file out")
         with _guarded(exporter):
             return f"{loaded(exporter.send)(export)} {things} sent"
     if out is None:

@@ -92,8 +92,8 @@ class GradingOfRun:
         code = f"{core_digest()} {chosen.name} {evaluators}"
         if self.code not in ("", code):
             raise RunError(
-                "it has other evaluators than the process that asks it, or another version of tau2-core; install the "
-                "same on both"
+                "its evaluators or its version of tau2-core differ from those of the process that grades; install the "
+                "same versions on both"
             )
         self.code, self._grader = code, chosen.grader(setting)
         return self._grader

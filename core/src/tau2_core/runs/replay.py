@@ -107,7 +107,7 @@ class ReplayReport:
         for (variant, why), count in sorted(self.left_out.items()):
             yield f"note: {count} episodes of variant {variant} were left out: {why}"
         if self.by_outcome:
-            what = "calls were compared by their outcome only, since their text shows the machine of the recording"
+            what = "calls were compared by outcome only, since their text depends on the machine that recorded them"
             yield f"note: {self.by_outcome} {what}"
 
 

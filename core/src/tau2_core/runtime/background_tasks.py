@@ -93,7 +93,7 @@ class _Driven:
         code = getattr(work, "cr_code", None)
         self.work = work
         self.name = str(getattr(work, "__qualname__", "a task"))
-        self.place = f"{code.co_filename}:{code.co_firstlineno}" if code is not None else "a place unknown"
+        self.place = f"{code.co_filename}:{code.co_firstlineno}" if code is not None else "an unknown place"
         self.begun = False
         self.stopped = False
 

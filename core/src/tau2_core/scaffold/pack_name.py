@@ -51,7 +51,9 @@ def new_pack_name(text: str, taken: dict[str, str], *, distributed: bool = False
         likely = re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")[:LONGEST].strip("_")
         usable = _NAME.match(likely) and not keyword.iskeyword(likely)
         rule = f"use a-z, 0-9 and `_`, up to {LONGEST}, a letter first and no `_` at the end, and not a Python keyword"
-        raise UsageError(f"{text!r} is not a valid name for a pack: {rule}" + (f"; {likely!r}, say" if usable else ""))
+        raise UsageError(
+            f"{text!r} is not a valid name for a pack: {rule}" + (f"; {likely!r}, for example" if usable else "")
+        )
     if text in taken:
         raise UsageError(f"there is already a domain {text!r}, from {taken[text]}: choose another name")
     name = PackName(text, distributed)

@@ -132,7 +132,7 @@ def went_on_after_end(conversation: ReviewedConversation) -> Iterator[UserFindin
         farewells = farewells + 1 if _is_closing(said) else 0
         why = ""
         if told is not None and index > told and "?" not in conversation.last_agent_text(index):
-            why = "the customer was told before that it is transferred to a person"
+            why = "the customer has already been told that it is being transferred to a person"
         elif farewells >= CLOSINGS:
             why = f"the customer has said goodbye {farewells} times without ending the conversation"
         if why:

@@ -99,7 +99,7 @@ class Arguments:
         for name in COUNTS:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < 1):
-                raise UsageError(f"evaluation_test: {name} {value!r} should be a whole number from 1 on")
+                raise UsageError(f"evaluation_test: {name} {value!r} should be a whole number, at least 1")
         self.passed_threshold = read_threshold(self.passed_threshold)
 
     @property

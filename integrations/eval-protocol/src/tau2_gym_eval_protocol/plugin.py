@@ -10,7 +10,7 @@ def tau2_exporters() -> list[ExporterSpec]:
     return [
         ExporterSpec(
             "eval-protocol",
-            "a dataset's lines for tasks, rows for a run's episodes",
+            "a line for each task of a domain, or a row for each episode of a run",
             Lazy("tau2_gym_eval_protocol.exporter:lines"),
         )
     ]

@@ -56,7 +56,7 @@ class BothSidesEnv(AECEnv[str, dict[str, str], str]):
         """Begin an episode, as `AgentEnv.reset` does. For options that there are not, which are allowed here, warn."""
         known = {name: value for name, value in checked_options(options).items() if name in ("task_id", "split")}
         for name in (options or {}).keys() - known.keys():
-            warnings.warn(f"reset: there is no option {name!r}; there are task_id and split", stacklevel=2)
+            warnings.warn(f"reset: there is no option {name!r}; the options are task_id and split", stacklevel=2)
         if (seed := checked_seed(seed)) is not None:
             self._random, _ = seeding.np_random(seed)
         task_id, drawn = self._draw.task(self._random, known), int(self._random.integers(SEEDS))

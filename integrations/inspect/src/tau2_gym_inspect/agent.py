@@ -124,7 +124,7 @@ def _run_agent(playing: _Playing, outcome: list[AgentState | Exception]) -> Solv
             played, exceeded = await run(playing.agent, state.messages, [turn_limit(MOST_GENERATIONS)])
         except RetryError as error:  # what Inspect raises when it gives a model up
             last = error.last_attempt.exception() or error
-            outcome.append(ModelError(ModelFailure.SERVER, f"Inspect gave the model up: {describe_error(last)}"))
+            outcome.append(ModelError(ModelFailure.SERVER, f"Inspect gave up on the model: {describe_error(last)}"))
         except Exception as error:  # noqa: BLE001 - an agent may raise anything; it is raised after the eval
             outcome.append(error)
         else:

@@ -5,5 +5,5 @@ from tau2_core import Lazy, SandboxSpec, hookimpl
 
 @hookimpl
 def tau2_sandboxes() -> list[SandboxSpec]:
-    what = "namespaces of Linux, by bubblewrap: no network, no other files"
+    what = "Linux namespaces, by bubblewrap: no network, no other files"
     return [SandboxSpec("bubblewrap", what, Lazy("tau2_sandbox_bubblewrap.sandbox:open_sandbox"))]

@@ -143,7 +143,7 @@ def read_functions(
                 continue
             known = found.get(name)
             if known is not None and known.role != role:
-                what = f"task {task.id!r} names {name!r} of both sides"
+                what = f"task {task.id!r} names {name!r}, which both sides have"
                 raise UsageError(f"{target}: {what}; give one of the methods another name")
             if known is None or (kind == "assertion" and known.kind != kind):
                 found[name] = _source_function(target, environment, task, role, name, kind)

@@ -41,8 +41,9 @@ class StudyFile(BaseModel):
     run: Options = Field(description="The options that all runs share, as in a --config file.")
     factors: dict[str, list[Any] | dict[str, Any]] = Field(
         min_length=1,
-        description="By option, its levels: a list of values, or values by name. `agent_model`, `user_model` and "
-        "`judge_model` are short for the model of a role.",
+        description="The levels of each factor, by option: a list of values, or a mapping of names to values. "
+        "`agent_model`, `user_model` and "
+        "`judge_model` stand for the model of a role.",
     )
 
 

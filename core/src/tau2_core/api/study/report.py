@@ -82,7 +82,7 @@ def study_report(folder: Path) -> StudyReport:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunError(f"{folder / STUDY} has the wrong form: {error!r}; restore it") from error
     if not whole:
-        raise RunError(f"{folder / STUDY} has not one run for each combination of levels; restore it")
+        raise RunError(f"{folder / STUDY} does not have one run for each combination of levels; restore it")
     runs = [_complete(folder / name) for name, _ in listed]
     first = runs[0]
     by_run = [each.tally_of_grades(first.tasks, first.trials).solved for each in runs]

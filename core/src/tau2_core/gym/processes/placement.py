@@ -61,7 +61,7 @@ class Placement:
             connection.stay()
             await self.app(scope, receive, send)
         elif not connection.move(destination):
-            what = "this request came before another one was answered; send it again, over a connection of its own"
+            what = "this request came before another one was answered; send it again, over a separate connection"
             misdirected = RefusedError(421, "misdirected", what)
             await JSONResponse(misdirected.body(), 421, headers={"connection": "close"})(scope, receive, send)
 

@@ -98,7 +98,9 @@ async def connect(invitation: Invitation) -> Connection[FromRun]:
         writer.write(invitation.number.to_bytes(SIZE, "big") + own)
         theirs, proof = await reader.readexactly(NONCE), await reader.readexactly(PROOF)
         if not hmac.compare_digest(proof, _proof(invitation.key, "run", own, theirs)):
-            raise RunError(f"what answers at {invitation.host}:{invitation.port} is not the run of this invitation")
+            raise RunError(
+                f"the server at {invitation.host}:{invitation.port} is not the run that sent this invitation"
+            )
         writer.write(_proof(invitation.key, "worker", own, theirs))
     except (OSError, asyncio.IncompleteReadError) as error:
         why = "it refuses this worker" if isinstance(error, asyncio.IncompleteReadError) else str(error)

@@ -56,14 +56,14 @@ class RunDescription:
         difference = next(value_changes(deciding(self.config), deciding(config)), None)
         if difference is not None:
             raise RunError(
-                f"it has something else than the run: {path_text(difference.path)} is "
+                f"it differs from the run: {path_text(difference.path)} is "
                 f"{difference.new!r} there and {difference.old!r} here; install the same versions on both"
             )
 
 
 def packed_computation(computation: object) -> bytes:
     """Return a computation in a form that can be sent. Raises UsageError for objects that workers could not import."""
-    return _pickled(computation, "what is to be computed")
+    return _pickled(computation, "the computation")
 
 
 def unpacked(packed: bytes) -> Any:
@@ -72,7 +72,7 @@ def unpacked(packed: bytes) -> Any:
         with foreign():
             description = pickle.loads(packed)  # noqa: S301 - the run has proved itself (`connection`)
     except Exception as error:
-        raise RunError(f"what the run sends cannot be imported here: {describe_error(error)}") from error
+        raise RunError(f"the code that the run sends cannot be imported here: {describe_error(error)}") from error
     return description
 
 
