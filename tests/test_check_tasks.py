@@ -111,14 +111,14 @@ PLAYED = f"""
           user_id: nobody_here  #! gold call create_task(title='x', user_id='nobody_here') fails: there is no user
 - id: start_does_not_fit
   {TASK}
-  initial_state:  #! its start state does not apply: initial data does not fit: status: Input should be 'pending' or
+  initial_state:  #! its start state cannot be set up: initial data does not fit: status: Input should be 'pending' or
     initialization_data:
       agent_data: {{tasks: {{task_1: {{status: open}}}}}}
   evaluation_criteria:
     actions: [{{name: create_task, arguments: {{user_id: rosa_delgado, title: x}}}}]
 - id: history_did_not_happen
   {TASK}
-  initial_state:  #! its start state does not apply: its history records 'Done.' for create_task, but the call gives
+  initial_state:  #! its start state cannot be set up: its history records 'Done.' for create_task, but the call gives
     message_history:
       - {{role: user, content: Hello.}}
       - role: assistant

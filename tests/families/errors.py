@@ -219,7 +219,7 @@ PLAYED = [
     ),
     seed("its outcome is 'done', but its gold calls a tool that transfers", "outcome: transferred", "outcome: done"),
     seed(
-        "its start state does not apply: initialization action set_thermostat failed",
+        "its start state cannot be set up: initialization action set_thermostat failed",
         "setup: []",
         "setup: [{env_type: user, func_name: set_thermostat}]",
         blamed="  cold_home:",

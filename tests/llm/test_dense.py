@@ -189,7 +189,7 @@ def test_damaged_vectors_are_noticed_and_made_again(
         files[0].write_bytes(damaged)
         with caplog.at_level(logging.WARNING):
             assert search() == found
-        assert f"{files[0]} is damaged; it is made again" in caplog.text
+        assert f"{files[0]} is damaged and is computed again" in caplog.text
         assert files[0].read_bytes() == kept
 
 

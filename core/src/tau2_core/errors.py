@@ -38,7 +38,7 @@ class UnavailableError(UsageError):
 
 
 class MissingExtraError(UnavailableError):
-    """A feature needs a library that is not installed: of an extra of a package, or of the package itself."""
+    """A feature needs a library that is not installed, from an extra of a package or from the package itself."""
 
     def __init__(self, what: str, library: str, extra: str, package: str = "tau2-core") -> None:
         wanted = f"'{package}[{extra}]'" if extra else package

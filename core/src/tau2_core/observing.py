@@ -1,4 +1,4 @@
-"""Telling observers what happens in episodes. Without observers nothing is told, which costs nothing."""
+"""Notifying observers of the steps of episodes. Without observers, this costs nothing."""
 
 from __future__ import annotations
 
@@ -112,9 +112,9 @@ class _Watched:
 
 
 def open_observers(specs: Sequence[ObserverSpec], name: str, configuration: Mapping[str, Any]) -> Observers | None:
-    """Open the observers of a run; None if nobody wants to watch it.
+    """Open the observers of a run; None if no observer watches it.
 
-    Raises what opening one raises: UsageError for wrong settings, PluginError if it cannot be imported.
+    Raises UsageError for an observer's wrong settings, PluginError if one cannot be imported.
     """
     opened = {spec.name: loaded(spec.open)(name, configuration) for spec in specs}
     watching = {name: observer for name, observer in opened.items() if observer is not None}

@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class ProblemKind(Enum):
-    """What is wrong, in general; docs/reference/problems.md explains each. A code is never used for anything else."""
+    """The kind of a problem; docs/reference/problems.md explains each. A code is never used for anything else."""
 
     SYNTAX = "T2G001", "a file cannot be parsed"
     MISSING_FILE = "T2G002", "a named file does not exist"
@@ -56,7 +56,7 @@ class ProblemKind(Enum):
     CRITERIA = "T2G044", "the criteria and the reward basis do not fit"
     UNSAYABLE = "T2G045", "a text to be communicated can never be found"
     REPEATED_TASK = "T2G046", "a task id is used twice"
-    START_STATE = "T2G047", "a start state does not apply"
+    START_STATE = "T2G047", "a start state cannot be set up"
     GOLD_CALL = "T2G048", "a gold call fails"
     ASSERTION = "T2G049", "an assertion is not met after the gold calls"
     READ_WRITES = "T2G050", "a tool that only reads changes the database"

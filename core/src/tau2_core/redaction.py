@@ -1,4 +1,4 @@
-"""Keeping secrets out of everything that is written, by their names in arguments and by their values in texts.
+"""Keeping secrets out of all output: by name in arguments, and by value in texts.
 
 A run's `Redactor` knows the values: keys in the models' arguments and in the environment, logins in URLs, and `?key=`
 parameters. Everything that a run writes (records, cassettes, errors) passes through it.
@@ -95,7 +95,7 @@ class Redactor:
         self.add(secrets)
 
     def add(self, secrets: Iterable[str]) -> None:
-        """Also remove these from now on."""
+        """Remove these secrets too from now on."""
         self._known |= {form for secret in secrets for form in _forms(secret)}
         longest_first = sorted(self._known, key=lambda form: (-len(form), form))
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
@@ -157,7 +157,7 @@ def environment_redactor() -> Redactor:
 
 
 def remember(redactor: Redactor) -> None:
-    """Keep the secrets of a run out of what this process prints from now on; at most 16 runs are remembered."""
+    """Keep the secrets of a run out of this process's output from now on; at most 16 runs are remembered."""
     _of_runs.append(redactor)
 
 

@@ -1,4 +1,4 @@
-"""Conversations of both sides as chat-completions messages: read as a record has them, and written."""
+"""Conversion between recorded messages and chat-completions messages of both sides."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def recorded_messages(messages: Iterable[Mapping[str, Any]]) -> list[Message]:
 
 
 def text_of(content: str | list[Any] | None) -> str:
-    """Return a content as one text, without the parts that are not text."""
+    """Return the text parts of a content as one text."""
     if isinstance(content, list):
         return "".join(str(part.get("text") or "") for part in content)
     return content or ""

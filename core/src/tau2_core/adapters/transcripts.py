@@ -1,4 +1,4 @@
-"""Reading transcripts: JSON lines of conversations in chat-completions messages, made by anybody's agent."""
+"""Reading transcripts: JSON lines of conversations in chat-completions messages, from any agent."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class TranscriptFile:
 
 
 def is_transcript(path: Path) -> bool:
-    """Tell whether a path names a file of transcripts, by its ending."""
+    """Tell whether a path names a file of transcripts, by its suffix."""
     return path.name.endswith(SUFFIXES)
 
 
@@ -167,7 +167,7 @@ def in_order(chat: Sequence[dict[str, Any]]) -> Iterator[Message]:
 def _matched(
     position: int, calls: Sequence[dict[str, Any]], results: Sequence[dict[str, Any]]
 ) -> Iterator[dict[str, Any]]:
-    """Yield each call's result: the one with its id, or the one at its place if either has no id."""
+    """Yield each call's result: the one with its id, or the one at the same position if either has no id."""
     left = [result for result in results if result["role"] == "tool"]
     for call in calls:
         same = [result for result in left if result["tool_call_id"] == call["id"]]

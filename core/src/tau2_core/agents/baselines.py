@@ -1,4 +1,4 @@
-"""Baselines that talk: one refuses every request, others say every possible answer."""
+"""Baselines that only talk: one refuses every request, the others say every possible answer."""
 
 from __future__ import annotations
 

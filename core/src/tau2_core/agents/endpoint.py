@@ -36,9 +36,9 @@ class EndpointAgent:
 
 
 def address_of(name: str) -> str | None:
-    """Return the address of an agent that is named by one, None for another name. Raises UsageError for a wrong one.
+    """Return the address if the agent is named by one, None otherwise. Raises UsageError for an invalid address.
 
-    `http:URL` and a URL itself mean the same.
+    `http:URL` and the plain URL mean the same.
     """
     kind, colon, target = name.partition(":")
     if kind not in SCHEMES or not colon or not target:
@@ -54,7 +54,7 @@ def address_of(name: str) -> str | None:
 
 
 def spec(kind: str, target: str) -> AgentSpec:
-    """Return the agent at an address. Raises UsageError for what is none."""
+    """Return the agent at an address. Raises UsageError if it is not an address."""
     address_of(f"{kind}:{target}")
     return AgentSpec(kind, "an agent at an address", EndpointAgent, needs_model=True, calls_tools="over_mcp")
 

@@ -20,8 +20,8 @@ from tau2_core.name_suggestions import did_you_mean
 def spec(target: str) -> AgentSpec:
     """Return the agent that `MODULE:NAME` or `FILE.py:NAME` names. Raises UsageError.
 
-    It may be what `evaluate` takes as an agent: an object with `reply`, a function, or what makes such an object from a
-    context.
+    It may be anything that `evaluate` takes as an agent: an object with `reply`, a function, or a class or function
+    that creates such an object from a context.
     """
     where, colon, name = target.rpartition(":")
     if not colon or not where or not name:
@@ -36,7 +36,7 @@ def spec(target: str) -> AgentSpec:
 
 
 class _Origin:
-    """Names a module as the home of an agent, so that a run digests its files too and not only the agent's class."""
+    """Records the module of an agent, so that a run digests its files too and not only those of the class."""
 
     def __init__(self, module: str) -> None:
         self.__module__ = module

@@ -66,7 +66,7 @@ def installed_domains(blocked: Sequence[str] = ()) -> list[str]:
 
 
 def _listed(name: str, values: Sequence[T]) -> Sequence[T]:
-    """Refuse a text where a list is expected, since it would be read letter by letter. Raises UsageError."""
+    """Refuse a text where a list is expected, since it would be read character by character. Raises UsageError."""
     if isinstance(values, str):
         raise UsageError(f"{name}: give a list, such as [{values!r}]")
     return values

@@ -115,7 +115,7 @@ class EpisodeFactory:
     def episode(self, task: str | Task, *, seed: int = 0, trial: int = 0) -> Episode:
         """Return an episode in its task's start state; call `begin` to start it.
 
-        Raises UsageError for an id that is not among `tasks`, TaskError for a start state that does not apply.
+        Raises UsageError for an id that is not among `tasks`, TaskError for a start state that cannot be set up.
         """
         if isinstance(task, str):
             if task not in self.tasks:
@@ -147,7 +147,7 @@ class EpisodeFactory:
         return await self._grader.grade_aside(record, task, said)
 
     def step_rewards(self, episode: Episode, weights: RewardWeights, *, side: Role = "agent") -> StepRewards:
-        """Return an object that computes the rewards of an episode's steps while it is played. Raises TaskError."""
+        """Return the rewards of an episode's steps, computed while it is played. Raises TaskError."""
         progress = None
         if weights.need_progress:
             progress = GoldProgress(self.setting, episode.task, episode.seed, self._known_gold)

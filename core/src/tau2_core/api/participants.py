@@ -38,7 +38,7 @@ SpecT = TypeVar("SpecT", AgentSpec, UserSpec)
 
 @dataclass(frozen=True)
 class GivenParticipant(Generic[SpecT]):
-    """A role as a program gives it: what an option could express too, and a participant that no option names."""
+    """A role as given by a program: the part that options can express, and a participant that they cannot name."""
 
     options: RoleOptions
     spec: SpecT | None = None
@@ -46,7 +46,7 @@ class GivenParticipant(Generic[SpecT]):
 
 @dataclass(frozen=True)
 class _Kind(Generic[SpecT]):
-    """What differs between the two participants."""
+    """The differences between the two kinds of participants."""
 
     role: Literal["agent", "user"]
     external: SpecT

@@ -1,4 +1,4 @@
-"""`tau2-gym annotate`: a person labels the episodes of a run, and how far the labels agree with its verdicts."""
+"""`tau2-gym annotate`: label the episodes of a run, and report how far the labels agree with its verdicts."""
 
 from __future__ import annotations
 

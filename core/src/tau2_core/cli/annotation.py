@@ -1,4 +1,4 @@
-"""A person at the terminal who labels episodes: what is shown, and what the keys do."""
+"""Labelling episodes at the terminal: what is shown, and what the keys do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OTHER_KEYS = {"s": "skip", "b": "back", "w": "whole", "q": "quit"}
 
 @dataclass(frozen=True)
 class AnnotationOptions:
-    """How a person labels: under which name, with the time or without, what, and whether verdicts are shown."""
+    """How a person labels: the name, whether times are kept, what is asked, and whether verdicts are shown."""
 
     annotator: str | None
     dated: bool
@@ -35,7 +35,7 @@ class AnnotationOptions:
 
 @dataclass
 class Annotation:
-    """The questions about a run's episodes in their order, and the person's way through them."""
+    """The questions about a run's episodes in order, and the person's progress through them."""
 
     run: RecordedRun
     labels: LabelFile

@@ -16,7 +16,7 @@ ABOUT = {"criterion": "", "assertion": "assertions", "customer_fault": "customer
 
 
 def show_agreement(report: LabelReport, folder: str) -> None:
-    """Print the agreement of each two raters, the reliability of the annotators, and what confirms detectors."""
+    """Print the agreement of each pair of raters, the annotators' reliability, and which detectors labels confirm."""
     screen = console()
     given = ", ".join(f"{safe(name)} {count}" for name, count in report.labels.items()) or "none"
     screen.print(f"labels in {folder}: {given}", soft_wrap=True)

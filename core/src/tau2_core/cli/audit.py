@@ -69,12 +69,12 @@ def _show(audit: Audit) -> None:
     from tau2_core.runs.audit import BASELINES
 
     table = folding_table(("baseline", "what it does"), BASELINES)
-    for title in ("tried", "passed", "argued"):
+    for title in ("tried", "passed", "allowed"):
         table.add_column(title, justify="right", no_wrap=True)
     for baseline, does in BASELINES.items():
         passed = audit.passed(baseline)
-        argued = sum(bool(each.allowed) for each in passed)
-        table.add_row(baseline, does, *map(str, (audit.played.get(baseline, 0), len(passed), argued)))
+        allowed = sum(bool(each.allowed) for each in passed)
+        table.add_row(baseline, does, *map(str, (audit.played.get(baseline, 0), len(passed), allowed)))
     console().print(table)
     for each in audit.refused:
         say(f"{audit.domain}: {each.baseline} passes {each.task} {each.how}".rstrip())

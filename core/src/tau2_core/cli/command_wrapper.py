@@ -17,7 +17,7 @@ from tau2_core.terminal_text import printable
 
 
 def wrapped_command(command: Callable[..., None], package: str = "") -> Callable[..., None]:
-    """On Ctrl-C print a message and exit with 1, unlike typer. Also catch exits that a pack's code attempts.
+    """Wrap a command: on Ctrl-C print a message and exit with 1, unlike typer. Also catch exits attempted by a pack.
 
     Output of `package` goes to standard output, like our own.
     """

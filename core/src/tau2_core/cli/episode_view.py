@@ -34,7 +34,7 @@ def show_conversation(
 ) -> None:
     """Print messages and calls in order; results are cut to `longest` characters, or not at all if it is None.
 
-    `turns` says how messages of the customer came about.
+    `turns` says how the customer's messages came about.
     """
     turn_of = {turn.message: turn for turn in turns}
     for index, message in enumerate(messages):

@@ -8,7 +8,7 @@ from tau2_core.cli.safe_text import say
 
 
 def show_crashes(found: Sequence[str], folder: str | None = None) -> bool:
-    """Report evaluators that crashed, a line each, with advice; return whether there was one."""
+    """Report evaluators that crashed, one line each, with advice; return whether any did."""
     for line in found:
         say(f"error: {line}", err=True)
     if found and folder is not None:

@@ -55,7 +55,7 @@ def export(
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
 ) -> None:
-    """Write a run as a table, as official result files or in a plugin's format, or a domain's tasks in a plugin's.
+    """Write a run as a table, official result files or a plugin's format, or a domain's tasks in a plugin's format.
 
     `table` writes one row per episode, with its reward, verdicts, tokens and cost, as Parquet, CSV or JSON lines (file
     names that end in .parquet, .csv, .jsonl), for pandas, polars or DuckDB.

@@ -1,4 +1,4 @@
-"""Limits that a result must keep besides its mean reward: on the simulated customer, and on the judge."""
+"""Limits on a result besides its mean reward: on the simulated customer, and on the judge."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def passes_gates(
     max_customer_faults: float | None,
     name: str = "",
 ) -> bool:
-    """Tell whether a run keeps the limits that are given, and say which it does not. A figure that is absent fails.
+    """Tell whether a run keeps the given limits, and print those that it does not keep. A missing figure fails.
 
     Args:
         customer_faults: how many episodes were `reviewed`, and how many have a `decisive` fault; {} if none was.

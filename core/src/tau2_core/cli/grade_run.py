@@ -50,7 +50,7 @@ class JudgeOptions:
 
 @dataclass(frozen=True)
 class Grading:
-    """What grades: an executor, whose workers open the same catalogue from packs and blocked names."""
+    """How runs are graded: by an executor, whose workers open the same catalogue from packs and blocked names."""
 
     catalogue: Catalogue
     executor: ChosenExecutor

@@ -1,4 +1,4 @@
-"""What is known about the judge of a run, for people."""
+"""Printing what is known about the judge of a run."""
 
 from __future__ import annotations
 

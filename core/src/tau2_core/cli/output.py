@@ -10,7 +10,7 @@ from typing import Any
 
 from tau2_core.redaction import printed
 
-_BETWEEN = frozenset({"click", "typer", "rich", "codecs", "contextlib"})  # modules that print on behalf of their caller
+_BETWEEN = frozenset({"click", "typer", "rich", "codecs", "contextlib"})  # modules that print for their caller
 _OWN = frozenset({"tau2_core", "mcp"})
 
 

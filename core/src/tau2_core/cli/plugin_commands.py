@@ -1,4 +1,4 @@
-"""The commands that plugins add. They are looked up only to list the commands, and for a command that is not ours."""
+"""The commands that plugins add. They are loaded only to list the commands, and for a command that is not ours."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class CommandGroup(TyperGroup):
         return list(dict.fromkeys([*ours, *theirs]))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command, None if there is none of that name. Raises UsageError if two plugins add it."""
+        """Return a command, None if there is none with that name. Raises UsageError if two plugins add it."""
         ours = super().get_command(ctx, cmd_name)
         if ours is not None or cmd_name not in {spec.name for spec in self.catalogue.commands()}:
             return ours

@@ -18,8 +18,8 @@ _ESCAPE_SEQUENCE = re.compile(rb"\x1b(\[[0-?]*[ -/]*[@-~]|O.|.)?", re.DOTALL)  #
 def single_keys(what: str) -> Iterator[Callable[[], str]]:
     """Read single keys during the block: the function returns the next one, "" at the end of the input.
 
-    Keys are not echoed, and arrows and the like are left out. `what` names the command for the error. Raises
-    UsageError if standard input is no terminal.
+    Keys are not echoed, and keys such as arrows are ignored. `what` names the command for the error. Raises
+    UsageError if standard input is not a terminal.
     """
     if not sys.stdin.isatty():
         raise UsageError(f"{what} asks at a terminal, and standard input is not one; run it in a terminal")

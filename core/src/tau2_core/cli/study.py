@@ -1,4 +1,4 @@
-"""`tau2-gym study`: one agent over a grid of conditions, and what its rate depends on."""
+"""`tau2-gym study`: one agent over a grid of conditions, and how its rate depends on them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def study(
 ) -> None:
     """Play one agent over a grid of customers, prompts, personas, judges or seeds; show what its rate depends on.
 
-    The file names the options that all runs share (`run`), and by option the levels that are combined (`factors`).
+    The file has the options that all runs share (`run`), and the levels of each option that are combined (`factors`).
     """
     from tau2_core.api.study.report import study_report
 

@@ -231,7 +231,7 @@ def show_summary(result: RunResult, screen: Console) -> None:
 
 
 def _means(result: RunResult) -> list[str]:
-    """Return the mean reward; for a stopped run, over the played episodes and over all slots."""
+    """Return the mean reward; for a stopped run, both over the played episodes and over all slots."""
     summary = result.summary
     if summary.mean_reward is None:
         return ["mean reward –"]

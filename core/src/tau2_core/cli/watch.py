@@ -14,7 +14,7 @@ FIRST_MILLISECONDS = 100
 
 
 def watch_folders(folders: Sequence[Path], arguments: Sequence[str]) -> None:
-    """Run a command of ours now and after every change in the folders, each time in a new process; Ctrl-C ends it."""
+    """Run one of our commands now and after every change in the folders, in a new process each time; Ctrl-C ends it."""
     try:
         from watchfiles import watch
     except ModuleNotFoundError as error:

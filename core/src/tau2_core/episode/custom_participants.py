@@ -1,4 +1,4 @@
-"""Participants that are given as code: a function, a class or an object."""
+"""Participants given as Python code: a function, a class or an object."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def name_of(participant: Any) -> str:
 
 
 def calls_tools(participant: Any) -> CallsTools:
-    """Return how a given agent calls tools: what its attribute `calls_tools` says, `in_reply` without one."""
+    """Return how a given agent calls tools: the value of its attribute `calls_tools`, by default `in_reply`."""
     said: CallsTools = getattr(participant, "calls_tools", "in_reply")
     if said not in get_args(CallsTools):
         raise UsageError(
@@ -40,7 +40,7 @@ def calls_tools(participant: Any) -> CallsTools:
 
 
 def creator_of(role: str, participant: Any) -> Callable[[Any], Any]:
-    """Return what creates the participant of an episode. Raises UsageError for what cannot be one."""
+    """Return a function that creates the participant of an episode. Raises UsageError for an unsuitable value."""
     if inspect.isclass(participant):
         if not callable(getattr(participant, "reply", None)):
             raise UsageError(f"{role}: the class {participant.__qualname__} has no method `reply`; give {ACCEPTED}")

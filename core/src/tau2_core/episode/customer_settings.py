@@ -1,4 +1,4 @@
-"""How the simulated customers of a run are played: the variant of their prompt, and their personas."""
+"""How a run plays its simulated customers: the variant of their prompt, and their personas."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ class CustomerSettings:
         return DEFAULT_PROMPT if self.prompt is None else self.prompt.name
 
     def persona(self, task_id: str, turn: int) -> Persona | None:
-        """Return the persona of an episode. In consecutive turns of a task, each persona comes once."""
+        """Return the persona of an episode. Over consecutive trials of a task, each persona is used once."""
         if not self.personas:
             return None
         first = Random(f"{self.seed}/{task_id}").randrange(len(self.personas))  # noqa: S311 - repeatable on purpose
         return self.personas[(first + turn) % len(self.personas)]
 
     def guidelines(self, pack: Pack, tools: Sequence[Tool]) -> str | None:
-        """Return the customer's prompt for these tools of its own; None for the default one. Raises PackError."""
+        """Return the customer's prompt for these customer tools; None for the default prompt. Raises PackError."""
         if self.prompt is None:
             return None
         key = tuple(tool.name for tool in tools)
@@ -64,7 +64,7 @@ class CustomerSettings:
         return self._rendered[key]
 
     def digest(self, pack: Pack, tools: Mapping[str, Tool]) -> str | None:
-        """Return a digest of the prompt, with and without tools of the customer; None for the default prompt."""
+        """Return a digest of the prompt, rendered with and without customer tools; None for the default prompt."""
         if self.prompt is None:
             return None
         texts = [self.guidelines(pack, ()), self.guidelines(pack, tuple(tools.values()))]
@@ -106,7 +106,7 @@ def render_customer_prompt(pack: Pack, prompt: UserPrompt, tools: Sequence[Tool]
 
 
 def refuse_without_effect(user: UserSpec) -> None:
-    """Refuse a prompt or personas for a customer who follows none. Raises UsageError."""
+    """Refuse a prompt or personas for a customer that does not follow them. Raises UsageError."""
     if not user.follows_prompt:
         what = f"user {user.name!r} follows no prompt, so --user-prompt, --persona and --user-check would do nothing"
         raise UsageError(f"{what}; give --user-model PROVIDER/NAME, or leave them out")

@@ -44,9 +44,9 @@ class InvalidArgumentsError(ToolError):
 
 
 class Environment:
-    """The private environment of one episode. Creating one takes microseconds, and none affects another.
+    """The private environment of one episode. Creating one takes microseconds; none affects another.
 
-    `unsynced`: the sync has not run since the last change. Every call syncs, so only a failed call leaves it undone.
+    `unsynced`: the sync has not run since the last change. Every call syncs, so only a failed call leaves this set.
     """
 
     __slots__ = ("_strict", "_sync", "context", "setting", "solo", "unlocked", "unsynced", "worlds")
@@ -183,7 +183,7 @@ class Environment:
     def _tools_of(self, requestor: Requestor, *, listed: bool) -> Mapping[str, Tool]:
         """Return a side's tools: the `listed` ones, or the hidden ones too, as the official environment routes calls.
 
-        A variant that lists what is unlocked, of which there is no official one, takes calls of what is listed only.
+        A variant that lists unlocked tools (none of the official ones does) only accepts calls of listed tools.
         In solo play the agent has both sides' tools, and the customer has none.
         """
         if not self.solo:
@@ -270,7 +270,7 @@ class Environment:
 
 
 def _nothing_hidden(_role: Role) -> HiddenTools:
-    """Return no hidden tools; in a context, this makes no cycle of references with the environment."""
+    """Return no hidden tools; unlike a method, this creates no reference cycle between context and environment."""
     return HiddenTools({}, {}, _call_nothing)
 
 

@@ -66,7 +66,7 @@ class Episode:
         the agent's tools are served. Several personas take turns by the slot's trial, or by the seed with
         `persona_by_seed`.
 
-        Raises TaskError if the start state does not apply, and whatever creating a participant raises.
+        Raises TaskError if the start state cannot be set up, and whatever creating a participant raises.
         """
         self.setting = setting
         self.task = task

@@ -1,4 +1,4 @@
-"""The participants of an episode, and what each of them gets before its first message."""
+"""The participants of an episode, and the context that each gets before its first message."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ class Participants:
 
     @cached_property
     def create_agent(self) -> Callable[[AgentContext], Agent]:
-        """What creates the agent of an episode. Raises PluginError if it cannot be imported."""
+        """The function that creates the agent of an episode. Raises PluginError if it cannot be imported."""
         return loaded(self.agent.create)
 
     @cached_property
     def create_user(self) -> Callable[[UserContext], User]:
-        """What creates the customer of an episode. Raises PluginError if it cannot be imported."""
+        """The function that creates the customer of an episode. Raises PluginError if it cannot be imported."""
         return loaded(self.user.create)
 
     @cached_property
@@ -101,7 +101,7 @@ class Participants:
                 raise PluginError(f"{name!r} cannot be created: its `create` is {create!r}, which is not callable")
 
     def watch(self, slot: Slot) -> Watch | None:
-        """Return what tells the observers about one episode; None if there are none."""
+        """Return an object that tells the observers about one episode; None without observers."""
         return None if self.observers is None else Watch(self.observers, slot)
 
     def wrappers_for(self, task_id: str, seed: int) -> list[Wrapper]:
@@ -111,7 +111,7 @@ class Participants:
         return [*self.wrappers, *(make(f"{task_id}/{seed}") for make in self.faults)]
 
     def episode_models(self, key: str, seed: int) -> dict[ModelRole, EpisodeModel]:
-        """Return the models that one episode asks, so not the judge; `key` names the episode in a cassette."""
+        """Return the models that one episode uses, which excludes the judge; `key` names the episode in a cassette."""
         if not self.role_models:
             return {}
         return {

@@ -27,7 +27,7 @@ OpenEpisode = Callable[[Setting, Task, Participants, Slot, int], AbstractAsyncCo
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """What a run keeps of an episode outside its record: the models' calls with tokens, and durations."""
+    """Data of an episode that a run keeps outside its record: the models' calls with tokens, and durations."""
 
     traced: list[TracedCall]
     latency: Latency
@@ -68,8 +68,7 @@ async def play(
 ) -> EpisodeRecord:
     """Play one episode and return its record, ungraded. Errors are recorded, not raised.
 
-    `on_sidecar` is called at the end with what the record does not contain; tokens are included only if they are
-    traced.
+    `on_sidecar` is called at the end with the data that is not in the record; it has tokens only if they are traced.
     """
     episode: Episode | None = None
     try:
@@ -98,7 +97,7 @@ def _unopened(setting: Setting, participants: Participants, slot: Slot, seed: in
 
 
 async def prepare_searches(setting: Setting, models: Mapping[ModelRole, EpisodeModel]) -> None:
-    """Do what searches do once a process, such as embedding the documents. Raises ModelError."""
+    """Do what searches need once per process, such as embedding the documents. Raises ModelError."""
     for retriever in setting.awaited:
         await retriever.prepare(SearchContext(models))
 

@@ -13,7 +13,7 @@ _TEXT_ALONE = {"content"}
 
 
 def recordable_message(speaker: str, message: ParticipantMessage | str) -> ParticipantMessage:
-    """Return a message, or one of a text, as a copy that its sender cannot change.
+    """Return a message, or a text as a message, as a copy that its sender cannot change.
 
     Raises ValueError if it cannot be recorded.
     """

@@ -1,4 +1,4 @@
-"""Tool calls that an agent makes itself while it replies, in this process or over MCP."""
+"""An agent that calls tools itself while it replies, in this process or over MCP."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SelfCallingAgent:
-    """The door through which one agent calls tools during its turns.
+    """Wraps an agent, and makes the tool calls that the agent requests during its turns.
 
     Calls are made one after the other, and to their end even if the agent stops waiting for one. Calls outside its turn
     are refused without effect. If a call ends the episode, by a limit or by `done`, the turn is over: the reply is
@@ -31,12 +31,12 @@ class SelfCallingAgent:
         self._one_at_a_time = asyncio.Lock()
 
     def of(self, agent: Agent) -> SelfCallingAgent:
-        """Let this agent take its turns through this object, which then stands for it in the conversation."""
+        """Wrap this agent; the object then takes the agent's place in the conversation."""
         self._agent = agent
         return self
 
     async def reply(self, history: Sequence[Message]) -> AssistantMessage | str:
-        """Let the agent answer, with the door open. If the episode ends in one of its calls, the answer is empty."""
+        """Let the agent answer, and allow calls meanwhile. If one of them ends the episode, the answer is empty."""
         assert self._agent is not None
         turn = asyncio.timeout(None)
         try:

@@ -111,7 +111,7 @@ class Setting:
 
     @cached_property
     def lists_unlocked(self) -> bool:
-        """Whether the variant lists a hidden tool once it is unlocked, to be called by its own name."""
+        """Whether the variant lists a hidden tool once it is unlocked, so that it can be called by its own name."""
         return bool(self.variant) and self.pack.manifest.variants[self.variant].lists_unlocked
 
     @cached_property
@@ -130,7 +130,7 @@ class Setting:
         return self._tools[role]
 
     def listed_tools(self, role: Role, unlocked: Iterable[str]) -> Mapping[str, Tool]:
-        """Return what a side is told of once it has unlocked some hidden tools: these too, in some variants."""
+        """Return the tools that a side is told of once some are unlocked; some variants include the unlocked ones."""
         tools = self._tools[role]
         if not self.lists_unlocked:
             return tools
@@ -146,7 +146,7 @@ class Setting:
         return self._known[role]
 
     def task_options(self, task: Task | None) -> Mapping[str, Any]:
-        """Return what the pack derives from a task for its handlers. Raises TaskError."""
+        """Return the options that the pack derives from a task for its handlers. Raises TaskError."""
         if self.pack.episode is None or task is None:
             return {}
         try:
@@ -167,13 +167,13 @@ class Setting:
 
     @cached_property
     def awaited(self) -> tuple[AwaitedRetriever, ...]:
-        """The retrievers of its tools that wait for something else."""
+        """The retrievers of its tools that wait for a model or another program."""
         handlers = [tool.handler for tools in self._known.values() for tool in tools.values()]
         return tuple(handler.retriever for handler in handlers if isinstance(handler, AwaitedSearching))
 
     @cached_property
     def search_models(self) -> dict[ModelRole, ModelSettings]:
-        """The models that its tools ask, by role. Raises UsageError if two tools have different ones."""
+        """The models that its tools use, by role. Raises UsageError if two tools have different ones."""
         found: dict[ModelRole, ModelSettings] = {}
         for retriever in self.awaited:
             for role, model in retriever.models.items():

@@ -1,4 +1,4 @@
-"""One side of an episode: what its player may call, what it has seen, and the steps it can take."""
+"""One side of an episode: its tools, the messages that it sees, and the steps that it can take."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Side:
 
     @property
     def tools(self) -> Sequence[Tool]:
-        """What this side may call, at present: a variant may list what is unlocked during the episode."""
+        """The tools that this side may call now: a variant may add those that are unlocked during the episode."""
         episode = self._episode
         unlocked = episode.backend.unlocked_so_far
         if self.role == "agent":

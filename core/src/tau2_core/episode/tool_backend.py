@@ -27,7 +27,7 @@ class ToolBackend(Protocol):
 
     @property
     def unlocked_so_far(self) -> Mapping[Role, Iterable[str]]:
-        """The hidden tools that have been unlocked, by side, as known without a question to a server.
+        """The hidden tools that have been unlocked, by side, as far as known without asking a server.
 
         A server is only asked for them in a variant that lists them.
         """
@@ -36,10 +36,10 @@ class ToolBackend(Protocol):
         """Execute a call. Every failure is an error result."""
 
     def use(self, models: Mapping[ModelRole, Model]) -> None:
-        """Take the models that searches of this episode may ask."""
+        """Set the models that searches of this episode may use."""
 
     def close(self) -> None:
-        """Close what calls have kept open until the end of the episode, such as a folder of its own."""
+        """Close everything that calls keep open until the end of the episode, such as the episode's own folder."""
 
     @property
     def unsettled(self) -> bool:

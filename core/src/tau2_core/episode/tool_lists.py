@@ -1,4 +1,4 @@
-"""What each side of an episode may call: the tools of the setting and, in some variants, what it has unlocked."""
+"""The tools that each side may call: those of the setting and, in some variants, those that it has unlocked."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def agent_tools(setting: Setting, unlocked: Unlocked = NOTHING_UNLOCKED) -> list
 
 
 def user_tools(setting: Setting, task: Task, unlocked: Unlocked = NOTHING_UNLOCKED) -> list[Tool]:
-    """Return the customer's tools in a task. What was handed over during the episode need not be named by the task."""
+    """Return the customer's tools in a task. Tools handed over during the episode need not be named by the task."""
     tools = setting.listed_tools("user", unlocked.get("user", ())).values()
     named = task.user_tools
     return [*tools] if named is None else [tool for tool in tools if tool.hidden or tool.name in named]
 
 
 class LiveTools(Sequence[Tool]):
-    """The tools of a side as they are now. What is unlocked appears at the end."""
+    """The tools of a side at present. Unlocked tools appear at the end."""
 
     def __init__(self, now: Callable[[], list[Tool]]) -> None:
         self._now = now
@@ -47,5 +47,5 @@ class LiveTools(Sequence[Tool]):
 
 
 def current(setting: Setting, now: Callable[[], list[Tool]]) -> Sequence[Tool]:
-    """Return what `now` returns; in a variant that lists what is unlocked, as a sequence that keeps up with it."""
+    """Return the result of `now`; in a variant that lists unlocked tools, as a sequence that stays up to date."""
     return LiveTools(now) if setting.lists_unlocked else now()

@@ -26,8 +26,8 @@ def all_calls(
 ) -> list[ToolCall]:
     """Return the calls of both sides, in order.
 
-    With the `tools` of each side, the call of a hidden tool by its own name counts as the call of the tool through
-    which it goes, as the gold makes it.
+    Given the `tools` of each side, a call of a hidden tool by its own name counts as a call of the calling tool, which
+    is how the gold makes it.
     """
     return [
         as_gold_makes_it(call, tools(role_of(call.requestor)).get(call.name))
@@ -38,7 +38,7 @@ def all_calls(
 
 
 def as_gold_makes_it(call: ToolCall, tool: Tool | None) -> ToolCall:
-    """Return the call that a call of a tool counts as: for a hidden one by its own name, that of the calling tool."""
+    """Return the call that a call counts as: for a hidden tool called by its own name, that of the calling tool."""
     if tool is None or tool.through is None:
         return call
     arguments = tool.through.call_of(call.name, call.arguments)
@@ -68,5 +68,5 @@ def _check(action: Action, calls: Sequence[ToolCall]) -> Check:
 
 
 def near_miss(calls: int) -> str:
-    """Return a text that a tool was called, but with other arguments."""
+    """Return a text saying that a tool was called, but with other arguments."""
     return f"called {'once' if calls == 1 else f'{calls} times'}, but with other arguments"

@@ -25,7 +25,7 @@ from tau2_core.state.world import World
 
 @dataclass(frozen=True)
 class Gold:
-    """The environment after a task's gold calls, and the calls that failed: (action, error)."""
+    """The environment after a task's gold calls, and the failed calls as (action, error)."""
 
     environment: Environment
     failures: Sequence[tuple[Action, str]]

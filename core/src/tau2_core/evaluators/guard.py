@@ -1,4 +1,4 @@
-"""Running one evaluator so that the result is always a verdict, even if it crashes or never ends."""
+"""Running an evaluator so that the result is always a verdict, even if the evaluator crashes or never returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comparing database content by meaning: 25 equals 25.0, and declared lists and parts are unordered or ignored."""
+"""Semantic comparison of database content: 25 equals 25.0, and declared parts are unordered lists or ignored."""
 
 from __future__ import annotations
 

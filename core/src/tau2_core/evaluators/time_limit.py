@@ -1,4 +1,4 @@
-"""A time limit for foreign code, also for code that never returns."""
+"""A time limit for foreign code, which may never return."""
 
 from __future__ import annotations
 

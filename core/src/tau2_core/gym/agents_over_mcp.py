@@ -1,4 +1,4 @@
-"""Runs whose agent calls the tools itself over MCP: a server on loopback gives each episode a URL of its own."""
+"""Runs whose agent calls the tools itself over MCP: a server on loopback gives each episode its own URL."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ async def open_sides(urls: Mapping[Requestor, str]) -> AsyncIterator[dict[Reques
 
 
 class RemoteBackend:
-    """An environment behind a server. What must be kept from the agent comes from the control plane.
+    """An environment behind a server. Information that the agent must not see comes from the control plane.
 
     `was_skipped` tells whether a plugin answered the last call instead of the environment; `digests` returns the digest
     of each database; `unlocked` returns the unlocked hidden tools. With `lists_unlocked` it is called

@@ -76,8 +76,8 @@ class Compatibility:
     async def enter(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request at `/mcp`. Each `initialize` is inspected for the client's session id.
 
-        The SDK's models drop unknown members, so the raw message is read. A world belongs to a session,
-        so revisions of the protocol without sessions are refused; clients then fall back to the handshake.
+        The SDK's models drop unknown members, so the raw message is read. A world belongs to a session, so revisions of
+        the protocol without sessions are refused; clients then fall back to the handshake.
         """
         headers = Headers(scope=scope)
         refusal = self._refusal(headers)

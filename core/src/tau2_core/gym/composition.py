@@ -71,7 +71,9 @@ def open_settings(options: Options, catalogue: Catalogue, pool: ModelPool) -> Se
     for name in options.domain:  # one broken domain must not prevent the others from being served
         load_domain_pack(catalogue, name)
     if options.evaluators is not None:
-        choose_evaluators(catalogue, options.evaluators)  # report a wrong name now, not in the first episode
+        choose_evaluators(
+            catalogue, options.evaluators
+        )  # report a wrong name now, not when the first episode is created
     role_models = open_role_models(pool, of_the_server(options), catalogue)
     settings = ServerSettings(
         catalogue,

@@ -41,7 +41,7 @@ class _RefusedRequest(Exception):  # noqa: N818 - it stops the parser and is not
 
 
 class _OpenOnly:
-    """A transport that ignores writes once it is closed.
+    """A transport that ignores writes after it is closed.
 
     uvicorn informs only the latest request of a connection that the client is gone. Writing answers to earlier requests
     would raise in uvloop.

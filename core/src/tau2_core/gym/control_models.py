@@ -17,7 +17,7 @@ ID = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
 
 
 class NewEpisode(BaseModel):
-    """An episode to create: a domain, and a task by id or in full. Without a task it is a free world without a goal."""
+    """An episode to create: a domain, and a task by id or in full. Without a task it is a free world."""
 
     model_config = ConfigDict(extra="forbid")
 

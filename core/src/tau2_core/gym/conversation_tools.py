@@ -78,7 +78,7 @@ async def converse(episode: HostedEpisode, name: str, arguments: dict[str, Any])
 def _heard(episode: HostedEpisode, messages: list[Message], *, whole: bool) -> str:
     """Return the last message if it is the customer's, and a note if the conversation has ended.
 
-    `whole` returns all messages instead, because the agent has not seen those of a task's history.
+    With `whole`, return all messages instead, since the agent has not seen those of a task's history.
     """
     last = messages[-1] if messages else None
     words = [last.content or ""] if isinstance(last, UserMessage) else []

@@ -1,4 +1,4 @@
-"""The control plane's credential: one token for the whole server, not to be given to agents."""
+"""The control plane's credential: one token for the whole server, which agents must not be given."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ async def call_counted(
 
 
 class _EpisodeServer(Server[Any]):
-    """A server whose tools may change during an episode, and whose prompts and resources do not."""
+    """A server whose tools may change during an episode, unlike its prompts and resources."""
 
     def get_capabilities(self, *args: Any, **options: Any) -> types.ServerCapabilities:
         """Return what the server can do. The SDK cannot tell which of its lists change."""

@@ -1,4 +1,4 @@
-"""The interface between hosted episodes and their runs, whether the runs are written in this process or in another."""
+"""The interface between hosted episodes and their runs, which this process or another one writes."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Runs(Protocol):
         """Return the served run and its slots. Raises RefusedError (404)."""
 
     async def grade_what_is_left(self) -> None:
-        """Grade the records that a resumed run had not graded yet."""
+        """Grade the records of a resumed run that are not graded yet."""
 
     async def close(self) -> None:
-        """Write what is outstanding, notify plugins, and release the folders. Raises RunError at the end."""
+        """Write outstanding data, notify plugins, and release the folders. Raises RunError at the end."""

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 async def expire(registry: Registry) -> None:
     """Close idle episodes, and keep the records of those that reached their deadline.
 
-    In all processes of a server, if the registry is that of its front.
+    For the registry of a front, this covers all processes of the server.
     """
     now = time.monotonic()
     over = False

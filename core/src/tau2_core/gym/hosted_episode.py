@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Blueprint:
-    """What an episode is built from, at its creation and at every reset. A free world has a placeholder task.
+    """Everything that an episode is built from, at creation and at every reset. A free world has a placeholder task.
 
     `address` is that of the server, if the agent takes part in the episode and calls the tools there.
     """
@@ -63,7 +63,7 @@ def free_task() -> Task:
 
 @dataclass(eq=False)
 class HostedEpisode:
-    """An episode that is driven over the network. Raises TaskError if its start state does not apply.
+    """An episode that is driven over the network. Raises TaskError if its start state cannot be set up.
 
     Creating one runs the task's set-up calls, so it belongs in a worker thread. `call` and `converse` hold the lock
     throughout and must not be cancelled; the registry ensures this.
@@ -186,7 +186,7 @@ class HostedEpisode:
             return result
 
     async def converse(self, content: str | None = None) -> list[Message]:
-        """Send the agent's message to the customer, if there is a message; return the conversation with the answer.
+        """Send the agent's message, if there is one, to the customer; return the conversation with the answer.
 
         The conversation contains the calls of the task's history, but not those of the episode, whose results the agent
         has already received. The customer answers the opening line first. Raises RefusedError.

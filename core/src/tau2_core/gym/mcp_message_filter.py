@@ -1,4 +1,4 @@
-"""Correcting messages that the MCP SDK's HTTP transport would handle wrongly.
+"""Handling of messages that the MCP SDK's HTTP transport would treat wrongly.
 
 The SDK stores the answers of a session by request id, so two concurrent requests with the same id get each other's
 answers or none. It treats a request whose id JSON-RPC does not allow as a notification. It fails on a `Last-Event-ID`
@@ -29,7 +29,7 @@ NO_SESSION = (
 
 
 class McpMessageFilter:
-    """Passes on MCP messages: requests with the same id one after the other, none with an invalid id."""
+    """Passes on MCP messages: requests with equal ids one after the other, and none with an invalid id."""
 
     def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""The settings of a server: what it serves, and its limits."""
+"""The settings of a server: the domains that it serves, and its limits."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class ServerSettings:
 
     @property
     def redactor(self) -> Redactor | None:
-        """What removes the models' secrets from records, None without models."""
+        """Removes the models' secrets from records; None without models."""
         return next((role_model.redactor for role_model in self.pool.opened), None)
 
     @property
@@ -265,7 +265,7 @@ class ServerSettings:
         ]
 
     def describe_domains(self) -> list[dict[str, Any]]:
-        """Return what can be played: for each domain the names of its tools, splits, variants and datasets.
+        """Return, for each domain, the names of its tools, splits, variants and datasets.
 
         Packs are read once; they do not change while the server runs.
         """

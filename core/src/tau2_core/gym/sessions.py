@@ -1,4 +1,4 @@
-"""MCP sessions of clients with a handshake: which URL opened which session, and ending them together with it.
+"""MCP sessions of clients with a handshake: sessions are listed by the URL that opened them, and end with it.
 
 The SDK keeps a session until its client deletes it or half an hour has passed, but clients may disappear without
 notice.
@@ -74,7 +74,7 @@ class Sessions:
                 await self._end(session_id)
 
     async def _end(self, session_id: str) -> None:
-        """Delete a session as its client would, after its pending messages are answered; the SDK would abort them."""
+        """Delete a session as its client would, once its pending messages are answered; the SDK would abort them."""
         if session_id in self._under_way:
             self._to_end.add(session_id)
             return

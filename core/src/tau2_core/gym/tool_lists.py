@@ -1,7 +1,7 @@
-"""Telling MCP clients that the tools of a side have changed, as unlocking does in variants that list what is unlocked.
+"""Notifying MCP clients when a side's tools change, as they do in variants that list unlocked tools.
 
-A client with a session is told on the session's own stream, one of the revision without sessions on the streams that it
-asked for with `subscriptions/listen`. Nobody's call waits for a client that does not read.
+A client with a session is notified on the session's stream, a client of the revision without sessions on the streams
+that it requested with `subscriptions/listen`. No call waits for a client that does not read.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class ToolLists:
         self._telling: set[asyncio.Task[None]] = set()
 
     def add(self, episode: HostedEpisode, role: Role, context: McpContext) -> None:
-        """Tell the session of a request from now on. A side has a bounded number of sessions; the oldest goes first."""
+        """Notify the session of a request from now on. The sessions of a side are limited; the oldest goes first."""
         changes = episode.blueprint.setting.lists_unlocked
         if not changes or context.session.protocol_version in MODERN_PROTOCOL_VERSIONS:
             return
@@ -72,7 +72,7 @@ class ToolLists:
         return sides[role]
 
     def note(self, episode: HostedEpisode) -> None:
-        """Tell the clients of an episode's sides whose tools have changed since the last time."""
+        """Notify the clients of each side of an episode whose tools have changed since the last call."""
         for role, watchers in self._watched.get(episode, {}).items():
             now = len(episode.unlocked(role))
             if now != watchers.shown and episode.blueprint.setting.lists_unlocked:
@@ -98,6 +98,6 @@ async def _tell(watchers: _Watchers) -> None:
         try:
             async with asyncio.timeout(TELLING_SECONDS):
                 await session.send_tool_list_changed()
-        except Exception as error:  # noqa: BLE001 - a session may have ended in any way, which concerns nobody else
+        except Exception as error:  # noqa: BLE001 - a session may have ended in any way, which must not affect others
             watchers.sessions.pop(session_id, None)
             log.debug("a client could not be told that its tools have changed: %s", error)

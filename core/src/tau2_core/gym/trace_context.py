@@ -1,4 +1,4 @@
-"""The trace context of an MCP client's request, so that what an observer notes of its call joins the client's trace."""
+"""The trace context of an MCP client's request, so that its call can join the client's trace."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from opentelemetry import propagate
 def trace_context_of(meta: Mapping[str, Any] | None, headers: Mapping[str, str]) -> Iterator[None]:
     """Use the context that a request carries within the block: that of `_meta` as MCP says, or else of HTTP's headers.
 
-    Whatever is no trace context is ignored.
+    An invalid trace context is ignored.
     """
     texts = {name: value for name, value in (meta or {}).items() if isinstance(value, str)}
     carrier = texts if "traceparent" in texts else headers

@@ -1,6 +1,6 @@
 """The client for agents behind an OpenAI-compatible endpoint, which call the tools themselves over MCP.
 
-An address that ends with `/responses` speaks the Responses protocol, any other one chat completions.
+An endpoint whose address ends with `/responses` gets the Responses protocol, any other chat completions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tau2_core.llm.failures import error_in_answer
 from tau2_core.model.llm import AGENT_PROVIDER, Completion, ModelError, ModelFailure, ModelSettings
 
 CHAT, RESPONSES = "/chat/completions", "/responses"
-MOST_BYTES = 16 * 1024 * 1024  # of an answer, since an agent may send for ever
+MOST_BYTES = 16 * 1024 * 1024  # of an answer, since an agent may send forever
 SERVER_LABEL = "tau2"
 
 
@@ -69,7 +69,7 @@ class AgentClient(EndpointClient):
 
 
 def _items(messages: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Return chat messages as input of the Responses protocol: what was said, and the calls with their results."""
+    """Return chat messages as input of the Responses protocol: texts, and calls with their results."""
     results = {message["tool_call_id"]: message["content"] for message in messages if message["role"] == "tool"}
     for message in messages:
         if message["role"] in ("user", "assistant") and message.get("content"):
@@ -81,7 +81,7 @@ def _items(messages: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _response(answer: Mapping[str, Any]) -> Completion:
-    """Read a response object. Raises ModelError where it holds no usable answer."""
+    """Read a response object. Raises ModelError if it has no usable answer."""
     if answer.get("error") or answer.get("status") in ("failed", "cancelled"):
         raise error_in_answer(answer.get("error") or f"status {answer['status']}")
     output = answer.get("output")

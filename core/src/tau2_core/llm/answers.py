@@ -37,9 +37,9 @@ _FAILED = frozenset(
 
 
 def read_answer(body: bytes, *, tokens: bool = False) -> Completion:
-    """Read an answer's body; its cost is not known yet. `tokens`: it must hold the ids of its tokens.
+    """Read an answer's body; its cost is not known yet. `tokens`: it must have the ids of its tokens.
 
-    Raises ModelError where it holds no usable answer.
+    Raises ModelError if it has no usable answer.
     """
     answer = decoded_object(body)
     if answer.get("error"):

@@ -115,7 +115,7 @@ class Cassette:
         self._record_line(json.dumps(line, ensure_ascii=False) + "\n")
 
     def play(self, place: ExchangeKey, request: Request) -> Completion:
-        """Return the recorded answer. Raises ModelError, naming the first difference, if the request is another one."""
+        """Return the recorded answer. Raises ModelError, naming the first difference, if the request differs."""
         episode, role, number = place
         line = self._exchange(place)
         where = f"{self.file}: {episode}, {role}, exchange {number}"
@@ -176,7 +176,7 @@ class Cassette:
     def _begin(self, *, resume: bool) -> None:
         """Check that the file can be written, and remove an incomplete last line that a killed process has left.
 
-        Raises UsageError also if the file contains anything else than exchanges; it is then not changed.
+        Raises UsageError, also for a file with anything but exchanges, which is left unchanged.
         """
         option = f"--record {self.file}"
         try:

@@ -1,4 +1,4 @@
-"""Conversion between our messages and chat-completions messages, for either side of a conversation."""
+"""Conversion between our messages and chat-completions messages, for either side."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def chat_call(call: ToolCall) -> dict[str, Any]:
 def provider_message(completion: Completion, calls: Sequence[ToolCall] | None) -> dict[str, Any] | None:
     """Return the provider's message for later requests, if it contains more than the standard fields.
 
-    Only what would make it unusable is repaired: arguments that are not a JSON object, and missing ids.
+    Only parts that would make it unusable are repaired: arguments that are not a JSON object, and missing ids.
     """
     message = {key: value for key, value in completion.message.items() if key not in _MEANINGLESS}
     raw = message.get("tool_calls") or []

@@ -36,13 +36,13 @@ class _Answer(BaseModel):
 async def review_customer(
     model: Model, told: Mapping[str, str], messages: Sequence[Message], start: int = 0
 ) -> tuple[list[UserFinding], str]:
-    """Return what the model finds, and "", or nothing and why its answer cannot be used.
+    """Return the findings and "", or no findings and the reason why the answer cannot be used.
 
     A malformed answer is sent back once with the error.
 
     Args:
         model: the reviewing model.
-        told: what the customer was told, by name: its guidelines, its manner, its scenario.
+        told: the customer's guidelines, manner and scenario, by name.
         messages: the conversation.
         start: the index of the first message that the customer itself may have written.
     """

@@ -1,4 +1,4 @@
-"""The client for embeddings by litellm: texts become vectors.
+"""The litellm client for embeddings, which turn texts into vectors.
 
 It is a client like those for chat, so that limits, attempts, costs and failures are the same: each message's content is
 a text, and the answer's message has one of `vectors` for each.
@@ -18,14 +18,14 @@ from tau2_core.model.llm import Completion, ModelError, ModelFailure, ModelSetti
 
 
 class EmbeddingClient(LiteLLMClient):
-    """Sends single requests for embeddings, with no retries of its own.
+    """Sends single requests for embeddings, without retries.
 
     Raises UsageError for an unknown provider, MissingExtraError without litellm or NumPy.
     """
 
     def __init__(self, settings: ModelSettings) -> None:
         try:
-            import numpy as _numpy  # noqa: F401 - what becomes of the vectors needs it, so it is missed before a run
+            import numpy as _numpy  # noqa: F401 - the vectors are needed as arrays later; a missing NumPy is reported before the run
         except ImportError as error:
             raise MissingExtraError("searches by embeddings", "NumPy", "dense") from error
         if settings.model.startswith("endpoint/"):
@@ -55,10 +55,10 @@ class EmbeddingClient(LiteLLMClient):
 
 
 def read_vectors(data: Any, count: int) -> list[list[float]]:
-    """Return the vectors of an answer, in the order of their texts. Raises ModelError if it is no such answer."""
+    """Return the vectors of an answer, in the order of their texts. Raises ModelError if it has another form."""
     if not isinstance(data, list) or len(data) != count:
-        found = len(data) if isinstance(data, list) else "no list of"
-        raise _unreadable(f"it has {found} vectors for {count} texts")
+        found = f"{len(data)} vectors" if isinstance(data, list) else "no list of vectors"
+        raise _unreadable(f"it has {found} for {count} texts")
     by_place: dict[int, list[float]] = {}
     for place, entry in enumerate(data):
         index = _part(entry, "index")

@@ -1,4 +1,4 @@
-"""A direct client for endpoints with OpenAI's chat-completions protocol, at a tenth of litellm's cost per request.
+"""A direct client for endpoints with OpenAI's chat-completions protocol, which takes a tenth of litellm's CPU time.
 
 docs/decisions/0014-two-clients.md explains why there are two clients.
 """
@@ -28,7 +28,7 @@ _CONNECTION = frozenset({"api_base", "base_url", "api_key", "timeout", "extra_he
 
 
 class EndpointClient:
-    """Sends single requests to `api_base`/chat/completions, with no retries of its own. Raises UsageError without it.
+    """Sends single requests to `api_base`/chat/completions, without retries. Raises UsageError without that argument.
 
     Arguments that are not about the connection are added to the body of each request unchanged.
     """

@@ -1,4 +1,4 @@
-"""The client for chat by litellm, and the only importer of it: one request, its answer, and its price."""
+"""The litellm client for chat, and the only importer of litellm: one request, its answer, and its price."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tau2_core.runtime.garbage_collection import no_garbage_collection
 # They refuse messages with unknown fields. Others accept the fields that they sent, and some require them: DeepSeek
 # and Moonshot `reasoning_content`, OpenRouter `reasoning_details`, Anthropic signed thinking.
 STRICT_PROVIDERS = frozenset({"azure", "cerebras", "groq", "mistral"})
-# litellm says `stop` of every answer of theirs.
+# litellm reports `stop` for all of their answers.
 SAYS_STOP = frozenset({"cohere", "cohere_chat"})
 OPENAI_HOSTS = ("api.openai.com", "openai.azure.com")
 # They use OpenAI's protocol but are not on litellm's list of such providers.
@@ -78,7 +78,7 @@ def _api_base(settings: ModelSettings) -> str | None:
 
 
 class LiteLLMClient:
-    """Sends single requests for one model, with no retries of its own. Raises UsageError for an unknown provider."""
+    """Sends single requests for one model, without retries. Raises UsageError for an unknown provider."""
 
     def __init__(self, settings: ModelSettings) -> None:
         litellm = load_litellm()

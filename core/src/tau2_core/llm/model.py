@@ -92,7 +92,7 @@ class RoleModel:
 
     @cached_property
     def key(self) -> str:
-        """What names it among the models of a run or a server, in all of its processes."""
+        """Its unique name among the models of a run or a server, the same in all processes."""
         return f"{self.role} {hashlib.sha256(self.settings.model_dump_json().encode()).hexdigest()}"
 
     def fail(self, error: ModelError) -> None:
@@ -171,16 +171,16 @@ class EpisodeModel:
         options: Mapping[str, Any],
         sent: Mapping[str, Any],
     ) -> Completion:
-        """Make a request; the options that are `sent` may contain headers, which decide nothing."""
+        """Make a request; the options in `sent` may contain headers, which do not affect the answer."""
         client = self.role_model.client
         send = self._no_client if client is None else partial(client.complete, messages, tools, sent)
         with running_code(None):
             return await self.exchange({"options": options, "tools": list(tools), "messages": list(messages)}, send)
 
     async def exchange(self, asked: Mapping[str, Any], send: SendRequest) -> Completion:
-        """Make a request by `send`, or return what a cassette recorded; then as `complete`.
+        """Make a request by `send`, or return the recorded answer from a cassette; otherwise like `complete`.
 
-        `asked` is JSON with `messages`: what decides the answer besides the model and its arguments.
+        `asked` is JSON with `messages`: everything besides the model and its arguments that decides the answer.
         """
         role_model = self.role_model
         place = (self.episode, role_model.role, self.asked)
@@ -214,7 +214,7 @@ class EpisodeModel:
         return completion
 
     async def ask(self, messages: Sequence[dict[str, Any]]) -> Completion:
-        """Make a request whose answer belongs to no episode, so that no cassette records it; then as `complete`."""
+        """Make a request that belongs to no episode, so no cassette records it; otherwise like `complete`."""
         client = self.role_model.client
         send = self._no_client if client is None else partial(client.complete, messages, (), {})
         try:

@@ -1,4 +1,4 @@
-"""One or several judges that decide together: each is asked by itself, and a rule makes one decision of their votes."""
+"""One or several judges that decide together: each is asked separately, and a rule combines their votes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tau2_core.model.messages import Message
 
 
 class Panel:
-    """The judges of a run. One judge decides alone; of several, `rule` decides statement by statement."""
+    """The judges of a run. One judge decides alone; several vote on each statement, and `rule` combines the votes."""
 
     def __init__(self, members: Sequence[RoleModel], rule: JudgeRule = "majority") -> None:
         self.members = members
@@ -34,7 +34,7 @@ class Panel:
 
     @cached_property
     def identity(self) -> JudgeIdentity:
-        """What tells these judges from others."""
+        """The identity of these judges, which differs from that of any others."""
         settings = [member.settings for member in self.members]
         models = [JudgeModel(model=each.model, args=each.deciding_args()) for each in settings]
         return JudgeIdentity(models=models, rule=self.rule if len(models) > 1 else None, prompt=prompt_digest())
@@ -45,7 +45,7 @@ class Panel:
         return self.identity.name
 
     async def probe(self) -> str:
-        """Let each judge decide a simple statement; return what is wrong with the first that cannot, "" if all can."""
+        """Let each judge decide a simple statement; return the error of the first that cannot, "" if all can."""
         for member in self.members:
             wrong = await probe(member.model_for("probe"))
             if wrong:
@@ -91,6 +91,6 @@ class Panel:
 
 
 def prompt_digest() -> str:
-    """Return a digest of everything that a judge is told besides the conversation and the statements."""
+    """Return a digest of a judge's prompt, without the conversation and the statements."""
     content = [template("judge"), QUESTION, json.dumps(SCHEMA, sort_keys=True)]
     return hashlib.sha256("\n".join(content).encode()).hexdigest()

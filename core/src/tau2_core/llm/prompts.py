@@ -1,4 +1,4 @@
-"""The core's own prompts, used if neither a dataset nor a pack has others."""
+"""The core's own prompts, used unless a dataset or a pack has others."""
 
 from __future__ import annotations
 

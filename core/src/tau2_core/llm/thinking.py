@@ -50,7 +50,7 @@ def split_thinking(text: str) -> tuple[str, str]:
 
     Thinking is between tags such as `<think>` and `</think>`. Without a closing tag (the answer was cut off) everything
     after the opening tag is thinking; without an opening tag (the chat template wrote it) everything before the closing
-    tag. Tags in JSON strings are quotations and ignored.
+    tag. Tags in JSON strings are quotations and are ignored.
     """
     if not any(mark in text for mark in _MARKS):
         return text, ""

@@ -1,4 +1,4 @@
-"""How a simulated customer came to its messages: its plan, and what it was asked again. The agent sees none of it."""
+"""How a simulated customer's messages came about: its plan, and rejected drafts. The agent sees none of it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class CustomerPlan(BaseModel):
-    """What the customer's model keeps in mind.
+    """The state of the conversation as the customer's model keeps it.
 
     Attributes:
-        open: what it wants and that is neither done nor finally refused.
-        revealed: what it has told the agent of what it knows.
-        agreed: what it and the agent have agreed on.
+        open: its wishes that are neither fulfilled nor finally refused.
+        revealed: the facts that it has told the agent.
+        agreed: the things that it and the agent have agreed on.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -25,7 +25,7 @@ class CustomerPlan(BaseModel):
 
 
 class DraftFault(BaseModel):
-    """Why a drafted message was not sent: what found the fault, the words, and what is wrong with them."""
+    """Why a drafted message was not sent: the detector, the words, and the fault in them."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -41,10 +41,10 @@ class CustomerTurn(BaseModel):
         message: the index of the message, which the episode fills in.
         plan: the plan that came with it; None without one.
         plan_problem: why there is no plan although the prompt asks for one, "" otherwise.
-        draft: what the model wrote first, if that is not what was sent; calls are left out.
+        draft: the model's first text, if another one was sent; calls are left out.
         faults: why the model was asked again; [] if it was not.
-        remaining: what is still wrong with the message that was sent, by the names of what found it.
-        spoken: what the model wrote, if noise changed it on its way.
+        remaining: the detectors that still find a fault in the message that was sent.
+        spoken: the text that the model wrote, if speech noise changed it.
     """
 
     model_config = ConfigDict(extra="forbid")

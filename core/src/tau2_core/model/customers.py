@@ -71,7 +71,7 @@ class Persona:
     Attributes:
         name: its name.
         summary: one line for lists.
-        manner: what the customer's model is told; "" adds nothing.
+        manner: the text that the customer's model is told; "" adds nothing.
         speech_noise: the share of words that arrive misheard, 0 to 0.5.
     """
 

@@ -13,7 +13,7 @@ from tau2_core.model.tools import Role, Tool
 
 @dataclass(frozen=True, slots=True)
 class ToolText:
-    """Another description of a tool and of its parameters: a dataset's own, or a variant's."""
+    """A different description of a tool and of its parameters, from a dataset or a variant."""
 
     description: str
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class ToolText:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a dataset provides for one domain. For everything that it lacks, the pack's own is used.
+    """What a dataset provides for one domain. The pack's own content is used for everything that it lacks.
 
     `policies` maps (variant or "", solo) to a policy text. `policy_parts` maps a variant whose policy contains
     documents to a function of the knowledge base and of the documents that a task requires. `documents` are the files

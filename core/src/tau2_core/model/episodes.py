@@ -16,7 +16,7 @@ ArgumentMode = Literal["strict", "tau2"]
 
 
 class Termination(StrEnum):
-    """Why a conversation ended, by its official name (spec/evaluation.md, 8.3). We never write the last two."""
+    """Why a conversation ended, by its official name (spec/evaluation.md, 8.3). Our records never have the last two."""
 
     USER_STOP = "user_stop"
     AGENT_STOP = "agent_stop"
@@ -87,7 +87,7 @@ class EpisodeRecord(BaseModel):
     """One finished episode. Nothing in it depends on the machine's clock, so equal runs give equal records.
 
     `id` is set for an episode that a server kept. `persona` is that of the customer, if one was chosen.
-    `customer_turns` says how the customer came to its messages, where it keeps a plan, is checked or is misheard.
+    `customer_turns` says how the customer's messages came about, if it keeps a plan, is checked or is misheard.
     `unlocked` are the hidden tools that were unlocked, by side. `stopped_tasks` names the background tasks of plugins
     that went on although they were cancelled at the end, and were stopped.
     """

@@ -151,8 +151,8 @@ class Vote(BaseModel):
 class Judgement(BaseModel):
     """A judge's decisions on a conversation, or the error if it gave no usable answer, and what it used.
 
-    `judge` is a digest of the judge: its model, the arguments, and the prompt. With several judges, `votes` are what
-    each of them decided, `statements` what follows by their rule, and `usage` is that of all.
+    `judge` is a digest of the judge: its model, the arguments, and the prompt. With several judges, `votes` are their
+    decisions, `statements` are the result by their rule, and `usage` is the total.
     """
 
     statements: list[JudgedStatement] = Field(default_factory=list)

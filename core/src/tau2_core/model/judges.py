@@ -1,4 +1,4 @@
-"""The judges of a run: how several of them decide, and what tells one judge from another."""
+"""The judges of a run: how several of them decide, and how judges are identified."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-#: How several judges decide. Both need more than doubt: a tie, or one "no" of `unanimous` judges, is a "no".
+#: How several judges decide. A tie counts as "no", and so does a single "no" among `unanimous` judges.
 JudgeRule = Literal["majority", "unanimous"]
 
 
@@ -26,7 +26,7 @@ class JudgeModel(BaseModel):
 
 
 class JudgeIdentity(BaseModel):
-    """What decides a judge's answers: its models, their rule (None for one model), and a digest of the prompt."""
+    """What a judge's answers depend on: its models, their rule (None for one model), and a digest of the prompt."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -51,7 +51,7 @@ class JudgeIdentity(BaseModel):
 
 
 def decided(votes: Sequence[bool | None], rule: JudgeRule) -> bool | None:
-    """Return what several judges decide of one statement; None if votes that are missing (None) could change it.
+    """Return the decision of several judges on one statement; None if missing votes (None) could change it.
 
     By majority, a statement holds if more than half of all judges say so; unanimously, if all say so.
     """

@@ -1,4 +1,4 @@
-"""A knowledge base, and what retrievers find in it."""
+"""A knowledge base, and the interface of its retrievers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Retriever(Protocol):
 
 @dataclass(frozen=True)
 class SearchContext:
-    """What a search may use of its episode: its models by role, and what it keeps until the episode's end.
+    """The parts of an episode that a search may use: models by role, and objects kept until the episode's end.
 
     `kept` holds objects by names that a retriever chooses; `closing` closes them with the episode.
     """
@@ -70,9 +70,9 @@ class SearchContext:
 
 @runtime_checkable
 class AwaitedRetriever(Protocol):
-    """A retriever that waits for something else: for a model, or for another program.
+    """A retriever that waits for a model or for another program.
 
-    `models` are those that it asks, by role. A run opens them with its limits, and counts and records what they answer.
+    `models` are those that it asks, by role. A run opens them with its limits, and counts and records their answers.
     """
 
     models: Mapping[ModelRole, ModelSettings]
@@ -80,15 +80,15 @@ class AwaitedRetriever(Protocol):
     async def find(self, query: Any, context: SearchContext) -> Sequence[Hit] | str:
         """Return the hits, best first, or the text of the result.
 
-        Raises ToolError for a query that it refuses, TypeError for one of no text, and ModelError, which ends the
+        Raises ToolError for a query that it refuses, TypeError for one that is not text, and ModelError, which ends the
         episode with an infrastructure error.
         """
 
     async def prepare(self, context: SearchContext) -> None:
-        """Do what is done once a process, so that it is in no episode's time. Raises ModelError."""
+        """Do work that is needed once per process, outside the time of any episode. Raises ModelError."""
 
     def shows_machine(self, query: Any) -> bool:
-        """Tell whether the result depends on the machine, so that it cannot be compared with another one's."""
+        """Tell whether the result depends on the machine, so that results of two machines cannot be compared."""
 
     def nothing_found(self, query: Any) -> str:
         """Return the text of a result without hits."""

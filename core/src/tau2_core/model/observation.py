@@ -1,4 +1,4 @@
-"""What observers are told about episodes while they are played: each reply, request to a model and tool call."""
+"""The steps of an episode that observers are told of: each reply, request to a model and tool call."""
 
 from __future__ import annotations
 

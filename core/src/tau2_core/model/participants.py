@@ -1,4 +1,4 @@
-"""The participants of a conversation: what an agent or a simulated customer gets, and its interface."""
+"""The participants of a conversation: the contexts and the interfaces of agents and simulated customers."""
 
 from __future__ import annotations
 

@@ -225,7 +225,7 @@ class SandboxSpec:
 
 @dataclass(frozen=True, slots=True)
 class SearchParts:
-    """What retrievers may be made from: the other retrievers and the sandboxes, by name."""
+    """The parts that retrievers may use: the other retrievers and the sandboxes, by name."""
 
     retrievers: Mapping[str, RetrieverSpec] = field(default_factory=dict)
     sandboxes: Mapping[str, SandboxSpec] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class SandboxLimits:
-    """What a command may use: seconds, bytes of memory, processes at a time, bytes of each output and of each file."""
+    """Limits of a command: seconds, bytes of memory, processes at a time, bytes of each output and of each file."""
 
     seconds: float = 30.0
     memory: int = 512 * 2**20
@@ -20,7 +20,7 @@ class SandboxLimits:
 
 @dataclass(frozen=True, slots=True)
 class FinishedCommand:
-    """How a command ended. `code` is 124 if its time was up. `cut` tells that it wrote more than is here."""
+    """How a command ended. `code` is 124 after a timeout. `cut`: its output was longer and was cut off."""
 
     code: int
     output: str

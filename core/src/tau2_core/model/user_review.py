@@ -1,4 +1,4 @@
-"""The review of a simulated customer: what it did wrong in a conversation, beside the reward."""
+"""The review of a simulated customer: its faults in a conversation, reported beside the reward."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class UserFinding(BaseModel):
 
 
 class UserReview(BaseModel):
-    """What the detectors found in one conversation. `errors` names the detectors that failed, and why."""
+    """The findings of the detectors in one conversation. `errors` names the detectors that failed, and why."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -46,7 +46,7 @@ class UserReview(BaseModel):
 
 
 class ModelReview(BaseModel):
-    """What a model found in the conversation of a slot, or why its answer could not be used, and what it used."""
+    """A model's findings in the conversation of a slot, or why its answer could not be used, and its usage."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -82,7 +82,7 @@ class ReviewedConversation:
     _shared: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def once(self, compute: Callable[[ReviewedConversation], T]) -> T:
-        """Return `compute(self)`, computed when it is first asked for: work that several detectors share."""
+        """Return `compute(self)`, computed on first use, for work that several detectors share."""
         if compute not in self._shared:
             self._shared[compute] = compute(self)
         found: T = self._shared[compute]

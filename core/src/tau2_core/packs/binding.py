@@ -202,7 +202,7 @@ def _no_python_name(name: str) -> str:
 
 
 def _renamed(declared: list[str], own: list[str]) -> dict[str, str]:
-    """Return which of a handler's parameters each unknown one of the YAML is likely to be."""
+    """Return, for each unknown parameter in the YAML, the handler's parameter that is likely meant."""
     if len(declared) == len(own) == 1:
         return {declared[0]: own[0]}
     pairs = {name: close_name(name, own) for name in declared}
@@ -210,7 +210,7 @@ def _renamed(declared: list[str], own: list[str]) -> dict[str, str]:
 
 
 def is_plain(function: Callable[..., object]) -> bool:
-    """Tell whether a function is plain: neither `async def` nor a generator, whose calls run nothing yet."""
+    """Tell whether a function is plain: neither `async def` nor a generator, since calling those runs nothing yet."""
     odd = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
     return not any(is_odd(function) for is_odd in odd)
 

@@ -22,7 +22,7 @@ def not_searched(db: Any, **_arguments: Any) -> str:  # noqa: ARG001 - a handler
 
 
 class Callees:
-    """What tasks may call on each side, as far as it could be read.
+    """The tools and functions that tasks may call on each side, as far as they could be read.
 
     `unbound` are declared names without a handler, with their kinds; `unsound` are names whose handler does not match
     the declaration; `incomplete` means that some declarations could not be read, `lacking` that some entries were

@@ -1,4 +1,4 @@
-"""What validation changed silently: text converted to a number or a bool, and keys without a field."""
+"""Silent changes by validation: text converted to a number or a bool, and keys without a field."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Converted:
 
 @dataclass
 class Conversions:
-    """What `look` found: converted values, and unknown keys with the name of the type that has no such field."""
+    """The changes that `look` found: converted values, and unknown keys with the type that lacks the field."""
 
     converted: list[Converted] = field(default_factory=list)
     unknown: list[tuple[SourcePath, str]] = field(default_factory=list)

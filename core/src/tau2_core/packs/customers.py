@@ -27,7 +27,7 @@ def core_customers() -> Customers:
 
 
 def read_customers(file: Path, folder: Path, named_by: Source, problems: Problems, known: Customers) -> Customers:
-    """Read a file of customers and add them to the `known` ones. What is wrong is noted and left out.
+    """Read a file of customers and add them to the `known` ones. Invalid entries are noted and left out.
 
     Templates are relative to the `folder`.
     """

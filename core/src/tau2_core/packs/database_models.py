@@ -1,4 +1,4 @@
-"""The models of a pack's databases, which its manifest names."""
+"""The models of a pack's databases, as named in its manifest."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def _dotted(path: SourcePath) -> str:
 
 
 def _misspelt(detail: ErrorDetails, model: type[Database]) -> str:
-    """Return which key is likely to be meant for a field that is missing; "" if none is."""
+    """Return the key that was probably meant for a missing field; "" if there is none."""
     if detail["type"] != "missing" or not isinstance(detail["input"], Mapping):
         return ""
     fields = keys_at(model, detail["loc"][:-1])

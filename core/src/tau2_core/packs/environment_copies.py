@@ -11,7 +11,7 @@ from tau2_core.foreign_code import describe_error, foreign
 
 
 class EnvironmentCopies:
-    """Copies one environment, which is never played itself.
+    """Copies one environment; the original is never played.
 
     `way`: `pickle` and `deepcopy` copy it in memory. `factory` means that it cannot be copied, for the reason in
     `cause`, so that every episode has to create one anew.

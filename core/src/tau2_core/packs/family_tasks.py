@@ -1,4 +1,4 @@
-"""Building tasks from combinations. Listing ids builds no tasks; a task is built on request."""
+"""Building tasks from combinations. Listing ids builds no tasks; each task is built on request."""
 
 from __future__ import annotations
 

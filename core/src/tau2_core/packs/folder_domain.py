@@ -1,4 +1,4 @@
-"""Domains in folders, as `--pack` names them: the manifest is read for the name, and kept for loading the pack."""
+"""Domains in folders given with `--pack`: the manifest is read for the name, and kept for loading the pack."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tau2_core.problem_kinds import ProblemKind
 
 @dataclass(frozen=True, slots=True)
 class FolderDomain(Domain):
-    """A domain in a folder, with its manifest as it was read, and the digest of that file.
+    """A domain in a folder, with the manifest that was read and the digest of its file.
 
     `wraps` is the target of a domain that was given in place of a folder.
     """

@@ -1,4 +1,4 @@
-"""JSON with line numbers. What `json.loads` accepts although it is ambiguous or invalid is an error here."""
+"""JSON with line numbers. Ambiguous or invalid JSON that `json.loads` accepts is an error here."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class JsonParser:
 
 
 def load_json(raw: bytes) -> Any:
-    """Parse JSON quickly, and refuse what `JsonParser` refuses. Raises SourceError with the line, UnicodeDecodeError.
+    """Parse JSON quickly, with the same errors as `JsonParser`. Raises SourceError with the line, UnicodeDecodeError.
 
     Duplicate keys, NaN, numbers beyond floating point and lone surrogates are refused.
     """

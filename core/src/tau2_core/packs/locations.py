@@ -83,7 +83,7 @@ def pack_hint(domain: str) -> str:
 
 
 def package_name(folder: Path) -> str:
-    """Return the name under which a pack's folder is imported: the one that its own code uses.
+    """Return the name under which a pack's folder is imported, which is the one that its own code uses.
 
     It may be `acme.kiosk`, or the name of the folder behind a link. By default it is the folder's own name.
     Raises UsageError if no name is possible.

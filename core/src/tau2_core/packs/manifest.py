@@ -124,7 +124,7 @@ class AllowedPass(_Section):
 class Evaluation(_Section):
     """How a pack's tasks are graded.
 
-    `bookkeeping` are path patterns too: what a refused task may change, which is nothing unless it is declared.
+    `bookkeeping` are path patterns of the parts that a refused task may change, by default none.
     `unordered` and `ignored` are path patterns for the set `strict`: lists whose order, and parts whose value, do not
     matter for a verdict. `audit` lists, by evaluator set, the baselines that may pass tasks. `evaluators` grades the
     pack's own tasks by default: the name of a set, or a file such as `evaluation.yaml`. `policy_checks` is a file of

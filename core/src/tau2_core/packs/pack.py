@@ -128,7 +128,7 @@ class Pack:
         return self.folder / entry.data
 
     def base(self, role: Role, file: Path | None = None) -> Base:
-        """Return the shared base of a side's database, from the pack's own file or a dataset's. Raises PackError."""
+        """Return the shared base of a side's database, from the pack's file or a dataset's. Raises PackError."""
         if self.wrapped is not None:
             return self.wrapped.bases[role]
         if role not in self.database_roles:

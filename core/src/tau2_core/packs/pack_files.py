@@ -1,4 +1,4 @@
-"""The files of a folder that belong to its author, without leftovers of the system, an editor or Python."""
+"""The author's files in a folder, without files that the system, an editor or Python leaves there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding records of a world that no longer fit their models, since assigning to a field validates nothing."""
+"""Finding records of a world that no longer fit their models; assigning to a field does not validate."""
 
 from __future__ import annotations
 

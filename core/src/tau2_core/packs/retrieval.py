@@ -1,4 +1,4 @@
-"""Tools that a retriever answers, bound to the documents and the options of a setting."""
+"""Tools answered by a retriever, bound to the documents and the options of a setting."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class _Search:
-    """What tools with a retriever have in common: the query and the cut.
+    """Base of the handlers of tools with a retriever: they read the query and the cut.
 
     The tool's first parameter is the query. A second one, if declared, cuts the list of hits like the end of a slice.
     """
@@ -31,7 +31,7 @@ class _Search:
         self.__name__ = tool.name
 
     def query(self, arguments: Mapping[str, Any]) -> Any:
-        """Return the query among a call's arguments. Raises TypeError for other arguments than the tool has."""
+        """Return the query among a call's arguments. Raises TypeError for arguments that the tool does not have."""
         if self._query not in arguments:
             raise TypeError(f"{self.__name__}() lacks the argument {self._query!r}")
         if unknown := arguments.keys() - self._known:
@@ -39,7 +39,7 @@ class _Search:
         return arguments[self._query]
 
     def cut(self, hits: Sequence[Hit], arguments: Mapping[str, Any]) -> Sequence[Hit]:
-        """Return the hits that a call with these arguments shows. Raises TypeError for a cut that is no number."""
+        """Return the hits that a call with these arguments shows. Raises TypeError for a cut that is not a number."""
         return hits if self._cut is None else hits[: arguments.get(self._cut, self._default)]
 
 
@@ -61,7 +61,7 @@ class Searching(_Search):
 
 
 class AwaitedSearching(_Search):
-    """Stands for the handler of a tool with a retriever that waits; whoever makes the call awaits `answer` before."""
+    """Placeholder handler of a tool with an awaited retriever; the caller awaits `answer` first."""
 
     def __init__(self, tool: Tool, retriever: AwaitedRetriever) -> None:
         super().__init__(tool)
@@ -70,7 +70,7 @@ class AwaitedSearching(_Search):
     async def answer(self, arguments: Mapping[str, Any], context: SearchContext) -> Handler:
         """Search, and return a handler with the result or the failure.
 
-        Raises ModelError if a model cannot be reached: that is nobody's failed call.
+        Raises ModelError if a model cannot be reached, which is not a failed call of the agent.
         """
         try:
             with foreign():
@@ -84,7 +84,7 @@ class AwaitedSearching(_Search):
         return _returning(str, text)
 
     def shows_machine(self, arguments: Mapping[str, Any]) -> bool:
-        """Tell whether the result depends on the machine, as that of a command about its folders."""
+        """Tell whether the result depends on the machine, such as that of a command that lists its folders."""
         return self.retriever.shows_machine(arguments.get(self._query))
 
     async def _text(self, arguments: Mapping[str, Any], context: SearchContext) -> str:

@@ -1,4 +1,4 @@
-"""Reading a pack's files once: the digests that a run records are those of the loaded content."""
+"""Reading a pack's files once, so that the digests in a run are those of the loaded content."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Splits(Mapping[str, Sequence[str]]):
         return len(self.declared.keys() | {BASE})
 
     def known_tasks(self) -> Set[str]:
-        """Return the ids of all tasks that there are."""
+        """Return the ids of all tasks."""
         return self._tasks.keys()
 
     def _in_order(self, ids: set[str]) -> list[str]:

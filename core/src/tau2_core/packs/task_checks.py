@@ -79,7 +79,7 @@ def _check_calls(pack: Pack, task: Task, source: Part, problems: Problems) -> No
 
 
 def check_user_tools(pack: Pack, owner: str, task: Task, source: Part, problems: Problems) -> None:
-    """Note names in `user_tools` that the customer has no tool for."""
+    """Note names in `user_tools` that are not tools of the customer."""
     user_tools = pack.tools.get("user", {})
     for index, name in enumerate(task.user_tools or []):
         close = close_name(name, user_tools)

@@ -194,7 +194,7 @@ class TaskTextsReader:
         return fits
 
     def _fits(self, name: str, task: Mapping[str, Any], texts: TaskTexts, place: Place) -> bool:
-        """Tell whether texts only replace others, and add none."""
+        """Tell whether texts only replace existing ones."""
         fits, scenario = True, texts.user_scenario
         parts = scenario is not None and isinstance(scenario.instructions, InstructionTexts)
         if parts and isinstance(task["user_scenario"]["instructions"], str):

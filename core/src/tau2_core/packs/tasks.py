@@ -1,4 +1,4 @@
-"""Reading a pack's tasks, hand-written and of families, and its splits, with the line of each part."""
+"""Reading a pack's tasks (hand-written ones and those of families) and splits, with the line of each part."""
 
 from __future__ import annotations
 

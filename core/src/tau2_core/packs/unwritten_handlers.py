@@ -26,6 +26,6 @@ def note_unwritten(pack: Pack, problems: Problems) -> frozenset[str]:
 
 
 def is_unwritten(handler: Handler) -> bool:
-    """Return whether a handler uses nothing but NotImplementedError."""
+    """Tell whether a handler does nothing but raise NotImplementedError."""
     code: CodeType = handler.__code__
     return code.co_names == ("NotImplementedError",)

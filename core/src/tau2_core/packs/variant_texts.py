@@ -27,7 +27,7 @@ class ToolTextEntry(BaseModel):
 def read_tool_texts(
     file: Path, tools: Mapping[Role, Mapping[str, Tool]], unbound: Collection[str], named_by: Source, problems: Problems
 ) -> dict[str, ToolText]:
-    """Read a variant's texts by tool; what is wrong is noted and left out."""
+    """Read a variant's texts by tool; invalid entries are noted and left out."""
     document = problems.read(file, named_by=named_by)
     if document is None:
         return {}

@@ -1,7 +1,7 @@
-"""A domain written in Python for tau2-bench, which a pack wraps: its environment, its databases and copies of them.
+"""A domain written in Python for tau2-bench that a pack wraps: its environment, databases and copies of them.
 
-Nothing of tau2-bench is imported here; the domain imports it. Only what the objects offer is used: of an environment
-`tools`, `user_tools`, `policy` and `sync_tools`, of tools `get_tools`, `use_tool`, `db` and `get_db_hash`.
+Nothing of tau2-bench is imported here; the domain imports it. These attributes are used: `tools`, `user_tools`,
+`policy` and `sync_tools` of an environment, and `get_tools`, `use_tool`, `db` and `get_db_hash` of its tools.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _WORDS: Mapping[Role, str] = {"agent": "tools", "user": "user_tools"}
 class WrappedDomain:
     """A domain that a pack wraps.
 
-    `environment` is the original, which is only looked at. `models` and `bases` are by side; a side without a database
+    `environment` is the original, which is only read. `models` and `bases` are by side; a side without a database
     of its own, or with the agent's, `shares` the agent's.
     """
 
@@ -63,7 +63,7 @@ class WrappedDomain:
         return worlds
 
     def note(self) -> str:
-        """Return how its state is copied, in a sentence for the person who plays it."""
+        """Return a sentence for the user about how its state is copied."""
         if self.copies.way == "factory":
             why = f"it cannot be copied ({self.copies.cause})"
             return f"{self.target} is created anew for every episode: {why}"

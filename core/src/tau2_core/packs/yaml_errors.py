@@ -1,4 +1,4 @@
-"""The YAML parser's errors, in words that say what to change."""
+"""Explanations of the YAML parser's errors that say what to change."""
 
 from __future__ import annotations
 

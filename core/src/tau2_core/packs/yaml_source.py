@@ -70,7 +70,7 @@ def read_yaml(file: Path, read: Callable[[Path], bytes] = Path.read_bytes) -> Do
     """Parse one YAML file, or a .json file as JSON.
 
     Raises SourceError with the line for bad syntax, tags, keys that are not text, cycles, alias bombs and deep nesting;
-    what `read` raises, such as OSError, if the file cannot be read.
+    the errors of `read`, such as OSError, if the file cannot be read.
     """
     try:
         text = read(file).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
@@ -117,7 +117,7 @@ def _build(file: Path, text: str) -> Document:
 
 
 class _Builder:
-    """Builds a document from the parser's events. What was read is kept, since an alias repeats a part of it."""
+    """Builds a document from the parser's events. All events are kept, since an alias repeats some of them."""
 
     def __init__(self, file: Path, events: Iterator[yaml.Event]) -> None:
         self.document = Document(file, None)

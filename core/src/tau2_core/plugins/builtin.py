@@ -1,4 +1,4 @@
-"""What the core itself provides, registered through the same hooks as any plugin."""
+"""The core's own agents, customers, evaluators and so on, registered through the same hooks as any plugin's."""
 
 from __future__ import annotations
 

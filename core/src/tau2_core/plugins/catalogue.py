@@ -73,7 +73,7 @@ RECORD_TYPES: Mapping[str, type] = {
     "observer": ObserverSpec,
 }
 
-# What packages of ours add, which need not be installed.
+# Names that our optional packages add.
 PACKAGES: Mapping[str, str] = {
     f"exporter:{name}": f"; `pip install tau2-gym-{package}` adds it"
     for name, package in (("eval-protocol", "eval-protocol"), ("inspect", "inspect"), ("otlp", "opentelemetry"))
@@ -110,7 +110,7 @@ class Plugin:
         return self.distribution or self.target
 
     def provides(self) -> list[str]:
-        """Return what it provides as `kind:name`."""
+        """Return the names of everything that it provides, as `kind:name`."""
         return [f"{kind}:{record.name}" for kind, records in self.records.items() for record in records]
 
 
@@ -255,7 +255,7 @@ class Catalogue:
         return {name: self.retriever(name) for name in {each.name for each in self._all("retriever")}}
 
     def search_parts(self) -> SearchParts:
-        """Return what tools that search are made from. Raises UsageError if two plugins provide the same."""
+        """Return the parts from which search tools are made. Raises UsageError if two plugins provide the same."""
         sandboxes = {name: self._get("sandbox", name) for name in {each.name for each in self._all("sandbox")}}
         return SearchParts(self.retrievers(), sandboxes)
 
@@ -270,8 +270,8 @@ class Catalogue:
     def taking_part(self, named: Iterable[tuple[str, str]], domain: str) -> dict[str, str | None]:
         """Return the plugins that take part in a run, by name, with the distribution and version of each.
 
-        They are the plugins that provide what is `named` (kind and name) or a toolset of the domain, and those with a
-        hook that is called during a run. A plugin that is not installed has no distribution.
+        They are the plugins that provide something `named` (kind and name) or a toolset of the domain, and those with
+        a hook that is called during a run. A plugin that is not installed has no distribution.
         """
         wanted = {*named, *(("toolset", toolset.name) for toolset in self.toolsets(domain))}
         found = [

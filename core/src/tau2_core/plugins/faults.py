@@ -1,4 +1,4 @@
-"""Faults for tool calls, drawn with a seed at a given rate. Also an example of a plugin."""
+"""Faults of tool calls, drawn with a seed at a given rate. Also an example of a plugin."""
 
 from __future__ import annotations
 

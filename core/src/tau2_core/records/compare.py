@@ -23,7 +23,7 @@ from tau2_core.records.statistics import Estimate, clustered_rate, paired_differ
 from tau2_core.records.tally import Tally
 
 # The agent is compared, with its model and prompt. Seeds, the location of a dataset, and what a judge decides besides
-# the reward should not matter. Of a split only its tasks matter, which are compared separately.
+# the reward should not matter. Only the tasks of a split matter, which are compared separately.
 MAY_DIFFER = (
     *("agent", "models.agent", "digests.prompts.agent", "digests.plugins.agent"),
     *("plugins", "seed", "seeds", "split", "dataset.folder", "judge_all"),
@@ -187,7 +187,7 @@ def decide(
 ) -> tuple[Gate, Estimate, float]:
     """Return the gate's result, the difference of rates with its interval, and the p-value of the sign-flip test.
 
-    The result is better or worse if the p-value is at most alpha. So of identical runs at most the share alpha is
+    The result is better or worse if the p-value is at most alpha. So at most the share alpha of identical runs is
     distinguished, half of it as worse. With a margin, B is not worse if the interval of confidence 1 - alpha is above
     -margin, even if B is significantly lower.
 
@@ -224,7 +224,7 @@ def configuration_differences(a: ComparableRun, b: ComparableRun) -> list[Config
 
 
 def _decides_nothing(name: str, values: Sequence[Any], replayed: bool) -> bool:
-    """Tell whether a model's entry in run.json does not affect its answers; `replayed`: a cassette gave them."""
+    """Tell whether a difference in a model's entry cannot affect its answers; `replayed`: a cassette gave them."""
     _, _, what, *argument = name.split(".")
     if what == "takes_seed":
         return None in values  # unknown for a cassette, which replays the recorded answers

@@ -38,7 +38,7 @@ class RoleUsage(BaseModel):
 
 @dataclass
 class UsageCounts:
-    """The usage of a role's model, and for each part of it whether it is known for all episodes."""
+    """The usage of a role's model, and whether each part is known for all episodes."""
 
     known: int = 0
     tokens_known: bool = True
@@ -140,7 +140,7 @@ class EpisodeCounts:
 
 
 class CriterionCounts:
-    """How many slots of each task are in each state of a criterion, of those with a grade."""
+    """The number of graded slots of each task in each state of a criterion."""
 
     def __init__(self, tasks: int) -> None:
         self.states = {state: array("q", [0]) * tasks for state in STATES}
@@ -162,10 +162,10 @@ def count_criteria(
 
 
 def criterion_state(grade: Grade | GradeFigures | ExplainedGrade | None, name: str) -> str:
-    """Return what a grade says of a criterion: met, unmet, vacuous (the task specifies nothing for it) or unchecked.
+    """Return the state of a criterion in a grade: met, unmet, vacuous (the task specifies nothing for it) or unchecked.
 
-    A grade without any verdict says unchecked, even if the task's other trials are vacuous. Otherwise an error instead
-    of an unmet criterion could raise the rate.
+    A grade without verdicts gives unchecked, even if the criterion is vacuous in the task's other trials. Otherwise an
+    error instead of an unmet criterion could raise the rate.
     """
     if grade is None or not grade.verdicts:
         return "unchecked"

@@ -9,7 +9,7 @@ from tau2_core.records.tally import Tally
 
 
 class CustomerFaults(BaseModel):
-    """What the detectors found over a run.
+    """The findings of the detectors over a run.
 
     Attributes:
         reviewed: the episodes that were reviewed.

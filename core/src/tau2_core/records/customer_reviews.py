@@ -1,4 +1,4 @@
-"""The lines of `reviews.jsonl`: what a model found out about the simulated customer of each slot."""
+"""The lines of `reviews.jsonl`: a model's review of the simulated customer of each slot."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read_reviews(folder: Path) -> dict[Slot, ModelReview]:
 
 
 def with_review(grade: Grade, review: ModelReview) -> Grade:
-    """Return a grade whose review of the customer also has what the model found, or why it did not review it."""
+    """Return a grade whose review of the customer includes the model's findings, or why there is no review."""
     own = grade.user_review or UserReview(customer_fault="none")
     findings = sorted([*own.findings, *review.findings], key=lambda each: each.message)
     errors = own.errors | ({NOT_REVIEWED: f"not reviewed: {review.error}"} if review.error else {})

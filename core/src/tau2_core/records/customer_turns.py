@@ -15,7 +15,7 @@ class CustomerTurns(BaseModel):
 
     Attributes:
         messages: how many messages they sent.
-        asked_again: how many of them were asked for once more, because a fault was found in the draft.
+        asked_again: how many of them were requested again, because a fault was found in the draft.
         still_faulty: in how many of these the second draft, which was sent, had a fault too.
         found_by: by detector, the drafts in which it found something.
         with_plan: how many came with a plan.
@@ -33,7 +33,7 @@ class CustomerTurns(BaseModel):
 
 
 def turn_lines(turn: CustomerTurn) -> list[str]:
-    """Return what only the customer knows: its plan, what it had written first, and why that was not sent."""
+    """Return lines about a customer's turn: its plan, the rejected draft, and why that was not sent."""
     lines = []
     if turn.plan is not None:
         parts = {"open": turn.plan.open, "revealed": turn.plan.revealed, "agreed": turn.plan.agreed}

@@ -11,7 +11,7 @@ from tau2_core.records.figures import GradeFigures
 
 @dataclass
 class FaultCounts:
-    """What was found in the episodes that were reviewed. `caused` counts, by task, failures that customers caused."""
+    """The findings in the reviewed episodes. `caused` counts, by task, failures that customers caused."""
 
     reviewed: int = 0
     caused: Counter[str] = field(default_factory=Counter)

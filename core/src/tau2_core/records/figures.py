@@ -85,7 +85,7 @@ class _DraftFault(msgspec.Struct):
 
 
 class CustomerTurnFigures(msgspec.Struct):
-    """What is counted of how a customer's message came about."""
+    """The counted parts of how a customer's message came about."""
 
     plan: dict[str, list[str]] | None = None
     plan_problem: str = ""
@@ -150,7 +150,7 @@ class _Finding(msgspec.Struct):
 
 
 class ReviewFigures(msgspec.Struct):
-    """What is counted of the review of a customer."""
+    """The counted parts of a customer's review."""
 
     customer_fault: str
     findings: list[_Finding] = []
@@ -158,7 +158,7 @@ class ReviewFigures(msgspec.Struct):
 
 
 class GradeOutcome(GradePlace):
-    """The outcome of a grade, and the criteria that its reward is made of."""
+    """The outcome of a grade, and the criteria in its reward."""
 
     outcome: Outcome
     basis: list[str]

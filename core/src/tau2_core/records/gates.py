@@ -6,7 +6,7 @@ from tau2_core.errors import UsageError
 
 
 def refuse_gates(min_judge_accuracy: float | None, max_customer_faults: float | None) -> None:
-    """Refuse limits that no share can have. Raises UsageError."""
+    """Refuse limits that are not between 0 and 1. Raises UsageError."""
     for name, share in (("min-judge-accuracy", min_judge_accuracy), ("max-customer-faults", max_customer_faults)):
         if share is not None and not 0 <= share <= 1:
             raise UsageError(f"--{name} should be between 0 and 1, not {share:g}")

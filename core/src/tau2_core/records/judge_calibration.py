@@ -1,4 +1,4 @@
-"""The calibration of a judge: how often it was right about statements that people have labelled, as it is stored."""
+"""The stored calibration of a judge: how often it was right about statements that people have labelled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tau2_core.validation_errors import first_wrong_part
 
 
 class CountedRate(BaseModel):
-    """A rate as a count of so many, with its interval; `rate` is None if nothing counts."""
+    """A rate as `count` out of `of`, with its interval; `rate` is None if nothing counts."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -35,7 +35,7 @@ class Part(BaseModel):
 
 
 class LengthPart(Part):
-    """The cases whose transcript has so many characters, both ends included."""
+    """The cases whose transcripts have a length in this range of characters, both ends included."""
 
     shortest: int
     longest: int
@@ -53,7 +53,7 @@ class WrongCase(BaseModel):
 
 
 class JudgeCalibration(BaseModel):
-    """What `tau2-gym calibrate-judge` found out about a judge.
+    """The result of `tau2-gym calibrate-judge` for a judge.
 
     Attributes:
         judge: the judge's models, their rule, and a digest of the prompt.
@@ -61,7 +61,7 @@ class JudgeCalibration(BaseModel):
         files: the names of the files with the cases.
         cases: how many cases there are.
         unreadable: the cases without a usable answer; they are not right, and in neither of the two error rates.
-        unreadable_answers: why answers could not be used, with how many cases that concerns.
+        unreadable_answers: reasons why answers could not be used, with the number of cases.
         accuracy: the cases decided as they are labelled, among all.
         false_pass: the statements that do not hold and were passed, among those that do not hold and were decided.
         false_fail: the statements that hold and were failed, among those that hold and were decided.
@@ -72,7 +72,7 @@ class JudgeCalibration(BaseModel):
         repeat_agreement: the cases that were decided alike each time; None if asked once.
         order_agreement: the cases that were decided alike among the same statements in reverse; None if each is alone.
         wrong: the cases that were decided wrongly.
-        usage: what all requests used.
+        usage: the usage of all requests.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -48,7 +48,7 @@ def corrected_mean(
     """Return the corrected mean reward over all slots, each task having `trials`; slots left out count 0.
 
     The variance is the sum of that between tasks, which holds the judge's errors in this run, and of that of the two
-    error rates, which were measured on finitely many cases, by the delta method. None if the judge was not measured on
+    error rates, which were measured on finitely many cases (delta method). None if the judge was not measured on
     both kinds of statements, or is no better than chance.
     """
     if not false_pass.of or not false_fail.of:
@@ -74,6 +74,6 @@ def corrected_mean(
 
 
 def _variance(rate: CountedRate) -> float:
-    """Return the variance of a measured rate: that of Jeffreys' posterior, which is above 0 also where none erred."""
+    """Return the variance of a measured rate: that of Jeffreys' posterior, which is above 0 even without errors."""
     wrong, right = rate.count + 0.5, rate.of - rate.count + 0.5
     return wrong * right / ((rate.of + 1) ** 2 * (rate.of + 2))

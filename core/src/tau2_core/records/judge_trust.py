@@ -40,7 +40,7 @@ class CalibrationFigures(BaseModel):
 
 
 class JudgeTrust(BaseModel):
-    """What is known about the judge of a run, and what follows for the mean reward.
+    """The judge of a run, its calibration, and the corrected mean reward.
 
     Attributes:
         judges: who judged: the models' names, with the rule of several.
@@ -100,7 +100,7 @@ def judge_trust(run: RecordedRun, calibration: JudgeCalibration | None = None) -
 
 
 def refuse_other_judge(calibration: JudgeCalibration, judge: JudgeIdentity | None) -> None:
-    """Refuse the calibration of another judge than the one that will be asked. Raises UsageError."""
+    """Refuse a calibration that is not of the judge that will be asked. Raises UsageError."""
     if judge is None:
         raise UsageError("--judge-calibration is about the judge: give --judge-model too")
     if calibration.judge.digest != judge.digest:

@@ -62,7 +62,7 @@ class Reliability(BaseModel):
 
 
 class ConfirmedDetector(BaseModel):
-    """In how many labelled episodes a detector found something, and how many of them its annotator calls faulty."""
+    """The labelled episodes in which a detector found something, and how many of them were labelled faulty."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -73,7 +73,7 @@ class ConfirmedDetector(BaseModel):
 
 
 class LabelReport(BaseModel):
-    """All agreement on a run. `lacking` says what to install for the figures that are missing, "" if none is."""
+    """All agreement on a run. `lacking` says what to install for missing figures, "" if there are none."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -85,7 +85,7 @@ class LabelReport(BaseModel):
 
 
 def label_report(run: RecordedRun, labels: LabelFile) -> LabelReport:
-    """Return how far the annotators of a run agree with it and with one another."""
+    """Return how far the annotators of a run agree with the run and with one another."""
     named = sorted(labels.by_annotator.items(), key=lambda each: (not each[0], each[0]))
     people = {name or UNNAMED: given for name, given in named}
     report = LabelReport(labels={name: len(given) for name, given in people.items()})

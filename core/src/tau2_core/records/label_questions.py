@@ -1,4 +1,4 @@
-"""What a person who labels an episode is asked, in words, and the keys of the answers."""
+"""The questions that a person who labels an episode is asked, and the keys of the answers."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ CUSTOMER = "the customer's worst fault: none, minor, or decisive (it can make a 
 
 
 def questions(grade: Grade, task: Task, wanted: Iterable[About] = ABOUTS) -> list[Question]:
-    """Return what a person can decide about an episode: its criteria, its assertions, and the customer's fault.
+    """Return the questions about an episode: its criteria, its assertions, and the customer's fault.
 
-    Assertions are asked about also while they await a judge. Vacuous criteria are left out, and so is everything where
-    the infrastructure failed, since such an episode is played again.
+    Assertions that await a judge are included. Vacuous criteria are left out, and so are all questions about an episode
+    whose infrastructure failed, since it will be played again.
     """
     if grade.outcome is Outcome.INFRASTRUCTURE_ERROR:
         return []
@@ -63,7 +63,7 @@ def in_words(question: Question) -> str:
 
 
 def requirements(question: Question, task: Task) -> Sequence[str]:
-    """Return what the task requires for a criterion, besides its gold calls."""
+    """Return the task's requirements for a criterion, besides its gold calls."""
     criteria = task.evaluation_criteria
     if criteria is None or question.about != "criterion":
         return ()

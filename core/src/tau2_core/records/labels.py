@@ -1,4 +1,4 @@
-"""Labels that people give to recorded episodes: the lines of `labels.jsonl`, beside the run's own files."""
+"""People's labels of recorded episodes: the lines of `labels.jsonl`, beside the run's own files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ VALUES: Mapping[About, Sequence[LabelValue]] = {
 
 
 class Question(NamedTuple):
-    """What a person decides about an episode. `name` is the criterion or the assertion, "" for the customer."""
+    """A question about an episode. `name` is the criterion or the assertion, "" for the customer."""
 
     about: About
     name: str

@@ -36,7 +36,7 @@ class PersonaFigures(BaseModel):
 
 
 class _Counts:
-    """What is counted of one persona, by task."""
+    """The counts of one persona, by task."""
 
     def __init__(self, tasks: int) -> None:
         self.played, self.solved, self.evaluable = (array("q", [0]) * tasks for _ in range(3))
@@ -72,7 +72,7 @@ def persona_figures(run: RecordedRun) -> dict[str, PersonaFigures]:
 
 
 def _difference(first: _Counts, other: _Counts, turns: int) -> Estimate | None:
-    """Return the difference over the tasks that both personas have met in all of their `turns`."""
+    """Return the difference over the tasks that were played in all `turns` of both personas."""
     changes = [
         other.solved[place] - first.solved[place]
         for place, played in enumerate(zip(first.played, other.played, strict=True))

@@ -1,6 +1,6 @@
 """The lines of a run's file by slot. Positions are kept in memory; a line is read when it is needed.
 
-A run of a million episodes is gigabytes of text, of which a command needs a few figures, or one episode.
+A run of a million episodes is gigabytes of text, but a command needs only a few figures, or one episode.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def pass_hat_k_estimates(
     """Return pass^k with its interval for k = 1 to `trials`, each task being one draw of C(c, k) / C(n, k).
 
     That ratio is a U-statistic, whose variance is at most that of the mean of floor(n/k) separate groups of k trials
-    (Hoeffding, Annals of Mathematical Statistics 19, 1948); so many a task are the most that `clustered_rate` counts.
+    (Hoeffding, Annals of Mathematical Statistics 19, 1948); so `clustered_rate` counts at most that many per task.
     """
     found = {}
     values = pass_hat_k(successes, trials)

@@ -7,7 +7,7 @@ from tau2_core.records.tally import Tally
 
 
 def summarise(inventory: Inventory, name: str, folder: str, tally: Tally, seconds: float) -> RunSummary:
-    """Return the summary of a run that took so many seconds."""
+    """Return the summary of a run with its duration in seconds."""
     return RunSummary(
         name=name,
         folder=folder,

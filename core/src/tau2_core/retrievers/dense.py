@@ -35,7 +35,7 @@ class Dense:
         return vectors_of(self._knowledge, self._settings)
 
     async def prepare(self, context: SearchContext) -> None:
-        """Embed the documents, if nobody in this process has."""
+        """Embed the documents, unless this process has done so."""
         model = episode_model(context, "embedding")
         if not model.replays:
             await self._vectors.load(model.ask)
@@ -52,7 +52,7 @@ class Dense:
         return [Hit(documents[place], score) for place, score in answer.message["hits"]]
 
     async def _ranked(self, model: EpisodeModel, message: dict[str, Any]) -> Completion:
-        """Ask for the query's vector, and return the hits in place of it. Raises ModelError."""
+        """Request the query's vector, and return the hits. Raises ModelError."""
         client = model.role_model.client
         assert client is not None
         answer = await client.complete([message], (), {})

@@ -68,5 +68,5 @@ class Grep:
 
 
 def _is_fast(query: str) -> bool:
-    """Tell whether matching certainly takes little time. A single `[^x]*` takes seconds in a few long documents."""
+    """Tell whether matching is certainly fast. Even a single `[^x]*` takes seconds in a few long documents."""
     return len(query) <= LONGEST_FAST and not any(sign in query for sign in "*+?{")

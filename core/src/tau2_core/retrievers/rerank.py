@@ -40,8 +40,8 @@ _OWN = frozenset({"of", "reranker", "reranker_args", "min_score"})
 class Rerank:
     """Rates the hits of the retriever `of` from 0 to 10, and keeps those of at least `min_score`.
 
-    Equal ones keep their order. A rating that cannot be read is dropped, and its hit with it. All options but its own
-    are those of the retriever.
+    Hits with equal ratings keep their order. A hit whose rating cannot be read is dropped. All options except its own
+    are passed to the retriever.
     """
 
     def __init__(self, knowledge: KnowledgeBase, options: Mapping[str, Any], parts: SearchParts) -> None:
@@ -110,7 +110,7 @@ async def _rating(model: EpisodeModel, query: str, hit: Hit) -> int | None:
 
 
 def read_rating(answer: str) -> int | None:
-    """Return the rating in an answer, within 0 to 10; None if it is no object with a whole number."""
+    """Return the rating in an answer, 0 to 10; None if the answer is not an object with a whole number."""
     try:
         value = json.loads(answer)
     except (ValueError, RecursionError):

@@ -33,7 +33,7 @@ _NAME = re.compile(r"[^a-zA-Z0-9._-]")
 
 
 class Shell:
-    """Runs commands in a folder with a file for each document and `INDEX.md`. `sandbox` names where.
+    """Runs commands in a folder with a file for each document and `INDEX.md`. `sandbox` is the name of the sandbox.
 
     With `writable` each episode has a copy of its own, which ends with it. Files are part of no database.
     """
@@ -47,7 +47,7 @@ class Shell:
         self._sandbox = _sandbox(text(options, "sandbox"), parts)
 
     async def prepare(self, _context: SearchContext) -> None:
-        """Write the documents, if nobody in this process has."""
+        """Write the documents, unless this process has done so."""
         folder_of(self._knowledge)
 
     async def find(self, query: Any, context: SearchContext) -> str:

@@ -27,15 +27,15 @@ def cache_folder() -> Path:
 class VectorCache:
     """The vectors of one model, by the digests of their texts.
 
-    A file is a checksum and the numbers. It is written beside its place and then moved there, so that nobody reads half
-    of one. A damaged file is logged, and its vector counts as missing, so that it is made again.
+    A file is a checksum and the numbers. It is written to a temporary file and then moved, so that nobody reads half
+    a file. A damaged file is logged, and its vector counts as missing, so it is computed again.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def read(self, digests: Iterable[str]) -> dict[str, Sequence[float]]:
-        """Return the vectors that are there."""
+        """Return the cached vectors."""
         found: dict[str, Sequence[float]] = {}
         for digest in digests:
             file = self._file(digest)
@@ -48,13 +48,13 @@ class VectorCache:
                 continue
             vector = _decoded(content)
             if vector is None:
-                log.warning("the cached vector %s is damaged; it is made again", file)
+                log.warning("the cached vector %s is damaged and is computed again", file)
                 continue
             found[digest] = vector
         return found
 
     def write(self, vectors: Mapping[str, Sequence[float]]) -> None:
-        """Keep vectors. If that is not possible, it is logged: they are made again another time."""
+        """Store vectors. A failure is only logged; they are then computed again later."""
         try:
             for digest, vector in vectors.items():
                 file = self._file(digest)

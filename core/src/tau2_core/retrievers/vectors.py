@@ -1,4 +1,4 @@
-"""The vectors of a knowledge base, made once a process, and the documents that are closest to a query's."""
+"""The vectors of a knowledge base, computed once per process, and the documents closest to a query's vector."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ AT_ONCE = 100  # documents in a request
 
 
 class Vectors:
-    """The vectors of documents by one model, from the disk as far as they are there."""
+    """The vectors of documents by one model, from the disk as far as they are cached."""
 
     def __init__(self, knowledge: KnowledgeBase, settings: ModelSettings, folder: Path) -> None:
         provider = settings.model.partition("/")[0]
@@ -44,7 +44,7 @@ class Vectors:
     async def load(self, ask: Ask) -> None:
         """Read the vectors and ask for those that are missing, unless that has been done. Raises ModelError.
 
-        Others who need them meanwhile wait for the same requests.
+        Concurrent callers wait for the same requests.
         """
         if self._matrix is not None:
             return

@@ -253,7 +253,7 @@ class _Auditor:
             environment.sync()  # officially gold calls do not sync, so the next call would seem to change more
             return environment
         except Tau2GymError:
-            return None  # its start state does not apply, so nothing can be played
+            return None  # its start state cannot be set up, so nothing can be played
 
 
 def _communicated(task: Task) -> list[str]:

@@ -1,4 +1,4 @@
-"""Calibrating a judge: it decides labelled statements as it does in a run, several times and in another order."""
+"""Calibrating a judge: it decides labelled statements as in a run, several times and in reverse order too."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class Question:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What tells this question from others of the set."""
+        """The identity of this question within the set."""
         return (self.asked_as, *(case.id for case in self.cases))
 
 
 def own_calibration_files(catalogue: Catalogue) -> list[Path]:
-    """Return the sets that domains bring, in the order of their names. Raises UsageError if there is none."""
+    """Return the calibration sets of installed domains, by name of the domain. Raises UsageError if there is none."""
     folders = [locate(domain)[1] for domain in sorted(catalogue.domains(), key=lambda domain: domain.name)]
     files = [folder / OWN_SET for folder in folders if (folder / OWN_SET).is_file()]
     if not files:
@@ -96,7 +96,7 @@ async def calibrate(
     concurrency: int,
     on_done: Callable[[], None] = lambda: None,
 ) -> JudgeCalibration:
-    """Ask the judge what is not yet answered, and return its calibration. Each answer is kept when it arrives.
+    """Ask the judge the open questions, and return its calibration. Each answer is stored when it arrives.
 
     Raises RunError if the judge cannot be asked at all.
     """
@@ -137,7 +137,7 @@ def figures(
     asked: Iterable[Question],
     repeats: int,
 ) -> JudgeCalibration:
-    """Return the calibration that follows from the answers. The first time decides all figures but the agreement."""
+    """Return the calibration from the answers. All figures except the agreement use the first repetition only."""
     said: dict[str, dict[str, tuple[bool, str]]] = defaultdict(dict)
     unusable: Counter[str] = Counter()
     usage = Usage.nothing()

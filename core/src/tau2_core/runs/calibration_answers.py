@@ -27,18 +27,18 @@ class JudgeAnswer(BaseModel):
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What tells its question from others of the set."""
+        """The identity of its question within the set."""
         return (self.asked_as, *self.cases)
 
 
 class AnswersFile:
-    """A file of JSON lines beside the calibration: what was asked of whom, then an answer a line.
+    """A file of JSON lines beside the calibration: the judge and the set, then one answer per line.
 
     `known` are the answers by question. Unusable ones in the file are not among them, so they are asked for again.
     """
 
     def __init__(self, file: Path, panel: Panel, set_digest: str) -> None:
-        """Open a new file or one with answers of the same judge to the same set. Raises RunError for any other."""
+        """Open a new file, or one with answers of this judge to this set. Raises RunError for any other file."""
         self.file = file
         self.known: dict[tuple[str, ...], JudgeAnswer] = {}
         about = {"judge": panel.identity.digest, "name": str(panel.identity), "set": set_digest}

@@ -1,4 +1,4 @@
-"""Labelled assertions of a run as cases of a calibration set, with which judges are measured."""
+"""Labelled assertions of a run as cases of a calibration set for judges."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CalibrationCases:
 
 
 def calibration_cases(run: RecordedRun, labels: LabelFile, annotator: str | None = None) -> CalibrationCases:
-    """Return a case for each labelled assertion: of one annotator, or as most annotators labelled it.
+    """Return a case for each labelled assertion, with the label of one annotator or of the majority.
 
     Left out are assertions on which annotators are divided equally, conversations that end with an unanswered call,
     and all but one of the equal cases, as where two trials went alike. Raises UsageError for an unknown annotator.
@@ -61,7 +61,7 @@ def calibration_cases(run: RecordedRun, labels: LabelFile, annotator: str | None
 
 
 def _votes(people: Sequence[Labelled]) -> Counter[tuple[Slot, str]]:
-    """Return by slot and assertion how many more people labelled it as met than as not met."""
+    """Return, by slot and assertion, the number of `met` labels minus that of `not met` labels."""
     votes = Counter[tuple[Slot, str]]()
     for given in people:
         for (slot, question), label in given.items():

@@ -1,4 +1,4 @@
-"""The files that code consists of: its package with data, and what it imports; of libraries, the versions."""
+"""The files of some code: its package with data and everything that it imports; for libraries, their versions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class CodeFiles:
         self._seen: set[str] = set()
 
     def add_folder(self, folder: Path, package: str) -> None:
-        """Add all files of a package's folder, by relative path, and what its modules import."""
+        """Add all files of a package's folder, by relative path, and the imports of its modules."""
         self._seen.add(package)
         for file in all_files(folder):
             self._add_file(file, f"{package}/{file.relative_to(folder).as_posix()}", package)
@@ -55,7 +55,7 @@ class CodeFiles:
             self._add_file(file, f"{root}{file.suffix}", root)
 
     def add_file(self, file: Path, name: str) -> None:
-        """Add one file, and what it imports if it is Python."""
+        """Add one file, and its imports if it is Python."""
         self._add_file(file, name, "")
 
     def _add_file(self, file: Path, name: str, package: str) -> None:

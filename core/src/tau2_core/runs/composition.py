@@ -194,7 +194,7 @@ def open_pool(
     cassette: Cassette | None = None,
     adapt: Callable[[RoleModel], RoleModel] = lambda role_model: role_model,
 ) -> ModelPool:
-    """Return what opens models with the options' patience and limits, and with their cassette if none is given."""
+    """Return a pool of models with the options' timeouts and limits, and with their cassette if none is given."""
     if cassette is None and (options.replay or options.record):
         replaying = options.replay is not None
         cassette = Cassette(options.replay or options.record or Path(), replaying=replaying, resume=options.resume)
@@ -211,7 +211,7 @@ def open_pool(
 def open_role_models(
     pool: ModelPool, options: Options, catalogue: Catalogue, setting: Setting | None = None
 ) -> dict[ModelRole, RoleModel]:
-    """Open the model of each role, and those that the tools of a setting ask.
+    """Open the model of each role, and the models that a setting's tools use.
 
     With a dataset, models get the arguments of the dataset's own runner. Raises UsageError, DatasetError.
     """

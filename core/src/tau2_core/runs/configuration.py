@@ -99,7 +99,7 @@ def _prompt_digest(plan: Plan, role: ModelRole) -> str:
 
 
 def own_policies(setting: Setting, tasks: Iterable[Task]) -> dict[str, str]:
-    """Return digests of policies that contain what their task requires, by task; those of other tasks are left out."""
+    """Return, by task, digests of policies that contain documents required by the task; others are left out."""
     texts = {task.id: setting.policy_for(task) for task in tasks if task.required_documents}
     return {task_id: text_digest(text) for task_id, text in texts.items() if text != setting.policy_text}
 
@@ -133,6 +133,6 @@ def _model(role_model: RoleModel) -> dict[str, Any]:
 
 
 def _agent(name: str) -> tuple[str, str]:
-    """Return how the plugin that provides an agent names it: as an agent, or as the kind of one."""
+    """Return the key under which a plugin provides an agent: its name, or the kind of agent."""
     kind, colon, _ = name.partition(":")
     return ("agent-kind", kind) if colon else ("agent", name)

@@ -1,4 +1,4 @@
-"""Asking a model to review the simulated customers of a run: missing reviews are requested, and kept as they arrive."""
+"""Letting a model review the simulated customers of a run: missing reviews are requested, and stored on arrival."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class CustomerReviewing:
         self.known[record.slot] = review
 
     def _told(self, record: EpisodeRecord, task: Task) -> dict[str, str]:
-        """Return what the customer was told."""
+        """Return the texts that the customer was told."""
         pack, tools = self.setting.pack, tuple(self.setting.known_tools("user").values())
         guidelines = choose_customers(pack, self.config["user"].get("prompt"), (), 0).guidelines(pack, tools)
         if guidelines is None and self.setting.dataset:

@@ -33,7 +33,7 @@ def content_digests(setting: Setting, files: CodeFiles | None = None) -> dict[st
 def pack_files(pack: Pack) -> CodeFiles:
     """Return the files of a pack: its folder, files elsewhere that its manifest names, toolsets, and all imports.
 
-    Of a wrapped domain, whose data may be anywhere, the hashes of its databases count.
+    For a wrapped domain, whose data may be anywhere, the hashes of its databases are included.
     """
     found = CodeFiles(sources=pack.sources)
     found.add_folder(pack.folder, pack.package)

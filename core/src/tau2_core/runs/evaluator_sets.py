@@ -216,6 +216,6 @@ class _Builder:
             self._note(what, section, key, hint="remove it here, or let it count")
 
     def _digest(self) -> str:
-        """Return a digest that distinguishes configurations of one name: of their content and the files they name."""
+        """Return a digest of the content and the files that it names, to distinguish configurations of one name."""
         content = {**self.content.model_dump(mode="json"), "code": self.code}
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]

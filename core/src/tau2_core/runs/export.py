@@ -123,8 +123,9 @@ def chosen_options(exporter: ExporterSpec, texts: Sequence[str]) -> dict[str, st
 def exported(exporter: ExporterSpec, export: Export, out: Path | None) -> str:
     """Write an export to a new file or folder, or send it to another program; return what was done, in words.
 
-    Raises UsageError for a file where it is sent or none where it is written, RunError if the file already exists or
-    cannot be written, PluginError if the exporter fails; our own errors of an exporter pass unchanged.
+    Raises UsageError if a file is given for an exporter that sends, or is missing for one that writes, RunError if the
+    file already exists or cannot be written, PluginError if the exporter fails; our own errors of an exporter pass
+    unchanged.
     """
     things = "rows" if export.run is None or exporter.lines else "episodes"
     if exporter.send is not None:
@@ -182,7 +183,7 @@ def _guarded(exporter: ExporterSpec) -> Iterator[None]:
 def write_lines(file: Path, lines: Iterable[Mapping[str, Any]]) -> int:
     """Write JSON lines into a new file, one at a time, and return their number.
 
-    Raises RunError if the file already exists or cannot be written. If a line cannot be had, no file is left.
+    Raises RunError if the file already exists or cannot be written. If a line cannot be produced, no file is left.
     """
     number = 0
     try:

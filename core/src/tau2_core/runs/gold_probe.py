@@ -114,7 +114,7 @@ async def _random(setting: Setting, task: Task) -> list[Step]:
 class ProbeResult:
     """The result of such a process: the steps of each task, and files that were read outside the pack.
 
-    `again` are the steps of a second time, of the tasks of a wrapped domain, whose code may keep state of its own.
+    `again` are the steps of a second run of a wrapped domain's tasks, since its code may keep state.
     """
 
     steps: dict[str, list[Step]]

@@ -1,4 +1,4 @@
-"""Checks of gold calls by making them: none fails, reads change nothing, records stay valid, assertions hold."""
+"""Checks of gold calls by making them: no call fails, reads change nothing, records stay valid, assertions hold."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class GoldProof:
             return new_environment(self.setting, task)
         except Exception as error:  # noqa: BLE001 - a pack's code may raise anything; it is reported
             if not called & self.pack.unsound:
-                what = f"task {task.id!r}: its start state does not apply: {_words(error)}"
+                what = f"task {task.id!r}: its start state cannot be set up: {_words(error)}"
                 self.notes.note(ProblemKind.START_STATE, what, "initial_state")
             return None
 

@@ -46,7 +46,7 @@ from tau2_core.runs.loading import with_dataset_args
 class GradedRun:
     """A regraded run: `asked` episodes were judged now; for `unjudged` ones the judge failed.
 
-    `reviews_asked` customers were reviewed by a model now; of all, `unreviewed` ones could not be.
+    `reviews_asked` customers were reviewed by a model now; `unreviewed` is the number of all that could not be.
     """
 
     result: RunResult
@@ -95,7 +95,7 @@ async def grade_run(
         if calibration is not None and judge is not None:
             refuse_other_judge(calibration, judge.identity)
         elif calibration is not None:
-            judge_trust(run, calibration)  # refuses that of another judge than the one that judged
+            judge_trust(run, calibration)  # refuses a calibration of another judge
         tasks = run.task_models()
         work = GradingOfRun(
             folder=folder,

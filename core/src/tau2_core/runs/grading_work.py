@@ -28,7 +28,7 @@ from tau2_core.runs.loading import load_setting, open_catalogue
 
 
 def setting_of(config: Mapping[str, Any], catalogue: Catalogue, dataset: Path | None = None) -> Setting:
-    """Return the setting of a run; `dataset` is the present location of its dataset.
+    """Return the setting of a run; `dataset` is the current location of its dataset.
 
     Raises UsageError, PackError, DatasetError.
     """
@@ -63,7 +63,7 @@ class RecordToGrade(msgspec.Struct, array_like=True):
 
 @dataclass(kw_only=True)
 class GradingOfRun:
-    """Grades the records of a run folder. A worker loads what the run was played with, but does not need its folder.
+    """Grades the records of a run folder. A worker loads the run's packs and evaluators, but does not need its folder.
 
     `code` is the digest of the run's evaluators, which a worker's must match; "" before they are loaded.
     """

@@ -1,4 +1,4 @@
-"""Checks of a knowledge base: it must name the hidden tools, and the tasks' searches must find these documents."""
+"""Checks of a knowledge base: its documents must name the hidden tools, and the tasks' searches must find them."""
 
 from __future__ import annotations
 

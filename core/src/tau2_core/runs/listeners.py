@@ -107,7 +107,7 @@ class Listeners:
 class _Thread:
     """A thread that makes calls one after the other.
 
-    Python waits for it, and for threads that are started in it, before the process ends: they may be saving something.
+    Python waits for it, and for threads started in it, before the process ends: they may be saving data.
     """
 
     def __init__(self) -> None:

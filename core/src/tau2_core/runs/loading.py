@@ -1,4 +1,4 @@
-"""Loading what a run needs by names and folders: the catalogue, a pack, a dataset, a setting."""
+"""Loading the parts of a run by names and folders: the catalogue, a pack, a dataset, a setting."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def pack_domain(path: Path) -> FolderDomain:
     kind, colon, target = str(path).partition(":")
     if not colon or kind != TAU2:
         return folder_domain(path)
-    from tau2_core.adapters.tau2_python.folders import wrapped_folder  # rarely needed
+    from tau2_core.adapters.tau2_python.folders import wrapped_folder  # imported here, since it is rarely needed
 
     return replace(folder_domain(wrapped_folder(target)), wraps=target)
 

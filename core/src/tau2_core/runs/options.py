@@ -199,7 +199,7 @@ class Options(BaseModel):
 
 
 def _agent_elsewhere(options: RoleOptions) -> ModelSettings | None:
-    """Return how an agent at an address is reached, which is as if it were a model; None for any other agent."""
+    """Return the settings of an agent at an address, which is reached like a model; None for any other agent."""
     from tau2_core.agents.endpoint import address_of  # not needed where options are only read
 
     address = None if options.name is None else address_of(options.name)
@@ -241,7 +241,7 @@ def reviewing_model(model: str | None, args: str | None) -> dict[ModelRole, Mode
 
 
 def _judges_given(base: JudgeOptions, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the command line changes of the judges. Raises UsageError.
+    """Return the command line's changes to the judges. Raises UsageError.
 
     `judge_args` given once is for every judge, otherwise it is given once for each, in their order.
     """
@@ -268,7 +268,7 @@ def _judges_given(base: JudgeOptions, given: Mapping[str, Any]) -> dict[str, Any
 
 
 def merged(base: Options, plain: Mapping[str, Any], roles: Mapping[str, Mapping[str, Any]]) -> Options:
-    """Return options with some replaced; of a role only the given parts. Raises pydantic's ValidationError."""
+    """Return options with some replaced: of a role, only the given parts. Raises pydantic's ValidationError."""
     participants = {role: getattr(base, role).model_copy(update=changes) for role, changes in roles.items()}
     return Options.model_validate(
         {**{name: getattr(base, name) for name in base.model_fields_set}, **plain, **participants}

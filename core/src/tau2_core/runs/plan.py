@@ -50,7 +50,7 @@ def parse_shard(text: str) -> Shard:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that decides what a run does.
+    """Everything that determines a run.
 
     `seed` gives each trial its own seed, the same for every task. `evaluators` is the name of the evaluator set,
     `evaluator_set` the set itself if it is not a registered one. `shard` is the part of the inventory that is played
@@ -107,7 +107,7 @@ class Plan:
         return min(BUSY_SECONDS, self.participants.limits.timeout_seconds or BUSY_SECONDS)
 
     def redactor(self) -> Redactor:
-        """Return the redactor, which removes the run's secrets from everything that it writes."""
+        """Return the redactor, which removes the run's secrets from everything that the run writes."""
         models = self.participants.role_models.values()
         return next((role_model.redactor for role_model in models), None) or environment_redactor()
 

@@ -35,7 +35,7 @@ class Regrading:
 
     `fresh_tasks`: use the tasks of the dataset (or the pack) instead of those in a file. `domain` overrides the domain
     of the files. `task` is that of a transcript's lines that name none, and `solo` says that transcripts were played
-    without a customer. `keep_grades`: return the grades, and not only figures; that takes memory for each conversation.
+    without a customer. `keep_grades`: return the grades, and not only figures; this takes memory for each conversation.
     """
 
     evaluators: str = "tau2"
@@ -84,8 +84,8 @@ class Regraded:
     """The result of regrading: figures, the agreement with recorded verdicts, and files that could not be read.
 
     `grades` are all grades if they are kept, `crashed` those for which an evaluator crashed. `kept` counts
-    conversations that were graded by their file's task for lack of a fresh one. `differences` are the tool results of
-    transcripts that the same calls do not have here.
+    conversations that were graded by their file's task, since the domain has no such task. `differences` are the tool
+    results of transcripts that differ from those of the same calls here.
     """
 
     agreement: Agreement = field(default_factory=Agreement)

@@ -89,8 +89,8 @@ class ReplayMismatch:
 class ReplayReport:
     """The result of a replay.
 
-    `left_out` counts episodes by their variant and why it cannot be played here. Of `by_outcome` calls the text was not
-    compared, since it shows the machine on which they were recorded.
+    `left_out` counts episodes by their variant and why it cannot be played here. The texts of `by_outcome` calls were
+    not compared, since they depend on the machine that recorded them.
     """
 
     episodes: int = 0
@@ -132,7 +132,7 @@ def _read_episode(file: Path, number: int, line: str) -> RecordedEpisode:
 
 @dataclass(frozen=True)
 class Replayed:
-    """What recorded calls are made in: a setting, and the models that its searches ask, which answer in `loop`."""
+    """Where recorded calls are made again: a setting, and the models of its searches, which answer in `loop`."""
 
     setting: Setting
     models: Mapping[ModelRole, RoleModel]
@@ -199,7 +199,7 @@ def replay_episode(
 
 
 def record_differences(setting: Setting, task: Task, record: EpisodeRecord) -> Iterator[tuple[str, Any, Any]]:
-    """Make a record's calls again, those that only read too, and yield (path, recorded, ours) for every difference.
+    """Make all calls of a record again, reads included, and yield (path, recorded, ours) for every difference.
 
     A recorded text that begins with our error prefix counts as an error. Raises TaskError if the task's start state
     cannot be reached.
@@ -257,7 +257,7 @@ def compare_result(
 
 
 def _facts(environment: Environment, call: RecordedCall, content: str, path: str) -> Iterator[tuple[str, Any, Any]]:
-    """Yield what a free wording lacks, and the hash after a call that changed the database."""
+    """Yield the recorded values that a free wording lacks, and the hash after a call that changed the database."""
     for fact in call.facts:
         if fact not in content:
             yield f"{path}.facts", fact, content

@@ -55,8 +55,8 @@ def check_reproducible(
 ) -> None:
     """Note each tool whose results differ between processes.
 
-    A pack that cannot vary, apart from its tests, is not played. `tasks` are those whose gold works. A subset is played
-    that calls every tool and function which any of them calls.
+    A pack whose code (apart from its tests) cannot vary is not played. `tasks` are those whose gold works. A subset is
+    played that calls every tool and function which any of them calls.
     """
     files = [file for file in pack_files(pack).files.values() if not file.is_relative_to(pack.folder / "tests")]
     varies = pack.wrapped is not None or any(_may_vary(each, pack.package) for each in files if each.suffix == ".py")

@@ -23,7 +23,7 @@ from tau2_core.state.difference import path_text, value_changes
 
 @dataclass(frozen=True)
 class TakenOver:
-    """What a run's folder already contains when the run begins: records, judgements, and grades as far as they exist.
+    """The content of a run's folder before the run begins: records, judgements and grades.
 
     `spent` is the usage by role of all episodes played so far, including those that will be played again.
     """
@@ -46,7 +46,7 @@ class TakenOver:
 
 
 def nothing_yet(journal: Journal, plan: Plan) -> TakenOver:
-    """Return this for a run whose folder is new."""
+    """Return the empty content of a new run folder."""
     return _found(journal, plan, SlotNumbers([], 0))
 
 
@@ -107,7 +107,7 @@ def _judged_by_another(judgements: SlotLines[Judgement], panel: Panel | None) ->
 
 
 def deciding(config: dict[str, Any]) -> dict[str, Any]:
-    """Return a configuration without what does not affect results, such as addresses and timeouts of models."""
+    """Return a configuration without parts that do not affect results, such as addresses and timeouts of models."""
     models = {
         role: {
             **{name: value for name, value in model.items() if name not in ("from_dataset", "replayed")},

@@ -85,7 +85,7 @@ def token_rows(run: RecordedRun) -> list[TokenRow]:
     for number, call in journal.validated(TOKENS, TracedCall):
         of_role = attempts.setdefault((Slot(call.task_id, call.trial), call.role), [])
         if call.call == 0:
-            of_role.clear()  # an attempt that was interrupted or had an infrastructure error is played again
+            of_role.clear()  # interrupted attempts and infrastructure errors are played again
         of_role.append(_Line(number, call))
     rows: list[TokenRow] = []
     order = {task_id: index for index, task_id in enumerate(run.tasks)}

@@ -19,7 +19,7 @@ _background: ContextVar[Background | None] = ContextVar("background", default=No
 
 
 class Background:
-    """The tasks that some packages start within `tracking()`, in an event loop whose task factory is `new_task`.
+    """Tracks the tasks that some packages start within `tracking()`, in an event loop with the task factory `new_task`.
 
     Other tasks, such as the workers of a model's client, may outlive an episode and are left alone.
     """
@@ -30,7 +30,7 @@ class Background:
         self.over = False
 
     def tracking(self) -> AbstractContextManager[None] | None:
-        """Track the tasks that are started within a block; None if there are no packages whose tasks to track."""
+        """Track the tasks that are started within a block; None if no package's tasks are tracked."""
         return self._tracked() if self._packages else None
 
     @contextmanager
@@ -69,7 +69,7 @@ class Background:
         return sorted(work.name for work in left.values() if work.stopped)
 
     def _stop(self, task: asyncio.Task[Any]) -> None:
-        """Stop a task that continues although it was cancelled: it is not resumed again."""
+        """Stop a task that continues after cancellation, by not resuming it again."""
         if not task.done():
             self._tasks[task].stopped = True
             task.cancel()
@@ -87,7 +87,7 @@ class Background:
 
 
 class _Driven:
-    """A coroutine that we resume step by step, so that it can be stopped whatever it does."""
+    """A coroutine that is resumed step by step here, so it can be stopped whatever it does."""
 
     def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
         code = getattr(work, "cr_code", None)

@@ -2,7 +2,7 @@
 
     python -m tau2_core.runtime.end_with_parent COMMAND…
 
-A server that a program has started therefore never outlives it, even if the program is killed.
+So a server that a program has started never outlives the program, even if that is killed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ END_SECONDS = 10
 
 def run(command: Sequence[str]) -> int:
     """Run a command; end it when standard input is closed or on SIGTERM. Return its exit code."""
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - what it is there for
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - its purpose
 
     def end(_signal: int = 0, _frame: FrameType | None = None) -> None:
         child.terminate()

@@ -1,4 +1,4 @@
-"""Running a process that belongs to us, such as the command line: on a faster loop, with rare garbage collection."""
+"""Running our own processes, such as the command line, on a faster event loop and with rare garbage collection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When Python collects garbage: rarely in a process of our own, and never while permanent data is loaded."""
+"""When Python collects garbage: rarely in our own processes, and never while permanent data is loaded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ALLOCATIONS = 20_000  # between collections; Python's 700 would keep scanning th
 
 
 def collect_rarely() -> None:
-    """Collect garbage less often from now on. For a process of our own; costs a few MB at most."""
+    """Collect garbage less often from now on. For our own processes; costs a few MB at most."""
     gc.set_threshold(ALLOCATIONS, *gc.get_threshold()[1:])
 
 
@@ -18,7 +18,7 @@ def collect_rarely() -> None:
 def rare_garbage_collection() -> Iterator[None]:
     """Collect garbage less often, and never scan what already exists, such as packs and databases.
 
-    This affects the whole process and costs a few MB at most. What a program has frozen itself stays frozen.
+    This affects the whole process and costs a few MB at most. Objects that the program itself has frozen stay frozen.
     """
     before = gc.get_threshold()
     ours = gc.get_freeze_count() == 0

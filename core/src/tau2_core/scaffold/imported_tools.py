@@ -1,4 +1,4 @@
-"""Tools and records from another description, before they are written as a pack."""
+"""Tools and records imported from another description, before they are written as a pack."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ImportedTool:
 
 @dataclass
 class Imported:
-    """The content of a source. `left_out`: what was not imported. `guessed`: what the source does not state."""
+    """The content of a source. `left_out`: parts that were not imported. `guessed`: values that it does not state."""
 
     source: str
     tools: list[ImportedTool] = field(default_factory=list)

@@ -45,7 +45,7 @@ class FamiliesFile(BaseModel):
 
 @dataclass(frozen=True)
 class SchemaSource:
-    """The source of a schema, and the files that it describes."""
+    """The model of a schema, and a description of its files."""
 
     about: str
     content: Any

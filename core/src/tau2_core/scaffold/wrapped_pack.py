@@ -1,4 +1,4 @@
-"""Creating a pack from a domain that was written in Python for tau2-bench."""
+"""Creating a pack from a domain written in Python for tau2-bench."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tau2_core.state.wrapped_world import WrappedWorld
 
 
 def merge_data(world: World, data: dict[str, Any] | None) -> None:
-    """Merge nested data into the world, all or nothing.
+    """Merge nested data into the world, completely or not at all.
 
     Objects are merged key by key, other values are replaced. The result is validated as its record type.
     Raises ValueError (pydantic's ValidationError is one) and leaves the world as it was.

@@ -1,4 +1,4 @@
-"""Records: the typed rows of a database. Frozen records are shared; a thawed copy is private."""
+"""Records: the typed rows of a database. Frozen records are shared, thawed copies are private."""
 
 from __future__ import annotations
 

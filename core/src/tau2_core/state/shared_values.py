@@ -1,4 +1,4 @@
-"""Other values of a shared base than records, dicts and lists: deeply frozen according to their type, or refused."""
+"""Values of a shared base other than records, dicts and lists: deeply frozen by type, or refused."""
 
 from __future__ import annotations
 

@@ -246,5 +246,5 @@ def own_worlds(worlds: Mapping[Side, World]) -> dict[Side, World]:
 
 
 def _object_text(members: Mapping[str, str]) -> str:
-    """Return a JSON object of members whose values are JSON texts already, with sorted keys."""
+    """Return a JSON object with sorted keys from members whose values are already JSON texts."""
     return f"{{{', '.join(f'{json.dumps(key)}: {members[key]}' for key in sorted(members))}}}"

@@ -17,7 +17,7 @@ from tau2_core.state.world import Base, Unit, World
 
 
 class Copies(Protocol):
-    """Makes environments in the base state, and keeps the state of one."""
+    """Creates environments in the base state, and saves and restores the state of one."""
 
     def new(self) -> Any:
         """Return a new environment."""
@@ -52,7 +52,7 @@ class HeldEnvironment:
         return self._environment
 
     def look(self) -> Any:
-        """Return the environment for looking at it; None if it is untouched."""
+        """Return the environment for reading only; None if it was never used."""
         return self._environment
 
     def begin(self) -> None:
@@ -135,14 +135,14 @@ class WrappedWorld(World):
             raise ValueError(describe_error(error)) from error
 
     def share_with(self, role: Role) -> None:
-        """Let the other side's tools work on this side's database, as after initial data officially."""
+        """Let the other side's tools work on this side's database, an official effect of initial data."""
         environment = self.held.use()
         other = toolkit_of(environment, role)
         if other.db is not None:
             other.db = toolkit_of(environment, self.role).db
 
     def touched(self) -> dict[Unit, Any]:
-        """Return what differs from the base. The cost depends on the size of the database."""
+        """Return the differences from the base. The cost depends on the size of the database."""
         environment = self.held.look()
         if environment is None:
             return {}
@@ -202,7 +202,7 @@ def toolkit_of(environment: Any, role: Role) -> Any:
 
 
 def own_hash(tools: Any) -> str | None:
-    """Return the hash of the database of some tools by their own code; None if they have none."""
+    """Return the database hash that a toolkit's own code computes; None if it has none."""
     for owner, name in ((tools, "get_db_hash"), (getattr(tools, "db", None), "get_hash")):
         method = getattr(owner, name, None)
         if callable(method):

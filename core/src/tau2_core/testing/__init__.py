@@ -1,4 +1,4 @@
-"""For tests of packs and agents: environments, scripted models, the contract of a pack; imported on first use.
+"""Tools for testing packs and agents: environments, scripted models, the contract of a pack; imported on first use.
 
 If the package `tau2_gym_eval_protocol` is installed, its names (`evaluation_test`, rows, processors) are available here
 too.

@@ -1,4 +1,4 @@
-"""A script that plays the gold of tasks in every role, for a scripted endpoint.
+"""A script for a scripted endpoint that plays the gold of tasks in every role.
 
 The customer begins with the task's id between ⟦ and ⟧, which tells the agent's part which calls to make. The role is
 part of the model's name: `customer` or `judge`; any other name is the agent. Tasks with equal scenarios, such as those

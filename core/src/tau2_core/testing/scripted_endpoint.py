@@ -81,7 +81,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Raw:
-    """Bytes as the body of a 200; `missing` bytes are promised but never come before the connection is cut."""
+    """Bytes as the body of a 200; `missing` more bytes are announced, but the connection is cut before them."""
 
     body: bytes
     missing: int = 0
@@ -117,7 +117,7 @@ def _call(name: str, arguments: Mapping[str, Any] | str) -> dict[str, Any]:
 
 
 class ScriptedEndpoint:
-    """Serves a script at `url` while the `with` block lasts, from a thread of its own.
+    """Serves a script at `url` while the `with` block lasts, from a separate thread.
 
     `latency` is how many seconds after its request each answer is sent; with a `template` it returns token ids on
     request. A request with `"stream": true` gets its answer as server-sent events. `asked` keeps the requests

@@ -22,7 +22,7 @@ from tau2_core.user_review.review import review
 
 @dataclass(frozen=True)
 class DraftCheck:
-    """Checks the drafts of one customer: its scenario, its own tools, and the detectors by name."""
+    """Checks the drafts of one customer, with its scenario, its tools, and the detectors by name."""
 
     domain: str
     scenario: UserScenario
@@ -30,7 +30,7 @@ class DraftCheck:
     detectors: Mapping[str, Detect]
 
     def __call__(self, history: Sequence[Message], draft: UserMessage) -> list[DraftFault]:
-        """Return what is wrong with a draft after what the customer has seen so far.
+        """Return the faults of a draft, given what the customer has seen so far.
 
         A call in the draft counts as one that succeeds.
         """

@@ -1,7 +1,6 @@
-"""Faults in how the customer ends: too early, instead of an answer, or not at all after the last word.
+"""Faults in how the customer ends: too early, instead of an answer, or not at all.
 
-The gold's write calls stand for what the customer wants. A wish is served if the agent has made a call of that tool
-which succeeded.
+The gold's write calls stand for the customer's wishes. A wish is served if the agent has called that tool successfully.
 """
 
 from __future__ import annotations
@@ -77,10 +76,10 @@ def ended_at_confirmation(conversation: ReviewedConversation) -> Iterator[UserFi
 
 
 def ended_early(conversation: ReviewedConversation) -> Iterator[UserFinding]:
-    """Find a stop before what the customer wants is done or refused.
+    """Find a stop before the customer's wishes are served or refused.
 
-    That is a stop in the message that asks for something, while the agent says that it is still at work, or at a
-    question of the agent before it has done or refused anything.
+    That is a stop in a message that asks for something, while the agent says that it is still at work, or at a question
+    of the agent before it has done or refused anything.
     """
     end = _end(conversation)
     if end is None:
@@ -140,7 +139,7 @@ def went_on_after_end(conversation: ReviewedConversation) -> Iterator[UserFindin
 
 
 def unserved(conversation: ReviewedConversation) -> set[str]:
-    """Return the tools of the gold's write calls by the agent that the agent has not called with success."""
+    """Return the tools of the gold's write calls that the agent has not called successfully."""
     wanted = {
         action.name
         for action in conversation.task.gold()
@@ -165,7 +164,7 @@ def _transferred(conversation: ReviewedConversation) -> int | None:
 
 
 def _is_working(text: str) -> bool:
-    """Tell whether a text says, under no condition, that the agent is about to do something."""
+    """Tell whether a text says unconditionally that the agent is about to do something."""
     return any(
         _STILL_WORKING.search(sentence) and not _CONDITION.search(sentence) for sentence in _sentences(text[-TAIL:])
     )

@@ -2,7 +2,7 @@
 
 A customer knows what its scenario says, what the agent has said before, and what its own tools have returned. An
 identifier is an e-mail address, a code with digits, a telephone number, a date, a name it gives itself, or a street
-address. Amounts, times, quantities and years are none, since a customer may compute or guess them.
+address. Amounts, times, quantities and years do not count, since a customer may compute or guess them.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def contradicted_identifier(conversation: ReviewedConversation) -> Iterator[User
 
 
 def _findings(conversation: ReviewedConversation) -> list[UserFinding]:
-    """Return the findings of both detectors, which are made together."""
+    """Return the findings of both detectors, which share their work."""
     return list(_find(conversation))
 
 
@@ -161,7 +161,7 @@ def _knows(known: Sequence[_Text], identifier: str, kind: str) -> bool:
     if kind == "name":
         words = [word.strip("'-").lower() for word in identifier.split()]
         return all(any(word in each.lower for each in known) for word in words)
-    if any(identifier in each.text for each in known):  # as it stands, which is the usual case and quick
+    if any(identifier in each.text for each in known):  # literally, which is the usual case and fast
         return True
     squashed = squash(identifier)
     number = re.sub(r"\D", "", squashed)  # a customer may add the letter before a number that it knows

@@ -1,7 +1,7 @@
-"""Faults in how the customer uses its own tools: calls that nobody asked for, wrong calls, and claims without a call.
+"""Faults in how the customer uses its own tools: unrequested calls, wrong calls, and claims without a call.
 
-Whether a text speaks of a tool is told by the words of the tool's name: `toggle_airplane_mode` is meant by a text that
-has "airplane" or "mode".
+A text is taken to be about a tool if it has a word of the tool's name: "airplane" or "mode" for
+`toggle_airplane_mode`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def unasked_own_call(conversation: ReviewedConversation) -> Iterator[UserFinding
 
 
 def claimed_without_call(conversation: ReviewedConversation) -> Iterator[UserFinding]:
-    """Find claims to have done what one of the customer's tools does where no such tool was called before."""
+    """Find claims to have done something that one of the customer's tools does, if the tool was not called before."""
     changing = [tool for tool in conversation.user_tools.values() if tool.kind == "write"]
     for index, text in conversation.spoken if changing else ():
         claim = _CLAIM.search(text)
@@ -83,7 +83,7 @@ def claimed_without_call(conversation: ReviewedConversation) -> Iterator[UserFin
 
 
 def refused_own_tool(conversation: ReviewedConversation) -> Iterator[UserFinding]:
-    """Find refusals of what one of the customer's tools does after the agent asked for it.
+    """Find refusals to do something that one of the customer's tools does, after the agent asked for it.
 
     A scenario that speaks of refusing is taken to allow it.
     """
@@ -110,7 +110,7 @@ def refused_own_tool(conversation: ReviewedConversation) -> Iterator[UserFinding
 
 
 def _heard(conversation: ReviewedConversation, index: int) -> Iterator[str]:
-    """Yield what the agent has said, and the arguments of its calls, before a message."""
+    """Yield the agent's texts, and the arguments of its calls, before a message."""
     yield from (text for position, text in conversation.agent_texts if position < index)
     for position, call in conversation.calls("assistant"):
         if position < index:

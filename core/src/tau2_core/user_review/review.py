@@ -12,7 +12,7 @@ LONGEST_WORDS = 300
 
 
 def review(conversation: ReviewedConversation, detectors: Mapping[str, Detect]) -> UserReview:
-    """Return what the detectors find, in the order of the conversation."""
+    """Return the findings of the detectors, in the order of the conversation."""
     findings: list[UserFinding] = []
     errors: dict[str, str] = {}
     for name, detect in detectors.items():

@@ -1,4 +1,4 @@
-"""Faults in how the customer speaks: as the agent, the same again, about its own instructions, or nothing."""
+"""Faults in the customer's texts: the agent's lines, repetitions, talk about its instructions, or no text at all."""
 
 from __future__ import annotations
 

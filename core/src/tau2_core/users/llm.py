@@ -76,7 +76,7 @@ class LLMUser:
         return message
 
     async def _draft(self, chat: list[dict[str, Any]]) -> _Draft:
-        """Request a message. One with nothing but a plan is requested again."""
+        """Request a message. If it has only a plan, it is requested again."""
         draft = await self._request(chat)
         for _ in range(REPAIRS):
             if not draft.empty:
@@ -108,7 +108,7 @@ class LLMUser:
         return faults
 
     def _on_its_way(self, message: UserMessage, place: int) -> UserMessage:
-        """Return a message as it reaches the agent, misheard if the persona is."""
+        """Return a message as it reaches the agent: with speech noise if the persona has it."""
         persona = self.context.persona
         if persona is None or not persona.speech_noise or not message.content or message.tool_calls:
             return message
@@ -117,7 +117,7 @@ class LLMUser:
         return message.model_copy(update={"content": heard})
 
     def _as_written(self, chat: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the chat with the model's own messages as it wrote them; earlier ones are the task's."""
+        """Return the chat with the model's own messages as it wrote them; earlier messages come from the task."""
         if not any(self._written):
             return chat
         own = [place for place, message in enumerate(chat) if message["role"] == "assistant"]

@@ -7,7 +7,7 @@ agreed: -
 </plan>
 What the agent reads.
 
-Entries are separated by semicolons; `-` stands for none. Whatever a model writes instead, no part of a plan ever
+Entries are separated by semicolons; `-` stands for none. If a model writes something else, still no part of a plan
 reaches the agent.
 """
 

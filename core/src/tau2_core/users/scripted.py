@@ -75,7 +75,7 @@ def _spoken(reason: str, *rest: str | None) -> tuple[str, ...]:
 
 
 def asked_for(pending: Sequence[Action], text: str) -> list[Action]:
-    """Return the pending calls that a text requests: those written out in full, or else by name; each one once."""
+    """Return the pending calls that a text requests, in full or by name; each call once."""
     if not pending:
         return []
     whole = {action.text(): action for action in reversed(pending) if action.text() in text}

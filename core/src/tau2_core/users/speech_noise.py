@@ -67,8 +67,8 @@ def misheard(text: str, share: float, seed: str, exact_words: frozenset[str] = f
 
     Args:
         text: what the customer says.
-        share: which part of the words that may change does so, 0 to 1.
-        seed: decides which.
+        share: the share of the changeable words that change, 0 to 1.
+        seed: determines which words change.
         exact_words: words in lower case that stay as they are.
     """
     random = Random(seed)

@@ -54,7 +54,7 @@ def show_last(history: Sequence[Message], other: str) -> None:
 
 
 async def ask(prompt: str) -> TypedText | TypedCall:
-    """Return the person's input. At end of file, raises KeyboardInterrupt, which ends the run."""
+    """Return the person's input. Raises KeyboardInterrupt at end of file, which ends the run."""
     while True:
         line = await _ask_line(prompt)
         if not line.startswith("/"):

@@ -12,7 +12,7 @@ ENDED_WELL = (Termination.AGENT_STOP, Termination.USER_STOP)
 
 
 def without_calls_beside_done(record: EpisodeRecord) -> EpisodeRecord | None:
-    """Return the record without the calls that a solo agent made together with `done`, which officially are not made.
+    """Return the record without calls beside a solo agent's `done`, which the official loop does not make.
 
     None if there are none. The copy has no digests, since its end state is not known without a replay.
     """
@@ -43,7 +43,7 @@ def official_end(record: EpisodeRecord, max_steps: int) -> tuple[Termination, st
             side = Termination.USER_ERROR if isinstance(message, UserMessage) else Termination.AGENT_ERROR
             return side, f"{why}, which officially aborts it"
     done = record.solo and any(call.name == DONE for message in record.messages for call in _calls(message))
-    if record.steps - done >= max_steps:  # officially executing `done` is not a step
+    if record.steps - done >= max_steps:  # the official loop does not count `done` as a step
         return Termination.MAX_STEPS, f"it ended in step {max_steps}, the last one"
     return record.termination, ""
 

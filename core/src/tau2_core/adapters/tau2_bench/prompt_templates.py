@@ -1,8 +1,8 @@
 """Policies that are assembled from templates, one for each variant of retrieval.
 
 A template names components, `{{component:NAME}}`, which are inserted as they are, and may ask for the documents: all of
-them (`{{full_knowledge_base}}`) or those that a task requires (`{{required_documents}}`). What
-`{{all_tools_dense_instructions}}` stands for is officially in code; here it is worded anew.
+them (`{{full_knowledge_base}}`) or those that a task requires (`{{required_documents}}`). The text for
+`{{all_tools_dense_instructions}}` is in the official code; the one here is our own.
 """
 
 from __future__ import annotations

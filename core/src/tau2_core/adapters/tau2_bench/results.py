@@ -45,7 +45,7 @@ class RecordedVerdict:
 class RecordedConversation:
     """One conversation of a result file. `domain` is the official name, which may include a variant.
 
-    `checks_of` is the task to which the recorded checks belong, if it is another one of the file.
+    `checks_of` is the task in the file to which the recorded checks belong, if it is a different one.
     """
 
     file: Path

@@ -29,7 +29,7 @@ _STEP = timedelta(milliseconds=1)
 class Exported:
     """The information about a run in an official file. `started` is used for all times, which our records lack.
 
-    `retrieval_options` are those of a variant that selects how documents are retrieved; officially it is no part of the
+    `retrieval_options` are those of a variant that selects how documents are retrieved; officially it is not in the
     domain's name.
     """
 

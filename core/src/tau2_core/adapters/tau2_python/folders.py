@@ -1,4 +1,4 @@
-"""Packs for domains that are played as they are: folders that exist as long as this process."""
+"""Packs for wrapped domains, in folders that are removed when this process ends."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def parameter_name(name: str) -> str:
 
 
 def _function(name: str, parameters: Iterable[str], defaults: Mapping[str, Default], call: str, about: str) -> str:
-    """Return a function that passes its arguments on. An argument whose default is no literal is left out if None."""
+    """Return a function that passes its arguments on, except None for a default that is not a literal."""
     ordered = sorted(parameters, key=lambda each: each in defaults)
     taken = ["db: Any"]
     given: list[str] = []

@@ -31,7 +31,8 @@ _AS_GIVEN = ("arguments", "agent_data", "user_data")  # parts of a task in which
 def pack_text(source: Tau2Source, name: str, *, to_edit: bool = True) -> dict[str, str]:
     """Return the files of a pack by their path below its folder.
 
-    Unless it is for people `to_edit`, the tasks are JSON, since thousands of them take seconds to write as YAML.
+    The tasks are YAML if people are going `to_edit` them, otherwise JSON: thousands of tasks take seconds to write as
+    YAML.
     """
     tasks = TASKS if to_edit else TASKS.replace(".yaml", ".json")
     files = {
@@ -152,7 +153,7 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _outcome(task: Task, changing: set[tuple[Role, str]]) -> ExpectedOutcome:
-    """Guess what tau2-bench does not state. Only the set `strict` grades it."""
+    """Guess a task's outcome, which tau2-bench does not state. Only the set `strict` grades it."""
     gold = task.gold()
     if any(action.name == TRANSFER for action in gold):
         return "transferred"

@@ -1,4 +1,4 @@
-"""Reading a domain written in Python for tau2-bench: what its environment and its module offer."""
+"""Reading a domain written in Python for tau2-bench, from its environment and its module."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SPLITS = ("get_tasks_split", "get_task_splits", "get_tasks_splits")
 
 @dataclass(frozen=True)
 class Tau2Source:
-    """A domain as it is: its policies, tools by side, the functions that its tasks name, tasks and splits.
+    """A domain's content: policies, tools by side, the functions that its tasks name, tasks and splits.
 
     `wraps` is its target with the factory. `solo_policy` is None if it cannot be played solo. `syncs` tells whether its
     `sync_tools` does anything.
@@ -87,7 +87,7 @@ def _policy(target: str, environment: Any) -> str:
 
 
 def _solo_policy(create: Callable[..., Any]) -> str | None:
-    """Return the policy for play without a customer; None if the factory refuses it, as domains without one do."""
+    """Return the policy for solo play; None if the factory refuses it, as it does in domains without solo play."""
     try:
         if "solo_mode" not in inspect.signature(create).parameters:
             return None

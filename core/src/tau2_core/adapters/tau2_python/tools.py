@@ -102,7 +102,7 @@ def _function(where: str, tool: Any) -> tuple[str, str, Mapping[str, Any]]:
 
 
 def _kind(toolkit: Any, name: str) -> tuple[Kind, bool]:
-    """Return what a toolkit says of a tool; one of which it says nothing counts as changing the database."""
+    """Return the kind that a toolkit gives a tool; a tool without a kind counts as one that changes the database."""
     told = toolkit.tool_type(name) if callable(getattr(toolkit, "tool_type", None)) else "write"
     value = getattr(told, "value", told)
     kind: Kind = cast("Kind", value) if value in get_args(Kind) else "generic"
@@ -135,7 +135,7 @@ def _as_code(value: Any) -> str | None:
 def read_functions(
     target: str, environment: Any, tasks: Sequence[Task], tools: Mapping[Role, Sequence[SourceTool]]
 ) -> list[SourceFunction]:
-    """Return the methods that tasks name and that are no tools. Raises UsageError for one that does not exist."""
+    """Return the methods that tasks name, except tools. Raises UsageError for one that does not exist."""
     found: dict[str, SourceFunction] = {}
     for task in tasks:
         for role, name, kind in _named(task):

@@ -1,1 +1,1 @@
-"""Studies: one agent over a grid of customers, prompts, personas, judges and seeds, and what its rate depends on."""
+"""Studies: one agent over a grid of customers, prompts, personas, judges and seeds, and how each affects its rate."""

@@ -1,4 +1,4 @@
-"""The grid of a study: one run for each combination of levels, in a folder of its own."""
+"""The grid of a study: one run for each combination of levels, each in its own folder."""
 
 from __future__ import annotations
 

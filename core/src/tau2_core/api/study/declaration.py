@@ -26,14 +26,14 @@ _NOT_A_RESULT = frozenset(
 )
 #: Factors that are a part of a role's options: the role, and the part.
 _ROLE_PARTS = {**{f"{role}_model": (role, "model") for role in ROLES}, "judge_rule": ("judge", "rule")}
-#: What may be a factor: every option of a run that can change a result.
+#: The possible factors: every option of a run that can change a result.
 FACTORS = frozenset({NAMES.get(name, name) for name in get_type_hints(RunOptions)} | set(_ROLE_PARTS)) - (
     _SAME_TASKS | _OF_ONE_RUN | _NOT_A_RESULT
 )
 
 
 class StudyFile(BaseModel):
-    """A study: the options of every run, and by option the levels that are played in all combinations."""
+    """A study: the options that all runs share, and the levels of each factor, which are played in all combinations."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -53,7 +53,7 @@ Level = tuple[str, Any]  # its name and its value
 def read_study(file: Path) -> tuple[StudyFile, dict[str, dict[str, Any]]]:
     """Read a study's file; return it, and the levels of each factor by name.
 
-    Raises UsageError with file and line: for what is not an option, cannot be a factor, or is no value of the option.
+    Raises UsageError with file and line for an unknown option, an option that cannot be a factor, or an invalid value.
     """
     problems = Problems("study")
     document = problems.read(file)
@@ -83,7 +83,7 @@ def read_study(file: Path) -> tuple[StudyFile, dict[str, dict[str, Any]]]:
 def with_levels(base: Options, values: Mapping[str, Any]) -> Options:
     """Return the options of one run: those that all share, with the values of its levels.
 
-    Of a role only what the level gives is replaced. Raises pydantic's ValidationError.
+    Only the parts of a role that the level gives are replaced. Raises pydantic's ValidationError.
     """
     plain = {name: value for name, value in values.items() if name not in ROLES and name not in _ROLE_PARTS}
     roles: dict[str, dict[str, Any]] = {role: {} for role in ROLES}
@@ -123,7 +123,7 @@ def _levels(name: str, given: list[Any] | dict[str, Any], document: Document) ->
 
 
 def _level_name(value: Any) -> str:
-    """Return the name of a level that was given without one: its text, or what a model or player is called."""
+    """Return the name of a level that was given without one: its text, or the name of the model or participant."""
     if isinstance(value, dict) and isinstance(named := value.get("model") or value.get("name"), str):
         return named
     return value if isinstance(value, str) else json.dumps(value)

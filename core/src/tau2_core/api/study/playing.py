@@ -44,7 +44,7 @@ def begin(grid: Grid, *, resume: bool) -> None:
 
 
 def described(grid: Grid) -> dict[str, Any]:
-    """Return what `study.json` says: the factors with their levels, and the runs."""
+    """Return the content of `study.json`: the factors with their levels, and the runs."""
     runs = [{"folder": cell.name, "levels": dict(cell.levels)} for cell in grid.cells]
     return {"format": FORMAT, "factors": {name: list(each) for name, each in grid.factors.items()}, "runs": runs}
 

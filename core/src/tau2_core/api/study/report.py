@@ -37,7 +37,7 @@ class Factor(BaseModel):
 
 
 class FactorPair(BaseModel):
-    """Two factors together: what their combinations explain beyond each of them."""
+    """A pair of factors: what their combinations explain beyond each of them alone."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -47,7 +47,7 @@ class FactorPair(BaseModel):
 
 
 class StudyReport(BaseModel):
-    """What the rate of an agent depends on. Rates are strict: a slot without a usable result counts as failed.
+    """How an agent's rate depends on the factors. Rates are strict: a slot without a usable result counts as failed.
 
     The shares of `factors`, `pairs`, `tasks`, `tasks_and_factors` and `rest` add up to 1. `rest` is what differs
     between trials, and what more than two of tasks and factors explain together.

@@ -1,7 +1,7 @@
 """How much of the variance of rewards each factor of a balanced grid explains, with intervals over tasks.
 
 Every combination of levels has the same tasks and trials, so the sums of squares of factors, pairs of factors, tasks
-and the rest add up to the total one in one way only (types I, II and III of the analysis of variance are the same).
+and the rest add up to the total in only one way (types I, II and III of the analysis of variance are the same).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Share:
     """A part of the variance.
 
     Attributes:
-        share: its sum of squares as a share of the total one (eta squared).
+        share: its sum of squares as a share of the total (eta squared).
         beyond_chance: the same without what chance alone would give, 0 or more, with an interval; None where it is
             not known, as with one task.
     """
@@ -133,7 +133,7 @@ class _Squares:
         return self._known[term]
 
     def share(self, term: Axes) -> NDArray[np.float64]:
-        """Return the sum of squares as a share of the total one, 0 if that is 0."""
+        """Return the sum of squares as a share of the total, 0 if the total is 0."""
         return _ratio(self.of(term), self.total)
 
     def beyond_chance(self, term: Axes, *, times: int = 1) -> NDArray[np.float64]:
@@ -154,7 +154,7 @@ def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.
 
 
 def _resampled(counts: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
-    """Yield draws of as many tasks, with replacement; the same ones each time."""
+    """Yield bootstrap samples of the tasks, with replacement; the same ones each time."""
     import numpy as np
 
     random = np.random.default_rng(SEED)

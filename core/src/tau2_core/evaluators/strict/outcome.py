@@ -32,7 +32,7 @@ def evaluate(evidence: Evidence) -> Verdict:
 
 
 def _of_gold(evidence: Evidence) -> str | None:
-    """Return the outcome of gold that changes nothing; None for other gold, or if there is none."""
+    """Return the outcome of a gold that changes nothing; None if the gold changes something or is missing."""
     criteria = evidence.task.evaluation_criteria
     if criteria is None or criteria.actions is None:
         return None
@@ -62,7 +62,7 @@ def _what_happened(evidence: Evidence, outcome: str) -> Check:
 
 
 def _changed(evidence: Evidence, state: State, called: bool) -> bool:
-    """Tell whether a tool that changes was called, and more than the pack's bookkeeping was changed."""
+    """Tell whether a mutating tool was called, and more than the pack's bookkeeping was changed."""
     if not (called and evidence.bookkeeping):
         return called
     return any(evidence.differences("start", state, role, ignored=evidence.bookkeeping) for role in evidence.roles)

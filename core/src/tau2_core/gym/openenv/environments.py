@@ -123,7 +123,7 @@ class Environments:
         return Stepped(observation=observation, reward=reward, done=True, metadata=observation.metadata)
 
     def tools(self, episode: HostedEpisode) -> Sequence[Tool]:
-        """Return what the agent of an episode may call."""
+        """Return the tools that the agent of an episode may call."""
         return offered_tools(episode, "agent")
 
     def state(self, episode: HostedEpisode) -> State:

@@ -80,7 +80,7 @@ class _Observation(_Strict):
 
 
 class FirstObservation(_Observation):
-    """The observation after a reset: what the agent must know, and the conversation, ending with the customer."""
+    """The observation after a reset: the policy, and the conversation up to the customer's last message."""
 
     policy: str
     messages: list[dict[str, Any]]

@@ -1,4 +1,4 @@
-"""Comparing what the processes of a server have loaded: episodes of one run must not differ with their process."""
+"""Checking that all processes of a server have loaded the same content, so that episodes of a run do not differ."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ CONTENT = ("versions", "plugins", "evaluators", "digests")
 
 
 def content_of_run(config: Mapping[str, Any]) -> bytes:
-    """Return what a configuration says of packs, datasets, plugins and the core, as JSON; not which tasks it has."""
+    """Return the parts of a configuration about packs, datasets, plugins and the core as JSON, without the tasks."""
     content = {name: config[name] for name in CONTENT}
     return json.dumps({**content, "digests": {**content["digests"], "tasks": None}}, sort_keys=True).encode()
 
 
 def content_digest(content: bytes) -> str:
-    """Return a digest of that."""
+    """Return a digest of `content_of_run`."""
     return text_digest(content.decode())
 
 
 def refuse_other_content(domain: str, front: bytes, worker: bytes) -> None:
-    """Refuse a worker that has loaded something else than its front. Raises RunError."""
+    """Refuse a worker whose content differs from that of its front. Raises RunError."""
     difference = next(value_changes(json.loads(front), json.loads(worker)), None)
     if difference is not None:
         raise RunError(

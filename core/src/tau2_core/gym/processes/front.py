@@ -100,7 +100,7 @@ class Front:
         )
 
     def _load(self) -> None:
-        """Load the domains that are named, so that workers can be compared with it."""
+        """Load the named domains, so that those of the workers can be compared with them."""
         for domain in dict.fromkeys(self._options.domain):
             try:
                 self._runs.prepare(self._settings.blueprint(domain), self._registry.graded_by)
@@ -108,7 +108,7 @@ class Front:
                 log.debug("%s is loaded when it is asked for: %s", domain, error)
 
     def _known(self) -> list[Known]:
-        """Return what is loaded here, which workers must have, too."""
+        """Return the content that is loaded here, which every worker must have too."""
         known = [
             Known(Where(*self._settings.key_of(setting), user), content_of_run(config))
             for setting, user, config in self._runs.prepared()

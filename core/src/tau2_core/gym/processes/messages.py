@@ -24,7 +24,7 @@ class Where(Struct, frozen=True):
 
 
 class Open(Struct, tag=True, frozen=True):
-    """Register an episode before its client knows of it. `content` is a digest of what it is played with."""
+    """Register an episode before its client knows of it. `content` is a digest of the content it is played with."""
 
     episode_id: str
     keys: list[str]
@@ -133,7 +133,7 @@ class Declined(Struct, tag=True, frozen=True):
 
 
 class Known(Struct, frozen=True):
-    """What the front has loaded for the episodes of a setting, as JSON."""
+    """The content that the front has loaded for the episodes of a setting, as JSON."""
 
     where: Where | None  # None for the served run
     content: bytes
@@ -142,7 +142,7 @@ class Known(Struct, frozen=True):
 class Setup(Struct, tag=True, frozen=True):
     """The front's first message. `options` are pickled; `gone` maps the names of lost episodes to the reason.
 
-    The worker must have loaded what is `known`.
+    The worker must have loaded the `known` content too.
     """
 
     options: bytes

@@ -33,7 +33,7 @@ class OpenRecords:
         self._handles: dict[int, int] = {}  # of the files used last, the latest at the end
 
     def note(self, entry: int, episode: HostedEpisode, run: str) -> None:
-        """Append what has happened since the last time. If that fails, the episode continues.
+        """Append everything that has happened since the last call. If that fails, the episode continues.
 
         The first line also has the empty record and the name of the run's folder, for a server that finds the file.
         """
@@ -91,7 +91,7 @@ def record_file(folder: Path, entry: int) -> Path:
 
 
 def open_record(file: Path, why: str, begun: dict[str, Any] | None = None) -> tuple[str, EpisodeRecord]:
-    """Return the name of an episode's run, and what its file holds as a record that ends with an infrastructure error.
+    """Return the name of an episode's run, and a record of its file's content, ended by an infrastructure error.
 
     `begun` is the empty record of an episode whose first call is perhaps not on disk. Raises RunError.
     """

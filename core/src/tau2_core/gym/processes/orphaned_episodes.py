@@ -1,4 +1,4 @@
-"""What a killed server has left of its open episodes: each gets a record in its run, when a server starts next."""
+"""Episodes that were open when their server was killed: the next server adds a record of each to its run."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tau2_core.records.figures import PlaceFigures
 from tau2_core.records.journal import EPISODES, Journal, lock_folder
 from tau2_core.redaction import Redactor
 
-OPEN = ".open-"  # begins the name of the folder in which a server has the calls of open episodes
+OPEN = ".open-"  # prefix of the folder in which a server keeps the calls of open episodes
 WHY = "the server was killed while this episode was open"
 
 
 def keep_orphaned_episodes(out: Path, redactor: Redactor | None) -> Iterator[str]:
-    """Append the records of episodes whose server was killed to their runs below `out`; yield what was done.
+    """Append the records of episodes whose server was killed to their runs below `out`; yield a line for each run.
 
-    What cannot be kept is named, and stays. Folders of servers that are running are left alone.
+    Episodes that cannot be recorded are reported and stay there. Folders of running servers are left alone.
     """
     for folder in sorted(out.glob(f"{OPEN}*")):
         try:

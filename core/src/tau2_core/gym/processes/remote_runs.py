@@ -99,13 +99,13 @@ class RemoteRuns:
         return RemoteEntry(self, blueprint, await self.peer.ask(request, Entered))
 
     def where(self, blueprint: Blueprint) -> Where | None:
-        """Return how the front finds an episode's setting and customer, None for a slot."""
+        """Return the names by which the front finds an episode's setting and customer, None for a slot."""
         if blueprint.slot is not None:
             return None
         return Where(*self.settings.key_of(blueprint.setting), blueprint.participants.user.name)
 
     def content(self, blueprint: Blueprint) -> bytes:
-        """Return what an episode is played with, which is prepared."""
+        """Return the prepared content that an episode is played with."""
         return self._contents[blueprint.setting, blueprint.participants.user.name]
 
     def graded_by(self, blueprint: Blueprint, keep: RemoteEntry) -> Judging:
@@ -138,7 +138,7 @@ class RemoteRuns:
         return Blueprint(self._plan.setting, task, self._plan.participants, seed, slot=slot, conversation_tools=talk)
 
     def any_slot(self) -> Blueprint:
-        """Return the blueprint of a slot of the served run, which has the content of all of them."""
+        """Return the blueprint of any slot of the served run; all slots have the same content."""
         assert self._plan is not None
         return self.blueprint(next(iter(self._plan.own_slots())))
 

@@ -97,7 +97,7 @@ class _Worker:
         self._position = self._count = 0
 
     def prepare(self, setup: Setup) -> WorkerServer:
-        """Load what the front has loaded, and return the server. Raises Tau2GymError."""
+        """Load the front's content, and return the server. Raises Tau2GymError."""
         options: Options = pickle.loads(setup.options)  # noqa: S301 - the front has started this process
         self._position, self._count = setup.position, setup.count
         catalogue = open_catalogue(options.pack, options.no_plugin)
@@ -125,7 +125,7 @@ class _Worker:
         return self._server()
 
     def _refuse_other_content(self, known: Sequence[Known]) -> None:
-        """Load what the front has loaded. Raises RunError if it is something else."""
+        """Load the front's content. Raises RunError if it differs here."""
         for each in known:
             blueprint = self.runs.any_slot() if each.where is None else blueprint_at(self.settings, each.where)
             self.runs.prepare(blueprint, self.registry.graded_by)

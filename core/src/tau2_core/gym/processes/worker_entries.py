@@ -61,7 +61,9 @@ class SharedState:
     models: SharedModels
     folder: Path
     numbers: count[int] = field(default_factory=count)
-    contents: dict[Where | None, str] = field(default_factory=dict)  # digests of what episodes are played with
+    contents: dict[Where | None, str] = field(
+        default_factory=dict
+    )  # digests of the content that episodes are played with
 
 
 class WorkerEntries:
@@ -103,7 +105,7 @@ class WorkerEntries:
         return blueprint
 
     async def agree(self, request: Open) -> None:
-        """Refuse an episode whose worker has loaded something else than this process. Raises RefusedError (503)."""
+        """Refuse an episode whose worker has loaded different content from this process. Raises RefusedError (503)."""
         shared, where = self._shared, request.where
         if where not in shared.contents:
             shared.contents[where] = await shared.registry.workers.run(partial(self._content, where))

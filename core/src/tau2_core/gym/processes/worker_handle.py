@@ -1,4 +1,4 @@
-"""One worker of a server as the front sees it: its process, its episodes, and its connections."""
+"""The front's handle of one worker: its process, its episodes, and its connections."""
 
 from __future__ import annotations
 

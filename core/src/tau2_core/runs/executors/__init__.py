@@ -1,1 +1,1 @@
-"""Where the episodes of a run are played and graded: in the run's own process, or by workers."""
+"""Executors play and grade the episodes of a run, in the run's own process or by workers."""

@@ -1,4 +1,4 @@
-"""The executor of a run."""
+"""Choosing the executor of a run."""
 
 from __future__ import annotations
 

@@ -24,10 +24,10 @@ Work = Callable[[bytes], Awaitable[bytes]]
 
 
 class Computation(Protocol):
-    """A function from bytes to bytes that each worker prepares for itself. It is pickled."""
+    """A function from bytes to bytes that each worker prepares itself. It is pickled."""
 
     def prepare(self) -> Work:
-        """Load what is needed and return the function, which must be deterministic. Raises Tau2GymError."""
+        """Load everything needed and return the function, which must be deterministic. Raises Tau2GymError."""
 
     def lost(self, given: bytes, why: str) -> bytes:
         """Return the result for an item whose worker ended at every attempt."""
@@ -44,7 +44,7 @@ async def compute(
     """Apply a computation to each item and pass on the results in order.
 
     Items are read as they are needed, so there may be any number of them; workers get up to `batch` at a time. Raises
-    RunError, UsageError, and what `prepare` raises.
+    RunError, UsageError, and the errors of `prepare`.
     """
     if chosen.is_here:
         work = computation.prepare()

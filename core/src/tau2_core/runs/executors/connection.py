@@ -91,7 +91,7 @@ class Connection(Generic[Received]):
 
 
 async def connect(invitation: Invitation) -> Connection[FromRun]:
-    """Return a worker's connection to its run. Raises RunError if the run cannot be reached or is another one."""
+    """Return a worker's connection to its run. Raises RunError if it cannot be reached, or is another run."""
     try:
         reader, writer = await asyncio.open_connection(invitation.host, invitation.port)
         own = secrets.token_bytes(NONCE)

@@ -1,4 +1,4 @@
-"""The executor that options name, and opening it."""
+"""Finding the executor that the options name, and opening it."""
 
 from __future__ import annotations
 

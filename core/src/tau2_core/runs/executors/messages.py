@@ -13,7 +13,7 @@ from tau2_core.model.llm import ModelFailure
 
 
 class Setup(Struct, tag=True, frozen=True):
-    """A run's first message: what the worker prepares. It is pickled, so a worker accepts it only from its run."""
+    """A run's first message: its description. It is pickled, so a worker accepts it only from its run."""
 
     description: bytes
 

@@ -67,7 +67,7 @@ class RunLimit(RequestLimit):
 
 @dataclass(eq=False, kw_only=True)
 class ReportedRoleModel(RoleModel):
-    """The model of one role in a worker. It reports its usage and its failures to the run, which decides what to do."""
+    """The model of one role in a worker. It reports usage and failures to the run, which decides what to do."""
 
     connection: Sender = field(repr=False)
 

@@ -1,4 +1,4 @@
-"""What a run sends to its workers so that each of them prepares the same run."""
+"""The description of a run that is sent to its workers, so that each of them prepares the same run."""
 
 from __future__ import annotations
 

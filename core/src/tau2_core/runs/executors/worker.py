@@ -72,7 +72,7 @@ async def _take_part(setup: Setup, connection: Connection[FromRun]) -> None:
 
 
 async def _compute(computation: Computation, connection: Connection[FromRun]) -> None:
-    """Compute until the run has no more items. Raises what `prepare` raises."""
+    """Compute until the run has no more items. Raises the errors of `prepare`."""
     work = computation.prepare()
     connection.send(Ready())
     while (message := await connection.receive()) is not None:
@@ -100,7 +100,7 @@ async def _play(description: RunDescription, connection: Connection[FromRun]) ->
 def _prepared(
     description: RunDescription, cassette: Cassette | None, connection: Connection[FromRun], admissions: Admissions
 ) -> PlayableRun:
-    """Load what the run has loaded. Raises UsageError, PackError, DatasetError, and RunError if the content differs."""
+    """Load the run's content. Raises UsageError, PackError, DatasetError, and RunError if the content differs."""
     given = description.inputs
     catalogue = open_catalogue(given.options.pack, given.options.no_plugin)
     setting = run_setting(given.options, catalogue)

@@ -1,4 +1,4 @@
-"""One worker of a run as the run sees it: its process, its connection, and its jobs."""
+"""The run's handle of one worker: its process, its connection, and its jobs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GRACE = 5.0  # seconds that a worker without work may take to end
 
 
 class WorkerEndedError(Exception):
-    """A worker has ended in the middle of its work; the text says how."""
+    """A worker has ended while it was working; the text says how."""
 
 
 class Job:

@@ -73,7 +73,7 @@ class WorkerPool:
         await self.end()
 
     async def start(self) -> None:
-        """Start all workers, and wait until each has loaded what it needs. Raises RunError."""
+        """Start all workers, and wait until each is ready. Raises RunError."""
         try:
             self._server = await asyncio.start_server(self._accept, self._launcher.host, 0)
         except OSError as error:
