@@ -68,7 +68,7 @@ def test_workers_with_another_pack_or_none_are_refused(
 @pytest.mark.parametrize(
     ("there", "said"),
     [
-        ("another", "it has another mock than the process that asks it; install the same on both"),
+        ("another", "its mock differs from that of the process that asks; install the same version on both"),
         ("nothing", "--pack "),
     ],
 )

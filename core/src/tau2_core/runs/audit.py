@@ -155,7 +155,9 @@ class AuditWork:
         catalogue = open_catalogue(self.packs, self.blocked)
         setting = load_setting(catalogue, self.domain, dataset=self.dataset)
         if self.digests != content_digests(setting):
-            raise RunError(f"its {self.domain} differs from that of the run; install the same version on both")
+            raise RunError(
+                f"its {self.domain} differs from that of the process that asks; install the same version on both"
+            )
         return self.auditor_of(setting, catalogue)
 
     def prepare(self) -> Work:

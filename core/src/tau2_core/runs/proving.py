@@ -100,7 +100,9 @@ class ProvingWork:
         known = Problems(self.domain)  # the process that asks reports them
         pack = load_pack(catalogue.domain(self.domain), known, *parts)
         if pack is None or pack_files(pack).digest() != self.digest:
-            raise RunError(f"it has another {self.domain} than the process that asks it; install the same on both")
+            raise RunError(
+                f"its {self.domain} differs from that of the process that asks; install the same version on both"
+            )
         pack.task_set(known)
         pack.unsound |= self.unsound
         return pack, catalogue
