@@ -213,7 +213,8 @@ def gym(tmp_path: Path, forks: Forks) -> Gym:
         fresh = fresh or disk is not None or any(name.startswith(("PYTHON", "LANG", "LC_")) for name in variables)
         if not fresh and not any(_hides_installed(folder) for folder in paths):
             return forks.run(list(map(str, arguments)), cwd=tmp_path, env=env, timeout=120)
-        limited = f"import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, ({disk}, {disk})); "
+        limited = "import resource, runpy, sys; sys.dont_write_bytecode = True; "  # which would be truncated, and kept
+        limited += f"resource.setrlimit(resource.RLIMIT_FSIZE, ({disk}, {disk})); "
         limited += "runpy.run_module('tau2_core', run_name='__main__')"
         start = ["-m", "tau2_core"] if disk is None else ["-c", limited]
         return subprocess.run(

@@ -12,14 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from tau2_core.cli.app import app
+from tau2_core.cli.app import OWN_COMMANDS, app
 from typer.testing import CliRunner
-
-COMMANDS = {
-    command.name or inspect.unwrap(command.callback).__name__: command
-    for command in app.registered_commands
-    if command.callback is not None
-}
 
 
 @cache
@@ -30,9 +24,7 @@ def help_of(*arguments: str, columns: int) -> str:
 
 
 def first_line(name: str) -> str:
-    callback = COMMANDS[name].callback
-    assert callback is not None
-    return inspect.cleandoc(callback.__doc__ or "").partition("\n")[0]
+    return inspect.cleandoc(OWN_COMMANDS[name].callback.__doc__ or "").partition("\n")[0]
 
 
 def example_of(name: str, columns: int = 80) -> list[str]:
@@ -44,12 +36,12 @@ def example_of(name: str, columns: int = 80) -> list[str]:
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_the_list_of_commands_is_not_truncated(columns: int) -> None:
     shown = " ".join(help_of(columns=columns).split())
-    for name in COMMANDS:
+    for name in OWN_COMMANDS:
         assert f"{name} {first_line(name)}" in shown
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", OWN_COMMANDS)
 def test_the_help_of_a_command_has_a_summary_and_an_example(name: str, columns: int) -> None:
     shown = " ".join(help_of(name, columns=columns).split()).replace("- ", "-")  # a word with a hyphen may be broken
     assert first_line(name).replace("- ", "-") in shown
@@ -60,7 +52,7 @@ def test_the_help_of_a_command_has_a_summary_and_an_example(name: str, columns: 
 @pytest.mark.domain("airline", "mock", "retail")
 def test_every_example_works_in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in COMMANDS:
+    for name in OWN_COMMANDS:
         for line in example_of(name):
             if name != "serve":  # goes on until it is stopped
                 run(line)

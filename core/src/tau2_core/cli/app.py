@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import inspect
 import sys
 import traceback
 from importlib.metadata import version
@@ -36,40 +35,14 @@ from tau2_core.cli import (
     study,
     tasks,
 )
-from tau2_core.cli.command_wrapper import complain, epilog, wrapped_command
+from tau2_core.cli.command_wrapper import complain
 from tau2_core.cli.lingering_threads import leave_threads_behind
+from tau2_core.cli.own_commands import OwnCommands
 from tau2_core.cli.plugin_commands import CommandGroup
 from tau2_core.errors import Tau2GymError, UsageError
 from tau2_core.runtime.garbage_collection import collect_rarely
 
-app = typer.Typer(
-    name="tau2-gym",
-    cls=CommandGroup,
-    help="Evaluate AI agents that serve customers, in domains that are plugins.",
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"tau2-gym {version('tau2-core')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _about(
-    show_version: Annotated[
-        bool, typer.Option("--version", help="Print the version, and exit.", callback=_version, is_eager=True)
-    ] = False,
-) -> None:
-    pass
-
-
-for command in (
+OWN_COMMANDS = OwnCommands(
     run.run,
     demo.demo,
     show.show,
@@ -92,10 +65,40 @@ for command in (
     tasks.tasks,
     describe.describe,
     plugins.plugins,
-):
-    summary = inspect.cleandoc(command.__doc__ or "").partition("\n")[0]  # click would shorten it
-    name = command.__name__.replace("_", "-")
-    app.command(name, epilog=epilog(vars(command)["example"]), short_help=summary)(wrapped_command(command))
+)
+
+
+class Commands(CommandGroup):
+    """Our commands and those of plugins."""
+
+    ours = OWN_COMMANDS
+
+
+app = typer.Typer(
+    name="tau2-gym",
+    cls=Commands,
+    help="Evaluate AI agents that serve customers, in domains that are plugins.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tau2-gym {version('tau2-core')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _about(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version, and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

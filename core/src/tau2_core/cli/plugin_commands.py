@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from typer.core import TyperGroup
 from typer.main import get_command_from_info
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 class CommandGroup(TyperGroup):
     """Our commands, followed by those of plugins. No plugin is imported for a command of ours."""
+
+    ours: ClassVar[Any]  # a mapping from names
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = self.ours
 
     @cached_property
     def catalogue(self) -> Catalogue:

@@ -101,9 +101,9 @@ def _trouble(catalogue: Catalogue, plugin: Plugin) -> dict[str, Any]:
 
 
 def _own_commands() -> set[str]:
-    from tau2_core.cli.app import app
+    from tau2_core.cli.app import OWN_COMMANDS
 
-    return {str(command.name or getattr(command.callback, "__name__", "")) for command in app.registered_commands}
+    return set(OWN_COMMANDS)
 
 
 def _problems(catalogue: Catalogue, domain: Domain, toolsets: Sequence[Toolset] = ()) -> list[Problem]:

@@ -44,14 +44,14 @@ def discover(*, blocked: Iterable[str] = (), packs: Sequence[Domain] = ()) -> Ca
     ]
     plugins += [Plugin(domain.name, None, str(domain.folder), records={"domain": [domain]}) for domain in packs]
     installed = sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: point.name)
-    unknown = names - {point.name for point in installed} - {point.dist.name for point in installed if point.dist}
+    owners = [_name_and_version(point) for point in installed]
+    unknown = names - {point.name for point in installed} - {name for owner in owners for name in owner[:1]}
     if unknown:
         name = sorted(unknown)[0]
         raise UsageError(f"cannot block {name!r}: no such plugin ({did_you_mean(name, [p.name for p in installed])})")
-    for point in installed:
-        distribution = f"{point.dist.name} {point.dist.version}" if point.dist else None
-        plugin = Plugin(point.name, distribution, point.value)
-        if point.name in names or (point.dist is not None and point.dist.name in names):
+    for point, owner in zip(installed, owners, strict=True):
+        plugin = Plugin(point.name, " ".join(owner) or None, point.value)
+        if not names.isdisjoint([point.name, *owner[:1]]):
             plugin.status = "blocked"
             plugins.append(plugin)
         elif point.name in folders:
@@ -60,6 +60,14 @@ def discover(*, blocked: Iterable[str] = (), packs: Sequence[Domain] = ()) -> Ca
         else:
             plugins.append(_load(manager, plugin, point))
     return Catalogue(manager, plugins)
+
+
+def _name_and_version(point: EntryPoint) -> list[str]:
+    """Return those of the distribution, [] if there is none. Each access to `metadata` parses a file."""
+    if point.dist is None:
+        return []
+    metadata = point.dist.metadata
+    return [metadata["Name"], metadata["Version"]]
 
 
 def _load(manager: pluggy.PluginManager, plugin: Plugin, point: EntryPoint) -> Plugin:
