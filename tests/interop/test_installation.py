@@ -1,7 +1,8 @@
 """What users install works: wheels of the core, the packs, the root and a new pack, from an index, in new environments.
 
-The index is served on loopback and holds our wheels and what they depend on, which is downloaded once for each Python.
-An installation asks this index and nothing else. Every Python from 3.11 to 3.13 that is found on the machine is tried.
+The index is served on loopback and holds the wheels that are installed here and what they depend on. They are
+downloaded once for each Python. An installation asks this index and nothing else. Every Python from 3.11 to 3.13 that
+is found on the machine is tried.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -89,9 +91,19 @@ def wheels(new_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+def installed_here() -> set[str]:
+    """Return the names, as in files, of our packages that the tests install.
+
+    The other integrations are not among them, since what they depend on takes gigabytes.
+    """
+    root = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = [re.split(r"[~\[]", requirement)[0] for requirement in root["dependencies"]]
+    return {name.replace("-", "_") for name in [root["name"], *needed, f"tau2-domain-{NEW_PACK}"]}
+
+
 @pytest.fixture(scope="module")
 def index(wheels: Path, python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a package index that has our wheels and all that they need for one Python."""
+    """The address of a package index that has what the tests install and all that it needs for one Python."""
     folder = tmp_path_factory.mktemp("index")
     download: list[str | Path] = [
         python,
@@ -101,7 +113,7 @@ def index(wheels: Path, python: Path, tmp_path_factory: pytest.TempPathFactory) 
         "-q",
         "-d",
         folder,
-        *sorted(wheels.glob("*.whl")),
+        *(wheel for wheel in sorted(wheels.glob("*.whl")) if wheel.name.split("-")[0] in installed_here()),
         *TOOLS,
     ]
     subprocess.run(download, check=True, timeout=SECONDS, cwd=folder)
