@@ -54,7 +54,7 @@ class Limits:
             raise UsageError(f"--timeout must be more than 0 seconds, not {self.timeout_seconds}")
 
 
-@dataclass
+@dataclass(slots=True)
 class Conversation:
     """One conversation in progress. Executing tool calls is a step too; the opening line is not.
 
@@ -210,15 +210,14 @@ class Conversation:
 
     def _take(self, speaker: Role, said: ParticipantMessage | str) -> None:
         try:
-            message = recordable_message(speaker, said)
+            message = recordable_message(speaker, said, len(self.messages))
         except BaseException as raised:  # noqa: BLE001 - a custom message class may raise anything
             error = contain(raised)
             self._fail(speaker, error_text(error) if isinstance(error, ValueError) else describe_error(error))
             return
         for call in message.tool_calls or []:
             call.requestor = requestor_of(speaker)
-        message.turn_idx = len(self.messages)
-        self._note_latency(speaker, message.turn_idx)
+        self._note_latency(speaker, len(self.messages))
         self.messages.append(message)
         if message.tool_calls:
             self._turn, self._caller = "environment", speaker
@@ -252,39 +251,41 @@ class Conversation:
             self.termination = Termination.AGENT_STOP
             return ToolResult("")
         begun = time.monotonic()
-        result = await self._carry_out(call)
+        if self.termination is Termination.INFRASTRUCTURE_ERROR or CUT_OFF in call.arguments:
+            result = self._not_made()
+        else:
+            try:
+                result = await (self.backend.call(call) if self.watch is None else self.watch.call(self.backend, call))
+            except BaseException as raised:  # noqa: BLE001 - a wrapper may raise anything; it is recorded
+                result = self._aborted(call, contain(raised))
         seconds = time.monotonic() - begun
         if seconds >= SHORTEST:
             self.latency.note("environment", len(messages), seconds)
         self.tool_calls += 1
-        failure = result.failure
-        if failure is not None:
-            self.failures[failure.value] = self.failures.get(failure.value, 0) + 1
-        answer = ToolMessage(
-            id=call.id,
-            content=result.content,
-            requestor=call.requestor,
-            error=failure is not None,
-            skipped=result.skipped or None,
-            turn_idx=len(messages),
-        )
+        answer = ToolMessage(id=call.id, content=result.content, turn_idx=len(messages))
+        if call.requestor == "user":
+            answer.requestor = "user"
+        if result.failure is not None:
+            name = result.failure.value
+            self.failures[name] = self.failures.get(name, 0) + 1
+            answer.error = True
+        if result.skipped:
+            answer.skipped = True
         messages.append(answer)
         return result
 
-    async def _carry_out(self, call: ToolCall) -> ToolResult:
-        """Execute a call. If a plugin fails, the episode ends, and later calls of the same message are not made."""
+    def _not_made(self) -> ToolResult:
+        """Return the result of a call that comes after a plugin has failed, or that a model did not finish."""
         if self.termination is Termination.INFRASTRUCTURE_ERROR:
             return ToolResult("Error: the episode ended before this call", Failure.CRASHED, skipped=True)
-        if CUT_OFF in call.arguments:
-            return ToolResult(CUT_OFF_CALL, Failure.INVALID_ARGUMENTS, {"code": CUT_OFF}, skipped=True)
-        try:
-            return await (self.backend.call(call) if self.watch is None else self.watch.call(self.backend, call))
-        except BaseException as raised:  # noqa: BLE001 - a wrapper may raise anything; it is recorded
-            error = contain(raised)
-            broken = isinstance(error, BrokenOffError)
-            why = str(error) if broken else f"the call of {call.name} was aborted: {describe_error(error)}"
-            self.interrupt(why)
-            return ToolResult(f"Error: {why}", Failure.CRASHED, {"code": Failure.CRASHED.value}, skipped=True)
+        return ToolResult(CUT_OFF_CALL, Failure.INVALID_ARGUMENTS, {"code": CUT_OFF}, skipped=True)
+
+    def _aborted(self, call: ToolCall, error: Exception) -> ToolResult:
+        """End the episode, so that later calls of the same message are not made, and return the call's result."""
+        broken = isinstance(error, BrokenOffError)
+        why = str(error) if broken else f"the call of {call.name} was aborted: {describe_error(error)}"
+        self.interrupt(why)
+        return ToolResult(f"Error: {why}", Failure.CRASHED, {"code": Failure.CRASHED.value}, skipped=True)
 
     def start_clock(self) -> None:
         """Begin the episode's time now, and not when it was created."""

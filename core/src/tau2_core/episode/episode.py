@@ -31,7 +31,7 @@ from tau2_core.model.participants import Agent
 from tau2_core.model.tasks import Task
 from tau2_core.model.tokens import TracedCall
 from tau2_core.model.tools import Role, Tool, ToolResult
-from tau2_core.runtime.background_tasks import Background, package_of
+from tau2_core.runtime.background_tasks import Background
 from tau2_core.runtime.watchdog import running_code
 
 GradeRecord = Callable[[EpisodeRecord], Awaitable[Grade]]
@@ -86,7 +86,7 @@ class Episode:
         self.watch = participants.watch(self.slot)
         self.seed = seed
         self.backend = self._open_backend(seed)
-        self.models = participants.episode_models(str(self.slot), seed) if models is None else models
+        self.models = participants.episode_models(self.slot, seed) if models is None else models
         self.own_calls: SelfCallingAgent | None = None
         self.persona = participants.customers.persona(task.id, seed if self._persona_by_seed else self.slot.trial)
         self._turn_notes = TurnNotes()
@@ -116,7 +116,7 @@ class Episode:
             model.turn = self.conversation.messages.__len__
             model.watch = self.watch
         self.backend.use(self.models)
-        self._background = Background((*participants.packages, package_of(agent), package_of(user)))
+        self._background = Background(participants.packages, agent, user)
 
     def _new_agent(self) -> Agent:
         spec = self.participants.agent

@@ -26,7 +26,7 @@ from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
 from tau2_core.model.tasks import Task
 from tau2_core.observing import Observers, Watch
 from tau2_core.plugins.hook_functions import Wrapper
-from tau2_core.runtime.background_tasks import package_of
+from tau2_core.runtime.background_tasks import packages_of
 from tau2_core.user_review.drafts import DraftCheck
 
 Backend = TypeVar("Backend", bound=ToolBackend)
@@ -82,8 +82,8 @@ class Participants:
 
     @cached_property
     def packages(self) -> frozenset[str]:
-        """The packages whose code takes part in every episode."""
-        return frozenset(map(package_of, (self.create_agent, self.create_user, *self.wrappers)))
+        """The packages whose code takes part in every episode, and whose tasks are tracked."""
+        return packages_of(self.create_agent, self.create_user, *self.wrappers)
 
     def check(self, setting: Setting) -> None:
         """Refuse participants that do not fit the setting. Raises UsageError, PluginError."""
@@ -110,12 +110,15 @@ class Participants:
             return [*self.wrappers]
         return [*self.wrappers, *(make(f"{task_id}/{seed}") for make in self.faults)]
 
-    def episode_models(self, key: str, seed: int) -> dict[ModelRole, EpisodeModel]:
+    def episode_models(self, key: Slot | str, seed: int) -> dict[ModelRole, EpisodeModel]:
         """Return the models that one episode uses, which excludes the judge; `key` names the episode in a cassette."""
         if not self.role_models:
             return {}
+        named = str(key)
         return {
-            role: role_model.model_for(key, seed) for role, role_model in self.role_models.items() if role not in JUDGES
+            role: role_model.model_for(named, seed)
+            for role, role_model in self.role_models.items()
+            if role not in JUDGES
         }
 
 

@@ -92,7 +92,7 @@ async def play(
 
 def _unopened(setting: Setting, participants: Participants, slot: Slot, seed: int) -> EpisodeRecord:
     record = empty_record(setting, slot, seed)
-    record.usage = {role: model.usage for role, model in participants.episode_models(str(slot), seed).items()}
+    record.usage = {role: model.usage for role, model in participants.episode_models(slot, seed).items()}
     return record
 
 

@@ -12,24 +12,30 @@ from tau2_core.model.tools import Failure, ToolResult
 _TEXT_ALONE = {"content"}
 
 
-def recordable_message(speaker: str, message: ParticipantMessage | str) -> ParticipantMessage:
-    """Return a message, or a text as a message, as a copy that its sender cannot change.
+def recordable_message(speaker: str, message: ParticipantMessage | str, place: int) -> ParticipantMessage:
+    """Return a message, or a text as a message, at its place, as a copy that its sender cannot change.
 
     Raises ValueError if it cannot be recorded.
     """
     expected = AssistantMessage if speaker == "agent" else UserMessage
     if isinstance(message, str):
-        message = expected(content=message)
-    if not isinstance(message, expected):
+        text: str | None = message
+        alone = True
+    elif isinstance(message, expected):
+        text = message.content
+        alone = type(message) is expected and message.model_fields_set == _TEXT_ALONE
+    else:
         raise ValueError(
             f"the {speaker} should return a message of type {expected.__name__}, not {type(message).__name__}"
         )
     try:
-        if type(message) is expected and message.model_fields_set == _TEXT_ALONE:
-            own = expected(content=message.content)  # the fast path for most messages
+        if alone:
+            own = expected(content=text, turn_idx=place)  # the fast path for most messages
         else:
+            assert not isinstance(message, str)
             content = message.model_dump(mode="json", warnings=False, exclude={"cost"})
-            own = expected.model_validate(content | reported_figures(message.cost, content["usage"]))
+            content |= {**reported_figures(message.cost, content["usage"]), "turn_idx": place}
+            own = expected.model_validate(content)
     except ValueError as error:
         raise ValueError(f"the {speaker}'s message cannot be recorded as JSON: {error}") from error
     if own.content is not None and not own.content.isascii():

@@ -161,6 +161,11 @@ class Setting:
         return {**self._tools["agent"], **self._tools["user"]}
 
     @cached_property
+    def listed(self) -> Mapping[Role, tuple[Tool, ...]]:
+        """Each side's tools in listing order, without the hidden ones."""
+        return {role: tuple(tools.values()) for role, tools in self._tools.items()}
+
+    @cached_property
     def quick(self) -> bool:
         """Whether all tools are declared quick, so that a server may call them on its event loop."""
         return all(tool.quick for tools in self._known.values() for tool in tools.values())

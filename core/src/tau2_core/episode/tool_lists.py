@@ -14,25 +14,29 @@ Unlocked = Mapping[Role, Iterable[str]]
 NOTHING_UNLOCKED: Unlocked = {}
 
 
-def agent_tools(setting: Setting, unlocked: Unlocked = NOTHING_UNLOCKED) -> list[Tool]:
+def agent_tools(setting: Setting, unlocked: Unlocked = NOTHING_UNLOCKED) -> tuple[Tool, ...]:
     """Return the agent's tools; in solo play both sides' tools, and `done`."""
-    tools = [*setting.listed_tools("agent", unlocked.get("agent", ())).values()]
-    if not setting.solo:
-        return tools
-    return [*tools, *setting.listed_tools("user", unlocked.get("user", ())).values(), DONE_TOOL]
+    tools = _listed(setting, "agent", unlocked)
+    return (*tools, *_listed(setting, "user", unlocked), DONE_TOOL) if setting.solo else tools
 
 
-def user_tools(setting: Setting, task: Task, unlocked: Unlocked = NOTHING_UNLOCKED) -> list[Tool]:
+def user_tools(setting: Setting, task: Task, unlocked: Unlocked = NOTHING_UNLOCKED) -> tuple[Tool, ...]:
     """Return the customer's tools in a task. Tools handed over during the episode need not be named by the task."""
-    tools = setting.listed_tools("user", unlocked.get("user", ())).values()
+    tools = _listed(setting, "user", unlocked)
     named = task.user_tools
-    return [*tools] if named is None else [tool for tool in tools if tool.hidden or tool.name in named]
+    return tools if named is None else tuple(tool for tool in tools if tool.hidden or tool.name in named)
+
+
+def _listed(setting: Setting, role: Role, unlocked: Unlocked) -> tuple[Tool, ...]:
+    if not setting.lists_unlocked:
+        return setting.listed[role]  # one tuple for all episodes
+    return tuple(setting.listed_tools(role, unlocked.get(role, ())).values())
 
 
 class LiveTools(Sequence[Tool]):
     """The tools of a side at present. Unlocked tools appear at the end."""
 
-    def __init__(self, now: Callable[[], list[Tool]]) -> None:
+    def __init__(self, now: Callable[[], tuple[Tool, ...]]) -> None:
         self._now = now
 
     @overload
@@ -46,6 +50,6 @@ class LiveTools(Sequence[Tool]):
         return len(self._now())
 
 
-def current(setting: Setting, now: Callable[[], list[Tool]]) -> Sequence[Tool]:
+def current(setting: Setting, now: Callable[[], tuple[Tool, ...]]) -> Sequence[Tool]:
     """Return the result of `now`; in a variant that lists unlocked tools, as a sequence that stays up to date."""
     return LiveTools(now) if setting.lists_unlocked else now()

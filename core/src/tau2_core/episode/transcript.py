@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from tau2_core.model.messages import AssistantMessage, Message, UserMessage
+from tau2_core.model.messages import Message
 
 
 class _Call(Protocol):
@@ -25,7 +25,7 @@ def transcript(messages: Sequence[Message]) -> str:
     """Return messages as lines of `role: content`, with calls in Python syntax."""
     lines: list[str] = []
     for message in messages:
-        if isinstance(message, AssistantMessage | UserMessage) and message.tool_calls:
+        if message.role in ("assistant", "user") and message.tool_calls:
             content = ", ".join(map(written_call, message.tool_calls))
         else:
             content = message.content or ""

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
-from tau2_core.model.messages import AssistantMessage, Message, Requestor, ToolMessage, UserMessage
+from tau2_core.model.messages import (
+    AssistantMessage,
+    Message,
+    ParticipantMessage,
+    Requestor,
+    ToolMessage,
+    UserMessage,
+)
 from tau2_core.model.tools import Role
 
 
@@ -20,7 +28,7 @@ def visible_to(speaker: Role, messages: Sequence[Message]) -> list[Message]:
     return [
         message
         for message in messages
-        if isinstance(message, own)
-        or (isinstance(message, other) and message.tool_calls is None)
-        or (isinstance(message, ToolMessage) and message.requestor == requestor)
+        if (kind := type(message)) is own  # `isinstance` of a pydantic model takes ten times as long
+        or (kind is other and cast("ParticipantMessage", message).tool_calls is None)
+        or (kind is ToolMessage and cast("ToolMessage", message).requestor == requestor)
     ]

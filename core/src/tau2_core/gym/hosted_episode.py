@@ -104,7 +104,7 @@ class HostedEpisode:
             slot=slot,
             seed=plan.seed,
             open_backend=self._open_backend,
-            models=plan.participants.episode_models(str(plan.slot or self.id), plan.seed),
+            models=plan.participants.episode_models(plan.slot or self.id, plan.seed),
             persona_by_seed=plan.slot is None,
             mcp_url=None if plan.address is None else f"{plan.address}/episodes/{self.agent_key}/mcp",
         )

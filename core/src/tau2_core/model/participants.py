@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,19 +19,18 @@ STOP = "###STOP###"
 TRANSFER = "###TRANSFER###"
 OUT_OF_SCOPE = "###OUT-OF-SCOPE###"
 STOP_TOKENS = (STOP, TRANSFER, OUT_OF_SCOPE)
+_STOP_TOKEN = re.compile("|".join(map(re.escape, STOP_TOKENS)))
 SOLO_REQUEST = "Work on the ticket."
 
 
 def has_stop_token(text: str) -> bool:
     """Tell whether a text has one of the tokens that end a conversation."""
-    return any(token in text for token in STOP_TOKENS)
+    return _STOP_TOKEN.search(text) is not None
 
 
 def without_stop_tokens(text: str) -> str:
     """Return a text without the tokens that end a conversation."""
-    for token in STOP_TOKENS:
-        text = text.replace(token, "")
-    return text
+    return _STOP_TOKEN.sub("", text)
 
 
 REPLY_SECONDS = 120.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -15,6 +15,7 @@ from tau2_core.runtime.watchdog import running_code
 
 log = logging.getLogger(__name__)
 SECONDS = 1.0  # seconds that a cancelled task has to end
+_NEVER_TRACKED = frozenset({"tau2_core", ""})
 _background: ContextVar[Background | None] = ContextVar("background", default=None)
 
 
@@ -24,8 +25,10 @@ class Background:
     Other tasks, such as the workers of a model's client, may outlive an episode and are left alone.
     """
 
-    def __init__(self, packages: Iterable[str]) -> None:
-        self._packages = {*packages} - {"tau2_core", ""}
+    def __init__(self, packages: frozenset[str], *participants: object) -> None:
+        """Track tasks of `packages`, and of the packages that define the participants."""
+        own = packages_of(*participants)
+        self._packages = packages | own if own else packages
         self._tasks: dict[asyncio.Task[Any], _Driven] = {}
         self.over = False
 
@@ -161,6 +164,11 @@ def tracked_loops(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> Callable
 def package_of(code: object) -> str:
     """Return the name of the package that defines a function, class or object; "" if it is unknown."""
     return "" if code is None else _package(getattr(inspect.unwrap(code) if callable(code) else code, "__module__", ""))
+
+
+def packages_of(*code: object) -> frozenset[str]:
+    """Return the names of the packages that define functions, classes or objects, without the core and unknown ones."""
+    return frozenset(map(package_of, code)) - _NEVER_TRACKED
 
 
 def _package(module: str) -> str:

@@ -30,7 +30,7 @@ class Scripted:
         self.calls = 0
         self.agreed = 0
 
-    async def reply(self, history: Sequence[Message]) -> UserMessage:
+    async def reply(self, history: Sequence[Message]) -> UserMessage | str:
         last = history[-1]
         if isinstance(last, AssistantMessage):
             text = last.content or ""
@@ -38,8 +38,8 @@ class Scripted:
         if self.asked:
             return self._perform(self.asked.pop(0))
         if isinstance(last, ToolMessage):
-            return UserMessage(content=f"I did that. It says: {last.content}")
-        return UserMessage(content=self._say(last.content or ""))
+            return f"I did that. It says: {last.content}"
+        return self._say(last.content or "")
 
     def _perform(self, action: Action) -> UserMessage:
         self.pending.remove(action)

@@ -15,7 +15,16 @@ from tau2_core.episode.transcript import transcript
 
 from tau2_gymnasium.actions import UnicodeText
 from tau2_gymnasium.environments import made_factory
-from tau2_gymnasium.played_side import SEEDS, PlayedSide, Player, Reward, TaskDraw, checked_options, checked_seed
+from tau2_gymnasium.played_side import (
+    SEEDS,
+    PlayedSide,
+    Player,
+    Reward,
+    TaskDraw,
+    checked_options,
+    checked_seed,
+    draw_below,
+)
 from tau2_gymnasium.step_runner import StepRunner
 
 BY_TURN = {"agent": "agent_0", "user": "customer_0"}
@@ -59,7 +68,7 @@ class BothSidesEnv(AECEnv[str, dict[str, str], str]):
             warnings.warn(f"reset: there is no option {name!r}; the options are task_id and split", stacklevel=2)
         if (seed := checked_seed(seed)) is not None:
             self._random, _ = seeding.np_random(seed)
-        task_id, drawn = self._draw.task(self._random, known), int(self._random.integers(SEEDS))
+        task_id, drawn = self._draw.task(self._random, known), draw_below(self._random, SEEDS)
         self._episode = self.factory.episode(task_id, seed=drawn if seed is None else seed)
         self._runner.run(self._episode.begin())
         for played_side in self._seats.values():

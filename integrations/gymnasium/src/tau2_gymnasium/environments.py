@@ -9,7 +9,7 @@ import gymnasium
 from tau2_core import Curriculum, EpisodeFactory, EpisodeOptions, EpisodeRecord, Grade, UsageError
 
 from tau2_gymnasium.actions import UnicodeText
-from tau2_gymnasium.played_side import SEEDS, PlayedSide, Player, Reward, Stepped, TaskDraw, checked_seed
+from tau2_gymnasium.played_side import SEEDS, PlayedSide, Player, Reward, Stepped, TaskDraw, checked_seed, draw_below
 from tau2_gymnasium.step_runner import StepRunner
 
 
@@ -47,7 +47,7 @@ class _TextEnv(gymnasium.Env[str, str]):
         seed = checked_seed(seed)
         super().reset(seed=seed)
         task_id = self._draw.task(self.np_random, options)
-        drawn = int(self.np_random.integers(SEEDS))
+        drawn = draw_below(self.np_random, SEEDS)
         chosen = drawn if seed is None else seed
         observation = self._runner.run(self._seat.reset(task_id, chosen))
         return observation, self._seat.told_first()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import gymnasium
@@ -39,10 +38,9 @@ RewardFunction = Callable[[EpisodeRecord, Task, Grade], float]
 Reward = RewardFunction | RewardWeights
 
 
-@lru_cache(maxsize=64)
-def chat_functions(tools: tuple[Tool, ...]) -> tuple[dict[str, Any], ...]:
-    """Return tools as chat-completions functions, cached."""
-    return tuple(tool.chat_function() for tool in tools)
+def draw_below(random: np.random.Generator, bound: int) -> int:
+    """Draw an integer from 0 to `bound - 1`, in much less time than `random.integers`."""
+    return int(random.random() * bound)
 
 
 def checked_seed(seed: Any) -> int | None:
@@ -85,6 +83,8 @@ class PlayedSide:
         self.over = False
         self._step_rewards: StepRewards | None = None
         self._told = 0
+        self._tools: Sequence[Tool] = ()
+        self._functions: Sequence[dict[str, Any]] = ()
         if reward is not None and not callable(reward) and not isinstance(reward, RewardWeights):
             raise UsageError(f"reward: give a function or RewardWeights, not {reward!r}")
 
@@ -103,6 +103,8 @@ class PlayedSide:
         """Continue with an episode that has begun."""
         self.over = False
         self.episode = episode
+        if episode.setting.lists_unlocked:
+            self._told = len(self.played.tools)
         if isinstance(self.reward, RewardWeights):
             self._step_rewards = self.factory.step_rewards(episode, self.reward, side=self._role)
 
@@ -120,16 +122,22 @@ class PlayedSide:
     def told_first(self) -> dict[str, Any]:
         """Return what the side is told at the beginning: never the gold."""
         episode = self._begun()
-        tools = tuple(self.played.tools)
-        self._told = len(tools)
         info: dict[str, Any] = {
             "task_id": episode.task.id,
             "episode_seed": episode.seed,
-            "tools": [*chat_functions(tools)],
+            "tools": [*self._functions_of(self.played.tools)],
         }
         if self.side == "agent":
-            return info | {"policy": episode.policy}
-        return info | {"scenario": episode.task.user_scenario.model_dump(mode="json", exclude_none=True)}
+            info["policy"] = episode.policy
+        else:
+            info["scenario"] = episode.task.user_scenario.model_dump(mode="json", exclude_none=True)
+        return info
+
+    def _functions_of(self, tools: Sequence[Tool]) -> Sequence[dict[str, Any]]:
+        """Return tools as chat-completions functions. Most episodes have the same tuple of tools as the last one."""
+        if tools is not self._tools:
+            self._tools, self._functions = tools, [tool.chat_function() for tool in tools]
+        return self._functions
 
     async def step(self, action: str) -> Stepped:
         """Take an action: a tool call, `done()`, or a text for the other side.
@@ -164,7 +172,7 @@ class PlayedSide:
         if len(tools) <= self._told:
             return {}
         self._told = len(tools)
-        return {"tools": [*chat_functions(tuple(tools))]}
+        return {"tools": [*self._functions_of(tools)]}
 
     async def _speak(self, episode: Episode, action: ActionCall | str) -> str:
         """Say a text, or end with `done()`; return what the other side answers."""
@@ -225,6 +233,8 @@ class TaskDraw:
 
     def task(self, random: np.random.Generator, options: dict[str, Any] | None) -> str:
         """Return a task's id. Raises ValueError for unknown options, and for a task of another split."""
+        if self.curriculum is None and (options is None or options == {}):
+            return self.ids[draw_below(random, len(self.ids))]
         options = checked_options(options)
         task_id, split = options.pop("task_id", None), options.pop("split", None)
         if options:
@@ -233,7 +243,7 @@ class TaskDraw:
         if task_id is None and split is None and self.curriculum is not None:
             return self.curriculum.draw()
         if task_id is None:
-            return ids[int(random.integers(len(ids)))]
+            return ids[draw_below(random, len(ids))]
         if task_id not in ids:
             where = self.factory.split if split is None else split
             among = "the environment's tasks" if where is None else f"split {where!r}"

@@ -26,6 +26,7 @@ from tau2_gymnasium.played_side import (
     TaskDraw,
     checked_options,
     checked_seed,
+    draw_below,
     refuse_no_text,
 )
 from tau2_gymnasium.step_runner import run_at_once
@@ -170,7 +171,7 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
         for place, index in enumerate(indexes):
             random = self._randoms[index]
             task_id = self._draw.task(random, options[place] if options else None)
-            seed = int(random.integers(SEEDS))
+            seed = draw_below(random, SEEDS)
             told = seeds[place] if seeds else None
             drawn.append((self.seats[index], task_id, seed if told is None else told))
             infos = self._gathered(infos, {"task_id": task_id, "episode_seed": drawn[-1][2]}, index)
