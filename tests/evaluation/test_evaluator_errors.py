@@ -120,6 +120,17 @@ def test_of_a_long_traceback_the_end_is_kept(grade: GradeOf, too_long: bool) -> 
     assert len(trace) <= LONGEST_TRACEBACK + 2
 
 
+def test_an_exception_that_cannot_be_formatted_is_reported_with_its_frames(grade: GradeOf) -> None:
+    def raising(_evidence: Evidence) -> Verdict:
+        error = SyntaxError("odd \ud800")
+        error.lineno, error.text = 1, 5  # type: ignore[assignment]
+        raise error
+
+    trace = grade([], DATABASE, evaluators=with_database(raising)).verdicts["DB"].traceback
+    assert ", in raising" in trace
+    assert "SyntaxError: odd \\ud800" in trace
+
+
 @pytest.mark.parametrize("longer", [0, 1])
 def test_a_long_cause_of_the_end_is_cut(grade: GradeOf, longer: int) -> None:
     call = {"id": "1", "name": "get_users", "arguments": {}}

@@ -133,6 +133,11 @@ class TestOrder:
         assert broken([*says("Hi", "user"), *beside]) == {
             "one_thing_a_turn": "find_user_id_by_email: a call together with text"
         }
+        (first, found), (second, nobody) = made(*FIND), made("find_user_id_by_name_zip", {}, "Error: nobody")
+        together = {**first, "tool_calls": [*first["tool_calls"], *second["tool_calls"]]}
+        assert broken([*says("Hi", "user"), together, found, nobody]) == {
+            "one_thing_a_turn": "find_user_id_by_name_zip: 2 calls at once"
+        }
 
 
 class TestReport:

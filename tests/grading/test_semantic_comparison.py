@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -43,6 +44,7 @@ def test_equal_values_have_the_same_form(one: Any, other: Any) -> None:
         (0.5, 0),
         ("25", 25),
         (2.0**53, 2**53),  # a float so large stands for more than one integer
+        (-(2.0**53), -(2**53)),
         (float("inf"), float("nan")),
         ([1, 2], [2, 1]),
         ([], {}),
@@ -67,3 +69,5 @@ def test_bags_count_items_and_patterns_cover_everything_below() -> None:
     assert form({"inner": [1, 2, 2]}, meaning) != form({"inner": [1, 1, 2]}, meaning)
     assert form({"inner": [[1, 2]]}, meaning) == form({"inner": [[2, 1]]}, meaning)
     assert form({"other": [1, 2]}, meaning) != form({"other": [2, 1]}, meaning)
+    days = [date(2025, 3, 1), date(2025, 2, 1)]
+    assert form({"inner": days}, meaning) == form({"inner": days[::-1]}, meaning)

@@ -45,7 +45,7 @@ def normalised(value: Any, path: tuple[str | int, ...], meaning: ComparisonRules
     if isinstance(value, list):
         items = [normalised(item, (*path, index), meaning) for index, item in enumerate(value)]
         if _matches(path, meaning.unordered):
-            items.sort(key=lambda item: json.dumps(item, sort_keys=True, default=str))
+            items.sort(key=lambda item: json.dumps(item, default=str))
         return items
     return value
 
