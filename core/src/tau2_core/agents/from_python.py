@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from tau2_core.errors import UsageError
 from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.registrations import AgentSpec
 from tau2_core.name_suggestions import did_you_mean
+from tau2_core.packs.python_files import import_file
 
 
 def spec(target: str) -> AgentSpec:
@@ -64,14 +64,4 @@ def _from_file(file: Path) -> ModuleType:
         raise UsageError(f"--agent python:{file}: a module named {name!r} is already loaded; rename the file")
     if not file.is_file():
         raise UsageError(f"--agent python:{file}: there is no such file")
-    found = importlib.util.spec_from_file_location(name, file.resolve())
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    sys.modules[name] = module
-    try:
-        found.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
+    return import_file(name, file.resolve())

@@ -16,6 +16,7 @@ from tau2_core.model.registrations import Domain
 from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.locations import package_folder, package_name
 from tau2_core.packs.pack_files import matching_files
+from tau2_core.packs.python_files import import_file
 
 
 def import_folder(folder: Path) -> str:
@@ -59,18 +60,7 @@ def _import_parent(name: str, folder: Path) -> None:
 
 
 def _import_package(name: str, folder: Path) -> None:
-    spec = importlib.util.spec_from_file_location(
-        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
-    if spec is None or spec.loader is None:
-        raise UsageError(f"--pack {folder}: it cannot be imported as {name}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
+    module = import_file(name, folder / "__init__.py")
     parent, _, own = name.rpartition(".")
     if parent:
         setattr(sys.modules[parent], own, module)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from tau2_core.errors import PluginError
 from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.registrations import Lazy, loaded
 from tau2_core.name_suggestions import did_you_mean
+from tau2_core.packs.python_files import import_file
 from tau2_core.runs.code_files import CodeFiles
 
 
@@ -91,11 +91,6 @@ class EvaluatorCode:
 
 
 def _import_file(file: Path) -> ModuleType:
-    """Import a file by its path under a unique name, without changing sys.path or sys.modules."""
-    text = file.read_bytes()
-    spec = importlib.util.spec_from_file_location(f"tau2_evaluation_{hashlib.sha256(text).hexdigest()[:12]}", file)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{file} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """Import a file under a name that depends on its content. The module is not entered in sys.modules."""
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return import_file(f"tau2_evaluation_{digest[:12]}", file, listed=False)
