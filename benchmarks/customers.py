@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.table import Table
 from tau2_core.adapters.tau2_bench.results import read_result_file, result_files
-from tau2_core.model.registrations import loaded
+from tau2_core.model.lazy import loaded
 from tau2_core.model.user_review import ReviewedConversation, UserReview
 from tau2_core.runs.loading import load_setting, open_catalogue
 from tau2_core.user_review.review import review

@@ -19,7 +19,7 @@ from tau2_core import (
     load_domain,
 )
 from tau2_core.model.episodes import Termination
-from tau2_core.model.registrations import loaded
+from tau2_core.model.lazy import loaded
 from tau2_core.runs.loading import open_catalogue
 from tau2_core.user_review.review import review
 

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from tau2_core.model.knowledge import KnowledgeBase as KnowledgeBase
     from tau2_core.model.knowledge import Retriever as Retriever
     from tau2_core.model.knowledge import SearchContext as SearchContext
+    from tau2_core.model.lazy import Lazy as Lazy
     from tau2_core.model.llm import Completion as Completion
     from tau2_core.model.llm import Model as Model
     from tau2_core.model.llm import ModelSettings as ModelSettings
@@ -91,7 +92,6 @@ if TYPE_CHECKING:
     from tau2_core.model.registrations import ExecutorSpec as ExecutorSpec
     from tau2_core.model.registrations import ExporterSpec as ExporterSpec
     from tau2_core.model.registrations import FaultSpec as FaultSpec
-    from tau2_core.model.registrations import Lazy as Lazy
     from tau2_core.model.registrations import ObserverSpec as ObserverSpec
     from tau2_core.model.registrations import PageSpec as PageSpec
     from tau2_core.model.registrations import RetrieverSpec as RetrieverSpec
@@ -159,6 +159,7 @@ _HOMES = {
     "model.messages": ["AssistantMessage", "Message", "ToolCall", "ToolMessage", "UserMessage"],
     "model.observation": ["ModelStep", "Observer", "ReplyStep", "ToolStep"],
     "model.participants": ["Agent", "AgentContext", "User", "UserContext"],
+    "model.lazy": ["Lazy"],
     "model.registrations": [
         "AdapterSpec",
         "AgentKind",
@@ -170,7 +171,6 @@ _HOMES = {
         "ExecutorSpec",
         "ExporterSpec",
         "FaultSpec",
-        "Lazy",
         "ObserverSpec",
         "PageSpec",
         "RetrieverSpec",

@@ -10,9 +10,10 @@ from typing import Any, Protocol
 from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.episodes import EpisodeRecord, EpisodeStart, Slot
 from tau2_core.model.evaluation import Grade
+from tau2_core.model.lazy import loaded
 from tau2_core.model.messages import Message, ToolCall
 from tau2_core.model.observation import EpisodeStep, Observer, ReplyStep, ToolStep
-from tau2_core.model.registrations import ObserverSpec, loaded
+from tau2_core.model.registrations import ObserverSpec
 from tau2_core.model.tools import Role, ToolResult
 
 log = logging.getLogger(__name__)

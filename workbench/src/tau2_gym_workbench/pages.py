@@ -10,9 +10,7 @@ from typing import Any
 
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import Tau2GymError
-from tau2_core.model.customers import DEFAULT_PROMPT
 from tau2_core.model.evaluation import Status, Verdict
-from tau2_core.model.llm import JUDGES
 from tau2_core.model.tasks import Task
 from tau2_core.terminal_text import printable
 
@@ -27,6 +25,7 @@ from tau2_gym_workbench.labelling import labelling
 from tau2_gym_workbench.links import Links
 from tau2_gym_workbench.matrix import PAGE, Filter, Matrix, matrix, neighbours
 from tau2_gym_workbench.panels import Panels
+from tau2_gym_workbench.rerun_command import rerun_command
 from tau2_gym_workbench.run_list import SORTS, RunRow, who
 from tau2_gym_workbench.settings import Settings
 from tau2_gym_workbench.time_machine import TimeMachine, time_machine
@@ -215,7 +214,7 @@ class PageSource:
             windows=windows,
             start=start,
             whole=lambda number: links.message(key, task, trial, number),
-            again=again(index, episode),
+            again=rerun_command(index, episode),
             show=f"tau2-gym show {shlex.quote(str(index.folder))} {shlex.quote(f'{episode.task_id}#{trial}')}",
         )
 
@@ -242,37 +241,6 @@ def mark(verdict: Verdict) -> str:
     if verdict.reward is None:
         return "open"
     return "met" if verdict.met else "unmet"
-
-
-def again(index: RunIndex, episode: StoredEpisode) -> str:
-    """Return the command that plays an episode's task again, as far as command-line options allow."""
-    config = index.config
-    words = ["tau2-gym", "run", config["domain"], "--task", episode.task_id]
-    for role in ("agent", "user"):
-        model = config["models"].get(role)
-        words += [f"--{role}-model", model["model"]] if model else [f"--{role}", config[role]["name"]]
-    for role in JUDGES:
-        words += ["--judge-model", config["models"][role]["model"]] if config["models"].get(role) else []
-    words += ["--judge-rule", config["judge_rule"]] if config.get("judge_rule") else []
-    words += _customer(config["user"])
-    words += ["--dataset", config["dataset"]["folder"]] if config.get("dataset") else []
-    words += ["--variant", config["variant"]] if config.get("variant") else []
-    words += ["--solo"] if config.get("solo") else []
-    words += ["--evaluators", config["evaluators"]] if config["evaluators"] != "tau2" else []
-    words += ["--seed", str(config.get("seed"))] if config.get("seed") is not None else []
-    words += ["--trials", str(episode.trial + 1)] if episode.trial else []
-    for fault in config.get("faults") or []:
-        words += ["--fault", fault]
-    return shlex.join(words)
-
-
-def _customer(user: Mapping[str, Any]) -> list[str]:
-    """Return the options that choose how the customer's model plays. With all personas the same one takes its turn."""
-    prompt = user.get("prompt", DEFAULT_PROMPT)
-    words = [] if prompt == DEFAULT_PROMPT else ["--user-prompt", prompt]
-    for persona in user.get("personas", []):
-        words += ["--persona", persona]
-    return [*words, "--user-check"] if user.get("check") else words
 
 
 def shortened_config(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from markupsafe import Markup
 from tau2_core import RunEpisode
 from tau2_core.errors import PluginError, Tau2GymError, UsageError
 from tau2_core.foreign_code import describe_error, foreign
-from tau2_core.model.registrations import PageSpec, loaded
+from tau2_core.model.lazy import loaded
+from tau2_core.model.registrations import PageSpec
 from tau2_core.name_suggestions import did_you_mean
 
 from tau2_gym_workbench import rendering

@@ -19,7 +19,8 @@ from tau2_core.model.evaluation import Grade
 from tau2_core.model.latency import timing_line
 from tau2_core.model.participants import STOP
 from tau2_core.model.tools import Role, Tool
-from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, Journal, default_name
+from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, SUMMARY, TASKS, TIMINGS, Journal
+from tau2_core.records.run_names import default_name
 from tau2_core.records.summary import summarise
 from tau2_core.records.tally import Tally
 from tau2_core.runs.checked_plan import check_plan

@@ -23,7 +23,8 @@ from tau2_core.evaluators.learning_rewards import (
 )
 from tau2_core.model.episodes import EpisodeRecord, Slot
 from tau2_core.model.evaluation import Grade
-from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
+from tau2_core.model.lazy import loaded
+from tau2_core.model.registrations import AgentSpec, UserSpec
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Role, Tool
 from tau2_core.name_suggestions import did_you_mean

@@ -51,7 +51,7 @@ class CommandGroup(TyperGroup):
 
 
 def _command(spec: CommandSpec) -> Any:
-    from tau2_core.model.registrations import loaded
+    from tau2_core.model.lazy import loaded
 
     try:
         run = loaded(spec.run)

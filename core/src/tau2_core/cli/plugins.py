@@ -15,7 +15,8 @@ from tau2_core.problem_kinds import ProblemKind
 if TYPE_CHECKING:
     from tau2_core.errors import Problem
     from tau2_core.model.registrations import Domain, Toolset
-    from tau2_core.plugins.catalogue import Catalogue, Plugin
+    from tau2_core.plugins.catalogue import Catalogue
+    from tau2_core.plugins.plugin import Plugin
 
 WIDE = 100  # columns of a terminal
 

@@ -79,7 +79,7 @@ def _grid(file: Path, name: str | None, out: Path | None, passed_on: dict[str, A
     from tau2_core.api.study.cells import grid_of
     from tau2_core.api.study.declaration import read_study, with_levels
     from tau2_core.errors import UsageError
-    from tau2_core.records.journal import refused_name
+    from tau2_core.records.run_names import refused_name
 
     declared, levels = read_study(file)
     called = name or declared.name or file.stem

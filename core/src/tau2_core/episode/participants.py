@@ -20,9 +20,10 @@ from tau2_core.llm.panel import Panel
 from tau2_core.model.customers import Persona
 from tau2_core.model.episodes import Slot
 from tau2_core.model.judges import JudgeRule
+from tau2_core.model.lazy import loaded
 from tau2_core.model.llm import JUDGES, Model, ModelRole
 from tau2_core.model.participants import REPLY_SECONDS, Agent, AgentContext, NoteTurn, User, UserContext
-from tau2_core.model.registrations import AgentSpec, UserSpec, loaded
+from tau2_core.model.registrations import AgentSpec, UserSpec
 from tau2_core.model.tasks import Task
 from tau2_core.observing import Observers, Watch
 from tau2_core.plugins.hook_functions import Wrapper

@@ -13,8 +13,9 @@ from tau2_core.evaluators.guard import guarded, is_own
 from tau2_core.evaluators.time_limit import TimeLimitError, run_aside, run_within
 from tau2_core.model.episodes import EpisodeRecord, Slot, Termination
 from tau2_core.model.evaluation import Grade, Judgement, Outcome, Status, Verdict
+from tau2_core.model.lazy import loaded
 from tau2_core.model.messages import ToolMessage
-from tau2_core.model.registrations import EVALUATOR_SECONDS, DetectorSpec, EvaluatorSpec, loaded
+from tau2_core.model.registrations import EVALUATOR_SECONDS, DetectorSpec, EvaluatorSpec
 from tau2_core.model.tasks import Task
 from tau2_core.model.user_review import ReviewedConversation
 from tau2_core.user_review.review import review

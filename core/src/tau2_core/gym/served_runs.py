@@ -24,7 +24,7 @@ from tau2_core.model.latency import Latency
 from tau2_core.model.runs import RunSummary
 from tau2_core.model.tokens import TracedCall
 from tau2_core.plugins.catalogue import Catalogue
-from tau2_core.records.journal import default_name
+from tau2_core.records.run_names import default_name
 from tau2_core.runs.checked_plan import CheckedPlan
 from tau2_core.runs.configuration import configuration
 from tau2_core.runs.evaluator_sets import EvaluatorSet

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 from tau2_core.llm.cassette import Cassette
+from tau2_core.llm.client import Client, usage_of
 from tau2_core.llm.keys import address_of, address_variables, what_to_set
 from tau2_core.llm.limits import Patience, RequestLimit
 from tau2_core.model.episodes import Usage
@@ -31,43 +32,9 @@ from tau2_core.redaction import Redactor
 from tau2_core.runtime.watchdog import running_code
 
 SHOWN = 500  # characters of an error message
-REASON = 50  # characters of a finish reason that is counted
 
 
 SendRequest = Callable[[], Awaitable[Completion]]
-
-
-class Client(Protocol):
-    """Makes single requests to one model of a provider."""
-
-    provider: str
-
-    def takes_seed(self) -> bool | None:
-        """Tell whether the provider accepts a seed; None if that is not known."""
-
-    def knows_price(self) -> bool:
-        """Tell whether completions come with their cost."""
-
-    async def complete(
-        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], options: Mapping[str, Any]
-    ) -> Completion:
-        """Make one request. Raises ModelError."""
-
-    async def close(self) -> None:
-        """Close connections to the provider; the client can still be used."""
-
-
-def usage_of(completion: Completion) -> Usage:
-    """Return the usage of one completion."""
-    tokens = completion.usage or {}
-    return Usage(
-        requests=1,
-        prompt_tokens=tokens.get("prompt_tokens", 0),
-        completion_tokens=tokens.get("completion_tokens", 0),
-        cost=completion.cost,
-        cut_off=int(completion.cut_off),
-        finish_reasons={(completion.finish_reason or "none")[:REASON]: 1},
-    )
 
 
 @dataclass(eq=False)

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from tau2_core.errors import PluginError
-from tau2_core.foreign_code import describe_error, foreign
+from tau2_core.model.lazy import Lazy
 from tau2_core.model.tools import Role
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from tau2_core.model.sandboxes import Sandbox
     from tau2_core.model.user_review import ReviewedConversation, UserFinding
 
-Code = TypeVar("Code")
 EVALUATOR_SECONDS = 60.0
 CallsTools = Literal["in_reply", "itself", "over_mcp"]
 ExportLines: TypeAlias = "Callable[[Export], Iterable[Mapping[str, Any]]]"
@@ -34,33 +32,6 @@ CreateRetriever: TypeAlias = "Callable[..., Retriever | AwaitedRetriever]"
 Detect: TypeAlias = "Callable[[ReviewedConversation], Iterable[UserFinding]]"
 OpenObserver: TypeAlias = "Callable[[str, Mapping[str, Any]], Observer | None]"
 OpenLauncher: TypeAlias = "Callable[[ExecutorOptions], AbstractAsyncContextManager[Launcher]]"
-
-
-@dataclass(frozen=True, slots=True)
-class Lazy(Generic[Code]):
-    """Code named as `module:name`, imported when it is first used."""
-
-    target: str
-
-    def load(self) -> Code:
-        """Import it. Raises PluginError."""
-        from importlib import import_module
-
-        module, _, name = self.target.partition(":")
-        try:
-            with foreign():
-                code: Code = getattr(import_module(module), name)
-        except Exception as error:
-            why = describe_error(error)
-            raise PluginError(
-                f"{self.target} cannot be loaded: {why}; fix or block the plugin that names it"
-            ) from error
-        return code
-
-
-def loaded(code: Code | Lazy[Code]) -> Code:
-    """Return the code itself, importing it if it is only named."""
-    return code.load() if isinstance(code, Lazy) else code
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from typing import Any, NoReturn, TypeVar
 from tau2_core.errors import PluginError, ToolError, UsageError
 from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.knowledge import AwaitedRetriever, Hit, KnowledgeBase, Retriever, SearchContext
+from tau2_core.model.lazy import loaded
 from tau2_core.model.llm import OWN_DOING, ModelError
-from tau2_core.model.registrations import RetrieverSpec, SearchParts, loaded
+from tau2_core.model.registrations import RetrieverSpec, SearchParts
 from tau2_core.model.tools import Handler, Tool
 
 T = TypeVar("T")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tau2_core.hookspecs import hookimpl
+from tau2_core.model.lazy import Lazy
 from tau2_core.model.registrations import (
     AdapterSpec,
     AgentKind,
@@ -11,7 +12,6 @@ from tau2_core.model.registrations import (
     EvaluatorSpec,
     ExecutorSpec,
     ExporterSpec,
-    Lazy,
     RetrieverSpec,
     UserSpec,
 )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pluggy
 
 from tau2_core.errors import PackError, PluginError, Problem, Tau2GymError, UsageError
 from tau2_core.foreign_code import describe_error, foreign
+from tau2_core.model.lazy import loaded
 from tau2_core.model.registrations import (
     AdapterSpec,
     AgentKind,
@@ -26,52 +27,14 @@ from tau2_core.model.registrations import (
     ObserverSpec,
     PageSpec,
     RetrieverSpec,
-    SandboxSpec,
     SearchParts,
     Toolset,
     UserSpec,
-    loaded,
 )
 from tau2_core.name_suggestions import did_you_mean
 from tau2_core.plugins.hook_functions import Wrapper, listener_of, wrapper_of
+from tau2_core.plugins.plugin import Plugin
 from tau2_core.problem_kinds import ProblemKind
-
-RECORD_HOOKS: Mapping[str, str] = {
-    "tau2_environments": "domain",
-    "tau2_toolsets": "toolset",
-    "tau2_user_simulators": "user",
-    "tau2_agents": "agent",
-    "tau2_agent_kinds": "agent-kind",
-    "tau2_adapters": "adapter",
-    "tau2_exporters": "exporter",
-    "tau2_evaluators": "evaluator",
-    "tau2_user_detectors": "detector",
-    "tau2_executors": "executor",
-    "tau2_retrievers": "retriever",
-    "tau2_sandboxes": "sandbox",
-    "tau2_faults": "fault",
-    "tau2_commands": "command",
-    "tau2_pages": "page",
-    "tau2_observers": "observer",
-}
-RECORD_TYPES: Mapping[str, type] = {
-    "domain": Domain,
-    "toolset": Toolset,
-    "user": UserSpec,
-    "agent": AgentSpec,
-    "agent-kind": AgentKind,
-    "adapter": AdapterSpec,
-    "exporter": ExporterSpec,
-    "evaluator": EvaluatorSpec,
-    "detector": DetectorSpec,
-    "executor": ExecutorSpec,
-    "retriever": RetrieverSpec,
-    "sandbox": SandboxSpec,
-    "fault": FaultSpec,
-    "command": CommandSpec,
-    "page": PageSpec,
-    "observer": ObserverSpec,
-}
 
 # Names that our optional packages add.
 PACKAGES: Mapping[str, str] = {
@@ -85,33 +48,6 @@ RUN_HOOKS = (
     "tau2_episode_started",
     "tau2_episode_finished",
 )
-
-
-@dataclass(eq=False)
-class Plugin:
-    """One plugin: its origin, its status, and what it provides (kind to records).
-
-    `places` holds, by kind, whether its hook should come first (-1) or last (1).
-    """
-
-    name: str
-    distribution: str | None
-    target: str
-    status: Literal["ok", "broken", "blocked", "replaced"] = "ok"
-    cause: str = ""
-    file: Path | None = None
-    line: int | None = None
-    module: Any = None
-    records: dict[str, list[Any]] = field(default_factory=dict)
-    places: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def origin(self) -> str:
-        return self.distribution or self.target
-
-    def provides(self) -> list[str]:
-        """Return the names of everything that it provides, as `kind:name`."""
-        return [f"{kind}:{record.name}" for kind, records in self.records.items() for record in records]
 
 
 class Catalogue:

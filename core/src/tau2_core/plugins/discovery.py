@@ -19,7 +19,9 @@ from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.registrations import Domain
 from tau2_core.name_suggestions import did_you_mean
 from tau2_core.plugins import builtin, faults
-from tau2_core.plugins.catalogue import RECORD_HOOKS, RECORD_TYPES, Catalogue, Plugin
+from tau2_core.plugins.catalogue import Catalogue
+from tau2_core.plugins.plugin import Plugin
+from tau2_core.plugins.record_hooks import RECORD_HOOKS, RECORD_TYPES
 
 DISABLE_VARIABLE = "TAU2_GYM_DISABLE"
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +15,6 @@ from pydantic import BaseModel, ValidationError
 from tau2_core.errors import RunError
 from tau2_core.records.lines import Line, json_content, whole_lines
 from tau2_core.redaction import Redactor, environment_redactor
-from tau2_core.terminal_text import printable_line
 from tau2_core.validation_errors import first_wrong_part
 
 try:
@@ -38,9 +35,6 @@ TIMINGS = "timings.jsonl"
 SUMMARY = "summary.json"
 TOKENS = "tokens.jsonl"
 AS_IT_IS = getattr(os, "O_BINARY", 0)  # for Windows, which would otherwise write a line end as two characters
-LONGEST_NAME = 255
-REFUSED_BY_WINDOWS = re.compile(r'[<>:"|?*]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
-MOST_OF_A_NAME = 120
 
 
 class Journal:
@@ -284,21 +278,3 @@ def _cannot_write(file: Path, error: OSError) -> RunError:
     return RunError(
         f"cannot write {file}: {error.strerror}; finished episodes are kept there. {advice}, then run again"
     )
-
-
-def default_name(domain: str, agent: str) -> str:
-    """Return a name that sorts by time. Characters that a file system may refuse become dashes."""
-    return f"{datetime.now():%Y%m%d-%H%M%S-%f}-" + re.sub(r"[^\w.@+-]+", "-", f"{domain}-{agent}")[:MOST_OF_A_NAME]
-
-
-def refused_name(name: str) -> str:
-    """Return why a text cannot be the name of a run's folder, "" if it can."""
-    if not name or name in (".", "..") or Path(name).name != name or "\\" in name:
-        return "should be a folder name without a path; choose its parent with --out"
-    if printable_line(name) != name:
-        return "contains unprintable characters; use letters, digits, dots and dashes"
-    if found := REFUSED_BY_WINDOWS.search(name):
-        return f"contains {found[0]!r}, which Windows refuses in a name; choose one that works everywhere"
-    if len(name.encode()) > LONGEST_NAME:
-        return f"is {len(name.encode())} bytes long; the maximum is {LONGEST_NAME}"
-    return ""

@@ -14,8 +14,9 @@ from typing import Any
 
 from tau2_core.errors import MissingExtraError, Refusal, UsageError
 from tau2_core.model.knowledge import KnowledgeBase, SearchContext
+from tau2_core.model.lazy import loaded
 from tau2_core.model.llm import ModelRole, ModelSettings
-from tau2_core.model.registrations import SearchParts, loaded
+from tau2_core.model.registrations import SearchParts
 from tau2_core.model.sandboxes import FinishedCommand, Sandbox, SandboxLimits
 from tau2_core.name_suggestions import did_you_mean
 from tau2_core.retrievers.settings import query_text, seconds, switch, text

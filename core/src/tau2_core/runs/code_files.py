@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from tau2_core.model.registrations import Lazy
+from tau2_core.model.lazy import Lazy
 from tau2_core.packs.locations import package_folder
 from tau2_core.packs.pack_files import all_files
 from tau2_core.packs.source_files import SourceFiles

@@ -23,9 +23,9 @@ from tau2_core.packs.problems import Problems
 from tau2_core.packs.task_checks import check_own_tasks
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.gates import refuse_gates
-from tau2_core.records.journal import default_name, refused_name
 from tau2_core.records.judge_calibration import read_calibration
 from tau2_core.records.judge_trust import refuse_other_judge
+from tau2_core.records.run_names import default_name, refused_name
 from tau2_core.runs.evaluator_sets import choose_evaluators
 from tau2_core.runs.executors.choice import choose_executor
 from tau2_core.runs.executors.players import Executor

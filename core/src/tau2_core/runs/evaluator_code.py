@@ -15,7 +15,7 @@ from typing import Any
 
 from tau2_core.errors import PluginError
 from tau2_core.foreign_code import describe_error, foreign
-from tau2_core.model.registrations import Lazy, loaded
+from tau2_core.model.lazy import Lazy, loaded
 from tau2_core.name_suggestions import did_you_mean
 from tau2_core.packs.python_files import import_file
 from tau2_core.runs.code_files import CodeFiles

@@ -20,7 +20,8 @@ from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import Grade, Judgement
 from tau2_core.model.exports import Export, ExportedEpisode, ExportedRun
-from tau2_core.model.registrations import ExporterSpec, loaded
+from tau2_core.model.lazy import loaded
+from tau2_core.model.registrations import ExporterSpec
 from tau2_core.model.tasks import Task
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.records.figures import Timing

@@ -23,8 +23,9 @@ from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import new_environment
 from tau2_core.errors import Tau2GymError
 from tau2_core.model.episodes import Slot
+from tau2_core.model.lazy import Lazy
 from tau2_core.model.messages import ToolCall
-from tau2_core.model.registrations import AgentSpec, Domain, Lazy, RetrieverSpec, SearchParts, Toolset, UserSpec
+from tau2_core.model.registrations import AgentSpec, Domain, RetrieverSpec, SearchParts, Toolset, UserSpec
 from tau2_core.model.tasks import Task
 from tau2_core.packs.load import open_pack
 from tau2_core.packs.pack import Pack

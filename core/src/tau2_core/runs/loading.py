@@ -14,8 +14,9 @@ from tau2_core.errors import DatasetError, PluginError, Tau2GymError, UsageError
 from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.datasets import Dataset
 from tau2_core.model.episodes import ArgumentMode
+from tau2_core.model.lazy import loaded
 from tau2_core.model.llm import JUDGES, ModelRole, ModelSettings
-from tau2_core.model.registrations import AdapterSpec, loaded
+from tau2_core.model.registrations import AdapterSpec
 from tau2_core.packs.folder_domain import FolderDomain, folder_domain
 from tau2_core.packs.load import open_pack
 from tau2_core.packs.pack import Pack

@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from tau2_core.errors import UsageError
 from tau2_core.llm.cassette import Cassette
+from tau2_core.llm.client import Client
 from tau2_core.llm.keys import variables_of
 from tau2_core.llm.limits import Patience, RequestLimit
-from tau2_core.llm.model import Client, RoleModel
+from tau2_core.llm.model import RoleModel
 from tau2_core.model.llm import AGENT_PROVIDER, ModelRole, ModelSettings
 from tau2_core.name_suggestions import did_you_mean
 from tau2_core.redaction import Redactor, remember, run_secrets

@@ -17,7 +17,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tau2_core.model.registrations import Domain, Lazy, RetrieverSpec, Toolset
+from tau2_core.model.lazy import Lazy
+from tau2_core.model.registrations import Domain, RetrieverSpec, Toolset
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Callee, Source, role_of
 from tau2_core.packs.pack import Pack

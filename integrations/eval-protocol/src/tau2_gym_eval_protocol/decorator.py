@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from tau2_core.errors import Tau2GymError, UsageError
-from tau2_core.records.journal import default_name
+from tau2_core.records.run_names import default_name
 from tau2_core.redaction import run_redactor
 from tau2_core.runtime.event_loop import loop_factory
 

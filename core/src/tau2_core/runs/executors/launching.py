@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from tau2_core.errors import PluginError, Tau2GymError, UsageError
 from tau2_core.foreign_code import describe_error, foreign
 from tau2_core.model.executors import ExecutorOptions, Launcher
-from tau2_core.model.registrations import ExecutorSpec, loaded
+from tau2_core.model.lazy import loaded
+from tau2_core.model.registrations import ExecutorSpec
 from tau2_core.plugins.catalogue import Catalogue
 from tau2_core.runs.named_values import named_values
 
