@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-
 from tests.eval_protocol.conftest import lines
 
 if TYPE_CHECKING:

@@ -3,64 +3,33 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
-import litellm
 import pytest
 from tau2_core import Run, load_domain
 from tau2_core.episode.setting import Setting
 from tau2_core.testing.gold_script import CLOSING, GoldScript
-from tau2_core.testing.scripted_endpoint import Answer, Asked, Refusal, Reply, ScriptedEndpoint, call, say
+from tau2_core.testing.scripted_endpoint import Answer, Asked, Refusal, ScriptedEndpoint, call, say
 
 from .conftest import run_to_end
+from .inspect_environment import inspect_eval, inspect_python, read, rewards_of
 
 ROOT = Path(__file__).resolve().parents[2]
-# A copy of the vocabulary with which Inspect counts tokens, since it would fetch one.
-VOCABULARY = Path(litellm.__file__).parent / "litellm_core_utils" / "tokenizers"
-EXAMPLE = ROOT / "examples" / "agents" / "inspect_task.py"
-AGENT = ROOT / "examples" / "agents" / "inspect_agent.py"
-READ = """
-import json, sys
-from inspect_ai.log import read_eval_log
-log = read_eval_log(sys.argv[1])
-json.dump(json.loads(log.model_dump_json()), sys.stdout)
-"""
 
 
 @pytest.fixture(scope="module")
 def theirs(python_with: Callable[..., Path]) -> Path:
-    """The interpreter of an environment with Inspect and our packages, beside our own dependencies."""
-    packs = [f"domains/{name}" for name in ("airline", "mock", "telecom")]
-    ours = [str(ROOT / part) for part in ("core", *packs, "integrations/inspect")]
-    return python_with("inspect", "inspect_ai==0.3.285", "openai", *ours)
+    return inspect_python(python_with)
 
 
 @pytest.fixture
 def inspect(theirs: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """Run `inspect eval` with a scripted endpoint and return its log."""
-
-    def run(task: str, endpoint: ScriptedEndpoint, *options: str, ok: tuple[int, ...] = (0,)) -> dict[str, Any]:
-        own = {"TIKTOKEN_CACHE_DIR": str(VOCABULARY), "SCRIPTED_API_KEY": "none", "SCRIPTED_BASE_URL": endpoint.url}
-        env = {key: value for key, value in os.environ.items() if not key.startswith(("INSPECT", "PYTHON"))} | own
-        models = ("--model", "openai-api/scripted/agent", "--model-role", "user=openai-api/scripted/customer")
-        logs = tmp_path / "logs"
-        command = [str(theirs.parent / "inspect"), "eval", task, *models, "--display", "none", "--log-dir", str(logs)]
-        run_to_end([*command, *options], cwd=tmp_path, env=env, ok=ok, seconds=600)
-        (log,) = logs.glob("*.eval")
-        return read(theirs, log)
-
-    return run
-
-
-def read(python: Path, log: Path) -> dict[str, Any]:
-    """Return a log as Inspect reads it."""
-    content: dict[str, Any] = json.loads(run_to_end([str(python), "-c", READ, str(log)], cwd=log.parent))
-    return content
+    return partial(inspect_eval, theirs, tmp_path)
 
 
 def every_fourth_fails(script: GoldScript, ids: list[str]) -> Callable[[Asked], Answer]:
@@ -190,10 +159,6 @@ def test_calls_that_inspect_refuses_reach_the_episode(inspect: Callable[..., dic
     assert sample["scores"]["tau2"]["value"] == 1.0
 
 
-def rewards_of(log: dict[str, Any]) -> dict[str, float]:
-    return {sample["id"]: sample["scores"]["tau2"]["value"] for sample in log["samples"]}
-
-
 def test_solo_tasks_have_the_rewards_of_a_run(
     gym: Callable[..., CompletedProcess[str]],
     inspect: Callable[..., dict[str, Any]],
@@ -251,177 +216,3 @@ def test_a_dataset_has_its_own_tasks_and_policy(inspect: Callable[..., dict[str,
         log = inspect("tau2_gym/mock", endpoint, "-T", f"dataset={tmp_path / 'bench'}", "-T", "max_steps=8")
     assert rewards_of(log) == {"own_one": 1.0}
     assert "Be kind to callers." in log["samples"][0]["messages"][0]["content"]
-
-
-TASKS = ["create_plain", "transfer_deletion", "complete_what_was_created", "reopen_task"]
-FAILING = ("update_task_status", {"task_id": "task_99", "status": "completed"})
-
-
-def failing_first(script: Callable[[Asked], Answer]) -> Callable[[Asked], Answer]:
-    """Make a call that fails, and then go by the script."""
-
-    def answer(asked: Asked) -> Answer:
-        agent = "customer" not in asked.model
-        if agent and not any(each["role"] == "tool" and "task_99" in str(each["content"]) for each in asked.messages):
-            return call(FAILING)
-        return script(asked)
-
-    return answer
-
-
-def test_an_agent_of_inspect_gets_the_rewards_of_a_model(
-    gym: Callable[..., CompletedProcess[str]],
-    inspect: Callable[..., dict[str, Any]],
-    setting_of: Callable[..., Setting],
-    tmp_path: Path,
-) -> None:
-    shutil.copy(EXAMPLE, tmp_path)
-    with ScriptedEndpoint(failing_first(GoldScript.of(setting_of("mock")))) as endpoint:
-        where = json.dumps({"api_base": endpoint.url})
-        models = ("--agent-model", "endpoint/agent", "--user-model", "endpoint/customer")
-        chosen = [part for task_id in TASKS for part in ("--task", task_id)]
-        done = gym("run", "mock", *chosen, *models, "--agent-args", where, "--user-args", where, "--name", "model")
-        assert done.returncode == 0
-        log = inspect(EXAMPLE.name, endpoint, "-T", "user=llm", "-T", f"tasks={','.join(TASKS)}")
-    by_model = {episode.task_id: episode for episode in Run(tmp_path / "runs" / "model")}
-    assert rewards_of(log) == {task_id: episode.reward for task_id, episode in by_model.items()}
-    for sample in log["samples"]:
-        made = [each["function"] for message in sample["messages"] for each in message.get("tool_calls") or []]
-        said = [message for message in by_model[sample["id"]].messages if message.role == "assistant"]
-        assert made == [each.name for message in said for each in message.tool_calls or []]
-
-
-def test_an_agent_of_inspect_that_calls_for_ever_is_stopped(
-    inspect: Callable[..., dict[str, Any]], tmp_path: Path
-) -> None:
-    shutil.copy(EXAMPLE, tmp_path)
-    with ScriptedEndpoint(lambda _asked: call(("get_users", {}))) as endpoint:
-        log = inspect(EXAMPLE.name, endpoint, "-T", "tasks=create_plain")
-    (sample,) = log["samples"]
-    about = sample["scores"]["tau2"]
-    assert (about["value"], about["metadata"]["termination"]) == (0.0, "max_steps")
-    assert "error" not in sample or sample["error"] is None
-
-
-OWN_AGENTS = """
-from inspect_ai.agent import AgentState, agent, react
-from inspect_ai.model import get_model
-from tau2_gym_inspect.agent import InspectAgent
-
-@agent
-def looping(tools):
-    async def execute(state: AgentState) -> AgentState:
-        \"\"\"Generate until there is an answer.\"\"\"
-        messages, state.output = await get_model().generate_loop(state.messages, tools=tools)
-        state.messages.extend(messages)
-        return state
-    return execute
-
-@agent
-def raising(tools):
-    async def execute(state: AgentState) -> AgentState:
-        \"\"\"Raise an error.\"\"\"
-        raise KeyError("no such desk")
-    return execute
-
-looping = InspectAgent(looping, "openai/gpt-4.1", max_retries=0)
-raising = InspectAgent(raising, "openai/gpt-4.1")
-submitting = InspectAgent(lambda tools: react(tools=tools), "openai/gpt-4.1")
-"""
-
-
-@pytest.fixture
-def run_agent(theirs: Path, tmp_path: Path) -> Callable[..., Run]:
-    """Run some tasks of the mock domain with an agent in the environment of Inspect."""
-    (tmp_path / "own_agents.py").write_text(OWN_AGENTS)
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-
-    def run(agent: str, endpoint: ScriptedEndpoint, *options: str, ok: tuple[int, ...] = (0,)) -> Run:
-        own = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": endpoint.url, "TMPDIR": str(temporary)}
-        own |= {"TIKTOKEN_CACHE_DIR": str(VOCABULARY)}
-        env = {key: value for key, value in os.environ.items() if not key.startswith(("INSPECT", "PYTHON"))} | own
-        customer = ("--user-model", "endpoint/customer", "--user-args", json.dumps({"api_base": endpoint.url}))
-        command = [str(theirs), "-m", "tau2_core", "run", "mock", "--agent", f"python:{agent}", *customer, *options]
-        command += [part for task_id in TASKS for part in ("--task", task_id)]
-        run_to_end([*command, "--name", "agent"], cwd=tmp_path, env=env, ok=ok, seconds=300)
-        assert [path.name for path in temporary.iterdir() if "inspect" in path.name] == []
-        return Run(tmp_path / "runs" / "agent")
-
-    return run
-
-
-def submits(script: Callable[[Asked], Answer]) -> Callable[[Asked], Answer]:
-    """Give the answers of the agent by its tool `submit`, if it has one."""
-
-    def answer(asked: Asked) -> Answer:
-        given = script(asked)
-        has_tool = any(tool["function"]["name"] == "submit" for tool in asked.body.get("tools") or [])
-        if not has_tool or not isinstance(given, Reply) or given.message.get("tool_calls"):
-            return given
-        return call(("submit", {"answer": given.message["content"]}))
-
-    return answer
-
-
-@pytest.mark.parametrize(
-    ("agent", "options"),
-    [
-        (f"{AGENT}:agent", ()),
-        (f"{AGENT}:agent", ("--executor", "processes", "--workers", "2")),
-        ("own_agents.py:looping", ()),
-        ("own_agents.py:submitting", ()),
-    ],
-)
-def test_a_run_with_an_agent_of_inspect_has_the_grades_of_a_model(
-    gym: Callable[..., CompletedProcess[str]],
-    run_agent: Callable[..., Run],
-    setting_of: Callable[..., Setting],
-    tmp_path: Path,
-    agent: str,
-    options: tuple[str, ...],
-) -> None:
-    with ScriptedEndpoint(submits(failing_first(GoldScript.of(setting_of("mock"))))) as endpoint:
-        where = json.dumps({"api_base": endpoint.url})
-        models = ("--agent-model", "endpoint/agent", "--user-model", "endpoint/customer")
-        chosen = [part for task_id in TASKS for part in ("--task", task_id)]
-        done = gym("run", "mock", *chosen, *models, "--agent-args", where, "--user-args", where, "--name", "model")
-        assert done.returncode == 0
-        played = {episode.task_id: episode for episode in run_agent(agent, endpoint, *options)}
-        assert endpoint.failures == []
-    by_model = {episode.task_id: episode for episode in Run(tmp_path / "runs" / "model")}
-    assert {task_id: episode.grade for task_id, episode in played.items()} == {
-        task_id: episode.grade for task_id, episode in by_model.items()
-    }
-    assert {episode.reward for episode in played.values()} == {1.0}
-    for task_id, episode in played.items():
-        assert said_and_called(episode) == said_and_called(by_model[task_id])
-        assert episode.record.tool_errors
-
-
-def said_and_called(episode: Any) -> list[Any]:
-    """Return what each side has said and called, and the results."""
-    return [
-        (each.role, each.content, [(made.name, made.arguments) for made in getattr(each, "tool_calls", None) or []])
-        for each in episode.messages
-    ]
-
-
-@pytest.mark.parametrize(
-    ("agent", "agent_says", "code", "termination", "error"),
-    [
-        (f"{AGENT}:agent", call(("get_users", {})), 0, "max_steps", None),
-        (f"{AGENT}:agent", say(""), 0, "agent_error", "the agent sent neither text nor a tool call"),
-        ("own_agents.py:raising", say("Hello."), 0, "agent_error", "KeyError: 'no such desk'"),
-        ("own_agents.py:looping", Refusal(500), 1, "infrastructure_error", "server: Inspect gave up on the model: "),
-    ],
-)
-def test_a_bad_agent_of_inspect_ends_its_episode_as_documented(
-    run_agent: Callable[..., Run], agent: str, agent_says: Answer, code: int, termination: str, error: str | None
-) -> None:
-    script = GoldScript.of_domain("mock")
-    with ScriptedEndpoint(lambda asked: script(asked) if "customer" in asked.model else agent_says) as endpoint:
-        run = run_agent(agent, endpoint, "--max-steps", "30", "--attempts", "1", ok=(code,))
-    for episode in run:
-        assert episode.record.termination == termination
-        assert (episode.record.error is None) if error is None else str(episode.record.error).startswith(error)
