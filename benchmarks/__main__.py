@@ -68,7 +68,7 @@ def main(
             from benchmarks.regrading import regrading_figures
 
             figures = regrading_figures(simulations or SIMULATIONS, conversations)
-            screen.print(_table("regrading: CPU time for each conversation", figures))
+            screen.print(_table("regrading: rates, and CPU time for each conversation", figures))
         elif section == "equality":
             _equality(screen, openenv, verifiers)
         elif section == "customers":

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import re
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 import tracemalloc
@@ -212,17 +209,3 @@ def _run_rate(setting: Setting, catalogue: Catalogue) -> float:
 
 def _ms(microseconds: float | None) -> float | None:
     return None if microseconds is None else microseconds / 1e3
-
-
-def measured_command(arguments: list[str]) -> tuple[float, float]:
-    """Run `tau2-gym` with these arguments; return CPU seconds and the peak memory of a process in MB.
-
-    Workers are included. Raises CalledProcessError.
-    """
-    command = [sys.executable, "-m", "tau2_core", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1e3

@@ -13,7 +13,8 @@ from pathlib import Path
 from tau2_core.adapters.tau2_bench.results import read_result_file
 from tau2_core.runs.executors.processes import processors
 
-from benchmarks.measure import Figure, measured_command
+from benchmarks.commands import Used, measured_command
+from benchmarks.measure import Figure
 
 DOMAINS = ("retail", "airline")
 SAMPLE = 10  # the part of the conversations that one process grades, for comparison
@@ -21,7 +22,7 @@ MEMORY = 1.25  # times that of the sample
 
 
 def regrading_figures(simulations: Path, conversations: int) -> list[Figure]:
-    """Return CPU milliseconds a conversation and peak memory, by one process and by one for each processor.
+    """Return rates, CPU milliseconds a conversation and peak memory, by one process and by one for each processor.
 
     Raises RuntimeError if their grades of the sample are not equal byte for byte.
     """
@@ -32,16 +33,33 @@ def regrading_figures(simulations: Path, conversations: int) -> list[Figure]:
         if _grades(sample, "--executor", "async") != _grades(sample, *workers):
             raise RuntimeError("workers give other grades than one process")
         figures: list[Figure] = []
-        cpu, memory = measured_command(["grade", str(sample), "--executor", "async"])
-        figures.append(Figure(f"{few:,} conversations by one process", cpu / few * 1e3, "ms"))
-        figures.append(Figure("  memory at most", memory, "MB"))
-        cpu, memory = measured_command(["grade", str(sample), *workers])
-        figures.append(Figure(f"{few:,} by {processors()} workers", cpu / few * 1e3, "ms"))
-        figures.append(Figure("  memory of a process at most", memory, "MB"))
-        cpu, most = measured_command(["grade", str(all_of_them), *workers])
-        figures.append(Figure(f"{count:,} by {processors()} workers", cpu / count * 1e3, "ms"))
-        figures.append(Figure("  memory of a process at most", most, "MB", MEMORY * memory))
+        by_one = measured_command(["grade", str(sample), "--executor", "async"])
+        figures += _of(f"{few:,} conversations by one process", few, by_one)
+        by_workers = measured_command(["grade", str(sample), *workers])
+        figures += _of(f"{few:,} by {processors()} workers", few, by_workers)
+        by_all = measured_command(["grade", str(all_of_them), *workers])
+        figures += _of(f"{count:,} by {processors()} workers", count, by_all, by_workers)
         return figures
+
+
+def _of(what: str, conversations: int, used: Used, less: Used | None = None) -> list[Figure]:
+    """Return the figures of a command, with aims for its memory from one that has graded less."""
+    figures = [
+        Figure(what, conversations / used.seconds, "a second", more_is_better=True),
+        Figure("  CPU of the command itself", used.own_cpu / conversations * 1e3, "ms"),
+        Figure("  its memory at most", used.own_memory, "MB", MEMORY * less.own_memory if less else None),
+    ]
+    if used.workers_cpu:
+        figures += [
+            Figure("  CPU of the workers", used.workers_cpu / conversations * 1e3, "ms"),
+            Figure(
+                "  memory of a worker at most",
+                used.workers_memory,
+                "MB",
+                MEMORY * less.workers_memory if less else None,
+            ),
+        ]
+    return figures
 
 
 def _copy(simulations: Path, folder: Path, wanted: int) -> int:

@@ -10,8 +10,9 @@ from pathlib import Path
 from tau2_core import evaluate
 from tau2_core.records.journal import EPISODES, Journal
 
+from benchmarks.commands import measured_command
 from benchmarks.large_run import make_large_run, make_long_run
-from benchmarks.measure import Figure, measured_command
+from benchmarks.measure import Figure
 
 TRIALS = 8
 APPENDED = 20_000
@@ -31,9 +32,9 @@ def scale_figures(episodes: int) -> list[Figure]:
             ("compare with itself", ["compare", large, large], None, None),
             ("export to Parquet", ["export", large, folder / "large.parquet"], None, 500),
         ):
-            taken, peak = measured_command([str(argument) for argument in arguments])
-            figures.append(Figure(name, taken, "s", seconds))
-            figures.append(Figure(f"{name}: memory at most", peak, "MB", memory))
+            used = measured_command([str(argument) for argument in arguments])
+            figures.append(Figure(name, used.cpu, "s", seconds))
+            figures.append(Figure(f"{name}: memory at most", used.memory, "MB", memory))
         shutil.rmtree(large)
         return figures + _resumed(folder, episodes)
 
@@ -42,8 +43,8 @@ def _resumed(folder: Path, episodes: int) -> list[Figure]:
     """Resume a run whose last episode is missing: nearly all is the start, since one episode takes milliseconds."""
     trials = make_long_run(folder / "small", folder / "long", episodes=episodes)
     run = ["run", "mock", "--agent", "random", "--trials", str(trials), "--out", str(folder), "--name", "long"]
-    taken, peak = measured_command([*run, "--resume", "--json"])
-    return [Figure("--resume", taken, "s", 60), Figure("--resume: memory at most", peak, "MB", 500)]
+    used = measured_command([*run, "--resume", "--json"])
+    return [Figure("--resume", used.cpu, "s", 60), Figure("--resume: memory at most", used.memory, "MB", 500)]
 
 
 def _append_rate(folder: Path) -> Figure:

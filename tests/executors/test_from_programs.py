@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -61,13 +62,21 @@ def test_agents_are_sent_to_workers(here: Path, agent: Any) -> None:
     assert_same(here / "runs/one", here / "runs/two")
 
 
+class Locked(Silent):
+    """An agent that no process can send to another."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
         ({"agent": lambda context: Silent(context)}, "the agent cannot be sent to workers: "),
         ({"user": type("Local", (Silent,), {})}, "the user cannot be sent to workers: "),
+        ({"agent": Locked()}, "give its class or a function that makes it, so that each worker makes its own"),
     ],
-    ids=["a lambda", "a local class"],
+    ids=["a lambda", "a local class", "an object with a lock"],
 )
 def test_objects_that_cannot_be_pickled_are_refused(here: Path, given: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):

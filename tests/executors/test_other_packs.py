@@ -51,7 +51,10 @@ def copied(folder: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("there", "said"),
-    [("another", "differs from the run: digests.pack is "), ("nothing", "cannot take part: --pack ")],
+    [
+        ("another", "its pack has other files than the run's: digests.pack is "),
+        ("nothing", "cannot take part: --pack "),
+    ],
 )
 def test_workers_with_another_pack_or_none_are_refused(
     gym: Gym, plugin: Plugin, tmp_path: Path, there: str, said: str

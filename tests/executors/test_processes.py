@@ -231,6 +231,6 @@ def test_a_worker_with_other_content_is_refused_before_anything_is_played(
 ) -> None:
     done = gym("run", "mock", "--agent", "own", "--executor", "changing", paths=[plugin("changing", CHANGING)])
     assert done.returncode == 1
-    assert "differs from the run: digests.plugins" in done.stderr
+    assert "its plugins have other code than the run's: digests.plugins" in done.stderr
     assert "install the same versions on both" in done.stderr
     assert not (tmp_path / "runs").exists()

@@ -6,6 +6,7 @@ import json
 import pickle
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +28,8 @@ from tau2_core.runs.loading import load_domain_pack, load_setting, open_catalogu
 from tau2_core.runs.replay import ReplayMismatch, record_differences
 
 CHUNK = 40
+MANY_FILES = 64  # of as many files, each is read only by the worker that grades it
+WHOLE = 1 << 25  # bytes; larger files are split all the same
 
 
 @dataclass(frozen=True)
@@ -145,40 +148,45 @@ async def regrade(
     files = list(dict.fromkeys(file for path in paths for file in result_files(path)))
     total = Regraded()
 
-    def given() -> Iterator[bytes]:
-        for file in files:
-            try:
-                starts = range(0, len(_file(file, how)), CHUNK)
-            except DatasetError as error:
-                total.problems.append(str(error))
-            else:
-                yield from (json.dumps([str(file), start]).encode() for start in starts)
-
     def take(result: bytes) -> None:
         part: Regraded = pickle.loads(result)  # noqa: S301 - of a worker that has proved itself
         total.merge(part)
         on_done(part.conversations)
 
-    await compute(executor, _RegradeChunks(how), given(), take, batch=1)
+    given = (each for file in files for each in _parts(file, how, split=len(files) < MANY_FILES))
+    await compute(executor, _RegradeParts(how), given, take, batch=1)
     return total
 
 
+def _parts(file: Path, how: Regrading, *, split: bool) -> Iterator[bytes]:
+    """Yield the parts of a file that are graded at a time: its name, and where they begin and end; None for the end."""
+    stops: Iterable[int | None] = [None]
+    if split or file.stat().st_size > WHOLE:
+        with suppress(DatasetError):  # it is reported by whoever grades the file
+            stops = range(CHUNK, len(_file(file, how)) + CHUNK, CHUNK)
+    start: int | None = 0
+    for stop in stops:
+        yield json.dumps([str(file), start, stop]).encode()
+        start = stop
+
+
 @dataclass(frozen=True)
-class _RegradeChunks:
+class _RegradeParts:
     """Grading parts of files."""
 
     how: Regrading
 
     def prepare(self) -> Work:
         async def work(given: bytes) -> bytes:
-            file, start = json.loads(given)
-            return pickle.dumps(_grade_chunk(Path(file), start, self.how))
+            file, start, stop = json.loads(given)
+            return pickle.dumps(_grade_part(Path(file), start, stop, self.how))
 
         return work
 
     def lost(self, given: bytes, why: str) -> bytes:
-        file, start = json.loads(given)
-        return pickle.dumps(Regraded(problems=[f"{file}: conversations {start + 1} to {start + CHUNK}: {why}"]))
+        file, start, stop = json.loads(given)
+        which = f"from {start + 1} on" if stop is None else f"{start + 1} to {stop}"
+        return pickle.dumps(Regraded(problems=[f"{file}: conversations {which}: {why}"]))
 
 
 @lru_cache(maxsize=4)
@@ -213,21 +221,25 @@ def split_domain(catalogue: Catalogue, official: str) -> tuple[str, str]:
     raise UsageError(f"no domain {official!r} is installed ({did_you_mean(official, names)}){more}")
 
 
-def _grade_chunk(path: Path, start: int, how: Regrading) -> Regraded:
+def _grade_part(path: Path, start: int, stop: int | None, how: Regrading) -> Regraded:
     result = Regraded()
-    file = _file(path, how)
+    try:
+        file = _file(path, how)
+    except DatasetError as error:
+        result.problems.append(str(error))
+        return result
     domain = how.domain or file.domain
     try:
         if domain is None:
             where = "" if isinstance(file, TranscriptFile) else " (info.environment_info.domain_name)"
             raise UsageError(f"it does not name its domain{where}; give it with --domain")
         setting = _setting(domain, how, file.solo, file.mode)
-        # A file's own tasks count, and files may have different tasks with one id, so gold states are kept per chunk.
+        # A file's own tasks count, and files may have different tasks with one id, so gold states are kept per part.
         grader = choose_evaluators(_catalogue(how.packs, how.blocked), how.evaluators).grader(setting)
     except Tau2GymError as error:
         result.problems += [f"{path}: {error}"] if start == 0 else []
         return result
-    for number in range(start, min(start + CHUNK, len(file))):
+    for number in range(start, len(file) if stop is None else min(stop, len(file))):
         try:
             _grade_one(file, number, domain, grader, how, result)
         except Tau2GymError as error:

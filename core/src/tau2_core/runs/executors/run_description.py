@@ -18,6 +18,16 @@ from tau2_core.runs.resume import deciding
 from tau2_core.state.difference import path_text, value_changes
 
 ADVICE = "define it in a module that workers can import, or play with --executor async"
+MAKE_ADVICE = (
+    "give its class or a function that makes it, so that each worker makes its own, or play with --executor async"
+)
+OTHERS = {
+    "core": "its tau2-core has other code than the run's",
+    "pack": "its pack has other files than the run's",
+    "dataset": "its dataset has other files than the run's",
+    "plugins": "its plugins have other code than the run's",
+}
+DIGEST = 64  # characters, of which the first 12 tell two digests apart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +65,19 @@ class RunDescription:
         """Refuse a worker whose content differs from the run's. Raises RunError."""
         difference = next(value_changes(deciding(self.config), deciding(config)), None)
         if difference is not None:
+            section, part, *_ = (*difference.path, "")
+            digested = str(part) if section == "digests" else ""
+            what = OTHERS.get(digested, "it differs from the run")
+            path = path_text(difference.path)
             raise RunError(
-                f"it differs from the run: {path_text(difference.path)} is "
-                f"{difference.new!r} there and {difference.old!r} here; install the same versions on both"
+                f"{what}: {path} is {_short(difference.new)} there and "
+                f"{_short(difference.old)} here; install the same versions on both"
             )
+
+
+def _short(value: object) -> str:
+    """Return a value for a message; of a digest only the beginning."""
+    return f"{value[:12]}…" if isinstance(value, str) and len(value) == DIGEST else repr(value)
 
 
 def packed_computation(computation: object) -> bytes:
@@ -102,4 +121,5 @@ class _Pickler(pickle.Pickler):
         except UsageError:
             raise
         except Exception as error:
-            raise UsageError(f"{self._what} cannot be sent to workers: {describe_error(error)}; {ADVICE}") from error
+            advice = MAKE_ADVICE if isinstance(error, TypeError) else ADVICE  # something in it, such as a lock
+            raise UsageError(f"{self._what} cannot be sent to workers: {describe_error(error)}; {advice}") from error
