@@ -35,6 +35,16 @@ def build(project: Path, target: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
+def installed(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Each wheel in a folder of its own, where Python keeps the bytecode from one test to the next."""
+    target = tmp_path_factory.mktemp("installed")
+    for name, wheel in wheels.items():
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(target / name)
+    return {name: target / name for name in wheels}
+
+
+@pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: build(ROOT / name, tmp_path_factory.mktemp("wheel")) for name in {*PROJECTS, *INTEGRATIONS}}
 
@@ -91,30 +101,22 @@ def test_the_root_brings_the_core_all_packs_and_evaluations(tmp_path: Path) -> N
     assert names == {"tau2-core[models,new,stats]", *packs, *(f"tau2-gym-{Path(name).name}" for name in BROUGHT)}
 
 
-def test_wheels_work_without_the_source_tree(gym: Gym, wheels: dict[str, Path], tmp_path: Path) -> None:
-    target = tmp_path / "installed"
-    for wheel in wheels.values():
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(target)
+def test_wheels_work_without_the_source_tree(gym: Gym, installed: dict[str, Path]) -> None:
+    """The next test plays each of the packs."""
+    paths = list(installed.values())
     others = ",".join(Path(name).name for name in PACKS if not name.endswith(("airline", "mock")))
-    shown = gym("describe", "mock", "get_users", paths=[target], TAU2_GYM_DISABLE=others)
-    assert f"declared {target}" in shown.stdout
-    for domain in ("airline", "mock"):
-        done = gym("run", domain, "--json", paths=[target], TAU2_GYM_DISABLE=others)
-        assert (done.returncode, done.stderr) == (0, "")
-        assert json.loads(done.stdout)["mean_reward"] == 1.0
-    done = gym("check", "airline", "mock", paths=[target], TAU2_GYM_DISABLE=others)
+    shown = gym("describe", "mock", "get_users", paths=paths, TAU2_GYM_DISABLE=others)
+    assert f"declared {installed['domains/mock']}" in shown.stdout
+    done = gym("check", "airline", "mock", paths=paths, TAU2_GYM_DISABLE=others)
     assert [line.partition(" (")[0] for line in done.stdout.splitlines()] == ["airline: clean", "mock: clean"]
 
 
 @pytest.mark.parametrize("project", PACKS)
-def test_a_pack_plays_with_the_core_alone(gym: Gym, wheels: dict[str, Path], tmp_path: Path, project: str) -> None:
-    for name in ("core", project):
-        with zipfile.ZipFile(wheels[name]) as archive:
-            archive.extractall(tmp_path / "installed")
+def test_a_pack_plays_with_the_core_alone(gym: Gym, installed: dict[str, Path], project: str) -> None:
     domain = Path(project).name
     others = entry_points(group="tau2_core").names - {domain}
-    done = gym("run", domain, "--json", paths=[tmp_path / "installed"], TAU2_GYM_DISABLE=",".join(others))
+    paths = [installed["core"], installed[project]]
+    done = gym("run", domain, "--num-tasks", 10, "--json", paths=paths, TAU2_GYM_DISABLE=",".join(others))
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["mean_reward"] == 1.0
 

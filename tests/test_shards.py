@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tau2_core.cli.app import app
+from typer.testing import CliRunner
 
 from tests.conftest import Gym
 
@@ -27,21 +31,49 @@ def summary(folder: Path) -> dict[str, Any]:
     return {key: value for key, value in content.items() if key not in DURATIONS}
 
 
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
+    """Return the folder of a run or of a shard such as 1/2, not to be changed; each name is played once."""
+    home = tmp_path_factory.mktemp("shards")
+
+    def get(name: str, shard: str) -> Path:
+        folder = home / shard.replace("/", "-of-") / name
+        if not folder.exists():
+            options = ["--shard", shard] if shard else []
+            arguments = [*map(str, RUN), *options, "--out", str(folder.parent), "--name", name]
+            done = CliRunner().invoke(app, arguments)
+            assert done.exit_code == 0, done.output
+        return folder
+
+    return get
+
+
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
-def play_shards(gym: Gym, count: int, *numbers: int) -> list[str]:
-    for number in numbers or range(1, count + 1):
-        done = gym(*RUN, "--shard", f"{number}/{count}", "--name", f"part-{number}")
-        assert done.returncode == 0, done.stderr
-    return [f"runs/part-{number}" for number in numbers or range(1, count + 1)]
+Copy = Callable[..., str]
 
 
-def test_merged_shards_equal_the_whole_run(gym: Gym, runs: Path) -> None:
-    assert gym(*RUN, "--name", "whole").returncode == 0
-    parts = play_shards(gym, 4)
+@pytest.fixture
+def copy(played: Callable[[str, str], Path], runs: Path) -> Copy:
+    """Put a played run or shard into this test's folder of runs: `copy("part-1", "1/2")`."""
+
+    def make(name: str, shard: str = "") -> str:
+        shutil.copytree(played(name, shard), runs / name)
+        return f"runs/{name}"
+
+    return make
+
+
+def copy_shards(copy: Copy, count: int, *numbers: int) -> list[str]:
+    return [copy(f"part-{number}", f"{number}/{count}") for number in numbers or range(1, count + 1)]
+
+
+def test_merged_shards_equal_the_whole_run(gym: Gym, copy: Copy, runs: Path) -> None:
+    copy("whole")
+    parts = copy_shards(copy, 4)
     merged = gym("merge", *reversed(parts), "--into", "runs/merged", "--json")
     assert merged.returncode == 0, merged.stderr
     sizes = [len(lines(runs.parent / part / "episodes.jsonl")) for part in parts]
@@ -58,9 +90,9 @@ def test_merged_shards_equal_the_whole_run(gym: Gym, runs: Path) -> None:
     assert same.returncode == 0, same.stdout + same.stderr
 
 
-def test_resume_plays_what_no_shard_has_played(gym: Gym, runs: Path) -> None:
-    assert gym(*RUN, "--name", "whole").returncode == 0
-    parts = play_shards(gym, 3, 1, 3)
+def test_resume_plays_what_no_shard_has_played(gym: Gym, copy: Copy, runs: Path) -> None:
+    copy("whole")
+    parts = copy_shards(copy, 3, 1, 3)
     merged = gym("merge", *parts, "--into", "runs/merged")
     assert "runs/merged" in merged.stdout
     assert len(lines(runs / "merged" / "episodes.jsonl")) < len(lines(runs / "whole" / "episodes.jsonl"))
@@ -69,8 +101,8 @@ def test_resume_plays_what_no_shard_has_played(gym: Gym, runs: Path) -> None:
     assert summary(runs / "merged") == summary(runs / "whole")
 
 
-def test_a_stopped_shard_resumes_with_its_own_slots(gym: Gym, runs: Path) -> None:
-    (part,) = play_shards(gym, 2, 2)
+def test_a_stopped_shard_resumes_with_its_own_slots(gym: Gym, copy: Copy, runs: Path) -> None:
+    (part,) = copy_shards(copy, 2, 2)
     whole = (runs / "part-2" / "episodes.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     for name in ("episodes.jsonl", "grades.jsonl"):
         file = runs.parent / part / name
@@ -87,8 +119,8 @@ class TestWhatCannotBeMerged:
         assert (done.returncode, done.stdout) == (status, ""), done.stderr
         return done.stderr
 
-    def test_parts_of_different_runs(self, gym: Gym, runs: Path) -> None:
-        (part,) = play_shards(gym, 2, 1)
+    def test_parts_of_different_runs(self, gym: Gym, copy: Copy, runs: Path) -> None:
+        (part,) = copy_shards(copy, 2, 1)
         assert gym(*RUN, "--seed", 7, "--shard", "2/2", "--name", "other").returncode == 0
         message = self.refused(gym, part, "runs/other")
         assert message == (
@@ -96,9 +128,9 @@ class TestWhatCannotBeMerged:
         )
         assert not (runs / "merged").exists()
 
-    def test_different_episodes_of_one_slot(self, gym: Gym, runs: Path) -> None:
-        play_shards(gym, 2, 1)
-        assert gym(*RUN, "--shard", "1/2", "--name", "again").returncode == 0
+    def test_different_episodes_of_one_slot(self, gym: Gym, copy: Copy, runs: Path) -> None:
+        copy_shards(copy, 2, 1)
+        copy("again", "1/2")
         file = runs / "again" / "episodes.jsonl"
         first, *rest = lines(file)
         file.write_text("".join(json.dumps(line) + "\n" for line in [{**first, "steps": 99}, *rest]), encoding="utf-8")
@@ -106,16 +138,16 @@ class TestWhatCannotBeMerged:
         assert f"different episodes of task '{first['task_id']}', trial {first['trial']}" in message
         assert not (runs / "merged").exists()
 
-    def test_equal_episodes_of_one_slot_are_taken_once(self, gym: Gym, runs: Path) -> None:
-        play_shards(gym, 2, 1)
-        assert gym(*RUN, "--shard", "1/2", "--name", "again").returncode == 0
+    def test_equal_episodes_of_one_slot_are_taken_once(self, gym: Gym, copy: Copy, runs: Path) -> None:
+        copy_shards(copy, 2, 1)
+        copy("again", "1/2")
         assert gym("merge", "runs/part-1", "runs/again", "--into", "runs/merged").returncode == 0
         assert by_slot(runs / "merged" / "episodes.jsonl") == by_slot(runs / "part-1" / "episodes.jsonl")
 
     @pytest.mark.parametrize("parts", [("runs/part-1", "runs/again"), ("runs/again", "runs/part-1")])
-    def test_an_infrastructure_error_gives_way(self, gym: Gym, runs: Path, parts: tuple[str, str]) -> None:
-        play_shards(gym, 2, 1)
-        assert gym(*RUN, "--shard", "1/2", "--name", "again").returncode == 0
+    def test_an_infrastructure_error_gives_way(self, gym: Gym, copy: Copy, runs: Path, parts: tuple[str, str]) -> None:
+        copy_shards(copy, 2, 1)
+        copy("again", "1/2")
         file = runs / "again" / "episodes.jsonl"
         first, *rest = lines(file)
         failed = {**first, "termination": "infrastructure_error", "error": "the endpoint is gone"}
@@ -123,17 +155,17 @@ class TestWhatCannotBeMerged:
         assert gym("merge", *parts, "--into", "runs/merged").returncode == 0
         assert by_slot(runs / "merged" / "episodes.jsonl") == by_slot(runs / "part-1" / "episodes.jsonl")
 
-    def test_one_folder(self, gym: Gym, runs: Path) -> None:
-        (part,) = play_shards(gym, 2, 1)
+    def test_one_folder(self, gym: Gym, copy: Copy, runs: Path) -> None:
+        (part,) = copy_shards(copy, 2, 1)
         message = self.refused(gym, part, f"{part}/../part-1", status=2)
         assert message == "error: name two or more run folders to merge\n"
 
-    def test_no_run(self, gym: Gym) -> None:
-        (part,) = play_shards(gym, 2, 1)
+    def test_no_run(self, gym: Gym, copy: Copy) -> None:
+        (part,) = copy_shards(copy, 2, 1)
         assert "runs/part-2 contains no run" in self.refused(gym, part, "runs/part-2", status=2)
 
-    def test_a_folder_that_exists_already_stays_as_it_is(self, gym: Gym, runs: Path) -> None:
-        parts = play_shards(gym, 2)
+    def test_a_folder_that_exists_already_stays_as_it_is(self, gym: Gym, copy: Copy, runs: Path) -> None:
+        parts = copy_shards(copy, 2)
         before = (runs / "part-1" / "episodes.jsonl").read_bytes()
         done = gym("merge", *parts, "--into", "runs/part-1")
         assert (done.returncode, done.stdout) == (1, "")

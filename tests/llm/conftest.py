@@ -133,7 +133,12 @@ def litellm_ready() -> None:
 
 @pytest.fixture
 def play(litellm_ready: None, tmp_path: Path, gold: Callable[[str], GoldScript]) -> Callable[..., Played]:
-    """Run the command in this process, with models at an endpoint: `play("--task", "x", agent=[Refusal(429)])`.
+    """Run the command in this process, with models at an endpoint: `play("--task", "x", agent=[Refusal(429)])`."""
+    return player(tmp_path, gold)
+
+
+def player(home: Path, gold: Callable[[str], GoldScript]) -> Callable[..., Played]:
+    """Return a function that runs the command in this process, with models at an endpoint, and folders in `home`.
 
     `script` answers, by default with the gold, disturbed by what is given for a role; `models` are by role,
     `arguments` go along with a role's requests.
@@ -157,11 +162,11 @@ def play(litellm_ready: None, tmp_path: Path, gold: Callable[[str], GoldScript])
         disturbed = Disturbed(script or gold(domain), disturbances)
         with ScriptedEndpoint(disturbed, latency=latency, template=template) as endpoint:
             given = arguments_for(endpoint.url, models, arguments or {})
-            started = ["run", domain, *given, "--out", str(tmp_path), "--name", name, *map(str, options)]
+            started = ["run", domain, *given, "--out", str(home), "--name", name, *map(str, options)]
             done = CliRunner().invoke(app, started)
         assert endpoint.failures == []
         error = done.stderr if done.exception is None else f"{done.stderr}{done.exception}"
-        return Played(tmp_path / name, done.exit_code, done.stdout, error, endpoint.asked, endpoint.most_at_once)
+        return Played(home / name, done.exit_code, done.stdout, error, endpoint.asked, endpoint.most_at_once)
 
     return run
 

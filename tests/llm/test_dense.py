@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,7 +30,7 @@ from tests.executors.runs import by_slot
 from tests.llm.embedded import embedded, texts_of, vectors
 
 if TYPE_CHECKING:
-    from tests.conftest import Gym
+    from tests.forked import Forks
 
 PRICE = {"input_cost_per_token": 0.5, "output_cost_per_token": 0}
 DOCUMENTS = 3
@@ -64,6 +66,17 @@ class Searcher:
 
 def play(desk: Path, name: str, **options: Any) -> Run:
     return evaluate(desk, agent=Searcher(), max_steps=6, name=name, out=desk.parent / "runs", **options)
+
+
+@pytest.fixture
+def gym(desk: Path, forks: Forks) -> Callable[..., CompletedProcess[str]]:
+    """Run the command in a process that has imported litellm already, and so have its workers."""
+
+    def run(*arguments: object, **variables: str) -> CompletedProcess[str]:
+        env = os.environ | {"OPENAI_API_KEY": "sk-of-nobody", "PYTHONPATH": "", **variables}
+        return forks.run([*map(str, arguments)], cwd=desk.parent, env=env, timeout=120, litellm=True)
+
+    return run
 
 
 def documents_asked(endpoint: ScriptedEndpoint) -> int:
@@ -131,7 +144,7 @@ def searcher(asked: Asked) -> Answer:
     return steps[min(asked.answered - 1, 2)]
 
 
-def test_workers_search_as_one_process_does(desk: Path, gym: Gym) -> None:
+def test_workers_search_as_one_process_does(desk: Path, gym: Callable[..., CompletedProcess[str]]) -> None:
     """Limits and the cassette are those of the run."""
     folders = []
     with ScriptedEndpoint(searcher, latency=0.002) as endpoint:
@@ -140,7 +153,7 @@ def test_workers_search_as_one_process_does(desk: Path, gym: Gym) -> None:
         args = json.dumps({"api_base": endpoint.url, **PRICE})
         options = ("--variant", "meaning", "--variant-option", f"args={args}", "--trials", "2", "--max-steps", "20")
         for name, executor in {"one": (), "two": ("--executor", "processes", "--workers", "2")}.items():
-            variables = {"OPENAI_API_KEY": "sk-of-nobody", "TAU2_GYM_CACHE": str(desk.parent / f"cache-{name}")}
+            variables = {"TAU2_GYM_CACHE": str(desk.parent / f"cache-{name}")}
             record = ("--record", desk.parent / f"{name}.jsonl", "--provider-limit", "openai=1")
             run = ("run", "desk", "--pack", desk, *agent, *options, *executor, "--name", name, "--out", desk.parent)
             done = gym(*run, *record, **variables)
@@ -148,7 +161,7 @@ def test_workers_search_as_one_process_does(desk: Path, gym: Gym) -> None:
             folders.append(desk.parent / name)
         searched = len(endpoint.asked)
         replay = ("--name", "replayed", "--replay", desk.parent / "one.jsonl")
-        replayed = gym(*run, *replay, OPENAI_API_KEY="sk-of-nobody")
+        replayed = gym(*run, *replay)
         assert (replayed.returncode, len(endpoint.asked)) == (0, searched)
     one, two = ([json.loads(line) for line in by_slot(folder / "episodes.jsonl")] for folder in folders)
     assert [each["messages"] for each in one] == [each["messages"] for each in two]
@@ -162,12 +175,12 @@ def test_workers_search_as_one_process_does(desk: Path, gym: Gym) -> None:
     assert told[0] == told[1]
 
 
-def test_workers_stop_at_an_endpoint_that_fails(desk: Path, gym: Gym) -> None:
+def test_workers_stop_at_an_endpoint_that_fails(desk: Path, gym: Callable[..., CompletedProcess[str]]) -> None:
     with ScriptedEndpoint(lambda _asked: Refusal(500)) as endpoint:
         args = f"args={json.dumps({'api_base': endpoint.url})}"
         options = ("--variant", "meaning", "--variant-option", args, "--attempts", "1")
         workers = ("--executor", "processes", "--workers", "2", "--name", "down", "--out", desk.parent)
-        done = gym("run", "desk", "--pack", desk, *options, *workers, OPENAI_API_KEY="sk-of-nobody")
+        done = gym("run", "desk", "--pack", desk, *options, *workers)
     assert (done.returncode, "no episode could be evaluated" in done.stderr) == (1, True)
     grades = [json.loads(line) for line in by_slot(desk.parent / "down" / "grades.jsonl")]
     assert {grade["reward"] for grade in grades} == {None}

@@ -10,9 +10,10 @@ from functools import partial
 from typing import Any
 
 import pytest
+from tau2_core.testing.gold_script import GoldScript
 from tau2_core.testing.scripted_endpoint import Answer, Dropped, Raw, Refusal, Reply, Stalled, call, say
 
-from .conftest import Played, models_of
+from .conftest import Played, models_of, player
 
 Play = Callable[..., Played]
 
@@ -49,16 +50,28 @@ LASTING: dict[str, tuple[Answer, tuple[str, ...], int, str]] = {
 }
 
 
-@pytest.fixture(params=["openai", "endpoint"])
-def play(play: Play, request: pytest.FixtureRequest) -> Play:
+@pytest.fixture(scope="module", params=["openai", "endpoint"])
+def provider(request: pytest.FixtureRequest) -> str:
     """Play through litellm, and with the client for endpoints."""
-    return partial(play, models=models_of(request.param))
+    return str(request.param)
+
+
+@pytest.fixture
+def play(play: Play, provider: str) -> Play:
+    return partial(play, models=models_of(provider))
+
+
+@pytest.fixture(scope="module")
+def quiet(
+    provider: str, litellm_ready: None, gold: Callable[[str], GoldScript], tmp_path_factory: pytest.TempPathFactory
+) -> Played:
+    """The run without faults."""
+    return player(tmp_path_factory.mktemp("quiet"), gold)(*ONE, models=models_of(provider))
 
 
 @pytest.mark.parametrize("role", ["agent", "user"])
 @pytest.mark.parametrize("fault", PASSING)
-def test_a_temporary_fault_is_retried_and_leaves_no_trace(play: Play, role: str, fault: str) -> None:
-    quiet = play(*ONE)
+def test_a_temporary_fault_is_retried_and_leaves_no_trace(play: Play, quiet: Played, role: str, fault: str) -> None:
     played = play(*ONE, "--call-timeout", "1.5" if fault == "stalled response" else "60", **{role: [PASSING[fault]]})
     assert played.end == ("user_stop", "solved"), played.record.get("error")
     assert len(played.of(role)) == len(quiet.of(role)) + 1

@@ -33,7 +33,7 @@ def exported(played: Played) -> dict[str, Any]:
     """Return the simulation in the exported file, which our own reading of official files must agree with."""
     file = played.folder.with_suffix(".json")
     assert CliRunner().invoke(app, ["export", str(played.folder), str(file)]).exit_code == 0
-    graded = CliRunner().invoke(app, ["grade", str(file), "--compare"])
+    graded = CliRunner().invoke(app, ["grade", str(file), "--compare", "--executor", "async"])
     assert graded.exit_code == 0, graded.output
     (simulation,) = json.loads(file.read_text(encoding="utf-8"))["simulations"]
     _pairs(simulation["messages"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ PACKS = sorted((ROOT / "domains").glob("*/src/*/domain.yaml"))
 MISTAKES_EACH = 12
 
 
+@cache
 def validator(name: str) -> jsonschema_rs.Validator:
     return jsonschema_rs.validator_for(json_schema(name))
 
