@@ -101,7 +101,7 @@ class Annotation:
             self.screen.print(f"  [dim]labelled {WORDS[before]}[/dim]")
         keys = {**{key: WORDS[value] for key, value in answers.items()}, **OTHER_KEYS}
         offered = "  ".join(f"\\[{key}] {text}" for key, text in keys.items())
-        self.screen.print(f"{offered} > ", end="", soft_wrap=True)
+        self.screen.print(f"{offered} >", end=" ", soft_wrap=True)
         self.screen.file.flush()
         while (key := read_key().lower() or "q") not in keys:
             pass
