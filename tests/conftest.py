@@ -168,7 +168,7 @@ def gym(tmp_path: Path, forks: Forks) -> Gym:
 
 def _hides_installed(folder: Path) -> bool:
     """Tell whether a folder for PYTHONPATH contains a module that hides an installed one."""
-    names = [file.stem for file in folder.iterdir()] if folder.is_dir() else []
+    names = {file.stem for file in folder.iterdir()} - {"__pycache__"} if folder.is_dir() else set()
     return any(name.isidentifier() and importlib.util.find_spec(name) is not None for name in names)
 
 

@@ -10,11 +10,13 @@ import atexit
 import ctypes
 import gc
 import importlib
+import importlib.metadata
 import importlib.util
 import json
 import os
 import pkgutil
 import runpy
+import select
 import signal
 import socket
 import sys
@@ -57,31 +59,51 @@ PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 15, 36
 def _serve(requests: socket.socket) -> list[int] | None:
     """Fork for each request, and return its files in the process that is to do it; return None when none can follow.
 
-    Between the two is a process that waits for the end and reports it: who asked is not the parent, and cannot wait.
+    Report the number of each process and, at its end, its exit code: who asked is not the parent, and cannot wait.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    reporting = 0
-    while True:
-        message, files, _, _ = socket.recv_fds(requests, 1, 5)
-        while reporting and os.waitpid(-1, 0 if not message else os.WNOHANG)[0]:
-            reporting -= 1
-        if not message:
-            return None
-        reporting += 1
-        if os.fork() == 0:
-            requests.close()
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    reports: dict[int, int] = {}
+    awaited = [requests]
+    ended, ending = socket.socketpair()  # `ended` can be read once a child has ended
+    with ended, ending:
+        ending.setblocking(False)
+        signal.set_wakeup_fd(ending.fileno())
+        while awaited or reports:
+            ready, _, _ = select.select([ended, *awaited], [], [])
+            if ended in ready:
+                ended.recv(4096)
+                _report_ends(reports)
+            if requests not in ready:
+                continue
+            message, files, _, _ = socket.recv_fds(requests, 1, 5)
+            if not message:
+                awaited.clear()
+                continue
             child = os.fork()
             if child == 0:
-                os.close(files[-1])
-                return files[:-1]
-            _report(files[-1], child)
-            for file in files[:-1]:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                requests.close()
+                for file in (*reports.values(), files.pop()):
+                    os.close(file)
+                return files
+            reports[child] = files.pop()
+            _report(reports[child], child)
+            for file in files:
                 os.close(file)
-            _, status = os.waitpid(child, 0)
-            _report(files[-1], os.waitstatus_to_exitcode(status))
-            os._exit(0)
-        for file in files:
-            os.close(file)
+        signal.set_wakeup_fd(-1)
+    return None
+
+
+def _report_ends(reports: dict[int, int]) -> None:
+    """Report the exit codes of all children that have ended; forget them."""
+    while reports:
+        child, status = os.waitpid(-1, os.WNOHANG)
+        if child == 0:
+            return
+        _report(reports[child], os.waitstatus_to_exitcode(status))
+        os.close(reports.pop(child))
 
 
 def _report(file: int, number: int) -> None:
@@ -235,6 +257,22 @@ def _import_all_of(package: str) -> None:
             importlib.import_module(module.name)
 
 
+def _prepare() -> None:
+    """Do what is the same in each command: build the command line, read the core's files, list what is installed.
+
+    Plugins are not imported: a folder may replace an installed pack.
+    """
+    from tau2_core.cli.app import OWN_COMMANDS
+    from tau2_core.runs.code_files import core_digest
+
+    for command in OWN_COMMANDS.values():
+        for option in command.params:
+            if hasattr(option, "get_runtime_param"):  # older versions of typer lack it
+                option.get_runtime_param()
+    core_digest()
+    importlib.metadata.entry_points()
+
+
 if __name__ == "__main__":
     _, number, program, *imports = sys.argv
     with socket.socket(fileno=int(number)) as asked:
@@ -249,8 +287,9 @@ if __name__ == "__main__":
         for name in (*LATER, *LATER_IN_SERVERS, *(LATER_WITH_LITELLM if "litellm" in imports else ())):
             with suppress(ImportError):  # older versions
                 importlib.import_module(name)
+        _prepare()
         gc.enable()
-        gc.freeze()  # a garbage collection in a fork would copy the shared memory
+        gc.collect()  # the next full one, which would copy the shared memory, is then far away
         asked.send(b".")
         files = _serve(asked)
     if files is not None:

@@ -14,6 +14,12 @@ def collect_rarely() -> None:
     gc.set_threshold(ALLOCATIONS, *gc.get_threshold()[1:])
 
 
+class _Frozen:
+    """Whether there are frozen objects: kept once found, because counting many of them takes tens of milliseconds."""
+
+    found = False
+
+
 @contextmanager
 def rare_garbage_collection() -> Iterator[None]:
     """Collect garbage less often, and never scan what already exists, such as packs and databases.
@@ -21,7 +27,8 @@ def rare_garbage_collection() -> Iterator[None]:
     This affects the whole process and costs a few MB at most. Objects that the program itself has frozen stay frozen.
     """
     before = gc.get_threshold()
-    ours = gc.get_freeze_count() == 0
+    ours = not _Frozen.found and gc.get_freeze_count() == 0
+    _Frozen.found = True
     if ours:
         gc.freeze()
     collect_rarely()
@@ -31,6 +38,7 @@ def rare_garbage_collection() -> Iterator[None]:
         gc.set_threshold(*before)
         if ours:
             gc.unfreeze()
+            _Frozen.found = False
 
 
 @contextmanager
