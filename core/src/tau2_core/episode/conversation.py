@@ -25,6 +25,10 @@ from tau2_core.model.messages import (
     ToolCall,
     ToolMessage,
     UserMessage,
+    new_assistant_message,
+    new_tool_call,
+    new_tool_message,
+    new_user_message,
 )
 from tau2_core.model.participants import STOP, Agent, User, has_stop_token
 from tau2_core.model.tools import Failure, Role, ToolResult
@@ -111,7 +115,9 @@ class Conversation:
             if self.solo:
                 self.steps = -1  # officially, the first message of a solo agent is not a step
             else:
-                self.messages.append(AssistantMessage(content=self.opening, cost=0.0, turn_idx=len(self.messages)))
+                self.messages.append(
+                    new_assistant_message({"content": self.opening, "cost": 0.0, "turn_idx": len(self.messages)})
+                )
                 self._turn = "user"
         elif isinstance(last, ToolMessage):
             self._turn = "agent" if last.requestor == "assistant" else "user"
@@ -136,9 +142,11 @@ class Conversation:
         """
         turn = self._turn
         at = len(self.messages)
-        call = ToolCall(id=f"call_{at}", name=name, arguments=arguments, requestor=requestor_of(speaker))
-        message = AssistantMessage if speaker == "agent" else UserMessage
-        self.messages.append(message(tool_calls=[call], turn_idx=at))
+        call = new_tool_call(
+            {"id": f"call_{at}", "name": name, "arguments": arguments, "requestor": requestor_of(speaker)}
+        )
+        message = {"tool_calls": [call], "turn_idx": at}
+        self.messages.append(new_assistant_message(message) if speaker == "agent" else new_user_message(message))
         self._note_latency(speaker, at)
         self._turn = "environment"
         self.steps += 1
@@ -262,7 +270,7 @@ class Conversation:
         if seconds >= SHORTEST:
             self.latency.note("environment", len(messages), seconds)
         self.tool_calls += 1
-        answer = ToolMessage(id=call.id, content=result.content, turn_idx=len(messages))
+        answer = new_tool_message({"id": call.id, "content": result.content, "turn_idx": len(messages)})
         if call.requestor == "user":
             answer.requestor = "user"
         if result.failure is not None:

@@ -6,7 +6,13 @@ from typing import Any
 
 from tau2_core.json_values import encodable, json_problem
 from tau2_core.llm.answers import reported_figures
-from tau2_core.model.messages import AssistantMessage, ParticipantMessage, UserMessage
+from tau2_core.model.messages import (
+    AssistantMessage,
+    ParticipantMessage,
+    UserMessage,
+    new_assistant_message,
+    new_user_message,
+)
 from tau2_core.model.tools import Failure, ToolResult
 
 _TEXT_ALONE = {"content"}
@@ -30,7 +36,8 @@ def recordable_message(speaker: str, message: ParticipantMessage | str, place: i
         )
     try:
         if alone:
-            own = expected(content=text, turn_idx=place)  # the fast path for most messages
+            make = new_assistant_message if speaker == "agent" else new_user_message
+            own = make({"content": text, "turn_idx": place})  # the fast path for most messages
         else:
             assert not isinstance(message, str)
             content = message.model_dump(mode="json", warnings=False, exclude={"cost"})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 from tau2_core.json_values import writable
 
@@ -69,3 +70,11 @@ class ToolMessage(_Message):
 
 Message = Annotated[SystemMessage | AssistantMessage | UserMessage | ToolMessage, Field(discriminator="role")]
 ParticipantMessage = AssistantMessage | UserMessage
+
+# What every step makes is made by the validators themselves, which skip the Python part of pydantic's `__init__`.
+new_tool_call: Callable[[dict[str, Any]], ToolCall] = TypeAdapter(ToolCall).validator.validate_python
+new_tool_message: Callable[[dict[str, Any]], ToolMessage] = TypeAdapter(ToolMessage).validator.validate_python
+new_assistant_message: Callable[[dict[str, Any]], AssistantMessage] = TypeAdapter(
+    AssistantMessage
+).validator.validate_python
+new_user_message: Callable[[dict[str, Any]], UserMessage] = TypeAdapter(UserMessage).validator.validate_python
