@@ -50,7 +50,7 @@ LATER_WITH_LITELLM = (
     "openai.lib.streaming.chat",
     "openai.resources",
 )
-STARTING_WORKERS = {"--executor", "--workers"}  # options of commands that may start workers
+STARTING_WORKERS = {"--executor", "--workers", "grade"}  # words of commands that may start workers
 WORKER = "tau2_core.worker"
 STARTER = "starter"  # the name of the process that forks a command's workers
 PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 15, 36

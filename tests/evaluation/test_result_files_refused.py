@@ -36,7 +36,7 @@ def graded(exported: dict[str, Any], tmp_path: Path) -> Callable[..., Result]:
         content = copy.deepcopy(exported)
         change(content)
         (tmp_path / "f.json").write_text(json.dumps(content), encoding="utf-8")
-        return tau2_gym("grade", tmp_path / "f.json", *options)
+        return tau2_gym("grade", tmp_path / "f.json", "--executor", "async", *options)
 
     return grade
 

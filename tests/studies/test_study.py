@@ -65,7 +65,7 @@ def test_what_differs_in_every_task_is_more_than_chance(write: Write, script: Sc
 
 def test_a_study_that_was_killed_goes_on_and_reports_the_same(write: Write, script: Script, tmp_path: Path) -> None:
     script.left = TASKS[:1]
-    file = write(GRID)
+    file = write({**PROMPTS, "seed": [1, 2]})
     whole = reported(file)
     folder = tmp_path / "runs" / "grid"
     runs = sorted(each for each in folder.iterdir() if each.is_dir())
