@@ -61,6 +61,14 @@ def test_the_same_run(gym: Command, undisturbed: Path, tmp_path: Path) -> None:
     assert (undisturbed / "run.json").read_bytes() == (tmp_path / "runs/ray/run.json").read_bytes()
 
 
+@pytest.mark.parametrize("options", [(), ("--audit",)])
+def test_the_same_check(gym: Command, options: tuple[str, ...]) -> None:
+    one, two = gym("check", "mock", *options), gym("check", "mock", *options, *ON_RAY)
+    assert (one.returncode, two.returncode) == (0, 0), two.stderr
+    assert one.stdout == two.stdout
+    assert "mock: " in one.stdout
+
+
 @pytest.mark.parametrize("moment", [3, 30])
 def test_a_killed_worker(gym: Command, site: Path, tmp_path: Path, moment: int) -> None:
     run = ("run", "mock", "--trials", "2", "--agent", "killer")
