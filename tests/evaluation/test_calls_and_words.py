@@ -126,7 +126,7 @@ class TestCommunication:
     def test_all_texts_must_be_said_and_are_reported_with_their_place(self, evaluate: Evaluate) -> None:
         verdict = evaluate("COMMUNICATE", says("Five it is."), communicate_info=["five", "six", "1,000"])
         assert (verdict.reward, [check.met for check in verdict.checks]) == (0.0, [True, False, False])
-        assert verdict.checks[0].evidence == [{"message": "Five it is."}]
+        assert (verdict.checks[0].why, verdict.checks[0].evidence) == ("said", [{"message": "Five it is."}])
         assert verdict.checks[1].why == "never said"
         assert "can never be found" in verdict.checks[2].why
 

@@ -104,6 +104,19 @@ class TestProduct:
         assert check.why == "the live state differs from the replayed one, and is like the gold state"
         assert check.evidence[0]["live"] == check.evidence[0]["gold"] != check.evidence[0]["replayed"]
         assert graded.note == f"{check.what}: {check.why}"
+        other = grade(MADE, {"actions": [COMPLETE]}, digests={"user": live.digests()["user"], "agent": "0"})
+        (check,) = other.verdicts["REPLAY"].checks
+        assert check.why == "the live state differs from the replayed one, and is unlike the gold state"
+
+    @pytest.mark.parametrize("parts", [MET, UNMET])
+    @pytest.mark.parametrize("name", ["tau2", "strict"])
+    def test_each_reward_is_recorded_as_a_number(self, grade: GradeOf, name: str, parts: dict[str, Any]) -> None:
+        found = criteria(*parts.values(), basis=["ENV_ASSERTION"])
+        judgement = Judgement(statements=[JudgedStatement(statement="x", reason="so", met=parts is MET)])
+        evaluators = discover().evaluators(name)
+        verdicts = grade(MADE, found | {"nl_assertions": ["x"]}, judgement=judgement, evaluators=evaluators).verdicts
+        assert "NL_ASSERTION" in verdicts
+        assert {type(verdict.reward) for verdict in verdicts.values()} == {float}
 
     def test_reasons_name_each_unmet_check(self, grade: GradeOf) -> None:
         graded = grade(

@@ -30,7 +30,7 @@ def broken(strict: Grading, setting_of: Callable[..., Setting]) -> Callable[...,
         verdict = grade.verdicts["POLICY"]
         assert verdict.status is Status.GRADED
         found = {check.what.partition(":")[0]: check.why for check in verdict.checks if not check.met}
-        assert verdict.reward == float(not found)
+        assert (verdict.reward, type(verdict.reward)) == (float(not found), float)
         return found
 
     return run

@@ -58,6 +58,13 @@ class TestCommunicate:
             ("007", "Agent 007.", True),
             ("free of charge", "It is free  of\ncharge.", True),
             ("21", "It costs **$21**.", True),
+            ("$21", "It costs 21 dollars.", True),
+            ("1,234.5", "It costs 1234.50 dollars.", True),
+            ("25 ", "It is 25.00.", True),
+            (" -60.78", "A difference of 60.78.", False),
+            (" 2024-05-15", "On May 15.", True),
+            ("a.c of  x", "An A.C of x.", True),
+            ("a.c of x", "An abc of x.", False),
         ],
     )
     def test_a_value_is_recognised_in_the_formats_of_its_kind(
@@ -133,6 +140,20 @@ class TestDatabase:
         kinds = {item["path"]: item["kind"] for item in verdict.checks[0].evidence}
         assert kinds == {"tasks.task_1.status": "wanted", "tasks.task_2.status": "collateral"}
         assert "at 2 paths, 1 of them collateral damage" in verdict.checks[0].why
+        assert (verdict.checks[1].what, verdict.checks[1].why) == ("user database", "")
+
+    def test_differences_are_sorted_by_path(self, strict: Grading, made: Messages) -> None:
+        create = made("create_task", {"user_id": "rosa_delgado", "title": "Sweep"})
+        tasks = [made(COMPLETE[0], {**COMPLETE[1], "task_id": f"task_{number}"}) for number in (2, 1)]
+        done = [message for each in (create, *tasks) for message in each]
+        verdict = strict(done, {"actions": [], "reward_basis": ["DB"]}).verdicts["DB"]
+        paths = [item["path"] for item in verdict.checks[0].evidence]
+        assert paths == [
+            "tasks.task_1.status",
+            "tasks.task_2.status",
+            "tasks.task_7",
+            "users.rosa_delgado.tasks[2]",
+        ]
 
     def test_a_missing_record_differs_from_an_empty_one(self, strict: Grading, says: Messages) -> None:
         wanted = action("create_task", {"user_id": "rosa_delgado", "title": "Sweep"})

@@ -85,11 +85,11 @@ def _succeeded(messages: Sequence[Message]) -> Iterator[tuple[int, ToolCall]]:
 def _agreed(rule: PolicyRule, before: Sequence[Message]) -> bool:
     """Tell whether the customer's last message is a yes to a message of the agent that followed an earlier one."""
     spoken = [m for m in before if isinstance(m, AssistantMessage | UserMessage) and m.has_text() and not m.tool_calls]
-    heard = [message for message in spoken if isinstance(message, UserMessage)]
+    heard = [place for place, message in enumerate(spoken) if isinstance(message, UserMessage)]
     if len(heard) < 2:  # the first message is the request, before the agent could explain the change
         return False
-    words = heard[-1].content or ""
-    asked = any(isinstance(message, AssistantMessage) for message in spoken[: spoken.index(heard[-1])])
+    words = spoken[heard[-1]].content or ""
+    asked = any(isinstance(message, AssistantMessage) for message in spoken[: heard[-1]])
     return asked and not _NO.match(words) and rule.agrees(words)
 
 

@@ -73,7 +73,7 @@ def _holds(text: str, value: str) -> bool:
     if _ISO_DATE.fullmatch(value.strip()):
         (wanted,) = dates(value)
         return any(wanted.fits(date) for date in dates(text))
-    words = re.escape(" ".join(value.split())).replace(r"\ ", " ")
+    words = re.escape(" ".join(value.split()))
     return re.search(rf"(?<!\w){words}(?!\w)", " ".join(text.split()), re.IGNORECASE) is not None
 
 
