@@ -120,6 +120,20 @@ def test_of_a_long_traceback_the_end_is_kept(grade: GradeOf, too_long: bool) -> 
     assert len(trace) <= LONGEST_TRACEBACK + 2
 
 
+def test_a_gold_call_or_an_assertion_that_ends_the_process_does_not_pass(
+    grade: GradeOf, small_pack: Callable[..., Setting]
+) -> None:
+    code = "import sys\n\ndef leave(db) -> bool:\n    sys.exit(0)\n\nleft = leave\n"
+    setting = small_pack(code, {"leave": {"kind": "write"}}, functions={"left": {"kind": "assertion"}}, mode="tau2")
+    graded = grade([], {"actions": [{"name": "leave", "arguments": {}}], "reward_basis": ["DB"]}, setting=setting)
+    assert (graded.reward, graded.outcome) == (None, Outcome.INFRASTRUCTURE_ERROR)
+    assert "gold call leave() cannot be made: leave raised SystemExit: 0" in graded.note
+    asserted = {"env_assertions": [{"env_type": "assistant", "func_name": "left", "arguments": {}}]}
+    graded = grade([], {**asserted, "reward_basis": ["ENV_ASSERTION"]}, setting=setting)
+    (check,) = graded.verdicts["ENV_ASSERTION"].checks
+    assert (graded.reward, check.met, check.why) == (0.0, None, "raised left raised SystemExit: 0")
+
+
 def test_an_exception_that_cannot_be_formatted_is_reported_with_its_frames(grade: GradeOf) -> None:
     def raising(_evidence: Evidence) -> Verdict:
         error = SyntaxError("odd \ud800")

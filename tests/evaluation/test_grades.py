@@ -107,6 +107,8 @@ class TestProduct:
         other = grade(MADE, {"actions": [COMPLETE]}, digests={"user": live.digests()["user"], "agent": "0"})
         (check,) = other.verdicts["REPLAY"].checks
         assert check.why == "the live state differs from the replayed one, and is unlike the gold state"
+        both = grade(MADE, {"actions": [COMPLETE]}, digests={"user": "1", "agent": "0"}).verdicts["REPLAY"].checks
+        assert [each.what.partition(" ")[0] for each in both] == ["agent", "user"]
 
     @pytest.mark.parametrize("parts", [MET, UNMET])
     @pytest.mark.parametrize("name", ["tau2", "strict"])

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tau2_core.episode.environment import Environment
 from tau2_core.episode.setting import Setting
 from tau2_core.model.evaluation import Grade, Status
+from tau2_core.model.messages import ToolCall
 
 Grading = Callable[..., Grade]
 Messages = Callable[..., list[dict[str, Any]]]
@@ -141,6 +143,17 @@ class TestDatabase:
         assert kinds == {"tasks.task_1.status": "wanted", "tasks.task_2.status": "collateral"}
         assert "at 2 paths, 1 of them collateral damage" in verdict.checks[0].why
         assert (verdict.checks[1].what, verdict.checks[1].why) == ("user database", "")
+
+    def test_a_live_state_that_the_replay_confirms_is_met(
+        self, strict: Grading, made: Messages, setting_of: Callable[..., Setting]
+    ) -> None:
+        live = Environment(setting_of("mock"))
+        live.call(ToolCall(name=COMPLETE[0], arguments=COMPLETE[1]))
+        criteria = {"actions": [action(*COMPLETE)], "reward_basis": ["DB"]}
+        verdict = strict(made(*COMPLETE), criteria, digests=live.digests()).verdicts["DB"]
+        assert [(check.met, check.why, check.evidence) for check in verdict.checks] == [(True, "", [])] * 4
+        verdict = strict(made(*COMPLETE), criteria, digests={"agent": "0"}).verdicts["DB"]
+        assert (verdict.reward, [check.met for check in verdict.checks]) == (0.0, [True, True, False])
 
     def test_differences_are_sorted_by_path(self, strict: Grading, made: Messages) -> None:
         create = made("create_task", {"user_id": "rosa_delgado", "title": "Sweep"})

@@ -95,6 +95,11 @@ def test_another_call_with_the_same_answer_counts_as_looked_up(
     answer = Environment(setting_of("mock")).call(ToolCall(name="get_users", arguments={})).content
     assert outcome("refused", made("list_people", {}, answer), refusal, gold=gold).reward == 1.0
     assert outcome("refused", made("list_people", {}, f"{answer} "), refusal, gold=gold).reward == 0.0
+    renamed = answer.replace("Rosa", "Roza")
+    state = {"initialization_data": {"agent_data": {"users": {"rosa_delgado": {"name": "Roza Delgado"}}}}}
+    assert renamed != answer
+    assert outcome("refused", made("list_people", {}, renamed), refusal, gold=gold, state=state).reward == 1.0
+    assert outcome("refused", made("list_people", {}, answer), refusal, gold=gold, state=state).reward == 0.0
 
 
 @pytest.mark.parametrize(

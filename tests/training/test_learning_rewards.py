@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from math import isclose
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tau2_core import EpisodeFactory, EpisodeRecord, Grade, RewardWeights, UsageError
+from tau2_core import EpisodeFactory, EpisodeRecord, Grade, RewardWeights, Task, UsageError
 
 pytestmark = pytest.mark.domain("mock", "telecom")
 TASK = "complete_task"
@@ -43,7 +44,9 @@ def mock() -> EpisodeFactory:
     return EpisodeFactory("mock")
 
 
-def played(moves: Sequence[Move], weights: RewardWeights, task: str = TASK) -> tuple[list[float], EpisodeRecord, Grade]:
+def played(
+    moves: Sequence[Move], weights: RewardWeights, task: str | Task = TASK
+) -> tuple[list[float], EpisodeRecord, Grade]:
     """Play moves, then continue until the customer ends; return each step's live reward, the record and the grade."""
 
     async def play() -> tuple[list[float], EpisodeRecord, Grade]:
@@ -114,6 +117,30 @@ def test_partial_credit_is_the_mean_of_both_shares() -> None:
     assert played([], weights)[0][-1] == 0.0
     undone = played([SOLVED, ("update_task_status", {"task_id": "task_5", "status": "pending"})], weights)[0][-1]
     assert undone == 0.5  # the call was made, and the database is unchanged
+
+
+UNDO = ("update_task_status", {"task_id": "task_5", "status": "pending"})
+OTHERS = [("update_task_status", {"task_id": f"task_{number}", "status": "completed"}) for number in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("gold", "moves", "potentials"),
+    [
+        ([], [OTHERS[0]], [1.0, 0.5]),  # every call is made; the database is right while nothing changes
+        ([SOLVED], [*OTHERS, SOLVED], [0.0, 0.0, 0.0, 0.5]),  # it cannot be further away than at the start
+        ([SOLVED, OTHERS[0]], [SOLVED, UNDO, OTHERS[0]], [0.0, 0.5, 0.25, 0.75]),
+    ],
+)
+def test_potentials_are_shares_of_calls_and_of_the_way_to_the_gold_state(
+    gold: list[tuple[str, dict[str, str]]], moves: list[Move], potentials: list[float]
+) -> None:
+    actions = [{"name": name, "arguments": arguments} for name, arguments in gold]
+    known = mock().tasks[TASK]
+    assert known.evaluation_criteria is not None
+    criteria = {"actions": actions, "reward_basis": ["DB"]}
+    task = type(known).model_validate({**known.model_dump(), "id": f"own_{len(gold)}", "evaluation_criteria": criteria})
+    paid, _, _ = played(["I see to it.", *moves], RewardWeights(final=0.0, actions=0.5, database=0.5), task)
+    assert paid[: len(potentials)] == pytest.approx([0.0, *(new - old for old, new in pairwise(potentials))])
 
 
 def test_criteria_and_penalties_are_paid_by_their_weights() -> None:

@@ -12,7 +12,7 @@ from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import Mismatch, set_state
 from tau2_core.errors import TaskError
 from tau2_core.evaluators.semantic_comparison import ComparisonRules, semantic_differences
-from tau2_core.foreign_code import ForeignExit, describe_error, foreign
+from tau2_core.foreign_code import ForeignExit, describe_error
 from tau2_core.model.episodes import EpisodeRecord
 from tau2_core.model.evaluation import AssertionResult, Check, Judgement, State
 from tau2_core.model.messages import ToolCall
@@ -44,8 +44,7 @@ def play_gold(setting: Setting, task: Task, seed: int = 0) -> Gold:
     for action in task.gold():
         call = ToolCall(name=action.name, arguments=action.arguments, requestor=action.requestor)
         try:
-            with foreign():
-                environment.run(call)
+            environment.run(call)
         except ForeignExit as error:  # not a tool error; skipping it would pass an agent that makes the same call
             raise TaskError(f"gold call {action.text()} cannot be made: {describe_error(error)}") from error
         except Exception as error:  # noqa: BLE001 - by rule a failing gold call is skipped; its effects stay
@@ -167,9 +166,7 @@ class ReplayedEvidence:
         for assertion in (criteria.env_assertions if criteria else None) or []:
             environment = self.predicted
             try:
-                with foreign():
-                    holds = environment.holds(assertion)
-                results.append(AssertionResult(assertion=assertion, met=holds))
+                results.append(AssertionResult(assertion=assertion, met=environment.holds(assertion)))
             except Exception as error:  # noqa: BLE001 - an assertion may raise anything; it is evidence
                 results.append(AssertionResult(assertion=assertion, met=None, error=describe_error(error)))
         return results
