@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tau2_core import EpisodeFactory, EpisodeRecord, Grade, RewardWeights, Task, UsageError
+from tau2_core.model.episodes import Termination
 
 pytestmark = pytest.mark.domain("mock", "telecom")
 TASK = "complete_task"
@@ -126,9 +127,9 @@ OTHERS = [("update_task_status", {"task_id": f"task_{number}", "status": "comple
 @pytest.mark.parametrize(
     ("gold", "moves", "potentials"),
     [
-        ([], [OTHERS[0]], [1.0, 0.5]),  # every call is made; the database is right while nothing changes
+        ([], [OTHERS[0]], [0.75, 0.5]),  # every call is made; the database is right while nothing changes
         ([SOLVED], [*OTHERS, SOLVED], [0.0, 0.0, 0.0, 0.5]),  # it cannot be further away than at the start
-        ([SOLVED, OTHERS[0]], [SOLVED, UNDO, OTHERS[0]], [0.0, 0.5, 0.25, 0.75]),
+        ([SOLVED, OTHERS[0]], [SOLVED, UNDO, OTHERS[0]], [0.0, 0.375, 0.25, 0.625]),
     ],
 )
 def test_potentials_are_shares_of_calls_and_of_the_way_to_the_gold_state(
@@ -139,7 +140,7 @@ def test_potentials_are_shares_of_calls_and_of_the_way_to_the_gold_state(
     assert known.evaluation_criteria is not None
     criteria = {"actions": actions, "reward_basis": ["DB"]}
     task = type(known).model_validate({**known.model_dump(), "id": f"own_{len(gold)}", "evaluation_criteria": criteria})
-    paid, _, _ = played(["I see to it.", *moves], RewardWeights(final=0.0, actions=0.5, database=0.5), task)
+    paid, _, _ = played(["I see to it.", *moves], RewardWeights(final=0.0, actions=0.5, database=0.25), task)
     assert paid[: len(potentials)] == pytest.approx([0.0, *(new - old for old, new in pairwise(potentials))])
 
 
@@ -148,6 +149,7 @@ def test_criteria_and_penalties_are_paid_by_their_weights() -> None:
     paid, _, _ = played([("no_such_tool", {}), SOLVED], weights)
     assert paid[:2] == pytest.approx([-0.11, -0.01])
     assert paid[-1] == pytest.approx(0.25 - 0.01)
+    assert played([], weights)[0][-1] == pytest.approx(-0.01)
 
 
 def test_the_customers_steps_are_paid_too() -> None:
@@ -173,7 +175,22 @@ def test_an_unscored_episode_is_paid_nothing() -> None:
     _, record, grade = played([SOLVED], RewardWeights())
     lost = grade.model_copy(update={"reward": None})
     paid = mock().learning_rewards(record, lost, RewardWeights(step_penalty=1.0))
-    assert set(paid) == {0.0}
+    assert paid == [0.0] * len(mock().learning_rewards(record, grade, RewardWeights()))
+
+
+def test_an_agent_that_ends_the_conversation_has_made_one_more_step() -> None:
+    _, record, grade = played([SOLVED], RewardWeights())
+    ended = record.model_copy(update={"termination": Termination.AGENT_STOP})
+    weights = RewardWeights(step_penalty=1.0)
+    steps = len(mock().learning_rewards(record, grade, weights))
+    assert mock().learning_rewards(ended, grade, weights) == [-1.0] * steps + [0.0]
+    assert len(mock().learning_rewards(ended.model_copy(update={"solo": True}), grade, weights)) == steps
+    customers = [mock().learning_rewards(each, grade, weights, side="user") for each in (record, ended)]
+    assert len(customers[0]) == len(customers[1])
+
+
+def test_the_database_alone_may_be_paid() -> None:
+    assert played([SOLVED], RewardWeights(final=0.0, database=0.25))[0][0] == 0.25
 
 
 @pytest.mark.parametrize(
