@@ -45,6 +45,7 @@ CANCEL = calls("assistant", "cancel")
     ("before", "agreed"),
     [
         ([WISH, QUESTION, YES], True),
+        ([WISH, WISH, QUESTION, YES], True),
         ([YES, QUESTION, YES], True),  # a yes in the same words as before
         ([WISH, YES, QUESTION], False),
         ([WISH, says("assistant", " "), YES], False),

@@ -165,7 +165,17 @@ class TestReport:
 
     def test_a_pack_without_rules_has_no_policy_verdict(self, strict: Grading) -> None:
         grade = strict([], {"actions": [], "reward_basis": ["DB"]})
-        assert grade.verdicts["POLICY"].status is Status.VACUOUS
+        verdict = grade.verdicts["POLICY"]
+        assert (verdict.status, verdict.reward) == (Status.VACUOUS, 1.0)
+
+    def test_each_breach_is_recorded_with_its_turn_and_call(
+        self, strict: Grading, setting_of: Callable[..., Setting], made: Messages, says: Messages
+    ) -> None:
+        messages = [*says("#W1?", "user"), *made(*LOOK)]
+        grade = strict(messages, {"actions": [], "reward_basis": ["DB"]}, setting=setting_of("retail"))
+        (check,) = [check for check in grade.verdicts["POLICY"].checks if not check.met]
+        why = check.why.partition(": ")[2]
+        assert check.evidence == [{"turn": 1, "call": "get_order_details({'order_id': '#W1'})", "why": why}]
 
     def test_a_dataset_has_no_policy_verdict(
         self, strict: Grading, setting_of: Callable[..., Setting], shared: Path
