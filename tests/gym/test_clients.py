@@ -114,7 +114,7 @@ def test_the_sdks_client(
     world.delete()
 
 
-@pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
+@pytest.mark.parametrize(("domain", "mode"), [("mock", "legacy"), ("airline", "2026-07-28")], indirect=["domain"])
 def test_a_client_over_stdio(
     server: Server, domain: str, script: tuple[str, Calls], expected: dict[str, Any], tmp_path: Path, mode: str
 ) -> None:
