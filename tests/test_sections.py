@@ -30,11 +30,13 @@ class Accounts(Section):
 
 class Bank(Database):
     accounts: Accounts
+    chief: Account
     branches: Annotated[int, Field(ge=0)] = 2
 
 
 CONTENT: dict[str, Any] = {
     "accounts": {"rows": {"a": {"owner": "Ann", "cards": ["c1"]}, "b": {"owner": "Bo"}}, "opened": 2},
+    "chief": {"owner": "Di", "cards": ["c9"]},
     "branches": 3,
 }
 BASE = Base(Bank.model_validate(CONTENT))
@@ -51,6 +53,7 @@ PATCHES = st.fixed_dictionaries(
                 "closed": st.integers(),
             },
         ),
+        "chief": st.fixed_dictionaries({"owner": st.sampled_from(["Di", "Cy"])}),
         "branches": st.integers(0, 3),
     },
 )
