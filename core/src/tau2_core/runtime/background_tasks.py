@@ -27,8 +27,11 @@ class Background:
 
     def __init__(self, packages: frozenset[str], *participants: object) -> None:
         """Track tasks of `packages`, and of the packages that define the participants."""
-        own = packages_of(*participants)
-        self._packages = packages | own if own else packages
+        self._packages = packages
+        for participant in participants:
+            package = package_of(participant)
+            if package not in _NEVER_TRACKED:
+                self._packages |= {package}
         self._tasks: dict[asyncio.Task[Any], _Driven] = {}
         self.over = False
 
