@@ -9,7 +9,6 @@ or GeneratorExit, and other BaseExceptions become ForeignExit. A real Ctrl-C and
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import opcode
 import threading
@@ -105,6 +104,8 @@ def is_real_interrupt(error: BaseException) -> bool:
     A signal or a `close()` may interrupt any instruction. An error from a `raise` statement outside asyncio and this
     package comes from foreign code.
     """
+    import asyncio  # here, since it would take a tenth of the time of `tau2-gym --help`
+
     if isinstance(error, asyncio.CancelledError):
         try:
             task = asyncio.current_task()

@@ -29,7 +29,6 @@ from tau2_core.cli.options import (
     given,
 )
 from tau2_core.cli.safe_text import say, say_json
-from tau2_core.runtime import event_loop
 
 if TYPE_CHECKING:
     from tau2_core.runs.composition import Composition
@@ -208,6 +207,7 @@ def _play(composed: Composition, *, quiet: bool, via: str, resume: bool) -> RunR
     from tau2_core.api.evaluate import play_composed
     from tau2_core.cli.progress import progress
     from tau2_core.errors import RunError
+    from tau2_core.runtime import event_loop
 
     plan = composed.plan
     title = f"{plan.setting.domain} · {plan.participants.agent.name}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
@@ -43,6 +42,8 @@ def tool_error(rate: float, seed: str) -> Callable[..., Any]:
 
 def latency(rate: float, seed: str) -> Callable[..., Any]:
     """Return a wrapper that delays calls."""
+    import asyncio  # here, since every command imports this module
+
     random = Random(f"latency/{seed}")
 
     async def wrapper(call: ToolCall, proceed: Proceed) -> ToolResult:
