@@ -44,4 +44,4 @@ def test_an_export_overwrites_nothing(gym: Gym, runs: Path, tmp_path: Path) -> N
     assert "choose a new one" in done.stderr
     done = gym("view", "--export", "other", tmp_path / "nothing")
     assert done.returncode == 2
-    assert "no run is there" in done.stderr
+    assert "there is no readable run" in done.stderr
