@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, settings
-from tau2_core.episode.conversation import Limits
+from tau2_core.episode.limits import Limits
 from tau2_core.episode.participants import Participants
 from tau2_core.episode.play import play
 from tau2_core.episode.setting import Setting

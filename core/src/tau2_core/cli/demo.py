@@ -100,7 +100,7 @@ def _telling(informed: RecordedRun, idle: RecordedRun) -> list[Slot]:
 
 
 def _played(setting: Setting, catalogue: Catalogue, agent: str, place: Path) -> RecordedRun:
-    from tau2_core.episode.conversation import Limits
+    from tau2_core.episode.limits import Limits
     from tau2_core.episode.participants import Participants
     from tau2_core.records.reader import read_run
     from tau2_core.runs.evaluator_sets import choose_evaluators

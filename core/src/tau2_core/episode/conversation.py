@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tau2_core.episode.limits import Limits
 from tau2_core.episode.record_checks import recordable_message
 from tau2_core.episode.solo import DONE
 from tau2_core.episode.tool_backend import BrokenOffError, ToolBackend
 from tau2_core.episode.visibility import requestor_of, visible_to
-from tau2_core.errors import UsageError
 from tau2_core.foreign_code import contain, describe_error, error_text
 from tau2_core.llm.chat import CUT_OFF
 from tau2_core.model.episodes import Termination
@@ -39,23 +39,6 @@ CUT_OFF_CALL = (
     f"Error: {CUT_OFF}: your answer reached the token limit in this call, which may not be what you meant. It was not "
     "carried out. Call again, and write less before it."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Limits of a conversation. `max_errors` counts failed tool calls of both sides over the whole episode."""
-
-    max_steps: int = 200
-    max_errors: int = 10
-    timeout_seconds: float | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse impossible limits. Raises UsageError."""
-        for name in ("max_steps", "max_errors"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}")
-        if self.timeout_seconds is not None and not self.timeout_seconds > 0:
-            raise UsageError(f"--timeout must be more than 0 seconds, not {self.timeout_seconds}")
 
 
 @dataclass(slots=True)

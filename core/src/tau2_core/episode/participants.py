@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NoReturn, TypeVar
 
-from tau2_core.episode.conversation import Limits
 from tau2_core.episode.customer_settings import CustomerSettings, exact_words, refuse_without_effect
 from tau2_core.episode.environment import Environment
+from tau2_core.episode.limits import Limits
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.setup import new_environment
 from tau2_core.episode.tool_backend import ToolBackend

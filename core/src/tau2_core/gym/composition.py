@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from tau2_core.episode.conversation import Limits
 from tau2_core.episode.customer_settings import refuse_without_effect
+from tau2_core.episode.limits import Limits
 from tau2_core.episode.participants import EXTERNAL_AGENT
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import Tau2GymError, UsageError

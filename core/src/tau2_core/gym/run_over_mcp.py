@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 
-from tau2_core.episode.conversation import Limits
+from tau2_core.episode.limits import Limits
 from tau2_core.episode.participants import EXTERNAL_AGENT, Participants
 from tau2_core.episode.play import OpenBackend, OpenEpisode, with_backends
 from tau2_core.episode.setting import Setting

@@ -13,8 +13,8 @@ from uuid import uuid4
 
 from starlette.requests import Request
 
-from tau2_core.episode.conversation import Limits
 from tau2_core.episode.customer_settings import CustomerSettings, choose_customers
+from tau2_core.episode.limits import Limits
 from tau2_core.episode.participants import EXTERNAL_AGENT, Participants
 from tau2_core.episode.setting import Setting
 from tau2_core.errors import DatasetError, Tau2GymError, UsageError

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tau2_core.agents.endpoint import address_of
-from tau2_core.episode.conversation import Limits
 from tau2_core.episode.customer_settings import choose_customers
+from tau2_core.episode.limits import Limits
 from tau2_core.episode.participants import Participants
 from tau2_core.episode.setting import Setting
 from tau2_core.episode.task_selection import Selection

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tau2_core.agents.random_calls import RandomCalls
-from tau2_core.episode.conversation import Limits
+from tau2_core.episode.limits import Limits
 from tau2_core.episode.participants import Participants
 from tau2_core.episode.play import play
 from tau2_core.episode.setting import Setting
