@@ -166,6 +166,15 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
     assert [url for url in asked if not url.startswith(allowed)] == []
 
 
+def follow(page: Any, locator: Any) -> None:
+    """Click a link or a button that leads to another page, and wait until that page is loaded.
+
+    A click alone may return before a form is sent; what is looked for next would be found in the old page.
+    """
+    with page.expect_navigation():
+        locator.click()
+
+
 def assert_accessible(page: Any) -> None:
     """Check a page with axe-core: names, roles, contrast. The page must not be wider than the window either."""
     page.evaluate(AXE.read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 import httpx
 import pytest
 
-from tests.workbench.conftest import serving
+from tests.workbench.conftest import follow, serving
 
 pytestmark = pytest.mark.domain("mock")
 TOKEN = 'a sécret; with "marks"'
@@ -91,8 +91,8 @@ def test_runs_of_any_name_have_a_page(runs: Path, tmp_path: Path, open_page: Cal
         assert page.locator("tr[data-row]").count() == len(NAMES) + 1
         for name in [*NAMES, "link"]:
             page.goto(address)
-            page.locator("tr[data-row] td a").filter(has_text=name.split("\n")[0]).first.click()
-            page.locator("a.cell.failed").first.click()
+            follow(page, page.locator("tr[data-row] td a").filter(has_text=name.split("\n")[0]).first)
+            follow(page, page.locator("a.cell.failed").first)
             assert page.locator(".verdict").count() == 1
         page.close()  # close it before its server
     done = gym("view", "--export", tmp_path / "pages", folder)
@@ -101,8 +101,8 @@ def test_runs_of_any_name_have_a_page(runs: Path, tmp_path: Path, open_page: Cal
     assert len(list((tmp_path / "pages" / "runs").iterdir())) == len(NAMES) + 1
     page = open_page((tmp_path / "pages" / "index.html").as_uri(), script=False)
     for row in range(len(NAMES) + 1):
-        page.locator("tr[data-row]").nth(row).get_by_role("link").first.click()
-        page.locator("a.cell.failed").first.click()
+        follow(page, page.locator("tr[data-row]").nth(row).get_by_role("link").first)
+        follow(page, page.locator("a.cell.failed").first)
         page.go_back()
         page.go_back()
 
@@ -110,7 +110,7 @@ def test_runs_of_any_name_have_a_page(runs: Path, tmp_path: Path, open_page: Cal
 def test_a_run_folder_can_be_opened_directly(runs: Path, open_page: Callable[..., Any]) -> None:
     with serving("view", runs / "random") as address:
         page = open_page(address)
-        page.get_by_role("link", name="random", exact=True).click()
-        page.locator("a.cell.failed").first.click()
+        follow(page, page.get_by_role("link", name="random", exact=True))
+        follow(page, page.locator("a.cell.failed").first)
         assert page.locator(".verdict").count() == 1
         page.close()  # close it before its server

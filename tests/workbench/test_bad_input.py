@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.workbench.conftest import assert_accessible, serving
+from tests.workbench.conftest import assert_accessible, follow, serving
 
 pytestmark = pytest.mark.domain("mock")
 Get = Callable[..., httpx.Response]
@@ -96,7 +96,7 @@ def test_hostile_content_is_shown_as_text(address: str, open_page: Callable[...,
     page = open_page(address)
     assert "is not of format" in page.locator("main").inner_text()
     assert page.locator("tr[data-row]").count() == 7  # a link to the folder itself adds no runs
-    page.get_by_role("link", name="hostile", exact=True).click()
+    follow(page, page.get_by_role("link", name="hostile", exact=True))
     assert "<img src=x onerror=alert(1)>" in page.locator("main").inner_text()
     assert_accessible(page)
     page.goto(f"{address}runs/hostile/0/0")

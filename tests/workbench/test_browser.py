@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.workbench.conftest import assert_accessible
+from tests.workbench.conftest import assert_accessible, follow
 
 pytestmark = pytest.mark.domain("mock")
 Open = Callable[..., Any]
@@ -20,8 +20,8 @@ Open = Callable[..., Any]
 def test_two_clicks_lead_from_the_runs_to_the_failing_check(server: str, open_page: Open) -> None:
     page = open_page(server)
     assert_accessible(page)
-    page.get_by_role("link", name="random", exact=True).click()
-    page.locator("a.cell.failed").first.click()
+    follow(page, page.get_by_role("link", name="random", exact=True))
+    follow(page, page.locator("a.cell.failed").first)
     verdict = page.locator(".verdict")
     assert "differs from the gold's end state" in verdict.inner_text()
     assert verdict.locator("details[open]").count() >= 1
@@ -33,12 +33,12 @@ def test_a_group_of_failures_is_a_filter(server: str, open_page: Open) -> None:
     assert_accessible(page)
     group = page.locator("#groups li", has=page.locator("a")).first
     episodes = int(group.locator(".quiet").inner_text().split()[0])
-    group.locator("a").click()
+    follow(page, group.locator("a"))
     assert page.locator("a.cell.failed:not(.faded)").count() == episodes
-    page.get_by_role("link", name="show all").click()
+    follow(page, page.get_by_role("link", name="show all"))
     assert page.locator("a.cell.faded").count() == 0
     page.get_by_label("Search").fill("create_for_the_shortest_list")
-    page.get_by_role("button", name="Apply").click()
+    follow(page, page.get_by_role("button", name="Apply"))
     assert page.locator(".matrix tbody tr").count() == 1
 
 
@@ -107,25 +107,25 @@ def test_exported_pages_open_from_disk(gym: Any, runs: Path, tmp_path: Path, ope
     done = gym("view", "--export", "pages", runs / "oracle", runs / "random")
     assert (done.returncode, done.stderr) == (0, "")
     page = open_page((tmp_path / "pages" / "index.html").as_uri(), script=False)
-    page.get_by_role("link", name="random", exact=True).click()
-    page.locator("a.cell.failed").first.click()
+    follow(page, page.get_by_role("link", name="random", exact=True))
+    follow(page, page.locator("a.cell.failed").first)
     assert "differs from the gold's end state" in page.locator(".verdict").inner_text()
     for url in ((tmp_path / "pages" / "index.html").as_uri(), page.url):
         assert_accessible(open_page(url))
-    page.get_by_role("link", name="next failure").click()
+    follow(page, page.get_by_role("link", name="next failure"))
     assert page.locator(".title .outcome.failed").count() == 1
-    page.get_by_role("link", name="Runs").first.click()
+    follow(page, page.get_by_role("link", name="Runs").first)
     assert page.locator("tr[data-row]").count() == 2
-    page.get_by_role("link", name="random against oracle").click()
+    follow(page, page.get_by_role("link", name="random against oracle"))
     assert "B is worse" in page.locator(".title").inner_text()
-    page.locator("a.cell").first.click()
+    follow(page, page.locator("a.cell").first)
     assert page.locator(".pair section").count() == 2
-    page.get_by_role("link", name="Domains").click()
-    page.get_by_role("link", name="mock", exact=True).click()
-    page.get_by_role("link", name="tasks", exact=True).click()
+    follow(page, page.get_by_role("link", name="Domains"))
+    follow(page, page.get_by_role("link", name="mock", exact=True))
+    follow(page, page.get_by_role("link", name="tasks", exact=True))
     assert page.locator("tr[data-row]").count() >= 5
     page.go_back()
-    page.locator("#tasks a").first.click()
+    follow(page, page.locator("#tasks a").first)
     assert page.get_by_role("heading", name="Gold").count() == 1
     assert links_that_lead_nowhere(tmp_path / "pages") == []
 

@@ -14,7 +14,7 @@ from tau2_gym_workbench.customer_figures import customer_figures, judge_figures
 from tau2_gym_workbench.index import RunIndex
 
 from tests.user_review.test_in_runs import TASK, careful, hasty, patient
-from tests.workbench.conftest import assert_accessible, serving
+from tests.workbench.conftest import assert_accessible, follow, serving
 
 pytestmark = pytest.mark.domain("mock")
 Open = Callable[..., Any]
@@ -119,15 +119,15 @@ def test_the_page_shows_faults_and_the_judge_and_filters_by_them(
     assert "The judges disagreed about 2 statements in 1 episodes." in judge
     assert "95 of 100" in judge
     assert_accessible(page)
-    customer.get_by_role("link", name="ended_at_confirmation").click()
+    follow(page, customer.get_by_role("link", name="ended_at_confirmation"))
     assert "detector ended_at_confirmation" in page.locator(".notice").inner_text()
     page.goto(f"{address}runs/faults")
     page.get_by_label("Customer’s fault").select_option("decisive")
-    page.get_by_role("button", name="Apply").click()
+    follow(page, page.get_by_role("button", name="Apply"))
     assert "4 episodes of 1 tasks" in page.locator(".notice").inner_text()
     assert page.get_by_label("Customer’s fault").input_value() == "decisive"
     page.get_by_label("Customer’s fault").select_option("none")
-    page.get_by_role("button", name="Apply").click()
+    follow(page, page.get_by_role("button", name="Apply"))
     assert "4 episodes of 1 tasks" in page.locator(".notice").inner_text()
 
 
@@ -136,7 +136,7 @@ def test_personas_have_rates_and_are_filters(address: str, open_page: Open) -> N
     row = page.locator("tr", has=page.get_by_role("link", name="terse"))
     assert row.locator("td.number").first.inner_text() == "4"
     assert_accessible(page)
-    row.get_by_role("link").click()
+    follow(page, row.get_by_role("link"))
     assert "4 episodes of 2 tasks" in page.locator(".notice").inner_text()
     assert page.get_by_label("Persona").input_value() == "terse"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.workbench.conftest import MOCK, assert_accessible, serving
+from tests.workbench.conftest import MOCK, assert_accessible, follow, serving
 
 pytestmark = pytest.mark.domain("mock")
 Open = Callable[..., Any]
@@ -70,10 +70,10 @@ def address(pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 def test_a_hostile_pack_is_shown_as_text(address: str, open_page: Open, width: int, scheme: str) -> None:
     page = open_page(f"{address}domains", width=width, scheme=scheme)
     looked_at(page)
-    page.get_by_role("link", name="mock", exact=True).click()
+    follow(page, page.get_by_role("link", name="mock", exact=True))
     assert SHOWN in page.locator("main").text_content()
     looked_at(page)
-    page.locator("#tasks a", has_text="evil <img").first.click()
+    follow(page, page.locator("#tasks a", has_text="evil <img").first)
     assert SHOWN in page.locator("h1").inner_text()
     looked_at(page)
     for table in ("tasks?page=2&q=task_", "users"):
@@ -90,27 +90,27 @@ def test_a_hostile_task_can_be_played_and_saved(address: str, open_page: Open) -
     choice = page.get_by_label("Task")
     texts = choice.locator("option").all_text_contents()
     choice.select_option(index=next(number for number, text in enumerate(texts) if text.startswith("evil <img")))
-    page.get_by_role("button", name="Begin").click()
+    follow(page, page.get_by_role("button", name="Begin"))
     page.locator("summary", has_text="create_task").click()
     form = page.locator("form", has=page.get_by_role("button", name="Call create_task"))
     form.get_by_label("user_id").fill("rosa_delgado")
     form.get_by_label("title").fill(EVIL)
     form.get_by_label("description").fill(LONG)
-    form.get_by_role("button").click()
+    follow(page, form.get_by_role("button"))
     assert "img src=x" in page.locator("#time-machine").inner_text()
     looked_at(page)
     page.get_by_label("Say to the customer").fill(f"{EVIL}{LONG}")
-    page.get_by_role("button", name="Say it").click()
-    page.get_by_role("button", name="Grade", exact=True).click()
+    follow(page, page.get_by_role("button", name="Say it"))
+    follow(page, page.get_by_role("button", name="Grade", exact=True))
     page.locator("summary", has_text="Make a task").click()
     page.get_by_label("Id", exact=True).fill(EVIL)
     page.get_by_label("Scenario").fill(EVIL)
-    page.get_by_role("button", name="Show the YAML").click()
+    follow(page, page.get_by_role("button", name="Show the YAML"))
     looked_at(page)
-    page.get_by_role("button", name="Keep as a run").click()
-    page.get_by_role("link", name="mock-played").click()
+    follow(page, page.get_by_role("button", name="Keep as a run"))
+    follow(page, page.get_by_role("link", name="mock-played"))
     looked_at(page)
-    page.locator("table.matrix a.cell").click()
+    follow(page, page.locator("table.matrix a.cell"))
     looked_at(page)
     page = open_page(page.url, width=390)
     looked_at(page)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from tau2_gym_workbench.index import FILE
 
-from tests.workbench.conftest import assert_accessible, serving
+from tests.workbench.conftest import assert_accessible, follow, serving
 
 pytestmark = pytest.mark.domain("mock")
 Open = Callable[..., Any]
@@ -62,7 +62,7 @@ def test_keys_label_one_question_after_the_other(address: str, folder: Path, ope
         "Jürgen; x",
     )
     assert first["name"] != second["name"]
-    page.locator("[data-question]").first.get_by_role("button", name="not met").click()  # changes its mind
+    follow(page, page.locator("[data-question]").first.get_by_role("button", name="not met"))  # changes its mind
     assert [each["label"] for each in stored(folder)][2] == "unmet"
     assert page.locator("[data-question]").first.locator("[aria-pressed=true]").inner_text().endswith("not met")
 
@@ -71,22 +71,22 @@ def test_keys_label_one_question_after_the_other(address: str, folder: Path, ope
 def test_the_verdict_can_be_hidden(address: str, open_page: Open, width: int, scheme: str) -> None:
     page = open_page(f"{address}runs/random/0/0", width=width, scheme=scheme)
     assert page.locator(".verdict").count() == 1
-    page.get_by_role("link", name="hide the verdict").click()
+    follow(page, page.get_by_role("link", name="hide the verdict"))
     for selector in (".verdict", ".outcome", "#gold", "#time-machine"):
         assert page.locator(selector).count() == 0
     assert_accessible(page)
-    page.locator("[data-question]").last.get_by_role("button", name="minor").click()
+    follow(page, page.locator("[data-question]").last.get_by_role("button", name="minor"))
     assert page.locator(".verdict").count() == 0
-    page.keyboard.press("J")
-    page.wait_for_url("**/runs/random/0/1?blind=1")
+    press(page, "J")
+    assert page.url.endswith("/runs/random/0/1?blind=1")
     assert page.locator(".verdict").count() == 0
-    page.get_by_role("link", name="show the verdict").click()
+    follow(page, page.get_by_role("link", name="show the verdict"))
     assert page.locator(".verdict").count() == 1
 
 
 def test_labels_work_without_scripts(address: str, folder: Path, open_page: Open) -> None:
     page = open_page(f"{address}runs/random/0/0", script=False)
-    page.locator("[data-question]").last.get_by_role("button", name="decisive").click()
+    follow(page, page.locator("[data-question]").last.get_by_role("button", name="decisive"))
     (only,) = stored(folder)
     assert (only["about"], only["label"], "annotator" in only) == ("customer_fault", "decisive", False)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.workbench.conftest import assert_accessible
+from tests.workbench.conftest import assert_accessible, follow
 
 pytestmark = pytest.mark.domain("mock")
 Open = Callable[..., Any]
@@ -19,18 +19,18 @@ EACH = re.compile(r" 110 tokens \$0\.2000 [1-9]\d* ms$")  # of every answer of t
 def test_messages_and_usage_of_models_are_shown(server: str, open_page: Open, width: int, scheme: str) -> None:
     page = open_page(server, width=width, scheme=scheme)
     page.get_by_label("Search").fill("endpoint/careless")
-    page.get_by_role("button", name="Apply").click()
+    follow(page, page.get_by_role("button", name="Apply"))
     cells = page.locator("tr[data-row]").inner_text().split()
     assert {"endpoint/careless", "endpoint/customer", "endpoint/judge"} <= set(cells)
     assert any(cell.startswith("$") for cell in cells)
-    page.get_by_role("link", name="careless", exact=True).click()
+    follow(page, page.get_by_role("link", name="careless", exact=True))
     figures = page.locator("#live").inner_text()
     assert "cost" in figures
     assert "tokens" in figures
     for spread in ("cost", "agent’s latency", "customer’s latency"):
         assert page.get_by_role("img", name=f"{spread} from").count() == 1
     assert_accessible(page)
-    page.locator("a.cell.failed").first.click()
+    follow(page, page.locator("a.cell.failed").first)
     assert "differs from the gold's end state" in page.locator(".verdict").inner_text()
     assert "not made:" in page.locator("#time-machine").inner_text()
     said = page.locator(".message", has_text="That is done.").locator(".who").first
@@ -46,11 +46,11 @@ def test_runs_of_two_models_can_be_compared(server: str, open_page: Open) -> Non
     page = open_page(server)
     page.get_by_label("compare careful").check()
     page.get_by_label("compare careless").check()
-    page.get_by_role("button", name="Compare").click()
+    follow(page, page.get_by_role("button", name="Compare"))
     assert "B is worse" in page.locator(".title").inner_text()
     assert "endpoint/careful → endpoint/careless" in page.locator(".about").inner_text().replace('"', "")
     assert_accessible(page)
-    page.locator("a.cell.failed").first.click()
+    follow(page, page.locator("a.cell.failed").first)
     failed = page.locator(".pair section", has=page.locator(".outcome.failed"))
     assert "That is done." in failed.inner_text()
     assert_accessible(page)

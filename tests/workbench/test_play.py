@@ -16,7 +16,7 @@ from tau2_core.testing.scripted_endpoint import ScriptedEndpoint, call, say
 from tau2_gym_workbench.authoring import with_id
 
 from tests.documents import ROOT, write_files
-from tests.workbench.conftest import MOCK, assert_accessible, serving
+from tests.workbench.conftest import MOCK, assert_accessible, follow, serving
 
 pytestmark = pytest.mark.domain("mock")
 Open = Callable[..., Any]
@@ -27,13 +27,13 @@ def test_a_task_can_be_played_graded_and_saved(runs: Path, tmp_path: Path, open_
     with serving("view", folder) as address:
         page = open_page(f"{address}play?domain=mock&task=complete_task")
         assert_accessible(page)
-        page.get_by_role("button", name="Begin").click()
+        follow(page, page.get_by_role("button", name="Begin"))
         complete_task_5(page)
-        page.get_by_role("button", name="Grade", exact=True).click()
+        follow(page, page.get_by_role("button", name="Grade", exact=True))
         assert page.locator(".title .outcome").inner_text() == "solved"
         assert_accessible(page)
-        page.get_by_role("button", name="Keep as a run").click()
-        page.get_by_role("link", name="mock-played").click()
+        follow(page, page.get_by_role("button", name="Keep as a run"))
+        follow(page, page.get_by_role("link", name="mock-played"))
         assert page.locator("a.cell.solved").count() == 1
         page.close()  # it may still load something when the server ends
     (kept,) = folder.iterdir()
@@ -46,20 +46,20 @@ def complete_task_5(page: Any) -> None:
     form = page.locator("form", has=page.get_by_role("button", name="Call update_task_status"))
     form.get_by_label("task_id").fill("task_5")
     form.get_by_label("status").select_option('"completed"')
-    form.get_by_role("button").click()
+    follow(page, form.get_by_role("button"))
     assert "tasks.task_5.status" in page.locator("#time-machine").inner_text()
     page.get_by_label("Say to the customer").fill("It is done.")
-    page.get_by_role("button", name="Say it").click()
+    follow(page, page.get_by_role("button", name="Say it"))
 
 
 def test_playing_the_customer_shows_errors(server: str, open_page: Open) -> None:
     page = open_page(f"{server}play?domain=mock&task=complete_task")
     page.get_by_label("the customer; the agent is").first.check()
-    page.get_by_role("button", name="Begin").click()
+    follow(page, page.get_by_role("button", name="Begin"))
     for text in ("Please complete task_5.", "I am Rosa Delgado.", "Yes, do."):
         page.get_by_label("Say to the agent").fill(text)
-        page.get_by_role("button", name="Say it").click()
-    page.get_by_role("button", name="Hang up and grade").click()
+        follow(page, page.get_by_role("button", name="Say it"))
+    follow(page, page.get_by_role("button", name="Hang up and grade"))
     assert page.locator(".title .outcome").inner_text() == "solved"
     address = page.url.partition("#")[0]
     answer = page.request.post(f"{address}/say", form={"text": "more"}, headers={"Origin": server.rstrip("/")})
@@ -76,21 +76,21 @@ def test_the_customer_can_be_played_against_a_model(tmp_path: Path, open_page: O
         page.get_by_label("the customer; the agent is").first.check()
         page.get_by_label("A model for the other side").fill("endpoint/agent")
         page.get_by_label("Its arguments, as JSON").fill(json.dumps({"api_base": endpoint.url}))
-        page.get_by_role("button", name="Begin").click()
+        follow(page, page.get_by_role("button", name="Begin"))
         call_tool(page, "check_notifications")
         assert "Have a second key cut" in page.locator(".message.customer details.call").text_content()
         page.get_by_label("Say to the agent").fill("Please put what the notice asks for on my list.")
-        page.get_by_role("button", name="Say it").click()
+        follow(page, page.get_by_role("button", name="Say it"))
         assert "dismiss the notice now" in page.locator(".message.agent").last.inner_text()
         call_tool(page, "dismiss_notification", notification_id="notice_4")
         assert "notifications.notice_4.status" in page.locator("#time-machine").text_content()
         assert_accessible(page)
-        page.get_by_role("button", name="Hang up and grade").click()
+        follow(page, page.get_by_role("button", name="Hang up and grade"))
         assert page.locator(".title .outcome").inner_text() == "solved"
         assert "missing" in page.locator(".panel", has_text="Gold and actual calls").first.inner_text()  # get_users
-        page.get_by_role("button", name="Keep as a run").click()
-        page.get_by_role("link", name="mock-played").click()
-        page.locator("a.cell.solved").first.click()
+        follow(page, page.get_by_role("button", name="Keep as a run"))
+        follow(page, page.get_by_role("link", name="mock-played"))
+        follow(page, page.locator("a.cell.solved").first)
         assert "tokens" in page.locator(".message.agent", has_text="dismiss the notice").inner_text()
         page.close()  # close it before its server
     (kept,) = (each for each in tmp_path.iterdir() if "played" in each.name)
@@ -105,8 +105,7 @@ def call_tool(page: Any, tool: str, /, **arguments: str) -> None:
     form = page.locator("form", has=page.get_by_role("button", name=f"Call {tool}"))
     for label, value in arguments.items():
         form.get_by_label(label).fill(value)
-    form.get_by_role("button").click()
-    page.wait_for_load_state()
+    follow(page, form.get_by_role("button"))
 
 
 def test_a_task_is_played_in_a_variant_with_options(tmp_path: Path, open_page: Open) -> None:
@@ -117,16 +116,16 @@ def test_a_task_is_played_in_a_variant_with_options(tmp_path: Path, open_page: O
         assert page.locator("select[name=variant]").input_value() == "search"
         page.locator("select[name=variant]").select_option("native")
         page.get_by_label("Its options, as JSON").fill('{"top_k": 1}')
-        page.get_by_role("button", name="Begin").click()
+        follow(page, page.get_by_role("button", name="Begin"))
         assert "desk (native, top_k = 1)" in page.locator("p.about").inner_text()
         call_tool(page, "search", query="printer hangs")
         assert page.content().count("   Score: ") == 1
         assert page.get_by_role("button", name="Call reset_printer_17").count() == 0
         call_tool(page, "unlock", name="reset_printer_17")
         call_tool(page, "reset_printer_17", printer="P1")
-        page.get_by_role("button", name="Grade", exact=True).click()
+        follow(page, page.get_by_role("button", name="Grade", exact=True))
         assert page.locator(".title .outcome").inner_text() == "solved"
-        page.get_by_role("button", name="Keep as a run").click()
+        follow(page, page.get_by_role("button", name="Keep as a run"))
         page.get_by_role("link", name="desk-played").wait_for()
         page.close()
     (kept,) = (tmp_path / "runs").iterdir()
@@ -172,12 +171,12 @@ def test_dev_checks_changes_and_adds_a_task(tmp_path: Path, open_page: Open, gym
         tools.write_text(whole)
         page.locator(".notice.good").wait_for()
         page.goto(f"{address.removesuffix('dev')}play?domain=mock&task=complete_task")
-        page.get_by_role("button", name="Begin").click()
+        follow(page, page.get_by_role("button", name="Begin"))
         complete_task_5(page)
         page.locator("summary", has_text="Make a task").click()
         page.get_by_label("Id", exact=True).fill("made_here")
         page.get_by_label("Scenario").fill("You want task_5 completed.")
-        page.get_by_role("button", name="Write it").click()
+        follow(page, page.get_by_role("button", name="Write it"))
         assert "Written to" in page.locator(".notice.good").inner_text()
         assert "update_task_status" in page.locator("#made").inner_text()
         page.goto(f"{address.removesuffix('dev')}domains/mock/tasks?id=made_here")
@@ -211,13 +210,13 @@ def test_two_runs_can_be_compared(runs: Path, server: str, open_page: Open) -> N
     page = open_page(server)
     page.get_by_label("compare random").check()
     page.get_by_label("compare more/strict").check()
-    page.get_by_role("button", name="Compare").click()
+    follow(page, page.get_by_role("button", name="Compare"))
     assert "were not played under the same conditions" in page.locator(".notice").first.inner_text()
     assert_accessible(page)
     page.goto(f"{server}compare?run=oracle&run=random&ignore=digests.plugins")
     assert "B is worse" in page.locator(".title").inner_text()
     assert_accessible(page)
-    page.locator("a.cell").first.click()
+    follow(page, page.locator("a.cell").first)
     assert page.locator(".pair section").count() == 2
     assert_accessible(page)
 
@@ -225,9 +224,9 @@ def test_two_runs_can_be_compared(runs: Path, server: str, open_page: Open) -> N
 def test_domains_are_shown(server: str, open_page: Open) -> None:
     page = open_page(f"{server}domains")
     assert_accessible(page)
-    page.get_by_role("link", name="mock", exact=True).click()
+    follow(page, page.get_by_role("link", name="mock", exact=True))
     assert_accessible(page)
-    page.get_by_role("link", name="tasks", exact=True).click()
+    follow(page, page.get_by_role("link", name="tasks", exact=True))
     assert_accessible(page)
     page.goto(f"{server}domains/mock/check")
     assert "No problems found." in page.locator("main").inner_text()
