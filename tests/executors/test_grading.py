@@ -29,6 +29,28 @@ def tau2_evaluators():
     return [EvaluatorSpec("fatal", "fatal", "FATAL", fatal, always=True)]
 """
 
+# A set whose first evaluation waits until 220 others have been made. Only the other worker can make them.
+WAITING = """
+import time
+from pathlib import Path
+from tau2_core import Check, EvaluatorSpec, Status, Verdict, hookimpl
+
+def waiting(evidence):
+    try:
+        Path("first").touch(exist_ok=False)
+    except FileExistsError:
+        with Path("others").open("a") as others:
+            others.write(".")
+    else:
+        while not Path("others").exists() or Path("others").stat().st_size < 220:
+            time.sleep(0.01)
+    return Verdict(criterion="WAITING", status=Status.GRADED, reward=1.0, checks=[Check(what="it ends", met=True)])
+
+@hookimpl
+def tau2_evaluators():
+    return [EvaluatorSpec("waiting", "waiting", "WAITING", waiting, always=True)]
+"""
+
 
 @pytest.fixture
 def played(gym: Gym, tmp_path: Path) -> Path:
@@ -72,6 +94,19 @@ def test_result_files_are_graded_alike_by_workers(gym: Gym, played: Path, tmp_pa
     assert (one.returncode, two.returncode) == (0, 0), two.stderr
     assert one.stdout == two.stdout
     assert json.loads(one.stdout)["conversations"] == 108
+
+
+def test_a_slow_part_does_not_hold_up_the_other_worker(
+    gym: Gym, plugin: Plugin, played: Path, tmp_path: Path
+) -> None:
+    assert gym("export", played, "0.json").returncode == 0
+    copies = [shutil.copy(tmp_path / "0.json", tmp_path / f"{number}.json") for number in range(1, 6)]
+    paths = [plugin("waiting", WAITING)]
+    done = gym("grade", "0.json", *copies, "--evaluators", "waiting", "--workers", 2, "--json", paths=paths)
+    assert done.returncode == 0, done.stderr
+    graded = json.loads(done.stdout)["grades"]
+    assert [each["outcome"] for each in graded].count("evaluator_error") == 0
+    assert len(graded) == 6 * 54
 
 
 def test_a_damaged_record_is_named_and_the_grades_stay(gym: Gym, played: Path) -> None:

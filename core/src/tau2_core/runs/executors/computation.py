@@ -18,7 +18,8 @@ from tau2_core.runs.executors.worker_pool import WorkerPool
 
 MOST_OF_A_BATCH = 16  # items per batch
 FULL = 1 << 18  # bytes after which a batch is full
-AHEAD = 4  # batches per worker, done or not, that may wait for the results of earlier ones
+AHEAD = 16  # batches per worker, done or not, that may wait for the results of earlier ones
+AT_A_TIME = 2  # batches that a worker has at a time: one that it computes, and the next
 
 Work = Callable[[bytes], Awaitable[bytes]]
 
@@ -82,6 +83,11 @@ async def _in_order(
     pool: WorkerPool, computation: Computation, batches: Iterator[list[bytes]], take: Callable[[bytes], object]
 ) -> None:
     pending: deque[asyncio.Task[list[bytes]]] = deque()
+    places = asyncio.Semaphore(AT_A_TIME * pool.workers)
+
+    async def compute_next(batch: list[bytes]) -> list[bytes]:
+        async with places:
+            return await _computed(pool, computation, batch)
 
     async def take_next() -> None:
         for result in await pending.popleft():
@@ -89,7 +95,7 @@ async def _in_order(
 
     async with asyncio.TaskGroup() as group:
         for batch in batches:
-            pending.append(group.create_task(_computed(pool, computation, batch)))
+            pending.append(group.create_task(compute_next(batch)))
             while len(pending) > AHEAD * pool.workers or (pending and pending[0].done()):
                 await take_next()
         while pending:
