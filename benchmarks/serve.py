@@ -1,4 +1,8 @@
-"""A server by one process and by several: calls a second at many sessions, with a client that sends prepared bytes."""
+"""A server by one process and by several: calls a second at many sessions, with a client that sends prepared bytes.
+
+Cores share caches and memory, so separate servers beside one another also cost more than one alone. They are the last
+row: several workers behind one port cannot do better.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -63,29 +68,31 @@ class Round:
 
 def serve_figures(workers: Sequence[int] = (1, 2)) -> tuple[list[tuple[str, ...]], str]:
     """Return a row for each number of workers, from rounds that take turns, and what limits them here."""
-    rounds: dict[int, list[Round]] = {count: [] for count in workers}
+    most = workers[-1]
+    kinds = {**{str(count): (count, 1) for count in workers}, f"{most} separate servers": (1, most)}
+    rounds: dict[str, list[Round]] = {kind: [] for kind in kinds}
     loads = []
-    with tempfile.TemporaryDirectory() as out:
-        for _ in range(ROUNDS):
-            loads.append(os.getloadavg()[0])
-            for count in workers:
-                rounds[count].append(_measure(count, out))
-    one = rounds[workers[0]]
+    for _ in range(ROUNDS):
+        loads.append(os.getloadavg()[0])
+        for kind, (count, servers) in kinds.items():
+            rounds[kind].append(_measure(count, servers))
+    one = rounds[str(workers[0])]
     rows: list[tuple[str, ...]] = []
-    for count, found in rounds.items():
+    for kind, found in rounds.items():
+        count, servers = kinds[kind]
         ratio = statistics.median(each.calls / alone.calls for each, alone in zip(found, one, strict=True))
         cost = statistics.median(alone.server / each.server for each, alone in zip(found, one, strict=True))
         rows.append(
             (
-                str(count),
+                kind,
                 f"{statistics.median(each.calls for each in found):,.0f}",
                 f"{ratio:.2f}",
                 f"{statistics.median(each.server for each in found) * 1e6:,.0f}",
                 f"{statistics.median(each.client for each in found) * 1e6:,.0f}",
-                f"{cost * count:.2f}",
+                f"{cost * count * servers:.2f}",
             )
         )
-    return rows, _limit(rounds[workers[-1]], loads)
+    return rows, _limit(rounds[str(most)], loads)
 
 
 def _limit(most: list[Round], loads: list[float]) -> str:
@@ -94,17 +101,24 @@ def _limit(most: list[Round], loads: list[float]) -> str:
     used = statistics.median(each.calls * (each.server + each.client) for each in most)
     return (
         f"{SESSIONS} sessions, {ROUNDS} rounds of {SECONDS:g} s, load average {statistics.median(loads):.1f}. "
-        f"Server and client share {cores} processors, of which they use {used:.2f} in the last row. "
+        f"Server and client share {cores} processors, of which they use {used:.2f} with the most workers. "
         "The last column is the ratio of calls that the server's processor time allows, wherever the client runs."
     )
 
 
-def _measure(workers: int, out: str) -> Round:
-    options = ("serve", "retail", "--port", "{port}", "--no-token", "--max-steps", "1000000000", "--out", out)
-    with server("tau2_core", *options, "--workers", str(workers)) as (process, address):
-        requests = [_request(create(address)) for _ in range(SESSIONS)]
+def _measure(workers: int, servers: int) -> Round:
+    """Measure as many servers as named, which share the sessions, with so many workers each."""
+    with ExitStack() as opened:
+        pids: list[int] = []
+        requests: list[tuple[str, bytes]] = []
+        for _ in range(servers):
+            out = opened.enter_context(tempfile.TemporaryDirectory())
+            options = ("serve", "retail", "--port", "{port}", "--no-token", "--max-steps", "1000000000", "--out", out)
+            process, address = opened.enter_context(server("tau2_core", *options, "--workers", str(workers)))
+            pids.append(process.pid)
+            requests += ((address, _request(create(address))) for _ in range(SESSIONS // servers))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_load(process.pid, address, requests))
+            return runner.run(_load(pids, requests))
 
 
 def _request(url: str) -> bytes:
@@ -122,20 +136,21 @@ def _request(url: str) -> bytes:
     return head.encode() + body
 
 
-async def _load(pid: int, address: str, requests: Sequence[bytes]) -> Round:
-    loop, target = asyncio.get_running_loop(), urlsplit(address)
-    callers = [Caller(request) for request in requests]
-    for caller in callers:
+async def _load(pids: Sequence[int], requests: Sequence[tuple[str, bytes]]) -> Round:
+    loop = asyncio.get_running_loop()
+    callers = [Caller(request) for _, request in requests]
+    for caller, (address, _) in zip(callers, requests, strict=True):
+        target = urlsplit(address)
         await loop.create_connection(partial(_same, caller), target.hostname or "", target.port or 0)
     while min(caller.done for caller in callers) < WARM_UP:
         await asyncio.sleep(0.05)
-    calls, server_seconds = sum(each.done for each in callers), _processor_seconds(pid)
+    calls, server_seconds = sum(each.done for each in callers), _processor_seconds(pids)
     client_seconds = time.process_time()
     began = time.perf_counter()
     await asyncio.sleep(SECONDS)
     took = time.perf_counter() - began
     calls = sum(each.done for each in callers) - calls
-    server_seconds, client_seconds = _processor_seconds(pid) - server_seconds, time.process_time() - client_seconds
+    server_seconds, client_seconds = _processor_seconds(pids) - server_seconds, time.process_time() - client_seconds
     for caller in callers:
         caller.transport.abort()
     return Round(calls / took, server_seconds / calls, client_seconds / calls)
@@ -145,11 +160,12 @@ def _same(caller: Caller) -> Caller:
     return caller
 
 
-def _processor_seconds(pid: int) -> float:
-    """Return the processor seconds of a process and its children."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+def _processor_seconds(pids: Sequence[int]) -> float:
+    """Return the processor seconds of processes and their children."""
     ticks = 0
-    for each in (pid, *children):
-        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
+    for pid in pids:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for each in (pid, *children):
+            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK")
