@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qs
@@ -43,11 +43,10 @@ def position_of(session_id: str, count: int) -> int:
 
 def address_of(scope: Scope) -> Address:
     """Return the address of an HTTP request."""
-    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-    return address(scope["method"], scope["path"], scope.get("query_string", b""), headers)
+    return address(scope["method"], scope["path"], scope.get("query_string", b""), scope["headers"])
 
 
-def address(method: str, path: str, query: bytes, headers: Mapping[bytes, str]) -> Address:
+def address(method: str, path: str, query: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Address:
     """Return the address of an HTTP request or a WebSocket handshake."""
     match path.split("/")[1:]:
         case ["episodes", key, *_] | ["v1", "episodes", key, *_] if key:
@@ -57,17 +56,22 @@ def address(method: str, path: str, query: bytes, headers: Mapping[bytes, str]) 
         case ["v1", "domains", *_]:
             return ANY
         case ["mcp"] | ["mcp", ""]:
-            session_id = headers.get(HEADER.encode())
+            session_id = _header(headers, HEADER)
             return Address("session", session_id) if session_id else Address("hello") if method == "POST" else OWN
         case ["control", *_]:
-            session_id = headers.get(HEADER.encode())
+            session_id = _header(headers, HEADER)
             return Address("session", session_id) if session_id else OWN
         case ["openenv", _, *rest]:
             return _of_openenv(method, rest, parse_qs(query.decode("latin-1")))
         case [name] if method == "POST" and name not in AT_THE_FRONT:
-            episode_id = cookie_parser(headers.get(b"cookie", "")).get(COOKIE)
+            episode_id = cookie_parser(_header(headers, "cookie")).get(COOKIE)
             return NEW if name == "seed_session" else Address("name", episode_id) if episode_id else OWN
     return OWN
+
+
+def _header(headers: Iterable[tuple[bytes, bytes]], name: str) -> str:
+    """Return the last value of a header, "" if there is none."""
+    return dict(headers).get(name.encode(), b"").decode("latin-1")
 
 
 def _of_openenv(method: str, rest: list[str], query: Mapping[str, list[str]]) -> Address:

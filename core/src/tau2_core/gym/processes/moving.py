@@ -96,8 +96,7 @@ def movable_protocol(
 
         def handle_websocket_upgrade(self) -> None:
             url = parse_url(self.url)
-            headers = {name: value.decode("latin-1") for name, value in self.headers}
-            where = address("GET", url.path.decode("latin-1"), url.query or b"", headers)
+            where = address("GET", url.path.decode("latin-1"), url.query or b"", self.headers)
             destination = None if self.placed else placed_at(where)
             if destination is None or not self.move(destination):
                 super().handle_websocket_upgrade()
