@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Gym
-from tests.executors.runs import summary
+from tests.executors.runs import by_slot, summary
 
 Plugin = Callable[..., Path]
 
@@ -86,6 +86,21 @@ def test_a_record_that_ends_every_worker_takes_no_other_with_it(gym: Gym, plugin
     assert summary(played)["outcomes"]["evaluator_error"] == 3
 
 
+def test_an_episode_whose_grading_ends_every_worker_keeps_its_record(
+    gym: Gym, plugin: Plugin, played: Path, tmp_path: Path
+) -> None:
+    evaluators = {"FATAL": {"use": f"{plugin('fatal', FATAL) / 'fatal.py'}:fatal", "counts": "always"}}
+    (tmp_path / "set.yaml").write_text(json.dumps({"name": "more", "extends": "tau2", "evaluators": evaluators}))
+    run = ("run", "mock", "--fault", "tool-error=0.4", "--trials", 3, "--evaluators", "set.yaml", "--name", "fatal")
+    done = gym(*run, "--executor", "processes", "--workers", 2)
+    assert done.returncode == 0, done.stderr
+    assert by_slot(tmp_path / "runs/fatal/episodes.jsonl") == by_slot(played / "episodes.jsonl")
+    grades = [json.loads(line) for line in by_slot(tmp_path / "runs/fatal/grades.jsonl")]
+    lost = [grade["task_id"] for grade in grades if grade["outcome"] == "evaluator_error"]
+    assert lost == ["create_plain"] * 3
+    assert sum("FATAL" in grade["verdicts"] for grade in grades) == 51
+
+
 def test_result_files_are_graded_alike_by_workers(gym: Gym, played: Path, tmp_path: Path) -> None:
     assert gym("export", played, "again.json").returncode == 0
     shutil.copy(tmp_path / "again.json", tmp_path / "other.json")
@@ -96,9 +111,7 @@ def test_result_files_are_graded_alike_by_workers(gym: Gym, played: Path, tmp_pa
     assert json.loads(one.stdout)["conversations"] == 108
 
 
-def test_a_slow_part_does_not_hold_up_the_other_worker(
-    gym: Gym, plugin: Plugin, played: Path, tmp_path: Path
-) -> None:
+def test_a_slow_part_does_not_hold_up_the_other_worker(gym: Gym, plugin: Plugin, played: Path, tmp_path: Path) -> None:
     assert gym("export", played, "0.json").returncode == 0
     copies = [shutil.copy(tmp_path / "0.json", tmp_path / f"{number}.json") for number in range(1, 6)]
     paths = [plugin("waiting", WAITING)]

@@ -19,12 +19,16 @@ class Setup(Struct, tag=True, frozen=True):
 
 
 class PlaySlot(Struct, tag=True, frozen=True):
-    """Play a slot and grade it. `exchanges` are the cassette's lines for the slot; `number` identifies the request."""
+    """Play a slot and grade it. `exchanges` are the cassette's lines for the slot; `number` identifies the request.
+
+    `again` says that a worker has ended while it played or graded this slot.
+    """
 
     number: int
     task_id: str
     trial: int
     seed: int
+    again: bool
     exchanges: list[bytes]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from tau2_core.episode.episode_record import empty_record
 from tau2_core.model.episodes import Slot, Termination
@@ -39,12 +40,13 @@ class RemotePlayer:
         started = time.perf_counter()
         exchanges = self._models.exchanges(slot)
 
-        def message(number: int) -> PlaySlot:
-            return PlaySlot(number, slot.task_id, slot.trial, seed, exchanges)
+        def message(number: int, *, again: bool) -> PlaySlot:
+            return PlaySlot(number, slot.task_id, slot.trial, seed, again, exchanges)
 
         how = ""
         for attempt in range(ATTEMPTS):
-            job = await self._pool.assign(message, alone=attempt > 0)
+            again = attempt > 0
+            job = await self._pool.assign(partial(message, again=again), alone=again)
             try:
                 said = await job.played
             except WorkerEndedError as ended:
